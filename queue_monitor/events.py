@@ -1,0 +1,525 @@
+"""The language: everything a switchboard can tell, as frozen structs in one tagged union.
+
+On the wire an event is CloudEvents 1.0, structured JSON, the same bytes over HTTP, MQTT, in the journal and in
+replay files. `encode` and `decode` translate; `json_schema` publishes the format.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+SCHEMA: Final = "urn:se.kundcenter:events:1"
+_PREFIX: Final = "se.kundcenter."
+
+Text = Annotated[str, Meta(min_length=1)]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class TimeBasis(StrEnum):
+    """Whose clock `switch_time` comes from: read, worked out from a reported duration, or our own at receipt."""
+
+    SWITCH = "switch"
+    DERIVED = "derived"
+    MONITOR = "monitor"
+
+
+class EntryReason(StrEnum):
+    DIRECT = "direct"
+    OVERFLOW = "overflow"
+    TRANSFER = "transfer"
+    REENTRY = "reentry"
+    RESUME = "resume"
+    CALLBACK = "callback"
+    UNKNOWN = "unknown"
+
+
+class LeftOutcome(StrEnum):
+    """How a caller left a queue without an answer.
+
+    `lost` = cut off by the switch's own restart or crash; `unknown` = the monitor lost track, a later and better
+    source may amend it; `closed` = the switch emptied the queue at closing.
+    """
+
+    ABANDONED = "abandoned"
+    TIMEOUT = "timeout"
+    OVERFLOW = "overflow"
+    NO_AGENTS = "no_agents"
+    EXIT_KEY = "exit_key"
+    WITHDRAWN = "withdrawn"
+    CALLBACK = "callback"
+    TRANSFERRED_OUT = "transferred_out"
+    CLOSED = "closed"
+    SYSTEM = "system"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+class OutcomeBasis(StrEnum):
+    STATED = "stated"
+    INFERRED = "inferred"
+
+
+class RingResult(StrEnum):
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    BUSY = "busy"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class RefusalReason(StrEnum):
+    FULL = "full"
+    NO_AGENTS = "no_agents"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+
+
+class TransferKind(StrEnum):
+    BLIND = "blind"
+    ATTENDED = "attended"
+    UNKNOWN = "unknown"
+
+
+class EndedBy(StrEnum):
+    CALLER = "caller"
+    AGENT = "agent"
+    TRANSFER = "transfer"
+    SYSTEM = "system"
+    UNKNOWN = "unknown"
+
+
+class AgentActivity(StrEnum):
+    """One axis for an agent, worked out from the several a switch has; the switch's own words stay in `state_raw`."""
+
+    LOGGED_OUT = "logged_out"
+    AVAILABLE = "available"
+    RINGING = "ringing"
+    BUSY = "busy"
+    WRAPUP = "wrapup"
+    PAUSED = "paused"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+
+
+class MemberAction(StrEnum):
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+class Recovery(StrEnum):
+    """What filled a gap afterwards."""
+
+    NONE = "none"
+    SNAPSHOT = "snapshot"
+    LOG = "log"
+
+
+class RawReference(Struct, frozen=True, kw_only=True):
+    """Which block of the switch's bytes an event came from; the bytes themselves are not kept."""
+
+    kind: str
+    sha256: str
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """What may be known of the person: at most a pseudonym whose key is destroyed every night. Never a number."""
+
+    pseudonym: str | None = None
+    withheld: bool = False
+
+
+class TransferTarget(Struct, frozen=True, kw_only=True):
+    queue: str | None = None
+    agent_id: str | None = None
+    external: bool = False
+
+
+class WaitingCaller(Struct, frozen=True, kw_only=True):
+    """One line of a snapshot: a caller who waits now. `waited_ms` as the switch reports it."""
+
+    leg_id: Text
+    visit_id: str | None = None
+    contact_id: str | None = None
+    position: int | None = None
+    waited_ms: int | None = None
+    entered_at: Instant | None = None
+
+
+class QueueAgent(Struct, frozen=True, kw_only=True):
+    """One line of a snapshot: an agent who is a member of the queue."""
+
+    agent_id: Text
+    state: AgentActivity
+    reason: str | None = None
+    state_raw: str | None = None
+    level: int | None = None
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What every event carries.
+
+    `source` is `urn:kc:<adapter>:<instance>`. Every id is `<switch>:<native id>`; `switch` is the configured name of
+    the switchboard, shared by all sources that listen to it. `switch_time` is null when the wire tells no time.
+    `live` is false for what a log, a snapshot or a recording told. `epoch` names the connection.
+    """
+
+    id: Text
+    source: Text
+    observed_at: Instant
+    switch: str = ""
+    switch_time: Instant | None = None
+    time_precision_ms: Annotated[int, Meta(ge=0)] = 1
+    time_basis: TimeBasis = TimeBasis.SWITCH
+    sequence: str | None = None
+    epoch: str = ""
+    live: bool = True
+    raw: RawReference | None = None
+    unmapped: dict[str, str] = {}
+
+    @property
+    def at(self) -> datetime:
+        """When it happened: the switch's time if known, else when it reached us."""
+        return self.switch_time or self.observed_at
+
+    @property
+    def switch_name(self) -> str:
+        """The switchboard: stated, else the last part of the source's name."""
+        return self.switch or self.source.rpartition(":")[2]
+
+
+class CallEntered(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.entered"):
+    """A caller joined a queue: the wait clock of this visit starts."""
+
+    visit_id: Text
+    queue: Text
+    contact_id: str = ""
+    leg_id: str = ""
+    position: int | None = None
+    depth_reported: int | None = None
+    priority: int | None = None
+    caller: Caller | None = None
+    dialled: str | None = None
+    entry_reason: EntryReason = EntryReason.UNKNOWN
+    prev_visit_id: str | None = None
+    contact_started_at: Instant | None = None
+    start_known: bool = True
+
+
+class CallMoved(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.moved"):
+    """A waiting caller's position changed; nothing else."""
+
+    visit_id: Text
+    position: int
+
+
+class CallRinging(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.ringing"):
+    """A waiting call began to ring at one agent; several may ring at once."""
+
+    visit_id: Text
+    ring_id: Text
+    agent_id: Text
+    queue: str = ""
+    leg_id: str = ""
+    contact_id: str = ""
+
+
+class CallRingEnded(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.ring_ended"):
+    """A ring stopped: exactly one for each ring; worked out (`derived`) when the switch is silent."""
+
+    ring_id: Text
+    result: RingResult
+    visit_id: str = ""
+    agent_id: str | None = None
+    ring_ms: int | None = None
+    cause_raw: str | None = None
+
+
+class CallAnswered(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.answered"):
+    """A person answered: the wait clock of this visit stops. `queue` and `leg_id` place a visit nobody saw begin."""
+
+    visit_id: Text
+    agent_id: str = ""
+    ring_id: str | None = None
+    wait_ms_reported: int | None = None
+    ring_ms: int | None = None
+    queue: str = ""
+    leg_id: str = ""
+    contact_id: str = ""
+
+
+class CallLeft(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.left"):
+    """A caller left the queue without an answer."""
+
+    visit_id: Text
+    outcome: LeftOutcome
+    outcome_basis: OutcomeBasis = OutcomeBasis.STATED
+    key: str | None = None
+    next_queue: str | None = None
+    wait_ms_reported: int | None = None
+    reason_raw: str | None = None
+    queue: str = ""
+    leg_id: str = ""
+    contact_id: str = ""
+
+
+class CallRefused(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.refused"):
+    """A caller never got into the queue. No visit exists."""
+
+    contact_id: Text
+    queue: str
+    reason: RefusalReason = RefusalReason.UNKNOWN
+    leg_id: str = ""
+
+
+class CallTransferred(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.transferred"):
+    """An answered call was passed on; comes before its `call.completed`."""
+
+    visit_id: Text
+    kind: TransferKind = TransferKind.UNKNOWN
+    to: TransferTarget = TransferTarget()
+    agent_id: str | None = None
+
+
+class CallCompleted(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.completed"):
+    """An answered call ended. The reported times place a call of which nothing else was seen."""
+
+    visit_id: Text
+    ended_by: EndedBy = EndedBy.UNKNOWN
+    talk_ms_reported: int | None = None
+    wait_ms_reported: int | None = None
+    agent_id: str | None = None
+    queue: str = ""
+    leg_id: str = ""
+    contact_id: str = ""
+
+
+class AgentState(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.state"):
+    """What an agent does now, in the named queues or (null) in all of them."""
+
+    agent_id: Text
+    state: AgentActivity
+    reason: str | None = None
+    queues: tuple[str, ...] | None = None
+    state_raw: str | None = None
+
+
+class AgentMember(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.member"):
+    """An agent became, or stopped being, someone who can answer a queue's calls."""
+
+    agent_id: Text
+    queue: Text
+    action: MemberAction
+    level: int | None = None
+
+
+class QueueSnapshot(Event, frozen=True, kw_only=True, tag="se.kundcenter.queue.snapshot"):
+    """Who waits now, by the switch itself: authoritative for that, never a source of totals."""
+
+    queue: Text
+    as_of: Instant
+    waiting: tuple[WaitingCaller, ...] = ()
+    agents: tuple[QueueAgent, ...] = ()
+    counters: dict[str, str] = {}
+    complete: bool = True
+
+
+class SourceConnected(Event, frozen=True, kw_only=True, tag="se.kundcenter.source.connected"):
+    reason: str = ""
+    switch_started_at: Instant | None = None
+    version: str | None = None
+
+
+class SourceDisconnected(Event, frozen=True, kw_only=True, tag="se.kundcenter.source.disconnected"):
+    reason: str = ""
+
+
+class SourceGap(
+    Event,
+    frozen=True,
+    kw_only=True,
+    tag="se.kundcenter.source.gap",
+    rename={"from_": "from"},
+):
+    """Nothing was seen between `from` and `to`; every interval touched says so."""
+
+    from_: Instant
+    to: Instant
+    cause: str = ""
+    recovered: Recovery = Recovery.NONE
+
+
+class SourceClock(Event, frozen=True, kw_only=True, tag="se.kundcenter.source.clock"):
+    """The switch's clock minus ours, in ms, and the round trip of the probe that measured it."""
+
+    offset_ms: float
+    rtt_ms: float = 0.0
+
+
+class SourceRestarted(Event, frozen=True, kw_only=True, tag="se.kundcenter.source.restarted"):
+    """The switch started anew: every visit then open ends as `lost` at `switch_time`."""
+
+
+CallEvent = (
+    CallEntered
+    | CallMoved
+    | CallRinging
+    | CallRingEnded
+    | CallAnswered
+    | CallLeft
+    | CallRefused
+    | CallTransferred
+    | CallCompleted
+)
+SourceEvent = SourceConnected | SourceDisconnected | SourceGap | SourceClock | SourceRestarted
+AnyEvent = CallEvent | AgentState | AgentMember | QueueSnapshot | SourceEvent
+
+EVENT_TYPES: Final[dict[str, type[Event]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyEvent)}
+
+
+def type_of(event: Event) -> str:
+    """The CloudEvents type, e.g. `se.kundcenter.call.entered`."""
+    return str(event.__struct_config__.tag)
+
+
+def short_type(event: Event) -> str:
+    """The type without the common prefix, e.g. `call.entered`."""
+    return type_of(event).removeprefix(_PREFIX)
+
+
+def subject_of(event: Event) -> str:
+    """What the event is about: its visit, else its agent, its queue, its contact or its source."""
+    for field in ("visit_id", "agent_id", "queue", "contact_id"):
+        if value := getattr(event, field, ""):
+            return str(value)
+    return event.source
+
+
+def event_id(source: str, kind: str, *natural_key: object) -> str:
+    """128 bits of SHA-256 over what makes the event itself, as 32 hex digits.
+
+    The natural key is the visit, ring or agent and the switch's time in µs; for an event without a time of its own
+    also the connection and the byte offset. The same event read twice, by two monitors or after a restart, then
+    has the same id.
+    """
+    text = "\x1f".join((source, kind, *map(str, natural_key)))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def milliseconds(span: timedelta) -> int:
+    """Whole milliseconds of a time span, rounded down: 300 000 is in time, 300 001 is not."""
+    return span // timedelta(milliseconds=1)
+
+
+class InvalidEvent(ValueError):
+    """Bytes that are not one of our events; the message names the field."""
+
+
+class _Wire(Struct, frozen=True, kw_only=True):
+    specversion: Literal["1.0"]
+    id: Text
+    source: Text
+    type: str
+    data: dict[str, Any]
+    time: Instant | None = None
+    sequence: str | None = None
+
+
+_wire_decoder = msgspec.json.Decoder(_Wire)
+_encoder = msgspec.json.Encoder()
+_ENVELOPE: Final = ("type", "id", "source", "sequence")
+
+
+def encode(event: Event) -> bytes:
+    """One CloudEvents 1.0 JSON object, without a newline."""
+    content = msgspec.to_builtins(event, builtin_types=(datetime,))
+    envelope: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": content.pop("id"),
+        "source": content.pop("source"),
+        "type": content.pop("type"),
+        "subject": subject_of(event),
+        "time": event.at.astimezone(UTC),
+        "datacontenttype": "application/json",
+        "dataschema": SCHEMA,
+    }
+    if (sequence := content.pop("sequence")) is not None:
+        envelope["sequence"] = sequence
+    envelope["data"] = content
+    return _encoder.encode(envelope)
+
+
+def decode(raw: bytes | str) -> Event:
+    """Read one CloudEvents JSON object.
+
+    Fields this version does not know are passed over, so that a newer sender still gets through. Where `data` says
+    no `observed_at` or `switch_time`, the envelope's `time` is taken. Raises `InvalidEvent`, naming the field.
+    """
+    try:
+        wire = _wire_decoder.decode(raw)
+        if wire.type not in EVENT_TYPES:
+            raise InvalidEvent(f"type: {wire.type!r} is not an event of ours")
+        content = dict(wire.data)
+        for field in ("observed_at", "switch_time"):
+            if field not in content and wire.time is not None:
+                content[field] = wire.time
+        content |= {"id": wire.id, "source": wire.source, "sequence": wire.sequence}
+        return msgspec.convert(content, EVENT_TYPES[wire.type])
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidEvent(f"not JSON: {error}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema (2020-12) of the wire format, one branch for each event type."""
+    kinds = list(EVENT_TYPES.values())
+    _, components = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    branches = []
+    for name, kind in EVENT_TYPES.items():
+        flat = components[kind.__name__]
+        content = {k: v for k, v in flat["properties"].items() if k not in _ENVELOPE}
+        required = [k for k in flat["required"] if k not in _ENVELOPE and k != "observed_at"]
+        components[kind.__name__] = {
+            "type": "object",
+            "title": kind.__name__,
+            "description": flat.get("description", ""),
+            "properties": content,
+            "required": required,
+        }
+        branches.append(
+            {
+                "properties": {
+                    "type": {"const": name},
+                    "data": {"$ref": f"#/$defs/{kind.__name__}"},
+                }
+            }
+        )
+    text = {"type": "string", "minLength": 1}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA,
+        "title": "Call-queue event (CloudEvents 1.0, structured JSON)",
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "time", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": text,
+            "source": text,
+            "type": {"enum": list(EVENT_TYPES)},
+            "subject": {"type": "string"},
+            "time": {"type": "string", "format": "date-time"},
+            "datacontenttype": {"const": "application/json"},
+            "dataschema": {"type": "string"},
+            "sequence": {"type": "string"},
+            "data": {"type": "object"},
+        },
+        "oneOf": branches,
+        "$defs": components,
+    }

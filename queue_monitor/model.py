@@ -1,0 +1,441 @@
+"""What is computed and handed between the rooms: visits, contacts, counts, and the snapshot that every face reads.
+
+Everything here is frozen. Times are UTC; durations whole milliseconds (`_ms`) where they are judged; ratios 0 to 1.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from msgspec import Struct, structs
+
+from queue_monitor.events import AgentActivity, EndedBy, EntryReason, OutcomeBasis, RefusalReason, TimeBasis
+
+
+class Outcome(StrEnum):
+    """How a visit or a contact stands or ended. `refused` is for lists of calls only: no visit exists then."""
+
+    WAITING = "waiting"
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    TIMEOUT = "timeout"
+    OVERFLOW = "overflow"
+    NO_AGENTS = "no_agents"
+    EXIT_KEY = "exit_key"
+    WITHDRAWN = "withdrawn"
+    CALLBACK = "callback"
+    TRANSFERRED_OUT = "transferred_out"
+    CLOSED = "closed"
+    SYSTEM = "system"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+class Visit(Struct, frozen=True, kw_only=True):
+    """One stay in one queue, as all that has been heard of it adds up to.
+
+    `wait_ms` is None while waiting and when the start was never seen and could not be worked out. `start_known` is
+    false when nobody saw the caller join: such a wait is never put in a histogram. `precision_ms` is the uncertainty
+    of the wait. `rings` counts the rings at agents.
+    """
+
+    visit_id: str
+    contact_id: str
+    leg_id: str
+    switch: str
+    source: str
+    queue: str
+    entered_at: datetime | None
+    ended_wait_at: datetime | None
+    outcome: Outcome
+    outcome_basis: OutcomeBasis = OutcomeBasis.STATED
+    wait_ms: int | None = None
+    time_basis: TimeBasis = TimeBasis.SWITCH
+    precision_ms: int = 1
+    start_known: bool = True
+    agent_id: str | None = None
+    rings: int = 0
+    completed_at: datetime | None = None
+    talk_ms: int | None = None
+    ended_by: EndedBy | None = None
+    entry_reason: EntryReason = EntryReason.DIRECT
+    prev_visit_id: str | None = None
+    next_queue: str | None = None
+    key: str | None = None
+    position: int | None = None
+    talking: bool = False
+
+
+class Contact(Struct, frozen=True, kw_only=True):
+    """One person's whole call: judged once, on its first queue, at the first human answer.
+
+    `wait_ms` adds the waits of the visits up to the first answer (of those already over, while one still waits:
+    then `waiting_since` is when the current visit began). `wait_after_transfer_ms` is what came after the answer.
+    """
+
+    contact_id: str
+    first_queue: str
+    entered_at: datetime | None
+    outcome: Outcome
+    visit_ids: tuple[str, ...]
+    wait_ms: int | None = None
+    waiting_since: datetime | None = None
+    settled_at: datetime | None = None
+    wait_after_transfer_ms: int = 0
+    start_known: bool = True
+    precision_ms: int = 1
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """A caller who never got into a queue."""
+
+    source: str
+    switch: str
+    contact_id: str
+    leg_id: str
+    queue: str
+    reason: RefusalReason
+    at: datetime
+    time_basis: TimeBasis = TimeBasis.SWITCH
+    precision_ms: int = 1
+
+
+class Level(StrEnum):
+    """Contact: a person's call, counted once on its first queue (the headline). Visit: each stay in each queue."""
+
+    CONTACT = "contact"
+    VISIT = "visit"
+
+
+class Counts(Struct, frozen=True):
+    """Exact whole numbers of calls that entered in some stretch of time. Every entered call is in exactly one field
+    from `answered_in_time` to `waiting_late`; `entered` is their sum. `refused_*` and `early` stand beside.
+
+    `answered_unjudged`: answered, but the wait is not known. `excluded`: left out of the target by a setting.
+    `early`: entered before opening and judged from opening; already counted in one of the others.
+    """
+
+    answered_in_time: int = 0
+    answered_late: int = 0
+    answered_unjudged: int = 0
+    abandoned_short: int = 0
+    abandoned_in_time: int = 0
+    abandoned_late: int = 0
+    abandoned_unjudged: int = 0
+    timeout: int = 0
+    overflow: int = 0
+    no_agents: int = 0
+    exit_key: int = 0
+    withdrawn: int = 0
+    callback: int = 0
+    transferred_out: int = 0
+    closed: int = 0
+    system: int = 0
+    lost: int = 0
+    unknown: int = 0
+    excluded: int = 0
+    waiting_in_time: int = 0
+    waiting_late: int = 0
+    refused_full: int = 0
+    refused_no_agents: int = 0
+    refused_closed: int = 0
+    refused_unknown: int = 0
+    early: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*map(int.__add__, structs.astuple(self), structs.astuple(other)))
+
+    @property
+    def answered(self) -> int:
+        return self.answered_in_time + self.answered_late + self.answered_unjudged
+
+    @property
+    def abandoned(self) -> int:
+        return self.abandoned_short + self.abandoned_in_time + self.abandoned_late + self.abandoned_unjudged
+
+    @property
+    def left_otherwise(self) -> int:
+        """Left without an answer and without hanging up: F in MISSION.md, a miss each."""
+        return (
+            self.timeout
+            + self.overflow
+            + self.no_agents
+            + self.exit_key
+            + self.withdrawn
+            + self.callback
+            + self.transferred_out
+            + self.closed
+            + self.system
+            + self.lost
+        )
+
+    @property
+    def waiting(self) -> int:
+        return self.waiting_in_time + self.waiting_late
+
+    @property
+    def unjudged(self) -> int:
+        """In no formula, but they widen floor and ceiling."""
+        return self.unknown + self.answered_unjudged + self.abandoned_unjudged
+
+    @property
+    def entered(self) -> int:
+        return self.answered + self.abandoned + self.left_otherwise + self.unknown + self.excluded + self.waiting
+
+    @property
+    def refused(self) -> int:
+        return self.refused_full + self.refused_no_agents + self.refused_closed + self.refused_unknown
+
+    @property
+    def dialled(self) -> int:
+        return self.entered + self.refused
+
+
+class WaitFigures(Struct, frozen=True, kw_only=True):
+    """Waits of answered calls whose start was seen, in seconds; None where there are none. `over_10_min` is a share."""
+
+    answered: int = 0
+    mean_seconds: float | None = None
+    p50_seconds: float | None = None
+    p90_seconds: float | None = None
+    p99_seconds: float | None = None
+    max_seconds: float | None = None
+    over_10_min_ratio: float | None = None
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """Open minutes by how they were observed: seen live, recovered from a log or snapshot, or blind."""
+
+    seen_minutes: int = 0
+    recovered_minutes: int = 0
+    blind_minutes: int = 0
+
+    @property
+    def ratio(self) -> float | None:
+        """Share of open minutes really observed; None when none has passed."""
+        total = self.seen_minutes + self.recovered_minutes + self.blind_minutes
+        return (self.seen_minutes + self.recovered_minutes) / total if total else None
+
+
+class DefinitionId(StrEnum):
+    """The five formulas of MISSION.md section 2."""
+
+    D1 = "D1"
+    D2 = "D2"
+    D3 = "D3"
+    D4 = "D4"
+    D5 = "D5"
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """The promise: a share of the calls answered within a limit, by a named and dated definition."""
+
+    limit_seconds: int = 300
+    ratio: float = 0.9
+    definition: DefinitionId = DefinitionId.D2
+    short_abandon_seconds: int = 20
+    since: date | None = None
+    refused_limit_ratio: float = 0.02
+
+
+class Period(Struct, frozen=True, kw_only=True):
+    """One stretch of time and all its figures, at contact level unless `level` says otherwise.
+
+    `name` is `15min`, `30min`, `60min`, `day`, `month` or `tertial`. `service_level` holds all five definitions,
+    `headline` the chosen one; `floor` and `ceiling` are of the headline. `misses` counts misses so far (late, lost,
+    left otherwise, waiting past the limit) by the headline definition. `refused_ratio` is refused / dialled.
+    `including_refused` is the headline with every refused caller as a miss. None means nothing to measure.
+    """
+
+    name: str
+    level: Level
+    start: datetime
+    end: datetime
+    counts: Counts
+    outside_hours: Counts
+    service_level: dict[str, float | None]
+    headline: float | None
+    floor: float | None
+    ceiling: float | None
+    misses: int
+    refused_ratio: float | None
+    including_refused: float | None
+    waits: WaitFigures
+    coverage: Coverage
+    precision_seconds: float
+
+
+class WaitingNow(Struct, frozen=True, kw_only=True):
+    """One caller who waits now. `wait_ms` is the whole contact's wait so far; `queue_wait_ms` this queue's."""
+
+    visit_id: str
+    queue: str
+    position: int
+    entered_at: datetime | None
+    wait_ms: int
+    queue_wait_ms: int
+    ringing: bool
+    start_known: bool
+
+
+class AgentNow(Struct, frozen=True, kw_only=True):
+    """One agent on one switch, with the queues he or she is a member of."""
+
+    agent_id: str
+    state: AgentActivity
+    reason: str | None
+    queues: tuple[str, ...]
+    since: datetime | None
+
+
+class Staff(Struct, frozen=True, kw_only=True):
+    """Distinct people by what they do now. `known` is false when the source tells nothing of agents."""
+
+    known: bool = False
+    staffed: int = 0
+    available: int = 0
+    ringing: int = 0
+    busy: int = 0
+    wrapup: int = 0
+    paused: int = 0
+    unreachable: int = 0
+    logged_out: int = 0
+
+
+class Status(StrEnum):
+    OK = "ok"
+    AT_RISK = "at_risk"
+    OUT_OF_REACH = "out_of_reach"
+    NO_DATA = "no_data"
+
+
+class StatusReason(StrEnum):
+    """Why a status is what it is; the words for a person are in texts."""
+
+    WITHIN_TARGET = "within_target"
+    UNDER_TARGET_SO_FAR = "under_target_so_far"
+    MANY_REFUSED = "many_refused"
+    PERIOD_LOST = "period_lost"
+    NO_CALLS = "no_calls"
+    SOURCE_DOWN = "source_down"
+    SOURCE_SILENT = "source_silent"
+    NO_SOURCE = "no_source"
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The status of a target with its reason. `under_target_now` is a fact beside it, not a status."""
+
+    status: Status
+    reason: StatusReason
+    under_target_now: bool = False
+
+
+class QueueNow(Struct, frozen=True, kw_only=True):
+    """One queue, one pool of queues that share agents (`name` joins theirs), or all of them (`name` is empty).
+
+    `expected_wait_seconds` is what the next caller should expect, None when it cannot be said.
+    """
+
+    name: str
+    queues: tuple[str, ...]
+    waiting: tuple[WaitingNow, ...]
+    oldest_wait_ms: int | None
+    ringing: int
+    talking: int
+    staff: Staff
+    verdict: Verdict
+    periods: dict[str, Period]
+    visits_today: Period
+    open: bool
+    expected_wait_seconds: float | None = None
+
+
+class SourceNow(Struct, frozen=True, kw_only=True):
+    """One source of events. `silent_seconds` counts from its last sign of life, while it is up."""
+
+    name: str
+    switch: str
+    up: bool
+    since: datetime | None
+    last_event_at: datetime | None
+    reason: str
+    clock_offset_ms: float | None
+    gap_seconds_total: float
+    is_log: bool
+    precision_ms: int
+
+
+class Hours(Struct, frozen=True, kw_only=True):
+    """Opening hours as they bear on now. `note` says why the day differs, if it does."""
+
+    open: bool
+    opens_at: datetime | None
+    closes_at: datetime | None
+    note: str = ""
+
+
+class Bar(Struct, frozen=True, kw_only=True):
+    """One stretch of today's curve, at contact level, all queues."""
+
+    start: datetime
+    counts: Counts
+    headline: float | None
+    floor: float | None
+
+
+class JournalNow(Struct, frozen=True, kw_only=True):
+    """The journal's health: how much waits to be committed, and why if it cannot be."""
+
+    up: bool = True
+    pending: int = 0
+    lag_seconds: float = 0.0
+    error: str = ""
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """Everything that any face shows, at one moment: the wallboard, the API, /metrics and the report read this.
+
+    `rate` is how fast the monitor's clock runs beside life. `events` counts what came in by result; `rejected` what
+    was not understood, by source and reason. `totals` are all-time counts per queue at visit level.
+    """
+
+    at: datetime
+    rate: float
+    version: str
+    target: Target
+    organisation: str
+    time_zone: str
+    hours: Hours
+    total: QueueNow
+    queues: tuple[QueueNow, ...]
+    pools: tuple[QueueNow, ...]
+    agents: tuple[AgentNow, ...]
+    sources: tuple[SourceNow, ...]
+    today: tuple[Bar, ...]
+    events: dict[str, int]
+    rejected: dict[str, int]
+    totals: dict[str, Counts]
+    totals_waits: dict[str, "WaitBuckets"]
+    offers: dict[str, dict[str, int]]
+    journal: JournalNow
+
+
+class WaitBuckets(Struct, frozen=True, kw_only=True):
+    """Counts of waits for the Prometheus histogram: at most `edges[i]` seconds, cumulative, then all; and their sum."""
+
+    edges: tuple[float, ...]
+    answered: tuple[int, ...]
+    answered_sum_seconds: float
+    abandoned: tuple[int, ...]
+    abandoned_sum_seconds: float
+
+
+class HistoryRow(Struct, frozen=True, kw_only=True):
+    """A quarter of an hour's counts, as kept in the store. `waits` is the encoded histogram of answered waits in ms."""
+
+    level: Level
+    queue: str
+    inside_hours: bool
+    start: datetime
+    counts: Counts
+    waits: bytes = b""

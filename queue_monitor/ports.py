@@ -1,0 +1,125 @@
+"""The doors: what an adapter, a translator, a notifier, a clock and a store look like, and the errors they may raise."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from queue_monitor.events import Event
+from queue_monitor.model import HistoryRow, Level, Period, Snapshot
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """Something on the wire that should have been understood and was not.
+
+    `reason` is a short stable word for counting (`bad_timestamp`); `detail` helps a person and never holds a caller's
+    number or name.
+    """
+
+    source: str
+    reason: str
+    detail: str = ""
+
+
+async def _nothing_to_settle() -> None:
+    return None
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """What an adapter hands over: events in order, what it could not read, and a way to hear "it is safe now".
+
+    `received_at` is when the bytes reached us. The pipeline awaits `settle` after the journal has committed.
+    """
+
+    items: tuple[Event | Rejected, ...]
+    received_at: datetime
+    settle: Callable[[], Awaitable[None]] = _nothing_to_settle
+
+
+class Translator(Protocol):
+    """The half of an adapter that only understands: no I/O, no clock, one for each connection. Never raises on input."""
+
+    def feed(self, raw: bytes, received_at: datetime) -> Iterable[Event | Rejected]:
+        """Take any piece of the byte stream, however it was cut, and give the events it completes."""
+
+    def flush(self, now: datetime) -> Iterable[Event | Rejected]:
+        """Give what was held back and need not wait longer. Call it about once a second."""
+
+    def close(self, now: datetime) -> Iterable[Event | Rejected]:
+        """The connection is gone: give everything that was held back, as far as it can be known."""
+
+
+class Adapter(Protocol):
+    """One way in. Entering means connected, iterating means consuming, leaving means closed.
+
+    Trouble is an `AdapterError`. An adapter never retries, never sleeps between attempts, never keeps statistics.
+    """
+
+    name: str
+
+    def connect(self) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]: ...
+
+
+class Clock(Protocol):
+    """The only source of time. `rate` is how many of its seconds pass in one second of ours."""
+
+    rate: float
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never step, for intervals."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that many of the clock's own seconds."""
+
+
+class Store(Protocol):
+    """The journal, append-only and the truth, and beside it sums of closed days that the journal could rebuild."""
+
+    async def append(self, events: Sequence[Event], received_at: datetime) -> int:
+        """Commit a batch, in order; an event already there, by (source, id), is passed over.
+
+        Returns how many were new. Raises `StoreError` when nothing was committed.
+        """
+
+    def read(self, since: datetime) -> AsyncIterator[Event]:
+        """Every event that happened at or after `since`, in the order in which it was committed."""
+
+    async def save_history(self, rows: Sequence[HistoryRow]) -> None:
+        """Insert or replace rows by their key (level, queue, inside_hours, start)."""
+
+    async def load_history(self, before: datetime) -> list[HistoryRow]:
+        """All rows whose slot starts before that moment, oldest first."""
+
+    async def close(self) -> None: ...
+
+
+class Figures(Protocol):
+    """What the faces read: the API, the wallboard, /metrics. Nobody else's state is looked at."""
+
+    def latest(self) -> Snapshot:
+        """The newest snapshot; never waits."""
+
+    def changes(self) -> AsyncIterator[Snapshot]:
+        """The newest snapshot at once, then each new one; a slow reader skips to the newest and never piles up."""
+
+    def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
+        """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial`, local time); a queue, or
+        None for all. Raises `ValueError` with words for a person when asked for the impossible.
+        """
+
+
+class AdapterError(Exception):
+    """A connection that could not be made or was lost. `permanent`: trying again cannot help; say what would."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class StoreError(Exception):
+    """The journal could not commit; nothing of the batch counts as received."""
