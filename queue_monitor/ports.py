@@ -1,4 +1,4 @@
-"""The doors: what an adapter, a translator, a notifier, a clock and a store look like, and the errors they may raise."""
+"""The doors: what an adapter, a translator, a clock, a store and a reader look like, and the errors they may raise."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -23,6 +23,14 @@ class Rejected(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Connection(Struct, frozen=True, kw_only=True):
+    """Which connection a translator reads: the source's URN, the switch's configured name, and the connection's id."""
+
+    source: str
+    switch: str
+    epoch: str = ""
+
+
 async def _nothing_to_settle() -> None:
     return None
 
@@ -39,7 +47,10 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
 
 class Translator(Protocol):
-    """The half of an adapter that only understands: no I/O, no clock, one for each connection. Never raises on input."""
+    """The half of an adapter that only understands: no I/O, no clock, one for each connection.
+
+    Built as `Translator(connection, settings)`. Never raises on input.
+    """
 
     def feed(self, raw: bytes, received_at: datetime) -> Iterable[Event | Rejected]:
         """Take any piece of the byte stream, however it was cut, and give the events it completes."""
