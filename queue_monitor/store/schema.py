@@ -1,0 +1,64 @@
+"""The tables. Every moment is a whole number of microseconds since 1970 UTC: exact, ordered and the same everywhere."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+metadata: Final = MetaData()
+
+# SQLite numbers its rows itself only when the key is declared INTEGER.
+_Sequence = BigInteger().with_variant(Integer, "sqlite")
+
+journal: Final = Table(
+    "journal",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("received_at_us", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("source", "id", name="journal_source_id"),
+    Index("journal_at_us", "at_us"),
+    sqlite_autoincrement=True,  # a number is never used again, even after the newest rows were deleted
+)
+
+history: Final = Table(
+    "history",
+    metadata,
+    Column("level", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("inside_hours", Boolean, nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("counts", Text, nullable=False),
+    Column("waits", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("level", "queue", "inside_hours", "start_us", name="history_key"),
+    Index("history_start_us", "start_us"),
+)
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970 UTC, exact. The moment must know its time zone."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(microseconds: int) -> datetime:
+    """The inverse, in UTC."""
+    return _EPOCH + microseconds * _MICROSECOND

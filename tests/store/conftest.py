@@ -1,0 +1,27 @@
+"""Every test of the store is told about both databases, the real ones."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from queue_monitor.store import SqlStore, open_store
+from tests.store.postgres import postgres, postgres_url
+
+__all__ = ["postgres", "postgres_url"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/journal.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[SqlStore]:
+    """A store of each kind, open."""
+    opened = await open_store(url)
+    yield opened
+    await opened.close()
