@@ -1,0 +1,74 @@
+# The only commands a person must know. `make run` starts the monitor; the rest is for those who change it.
+#
+#   make run [CONFIG=file.toml] [PORT=8080] [SPEED=60]     make test [ARGS="-k ledger"]     make lint
+#   PYTHON=/path/to/python3.11 chooses the interpreter, VENV=folder where its packages go.
+
+PYTHON ?= python3
+VENV ?= .venv
+UV ?= uv
+ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+python := $(VENV)/bin/python
+pip := $(python) -m pip install --quiet --disable-pip-version-check
+compile := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+# Debian keeps mosquitto in a folder that is not on everybody's path
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: run test lint bench soak asterisk docs schema constraints machine-test
+
+run: $(VENV)/run.stamp  ## start the monitor; without CONFIG a simulated day on http://127.0.0.1:8080
+	$(if $(PORT),QUEUE_MONITOR_HTTP__PORT=$(PORT)) $(python) -m queue_monitor run \
+		$(if $(CONFIG),--config $(CONFIG)) $(if $(SPEED),--speed $(SPEED))
+
+test: machine-test $(VENV)/dev.stamp  ## every test, against the real Mosquitto, PostgreSQL, Prometheus and Chromium
+	$(python) -m pytest -n auto --dist loadfile $(ARGS)
+
+lint: $(VENV)/dev.stamp  ## ruff and mypy
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+
+bench: $(VENV)/dev.stamp  ## measure; results are printed
+	@test -n "$(wildcard benchmarks/[a-z]*.py)" || { echo "There is no benchmark yet."; exit 1; }
+	@for file in $(wildcard benchmarks/[a-z]*.py); do echo "== $$file"; $(python) $$file || exit 1; done
+
+soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`
+	$(python) -m pytest -m soak --timeout 0 $(ARGS)
+
+asterisk:  ## the run against a live Asterisk
+	@echo "The run against a live Asterisk is not built yet. Recordings of a real one are in tests/recordings."
+	@exit 1
+
+docs: schema  ## write again the documents that are made from code
+
+schema: $(VENV)/run.stamp  ## docs/events-v1.schema.json, the published form of every event
+	$(python) -c 'import json; from queue_monitor.events import json_schema; \
+		print(json.dumps(json_schema(), indent=2, ensure_ascii=False))' > docs/events-v1.schema.json
+
+constraints:  ## choose the newest allowed packages and pin them with their hashes
+	@command -v $(UV) >/dev/null || { echo "uv is needed: pip install uv, or make constraints UV=/path/to/uv"; exit 1; }
+	$(compile) --upgrade pyproject.toml -o requirements/run.txt
+	$(compile) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
+
+# Made once, and again when what they stand on changes. `run` needs no install of ours: it starts from this folder.
+
+machine-test:
+	@.ci/machine test $(PYTHON)
+
+$(VENV)/made.stamp:
+	@.ci/machine run $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.txt
+	$(pip) --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/made.stamp requirements/dev.txt pyproject.toml
+	$(pip) --require-hashes -r requirements/dev.txt
+	$(pip) --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/run.stamp
