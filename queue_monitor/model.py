@@ -63,7 +63,6 @@ class Visit(Struct, frozen=True, kw_only=True):
     next_queue: str | None = None
     key: str | None = None
     position: int | None = None
-    talking: bool = False
 
 
 class Contact(Struct, frozen=True, kw_only=True):
@@ -431,7 +430,10 @@ class WaitBuckets(Struct, frozen=True, kw_only=True):
 
 
 class HistoryRow(Struct, frozen=True, kw_only=True):
-    """A quarter of an hour's counts, as kept in the store. `waits` is the encoded histogram of answered waits in ms."""
+    """A quarter of an hour's counts, as kept in the store. `waits` is the encoded histogram of answered waits in ms.
+
+    The minutes are open ones, by how they were observed.
+    """
 
     level: Level
     queue: str
@@ -439,3 +441,6 @@ class HistoryRow(Struct, frozen=True, kw_only=True):
     start: datetime
     counts: Counts
     waits: bytes = b""
+    seen_minutes: int = 0
+    recovered_minutes: int = 0
+    blind_minutes: int = 0

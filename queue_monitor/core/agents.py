@@ -1,0 +1,168 @@
+"""Who is there to answer: agents by what they do now, and which queues share them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
+from queue_monitor.model import AgentNow, Staff
+
+BUSIEST_FIRST: Final = (
+    AgentActivity.BUSY,
+    AgentActivity.RINGING,
+    AgentActivity.WRAPUP,
+    AgentActivity.AVAILABLE,
+    AgentActivity.PAUSED,
+    AgentActivity.UNKNOWN,
+    AgentActivity.UNREACHABLE,
+    AgentActivity.LOGGED_OUT,
+)
+"""One person in several queues does the busiest thing said of him or her: paused in one, free in another is free."""
+
+STAFFED: Final = frozenset(BUSIEST_FIRST[:5])
+
+
+@dataclass(slots=True)
+class _Said:
+    state: AgentActivity
+    reason: str | None
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Agent:
+    """What was last said of one agent: in all queues, or in one; and the queues he or she is a member of."""
+
+    everywhere: _Said | None = None
+    by_queue: dict[str, _Said] = field(default_factory=dict)
+    member_of: dict[str, bool] = field(default_factory=dict)
+    member_said: dict[str, datetime] = field(default_factory=dict)
+
+    def in_queue(self, queue: str | None) -> _Said | None:
+        """The newest word that holds in this queue; over all queues the busiest."""
+        if queue is not None:
+            said = [s for s in (self.by_queue.get(queue), self.everywhere) if s is not None]
+            return max(said, key=lambda s: s.at, default=None)
+        current = [s for name in self.by_queue if self.member_of.get(name, True) and (s := self.in_queue(name))]
+        if self.everywhere is not None and not current:
+            current = [self.everywhere]
+        return min(current, key=lambda s: BUSIEST_FIRST.index(s.state), default=None)
+
+
+class Agents:
+    """All agents of all switches, by id."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, _Agent] = {}
+        self._names: dict[str, str] = {}
+
+    def apply(self, event: AgentState | AgentMember | QueueSnapshot) -> None:
+        """Take what an event says of agents; of two words on the same thing the later one holds."""
+        if isinstance(event, AgentState):
+            said = _Said(event.state, event.reason, event.at)
+            self._say(event.agent_id, event.queues, said)
+        elif isinstance(event, AgentMember):
+            self._join(event.agent_id, event.queue, event.action is not MemberAction.REMOVED, event.at)
+        else:
+            self._snapshot(event)
+
+    def _say(self, agent_id: str, queues: tuple[str, ...] | None, said: _Said) -> None:
+        agent = self._agents.setdefault(agent_id, _Agent())
+        if queues is None:
+            if agent.everywhere is None or said.at >= agent.everywhere.at:
+                agent.everywhere = said
+            return
+        for queue in map(self._key, queues):
+            known = agent.by_queue.get(queue)
+            if known is None or said.at >= known.at:
+                agent.by_queue[queue] = said
+
+    def _join(self, agent_id: str, queue: str, member: bool, at: datetime) -> None:
+        agent = self._agents.setdefault(agent_id, _Agent())
+        key = self._key(queue)
+        if key not in agent.member_said or at >= agent.member_said[key]:
+            agent.member_of[key] = member
+            agent.member_said[key] = at
+
+    def _snapshot(self, event: QueueSnapshot) -> None:
+        if not event.agents:
+            return
+        listed = {line.agent_id for line in event.agents}
+        for line in event.agents:
+            self._join(line.agent_id, event.queue, True, event.as_of)
+            self._say(line.agent_id, (event.queue,), _Said(line.state, line.reason, event.as_of))
+        if event.complete:
+            key = self._key(event.queue)
+            for agent_id, agent in self._agents.items():
+                if agent.member_of.get(key) and agent_id not in listed:
+                    self._join(agent_id, event.queue, False, event.as_of)
+
+    def now(self, talking: Iterable[str] = ()) -> tuple[AgentNow, ...]:
+        """Every agent with a known state. Who is in a talk is busy, even where the switch says only `available`."""
+        in_talk = set(talking)
+        found = []
+        for agent_id, agent in sorted(self._agents.items()):
+            said = agent.in_queue(None)
+            state = self._state(agent, None, agent_id in in_talk)
+            if state is not None:
+                queues = tuple(sorted(self._names[key] for key, member in agent.member_of.items() if member))
+                reason = said.reason if said else None
+                found.append(
+                    AgentNow(
+                        agent_id=agent_id, state=state, reason=reason, queues=queues, since=said.at if said else None
+                    )
+                )
+        return tuple(found)
+
+    def staff(self, queues: Iterable[str] | None, talking: Iterable[str] = ()) -> Staff:
+        """Distinct people of some queues (None: of all), by what they do now."""
+        in_talk = set(talking)
+        keys = None if queues is None else [self._key(queue) for queue in queues]
+        tally: dict[str, int] = {}
+        for agent_id, agent in self._agents.items():
+            state = self._state_over(agent, keys, agent_id in in_talk)
+            if state is not None:
+                tally[state.value] = tally.get(state.value, 0) + 1
+        tally.pop(AgentActivity.UNKNOWN.value, None)
+        staffed = sum(count for state, count in tally.items() if AgentActivity(state) in STAFFED)
+        return Staff(known=bool(self._agents), staffed=staffed, **tally)
+
+    def _state_over(self, agent: _Agent, keys: list[str] | None, in_talk: bool) -> AgentActivity | None:
+        if keys is None:
+            return self._state(agent, None, in_talk)
+        states = [
+            state
+            for key in keys
+            if (agent.member_of.get(key) or (not agent.member_of and key not in agent.by_queue))
+            and (state := self._state(agent, key, in_talk)) is not None
+        ]
+        return min(states, key=BUSIEST_FIRST.index, default=None)
+
+    def _state(self, agent: _Agent, key: str | None, in_talk: bool) -> AgentActivity | None:
+        said = agent.in_queue(key)
+        if said is None:
+            return AgentActivity.BUSY if in_talk else None
+        if agent.member_of and not any(agent.member_of.values()):
+            return AgentActivity.LOGGED_OUT
+        if in_talk and said.state in (AgentActivity.AVAILABLE, AgentActivity.RINGING, AgentActivity.UNKNOWN):
+            return AgentActivity.BUSY
+        return said.state
+
+    def pools(self, queues: Iterable[str]) -> list[tuple[str, ...]]:
+        """Queues grouped by the people they share; a queue that shares nobody is a pool of its own."""
+        names = {self._key(queue): queue for queue in queues}
+        group = {key: {key} for key in names}
+        for agent in self._agents.values():
+            shared = [key for key, member in agent.member_of.items() if member and key in group]
+            for key in shared[1:]:
+                merged = group[shared[0]] | group[key]
+                for member in merged:
+                    group[member] = merged
+        pools = {tuple(sorted(names[key] for key in keys)) for keys in group.values()}
+        return sorted(pools)
+
+    def _key(self, queue: str) -> str:
+        key = queue.casefold()
+        self._names.setdefault(key, queue)
+        return key

@@ -1,0 +1,78 @@
+"""What the figures mean: the status of a target, its reason, and the figures of one period."""
+
+from datetime import datetime
+
+from queue_monitor.core import service_level
+from queue_monitor.model import (
+    Counts,
+    Coverage,
+    Level,
+    Period,
+    Status,
+    StatusReason,
+    Target,
+    Verdict,
+    WaitFigures,
+)
+
+
+def period(
+    name: str,
+    level: Level,
+    start: datetime,
+    end: datetime,
+    counts: Counts,
+    outside: Counts,
+    waits: WaitFigures,
+    coverage: Coverage,
+    precision_ms: int,
+    target: Target,
+    may_return: int = 0,
+) -> Period:
+    """All figures of one stretch of time from its counts, by every definition.
+
+    `counts` hold those still waiting too. `may_return`: calls counted as having left, who may be entering another
+    queue this very moment; they raise the ceiling.
+    """
+    definition = target.definition
+    good, of = service_level.DEFINITIONS[definition](counts)
+    return Period(
+        name=name,
+        level=level,
+        start=start,
+        end=end,
+        counts=counts,
+        outside_hours=outside,
+        service_level=service_level.service_level(counts),
+        headline=service_level.ratio((good, of)),
+        floor=service_level.ratio(service_level.floor_parts(counts, definition)),
+        ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, may_return)),
+        misses=service_level.misses(counts, definition),
+        refused_ratio=service_level.ratio((counts.refused, counts.dialled)),
+        including_refused=service_level.including_refused(counts, definition),
+        waits=waits,
+        coverage=coverage,
+        precision_seconds=precision_ms / 1000,
+    )
+
+
+def verdict(day: Period, target: Target, trouble: StatusReason | None, closed: bool) -> Verdict:
+    """The status of the day's target, with its reason.
+
+    `trouble` is why nothing can be vouched for now, if so: silence is not health. Until the rest of the day is
+    forecast, a day under its target counts as at risk, and as lost only once it is over; and a day is never within
+    target while more than the set share was refused (MISSION.md section 2).
+    """
+    definition = service_level.DEFINITIONS[target.definition]
+    under = service_level.is_under(definition(day.counts), target.ratio)
+    if trouble is not None:
+        return Verdict(status=Status.NO_DATA, reason=trouble, under_target_now=under)
+    if day.headline is None and not day.counts.refused:
+        return Verdict(status=Status.NO_DATA, reason=StatusReason.NO_CALLS)
+    settled = closed and not day.counts.waiting
+    if under:
+        reason = StatusReason.PERIOD_LOST if settled else StatusReason.UNDER_TARGET_SO_FAR
+        return Verdict(status=Status.OUT_OF_REACH if settled else Status.AT_RISK, reason=reason, under_target_now=True)
+    if (day.refused_ratio or 0.0) > target.refused_limit_ratio:
+        return Verdict(status=Status.AT_RISK, reason=StatusReason.MANY_REFUSED)
+    return Verdict(status=Status.OK, reason=StatusReason.WITHIN_TARGET)

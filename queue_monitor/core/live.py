@@ -1,0 +1,535 @@
+"""The whole live state in one hand: every event goes in at `apply`, every figure comes out in `snapshot`.
+
+Synchronous and without a clock: the pipeline owns it, a replay drives it, a test feeds it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from queue_monitor.core import assessment, service_level
+from queue_monitor.core.agents import Agents
+from queue_monitor.core.calendar import (
+    Calendar,
+    day_bounds,
+    month_start,
+    next_month,
+    tertial_start,
+    week_start,
+)
+from queue_monitor.core.ledger import Ledger, Story
+from queue_monitor.core.sources import Sources
+from queue_monitor.core.windows import Calendars, Judged, Windows
+from queue_monitor.events import (
+    AgentMember,
+    AgentState,
+    CallRingEnded,
+    Event,
+    QueueSnapshot,
+    milliseconds,
+)
+from queue_monitor.model import (
+    Bar,
+    Contact,
+    Counts,
+    Coverage,
+    HistoryRow,
+    Hours,
+    JournalNow,
+    Level,
+    Outcome,
+    Period,
+    QueueNow,
+    Snapshot,
+    StatusReason,
+    Target,
+    Visit,
+    WaitingNow,
+)
+
+LATE_AFTER: Final = timedelta(minutes=15)
+"""An event told this long after it happened still amends its call, and is counted as late."""
+
+MAY_RETURN: Final = timedelta(seconds=60)
+"""Someone who left a queue by time-out, key or overflow may enter another within this time."""
+
+RETURNING: Final = frozenset(
+    {
+        Outcome.TIMEOUT,
+        Outcome.OVERFLOW,
+        Outcome.EXIT_KEY,
+        Outcome.NO_AGENTS,
+        Outcome.TRANSFERRED_OUT,
+        Outcome.SYSTEM,
+        Outcome.WITHDRAWN,
+        Outcome.CALLBACK,
+    }
+)
+ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
+STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial")
+MOST_INTERVALS: Final = 5000
+KEEP: Final = timedelta(hours=48)
+"""How long calls stay in memory, and so for how long a late word may amend them."""
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What the figures are made by. `excluded` names outcomes that a setting leaves out of the target, by queue."""
+
+    target: Target = Target()
+    calendar: Calendar
+    calendars: dict[str, Calendar] = {}
+    excluded: frozenset[Outcome] = frozenset()
+    excluded_by_queue: dict[str, frozenset[Outcome]] = {}
+    silent_after: timedelta = timedelta(minutes=2)
+    organisation: str = ""
+    version: str = ""
+
+
+class Live:
+    """Ledger, windows, agents and sources, fed by one hand and read through snapshots."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.calendars = Calendars(rules.calendar, rules.calendars)
+        self.ledger = Ledger()
+        self.windows = Windows(rules.target, self.calendars, rules.excluded_by_queue, rules.excluded)
+        self.agents = Agents()
+        self.sources = Sources()
+        self.events: Counter[str] = Counter(applied=0, duplicate=0, late=0, orphan=0)
+        self.rejected: Counter[str] = Counter()
+        self.offers: dict[str, Counter[str]] = {}
+        self._seen: dict[tuple[str, str], datetime] = {}
+        self._newest: datetime | None = None
+        self._departed: dict[str, None] = {}
+        self._queue_switches: dict[str, dict[str, None]] = {}
+        self._queue_names: dict[str, str] = {}
+        self._history_coverage: dict[tuple[str, date], Coverage] = {}
+        self._coverage_cache: dict[tuple[object, ...], Coverage] = {}
+
+    # ---- what enters
+
+    def apply(self, event: Event) -> bool:
+        """Take one event; False when it had been taken before. Never raises on what an event says."""
+        key = (event.source, event.id)
+        if key in self._seen:
+            self.events["duplicate"] += 1
+            return False
+        self._seen[key] = event.at
+        self.events["applied"] += 1
+        if self._newest is not None and self._newest - event.at > LATE_AFTER:
+            self.events["late"] += 1
+        self._newest = max(self._newest or event.at, event.at)
+        self.sources.apply(event)
+        self._note_queue(event)
+        if isinstance(event, AgentState | AgentMember | QueueSnapshot):
+            self.agents.apply(event)
+        changes = self.ledger.apply(event)
+        if changes.orphan:
+            self.events["orphan"] += 1
+        for change in changes.stories:
+            self.windows.change(change)
+            self._note_departure(change.after)
+        if changes.refused is not None:
+            self.windows.refuse(changes.refused)
+        if isinstance(event, CallRingEnded):
+            self.offers.setdefault("", Counter())[event.result.value] += 1
+        return True
+
+    def reject(self, source: str, reason: str) -> None:
+        """Count what an adapter could not read."""
+        self.rejected[f"{source} {reason}"] += 1
+
+    def load_history(self, rows: Iterable[HistoryRow], closed_before: datetime) -> None:
+        """Take in earlier days as sums; events from before `closed_before` then change no figure."""
+        rows = list(rows)
+        self.windows.load(rows)
+        self.windows.closed_before = closed_before
+        for row in rows:
+            if row.level is Level.VISIT and row.inside_hours:
+                day = self.calendars.of(row.queue).day_of(row.start)
+                known = self._history_coverage.get((row.queue.casefold(), day), Coverage())
+                self._history_coverage[row.queue.casefold(), day] = Coverage(
+                    seen_minutes=known.seen_minutes + row.seen_minutes,
+                    recovered_minutes=known.recovered_minutes + row.recovered_minutes,
+                    blind_minutes=known.blind_minutes + row.blind_minutes,
+                )
+            self._queue_names.setdefault(row.queue.casefold(), row.queue)
+
+    def forget(self, now: datetime) -> list[Story]:
+        """Let go of calls older than two days; returns them. Their figures stay."""
+        before = now - KEEP
+        self._seen = {key: at for key, at in self._seen.items() if at >= before}
+        gone = self.ledger.forget(before)
+        self.windows.forget(before)
+        return gone
+
+    def _note_queue(self, event: Event) -> None:
+        queue = getattr(event, "queue", "")
+        if queue:
+            self._queue_names.setdefault(queue.casefold(), queue)
+            self._queue_switches.setdefault(queue.casefold(), {})[event.switch_name] = None
+
+    def _note_departure(self, story: Story | None) -> None:
+        if story is None:
+            return
+        self._departed.pop(story.contact.contact_id, None)
+        if story.contact.outcome in RETURNING:
+            self._departed[story.contact.contact_id] = None
+
+    # ---- what comes out
+
+    def queues(self) -> list[str]:
+        return sorted(self._queue_names.values(), key=str.casefold)
+
+    def snapshot(self, now: datetime, rate: float = 1.0, journal: JournalNow | None = None) -> Snapshot:
+        """Everything that any face shows, at `now`."""
+        queues = self.queues()
+        waiting = self.ledger.waiting()
+        talking = self.ledger.talking()
+        ringing = self.ledger.ringing()
+        view = _View(self, now, waiting, talking, ringing)
+        calendar = self.rules.calendar
+        pools = [pool for pool in self.agents.pools(queues) if len(pool) > 1]
+        return Snapshot(
+            at=now,
+            rate=rate,
+            version=self.rules.version,
+            target=self.rules.target,
+            organisation=self.rules.organisation,
+            time_zone=calendar.zone.key,
+            hours=self._hours(now),
+            total=view.queue("", tuple(queues), None),
+            queues=tuple(view.queue(queue, (queue,), queue) for queue in queues),
+            pools=tuple(view.queue(" + ".join(pool), pool, pool) for pool in pools),
+            agents=self.agents.now(visit.agent_id for visit in talking if visit.agent_id),
+            sources=self.sources.now(),
+            today=tuple(view.today()),
+            events=dict(self.events),
+            rejected=dict(self.rejected),
+            totals=self.windows.totals(),
+            totals_waits=self.windows.wait_buckets(),
+            offers={queue: dict(counter) for queue, counter in self.offers.items()},
+            journal=journal or JournalNow(),
+        )
+
+    def intervals(
+        self, now: datetime, start: datetime, end: datetime, step: str, level: Level, queue: str | None
+    ) -> list[Period]:
+        """Figures between two moments, cut by `step` in local time. Raises `ValueError` with words for a person."""
+        if step not in STEPS:
+            raise ValueError(f"step: {step!r} is not one of {', '.join(STEPS)}")
+        if end <= start:
+            raise ValueError("to: must lie after from")
+        if queue is not None and queue.casefold() not in self._queue_names:
+            raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
+        view = _View(self, now, self.ledger.waiting(), [], set())
+        scope = None if queue is None else (queue,)
+        bounds = list(_cut(start, end, step, self.rules.calendar.zone))
+        if len(bounds) > MOST_INTERVALS:
+            raise ValueError(f"from, to: {len(bounds)} intervals asked for, at most {MOST_INTERVALS} are given")
+        return [view.period(step, level, scope, low, high) for low, high in bounds]
+
+    def changed_history(self, now: datetime) -> list[HistoryRow]:
+        """Rows for the store: the quarters of an hour that changed, with how their open minutes were observed."""
+        rows = []
+        for row in self.windows.take_changed():
+            end = min(row.start + timedelta(minutes=15), now)
+            covered = self._covered((row.queue,), self.calendars.of(row.queue), row.start, end)
+            rows.append(
+                HistoryRow(
+                    level=row.level,
+                    queue=row.queue,
+                    inside_hours=row.inside_hours,
+                    start=row.start,
+                    counts=row.counts,
+                    waits=row.waits,
+                    seen_minutes=covered.seen_minutes,
+                    recovered_minutes=covered.recovered_minutes,
+                    blind_minutes=covered.blind_minutes,
+                )
+            )
+        return rows
+
+    def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage:
+        """Open minutes of these queues (the first one's hours hold) up to now, by how they were observed."""
+        calendar = self.calendars.of(queues[0]) if len(queues) == 1 else self.rules.calendar
+        end = min(end, now)
+        stored = Coverage()
+        edge = self.windows.closed_before
+        if edge is not None and start < edge and queues:
+            day, last = calendar.day_of(start), calendar.day_of(min(edge, end) - timedelta(seconds=1))
+            while day <= last:
+                known = self._history_coverage.get((queues[0].casefold(), day))
+                span = calendar.span(day)
+                if known is None and span is not None:
+                    known = Coverage(blind_minutes=int((span[1] - span[0]).total_seconds()) // 60)
+                stored = _add(stored, known or Coverage())
+                day += timedelta(days=1)
+            start = edge
+        if start >= end:
+            return stored
+        return _add(stored, self._covered(queues, calendar, start, end))
+
+    def _covered(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
+        switches = self._switches(queues)
+        if end <= start:
+            return Coverage()
+        sources = self.sources.now()
+        key = (
+            tuple(switches),
+            id(calendar),
+            start,
+            int(end.timestamp()) // 60,
+            tuple((source.name, source.up, source.since, source.gap_seconds_total) for source in sources),
+        )
+        if len(self._coverage_cache) > 2000:
+            self._coverage_cache.clear()
+        if key not in self._coverage_cache:
+            self._coverage_cache[key] = self.sources.coverage(switches, calendar, start, end)
+        return self._coverage_cache[key]
+
+    def _switches(self, queues: tuple[str, ...]) -> list[str]:
+        found = {switch for queue in queues for switch in self._queue_switches.get(queue.casefold(), {})}
+        return sorted(found) or self.sources.switches()
+
+    def trouble(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
+        """Why these queues cannot be vouched for now, if so: no source, one down, or none heard of in open hours."""
+        switches = self._switches(queues)
+        if not switches:
+            return StatusReason.NO_SOURCE
+        if not self.sources.is_up(switches):
+            return StatusReason.SOURCE_DOWN
+        opened = self.rules.calendar.span(self.rules.calendar.day_of(now))
+        last = self.sources.last_sign(switches)
+        if opened is not None and self.rules.calendar.is_open(now) and last is not None:
+            quiet_since = max(last, opened[0])
+            if now - quiet_since > self.rules.silent_after:
+                return StatusReason.SOURCE_SILENT
+        return None
+
+    def may_return(self, queues: frozenset[str] | None, start: datetime, end: datetime, now: datetime) -> int:
+        """Contacts that left a queue a moment ago inside the limit and may be answered in another yet."""
+        limit_ms = self.rules.target.limit_seconds * 1000
+        found = 0
+        for contact_id in list(self._departed):
+            story = self.ledger.story(contact_id)
+            if story is None or now - (story.contact.settled_at or now) > MAY_RETURN:
+                del self._departed[contact_id]
+                continue
+            contact = story.contact
+            excluded = self.windows.excluded(contact.first_queue)
+            if contact.outcome in excluded or (contact.wait_ms or 0) > limit_ms:
+                continue
+            judged = self.windows.place_contact(contact, now)
+            if judged is not None and _lies_in(judged, queues, start, end):
+                found += 1
+        return found
+
+    def _hours(self, now: datetime) -> Hours:
+        calendar = self.rules.calendar
+        return Hours(
+            open=calendar.is_open(now),
+            opens_at=calendar.next_opening(now),
+            closes_at=calendar.closing(now),
+            note=calendar.hours(calendar.day_of(now)).reason,
+        )
+
+
+class _View:
+    """One look at the live state: what waits now is asked once, and used for every queue and period."""
+
+    def __init__(
+        self,
+        live: Live,
+        now: datetime,
+        waiting: list[tuple[Contact, Visit]],
+        talking: list[Visit],
+        ringing: set[str],
+    ) -> None:
+        self._live = live
+        self._now = now
+        self._waiting = waiting
+        self._talking = talking
+        self._ringing = ringing
+        self._placed: dict[Level, list[tuple[Judged, str]]] = {Level.CONTACT: [], Level.VISIT: []}
+        for contact, visit in waiting:
+            self._place(contact, visit)
+        self._precision = max((s.precision_ms for s in live.sources.now() if not s.is_log), default=0) or max(
+            (s.precision_ms for s in live.sources.now()), default=1
+        )
+
+    def _place(self, contact: Contact, visit: Visit) -> None:
+        """Those who wait count in their place too: past the limit they are misses already."""
+        windows, target = self._live.windows, self._live.rules.target
+        judged = windows.place_visit(visit, self._now)
+        if judged is not None:
+            self._placed[Level.VISIT].append((judged, service_level.judge(Outcome.WAITING, judged.wait_ms, target)))
+        if contact.outcome is Outcome.WAITING:
+            judged = windows.place_contact(contact, self._now)
+            if judged is not None:
+                field = service_level.judge(Outcome.WAITING, judged.wait_ms, target)
+                self._placed[Level.CONTACT].append((judged, field))
+
+    def queue(self, name: str, queues: tuple[str, ...], scope: str | tuple[str, ...] | None) -> QueueNow:
+        names = None if scope is None else (scope,) if isinstance(scope, str) else scope
+        keys = None if names is None else frozenset(n.casefold() for n in names)
+        waiting = [
+            (contact, visit) for contact, visit in self._waiting if keys is None or visit.queue.casefold() in keys
+        ]
+        lines = tuple(self._line(at, contact, visit) for at, (contact, visit) in enumerate(waiting, start=1))
+        talking = [visit for visit in self._talking if keys is None or visit.queue.casefold() in keys]
+        calendar = self._live.calendars.of(queues[0]) if len(queues) == 1 else self._live.rules.calendar
+        periods = {p.name: p for p in self._periods(names)}
+        today = self._today(calendar)
+        trouble = self._live.trouble(queues, self._now)
+        return QueueNow(
+            name=name,
+            queues=queues,
+            waiting=lines,
+            oldest_wait_ms=max((line.queue_wait_ms for line in lines), default=None),
+            ringing=sum(line.ringing for line in lines),
+            talking=len(talking),
+            staff=self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id)),
+            verdict=assessment.verdict(
+                periods["day"], self._live.rules.target, trouble, closed=not calendar.is_open(self._now)
+            ),
+            periods=periods,
+            visits_today=self.period("day", Level.VISIT, names, *today),
+            open=calendar.is_open(self._now),
+        )
+
+    def _line(self, place: int, contact: Contact, visit: Visit) -> WaitingNow:
+        queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(self._now - visit.entered_at))
+        before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
+        return WaitingNow(
+            visit_id=visit.visit_id,
+            queue=visit.queue,
+            position=place,
+            entered_at=visit.entered_at,
+            wait_ms=before + queue_wait,
+            queue_wait_ms=queue_wait,
+            ringing=visit.visit_id in self._ringing,
+            start_known=visit.start_known,
+        )
+
+    def _today(self, calendar: Calendar) -> tuple[datetime, datetime]:
+        return day_bounds(calendar.day_of(self._now), calendar.zone)
+
+    def _periods(self, names: tuple[str, ...] | None) -> Iterable[Period]:
+        calendar = self._live.rules.calendar
+        zone, today = calendar.zone, calendar.day_of(self._now)
+        minute = self._now.replace(second=0, microsecond=0)
+        for name, minutes in ROLLING.items():
+            yield self.period(
+                name, Level.CONTACT, names, minute - timedelta(minutes=minutes - 1), minute + timedelta(minutes=1)
+            )
+        yield self.period("day", Level.CONTACT, names, *day_bounds(today, zone))
+        month, tertial = month_start(today), tertial_start(today)
+        ends = next_month(month)
+        yield self.period("month", Level.CONTACT, names, day_bounds(month, zone)[0], day_bounds(ends, zone)[0])
+        ends = _tertial_end(tertial)
+        yield self.period("tertial", Level.CONTACT, names, day_bounds(tertial, zone)[0], day_bounds(ends, zone)[0])
+
+    def period(self, name: str, level: Level, names: tuple[str, ...] | None, start: datetime, end: datetime) -> Period:
+        live = self._live
+        keys = None if names is None else frozenset(n.casefold() for n in names)
+        counts = live.windows.counts(level, names, start, end)
+        outside = live.windows.counts(level, names, start, end, inside=False)
+        inside_now: Counter[str] = Counter()
+        outside_now: Counter[str] = Counter()
+        for judged, field in self._placed[level]:
+            if _lies_in(judged, keys, start, end, inside=None):
+                (inside_now if judged.place.inside else outside_now)[field] += 1
+                if judged.early:
+                    inside_now["early"] += 1
+        counts += _counts(inside_now)
+        outside += _counts(outside_now)
+        waits = live.windows.waits(level, names, start, end)
+        queues = tuple(live.queues()) if names is None else names
+        returning = 0
+        if level is Level.CONTACT:
+            returning = live.may_return(keys, start, end, self._now)
+        return assessment.period(
+            name,
+            level,
+            start,
+            end,
+            counts,
+            outside,
+            waits,
+            live.coverage(queues, start, end, self._now),
+            self._precision,
+            live.rules.target,
+            returning,
+        )
+
+    def today(self) -> Iterable[Bar]:
+        """Today by quarter of an hour, from opening, or the first call, to the last of them."""
+        calendar = self._live.rules.calendar
+        span = calendar.span(calendar.day_of(self._now))
+        if span is None:
+            return
+        at = span[0]
+        while at < min(span[1], self._now):
+            period = self.period("quarter", Level.CONTACT, None, at, at + timedelta(minutes=15))
+            yield Bar(start=at, counts=period.counts, headline=period.headline, floor=period.floor)
+            at += timedelta(minutes=15)
+
+
+def _lies_in(
+    judged: Judged, keys: frozenset[str] | None, start: datetime, end: datetime, inside: bool | None = True
+) -> bool:
+    if keys is not None and judged.place.queue.casefold() not in keys:
+        return False
+    if inside is not None and judged.place.inside is not inside:
+        return False
+    return int(start.timestamp()) // 60 <= judged.place.minute < -(-int(end.timestamp()) // 60)
+
+
+def _counts(numbers: Counter[str]) -> Counts:
+    return Counts(**numbers)
+
+
+def _add(one: Coverage, other: Coverage) -> Coverage:
+    return Coverage(
+        seen_minutes=one.seen_minutes + other.seen_minutes,
+        recovered_minutes=one.recovered_minutes + other.recovered_minutes,
+        blind_minutes=one.blind_minutes + other.blind_minutes,
+    )
+
+
+def _tertial_end(start: date) -> date:
+    end = start
+    for _ in range(4):
+        end = next_month(end)
+    return end
+
+
+def _cut(start: datetime, end: datetime, step: str, zone: ZoneInfo) -> Iterable[tuple[datetime, datetime]]:
+    """Bounds of the intervals that touch a stretch; short ones in elapsed time, so that a repeated hour is two."""
+    if step in ("quarter", "hour"):
+        seconds = 900 if step == "quarter" else 3600
+        at = datetime.fromtimestamp(int(start.timestamp()) // seconds * seconds, UTC)
+        while at < end:
+            yield at, at + timedelta(seconds=seconds)
+            at += timedelta(seconds=seconds)
+        return
+    day = _step_start(start.astimezone(zone).date(), step)
+    while (low := day_bounds(day, zone)[0]) < end:
+        following = _step_next(day, step)
+        yield low, day_bounds(following, zone)[0]
+        day = following
+
+
+def _step_start(day: date, step: str) -> date:
+    return {"day": day, "week": week_start(day), "month": month_start(day), "tertial": tertial_start(day)}[step]
+
+
+def _step_next(day: date, step: str) -> date:
+    if step == "tertial":
+        return _tertial_end(day)
+    return {"day": day + timedelta(days=1), "week": day + timedelta(days=7), "month": next_month(day)}[step]

@@ -1,0 +1,141 @@
+"""The formulas: what a call counts as, and what share was answered in time by each named definition.
+
+All from exact whole numbers (`model.Counts`). A ratio is None where nothing was measured: never 100 % of nothing.
+Sources of the definitions: MISSION.md section 2 and the products named there.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from queue_monitor.model import Counts, DefinitionId, Outcome, Target
+
+Parts = tuple[int, int]
+"""Numerator and denominator, whole calls."""
+
+
+def judge(outcome: Outcome, wait_ms: int | None, target: Target, excluded: frozenset[Outcome] = frozenset()) -> str:
+    """The field of `Counts` that a call belongs to. `wait_ms` is the wait so far, or up to its end; None if unknown.
+
+    Exactly the limit is in time (*inom högst*); one ms more is not. A short abandonment is below its limit. Of a call
+    still waiting, the time so far decides: past the limit it is a miss already.
+    """
+    if outcome in excluded:
+        return "excluded"
+    limit_ms = target.limit_seconds * 1000
+    if outcome is Outcome.WAITING:
+        return "waiting_late" if wait_ms is not None and wait_ms > limit_ms else "waiting_in_time"
+    if outcome is Outcome.ANSWERED:
+        if wait_ms is None:
+            return "answered_unjudged"
+        return "answered_in_time" if wait_ms <= limit_ms else "answered_late"
+    if outcome is Outcome.ABANDONED:
+        if wait_ms is None:
+            return "abandoned_unjudged"
+        if wait_ms > limit_ms:
+            return "abandoned_late"
+        return "abandoned_short" if wait_ms < target.short_abandon_seconds * 1000 else "abandoned_in_time"
+    return outcome.value
+
+
+def answered_only(counts: Counts) -> Parts:
+    """D1: answered in time / answered. Asterisk's ServicelevelPerf, Wazo, Cisco "only handled"."""
+    return counts.answered_in_time, counts.answered_in_time + counts.answered_late
+
+
+def all_offered(counts: Counts) -> Parts:
+    """D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the promise."""
+    return counts.answered_in_time, _answered(counts) + _abandoned(counts) + _without_answer(counts)
+
+
+def without_short_abandons(counts: Counts) -> Parts:
+    """D3: as D2, those who hung up within the short limit left out. Talkdesk, Mitel, RingCentral."""
+    return (
+        counts.answered_in_time,
+        _answered(counts) + counts.abandoned_in_time + counts.abandoned_late + _without_answer(counts),
+    )
+
+
+def early_abandons_ignored(counts: Counts) -> Parts:
+    """D4: as D2, all who hung up inside the limit left out. Cisco "ignore abandoned"."""
+    return counts.answered_in_time, _answered(counts) + counts.abandoned_late + _without_answer(counts)
+
+
+def early_abandons_good(counts: Counts) -> Parts:
+    """D5: hanging up inside the limit counts as served. Asterisk's ServicelevelPerf2, Amazon Connect."""
+    good = counts.answered_in_time + counts.abandoned_short + counts.abandoned_in_time
+    return good, _answered(counts) + _abandoned(counts) + _without_answer(counts)
+
+
+DEFINITIONS: dict[DefinitionId, Callable[[Counts], Parts]] = {
+    DefinitionId.D1: answered_only,
+    DefinitionId.D2: all_offered,
+    DefinitionId.D3: without_short_abandons,
+    DefinitionId.D4: early_abandons_ignored,
+    DefinitionId.D5: early_abandons_good,
+}
+
+
+def service_level(counts: Counts) -> dict[str, float | None]:
+    """All five at once, by name."""
+    return {name.value: ratio(formula(counts)) for name, formula in DEFINITIONS.items()}
+
+
+def ratio(parts: Parts) -> float | None:
+    return parts[0] / parts[1] if parts[1] else None
+
+
+def floor_parts(counts: Counts, definition: DefinitionId) -> Parts:
+    """All who wait will miss, and so did all whose wait is not known: the share cannot end lower for these calls."""
+    good, of = DEFINITIONS[definition](counts)
+    late = counts.waiting_late if definition is DefinitionId.D1 else 0
+    return good, of + late + counts.waiting_in_time + counts.unjudged
+
+
+def ceiling_parts(counts: Counts, definition: DefinitionId, may_return: int = 0) -> Parts:
+    """All who wait inside the limit will make it, and so did all whose wait is not known.
+
+    `may_return` calls left for another queue a moment ago, inside the limit, and may yet be answered there in time.
+    """
+    good, of = DEFINITIONS[definition](counts)
+    hopeful = counts.waiting_in_time + counts.unjudged
+    added = hopeful + may_return if definition is DefinitionId.D1 else hopeful
+    return good + hopeful + may_return, of + added
+
+
+def misses(counts: Counts, definition: DefinitionId) -> int:
+    """Calls that are lost to the target already, by the definition: late, hung up (as it counts them), left, or still
+    waiting past the limit.
+    """
+    good, of = DEFINITIONS[definition](counts)
+    late = counts.waiting_late if definition is DefinitionId.D1 else 0
+    return of - good + late
+
+
+def including_refused(counts: Counts, definition: DefinitionId) -> float | None:
+    """The share with every refused caller as a miss: what the public meets (JO 974-2021)."""
+    good, of = DEFINITIONS[definition](counts)
+    return ratio((good, of + counts.refused))
+
+
+def lost_share(counts: Counts) -> float | None:
+    """Share of the entered that hung up while waiting."""
+    return ratio((counts.abandoned, counts.entered))
+
+
+def is_under(parts: Parts, target_ratio: float) -> bool:
+    """Whether a share is under the target, by whole numbers: 89.96 % is not 90 %. Nothing measured is not under."""
+    good, of = parts
+    return of > 0 and good < Fraction(str(target_ratio)) * of
+
+
+def _answered(counts: Counts) -> int:
+    return counts.answered_in_time + counts.answered_late
+
+
+def _abandoned(counts: Counts) -> int:
+    return counts.abandoned_short + counts.abandoned_in_time + counts.abandoned_late
+
+
+def _without_answer(counts: Counts) -> int:
+    """F and W>: left otherwise, and still waiting past the limit."""
+    return counts.left_otherwise + counts.waiting_late

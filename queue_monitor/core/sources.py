@@ -1,0 +1,199 @@
+"""Who tells us, since when, and which open minutes nobody saw."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from queue_monitor.core.calendar import Calendar
+from queue_monitor.events import (
+    Event,
+    Recovery,
+    SourceClock,
+    SourceConnected,
+    SourceDisconnected,
+    SourceGap,
+    TimeBasis,
+)
+from queue_monitor.model import Coverage, SourceNow
+
+
+class Span(NamedTuple):
+    """A stretch of time; an open end is still going on."""
+
+    start: datetime
+    end: datetime | None
+
+
+@dataclass(slots=True)
+class _Source:
+    name: str
+    switch: str
+    is_log: bool
+    up: bool = True
+    since: datetime | None = None
+    last_event_at: datetime | None = None
+    reason: str = ""
+    clock_offset_ms: float | None = None
+    gap_seconds: float = 0.0
+    precision_ms: int = 1
+    spans: list[Span] = field(default_factory=list)
+
+
+class Sources:
+    """Every source ever heard of: up or down, and the stretches it covered."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, _Source] = {}
+        self._gaps: dict[str, list[tuple[Span, Recovery]]] = {}
+
+    def apply(self, event: Event) -> None:
+        """Note a sign of life. A source that never said so is connected from its first event."""
+        source = self._sources.get(event.source)
+        if source is None:
+            source = _Source(event.source, event.switch_name, is_log=not event.live)
+            self._sources[event.source] = source
+            if not isinstance(event, SourceConnected | SourceDisconnected):
+                self._up(source, event.at)
+        if event.time_basis is TimeBasis.SWITCH and event.switch_time is not None:
+            source.precision_ms = event.time_precision_ms
+        heard = event.observed_at if event.live else event.at
+        source.last_event_at = max(source.last_event_at or heard, heard)
+        match event:
+            case SourceConnected():
+                source.is_log = not event.live
+                source.reason = event.reason
+                self._up(source, event.at)
+            case SourceDisconnected():
+                source.reason = event.reason
+                self._down(source, event.at)
+            case SourceClock():
+                source.clock_offset_ms = event.offset_ms
+            case SourceGap():
+                gap = (Span(event.from_, event.to), event.recovered)
+                gaps = self._gaps.setdefault(event.switch_name, [])
+                if gap not in gaps:
+                    gaps.append(gap)
+                    source.gap_seconds += (event.to - event.from_).total_seconds()
+            case _:
+                pass
+
+    def _up(self, source: _Source, at: datetime) -> None:
+        if source.spans and source.spans[-1].end is None:
+            return
+        if source.spans and (end := source.spans[-1].end) is not None and at > end:
+            source.gap_seconds += (at - end).total_seconds()
+        source.up, source.since = True, at
+        source.spans.append(Span(at, None))
+
+    def _down(self, source: _Source, at: datetime) -> None:
+        source.up, source.since = False, at
+        if source.spans and source.spans[-1].end is None:
+            source.spans[-1] = Span(source.spans[-1].start, max(at, source.spans[-1].start))
+
+    def now(self) -> tuple[SourceNow, ...]:
+        return tuple(
+            SourceNow(
+                name=source.name,
+                switch=source.switch,
+                up=source.up,
+                since=source.since,
+                last_event_at=source.last_event_at,
+                reason=source.reason,
+                clock_offset_ms=source.clock_offset_ms,
+                gap_seconds_total=source.gap_seconds,
+                is_log=source.is_log,
+                precision_ms=source.precision_ms,
+            )
+            for source in sorted(self._sources.values(), key=lambda s: s.name)
+        )
+
+    def last_sign(self, switches: Iterable[str] | None = None) -> datetime | None:
+        """The newest sign of life from any of these switches (None: any)."""
+        wanted = None if switches is None else set(switches)
+        signs = [
+            source.last_event_at
+            for source in self._sources.values()
+            if source.last_event_at is not None and (wanted is None or source.switch in wanted)
+        ]
+        return max(signs, default=None)
+
+    def coverage(self, switches: Iterable[str], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
+        """Open minutes from `start` to `end` by how they were observed.
+
+        A minute is seen when a live source of every switch was connected for all of it; recovered when a log tells
+        of what was not seen; else blind. Whole minutes only: the one that goes on now is not counted yet.
+        """
+        names = sorted(set(switches))
+        counted = {"seen": 0, "recovered": 0, "blind": 0}
+        for opens, closes in calendar.spans(start, end):
+            minutes = range(_minute_up(opens), int(closes.timestamp()) // 60)
+            if not names:
+                counted["blind"] += len(minutes)
+                continue
+            kinds = [self._covered(name, minutes, closes) for name in names]
+            seen = set(minutes).intersection(*(seen for seen, _ in kinds))
+            known = set(minutes).intersection(*(seen | told for seen, told in kinds))
+            counted["seen"] += len(seen)
+            counted["recovered"] += len(known - seen)
+            counted["blind"] += len(minutes) - len(known)
+        return Coverage(
+            seen_minutes=counted["seen"], recovered_minutes=counted["recovered"], blind_minutes=counted["blind"]
+        )
+
+    def _covered(self, switch: str, minutes: range, end: datetime) -> tuple[set[int], set[int]]:
+        """The minutes one switch's live sources saw whole, and those that only its logs tell of."""
+        live: list[Span] = []
+        told: list[Span] = []
+        for source in self._sources.values():
+            if source.switch == switch:
+                (told if source.is_log else live).extend(source.spans)
+        gaps = self._gaps.get(switch, [])
+        seen = _minutes(live, minutes, end)
+        for span, recovery in gaps:
+            touched = set(range(int(span.start.timestamp()) // 60, _minute_up(span.end or end)))
+            seen -= touched
+            if recovery is not Recovery.NONE:
+                told.append(Span(_whole(span.start), _whole_up(span.end or end)))
+        return seen, _minutes(live + told, minutes, end) if told else set()
+
+    def switches(self) -> list[str]:
+        return sorted({source.switch for source in self._sources.values()})
+
+    def is_up(self, switches: Iterable[str]) -> bool:
+        """Whether every one of these switches has a source that is connected."""
+        names = set(switches)
+        return bool(names) and all(
+            any(source.up for source in self._sources.values() if source.switch == name) for name in names
+        )
+
+
+def _minutes(spans: list[Span], minutes: range, end: datetime) -> set[int]:
+    """The minutes that lie wholly inside the union of some spans."""
+    found: set[int] = set()
+    for start, stop in _union(spans, end):
+        low, high = max(minutes.start, _minute_up(start)), min(minutes.stop, int(stop.timestamp()) // 60)
+        found.update(range(low, high))
+    return found
+
+
+def _union(spans: list[Span], end: datetime) -> list[tuple[datetime, datetime]]:
+    joined: list[tuple[datetime, datetime]] = []
+    for start, stop in sorted((span.start, span.end or max(end, span.start)) for span in spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], stop))
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def _minute_up(at: datetime) -> int:
+    return -(-int(at.timestamp() * 1000) // 60_000)
+
+
+def _whole(at: datetime) -> datetime:
+    return datetime.fromtimestamp(int(at.timestamp()) // 60 * 60, UTC)
+
+
+def _whole_up(at: datetime) -> datetime:
+    return _whole(at + timedelta(seconds=59, microseconds=999_999))

@@ -1,0 +1,526 @@
+"""Counting: exact whole numbers per minute of entry, and streaming histograms for percentiles.
+
+Everything belongs to the minute in which it entered. A minute slot keeps exact counts and the raw waits of its
+answered calls; a day keeps their sums and one HdrHistogram. When the ledger changes its mind about a call, the old
+contribution is taken out and the new one put in: sums stay exact, the day's histogram is made anew from its slots.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, NamedTuple, TypeVar, cast
+
+from hdrh.histogram import HdrHistogram
+
+from queue_monitor.core.calendar import Calendar, day_bounds
+from queue_monitor.core.ledger import Change, Story
+from queue_monitor.core.service_level import judge
+from queue_monitor.events import RefusalReason, milliseconds
+from queue_monitor.model import (
+    Contact,
+    Counts,
+    HistoryRow,
+    Level,
+    Outcome,
+    Refusal,
+    Target,
+    Visit,
+    WaitBuckets,
+    WaitFigures,
+)
+
+FIELDS: Final[dict[str, int]] = {name: at for at, name in enumerate(Counts.__struct_fields__)}
+EDGES: Final = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0)
+"""Bucket edges of the Prometheus histogram, seconds; the limit of 300 is one of them exactly."""
+
+LONGEST_MS: Final = 86_400_000
+"""Waits above a day are put in the histogram as one day, and counted exactly beside it."""
+
+TEN_MINUTES_MS: Final = 600_000
+QUARTER: Final = 15
+CACHE_SIZE: Final = 4096
+Figure = TypeVar("Figure")
+
+_REFUSED: Final = {
+    RefusalReason.FULL: "refused_full",
+    RefusalReason.NO_AGENTS: "refused_no_agents",
+    RefusalReason.CLOSED: "refused_closed",
+    RefusalReason.UNKNOWN: "refused_unknown",
+}
+
+
+class Place(NamedTuple):
+    """Where a call counts: its level and queue, inside opening hours or not, and the minute (epoch minutes, UTC)."""
+
+    level: Level
+    queue: str
+    inside: bool
+    minute: int
+
+
+class Contribution(NamedTuple):
+    """What one call adds: a field of `Counts` in a place, and its wait when a histogram may hold it."""
+
+    place: Place
+    name: str
+    early: bool
+    wait_ms: int | None
+
+
+class Judged(NamedTuple):
+    """A call, placed: from when its clock counts and how long it waited, or has waited so far."""
+
+    place: Place
+    early: bool
+    wait_ms: int | None
+
+
+@dataclass(slots=True)
+class _Slot:
+    counts: list[int] = field(default_factory=lambda: [0] * len(FIELDS))
+    waits: list[int] = field(default_factory=list)
+    saved: HistoryRow | None = None
+
+
+@dataclass(slots=True)
+class _Day:
+    counts: list[int] = field(default_factory=lambda: [0] * len(FIELDS))
+    histogram: HdrHistogram | None = None
+    stale: bool = False
+
+
+Series = tuple[Level, str, bool]
+Queues = tuple[str, ...] | None
+"""Which queues a figure is of; None for all."""
+
+
+class Windows:
+    """Counts by minute and by day, at contact and at visit level, for every queue.
+
+    `policies` names, for a queue (casefolded), the outcomes that a setting leaves out of the target.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        calendars: "Calendars",
+        policies: dict[str, frozenset[Outcome]] | None = None,
+        default_policy: frozenset[Outcome] = frozenset(),
+    ) -> None:
+        self.target = target
+        self._calendars = calendars
+        self._policies = policies or {}
+        self._default_policy = default_policy
+        self._slots: dict[Series, dict[int, _Slot]] = {}
+        self._days: dict[Series, dict[date, _Day]] = {}
+        self._totals: dict[str, list[int]] = {}
+        self._buckets: dict[str, _Buckets] = {}
+        self._changed: set[tuple[Series, int]] = set()
+        self._names: dict[str, str] = {}
+        self._versions: dict[tuple[Level, str | None], int] = {}
+        self._cache: dict[tuple[object, ...], tuple[int, object]] = {}
+        self.closed_before: datetime | None = None
+
+    # ---- what enters
+
+    def change(self, change: Change) -> None:
+        """Take a contact's old contribution out and put its new one in."""
+        before = self._of_story(change.before) if change.before else []
+        after = self._of_story(change.after) if change.after else []
+        if before == after:
+            return
+        for contribution in before:
+            self._count(contribution, -1)
+        for contribution in after:
+            self._count(contribution, +1)
+        self._count_totals(change)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count a refused caller, at both levels alike."""
+        for level in Level:
+            minute = _minute(refusal.at)
+            inside = self._calendars.of(refusal.queue).is_open(refusal.at)
+            place = Place(level, self._name(refusal.queue), inside, minute)
+            self._count(Contribution(place, _REFUSED[refusal.reason], False, None), +1)
+        total = self._totals.setdefault(self._name(refusal.queue), [0] * len(FIELDS))
+        total[FIELDS[_REFUSED[refusal.reason]]] += 1
+
+    def load(self, rows: Iterable[HistoryRow]) -> None:
+        """Take in the sums of earlier days; they are never counted anew from calls."""
+        for row in rows:
+            series = (row.level, self._name(row.queue), row.inside_hours)
+            self._touch(row.level, series[1])
+            slot = self._slots.setdefault(series, {}).setdefault(_minute(row.start), _Slot())
+            slot.saved = row
+            numbers = [getattr(row.counts, name) for name in FIELDS]
+            slot.counts = [a + b for a, b in zip(slot.counts, numbers, strict=True)]
+            day = self._day(series, row.start)
+            day.counts = [a + b for a, b in zip(day.counts, numbers, strict=True)]
+            if row.waits:
+                self._histogram(series, row.start, day).decode_and_add(row.waits)
+            if row.level is Level.VISIT:
+                total = self._totals.setdefault(series[1], [0] * len(FIELDS))
+                self._totals[series[1]] = [a + b for a, b in zip(total, numbers, strict=True)]
+
+    def take_changed(self) -> list[HistoryRow]:
+        """The quarters of an hour that changed since this was last asked, as rows for the store."""
+        quarters = {(series, minute // QUARTER * QUARTER) for series, minute in self._changed}
+        self._changed.clear()
+        return [self._row(series, quarter) for series, quarter in sorted(quarters)]
+
+    def forget(self, before: datetime) -> None:
+        """Melt minute slots before that moment into quarters: their raw waits go, their sums stay."""
+        edge = _minute(before)
+        for series, slots in self._slots.items():
+            old = sorted({m // QUARTER * QUARTER for m, slot in slots.items() if m < edge and not slot.saved})
+            for quarter in old:
+                row = self._row(series, quarter)
+                for minute in range(quarter, quarter + QUARTER):
+                    slots.pop(minute, None)
+                slots[quarter] = _Slot(counts=[getattr(row.counts, name) for name in FIELDS], saved=row)
+
+    # ---- what may be read
+
+    def place_contact(self, contact: Contact, now: datetime) -> Judged | None:
+        """Where a contact counts, on its first queue."""
+        waited = contact.wait_ms
+        if contact.outcome is Outcome.WAITING:
+            since = contact.waiting_since
+            waited = None if since is None or waited is None else waited + max(0, milliseconds(now - since))
+        ended = contact.settled_at or now
+        return self._judged(Level.CONTACT, contact.first_queue, contact.entered_at or contact.settled_at, ended, waited)
+
+    def place_visit(self, visit: Visit, now: datetime) -> Judged | None:
+        """Where a visit counts, on its own queue."""
+        waited = visit.wait_ms
+        if visit.outcome is Outcome.WAITING and visit.entered_at is not None:
+            waited = max(0, milliseconds(now - visit.entered_at))
+        ended = visit.ended_wait_at or now
+        began = visit.entered_at or visit.ended_wait_at or visit.completed_at
+        return self._judged(Level.VISIT, visit.queue, began, ended, waited)
+
+    def excluded(self, queue: str) -> frozenset[Outcome]:
+        return self._policies.get(queue.casefold(), self._default_policy)
+
+    def queues(self) -> list[str]:
+        """Every queue that ever counted a call, as first written."""
+        return sorted({series[1] for series in self._slots})
+
+    def counts(self, level: Level, queues: Queues, start: datetime, end: datetime, inside: bool = True) -> Counts:
+        """Settled calls that entered from `start` up to `end`; whole days by their sums, the rest minute by minute."""
+        stretch = ("counts", _minute(start), _minute_up(end), inside)
+        return self._remembered(level, queues, stretch, lambda: self._sum(level, queues, start, end, inside))
+
+    def waits(self, level: Level, queues: Queues, start: datetime, end: datetime) -> WaitFigures:
+        """Waits of the answered calls of a stretch: exact up to two hours, else by histogram, within 1 %."""
+        stretch = ("waits", _minute(start), _minute_up(end))
+        return self._remembered(level, queues, stretch, lambda: self._figures(level, queues, start, end))
+
+    def _figures(self, level: Level, queues: Queues, start: datetime, end: datetime) -> WaitFigures:
+        if end - start <= timedelta(hours=2):
+            raw: list[int] = []
+            for series in self._series(level, queues, True):
+                slots = self._slots.get(series, {})
+                for minute in range(_minute(start), _minute_up(end)):
+                    if minute in slots:
+                        raw.extend(slots[minute].waits)
+            return exact_figures(raw)
+        merged = _new_histogram()
+        for series in self._series(level, queues, True):
+            zone = self._calendars.of(series[1]).zone
+            for day in self._days.get(series, {}):
+                first, last = day_bounds(day, zone)
+                if first >= start and last <= end:
+                    merged.add(self._fresh(series, day))
+                elif first < end and last > start:
+                    for wait in self._raw(series, max(first, start), min(last, end)):
+                        _record(merged, wait)
+        return histogram_figures(merged)
+
+    def totals(self) -> dict[str, Counts]:
+        """All visits ever counted, per queue, settled ones."""
+        return {queue: Counts(*numbers) for queue, numbers in self._totals.items()}
+
+    def wait_buckets(self) -> dict[str, WaitBuckets]:
+        return {queue: buckets.figures() for queue, buckets in self._buckets.items()}
+
+    # ---- inside
+
+    def _remembered(
+        self, level: Level, queues: Queues, key: tuple[object, ...], compute: Callable[[], Figure]
+    ) -> Figure:
+        """A figure worked out before, while nothing it is made of has changed."""
+        names = (None,) if queues is None else tuple(self._name(queue) for queue in queues)
+        version = sum(self._versions.get((level, name), 0) for name in names)
+        key = (level, names, *key)
+        known = self._cache.get(key)
+        if known is not None and known[0] == version:
+            return cast(Figure, known[1])
+        if len(self._cache) > CACHE_SIZE:
+            self._cache.clear()
+        figure = compute()
+        self._cache[key] = (version, figure)
+        return figure
+
+    def _touch(self, level: Level, queue: str) -> None:
+        for name in (queue, None):
+            self._versions[level, name] = self._versions.get((level, name), 0) + 1
+
+    def _sum(self, level: Level, queues: Queues, start: datetime, end: datetime, inside: bool) -> Counts:
+        total = [0] * len(FIELDS)
+        for series in self._series(level, queues, inside):
+            for counts in self._stretches(series, start, end):
+                total = [a + b for a, b in zip(total, counts, strict=True)]
+        return Counts(*total)
+
+    def _judged(
+        self, level: Level, queue: str, began: datetime | None, ended: datetime, waited_ms: int | None
+    ) -> Judged | None:
+        """Place a call by opening hours: one that enters before opening and still waits then counts from opening."""
+        if began is None:
+            return None
+        calendar = self._calendars.of(queue)
+        name = self._name(queue)
+        if calendar.is_open(began):
+            return Judged(Place(level, name, True, _minute(began)), False, waited_ms)
+        opening = calendar.next_opening(began)
+        if opening is None or ended <= opening:
+            return Judged(Place(level, name, False, _minute(began)), False, waited_ms)
+        before_ms = milliseconds(opening - began)
+        from_opening = None if waited_ms is None else max(0, waited_ms - before_ms)
+        return Judged(Place(level, name, True, _minute(opening)), True, from_opening)
+
+    def _of_story(self, story: Story) -> list[Contribution]:
+        """What a contact and its visits add. Who waits still is not in the slots: that depends on the time now."""
+        found = []
+        if story.contact.outcome is not Outcome.WAITING:
+            contact = story.contact
+            judged = self.place_contact(contact, contact.settled_at or contact.entered_at or _NEVER)
+            if judged is not None:
+                found.append(self._contribution(judged, contact.outcome, contact.start_known))
+        for visit in story.visits:
+            if visit.outcome is not Outcome.WAITING:
+                judged = self.place_visit(visit, visit.ended_wait_at or visit.entered_at or _NEVER)
+                if judged is not None:
+                    found.append(self._contribution(judged, visit.outcome, visit.start_known))
+        return found
+
+    def _contribution(self, judged: Judged, outcome: Outcome, start_known: bool) -> Contribution:
+        name = judge(outcome, judged.wait_ms, self.target, self.excluded(judged.place.queue))
+        wait = judged.wait_ms if outcome is Outcome.ANSWERED and start_known else None
+        return Contribution(judged.place, name, judged.early, wait)
+
+    def _count(self, contribution: Contribution, sign: int) -> None:
+        place = contribution.place
+        series = (place.level, place.queue, place.inside)
+        at = datetime.fromtimestamp(place.minute * 60, UTC)
+        if self.closed_before is not None and at < self.closed_before:
+            return
+        slot = self._slots.setdefault(series, {}).setdefault(place.minute, _Slot())
+        day = self._day(series, at)
+        for counts in (slot.counts, day.counts):
+            counts[FIELDS[contribution.name]] += sign
+            if contribution.early:
+                counts[FIELDS["early"]] += sign
+        if contribution.wait_ms is not None:
+            if sign > 0:
+                slot.waits.append(contribution.wait_ms)
+                if not day.stale:
+                    _record(self._histogram(series, at, day), contribution.wait_ms)
+            else:
+                slot.waits.remove(contribution.wait_ms)
+                day.stale = True
+        self._changed.add((series, place.minute))
+        self._touch(place.level, place.queue)
+
+    def _count_totals(self, change: Change) -> None:
+        for story, sign in ((change.before, -1), (change.after, +1)):
+            for visit in story.visits if story else ():
+                if visit.outcome is Outcome.WAITING:
+                    continue
+                name = self._name(visit.queue)
+                numbers = self._totals.setdefault(name, [0] * len(FIELDS))
+                numbers[FIELDS[judge(visit.outcome, visit.wait_ms, self.target)]] += sign
+                if visit.wait_ms is not None and visit.start_known:
+                    self._buckets.setdefault(name, _Buckets()).count(visit.outcome, visit.wait_ms, sign)
+
+    def _series(self, level: Level, queues: Queues, inside: bool) -> list[Series]:
+        wanted = None if queues is None else {self._name(queue) for queue in queues}
+        return [s for s in self._slots if s[0] is level and s[2] is inside and (wanted is None or s[1] in wanted)]
+
+    def _stretches(self, series: Series, start: datetime, end: datetime) -> Iterator[list[int]]:
+        """Counts that make up a stretch: whole local days by their sums, what is left by the minute."""
+        zone = self._calendars.of(series[1]).zone
+        slots = self._slots.get(series, {})
+        if end - start < timedelta(hours=23):
+            yield from (slots[m].counts for m in range(_minute(start), _minute_up(end)) if m in slots)
+            return
+        for day, sums in self._days.get(series, {}).items():
+            first, last = day_bounds(day, zone)
+            if first >= start and last <= end:
+                yield sums.counts
+            elif first < end and last > start:
+                low, high = _minute(max(first, start)), _minute_up(min(last, end))
+                yield from (slots[m].counts for m in range(low, high) if m in slots)
+
+    def _raw(self, series: Series, start: datetime, end: datetime) -> Iterator[int]:
+        slots = self._slots.get(series, {})
+        for minute in range(_minute(start), _minute_up(end)):
+            if minute in slots:
+                yield from slots[minute].waits
+
+    def _day(self, series: Series, at: datetime) -> _Day:
+        day = self._calendars.of(series[1]).day_of(at)
+        return self._days.setdefault(series, {}).setdefault(day, _Day())
+
+    def _histogram(self, series: Series, at: datetime, day: _Day) -> HdrHistogram:
+        if day.histogram is None:
+            day.histogram = _new_histogram()
+        return day.histogram
+
+    def _fresh(self, series: Series, day: date) -> HdrHistogram:
+        """A day's histogram, made anew when a wait was taken out of it."""
+        sums = self._days[series][day]
+        if sums.stale or sums.histogram is None:
+            sums.histogram = _new_histogram()
+            first, last = day_bounds(day, self._calendars.of(series[1]).zone)
+            for minute in range(_minute(first), _minute(last)):
+                slot = self._slots[series].get(minute)
+                if slot is None:
+                    continue
+                for wait in slot.waits:
+                    _record(sums.histogram, wait)
+                if slot.saved is not None and slot.saved.waits:
+                    sums.histogram.decode_and_add(slot.saved.waits)
+            sums.stale = False
+        return sums.histogram
+
+    def _row(self, series: Series, quarter: int) -> HistoryRow:
+        numbers = [0] * len(FIELDS)
+        histogram = _new_histogram()
+        for minute in range(quarter, quarter + QUARTER):
+            slot = self._slots.get(series, {}).get(minute)
+            if slot is None:
+                continue
+            numbers = [a + b for a, b in zip(numbers, slot.counts, strict=True)]
+            for wait in slot.waits:
+                _record(histogram, wait)
+            if slot.saved is not None and slot.saved.waits:
+                histogram.decode_and_add(slot.saved.waits)
+        return HistoryRow(
+            level=series[0],
+            queue=series[1],
+            inside_hours=series[2],
+            start=datetime.fromtimestamp(quarter * 60, UTC),
+            counts=Counts(*numbers),
+            waits=histogram.encode() if histogram.get_total_count() else b"",
+        )
+
+    def _name(self, queue: str) -> str:
+        """A queue as it was first written: switches differ in the case of their names."""
+        return self._names.setdefault(queue.casefold(), queue)
+
+
+class Calendars:
+    """Opening hours by queue, with one for all that have none of their own."""
+
+    def __init__(self, default: Calendar, by_queue: dict[str, Calendar] | None = None) -> None:
+        self.default = default
+        self._by_queue = {name.casefold(): calendar for name, calendar in (by_queue or {}).items()}
+
+    def of(self, queue: str) -> Calendar:
+        return self._by_queue.get(queue.casefold(), self.default)
+
+
+class _Buckets:
+    """Cumulative counts of waits for Prometheus, exact."""
+
+    def __init__(self) -> None:
+        self._counts = {Outcome.ANSWERED: [0] * (len(EDGES) + 1), Outcome.ABANDONED: [0] * (len(EDGES) + 1)}
+        self._sums = {Outcome.ANSWERED: 0, Outcome.ABANDONED: 0}
+
+    def count(self, outcome: Outcome, wait_ms: int, sign: int) -> None:
+        if outcome not in self._counts:
+            return
+        self._counts[outcome][bisect_left(EDGES, wait_ms / 1000)] += sign
+        self._sums[outcome] += sign * wait_ms
+
+    def figures(self) -> WaitBuckets:
+        return WaitBuckets(
+            edges=EDGES,
+            answered=_cumulative(self._counts[Outcome.ANSWERED]),
+            answered_sum_seconds=self._sums[Outcome.ANSWERED] / 1000,
+            abandoned=_cumulative(self._counts[Outcome.ABANDONED]),
+            abandoned_sum_seconds=self._sums[Outcome.ABANDONED] / 1000,
+        )
+
+
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def exact_figures(waits_ms: list[int]) -> WaitFigures:
+    """Percentiles by nearest rank from the waits themselves."""
+    if not waits_ms:
+        return WaitFigures()
+    ordered = sorted(waits_ms)
+
+    def rank(percent: int) -> float:
+        return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] / 1000
+
+    return WaitFigures(
+        answered=len(ordered),
+        mean_seconds=sum(ordered) / len(ordered) / 1000,
+        p50_seconds=rank(50),
+        p90_seconds=rank(90),
+        p99_seconds=rank(99),
+        max_seconds=ordered[-1] / 1000,
+        over_10_min_ratio=sum(wait > TEN_MINUTES_MS for wait in ordered) / len(ordered),
+    )
+
+
+def histogram_figures(histogram: HdrHistogram) -> WaitFigures:
+    """Percentiles from a histogram, within 1 % of the exact ones."""
+    total = int(histogram.get_total_count())
+    if not total:
+        return WaitFigures()
+    at = histogram.get_percentile_to_value_dict([50, 90, 99])
+    over = sum(
+        item.count_added_in_this_iter_step
+        for item in histogram.get_recorded_iterator()
+        if item.value_iterated_to > TEN_MINUTES_MS * 1.01
+    )
+    return WaitFigures(
+        answered=total,
+        mean_seconds=histogram.get_mean_value() / 1000,
+        p50_seconds=at[50] / 1000,
+        p90_seconds=at[90] / 1000,
+        p99_seconds=at[99] / 1000,
+        max_seconds=histogram.get_max_value() / 1000,
+        over_10_min_ratio=over / total,
+    )
+
+
+def _new_histogram() -> HdrHistogram:
+    return HdrHistogram(1, LONGEST_MS, 2)
+
+
+def _record(histogram: HdrHistogram, wait_ms: int) -> None:
+    histogram.record_value(min(wait_ms, LONGEST_MS))
+
+
+def _minute(at: datetime) -> int:
+    return int(at.timestamp()) // 60
+
+
+def _minute_up(at: datetime) -> int:
+    """The minute after the last one touched by a stretch that ends here."""
+    return -(-int(at.timestamp() * 1000) // 60_000)
+
+
+def _cumulative(numbers: list[int]) -> tuple[int, ...]:
+    total, found = 0, []
+    for number in numbers:
+        total += number
+        found.append(total)
+    return tuple(found)
