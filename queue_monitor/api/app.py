@@ -1,0 +1,380 @@
+"""The FastAPI application: status, intervals, stream, health, metrics, their documentation, and the wallboard page."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from sse_starlette import EventSourceResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from queue_monitor import texts
+from queue_monitor.api import shapes
+from queue_monitor.api.board import board_body
+from queue_monitor.api.docs import pages_of
+from queue_monitor.api.status import intervals_body, queue_body, status_body
+from queue_monitor.metrics import Metrics
+from queue_monitor.model import Level, Snapshot
+from queue_monitor.ports import Clock, Figures
+
+_HERE: Final = Path(__file__).parent
+_JSON: Final = "application/json"
+_RETRY_MS: Final = 2_000
+_PING_SECONDS: Final = 15
+_OLD_SECONDS: Final = 30
+
+_UNREADABLE: Final[dict[int | str, dict[str, Any]]] = {
+    422: shapes.answer(shapes.ErrorBody, "The question cannot be read.")
+}
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class Step(StrEnum):
+    """How a stretch of time is cut, in local time."""
+
+    QUARTER = "quarter"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    TERTIAL = "tertial"
+
+
+class Problem(Exception):
+    """A question that cannot be answered; becomes an `ErrorBody`."""
+
+    def __init__(self, status: HTTPStatus, error: str, detail: str, choices: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.body = shapes.ErrorBody(error=error, detail=detail, choices=tuple(choices))
+
+
+class Rendered:
+    """The newest snapshot's JSON, rendered once however many ask."""
+
+    def __init__(self, render: Callable[[Snapshot], bytes]) -> None:
+        self._render = render
+        self._snapshot: Snapshot | None = None
+        self._body = b""
+
+    def __call__(self, snapshot: Snapshot) -> bytes:
+        if snapshot is not self._snapshot:
+            self._body = self._render(snapshot)
+            self._snapshot = snapshot
+        return self._body
+
+
+class SecurityHeaders:
+    """Adds the headers that keep the page to itself; plain ASGI, so that streams pass untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def create_app(figures: Figures, clock: Clock, *, language: str = "sv", routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """Every HTTP face of the monitor. `language` is used where nobody asks for another with `?lang=`.
+
+    `routers` are what adapters offer, such as the intake of events.
+    """
+    app = FastAPI(
+        title="Queue monitor",
+        version=figures.latest().version,
+        summary="Call queues and wait times, now and over time.",
+        description="Ratios are 0 to 1, durations seconds, times UTC in ISO 8601. null: nothing to measure.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(SecurityHeaders)
+    _answer_problems(app, language)
+    wallboard = Rendered(board_body)
+    app.include_router(_status_routes(figures, clock, wallboard, language))
+    app.include_router(_watch_routes(figures, clock, language))
+    app.include_router(_pages(figures, wallboard, app, language))
+    for router in routers:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    _document_shapes(app)
+    return app
+
+
+def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language: str) -> APIRouter:
+    routes = APIRouter(prefix="/api/v1", tags=["status"], responses=_UNREADABLE)
+    status = Rendered(status_body)
+
+    @routes.get("/status", responses={200: shapes.answer(shapes.StatusBody, "Everything as it stands now.")})
+    async def everything_now(request: Request) -> Response:
+        """Every queue, pool and source as it stands now. Sends an ETag; answers 304 when nothing has changed."""
+        return _json(request, status(figures.latest()))
+
+    @routes.get(
+        "/queues/{queue:path}",
+        responses={
+            200: shapes.answer(shapes.QueueBody, "The queue as it stands now."),
+            404: shapes.answer(shapes.ErrorBody, "No such queue; says which exist."),
+        },
+    )
+    async def one_queue_now(request: Request, queue: str, lang: str | None = None) -> Response:
+        """One queue as it stands now, by its name; capital letters do not matter."""
+        snapshot = figures.latest()
+        name = _queue_name(snapshot, queue, texts.known_language(lang, language))
+        found = next(face for face in snapshot.queues if face.name == name)
+        return _json(request, queue_body(snapshot, found))
+
+    @routes.get(
+        "/intervals",
+        responses={
+            200: shapes.answer(shapes.IntervalsBody, "The figures, oldest first."),
+            400: shapes.answer(shapes.ErrorBody, "The question asks for the impossible."),
+            404: shapes.answer(shapes.ErrorBody, "No such queue; says which exist."),
+        },
+    )
+    async def figures_over_time(
+        request: Request,
+        from_: Annotated[
+            str | None,
+            Query(alias="from", description="A day or a moment; without a zone, local time. Default: today 00:00."),
+        ] = None,
+        to: Annotated[
+            str | None, Query(description="Where to end, itself not included. Default: the end of today.")
+        ] = None,
+        step: Annotated[Step, Query(description="How to cut the time, in local time.")] = Step.HOUR,
+        queue: Annotated[str | None, Query(description="One queue; default all.")] = None,
+        level: Annotated[
+            Level, Query(description="contact: a person's call, once. visit: each stay in each queue.")
+        ] = Level.CONTACT,
+        lang: str | None = None,
+    ) -> Response:
+        """Figures for each quarter, hour, day, week, month or tertial; today by hour if nothing else is asked."""
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        zone = ZoneInfo(snapshot.time_zone)
+        midnight = datetime.combine(clock.now().astimezone(zone).date(), time(), zone)
+        tomorrow = datetime.combine(midnight.date() + timedelta(days=1), time(), zone)
+        start = _moment("from", from_, zone, tongue) or midnight
+        end = _moment("to", to, zone, tongue) or tomorrow
+        if start >= end:
+            words = texts.say("error.backwards", tongue, start=start.isoformat(), end=end.isoformat())
+            raise Problem(HTTPStatus.BAD_REQUEST, "backwards", words)
+        name = None if not queue else _queue_name(snapshot, queue, tongue)
+        try:
+            periods = figures.intervals(start, end, step.value, level, name)
+        except ValueError as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
+        body = intervals_body(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
+        return _json(request, body)
+
+    @routes.get(
+        "/stream",
+        response_class=EventSourceResponse,
+        responses={200: {"description": "Server-sent events: the wallboard's JSON, one for each change."}},
+    )
+    async def stream() -> Response:
+        """Server-sent events for the wallboard. A slow reader is given the newest and misses what lay between."""
+
+        async def events() -> AsyncIterator[dict[str, Any]]:
+            async for snapshot in figures.changes():
+                yield {"data": wallboard(snapshot).decode(), "retry": _RETRY_MS}
+
+        return EventSourceResponse(events(), ping=_PING_SECONDS)
+
+    return routes
+
+
+def _watch_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
+    routes = APIRouter(tags=["health"], responses=_UNREADABLE)
+    metrics = Metrics(figures)
+
+    @routes.get("/healthz", responses={200: shapes.answer(shapes.HealthBody, "The process answers.")})
+    async def healthz() -> Response:
+        """The process is alive; says nothing of its sources."""
+        return _plain(shapes.HealthBody(status="ok"))
+
+    @routes.get(
+        "/readyz",
+        responses={
+            200: shapes.answer(shapes.HealthBody, "The figures can be trusted."),
+            503: shapes.answer(shapes.HealthBody, "They cannot; says why."),
+        },
+    )
+    async def readyz(lang: str | None = None) -> Response:
+        """Ready means: the journal commits, at least one source is up, and the figures are fresh."""
+        reasons = _not_ready(figures.latest(), clock, texts.known_language(lang, language))
+        if not reasons:
+            return _plain(shapes.HealthBody(status="ok"))
+        return _plain(shapes.HealthBody(status="not_ready", reasons=reasons), HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @routes.get("/metrics", response_class=Response, responses={200: {"description": "Prometheus or OpenMetrics."}})
+    async def scrape(request: Request) -> Response:
+        """Every figure for Prometheus, in the text format that the scraper asks for."""
+        body, content_type = await run_in_threadpool(metrics.render, request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type})
+
+    return routes
+
+
+def _pages(figures: Figures, wallboard: Rendered, app: FastAPI, language: str) -> APIRouter:
+    routes = APIRouter(include_in_schema=False)
+    templates = Jinja2Templates(directory=_HERE / "templates")
+
+    @routes.get("/", response_class=HTMLResponse)
+    async def board_page(request: Request, lang: str | None = None, theme: str | None = None) -> Response:
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        return templates.TemplateResponse(
+            request,
+            "wallboard.html",
+            {
+                "language": tongue,
+                "theme": "light" if theme == "light" else "dark",
+                "texts": dict(texts.words(tongue)),
+                "board": msgspec.json.decode(wallboard(snapshot)),
+                "organisation": snapshot.organisation,
+            },
+        )
+
+    @routes.get("/docs", response_class=HTMLResponse)
+    async def docs_page(request: Request, lang: str | None = None) -> Response:
+        tongue = texts.known_language(lang, language)
+        document = app.openapi()
+        return templates.TemplateResponse(
+            request,
+            "docs.html",
+            {"language": tongue, "texts": dict(texts.words(tongue)), "document": document} | pages_of(document),
+        )
+
+    return routes
+
+
+def _json(request: Request, body: bytes) -> Response:
+    """A body with its ETag, or 304 without one when the asker has it already."""
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    asked = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if etag in asked or "*" in asked:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, media_type=_JSON, headers=headers)
+
+
+def _plain(body: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:
+    return Response(
+        msgspec.json.encode(body), status_code=status, media_type=_JSON, headers={"Cache-Control": "no-store"}
+    )
+
+
+def _queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
+    names = [queue.name for queue in snapshot.queues]
+    for name in names:
+        if name == asked:
+            return name
+    for name in names:
+        if name.casefold() == asked.casefold():
+            return name
+    words = texts.say("error.unknown_queue", language, queue=asked, queues=", ".join(names) or texts.NONE)
+    raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", words, names)
+
+
+def _moment(name: str, text: str | None, zone: ZoneInfo, language: str) -> datetime | None:
+    """A day or a moment in ISO 8601; without a zone it is local time. A `+` that the URL made a space is mended."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
+    except ValueError as error:
+        words = texts.say("error.bad_time", language, value=text, name=name)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_time", words) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _not_ready(snapshot: Snapshot, clock: Clock, language: str) -> tuple[str, ...]:
+    reasons = []
+    if not snapshot.journal.up:
+        reasons.append(texts.say("ready.journal_down", language))
+    if not snapshot.sources:
+        reasons.append(texts.say("ready.no_source", language))
+    elif not any(source.up for source in snapshot.sources):
+        names = ", ".join(source.name for source in snapshot.sources)
+        reasons.append(texts.say("ready.sources_down", language, sources=names))
+    age = (clock.now() - snapshot.at).total_seconds() / clock.rate
+    if age > _OLD_SECONDS:
+        reasons.append(texts.say("ready.old_figures", language, seconds=int(age)))
+    return tuple(reasons)
+
+
+def _answer_problems(app: FastAPI, language: str) -> None:
+    def tongue(request: Request) -> str:
+        return texts.known_language(request.query_params.get("lang"), language)
+
+    @app.exception_handler(Problem)
+    async def problem(request: Request, error: Problem) -> Response:
+        return _plain(error.body, error.status)
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        name, value = str(first["loc"][-1]), first.get("input")
+        expected = str(first.get("ctx", {}).get("expected", ""))
+        if expected:
+            choices = [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
+            words = texts.say("error.bad_choice", tongue(request), value=value, name=name, choices=", ".join(choices))
+            body = shapes.ErrorBody(error="bad_choice", detail=words, choices=tuple(choices))
+        else:
+            words = texts.say("error.bad_request", tongue(request), words=f"{name}: {first['msg']}")
+            body = shapes.ErrorBody(error="bad_request", detail=words)
+        return _plain(body, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        nothing = error.status_code == HTTPStatus.NOT_FOUND
+        words = texts.say("error.not_found", tongue(request)) if nothing else str(error.detail)
+        word = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        response = _plain(shapes.ErrorBody(error=word, detail=words), error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+
+def _document_shapes(app: FastAPI) -> None:
+    """Put our own shapes into the OpenAPI document: they are msgspec's, which FastAPI does not know."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        fresh = app.openapi_schema is None
+        document = generate()
+        if fresh:
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas |= shapes.components()
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

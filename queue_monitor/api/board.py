@@ -1,0 +1,252 @@
+"""What the wallboard is sent, once for each snapshot: only what it shows, the same bytes for every screen."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Struct
+
+from queue_monitor import texts
+from queue_monitor.api.shapes import StaffShape
+from queue_monitor.api.status import meets_target, staff_shape
+from queue_monitor.model import Bar, Hours, Period, QueueNow, Snapshot, SourceNow, StatusReason, Target
+
+AMBER: Final = 0.7
+"""From this share of the limit a wait is shown in amber: 3:30 of 5:00."""
+
+_UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
+_SHORTEST_CURVE: Final = timedelta(hours=4)
+
+_encoder = msgspec.json.Encoder()
+
+
+class BoardTarget(Struct, frozen=True, kw_only=True):
+    ratio: float
+    limit_seconds: int
+    amber_seconds: float
+    definition: str
+    short_abandon_seconds: int
+    refused_limit_ratio: float
+    since: date | None
+
+
+class BoardHours(Struct, frozen=True, kw_only=True):
+    """`opening` and `date` are words, by language."""
+
+    open: bool
+    closes_at: datetime | None
+    note: str
+    opening: dict[str, str]
+    date: dict[str, str]
+
+
+class BoardPeriod(Struct, frozen=True, kw_only=True):
+    """One period's numbers as shown."""
+
+    entered: int
+    answered: int
+    abandoned: int
+    left_otherwise: int
+    refused: int
+    refused_ratio: float | None
+    headline: float | None
+    meets_target: bool | None
+    floor: float | None
+    ceiling: float | None
+    service_level: dict[str, float | None]
+    coverage_ratio: float | None
+    precision_seconds: float
+
+
+class BoardQueue(Struct, frozen=True, kw_only=True):
+    """`trusted` is false when nobody can say whether these figures still hold."""
+
+    name: str
+    open: bool
+    trusted: bool
+    waiting: int
+    waiting_late: int
+    oldest_wait_ms: int | None
+    talking: int
+    expected_wait_seconds: float | None
+    status: str
+    reason: str
+    under_target_now: bool
+    staff: StaffShape
+    day: BoardPeriod | None
+
+
+class BoardBar(Struct, frozen=True, kw_only=True):
+    """`lost` is everybody who left without an answer, the lost-track-of among them."""
+
+    at: datetime
+    in_time: int
+    late: int
+    lost: int
+    waiting: int
+    headline: float | None
+
+
+class BoardCurve(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    from_: datetime
+    to: datetime
+    step_seconds: float
+    bars: tuple[BoardBar, ...]
+
+
+class BoardSource(Struct, frozen=True, kw_only=True):
+    switch: str
+    up: bool
+    is_log: bool
+    since: datetime | None
+    last_event_at: datetime | None
+
+
+class Board(Struct, frozen=True, kw_only=True):
+    """The wallboard's whole content at one moment."""
+
+    at: datetime
+    rate: float
+    version: str
+    organisation: str
+    zone: str
+    target: BoardTarget
+    hours: BoardHours
+    night: bool
+    total: BoardQueue
+    month: BoardPeriod | None
+    queues: tuple[BoardQueue, ...]
+    curve: BoardCurve | None
+    sources: tuple[BoardSource, ...]
+    several_switches: bool
+    journal_up: bool
+
+
+def board_body(snapshot: Snapshot) -> bytes:
+    """The JSON of one wallboard event."""
+    return _encoder.encode(board(snapshot))
+
+
+def board(snapshot: Snapshot) -> Board:
+    target = snapshot.target
+    month = snapshot.total.periods.get("month")
+    return Board(
+        at=snapshot.at.astimezone(UTC),
+        rate=snapshot.rate,
+        version=snapshot.version,
+        organisation=snapshot.organisation,
+        zone=snapshot.time_zone,
+        target=BoardTarget(
+            ratio=target.ratio,
+            limit_seconds=target.limit_seconds,
+            amber_seconds=target.limit_seconds * AMBER,
+            definition=target.definition.value,
+            short_abandon_seconds=target.short_abandon_seconds,
+            refused_limit_ratio=target.refused_limit_ratio,
+            since=target.since,
+        ),
+        hours=_hours(snapshot),
+        night=not snapshot.hours.open and not snapshot.total.waiting,
+        total=_queue(snapshot.total, target),
+        month=None if month is None else _period(month, target),
+        queues=tuple(_queue(queue, target) for queue in snapshot.queues),
+        curve=_curve(snapshot.today, snapshot.hours, snapshot.at, ZoneInfo(snapshot.time_zone)),
+        sources=tuple(map(_source, snapshot.sources)),
+        several_switches=len({source.switch for source in snapshot.sources}) > 1,
+        journal_up=snapshot.journal.up,
+    )
+
+
+def _hours(snapshot: Snapshot) -> BoardHours:
+    hours, at, zone = snapshot.hours, snapshot.at, snapshot.time_zone
+    return BoardHours(
+        open=hours.open,
+        closes_at=hours.closes_at,
+        note=hours.note,
+        opening={language: texts.opening(hours.opens_at, at, zone, language) for language in texts.LANGUAGES},
+        date={language: texts.date_words(at, zone, language) for language in texts.LANGUAGES},
+    )
+
+
+def _queue(queue: QueueNow, target: Target) -> BoardQueue:
+    day = queue.periods.get("day")
+    return BoardQueue(
+        name=queue.name,
+        open=queue.open,
+        trusted=queue.verdict.reason not in _UNTRUSTED,
+        waiting=len(queue.waiting),
+        waiting_late=sum(caller.wait_ms > target.limit_seconds * 1000 for caller in queue.waiting),
+        oldest_wait_ms=queue.oldest_wait_ms,
+        talking=queue.talking,
+        expected_wait_seconds=queue.expected_wait_seconds,
+        status=queue.verdict.status.value,
+        reason=queue.verdict.reason.value,
+        under_target_now=queue.verdict.under_target_now,
+        staff=staff_shape(queue.staff),
+        day=None if day is None else _period(day, target),
+    )
+
+
+def _period(period: Period, target: Target) -> BoardPeriod:
+    return BoardPeriod(
+        entered=period.counts.entered,
+        answered=period.counts.answered,
+        abandoned=period.counts.abandoned,
+        left_otherwise=period.counts.left_otherwise,
+        refused=period.counts.refused,
+        refused_ratio=period.refused_ratio,
+        headline=period.headline,
+        meets_target=meets_target(period.headline, target),
+        floor=period.floor,
+        ceiling=period.ceiling,
+        service_level=period.service_level,
+        coverage_ratio=period.coverage.ratio,
+        precision_seconds=period.precision_seconds,
+    )
+
+
+def _source(source: SourceNow) -> BoardSource:
+    return BoardSource(
+        switch=source.switch,
+        up=source.up,
+        is_log=source.is_log,
+        since=source.since,
+        last_event_at=source.last_event_at,
+    )
+
+
+def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo) -> BoardCurve | None:
+    """The day's bars from the first hour in which something happens, or opening, to closing or the last call.
+
+    The hours of the night, in which nobody calls, would press the day together.
+    """
+    if not today:
+        return None
+    step = today[1].start - today[0].start if len(today) > 1 else timedelta(minutes=30)
+    busy = [bar for bar in today if bar.counts.entered]
+    first, last = (busy[0].start, busy[-1].start + step) if busy else (at, at)
+    for edge in (hours.opens_at, hours.closes_at):
+        if edge is not None and edge.astimezone(zone).date() == at.astimezone(zone).date():
+            first, last = min(first, edge), max(last, edge)
+    first = max(first.astimezone(zone).replace(minute=0, second=0, microsecond=0), today[0].start)
+    last = max(last, min(first + _SHORTEST_CURVE, today[0].start + timedelta(days=1)))
+    return BoardCurve(
+        from_=first.astimezone(UTC),
+        to=last.astimezone(UTC),
+        step_seconds=step.total_seconds(),
+        bars=tuple(_bar(bar) for bar in today if first <= bar.start < last and bar.counts.entered),
+    )
+
+
+def _bar(bar: Bar) -> BoardBar:
+    counts = bar.counts
+    return BoardBar(
+        at=bar.start.astimezone(UTC),
+        in_time=counts.answered_in_time,
+        late=counts.answered_late,
+        lost=counts.abandoned + counts.left_otherwise + counts.unknown,
+        waiting=counts.waiting,
+        headline=bar.headline,
+    )

@@ -1,0 +1,283 @@
+"""The shape of every JSON answer: the same structs are encoded, put into the OpenAPI document and shown at /docs.
+
+Ratios are 0 to 1, durations seconds, times UTC in ISO 8601. `null` means that there is nothing to measure.
+"""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+
+def _said(words: str) -> Meta:
+    return Meta(description=words)
+
+
+Ratio = Annotated[float | None, _said("A share, 0 to 1; null when there is nothing to measure.")]
+Seconds = Annotated[float | None, _said("Seconds; null when there is nothing to measure.")]
+
+
+class TargetShape(Struct, frozen=True, kw_only=True):
+    """The promise: a share of the calls answered within a limit, by a named and dated definition."""
+
+    limit_seconds: Annotated[int, _said("A wait of exactly this many seconds is in time.")]
+    ratio: Annotated[float, _said("The share promised, 0 to 1.")]
+    definition: Annotated[str, _said("D1 to D5: the formula of the headline.")]
+    short_abandon_seconds: Annotated[int, _said("Who hangs up before this is a short abandon; left out by D3.")]
+    since: Annotated[date | None, _said("The day from which this definition holds.")]
+    refused_limit_ratio: Annotated[float, _said("With more than this share refused the status is never ok.")]
+
+
+class HoursShape(Struct, frozen=True, kw_only=True):
+    """Opening hours as they bear on now."""
+
+    open: bool
+    opens_at: datetime | None
+    closes_at: datetime | None
+    note: Annotated[str, _said("Why the day differs, if it does.")]
+    time_zone: str
+
+
+class StaffShape(Struct, frozen=True, kw_only=True):
+    """Distinct people by what they do now: counts only. All null when the source tells nothing of agents."""
+
+    known: bool
+    staffed: Annotated[int | None, _said("Logged in.")] = None
+    available: Annotated[int | None, _said("Can take a call now.")] = None
+    ringing: int | None = None
+    busy: int | None = None
+    wrapup: int | None = None
+    paused: int | None = None
+    unreachable: int | None = None
+    logged_out: int | None = None
+
+
+class StatusOfTarget(Struct, frozen=True, kw_only=True):
+    """How the day's target stands, and why."""
+
+    status: Annotated[str, _said("ok, at_risk, out_of_reach or no_data.")]
+    reason: Annotated[str, _said("A stable word for why.")]
+    under_target_now: Annotated[bool, _said("A fact beside the status: the headline is below the target now.")]
+
+
+class WaitingShape(Struct, frozen=True, kw_only=True):
+    """One caller who waits now. Nothing here tells who."""
+
+    queue: str
+    position: int
+    wait_seconds: Annotated[float, _said("The whole contact's wait so far.")]
+    queue_wait_seconds: Annotated[float, _said("The wait in this queue so far.")]
+    ringing: Annotated[bool, _said("Being rung at an agent now.")]
+    start_known: Annotated[bool, _said("False: the caller waited before anybody looked; the wait is at least this.")]
+
+
+class LeftShape(Struct, frozen=True, kw_only=True):
+    """Left the queue without an answer and without hanging up, by how."""
+
+    timeout: int
+    overflow: int
+    no_agents: int
+    exit_key: int
+    withdrawn: int
+    callback: int
+    transferred_out: int
+    closed: int
+    system: int
+    lost: Annotated[int, _said("Cut off by a restart or crash of the switch.")]
+
+
+class RefusedShape(Struct, frozen=True, kw_only=True):
+    """Never got into a queue, by reason."""
+
+    full: int
+    no_agents: int
+    closed: int
+    unknown: int
+
+
+class WaitsShape(Struct, frozen=True, kw_only=True):
+    """Waits of answered calls whose start was seen."""
+
+    answered: Annotated[int, _said("How many waits the figures rest on.")]
+    mean_seconds: Seconds
+    p50_seconds: Seconds
+    p90_seconds: Seconds
+    p99_seconds: Seconds
+    max_seconds: Seconds
+    over_10_min_ratio: Ratio
+
+
+class CoverageShape(Struct, frozen=True, kw_only=True):
+    """How much of the open time was really observed."""
+
+    ratio: Ratio
+    seen_minutes: int
+    recovered_minutes: Annotated[int, _said("Filled in afterwards from a log or a snapshot.")]
+    blind_minutes: int
+
+
+class OutsideHoursShape(Struct, frozen=True, kw_only=True):
+    """Calls outside opening hours: counted, not in the target."""
+
+    entered: int
+    answered: int
+    abandoned: int
+    left_otherwise: int
+    unknown: int
+    waiting: int
+    refused: int
+
+
+class PeriodShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """One stretch of time and all its figures."""
+
+    from_: datetime
+    to: datetime
+    level: Annotated[str, _said("contact: a person's call, once, on its first queue. visit: each stay in each queue.")]
+    entered: Annotated[int, _said("Joined a queue.")]
+    answered: int
+    answered_in_time: int
+    answered_late: int
+    answered_unjudged: Annotated[int, _said("Answered, but the wait is not known: in no formula.")]
+    abandoned: Annotated[int, _said("Hung up while waiting.")]
+    abandoned_short: int
+    abandoned_in_time: Annotated[int, _said("Hung up within the limit, short abandons not among them.")]
+    abandoned_late: int
+    abandoned_unjudged: int
+    left_otherwise: Annotated[int, _said("The sum of left.")]
+    left: LeftShape
+    unknown: Annotated[int, _said("The monitor lost track: in no formula; widens floor and ceiling.")]
+    excluded: Annotated[int, _said("Left out of the target by a setting.")]
+    waiting_in_time: int
+    waiting_late: Annotated[int, _said("Still waiting past the limit: already misses.")]
+    early: Annotated[int, _said("Entered before opening, judged from opening; already counted above.")]
+    refused: RefusedShape
+    refused_total: int
+    dialled: Annotated[int, _said("entered + refused_total.")]
+    misses: Annotated[int, _said("Misses so far by the headline definition.")]
+    definition: Annotated[str, _said("The formula of headline, floor, ceiling and misses.")]
+    service_level: Annotated[dict[str, float | None], _said("All five definitions, D1 to D5, as ratios.")]
+    headline: Ratio
+    meets_target: Annotated[bool | None, _said("Decided by whole numbers, not by the rounded share.")]
+    floor: Annotated[float | None, _said("The headline if all who wait will miss.")]
+    ceiling: Annotated[float | None, _said("The headline if all who still can make it will.")]
+    refused_ratio: Annotated[float | None, _said("refused_total / dialled.")]
+    including_refused: Annotated[float | None, _said("The headline with every refused caller as a miss.")]
+    waits: WaitsShape
+    coverage: CoverageShape
+    precision_seconds: Annotated[float, _said("The uncertainty of each wait, from the source's own clock.")]
+    outside_hours: OutsideHoursShape
+
+
+class QueueShape(Struct, frozen=True, kw_only=True):
+    """One queue, one pool of queues that share agents, or all of them."""
+
+    name: Annotated[str, _said("Empty for all queues together.")]
+    queues: tuple[str, ...]
+    open: bool
+    waiting: int
+    ringing: int
+    talking: int
+    oldest_wait_seconds: Seconds
+    expected_wait_seconds: Annotated[float | None, _said("What the next caller should expect.")]
+    status: StatusOfTarget
+    staff: StaffShape
+    waiting_list: tuple[WaitingShape, ...]
+    periods: Annotated[dict[str, PeriodShape], _said("15min, 30min, 60min, day, month, tertial; at contact level.")]
+    visits_today: PeriodShape
+
+
+class SourceShape(Struct, frozen=True, kw_only=True):
+    """One source of events."""
+
+    name: str
+    switch: str
+    up: bool
+    since: Annotated[datetime | None, _said("When it came up or went down.")]
+    last_event_at: datetime | None
+    reason: str
+    clock_offset_seconds: Annotated[float | None, _said("The switch's clock minus the monitor's.")]
+    gap_seconds_total: float
+    is_log: bool
+    precision_seconds: float
+
+
+class JournalShape(Struct, frozen=True, kw_only=True):
+    """The journal's health: how much waits to be committed, and why if it cannot be."""
+
+    up: bool
+    pending: int
+    lag_seconds: float
+    error: str
+
+
+class StatusBody(Struct, frozen=True, kw_only=True):
+    """Everything as it stands at one moment."""
+
+    generated_at: datetime
+    version: str
+    organisation: str
+    clock_rate: Annotated[float, _said("How fast the monitor's clock runs beside life; 1 but in simulations.")]
+    target: TargetShape
+    hours: HoursShape
+    total: QueueShape
+    queues: tuple[QueueShape, ...]
+    pools: tuple[QueueShape, ...]
+    agents: Annotated[StaffShape, _said("Distinct people on all queues. Never anybody by name.")]
+    sources: tuple[SourceShape, ...]
+    journal: JournalShape
+    events: Annotated[dict[str, int], _said("Events received, by result.")]
+    rejected: Annotated[dict[str, int], _said("What was not understood, by source and reason.")]
+
+
+class QueueBody(Struct, frozen=True, kw_only=True):
+    """One queue as it stands at one moment."""
+
+    generated_at: datetime
+    target: TargetShape
+    hours: HoursShape
+    queue: QueueShape
+
+
+class IntervalsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Figures over time, oldest first."""
+
+    generated_at: datetime
+    from_: datetime
+    to: datetime
+    step: str
+    level: str
+    queue: Annotated[str | None, _said("null: all queues.")]
+    target: TargetShape
+    intervals: tuple[PeriodShape, ...]
+
+
+class HealthBody(Struct, frozen=True, kw_only=True):
+    """The process answers, or is ready; if not, why."""
+
+    status: Annotated[str, _said("ok or not_ready.")]
+    reasons: tuple[str, ...] = ()
+
+
+class ErrorBody(Struct, frozen=True, kw_only=True):
+    """What was wrong with the question, in words, and what could be asked instead."""
+
+    error: Annotated[str, _said("A stable word.")]
+    detail: Annotated[str, _said("A sentence for a person.")]
+    choices: Annotated[tuple[str, ...], _said("What exists, when something unknown was asked for.")] = ()
+
+
+BODIES = (StatusBody, QueueBody, IntervalsBody, HealthBody, ErrorBody)
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def components() -> dict[str, Any]:
+    """JSON Schema of every shape, for the OpenAPI document."""
+    return msgspec.json.schema_components(BODIES, ref_template=_REFERENCE)[1]
+
+
+def answer(shape: type[Struct], words: str) -> dict[str, Any]:
+    """One entry of FastAPI's `responses`, pointing to a shape."""
+    schema = {"$ref": _REFERENCE.format(name=shape.__name__)}
+    return {"description": words, "content": {"application/json": {"schema": schema}}}

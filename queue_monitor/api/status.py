@@ -1,0 +1,286 @@
+"""From a snapshot to the JSON of the status API. Pure: the same snapshot gives the same bytes."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from queue_monitor.api import shapes
+from queue_monitor.model import (
+    Counts,
+    Level,
+    Period,
+    QueueNow,
+    Snapshot,
+    SourceNow,
+    Staff,
+    Target,
+    WaitingNow,
+)
+
+_encoder = msgspec.json.Encoder()
+
+
+def status_body(snapshot: Snapshot) -> bytes:
+    """The body of /api/v1/status: everything as it stands, without anything that tells who."""
+    return _encoder.encode(status_shape(snapshot))
+
+
+def queue_body(snapshot: Snapshot, queue: QueueNow) -> bytes:
+    """The body of /api/v1/queues/{queue}."""
+    return _encoder.encode(
+        shapes.QueueBody(
+            generated_at=snapshot.at.astimezone(UTC),
+            target=target_shape(snapshot.target),
+            hours=_hours(snapshot),
+            queue=_queue(queue, snapshot.target),
+        )
+    )
+
+
+def intervals_body(
+    snapshot: Snapshot,
+    periods: Sequence[Period],
+    *,
+    start: datetime,
+    end: datetime,
+    step: str,
+    level: Level,
+    queue: str | None,
+) -> bytes:
+    """The body of /api/v1/intervals."""
+    return _encoder.encode(
+        shapes.IntervalsBody(
+            generated_at=snapshot.at.astimezone(UTC),
+            from_=start.astimezone(UTC),
+            to=end.astimezone(UTC),
+            step=step,
+            level=level.value,
+            queue=queue,
+            target=target_shape(snapshot.target),
+            intervals=tuple(period_shape(period, snapshot.target) for period in periods),
+        )
+    )
+
+
+def status_shape(snapshot: Snapshot) -> shapes.StatusBody:
+    return shapes.StatusBody(
+        generated_at=snapshot.at.astimezone(UTC),
+        version=snapshot.version,
+        organisation=snapshot.organisation,
+        clock_rate=snapshot.rate,
+        target=target_shape(snapshot.target),
+        hours=_hours(snapshot),
+        total=_queue(snapshot.total, snapshot.target),
+        queues=_queues(snapshot.queues, snapshot.target),
+        pools=_queues(snapshot.pools, snapshot.target),
+        agents=staff_shape(snapshot.total.staff),
+        sources=tuple(map(_source, snapshot.sources)),
+        journal=shapes.JournalShape(
+            up=snapshot.journal.up,
+            pending=snapshot.journal.pending,
+            lag_seconds=snapshot.journal.lag_seconds,
+            error=snapshot.journal.error,
+        ),
+        events=snapshot.events,
+        rejected=snapshot.rejected,
+    )
+
+
+def target_shape(target: Target) -> shapes.TargetShape:
+    return shapes.TargetShape(
+        limit_seconds=target.limit_seconds,
+        ratio=target.ratio,
+        definition=target.definition.value,
+        short_abandon_seconds=target.short_abandon_seconds,
+        since=target.since,
+        refused_limit_ratio=target.refused_limit_ratio,
+    )
+
+
+def staff_shape(staff: Staff) -> shapes.StaffShape:
+    if not staff.known:
+        return shapes.StaffShape(known=False)
+    return shapes.StaffShape(
+        known=True,
+        staffed=staff.staffed,
+        available=staff.available,
+        ringing=staff.ringing,
+        busy=staff.busy,
+        wrapup=staff.wrapup,
+        paused=staff.paused,
+        unreachable=staff.unreachable,
+        logged_out=staff.logged_out,
+    )
+
+
+def meets_target(headline: float | None, target: Target) -> bool | None:
+    """Whether a share reaches the target; None when there is no share.
+
+    As exact as whole numbers: a share is one count divided by another, division rounds correctly, and no quotient of
+    two counts below 10^14 lies so near another number of few decimals that both round to the same float.
+    """
+    return None if headline is None else headline >= target.ratio
+
+
+def period_shape(period: Period, target: Target) -> shapes.PeriodShape:
+    counts = period.counts
+    return shapes.PeriodShape(
+        from_=period.start.astimezone(UTC),
+        to=period.end.astimezone(UTC),
+        level=period.level.value,
+        entered=counts.entered,
+        answered=counts.answered,
+        answered_in_time=counts.answered_in_time,
+        answered_late=counts.answered_late,
+        answered_unjudged=counts.answered_unjudged,
+        abandoned=counts.abandoned,
+        abandoned_short=counts.abandoned_short,
+        abandoned_in_time=counts.abandoned_in_time,
+        abandoned_late=counts.abandoned_late,
+        abandoned_unjudged=counts.abandoned_unjudged,
+        left_otherwise=counts.left_otherwise,
+        left=_left(counts),
+        unknown=counts.unknown,
+        excluded=counts.excluded,
+        waiting_in_time=counts.waiting_in_time,
+        waiting_late=counts.waiting_late,
+        early=counts.early,
+        refused=shapes.RefusedShape(
+            full=counts.refused_full,
+            no_agents=counts.refused_no_agents,
+            closed=counts.refused_closed,
+            unknown=counts.refused_unknown,
+        ),
+        refused_total=counts.refused,
+        dialled=counts.dialled,
+        misses=period.misses,
+        definition=target.definition.value,
+        service_level=period.service_level,
+        headline=period.headline,
+        meets_target=meets_target(period.headline, target),
+        floor=period.floor,
+        ceiling=period.ceiling,
+        refused_ratio=period.refused_ratio,
+        including_refused=period.including_refused,
+        waits=_waits(period),
+        coverage=shapes.CoverageShape(
+            ratio=period.coverage.ratio,
+            seen_minutes=period.coverage.seen_minutes,
+            recovered_minutes=period.coverage.recovered_minutes,
+            blind_minutes=period.coverage.blind_minutes,
+        ),
+        precision_seconds=period.precision_seconds,
+        outside_hours=_outside_hours(period.outside_hours),
+    )
+
+
+def _waits(period: Period) -> shapes.WaitsShape:
+    waits = period.waits
+    return shapes.WaitsShape(
+        answered=waits.answered,
+        mean_seconds=waits.mean_seconds,
+        p50_seconds=waits.p50_seconds,
+        p90_seconds=waits.p90_seconds,
+        p99_seconds=waits.p99_seconds,
+        max_seconds=waits.max_seconds,
+        over_10_min_ratio=waits.over_10_min_ratio,
+    )
+
+
+def _left(counts: Counts) -> shapes.LeftShape:
+    return shapes.LeftShape(
+        timeout=counts.timeout,
+        overflow=counts.overflow,
+        no_agents=counts.no_agents,
+        exit_key=counts.exit_key,
+        withdrawn=counts.withdrawn,
+        callback=counts.callback,
+        transferred_out=counts.transferred_out,
+        closed=counts.closed,
+        system=counts.system,
+        lost=counts.lost,
+    )
+
+
+def _outside_hours(counts: Counts) -> shapes.OutsideHoursShape:
+    return shapes.OutsideHoursShape(
+        entered=counts.entered,
+        answered=counts.answered,
+        abandoned=counts.abandoned,
+        left_otherwise=counts.left_otherwise,
+        unknown=counts.unknown,
+        waiting=counts.waiting,
+        refused=counts.refused,
+    )
+
+
+def _hours(snapshot: Snapshot) -> shapes.HoursShape:
+    hours = snapshot.hours
+    return shapes.HoursShape(
+        open=hours.open,
+        opens_at=_utc(hours.opens_at),
+        closes_at=_utc(hours.closes_at),
+        note=hours.note,
+        time_zone=snapshot.time_zone,
+    )
+
+
+def _queues(queues: Iterable[QueueNow], target: Target) -> tuple[shapes.QueueShape, ...]:
+    return tuple(_queue(queue, target) for queue in queues)
+
+
+def _queue(queue: QueueNow, target: Target) -> shapes.QueueShape:
+    return shapes.QueueShape(
+        name=queue.name,
+        queues=queue.queues,
+        open=queue.open,
+        waiting=len(queue.waiting),
+        ringing=queue.ringing,
+        talking=queue.talking,
+        oldest_wait_seconds=_seconds(queue.oldest_wait_ms),
+        expected_wait_seconds=queue.expected_wait_seconds,
+        status=shapes.StatusOfTarget(
+            status=queue.verdict.status.value,
+            reason=queue.verdict.reason.value,
+            under_target_now=queue.verdict.under_target_now,
+        ),
+        staff=staff_shape(queue.staff),
+        waiting_list=tuple(map(_waiting, queue.waiting)),
+        periods={name: period_shape(period, target) for name, period in queue.periods.items()},
+        visits_today=period_shape(queue.visits_today, target),
+    )
+
+
+def _waiting(caller: WaitingNow) -> shapes.WaitingShape:
+    return shapes.WaitingShape(
+        queue=caller.queue,
+        position=caller.position,
+        wait_seconds=caller.wait_ms / 1000,
+        queue_wait_seconds=caller.queue_wait_ms / 1000,
+        ringing=caller.ringing,
+        start_known=caller.start_known,
+    )
+
+
+def _source(source: SourceNow) -> shapes.SourceShape:
+    return shapes.SourceShape(
+        name=source.name,
+        switch=source.switch,
+        up=source.up,
+        since=_utc(source.since),
+        last_event_at=_utc(source.last_event_at),
+        reason=source.reason,
+        clock_offset_seconds=None if source.clock_offset_ms is None else source.clock_offset_ms / 1000,
+        gap_seconds_total=source.gap_seconds_total,
+        is_log=source.is_log,
+        precision_seconds=source.precision_ms / 1000,
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

@@ -1,0 +1,398 @@
+"""One Prometheus collector that reads the newest snapshot at scrape: /metrics cannot disagree with the other faces.
+
+All queues together stand under `queue=""`, which Prometheus treats as no label: select `{queue=""}` for the centre
+and `{queue!=""}` for each queue. Where there is no number there is no sample: never NaN, never 100 %.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from threading import Lock
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from queue_monitor.model import Counts, Period, QueueNow, Snapshot, SourceNow, Staff, Status
+from queue_monitor.ports import Figures
+
+_LEFT: Final = (
+    "abandoned",
+    "timeout",
+    "overflow",
+    "no_agents",
+    "exit_key",
+    "withdrawn",
+    "callback",
+    "transferred_out",
+    "closed",
+    "system",
+    "lost",
+    "unknown",
+    "excluded",
+)
+_REFUSED: Final = ("full", "no_agents", "closed", "unknown")
+_STAFF: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
+
+_WINDOWS_OF_A_QUEUE: Final = frozenset({"30min", "day", "month"})
+"""All queues together get every window. With twenty queues each getting all six a scrape would cost 4 000 series."""
+
+Labels = tuple[str, ...]
+
+
+class HighWater:
+    """The highest value each counter has shown.
+
+    A correction, as when a log turns a lost call into an answered one, may lower a count; a Prometheus counter that
+    steps back is read as a restart and counts everything again. So a series stays where it was until the figure has
+    caught up: at most as much too high as the corrections, and right in the status API at once.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[tuple[str, Labels], float] = {}
+
+    def __call__(self, series: str, labels: Labels, value: float) -> float:
+        mark = max(value, self._marks.get((series, labels), value))
+        self._marks[series, labels] = mark
+        return mark
+
+
+class _Counter:
+    def __init__(self, high_water: HighWater, name: str, words: str, labels: Sequence[str]) -> None:
+        self.family = CounterMetricFamily(name, words, labels=labels)
+        self._high_water = high_water
+
+    def add(self, labels: Labels, value: float) -> None:
+        self.family.add_metric(labels, self._high_water(self.family.name, labels, value))
+
+
+def _gauge(name: str, words: str, samples: Iterable[tuple[Labels, float | None]], *labels: str) -> Metric:
+    family = GaugeMetricFamily(name, words, labels=labels)
+    for values, number in samples:
+        if number is not None:
+            family.add_metric(values, number)
+    return family
+
+
+class QueueCollector(Collector):
+    """Everything a snapshot holds, as metric families."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+        self._high_water = HighWater()
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        snapshot = self._figures.latest()
+        yield from _live(snapshot)
+        yield from self._totals(snapshot)
+        yield self._waits(snapshot)
+        yield from self._offers_and_events(snapshot)
+        yield from self._sources(snapshot.sources)
+        yield from _target(snapshot)
+        yield from _monitor(snapshot)
+
+    def _counter(self, name: str, words: str, *labels: str) -> _Counter:
+        return _Counter(self._high_water, name, words, labels)
+
+    def _totals(self, snapshot: Snapshot) -> Iterator[Metric]:
+        entered = self._counter("callqueue_entered", "Calls that joined a queue, each stay in each queue.", "queue")
+        answered = self._counter("callqueue_answered", "Calls answered by a person.", "queue")
+        left = self._counter("callqueue_left", "Calls that left a queue unanswered, by how.", "queue", "outcome")
+        refused = self._counter("callqueue_refused", "Callers who never got into a queue.", "queue", "reason")
+        for queue, counts in snapshot.totals.items():
+            entered.add((queue,), counts.entered)
+            answered.add((queue,), counts.answered)
+            for outcome in _LEFT:
+                left.add((queue, outcome), getattr(counts, outcome))
+            for reason in _REFUSED:
+                refused.add((queue, reason), getattr(counts, f"refused_{reason}"))
+        for counter in (entered, answered, left, refused):
+            yield counter.family
+
+    def _waits(self, snapshot: Snapshot) -> Metric:
+        name = "callqueue_wait_seconds"
+        family = HistogramMetricFamily(
+            name, "Waits whose start was seen, each stay in each queue.", labels=("queue", "outcome")
+        )
+        for queue, waits in snapshot.totals_waits.items():
+            bounds = (*map(floatToGoString, waits.edges), "+Inf")
+            for outcome, cumulative, total in (
+                ("answered", waits.answered, waits.answered_sum_seconds),
+                ("abandoned", waits.abandoned, waits.abandoned_sum_seconds),
+            ):
+                labels = (queue, outcome)
+                family.add_metric(
+                    labels,
+                    [
+                        (bound, self._high_water(name, (*labels, bound), count))
+                        for bound, count in zip(bounds, cumulative, strict=True)
+                    ],
+                    self._high_water(name, (*labels, "sum"), total),
+                )
+        return family
+
+    def _offers_and_events(self, snapshot: Snapshot) -> Iterator[Metric]:
+        offers = self._counter("callqueue_offers", "Rings at agents, by how they ended.", "queue", "result")
+        for queue, results in snapshot.offers.items():
+            for result, count in results.items():
+                offers.add((queue, result), count)
+        yield offers.family
+        events = self._counter("callqueue_events", "Events received, by what became of them.", "result")
+        for result, count in snapshot.events.items():
+            events.add((result,), count)
+        yield events.family
+        rejected = self._counter("callqueue_rejected", "What was not understood, by source and reason.", "reason")
+        for reason, count in snapshot.rejected.items():
+            rejected.add((reason,), count)
+        yield rejected.family
+
+    def _sources(self, sources: Sequence[SourceNow]) -> Iterator[Metric]:
+        named = [((source.name, source.switch), source) for source in sources]
+        yield _gauge(
+            "callqueue_source_up",
+            "Whether the source is connected.",
+            ((labels, float(source.up)) for labels, source in named),
+            "source",
+            "switch",
+        )
+        yield _gauge(
+            "callqueue_source_last_event_timestamp_seconds",
+            "When the source last told something.",
+            ((labels, s.last_event_at.timestamp() if s.last_event_at else None) for labels, s in named),
+            "source",
+            "switch",
+        )
+        yield _gauge(
+            "callqueue_source_clock_offset_seconds",
+            "The switch's clock minus the monitor's.",
+            ((labels, None if s.clock_offset_ms is None else s.clock_offset_ms / 1000) for labels, s in named),
+            "source",
+            "switch",
+        )
+        gaps = self._counter(
+            "callqueue_source_gap_seconds", "Seconds in which the source was not seen.", "source", "switch"
+        )
+        for labels, source in named:
+            gaps.add(labels, source.gap_seconds_total)
+        yield gaps.family
+
+
+def _live(snapshot: Snapshot) -> Iterator[Metric]:
+    """What is so now. A queue whose verdict is no_data keeps its last figures; `callqueue_source_up` tells."""
+    queues = snapshot.queues
+    yield _gauge(
+        "callqueue_calls_waiting",
+        "Callers who wait now.",
+        (((queue.name,), float(len(queue.waiting))) for queue in queues),
+        "queue",
+    )
+    yield _gauge(
+        "callqueue_calls_ringing",
+        "Callers who wait and are being rung at an agent.",
+        (((queue.name,), float(queue.ringing)) for queue in queues),
+        "queue",
+    )
+    yield _gauge(
+        "callqueue_calls_talking",
+        "Callers who talk with an agent.",
+        (((queue.name,), float(queue.talking)) for queue in queues),
+        "queue",
+    )
+    faces = (snapshot.total, *queues)
+    yield _gauge(
+        "callqueue_oldest_wait_seconds",
+        "The longest wait of those who wait now; no sample when nobody waits.",
+        (((face.name,), None if face.oldest_wait_ms is None else face.oldest_wait_ms / 1000) for face in faces),
+        "queue",
+    )
+    yield _gauge(
+        "callqueue_expected_wait_seconds",
+        "What the next caller should expect to wait.",
+        (((face.name, "expected"), face.expected_wait_seconds) for face in faces),
+        "queue",
+        "bound",
+    )
+    yield _gauge(
+        "callqueue_agents",
+        "Distinct people by what they do now; one who serves several queues is counted once in all queues together.",
+        (
+            ((face.name, state), float(number))
+            for face in faces
+            if face.staff.known
+            for state, number in _states(face.staff)
+        ),
+        "queue",
+        "state",
+    )
+    yield _gauge(
+        "callqueue_agents_staffed",
+        "Distinct people logged in.",
+        (((face.name,), float(face.staff.staffed) if face.staff.known else None) for face in faces),
+        "queue",
+    )
+    yield _gauge(
+        "callqueue_open",
+        "Whether it is within opening hours.",
+        (((face.name,), float(face.open)) for face in faces),
+        "queue",
+    )
+
+
+def _states(staff: Staff) -> Iterator[tuple[str, int]]:
+    for state in _STAFF:
+        yield state, getattr(staff, state)
+
+
+def _target(snapshot: Snapshot) -> Iterator[Metric]:
+    faces = (snapshot.total, *snapshot.queues)
+    periods = [
+        (face.name, window, period)
+        for face in faces
+        for window, period in face.periods.items()
+        if not face.name or window in _WINDOWS_OF_A_QUEUE
+    ]
+    yield _gauge(
+        "callqueue_service_level_ratio",
+        "Share within the limit, by each definition; at contact level.",
+        (
+            ((queue, definition, window), ratio)
+            for queue, window, period in periods
+            for definition, ratio in period.service_level.items()
+        ),
+        "queue",
+        "definition",
+        "window",
+    )
+    yield _gauge(
+        "callqueue_service_level_floor_ratio",
+        "The headline if all who wait will miss.",
+        (((queue, window), period.floor) for queue, window, period in periods),
+        "queue",
+        "window",
+    )
+    yield _gauge(
+        "callqueue_service_level_ceiling_ratio",
+        "The headline if all who still can make it will.",
+        (((queue, window), period.ceiling) for queue, window, period in periods),
+        "queue",
+        "window",
+    )
+    yield _gauge(
+        "callqueue_service_level_including_refused_ratio",
+        "The headline with every refused caller as a miss.",
+        (((queue, window), period.including_refused) for queue, window, period in periods),
+        "queue",
+        "window",
+    )
+    yield _gauge(
+        "callqueue_refused_ratio",
+        "Refused of all who dialled.",
+        (((queue, window), period.refused_ratio) for queue, window, period in periods),
+        "queue",
+        "window",
+    )
+    yield _gauge(
+        "callqueue_misses",
+        "Misses so far in the period, by the headline definition.",
+        (((queue, window), float(period.misses)) for queue, window, period in periods),
+        "queue",
+        "period",
+    )
+    yield _gauge(
+        "callqueue_period_calls",
+        "Calls of the period at contact level, by how they stand.",
+        (
+            ((queue, window, result), float(number))
+            for queue, window, period in periods
+            if not queue or window == "day"
+            for result, number in _results(period)
+        ),
+        "queue",
+        "period",
+        "result",
+    )
+    yield _gauge(
+        "callqueue_coverage_ratio",
+        "Share of the open minutes really observed.",
+        (((queue, window), period.coverage.ratio) for queue, window, period in periods),
+        "queue",
+        "window",
+    )
+    yield _gauge(
+        "callqueue_target_status",
+        "1 for the status that the target has now.",
+        (sample for face in faces for sample in _status(face)),
+        "queue",
+        "period",
+        "status",
+    )
+
+
+def _results(period: Period) -> Iterator[tuple[str, int]]:
+    counts: Counts = period.counts
+    yield "answered_in_time", counts.answered_in_time
+    yield "answered_late", counts.answered_late
+    yield "answered_unjudged", counts.answered_unjudged
+    yield "abandoned", counts.abandoned
+    yield "left_otherwise", counts.left_otherwise
+    yield "unknown", counts.unknown
+    yield "excluded", counts.excluded
+    yield "waiting", counts.waiting
+    yield "refused", counts.refused
+
+
+def _status(queue: QueueNow) -> Iterator[tuple[Labels, float]]:
+    for status in Status:
+        yield (queue.name, "day", status.value), float(queue.verdict.status is status)
+
+
+def _monitor(snapshot: Snapshot) -> Iterator[Metric]:
+    target = snapshot.target
+    since = target.since.isoformat() if target.since else ""
+    yield _gauge(
+        "callqueue_definition_info",
+        "The headline definition and the day from which it holds.",
+        [((target.definition.value, str(target.short_abandon_seconds), since), 1.0)],
+        "definition",
+        "short_abandon_seconds",
+        "since",
+    )
+    yield _gauge("callqueue_target_ratio", "The share promised.", [((), target.ratio)])
+    yield _gauge("callqueue_target_limit_seconds", "The limit promised.", [((), float(target.limit_seconds))])
+    yield _gauge("callqueue_build_info", "The monitor's version.", [((snapshot.version,), 1.0)], "version")
+    yield _gauge(
+        "callqueue_snapshot_timestamp_seconds",
+        "The moment that these figures are of.",
+        [((), snapshot.at.timestamp())],
+    )
+    journal = snapshot.journal
+    yield _gauge("callqueue_journal_up", "Whether the journal commits.", [((), float(journal.up))])
+    yield _gauge("callqueue_journal_pending", "Events that wait to be committed.", [((), float(journal.pending))])
+    yield _gauge(
+        "callqueue_journal_lag_seconds",
+        "How long the oldest event has waited to be committed.",
+        [((), journal.lag_seconds)],
+    )
+
+
+class Metrics:
+    """The body of /metrics, in the text format that the scraper asks for.
+
+    `render` reads nothing but frozen snapshots and may run in a thread: a big centre's scrape takes some tens of
+    milliseconds, which the event loop should not stand still for. Two scrapes at once take turns.
+    """
+
+    def __init__(self, figures: Figures) -> None:
+        self._turn = Lock()
+        self.registry = CollectorRegistry()
+        self.registry.register(QueueCollector(figures))
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """The exposition and its content type."""
+        encode, content_type = choose_encoder(accept)
+        with self._turn:
+            return encode(self.registry), content_type

@@ -1,0 +1,529 @@
+"""Every sentence and number format that a person sees, in Swedish and English.
+
+The wallboard's script formats its ticking numbers by the same rules; a test holds the two together.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from queue_monitor.model import DefinitionId, Outcome, Status, StatusReason
+
+LANGUAGES: Final = ("sv", "en")
+NONE: Final = "–"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
+
+_SWEDISH: Final = {
+    "language": "Svenska",
+    "title": "Köläge",
+    "decimal": ",",
+    "thousands": _SPACE,
+    "percent": "{number}" + _SPACE + "%",
+    "clock_separator": ".",
+    # the four big things
+    "waiting": "Väntande samtal",
+    "oldest_wait": "Längsta väntetid nu",
+    "in_time_today": "Besvarade inom {limit} i dag",
+    "in_time_period": "Besvarade inom {limit}",
+    "available": "Lediga",
+    "of_staffed": "av {staffed} inloggade",
+    "staff_title": "Lediga av inloggade",
+    "staff_unknown": "Växeln lämnar inga uppgifter",
+    "nobody_staffed": "Ingen inloggad",
+    "nobody_waits": "Ingen väntar",
+    "over_limit": "{count} över {limit}",
+    "all_within": "Alla under {limit}",
+    "near_limit": "Närmar sig {limit}",
+    "past_limit": "Över {limit}",
+    "within_limit": "Under {limit}",
+    "talking": "Pågående samtal",
+    "target": "Mål {target}",
+    "target_met": "Målet nås hittills",
+    "target_not_met": "Under målet just nu",
+    "floor": "lägst {floor}",
+    "ceiling": "högst {ceiling}",
+    "no_calls_today": "Inga samtal i dag",
+    # people
+    "busy": "I samtal",
+    "ringing": "Ringer",
+    "wrapup": "Efterbehandling",
+    "paused": "Pausade",
+    "unreachable": "Ej nåbara",
+    "staffed": "Inloggade",
+    # status
+    "status.ok": "Inom mål",
+    "status.at_risk": "Risk att målet missas",
+    "status.out_of_reach": "Målet går inte att nå",
+    "status.no_data": "Ingen data",
+    "reason.within_target": "Minst {target} har hittills besvarats inom {limit}.",
+    "reason.under_target_so_far": "Färre än {target} har hittills besvarats inom {limit}.",
+    "reason.many_refused": "Fler än {refused_limit} av uppringningarna har avvisats.",
+    "reason.period_lost": "Dagens mål nås inte även om alla återstående samtal besvaras i tid.",
+    "reason.no_calls": "Inga samtal att mäta än i dag.",
+    "reason.source_down": "Kontakten med växeln är bruten.",
+    "reason.source_silent": "Växeln har inte hörts av på ett tag.",
+    "reason.no_source": "Ingen växel är ansluten.",
+    # definitions
+    "definition.D1": "av besvarade",
+    "definition.D2": "av alla inkomna",
+    "definition.D3": "utan korta tapp",
+    "definition.D4": "utan tapp inom {limit}",
+    "definition.D5": "tapp inom {limit} räknas som bra",
+    "definition_long.D1": "besvarade inom {limit} av alla besvarade",
+    "definition_long.D2": "besvarade inom {limit} av alla inkomna till kö",
+    "definition_long.D3": "som D2, men de som tappats inom {short} räknas inte",
+    "definition_long.D4": "som D2, men de som tappats inom {limit} räknas inte",
+    "definition_long.D5": "som D2, men de som tappats inom {limit} räknas som besvarade i tid",
+    # the day in numbers
+    "today": "I dag",
+    "month": "Månaden",
+    "tertial": "Tertialet",
+    "entered": "Inkomna till kö",
+    "dialled": "Uppringningar",
+    "answered": "Besvarade",
+    "abandoned": "Tappade",
+    "left_otherwise": "Lämnat på annat sätt",
+    "refused": "Avvisade",
+    "expected_wait": "Beräknad väntetid",
+    "coverage": "Uppmätt tid",
+    "precision": "±{seconds} s",
+    # curve
+    "curve": "I dag, samtal per {minutes} min",
+    "curve_in_time": "I tid",
+    "curve_late": "Sent",
+    "curve_lost": "Tappade och övriga",
+    "curve_waiting": "Väntar",
+    "curve_share": "Andel i tid",
+    "curve_empty": "Inga samtal än i dag",
+    "curve_summary": "{entered} inkomna: {in_time} besvarade i tid, {late} sent, {lost} tappade eller övriga.",
+    # queues
+    "queues": "Köer",
+    "queue": "Kö",
+    "queue_waiting": "Väntar",
+    "queue_oldest": "Längst",
+    "queue_share": "I dag",
+    "queue_staff": "Lediga",
+    "queue_status": "Läge",
+    "queue_closed": "Stängt",
+    "queue_page": "Sida {page} av {pages}",
+    # trust
+    "stale": "Ingen ny uppgift sedan {clock}",
+    "stale_detail": "Tavlan har tappat kontakten med mätningen. Siffrorna kan vara inaktuella. Försöker igen.",
+    "no_contact": "Ingen kontakt med växeln sedan {clock}",
+    "no_contact_named": "Ingen kontakt med växeln {switch} sedan {clock}",
+    "no_contact_ever": "Ingen kontakt med växeln",
+    "no_contact_ever_named": "Ingen kontakt med växeln {switch}",
+    "no_contact_detail": "Siffror som inte kan styrkas är nedtonade.",
+    "no_source": "Ingen växel är ansluten",
+    "silent": "Växeln tyst sedan {clock}",
+    "journal_down": "Händelser kan inte sparas just nu",
+    "updated": "Uppdaterad {clock}",
+    "connecting": "Ansluter",
+    "source_up": "Kontakt med växeln",
+    "simulated": "Simulerad tid, {rate} gånger fortare",
+    "definition_note": "Mål {target} inom {limit}. {definition}: {words}",
+    "definition_since": "gäller från {date}",
+    # night
+    "closed": "Stängt",
+    "open_until": "Öppet till {clock}",
+    "closed_opens": "Stängt – öppnar {day} {clock}",
+    "opens_today": "i dag",
+    "opens_tomorrow": "i morgon",
+    "result_today": "Dagens resultat",
+    "result_none": "Inga samtal i dag",
+    "weekday.0": "måndag",
+    "weekday.1": "tisdag",
+    "weekday.2": "onsdag",
+    "weekday.3": "torsdag",
+    "weekday.4": "fredag",
+    "weekday.5": "lördag",
+    "weekday.6": "söndag",
+    "month.1": "januari",
+    "month.2": "februari",
+    "month.3": "mars",
+    "month.4": "april",
+    "month.5": "maj",
+    "month.6": "juni",
+    "month.7": "juli",
+    "month.8": "augusti",
+    "month.9": "september",
+    "month.10": "oktober",
+    "month.11": "november",
+    "month.12": "december",
+    "date": "{weekday} {day} {month}",
+    # outcomes, as in lists of calls
+    "outcome.waiting": "väntar",
+    "outcome.answered": "besvarat",
+    "outcome.abandoned": "tappat",
+    "outcome.timeout": "för lång väntan",
+    "outcome.overflow": "skickat till annan kö",
+    "outcome.no_agents": "ingen inloggad",
+    "outcome.exit_key": "knappval",
+    "outcome.withdrawn": "borttaget ur kön",
+    "outcome.callback": "återuppringning",
+    "outcome.transferred_out": "kopplat vidare",
+    "outcome.closed": "kön stängde",
+    "outcome.system": "avbrutet av systemet",
+    "outcome.lost": "brutet av växeln",
+    "outcome.unknown": "okänt",
+    "outcome.refused": "avvisat",
+    # lengths of time
+    "hours_short": "{hours} tim",
+    "minutes_short": "{minutes} min",
+    "seconds_short": "{seconds} s",
+    "no_script": "Tavlan behöver JavaScript.",
+    # the API's own pages
+    "docs.title": "Gränssnittets dokumentation",
+    "docs.intro": "Alla andelar är 0–1, alla tider sekunder, alla klockslag UTC. Beskrivningarna är på engelska.",
+    "docs.parameters": "Parametrar",
+    "docs.name": "Namn",
+    "docs.where": "Var",
+    "docs.type": "Typ",
+    "docs.meaning": "Betydelse",
+    "docs.answers": "Svar",
+    "docs.shapes": "Former",
+    "docs.required": "krävs",
+    "docs.open": "Öppna",
+    "docs.document": "OpenAPI-dokumentet",
+    "docs.board": "Tavlan",
+    # errors
+    "error.unknown_queue": "Det finns ingen kö som heter ”{queue}”. Köer som finns: {queues}.",
+    "error.bad_time": "”{value}” i {name} är ingen tid. Skriv till exempel 2026-03-02 eller 2026-03-02T08:00:00Z.",
+    "error.backwards": "from ({start}) måste vara före to ({end}).",
+    "error.bad_choice": "”{value}” går inte att välja som {name}. Välj bland: {choices}.",
+    "error.not_found": "Här finns inget.",
+    "error.bad_request": "Frågan gick inte att förstå: {words}",
+    "ready.journal_down": "Journalen kan inte skrivas.",
+    "ready.no_source": "Ingen källa är ansluten.",
+    "ready.sources_down": "Ingen källa har kontakt: {sources}.",
+    "ready.old_figures": "Siffrorna är {seconds} s gamla.",
+}
+
+_ENGLISH: Final = {
+    "language": "English",
+    "title": "Queue status",
+    "decimal": ".",
+    "thousands": ",",
+    "percent": "{number}%",
+    "clock_separator": ":",
+    "waiting": "Calls waiting",
+    "oldest_wait": "Longest wait now",
+    "in_time_today": "Answered within {limit} today",
+    "in_time_period": "Answered within {limit}",
+    "available": "Available",
+    "of_staffed": "of {staffed} logged in",
+    "staff_title": "Available of logged in",
+    "staff_unknown": "The switch tells nothing of agents",
+    "nobody_staffed": "Nobody logged in",
+    "nobody_waits": "Nobody waiting",
+    "over_limit": "{count} over {limit}",
+    "all_within": "All under {limit}",
+    "near_limit": "Nearing {limit}",
+    "past_limit": "Over {limit}",
+    "within_limit": "Under {limit}",
+    "talking": "Calls in progress",
+    "target": "Target {target}",
+    "target_met": "Target met so far",
+    "target_not_met": "Under target now",
+    "floor": "lowest {floor}",
+    "ceiling": "highest {ceiling}",
+    "no_calls_today": "No calls today",
+    "busy": "On a call",
+    "ringing": "Ringing",
+    "wrapup": "Wrap-up",
+    "paused": "Paused",
+    "unreachable": "Unreachable",
+    "staffed": "Logged in",
+    "status.ok": "Within target",
+    "status.at_risk": "Risk of missing the target",
+    "status.out_of_reach": "Target out of reach",
+    "status.no_data": "No data",
+    "reason.within_target": "At least {target} answered within {limit} so far.",
+    "reason.under_target_so_far": "Fewer than {target} answered within {limit} so far.",
+    "reason.many_refused": "More than {refused_limit} of all who dialled were refused.",
+    "reason.period_lost": "Today's target is lost even if every call from now on is answered in time.",
+    "reason.no_calls": "No calls to measure yet today.",
+    "reason.source_down": "The connection to the switch is broken.",
+    "reason.source_silent": "The switch has not been heard for a while.",
+    "reason.no_source": "No switch is connected.",
+    "definition.D1": "of answered",
+    "definition.D2": "of all offered",
+    "definition.D3": "without short abandons",
+    "definition.D4": "without abandons within {limit}",
+    "definition.D5": "abandons within {limit} count as good",
+    "definition_long.D1": "answered within {limit} of all answered",
+    "definition_long.D2": "answered within {limit} of all who joined a queue",
+    "definition_long.D3": "as D2, but those who hung up within {short} do not count",
+    "definition_long.D4": "as D2, but those who hung up within {limit} do not count",
+    "definition_long.D5": "as D2, but those who hung up within {limit} count as answered in time",
+    "today": "Today",
+    "month": "This month",
+    "tertial": "This four-month period",
+    "entered": "Joined a queue",
+    "dialled": "Dialled",
+    "answered": "Answered",
+    "abandoned": "Abandoned",
+    "left_otherwise": "Left otherwise",
+    "refused": "Refused",
+    "expected_wait": "Expected wait",
+    "coverage": "Time measured",
+    "precision": "±{seconds} s",
+    "curve": "Today, calls per {minutes} min",
+    "curve_in_time": "In time",
+    "curve_late": "Late",
+    "curve_lost": "Abandoned and other",
+    "curve_waiting": "Waiting",
+    "curve_share": "Share in time",
+    "curve_empty": "No calls yet today",
+    "curve_summary": "{entered} joined, {in_time} answered in time, {late} late, {lost} abandoned or left otherwise.",
+    "queues": "Queues",
+    "queue": "Queue",
+    "queue_waiting": "Waiting",
+    "queue_oldest": "Longest",
+    "queue_share": "Today",
+    "queue_staff": "Available",
+    "queue_status": "State",
+    "queue_closed": "Closed",
+    "queue_page": "Page {page} of {pages}",
+    "stale": "Nothing new since {clock}",
+    "stale_detail": "This board has lost touch with the monitor. The figures may be out of date. Trying again.",
+    "no_contact": "No contact with the switch since {clock}",
+    "no_contact_named": "No contact with the switch {switch} since {clock}",
+    "no_contact_ever": "No contact with the switch",
+    "no_contact_ever_named": "No contact with the switch {switch}",
+    "no_contact_detail": "Figures that cannot be vouched for are greyed.",
+    "no_source": "No switch is connected",
+    "silent": "The switch silent since {clock}",
+    "journal_down": "Events cannot be saved at the moment",
+    "updated": "Updated {clock}",
+    "connecting": "Connecting",
+    "source_up": "In contact with the switch",
+    "simulated": "Simulated time, {rate} times faster",
+    "definition_note": "Target {target} within {limit}. {definition}: {words}",
+    "definition_since": "from {date}",
+    "closed": "Closed",
+    "open_until": "Open until {clock}",
+    "closed_opens": "Closed – opens {day} {clock}",
+    "opens_today": "today",
+    "opens_tomorrow": "tomorrow",
+    "result_today": "Today's result",
+    "result_none": "No calls today",
+    "weekday.0": "Monday",
+    "weekday.1": "Tuesday",
+    "weekday.2": "Wednesday",
+    "weekday.3": "Thursday",
+    "weekday.4": "Friday",
+    "weekday.5": "Saturday",
+    "weekday.6": "Sunday",
+    "month.1": "January",
+    "month.2": "February",
+    "month.3": "March",
+    "month.4": "April",
+    "month.5": "May",
+    "month.6": "June",
+    "month.7": "July",
+    "month.8": "August",
+    "month.9": "September",
+    "month.10": "October",
+    "month.11": "November",
+    "month.12": "December",
+    "date": "{weekday} {day} {month}",
+    "outcome.waiting": "waiting",
+    "outcome.answered": "answered",
+    "outcome.abandoned": "abandoned",
+    "outcome.timeout": "waited too long",
+    "outcome.overflow": "sent to another queue",
+    "outcome.no_agents": "nobody logged in",
+    "outcome.exit_key": "pressed a key",
+    "outcome.withdrawn": "taken out of the queue",
+    "outcome.callback": "callback",
+    "outcome.transferred_out": "passed on",
+    "outcome.closed": "the queue closed",
+    "outcome.system": "ended by the system",
+    "outcome.lost": "cut off by the switch",
+    "outcome.unknown": "unknown",
+    "outcome.refused": "refused",
+    "hours_short": "{hours} h",
+    "minutes_short": "{minutes} min",
+    "seconds_short": "{seconds} s",
+    "no_script": "The board needs JavaScript.",
+    "docs.title": "API documentation",
+    "docs.intro": "All shares are 0–1, all durations seconds, all times UTC.",
+    "docs.parameters": "Parameters",
+    "docs.name": "Name",
+    "docs.where": "Where",
+    "docs.type": "Type",
+    "docs.meaning": "Meaning",
+    "docs.answers": "Answers",
+    "docs.shapes": "Shapes",
+    "docs.required": "required",
+    "docs.open": "Open",
+    "docs.document": "The OpenAPI document",
+    "docs.board": "The wallboard",
+    "error.unknown_queue": "There is no queue called “{queue}”. Queues that exist: {queues}.",
+    "error.bad_time": "“{value}” in {name} is not a time. Write for example 2026-03-02 or 2026-03-02T08:00:00Z.",
+    "error.backwards": "from ({start}) must be before to ({end}).",
+    "error.bad_choice": "“{value}” cannot be chosen as {name}. Choose one of: {choices}.",
+    "error.not_found": "There is nothing here.",
+    "error.bad_request": "The question could not be understood: {words}",
+    "ready.journal_down": "The journal cannot be written.",
+    "ready.no_source": "No source is connected.",
+    "ready.sources_down": "No source has contact: {sources}.",
+    "ready.old_figures": "The figures are {seconds} s old.",
+}
+
+_TEXTS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {"sv": MappingProxyType(_SWEDISH), "en": MappingProxyType(_ENGLISH)}
+)
+
+
+def known_language(asked: str | None, default: str = "sv") -> str:
+    """The language asked for, if there is one of that name."""
+    return asked if asked in LANGUAGES else default
+
+
+def words(language: str = "sv") -> Mapping[str, str]:
+    """Everything that can be said in a language, by key."""
+    return _TEXTS[language]
+
+
+def say(key: str, language: str = "sv", **values: object) -> str:
+    """One sentence, with its gaps filled. An unknown key is a mistake in the code: KeyError."""
+    return _TEXTS[language][key].format(**values)
+
+
+def status_words(status: Status, language: str = "sv") -> str:
+    return say(f"status.{status.value}", language)
+
+
+def reason_words(
+    reason: StatusReason,
+    *,
+    target_ratio: float,
+    limit_seconds: int,
+    refused_limit_ratio: float,
+    language: str = "sv",
+) -> str:
+    """Why a status is what it is, as a sentence."""
+    return say(
+        f"reason.{reason.value}",
+        language,
+        target=plain_percent(target_ratio, language),
+        limit=span(limit_seconds, language),
+        refused_limit=plain_percent(refused_limit_ratio, language),
+    )
+
+
+def definition_words(
+    definition: DefinitionId, *, limit_seconds: int, short_abandon_seconds: int, language: str = "sv"
+) -> str:
+    """The formula of a service level, in words; to stand wherever the number stands."""
+    return say(
+        f"definition_long.{definition.value}",
+        language,
+        limit=span(limit_seconds, language),
+        short=span(short_abandon_seconds, language),
+    )
+
+
+def outcome_words(outcome: Outcome, language: str = "sv") -> str:
+    return say(f"outcome.{outcome.value}", language)
+
+
+def percent(ratio: float | None, target: float | None = None, language: str = "sv") -> str:
+    """A share with one decimal: `87,4 %`; `–` when there is none.
+
+    Never rounded up across the target, nor up to 100 %: 0.8996 against 0.9 is `89,9 %`.
+    """
+    if ratio is None:
+        return NONE
+    tenths = math.floor(ratio * 1000 + 0.5)
+    for bound in (target, 1.0):
+        if bound is not None and ratio < bound:
+            tenths = min(tenths, math.ceil(bound * 1000 - 1e-6) - 1)
+    whole, rest = divmod(tenths, 10)
+    return say("percent", language, number=f"{whole}{_TEXTS[language]['decimal']}{rest}")
+
+
+def plain_percent(ratio: float, language: str = "sv") -> str:
+    """A share that somebody chose, without needless decimals: `90 %`, `92,5 %`."""
+    number = f"{ratio * 100:.1f}".removesuffix(".0").replace(".", _TEXTS[language]["decimal"])
+    return say("percent", language, number=number)
+
+
+def count(number: int | None, language: str = "sv") -> str:
+    """A whole number, thousands apart: `1 234`; `–` when there is none."""
+    if number is None:
+        return NONE
+    return f"{number:,}".replace(",", _TEXTS[language]["thousands"])
+
+
+def clock(moment: datetime | None, zone: str = "Europe/Stockholm", language: str = "sv") -> str:
+    """A time of day: `10.12`, and `8.00` without a leading zero."""
+    if moment is None:
+        return NONE
+    local = moment.astimezone(ZoneInfo(zone))
+    return f"{local.hour}{_TEXTS[language]['clock_separator']}{local.minute:02}"
+
+
+def date_words(moment: datetime, zone: str = "Europe/Stockholm", language: str = "sv") -> str:
+    """A day: `måndag 2 mars`."""
+    local = moment.astimezone(ZoneInfo(zone))
+    texts = _TEXTS[language]
+    return say(
+        "date",
+        language,
+        weekday=texts[f"weekday.{local.weekday()}"],
+        day=local.day,
+        month=texts[f"month.{local.month}"],
+    )
+
+
+def wait(seconds: float | None) -> str:
+    """A wait on the board: `4:05`, from an hour `1:04:05`; whole seconds gone."""
+    if seconds is None:
+        return NONE
+    minutes, rest = divmod(max(0, math.floor(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def wait_in_words(seconds: float | None, language: str = "sv") -> str:
+    """A wait in running text: `4 min 5 s`, from an hour `1 tim 4 min`."""
+    if seconds is None:
+        return NONE
+    minutes, rest = divmod(max(0, math.floor(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = []
+    if hours:
+        parts.append(say("hours_short", language, hours=hours))
+    if minutes:
+        parts.append(say("minutes_short", language, minutes=minutes))
+    if (rest and not hours) or not parts:
+        parts.append(say("seconds_short", language, seconds=rest))
+    return " ".join(parts)
+
+
+def span(seconds: int, language: str = "sv") -> str:
+    """A chosen length of time, unbroken at the line's end: `5 min`, `90 s`."""
+    return wait_in_words(seconds, language).replace(" ", _SPACE)
+
+
+def opening(opens_at: datetime | None, now: datetime, zone: str = "Europe/Stockholm", language: str = "sv") -> str:
+    """When it opens: `Stängt – öppnar måndag 8.00`; a week or more ahead with the date."""
+    if opens_at is None:
+        return say("closed", language)
+    local, today = opens_at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
+    days = (local.date() - today.date()).days
+    if days == 0:
+        day = say("opens_today", language)
+    elif days == 1:
+        day = say("opens_tomorrow", language)
+    elif days < 7:
+        day = say(f"weekday.{local.weekday()}", language)
+    else:
+        day = date_words(opens_at, zone, language)
+    return say("closed_opens", language, day=day, clock=clock(opens_at, zone, language))

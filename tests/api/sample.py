@@ -1,0 +1,452 @@
+"""Made-up snapshots for tests and screenshots: no engine stands behind them, but their numbers agree."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import anyio
+from msgspec.structs import replace
+
+from queue_monitor.model import (
+    Bar,
+    Counts,
+    Coverage,
+    Hours,
+    JournalNow,
+    Level,
+    Period,
+    QueueNow,
+    Snapshot,
+    SourceNow,
+    Staff,
+    Status,
+    StatusReason,
+    Target,
+    Verdict,
+    WaitBuckets,
+    WaitFigures,
+    WaitingNow,
+)
+
+ZONE = ZoneInfo("Europe/Stockholm")
+MONDAY = date(2026, 3, 2)
+EDGES = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0)
+TARGET = Target(since=date(2026, 1, 1))
+MONTH = Counts(answered_in_time=8200, answered_late=700, abandoned_short=500, abandoned_in_time=450, abandoned_late=150)
+DAY = Counts(
+    answered_in_time=212,
+    answered_late=17,
+    abandoned_short=6,
+    abandoned_in_time=5,
+    abandoned_late=2,
+    timeout=1,
+    refused_full=2,
+    refused_unknown=1,
+    waiting_in_time=3,
+)
+NAMES = (
+    "Kundcenter",
+    "Bygglov",
+    "Socialtjänst",
+    "Förskola och skola",
+    "support|luleå",
+    "Avfall och återvinning",
+    "Parkering",
+    "Tomter och mark",
+    "Överförmyndare",
+    "Färdtjänst",
+    "Bostadsanpassning",
+    "Vatten och avlopp",
+    "Kultur och fritid",
+    "Näringsliv",
+    "Gator och vägar",
+    "Äldreomsorg",
+    "Försörjningsstöd",
+    "Miljö och hälsa",
+    "Konsument- och skuldrådgivning",
+    "Växel internt",
+)
+
+
+def local(hour: int, minute: int = 0, second: int = 0, day: date = MONDAY) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=ZONE).astimezone(UTC)
+
+
+def shares(counts: Counts) -> dict[str, float | None]:
+    """D1 to D5 by MISSION's table, for a sample only; those who wait within the limit are not counted yet."""
+    good, late = counts.answered_in_time, counts.answered_late
+    short, middle, long = counts.abandoned_short, counts.abandoned_in_time, counts.abandoned_late
+    others = long + counts.left_otherwise + counts.waiting_late
+
+    def of(part: int, whole: int) -> float | None:
+        return part / whole if whole else None
+
+    return {
+        "D1": of(good, good + late),
+        "D2": of(good, good + late + short + middle + others),
+        "D3": of(good, good + late + middle + others),
+        "D4": of(good, good + late + others),
+        "D5": of(good + short + middle, good + late + short + middle + others),
+    }
+
+
+def period(
+    name: str,
+    counts: Counts,
+    *,
+    at: datetime,
+    level: Level = Level.CONTACT,
+    coverage: Coverage | None = None,
+    outside_hours: Counts | None = None,
+    precision_seconds: float = 0.0,
+) -> Period:
+    levels = shares(counts)
+    settled = counts.entered - counts.unjudged - counts.excluded
+    good = counts.answered_in_time
+    answered = counts.answered_in_time + counts.answered_late
+    return Period(
+        name=name,
+        level=level,
+        start=at - timedelta(hours=2),
+        end=at,
+        counts=counts,
+        outside_hours=outside_hours or Counts(),
+        service_level=levels,
+        headline=levels["D2"],
+        floor=good / settled if settled else None,
+        ceiling=(good + counts.waiting_in_time) / settled if settled else None,
+        misses=settled - good - counts.waiting_in_time,
+        refused_ratio=counts.refused / counts.dialled if counts.dialled else None,
+        including_refused=good / (settled + counts.refused) if settled else None,
+        waits=WaitFigures(
+            answered=answered,
+            mean_seconds=81.5,
+            p50_seconds=48.0,
+            p90_seconds=262.0,
+            p99_seconds=511.0,
+            max_seconds=604.2,
+            over_10_min_ratio=0.004,
+        )
+        if answered
+        else WaitFigures(),
+        coverage=coverage or Coverage(seen_minutes=130, recovered_minutes=2),
+        precision_seconds=precision_seconds,
+    )
+
+
+def periods(day: Counts, month: Counts, at: datetime) -> dict[str, Period]:
+    short = Counts(answered_in_time=9, answered_late=2, abandoned_in_time=1) if day.entered else Counts()
+    return {
+        "15min": period("15min", short, at=at),
+        "30min": period("30min", short + short, at=at),
+        "60min": period("60min", short + short + short, at=at),
+        "day": period("day", day, at=at),
+        "month": period("month", month, at=at),
+        "tertial": period("tertial", month + month, at=at),
+    }
+
+
+def waiting(queue: str, *seconds: float, ringing: int = 0) -> tuple[WaitingNow, ...]:
+    return tuple(
+        WaitingNow(
+            visit_id=f"pbx:{queue}-{position}",
+            queue=queue,
+            position=position,
+            entered_at=None,
+            wait_ms=int(wait * 1000),
+            queue_wait_ms=int(wait * 1000),
+            ringing=position <= ringing,
+            start_known=True,
+        )
+        for position, wait in enumerate(seconds, start=1)
+    )
+
+
+OK = Verdict(status=Status.OK, reason=StatusReason.WITHIN_TARGET)
+RISK = Verdict(status=Status.AT_RISK, reason=StatusReason.UNDER_TARGET_SO_FAR, under_target_now=True)
+LOST = Verdict(status=Status.OUT_OF_REACH, reason=StatusReason.PERIOD_LOST, under_target_now=True)
+REFUSED = Verdict(status=Status.AT_RISK, reason=StatusReason.MANY_REFUSED)
+NO_CALLS = Verdict(status=Status.NO_DATA, reason=StatusReason.NO_CALLS)
+DOWN = Verdict(status=Status.NO_DATA, reason=StatusReason.SOURCE_DOWN)
+STAFF = Staff(known=True, staffed=9, available=3, ringing=1, busy=3, wrapup=1, paused=1, logged_out=4)
+
+
+def queue(
+    name: str,
+    *callers: WaitingNow,
+    day: Counts = DAY,
+    month: Counts = MONTH,
+    at: datetime,
+    verdict: Verdict = OK,
+    staff: Staff = STAFF,
+    talking: int = 4,
+    open: bool = True,  # noqa: A002
+    queues: tuple[str, ...] = (),
+    expected_wait_seconds: float | None = None,
+) -> QueueNow:
+    return QueueNow(
+        name=name,
+        queues=queues or (name,),
+        waiting=callers,
+        oldest_wait_ms=max((caller.wait_ms for caller in callers), default=None),
+        ringing=sum(caller.ringing for caller in callers),
+        talking=talking,
+        staff=staff,
+        verdict=verdict,
+        periods=periods(day, month, at),
+        visits_today=period("day", day, at=at, level=Level.VISIT),
+        open=open,
+        expected_wait_seconds=expected_wait_seconds,
+    )
+
+
+def curve(until: datetime, scale: float = 1.0) -> tuple[Bar, ...]:
+    """Half hours of a whole day, as a day at a municipality goes: two tops, a dip at lunch."""
+    shape = (14, 26, 31, 34, 29, 24, 19, 16, 21, 27, 25, 22, 18, 15, 12, 10, 8, 5)
+    bars = []
+    for half in range(48):
+        start = local(0) + timedelta(minutes=30 * half)
+        place = half - 16
+        if not 0 <= place < len(shape) or start > until:
+            bars.append(Bar(start=start, counts=Counts(), headline=None, floor=None))
+            continue
+        calls = int(shape[place] * scale)
+        late = {2: 5, 3: 8, 4: 4, 9: 2}.get(place, 0)
+        lost = {2: 2, 3: 4, 4: 2, 8: 1, 9: 1}.get(place, 0)
+        still = 3 if start + timedelta(minutes=30) > until else 0
+        counts = Counts(
+            answered_in_time=max(0, calls - late - lost - still),
+            answered_late=late,
+            abandoned_in_time=lost,
+            waiting_in_time=still,
+        )
+        bars.append(Bar(start=start, counts=counts, headline=shares(counts)["D2"], floor=None))
+    return tuple(bars)
+
+
+def buckets(*answered: float) -> WaitBuckets:
+    def cumulative(waits: Sequence[float]) -> tuple[int, ...]:
+        return (*(sum(wait <= edge for wait in waits) for edge in EDGES), len(waits))
+
+    return WaitBuckets(
+        edges=EDGES,
+        answered=cumulative(answered),
+        answered_sum_seconds=float(sum(answered)),
+        abandoned=cumulative((12.0, 320.0)),
+        abandoned_sum_seconds=332.0,
+    )
+
+
+def source(
+    at: datetime,
+    *,
+    up: bool = True,
+    switch: str = "pbx",
+    name: str = "urn:kc:asterisk_ami:pbx",
+    since: datetime | None = None,
+) -> SourceNow:
+    return SourceNow(
+        name=name,
+        switch=switch,
+        up=up,
+        since=since or local(6),
+        last_event_at=at if up else since,
+        reason="" if up else "Connection refused",
+        clock_offset_ms=-12.5 if up else None,
+        gap_seconds_total=0.0 if up else 95.0,
+        is_log=False,
+        precision_ms=1,
+    )
+
+
+def snapshot(
+    at: datetime,
+    queues: Sequence[QueueNow],
+    total: QueueNow,
+    *,
+    sources: Sequence[SourceNow] | None = None,
+    hours: Hours | None = None,
+    today: Sequence[Bar] | None = None,
+    pools: Sequence[QueueNow] = (),
+    totals: Mapping[str, Counts] | None = None,
+) -> Snapshot:
+    return Snapshot(
+        at=at,
+        rate=1.0,
+        version="0.1.0",
+        target=TARGET,
+        organisation="Luleå kommun Kundcenter",
+        time_zone="Europe/Stockholm",
+        hours=hours or Hours(open=True, opens_at=local(8), closes_at=local(17)),
+        total=total,
+        queues=tuple(queues),
+        pools=tuple(pools),
+        agents=(),
+        sources=(source(at),) if sources is None else tuple(sources),
+        today=curve(at) if today is None else tuple(today),
+        events={"applied": 2412, "duplicate": 31, "late": 2, "orphan": 0, "invalid": 1},
+        rejected={"urn:kc:asterisk_ami:pbx bad_timestamp": 1},
+        totals=dict(totals) if totals is not None else {face.name: face.visits_today.counts for face in queues},
+        totals_waits={face.name: buckets(3.0, 48.0, 300.0, 300.001) for face in queues},
+        offers={face.name: {"answered": 229, "no_answer": 14} for face in queues},
+        journal=JournalNow(),
+    )
+
+
+def calm(at: datetime | None = None) -> Snapshot:
+    """One queue, three wait, all is well."""
+    at = at or local(10, 12)
+    callers = waiting("Kundcenter", 102.4, 64.0, 8.0, ringing=1)
+    one = queue("Kundcenter", *callers, at=at, expected_wait_seconds=95.0)
+    return snapshot(at, [one], replace(one, name=""))
+
+
+def no_calls() -> Snapshot:
+    """Just opened: everybody is there, nobody has called."""
+    at = local(8, 0, 20)
+    free = Staff(known=True, staffed=6, available=6)
+    one = queue("Kundcenter", at=at, day=Counts(), verdict=NO_CALLS, staff=free, talking=0)
+    return snapshot(at, [one], replace(one, name=""), today=curve(local(7)))
+
+
+def empty() -> Snapshot:
+    """The first start: no source, no queue, no call, no agent ever heard of."""
+    at = local(10, 12)
+    nothing = queue(
+        "",
+        at=at,
+        day=Counts(),
+        month=Counts(),
+        verdict=Verdict(status=Status.NO_DATA, reason=StatusReason.NO_SOURCE),
+        staff=Staff(),
+        talking=0,
+    )
+    return snapshot(at, [], nothing, sources=[], today=())
+
+
+def rush() -> Snapshot:
+    """Six queues at ten in the morning; somebody has waited past five minutes."""
+    at = local(10, 42)
+    busy = Staff(known=True, staffed=9, available=0, ringing=1, busy=7, wrapup=1, paused=2)
+    day = Counts(
+        answered_in_time=245,
+        answered_late=31,
+        abandoned_short=7,
+        abandoned_in_time=9,
+        abandoned_late=6,
+        callback=2,
+        waiting_in_time=8,
+        waiting_late=3,
+        refused_full=4,
+    )
+    some = Counts(answered_in_time=38, answered_late=2, abandoned_short=1, waiting_in_time=1)
+    bad = Counts(answered_in_time=60, answered_late=19, abandoned_late=4, waiting_in_time=3, waiting_late=3)
+    waits: dict[str, tuple[float, ...]] = {
+        "Kundcenter": (342.0, 318.0, 305.0, 280.0, 190.0, 44.0),
+        "Bygglov": (241.0, 120.0),
+        "Socialtjänst": (61.0,),
+        "Förskola och skola": (15.0, 4.0),
+        "support|luleå": (),
+        "Avfall och återvinning": (),
+    }
+    queues = [
+        queue(
+            name,
+            *waiting(name, *seconds),
+            at=at,
+            day=bad if name == "Kundcenter" else some,
+            verdict=RISK if name == "Kundcenter" else OK,
+            staff=replace(busy, staffed=4, available=1 if not seconds else 0, busy=3),
+        )
+        for name, seconds in waits.items()
+    ]
+    everybody = [caller for one in queues for caller in one.waiting]
+    total = queue(
+        "",
+        *everybody,
+        at=at,
+        day=day,
+        verdict=RISK,
+        staff=busy,
+        talking=7,
+        queues=tuple(waits),
+        expected_wait_seconds=310,
+    )
+    pool = replace(total, name="Bygglov, Kundcenter", queues=("Bygglov", "Kundcenter"))
+    return snapshot(at, queues, total, pools=[pool])
+
+
+def out_of_reach() -> Snapshot:
+    """Half past three on a day that cannot be saved."""
+    at = local(15, 30)
+    day = replace(DAY, answered_late=96, abandoned_late=41)
+    one = queue("Kundcenter", *waiting("Kundcenter", 222.0), at=at, day=day, verdict=LOST)
+    return snapshot(at, [one], replace(one, name=""))
+
+
+def dead_source() -> Snapshot:
+    """The switch has not been reached since 10.12; what was last heard is not vouched for."""
+    before, at = local(10, 12), local(10, 15)
+    one = queue("Kundcenter", *waiting("Kundcenter", 240.0, 190.0), at=at, verdict=DOWN)
+    return snapshot(at, [one], replace(one, name=""), sources=[source(at, up=False, since=before)])
+
+
+def night() -> Snapshot:
+    """Friday evening: closed, nobody waits."""
+    friday, monday = date(2026, 3, 6), date(2026, 3, 9)
+    at = local(21, 4, day=friday)
+    nobody = Staff(known=True, logged_out=13)
+    day = replace(DAY, waiting_in_time=0)
+    one = queue("Kundcenter", at=at, day=day, staff=nobody, talking=0, open=False)
+    hours = Hours(open=False, opens_at=local(8, day=monday), closes_at=None)
+    return snapshot(at, [one], replace(one, name=""), hours=hours)
+
+
+def twenty(late: int = 2) -> Snapshot:
+    """Twenty queues; in the last `late` of them somebody has waited past five minutes."""
+    at = local(10, 42)
+    queues = []
+    for number, name in enumerate(NAMES):
+        past = number >= len(NAMES) - late
+        callers = waiting(name, 330.0 + number, 20.0) if past else waiting(name, *(25.0 * n for n in range(number % 4)))
+        day = Counts(answered_in_time=20 + number, answered_late=number % 4, abandoned_short=number % 3)
+        few = Staff(known=True, staffed=3 + number % 5, available=number % 4, busy=2)
+        queues.append(queue(name, *callers, at=at, day=day, staff=few, verdict=RISK if past else OK))
+    everybody = [caller for one in queues for caller in one.waiting]
+    total = queue("", *everybody, at=at, verdict=OK, talking=31, queues=NAMES)
+    return snapshot(at, queues, total)
+
+
+class FakeFigures:
+    """A reader door that says what it was told; `show` publishes the next snapshot."""
+
+    def __init__(self, first: Snapshot) -> None:
+        self._latest = first
+        self._news: list[anyio.Event] = []
+        self.asked: list[tuple[datetime, datetime, str, Level, str | None]] = []
+
+    def latest(self) -> Snapshot:
+        return self._latest
+
+    def show(self, newer: Snapshot) -> None:
+        """Only from the event loop that serves."""
+        self._latest = newer
+        news, self._news = self._news, []
+        for one in news:
+            one.set()
+
+    async def changes(self) -> AsyncIterator[Snapshot]:
+        seen: Snapshot | None = None
+        while True:
+            if self._latest is seen:
+                one = anyio.Event()
+                self._news.append(one)
+                await one.wait()
+            seen = self._latest
+            yield seen
+
+    def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
+        self.asked.append((start, end, step, level, queue))
+        if end - start > timedelta(days=4000):
+            raise ValueError("Så långt tillbaka finns inga siffror.")
+        return [period(step, DAY, at=end, level=level)]
