@@ -1,0 +1,183 @@
+"""A simulated kundcenter, played in the monitor's own time: a demo, a training day, a load test, with no switch.
+
+The days are `queue_monitor.core.simulation`'s: made up from a seed, no recording of anybody. Nothing is read from a
+wire; the translator is there for captures of such a day, which are canonical events, one CloudEvents JSON a line.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from msgspec import Struct, structs
+
+from queue_monitor import events
+from queue_monitor.core import simulation
+from queue_monitor.core.simulation import Config, Fault, Kind, QueuePlan
+from queue_monitor.events import Event, InvalidEvent, SourceClock, event_id
+from queue_monitor.ports import Adapter, Clock, Connection, Delivery, Rejected
+
+MAX_LINE_BYTES: Final = 1 << 20
+SIGN_OF_LIFE: Final = timedelta(seconds=30)
+"""How often the switch answers a probe; SWITCHBOARDS.md's clock rule asks for as much."""
+
+_BATCH: Final = 2_000
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which days to make up: see `queue_monitor.core.simulation.Config`. The same seed gives the same days.
+
+    `kind` makes every day of one kind; `faults` happen every day; `days_before` earlier days are told on connecting.
+    """
+
+    seed: int = 1
+    kind: Kind | None = None
+    calls_per_day_factor: float = 1.0
+    staff_factor: float = 1.0
+    patience_seconds: float = 600.0
+    snapshot_seconds: int = 60
+    days_before: int = 0
+    queues: tuple[QueuePlan, ...] = simulation.QUEUES
+    faults: tuple[Fault, ...] = ()
+
+
+class Translator:
+    """Canonical lines, however cut, to the events they hold."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._source = connection.source
+        self._rest = bytearray()
+        self._overlong = False
+        self._line = 0
+
+    def feed(self, raw: bytes, received_at: datetime) -> Iterator[Event | Rejected]:
+        *ended, rest = raw.split(b"\n")
+        for piece in ended:
+            self._take(piece)
+            yield from self._finish()
+        self._take(rest)
+
+    def flush(self, now: datetime) -> Iterator[Event | Rejected]:
+        return iter(())
+
+    def close(self, now: datetime) -> Iterator[Event | Rejected]:
+        """The last line need not end in a newline."""
+        if self._rest or self._overlong:
+            yield from self._finish()
+
+    def _take(self, piece: bytes) -> None:
+        self._overlong = self._overlong or len(self._rest) + len(piece) > MAX_LINE_BYTES
+        self._rest = bytearray() if self._overlong else self._rest + piece
+
+    def _finish(self) -> Iterator[Event | Rejected]:
+        line, self._rest = bytes(self._rest).strip(), bytearray()
+        overlong, self._overlong = self._overlong, False
+        self._line += 1
+        if overlong:
+            yield Rejected(source=self._source, reason="line_too_long", detail=f"line {self._line}")
+        elif line:
+            try:
+                yield events.decode(line)
+            except InvalidEvent:
+                yield Rejected(source=self._source, reason="invalid_event", detail=f"line {self._line}")
+
+
+class SimulatorAdapter:
+    """Today as far as it has come, at once; then each event when the clock reaches it, day after day."""
+
+    def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
+        self.name = name
+        self._source = f"urn:kc:simulator:{name}"
+        self._switch = switch
+        self._settings = settings
+        self._clock = clock
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncIterator[Delivery]]:
+        yield self._deliveries()
+
+    async def _deliveries(self) -> AsyncIterator[Delivery]:
+        began = self._clock.now()
+        today = began.astimezone(simulation.ZONE).date()
+        for days_ago in range(self._settings.days_before, 0, -1):
+            for delivery in _recounted(self._day(today - timedelta(days=days_ago))):
+                yield delivery
+        story = self._day(today)
+        past = [event for event in story if event.observed_at <= began]
+        for delivery in _recounted(past):
+            yield delivery
+        ahead = story[len(past) :]
+        while True:
+            tomorrow = today + timedelta(days=1)
+            async for delivery in self._lived(ahead, until=datetime.combine(tomorrow, time(), simulation.ZONE)):
+                yield delivery
+            today, ahead = tomorrow, self._day(tomorrow)
+
+    async def _lived(self, ahead: list[Event], until: datetime) -> AsyncIterator[Delivery]:
+        """The rest of a day: each event when the clock reaches it, a sign of life when nothing has happened."""
+        position, heard = 0, self._clock.now()
+        while (now := self._clock.now()) < until or position < len(ahead):
+            happened = _so_far(ahead, position, now)
+            position += len(happened)
+            if not happened and now - heard >= SIGN_OF_LIFE:
+                happened = [self._sign_of_life(now)]
+            if happened:
+                heard = now
+                items = tuple(structs.replace(event, observed_at=now) for event in happened)
+                yield Delivery(items=items, received_at=now)
+            soonest = ahead[position].observed_at if position < len(ahead) else until
+            await self._clock.sleep((min(soonest, heard + SIGN_OF_LIFE) - self._clock.now()).total_seconds())
+
+    def _sign_of_life(self, now: datetime) -> Event:
+        return SourceClock(
+            id=event_id(self._source, "source.clock", now.isoformat()),
+            source=self._source,
+            switch=self._switch,
+            observed_at=now,
+            switch_time=now,
+            offset_ms=0.0,
+        )
+
+    def _day(self, day: date) -> list[Event]:
+        wanted = self._settings
+        config = Config(
+            date=day,
+            seed=wanted.seed,
+            kind=wanted.kind,
+            calls_factor=wanted.calls_per_day_factor,
+            staff_factor=wanted.staff_factor,
+            patience_seconds=wanted.patience_seconds,
+            queues=wanted.queues,
+            snapshot_seconds=wanted.snapshot_seconds,
+            faults=wanted.faults,
+            source=self._source,
+            switch=self._switch,
+        )
+        return simulation.simulate(config).events
+
+
+def _so_far(ahead: list[Event], position: int, now: datetime) -> list[Event]:
+    end = position
+    while end < len(ahead) and ahead[end].observed_at <= now:
+        end += 1
+    return ahead[position:end]
+
+
+def _recounted(past: list[Event]) -> Iterator[Delivery]:
+    for start in range(0, len(past), _BATCH):
+        batch = tuple(past[start : start + _BATCH])
+        yield Delivery(items=batch, received_at=batch[-1].observed_at)
+
+
+def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
+    """The door `bootstrap` opens for `kind = "simulator"`."""
+    return SimulatorAdapter(name, switch, settings, clock)
+
+
+def recorded_pieces(data: bytes) -> Iterator[tuple[bytes, datetime | None]]:
+    """Cut a recording into its lines, each with its event's time, or None where the line is no event."""
+    for line in data.splitlines(keepends=True):
+        try:
+            yield line, events.decode(line).at
+        except InvalidEvent:
+            yield line, None
