@@ -1,0 +1,12 @@
+"""Asterisk's manager interface (AMI): every step of every caller in app_queue, live, with microseconds.
+
+Product: Asterisk 16 to 22 (AMI 5 to 11). Documented at docs.asterisk.org (AMI events) and in its source
+(apps/app_queue.c, main/manager_channels.c). The recordings were made with Asterisk 22.10.1: tests/recordings/README.md
+says how. Rooms: `messages` cuts bytes, `calls` and `agents` remember, `translator` joins them, `wire` connects.
+"""
+
+from adapters.asterisk_ami.messages import recorded_pieces
+from adapters.asterisk_ami.settings import Settings
+from adapters.asterisk_ami.translator import Translator
+
+__all__ = ["Settings", "Translator", "recorded_pieces"]

@@ -1,0 +1,167 @@
+"""The people who answer, as app_queue tells of them: one name for each, and what each does now in each queue."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from adapters.asterisk_ami.messages import whole
+from adapters.asterisk_ami.stamp import Stamp
+from queue_monitor.events import AgentActivity, AgentMember, AgentState, Event, MemberAction, QueueAgent
+
+_BY_DEVICE: Final = {
+    "0": AgentActivity.UNKNOWN,
+    "1": AgentActivity.AVAILABLE,
+    "2": AgentActivity.BUSY,
+    "3": AgentActivity.BUSY,
+    "4": AgentActivity.UNREACHABLE,
+    "5": AgentActivity.UNREACHABLE,
+    "6": AgentActivity.RINGING,
+    "7": AgentActivity.BUSY,
+    "8": AgentActivity.BUSY,
+}
+"""Asterisk's device states (AST_DEVICE_*): 3 is its "busy", 7 in use and ringing, 8 on hold."""
+
+_ACTIONS: Final = {
+    "QueueMemberAdded": MemberAction.ADDED,
+    "QueueMemberRemoved": MemberAction.REMOVED,
+    "QueueMemberPenalty": MemberAction.CHANGED,
+    "QueueMemberRinginuse": MemberAction.CHANGED,
+}
+
+_Key = tuple[str, str]
+
+
+class Agents:
+    """Remembers each agent's state in each queue, so that only changes are told, and ends wrap-up in time."""
+
+    def __init__(self, switch: str, wrapup_seconds: Mapping[str, int], emit: Callable[[Event], None]) -> None:
+        self._switch = switch
+        self._emit = emit
+        self._queue_wrapup = {queue.casefold(): seconds for queue, seconds in wrapup_seconds.items()}
+        self._names: dict[str, str] = {}
+        self._states: dict[_Key, tuple[AgentActivity, str | None]] = {}
+        self._wrapups: dict[_Key, tuple[datetime, str]] = {}
+
+    def agent_id(self, name: str, interface: str) -> str:
+        """The member's name, which queue_log uses too; else what the interface is known by; else the interface."""
+        known = name or self._names.get(interface.casefold()) or interface
+        return f"{self._switch}:{known.casefold()}" if known else ""
+
+    def behind(self, channel: str) -> str | None:
+        """The agent whose phone a channel is (`PJSIP/1003-0000014f`), if it is one's."""
+        name = self._names.get(channel.rpartition("-")[0].casefold())
+        return f"{self._switch}:{name.casefold()}" if name else None
+
+    def listed(self, message: Mapping[str, str], at: datetime) -> QueueAgent | None:
+        """One member of a QueueStatus list."""
+        name, interface = message.get("Name", ""), message.get("Location", "")
+        self._learn(name, interface, message.get("StateInterface", ""))
+        agent = self.agent_id(name, interface)
+        if not agent:
+            return None
+        queue = message.get("Queue", "")
+        activity, reason = self._settle(agent, queue, message, at)
+        return QueueAgent(
+            agent_id=agent,
+            state=activity,
+            reason=reason,
+            state_raw=_raw(message),
+            level=whole(message.get("Penalty")),
+        )
+
+    def told(self, kind: str, message: Mapping[str, str], stamp: Stamp, now: datetime) -> bool:
+        """A QueueMember* event; `now` by the switch's clock. False if it names no one or no queue."""
+        name, interface, queue = message.get("MemberName", ""), message.get("Interface", ""), message.get("Queue", "")
+        self._learn(name, interface, message.get("StateInterface", ""))
+        agent = self.agent_id(name, interface)
+        if not agent or not queue:
+            return False
+        action = _ACTIONS.get(kind)
+        if action:
+            self._emit(
+                AgentMember(
+                    **stamp.envelope("agent.member", agent, queue, action),
+                    agent_id=agent,
+                    queue=queue,
+                    action=action,
+                    level=whole(message.get("Penalty")),
+                )
+            )
+        if action is MemberAction.REMOVED:
+            self._states.pop((agent, queue.casefold()), None)
+            self._wrapups.pop((agent, queue.casefold()), None)
+            return True
+        before = self._states.get((agent, queue.casefold()))
+        after = self._settle(agent, queue, message, now)
+        if after != before:
+            self._emit(
+                AgentState(
+                    **stamp.envelope("agent.state", agent, queue),
+                    agent_id=agent,
+                    state=after[0],
+                    reason=after[1],
+                    queues=(queue,),
+                    state_raw=_raw(message),
+                )
+            )
+        return True
+
+    def end_wrapups(self, stamp: Stamp) -> None:
+        """Those whose wrap-up is over at the stamp's time are available again; Asterisk says nothing then."""
+        for key, (until, queue) in [item for item in self._wrapups.items() if item[1][0] <= stamp.at]:
+            del self._wrapups[key]
+            self._states[key] = (AgentActivity.AVAILABLE, None)
+            over = replace(stamp, switch_time=until, derived=True)
+            self._emit(
+                AgentState(
+                    **over.envelope("agent.state", key[0], queue, "wrapup over"),
+                    agent_id=key[0],
+                    state=AgentActivity.AVAILABLE,
+                    queues=(queue,),
+                )
+            )
+
+    def forget(self) -> None:
+        """After a restart of the switch everyone is told of anew."""
+        self._states.clear()
+        self._wrapups.clear()
+
+    def _learn(self, name: str, interface: str, state_interface: str) -> None:
+        if name:
+            for one in (interface, state_interface):
+                if one:
+                    self._names[one.casefold()] = name
+
+    def _settle(
+        self, agent: str, queue: str, message: Mapping[str, str], now: datetime
+    ) -> tuple[AgentActivity, str | None]:
+        key = (agent, queue.casefold())
+        self._wrapups.pop(key, None)
+        activity, reason = self._activity(message), None
+        if activity is AgentActivity.PAUSED:
+            reason = message.get("PausedReason") or None
+        elif activity is AgentActivity.AVAILABLE and (until := self._wrapup_until(queue, message)) and now < until:
+            activity = AgentActivity.WRAPUP
+            self._wrapups[key] = (until, queue)
+        self._states[key] = (activity, reason)
+        return activity, reason
+
+    def _activity(self, message: Mapping[str, str]) -> AgentActivity:
+        if message.get("Paused") == "1":
+            return AgentActivity.PAUSED
+        activity = _BY_DEVICE.get(message.get("Status", ""), AgentActivity.UNKNOWN)
+        # A Local member's device may be "not in use" while its call goes on; app_queue knows better.
+        if activity is AgentActivity.AVAILABLE and message.get("InCall") == "1":
+            return AgentActivity.BUSY
+        return activity
+
+    def _wrapup_until(self, queue: str, message: Mapping[str, str]) -> datetime | None:
+        last = whole(message.get("LastCall"))
+        seconds = whole(message.get("Wrapuptime")) or self._queue_wrapup.get(queue.casefold())
+        return datetime.fromtimestamp(last + seconds, UTC) if last and seconds else None
+
+
+def _raw(message: Mapping[str, str]) -> str:
+    """The switch's own words for a state; never a name."""
+    return " ".join(f"{key}={whole(message.get(key))}" for key in ("Status", "Paused", "InCall"))

@@ -1,0 +1,569 @@
+"""The callers: one leg for each caller's channel, one visit for each stay in a queue, and why each stay ended.
+
+A Leave comes before its reason, so it is held until one of these: AgentConnect, QUEUESTATUS, the next dialplan step,
+a new Join, the end of the channel, or `hold`. What then decides, strongest first: QUEUESTATUS (the switch's word); a
+HangupRequest of the caller's own channel before the Abandon (the caller hung up); only a SoftHangupRequest (the switch
+cut the call: a restart); an Abandon without any of these; a Leave alone, which is what a pressed key looks like.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from adapters.asterisk_ami.agents import Agents
+from adapters.asterisk_ami.messages import Cutter, whole
+from adapters.asterisk_ami.settings import Settings
+from adapters.asterisk_ami.stamp import Stamp, microseconds
+from adapters.asterisk_ami.visits import Leg, Ring, Visit
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    Caller,
+    CallLeft,
+    CallRefused,
+    CallRingEnded,
+    CallRinging,
+    CallTransferred,
+    EndedBy,
+    Event,
+    LeftOutcome,
+    OutcomeBasis,
+    RefusalReason,
+    RingResult,
+    TransferKind,
+    TransferTarget,
+)
+from queue_monitor.ports import Rejected
+
+Message = Mapping[str, str]
+
+_BY_STATUS: Final = {
+    "TIMEOUT": LeftOutcome.TIMEOUT,
+    "LEAVEEMPTY": LeftOutcome.NO_AGENTS,
+    "LEAVEUNAVAIL": LeftOutcome.NO_AGENTS,
+    "WITHDRAW": LeftOutcome.WITHDRAWN,
+}
+_REFUSALS: Final = {
+    "FULL": RefusalReason.FULL,
+    "JOINEMPTY": RefusalReason.NO_AGENTS,
+    "JOINUNAVAIL": RefusalReason.NO_AGENTS,
+}
+_ENDED_BY: Final = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}
+_WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
+_KEY: Final = re.compile(r"[0-9A-D*#]{1,3}")
+_MOST_LEGS: Final = 50_000
+"""A leg goes when its channel ends. Where that is never told, the oldest go beyond this many."""
+
+_Verdict = tuple[LeftOutcome, OutcomeBasis, str]
+
+
+class Calls:
+    """Every caller's leg that is still of interest on one connection."""
+
+    def __init__(
+        self, switch: str, settings: Settings, agents: Agents, seen: Cutter, emit: Callable[[Event | Rejected], None]
+    ) -> None:
+        self._switch = switch
+        self._settings = settings
+        self._agents = agents
+        self._seen = seen
+        self._emit = emit
+        self._hold = timedelta(seconds=settings.hold_seconds)
+        self._legs: dict[str, Leg] = {}
+        self._rings: dict[str, Ring] = {}
+        self._held: dict[str, datetime] = {}
+        self._gone: dict[str, datetime] = {}
+        self._queues = {queue.casefold(): queue for queue in settings.dialled_queues.values()}
+        self._last_talk: dict[tuple[str, str], Visit] = {}
+        self.ended = 0
+        """Visits seen from their Join to their end: enough to say which read classes are missing."""
+
+    # What the translator asks
+
+    def knows(self, unique: str) -> bool:
+        return unique in self._legs or unique in self._rings
+
+    @property
+    def holding(self) -> bool:
+        return bool(self._held)
+
+    def holds(self, unique: str) -> bool:
+        return unique in self._held
+
+    def contact_of(self, unique: str) -> str | None:
+        leg = self._legs.get(unique)
+        return leg.contact_id or None if leg else None
+
+    def listed(self, unique: str, queue: str, entered: Stamp) -> str:
+        """The visit of a caller in a QueueStatus list; one not seen before is remembered by when it must have begun."""
+        self._queues.setdefault(queue.casefold(), queue)
+        leg = self._leg(unique)
+        for visit in (leg.waiting, leg.leaving):
+            if visit and _same(visit.queue, queue):
+                return visit.visit_id
+        return self._unseen(leg, queue, entered.milliseconds).visit_id
+
+    def still_waits(self, unique: str, visit_id: str) -> bool:
+        leg = self._legs.get(unique)
+        return leg is not None and leg.waiting is not None and leg.waiting.visit_id == visit_id
+
+    def joined_since(self, queue: str, offset: int) -> Iterator[tuple[str, str, Stamp]]:
+        """Those who joined a queue after that place in the stream and wait still: leg, visit, when."""
+        for leg in self._legs.values():
+            visit = leg.waiting
+            if visit and visit.joined and visit.joined.offset > offset and _same(visit.queue, queue):
+                yield leg.leg_id, visit.visit_id, visit.joined
+
+    # What the switch says
+
+    def joined(self, message: Message, stamp: Stamp) -> bool:
+        unique, queue = message.get("Uniqueid", ""), message.get("Queue", "")
+        if not unique or not queue:
+            return False
+        self._queues[queue.casefold()] = queue
+        leg = self._leg(unique, message)
+        self._settle(leg)
+        before = leg.waiting
+        again = before is not None and before.joined is not None and _same(before.queue, queue)
+        if before and again and before.joined and before.joined.switch_time == stamp.switch_time is not None:
+            visit = before
+        else:
+            if before:
+                self._lose(before, stamp)
+            visit = Visit(self._visit_id(leg, f"@{stamp.milliseconds}"), queue, leg, joined=stamp)
+        leg.waiting, leg.last, leg.gone = visit, None, None
+        leg.asked, leg.key = "", None
+        leg.refused = leg.requested = leg.softly = False
+        self._gone.pop(unique, None)
+        dialled = message.get("Exten", "")
+        number, name = message.get("CallerIDNum", ""), message.get("CallerIDName", "")
+        withheld = number.casefold() in _WITHHELD or name.casefold() == "anonymous"
+        self._emit(
+            CallEntered(
+                **stamp.envelope("call.entered", visit.visit_id),
+                **visit.placed(),
+                position=whole(message.get("Position")),
+                depth_reported=whole(message.get("Count")),
+                caller=Caller(withheld=withheld),
+                dialled=dialled if dialled in self._settings.dialled_queues else None,
+            )
+        )
+        return True
+
+    def called(self, message: Message, stamp: Stamp) -> bool:
+        unique, dest = message.get("Uniqueid", ""), message.get("DestUniqueid", "")
+        agent = self._agents.agent_id(message.get("MemberName", ""), message.get("Interface", ""))
+        if not unique or not dest or not agent:
+            return False
+        visit = self._waiting_visit(unique, message, stamp)
+        ring = Ring(f"{self._switch}:{dest}", agent, visit, stamp)
+        visit.rings[dest] = self._rings[dest] = ring
+        self._emit(
+            CallRinging(
+                **stamp.envelope("call.ringing", ring.ring_id), **visit.placed(), ring_id=ring.ring_id, agent_id=agent
+            )
+        )
+        return True
+
+    def not_answered(self, message: Message, stamp: Stamp) -> bool:
+        unique, dest = message.get("Uniqueid", ""), message.get("DestUniqueid", "")
+        if not unique or not dest:
+            return False
+        agent = self._agents.agent_id(message.get("MemberName", ""), message.get("Interface", ""))
+        visit = self._waiting_visit(unique, message, stamp)
+        ring = self._rings.get(dest) or Ring(f"{self._switch}:{dest}", agent, visit, stamp)
+        ring_ms = whole(message.get("RingTime"))
+        # 0 ms: the phone was busy or refused at once; nobody heard it ring.
+        self._end_ring(dest, ring, RingResult.BUSY if ring_ms == 0 else RingResult.NO_ANSWER, stamp, ring_ms)
+        return True
+
+    def left(self, message: Message, stamp: Stamp) -> bool:
+        unique = message.get("Uniqueid", "")
+        if not unique:
+            return False
+        visit = self._waiting_visit(unique, message, stamp)
+        leg = visit.leg
+        self._settle(leg)
+        visit.left, leg.waiting, leg.leaving = stamp, None, visit
+        visit.key = leg.key
+        self._held[unique] = stamp.observed_at + self._hold
+        if visit.status:
+            self._settle(leg)
+        return True
+
+    def abandoned(self, message: Message, stamp: Stamp) -> bool:
+        unique = message.get("Uniqueid", "")
+        if not unique:
+            return False
+        leg = self._leg(unique, message)
+        held = leg.leaving
+        if held and held.abandoned is None and _same(held.queue, message.get("Queue", "")):
+            visit = held
+        else:
+            visit = self._waiting_visit(unique, message, stamp)
+        visit.abandoned = stamp
+        visit.hold_ms = _ms(message, "HoldTime")
+        return True
+
+    def connected(self, message: Message, stamp: Stamp) -> bool:
+        unique, dest = message.get("Uniqueid", ""), message.get("DestUniqueid", "")
+        if not unique:
+            return False
+        leg = self._leg(unique, message)
+        visit = self._leaver(leg, message.get("Queue", "")) or self._waiting_visit(unique, message, stamp)
+        leg.waiting = leg.leaving = leg.last = None
+        self._held.pop(unique, None)
+        agent = self._agents.agent_id(message.get("MemberName", ""), message.get("Interface", ""))
+        ring_ms = _ms(message, "RingTime")
+        if dest:
+            ring = self._rings.get(dest) or Ring(f"{self._switch}:{dest}", agent, visit, stamp)
+            known = ring.began is not stamp
+            exact = (microseconds(stamp.at) - microseconds(ring.began.at)) // 1000 if known else ring_ms
+            self._end_ring(dest, ring, RingResult.ANSWERED, stamp, exact)
+        visit.agent_id = agent
+        leg.talking[visit.queue.casefold()] = visit
+        self._last_talk[visit.queue.casefold(), agent] = visit
+        self._emit(
+            CallAnswered(
+                **stamp.envelope("call.answered", visit.visit_id),
+                **visit.placed(),
+                agent_id=agent,
+                ring_id=f"{self._switch}:{dest}" if dest else None,
+                wait_ms_reported=_ms(message, "HoldTime"),
+                ring_ms=ring_ms,
+            )
+        )
+        self._cancel_rings(visit, stamp)
+        return True
+
+    def completed(self, message: Message, stamp: Stamp) -> bool:
+        queue = message.get("Queue", "")
+        if not queue:
+            return False
+        agent = self._agents.agent_id(message.get("MemberName", ""), message.get("Interface", ""))
+        wait, talk = _ms(message, "HoldTime"), _ms(message, "TalkTime")
+        leg = self._legs.get(message.get("Uniqueid", ""))
+        visit = leg.talking.pop(queue.casefold(), None) if leg else None
+        if visit is None and not message.get("Uniqueid"):
+            # The caller's channel was gone already; the agent had one call in this queue.
+            visit = self._last_talk.pop((queue.casefold(), agent), None)
+            if visit is None:
+                return False
+            visit.leg.talking.pop(queue.casefold(), None)
+        if visit is None:
+            leg = leg or Leg(message["Uniqueid"], f"{self._switch}:{message['Uniqueid']}")
+            self._name_contact(leg, message)
+            visit = Visit(f"{leg.leg_id}@~{stamp.milliseconds - (wait or 0) - (talk or 0)}", queue, leg)
+        self._last_talk.pop((queue.casefold(), agent), None)
+        self.ended += visit.joined is not None
+        self._emit(
+            CallCompleted(
+                **stamp.envelope("call.completed", visit.visit_id),
+                **visit.placed(),
+                ended_by=_ENDED_BY.get(message.get("Reason", "").casefold(), EndedBy.UNKNOWN),
+                talk_ms_reported=talk,
+                wait_ms_reported=wait,
+                agent_id=agent or visit.agent_id or None,
+            )
+        )
+        self._forget_if_idle(visit.leg)
+        return True
+
+    def transferred(self, message: Message, stamp: Stamp, kind: TransferKind) -> None:
+        """A transfer of a call that a queue handed out; any other is none of our business."""
+        visit = self._talk_of(message)
+        if visit is None or message.get("Result", "Success") != "Success":
+            return
+        extension = message.get("Extension", "")
+        queue = self._settings.dialled_queues.get(extension) or self._queues.get(extension.casefold())
+        # `IsExternal` says who carried the transfer out (a SIP REFER), not where to: it is of no use here.
+        agent = self._agents.behind(message.get("TransferTargetChannel", ""))
+        self._emit(
+            CallTransferred(
+                **stamp.envelope("call.transferred", visit.visit_id),
+                visit_id=visit.visit_id,
+                kind=kind,
+                to=TransferTarget(queue=queue, agent_id=agent),
+                agent_id=visit.agent_id or None,
+            )
+        )
+
+    def status(self, message: Message, stamp: Stamp) -> None:
+        """QUEUESTATUS was set: how Queue() ended, in the switch's own words."""
+        unique, status = message.get("Uniqueid", ""), message.get("Value", "")
+        if not unique or not status:
+            return
+        known = self._legs.get(unique)
+        if known and (visit := known.leaving or known.waiting):
+            visit.status = status
+            if visit is known.leaving:
+                self._settle(known)
+        elif known and known.last and known.last.inferred and status in _BY_STATUS:
+            self._amend(known.last, status)
+            known.last = None
+        elif status in _REFUSALS:
+            self._refuse(self._leg(unique, message), status, message, stamp)
+
+    def stepped(self, message: Message, stamp: Stamp) -> None:
+        """A dialplan step of a channel: whatever queue it was in, it is there no more, unless this is a jump."""
+        unique = message.get("Uniqueid", "")
+        if not unique:
+            return
+        if leg := self._legs.get(unique):
+            self._settle(leg)
+        if message.get("Application") != "Queue":
+            return
+        if message.get("Priority") == "0":
+            # A jump out of Queue(), told before its Leave: the extension is the key that was pressed.
+            if leg and leg.waiting and _KEY.fullmatch(pressed := message.get("Extension", "")):
+                leg.key = pressed
+            return
+        leg = self._leg(unique, message)
+        leg.asked, leg.refused = message.get("AppData", "").partition(",")[0], False
+
+    def hanging_up(self, unique: str, *, softly: bool) -> None:
+        """Someone asked for the end of a channel. From the caller's own side it is a HangupRequest."""
+        if (leg := self._legs.get(unique)) and leg.waiting:
+            if softly:
+                leg.softly = True
+            else:
+                leg.requested = True
+
+    def hung_up(self, unique: str, stamp: Stamp) -> None:
+        """A channel is gone: a phone that rang has stopped, or a caller is off the line."""
+        if ring := self._rings.get(unique):
+            self._end_ring(unique, ring, RingResult.CANCELLED, stamp.worked_out())
+        if leg := self._legs.get(unique):
+            self._settle(leg)
+            leg.gone = stamp
+            if leg.idle:
+                self._drop(leg)
+            else:
+                self._gone[unique] = stamp.observed_at + self._hold
+
+    # Time and ends
+
+    def expire(self, now: datetime) -> None:
+        """What was held long enough is told as it stands."""
+        while self._held and (first := next(iter(self._held.items())))[1] <= now:
+            self._settle(self._legs[first[0]])
+        while self._gone and (first := next(iter(self._gone.items())))[1] <= now:
+            self._bury(self._legs[first[0]])
+        while len(self._legs) > _MOST_LEGS:
+            self._drop(next(iter(self._legs.values())))
+
+    def cut(self) -> None:
+        """The connection is gone: what was held is told as far as it can be known."""
+        for unique in list(self._held):
+            self._settle(self._legs[unique], cut=True)
+
+    def restart(self, stamp: Stamp) -> None:
+        """The switch goes down. Its own word on every open visit is the restart event that follows."""
+        for unique in list(self._held):
+            self._settle(self._legs[unique], restart=True)
+        for dest, ring in list(self._rings.items()):
+            self._end_ring(dest, ring, RingResult.CANCELLED, stamp.worked_out())
+        self._legs.clear()
+        self._gone.clear()
+        self._last_talk.clear()
+
+    # Inside
+
+    def _leg(self, unique: str, message: Message | None = None) -> Leg:
+        leg = self._legs.get(unique)
+        if leg is None:
+            leg = self._legs[unique] = Leg(unique, f"{self._switch}:{unique}")
+        if message is not None:
+            self._name_contact(leg, message)
+        return leg
+
+    def _name_contact(self, leg: Leg, message: Message) -> None:
+        if not leg.contact_id and (linked := message.get("Linkedid")):
+            leg.contact_id = f"{self._switch}:{linked}"
+
+    def _visit_id(self, leg: Leg, mark: str) -> str:
+        """The same leg may join twice within a millisecond; the second is then `.2`."""
+        visit_id = leg.leg_id + mark
+        leg.ids = leg.ids + 1 if visit_id == leg.last_id else 1
+        leg.last_id = visit_id
+        return visit_id if leg.ids == 1 else f"{visit_id}.{leg.ids}"
+
+    def _unseen(self, leg: Leg, queue: str, entered_ms: int) -> Visit:
+        """A visit whose Join was not seen. Its id says so (`~`): the moment is an estimate."""
+        leg.waiting = visit = Visit(self._visit_id(leg, f"@~{entered_ms}"), queue, leg)
+        return visit
+
+    def _waiting_visit(self, unique: str, message: Message, stamp: Stamp) -> Visit:
+        leg, queue = self._leg(unique, message), message.get("Queue", "")
+        if leg.waiting and _same(leg.waiting.queue, queue):
+            return leg.waiting
+        if leg.waiting:
+            self._lose(leg.waiting, stamp)
+        return self._unseen(leg, queue or "unknown", stamp.milliseconds - (_ms(message, "HoldTime") or 0))
+
+    def _leaver(self, leg: Leg, queue: str) -> Visit | None:
+        """Who has just left this queue for an agent: held, or already told as a guess when a greeting took long."""
+        for visit in (leg.leaving, leg.waiting, leg.last):
+            if visit and _same(visit.queue, queue):
+                return visit
+        return None
+
+    def _end_ring(self, dest: str, ring: Ring, result: RingResult, stamp: Stamp, ring_ms: int | None = None) -> None:
+        self._rings.pop(dest, None)
+        ring.visit.rings.pop(dest, None)
+        if ring_ms is None and ring.began is not stamp:
+            ring_ms = max(0, (microseconds(stamp.at) - microseconds(ring.began.at)) // 1000)
+        self._emit(
+            CallRingEnded(
+                **stamp.envelope("call.ring_ended", ring.ring_id),
+                ring_id=ring.ring_id,
+                result=result,
+                visit_id=ring.visit.visit_id,
+                agent_id=ring.agent_id or None,
+                ring_ms=ring_ms,
+            )
+        )
+
+    def _cancel_rings(self, visit: Visit, stamp: Stamp) -> None:
+        for dest, ring in list(visit.rings.items()):
+            self._end_ring(dest, ring, RingResult.CANCELLED, stamp.worked_out())
+
+    def _settle(self, leg: Leg, *, cut: bool = False, restart: bool = False) -> None:
+        """Tell how a held visit ended, by all that has been heard."""
+        visit = leg.leaving
+        if visit is None:
+            return
+        leg.leaving = None
+        self._held.pop(leg.unique, None)
+        self._tell_left(visit, self._verdict(visit, cut=cut, restart=restart))
+        leg.last = visit
+        self._forget_if_idle(leg)
+
+    def _verdict(self, visit: Visit, *, cut: bool, restart: bool) -> _Verdict:
+        stated, inferred = OutcomeBasis.STATED, OutcomeBasis.INFERRED
+        leg = visit.leg
+        if visit.status:
+            return _BY_STATUS.get(visit.status, LeftOutcome.SYSTEM), stated, visit.status
+        if visit.abandoned and leg.requested:
+            return LeftOutcome.ABANDONED, stated, "HangupRequest"
+        if restart or (visit.abandoned and leg.softly):
+            return LeftOutcome.LOST, inferred, "SoftHangupRequest" if leg.softly else "Shutdown"
+        if cut:
+            return LeftOutcome.UNKNOWN, inferred, "connection lost"
+        if visit.abandoned is None:
+            return LeftOutcome.EXIT_KEY, inferred, "Leave"
+        if self._seen.sees_dialplan:
+            # Had the switch let go, QUEUESTATUS would have said so.
+            return LeftOutcome.ABANDONED, inferred, "Abandon"
+        return LeftOutcome.SYSTEM, inferred, "Abandon"
+
+    def _tell_left(self, visit: Visit, verdict: _Verdict) -> None:
+        outcome, basis, reason = verdict
+        stamp = visit.left or visit.abandoned
+        if stamp is None:
+            return
+        self._cancel_rings(visit, stamp)
+        visit.inferred = basis is OutcomeBasis.INFERRED
+        self.ended += visit.joined is not None
+        self._emit(
+            CallLeft(
+                **stamp.envelope("call.left", visit.visit_id),
+                **visit.placed(),
+                outcome=outcome,
+                outcome_basis=basis,
+                key=visit.key if outcome is LeftOutcome.EXIT_KEY else None,
+                wait_ms_reported=visit.hold_ms,
+                reason_raw=reason,
+            )
+        )
+
+    def _amend(self, visit: Visit, status: str) -> None:
+        if stamp := visit.left or visit.abandoned:
+            self._emit(
+                CallLeft(
+                    **stamp.envelope("call.left", visit.visit_id, "amended"),
+                    **visit.placed(),
+                    outcome=_BY_STATUS[status],
+                    wait_ms_reported=visit.hold_ms,
+                    reason_raw=status,
+                )
+            )
+
+    def _lose(self, visit: Visit, stamp: Stamp) -> None:
+        """The visit is over and nothing was heard of its end."""
+        visit.left = stamp.worked_out()
+        visit.leg.waiting = None
+        self._tell_left(visit, (LeftOutcome.UNKNOWN, OutcomeBasis.INFERRED, "end not seen"))
+
+    def _bury(self, leg: Leg) -> None:
+        """The caller's channel ended a while ago and something of it is still open: close it with what is known."""
+        del self._gone[leg.unique]
+        if leg.gone is None:
+            return
+        ended = leg.gone.worked_out()
+        if (visit := leg.waiting) and visit.abandoned:
+            self._tell_left(visit, self._verdict(visit, cut=False, restart=False))
+        elif visit:
+            self._lose(visit, leg.gone)
+        for visit in leg.talking.values():
+            self._emit(
+                CallCompleted(
+                    **ended.envelope("call.completed", visit.visit_id),
+                    **visit.placed(),
+                    agent_id=visit.agent_id or None,
+                )
+            )
+        self._drop(leg)
+
+    def _drop(self, leg: Leg) -> None:
+        for visit in (leg.waiting, leg.leaving, *leg.talking.values()):
+            for dest in visit.rings if visit else ():
+                self._rings.pop(dest, None)
+        for known in (self._legs, self._held, self._gone):
+            known.pop(leg.unique, None)
+
+    def _forget_if_idle(self, leg: Leg) -> None:
+        """Without the read class `call` no channel is ever said to end."""
+        if leg.idle and not self._seen.sees_calls:
+            self._drop(leg)
+
+    def _refuse(self, leg: Leg, status: str, message: Message, stamp: Stamp) -> None:
+        if leg.refused:
+            return
+        leg.refused = True
+        queue = leg.asked or self._settings.dialled_queues.get(message.get("Exten", "")) or "unknown"
+        self._emit(
+            CallRefused(
+                **stamp.envelope("call.refused", leg.leg_id),
+                contact_id=leg.contact_id or leg.leg_id,
+                queue=self._queues.get(queue.casefold(), queue),
+                reason=_REFUSALS[status],
+                leg_id=leg.leg_id,
+            )
+        )
+
+    def _talk_of(self, message: Message) -> Visit | None:
+        """The answered visit that a transfer moves: by the caller's leg, else by the whole call, as when the agent is
+        a Local channel and its far half is what is transferred.
+        """
+        leg = self._legs.get(message.get("TransfereeUniqueid", ""))
+        if leg and leg.talking:
+            return next(reversed(leg.talking.values()))
+        for name in ("TransfereeLinkedid", "TransfererLinkedid", "OrigTransfererLinkedid"):
+            contact = f"{self._switch}:{message.get(name, '')}"
+            for leg in self._legs.values():
+                if leg.talking and leg.contact_id == contact:
+                    return next(reversed(leg.talking.values()))
+        return None
+
+
+def _same(one: str, other: str) -> bool:
+    """Asterisk's own rule for queue names."""
+    return one == other or one.casefold() == other.casefold()
+
+
+def _ms(message: Message, name: str) -> int | None:
+    seconds = whole(message.get(name))
+    return None if seconds is None else seconds * 1000

@@ -1,0 +1,148 @@
+"""Cuts an AMI byte stream into messages, and drops what tells nothing of queues before it is read any further.
+
+More than nine messages in ten are about audio, devices and variables. They are recognised by their first line and,
+for the two commonest kinds, by one variable or application name; only the rest is decoded and split into headers.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_END: Final = b"\r\n\r\n"
+_BANNER: Final = b"Asterisk Call Manager/"
+LONGEST_MESSAGE: Final = 256 * 1024
+"""A message of a call is 1-4 kB. Beyond this it is garbage, and memory must not grow with it."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMESTAMP: Final = re.compile(r"(\d{1,11})(?:\.(\d{1,6}))?", re.ASCII)
+_LAST_SECOND: Final = 253_402_300_799
+
+_NAMES: Final = (
+    "QueueCallerJoin QueueCallerLeave QueueCallerAbandon AgentCalled AgentConnect AgentComplete AgentRingNoAnswer "
+    "HangupRequest SoftHangupRequest Hangup BlindTransfer AttendedTransfer QueueParams QueueMember QueueEntry "
+    "QueueStatusComplete QueueMemberStatus QueueMemberPause QueueMemberAdded QueueMemberRemoved "
+    "QueueMemberPenalty QueueMemberRinginuse FullyBooted Shutdown"
+)
+_WANTED: Final = frozenset(f"Event: {name}".encode() for name in _NAMES.split())
+_OF_CALLS: Final = frozenset(b"Event: " + name for name in (b"Hangup", b"HangupRequest", b"Newchannel", b"Newstate"))
+_VARSET: Final = b"Event: VarSet"
+_NEWEXTEN: Final = b"Event: Newexten"
+_QUEUESTATUS: Final = b"\r\nVariable: QUEUESTATUS\r\n"
+_QUEUE_APPLICATION: Final = b"\r\nApplication: Queue\r\n"
+
+Block = tuple[bytes, bytes, int]
+"""One message: its first line, all its bytes, and where it began in the connection. No bytes: it was too long."""
+
+
+class Cutter:
+    """Gives the messages that matter from pieces cut anywhere. The cuts make no difference to what comes out.
+
+    `every_step` asks for every dialplan step (Newexten) and not only those that run Queue(). `sees_calls` and
+    `sees_dialplan` say whether anything of that read class has come.
+    """
+
+    def __init__(self) -> None:
+        self.version: str | None = None
+        self.every_step = False
+        self.sees_calls = False
+        self.sees_dialplan = False
+        self._rest = b""
+        self._offset = 0
+        self._skipping = False
+
+    def cut(self, raw: bytes) -> Iterator[Block]:
+        blocks = (self._rest + raw).split(_END) if self._rest else raw.split(_END)
+        rest = blocks.pop()
+        # Set before anything is given away: whoever asked may stop asking in the middle.
+        offset, self._offset = self._offset, self._offset + sum(map(len, blocks)) + 4 * len(blocks)
+        self._rest = rest
+        for block in blocks:
+            begins, offset = offset, offset + len(block) + 4
+            if self._skipping:
+                self._skipping = False
+                continue
+            if len(block) > LONGEST_MESSAGE:
+                yield b"", b"", begins
+                continue
+            if block[:2] == b"\r\n":
+                block = block.lstrip(b"\r\n")
+            if begins == 0:
+                block = self._without_banner(block)
+            end = block.find(b"\r\n")
+            first = block[:end] if end >= 0 else block
+            if first == _VARSET:
+                self.sees_dialplan = True
+                if _QUEUESTATUS in block:
+                    yield first, block, begins
+            elif first in _WANTED:
+                if first in _OF_CALLS:
+                    self.sees_calls = True
+                yield first, block, begins
+            elif first == _NEWEXTEN:
+                self.sees_dialplan = True
+                if self.every_step or _QUEUE_APPLICATION in block:
+                    yield first, block, begins
+            elif first in _OF_CALLS:
+                self.sees_calls = True
+            elif not first.startswith(b"Event: ") and block:
+                yield first, block, begins
+        if len(rest) > LONGEST_MESSAGE and not self._skipping:
+            self._skipping = True
+            yield b"", b"", self._offset
+        if self._skipping and len(rest) > 3:
+            # Three bytes may be the beginning of the end mark.
+            self._offset += len(rest) - 3
+            self._rest = rest[-3:]
+
+    def _without_banner(self, block: bytes) -> bytes:
+        """The first line of a connection is no message and no blank line follows it."""
+        if not block.startswith(_BANNER):
+            return block
+        banner, _, rest = block.partition(b"\r\n")
+        self.version = banner[len(_BANNER) :].decode("ascii", "replace")[:32]
+        return rest
+
+
+def headers(content: bytes) -> dict[str, str]:
+    """A message's headers; of a repeated one the first, which is the switch's own and not a UserEvent's."""
+    found: dict[str, str] = {}
+    for line in content.decode("utf-8", "replace").split("\r\n"):
+        name, _, value = line.partition(":")
+        if name not in found:
+            found[name] = value.strip()
+    return found
+
+
+def field(content: bytes, name: bytes) -> str:
+    """One header's value, without reading the others."""
+    start = content.find(b"\r\n" + name + b": ")
+    if start < 0:
+        return ""
+    start += len(name) + 4
+    end = content.find(b"\r\n", start)
+    return (content[start:] if end < 0 else content[start:end]).decode("utf-8", "replace").strip()
+
+
+def timestamp(text: str) -> datetime | None:
+    """`1795433788.261885`, Unix seconds with up to 6 decimals, exactly; None when it is no such thing."""
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None or (seconds := int(match[1])) > _LAST_SECOND:
+        return None
+    return _EPOCH + timedelta(seconds=seconds, microseconds=int((match[2] or "0").ljust(6, "0")))
+
+
+def whole(text: str | None) -> int | None:
+    """A non-negative whole number of sensible size, else None."""
+    return int(text) if text and len(text) <= 10 and text.isascii() and text.isdigit() else None
+
+
+def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
+    """A recording without an index, message by message, each with the time written in it, if any."""
+    start = 0
+    while start < len(recording):
+        end = recording.find(_END, start)
+        end = len(recording) if end < 0 else end + len(_END)
+        piece = recording[start:end]
+        yield piece, timestamp(field(piece, b"Timestamp"))
+        start = end

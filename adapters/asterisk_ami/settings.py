@@ -1,0 +1,29 @@
+"""What a person may set for one AMI connection."""
+
+from msgspec import Struct
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One Asterisk's manager interface.
+
+    The account needs `read = agent,call,dialplan,system` and `write = reporting`, and `timestampevents = yes` should
+    be set in manager.conf. `secret_env` names an environment variable that holds the secret, so that it need not
+    stand in a file. `dialled_queues` maps our own dialled numbers (dialplan extensions) to queues: it names the queue
+    of a caller who was refused at the door when the dialplan's own events do not. `wrapup_seconds` is a queue's
+    `wrapuptime`, which Asterisk does not tell when it is set for the whole queue.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 5038
+    username: str = "monitor"
+    secret: str = ""
+    secret_env: str = ""
+    challenge: bool = True
+    tls: bool = False
+    tls_ca: str = ""
+    connect_seconds: float = 10.0
+    ping_seconds: float = 10.0
+    snapshot_seconds: float = 45.0
+    hold_seconds: float = 5.0
+    dialled_queues: dict[str, str] = {}
+    wrapup_seconds: dict[str, int] = {}

@@ -1,0 +1,325 @@
+"""Understands one AMI connection: which message means what, what the switch lists, and what it does not let us see."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from adapters.asterisk_ami.agents import Agents
+from adapters.asterisk_ami.calls import Calls
+from adapters.asterisk_ami.messages import Cutter, headers, timestamp, whole
+from adapters.asterisk_ami.messages import field as header
+from adapters.asterisk_ami.settings import Settings
+from adapters.asterisk_ami.stamp import Stamp
+from queue_monitor.events import (
+    Event,
+    QueueAgent,
+    QueueSnapshot,
+    SourceClock,
+    SourceConnected,
+    SourceRestarted,
+    TransferKind,
+    WaitingCaller,
+)
+from queue_monitor.ports import Connection, Rejected
+
+_BOOT_SECONDS: Final = 2.0
+"""FullyBooted follows a login at once, after a restart within 0.2 s. Without the read class `system` it never comes."""
+
+_MOST_LISTS: Final = 8
+_COUNTERS: Final = (
+    *("Max", "Strategy", "Calls", "Holdtime", "TalkTime", "Completed", "Abandoned"),
+    *("ServiceLevel", "ServicelevelPerf", "ServicelevelPerf2", "Weight"),
+)
+_KNOWN_ERRORS: Final = ("Authentication failed", "Permission denied", "Invalid/unknown command")
+
+
+@dataclass(slots=True)
+class _Listing:
+    """One queue's part of a QueueStatus list, until the list is complete."""
+
+    queue: str
+    stamp: Stamp
+    counters: dict[str, str]
+    agents: list[QueueAgent] = field(default_factory=list)
+    waiting: list[tuple[str, WaitingCaller]] = field(default_factory=list)
+
+
+class Translator:
+    """The bytes of one connection in, events out. `version` and `missing_classes` say what the switch lets us see."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._out: list[Event | Rejected] = []
+        self._cutter = Cutter()
+        self._agents = Agents(connection.switch, settings.wrapup_seconds, self._out.append)
+        self._calls = Calls(connection.switch, settings, self._agents, self._cutter, self._out.append)
+        self._lists: dict[str, dict[str, _Listing]] = {}
+        self._pings: dict[str, datetime] = {}
+        self._clock: tuple[datetime, datetime] | None = None
+        self._logged_in: Stamp | None = None
+        self._connected = False
+        self._booted = False
+        self._reported: tuple[str, ...] = ()
+        calls = self._calls
+        self._of_callers: dict[bytes, Callable[[Mapping[str, str], Stamp], bool]] = {
+            b"Event: QueueCallerJoin": calls.joined,
+            b"Event: QueueCallerLeave": calls.left,
+            b"Event: QueueCallerAbandon": calls.abandoned,
+            b"Event: AgentCalled": calls.called,
+            b"Event: AgentRingNoAnswer": calls.not_answered,
+            b"Event: AgentConnect": calls.connected,
+            b"Event: AgentComplete": calls.completed,
+        }
+        self._others: dict[bytes, Callable[[Mapping[str, str], Stamp], None]] = {
+            b"Event: VarSet": calls.status,
+            b"Event: Newexten": calls.stepped,
+            b"Event: BlindTransfer": lambda message, stamp: calls.transferred(message, stamp, TransferKind.BLIND),
+            b"Event: AttendedTransfer": lambda message, stamp: calls.transferred(message, stamp, TransferKind.ATTENDED),
+            b"Event: QueueParams": self._list_queue,
+            b"Event: QueueMember": self._list_member,
+            b"Event: QueueEntry": self._list_caller,
+            b"Event: QueueStatusComplete": self._complete_list,
+            b"Event: FullyBooted": self._fully_booted,
+            b"Event: Shutdown": self._shut_down,
+        }
+
+    @property
+    def version(self) -> str | None:
+        """The manager protocol's version, from the banner."""
+        return self._cutter.version
+
+    @property
+    def missing_classes(self) -> tuple[str, ...]:
+        """Read classes of which nothing has come although it should have: the account's rights are too narrow."""
+        missing = []
+        if self._calls.ended and not self._cutter.sees_dialplan:
+            missing.append("dialplan")
+        if self._connected and not self._booted:
+            missing.append("system")
+        if self._calls.ended > 4 and not self._cutter.sees_calls:
+            missing.append("call")
+        return tuple(missing)
+
+    def ping_sent(self, action_id: str, at: datetime) -> None:
+        """A Ping with that ActionID goes out now: its reply tells how far the clocks are apart."""
+        if len(self._pings) > _MOST_LISTS:
+            self._pings.clear()
+        self._pings[action_id] = at
+
+    def feed(self, raw: bytes, received_at: datetime) -> Iterable[Event | Rejected]:
+        self._pass_time(received_at)
+        for first, content, offset in self._cutter.cut(raw):
+            self._read(first, content, offset, received_at)
+            self._cutter.every_step = self._calls.holding
+        return self._take()
+
+    def flush(self, now: datetime) -> Iterable[Event | Rejected]:
+        self._pass_time(now)
+        return self._take()
+
+    def close(self, now: datetime) -> Iterable[Event | Rejected]:
+        self._pass_time(now)
+        if self._logged_in:
+            self._connect(self._logged_in)
+        self._calls.cut()
+        self._report_missing()
+        return self._take()
+
+    def _take(self) -> list[Event | Rejected]:
+        taken = self._out.copy()
+        self._out.clear()
+        return taken
+
+    def _reject(self, reason: str, detail: str = "") -> None:
+        self._out.append(Rejected(source=self._connection.source, reason=reason, detail=detail))
+
+    def _pass_time(self, now: datetime) -> None:
+        self._calls.expire(now)
+        self._agents.end_wrapups(Stamp(self._connection, now, 0, self._switch_now(now)))
+        if self._logged_in and (now - self._logged_in.observed_at).total_seconds() >= _BOOT_SECONDS:
+            self._connect(self._logged_in)
+
+    def _switch_now(self, received_at: datetime) -> datetime | None:
+        """The switch's clock now: the newest time it told, and what has passed since."""
+        if self._clock is None:
+            return None
+        told, then = self._clock
+        return told + max(timedelta(0), received_at - then)
+
+    def _read(self, first: bytes, content: bytes, offset: int, received_at: datetime) -> None:
+        if first[:6] == b"Event:":
+            if first[6:13] == b" Hangup" or first == b"Event: SoftHangupRequest":
+                self._read_hangup(first, content, offset, received_at)
+            elif first == b"Event: Newexten" and not self._matters(content):
+                return
+            else:
+                self._read_event(first, content, offset, received_at)
+        elif first[:9] == b"Response:":
+            self._read_response(headers(content), offset, received_at)
+        else:
+            self._reject("not_a_message" if content else "message_too_long", f"at byte {offset}")
+
+    def _matters(self, content: bytes) -> bool:
+        return b"\r\nApplication: Queue\r\n" in content or self._calls.holds(header(content, b"Uniqueid"))
+
+    def _read_event(self, first: bytes, content: bytes, offset: int, received_at: datetime) -> None:
+        message = headers(content)
+        stamp = self._stamp(message.get("Timestamp"), first, offset, received_at)
+        if translate := self._of_callers.get(first):
+            self._connect(stamp)
+            understood = translate(message, stamp)
+            self._report_missing()
+        elif tell := self._others.get(first):
+            tell(message, stamp)
+            return
+        else:
+            understood = self._agents.told(first[7:].decode(), message, stamp, stamp.at)
+        if not understood:
+            self._reject("missing_field", first[7:].decode("ascii", "replace"))
+
+    def _read_hangup(self, first: bytes, content: bytes, offset: int, received_at: datetime) -> None:
+        """Most of these are of phones and trunks that are in no queue: only the id is looked at."""
+        unique = header(content, b"Uniqueid")
+        if not self._calls.knows(unique):
+            return
+        if first == b"Event: Hangup":
+            stamp = self._stamp(header(content, b"Timestamp") or None, first, offset, received_at)
+            self._calls.hung_up(unique, stamp)
+        else:
+            self._calls.hanging_up(unique, softly=first == b"Event: SoftHangupRequest")
+
+    def _stamp(self, text: str | None, first: bytes, offset: int, received_at: datetime) -> Stamp:
+        told = timestamp(text) if text else None
+        if told:
+            self._clock = told, received_at
+        elif text:
+            self._reject("bad_timestamp", first[7:].decode("ascii", "replace"))
+        return Stamp(self._connection, received_at, offset, told)
+
+    def _read_response(self, message: Mapping[str, str], offset: int, received_at: datetime) -> None:
+        text = message.get("Message", "")
+        if message["Response"] == "Error":
+            known = next((error for error in _KNOWN_ERRORS if text.startswith(error)), "")
+            self._reject("login_refused" if known == _KNOWN_ERRORS[0] else "action_refused", known)
+        elif text == "Authentication accepted":
+            self._logged_in = Stamp(self._connection, received_at, offset)
+        elif text.startswith("Queue status"):
+            self._lists[message.get("ActionID", "")] = {}
+        elif message.get("Ping") == "Pong" and (told := timestamp(message.get("Timestamp", ""))):
+            self._clock = told, received_at
+            if sent := self._pings.pop(message.get("ActionID", ""), None):
+                self._tell_clock(sent, Stamp(self._connection, received_at, offset, told))
+
+    def _tell_clock(self, sent: datetime, answered: Stamp) -> None:
+        """Half-way between sending and answer is when the switch looked at its clock, as near as can be known."""
+        trip = answered.observed_at - sent
+        middle = sent + trip / 2
+        millisecond = timedelta(milliseconds=1)
+        self._out.append(
+            SourceClock(
+                **answered.envelope("source.clock"),
+                offset_ms=round((answered.at - middle) / millisecond, 3),
+                rtt_ms=round(trip / millisecond, 3),
+            )
+        )
+
+    # The connection itself
+
+    def _connect(self, stamp: Stamp, started_at: datetime | None = None) -> None:
+        if self._connected:
+            return
+        self._connected = True
+        missing = "" if self._booted else "; no FullyBooted: the account lacks the read class system"
+        self._out.append(
+            SourceConnected(
+                **Stamp(self._connection, stamp.observed_at, stamp.offset).envelope("source.connected"),
+                reason="logged in" + missing,
+                switch_started_at=started_at,
+                version=self.version,
+            )
+        )
+
+    def _fully_booted(self, message: Mapping[str, str], stamp: Stamp) -> None:
+        self._booted = True
+        uptime = whole(message.get("Uptime"))
+        now = self._switch_now(stamp.observed_at) or stamp.observed_at
+        self._connect(stamp, None if uptime is None else now - timedelta(seconds=uptime))
+
+    def _shut_down(self, message: Mapping[str, str], stamp: Stamp) -> None:
+        """An orderly stop, whether or not it starts again: every call on the switch has ended."""
+        self._calls.restart(stamp)
+        self._agents.forget()
+        self._out.append(SourceRestarted(**stamp.envelope("source.restarted")))
+
+    def _report_missing(self) -> None:
+        missing = self.missing_classes
+        if "dialplan" in missing and self._reported != missing:
+            self._reported = missing
+            self._reject("missing_read_classes", ", ".join(missing))
+
+    # QueueStatus lists
+
+    def _list_queue(self, message: Mapping[str, str], stamp: Stamp) -> None:
+        listing = self._listing(message, stamp)
+        if listing:
+            listing.counters = {name: message[name] for name in _COUNTERS if name in message}
+
+    def _listing(self, message: Mapping[str, str], stamp: Stamp) -> _Listing | None:
+        """Lists asked for without an ActionID come one after the other and share the empty one."""
+        queue = message.get("Queue", "")
+        if not queue:
+            self._reject("missing_field", message["Event"])
+            return None
+        while len(self._lists) > _MOST_LISTS:
+            del self._lists[next(iter(self._lists))]
+        one = self._lists.setdefault(message.get("ActionID", ""), {})
+        if queue.casefold() not in one:
+            when = self._switch_now(stamp.observed_at)
+            as_of = Stamp(self._connection, stamp.observed_at, stamp.offset, when, derived=True)
+            one[queue.casefold()] = _Listing(queue, as_of, {})
+        return one[queue.casefold()]
+
+    def _list_member(self, message: Mapping[str, str], stamp: Stamp) -> None:
+        if (listing := self._listing(message, stamp)) and (agent := self._agents.listed(message, listing.stamp.at)):
+            listing.agents.append(agent)
+
+    def _list_caller(self, message: Mapping[str, str], stamp: Stamp) -> None:
+        listing, unique = self._listing(message, stamp), message.get("Uniqueid", "")
+        if not listing or not unique:
+            return
+        waited = whole(message.get("Wait"))
+        entered = listing.stamp.at - timedelta(seconds=waited or 0)
+        when = Stamp(self._connection, stamp.observed_at, stamp.offset, entered, derived=True)
+        caller = WaitingCaller(
+            leg_id=f"{self._connection.switch}:{unique}",
+            visit_id=self._calls.listed(unique, listing.queue, when),
+            contact_id=self._calls.contact_of(unique),
+            position=whole(message.get("Position")),
+            waited_ms=None if waited is None else waited * 1000,
+            entered_at=None if waited is None else entered,
+        )
+        listing.waiting.append((unique, caller))
+
+    def _complete_list(self, message: Mapping[str, str], stamp: Stamp) -> None:
+        """Only a complete list is authoritative. Callers who came or went while it was read are put right."""
+        for listing in self._lists.pop(message.get("ActionID", ""), {}).values():
+            waiting = [
+                caller
+                for unique, caller in listing.waiting
+                if caller.visit_id and self._calls.still_waits(unique, caller.visit_id)
+            ]
+            listed = {caller.visit_id for caller in waiting}
+            for leg_id, visit_id, joined in self._calls.joined_since(listing.queue, listing.stamp.offset):
+                if visit_id not in listed:
+                    waiting.append(WaitingCaller(leg_id=leg_id, visit_id=visit_id, waited_ms=0, entered_at=joined.at))
+            self._out.append(
+                QueueSnapshot(
+                    **listing.stamp.envelope("queue.snapshot", listing.queue, live=False),
+                    queue=listing.queue,
+                    as_of=listing.stamp.at,
+                    waiting=tuple(waiting),
+                    agents=tuple(listing.agents),
+                    counters=listing.counters,
+                )
+            )

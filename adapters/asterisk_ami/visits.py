@@ -1,0 +1,62 @@
+"""What is remembered of a caller: the leg, its stays in queues, and the phones that ring."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.asterisk_ami.stamp import Stamp
+
+
+@dataclass(slots=True, eq=False)
+class Ring:
+    ring_id: str
+    agent_id: str
+    visit: "Visit"
+    began: Stamp
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    visit_id: str
+    queue: str
+    leg: "Leg"
+    joined: Stamp | None = None
+    rings: dict[str, Ring] = field(default_factory=dict)
+    abandoned: Stamp | None = None
+    hold_ms: int | None = None
+    left: Stamp | None = None
+    status: str = ""
+    key: str | None = None
+    inferred: bool = False
+    agent_id: str = ""
+
+    def placed(self) -> dict[str, Any]:
+        """Where the visit belongs, for those who did not see it begin."""
+        return {
+            "visit_id": self.visit_id,
+            "queue": self.queue,
+            "leg_id": self.leg.leg_id,
+            "contact_id": self.leg.contact_id,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    unique: str
+    leg_id: str
+    contact_id: str = ""
+    asked: str = ""
+    refused: bool = False
+    requested: bool = False
+    softly: bool = False
+    key: str | None = None
+    waiting: Visit | None = None
+    leaving: Visit | None = None
+    last: Visit | None = None
+    talking: dict[str, Visit] = field(default_factory=dict)
+    last_id: str = ""
+    ids: int = 1
+    gone: Stamp | None = None
+
+    @property
+    def idle(self) -> bool:
+        return not (self.waiting or self.leaving or self.talking)
