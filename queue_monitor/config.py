@@ -668,9 +668,8 @@ def _shown(value: object) -> str:
 
 
 def _kind_of(value: object) -> str:
-    return (
-        "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else f"a {type(value).__name__}"
-    )
+    kinds = {bool: "true or false", dict: "a table", list: "a list", int: "a number", float: "a number"}
+    return kinds.get(type(value), "text" if isinstance(value, str) else f"a {type(value).__name__}")
 
 
 def _one_of(words: Sequence[str]) -> str:
@@ -763,7 +762,12 @@ def _described_exception(part: HoursException) -> str:
 
 def _described_source(source: Source) -> list[str]:
     state = "" if source.enabled else ", switched off"
-    own = structs.asdict(source.settings)
+    defaults = {field.name: field.default for field in structs.fields(source.settings)}
+    own = {
+        key: value
+        for key, value in structs.asdict(source.settings).items()
+        if isinstance(value, str | int | float) or value != defaults[key]
+    }
     return [
         f"source        {source.name}: {source.kind}, switch {source.switch}{state}",
         *(f"              {key} = {_for_people(value)}" for key, value in own.items()),
@@ -779,6 +783,8 @@ def _described_clock(config: Config) -> str:
 
 
 def _for_people(value: object) -> str:
+    if value in ("", None):
+        return "not set"
     return value.shown if isinstance(value, Secret) else str(value)
 
 

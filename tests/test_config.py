@@ -1,0 +1,527 @@
+"""What a person is told about the settings: what was understood, or everything that is wrong."""
+
+import datetime as dt
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import pytest
+from msgspec import Meta, Struct
+
+from queue_monitor import config
+from queue_monitor.config import Config, ConfigError, Secret
+from queue_monitor.model import DefinitionId, Outcome, Target
+
+
+class AmiSettings(Struct, frozen=True, kw_only=True):
+    host: str
+    port: Annotated[int, Meta(ge=1, le=65535)] = 5038
+    username: str = "monitor"
+    secret: str = ""
+    events: tuple[str, ...] = ()
+
+
+class SimulatorSettings(Struct, frozen=True, kw_only=True):
+    seed: int = 1
+    speed: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.speed < 0:
+            raise ValueError("a speed of 0 or more")
+
+
+class HttpSettings(Struct, frozen=True, kw_only=True):
+    tokens: dict[str, str] = {}
+
+
+KINDS: dict[str, type[Struct]] = {
+    "asterisk_ami": AmiSettings,
+    "http": HttpSettings,
+    "simulator": SimulatorSettings,
+}
+ROOT = Path(__file__).parent.parent
+SIMULATOR = '[[sources]]\nname = "sim"\nkind = "simulator"\n'
+AMI = '[[sources]]\nname = "main"\nkind = "asterisk_ami"\nhost = "pbx.example"\n'
+
+
+class Settings:
+    """A file and an environment, read as the program reads them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "monitor.toml"
+
+    def read(self, text: str, environ: Mapping[str, str] | None = None) -> Config:
+        self.path.write_text(text, encoding="utf-8")
+        return config.load(self.path, environ or {}, KINDS.get, list(KINDS))
+
+    def mistakes(self, text: str, environ: Mapping[str, str] | None = None) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            self.read(text, environ)
+        return [str(mistake).replace(str(self.path), self.path.name) for mistake in caught.value.mistakes]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(tmp_path)
+
+
+def embedded(environ: Mapping[str, str] | None = None) -> Config:
+    return config.load(None, environ or {}, KINDS.get, list(KINDS))
+
+
+def test_without_a_file_one_simulated_switchboard_is_watched_on_loopback() -> None:
+    understood = embedded()
+
+    assert [(source.name, source.kind, source.switch) for source in understood.sources] == [
+        ("simulator", "simulator", "simulator")
+    ]
+    assert (understood.http.host, understood.http.port) == ("127.0.0.1", 8080)
+    assert understood.store.url == "sqlite:///var/queue-monitor.db"
+    assert understood.target == Target()
+
+
+def test_everything_that_can_be_set_is_understood(settings: Settings) -> None:
+    understood = settings.read(FULL, {"AMI_SECRET": "hemligt"})
+
+    assert understood.organisation.name == "Luleå kommun"
+    assert understood.target == Target(
+        limit_seconds=240,
+        ratio=0.8,
+        definition=DefinitionId.D3,
+        short_abandon_seconds=10,
+        since=dt.date(2026, 1, 1),
+        refused_limit_ratio=0.05,
+    )
+    assert understood.hours_of("kundcenter").weekdays[1].close == dt.time(15)
+    assert understood.hours_of("felanmälan").weekdays[0].open == dt.time(0)
+    assert understood.hours_of("felanmälan").exceptions == understood.hours.exceptions
+    assert understood.exits.excluded == frozenset()
+    assert understood.exits_of("felanmälan").excluded == {Outcome.CALLBACK}
+    assert understood.label_of("felanmälan") == "Felanmälan gata"
+    assert understood.label_of("kundcenter") == "kundcenter"
+    assert understood.zone == ZoneInfo("Europe/Stockholm")
+    ami, spare = understood.sources
+    assert ami.settings == AmiSettings(host="pbx.example", secret="hemligt", events=("call", "agent"))
+    assert (spare.switch, spare.enabled) == ("pbx", False)
+
+
+def test_what_was_understood_is_described_without_secrets(settings: Settings) -> None:
+    described = config.describe(settings.read(FULL, {"AMI_SECRET": "hemligt"}))
+
+    assert described == DESCRIBED.strip()
+
+
+def test_every_mistake_is_told_at_once(settings: Settings) -> None:
+    assert settings.mistakes(BAD) == BAD_TOLD.strip().split("\n")
+
+
+def test_the_error_says_how_many_mistakes_there_are(settings: Settings) -> None:
+    with pytest.raises(ConfigError, match=r"^2 mistakes in the configuration:\n  http\.") as caught:
+        settings.read(SIMULATOR + "[http]\nport = -1\nhots = 3")
+
+    assert len(caught.value.mistakes) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "sources: missing; expected at least one [[sources]] with a name and a kind"),
+        ("sources = 3", "sources: a number; expected tables, each beginning with [[sources]]"),
+        ('[sources]\nname = "a"', "sources: a table; expected tables, each beginning with [[sources]]"),
+        (SIMULATOR + "http = 3", 'sources[0].http (source "sim"): unknown key; expected one of'),
+        ("store = 3\n" + SIMULATOR, "store: 3; expected a table"),
+        ("queues = 3\n" + SIMULATOR, "queues: 3; expected a table"),
+        (SIMULATOR + "speed = -1", 'sources[0] (source "sim"): does not fit together; expected a speed of 0 or more'),
+        ('[[sources]]\nkind = "simulator"', "sources[0].name: missing; expected a name of letters a to z"),
+        ('[[sources]]\nname = "a"', 'sources[0].kind (source "a"): missing; expected text'),
+        ('[[sources]]\nname = "a"\nkind = 3', 'sources[0].kind (source "a"): 3; expected text'),
+        (SIMULATOR + SIMULATOR, 'sources: more than one named "sim"; expected a name of its own for each'),
+        (AMI + "[clock]\nrate = 60", "clock: simulated time; expected the machine's own clock beside the live source"),
+        (SIMULATOR + "[clock]\nrate = 0", "clock.rate: 0; expected a number above 0 and at most 10000"),
+        (SIMULATOR + "[clock]\nstart = 2026-03-02", "clock.start: 2026-03-02; expected a date and time such as"),
+        (SIMULATOR + '[http]\nhost = "0.0.0.0"', 'http.host: "0.0.0.0"; expected 127.0.0.1, localhost or ::1'),
+        (SIMULATOR + '[http]\nhost = "pbx.example"', 'http.host: "pbx.example"; expected 127.0.0.1, localhost or ::1'),
+        (
+            SIMULATOR + '[organisation]\ntime_zone = "../x"',
+            'organisation.time_zone: "../x"; expected an IANA time zone',
+        ),
+        (SIMULATOR + "[target]\nratio = true", "target.ratio: true; expected a share above 0"),
+        (SIMULATOR + "[target]\nshort_abandon_seconds = 400", "target: does not fit together; expected short_abandon"),
+        (SIMULATOR + '[target]\nsince = "1/1"', 'target.since: "1/1"; expected a date such as 2026-03-31'),
+        (
+            SIMULATOR + '[target.exits]\nexit_key = "hit"',
+            'target.exits.exit_key: "hit"; expected one of miss, excluded',
+        ),
+        (SIMULATOR + '[queues."a b"]\nlabel = ""', 'queues."a b".label: ""; expected text that is not empty'),
+        (
+            SIMULATOR + '[[hours.weekdays]]\ndays = []\nopen = "8:00"\nclose = "9:00"',
+            "hours.weekdays[0]: does not fit together; expected at least one day",
+        ),
+        (
+            SIMULATOR + '[hours.weekdays]\ndays = "mon"\nopen = "25:00"\nclose = "halv nio"',
+            'hours.weekdays[0].days: "mon"; expected a list, each one of mon, tue, wed, thu, fri, sat, sun',
+        ),
+        (
+            SIMULATOR + '[hours.weekdays]\ndays = ["mon", "mon"]\nopen = "8:00"\nclose = "9:00"',
+            "hours.weekdays: mon twice; expected one opening a day",
+        ),
+        (
+            SIMULATOR + "[hours.queues.a]\nexceptions = [{date = 2026-12-24}]",
+            "hours.queues.a.exceptions[0]: does not fit together; expected closed = true, or both open and close",
+        ),
+        (
+            SIMULATOR + 2 * "[[hours.exceptions]]\ndate = 2026-12-24\nclosed = true\n",
+            "hours.exceptions: 2026-12-24 twice; expected one exception a date",
+        ),
+    ],
+)
+def test_a_mistake_names_the_key_what_stands_there_and_what_should(settings: Settings, text: str, told: str) -> None:
+    first, *_ = settings.mistakes(text)
+
+    assert first.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[http]\nport = \n", "monitor.toml, line 2, column 8: invalid value"),
+        ("a = [1,", "monitor.toml, line 1, column 8: invalid value"),
+        ('a = "x', "monitor.toml, line 1, column 7: unterminated string"),
+        ("[a]\n[a]\n", "monitor.toml, line 2, column 3: cannot declare"),
+        ("port 8080", "monitor.toml, line 1, column 6: expected '='"),
+    ],
+)
+def test_what_is_not_toml_is_told_with_line_and_column(settings: Settings, text: str, told: str) -> None:
+    (mistake,) = settings.mistakes(text)
+
+    assert mistake.startswith(told)
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake_like_any_other(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes("# Luleå".encode("latin-1"))
+
+    for path, told in ((tmp_path / "none.toml", "no such file"), (tmp_path, "is a directory"), (latin, "not UTF-8")):
+        with pytest.raises(ConfigError, match=told):
+            config.load(path, {}, KINDS.get, list(KINDS))
+
+
+def test_a_byte_order_mark_and_windows_lines_are_fine(settings: Settings) -> None:
+    settings.path.write_bytes(b"\xef\xbb\xbf" + SIMULATOR.replace("\n", "\r\n").encode())
+
+    assert config.load(settings.path, {}, KINDS.get).sources[0].name == "sim"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("kundcentr", ""), ("asterisk-ami", "asterisk_ami"), ("Simulator", "simulator")]
+)
+def test_an_unknown_kind_of_source_lists_the_known_ones_and_guesses(
+    settings: Settings, written: str, meant: str
+) -> None:
+    (mistake,) = settings.mistakes(f'[[sources]]\nname = "a"\nkind = "{written}"')
+
+    assert "expected one of asterisk_ami, http, simulator" in mistake
+    assert mistake.endswith(f"(did you mean {meant}?)") == bool(meant)
+
+
+def test_the_environment_overrides_the_file_whatever_the_type(settings: Settings) -> None:
+    understood = settings.read(
+        AMI + '[queues.KundCenter]\nlabel = "x"',
+        {
+            "QUEUE_MONITOR_STORE__URL": "postgresql://db/kc",
+            "QUEUE_MONITOR_HTTP__PORT": "9000",
+            "QUEUE_MONITOR_TARGET__RATIO": "0.8",
+            "QUEUE_MONITOR_TARGET__SINCE": "2026-01-01",
+            "QUEUE_MONITOR_SOURCES__0__ENABLED": "false",
+            "QUEUE_MONITOR_SOURCES__0__EVENTS": "call, agent",
+            "QUEUE_MONITOR_QUEUES__KUNDCENTER__LABEL": "Kundcenter",
+            "HOME": "/root",
+        },
+    )
+
+    assert understood.store.url == "postgresql://db/kc"
+    assert understood.http.port == 9000
+    assert (understood.target.ratio, understood.target.since) == (0.8, dt.date(2026, 1, 1))
+    assert not understood.sources[0].enabled
+    assert understood.sources[0].settings == AmiSettings(host="pbx.example", events=("call", "agent"))
+    assert understood.label_of("KundCenter") == "Kundcenter"
+
+
+def test_the_environment_alone_can_add_a_source(settings: Settings) -> None:
+    names = {"NAME": "main", "KIND": "asterisk_ami", "HOST": "pbx.example"}
+    understood = settings.read("", {f"QUEUE_MONITOR_SOURCES__0__{key}": value for key, value in names.items()})
+
+    assert understood.sources[0].settings == AmiSettings(host="pbx.example")
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("QUEUE_MONITOR_HTTP__PORT", 'http.port: "x" from QUEUE_MONITOR_HTTP__PORT; expected a whole number from 0'),
+        ("QUEUE_MONITOR_HTPP__PORT", "htpp: unknown key, from QUEUE_MONITOR_HTPP__PORT; expected one of"),
+        ("QUEUE_MONITOR_HTTP_PORT", "QUEUE_MONITOR_HTTP_PORT: no such variable; expected two underscores"),
+        ("QUEUE_MONITOR_SOURCES__7__HOST", "QUEUE_MONITOR_SOURCES__7__HOST: nothing to set at 7; expected the name"),
+        ("QUEUE_MONITOR_STORE__URL__X", "store.url: a table; expected text"),
+        ("QUEUE_MONITOR_SOURCES__0__SEED", 'sources[0].seed (source "simulator"): "x" from QUEUE_MONITOR_SOURCES'),
+    ],
+)
+def test_a_mistake_from_the_environment_names_the_variable(variable: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        embedded({variable: "x"})
+
+    assert str(caught.value.mistakes[0]).startswith(told)
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_let_be() -> None:
+    understood = embedded({"QUEUE_MONITOR_PORT": "tcp://10.0.0.1:80", "QUEUE_MONITOR_SERVICE_HOST": "10.0.0.1"})
+
+    assert understood == embedded()
+
+
+def test_a_secret_comes_from_a_variable_and_is_never_shown(settings: Settings) -> None:
+    understood = settings.read(
+        AMI + 'secret = "env:AMI_SECRET"\n[store]\nurl = "env:DATABASE_URL"',
+        {"AMI_SECRET": "hemligt", "DATABASE_URL": "postgresql://kc:lösen@db/kc"},
+    )
+
+    (source,) = understood.sources
+    assert isinstance(source.settings, AmiSettings)
+    assert f"Secret: {source.settings.secret}" == "Secret: hemligt"
+    for shown in (repr(understood), str(understood), config.describe(understood)):
+        assert "hemligt" not in shown
+        assert "lösen" not in shown
+
+
+def test_a_secret_written_in_the_file_is_not_shown_either(settings: Settings) -> None:
+    understood = settings.read(
+        AMI + 'secret = "hemligt"\n[[sources]]\nname = "in"\nkind = "http"\ntokens = {phone = "kod1"}\n'
+        '[store]\nurl = "postgresql://kc:kod2@db/kc"'
+    )
+
+    for shown in (repr(understood), config.describe(understood)):
+        assert not any(word in shown for word in ("hemligt", "kod1", "kod2"))
+
+
+def test_a_missing_secret_names_its_variable(settings: Settings) -> None:
+    (mistake,) = settings.mistakes(AMI + 'secret = "env:AMI_SECRET"')
+
+    told = 'sources[0].secret (source "main"): env:AMI_SECRET; expected the environment variable AMI_SECRET to be set'
+    assert mistake == told
+
+
+def test_a_mistake_in_a_secret_does_not_tell_it(settings: Settings) -> None:
+    mistakes = settings.mistakes(AMI + 'port = "env:AMI_SECRET"\nsecret = 12345', {"AMI_SECRET": "hemligt"})
+
+    assert mistakes == [
+        'sources[0].port (source "main"): a value that is not shown from AMI_SECRET;'
+        " expected a whole number from 1 to 65535",
+        'sources[0].secret (source "main"): a number; expected text',
+    ]
+
+
+def test_a_secret_is_a_text_like_any_other_to_the_one_who_uses_it() -> None:
+    secret = Secret("hemligt")
+
+    assert secret == "hemligt"
+    assert f"{secret}" == "hemligt"
+    assert repr(secret) == "'***'"
+    assert repr(Secret("amqp://user:pass@host/x")) == "'amqp://user:***@host/x'"
+
+
+def test_simulated_time_starts_at_a_local_time(settings: Settings) -> None:
+    understood = settings.read(SIMULATOR + "[clock]\nstart = 2026-07-01T07:45:00\nrate = 60")
+
+    assert understood.clock.start == dt.datetime(2026, 7, 1, 5, 45, tzinfo=dt.UTC)
+    assert "simulated, from 2026-07-01 07:45, 60 times as fast as life" in config.describe(understood)
+
+
+@pytest.mark.parametrize("written", ['"8:00"', '"08.00"', '"08:00:00"', "08:00:00"])
+def test_a_time_of_day_may_be_written_in_several_ways(settings: Settings, written: str) -> None:
+    understood = settings.read(SIMULATOR + f'[hours.weekdays]\ndays = ["mon"]\nopen = {written}\nclose = "17.00"')
+
+    assert (understood.hours.weekdays[0].open, understood.hours.weekdays[0].close) == (dt.time(8), dt.time(17))
+
+
+def test_the_example_that_is_shipped_is_understood_by_the_real_adapters() -> None:
+    def settings_of(kind: str) -> type[Struct]:
+        settings: type[Struct] = importlib.import_module(f"adapters.{kind}").Settings
+        return settings
+
+    understood = config.load(ROOT / "deploy" / "queue-monitor.toml", {"AMI_SECRET": "x"}, settings_of)
+
+    assert understood.target == embedded().target
+    assert understood.hours.weekdays == embedded().hours.weekdays
+    assert understood.http == embedded().http
+
+
+FULL = """
+[organisation]
+name = "Luleå kommun"
+language = "sv"
+
+[target]
+limit_seconds = 240
+ratio = 0.8
+definition = "D3"
+short_abandon_seconds = 10
+since = 2026-01-01
+refused_limit_ratio = 0.05
+
+[target.exits.queues."felanmälan"]
+callback = "excluded"
+
+[[hours.weekdays]]
+days = ["mon", "tue", "wed", "thu"]
+open = "08:00"
+close = "17:00"
+
+[[hours.weekdays]]
+days = ["fri"]
+open = "08:00"
+close = "15:00"
+
+[[hours.exceptions]]
+date = 2026-12-24
+closed = true
+reason = "julafton"
+
+[[hours.exceptions]]
+date = 2026-04-02
+open = "08:00"
+close = "12:00"
+
+[hours.queues."felanmälan".weekdays]
+days = ["mon"]
+open = "00:00"
+close = "23:59"
+
+[[sources]]
+name = "main"
+kind = "asterisk_ami"
+switch = "pbx"
+host = "pbx.example"
+secret = "env:AMI_SECRET"
+events = ["call", "agent"]
+
+[[sources]]
+name = "spare"
+kind = "asterisk_ami"
+switch = "pbx"
+enabled = false
+host = "spare.example"
+
+[store]
+url = "postgresql+psycopg://kc:lösen@db/kc"
+
+[http]
+host = "::1"
+port = 8081
+
+[queues."felanmälan"]
+label = "Felanmälan gata"
+"""
+
+DESCRIBED = """
+organisation  Luleå kommun, sv, Europe/Stockholm
+target        80 % answered within 240 s, by D3, since 2026-01-01
+              hung up within 10 s is short; never ok with more than 5 % refused
+              exit key counts as miss, callback as miss
+              felanmälan: exit key counts as miss, callback as excluded
+hours         mon tue wed thu 08:00-17:00, fri 08:00-15:00
+              2026-12-24 closed (julafton)
+              2026-04-02 08:00-12:00
+hours         felanmälan: mon 00:00-23:59
+              2026-12-24 closed (julafton)
+              2026-04-02 08:00-12:00
+source        main: asterisk_ami, switch pbx
+              host = pbx.example
+              port = 5038
+              username = monitor
+              secret = ***
+              events = ('call', 'agent')
+source        spare: asterisk_ami, switch pbx, switched off
+              host = spare.example
+              port = 5038
+              username = monitor
+              secret = not set
+store         postgresql+psycopg://kc:***@db/kc
+wallboard     http://[::1]:8081
+clock         the machine's own
+queue         felanmälan is shown as Felanmälan gata
+"""
+
+BAD = """
+[organisation]
+name = 3
+langage = "sv"
+time_zone = "Europe/Lulea"
+
+[target]
+ratio = 90
+definition = "D9"
+limit_seconds = 0
+
+[target.exits.queues."Kund center"]
+callback = "gone"
+
+[[hours.weekdays]]
+days = ["mon", "tues"]
+open = "8:00"
+close = "17.30"
+
+[[hours.weekdays]]
+days = ["tue"]
+open = "9:00"
+close = "8:00"
+
+[[hours.exceptions]]
+date = "juldagen"
+closed = true
+
+[[hours.exceptions]]
+date = 2026-12-23
+closed = true
+open = 08:00:00
+
+[[sources]]
+name = "växel"
+kind = "asterisk_amy"
+
+[[sources]]
+name = "b"
+kind = "asterisk_ami"
+port = "abc"
+secret = "env:AMI"
+usernam = "x"
+
+[http]
+host = "0.0.0.0"
+port = 99999
+
+[foo]
+"""
+
+BAD_TOLD = """
+foo: unknown key; expected one of organisation, target, hours, store, http, clock, queues, sources
+organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
+organisation.name: 3; expected text
+organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm
+target.limit_seconds: 0; expected a whole number at least 1
+target.ratio: 90; expected a share above 0 and at most 1, such as 0.9 for 90 %
+target.definition: "D9"; expected one of D1, D2, D3, D4, D5
+target.exits.queues."Kund center".callback: "gone"; expected one of miss, excluded
+hours.weekdays[0].days[1]: "tues"; expected one of mon, tue, wed, thu, fri, sat, sun
+hours.weekdays[1]: does not fit together; expected open before close, on the same day
+hours.exceptions[0].date: "juldagen"; expected a date such as 2026-03-31
+hours.exceptions[1]: does not fit together; expected either closed = true or open and close, not both
+http.host: "0.0.0.0"; expected 127.0.0.1, localhost or ::1, for as long as there are no access tokens: nobody else may reach it
+http.port: 99999; expected a whole number from 0 to 65535
+sources[0].name (source "växel"): "växel"; expected a name of letters a to z, digits and . _ - without spaces
+sources[0].kind (source "växel"): "asterisk_amy"; expected one of asterisk_ami, http, simulator (did you mean asterisk_ami?)
+sources[1].usernam (source "b"): unknown key; expected one of host, port, username, secret, events, name, kind, switch, enabled (did you mean username?)
+sources[1].host (source "b"): missing; expected text
+sources[1].port (source "b"): "abc"; expected a whole number from 1 to 65535
+sources[1].secret (source "b"): env:AMI; expected the environment variable AMI to be set
+"""  # noqa: E501
