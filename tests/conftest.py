@@ -5,6 +5,11 @@ from typing import cast
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from hypothesis import settings
+
+# A machine that is busy with the other tests is slow, not wrong. In CI the same examples are tried each time.
+settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("house")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
