@@ -10,7 +10,7 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Table, event, exc, func, select
+from sqlalchemy import Connection, Table, event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -45,7 +45,15 @@ _SQLITE_SETTINGS: Final = (
 )
 _BEGIN: Final = "queue_monitor_begin"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
-_MIGRATION_LOCK: Final = 0x5155_4555_454D_4F4E  # "QUEUEMON": any number that only we take
+
+# One writer at a time, as in SQLite: so the order of `seq` is the order of the commits, and two monitors on one
+# journal cannot lock each other out. The number is any that only we take ("QUEUEMON"). A writer that waits, or whose
+# machine has died with the lock, gives up.
+_POSTGRESQL_BEGIN_WRITING: Final = """
+    SELECT set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+           pg_advisory_xact_lock(5860666722629799758)
+"""
+_SQLITE_BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 
 # Alembic keeps the migration that runs in a global, so one at a time for each event loop.
 _migrating: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
@@ -62,7 +70,8 @@ class Database:
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         with self._errors("cannot be opened"):
             self._engine = _sqlite(self._url) if self._is_sqlite else _postgresql(self._url)
-        self._writing = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        begin = _SQLITE_BEGIN_WRITING if self._is_sqlite else _POSTGRESQL_BEGIN_WRITING
+        self._writing = self._engine.execution_options(**{_BEGIN: begin})
 
     async def migrate(self) -> None:
         """Bring the tables to this version. When several start at once, one does it and the others wait."""
@@ -146,7 +155,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    event.listen(engine.sync_engine, "begin", lambda connection: _begin(connection, "BEGIN"))
     return engine
 
 
@@ -157,12 +166,13 @@ def _set_up_sqlite(connection: DBAPIConnection, _: Any) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+def _begin(connection: Connection, otherwise: str = "") -> None:
+    if statement := connection.get_execution_options().get(_BEGIN, otherwise):
+        connection.exec_driver_sql(statement)
 
 
 def _postgresql(url: URL) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         connect_args={key: value for key, value in _POSTGRESQL_PATIENCE.items() if key not in url.query},
         pool_size=3,
@@ -170,11 +180,11 @@ def _postgresql(url: URL) -> AsyncEngine:
         pool_pre_ping=True,  # after a restart of the server, the first append finds a live connection
         hide_parameters=True,
     )
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
 
 
 def _upgrade(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
