@@ -28,6 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which days to make up: see `queue_monitor.core.simulation.Config`. The same seed gives the same days.
 
     `kind` makes every day of one kind; `faults` happen every day; `days_before` earlier days are told on connecting.
+    On Saturdays, Sundays and `closed_days` nobody rings.
     """
 
     seed: int = 1
@@ -37,6 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     patience_seconds: float = 600.0
     snapshot_seconds: int = 60
     days_before: int = 0
+    closed_days: tuple[date, ...] = ()
     queues: tuple[QueuePlan, ...] = simulation.QUEUES
     faults: tuple[Fault, ...] = ()
 
@@ -143,7 +145,7 @@ class SimulatorAdapter:
         config = Config(
             date=day,
             seed=wanted.seed,
-            kind=wanted.kind,
+            kind=Kind.CLOSED if day in wanted.closed_days else wanted.kind,
             calls_factor=wanted.calls_per_day_factor,
             staff_factor=wanted.staff_factor,
             patience_seconds=wanted.patience_seconds,

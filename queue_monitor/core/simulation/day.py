@@ -1,0 +1,188 @@
+"""What can be asked of a simulated day and what comes back: its settings, its faults, its events and its truth."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from msgspec import Struct
+
+from queue_monitor.events import EntryReason, Event, RefusalReason
+from queue_monitor.model import Outcome
+
+ZONE: Final = ZoneInfo("Europe/Stockholm")
+
+SECOND: Final = 1_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+CONNECTS: Final = 7 * HOUR + 45 * MINUTE
+OPENS: Final = 8 * HOUR
+CLOSES: Final = 17 * HOUR
+LINES_QUIET: Final = 17 * HOUR + 30 * MINUTE
+"""Moments of a day are whole milliseconds after local midnight."""
+
+
+class Kind(StrEnum):
+    """What kind of day it is."""
+
+    NORMAL = "normal"
+    MINI = "mini"
+    BURST = "burst"
+    SHORTFALL = "shortfall"
+    SLOW = "slow"
+    OUTAGE = "outage"
+    CLOSED = "closed"
+
+
+MIX: Final = {
+    Kind.NORMAL: 0.72,
+    Kind.MINI: 0.08,
+    Kind.BURST: 0.06,
+    Kind.SHORTFALL: 0.05,
+    Kind.SLOW: 0.05,
+    Kind.OUTAGE: 0.04,
+}
+"""How often each kind comes when none is asked for."""
+
+
+class QueuePlan(Struct, frozen=True, kw_only=True):
+    """One queue. `share` of the callers dial it; `skill` is the share of kundcenter's agents who serve it.
+
+    `experts` serve this queue and no other; `transfers` is the share of the other queues' answered calls that are
+    passed on to it. A caller leaves at `timeout_seconds`, to `overflow_to` if there is one. `places`: when so many
+    wait, the next is refused.
+    """
+
+    name: str
+    share: float = 0.0
+    skill: float = 0.0
+    experts: int = 0
+    transfers: float = 0.0
+    timeout_seconds: int = 1200
+    overflow_to: str | None = None
+    places: int = 60
+
+
+QUEUES: Final = (
+    QueuePlan(name="kundcenter", share=0.94, skill=1.0),
+    QueuePlan(name="kundcenter-en", share=0.06, skill=0.4, timeout_seconds=480, overflow_to="kundcenter"),
+    QueuePlan(name="kundcenter-expert", experts=2, transfers=0.02, timeout_seconds=600),
+)
+
+
+class SourceOutage(Struct, frozen=True, kw_only=True, tag="source_outage"):
+    """The connection to the switch is gone: calls go on, nothing of them is told."""
+
+    at: time
+    seconds: int
+
+
+class SwitchRestart(Struct, frozen=True, kw_only=True, tag="switch_restart"):
+    """The switch starts anew: every call is cut off, the phones are back 20 s later."""
+
+    at: time
+
+
+class Duplicates(Struct, frozen=True, kw_only=True, tag="duplicates"):
+    """A share of the events come twice, the second up to 2 s later."""
+
+    ratio: float
+
+
+class Shuffle(Struct, frozen=True, kw_only=True, tag="shuffle"):
+    """Every event is delayed by up to so many seconds, each by its own."""
+
+    seconds: float = 2.0
+
+
+class Losses(Struct, frozen=True, kw_only=True, tag="losses"):
+    """A share of the call and agent events never come."""
+
+    ratio: float
+
+
+class ClockOffset(Struct, frozen=True, kw_only=True, tag="clock_offset"):
+    """The switch's clock is so many seconds ahead of ours; `source.clock` tells it every 30 s."""
+
+    seconds: float
+
+
+Fault = SourceOutage | SwitchRestart | Duplicates | Shuffle | Losses | ClockOffset
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """One day to simulate. `kind` None draws one from `MIX`. `snapshot_seconds` 0: snapshots only on connecting."""
+
+    date: date
+    seed: int = 1
+    kind: Kind | None = None
+    calls_factor: float = 1.0
+    staff_factor: float = 1.0
+    patience_seconds: float = 600.0
+    queues: tuple[QueuePlan, ...] = QUEUES
+    snapshot_seconds: int = 0
+    faults: tuple[Fault, ...] = ()
+    source: str = "urn:kc:simulator:kundcenter"
+    switch: str = "kundcenter"
+
+
+class CallTruth(Struct, frozen=True, kw_only=True):
+    """What really happened to one visit, or to one refused caller (then `visit_id` is empty).
+
+    `offered_wait_ms` is how long the caller would have waited for a free agent had he or she stayed; None when
+    nobody came free. `redial_of` is the contact that the same person gave up before.
+    """
+
+    contact_id: str
+    visit_id: str
+    queue: str
+    entered_at: datetime
+    outcome: Outcome
+    entry_reason: EntryReason = EntryReason.DIRECT
+    prev_visit_id: str | None = None
+    refused: RefusalReason | None = None
+    wait_ms: int | None = None
+    offered_wait_ms: int | None = None
+    agent_id: str | None = None
+    completed_at: datetime | None = None
+    redial_of: str | None = None
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """A simulated day: what the switch told, in the order in which it came, and what was true."""
+
+    config: Config
+    kind: Kind
+    incident_at: datetime | None
+    incident_until: datetime | None
+    events: list[Event]
+    calls: list[CallTruth]
+
+    def share(self, limit_seconds: int = 300, short_abandon_seconds: int = 10) -> float | None:
+        """Contacts answered within the limit / all that entered, short hang-ups left out (D3). None without calls."""
+        hits = misses = 0
+        for wait_ms, outcome in _contacts(self.calls):
+            if outcome is Outcome.ANSWERED and wait_ms <= limit_seconds * SECOND:
+                hits += 1
+            elif outcome is not Outcome.ABANDONED or wait_ms >= short_abandon_seconds * SECOND:
+                misses += 1
+        return hits / (hits + misses) if hits + misses else None
+
+
+def _contacts(calls: Iterable[CallTruth]) -> Iterator[tuple[int, Outcome]]:
+    """For each contact that entered: its wait in ms to the first answer or the end, and how that wait ended."""
+    waited: dict[str, int] = {}
+    ended: dict[str, Outcome] = {}
+    for call in calls:
+        if call.outcome is Outcome.REFUSED or call.entry_reason is EntryReason.TRANSFER:
+            continue
+        waited[call.contact_id] = waited.get(call.contact_id, 0) + (call.wait_ms or 0)
+        ended[call.contact_id] = call.outcome
+    return ((waited[contact], outcome) for contact, outcome in ended.items())
+
+
+def generator(config: Config, stream: int) -> np.random.Generator:
+    """One stream of chance for each part of the day: what happens in one does not disturb the others."""
+    return np.random.default_rng([config.seed, config.date.toordinal(), stream])
