@@ -1,0 +1,464 @@
+"""Asterisk's queue_log: the file in which app_queue writes how every stay in a queue ended, in whole seconds.
+
+Product: Asterisk 16 to 22. Documented at docs.asterisk.org ("Queue Logs") and in its source (apps/app_queue.c,
+main/logger.c). The recordings were made with Asterisk 22.10.1: tests/recordings/README.md says how. A line is
+`epoch|callid|queue|agent|verb|data1|...`. It closes what the manager interface leaves open (which key, timeout or
+empty queue, what a system asked for), mends an outage, and checks a day. It says nothing of callers who were refused
+at the door, nor when a transferred call ended. Verbs that are not Asterisk's own (`QueueLog()` writes any) are passed
+over: they are no mistakes.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from msgspec import Struct
+
+from queue_monitor.events import (
+    AgentActivity,
+    AgentMember,
+    AgentState,
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    Caller,
+    CallLeft,
+    CallRingEnded,
+    CallTransferred,
+    EndedBy,
+    Event,
+    LeftOutcome,
+    MemberAction,
+    OutcomeBasis,
+    RingResult,
+    SourceConnected,
+    SourceRestarted,
+    TransferKind,
+    TransferTarget,
+    event_id,
+)
+from queue_monitor.ports import Connection, Rejected
+
+KIND: Final = "asterisk_queuelog"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_LINE: Final = 64 * 1024
+_MOST_VISITS: Final = 50_000
+"""A visit goes when its call is complete. Where that is never told, the oldest go beyond this many."""
+
+_CONTEXT_BYTES: Final = 256 * 1024
+_READ_BYTES: Final = 256 * 1024
+_VERB: Final = re.compile(r"[A-Z0-9_]{2,}")
+_WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One queue_log file.
+
+    `state_path` is where to remember how far the file has been taken in, so that a restart goes on from there; without
+    it every start reads from the beginning (which does no harm: the same line gives the same event).
+    `restart_window_seconds`: callers who "abandon" so shortly before a QUEUESTART were cut off by the restart.
+    `member_names` names interfaces (`PJSIP/1001`) in the few verbs that write an interface where others write a name.
+    `dialled_queues` maps our own dialled numbers (dialplan extensions) to queues.
+    """
+
+    path: str = "/var/log/asterisk/queue_log"
+    state_path: str = ""
+    poll_seconds: float = 1.0
+    restart_window_seconds: int = 5
+    member_names: dict[str, str] = {}
+    dialled_queues: dict[str, str] = {}
+
+
+@dataclass(slots=True)
+class _Visit:
+    visit_id: str
+    queue: str
+    leg_id: str
+    agent_id: str = ""
+    rings: int = 0
+
+    def placed(self) -> dict[str, Any]:
+        return {"visit_id": self.visit_id, "queue": self.queue, "leg_id": self.leg_id, "contact_id": self.leg_id}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    at: datetime
+    second: int
+    call: str
+    queue: str
+    agent: str
+    verb: str
+    told: list[str]
+    received_at: datetime
+
+    def word(self, index: int) -> str:
+        return self.told[index] if -len(self.told) <= index < len(self.told) else ""
+
+    def number(self, index: int) -> int | None:
+        return _whole(self.word(index))
+
+    def milliseconds(self, index: int) -> int | None:
+        """A field in whole seconds, as ms."""
+        seconds = self.number(index)
+        return None if seconds is None else seconds * 1000
+
+
+class Translator:
+    """The bytes of one file (or of one and those it was rotated from) in, events out."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._out: list[Event | Rejected] = []
+        self._rest = b""
+        self._skipping = False
+        self._lines = 0
+        self._greeted = False
+        self._second = 0
+        self._repeats: dict[tuple[object, ...], int] = {}
+        self._visits: dict[tuple[str, str], _Visit] = {}
+        self._abandons: list[tuple[_Line, _Visit]] = []
+        self._queues = {queue.casefold(): queue for queue in settings.dialled_queues.values()}
+        self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
+        self._verbs: dict[str, Callable[[_Line], None]] = {
+            "ENTERQUEUE": self._entered,
+            "CONNECT": self._connected,
+            "COMPLETECALLER": lambda line: self._completed(line, EndedBy.CALLER),
+            "COMPLETEAGENT": lambda line: self._completed(line, EndedBy.AGENT),
+            "BLINDTRANSFER": lambda line: self._transferred(line, TransferKind.BLIND),
+            "TRANSFER": lambda line: self._transferred(line, TransferKind.BLIND),
+            "ATTENDEDTRANSFER": lambda line: self._transferred(line, TransferKind.ATTENDED),
+            "ABANDON": lambda line: self._left(line, LeftOutcome.ABANDONED, 2),
+            "EXITWITHTIMEOUT": lambda line: self._left(line, LeftOutcome.TIMEOUT, 2),
+            "EXITEMPTY": lambda line: self._left(line, LeftOutcome.NO_AGENTS, 2),
+            "EXITWITHKEY": lambda line: self._left(line, LeftOutcome.EXIT_KEY, 3),
+            "SYSCOMPAT": lambda line: self._left(line, LeftOutcome.SYSTEM, None),
+            "WITHDRAW": self._withdrawn,
+            "RINGNOANSWER": self._rang,
+            "RINGCANCELED": self._rang,
+            "ADDMEMBER": lambda line: self._member(line, MemberAction.ADDED),
+            "REMOVEMEMBER": lambda line: self._member(line, MemberAction.REMOVED),
+            "PENALTY": lambda line: self._member(line, MemberAction.CHANGED),
+            "RINGINUSE": lambda line: self._member(line, MemberAction.CHANGED),
+            "PAUSE": lambda line: self._state(line, AgentActivity.PAUSED),
+            "PAUSEALL": lambda line: self._state(line, AgentActivity.PAUSED),
+            "UNPAUSE": lambda line: self._state(line, AgentActivity.AVAILABLE),
+            "UNPAUSEALL": lambda line: self._state(line, AgentActivity.AVAILABLE),
+            "AGENTLOGIN": lambda line: self._state(line, AgentActivity.AVAILABLE),
+            "AGENTCALLBACKLOGIN": lambda line: self._state(line, AgentActivity.AVAILABLE),
+            "AGENTLOGOFF": lambda line: self._state(line, AgentActivity.LOGGED_OUT),
+            "AGENTCALLBACKLOGOFF": lambda line: self._state(line, AgentActivity.LOGGED_OUT),
+            "QUEUESTART": self._restarted,
+        }
+
+    def feed(self, raw: bytes, received_at: datetime) -> Iterable[Event | Rejected]:
+        lines = (self._rest + raw).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            self._read(line, received_at)
+        if len(self._rest) > _LONGEST_LINE:
+            if not self._skipping:
+                self._lines += 1
+                self._reject("line_too_long")
+            self._skipping, self._rest = True, b""
+        return self._take()
+
+    def flush(self, now: datetime) -> Iterable[Event | Rejected]:
+        return self._take()
+
+    def close(self, now: datetime) -> Iterable[Event | Rejected]:
+        """A file that ends without a newline has ended all the same."""
+        if self._rest:
+            self._read(self._rest, now)
+            self._rest = b""
+        return self._take()
+
+    def recall(self, earlier: bytes, now: datetime) -> None:
+        """Read what was taken in before, to know who is in which queue, and tell nothing of it."""
+        self.feed(earlier, now)
+        self._rest, self._greeted, self._lines, self._skipping = b"", False, 0, False
+
+    def _take(self) -> list[Event | Rejected]:
+        taken = self._out.copy()
+        self._out.clear()
+        return taken
+
+    def _reject(self, reason: str) -> None:
+        # Never the line itself: ENTERQUEUE holds the caller's number.
+        self._out.append(Rejected(source=self._connection.source, reason=reason, detail=f"line {self._lines}"))
+
+    def _read(self, raw: bytes, received_at: datetime) -> None:
+        if self._skipping:
+            self._skipping = False
+            return
+        self._lines += 1
+        if not raw or raw == b"\r":
+            return
+        if len(raw) > _LONGEST_LINE:
+            self._reject("line_too_long")
+            return
+        line = self._line(raw.decode("utf-8", "replace").removesuffix("\r"), received_at)
+        if line is None:
+            self._reject("malformed_line")
+            return
+        if not self._greeted:
+            self._greeted = True
+            self._out.append(SourceConnected(**self._envelope("source.connected", line), reason="queue_log"))
+        if translate := self._verbs.get(line.verb):
+            translate(line)
+
+    def _line(self, text: str, received_at: datetime) -> _Line | None:
+        fields = text.split("|")
+        second = _whole(fields[0])
+        if second is None or len(fields) < 5 or not fields[4]:
+            return None
+        queue, agent, verb, told = fields[2], fields[3], fields[4], fields[5:]
+        if verb not in self._verbs and not _VERB.fullmatch(verb):
+            # A `|` in a queue's or an agent's name: Asterisk writes it as it is.
+            place = next((n for n in range(5, len(fields)) if fields[n] in self._verbs), 0)
+            if place:
+                queue, agent = self._parted(fields[2:place])
+                verb, told = fields[place], fields[place + 1 :]
+        at = _EPOCH + timedelta(seconds=second)
+        return _Line(at, second, fields[1], queue, agent, verb, told, received_at)
+
+    def _parted(self, fields: list[str]) -> tuple[str, str]:
+        """Queue and agent out of more than two fields: by a queue known from before, or an agent of NONE."""
+        for parts in range(len(fields) - 1, 0, -1):
+            queue = "|".join(fields[:parts])
+            if queue.casefold() in self._queues:
+                return queue, "|".join(fields[parts:])
+        if fields[-1] == "NONE":
+            return "|".join(fields[:-1]), "NONE"
+        return fields[0], "|".join(fields[1:])
+
+    def _envelope(self, kind: str, line: _Line, *key: object) -> dict[str, Any]:
+        """What every event carries. The same thing told twice in one second is told apart by its number."""
+        if line.second != self._second:
+            self._second = line.second
+            self._repeats.clear()
+        number = self._repeats[kind, key] = self._repeats.get((kind, key), 0) + 1
+        return {
+            "id": event_id(self._connection.source, kind, *key, line.second * 1_000_000, number),
+            "source": self._connection.source,
+            "switch": self._connection.switch,
+            "epoch": self._connection.epoch,
+            "observed_at": line.received_at,
+            "switch_time": line.at,
+            "time_precision_ms": 1000,
+            "live": False,
+        }
+
+    # Callers
+
+    def _entered(self, line: _Line) -> None:
+        self._queues.setdefault(line.queue.casefold(), line.queue)
+        key = line.call, line.queue.casefold()
+        visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
+        before = self._visits.pop(key, None)
+        if before and before.visit_id.partition(".again")[0] == visit_id:
+            visit_id = f"{before.visit_id}.again"
+        visit = self._visits[key] = _Visit(visit_id, line.queue, self._leg_id(line))
+        while len(self._visits) > _MOST_VISITS:
+            del self._visits[next(iter(self._visits))]
+        self._out.append(
+            CallEntered(
+                **self._envelope("call.entered", line, visit_id),
+                **visit.placed(),
+                position=line.number(2),
+                caller=Caller(withheld=line.word(1).casefold() in _WITHHELD),
+            )
+        )
+
+    def _connected(self, line: _Line) -> None:
+        wait, agent_leg, ring = line.milliseconds(0), line.word(1), line.milliseconds(2)
+        visit = self._visit(line, wait)
+        visit.agent_id = self._agent_id(line)
+        ring_id = f"{self._connection.switch}:{agent_leg}" if agent_leg else None
+        if ring_id:
+            self._end_ring(line, visit, ring_id, RingResult.ANSWERED, ring)
+        self._out.append(
+            CallAnswered(
+                **self._envelope("call.answered", line, visit.visit_id),
+                **visit.placed(),
+                agent_id=visit.agent_id,
+                ring_id=ring_id,
+                wait_ms_reported=wait,
+                ring_ms=ring,
+            )
+        )
+
+    def _rang(self, line: _Line) -> None:
+        visit, ring_ms = self._visit(line, None), line.number(0)
+        result = RingResult.CANCELLED
+        if line.verb == "RINGNOANSWER":
+            # 0 ms: the phone was busy or refused at once; nobody heard it ring.
+            result = RingResult.BUSY if ring_ms == 0 else RingResult.NO_ANSWER
+        # A phone that did not answer has no id of its own in the log: the visit's first ring, second ring ...
+        visit.rings += 1
+        self._end_ring(line, visit, f"{visit.visit_id}/{visit.rings}", result, ring_ms)
+
+    def _end_ring(self, line: _Line, visit: _Visit, ring_id: str, result: RingResult, ring_ms: int | None) -> None:
+        self._out.append(
+            CallRingEnded(
+                **self._envelope("call.ring_ended", line, ring_id),
+                ring_id=ring_id,
+                result=result,
+                visit_id=visit.visit_id,
+                agent_id=self._agent_id(line) or None,
+                ring_ms=ring_ms,
+            )
+        )
+
+    def _left(
+        self, line: _Line, outcome: LeftOutcome, wait_at: int | None, reason: str = "", key: str | None = None
+    ) -> None:
+        wait = None if wait_at is None else line.milliseconds(wait_at)
+        visit = self._visit(line, wait)
+        self._visits.pop((line.call, line.queue.casefold()), None)
+        if outcome is LeftOutcome.ABANDONED:
+            self._abandons = [one for one in self._abandons if self._just_before(one[0], line)]
+            self._abandons.append((line, visit))
+        elif outcome is LeftOutcome.EXIT_KEY:
+            key = line.word(0)[:4] or None
+        self._tell_left(line, visit, outcome, wait, reason or line.verb, key)
+
+    def _tell_left(
+        self, line: _Line, visit: _Visit, outcome: LeftOutcome, wait: int | None, reason: str, key: str | None = None
+    ) -> None:
+        lost = outcome is LeftOutcome.LOST
+        self._out.append(
+            CallLeft(
+                **self._envelope("call.left", line, visit.visit_id, outcome),
+                **visit.placed(),
+                outcome=outcome,
+                outcome_basis=OutcomeBasis.INFERRED if lost else OutcomeBasis.STATED,
+                key=key,
+                wait_ms_reported=wait,
+                reason_raw=reason,
+            )
+        )
+
+    def _withdrawn(self, line: _Line) -> None:
+        """What the system that took the caller out said of it is kept only if `callback`: it may be anything."""
+        if line.word(3).casefold() == "callback":
+            self._left(line, LeftOutcome.CALLBACK, 2, "WITHDRAW callback")
+        else:
+            self._left(line, LeftOutcome.WITHDRAWN, 2)
+
+    def _completed(self, line: _Line, ended_by: EndedBy, hold_at: int = 0) -> None:
+        wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
+        visit = self._visit(line, None if wait is None else wait + (talk or 0))
+        self._visits.pop((line.call, line.queue.casefold()), None)
+        self._out.append(
+            CallCompleted(
+                **self._envelope("call.completed", line, visit.visit_id),
+                **visit.placed(),
+                ended_by=ended_by,
+                talk_ms_reported=talk,
+                wait_ms_reported=wait,
+                agent_id=self._agent_id(line) or visit.agent_id or None,
+            )
+        )
+
+    def _transferred(self, line: _Line, kind: TransferKind) -> None:
+        """`exten|context|hold|talk|position`, or what was bridged in two or three fields and then the same three."""
+        hold_at = len(line.told) - 3
+        wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
+        visit = self._visit(line, None if wait is None else wait + (talk or 0))
+        extension = line.word(0) if kind is TransferKind.BLIND else ""
+        queue = self._settings.dialled_queues.get(extension) or self._queues.get(extension.casefold())
+        self._out.append(
+            CallTransferred(
+                **self._envelope("call.transferred", line, visit.visit_id),
+                visit_id=visit.visit_id,
+                kind=kind,
+                to=TransferTarget(queue=queue),
+                agent_id=self._agent_id(line) or None,
+            )
+        )
+        self._completed(line, EndedBy.TRANSFER, hold_at)
+
+    def _visit(self, line: _Line, before_ms: int | None) -> _Visit:
+        """The caller's stay in this queue. One that began before the file did is placed by its reported wait (`~`)."""
+        key = line.call, line.queue.casefold()
+        visit = self._visits.get(key)
+        if visit is None:
+            began = line.second * 1000 - (before_ms or 0)
+            visit = _Visit(f"{self._connection.switch}:{line.call}@~{began}", line.queue, self._leg_id(line))
+            self._visits[key] = visit
+        return visit
+
+    def _leg_id(self, line: _Line) -> str:
+        return f"{self._connection.switch}:{line.call}"
+
+    def _just_before(self, earlier: _Line, later: _Line) -> bool:
+        return 0 <= later.second - earlier.second <= self._settings.restart_window_seconds
+
+    def _restarted(self, line: _Line) -> None:
+        """A stop makes every caller "abandon" at once: those of the last seconds did not hang up, they were cut off."""
+        for abandon, visit in self._abandons:
+            if self._just_before(abandon, line):
+                self._tell_left(abandon, visit, LeftOutcome.LOST, abandon.milliseconds(2), "ABANDON before QUEUESTART")
+        self._abandons.clear()
+        self._visits.clear()
+        self._out.append(SourceRestarted(**self._envelope("source.restarted", line)))
+
+    # The people who answer
+
+    def _agent_id(self, line: _Line) -> str:
+        if line.agent in ("", "NONE"):
+            return ""
+        name = self._names.get(line.agent.casefold(), line.agent)
+        return f"{self._connection.switch}:{name.casefold()}"
+
+    def _member(self, line: _Line, action: MemberAction) -> None:
+        agent = self._agent_id(line)
+        if not agent or line.queue in ("", "NONE"):
+            self._reject("malformed_line")
+            return
+        self._out.append(
+            AgentMember(
+                **self._envelope("agent.member", line, agent, line.queue, action),
+                agent_id=agent,
+                queue=line.queue,
+                action=action,
+                level=line.number(0) if line.verb == "PENALTY" else None,
+            )
+        )
+        if action is MemberAction.ADDED and line.word(0) == "PAUSED":
+            self._state(line, AgentActivity.PAUSED, reason=None)
+
+    def _state(self, line: _Line, state: AgentActivity, reason: str | None = "") -> None:
+        agent = self._agent_id(line)
+        if not agent:
+            self._reject("malformed_line")
+            return
+        if reason == "":
+            reason = line.word(0) or None if state is AgentActivity.PAUSED else None
+        everywhere = line.queue in ("", "NONE")
+        self._out.append(
+            AgentState(
+                **self._envelope("agent.state", line, agent, line.queue, line.verb),
+                agent_id=agent,
+                state=state,
+                reason=reason,
+                queues=None if everywhere else (line.queue,),
+                state_raw=line.verb,
+            )
+        )
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text and len(text) <= 10 and text.isascii() and text.isdigit() else None
+
+
+def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
+    """A recording line by line, each with its own epoch."""
+    for line in recording.splitlines(keepends=True):
+        second = _whole(line.partition(b"|")[0].decode("ascii", "replace"))
+        yield line, None if second is None else _EPOCH + timedelta(seconds=second)
