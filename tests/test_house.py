@@ -1,0 +1,309 @@
+"""The rules of the house that a machine can hold: who may import whom, where time and broad handlers live, what ships.
+
+A failure names the file and the line. The table is the one in the documentation; a new room needs a row of its own.
+"""
+
+import ast
+import gzip
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("queue_monitor", "adapters", "alerts")
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in FILES.items()}
+
+
+class Row(NamedTuple):
+    """Who (a pattern of modules), what of ours they may import (prefixes; `{own}` is their own), which libraries."""
+
+    who: str
+    ours: str
+    libraries: str | None = None  # None: whatever they need
+    never: str = ""  # of the standard library
+
+
+EVERYTHING = "queue_monitor adapters alerts"
+IMPURE = "asyncio logging time socket ssl threading subprocess sqlite3 os urllib http smtplib"
+FACES = "queue_monitor.model queue_monitor.texts queue_monitor.ports queue_monitor.core {own}"
+TABLE = (
+    Row(r"queue_monitor|adapters|alerts|alerts\.notifiers", "", ""),
+    Row(r"queue_monitor\.events", "", "msgspec", IMPURE),
+    Row(r"queue_monitor\.clock", "", "msgspec"),
+    Row(r"queue_monitor\.model", "queue_monitor.events", "msgspec", IMPURE),
+    Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
+    Row(
+        r"queue_monitor\.core(\..+)?",
+        "queue_monitor.events queue_monitor.model queue_monitor.core",
+        "msgspec hdrh holidays numpy",
+        IMPURE,
+    ),
+    Row(
+        r"queue_monitor\.runtime(\..+)?",
+        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.events queue_monitor.runtime",
+    ),
+    Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
+    Row(r"adapters\.simulator(\..+)?", "queue_monitor.events queue_monitor.ports queue_monitor.core {own}"),
+    Row(r"adapters\..+", "queue_monitor.events queue_monitor.ports {own}"),
+    Row(r"alerts\.(rules|lifecycle)", "queue_monitor.model", "msgspec", IMPURE),
+    Row(r"alerts\.dispatch", "queue_monitor.model queue_monitor.ports alerts.lifecycle"),
+    Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts {own}"),
+    Row(
+        r"queue_monitor\.store(\..+)?",
+        "queue_monitor.model queue_monitor.events queue_monitor.ports queue_monitor.store",
+        "sqlalchemy alembic aiosqlite psycopg msgspec",
+    ),
+    Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
+    Row(r"queue_monitor\.(metrics|reports)(\..+)?", FACES),
+    Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model {own}", "msgspec babel"),
+    Row(r"queue_monitor\.(bootstrap|backtest|__main__)(\..+)?", EVERYTHING),
+)
+MAY_IMPORT_BOOTSTRAP = {"queue_monitor.__main__"}
+
+
+class Import(NamedTuple):
+    module: str
+    line: int
+    wanted: str
+
+
+def where(module: str, line: int) -> str:
+    return f"{FILES[module].relative_to(ROOT)}:{line}"
+
+
+def imports_of(module: str) -> Iterator[Import]:
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from (Import(module, node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = _absolute(module, node)
+            for alias in node.names:
+                deeper = f"{start}.{alias.name}"
+                yield Import(module, node.lineno, deeper if deeper in FILES else start)
+
+
+def _absolute(module: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    is_package = FILES[module].name == "__init__.py"
+    parts = module.split(".")
+    parent = parts[: len(parts) - node.level + is_package]
+    return ".".join([*parent, *([node.module] if node.module else [])])
+
+
+def own_room(module: str) -> str:
+    """The folder that a module shares with its closest: `adapters.x`, `alerts.notifiers.x`, `queue_monitor.api`."""
+    return ".".join(module.split(".")[: 3 if module.startswith("alerts.notifiers.") else 2])
+
+
+def within(wanted: str, prefixes: str) -> bool:
+    return any(wanted == prefix or wanted.startswith(f"{prefix}.") for prefix in prefixes.split())
+
+
+def fault(found: Import, row: Row) -> str:
+    top = found.wanted.split(".")[0]
+    if top in PACKAGES:
+        if within(found.wanted, "queue_monitor.bootstrap") and found.module not in MAY_IMPORT_BOOTSTRAP:
+            return "only __main__ and tests may import bootstrap"
+        allowed = row.ours.format(own=own_room(found.module))
+        # the package itself holds nothing but the version
+        return "" if found.wanted == "queue_monitor" or within(found.wanted, allowed) else f"may only: {allowed}"
+    if top in sys.stdlib_module_names:
+        return "this room does no such thing" if top in row.never.split() else ""
+    known = row.libraries is None or top in row.libraries.split()
+    return "" if known else f"libraries here: {row.libraries or 'none'}"
+
+
+def test_every_room_opens_only_the_doors_it_may() -> None:
+    faults = []
+    for module in FILES:
+        row = next((row for row in TABLE if re.fullmatch(row.who, module)), None)
+        if row is None:
+            faults.append(f"{where(module, 1)}: {module} has no row in the table of imports")
+            continue
+        faults += [
+            f"{where(module, found.line)}: imports {found.wanted}; {why}"
+            for found in imports_of(module)
+            if (why := fault(found, row))
+        ]
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def test_no_room_needs_itself_to_be_built() -> None:
+    graph = {
+        module: {found.wanted for found in imports_of(module) if found.wanted in FILES and found.wanted != module}
+        for module in FILES
+    }
+
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+def test_time_comes_from_the_clock() -> None:
+    sources = re.compile(
+        r"(^|\.)(datetime\.(now|utcnow|today)|date\.today|time\.(time|monotonic|sleep)|asyncio\.sleep)$"
+    )
+    borrowed = {"time": {"time", "monotonic", "sleep"}, "asyncio": {"sleep"}}
+    faults = [
+        f"{where(module, node.lineno)}: {ast.unparse(node)}; time comes from the Clock"
+        for module, tree in TREES.items()
+        if module != "queue_monitor.clock"
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and sources.search(ast.unparse(node)))
+        or (
+            isinstance(node, ast.ImportFrom)
+            and {alias.name for alias in node.names} & borrowed.get(node.module or "", set())
+        )
+    ]
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def test_everything_is_caught_in_two_places_only() -> None:
+    """Cleaning up and raising on is not catching."""
+    allowed = {"queue_monitor.runtime.supervisor", "alerts.dispatch"}
+    faults = [
+        f"{where(module, node.lineno)}: catches everything; a bug must not look like bad luck"
+        for module, tree in TREES.items()
+        if module not in allowed
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or re.search(r"\b(Base)?Exception\b", ast.unparse(node.type)))
+        and ast.unparse(node.body[-1]) != "raise"
+    ]
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def test_every_module_says_what_lives_there() -> None:
+    silent = [where(module, 1) for module, tree in TREES.items() if not ast.get_docstring(tree)]
+
+    assert not silent
+
+
+def test_there_is_no_room_for_odds_and_ends() -> None:
+    vague = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
+
+    assert not [module for module in FILES if vague & set(module.split("."))]
+
+
+# What is shipped.
+
+
+def tracked(*under: str) -> list[Path]:
+    """The files of the repository; `safe.directory` because CI often runs as another user than the one who cloned."""
+    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "--", *under]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_the_wheel_holds_three_packages_and_all_that_lies_in_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    top = {name.split("/")[0] for name in names}
+    assert {name for name in top if not name.endswith((".data", ".dist-info"))} == set(PACKAGES)
+    assert not {path.relative_to(ROOT).as_posix() for path in tracked(*PACKAGES)} - names
+    assert any("/share/queue-monitor/grafana/" in name for name in names)
+
+
+def test_nothing_else_that_is_installed_owns_our_package_names() -> None:
+    """`adapters` and `alerts` are also names of packages of other people's, which must not come along."""
+    owners = importlib.metadata.packages_distributions()
+    pinned = {line.split("==")[0] for file in ("run", "dev") for line in _requirements(file) if "==" in line}
+
+    assert not {owner for package in PACKAGES for owner in owners.get(package, ())} - {"queue-monitor"}
+    assert not pinned & set(PACKAGES)
+
+
+def _requirements(name: str) -> list[str]:
+    return (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
+def kinds_of_adapters() -> list[str]:
+    return sorted({module.split(".")[1] for module in FILES if module.startswith("adapters.")})
+
+
+@pytest.mark.parametrize("kind", kinds_of_adapters())
+def test_every_kind_of_switchboard_has_its_row_and_its_test(kind: str) -> None:
+    table = (ROOT / "adapters" / "README.md").read_text(encoding="utf-8")
+
+    assert re.search(rf"^\|.*`{kind}`", table, re.MULTILINE), f"adapters/README.md has no row for {kind}"
+    assert (ROOT / "tests" / "adapters" / f"test_{kind}.py").is_file()
+
+
+# What must never be shipped.
+
+FICTION = (  # numbers that the Swedish authority keeps for books and films
+    (980319200, 980319299),
+    (313900600, 313900699),
+    (406280400, 406280499),
+    (846500400, 846500499),
+    (701740605, 701740699),
+)
+NUMBER = re.compile(r"(?<![\w.+-])(?:(?:\+|00)46[ -]?0?|46|0)(?=[1-9])([0-9](?:[ -]?[0-9]){6,8})(?![\w]|[.:-]\d)")
+
+
+def numbers_of_people(text: str) -> list[str]:
+    """What could be a Swedish subscriber's number, and is not one of those kept for fiction."""
+    found = ((match[0], int(re.sub(r"[ -]", "", match[1]))) for match in NUMBER.finditer(text))
+    return [written for written, number in found if not any(low <= number <= high for low, high in FICTION)]
+
+
+def test_a_number_of_a_person_is_recognised_however_it_is_written() -> None:
+    real = "070-123 45 67 +46701234567 0046 701234567 46701234567 0920-123456 08-123 456 78"
+    fiction = "070-1740605 +46701740699 0980-319200 0313900650 040-628 04 00 08-465 004 99"
+
+    assert len(numbers_of_people(real)) == 6
+    assert not numbers_of_people(fiction)
+    assert not numbers_of_people("2026-03-02 08:15:30.123456 1772439330.17 0.912345678 sha256:0123456789abcdef")
+
+
+def test_no_recording_holds_a_callers_number() -> None:
+    faults = []
+    for path in tracked("tests/recordings"):
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), start=1):
+            faults += [f"{path.relative_to(ROOT)}:{number}: {found}" for found in numbers_of_people(line)]
+
+    assert not faults, "\n" + "\n".join(faults[:20])
+
+
+def test_no_file_names_a_developers_machine_or_a_package_host() -> None:
+    # put together here, so that this file does not hold what it looks for
+    folders = "|".join(("wo" + "rk", "ro" + "ot", "home/" + r"[a-z]\w*", "Us" + r"ers/\w+"))
+    hosts = [".".join(host) for host in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("debian", "org"))]
+    hosts += re.findall(r"https?://(?:[^/@\s]+@)?([^/:\s]+)", " ".join(_index_settings()))
+    forbidden = re.compile(rf"(?<![\w.])/(?:{folders})/|{re.escape(str(ROOT))}/|{'|'.join(map(re.escape, hosts))}")
+    faults = [
+        f"{path.relative_to(ROOT)}:{number}: {match[0]}"
+        for path in tracked()
+        for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), start=1)
+        if (match := forbidden.search(line))
+    ]
+
+    assert not faults, "\n" + "\n".join(faults[:20])
+
+
+def _index_settings() -> list[str]:
+    """The package hosts that this machine itself uses."""
+    return [
+        value for name, value in os.environ.items() if re.match(r"(PIP|UV|NPM_CONFIG)_.*(INDEX|REGISTRY|LINKS)", name)
+    ]
