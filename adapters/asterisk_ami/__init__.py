@@ -8,5 +8,6 @@ says how. Rooms: `messages` cuts bytes, `calls` and `agents` remember, `translat
 from adapters.asterisk_ami.messages import recorded_pieces
 from adapters.asterisk_ami.settings import Settings
 from adapters.asterisk_ami.translator import Translator
+from adapters.asterisk_ami.wire import AsteriskAmi, build
 
-__all__ = ["Settings", "Translator", "recorded_pieces"]
+__all__ = ["AsteriskAmi", "Settings", "Translator", "build", "recorded_pieces"]

@@ -90,6 +90,15 @@ class Translator:
         return self._cutter.version
 
     @property
+    def booted(self) -> bool:
+        """Whether the switch has said that all its modules are loaded: before that it knows no queues."""
+        return self._booted
+
+    @property
+    def unanswered_pings(self) -> int:
+        return len(self._pings)
+
+    @property
     def missing_classes(self) -> tuple[str, ...]:
         """Read classes of which nothing has come although it should have: the account's rights are too narrow."""
         missing = []

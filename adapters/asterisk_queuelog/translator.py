@@ -1,12 +1,4 @@
-"""Asterisk's queue_log: the file in which app_queue writes how every stay in a queue ended, in whole seconds.
-
-Product: Asterisk 16 to 22. Documented at docs.asterisk.org ("Queue Logs") and in its source (apps/app_queue.c,
-main/logger.c). The recordings were made with Asterisk 22.10.1: tests/recordings/README.md says how. A line is
-`epoch|callid|queue|agent|verb|data1|...`. It closes what the manager interface leaves open (which key, timeout or
-empty queue, what a system asked for), mends an outage, and checks a day. It says nothing of callers who were refused
-at the door, nor when a transferred call ended. Verbs that are not Asterisk's own (`QueueLog()` writes any) are passed
-over: they are no mistakes.
-"""
+"""Understands one queue_log: what each line means for the callers in the queues."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from msgspec import Struct
-
+from adapters.asterisk_queuelog.settings import Settings
 from queue_monitor.events import (
     AgentActivity,
     AgentMember,
@@ -41,35 +32,13 @@ from queue_monitor.events import (
 )
 from queue_monitor.ports import Connection, Rejected
 
-KIND: Final = "asterisk_queuelog"
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_LINE: Final = 64 * 1024
 _MOST_VISITS: Final = 50_000
 """A visit goes when its call is complete. Where that is never told, the oldest go beyond this many."""
 
-_CONTEXT_BYTES: Final = 256 * 1024
-_READ_BYTES: Final = 256 * 1024
 _VERB: Final = re.compile(r"[A-Z0-9_]{2,}")
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
-
-
-class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One queue_log file.
-
-    `state_path` is where to remember how far the file has been taken in, so that a restart goes on from there; without
-    it every start reads from the beginning (which does no harm: the same line gives the same event).
-    `restart_window_seconds`: callers who "abandon" so shortly before a QUEUESTART were cut off by the restart.
-    `member_names` names interfaces (`PJSIP/1001`) in the few verbs that write an interface where others write a name.
-    `dialled_queues` maps our own dialled numbers (dialplan extensions) to queues.
-    """
-
-    path: str = "/var/log/asterisk/queue_log"
-    state_path: str = ""
-    poll_seconds: float = 1.0
-    restart_window_seconds: int = 5
-    member_names: dict[str, str] = {}
-    dialled_queues: dict[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -238,10 +207,7 @@ class Translator:
 
     def _envelope(self, kind: str, line: _Line, *key: object) -> dict[str, Any]:
         """What every event carries. The same thing told twice in one second is told apart by its number."""
-        if line.second != self._second:
-            self._second = line.second
-            self._repeats.clear()
-        number = self._repeats[kind, key] = self._repeats.get((kind, key), 0) + 1
+        number = self._count(line, kind, *key)
         return {
             "id": event_id(self._connection.source, kind, *key, line.second * 1_000_000, number),
             "source": self._connection.source,
@@ -253,21 +219,28 @@ class Translator:
             "live": False,
         }
 
+    def _count(self, line: _Line, *what: object) -> int:
+        """How many times this has been told in this second."""
+        if line.second != self._second:
+            self._second = line.second
+            self._repeats.clear()
+        number = self._repeats[what] = self._repeats.get(what, 0) + 1
+        return number
+
     # Callers
 
     def _entered(self, line: _Line) -> None:
         self._queues.setdefault(line.queue.casefold(), line.queue)
-        key = line.call, line.queue.casefold()
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
-        before = self._visits.pop(key, None)
-        if before and before.visit_id.partition(".again")[0] == visit_id:
-            visit_id = f"{before.visit_id}.again"
-        visit = self._visits[key] = _Visit(visit_id, line.queue, self._leg_id(line))
+        # Out of one queue and into the next within a second.
+        number = self._count(line, "entered", line.call)
+        visit = _Visit(visit_id if number == 1 else f"{visit_id}.{number}", line.queue, self._leg_id(line))
+        self._visits[line.call, line.queue.casefold()] = visit
         while len(self._visits) > _MOST_VISITS:
             del self._visits[next(iter(self._visits))]
         self._out.append(
             CallEntered(
-                **self._envelope("call.entered", line, visit_id),
+                **self._envelope("call.entered", line, visit.visit_id),
                 **visit.placed(),
                 position=line.number(2),
                 caller=Caller(withheld=line.word(1).casefold() in _WITHHELD),

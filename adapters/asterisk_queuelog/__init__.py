@@ -1,0 +1,15 @@
+"""Asterisk's queue_log: the file in which app_queue writes how every stay in a queue ended, in whole seconds.
+
+Product: Asterisk 16 to 22. Documented at docs.asterisk.org ("Queue Logs") and in its source (apps/app_queue.c,
+main/logger.c). The recordings were made with Asterisk 22.10.1: tests/recordings/README.md says how. A line is
+`epoch|callid|queue|agent|verb|data1|...`. It closes what the manager interface leaves open (which key, timeout or
+empty queue, what a system asked for), mends an outage, and checks a day. It says nothing of callers who were refused
+at the door, nor when a transferred call ended. Verbs that are not Asterisk's own (`QueueLog()` writes any) are passed
+over: they are no mistakes.
+"""
+
+from adapters.asterisk_queuelog.follow import AsteriskQueueLog, build
+from adapters.asterisk_queuelog.settings import Settings
+from adapters.asterisk_queuelog.translator import Translator, recorded_pieces
+
+__all__ = ["AsteriskQueueLog", "Settings", "Translator", "build", "recorded_pieces"]
