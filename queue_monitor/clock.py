@@ -29,15 +29,21 @@ class ScaledClock:
         self.rate = rate
         self._start = start
         self._began = time.monotonic()
+        self._passed = 0.0
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        return (time.monotonic() - self._began) * self.rate
+        return self._passed + (time.monotonic() - self._began) * self.rate
+
+    def stop(self) -> None:
+        """Stand still from now on: the end of a recording. Who sleeps then sleeps in real time."""
+        self._passed = self.monotonic()
+        self.rate = 0.0
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds) / self.rate)
+        await asyncio.sleep(max(0.0, seconds) / (self.rate or 1.0))
 
 
 class ManualClock:

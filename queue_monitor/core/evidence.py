@@ -253,8 +253,18 @@ class Stay(NamedTuple):
 def read_stays(evidence: Evidence, restarts: list[datetime]) -> list[Stay]:
     """The stays that this evidence adds up to, in order of entry. `restarts` are the switch's known new starts."""
     groups = _match([strand for strand in evidence.strands.values() if strand.first_at is not None])
-    return sorted(
-        (_read(evidence, group, restarts) for group in groups), key=lambda stay: (stay.first_at, stay.visit_id)
+    stays = [_read(evidence, group, restarts) for group in groups]
+    stays.sort(key=lambda stay: (stay.first_at, stay.visit_id))
+    for at, following in enumerate(stays[1:]):
+        if stays[at].outcome is Outcome.WAITING:
+            stays[at] = _superseded(stays[at], following)
+    return stays
+
+
+def _superseded(stay: Stay, following: Stay) -> Stay:
+    """Nobody waits twice in one queue: a caller who entered it anew had left it before, nobody saw how."""
+    return stay._replace(
+        outcome=Outcome.UNKNOWN, outcome_basis=OutcomeBasis.INFERRED, ended_wait_at=following.first_at, ringing=False
     )
 
 
@@ -290,20 +300,24 @@ def _gap(group: list[Strand], strand: Strand) -> timedelta | None:
             return None
         gap = abs(_middle(first) - entry.moment.middle)
         return gap if gap <= SAME_ENTRY else None
-    starts = strand.starts if entry is None else entry.moment.at
-    seen = strand.ended_at or strand.sighted_at or strand.last_at or starts
+    if entry is not None:
+        gap = abs(entry.moment.at - first.starts)
+        slack = DERIVED_SLACK if not strand.completions or strand.answers else 2 * DERIVED_SLACK
+        return gap if gap <= slack else None
+    return _gap_of_orphan(group, strand)
+
+
+def _gap_of_orphan(group: list[Strand], strand: Strand) -> timedelta | None:
+    """The same for a strand that tells nothing of its beginning: it belongs to the stay that was open then."""
+    starts, began = strand.starts, group[0].starts
     ended = min((end for other in group if (end := other.ended_at)), default=None)
-    if starts < first.starts - DERIVED_SLACK or (
-        entry is None and strand.first_at is not None and strand.first_at < first.starts - DERIVED_SLACK
-    ):
+    if starts < began - DERIVED_SLACK:
         return None
-    if strand.completions and not strand.answers and not strand.endings:
-        return abs(starts - first.starts) if entry is None or abs(starts - first.starts) <= 2 * DERIVED_SLACK else None
-    if ended is not None and abs(ended - seen) > DERIVED_SLACK and seen > ended:
+    if strand.ended_at is not None and ended is not None and abs(ended - strand.ended_at) > DERIVED_SLACK:
         return None
-    if ended is not None and strand.ended_at is not None and abs(ended - strand.ended_at) > DERIVED_SLACK:
+    if ended is not None and strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK:
         return None
-    return abs(starts - first.starts)
+    return starts - began if starts >= began else began - starts
 
 
 def _middle(strand: Strand) -> datetime:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from queue_monitor.core.evidence import Evidence, Stay, Strand, read_stays
+from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, Stay, Strand, read_stays
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -214,13 +214,21 @@ class Ledger:
         """A caller seen waiting in a snapshot: evidence that the visit goes on, and of its start if nobody saw that."""
         switch = event.switch_name
         evidence = self._evidence_of(switch, caller.leg_id, event.queue)
-        visit_id = caller.visit_id
-        if visit_id is None:
-            waiting = [stay for stay in self._stays(evidence) if stay.outcome in (Outcome.WAITING, Outcome.UNKNOWN)]
-            visit_id = waiting[-1].visit_id if waiting else f"{caller.leg_id}@{event.as_of.isoformat()}"
+        visit_id = caller.visit_id or self._open_visit(evidence, event, caller)
         strand, evidence = self._strand(switch, visit_id, event.source, caller.leg_id, event.queue)
         strand.sight(event, caller)
         return evidence
+
+    def _open_visit(self, evidence: Evidence, event: QueueSnapshot, caller: WaitingCaller) -> str:
+        """The visit that a caller listed without one continues, or a new id."""
+        began = caller.entered_at
+        if began is None and caller.waited_ms is not None:
+            began = event.as_of - timedelta(milliseconds=caller.waited_ms)
+        for stay in reversed(self._stays(evidence)):
+            is_open = stay.outcome in (Outcome.WAITING, Outcome.UNKNOWN)
+            if is_open and (began is None or abs(stay.first_at - began) <= DERIVED_SLACK):
+                return stay.visit_id
+        return f"{caller.leg_id}@{(began or event.as_of).isoformat()}"
 
     # ---- what it adds up to
 

@@ -1,0 +1,238 @@
+"""The command line: run, replay, simulate, translate, check-config, healthcheck."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Final, NoReturn
+
+from msgspec import structs
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from queue_monitor import __version__, bootstrap, config, player, replay
+from queue_monitor.core import simulation
+from queue_monitor.events import encode
+from queue_monitor.ports import Clock, Rejected, StoreError
+
+WRONG: Final = 2
+"""Exit code for a mistake in what was asked: settings, arguments, files."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    chosen = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if chosen.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    for quiet in ("alembic", "aiosqlite", "asyncio", "sqlalchemy"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)
+    command: Callable[[argparse.Namespace], int] = chosen.command
+    try:
+        return command(chosen)
+    except (config.ConfigError, replay.RecordingError, bootstrap.UnknownKind, StoreError, OSError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fail(message: str) -> int:
+    print(f"queue-monitor: {message}", file=sys.stderr)
+    return WRONG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="queue-monitor", description="Follows every caller who waits, and says when the target is at risk."
+    )
+    parser.add_argument("--version", action="version", version=f"queue-monitor {__version__}")
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the monitor; without --config on a simulated day")
+    run.add_argument("--config", type=Path, help="the TOML file")
+    run.add_argument("--speed", type=_positive, help="how fast simulated time runs beside life")
+    run.set_defaults(command=_run)
+
+    again = commands.add_parser("replay", help="play recordings through the live engine")
+    again.add_argument("sources", nargs="+", metavar="KIND:PATH", help="a recording and the kind of switch it is from")
+    again.add_argument("--config", type=Path, help="the TOML file: target, opening hours, names of switches")
+    again.add_argument("--switch", help="the switchboard's name, shared by all the recordings of it")
+    again.add_argument("--speed", type=_positive, help="times real speed; without it as fast as it goes")
+    again.add_argument("--serve", action="store_true", help="show wallboard and API meanwhile, and stay afterwards")
+    again.add_argument("--store", metavar="URL", help="journal what is played, e.g. sqlite:///day.db")
+    again.add_argument("--visits", type=Path, metavar="OUT.csv", help="one row a visit")
+    again.add_argument("--contacts", type=Path, metavar="OUT.csv", help="one row a call")
+    again.add_argument("--status", type=Path, metavar="OUT.json", help="the status API's answer at the end")
+    again.add_argument("--alerts", type=Path, metavar="OUT.jsonl", help="one line an alert (empty: no alert rule yet)")
+    again.add_argument("--predictions", type=Path, metavar="OUT.csv", help="one row a prediction (none are made yet)")
+    again.set_defaults(command=_replay)
+
+    made = commands.add_parser("simulate", help="print a made-up Kundcenter day as canonical events")
+    made.add_argument("--date", type=date.fromisoformat, default=date(2026, 11, 23), help="the day, e.g. 2026-11-23")
+    made.add_argument("--days", type=int, default=1, help="how many days in a row")
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--kind", choices=[kind.value for kind in simulation.Kind], help="what kind of day")
+    made.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
+    made.set_defaults(command=_simulate)
+
+    translate = commands.add_parser("translate", help="print the canonical events of a recording")
+    translate.add_argument("kind", metavar="KIND")
+    translate.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    translate.add_argument("--switch", default=player.DEFAULT_SWITCH, help="the switchboard's name")
+    translate.set_defaults(command=_translate)
+
+    check = commands.add_parser("check-config", help="read the settings and say what was understood")
+    check.add_argument("config", type=Path, nargs="?", help="the TOML file; without it the embedded defaults")
+    check.set_defaults(command=_check_config)
+
+    health = commands.add_parser("healthcheck", help="ask a running monitor whether it is well; exit 0 or 1")
+    health.add_argument("--config", type=Path)
+    health.add_argument("--url", help="instead of the address in the settings")
+    health.set_defaults(command=_healthcheck)
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
+def _load(path: Path | None) -> config.Config:
+    return config.load(path, os.environ, bootstrap.settings_of, bootstrap.adapter_kinds())
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config)
+    if chosen.speed is not None:
+        clock = structs.replace(settings.clock, rate=chosen.speed)
+        settings = structs.replace(settings, clock=clock)
+    asyncio.run(bootstrap.serve(settings, _announce))
+    return 0
+
+
+def _announce(address: str, clock: Clock) -> None:
+    lines = [f"Wallboard:  {address}", f"Status API: {address}docs", f"Metrics:    {address}metrics"]
+    if clock.rate != 1.0 or not bootstrap.is_real(clock):
+        lines.append(f"Simulated time: {clock.now():%Y-%m-%d %H:%M} UTC, {clock.rate:g} x real speed. Ctrl-C stops.")
+    print("\n".join(lines), flush=True)
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config)
+    sources = [_source(text) for text in chosen.sources]
+    wanted = player.Wanted(
+        speed=chosen.speed,
+        serve=chosen.serve,
+        store_url=chosen.store,
+        visits=chosen.visits,
+        contacts=chosen.contacts,
+        status=chosen.status,
+        alerts=chosen.alerts,
+        predictions=chosen.predictions,
+    )
+    recordings = player.recordings(sources, settings, chosen.switch)
+    with _progress("replaying", None) as advance:
+        played = asyncio.run(player.replay_recordings(settings, recordings, wanted, advance, _announce))
+    print(played.summary(), file=sys.stderr)
+    return 0
+
+
+def _source(text: str) -> tuple[str, Path]:
+    kind, colon, path = text.partition(":")
+    if not colon or not path:
+        raise replay.RecordingError(f"{text!r} is not KIND:PATH, such as asterisk_ami:capture.raw")
+    return kind, Path(path)
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
+    kind = simulation.Kind(chosen.kind) if chosen.kind else None
+    out = chosen.out.open("wb") if chosen.out else sys.stdout.buffer
+    try:
+        with _progress("simulating", chosen.days) as advance:
+            for day in range(chosen.days):
+                made = simulation.Config(
+                    date=date.fromordinal(chosen.date.toordinal() + day), seed=chosen.seed, kind=kind
+                )
+                for event in simulation.simulate(made).events:
+                    out.write(encode(event) + b"\n")
+                advance(1)
+        out.flush()
+    finally:
+        if chosen.out:
+            out.close()
+    return 0
+
+
+def _translate(chosen: argparse.Namespace) -> int:
+    recording = bootstrap.build_recording(chosen.kind, chosen.files, chosen.switch, chosen.switch)
+    rejected: Counter[str] = Counter()
+    for delivery in replay.play([recording]):
+        for item in delivery.items:
+            if isinstance(item, Rejected):
+                rejected[item.reason] += 1
+                print(f"rejected: {item.reason}: {item.detail}", file=sys.stderr)
+            else:
+                sys.stdout.buffer.write(encode(item) + b"\n")
+    sys.stdout.buffer.flush()
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejected.items()))
+    print(f"rejected: {rejected.total()}{f' ({reasons})' if reasons else ''}", file=sys.stderr)
+    return 0
+
+
+def _check_config(chosen: argparse.Namespace) -> int:
+    print(config.describe(_load(chosen.config)))
+    return 0
+
+
+def _healthcheck(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config)
+    host = f"[{settings.http.host}]" if ":" in settings.http.host else settings.http.host
+    url = chosen.url or f"http://{host}:{settings.http.port}/healthz"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            print(f"well: {url}")
+            return 0 if answer.status == 200 else 1
+    except (urllib.error.URLError, OSError) as error:
+        print(f"not well: {url}: {error}", file=sys.stderr)
+        return 1
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; nothing where nobody looks."""
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+
+        def advance(steps: int) -> None:
+            progress.advance(task, steps)
+
+        yield advance
+
+
+def _exit() -> NoReturn:
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    _exit()

@@ -1,0 +1,302 @@
+"""The composition root: settings in, a running service out. The only file that sees every room."""
+
+import asyncio
+import importlib
+import pkgutil
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, cast
+
+import uvicorn
+from fastapi import FastAPI
+from msgspec import Struct, structs
+
+import adapters
+from queue_monitor import __version__
+from queue_monitor.api import create_app
+from queue_monitor.clock import ScaledClock, SystemClock
+from queue_monitor.config import Config, Schedule, Source
+from queue_monitor.core.calendar import Calendar, DayHours
+from queue_monitor.core.live import Live, Rules
+from queue_monitor.ports import Adapter, Clock, Connection, Store, Translator
+from queue_monitor.replay import Pieces, Recording
+from queue_monitor.runtime.pipeline import Pipeline
+from queue_monitor.runtime.supervisor import Supervisor
+from queue_monitor.store import open_store
+
+ENTRY_POINTS: Final = "queue_monitor.adapters"
+DEMO_STARTS: Final = time(10)
+"""A simulated day is looked at from here on, when it is not said otherwise: the forenoon rush."""
+
+GRACE_SECONDS: Final = 3
+
+
+class UnknownKind(LookupError):
+    """No adapter of that name; the message lists those there are."""
+
+
+# ---- adapters by name
+
+
+def adapter_kinds() -> list[str]:
+    """Every kind of switchboard that can be named in a config: our own files, and what others have installed."""
+    own = {module.name for module in pkgutil.iter_modules(adapters.__path__)}
+    return sorted(own | {point.name for point in entry_points(group=ENTRY_POINTS)})
+
+
+def adapter_module(kind: str) -> ModuleType:
+    """The module of a kind, imported only now. Raises `UnknownKind`."""
+    if kind.isidentifier() and kind in {module.name for module in pkgutil.iter_modules(adapters.__path__)}:
+        return importlib.import_module(f"adapters.{kind}")
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name == kind:
+            return cast(ModuleType, point.load())
+    raise UnknownKind(f"{kind!r} is no kind of source; there are: {', '.join(adapter_kinds())}")
+
+
+def settings_of(kind: str) -> type[Struct] | None:
+    """A kind's own Settings, None when there is no such kind."""
+    try:
+        return cast("type[Struct]", adapter_module(kind).Settings)
+    except UnknownKind:
+        return None
+
+
+def source_urn(kind: str, name: str) -> str:
+    return f"urn:kc:{kind}:{name}"
+
+
+def build_adapter(source: Source, clock: Clock) -> Adapter:
+    build = adapter_module(source.kind).build
+    return cast(Adapter, build(source.name, source.switch, source.settings, clock))
+
+
+def build_recording(
+    kind: str, paths: Sequence[Path], name: str, switch: str, settings: Struct | None = None
+) -> Recording:
+    """The files of one kind as the successive connections of one source. Raises `UnknownKind`."""
+    module = adapter_module(kind)
+    source = source_urn(kind, name)
+    chosen = settings if settings is not None else _plain_settings(module.Settings)
+
+    def translator(epoch: str) -> Translator:
+        return cast(Translator, module.Translator(Connection(source=source, switch=switch, epoch=epoch), chosen))
+
+    return Recording(
+        kind=kind,
+        source=source,
+        switch=switch,
+        paths=tuple(paths),
+        translator=translator,
+        pieces=cast(Pieces, module.recorded_pieces),
+    )
+
+
+def _plain_settings(kind: type[Struct]) -> Struct:
+    """An adapter's settings as far as its translator needs them: a path that only its wire reads may be anything."""
+    return kind(**{field.name: "" for field in structs.fields(kind) if field.required})
+
+
+# ---- the rules
+
+
+def rules_of(config: Config) -> Rules:
+    """What the figures are made by, out of the settings."""
+    return Rules(
+        target=config.target,
+        calendar=_calendar(config, config.hours),
+        calendars={queue: _calendar(config, schedule) for queue, schedule in config.queue_hours.items()},
+        excluded=config.exits.excluded,
+        excluded_by_queue={queue.casefold(): exits.excluded for queue, exits in config.queue_exits.items()},
+        organisation=config.organisation.name,
+        version=__version__,
+    )
+
+
+def _calendar(config: Config, schedule: Schedule) -> Calendar:
+    week = [DayHours()] * 7
+    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    for hours in schedule.weekdays:
+        for day in hours.days:
+            week[names.index(day.value)] = DayHours(opens=hours.open, closes=hours.close)
+    exceptions: dict[date, DayHours] = {
+        exception.date: DayHours(opens=exception.open, closes=exception.close, reason=exception.reason)
+        for exception in schedule.exceptions
+    }
+    return Calendar(config.zone, tuple(week), exceptions)
+
+
+# ---- the service
+
+
+class Service:
+    """Everything that runs, put together: pipeline, one supervisor a source, and the web server."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        store: Store | None,
+        live: Live,
+        pipeline: Pipeline,
+        supervisors: list[Supervisor],
+        app: FastAPI,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.store = store
+        self.live = live
+        self.pipeline = pipeline
+        self.supervisors = supervisors
+        self.app = app
+
+
+def bootstrap(
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    store: Store | None = None,
+    live: Live | None = None,
+    sources: Sequence[Source] | None = None,
+    build: Callable[[Source, Clock], Adapter] = build_adapter,
+) -> Service:
+    """Put the machine together; a test hands in its own clock, store or adapters by the same names."""
+    clock = clock or clock_of(config)
+    live = live or Live(rules_of(config))
+    pipeline = Pipeline(live, clock, store)
+    supervisors = [
+        Supervisor(build(source, clock), source_urn(source.kind, source.name), source.switch, pipeline.put, clock)
+        for source in (config.sources if sources is None else sources)
+        if source.enabled
+    ]
+    app = create_app(pipeline, clock, language=config.organisation.language)
+    return Service(config, clock, store, live, pipeline, supervisors, app)
+
+
+def clock_of(config: Config, resume_at: datetime | None = None) -> Clock:
+    """The machine's clock; a simulated one when set, or when all sources are simulated and it is closed now.
+
+    A simulated day goes on where the journal left it, if that is later.
+    """
+    real = SystemClock()
+    wanted = config.clock
+    if wanted.simulated:
+        start = wanted.start or real.now()
+        start = start.replace(tzinfo=config.zone) if start.tzinfo is None else start
+        return ScaledClock(max(start.astimezone(UTC), resume_at or start), wanted.rate)
+    if all(source.kind == "simulator" for source in config.sources if source.enabled):
+        lively = _lively(_calendar(config, config.hours), real.now())
+        if lively is not None:
+            return ScaledClock(max(lively, resume_at or lively), wanted.rate)
+    return real
+
+
+def _lively(calendar: Calendar, now: datetime) -> datetime | None:
+    """A moment on the newest open day at which a simulated Kundcenter is worth looking at; None when that is now."""
+    span = calendar.span(calendar.day_of(now))
+    if span is not None and span[0] + timedelta(minutes=30) <= now <= span[1] - timedelta(minutes=30):
+        return None
+    day = calendar.day_of(now)
+    for _ in range(14):
+        start = datetime.combine(day, DEMO_STARTS, calendar.zone).astimezone(UTC)
+        if calendar.is_open(start) and start <= now:
+            return start
+        day -= timedelta(days=1)
+    return None
+
+
+async def serve(config: Config, announce: Callable[[str, Clock], None]) -> None:
+    """Run until told to stop: rebuild from the journal, start sources and pages, and on the way out write what waits.
+
+    `announce` is given the address once it answers. Raises `StoreError` when the journal cannot be opened, and
+    `OSError` when the address is taken.
+    """
+    store = await open_store(config.store.url)
+    try:
+        clock = clock_of(config, await _left_off(store))
+        service = bootstrap(config, clock=clock, store=store)
+        await service.pipeline.rebuild()
+        with listening(config) as listener:
+            announce(address_of(listener), clock)
+            await run_service(service, listener)
+        await service.pipeline.drain()
+    finally:
+        await store.close()
+
+
+async def _left_off(store: Store) -> datetime | None:
+    """The newest event of the last days in the journal: a simulated clock goes on from there."""
+    newest: datetime | None = None
+    async for event in store.read(SystemClock().now() - timedelta(days=4)):
+        newest = max(newest or event.at, event.at)
+    return newest
+
+
+def listening(config: Config) -> socket.socket:
+    """The address the pages are served at, taken now so that a mistake is told before anything starts."""
+    host, port = config.http.host, config.http.port
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise OSError(f"http.host, http.port: {host}:{port} cannot be served: {error.strerror or error}") from error
+
+
+def address_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def is_real(clock: Clock) -> bool:
+    """Whether this is the machine's own time, not a simulated one."""
+    return isinstance(clock, SystemClock)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us: what waits for the journal is written after the last page was served."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run_service(
+    service: Service, listener: socket.socket, beside: Sequence[Coroutine[Any, Any, None]] = ()
+) -> None:
+    """Everything at once until told to stop; a bug in the core ends it all, and the journal rebuilds."""
+    settings = uvicorn.Config(
+        service.app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="web")
+    working = {asyncio.create_task(service.pipeline.run(), name="pipeline")}
+    working |= {asyncio.create_task(supervisor.run()) for supervisor in service.supervisors}
+    working |= {asyncio.create_task(other) for other in beside}
+    try:
+        while not serving.done():
+            done, _ = await asyncio.wait({serving, *working}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & working:
+                working.discard(task)
+                task.result()
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        server.should_exit = True
+        await serving
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

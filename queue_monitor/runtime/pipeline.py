@@ -1,0 +1,209 @@
+"""The corridor: one writer takes events one at a time, owns all live state, and publishes immutable snapshots.
+
+The journal is written beside it by a task of its own; what a delivery's sender wants to hear ("it is safe now") is
+said after the commit. When the database is away the live figures go on, and the sender waits.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from queue_monitor.core.calendar import day_bounds
+from queue_monitor.core.ledger import Story
+from queue_monitor.core.live import Live
+from queue_monitor.events import Event
+from queue_monitor.model import HistoryRow, JournalNow, Level, Period, Snapshot
+from queue_monitor.ports import Clock, Delivery, Rejected, Store, StoreError
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 1.0
+MOST_OFTEN_SECONDS: Final = 0.2
+"""Snapshots follow events at once, but not more often than this."""
+
+BATCH: Final = 2000
+RETRY_SECONDS: Final = 1.0
+HISTORY_SECONDS: Final = 60.0
+
+
+class Pipeline:
+    """Takes deliveries, keeps the live state, journals, and shows snapshots to whoever looks."""
+
+    def __init__(self, live: Live, clock: Clock, store: Store | None = None) -> None:
+        self._live = live
+        self._clock = clock
+        self._store = store
+        self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._journal: deque[tuple[tuple[Event, ...], datetime, Callable[[], Awaitable[None]], float]] = deque()
+        self._to_write = asyncio.Event()
+        self._unsaved: dict[tuple[Level, str, bool, datetime], HistoryRow] = {}
+        self._journal_error = ""
+        self._watchers: set[asyncio.Event] = set()
+        self._snapshot = live.snapshot(clock.now(), clock.rate)
+        self._published = clock.monotonic()
+        self._history_at = clock.monotonic()
+        self._today = live.rules.calendar.day_of(clock.now())
+        self.on_forgotten: Callable[[list[Story]], None] = lambda stories: None
+
+    # ---- in
+
+    async def put(self, delivery: Delivery) -> None:
+        """Hand over a delivery; never refuses, never drops."""
+        self._inbox.put_nowait(delivery)
+
+    def take(self, delivery: Delivery) -> None:
+        """Apply one delivery to the live state and line it up for the journal."""
+        events = []
+        for item in delivery.items:
+            if isinstance(item, Rejected):
+                self._reject(item)
+            elif self._live.apply(item):
+                events.append(item)
+        self._journal.append((tuple(events), delivery.received_at, delivery.settle, self._clock.monotonic()))
+        self._to_write.set()
+
+    def _reject(self, rejected: Rejected) -> None:
+        if f"{rejected.source} {rejected.reason}" not in self._live.rejected:
+            log.warning("rejected source=%s reason=%s detail=%s", rejected.source, rejected.reason, rejected.detail)
+        self._live.reject(rejected.source, rejected.reason)
+
+    async def rebuild(self) -> int:
+        """Read the journal back from the beginning of yesterday, and earlier days as sums; returns events read."""
+        if self._store is None:
+            return 0
+        zone = self._live.rules.calendar.zone
+        since = day_bounds(self._live.rules.calendar.day_of(self._clock.now()) - timedelta(days=1), zone)[0]
+        self._live.load_history(await self._store.load_history(since), since)
+        count = 0
+        async for event in self._store.read(since):
+            self._live.apply(event)
+            count += 1
+        self.publish()
+        log.info("rebuilt events=%d since=%s", count, since.isoformat())
+        return count
+
+    # ---- out
+
+    def latest(self) -> Snapshot:
+        return self._snapshot
+
+    async def changes(self) -> AsyncIterator[Snapshot]:
+        """The newest snapshot at once, then each new one; a slow reader skips to the newest."""
+        changed = asyncio.Event()
+        changed.set()
+        self._watchers.add(changed)
+        try:
+            while True:
+                await changed.wait()
+                changed.clear()
+                yield self._snapshot
+        finally:
+            self._watchers.discard(changed)
+
+    def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
+        return self._live.intervals(self._clock.now(), start, end, step, level, queue)
+
+    def publish(self) -> Snapshot:
+        """Work out the figures as they are now and show them."""
+        now = self._clock.now()
+        self._snapshot = self._live.snapshot(now, self._clock.rate, self._journal_now())
+        self._published = self._clock.monotonic()
+        for watcher in self._watchers:
+            watcher.set()
+        return self._snapshot
+
+    def _journal_now(self) -> JournalNow:
+        oldest = self._journal[0][3] if self._journal else self._clock.monotonic()
+        return JournalNow(
+            up=not self._journal_error,
+            pending=sum(len(events) for events, _, _, _ in self._journal),
+            lag_seconds=max(0.0, self._clock.monotonic() - oldest),
+            error=self._journal_error,
+        )
+
+    # ---- the tasks
+
+    async def run(self) -> None:
+        """Work until cancelled; what is in the journal's line is written before leaving, if it can be."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_inbox())
+            tasks.create_task(self._run_ticks())
+            tasks.create_task(self._run_journal())
+
+    async def _run_inbox(self) -> None:
+        while True:
+            self.take(await self._inbox.get())
+            taken = 1
+            while not self._inbox.empty() and taken < BATCH:
+                self.take(self._inbox.get_nowait())
+                taken += 1
+            if self._clock.monotonic() - self._published >= MOST_OFTEN_SECONDS * self._clock.rate:
+                self.publish()
+            await self._clock.sleep(0)
+
+    async def _run_ticks(self) -> None:
+        while True:
+            self.publish()
+            self._turn_day()
+            if self._clock.monotonic() - self._history_at >= HISTORY_SECONDS:
+                self._to_write.set()
+            await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
+
+    def _turn_day(self) -> None:
+        today = self._live.rules.calendar.day_of(self._clock.now())
+        if today != self._today:
+            self._today = today
+            self.on_forgotten(self._live.forget(self._clock.now()))
+
+    async def _run_journal(self) -> None:
+        while True:
+            await self._to_write.wait()
+            await self.write()
+            if self._journal_error:
+                await self._clock.sleep(RETRY_SECONDS * self._clock.rate)
+
+    async def drain(self) -> None:
+        """Take what is in the inbox and write what waits for the journal, once, on the way out."""
+        while not self._inbox.empty():
+            self.take(self._inbox.get_nowait())
+        await self.write()
+        await self.save_history()
+
+    async def write(self) -> None:
+        """Commit what waits, in order, and tell the senders; on failure nothing leaves the line."""
+        while self._journal:
+            lines = [self._journal[at] for at in range(min(BATCH, len(self._journal)))]
+            events = [event for line in lines for event in line[0]]
+            try:
+                if self._store is not None and events:
+                    await self._store.append(events, lines[-1][1])
+            except StoreError as error:
+                if not self._journal_error:
+                    log.error("journal down error=%s", error)
+                self._journal_error = str(error)
+                return
+            if self._journal_error:
+                log.warning("journal up again pending=%d", len(self._journal))
+                self._journal_error = ""
+            for line in lines:
+                self._journal.popleft()
+                await line[2]()
+        self._to_write.clear()
+        if self._clock.monotonic() - self._history_at >= HISTORY_SECONDS:
+            await self.save_history()
+
+    async def save_history(self) -> None:
+        """Keep the sums of changed quarters; the journal could rebuild them, so a failure only waits."""
+        if self._store is None:
+            return
+        self._history_at = self._clock.monotonic()
+        for row in self._live.changed_history(self._clock.now()):
+            self._unsaved[row.level, row.queue, row.inside_hours, row.start] = row
+        with contextlib.suppress(StoreError):
+            if self._unsaved:
+                await self._store.save_history(list(self._unsaved.values()))
+                self._unsaved.clear()
