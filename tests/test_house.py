@@ -70,9 +70,9 @@ TABLE = (
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
     Row(r"queue_monitor\.(metrics|reports)(\..+)?", FACES),
     Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model {own}", "msgspec babel"),
-    Row(r"queue_monitor\.(bootstrap|backtest|__main__)(\..+)?", EVERYTHING),
+    Row(r"queue_monitor\.(bootstrap|backtest|player|__main__)(\..+)?", EVERYTHING),
 )
-MAY_IMPORT_BOOTSTRAP = {"queue_monitor.__main__"}
+MAY_IMPORT_BOOTSTRAP = {"queue_monitor.__main__", "queue_monitor.player"}  # the command line, and its replay command
 
 
 class Import(NamedTuple):
@@ -118,7 +118,7 @@ def fault(found: Import, row: Row) -> str:
     top = found.wanted.split(".")[0]
     if top in PACKAGES:
         if within(found.wanted, "queue_monitor.bootstrap") and found.module not in MAY_IMPORT_BOOTSTRAP:
-            return "only __main__ and tests may import bootstrap"
+            return "only the command line and tests may import bootstrap"
         allowed = row.ours.format(own=own_room(found.module))
         # the package itself holds nothing but the version
         return "" if found.wanted == "queue_monitor" or within(found.wanted, allowed) else f"may only: {allowed}"
