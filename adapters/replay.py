@@ -132,7 +132,7 @@ class _Gunzip:
 
 
 class ReplayAdapter:
-    """Plays one file; the iteration ends when the file does."""
+    """Plays one file, once. At its end it says so with a permanent error: to connect again would play it again."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
         self.name = name
@@ -150,6 +150,7 @@ class ReplayAdapter:
         for items in self._batches(file):
             async for batch in pace.batches(items):
                 yield Delivery(items=batch, received_at=self._clock.now())
+        raise AdapterError(f"the recording {self._settings.path} has been played to its end", permanent=True)
 
     def _batches(self, file: BinaryIO) -> Iterator[tuple[Event | Rejected, ...]]:
         translator = Translator(self._connection, self._settings)

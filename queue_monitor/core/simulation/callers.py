@@ -19,6 +19,7 @@ _CLOSED_WEIGHT: Final = 0.12
 """The same for the half hours before opening and after closing: those callers are refused."""
 
 _DAY_CV: Final = 0.09
+_DAY_BOUND: Final = 2.5
 _WOBBLE_CV: Final = 0.10
 _WOBBLE_MEMORY: Final = 0.6
 TALK_SECONDS: Final = 260.0
@@ -98,7 +99,8 @@ def _arrivals(config: Config, incident: Incident) -> list[int]:
     chance = generator(config, 1)
     slots = np.repeat((_CLOSED_WEIGHT, *PROFILE, _CLOSED_WEIGHT), 30) / (30 * sum(PROFILE))
     wobble = np.repeat(_wobble(chance, len(slots) // 15), 15)
-    day = float(np.exp(_DAY_CV * chance.standard_normal() - _DAY_CV**2 / 2))
+    usual = float(np.clip(chance.standard_normal(), -_DAY_BOUND, _DAY_BOUND))
+    day = float(np.exp(_DAY_CV * usual - _DAY_CV**2 / 2))
     minutes = OPENS - 30 * MINUTE + MINUTE * np.arange(len(slots))
     rush = np.where((minutes >= incident.start) & (minutes < incident.end), incident.calls_times, 1.0)
     rate = CALLS_BY_WEEKDAY[config.date.weekday()] * config.calls_factor * slots * wobble * day * rush
