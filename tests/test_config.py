@@ -94,13 +94,12 @@ def test_everything_that_can_be_set_is_understood(settings: Settings) -> None:
         since=dt.date(2026, 1, 1),
         refused_limit_ratio=0.05,
     )
-    assert understood.hours_of("kundcenter").weekdays[1].close == dt.time(15)
-    assert understood.hours_of("felanmälan").weekdays[0].open == dt.time(0)
-    assert understood.hours_of("felanmälan").exceptions == understood.hours.exceptions
+    assert understood.hours.weekdays[1].close == dt.time(15)
+    assert understood.queue_hours["felanmälan"].weekdays[0].open == dt.time(0)
+    assert understood.queue_hours["felanmälan"].exceptions == understood.hours.exceptions
     assert understood.exits.excluded == frozenset()
-    assert understood.exits_of("felanmälan").excluded == {Outcome.CALLBACK}
-    assert understood.label_of("felanmälan") == "Felanmälan gata"
-    assert understood.label_of("kundcenter") == "kundcenter"
+    assert understood.queue_exits["felanmälan"].excluded == {Outcome.CALLBACK}
+    assert understood.queues["felanmälan"].label == "Felanmälan gata"
     assert understood.zone == ZoneInfo("Europe/Stockholm")
     ami, spare = understood.sources
     assert ami.settings == AmiSettings(host="pbx.example", secret="hemligt", events=("call", "agent"))
@@ -246,7 +245,7 @@ def test_the_environment_overrides_the_file_whatever_the_type(settings: Settings
     assert (understood.target.ratio, understood.target.since) == (0.8, dt.date(2026, 1, 1))
     assert not understood.sources[0].enabled
     assert understood.sources[0].settings == AmiSettings(host="pbx.example", events=("call", "agent"))
-    assert understood.label_of("KundCenter") == "Kundcenter"
+    assert understood.queues["KundCenter"].label == "Kundcenter"
 
 
 def test_the_environment_alone_can_add_a_source(settings: Settings) -> None:

@@ -1,0 +1,167 @@
+"""One TOML file and the environment become frozen settings; every mistake is told at once, in plain words.
+
+A key is overridden by an environment variable: `store.url` by `QUEUE_MONITOR_STORE__URL`, `sources[0].host` by
+`QUEUE_MONITOR_SOURCES__0__HOST`. A text `env:NAME` anywhere in the file stands for that variable: for secrets.
+"""
+
+import datetime as dt
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, structs
+
+from queue_monitor.config.description import describe
+from queue_monitor.config.file import File, HoursSection, QueueHours
+from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, perhaps_secret, written_key
+from queue_monitor.config.reading import Reading, SettingsOf
+from queue_monitor.config.settings import (
+    ClockSettings,
+    Config,
+    ExitHandling,
+    Exits,
+    HoursException,
+    Http,
+    Organisation,
+    QueueSettings,
+    Schedule,
+    Source,
+    StoreSettings,
+    Weekday,
+    WeekdayHours,
+)
+from queue_monitor.model import Target
+
+__all__ = [
+    "ClockSettings",
+    "Config",
+    "ConfigError",
+    "ExitHandling",
+    "Exits",
+    "HoursException",
+    "Http",
+    "Mistake",
+    "Organisation",
+    "QueueSettings",
+    "Schedule",
+    "Secret",
+    "SettingsOf",
+    "Source",
+    "StoreSettings",
+    "Weekday",
+    "WeekdayHours",
+    "describe",
+    "load",
+]
+
+SIMULATED_KINDS: Final = frozenset({"simulator", "replay"})
+T = TypeVar("T", bound=Struct)
+Thing = TypeVar("Thing")
+_EMBEDDED_SOURCES: Final = [{"name": "simulator", "kind": "simulator"}]
+
+
+def load(
+    path: Path | None, environ: Mapping[str, str], settings_of: SettingsOf, known_kinds: Sequence[str] = ()
+) -> Config:
+    """Read the file (None: the embedded defaults, with one simulated switchboard) and the environment.
+
+    `settings_of` gives an adapter kind's own Settings, None for a kind that does not exist. Raises `ConfigError`.
+    """
+    tree = {"sources": [dict(source) for source in _EMBEDDED_SOURCES]} if path is None else _parse(path)
+    reading = Reading(environ)
+    reading.override(tree)
+    written = tree.pop("sources", [])
+    file = reading.table(tree, File, (), also=("sources",))
+    sources = reading.sources(written, settings_of, known_kinds)
+    if file is not None:
+        reading.mistakes += _contradictions(file, sources)
+    if file is None or reading.mistakes:
+        raise ConfigError(reading.mistakes)
+    return _config(file, sources)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")  # Windows editors put a byte order mark first
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([_syntax_mistake(path, text, str(error))]) from error
+    except UnicodeDecodeError as error:
+        place = f"the byte at {error.start} is not UTF-8"
+        raise ConfigError([Mistake(str(path), place, "a text file saved as UTF-8")]) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError([Mistake(str(path), f"cannot be read: {reason}", "a readable TOML file")]) from error
+
+
+def _syntax_mistake(path: Path, text: str, message: str) -> Mistake:
+    what, _, where = message.partition(" (at ")
+    at = re.match(r"line (\d+), column (\d+)", where)
+    lines = text.split("\n")
+    line, column = at.groups() if at else (len(lines), len(lines[-1]) + 1)
+    return Mistake(f"{path}, line {line}, column {column}", what[:1].lower() + what[1:], 'TOML, such as key = "text"')
+
+
+def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
+    """What is right key by key and wrong together."""
+    found: list[Mistake] = []
+    twice = _repeated([source.name for source in sources])
+    found += [Mistake("sources", f'more than one named "{name}"', "a name of its own for each") for name in twice]
+    real = [source for source in sources if source.enabled and source.kind not in SIMULATED_KINDS]
+    if real and file.clock.simulated:
+        about = f'"{real[0].name}" ({real[0].kind})'
+        found.append(Mistake("clock", "simulated time", f"the machine's own clock beside the live source {about}"))
+    found += _hours_mistakes(file.hours, ("hours",))
+    for queue, hours in file.hours.queues.items():
+        found += _hours_mistakes(hours, ("hours", "queues", queue))
+    return found
+
+
+def _hours_mistakes(hours: HoursSection | QueueHours, key: Key) -> list[Mistake]:
+    days = [day for part in hours.weekdays or () for day in part.days]
+    dates = [part.date for part in hours.exceptions or ()]
+    return [
+        *(Mistake(written_key((*key, "weekdays")), f"{day} twice", "one opening a day") for day in _repeated(days)),
+        *(
+            Mistake(written_key((*key, "exceptions")), f"{day} twice", "one exception a date")
+            for day in _repeated(dates)
+        ),
+    ]
+
+
+def _repeated(things: Sequence[Thing]) -> list[Thing]:
+    return [thing for thing, times in Counter(things).items() if times > 1]
+
+
+def _config(file: File, sources: list[Source]) -> Config:
+    target, hours = file.target, file.hours
+    exits = Exits(exit_key=target.exits.exit_key, callback=target.exits.callback)
+    schedule = Schedule(weekdays=hours.weekdays, exceptions=hours.exceptions)
+    return Config(
+        organisation=file.organisation,
+        target=Target(**{field: getattr(target, field) for field in Target.__struct_fields__}),
+        exits=exits,
+        queue_exits={queue: _over(exits, own) for queue, own in target.exits.queues.items()},
+        hours=schedule,
+        queue_hours={queue: _over(schedule, own) for queue, own in hours.queues.items()},
+        sources=tuple(sources),
+        store=structs.replace(file.store, url=perhaps_secret(file.store.url)),
+        http=file.http,
+        clock=structs.replace(file.clock, start=_in_zone(file.clock.start, ZoneInfo(file.organisation.time_zone))),
+        queues=file.queues,
+    )
+
+
+def _over(general: T, own: Struct) -> T:
+    """The general setting with what a queue has of its own."""
+    return structs.replace(general, **{key: value for key, value in structs.asdict(own).items() if value is not None})
+
+
+def _in_zone(start: dt.datetime | None, zone: ZoneInfo) -> dt.datetime | None:
+    if start is None:
+        return None
+    return (start if start.tzinfo else start.replace(tzinfo=zone)).astimezone(dt.UTC)

@@ -1,0 +1,82 @@
+"""What was understood, told to a person."""
+
+from msgspec import structs
+
+from queue_monitor.config.mistakes import Secret, perhaps_secret
+from queue_monitor.config.settings import Config, Exits, HoursException, Schedule, Source
+
+
+def describe(config: Config) -> str:
+    """What was understood, for `check-config`; secrets are not shown."""
+    target = config.target
+    since = f", since {target.since}" if target.since else ""
+    lines = [
+        f"organisation  {config.organisation.name}, {config.organisation.language}, {config.organisation.time_zone}",
+        f"target        {target.ratio * 100:g} % answered within {target.limit_seconds} s,"
+        f" by {target.definition}{since}",
+        f"              hung up within {target.short_abandon_seconds} s is short;"
+        f" never ok with more than {target.refused_limit_ratio * 100:g} % refused",
+        *_described_exits("", config.exits),
+        *(line for queue, exits in config.queue_exits.items() for line in _described_exits(queue, exits)),
+        *_described_hours("", config.hours),
+        *(line for queue, hours in config.queue_hours.items() for line in _described_hours(queue, hours)),
+        *(line for source in config.sources for line in _described_source(source)),
+        f"store         {_for_people(perhaps_secret(config.store.url))}",
+        f"wallboard     http://{_host_in_url(config.http.host)}:{config.http.port}",
+        f"clock         {_described_clock(config)}",
+        *(f"queue         {queue} is shown as {own.label}" for queue, own in config.queues.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _described_exits(queue: str, exits: Exits) -> list[str]:
+    return [f"              {_of(queue)}exit key counts as {exits.exit_key}, callback as {exits.callback}"]
+
+
+def _described_hours(queue: str, hours: Schedule) -> list[str]:
+    week = [f"{' '.join(part.days)} {part.open:%H:%M}-{part.close:%H:%M}" for part in hours.weekdays]
+    return [
+        f"hours         {_of(queue)}{', '.join(week)}",
+        *(f"              {_described_exception(part)}" for part in hours.exceptions),
+    ]
+
+
+def _described_exception(part: HoursException) -> str:
+    hours = "closed" if part.closed else f"{part.open:%H:%M}-{part.close:%H:%M}"
+    return f"{part.date} {hours}" + (f" ({part.reason})" if part.reason else "")
+
+
+def _described_source(source: Source) -> list[str]:
+    state = "" if source.enabled else ", switched off"
+    defaults = {field.name: field.default for field in structs.fields(source.settings)}
+    own = {
+        key: value
+        for key, value in structs.asdict(source.settings).items()
+        if isinstance(value, str | int | float) or value != defaults[key]
+    }
+    return [
+        f"source        {source.name}: {source.kind}, switch {source.switch}{state}",
+        *(f"              {key} = {_for_people(value)}" for key, value in own.items()),
+    ]
+
+
+def _described_clock(config: Config) -> str:
+    if not config.clock.simulated:
+        return "the machine's own"
+    start = config.clock.start
+    begins = f"from {start.astimezone(config.zone):%Y-%m-%d %H:%M}" if start else "from now"
+    return f"simulated, {begins}, {config.clock.rate:g} times as fast as life"
+
+
+def _for_people(value: object) -> str:
+    if value in ("", None):
+        return "not set"
+    return value.shown if isinstance(value, Secret) else str(value)
+
+
+def _host_in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _of(queue: str) -> str:
+    return f"{queue}: " if queue else ""

@@ -1,0 +1,149 @@
+"""Everything that can be set, as frozen structs: what the rest of the program is given."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from msgspec import Meta, Struct
+
+from queue_monitor.model import Outcome, Target
+
+
+def require(met: bool, words: str) -> None:
+    if not met:
+        raise ValueError(words)
+
+
+class Organisation(Struct, frozen=True, kw_only=True):
+    """Whose calls these are; `language` and `time_zone` are what people are shown."""
+
+    name: str = "Kundcenter"
+    language: Literal["sv", "en"] = "sv"
+    time_zone: str = "Europe/Stockholm"
+
+
+class ExitHandling(StrEnum):
+    """What a caller's deliberate way out of a queue counts as: a miss, or left out of the target."""
+
+    MISS = "miss"
+    EXCLUDED = "excluded"
+
+
+class Exits(Struct, frozen=True, kw_only=True):
+    """How pressing the exit key and asking for a callback are counted."""
+
+    exit_key: ExitHandling = ExitHandling.MISS
+    callback: ExitHandling = ExitHandling.MISS
+
+    @property
+    def excluded(self) -> frozenset[Outcome]:
+        """The outcomes that are left out of the target."""
+        ways = {Outcome.EXIT_KEY: self.exit_key, Outcome.CALLBACK: self.callback}
+        return frozenset(outcome for outcome, handling in ways.items() if handling is ExitHandling.EXCLUDED)
+
+
+class Weekday(StrEnum):
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+class WeekdayHours(Struct, frozen=True, kw_only=True):
+    """The days of the week that share one opening and closing time, local."""
+
+    days: tuple[Weekday, ...]
+    open: dt.time
+    close: dt.time
+
+    def __post_init__(self) -> None:
+        require(bool(self.days), "at least one day")
+        require(self.open < self.close, "open before close, on the same day")
+
+
+class HoursException(Struct, frozen=True, kw_only=True):
+    """A date that differs: closed, or open at other hours."""
+
+    date: dt.date
+    closed: bool = False
+    open: dt.time | None = None
+    close: dt.time | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.closed:
+            require(self.open is None and self.close is None, "either closed = true or open and close, not both")
+        else:
+            require(self.open is not None and self.close is not None, "closed = true, or both open and close")
+            require(self.open is None or self.close is None or self.open < self.close, "open before close")
+
+
+class Schedule(Struct, frozen=True, kw_only=True):
+    """Opening hours of one queue or of all: the week, and the dates that differ (public holidays too)."""
+
+    weekdays: tuple[WeekdayHours, ...]
+    exceptions: tuple[HoursException, ...] = ()
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """One way in: which adapter, which switchboard it listens to, and the adapter's own settings."""
+
+    name: str
+    kind: str
+    switch: str
+    settings: Struct
+    enabled: bool = True
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True):
+    """Where the journal lives: an SQLAlchemy address, SQLite or PostgreSQL."""
+
+    url: str = "sqlite:///var/queue-monitor.db"
+
+
+class Http(Struct, frozen=True, kw_only=True):
+    """Where the wallboard and the API are served. Port 0 takes any that is free."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+
+
+class ClockSettings(Struct, frozen=True, kw_only=True):
+    """For simulated time: when it starts (without a zone: local time), and how fast it runs beside life."""
+
+    start: dt.datetime | None = None
+    rate: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
+
+    @property
+    def simulated(self) -> bool:
+        return self.start is not None or self.rate != 1.0
+
+
+class QueueSettings(Struct, frozen=True, kw_only=True):
+    """How a queue is shown to people."""
+
+    label: Annotated[str, Meta(min_length=1)]
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """Everything that can be set, checked. `exits` and `hours` bear on the queues that have none of their own."""
+
+    organisation: Organisation
+    target: Target
+    exits: Exits
+    queue_exits: dict[str, Exits]
+    hours: Schedule
+    queue_hours: dict[str, Schedule]
+    sources: tuple[Source, ...]
+    store: StoreSettings
+    http: Http
+    clock: ClockSettings
+    queues: dict[str, QueueSettings]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.organisation.time_zone)
