@@ -86,6 +86,10 @@ class Calls:
         return unique in self._legs or unique in self._rings
 
     @property
+    def remembered(self) -> int:
+        return len(self._legs) + len(self._rings)
+
+    @property
     def holding(self) -> bool:
         return bool(self._held)
 
@@ -300,6 +304,7 @@ class Calls:
             visit.status = status
             if visit is known.leaving:
                 self._settle(known)
+                self._forget_if_idle(known)
         elif known and known.last and known.last.inferred and status in _BY_STATUS:
             self._amend(known.last, status)
             known.last = None
@@ -347,10 +352,11 @@ class Calls:
 
     def expire(self, now: datetime) -> None:
         """What was held long enough is told as it stands."""
-        while self._held and (first := next(iter(self._held.items())))[1] <= now:
-            self._settle(self._legs[first[0]])
-        while self._gone and (first := next(iter(self._gone.items())))[1] <= now:
-            self._bury(self._legs[first[0]])
+        for leg in self._due(self._held, now):
+            # Kept in mind: what is told now may be a guess, and the switch may yet say better.
+            self._settle(leg)
+        for leg in self._due(self._gone, now):
+            self._bury(leg)
         while len(self._legs) > _MOST_LEGS:
             self._drop(next(iter(self._legs.values())))
 
@@ -370,6 +376,16 @@ class Calls:
         self._last_talk.clear()
 
     # Inside
+
+    def _due(self, deadlines: dict[str, datetime], now: datetime) -> Iterator[Leg]:
+        """Those whose time is up. Every deadline is as far off as the next, so the first in is the first due."""
+        while deadlines:
+            unique = next(iter(deadlines))
+            if deadlines[unique] > now:
+                return
+            del deadlines[unique]
+            if leg := self._legs.get(unique):
+                yield leg
 
     def _leg(self, unique: str, message: Message | None = None) -> Leg:
         leg = self._legs.get(unique)
@@ -439,7 +455,6 @@ class Calls:
         self._held.pop(leg.unique, None)
         self._tell_left(visit, self._verdict(visit, cut=cut, restart=restart))
         leg.last = visit
-        self._forget_if_idle(leg)
 
     def _verdict(self, visit: Visit, *, cut: bool, restart: bool) -> _Verdict:
         stated, inferred = OutcomeBasis.STATED, OutcomeBasis.INFERRED
@@ -499,7 +514,6 @@ class Calls:
 
     def _bury(self, leg: Leg) -> None:
         """The caller's channel ended a while ago and something of it is still open: close it with what is known."""
-        del self._gone[leg.unique]
         if leg.gone is None:
             return
         ended = leg.gone.worked_out()

@@ -99,6 +99,11 @@ class Translator:
         return len(self._pings)
 
     @property
+    def remembered(self) -> int:
+        """How many callers and ringing phones are kept in mind; none when the queues are empty."""
+        return self._calls.remembered
+
+    @property
     def missing_classes(self) -> tuple[str, ...]:
         """Read classes of which nothing has come although it should have: the account's rights are too narrow."""
         missing = []
@@ -157,7 +162,7 @@ class Translator:
         return told + max(timedelta(0), received_at - then)
 
     def _read(self, first: bytes, content: bytes, offset: int, received_at: datetime) -> None:
-        if first[:6] == b"Event:":
+        if first[:7] == b"Event: ":
             if first[6:13] == b" Hangup" or first == b"Event: SoftHangupRequest":
                 self._read_hangup(first, content, offset, received_at)
             elif first == b"Event: Newexten" and not self._matters(content):
@@ -183,7 +188,7 @@ class Translator:
             tell(message, stamp)
             return
         else:
-            understood = self._agents.told(first[7:].decode(), message, stamp, stamp.at)
+            understood = self._agents.told(first[7:].decode("ascii", "replace"), message, stamp, stamp.at)
         if not understood:
             self._reject("missing_field", first[7:].decode("ascii", "replace"))
 

@@ -31,7 +31,7 @@ _BOOT_SECONDS: Final = 3.0
 """A little longer than the translator waits for FullyBooted."""
 
 
-class AsteriskAmi:
+class AsteriskAmiAdapter:
     """One Asterisk's manager interface, live."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
@@ -207,4 +207,4 @@ def _secret(settings: Settings) -> str:
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    return AsteriskAmi(name, switch, settings, clock)
+    return AsteriskAmiAdapter(name, switch, settings, clock)

@@ -8,8 +8,8 @@ at the door, nor when a transferred call ended. Verbs that are not Asterisk's ow
 over: they are no mistakes.
 """
 
-from adapters.asterisk_queuelog.follow import AsteriskQueueLog, build
+from adapters.asterisk_queuelog.follow import AsteriskQueueLogAdapter, build
 from adapters.asterisk_queuelog.settings import Settings
 from adapters.asterisk_queuelog.translator import Translator, recorded_pieces
 
-__all__ = ["AsteriskQueueLog", "Settings", "Translator", "build", "recorded_pieces"]
+__all__ = ["AsteriskQueueLogAdapter", "Settings", "Translator", "build", "recorded_pieces"]

@@ -20,7 +20,7 @@ _CONTEXT_BYTES: Final = 256 * 1024
 _READ_BYTES: Final = 256 * 1024
 
 
-class AsteriskQueueLog:
+class AsteriskQueueLogAdapter:
     """Follows one queue_log: from the beginning or the saved place, through rotation (rename) and truncation."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
@@ -184,4 +184,4 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    return AsteriskQueueLog(name, switch, settings, clock)
+    return AsteriskQueueLogAdapter(name, switch, settings, clock)
