@@ -21,7 +21,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 .PHONY: run test lint bench soak asterisk docs schema constraints machine-test
 
 run: $(VENV)/run.stamp  ## start the monitor; without CONFIG a simulated day on http://127.0.0.1:8080
-	$(if $(PORT),QUEUE_MONITOR_HTTP__PORT=$(PORT)) $(python) -m queue_monitor run \
+	@$(if $(PORT),QUEUE_MONITOR_HTTP__PORT=$(PORT)) exec $(python) -m queue_monitor run \
 		$(if $(CONFIG),--config $(CONFIG)) $(if $(SPEED),--speed $(SPEED))
 
 test: machine-test $(VENV)/dev.stamp  ## every test, against the real Mosquitto, PostgreSQL, Prometheus and Chromium
