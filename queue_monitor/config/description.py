@@ -52,7 +52,7 @@ def _described_source(source: Source) -> list[str]:
     own = {
         key: value
         for key, value in structs.asdict(source.settings).items()
-        if isinstance(value, str | int | float) or value != defaults[key]
+        if isinstance(value, str | int | float) or (value and value != defaults[key])
     }
     return [
         f"source        {source.name}: {source.kind}, switch {source.switch}{state}",
@@ -71,6 +71,8 @@ def _described_clock(config: Config) -> str:
 def _for_people(value: object) -> str:
     if value in ("", None):
         return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return value.shown if isinstance(value, Secret) else str(value)
 
 
