@@ -118,9 +118,12 @@ class _Gunzip:
         while raw and not self._stopped:
             if self._member.eof:
                 self._member = zlib.decompressobj(wbits=31)
+            # At a member's end CPython may hold the same rest in unconsumed_tail too: only unused_data is right then.
             while plain := self._member.decompress(raw, _CHUNK_BYTES):
-                raw = self._member.unconsumed_tail
                 yield plain
+                if self._member.eof:
+                    break
+                raw = self._member.unconsumed_tail
             raw = self._member.unused_data
 
     def stop(self) -> None:

@@ -93,6 +93,7 @@ class SimulatorAdapter:
         self._switch = switch
         self._settings = settings
         self._clock = clock
+        self._heard = clock.now()
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncIterator[Delivery]]:
@@ -108,7 +109,7 @@ class SimulatorAdapter:
         past = [event for event in story if event.observed_at <= began]
         for delivery in _recounted(past):
             yield delivery
-        ahead = story[len(past) :]
+        ahead, self._heard = story[len(past) :], began
         while True:
             tomorrow = today + timedelta(days=1)
             async for delivery in self._lived(ahead, until=datetime.combine(tomorrow, time(), simulation.ZONE)):
@@ -117,18 +118,18 @@ class SimulatorAdapter:
 
     async def _lived(self, ahead: list[Event], until: datetime) -> AsyncIterator[Delivery]:
         """The rest of a day: each event when the clock reaches it, a sign of life when nothing has happened."""
-        position, heard = 0, self._clock.now()
+        position = 0
         while (now := self._clock.now()) < until or position < len(ahead):
             happened = _so_far(ahead, position, now)
             position += len(happened)
-            if not happened and now - heard >= SIGN_OF_LIFE:
+            if not happened and now - self._heard >= SIGN_OF_LIFE:
                 happened = [self._sign_of_life(now)]
             if happened:
-                heard = now
+                self._heard = now
                 items = tuple(structs.replace(event, observed_at=now) for event in happened)
                 yield Delivery(items=items, received_at=now)
             soonest = ahead[position].observed_at if position < len(ahead) else until
-            await self._clock.sleep((min(soonest, heard + SIGN_OF_LIFE) - self._clock.now()).total_seconds())
+            await self._clock.sleep((min(soonest, self._heard + SIGN_OF_LIFE) - self._clock.now()).total_seconds())
 
     def _sign_of_life(self, now: datetime) -> Event:
         return SourceClock(
