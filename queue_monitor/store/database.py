@@ -2,10 +2,10 @@
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from queue_monitor.ports import StoreError
+
+T = TypeVar("T")
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -72,12 +74,27 @@ class Database:
             self._engine = _sqlite(self._url) if self._is_sqlite else _postgresql(self._url)
         begin = _SQLITE_BEGIN_WRITING if self._is_sqlite else _POSTGRESQL_BEGIN_WRITING
         self._writing = self._engine.execution_options(**{_BEGIN: begin})
+        self._unfinished: set[asyncio.Task[Any]] = set()
 
     async def migrate(self) -> None:
         """Bring the tables to this version. When several start at once, one does it and the others wait."""
+        await self.unbroken(self._migrate())
+
+    async def _migrate(self) -> None:
         one_at_a_time = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with one_at_a_time, self.writing("cannot be opened") as connection:
             await connection.run_sync(_upgrade)
+
+    async def unbroken(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it to its end, also when whoever asked is cancelled and no longer waits.
+
+        A SQLite connection cancelled in the middle of its work may leave the file locked, or take the database with
+        it if that is in memory.
+        """
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        return await asyncio.shield(task)
 
     @asynccontextmanager
     async def reading(self, trouble: str) -> AsyncIterator[AsyncConnection]:
@@ -98,6 +115,8 @@ class Database:
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
 
     async def close(self) -> None:
+        if self._unfinished:
+            await asyncio.wait(self._unfinished)
         await self._engine.dispose()
 
     @contextmanager

@@ -6,16 +6,27 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import select
 
-from queue_monitor.model import Counts, HistoryRow, Level
+from queue_monitor.model import Counts, Coverage, HistoryRow, Level, WaitSums
 from queue_monitor.store.database import Database
 from queue_monitor.store.schema import history, microseconds, moment
 
 _CHUNK: Final = 500
 
 _log = logging.getLogger(__name__)
-_decoder: Final = msgspec.json.Decoder(Counts)
+
+
+class _Figures(Struct, frozen=True, kw_only=True):
+    """All of a row that is not its key, as one JSON document; binary fields as base64."""
+
+    counts: Counts
+    waits: WaitSums = WaitSums()
+    coverage: Coverage = Coverage()
+
+
+_decoder: Final = msgspec.json.Decoder(_Figures)
 
 
 class History:
@@ -26,19 +37,24 @@ class History:
         insert = database.insert(history)
         self._upsert = insert.on_conflict_do_update(
             index_elements=history.primary_key.columns.keys(),
-            set_={"counts": insert.excluded.counts, "waits": insert.excluded.waits},
+            set_={"figures": insert.excluded.figures},
         )
         self.unreadable = 0
 
     async def save(self, rows: Sequence[HistoryRow]) -> None:
         """All or none; a row already there, by level, queue, hours and start, is replaced. Raises `StoreError`."""
-        if not rows:
-            return
+        if rows:
+            await self._database.unbroken(self._save(rows))
+
+    async def _save(self, rows: Sequence[HistoryRow]) -> None:
         async with self._database.writing("could not be written to") as connection:
             await connection.execute(self._upsert, [_values(row) for row in rows])
 
     async def load(self, before: datetime) -> list[HistoryRow]:
         """Rows whose quarter starts before that moment, oldest first. Raises `StoreError`."""
+        return await self._database.unbroken(self._load(before))
+
+    async def _load(self, before: datetime) -> list[HistoryRow]:
         question = (
             select(history)
             .where(history.c.start_us < microseconds(before))
@@ -54,13 +70,15 @@ class History:
     def _decoded(self, row: Any) -> HistoryRow | None:
         """Counts that this version does not know are passed over; those that the row does not know are 0."""
         try:
+            figures = _decoder.decode(row.figures)
             return HistoryRow(
                 level=Level(row.level),
                 queue=row.queue,
                 inside_hours=row.inside_hours,
                 start=moment(row.start_us),
-                counts=_decoder.decode(row.counts),
-                waits=row.waits,
+                counts=figures.counts,
+                waits=figures.waits,
+                coverage=figures.coverage,
             )
         except (msgspec.DecodeError, ValueError) as error:
             if not self.unreadable:
@@ -75,6 +93,5 @@ def _values(row: HistoryRow) -> dict[str, object]:
         "queue": row.queue,
         "inside_hours": row.inside_hours,
         "start_us": microseconds(row.start),
-        "counts": msgspec.json.encode(row.counts).decode(),
-        "waits": row.waits,
+        "figures": msgspec.json.encode(_Figures(counts=row.counts, waits=row.waits, coverage=row.coverage)).decode(),
     }

@@ -32,9 +32,13 @@ class Journal:
         self.unreadable = 0
 
     async def append(self, events: Sequence[Event], received_at: datetime) -> int:
-        """One transaction, in order; returns how many were new. Raises `StoreError` when nothing was committed."""
-        if not events:
-            return 0
+        """One transaction, in order; returns how many were new. Raises `StoreError` when nothing was committed.
+
+        Cancelled, it may yet be committed, whole; the same batch again is then nothing new.
+        """
+        return await self._database.unbroken(self._append(events, received_at)) if events else 0
+
+    async def _append(self, events: Sequence[Event], received_at: datetime) -> int:
         new = 0
         async with self._database.writing("could not be written to") as connection:
             for start in range(0, len(events), _WRITE_CHUNK):
@@ -48,10 +52,10 @@ class Journal:
         No connection is held while the reader works on an event. Raises `StoreError`.
         """
         since_us = microseconds(since)
-        first, last = await self._bounds(since_us)
+        first, last = await self._database.unbroken(self._bounds(since_us))
         unreadable_before = self.unreadable
         while first <= last:
-            rows = await self._chunk(since_us, first, last)
+            rows = await self._database.unbroken(self._chunk(since_us, first, last))
             for seq, body in rows:
                 if event := self._decoded(seq, body, unreadable_before):
                     yield event

@@ -47,8 +47,7 @@ history: Final = Table(
     Column("queue", Text, nullable=False),
     Column("inside_hours", Boolean, nullable=False),
     Column("start_us", BigInteger, nullable=False),
-    Column("counts", Text, nullable=False),
-    Column("waits", LargeBinary, nullable=False),
+    Column("figures", Text, nullable=False),
     PrimaryKeyConstraint("level", "queue", "inside_hours", "start_us", name="history_key"),
     Index("history_start_us", "start_us"),
 )

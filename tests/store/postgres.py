@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -21,7 +22,7 @@ import pytest
 
 USER: Final = "monitor"
 PASSWORD: Final = "correct-horse-battery"
-_WAIT_SECONDS: Final = 60
+_WAIT_SECONDS: Final = 100
 
 
 class Postgres:
@@ -98,7 +99,7 @@ class Postgres:
 
     def _answers(self) -> bool:
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            psycopg.connect(self.url("postgres"), connect_timeout=10).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -119,9 +120,8 @@ def _programs() -> Path:
     return Path(found).parent
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """One server for the whole run."""
+@contextmanager
+def running_server() -> Iterator[Postgres]:
     home = Path(tempfile.mkdtemp(prefix="queue-monitor-postgres-"))
     server = None
     try:
@@ -130,8 +130,15 @@ def postgres() -> Iterator[Postgres]:
         yield server
     finally:
         if server is not None:
-            server.stop()
+            server.stop(crash=True)  # its data is thrown away: nothing needs to be written first
         shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for the whole run: for everybody, so not to be stopped."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from queue_monitor.model import Counts, HistoryRow, Level
+from queue_monitor.model import Counts, Coverage, HistoryRow, Level, WaitSums
 from queue_monitor.store import SqlStore
 from tests.store.calls import START, rows
 
@@ -17,7 +17,8 @@ def quarter(number: int, counts: Counts = COUNTS, *, queue: str = "Växel & kö"
         inside_hours=True,
         start=START + number * timedelta(minutes=15),
         counts=counts,
-        waits=bytes(range(256)),
+        waits=WaitSums(answered=3, sum_ms=900_000, max_ms=700_000, over_10_min=1, histogram=bytes(range(256))),
+        coverage=Coverage(seen_minutes=12, recovered_minutes=2, blind_minutes=1),
     )
 
 
@@ -29,7 +30,7 @@ async def test_a_quarter_of_an_hour_comes_back_as_it_was_saved(store: SqlStore) 
 
 async def test_a_quarter_saved_again_replaces_the_one_before(store: SqlStore) -> None:
     await store.save_history([quarter(1), quarter(2)])
-    corrected = structs.replace(quarter(1, Counts(answered_in_time=7)), waits=b"")
+    corrected = structs.replace(quarter(1, Counts(answered_in_time=7)), waits=WaitSums())
 
     await store.save_history([corrected])
 
@@ -74,9 +75,10 @@ async def test_years_of_quarters_come_back_whole(store: SqlStore) -> None:
 
 async def test_counts_of_another_version_are_read_as_far_as_they_are_known(store: SqlStore, url: str) -> None:
     await store.save_history([quarter(1)])
-    rows(url, "UPDATE history SET counts = :counts", counts='{"answered_in_time": 4, "sung_to": 2}')
+    rows(url, "UPDATE history SET figures = :it", it='{"counts": {"answered_in_time": 4, "sung_to": 2}, "songs": 1}')
 
-    assert await store.load_history(START + timedelta(days=1)) == [quarter(1, Counts(answered_in_time=4))]
+    known = structs.replace(quarter(1, Counts(answered_in_time=4)), waits=WaitSums(), coverage=Coverage())
+    assert await store.load_history(START + timedelta(days=1)) == [known]
 
 
 @pytest.mark.parametrize("column, nonsense", [("counts", "not JSON"), ("counts", "[]"), ("level", "municipality")])

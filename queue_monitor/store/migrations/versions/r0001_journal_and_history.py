@@ -29,8 +29,7 @@ def upgrade() -> None:
         sa.Column("queue", sa.Text, nullable=False),
         sa.Column("inside_hours", sa.Boolean, nullable=False),
         sa.Column("start_us", sa.BigInteger, nullable=False),
-        sa.Column("counts", sa.Text, nullable=False),
-        sa.Column("waits", sa.LargeBinary, nullable=False),
+        sa.Column("figures", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("level", "queue", "inside_hours", "start_us", name="history_key"),
     )
     op.create_index("history_start_us", "history", ["start_us"])
