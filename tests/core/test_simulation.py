@@ -155,16 +155,12 @@ def test_about_a_quarter_of_those_who_hang_up_ring_again_as_the_same_person() ->
     assert all(person[first] == person[second] for first, second in again.items() if first and second in person)
 
 
-def test_every_outcome_is_seen_within_two_weeks() -> None:
-    outcomes: Counter[str] = Counter()
-    for week in range(2):
-        for kind in EVERY_KIND:
-            calls = day(kind, on=MONDAY + timedelta(weeks=week)).calls
-            outcomes.update(f"refused {call.refused}" if call.refused else str(call.outcome) for call in calls)
-    flood = simulate(Config(date=MONDAY, kind=Kind.BURST, calls_factor=3))
-    outcomes.update(f"refused {call.refused}" for call in flood.calls if call.refused)
+def test_every_outcome_is_seen_on_difficult_days() -> None:
+    flood = simulate(Config(date=FRIDAY, kind=Kind.BURST, calls_factor=2))
+    calls = [call for kind in EVERY_KIND for call in day(kind).calls] + flood.calls
+    outcomes = {f"refused {call.refused}" if call.refused else str(call.outcome) for call in calls}
 
-    assert outcomes.keys() >= {
+    assert outcomes >= {
         "answered",
         "abandoned",
         "timeout",
@@ -293,8 +289,8 @@ def test_a_week_has_the_calls_of_a_week_with_the_peak_in_the_morning() -> None:
 
 
 def test_over_many_days_of_the_mix_nine_in_ten_are_answered_in_time_and_a_quarter_of_the_days_are_lost() -> None:
-    # 800 days gave a mean of 91.5 % and 26 % lost; 30 days are a sample of them.
-    weekdays = [MONDAY + timedelta(days=number // 5 * 7 + number % 5) for number in range(30)]
+    # 800 days gave a mean of 91.5 % and 26 % lost; 20 days are a sample of them.
+    weekdays = [MONDAY + timedelta(days=number // 5 * 7 + number % 5) for number in range(20)]
     shares = [simulate(Config(date=weekday, seed=11)).share() or 0.0 for weekday in weekdays]
 
     assert 0.87 < sum(shares) / len(shares) < 0.96
