@@ -37,7 +37,7 @@ _LONGEST_LINE: Final = 64 * 1024
 _MOST_VISITS: Final = 50_000
 """A visit goes when its call is complete. Where that is never told, the oldest go beyond this many."""
 
-_VERB: Final = re.compile(r"[A-Z0-9_]{2,}")
+_VERB: Final = re.compile(r"(?!NONE$)[A-Z0-9_]{2,}")
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
 
 

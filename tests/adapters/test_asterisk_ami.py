@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import hashlib
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from queue_monitor.events import (
     CallRingEnded,
     CallRinging,
     CallTransferred,
+    Event,
     LeftOutcome,
     OutcomeBasis,
     QueueSnapshot,
@@ -38,6 +40,7 @@ from queue_monitor.events import (
     SourceRestarted,
     TimeBasis,
     TransferKind,
+    encode,
 )
 from queue_monitor.ports import AdapterError, Connection, Delivery
 from tests.adapters.telling import ASTERISK, LONG_AGO, Items, heard, indexed, only, rejections, story, whole
@@ -529,6 +532,22 @@ def test_callers_waiting_at_attach_keep_one_visit_from_the_snapshot_on(sessions:
 
     assert len(listed) == 30
     assert listed <= ended and not listed & seen
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_no_number_of_any_caller_is_told(sessions: dict[str, Items], name: str) -> None:
+    numbers = {row["caller"].removeprefix("+46").lstrip("0") for row in TRUTH} - {"", "anonymous"}
+    shown = b"\n".join(encode(item) for item in sessions[name] if isinstance(item, Event)).decode()
+
+    assert len(numbers) > 100
+    assert not [number for number in numbers if re.search(rf"(?<![\d.@]){number}|0{number}|46{number}", shown)]
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_no_two_events_of_a_connection_share_an_id(sessions: dict[str, Items], name: str) -> None:
+    ids = [item.id for item in sessions[name] if isinstance(item, Event)]
+
+    assert len(set(ids)) == len(ids)
 
 
 def test_memory_is_empty_when_the_callers_are_gone() -> None:
