@@ -429,18 +429,23 @@ class WaitBuckets(Struct, frozen=True, kw_only=True):
     abandoned_sum_seconds: float
 
 
-class HistoryRow(Struct, frozen=True, kw_only=True):
-    """A quarter of an hour's counts, as kept in the store. `waits` is the encoded histogram of answered waits in ms.
+class WaitSums(Struct, frozen=True, kw_only=True):
+    """Answered waits added up, exact in whole ms, and their encoded histogram for percentiles."""
 
-    The minutes are open ones, by how they were observed.
-    """
+    answered: int = 0
+    sum_ms: int = 0
+    max_ms: int = 0
+    over_10_min: int = 0
+    histogram: bytes = b""
+
+
+class HistoryRow(Struct, frozen=True, kw_only=True):
+    """A quarter of an hour as kept in the store: counts, waits, and how its open minutes were observed."""
 
     level: Level
     queue: str
     inside_hours: bool
     start: datetime
     counts: Counts
-    waits: bytes = b""
-    seen_minutes: int = 0
-    recovered_minutes: int = 0
-    blind_minutes: int = 0
+    waits: WaitSums = WaitSums()
+    coverage: Coverage = Coverage()

@@ -15,12 +15,15 @@ from queue_monitor.events import (
     CallEntered,
     CallLeft,
     CallRefused,
+    CallRingEnded,
+    CallRinging,
     EndedBy,
     Event,
     LeftOutcome,
     MemberAction,
     QueueSnapshot,
     RefusalReason,
+    RingResult,
     SourceConnected,
     SourceDisconnected,
     SourceRestarted,
@@ -115,6 +118,11 @@ class Scenario:
         return self._tell(
             CallLeft, seconds, visit_id, outcome, visit_id=visit_id, outcome=LeftOutcome(outcome), **fields
         )
+
+    def _ring(self, seconds: float, who: str, ring: str, result: str, after: float) -> "Scenario":
+        visit_id = f"luleå:{who}@kundcenter"
+        self._tell(CallRinging, seconds, ring, visit_id=visit_id, ring_id=ring, agent_id="luleå:agent 1")
+        return self._tell(CallRingEnded, seconds + after, ring, ring_id=ring, result=RingResult(result))
 
     def refused(self, seconds: float, who: str, reason: str = "full", queue: str = "kundcenter") -> "Scenario":
         return self._tell(

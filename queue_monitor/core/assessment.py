@@ -4,8 +4,10 @@ from datetime import datetime
 
 from queue_monitor.core import service_level
 from queue_monitor.model import (
+    Bar,
     Counts,
     Coverage,
+    DefinitionId,
     Level,
     Period,
     Status,
@@ -53,6 +55,16 @@ def period(
         waits=waits,
         coverage=coverage,
         precision_seconds=precision_ms / 1000,
+    )
+
+
+def bar(start: datetime, counts: Counts, definition: DefinitionId) -> Bar:
+    """One stretch of the day's curve."""
+    return Bar(
+        start=start,
+        counts=counts,
+        headline=service_level.ratio(service_level.DEFINITIONS[definition](counts)),
+        floor=service_level.ratio(service_level.floor_parts(counts, definition)),
     )
 
 

@@ -108,7 +108,7 @@ class Ledger:
             strand.add(event)
             if isinstance(event, CallRinging):
                 self._rings[event.switch_name, event.ring_id] = event.visit_id
-            orphan = not isinstance(event, CallEntered) and not strand.entries
+            orphan = not isinstance(event, CallEntered) and strand.known_entry is None
             return Changes(self._tell([evidence]), orphan=orphan)
         return Changes([])
 
@@ -179,9 +179,10 @@ class Ledger:
 
     def _restarted(self, switch_name: str, at: datetime) -> Changes:
         """The switch began anew: who waited before is lost, unless better evidence says otherwise."""
-        switch = self._switch(switch_name)
-        switch.restarts.append(at)
-        return Changes(self._tell([self._evidence[key] for key in sorted(self._open) if key[0] == switch_name]))
+        self._switch(switch_name).restarts.append(at)
+        keys = {key for key in self._open if key[0] == switch_name}
+        keys.update(key for contact_id in self._talking for key in self._parts[contact_id] if key[0] == switch_name)
+        return Changes(self._tell([self._evidence[key] for key in sorted(keys)]))
 
     def _connected(self, event: SourceConnected) -> Changes:
         switch = self._switch(event.switch_name)

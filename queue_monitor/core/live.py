@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.core import assessment, service_level
 from queue_monitor.core.agents import Agents
@@ -152,11 +152,7 @@ class Live:
             if row.level is Level.VISIT and row.inside_hours:
                 day = self.calendars.of(row.queue).day_of(row.start)
                 known = self._history_coverage.get((row.queue.casefold(), day), Coverage())
-                self._history_coverage[row.queue.casefold(), day] = Coverage(
-                    seen_minutes=known.seen_minutes + row.seen_minutes,
-                    recovered_minutes=known.recovered_minutes + row.recovered_minutes,
-                    blind_minutes=known.blind_minutes + row.blind_minutes,
-                )
+                self._history_coverage[row.queue.casefold(), day] = _add(known, row.coverage)
             self._queue_names.setdefault(row.queue.casefold(), row.queue)
 
     def forget(self, now: datetime) -> list[Story]:
@@ -239,19 +235,7 @@ class Live:
         for row in self.windows.take_changed():
             end = min(row.start + timedelta(minutes=15), now)
             covered = self._covered((row.queue,), self.calendars.of(row.queue), row.start, end)
-            rows.append(
-                HistoryRow(
-                    level=row.level,
-                    queue=row.queue,
-                    inside_hours=row.inside_hours,
-                    start=row.start,
-                    counts=row.counts,
-                    waits=row.waits,
-                    seen_minutes=covered.seen_minutes,
-                    recovered_minutes=covered.recovered_minutes,
-                    blind_minutes=covered.blind_minutes,
-                )
-            )
+            rows.append(structs.replace(row, coverage=covered))
         return rows
 
     def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage:
@@ -437,17 +421,7 @@ class _View:
     def period(self, name: str, level: Level, names: tuple[str, ...] | None, start: datetime, end: datetime) -> Period:
         live = self._live
         keys = None if names is None else frozenset(n.casefold() for n in names)
-        counts = live.windows.counts(level, names, start, end)
-        outside = live.windows.counts(level, names, start, end, inside=False)
-        inside_now: Counter[str] = Counter()
-        outside_now: Counter[str] = Counter()
-        for judged, field in self._placed[level]:
-            if _lies_in(judged, keys, start, end, inside=None):
-                (inside_now if judged.place.inside else outside_now)[field] += 1
-                if judged.early:
-                    inside_now["early"] += 1
-        counts += _counts(inside_now)
-        outside += _counts(outside_now)
+        counts, outside = self._counts(level, names, keys, start, end)
         waits = live.windows.waits(level, names, start, end)
         queues = tuple(live.queues()) if names is None else names
         returning = 0
@@ -467,6 +441,25 @@ class _View:
             returning,
         )
 
+    def _counts(
+        self, level: Level, names: tuple[str, ...] | None, keys: frozenset[str] | None, start: datetime, end: datetime
+    ) -> tuple[Counts, Counts]:
+        """The settled calls of a stretch and those who wait, inside opening hours and outside."""
+        windows = self._live.windows
+        inside_now: Counter[str] = Counter()
+        outside_now: Counter[str] = Counter()
+        for judged, field in self._placed[level]:
+            if _lies_in(judged, keys, start, end, inside=None):
+                (inside_now if judged.place.inside else outside_now)[field] += 1
+                if judged.early:
+                    inside_now["early"] += 1
+        inside = windows.counts(level, names, start, end)
+        outside = windows.counts(level, names, start, end, inside=False)
+        return (
+            inside + Counts(**inside_now) if inside_now else inside,
+            outside + Counts(**outside_now) if outside_now else outside,
+        )
+
     def today(self) -> Iterable[Bar]:
         """Today by quarter of an hour, from opening, or the first call, to the last of them."""
         calendar = self._live.rules.calendar
@@ -475,8 +468,8 @@ class _View:
             return
         at = span[0]
         while at < min(span[1], self._now):
-            period = self.period("quarter", Level.CONTACT, None, at, at + timedelta(minutes=15))
-            yield Bar(start=at, counts=period.counts, headline=period.headline, floor=period.floor)
+            counts, _ = self._counts(Level.CONTACT, None, None, at, at + timedelta(minutes=15))
+            yield assessment.bar(at, counts, self._live.rules.target.definition)
             at += timedelta(minutes=15)
 
 
@@ -488,10 +481,6 @@ def _lies_in(
     if inside is not None and judged.place.inside is not inside:
         return False
     return int(start.timestamp()) // 60 <= judged.place.minute < -(-int(end.timestamp()) // 60)
-
-
-def _counts(numbers: Counter[str]) -> Counts:
-    return Counts(**numbers)
 
 
 def _add(one: Coverage, other: Coverage) -> Coverage:

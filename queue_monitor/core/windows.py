@@ -28,6 +28,7 @@ from queue_monitor.model import (
     Visit,
     WaitBuckets,
     WaitFigures,
+    WaitSums,
 )
 
 FIELDS: Final[dict[str, int]] = {name: at for at, name in enumerate(Counts.__struct_fields__)}
@@ -77,16 +78,79 @@ class Judged(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Waits:
+    """Answered waits added up: exact in number, sum and longest; a histogram for the percentiles, when one is asked."""
+
+    answered: int = 0
+    sum_ms: int = 0
+    max_ms: int = 0
+    over_10_min: int = 0
+    histogram: HdrHistogram | None = None
+
+    def record(self, wait_ms: int) -> None:
+        self.answered += 1
+        self.sum_ms += wait_ms
+        self.max_ms = max(self.max_ms, wait_ms)
+        self.over_10_min += wait_ms > TEN_MINUTES_MS
+        self._bins().record_value(min(wait_ms, LONGEST_MS))
+
+    def merge(self, other: "_Waits") -> None:
+        self._count(other.answered, other.sum_ms, other.max_ms, other.over_10_min)
+        if other.histogram is not None:
+            self._bins().add(other.histogram)
+
+    def load(self, saved: WaitSums) -> None:
+        self._count(saved.answered, saved.sum_ms, saved.max_ms, saved.over_10_min)
+        if saved.histogram:
+            self._bins().decode_and_add(saved.histogram)
+
+    def saved(self) -> WaitSums:
+        return WaitSums(
+            answered=self.answered,
+            sum_ms=self.sum_ms,
+            max_ms=self.max_ms,
+            over_10_min=self.over_10_min,
+            histogram=self.histogram.encode() if self.histogram is not None else b"",
+        )
+
+    def figures(self) -> WaitFigures:
+        """Percentiles within 1 % of the exact ones; the rest exact. Nothing where nothing was measured."""
+        if not self.answered or self.histogram is None:
+            return WaitFigures()
+        at = self.histogram.get_percentile_to_value_dict([50, 90, 99])
+        return WaitFigures(
+            answered=self.answered,
+            mean_seconds=self.sum_ms / self.answered / 1000,
+            p50_seconds=min(at[50], self.max_ms) / 1000,
+            p90_seconds=min(at[90], self.max_ms) / 1000,
+            p99_seconds=min(at[99], self.max_ms) / 1000,
+            max_seconds=self.max_ms / 1000,
+            over_10_min_ratio=self.over_10_min / self.answered,
+        )
+
+    def _count(self, answered: int, sum_ms: int, max_ms: int, over: int) -> None:
+        self.answered += answered
+        self.sum_ms += sum_ms
+        self.max_ms = max(self.max_ms, max_ms)
+        self.over_10_min += over
+
+    def _bins(self) -> HdrHistogram:
+        if self.histogram is None:
+            self.histogram = HdrHistogram(1, LONGEST_MS, 2)
+        return self.histogram
+
+
+@dataclass(slots=True)
 class _Slot:
     counts: list[int] = field(default_factory=lambda: [0] * len(FIELDS))
     waits: list[int] = field(default_factory=list)
-    saved: HistoryRow | None = None
+    saved: WaitSums | None = None
 
 
 @dataclass(slots=True)
 class _Day:
     counts: list[int] = field(default_factory=lambda: [0] * len(FIELDS))
-    histogram: HdrHistogram | None = None
+    waits: _Waits = field(default_factory=_Waits)
     stale: bool = False
 
 
@@ -152,13 +216,12 @@ class Windows:
             series = (row.level, self._name(row.queue), row.inside_hours)
             self._touch(row.level, series[1])
             slot = self._slots.setdefault(series, {}).setdefault(_minute(row.start), _Slot())
-            slot.saved = row
+            slot.saved = row.waits
             numbers = [getattr(row.counts, name) for name in FIELDS]
             slot.counts = [a + b for a, b in zip(slot.counts, numbers, strict=True)]
             day = self._day(series, row.start)
             day.counts = [a + b for a, b in zip(day.counts, numbers, strict=True)]
-            if row.waits:
-                self._histogram(series, row.start, day).decode_and_add(row.waits)
+            day.waits.load(row.waits)
             if row.level is Level.VISIT:
                 total = self._totals.setdefault(series[1], [0] * len(FIELDS))
                 self._totals[series[1]] = [a + b for a, b in zip(total, numbers, strict=True)]
@@ -178,7 +241,7 @@ class Windows:
                 row = self._row(series, quarter)
                 for minute in range(quarter, quarter + QUARTER):
                     slots.pop(minute, None)
-                slots[quarter] = _Slot(counts=[getattr(row.counts, name) for name in FIELDS], saved=row)
+                slots[quarter] = _Slot(counts=[getattr(row.counts, name) for name in FIELDS], saved=row.waits)
 
     # ---- what may be read
 
@@ -221,22 +284,20 @@ class Windows:
         if end - start <= timedelta(hours=2):
             raw: list[int] = []
             for series in self._series(level, queues, True):
-                slots = self._slots.get(series, {})
-                for minute in range(_minute(start), _minute_up(end)):
-                    if minute in slots:
-                        raw.extend(slots[minute].waits)
+                for slot in self._slots_between(series, start, end):
+                    raw.extend(slot.waits)
             return exact_figures(raw)
-        merged = _new_histogram()
+        merged = _Waits()
         for series in self._series(level, queues, True):
             zone = self._calendars.of(series[1]).zone
             for day in self._days.get(series, {}):
                 first, last = day_bounds(day, zone)
                 if first >= start and last <= end:
-                    merged.add(self._fresh(series, day))
+                    merged.merge(self._fresh(series, day))
                 elif first < end and last > start:
-                    for wait in self._raw(series, max(first, start), min(last, end)):
-                        _record(merged, wait)
-        return histogram_figures(merged)
+                    for slot in self._slots_between(series, max(first, start), min(last, end)):
+                        _recall(merged, slot)
+        return merged.figures()
 
     def totals(self) -> dict[str, Counts]:
         """All visits ever counted, per queue, settled ones."""
@@ -327,7 +388,7 @@ class Windows:
             if sign > 0:
                 slot.waits.append(contribution.wait_ms)
                 if not day.stale:
-                    _record(self._histogram(series, at, day), contribution.wait_ms)
+                    day.waits.record(contribution.wait_ms)
             else:
                 slot.waits.remove(contribution.wait_ms)
                 day.stale = True
@@ -364,57 +425,40 @@ class Windows:
                 low, high = _minute(max(first, start)), _minute_up(min(last, end))
                 yield from (slots[m].counts for m in range(low, high) if m in slots)
 
-    def _raw(self, series: Series, start: datetime, end: datetime) -> Iterator[int]:
+    def _slots_between(self, series: Series, start: datetime, end: datetime) -> Iterator[_Slot]:
         slots = self._slots.get(series, {})
         for minute in range(_minute(start), _minute_up(end)):
             if minute in slots:
-                yield from slots[minute].waits
+                yield slots[minute]
 
     def _day(self, series: Series, at: datetime) -> _Day:
         day = self._calendars.of(series[1]).day_of(at)
         return self._days.setdefault(series, {}).setdefault(day, _Day())
 
-    def _histogram(self, series: Series, at: datetime, day: _Day) -> HdrHistogram:
-        if day.histogram is None:
-            day.histogram = _new_histogram()
-        return day.histogram
-
-    def _fresh(self, series: Series, day: date) -> HdrHistogram:
-        """A day's histogram, made anew when a wait was taken out of it."""
+    def _fresh(self, series: Series, day: date) -> _Waits:
+        """A day's waits, added up anew when one was taken out."""
         sums = self._days[series][day]
-        if sums.stale or sums.histogram is None:
-            sums.histogram = _new_histogram()
-            first, last = day_bounds(day, self._calendars.of(series[1]).zone)
-            for minute in range(_minute(first), _minute(last)):
-                slot = self._slots[series].get(minute)
-                if slot is None:
-                    continue
-                for wait in slot.waits:
-                    _record(sums.histogram, wait)
-                if slot.saved is not None and slot.saved.waits:
-                    sums.histogram.decode_and_add(slot.saved.waits)
+        if sums.stale:
+            sums.waits = _Waits()
+            for slot in self._slots_between(series, *day_bounds(day, self._calendars.of(series[1]).zone)):
+                _recall(sums.waits, slot)
             sums.stale = False
-        return sums.histogram
+        return sums.waits
 
     def _row(self, series: Series, quarter: int) -> HistoryRow:
         numbers = [0] * len(FIELDS)
-        histogram = _new_histogram()
-        for minute in range(quarter, quarter + QUARTER):
-            slot = self._slots.get(series, {}).get(minute)
-            if slot is None:
-                continue
+        waits = _Waits()
+        start = datetime.fromtimestamp(quarter * 60, UTC)
+        for slot in self._slots_between(series, start, start + timedelta(minutes=QUARTER)):
             numbers = [a + b for a, b in zip(numbers, slot.counts, strict=True)]
-            for wait in slot.waits:
-                _record(histogram, wait)
-            if slot.saved is not None and slot.saved.waits:
-                histogram.decode_and_add(slot.saved.waits)
+            _recall(waits, slot)
         return HistoryRow(
             level=series[0],
             queue=series[1],
             inside_hours=series[2],
-            start=datetime.fromtimestamp(quarter * 60, UTC),
+            start=start,
             counts=Counts(*numbers),
-            waits=histogram.encode() if histogram.get_total_count() else b"",
+            waits=waits.saved(),
         )
 
     def _name(self, queue: str) -> str:
@@ -479,34 +523,11 @@ def exact_figures(waits_ms: list[int]) -> WaitFigures:
     )
 
 
-def histogram_figures(histogram: HdrHistogram) -> WaitFigures:
-    """Percentiles from a histogram, within 1 % of the exact ones."""
-    total = int(histogram.get_total_count())
-    if not total:
-        return WaitFigures()
-    at = histogram.get_percentile_to_value_dict([50, 90, 99])
-    over = sum(
-        item.count_added_in_this_iter_step
-        for item in histogram.get_recorded_iterator()
-        if item.value_iterated_to > TEN_MINUTES_MS * 1.01
-    )
-    return WaitFigures(
-        answered=total,
-        mean_seconds=histogram.get_mean_value() / 1000,
-        p50_seconds=at[50] / 1000,
-        p90_seconds=at[90] / 1000,
-        p99_seconds=at[99] / 1000,
-        max_seconds=histogram.get_max_value() / 1000,
-        over_10_min_ratio=over / total,
-    )
-
-
-def _new_histogram() -> HdrHistogram:
-    return HdrHistogram(1, LONGEST_MS, 2)
-
-
-def _record(histogram: HdrHistogram, wait_ms: int) -> None:
-    histogram.record_value(min(wait_ms, LONGEST_MS))
+def _recall(waits: _Waits, slot: _Slot) -> None:
+    for wait in slot.waits:
+        waits.record(wait)
+    if slot.saved is not None:
+        waits.load(slot.saved)
 
 
 def _minute(at: datetime) -> int:

@@ -81,7 +81,7 @@ async def test_counts_of_another_version_are_read_as_far_as_they_are_known(store
     assert await store.load_history(START + timedelta(days=1)) == [known]
 
 
-@pytest.mark.parametrize("column, nonsense", [("counts", "not JSON"), ("counts", "[]"), ("level", "municipality")])
+@pytest.mark.parametrize("column, nonsense", [("figures", "not JSON"), ("figures", "[]"), ("level", "municipality")])
 async def test_a_quarter_that_cannot_be_read_is_passed_over_and_counted(
     store: SqlStore, url: str, column: str, nonsense: str, caplog: pytest.LogCaptureFixture
 ) -> None:

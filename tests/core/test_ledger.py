@@ -1,0 +1,451 @@
+"""What is true about callers: the edge rules of SWITCHBOARDS.md section 10 and MISSION.md section 2, one test each."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    CallLeft,
+    EndedBy,
+    EntryReason,
+    LeftOutcome,
+    OutcomeBasis,
+    TimeBasis,
+)
+from queue_monitor.model import Level, Outcome, Status, StatusReason
+from tests.scenario import TEN, Scenario
+
+LOG = "urn:kc:asterisk_queuelog:luleå"
+
+
+def whole(seconds: float) -> float:
+    """A moment as a log with whole seconds writes it."""
+    return float(int(seconds))
+
+
+def logged(story: Scenario, kind: type, seconds: float, visit: str, **fields: object) -> Scenario:
+    fields = {"leg_id": "luleå:anna", "contact_id": "luleå:anna", "queue": "kundcenter"} | fields
+    return story._tell(
+        kind, whole(seconds), visit, source=LOG, visit_id=visit, live=False, time_precision_ms=1000, **fields
+    )
+
+
+# ---- a caller's way through one queue
+
+
+def test_a_call_still_waiting_past_five_minutes_is_already_a_miss():
+    story = Scenario().entered(0, "anna")
+
+    assert story.day(at=300).misses == 0
+    assert story.day(at=300.001).misses == 1
+
+
+def test_an_answer_ends_the_wait_and_talk_runs_until_the_call_is_over():
+    story = Scenario().entered(0, "anna").answered(65.5, "anna").completed(125.5, "anna")
+    anna = story.visit("anna")
+
+    assert (anna.outcome, anna.wait_ms, anna.talk_ms, anna.ended_by) == (
+        Outcome.ANSWERED,
+        65_500,
+        60_000,
+        EndedBy.CALLER,
+    )
+    assert story.counts(200).answered_in_time == 1
+
+
+def test_waiting_callers_come_longest_first_with_the_oldest_wait():
+    story = Scenario().entered(30, "bo").entered(0, "anna").entered(60, "cia").answered(70, "bo")
+    now = story.live.snapshot(story.at(100)).total
+
+    assert [line.wait_ms for line in now.waiting] == [100_000, 40_000]
+    assert now.oldest_wait_ms == 100_000
+
+
+# ---- 10.1 re-entry, 10.2 overflow, 10.3 transfers
+
+
+def test_the_same_leg_entering_the_same_queue_again_is_a_second_visit_of_one_contact():
+    story = (
+        Scenario()
+        .entered(0, "anna", visit="luleå:anna@1")
+        .left(2, "anna", "timeout", visit="luleå:anna@1")
+        .entered(2.000059, "anna", visit="luleå:anna@2")
+        .left(4, "anna", "timeout", visit="luleå:anna@2")
+    )
+    first, second = story.visits()
+
+    assert [first.outcome, second.outcome] == [Outcome.TIMEOUT, Outcome.TIMEOUT]
+    assert second.entry_reason is EntryReason.REENTRY
+    assert second.prev_visit_id == first.visit_id
+    assert story.counts(10).abandoned == 0
+    assert story.counts(10).entered == 1
+    assert story.counts(10, level=Level.VISIT).entered == 2
+
+
+def test_an_overflowed_caller_is_judged_once_with_the_waits_added():
+    story = (
+        Scenario()
+        .entered(0, "anna")
+        .left(200, "anna", "timeout")
+        .entered(200.1, "anna", queue="bygglov")
+        .answered(320.1, "anna", queue="bygglov")
+    )
+
+    assert story.visit("anna").outcome is Outcome.OVERFLOW
+    assert story.visit("anna").next_queue == "bygglov"
+    assert story.contact("anna").wait_ms == 320_000
+    assert story.counts(400).answered_late == 1
+    assert story.counts(400, queue="kundcenter").answered_late == 1
+    assert story.counts(400, queue="bygglov").entered == 0
+    assert story.counts(400, queue="bygglov", level=Level.VISIT).answered_in_time == 1
+
+
+def test_an_overflowing_caller_still_waiting_has_the_earlier_wait_on_the_clock():
+    story = Scenario().entered(0, "anna").left(200, "anna", "timeout").entered(200, "anna", queue="bygglov")
+
+    assert story.counts(300).waiting_in_time == 1
+    assert story.counts(301).waiting_late == 1
+
+
+def test_a_transfer_never_changes_what_the_first_answer_settled():
+    story = (
+        Scenario()
+        .entered(0, "anna")
+        .answered(10, "anna")
+        .completed(20, "anna", ended_by=EndedBy.TRANSFER)
+        .entered(20, "anna", queue="bygglov")
+        .left(500, "anna", "abandoned", queue="bygglov")
+    )
+    anna = story.contact("anna")
+
+    assert (anna.outcome, anna.wait_ms, anna.wait_after_transfer_ms) == (Outcome.ANSWERED, 10_000, 480_000)
+    assert story.visit("anna", "bygglov").entry_reason is EntryReason.TRANSFER
+    assert story.counts(600).answered_in_time == 1
+
+
+def test_a_new_visit_may_open_before_the_old_one_is_over():
+    story = (
+        Scenario()
+        .entered(0, "anna")
+        .answered(10, "anna")
+        .entered(20, "anna", queue="bygglov")
+        .completed(20.5, "anna", ended_by=EndedBy.TRANSFER)
+        .left(25, "anna", "timeout", queue="bygglov")
+    )
+
+    assert [v.outcome for v in story.visits()] == [Outcome.ANSWERED, Outcome.TIMEOUT]
+    assert story.live.events["orphan"] == 0
+
+
+# ---- 10.4 to 10.7
+
+
+@pytest.mark.parametrize("outcome", ["timeout", "no_agents", "exit_key", "withdrawn", "callback", "closed", "lost"])
+def test_leaving_otherwise_is_never_counted_as_abandoned(outcome: str):
+    story = Scenario().entered(0, "anna").left(30, "anna", outcome)
+
+    assert story.counts(60).abandoned == 0
+    assert story.counts(60).left_otherwise == 1
+
+
+def test_a_call_rung_three_times_in_vain_and_then_given_up_is_one_abandonment():
+    story = Scenario().entered(0, "anna")
+    for ring in range(3):
+        story._ring(ring * 20, "anna", f"ring {ring}", "no_answer", after=18)
+    story.left(70, "anna")
+
+    assert story.counts(100).abandoned == 1
+    assert story.visit("anna").rings == 3
+    assert story.live.snapshot(story.at(100)).offers[""]["no_answer"] == 3
+
+
+# ---- 10.10 unknown starts
+
+
+def test_an_answer_of_a_caller_nobody_saw_enter_has_a_wait_worked_out_and_kept_from_the_histogram():
+    story = Scenario()._tell(
+        CallAnswered,
+        30,
+        "v",
+        visit_id="luleå:v",
+        queue="kundcenter",
+        leg_id="luleå:v",
+        wait_ms_reported=12_000,
+        agent_id="luleå:a",
+    )
+    visit = story.visits()[0]
+
+    assert (visit.start_known, visit.wait_ms, visit.time_basis) == (False, 12_000, TimeBasis.DERIVED)
+    assert story.counts(60).answered_in_time == 1
+    assert story.day(60).waits.answered == 0
+    assert story.live.events["orphan"] == 1
+
+
+def test_an_answer_without_any_start_is_counted_apart_and_widens_floor_and_ceiling():
+    story = Scenario().entered(0, "bo").answered(5, "bo")
+    story._tell(CallAnswered, 30, "v", visit_id="luleå:v", queue="kundcenter", leg_id="luleå:v")
+    day = story.day(60)
+
+    assert day.counts.answered_unjudged == 1
+    assert (day.headline, day.floor, day.ceiling) == (1.0, 0.5, 1.0)
+
+
+def test_the_end_of_an_unseen_call_tells_its_talk_and_its_wait():
+    story = Scenario()._tell(
+        CallCompleted,
+        100,
+        "v",
+        visit_id="luleå:v",
+        queue="kundcenter",
+        leg_id="luleå:v",
+        talk_ms_reported=60_000,
+        wait_ms_reported=10_000,
+        ended_by=EndedBy.AGENT,
+    )
+    visit = story.visits()[0]
+
+    assert (visit.outcome, visit.wait_ms, visit.start_known) == (Outcome.ANSWERED, 10_000, False)
+    assert visit.entered_at == story.at(30)
+
+
+# ---- 10.11 snapshots
+
+
+def test_a_caller_the_switch_no_longer_lists_is_unknown_and_in_no_formula():
+    story = Scenario().entered(0, "anna").entered(1, "bo").snapshot(60, "bo", waited=59)
+    day = story.day(61)
+
+    assert story.visit("anna").outcome is Outcome.UNKNOWN
+    assert story.visit("bo").outcome is Outcome.WAITING
+    assert (day.counts.unknown, day.counts.waiting, day.misses) == (1, 1, 0)
+
+
+def test_a_caller_only_the_switch_knows_appears_with_a_derived_start():
+    story = Scenario().snapshot(60, "anna", waited=45)
+    anna = story.visit("anna")
+
+    assert (anna.outcome, anna.start_known, anna.entered_at) == (Outcome.WAITING, False, story.at(15))
+    assert anna.entry_reason is EntryReason.UNKNOWN
+
+
+def test_a_caller_in_both_keeps_the_time_that_was_seen():
+    story = Scenario().entered(0, "anna").snapshot(60, "anna", waited=61)
+
+    assert len(story.visits()) == 1
+    assert story.visit("anna").entered_at == story.at(0)
+
+
+def test_a_caller_listed_with_too_short_a_wait_has_left_and_entered_anew_in_the_gap():
+    story = Scenario().entered(0, "anna").snapshot(60, "anna", waited=10)
+    first, second = story.visits()
+
+    assert (first.outcome, second.outcome) == (Outcome.UNKNOWN, Outcome.WAITING)
+    assert second.entered_at == story.at(50)
+
+
+def test_what_a_log_tells_later_amends_the_unknown():
+    story = Scenario().entered(0, "anna").snapshot(60)
+    logged(story, CallEntered, 0, "luleå:anna@log")
+    logged(story, CallLeft, 40, "luleå:anna@log", outcome=LeftOutcome.TIMEOUT)
+
+    assert [v.outcome for v in story.visits()] == [Outcome.TIMEOUT]
+    assert story.counts(61).unknown == 0
+
+
+def test_an_incomplete_snapshot_removes_nobody():
+    story = Scenario().entered(0, "anna").snapshot(60, complete=False)
+
+    assert story.visit("anna").outcome is Outcome.WAITING
+
+
+# ---- 10.12 restarts
+
+
+def test_a_restart_loses_those_who_wait_and_ends_those_who_talk():
+    story = Scenario().entered(0, "anna").entered(1, "bo").answered(5, "bo").restarted(30)
+
+    assert story.visit("anna").outcome is Outcome.LOST
+    assert story.visit("bo").outcome is Outcome.ANSWERED
+    assert story.visit("bo").ended_by is EndedBy.SYSTEM
+    assert story.counts(60).abandoned == 0
+    assert story.day(60).misses == 1
+
+
+def test_a_switch_that_says_it_began_after_the_callers_entered_has_lost_them():
+    story = Scenario().connected(-10).entered(0, "anna").disconnected(20)
+    story.connected(60, switch_started_at=story.at(55)).entered(70, "bo")
+
+    assert story.visit("anna").outcome is Outcome.LOST
+    assert story.visit("bo").outcome is Outcome.WAITING
+
+
+def test_the_finer_source_decides_who_hung_up_and_who_was_cut_off_by_a_restart():
+    story = Scenario().entered(0.2, "anna").left(29.7, "anna", "lost")
+    logged(story, CallEntered, 0.2, "luleå:anna@log")
+    logged(story, CallLeft, 29.7, "luleå:anna@log", outcome=LeftOutcome.ABANDONED)
+
+    assert [v.outcome for v in story.visits()] == [Outcome.LOST]
+
+
+def test_a_log_alone_takes_back_a_hang_up_that_was_a_restart():
+    story = Scenario()
+    logged(story, CallEntered, 0, "luleå:anna@log")
+    logged(story, CallLeft, 29, "luleå:anna@log", outcome=LeftOutcome.ABANDONED)
+    logged(story, CallLeft, 30, "luleå:anna@log", outcome=LeftOutcome.LOST, outcome_basis=OutcomeBasis.INFERRED)
+
+    assert [v.outcome for v in story.visits()] == [Outcome.LOST]
+
+
+# ---- 10.13 two sources of one call
+
+
+@pytest.mark.parametrize("first", ["manager", "log"])
+def test_two_sources_of_one_call_make_one_visit_whichever_speaks_first(first: str):
+    story = Scenario()
+
+    def manager() -> None:
+        story.entered(0.7, "anna").left(40.9, "anna", "exit_key", outcome_basis=OutcomeBasis.INFERRED)
+
+    def log() -> None:
+        logged(story, CallEntered, 0.7, "luleå:anna@log")
+        logged(story, CallLeft, 40.9, "luleå:anna@log", outcome=LeftOutcome.EXIT_KEY, key="1")
+
+    for tell in (manager, log) if first == "manager" else (log, manager):
+        tell()
+    anna = story.visits()
+
+    assert len(anna) == 1
+    assert (anna[0].outcome, anna[0].key, anna[0].wait_ms) == (Outcome.EXIT_KEY, "1", 40_200)
+    assert anna[0].outcome_basis is OutcomeBasis.STATED
+    assert anna[0].visit_id == "luleå:anna@kundcenter"
+
+
+def test_the_log_knows_that_a_withdrawn_caller_was_promised_a_callback():
+    story = Scenario().entered(0.5, "anna").left(5.5, "anna", "withdrawn")
+    logged(story, CallEntered, 0.5, "luleå:anna@log")
+    logged(story, CallLeft, 5.5, "luleå:anna@log", outcome=LeftOutcome.CALLBACK)
+
+    assert story.visit("anna").outcome is Outcome.CALLBACK
+
+
+def test_a_wait_with_a_fine_start_and_a_coarse_end_is_read_in_the_middle_of_its_second():
+    story = Scenario().entered(0.2, "anna")
+    logged(story, CallEntered, 0.2, "luleå:anna@log")
+    logged(story, CallLeft, 40.9, "luleå:anna@log", outcome=LeftOutcome.TIMEOUT)
+    anna = story.visit("anna")
+
+    assert anna.wait_ms == 40_300
+    assert anna.precision_ms == 1000
+
+
+# ---- refused
+
+
+def test_a_refused_caller_is_counted_but_never_entered():
+    story = Scenario().entered(0, "bo").answered(5, "bo").refused(10, "anna", "full").refused(11, "cia", "no_agents")
+    counts = story.counts(60)
+
+    assert (counts.entered, counts.refused, counts.dialled) == (1, 2, 3)
+    assert (counts.refused_full, counts.refused_no_agents) == (1, 1)
+
+
+def test_the_day_is_never_within_target_while_many_were_refused():
+    story = Scenario().connected(-7200)
+    for caller in range(30):
+        story.entered(caller, f"c{caller}").answered(caller + 1, f"c{caller}")
+    story.refused(40, "anna")
+    verdict = story.live.snapshot(story.at(60)).total.verdict
+
+    assert story.day(60).headline == 1.0
+    assert (verdict.status, verdict.reason) == (Status.AT_RISK, StatusReason.MANY_REFUSED)
+
+
+# ---- opening hours
+
+
+OPENING = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+
+
+def test_a_caller_from_before_opening_is_judged_from_opening_and_listed_apart():
+    story = Scenario(start=OPENING).entered(-600, "anna").answered(290, "anna")
+    counts = story.counts(400)
+
+    assert (counts.answered_in_time, counts.early) == (1, 1)
+    assert story.day(400).waits.max_seconds == 290
+
+
+def test_a_caller_settled_before_opening_is_outside_hours():
+    story = Scenario(start=OPENING).entered(-600, "anna").left(-60, "anna")
+    day = story.day(400)
+
+    assert (day.counts.entered, day.outside_hours.abandoned) == (0, 1)
+
+
+def test_a_caller_who_enters_at_seventeen_is_outside_hours_and_a_second_before_is_not():
+    closing = OPENING + timedelta(hours=9)
+    story = Scenario(start=closing).entered(-1, "anna").answered(200, "anna").entered(0, "bo").answered(9, "bo")
+    day = story.day(400)
+
+    assert (day.counts.answered, day.outside_hours.answered) == (1, 1)
+
+
+def test_entered_16_58_and_answered_17_04_belongs_to_the_hour_it_entered():
+    story = Scenario(start=OPENING + timedelta(hours=8, minutes=58)).entered(0, "anna").answered(360, "anna")
+    hours = story.live.intervals(story.at(400), OPENING, OPENING + timedelta(hours=10), "hour", Level.CONTACT, None)
+
+    assert [period.counts.answered_late for period in hours] == [0] * 8 + [1, 0]
+
+
+# ---- the feed
+
+
+def test_a_source_that_is_down_makes_its_queues_no_data():
+    story = Scenario().connected(-60).entered(0, "anna").answered(2, "anna").disconnected(10)
+    verdict = story.live.snapshot(story.at(20)).total.verdict
+
+    assert (verdict.status, verdict.reason) == (Status.NO_DATA, StatusReason.SOURCE_DOWN)
+
+
+def test_two_minutes_of_silence_in_open_hours_is_no_data():
+    story = Scenario().connected(-60).entered(0, "anna").answered(2, "anna")
+
+    assert story.live.snapshot(story.at(120)).total.verdict.status is Status.OK
+    assert story.live.snapshot(story.at(123)).total.verdict.reason is StatusReason.SOURCE_SILENT
+
+
+def test_before_anything_is_heard_there_is_no_data_and_no_number():
+    snapshot = Scenario().live.snapshot(TEN)
+
+    assert snapshot.total.verdict.status is Status.NO_DATA
+    assert snapshot.total.periods["day"].headline is None
+
+
+def test_the_same_event_twice_counts_once():
+    story = Scenario().entered(0, "anna").answered(5, "anna")
+    for event in list(story.events):
+        story.live.apply(event)
+
+    assert story.counts(60).entered == 1
+    assert story.live.events["duplicate"] == 2
+
+
+def test_queue_names_differ_only_in_case_for_a_switch_that_does_not_care():
+    story = Scenario().entered(0, "anna", queue="Kundcenter").entered(1, "bo", queue="kundcenter")
+
+    assert [queue.name for queue in story.live.snapshot(story.at(5)).queues] == ["Kundcenter"]
+    assert len(story.live.snapshot(story.at(5)).queues[0].waiting) == 2
+
+
+# ---- an illegal step is counted, never an error
+
+
+def test_ends_without_beginnings_and_answers_after_the_end_do_no_harm():
+    story = (
+        Scenario().left(5, "ghost").completed(6, "phantom").entered(10, "anna").left(20, "anna").answered(21, "anna")
+    )
+
+    assert story.live.events["orphan"] == 2
+    assert len(story.visits()) == 3
