@@ -34,11 +34,11 @@ EDGES = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0)
 TARGET = Target(since=date(2026, 1, 1))
 MONTH = Counts(answered_in_time=8200, answered_late=700, abandoned_short=500, abandoned_in_time=450, abandoned_late=150)
 DAY = Counts(
-    answered_in_time=212,
-    answered_late=17,
-    abandoned_short=6,
-    abandoned_in_time=5,
-    abandoned_late=2,
+    answered_in_time=232,
+    answered_late=9,
+    abandoned_short=4,
+    abandoned_in_time=3,
+    abandoned_late=1,
     timeout=1,
     refused_full=2,
     refused_unknown=1,
@@ -129,7 +129,7 @@ def period(
         )
         if answered
         else WaitFigures(),
-        coverage=coverage or Coverage(seen_minutes=130, recovered_minutes=2),
+        coverage=coverage or (Coverage(seen_minutes=130, recovered_minutes=2) if counts.entered else Coverage()),
         precision_seconds=precision_seconds,
     )
 

@@ -1,0 +1,652 @@
+// The wallboard: draws what the server sends, lets the waits tick in between, and says so when it can no longer know.
+// Numbers are written by the same rules as in texts.py; a test holds the two together.
+
+const STALE_MS = 10_000;
+const RECONNECT_MS = 15_000;
+const TURN_MS = 10_000;
+const TICK_MS = 200;
+const NONE = "–";
+const SPACE = "\u00a0";
+
+const page = JSON.parse(document.getElementById("page").textContent);
+const texts = page.texts;
+const wall = matchMedia("(min-width: 1200px) and (min-height: 600px)");
+const at = (id) => document.getElementById(id);
+
+// ---- words and numbers
+
+export function say(key, values = {}) {
+  return (texts[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** A share with one decimal, never rounded up across the target nor up to 100 %. */
+export function percent(ratio, target = null) {
+  if (ratio === null || ratio === undefined) return NONE;
+  let tenths = Math.floor(ratio * 1000 + 0.5);
+  for (const bound of [target, 1]) {
+    if (bound !== null && ratio < bound) tenths = Math.min(tenths, Math.ceil(bound * 1000 - 1e-6) - 1);
+  }
+  return say("percent", { number: `${Math.floor(tenths / 10)}${texts.decimal}${tenths % 10}` });
+}
+
+export function plainPercent(ratio) {
+  return say("percent", { number: (ratio * 100).toFixed(1).replace(/\.0$/, "").replace(".", texts.decimal) });
+}
+
+export function count(number) {
+  if (number === null || number === undefined) return NONE;
+  return String(number).replace(/\B(?=(\d{3})+$)/g, texts.thousands);
+}
+
+const clocks = new Map();
+function timeOfDay(moment, zone) {
+  if (!clocks.has(zone)) {
+    const parts = { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+    clocks.set(zone, new Intl.DateTimeFormat("sv-SE", parts));
+  }
+  const found = {};
+  for (const { type, value } of clocks.get(zone).formatToParts(moment)) found[type] = value;
+  return found;
+}
+
+export function clock(moment, zone, seconds = false) {
+  if (moment === null || moment === undefined) return NONE;
+  const { hour, minute, second } = timeOfDay(new Date(moment), zone);
+  const parts = [String(Number(hour)), minute];
+  if (seconds) parts.push(second);
+  return parts.join(texts.clock_separator);
+}
+
+export function wait(seconds) {
+  if (seconds === null || seconds === undefined) return NONE;
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (number) => String(number).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** A chosen length of time that does not break at the line's end: `5 min`. */
+export function span(seconds) {
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  const rest = seconds % 60;
+  const parts = [];
+  if (hours) parts.push(say("hours_short", { hours }));
+  if (minutes) parts.push(say("minutes_short", { minutes }));
+  if ((rest && !hours) || !parts.length) parts.push(say("seconds_short", { seconds: rest }));
+  return parts.join(" ").replaceAll(" ", SPACE);
+}
+
+// ---- small tools for the page
+
+function put(id, text) {
+  const element = at(id);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Elements by name, attributes and children; a name with a colon-free SVG tag is made in SVG's namespace. */
+const SVG = "http://www.w3.org/2000/svg";
+function svg(name, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+function html(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+function sign(name) {
+  return svg("svg", { "aria-hidden": "true", focusable: "false" }, svg("use", { href: `#sign-${name}` }));
+}
+
+/** A number with its unit written smaller: `87,4` and ` %`. */
+function putNumber(id, text, unit = "") {
+  const element = at(id);
+  const wanted = text + unit;
+  if (element.textContent === wanted) return;
+  element.replaceChildren(text, ...(unit ? [html("small", {}, unit)] : []));
+}
+function putPercent(id, text) {
+  const unit = text.match(/[\s\u00a0]?%$/)?.[0] ?? "";
+  putNumber(id, unit ? text.slice(0, -unit.length) : text, unit);
+}
+function putParts(id, parts) {
+  const element = at(id);
+  const wanted = parts.map(([text, mark, tone]) => `${text}|${mark ?? ""}|${tone ?? ""}`).join("\n");
+  if (element.dataset.parts === wanted) return;
+  element.dataset.parts = wanted;
+  element.replaceChildren(...parts.map(([text, mark, tone]) =>
+    html("span", tone ? { class: tone } : {}, ...(mark ? [sign(mark)] : []), text)));
+}
+function tone(element, names, chosen) {
+  for (const name of names) element.classList.toggle(name, name === chosen);
+}
+
+const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+
+// ---- what is known, and since when
+
+let board = page.board;
+let heardAt = performance.now();
+let heardOnce = false;
+let stale = false;
+let turn = 0;
+let turnedAt = performance.now();
+
+/** Real milliseconds since the last word, no further than we vouch for. */
+const age = () => Math.min(performance.now() - heardAt, STALE_MS);
+const serverNow = () => Date.parse(board.at) + (performance.now() - heardAt) * board.rate;
+/** How long the longest has waited by now; of a queue that nobody can see, what was last known. */
+function waited(queue) {
+  if (queue.oldest_wait_ms === null) return null;
+  return queue.oldest_wait_ms + (queue.trusted ? age() * board.rate : 0);
+}
+
+function urgency(milliseconds) {
+  if (milliseconds === null) return "";
+  if (milliseconds > board.target.limit_seconds * 1000) return "red";
+  return milliseconds >= board.target.amber_seconds * 1000 ? "amber" : "";
+}
+
+// ---- the tiles
+
+function drawTiles() {
+  const { total, target } = board;
+  const limit = span(target.limit_seconds);
+  const trusted = total.trusted && !stale;
+  for (const tile of document.querySelectorAll(".tile")) tile.classList.toggle("grey", !trusted);
+
+  putNumber("waiting", total.reason === "no_source" ? NONE : count(total.waiting));
+  at("waiting").classList.toggle("long", total.waiting > 99);
+  const waitingWords = !trusted ? [say("last_known")] : total.waiting === 0 ? [say("nobody_waits")]
+    : total.waiting_late ? [say("over_limit", { count: count(total.waiting_late), limit }), "out_of_reach", "bad"]
+      : [say("all_within", { limit }), "ok"];
+  putParts("waiting-under", [waitingWords]);
+  putParts("talking", [[`${say("talking")} ${count(total.talking)}`]]);
+
+  const { day } = total;
+  put("share-title", say("in_time_today", { limit }));
+  const words = percent(day?.headline ?? null, target.ratio);
+  putPercent("share", words);
+  at("share").classList.toggle("long", words.length > 6);
+  const met = day?.meets_target ?? null;
+  tone(at("share"), ["good", "watch"], met === null ? "" : met ? "good" : "watch");
+  const bounds = [];
+  if (day?.floor != null && day?.ceiling != null) {
+    bounds.push([`${say("floor", { floor: percent(day.floor, target.ratio) })} · ${say("ceiling", { ceiling: percent(day.ceiling, target.ratio) })}`]);
+  }
+  bounds.push([say("target", { target: plainPercent(target.ratio) }), met === null ? null : met ? "ok" : "at_risk", met === null ? "" : met ? "good" : "watch"]);
+  putParts("bounds", bounds);
+  putParts("definitions", definitions(day));
+  drawShare(day);
+  drawStaff(total.staff);
+}
+
+/** The headline's own definition first, with D3 and D1 beside it. */
+function definitions(period) {
+  const { definition, limit_seconds: limit } = board.target;
+  const others = ["D3", "D1", "D2"].filter((name) => name !== definition).slice(0, 2);
+  const share = (name) => percent(period?.service_level[name] ?? null, board.target.ratio);
+  return [
+    [`${definition} ${say(`definition.${definition}`, { limit: span(limit) })}`],
+    ...others.map((name) => [`${name} ${share(name)}`]),
+  ];
+}
+
+function drawShare(day) {
+  const goal = board.target.ratio;
+  const shown = [day?.headline, day?.floor].filter((ratio) => ratio != null);
+  const low = Math.min(0.5, ...shown) < 0.5 ? 0 : 0.5;
+  const place = (ratio) => `${(Math.max(0, Math.min(1, (ratio - low) / (1 - low))) * 100).toFixed(2)}%`;
+  const parts = [svg("rect", { class: "track", x: 0, y: "35%", width: "100%", height: "30%", rx: 3 })];
+  if (day?.floor != null && day?.ceiling != null) {
+    const width = (day.ceiling - Math.max(low, day.floor)) / (1 - low) * 100;
+    parts.push(svg("rect", { class: "band", x: place(day.floor), y: "15%", width: `${Math.max(0.4, width).toFixed(2)}%`, height: "70%", rx: 3 }));
+  }
+  parts.push(svg("rect", { class: "goal", x: place(goal), y: "-15%", width: 3, height: "130%" }));
+  if (day?.headline != null) parts.push(svg("circle", { class: "mark", cx: place(day.headline), cy: "50%", r: "0.5em" }));
+  at("scale").replaceChildren(...parts);
+}
+
+function drawStaff(staff) {
+  if (!staff.known) {
+    putNumber("staff", NONE);
+    putParts("staff-under", [[say("staff_unknown")]]);
+    at("staff-scale").replaceChildren();
+    return;
+  }
+  putNumber("staff", count(staff.available), ` / ${count(staff.staffed)} ${say("staffed").toLowerCase()}`);
+  const parts = ["busy", "ringing", "wrapup", "paused", "unreachable"]
+    .filter((state) => staff[state])
+    .map((state) => [`${say(state)} ${count(staff[state])}`]);
+  putParts("staff-under", staff.staffed ? parts : [[say("nobody_staffed")]]);
+  const people = [["free", staff.available], ["busy", staff.ringing + staff.busy + staff.wrapup], ["paused", staff.staffed - staff.available - staff.ringing - staff.busy - staff.wrapup]];
+  const boxes = people.flatMap(([kind, number]) => Array(Math.max(0, number)).fill(kind));
+  const wide = 100 / Math.max(boxes.length, 8);
+  at("staff-scale").replaceChildren(...boxes.map((kind, n) =>
+    svg("rect", { class: kind, x: `${(n * wide + 0.4).toFixed(2)}%`, y: "8%", width: `${(wide - 1.4).toFixed(2)}%`, height: "84%", rx: 3 })));
+}
+
+function tickWaits() {
+  const { total, target } = board;
+  const milliseconds = waited(total);
+  const limit = span(target.limit_seconds);
+  const text = wait(milliseconds === null ? null : milliseconds / 1000);
+  putNumber("oldest", text);
+  tone(at("oldest"), ["long", "longer"], text.length > 5 ? "longer" : text.length > 4 ? "long" : "");
+  const trusted = total.trusted && !stale;
+  const urgent = urgency(milliseconds);
+  tone(at("tile-oldest"), ["amber", "red"], trusted ? urgent : "");
+  putParts("oldest-under", [!trusted ? [say("last_known")] : urgent === "red" ? [say("past_limit", { limit }), "out_of_reach"]
+    : urgent === "amber" ? [say("near_limit", { limit }), "at_risk"]
+      : milliseconds === null ? [say("nobody_waits")] : [say("within_limit", { limit }), "ok"]]);
+  const longest = board.queues.length > 1 ? board.queues.filter((queue) => queue.oldest_wait_ms !== null)
+    .reduce((most, queue) => (most === null || queue.oldest_wait_ms > most.oldest_wait_ms ? queue : most), null) : null;
+  putParts("oldest-queue", longest ? [[longest.name]] : []);
+}
+
+// ---- how the day stands
+
+function drawStanding() {
+  const { total, target, month } = board;
+  const verdict = at("verdict");
+  verdict.className = `verdict ${total.status}${total.trusted && !stale ? "" : " grey"}`;
+  at("verdict-sign").setAttribute("href", `#sign-${total.status}`);
+  const values = {
+    target: plainPercent(target.ratio),
+    limit: span(target.limit_seconds),
+    refused_limit: plainPercent(target.refused_limit_ratio),
+  };
+  put("verdict-word", say(`status.${total.status}`));
+  put("verdict-reason", say(`reason.${total.reason}`, values));
+  put("verdict-fact", total.under_target_now && total.reason !== "under_target_so_far" ? say("target_not_met") : "");
+
+  const { day } = total;
+  const facts = [
+    [say("entered"), count(day?.entered)],
+    [say("abandoned"), count(day?.abandoned)],
+    [say("refused"), count(day?.refused), day?.refused ? percent(day.refused_ratio, target.refused_limit_ratio) : ""],
+  ];
+  if (total.expected_wait_seconds !== null) facts.push([say("expected_wait"), wait(total.expected_wait_seconds)]);
+  facts.push([say("month"), percent(month?.headline ?? null, target.ratio)]);
+  const list = at("facts");
+  list.classList.toggle("grey", stale || !total.trusted);
+  const wanted = JSON.stringify(facts);
+  if (list.dataset.shown === wanted) return;
+  list.dataset.shown = wanted;
+  list.replaceChildren(...facts.map(([name, number, beside]) => {
+    const note = beside ? [html("small", {}, beside)] : [];
+    return html("div", {}, html("dt", {}, name), html("dd", {}, number, ...note));
+  }));
+}
+
+// ---- today's curve
+
+function legend(kind) {
+  const box = svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" });
+  if (kind === "share") {
+    box.append(svg("path", { class: "share-line", d: "M0 8h16" }), svg("circle", { class: "dot-over", cx: 8, cy: 8, r: 4 }));
+  } else {
+    box.append(svg("rect", { class: kind, x: 1, y: 1, width: 14, height: 14, rx: 2 }));
+    if (kind === "late") box.append(svg("path", { class: "hatch", d: "M1 10 10 1M5 15 15 5" }));
+    if (kind === "lost") box.append(svg("path", { class: "hatch", d: "M1 8h14" }));
+  }
+  return box;
+}
+
+function drawCurve() {
+  const { curve, zone, target } = board;
+  const minutes = Math.round((curve?.step_seconds ?? 1800) / 60);
+  put("curve-title", say("curve", { minutes }));
+  at("curve").classList.toggle("grey", stale);
+  const place = at("drawing");
+  const bars = curve?.bars ?? [];
+  const nothing = bars.length ? [] : [html("p", { class: "nothing" }, say("curve_empty"))];
+  if (!curve) {
+    place.replaceChildren(...nothing);
+    at("curve-key").replaceChildren();
+    return;
+  }
+  const kinds = [["in-time", "curve_in_time"], ["late", "curve_late"], ["lost", "curve_lost"], ["still", "curve_waiting"], ["share", "curve_share"]];
+  at("curve-key").replaceChildren(...kinds.map(([kind, key]) => html("li", {}, legend(kind), say(key))));
+
+  const { width, height } = place.getBoundingClientRect();
+  if (!width || !height) return;
+  const em = rem() * (wall.matches ? 1.125 : 1);
+  const left = em * 3.4;
+  const right = width - em * 0.5;
+  const bottom = height - em * 1.6;
+  const shareTop = em * 0.8;
+  const shareBottom = Math.max(shareTop + em * 2.5, height * 0.34);
+  const barsTop = shareBottom + em * 1.6;
+  const from = Date.parse(curve.from);
+  const until = Date.parse(curve.to);
+  const x = (time) => left + (time - from) / (until - from) * (right - left);
+  const sum = (bar) => bar.in_time + bar.late + bar.lost + bar.waiting;
+  const most = nice(Math.max(0, ...bars.map(sum)));
+  const y = (calls) => bottom - calls / most * (bottom - barsTop);
+  const low = Math.min(0.7, ...bars.filter((bar) => bar.headline !== null).map((bar) => Math.floor(bar.headline * 10) / 10));
+  const share = (ratio) => shareBottom - (ratio - low) / (1 - low) * (shareBottom - shareTop);
+  const drawn = svg("svg", { role: "img", "aria-label": summary(bars) });
+
+  const hour = 3_600_000;
+  const every = (until - from) / hour * em * 4 > right - left ? 2 : 1;
+  for (let time = Math.ceil(from / hour) * hour, n = 0; time <= until; time += hour, n += 1) {
+    drawn.append(svg("path", { class: "axis", d: `M${x(time)} ${bottom}v${em * 0.3}` }));
+    if (n % every) continue;
+    const anchor = x(time) > right - em ? "end" : "middle";
+    drawn.append(svg("text", { x: x(time), y: height - em * 0.2, "text-anchor": anchor }, clock(time, zone).replace(/[.:]00$/, "")));
+  }
+  for (const calls of [0, most / 2, most]) {
+    drawn.append(svg("path", { class: "axis", d: `M${left} ${y(calls)}H${right}` }));
+    drawn.append(svg("text", { x: left - em * 0.5, y: y(calls) + em * 0.35, "text-anchor": "end" }, String(calls)));
+  }
+  drawn.append(svg("path", { class: "axis", d: `M${left} ${shareBottom}H${right}M${left} ${shareTop}H${right}` }));
+  drawn.append(svg("path", { class: "goal-line", d: `M${left} ${share(target.ratio)}H${right}` }));
+  drawn.append(svg("text", { class: "target-text", x: left - em * 0.5, y: share(target.ratio) + em * 0.35, "text-anchor": "end" }, plainPercent(target.ratio)));
+  if (Math.abs(shareBottom - share(target.ratio)) > em * 1.2) {
+    drawn.append(svg("text", { x: left - em * 0.5, y: shareBottom + em * 0.35, "text-anchor": "end" }, plainPercent(low)));
+  }
+
+  const step = curve.step_seconds * 1000;
+  const gap = Math.max(1.5, (x(from + step) - x(from)) * 0.12);
+  for (const bar of bars) {
+    const start = Date.parse(bar.at);
+    const wide = x(start + step) - x(start) - gap;
+    let stacked = 0;
+    for (const [kind, calls] of [["in-time", bar.in_time], ["late", bar.late], ["lost", bar.lost], ["still", bar.waiting]]) {
+      if (!calls) continue;
+      const box = { x: x(start) + gap / 2, y: y(stacked + calls), width: wide, height: Math.max(1, y(stacked) - y(stacked + calls) - 1) };
+      drawn.append(svg("rect", { class: kind, ...box }));
+      if (kind === "late") drawn.append(hatch(box, em * 0.45));
+      if (kind === "lost") drawn.append(svg("path", { class: "hatch", d: `M${box.x} ${box.y + box.height / 2}h${wide}` }));
+      stacked += calls;
+    }
+  }
+  const middle = (bar) => x(Date.parse(bar.at) + step / 2);
+  const known = bars.filter((bar) => bar.headline !== null);
+  drawn.append(svg("path", { class: "share-line", d: known.map((bar, n) => `${n ? "L" : "M"}${middle(bar)} ${share(bar.headline)}`).join("") }));
+  for (const bar of known) {
+    const under = bar.headline < target.ratio;
+    drawn.append(under
+      ? svg("path", { class: "dot-under", d: diamond(middle(bar), share(bar.headline), em * 0.42) })
+      : svg("circle", { class: "dot-over", cx: middle(bar), cy: share(bar.headline), r: em * 0.3 }));
+  }
+  place.replaceChildren(drawn, ...nothing);
+}
+
+function nice(calls) {
+  for (const top of [4, 6, 8, 10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 400, 500, 600, 800, 1000]) {
+    if (calls <= top) return top;
+  }
+  return Math.ceil(calls / 1000) * 1000;
+}
+function diamond(x, y, size) {
+  return `M${x} ${y - size}L${x + size} ${y}L${x} ${y + size}L${x - size} ${y}Z`;
+}
+/** Slanted strokes inside a box, so that late calls are told apart without colour. */
+function hatch({ x, y, width, height }, step) {
+  let d = "";
+  for (let offset = step; offset < width + height; offset += step * 1.6) {
+    const x1 = Math.max(0, offset - height);
+    const x2 = Math.min(width, offset);
+    d += `M${x + x1} ${y + Math.min(height, offset)}L${x + x2} ${y + Math.max(0, offset - width)}`;
+  }
+  return svg("path", { class: "hatch", d });
+}
+function summary(bars) {
+  const sum = (field) => bars.reduce((total, bar) => total + bar[field], 0);
+  const [in_time, late, lost] = [sum("in_time"), sum("late"), sum("lost")];
+  return say("curve_summary", { entered: in_time + late + lost + sum("waiting"), in_time, late, lost });
+}
+
+// ---- the queues
+
+/** How many rows there is room for; on a phone, or where the page scrolls, all of them. */
+function room(columns) {
+  if (!wall.matches) return Infinity;
+  const rows = at("rows");
+  const height = Number(getComputedStyle(rows).getPropertyValue("--row")) * rem();
+  return Math.max(1, Math.floor((rows.clientHeight + 1) / height)) * columns;
+}
+
+/** Which queues are on screen: all if they fit; else those past the limit always, and the rest a page at a time. */
+function drawQueues() {
+  const { queues } = board;
+  const lower = at("lower");
+  const several = queues.length > 1;
+  lower.classList.toggle("several", several);
+  at("queues").hidden = !several;
+  if (!several) {
+    lower.classList.remove("crowded");
+    return;
+  }
+  const late = queues.filter((queue) => urgency(waited(queue)) === "red").sort((a, b) => waited(b) - waited(a));
+  lower.classList.remove("crowded");
+  let slots = room(1);
+  if (queues.length > slots && late.length >= slots) {
+    lower.classList.add("crowded");
+    slots = room(2);
+  }
+  let shown = queues;
+  let pages = 1;
+  let now = 0;
+  if (queues.length > slots) {
+    const pinned = late.length < slots ? late : [];
+    const rest = queues.filter((queue) => !pinned.includes(queue));
+    if (!pinned.length && late.length) rest.sort((a, b) => (waited(b) ?? -1) - (waited(a) ?? -1));
+    const size = slots - pinned.length;
+    pages = Math.ceil(rest.length / size);
+    now = turn % pages;
+    shown = [...pinned, ...rest.slice(now * size, now * size + size)];
+  }
+  put("page-of", pages > 1 ? say("queue_page", { page: now + 1, pages }) : "");
+  fillRows(shown);
+}
+
+function fillRows(shown) {
+  const rows = at("rows");
+  while (rows.children.length > shown.length) rows.lastElementChild.remove();
+  while (rows.children.length < shown.length) rows.append(emptyRow());
+  shown.forEach((queue, n) => fillRow(rows.children[n], queue));
+}
+
+function emptyRow() {
+  const cell = (key, ...classes) => html("span", {}, html("span", { class: "words" }, key ? `${say(key)} ` : ""), html("span", { class: classes.join(" ") }));
+  const name = html("span", { class: "name" }, sign("no_data"), html("span", {}), html("span", { class: "words" }));
+  return html("li", {}, html("div", { class: "row" }, name, cell("queue_waiting"), cell("queue_oldest", "pill"), cell("queue_share"), cell("queue_staff")));
+}
+
+function fillRow(item, queue) {
+  const milliseconds = waited(queue);
+  const trusted = queue.trusted && !stale;
+  const status = queue.open || queue.waiting ? queue.status : "closed";
+  const row = item.firstElementChild;
+  row.className = `row ${status} ${trusted ? urgency(milliseconds) : "grey"}`;
+  const [name, ...cells] = row.children;
+  name.querySelector("use").setAttribute("href", `#sign-${status}`);
+  write(name.children[1], queue.name);
+  write(name.children[2], status === "closed" ? say("queue_closed") : say(`status.${status}`));
+  const staff = queue.staff.known ? [count(queue.staff.available), ` / ${count(queue.staff.staffed)}`] : [NONE, ""];
+  const over = urgency(milliseconds) === "red" && trusted;
+  const numbers = [count(queue.waiting), (over ? "! " : "") + wait(milliseconds === null ? null : milliseconds / 1000), percent(queue.day?.headline ?? null, board.target.ratio)];
+  numbers.forEach((text, n) => write(cells[n].lastElementChild, text));
+  const last = cells[3].lastElementChild;
+  if (last.textContent !== staff.join("")) last.replaceChildren(staff[0], html("small", {}, staff[1]));
+}
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// ---- whether it can be trusted
+
+function alarms() {
+  const { sources, zone, total } = board;
+  const found = [];
+  if (stale) found.push(["no_contact", say("stale", { clock: clock(Date.parse(board.at), zone, true) }), say("stale_detail"), ""]);
+  const down = sources.filter((source) => !source.up && !source.is_log);
+  for (const source of down) {
+    const named = board.several_switches ? "_named" : "";
+    const key = source.since ? "no_contact" : "no_contact_ever";
+    found.push(["no_contact", say(key + named, { clock: clock(source.since, zone), switch: source.switch }), say("no_contact_detail"), ""]);
+  }
+  if (total.reason === "no_source" || !sources.length) found.push(["no_contact", say("no_source"), say("no_contact_detail"), ""]);
+  if (!down.length && total.reason === "source_silent") {
+    const last = sources.map((source) => source.last_event_at).filter(Boolean).sort().at(-1);
+    found.push(["no_contact", say("silent", { clock: clock(last, zone) }), say("no_contact_detail"), ""]);
+  }
+  if (!board.journal_up) found.push(["at_risk", say("journal_down"), "", "milder"]);
+  return found;
+}
+
+function drawAlarms() {
+  const found = alarms();
+  const place = at("alarm");
+  const wanted = JSON.stringify(found);
+  if (place.dataset.shown === wanted) return false;
+  place.dataset.shown = wanted;
+  place.replaceChildren(...found.map(([mark, words, detail, kind]) =>
+    html("div", { class: `alarm ${kind}` }, sign(mark), html("div", {}, html("strong", {}, words), ...(detail ? [html("span", {}, detail)] : [])))));
+  return true;
+}
+
+function drawFoot() {
+  const { zone, target, total, rate } = board;
+  const contact = board.sources.length && board.sources.every((source) => source.up) ? say("source_up") : "";
+  const updated = heardOnce || stale ? say("updated", { clock: clock(Date.parse(board.at), zone, true) }) : say("connecting");
+  put("fresh", [updated, ...(contact && !stale ? [contact] : [])].join(" · "));
+  const measured = [];
+  if (total.day?.coverage_ratio != null) measured.push(`${say("coverage")} ${percent(total.day.coverage_ratio)}`);
+  if (total.day?.precision_seconds >= 0.5) measured.push(say("precision", { seconds: Math.round(total.day.precision_seconds) }));
+  if (rate !== 1) measured.push(say("simulated", { rate: count(Math.round(rate)) }));
+  put("measured", measured.join(" · "));
+  const note = say("definition_note", {
+    target: plainPercent(target.ratio),
+    limit: span(target.limit_seconds),
+    definition: target.definition,
+    words: say(`definition_long.${target.definition}`, { limit: span(target.limit_seconds), short: span(target.short_abandon_seconds) }),
+  });
+  put("definition", target.since ? `${note}, ${say("definition_since", { date: target.since })}` : note);
+}
+
+// ---- night
+
+function drawNight() {
+  const { total, target, hours } = board;
+  const { day } = total;
+  const limit = span(target.limit_seconds);
+  put("opening", hours.opening[page.language]);
+  const none = !day?.entered;
+  putParts("result-share", [none ? [NONE] : [percent(day.headline, target.ratio), day.meets_target ? "ok" : "at_risk"]]);
+  tone(at("result-share"), ["good", "watch"], none || day.meets_target === null ? "" : day.meets_target ? "good" : "watch");
+  putParts("result-words", none ? [[say("result_none")]] : [
+    [say("in_time_period", { limit })],
+    [`${target.definition} ${say(`definition.${target.definition}`, { limit })}`],
+    [say("target", { target: plainPercent(target.ratio) })],
+  ]);
+  putParts("result-counts", none ? [] : [
+    [`${say("entered")} ${count(day.entered)}`],
+    [`${say("abandoned")} ${count(day.abandoned)}`],
+    [`${say("refused")} ${count(day.refused)}`],
+  ]);
+  at("result").classList.toggle("grey", stale || !total.trusted);
+}
+
+// ---- all of it
+
+function draw() {
+  const { hours, night } = board;
+  document.body.dataset.view = night ? "night" : "day";
+  at("day").hidden = night;
+  at("night").hidden = !night;
+  put("organisation", board.organisation);
+  put("date", hours.date[page.language]);
+  put("hours", hours.open ? (hours.closes_at ? say("open_until", { clock: clock(hours.closes_at, board.zone) }) : "") : night ? "" : say("closed"));
+  put("note", hours.note);
+  document.body.toggleAttribute("data-dead", board.sources.some((source) => !source.up) || !board.sources.length);
+  document.body.toggleAttribute("data-stale", stale);
+  drawAlarms();
+  drawFoot();
+  if (night) {
+    drawNight();
+  } else {
+    drawTiles();
+    drawStanding();
+    drawQueues();
+    drawCurve();
+  }
+  tick();
+}
+
+function tick() {
+  const now = performance.now();
+  const quiet = now - heardAt > STALE_MS;
+  if (quiet !== stale) {
+    stale = quiet;
+    draw();
+    return;
+  }
+  const words = clock(serverNow(), board.zone);
+  put("clock", words);
+  put("night-clock", words);
+  if (!board.night) {
+    tickWaits();
+    if (now - turnedAt > TURN_MS) {
+      turnedAt = now;
+      turn += 1;
+      const rows = at("rows");
+      rows.classList.remove("turning");
+      void rows.offsetWidth;
+      if (at("page-of").textContent) rows.classList.add("turning");
+    }
+    drawQueues();
+  }
+}
+
+function hear(fresh) {
+  if (fresh.version !== page.board.version && sessionStorage.getItem("reloaded-for") !== fresh.version) {
+    sessionStorage.setItem("reloaded-for", fresh.version);
+    location.reload();
+    return;
+  }
+  board = fresh;
+  heardAt = performance.now();
+  heardOnce = true;
+  stale = false;
+  draw();
+}
+
+// EventSource reconnects by itself, but not from everything: an error page or a proxy's silence ends it for good.
+let stream = null;
+let triedAt = 0;
+function listen() {
+  stream?.close();
+  triedAt = performance.now();
+  stream = new EventSource("/api/v1/stream");
+  stream.onmessage = (event) => hear(JSON.parse(event.data));
+}
+function watch() {
+  const now = performance.now();
+  if (now - heardAt > RECONNECT_MS && now - triedAt > RECONNECT_MS) listen();
+}
+
+let drawnSize = "";
+new ResizeObserver(() => {
+  const { width, height } = at("drawing").getBoundingClientRect();
+  const size = `${Math.round(width)}x${Math.round(height)}`;
+  if (size === drawnSize || board.night) return;
+  drawnSize = size;
+  drawCurve();
+}).observe(at("drawing"));
+addEventListener("resize", draw);
+addEventListener("online", listen);
+
+draw();
+listen();
+setInterval(tick, TICK_MS);
+setInterval(watch, 1000);
+document.documentElement.dataset.ready = "";

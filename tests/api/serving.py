@@ -1,0 +1,99 @@
+"""A real uvicorn on a free loopback port, in a thread of its own, and a real Chromium to look at it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+
+import uvicorn
+from fastapi import FastAPI
+from playwright.sync_api import Browser, sync_playwright
+
+from queue_monitor.api import create_app
+from queue_monitor.clock import ManualClock
+from queue_monitor.model import Snapshot
+from tests.api.sample import FakeFigures
+
+CHROMIUM = Path("/usr/bin/chromium")
+_QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Server:
+    """One application, served until told to stop; `show` publishes from the serving thread."""
+
+    def __init__(self, first: Snapshot, *, language: str = "sv") -> None:
+        self.figures = FakeFigures(first)
+        self._started = threading.Event()
+        app = create_app(self.figures, ManualClock(first.at), language=language)
+        self._uvicorn = _Uvicorn(app, self._started)
+        self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._started.wait(20), "uvicorn did not start"
+
+    @property
+    def address(self) -> str:
+        port = self._uvicorn.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Publish, and return when it is the newest."""
+        shown = threading.Event()
+
+        def publish() -> None:
+            self.figures.show(snapshot)
+            shown.set()
+
+        self._uvicorn.loop.call_soon_threadsafe(publish)
+        assert shown.wait(10)
+
+    def stop(self) -> None:
+        """At once: boards that still listen are cut off."""
+        self._uvicorn.should_exit = self._uvicorn.force_exit = True
+        self._thread.join(20)
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, app: FastAPI, started: threading.Event) -> None:
+        super().__init__(
+            uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        self._up = started
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
+        self._up.set()
+
+
+@contextmanager
+def serving(first: Snapshot, *, language: str = "sv") -> Iterator[Server]:
+    server = Server(first, language=language)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    assert CHROMIUM.exists(), "the wallboard is tested in Chromium: install the Debian package `chromium`"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(_QUIET))
+        try:
+            yield browser
+        finally:
+            browser.close()

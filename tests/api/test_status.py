@@ -1,0 +1,135 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from msgspec.structs import replace
+
+from queue_monitor.api import shapes, status_body
+from queue_monitor.api.board import board
+from queue_monitor.api.status import meets_target
+from queue_monitor.events import AgentActivity
+from queue_monitor.model import AgentNow, Counts, Target
+from tests.api import sample
+from tests.test_metrics import EVERY_STATE, State
+
+
+def status(snapshot: Any) -> Any:
+    return json.loads(status_body(snapshot))
+
+
+@pytest.mark.parametrize("state", EVERY_STATE)
+def test_the_status_is_what_its_documentation_says(state: State) -> None:
+    document = {"$ref": "#/components/schemas/StatusBody", "components": {"schemas": shapes.components()}}
+
+    Draft202012Validator(document).validate(status(state()))
+
+
+def test_the_same_snapshot_gives_the_same_bytes() -> None:
+    assert status_body(sample.rush()) == status_body(sample.rush())
+
+
+def test_the_worked_month_is_reproduced() -> None:
+    month = status(sample.calm())["total"]["periods"]["month"]
+
+    assert {name: round(ratio, 3) for name, ratio in month["service_level"].items()} == {
+        "D1": 0.921,
+        "D2": 0.82,
+        "D3": 0.863,
+        "D4": 0.906,
+        "D5": 0.915,
+    }
+    assert month["headline"] == month["service_level"]["D2"]
+    assert (month["answered"], month["abandoned"], month["meets_target"]) == (8900, 1100, False)
+
+
+def test_every_entered_call_is_in_exactly_one_place() -> None:
+    for state in EVERY_STATE:
+        for face in (status(state())["total"], *status(state())["queues"]):
+            for period in (*face["periods"].values(), face["visits_today"]):
+                still = period["waiting_in_time"] + period["waiting_late"]
+                ended = period["answered"] + period["abandoned"] + period["left_otherwise"]
+                assert period["entered"] == ended + period["unknown"] + period["excluded"] + still
+                assert period["left_otherwise"] == sum(period["left"].values())
+                assert period["dialled"] == period["entered"] + period["refused_total"]
+
+
+def test_no_calls_means_null_never_a_hundred_percent() -> None:
+    day = status(sample.no_calls())["total"]["periods"]["day"]
+
+    assert (day["headline"], day["meets_target"], day["floor"], day["waits"]["p50_seconds"]) == (None,) * 4
+
+
+def test_a_share_just_under_the_target_does_not_meet_it() -> None:
+    target = Target(ratio=0.9)
+
+    assert meets_target(8999 / 10000, target) is False
+    assert meets_target(9000 / 10000, target) is True
+    assert meets_target(9 * 10**12 / 10**13, target) is True
+    assert meets_target((9 * 10**12 - 1) / 10**13, target) is False
+    assert meets_target(None, target) is None
+
+
+def test_unknown_staff_is_null_not_nought() -> None:
+    assert status(sample.empty())["agents"] == {
+        "known": False,
+        "staffed": None,
+        "available": None,
+        "ringing": None,
+        "busy": None,
+        "wrapup": None,
+        "paused": None,
+        "unreachable": None,
+        "logged_out": None,
+    }
+
+
+def test_nothing_tells_who() -> None:
+    agent = AgentNow(agent_id="pbx:SIP/anna", state=AgentActivity.BUSY, reason=None, queues=("Kundcenter",), since=None)
+    body = status_body(replace(sample.rush(), agents=(agent,))).decode()
+
+    assert "anna" not in body
+    assert "visit_id" not in body
+    assert "pbx:Kundcenter" not in body
+
+
+def test_times_are_utc() -> None:
+    moved = replace(sample.calm(), at=sample.local(10, 12).astimezone(sample.ZONE))
+
+    assert status(moved)["generated_at"] == "2026-03-02T09:12:00Z"
+
+
+def test_one_board_holds_what_the_status_says() -> None:
+    snapshot = sample.rush()
+    shown, said = board(snapshot), status(snapshot)
+
+    assert shown.total.waiting == said["total"]["waiting"]
+    assert shown.total.day is not None
+    assert shown.total.day.headline == said["total"]["periods"]["day"]["headline"]
+    assert shown.total.day.floor == said["total"]["periods"]["day"]["floor"]
+    assert shown.total.waiting_late == 3
+    assert [queue.name for queue in shown.queues] == [queue["name"] for queue in said["queues"]]
+
+
+def test_the_curve_runs_from_opening_to_closing_not_through_the_night() -> None:
+    curve = board(sample.calm()).curve
+
+    assert curve is not None
+    assert (curve.from_, curve.to) == (sample.local(8), sample.local(17))
+    assert sum(bar.in_time + bar.late + bar.lost + bar.waiting for bar in curve.bars) == 14 + 26 + 31 + 34 + 29
+
+
+def test_the_curve_begins_earlier_when_somebody_called_earlier() -> None:
+    snapshot = sample.calm()
+    early = [
+        replace(bar, counts=Counts(abandoned_late=1)) if bar.start == sample.local(6, 30) else bar
+        for bar in snapshot.today
+    ]
+
+    curve = board(replace(snapshot, today=tuple(early))).curve
+
+    assert curve is not None
+    assert curve.from_ == datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+    assert curve.bars[0].lost == 1
+    assert timedelta(seconds=curve.step_seconds) == timedelta(minutes=30)

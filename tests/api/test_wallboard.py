@@ -1,0 +1,434 @@
+"""The page in a real Chromium: what it shows, when it says that it cannot know, and that everybody can read it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from msgspec.structs import replace
+from playwright.sync_api import Browser, Page, expect
+
+from queue_monitor import texts
+from queue_monitor.model import Snapshot, StatusReason, Verdict
+from tests.api import sample
+from tests.api.serving import Server, chromium, serving
+from tests.test_texts import SHARES, WAITS
+
+Look = Callable[..., Page]
+
+STATES: dict[str, Callable[[], Snapshot]] = {
+    "empty": sample.empty,
+    "no_calls": sample.no_calls,
+    "calm": sample.calm,
+    "rush": sample.rush,
+    "out_of_reach": sample.out_of_reach,
+    "dead_source": sample.dead_source,
+    "night": sample.night,
+    "twenty": sample.twenty,
+    "all_twenty_late": lambda: sample.twenty(20),
+}
+WALL = (1920, 1080)
+SCREENS = {"wall": WALL, "4k": (3840, 2160), "small_wall": (1366, 768), "phone": (390, 844)}
+AA = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], "resultTypes": ["violations"]}
+
+# Where text runs out of the screen, out of its box, or into other text.
+UNREADABLE = """() => {
+  const found = [];
+  const texts = [];
+  const seen = (element) => element.checkVisibility() && !element.closest('.words, .sprite, [hidden], noscript');
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (!node.textContent.trim() || !seen(node.parentElement) || node.parentElement.closest('script')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) if (box.width && box.height) texts.push([node, box]);
+  }
+  const near = 1.5;
+  const scrolls = document.documentElement.scrollHeight > innerHeight + 1;
+  for (const [node, box] of texts) {
+    const words = node.textContent.trim();
+    if (box.left < -near || box.right > innerWidth + near) found.push(`outside the screen: ${words}`);
+    if (innerWidth >= 1200 && (scrolls || box.bottom > innerHeight + near)) found.push(`below the screen: ${words}`);
+    const holder = node.parentElement.closest('.tile, .panel, .verdict, .facts, .alarm, .row, .drawing');
+    if (holder) {
+      const edge = holder.getBoundingClientRect();
+      const inset = Math.min(box.height * 0.2, 20);
+      if (box.left < edge.left - near || box.right > edge.right + 8
+        || box.top + inset < edge.top - near || box.bottom - inset > edge.bottom + near) {
+        found.push(`outside its box: ${words}`);
+      }
+    }
+  }
+  for (let a = 0; a < texts.length; a += 1) {
+    for (let b = a + 1; b < texts.length; b += 1) {
+      const [one, p] = texts[a];
+      const [other, q] = texts[b];
+      if (one === other) continue;
+      const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+      const high = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+      if (wide > near && high > Math.min(p.height, q.height) * 0.32) {
+        found.push(`on top of each other: ${one.textContent.trim()} / ${other.textContent.trim()}`);
+      }
+    }
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """One server for the tests that only look; each first shows its own snapshot."""
+    with serving(sample.calm()) as started:
+        yield started
+
+
+@pytest.fixture
+def look(browser: Browser) -> Iterator[Look]:
+    """Open the page and wait until it has heard the stream; nothing may be asked of another origin."""
+    pages: list[Page] = []
+
+    def open_page(
+        server: Server, query: str = "", *, size: tuple[int, int] = WALL, clock: bool = False, **options: Any
+    ) -> Page:
+        width, height = size
+        context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
+        page = context.new_page()
+        asked: list[str] = []
+        trouble: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("console", lambda said: trouble.append(said.text) if said.type in {"error", "warning"} else None)
+        if clock:
+            page.clock.install(time=0)
+            page.clock.pause_at(1)
+        page.goto(f"{server.address}/{query}")
+        word = "Updated" if "lang=en" in query else "Uppdaterad"
+        expect(page.locator("#fresh")).to_contain_text(word, timeout=15_000)
+        assert all(url.startswith(server.address) for url in asked)
+        assert not trouble
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+
+
+def shown(page: Page, place: str) -> str:
+    return page.locator(place).inner_text().replace("\N{NO-BREAK SPACE}", " ").strip()
+
+
+def fact(page: Page, name: str) -> str:
+    pair = page.locator("#facts div", has_text=name)
+    parts = pair.locator("dd").evaluate("dd => [...dd.childNodes].map((node) => node.textContent)")
+    return " ".join(parts).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_four_big_things_are_the_snapshots(look: Look) -> None:
+    with serving(sample.rush()) as server:
+        page = look(server, clock=True)
+
+        assert shown(page, "#waiting") == "11"
+        assert shown(page, "#waiting-under") == "3 över 5 min"
+        assert shown(page, "#oldest") == "5:42"
+        assert shown(page, "#oldest-under") == "Över 5 min"
+        assert shown(page, "#oldest-queue") == "Kundcenter"
+        assert shown(page, "#share") == "80,9 %"
+        assert "lägst 78,8 % · högst 81,4 %" in shown(page, "#bounds")
+        assert shown(page, "#definitions").split("\n") == ["D2 av alla inkomna", "D3 82,8 %", "D1 88,8 %"]
+        assert shown(page, "#staff") == "0 / 9 inloggade"
+        assert shown(page, "#verdict-word") == "Risk att målet missas"
+        assert shown(page, "#verdict-reason") == "Färre än 90 % har hittills besvarats inom 5 min."
+        assert shown(page, "#clock") == "10.42"
+        facts = dict(
+            zip(page.locator("#facts dt").all_inner_texts(), page.locator("#facts dd").all_inner_texts(), strict=True)
+        )
+        assert (facts["Inkomna till kö"], facts["Tappade"], facts["Avvisade"]) == (
+            "311",
+            "22",
+            "41,3\N{NO-BREAK SPACE}%",
+        )
+
+
+def test_the_page_is_swedish_unless_english_is_asked_for(look: Look) -> None:
+    with serving(sample.calm()) as server:
+        swedish, english = look(server), look(server, "?lang=en")
+
+        assert shown(english, "#share") == "92.8%"
+        assert shown(english, "#clock") == "10:12"
+        assert english.locator("html").get_attribute("lang") == "en"
+        text = swedish.locator("body").inner_text()
+        for word in ("Waiting", "Answered", "Longest", "Target", "Updated", "undefined", "null", "NaN"):
+            assert word not in text
+        for word in ("Väntande", "Besvarade", "Längsta", "Uppdaterad", "undefined", "null", "NaN"):
+            assert word not in english.locator("body").inner_text()
+
+
+def test_a_wait_ticks_turns_amber_and_then_red(look: Look) -> None:
+    snapshot = sample.calm()
+    queue = replace(snapshot.queues[0], waiting=sample.waiting("Kundcenter", 207.0), oldest_wait_ms=207_000)
+    with serving(replace(snapshot, queues=(queue,), total=replace(queue, name=""))) as server:
+        page = look(server, clock=True)
+        tile = page.locator("#tile-oldest")
+        expect(tile).not_to_have_class("tile amber")
+
+        page.clock.run_for(4000)
+        expect(tile).to_have_class("tile amber")
+        assert shown(page, "#oldest-under") == "Närmar sig 5 min"
+        ticking = shown(page, "#oldest")
+
+        assert ticking == "3:31"
+        late = replace(queue, waiting=sample.waiting("Kundcenter", 299.0), oldest_wait_ms=299_000)
+        server.show(replace(snapshot, at=sample.local(10, 14), queues=(late,), total=replace(late, name="")))
+        expect(page.locator("#fresh")).to_contain_text("10.14.00")
+        page.clock.run_for(2500)
+        expect(tile).to_have_class("tile red")
+        assert shown(page, "#oldest-under") == "Över 5 min"
+
+
+def test_the_servers_clock_may_run_faster(look: Look) -> None:
+    with serving(replace(sample.calm(), rate=60.0)) as server:
+        page = look(server, clock=True)
+
+        page.clock.run_for(3000)
+
+        assert shown(page, "#oldest") == "4:42"
+        assert "60 gånger fortare" in shown(page, "#measured")
+
+
+def test_when_the_stream_falls_silent_the_page_says_so_and_recovers(look: Look) -> None:
+    with serving(sample.calm()) as server:
+        page = look(server, clock=True)
+        expect(page.locator("#alarm")).to_be_empty()
+
+        page.clock.run_for(10_400)
+
+        assert "Ingen ny uppgift sedan 10.12.00" in shown(page, "#alarm")
+        expect(page.locator("#tile-waiting")).to_have_class("tile grey")
+        frozen = shown(page, "#oldest")
+        page.clock.run_for(3000)
+        assert shown(page, "#oldest") == frozen
+        server.show(sample.calm(sample.local(10, 13)))
+        expect(page.locator("#fresh")).to_contain_text("10.13.00")
+        expect(page.locator("#alarm")).to_be_empty()
+        expect(page.locator("#tile-waiting")).to_have_class("tile")
+
+
+def test_a_silent_stream_is_opened_anew(look: Look) -> None:
+    with serving(sample.calm()) as server:
+        page = look(server, clock=True)
+        streams: list[str] = []
+        page.on("request", lambda request: streams.append(request.url) if "stream" in request.url else None)
+
+        with page.expect_request("**/api/v1/stream"):
+            page.clock.run_for(17_000)
+
+        assert streams
+        expect(page.locator("#alarm")).to_be_empty()
+
+
+def test_a_new_version_of_the_server_reloads_the_page(look: Look) -> None:
+    with serving(sample.calm()) as server:
+        page = look(server)
+
+        with page.expect_navigation():
+            server.show(replace(sample.calm(), version="0.2.0"))
+
+        expect(page.locator("#fresh")).to_contain_text("Uppdaterad")
+
+
+def test_a_dead_source_is_said_and_its_figures_are_grey(look: Look) -> None:
+    with serving(sample.dead_source()) as server:
+        page = look(server)
+
+        assert "Ingen kontakt med växeln sedan 10.12" in shown(page, "#alarm")
+        assert shown(page, "#verdict-word") == "Ingen data"
+        expect(page.locator("#tile-oldest")).to_have_class("tile grey")
+        assert shown(page, "#oldest-under") == "Senast känt"
+
+
+def test_one_of_two_switches_down_is_named(look: Look) -> None:
+    snapshot = sample.calm()
+    up = sample.source(snapshot.at)
+    down = sample.source(
+        snapshot.at, up=False, switch="gamla", name="urn:kc:freeswitch:gamla", since=sample.local(9, 58)
+    )
+    with serving(replace(snapshot, sources=(up, down))) as server:
+        page = look(server)
+
+        assert "Ingen kontakt med växeln gamla sedan 9.58" in shown(page, "#alarm")
+        expect(page.locator("#tile-oldest")).to_have_class("tile")
+
+
+def test_night_is_calm_and_tells_when_it_opens(look: Look) -> None:
+    with serving(sample.night()) as server:
+        page = look(server)
+
+        expect(page.locator("#day")).to_be_hidden()
+        assert shown(page, "#night-clock") == "21.04"
+        assert shown(page, "#opening") == "Stängt – öppnar måndag 8.00"
+        assert shown(page, "#result-share") == "92,8 %"
+
+
+def test_the_day_stays_until_the_last_caller_has_left(look: Look) -> None:
+    night = sample.night()
+    total = replace(night.total, waiting=sample.waiting("Kundcenter", 130.0), oldest_wait_ms=130_000)
+    with serving(replace(night, total=total)) as server:
+        page = look(server)
+
+        expect(page.locator("#night")).to_be_hidden()
+        assert shown(page, "#hours") == "Stängt"
+        assert shown(page, "#waiting") == "1"
+
+
+def test_unknown_agents_and_no_calls_are_a_dash(look: Look) -> None:
+    with serving(sample.empty()) as server:
+        page = look(server)
+
+        for place in ("#staff", "#share", "#oldest", "#waiting"):
+            assert shown(page, place) == "–"
+        assert shown(page, "#verdict-reason") == "Ingen växel är ansluten."
+
+
+def test_under_the_target_is_a_fact_beside_the_status(look: Look) -> None:
+    snapshot = sample.rush()
+    verdict = Verdict(status=sample.OK.status, reason=StatusReason.WITHIN_TARGET, under_target_now=True)
+    with serving(replace(snapshot, total=replace(snapshot.total, verdict=verdict))) as server:
+        page = look(server)
+
+        assert shown(page, "#verdict-word") == "Inom mål"
+        assert shown(page, "#verdict-fact") == "Under målet just nu"
+
+
+def test_twenty_queues_take_turns_but_one_past_the_limit_always_shows(look: Look) -> None:
+    with serving(sample.twenty(late=2)) as server:
+        page = look(server, clock=True)
+        late = set(sample.NAMES[-2:])
+        seen: set[str] = set()
+
+        for turn in range(8):
+            names = page.locator("#rows .name > span:nth-child(2)").all_inner_texts()
+            assert late <= set(names)
+            seen |= set(names)
+            server.show(sample.twenty(late=2))
+            page.clock.run_for(5100)
+            if turn % 2:
+                server.show(sample.twenty(late=2))
+
+        assert "Sida" in shown(page, "#page-of")
+        assert len(seen) > len(names)
+
+
+def test_twenty_queues_past_the_limit_are_all_on_screen(look: Look) -> None:
+    with serving(sample.twenty(late=20)) as server:
+        page = look(server)
+
+        assert set(page.locator("#rows .name > span:nth-child(2)").all_inner_texts()) == set(sample.NAMES)
+
+
+def test_one_queue_has_no_list_of_queues(look: Look) -> None:
+    with serving(sample.calm()) as server:
+        expect(look(server).locator("#queues")).to_be_hidden()
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("query", ["", "?theme=light"])
+def test_everybody_can_read_it(look: Look, server: Server, state: str, query: str) -> None:
+    server.show(STATES[state]())
+    page = look(server, query)
+
+    found = Axe().run(page, options=AA)
+
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("state", STATES)
+def test_no_text_is_cut_off_or_covered(look: Look, server: Server, state: str, screen: str) -> None:
+    server.show(STATES[state]())
+    page = look(server, size=SCREENS[screen])
+
+    assert page.evaluate(UNREADABLE) == []
+
+
+def test_the_check_itself_finds_text_that_is_cut_off_or_covered(look: Look, server: Server) -> None:
+    server.show(sample.calm())
+    page = look(server)
+    page.evaluate("document.getElementById('oldest').style.fontSize = '22rem'")
+    page.evaluate("document.getElementById('talking').style.marginTop = '-1.2em'")
+
+    found = page.evaluate(UNREADABLE)
+
+    assert any(words.startswith("outside its box: 1:4") for words in found)
+    assert any("on top of each other" in words and "Pågående" in words for words in found)
+
+
+@pytest.mark.parametrize("screen", ["wall", "phone"])
+def test_nothing_is_cut_off_when_it_has_fallen_silent(look: Look, screen: str) -> None:
+    with serving(sample.twenty()) as server:
+        page = look(server, size=SCREENS[screen], clock=True)
+        page.clock.run_for(10_400)
+        expect(page.locator("#alarm")).not_to_be_empty()
+
+        assert page.evaluate(UNREADABLE) == []
+        page.clock.resume()
+        found = Axe().run(page, options=AA)
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_the_documentation_can_be_read_by_everybody(browser: Browser) -> None:
+    with serving(sample.calm()) as server:
+        page = browser.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{server.address}/docs")
+
+        found = Axe().run(page, options=AA)
+        page.close()
+
+        assert found.violations_count == 0, found.generate_report()
+        assert all(url.startswith(server.address) for url in asked)
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_the_page_writes_numbers_as_the_server_does(look: Look, language: str) -> None:
+    moments = [sample.local(8, 0), sample.local(10, 12), sample.local(0, 5), sample.local(23, 59)]
+    counts = [0, 7, 999, 1000, 1234567, None]
+    spans = [20, 60, 90, 300, 3600, 4500]
+    fine = [(n / 997, target, "") for n in range(998) for target in (0.9, 0.925, None)]
+    shares = [(ratio, target) for ratio, target, _ in (*SHARES, *fine)]
+    table = {
+        "percent": [list(pair) for pair in shares],
+        "plainPercent": [[0.9], [0.925], [0.02]],
+        "wait": [[seconds] for seconds, _ in WAITS],
+        "count": [[number] for number in counts],
+        "span": [[seconds] for seconds in spans],
+        "clock": [[moment.isoformat(), "Europe/Stockholm"] for moment in moments],
+    }
+    with serving(sample.calm()) as server:
+        page = look(server, f"?lang={language}")
+
+        written = page.evaluate(
+            """async (table) => {
+              const board = await import('/static/wallboard.js');
+              const write = ([name, cases]) => [name, cases.map((case_) => board[name](...case_))];
+              return Object.fromEntries(Object.entries(table).map(write));
+            }""",
+            table,
+        )
+
+    assert written == {
+        "percent": [texts.percent(ratio, target, language) for ratio, target in shares],
+        "plainPercent": [texts.plain_percent(ratio, language) for ratio in (0.9, 0.925, 0.02)],
+        "wait": [texts.wait(seconds) for seconds, _ in WAITS],
+        "count": [texts.count(number, language) for number in counts],
+        "span": [texts.span(seconds, language) for seconds in spans],
+        "clock": [texts.clock(moment, language=language) for moment in moments],
+    }

@@ -1,0 +1,159 @@
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from queue_monitor.api import status_body
+from queue_monitor.metrics import Metrics
+from queue_monitor.model import Counts, Snapshot
+from tests.api import sample
+from tests.api.sample import FakeFigures
+
+State = Callable[[], Snapshot]
+
+EVERY_STATE: list[State] = [
+    sample.empty,
+    sample.no_calls,
+    sample.calm,
+    sample.rush,
+    sample.out_of_reach,
+    sample.dead_source,
+    sample.night,
+    sample.twenty,
+]
+
+
+class Scrape:
+    """The samples of one scrape, asked for by name and labels."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.text = metrics.render()[0].decode()
+        self._samples = [one for family in text_string_to_metric_families(self.text) for one in family.samples]
+
+    def __call__(self, name: str, **labels: str) -> float | None:
+        found = [one.value for one in self._samples if one.name == name and one.labels == labels]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+
+def scrape(snapshot: Snapshot) -> Scrape:
+    return Scrape(Metrics(FakeFigures(snapshot)))
+
+
+@pytest.mark.parametrize("state", EVERY_STATE)
+def test_prometheus_own_checker_finds_nothing(state: State) -> None:
+    promtool = shutil.which("promtool")
+    assert promtool, "the metrics are checked by promtool: install the Debian package `prometheus`"
+    body, _ = Metrics(FakeFigures(state())).render()
+
+    checked = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, check=False)
+
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("state", EVERY_STATE)
+def test_metrics_and_status_say_the_same(state: State) -> None:
+    snapshot = state()
+    status = msgspec.json.decode(status_body(snapshot))
+    seen = scrape(snapshot)
+
+    for face in status["queues"]:
+        name = face["name"]
+        assert seen("callqueue_calls_waiting", queue=name) == face["waiting"]
+        assert seen("callqueue_oldest_wait_seconds", queue=name) == face["oldest_wait_seconds"]
+        assert seen("callqueue_answered_total", queue=name) == face["visits_today"]["answered"]
+        assert seen("callqueue_left_total", queue=name, outcome="timeout") == face["visits_today"]["left"]["timeout"]
+    for window, period in status["total"]["periods"].items():
+        for definition, ratio in period["service_level"].items():
+            assert seen("callqueue_service_level_ratio", queue="", definition=definition, window=window) == ratio
+        assert seen("callqueue_service_level_floor_ratio", queue="", window=window) == period["floor"]
+        assert seen("callqueue_service_level_ceiling_ratio", queue="", window=window) == period["ceiling"]
+        assert seen("callqueue_misses", queue="", period=window) == period["misses"]
+        assert seen("callqueue_coverage_ratio", queue="", window=window) == period["coverage"]["ratio"]
+    verdict = status["total"]["status"]["status"]
+    assert seen("callqueue_target_status", queue="", period="day", status=verdict) == 1
+    assert seen("callqueue_agents", queue="", state="available") == status["agents"]["available"]
+    for source in status["sources"]:
+        assert seen("callqueue_source_up", source=source["name"], switch=source["switch"]) == source["up"]
+
+
+def test_where_there_is_no_number_there_is_no_sample() -> None:
+    seen = scrape(sample.no_calls())
+
+    assert seen("callqueue_service_level_ratio", queue="", definition="D2", window="day") is None
+    assert seen("callqueue_oldest_wait_seconds", queue="") is None
+    assert "NaN" not in seen.text
+    assert seen("callqueue_misses", queue="", period="day") == 0
+
+
+def test_agents_are_not_counted_when_the_switch_tells_nothing_of_them() -> None:
+    assert "callqueue_agents{" not in scrape(sample.empty()).text
+
+
+def test_a_correction_downwards_does_not_step_a_counter_back() -> None:
+    before = sample.calm()
+    counts = before.totals["Kundcenter"]
+    figures = FakeFigures(before)
+    metrics = Metrics(figures)
+    first = Scrape(metrics)
+    corrected = replace(counts, timeout=counts.timeout - 1, answered_late=counts.answered_late + 1)
+
+    figures.show(replace(before, totals={"Kundcenter": corrected}))
+    second = Scrape(metrics)
+    figures.show(replace(before, totals={"Kundcenter": corrected + Counts(timeout=2)}))
+    third = Scrape(metrics)
+
+    timeouts = [seen("callqueue_left_total", queue="Kundcenter", outcome="timeout") for seen in (first, second, third)]
+    assert timeouts == [1, 1, 2]
+    answered = [seen("callqueue_answered_total", queue="Kundcenter") for seen in (first, second)]
+    assert answered == [counts.answered, counts.answered + 1]
+
+
+def test_exactly_three_hundred_seconds_is_in_the_bucket_of_three_hundred() -> None:
+    seen = scrape(sample.calm())
+
+    labels = {"queue": "Kundcenter", "outcome": "answered"}
+    assert seen("callqueue_wait_seconds_bucket", le="300.0", **labels) == 3
+    assert seen("callqueue_wait_seconds_bucket", le="+Inf", **labels) == 4
+    assert seen("callqueue_wait_seconds_count", **labels) == 4
+    assert seen("callqueue_wait_seconds_sum", **labels) == pytest.approx(651.001)
+
+
+def test_the_definition_and_the_build_are_named() -> None:
+    seen = scrape(sample.calm())
+
+    definition = {"definition": "D2", "short_abandon_seconds": "20", "since": "2026-01-01"}
+    assert seen("callqueue_definition_info", **definition) == 1
+    assert seen("callqueue_build_info", version="0.1.0") == 1
+
+
+def test_openmetrics_is_given_to_who_asks_for_it() -> None:
+    metrics = Metrics(FakeFigures(sample.rush()))
+
+    body, content_type = metrics.render("application/openmetrics-text; version=1.0.0; charset=utf-8")
+
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert body.endswith(b"# EOF\n")
+    names = {family.name for family in read_openmetrics(body.decode())}
+    assert {"callqueue_entered", "callqueue_wait_seconds", "callqueue_calls_waiting"} <= names
+
+
+def test_no_metric_tells_who() -> None:
+    text = scrape(sample.rush()).text
+
+    assert "visit_id" not in text
+    assert "agent=" not in text
+
+
+def test_the_collector_asks_nothing_before_the_first_scrape() -> None:
+    class Silent(FakeFigures):
+        def latest(self) -> Snapshot:
+            raise AssertionError("asked at start")
+
+    assert isinstance(Metrics(Silent(sample.calm())).registry, CollectorRegistry)

@@ -1,0 +1,125 @@
+from datetime import UTC, datetime
+from string import Formatter
+
+import pytest
+
+from queue_monitor import texts
+from queue_monitor.model import DefinitionId, Outcome, Status, StatusReason
+from queue_monitor.texts import words
+
+TEN_PAST_TEN = datetime(2026, 3, 2, 9, 12, 5, tzinfo=UTC)
+
+SHARES = [
+    (0.874, 0.9, "87,4 %"),
+    (0.8996, 0.9, "89,9 %"),
+    (0.89999, 0.9, "89,9 %"),
+    (0.9, 0.9, "90,0 %"),
+    (0.90004, 0.9, "90,0 %"),
+    (0.9999, 0.9, "99,9 %"),
+    (1.0, 0.9, "100,0 %"),
+    (0.0, 0.9, "0,0 %"),
+    (0.0004, None, "0,0 %"),
+    (0.0196, 0.02, "1,9 %"),
+    (0.92499, 0.925, "92,4 %"),
+    (2 / 3, None, "66,7 %"),
+    (None, 0.9, "–"),
+]
+WAITS = [
+    (0, "0:00"),
+    (9.99, "0:09"),
+    (60, "1:00"),
+    (245, "4:05"),
+    (300, "5:00"),
+    (300.9, "5:00"),
+    (3599.9, "59:59"),
+    (3845, "1:04:05"),
+    (-3, "0:00"),
+    (None, "–"),
+]
+
+
+def gaps(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_nothing_is_missing_in_any_language() -> None:
+    assert words("sv").keys() == words("en").keys()
+    assert all(text for language in texts.LANGUAGES for text in words(language).values())
+
+
+@pytest.mark.parametrize("key", words("sv"))
+def test_a_sentence_has_the_same_gaps_in_both_languages(key: str) -> None:
+    assert gaps(words("sv")[key]) == gaps(words("en")[key])
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_everything_the_monitor_can_conclude_can_be_said(language: str) -> None:
+    for status in Status:
+        assert texts.status_words(status, language)
+    for reason in StatusReason:
+        said = texts.reason_words(
+            reason, target_ratio=0.9, limit_seconds=300, refused_limit_ratio=0.02, language=language
+        )
+        assert said.endswith(".")
+    for definition in DefinitionId:
+        assert texts.say(f"definition.{definition}", language, limit="5 min")
+        assert texts.definition_words(definition, limit_seconds=300, short_abandon_seconds=20, language=language)
+    for outcome in Outcome:
+        assert texts.outcome_words(outcome, language)
+
+
+@pytest.mark.parametrize(("ratio", "target", "written"), SHARES)
+def test_a_share_is_never_rounded_up_across_the_target(ratio: float | None, target: float | None, written: str) -> None:
+    assert texts.percent(ratio, target).replace("\N{NO-BREAK SPACE}", " ") == written
+
+
+@pytest.mark.parametrize(("seconds", "written"), WAITS)
+def test_a_wait_on_the_board_is_minutes_and_whole_seconds(seconds: float | None, written: str) -> None:
+    assert texts.wait(seconds) == written
+
+
+def test_numbers_follow_the_language() -> None:
+    assert texts.percent(0.874, 0.9, "en") == "87.4%"
+    assert texts.plain_percent(0.925) == "92,5\N{NO-BREAK SPACE}%"
+    assert texts.plain_percent(0.9, "en") == "90%"
+    assert (texts.count(1234567), texts.count(1234567, "en")) == (
+        "1\N{NO-BREAK SPACE}234\N{NO-BREAK SPACE}567",
+        "1,234,567",
+    )
+    assert texts.count(None) == "–"
+
+
+def test_the_clock_is_local_and_follows_the_language() -> None:
+    assert texts.clock(TEN_PAST_TEN) == "10.12"
+    assert texts.clock(TEN_PAST_TEN, language="en") == "10:12"
+    assert texts.clock(datetime(2026, 7, 1, 6, 0, tzinfo=UTC)) == "8.00"
+    assert texts.clock(None) == "–"
+
+
+def test_a_wait_in_running_text_has_its_units() -> None:
+    assert texts.wait_in_words(245) == "4 min 5 s"
+    assert texts.wait_in_words(300) == "5 min"
+    assert texts.wait_in_words(20) == "20 s"
+    assert texts.wait_in_words(0) == "0 s"
+    assert texts.wait_in_words(3845) == "1 tim 4 min"
+    assert texts.wait_in_words(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("opens", "written"),
+    [
+        (datetime(2026, 3, 2, 12, tzinfo=UTC), "Stängt – öppnar i dag 13.00"),
+        (datetime(2026, 3, 3, 7, tzinfo=UTC), "Stängt – öppnar i morgon 8.00"),
+        (datetime(2026, 3, 6, 7, tzinfo=UTC), "Stängt – öppnar fredag 8.00"),
+        (datetime(2026, 3, 9, 7, tzinfo=UTC), "Stängt – öppnar måndag 9 mars 8.00"),
+        (None, "Stängt"),
+    ],
+)
+def test_when_it_opens_is_said_as_a_person_would(opens: datetime | None, written: str) -> None:
+    assert texts.opening(opens, TEN_PAST_TEN) == written
+
+
+def test_an_unknown_language_becomes_the_house_language() -> None:
+    assert texts.known_language("de") == "sv"
+    assert texts.known_language(None, "en") == "en"
+    assert texts.known_language("en", "sv") == "en"
