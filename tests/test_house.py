@@ -258,22 +258,26 @@ FICTION = (  # numbers that the Swedish authority keeps for books and films
     (846500400, 846500499),
     (701740605, 701740699),
 )
+DIALLED = (920453000, 920453099)  # the municipality's own published numbers: called, never calling
+NO_NUMBER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|ssrc=\d+")  # ids that may look like one
 NUMBER = re.compile(r"(?<![\w.+-])(?:(?:\+|00)46[ -]?0?|46|0)(?=[1-9])([0-9](?:[ -]?[0-9]){6,8})(?![\w]|[.:-]\d)")
 
 
 def numbers_of_people(text: str) -> list[str]:
-    """What could be a Swedish subscriber's number, and is not one of those kept for fiction."""
-    found = ((match[0], int(re.sub(r"[ -]", "", match[1]))) for match in NUMBER.finditer(text))
-    return [written for written, number in found if not any(low <= number <= high for low, high in FICTION)]
+    """What could be a Swedish subscriber's number, and is neither kept for fiction nor one that people dial."""
+    found = ((match[0], int(re.sub(r"[ -]", "", match[1]))) for match in NUMBER.finditer(NO_NUMBER.sub("", text)))
+    known = (*FICTION, DIALLED)
+    return [written for written, number in found if not any(low <= number <= high for low, high in known)]
 
 
 def test_a_number_of_a_person_is_recognised_however_it_is_written() -> None:
     real = "070-123 45 67 +46701234567 0046 701234567 46701234567 0920-123456 08-123 456 78"
-    fiction = "070-1740605 +46701740699 0980-319200 0313900650 040-628 04 00 08-465 004 99"
+    fiction = "0920-45 30 00 070-1740605 +46701740699 0980-319200 0313900650 040-628 04 00 08-465 004 99"
 
     assert len(numbers_of_people(real)) == 6
     assert not numbers_of_people(fiction)
     assert not numbers_of_people("2026-03-02 08:15:30.123456 1772439330.17 0.912345678 sha256:0123456789abcdef")
+    assert not numbers_of_people("id: 01076475-e4c6-4cf8-a63a-b2658a0eee44 ssrc=465210783;themssrc=461084701")
 
 
 def test_no_recording_holds_a_callers_number() -> None:
