@@ -1,9 +1,7 @@
 """The callers: one leg for each caller's channel, one visit for each stay in a queue, and why each stay ended.
 
 A Leave comes before its reason, so it is held until one of these: AgentConnect, QUEUESTATUS, the next dialplan step,
-a new Join, the end of the channel, or `hold`. What then decides, strongest first: QUEUESTATUS (the switch's word); a
-HangupRequest of the caller's own channel before the Abandon (the caller hung up); only a SoftHangupRequest (the switch
-cut the call: a restart); an Abandon without any of these; a Leave alone, which is what a pressed key looks like.
+a new Join, the end of the channel, or `hold_seconds`. `endings` then decides.
 """
 
 import re
@@ -12,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.asterisk_ami.agents import Agents
+from adapters.asterisk_ami.endings import BY_STATUS, REFUSALS, Ending, verdict
 from adapters.asterisk_ami.messages import Cutter, whole
 from adapters.asterisk_ami.settings import Settings
 from adapters.asterisk_ami.stamp import Stamp, microseconds
@@ -30,7 +29,6 @@ from queue_monitor.events import (
     Event,
     LeftOutcome,
     OutcomeBasis,
-    RefusalReason,
     RingResult,
     TransferKind,
     TransferTarget,
@@ -39,24 +37,11 @@ from queue_monitor.ports import Rejected
 
 Message = Mapping[str, str]
 
-_BY_STATUS: Final = {
-    "TIMEOUT": LeftOutcome.TIMEOUT,
-    "LEAVEEMPTY": LeftOutcome.NO_AGENTS,
-    "LEAVEUNAVAIL": LeftOutcome.NO_AGENTS,
-    "WITHDRAW": LeftOutcome.WITHDRAWN,
-}
-_REFUSALS: Final = {
-    "FULL": RefusalReason.FULL,
-    "JOINEMPTY": RefusalReason.NO_AGENTS,
-    "JOINUNAVAIL": RefusalReason.NO_AGENTS,
-}
 _ENDED_BY: Final = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
 _KEY: Final = re.compile(r"[0-9A-D*#]{1,3}")
 _MOST_LEGS: Final = 50_000
 """A leg goes when its channel ends. Where that is never told, the oldest go beyond this many."""
-
-_Verdict = tuple[LeftOutcome, OutcomeBasis, str]
 
 
 class Calls:
@@ -305,10 +290,10 @@ class Calls:
             if visit is known.leaving:
                 self._settle(known)
                 self._forget_if_idle(known)
-        elif known and known.last and known.last.inferred and status in _BY_STATUS:
+        elif known and known.last and known.last.inferred and status in BY_STATUS:
             self._amend(known.last, status)
             known.last = None
-        elif status in _REFUSALS:
+        elif status in REFUSALS:
             self._refuse(self._leg(unique, message), status, message, stamp)
 
     def stepped(self, message: Message, stamp: Stamp) -> None:
@@ -453,29 +438,11 @@ class Calls:
             return
         leg.leaving = None
         self._held.pop(leg.unique, None)
-        self._tell_left(visit, self._verdict(visit, cut=cut, restart=restart))
+        self._tell_left(visit, verdict(visit, self._seen.sees_dialplan, cut=cut, restart=restart))
         leg.last = visit
 
-    def _verdict(self, visit: Visit, *, cut: bool, restart: bool) -> _Verdict:
-        stated, inferred = OutcomeBasis.STATED, OutcomeBasis.INFERRED
-        leg = visit.leg
-        if visit.status:
-            return _BY_STATUS.get(visit.status, LeftOutcome.SYSTEM), stated, visit.status
-        if visit.abandoned and leg.requested:
-            return LeftOutcome.ABANDONED, stated, "HangupRequest"
-        if restart or (visit.abandoned and leg.softly):
-            return LeftOutcome.LOST, inferred, "SoftHangupRequest" if leg.softly else "Shutdown"
-        if cut:
-            return LeftOutcome.UNKNOWN, inferred, "connection lost"
-        if visit.abandoned is None:
-            return LeftOutcome.EXIT_KEY, inferred, "Leave"
-        if self._seen.sees_dialplan:
-            # Had the switch let go, QUEUESTATUS would have said so.
-            return LeftOutcome.ABANDONED, inferred, "Abandon"
-        return LeftOutcome.SYSTEM, inferred, "Abandon"
-
-    def _tell_left(self, visit: Visit, verdict: _Verdict) -> None:
-        outcome, basis, reason = verdict
+    def _tell_left(self, visit: Visit, ending: Ending) -> None:
+        outcome, basis, reason = ending
         stamp = visit.left or visit.abandoned
         if stamp is None:
             return
@@ -500,7 +467,7 @@ class Calls:
                 CallLeft(
                     **stamp.envelope("call.left", visit.visit_id, "amended"),
                     **visit.placed(),
-                    outcome=_BY_STATUS[status],
+                    outcome=BY_STATUS[status],
                     wait_ms_reported=visit.hold_ms,
                     reason_raw=status,
                 )
@@ -518,7 +485,7 @@ class Calls:
             return
         ended = leg.gone.worked_out()
         if (visit := leg.waiting) and visit.abandoned:
-            self._tell_left(visit, self._verdict(visit, cut=False, restart=False))
+            self._tell_left(visit, verdict(visit, self._seen.sees_dialplan))
         elif visit:
             self._lose(visit, leg.gone)
         for visit in leg.talking.values():
@@ -553,7 +520,7 @@ class Calls:
                 **stamp.envelope("call.refused", leg.leg_id),
                 contact_id=leg.contact_id or leg.leg_id,
                 queue=self._queues.get(queue.casefold(), queue),
-                reason=_REFUSALS[status],
+                reason=REFUSALS[status],
                 leg_id=leg.leg_id,
             )
         )

@@ -51,21 +51,10 @@ class AsteriskAmiAdapter:
             source=f"urn:kc:{KIND}:{self.name}", switch=self._switch, epoch=f"{began:%Y%m%dT%H%M%S.%fZ}"
         )
         session = _Session(self._settings, self._clock, Translator(connection, self._settings))
+        tasks: list[asyncio.Task[None]] = []
         try:
-            async with asyncio.timeout(self._settings.connect_seconds):
-                await session.open()
-                await session.log_in(secret)
-        except TimeoutError as error:
-            await session.close()
-            raise AdapterError(f"{session.place} did not answer in {self._settings.connect_seconds:g} s") from error
-        except OSError as error:
-            await session.close()
-            raise AdapterError(f"{session.place} cannot be reached: {error.strerror or error}") from error
-        except AdapterError:
-            await session.close()
-            raise
-        tasks = [asyncio.create_task(session.listen()), asyncio.create_task(session.tick())]
-        try:
+            await self._enter(session, secret)
+            tasks += [asyncio.create_task(session.listen()), asyncio.create_task(session.tick())]
             async with aclosing(session.deliveries()) as deliveries:
                 yield deliveries
         finally:
@@ -73,6 +62,16 @@ class AsteriskAmiAdapter:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await session.close()
+
+    async def _enter(self, session: "_Session", secret: str) -> None:
+        try:
+            async with asyncio.timeout(self._settings.connect_seconds):
+                await session.open()
+                await session.log_in(secret)
+        except TimeoutError as error:
+            raise AdapterError(f"{session.place} did not answer in {self._settings.connect_seconds:g} s") from error
+        except OSError as error:
+            raise AdapterError(f"{session.place} cannot be reached: {error.strerror or error}") from error
 
 
 class _Session:
@@ -162,31 +161,36 @@ class _Session:
             self._arrivals.put_nowait((b"", self._clock.now()))
 
     async def deliveries(self) -> AsyncGenerator[Delivery, None]:
-        while True:
+        trouble = ""
+        while not trouble:
             piece, at = await self._arrivals.get()
             if piece is None:
-                if items := tuple(self._translator.close(at)):
-                    yield Delivery(items=items, received_at=at)
-                raise AdapterError(f"{self.place} closed the connection")
-            items = tuple(self._translator.feed(piece, at) if piece else self._translator.flush(at))
-            self._ask()
-            if items:
+                trouble = "closed the connection"
+            elif items := tuple(self._translator.feed(piece, at) if piece else self._translator.flush(at)):
                 yield Delivery(items=items, received_at=at)
+            trouble = trouble or self._ask()
+        if items := tuple(self._translator.close(at)):
+            yield Delivery(items=items, received_at=at)
+        raise AdapterError(f"{self.place} {trouble}")
 
-    def _ask(self) -> None:
-        """Who waits: once the switch has started, then now and then. Whether it is there: every ten seconds."""
+    def _ask(self) -> str:
+        """Who waits: once the switch has started, then now and then. Whether it is there: every ten seconds.
+
+        Gives what is wrong, if it does not answer.
+        """
         now = self._clock.monotonic()
         if not self._asked and not self._translator.booted and now - self._began < _BOOT_SECONDS:
-            return
+            return ""
         if not self._asked or now >= self._next_ping:
             if self._translator.unanswered_pings >= _MISSES:
-                raise AdapterError(f"{self.place} has not answered {_MISSES} pings")
+                return f"has not answered {_MISSES} pings"
             self._next_ping = now + self._settings.ping_seconds
             self._translator.ping_sent(self.send("Ping"), self._clock.now())
         if not self._asked or now >= self._next_list:
             self._next_list = now + self._settings.snapshot_seconds
             self.send("QueueStatus")
         self._asked = True
+        return ""
 
     async def close(self) -> None:
         if self._writer is None:

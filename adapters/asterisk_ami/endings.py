@@ -1,0 +1,45 @@
+"""Why a caller left a queue without an answer, by all that was heard around the Leave.
+
+Strongest first: QUEUESTATUS (the switch's own word); a HangupRequest of the caller's own channel before the Abandon
+(the caller hung up); only a SoftHangupRequest (the switch cut the call: a restart); an Abandon with none of these; a
+Leave alone, which is what a pressed key looks like.
+"""
+
+from typing import Final
+
+from adapters.asterisk_ami.visits import Visit
+from queue_monitor.events import LeftOutcome, OutcomeBasis, RefusalReason
+
+Ending = tuple[LeftOutcome, OutcomeBasis, str]
+"""The outcome, whether the switch stated it, and by what it is known."""
+
+BY_STATUS: Final = {
+    "TIMEOUT": LeftOutcome.TIMEOUT,
+    "LEAVEEMPTY": LeftOutcome.NO_AGENTS,
+    "LEAVEUNAVAIL": LeftOutcome.NO_AGENTS,
+    "WITHDRAW": LeftOutcome.WITHDRAWN,
+}
+REFUSALS: Final = {
+    "FULL": RefusalReason.FULL,
+    "JOINEMPTY": RefusalReason.NO_AGENTS,
+    "JOINUNAVAIL": RefusalReason.NO_AGENTS,
+}
+
+
+def verdict(visit: Visit, sees_dialplan: bool, *, cut: bool = False, restart: bool = False) -> Ending:
+    """`cut`: the connection ended while the Leave was held. `restart`: the switch went down then."""
+    leg, inferred = visit.leg, OutcomeBasis.INFERRED
+    if visit.status:
+        return BY_STATUS.get(visit.status, LeftOutcome.SYSTEM), OutcomeBasis.STATED, visit.status
+    if visit.abandoned and leg.requested:
+        return LeftOutcome.ABANDONED, OutcomeBasis.STATED, "HangupRequest"
+    if restart or (visit.abandoned and leg.softly):
+        return LeftOutcome.LOST, inferred, "SoftHangupRequest" if leg.softly else "Shutdown"
+    if cut:
+        return LeftOutcome.UNKNOWN, inferred, "connection lost"
+    if visit.abandoned is None:
+        return LeftOutcome.EXIT_KEY, inferred, "Leave"
+    if sees_dialplan:
+        # Had the switch let go, QUEUESTATUS would have said so.
+        return LeftOutcome.ABANDONED, inferred, "Abandon"
+    return LeftOutcome.SYSTEM, inferred, "Abandon"
