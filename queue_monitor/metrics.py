@@ -145,9 +145,10 @@ class QueueCollector(Collector):
         for result, count in snapshot.events.items():
             events.add((result,), count)
         yield events.family
-        rejected = self._counter("callqueue_rejected", "What was not understood, by source and reason.", "reason")
-        for reason, count in snapshot.rejected.items():
-            rejected.add((reason,), count)
+        rejected = self._counter("callqueue_rejected", "What was not understood.", "source", "reason")
+        for key, count in snapshot.rejected.items():
+            source, _, reason = key.rpartition(" ")
+            rejected.add((source, reason), count)
         yield rejected.family
 
     def _sources(self, sources: Sequence[SourceNow]) -> Iterator[Metric]:

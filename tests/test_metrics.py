@@ -144,6 +144,13 @@ def test_openmetrics_is_given_to_who_asks_for_it() -> None:
     assert {"callqueue_entered", "callqueue_wait_seconds", "callqueue_calls_waiting"} <= names
 
 
+def test_what_was_not_understood_is_counted_by_source_and_reason() -> None:
+    seen = scrape(sample.calm())
+
+    labels = {"source": "urn:kc:asterisk_ami:pbx", "reason": "bad_timestamp"}
+    assert seen("callqueue_rejected_total", **labels) == 1
+
+
 def test_no_metric_tells_who() -> None:
     text = scrape(sample.rush()).text
 

@@ -67,9 +67,7 @@ class Server:
 
 class _Uvicorn(uvicorn.Server):
     def __init__(self, app: FastAPI, started: threading.Event) -> None:
-        super().__init__(
-            uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1)
-        )
+        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
         self._up = started
 
     async def startup(self, sockets: list[socket] | None = None) -> None:

@@ -212,6 +212,8 @@ def test_when_the_stream_falls_silent_the_page_says_so_and_recovers(look: Look) 
 
         assert "Ingen ny uppgift sedan 10.12.00" in shown(page, "#alarm")
         expect(page.locator("#tile-waiting")).to_have_class("tile grey")
+        assert shown(page, "#verdict-word") == "Ingen data"
+        assert shown(page, "#verdict-reason") == "Senast känt: Inom mål."
         frozen = shown(page, "#oldest")
         page.clock.run_for(3000)
         assert shown(page, "#oldest") == frozen

@@ -173,7 +173,7 @@ function drawTiles() {
   const words = percent(day?.headline ?? null, target.ratio);
   putPercent("share", words);
   at("share").classList.toggle("long", words.length > 6);
-  const met = day?.meets_target ?? null;
+  const met = trusted ? (day?.meets_target ?? null) : null;
   tone(at("share"), ["good", "watch"], met === null ? "" : met ? "good" : "watch");
   const bounds = [];
   if (day?.floor != null && day?.ceiling != null) {
@@ -254,16 +254,19 @@ function tickWaits() {
 function drawStanding() {
   const { total, target, month } = board;
   const verdict = at("verdict");
-  verdict.className = `verdict ${total.status}${total.trusted && !stale ? "" : " grey"}`;
-  at("verdict-sign").setAttribute("href", `#sign-${total.status}`);
+  const status = stale ? "no_data" : total.status;
+  verdict.className = `verdict ${status}${total.trusted && !stale ? "" : " grey"}`;
+  at("verdict-sign").setAttribute("href", `#sign-${status}`);
   const values = {
     target: plainPercent(target.ratio),
     limit: span(target.limit_seconds),
     refused_limit: plainPercent(target.refused_limit_ratio),
   };
-  put("verdict-word", say(`status.${total.status}`));
-  put("verdict-reason", say(`reason.${total.reason}`, values));
-  put("verdict-fact", total.under_target_now && total.reason !== "under_target_so_far" ? say("target_not_met") : "");
+  put("verdict-word", say(`status.${status}`));
+  put("verdict-reason", stale
+    ? say("last_known_status", { status: say(`status.${total.status}`) })
+    : say(`reason.${total.reason}`, values));
+  put("verdict-fact", !stale && total.under_target_now && total.reason !== "under_target_so_far" ? say("target_not_met") : "");
 
   const { day } = total;
   const facts = [
