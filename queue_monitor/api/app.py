@@ -113,7 +113,7 @@ def create_app(figures: Figures, clock: Clock, *, language: str = "sv", routers:
     """
     app = FastAPI(
         title="Queue monitor",
-        version=figures.latest().version,
+        version=figures.latest().version or "0",
         summary="Call queues and wait times, now and over time.",
         description="Ratios are 0 to 1, durations seconds, times UTC in ISO 8601. null: nothing to measure.",
         docs_url=None,
