@@ -1,0 +1,187 @@
+"""The corridor: one writer, the journal beside it, and what it shows."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from queue_monitor.clock import ManualClock
+from queue_monitor.core.live import Live
+from queue_monitor.events import Event
+from queue_monitor.model import Level
+from queue_monitor.ports import Delivery, Rejected
+from queue_monitor.runtime.pipeline import Pipeline
+from tests.fakes import FakeStore
+from tests.scenario import SOURCE, TEN, Scenario
+
+
+class Corridor:
+    """A pipeline with its doors, and what its senders were told."""
+
+    def __init__(self, store: FakeStore | None = None) -> None:
+        self.story = Scenario()
+        self.clock = ManualClock(TEN)
+        self.store = store or FakeStore()
+        self.live = Live(self.story.rules)
+        self.pipeline = Pipeline(self.live, self.clock, self.store)
+        self.settled: list[str] = []
+
+    def take(self, *items: Event | Rejected, name: str = "delivery") -> None:
+        async def settle() -> None:
+            self.settled.append(name)
+
+        self.pipeline.take(Delivery(items=items, received_at=self.clock.now(), settle=settle))
+
+
+def test_an_event_is_on_the_screen_before_the_journal_has_it_and_settled_only_after():
+    corridor = Corridor()
+    story = corridor.story.entered(0, "anna")
+
+    corridor.take(*story.events)
+
+    assert len(corridor.pipeline.publish().total.waiting) == 1
+    assert corridor.settled == []
+
+
+async def test_a_sender_is_told_after_the_commit_and_in_order():
+    corridor = Corridor()
+    corridor.take(*corridor.story.entered(0, "anna").events, name="first")
+    corridor.take(*corridor.story.answered(5, "anna").events, name="second")
+
+    await corridor.pipeline.write()
+
+    assert corridor.settled == ["first", "second"]
+    assert [event.id for event in corridor.store.events] == [event.id for event in corridor.story.events]
+
+
+async def test_when_the_journal_is_down_the_figures_go_on_and_nobody_is_told_that_it_is_safe():
+    corridor = Corridor()
+    corridor.store.broken = "the disk is full"
+    corridor.take(*corridor.story.entered(0, "anna").events)
+
+    await corridor.pipeline.write()
+    shown = corridor.pipeline.publish()
+
+    assert corridor.settled == []
+    assert (shown.journal.up, shown.journal.pending, shown.journal.error) == (False, 1, "the disk is full")
+    assert len(shown.total.waiting) == 1
+
+
+async def test_when_the_journal_is_back_everything_that_waited_is_written_once():
+    corridor = Corridor()
+    corridor.store.broken = "the disk is full"
+    corridor.take(*corridor.story.entered(0, "anna").events, name="first")
+    await corridor.pipeline.write()
+    corridor.store.broken = ""
+    corridor.take(*corridor.story.events, name="again")
+
+    await corridor.pipeline.write()
+
+    assert len(corridor.store.events) == 1
+    assert corridor.settled == ["first", "again"]
+    assert corridor.pipeline.publish().journal.up
+
+
+async def test_a_restart_rebuilds_the_day_from_the_journal():
+    before = Corridor()
+    before.story.connected(-60).entered(0, "anna").entered(10, "bo").answered(40, "bo").refused(50, "cia")
+    before.take(*before.story.events)
+    await before.pipeline.write()
+
+    after = Corridor(before.store)
+    await after.pipeline.rebuild()
+
+    before.clock.advance_to(before.story.at(60))
+    after.clock.advance_to(before.story.at(60))
+    assert after.pipeline.publish().total == before.pipeline.publish().total
+
+
+async def test_days_older_than_the_journal_s_reach_come_back_as_sums():
+    store = FakeStore()
+    old = Corridor(store)
+    for caller in range(5):
+        old.story.entered(caller * 60, f"c{caller}").answered(caller * 60 + 30, f"c{caller}")
+    old.take(*old.story.events)
+    await old.pipeline.write()
+    await old.pipeline.save_history()
+    store.events.clear()
+
+    later = Corridor(store)
+    later.clock.advance_to(TEN + timedelta(days=4))
+    await later.pipeline.rebuild()
+    month = later.pipeline.publish().total.periods["month"]
+
+    assert month.counts.answered_in_time == 5
+    assert month.waits.max_seconds == 30
+    assert month.waits.mean_seconds == 30
+
+
+async def test_rows_that_could_not_be_saved_are_saved_later():
+    corridor = Corridor()
+    corridor.take(*corridor.story.entered(0, "anna").answered(5, "anna").events)
+    await corridor.pipeline.write()
+    corridor.store.broken = "away"
+    await corridor.pipeline.save_history()
+    corridor.store.broken = ""
+
+    await corridor.pipeline.save_history()
+
+    assert sum(row.counts.answered_in_time for row in corridor.store.history if row.level is Level.CONTACT) == 1
+
+
+def test_what_could_not_be_read_is_counted_by_reason_and_logged_once(caplog: pytest.LogCaptureFixture):
+    corridor = Corridor()
+    for _ in range(3):
+        corridor.take(Rejected(source=SOURCE, reason="bad_timestamp", detail="line 7"))
+
+    assert corridor.pipeline.publish().rejected == {f"{SOURCE} bad_timestamp": 3}
+    assert caplog.text.count("bad_timestamp") == 1
+
+
+async def test_a_watcher_gets_the_newest_at_once_and_skips_what_it_missed():
+    corridor = Corridor()
+    changes = corridor.pipeline.changes()
+    first = await anext(changes)
+    for second in range(1, 4):
+        corridor.clock.advance_to(corridor.story.at(second))
+        corridor.pipeline.publish()
+
+    newest = await anext(changes)
+
+    assert first.at == TEN
+    assert newest.at == corridor.story.at(3)
+    await changes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_running_it_takes_what_is_put_and_writes_it():
+    corridor = Corridor()
+    story = corridor.story.entered(0, "anna").answered(5, "anna")
+    settled = asyncio.Event()
+
+    async def settle() -> None:
+        settled.set()
+
+    working = asyncio.create_task(corridor.pipeline.run())
+    await corridor.pipeline.put(Delivery(items=tuple(story.events), received_at=story.at(5), settle=settle))
+    await asyncio.wait_for(settled.wait(), 10)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    assert len(corridor.store.events) == 2
+    assert corridor.live.snapshot(story.at(10)).total.periods["day"].counts.answered == 1
+
+
+async def test_a_bug_in_the_core_ends_the_pipeline_rather_than_show_wrong_numbers(monkeypatch: pytest.MonkeyPatch):
+    corridor = Corridor()
+
+    def broken(event: Event) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(corridor.live, "apply", broken)
+    working = asyncio.create_task(corridor.pipeline.run())
+    await corridor.pipeline.put(
+        Delivery(items=tuple(corridor.story.entered(0, "anna").events), received_at=corridor.clock.now())
+    )
+
+    with pytest.raises(ExceptionGroup):
+        await asyncio.wait_for(working, 10)

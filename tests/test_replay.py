@@ -1,0 +1,228 @@
+"""Real Asterisk bytes in, callers out, held against what the callers' own phones measured."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from queue_monitor.__main__ import main
+from tests import truth
+from tests.truth import QUEUE_LOG, SESSIONS, Match, Row, ami, at_share
+
+
+def replayed(folder: Path, *sources: str) -> list[Row]:
+    out = folder / "visits.csv"
+    assert main(["replay", "--visits", str(out), *sources]) == 0
+    return truth.read(out)
+
+
+@pytest.fixture(scope="module")
+def merged(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    return replayed(tmp_path_factory.mktemp("merged"), *ami(*SESSIONS), QUEUE_LOG)
+
+
+@pytest.fixture(scope="module")
+def ami_alone(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    return replayed(tmp_path_factory.mktemp("ami"), *ami(*SESSIONS))
+
+
+@pytest.fixture(scope="module")
+def log_alone(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    return replayed(tmp_path_factory.mktemp("log"), QUEUE_LOG)
+
+
+def matched(rows: list[Row], *, refused: bool = True) -> Match:
+    real = [row for row in truth.truth() if refused or row["outcome"] != "join_empty"]
+    return truth.match(rows, real)
+
+
+# ---- manager interface and queue_log together
+
+
+def test_every_visit_is_there_once_with_its_true_outcome(merged: list[Row]):
+    match = matched(merged)
+
+    assert match.missing == []
+    assert match.extra == []
+    assert match.wrong_outcomes() == []
+
+
+def test_waits_are_true_to_the_millisecond_where_the_switch_tells_the_time(merged: list[Row]):
+    errors = matched(merged).errors(coarse=False)
+
+    assert len(errors) > 200
+    assert at_share(errors, 0.95) <= 0.050
+    assert errors[-1] <= 0.250
+
+
+def test_waits_known_only_to_the_second_are_true_to_one(merged: list[Row]):
+    errors = matched(merged).errors(coarse=True)
+
+    assert errors
+    assert errors[-1] <= 1.1
+
+
+def test_callers_lost_in_the_restart_are_lost_and_none_of_them_abandoned(merged: list[Row]):
+    lost = [(real, seen) for real, seen in matched(merged).pairs if real["outcome"] == "lost_restart"]
+
+    assert len(lost) == 46
+    assert {seen["outcome"] for _, seen in lost} == {"lost"}
+
+
+def test_every_refused_caller_is_counted(merged: list[Row]):
+    refused = [row for row in merged if row["outcome"] == "refused"]
+
+    assert len(refused) == 3
+    assert {(row["visit_id"], row["queue"], row["reason"]) for row in refused} == {("", "kundcenter-en", "no_agents")}
+
+
+def test_the_agent_who_answered_is_the_one_whose_phone_was_lifted(merged: list[Row]):
+    for real, seen in matched(merged).pairs:
+        if real["outcome"] == "answered" and real["agent_ext"].startswith("100"):
+            assert seen["agent"].startswith(f"handläggare {real['agent_ext'][-1]}")
+
+
+def test_the_order_of_the_sources_changes_nothing(merged: list[Row], tmp_path: Path):
+    assert replayed(tmp_path, QUEUE_LOG, *ami(*SESSIONS)) == merged
+
+
+def test_a_caller_who_went_on_to_another_queue_is_one_contact(tmp_path: Path):
+    out = tmp_path / "contacts.csv"
+    main(["replay", "--contacts", str(out), *ami(*SESSIONS), QUEUE_LOG])
+    contacts = truth.read(out)
+
+    calls = {row["call_id"] for row in truth.truth() if row["outcome"] != "join_empty"}
+    assert len(contacts) == len(calls)
+    assert sum(int(row["visits"]) for row in contacts) == 261
+
+
+# ---- each source alone, saying what it cannot know
+
+
+def test_the_manager_interface_alone_is_never_wrong_only_sometimes_unknowing(ami_alone: list[Row]):
+    match = matched(ami_alone)
+
+    assert match.wrong_outcomes(allowing={"unknown"}) == []
+    assert match.extra == []
+    assert sum(seen["outcome"] == "unknown" for _, seen in match.pairs) <= 8
+    assert len(match.missing) <= 5
+
+
+def test_the_manager_interface_alone_never_calls_a_time_out_key_or_empty_queue_abandoned(ami_alone: list[Row]):
+    pairs = matched(ami_alone).pairs
+    abandoned = {real["outcome"] for real, seen in pairs if seen["outcome"] == "abandoned"}
+
+    assert abandoned == {"abandoned", "abandoned_ringing"}
+
+
+def test_the_log_alone_knows_every_outcome_but_no_refused_caller(log_alone: list[Row]):
+    match = matched(log_alone, refused=False)
+
+    assert (match.missing, match.extra, match.wrong_outcomes()) == ([], [], [])
+    assert match.errors(coarse=True)[-1] <= 1.1
+    assert {row["precision_seconds"] for row in log_alone} == {"1"}
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_one_connection_alone_tells_nothing_untrue(session: str, tmp_path: Path):
+    rows = replayed(tmp_path, *ami(session))
+    match = matched(rows)
+
+    assert rows
+    assert match.extra == []
+    assert match.wrong_outcomes(allowing={"unknown", "waiting"}) == []
+    assert match.errors(coarse=False)[-1] <= 0.250
+
+
+# ---- what is written
+
+
+def test_the_same_recording_twice_gives_equal_bytes(tmp_path: Path):
+    names = ("visits.csv", "contacts.csv", "status.json", "alerts.jsonl", "predictions.csv")
+    for run in ("one", "two"):
+        (tmp_path / run).mkdir()
+        files = [part for name in names for part in (f"--{name.split('.')[0]}", str(tmp_path / run / name))]
+        main(["replay", *files, *ami("ami-00-small"), QUEUE_LOG])
+
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_the_visits_have_the_promised_columns(merged: list[Row]):
+    promised = [
+        "visit_id",
+        "contact_id",
+        "source",
+        "native_id",
+        "queue",
+        "entered_at",
+        "ended_wait_at",
+        "outcome",
+        "wait_seconds",
+        "time_basis",
+        "precision_seconds",
+        "start_known",
+        "agent",
+        "rings",
+        "talk_seconds",
+        "ended_by",
+        "entry_reason",
+        "prev_visit_id",
+    ]
+
+    assert list(merged[0])[: len(promised)] == promised
+
+
+def test_no_number_of_a_caller_is_in_anything_written(tmp_path: Path):
+    files = {name: tmp_path / name for name in ("visits", "contacts", "status")}
+    main(["replay", *(part for name, path in files.items() for part in (f"--{name}", str(path))), *ami(*SESSIONS)])
+    numbers = {row["caller"][-9:] for row in truth.truth() if row["caller"].strip("+").isdigit()}
+    written = "".join(path.read_text() for path in files.values())
+
+    assert numbers
+    assert not [number for number in numbers if number in written]
+
+
+def test_the_status_counts_what_the_visits_list(merged: list[Row], tmp_path: Path):
+    out = tmp_path / "status.json"
+    main(["replay", "--status", str(out), *ami(*SESSIONS), QUEUE_LOG])
+    day = json.loads(out.read_text())["total"]["visits_today"]
+
+    assert day["entered"] == sum(row["outcome"] != "refused" for row in merged)
+    assert day["answered"] == sum(row["outcome"] == "answered" for row in merged)
+    assert day["abandoned"] == sum(row["outcome"] == "abandoned" for row in merged)
+    assert day["left"]["lost"] == 46
+
+
+# ---- mistakes
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("asterisk_ami", "not KIND:PATH"),
+        ("asterisk:x.raw", "no kind of source"),
+        ("asterisk_ami:/no/such.raw", "/no/such.raw: cannot be read"),
+    ],
+)
+def test_a_mistaken_source_is_told_in_words(source: str, words: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["replay", source]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_recording_without_any_time_asks_for_its_sidecar(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    recording = tmp_path / "a.raw"
+    recording.write_bytes(b"Asterisk Call Manager/11.0.0\r\nResponse: Success\r\n\r\n")
+
+    assert main(["replay", f"asterisk_ami:{recording}"]) == 2
+    assert "a.raw.index.csv" in capsys.readouterr().err
+
+
+def test_a_broken_sidecar_names_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "a.raw").write_bytes(b"x")
+    with (tmp_path / "a.index.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("offset", "length", "recv_epoch"), (0, "one", 1.5)])
+
+    assert main(["replay", f"asterisk_ami:{tmp_path / 'a.raw'}"]) == 2
+    assert "a.index.csv, line 2" in capsys.readouterr().err

@@ -1,0 +1,191 @@
+"""The whole program as a process: started, looked at over the network, stopped, killed, started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from queue_monitor.__main__ import main
+
+PATIENCE = 40.0
+
+
+class Monitor:
+    """A running `queue-monitor run`, on a free port and its own journal."""
+
+    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("QUEUE_MONITOR_")}
+        environ |= {
+            "QUEUE_MONITOR_HTTP__PORT": "0",
+            "QUEUE_MONITOR_STORE__URL": f"sqlite:///{folder / 'journal.db'}",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.log = folder / "log.txt"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "queue_monitor", "run", *arguments],
+                env=environ | settings,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.address = self._address()
+
+    def _address(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("Wallboard:"), f"{line!r}; {self.log.read_text()}"
+        return line.split()[1]
+
+    def get(self, path: str) -> tuple[int, str]:
+        with urllib.request.urlopen(self.address + path, timeout=PATIENCE) as answer:
+            return answer.status, answer.read().decode()
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.get("api/v1/status")[1])
+        return found
+
+    def wait_for(self, what: str) -> dict[str, Any]:
+        """The first status in which today's calls of that kind are some."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            status = self.status()
+            if status["total"]["periods"]["day"][what]:
+                return status
+        raise AssertionError(f"no {what} in time; {self.log.read_text()}")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        if self.process.stdout:
+            self.process.stdout.close()
+        return code
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, **settings: str) -> Iterator[Monitor]:
+    monitor = Monitor(folder, *arguments, **settings)
+    try:
+        yield monitor
+    finally:
+        if monitor.process.poll() is None:
+            monitor.stop(signal.SIGKILL)
+
+
+def test_one_command_and_the_board_is_alive_on_a_simulated_day(tmp_path: Path):
+    with running(tmp_path) as monitor:
+        status = monitor.wait_for("answered")
+        pages = {path: monitor.get(path) for path in ("", "metrics", "docs", "healthz", "openapi.json")}
+
+        assert status["total"]["periods"]["day"]["entered"] > 20
+        assert {code for code, _ in pages.values()} == {200}
+        assert 'callqueue_answered_total{queue="kundcenter"}' in pages["metrics"][1]
+        assert "<html" in pages[""][1]
+        assert monitor.stop() == 0
+        assert (tmp_path / "journal.db").exists()
+
+
+def test_killed_and_started_again_it_has_lost_and_doubled_nothing(tmp_path: Path):
+    """The simulated day of one seed is the same each time, so a killed run's figures must come back and go on."""
+    with running(tmp_path, "--speed", "60") as monitor:
+        before = monitor.wait_for("answered")["total"]["periods"]["day"]
+        monitor.stop(signal.SIGKILL)
+    with running(tmp_path, "--speed", "60") as again:
+        after = again.wait_for("answered")
+        day = after["total"]["periods"]["day"]
+
+        assert day["entered"] >= before["entered"]
+        assert day["answered"] >= before["answered"]
+        assert after["journal"]["up"]
+        again.stop()
+
+
+def test_the_health_check_knows_a_running_monitor_from_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with running(tmp_path) as monitor:
+        assert main(["healthcheck", "--url", monitor.address + "healthz"]) == 0
+        monitor.stop()
+        assert main(["healthcheck", "--url", monitor.address + "healthz"]) == 1
+    assert "not well" in capsys.readouterr().err
+
+
+def test_two_monitors_cannot_share_an_address_and_the_second_says_so(tmp_path: Path):
+    with running(tmp_path) as monitor:
+        port = monitor.address.rstrip("/").rpartition(":")[2]
+        second = subprocess.run(
+            [sys.executable, "-m", "queue_monitor", "run"],
+            env=os.environ
+            | {
+                "QUEUE_MONITOR_HTTP__PORT": port,
+                "QUEUE_MONITOR_STORE__URL": f"sqlite:///{tmp_path / 'second.db'}",
+            },
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    assert second.returncode == 2
+    assert "http.host, http.port" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_every_mistake_in_the_settings_is_told_at_once_with_its_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "bad.toml"
+    file.write_text('[target]\nratio = 9\n\n[[sources]]\nname = "x"\nkind = "asterix_ami"\n\n[http]\nport = "no"\n')
+
+    assert main(["check-config", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert all(key in said for key in ("target.ratio", "sources[0].kind", "http.port", "3 mistakes"))
+
+
+def test_the_settings_as_understood_can_be_read_back(capsys: pytest.CaptureFixture[str]):
+    assert main(["check-config"]) == 0
+    said = capsys.readouterr().out
+
+    assert "simulator" in said
+    assert "sqlite:///var/queue-monitor.db" in said
+
+
+def test_a_recording_translated_and_replayed_as_events_gives_the_same_visits(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+):
+    from tests.truth import RECORDINGS
+
+    sample = str(RECORDINGS / "05-timeout-overflow-to-other-queue.ami")
+    assert main(["translate", "asterisk_ami", sample]) == 0
+    said = capfdbinary.readouterr()
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(said.out)
+    for kind, path in (("asterisk_ami", sample), ("replay", str(events))):
+        assert main(["replay", "--visits", str(tmp_path / f"{kind}.csv"), f"{kind}:{path}"]) == 0
+
+    assert b"rejected: 0" in said.err
+    assert (tmp_path / "asterisk_ami.csv").read_bytes() == (tmp_path / "replay.csv").read_bytes()
+
+
+def test_a_simulated_day_is_the_same_each_time_and_can_be_replayed(tmp_path: Path):
+    for name in ("one", "two"):
+        assert main(["simulate", "--seed", "3", "--out", str(tmp_path / name)]) == 0
+    assert main(["replay", "--status", str(tmp_path / "status.json"), f"replay:{tmp_path / 'one'}"]) == 0
+
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    day = json.loads((tmp_path / "status.json").read_text())["total"]["periods"]["day"]
+    assert day["entered"] > 400
+
+
+def test_a_replay_may_be_journalled_and_continued_from_there(tmp_path: Path):
+    main(["simulate", "--seed", "3", "--out", str(tmp_path / "day")])
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    for out in ("first.csv", "again.csv"):
+        assert main(["replay", "--store", url, "--visits", str(tmp_path / out), f"replay:{tmp_path / 'day'}"]) == 0
+
+    assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
