@@ -85,14 +85,16 @@ class Calls:
         leg = self._legs.get(unique)
         return leg.contact_id or None if leg else None
 
-    def listed(self, unique: str, queue: str, entered: Stamp) -> str:
+    def listed(self, unique: str, queue: str, entered_ms: int, stamp: Stamp) -> str:
         """The visit of a caller in a QueueStatus list; one not seen before is remembered by when it must have begun."""
         self._queues.setdefault(queue.casefold(), queue)
         leg = self._leg(unique)
         for visit in (leg.waiting, leg.leaving):
             if visit and _same(visit.queue, queue):
                 return visit.visit_id
-        return self._unseen(leg, queue, entered.milliseconds).visit_id
+        if leg.waiting:
+            self._lose(leg.waiting, stamp)
+        return self._unseen(leg, queue, entered_ms).visit_id
 
     def still_waits(self, unique: str, visit_id: str) -> bool:
         leg = self._legs.get(unique)
@@ -148,6 +150,8 @@ class Calls:
             return False
         visit = self._waiting_visit(unique, message, stamp)
         ring = Ring(f"{self._switch}:{dest}", agent, visit, stamp)
+        if told_before := self._rings.get(dest):
+            told_before.visit.rings.pop(dest, None)
         visit.rings[dest] = self._rings[dest] = ring
         self._emit(
             CallRinging(
@@ -285,7 +289,11 @@ class Calls:
         if not unique or not status:
             return
         known = self._legs.get(unique)
-        if known and (visit := known.leaving or known.waiting):
+        if status in REFUSALS:
+            leg = self._leg(unique, message)
+            self._settle(leg)
+            self._refuse(leg, status, message, stamp)
+        elif known and (visit := known.leaving or known.waiting):
             visit.status = status
             if visit is known.leaving:
                 self._settle(known)
@@ -293,8 +301,6 @@ class Calls:
         elif known and known.last and known.last.inferred and status in BY_STATUS:
             self._amend(known.last, status)
             known.last = None
-        elif status in REFUSALS:
-            self._refuse(self._leg(unique, message), status, message, stamp)
 
     def stepped(self, message: Message, stamp: Stamp) -> None:
         """A dialplan step of a channel: whatever queue it was in, it is there no more, unless this is a jump."""
@@ -344,6 +350,8 @@ class Calls:
             self._bury(leg)
         while len(self._legs) > _MOST_LEGS:
             self._drop(next(iter(self._legs.values())))
+        while len(self._rings) > _MOST_LEGS:
+            del self._rings[next(iter(self._rings))]
 
     def cut(self) -> None:
         """The connection is gone: what was held is told as far as it can be known."""

@@ -10,7 +10,7 @@ from adapters.asterisk_ami.calls import Calls
 from adapters.asterisk_ami.messages import Cutter, headers, timestamp, whole
 from adapters.asterisk_ami.messages import field as header
 from adapters.asterisk_ami.settings import Settings
-from adapters.asterisk_ami.stamp import Stamp
+from adapters.asterisk_ami.stamp import Stamp, microseconds
 from queue_monitor.events import (
     Event,
     QueueAgent,
@@ -304,10 +304,9 @@ class Translator:
             return
         waited = whole(message.get("Wait"))
         entered = listing.stamp.at - timedelta(seconds=waited or 0)
-        when = Stamp(self._connection, stamp.observed_at, stamp.offset, entered, derived=True)
         caller = WaitingCaller(
             leg_id=f"{self._connection.switch}:{unique}",
-            visit_id=self._calls.listed(unique, listing.queue, when),
+            visit_id=self._calls.listed(unique, listing.queue, microseconds(entered) // 1000, listing.stamp),
             contact_id=self._calls.contact_of(unique),
             position=whole(message.get("Position")),
             waited_ms=None if waited is None else waited * 1000,

@@ -768,6 +768,15 @@ def test_a_caller_who_joins_or_leaves_while_the_list_is_read_is_put_right() -> N
     assert [one.leg_id for one in snapshot.waiting] == ["kc:1.1"]
 
 
+def test_a_caller_listed_in_another_queue_has_left_the_first() -> None:
+    listed = [message("QueueParams", Queue="bygglov"), message("QueueEntry", Queue="bygglov", Uniqueid="1.1", Wait="5")]
+
+    items = lines(JOIN, *listed, message("QueueStatusComplete"))
+
+    assert ends(items) == [("unknown", "inferred")]
+    assert [one.leg_id for snapshot in only(QueueSnapshot, items) for one in snapshot.waiting] == ["kc:1.1"]
+
+
 def test_a_ping_tells_how_far_the_clocks_are_apart() -> None:
     one = translator()
     one.ping_sent("ping-1", datetime.fromtimestamp(1795434000, UTC))
@@ -865,6 +874,41 @@ def test_headers_in_any_order_never_stop_the_translator(headers: list[bytes], bl
     stream = (b"\r\n\r\n" if blank else b"\r\n").join(headers)
 
     heard(one, [(stream, LONG_AGO), (b"\r\n\r\n", LONG_AGO + timedelta(seconds=9))])
+
+
+LIFE = (
+    *("QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon", "AgentCalled", "AgentConnect", "AgentComplete"),
+    *("AgentRingNoAnswer", "HangupRequest", "SoftHangupRequest", "Hangup", "VarSet", "Newexten", "QueueEntry"),
+    *("BlindTransfer", "QueueStatusComplete", "QueueMemberStatus"),
+)
+Moment = tuple[str, str, str, str, float]
+moments = st.tuples(
+    st.sampled_from(LIFE),
+    st.sampled_from(["1.1", "1.2"]),
+    st.sampled_from(["kundcenter", "bygglov"]),
+    st.sampled_from(["TIMEOUT", "FULL", "CONTINUE"]),
+    st.sampled_from([0.0, 0.2, 6.0]),
+)
+
+
+@given(st.lists(moments, max_size=40))
+def test_whatever_is_told_nobody_waits_on_when_every_line_has_ended(
+    life: list[Moment],
+) -> None:
+    one, passed = translator(), 0.0
+    items: Items = []
+    for number, (what, unique, queue, value, later) in enumerate(life):
+        passed += later
+        told = {"Uniqueid": unique, "Queue": queue, "Variable": "QUEUESTATUS", "Value": value, "MemberName": "Anna"}
+        told |= {"DestUniqueid": f"9.{number}", "Application": "Queue", "AppData": queue, "TransfereeUniqueid": unique}
+        at = f"{1795434000 + passed + number / 1000:.6f}"
+        items += one.feed(message(what, Timestamp=at, **told), LONG_AGO + timedelta(seconds=passed))
+    hangups = message("Newchannel") + message("Hangup", Uniqueid="1.1") + message("Hangup", Uniqueid="1.2")
+    items += one.feed(hangups, LONG_AGO + timedelta(seconds=passed))
+    items += one.flush(LONG_AGO + timedelta(seconds=passed + 6))
+
+    entered = {visit.visit_id for visit in only(CallEntered, items)}
+    assert entered <= {end.visit_id for end in leavers(items)}
 
 
 # The live connection, against a server that plays recorded bytes
