@@ -10,7 +10,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--config", type=Path, help="the TOML file: target, opening hours, names of switches")
     again.add_argument("--switch", help="the switchboard's name, shared by all the recordings of it")
     again.add_argument("--speed", type=_positive, help="times real speed; without it as fast as it goes")
+    again.add_argument("--until", type=_moment, help="stop there, e.g. 2026-11-23T12:08:00Z")
     again.add_argument("--serve", action="store_true", help="show wallboard and API meanwhile, and stay afterwards")
     again.add_argument("--store", metavar="URL", help="journal what is played, e.g. sqlite:///day.db")
     again.add_argument("--visits", type=Path, metavar="OUT.csv", help="one row a visit")
@@ -110,6 +111,13 @@ def _positive(text: str) -> float:
     return value
 
 
+def _moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError("needs a time zone, such as a Z at the end")
+    return at
+
+
 def _load(path: Path | None) -> config.Config:
     return config.load(path, os.environ, bootstrap.settings_of, bootstrap.adapter_kinds())
 
@@ -135,6 +143,7 @@ def _replay(chosen: argparse.Namespace) -> int:
     sources = [_source(text) for text in chosen.sources]
     wanted = player.Wanted(
         speed=chosen.speed,
+        until=chosen.until,
         serve=chosen.serve,
         store_url=chosen.store,
         visits=chosen.visits,

@@ -29,6 +29,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """How to replay, and which files to write."""
 
     speed: float | None = None
+    until: datetime | None = None
     serve: bool = False
     store_url: str | None = None
     visits: Path | None = None
@@ -67,9 +68,10 @@ def recordings(sources: list[tuple[str, Path]], config: Config, switch: str | No
     for kind, path in sources:
         paths.setdefault(kind, []).append(path)
     found = []
+    known = [source.switch for source in config.sources if source.kind in paths]
     for kind, files in paths.items():
         set_up = next((source for source in config.sources if source.kind == kind), None)
-        name = switch or (set_up.switch if set_up else DEFAULT_SWITCH)
+        name = switch or (set_up.switch if set_up else (known or [DEFAULT_SWITCH])[0])
         settings = set_up.settings if set_up else None
         found.append(bootstrap.build_recording(kind, files, set_up.name if set_up else name, name, settings))
     return found
@@ -79,7 +81,7 @@ async def replay_recordings(
     config: Config, found: list[replay.Recording], wanted: Wanted, advance: Advance, announce: Announce
 ) -> Played:
     """Play, and write what is wanted. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
-    started, deliveries = replay.first_sign(replay.play(found))
+    started, deliveries = replay.first_sign(replay.play(found, wanted.until))
     if started is None:
         raise replay.RecordingError("the recordings hold nothing")
     for path in (wanted.visits, wanted.contacts, wanted.status, wanted.alerts, wanted.predictions):

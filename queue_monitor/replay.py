@@ -87,9 +87,10 @@ class Recording(Struct, frozen=True, kw_only=True):
     pieces: Pieces
 
 
-def play(recordings: Iterable[Recording]) -> Iterator[Delivery]:
-    """All recordings in one stream, in the order of receipt."""
-    yield from heapq.merge(*(_connections(recording) for recording in recordings), key=lambda d: d.received_at)
+def play(recordings: Iterable[Recording], until: datetime | None = None) -> Iterator[Delivery]:
+    """All recordings in one stream, in the order of receipt, up to a moment if one is given."""
+    merged = heapq.merge(*(_connections(recording) for recording in recordings), key=lambda d: d.received_at)
+    yield from merged if until is None else itertools.takewhile(lambda d: d.received_at <= until, merged)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -136,7 +136,10 @@ def test_the_error_says_how_many_mistakes_there_are(settings: Settings) -> None:
         ('[[sources]]\nkind = "simulator"', "sources[0].name: missing; expected a name of letters a to z"),
         ('[[sources]]\nname = "a"', 'sources[0].kind (source "a"): missing; expected text'),
         ('[[sources]]\nname = "a"\nkind = 3', 'sources[0].kind (source "a"): 3; expected text'),
-        (SIMULATOR + SIMULATOR, 'sources: more than one named "sim"; expected a name of its own for each'),
+        (
+            2 * (SIMULATOR + 'switch = "pbx"\n'),
+            'sources: more than one named "sim"; expected a name of its own for each',
+        ),
         (AMI + "[clock]\nrate = 60", "clock: simulated time; expected the machine's own clock beside the live source"),
         (SIMULATOR + "[clock]\nrate = 0", "clock.rate: 0; expected a number above 0 and at most 10000"),
         (SIMULATOR + "[clock]\nstart = 2026-03-02", "clock.start: 2026-03-02; expected a date and time such as"),
@@ -295,12 +298,20 @@ def test_a_secret_comes_from_a_variable_and_is_never_shown(settings: Settings) -
 
 def test_a_secret_written_in_the_file_is_not_shown_either(settings: Settings) -> None:
     understood = settings.read(
-        AMI + 'secret = "hemligt"\n[[sources]]\nname = "in"\nkind = "http"\ntokens = {phone = "kod1"}\n'
+        AMI
+        + 'switch = "a"\nsecret = "hemligt"\n[[sources]]\nname = "in"\nkind = "http"\nswitch = "b"\ntokens = {phone = "kod1"}\n'
         '[store]\nurl = "postgresql://kc:kod2@db/kc"'
     )
 
     for shown in (repr(understood), config.describe(understood)):
         assert not any(word in shown for word in ("hemligt", "kod1", "kod2"))
+
+
+def test_of_several_sources_each_must_say_its_switchboard(settings: Settings) -> None:
+    mistakes = settings.mistakes(SIMULATOR + SIMULATOR.replace('"sim"', '"other"') + 'switch = "pbx"\n')
+
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith('sources[0].switch (source "sim"): missing; expected the switchboard\'s name')
 
 
 def test_a_missing_secret_names_its_variable(settings: Settings) -> None:
@@ -519,6 +530,7 @@ http.host: "0.0.0.0"; expected 127.0.0.1, localhost or ::1, for as long as there
 http.port: 99999; expected a whole number from 0 to 65535
 sources[0].name (source "växel"): "växel"; expected a name of letters a to z, digits and . _ - without spaces
 sources[0].kind (source "växel"): "asterisk_amy"; expected one of asterisk_ami, http, simulator (did you mean asterisk_ami?)
+sources[1].switch (source "b"): missing; expected the switchboard's name, the same for every source that listens to it
 sources[1].usernam (source "b"): unknown key; expected one of host, port, username, secret, events, name, kind, switch, enabled (did you mean username?)
 sources[1].host (source "b"): missing; expected text
 sources[1].port (source "b"): "abc"; expected a whole number from 1 to 65535

@@ -106,16 +106,22 @@ class Reading:
             return []
         if not written:
             self.note(("sources",), "missing", "at least one [[sources]] with a name and a kind")
-        read = [self._source(source, index, settings_of, known_kinds) for index, source in enumerate(written)]
+        several = len(written) > 1
+        read = [self._source(source, index, several, settings_of, known_kinds) for index, source in enumerate(written)]
         return [source for source in read if source is not None]
 
     def _source(
-        self, written: dict[str, Any], index: int, settings_of: SettingsOf, known_kinds: Sequence[str]
+        self, written: dict[str, Any], index: int, several: bool, settings_of: SettingsOf, known_kinds: Sequence[str]
     ) -> Source | None:
+        """Read one source. Of several, each must say its switch: two that listen to one would count its calls twice."""
         key: Key = ("sources", index)
         self._about = f'source "{written["name"]}"' if isinstance(written.get("name"), str) else ""
         heading = [field.encode_name for field in _HEAD_KEYS]
         head = self.table({k: v for k, v in written.items() if k in heading}, SourceHead, key)
+        if several and head is not None and head.switch is None:
+            self.note(
+                (*key, "switch"), "missing", "the switchboard's name, the same for every source that listens to it"
+            )
         kind = written.get("kind")
         settings_type = settings_of(kind) if isinstance(kind, str) else None
         settings: Struct | None = None
