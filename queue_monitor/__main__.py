@@ -133,8 +133,10 @@ def _run(chosen: argparse.Namespace) -> int:
 
 def _announce(address: str, clock: Clock) -> None:
     lines = [f"Wallboard:  {address}", f"Status API: {address}docs", f"Metrics:    {address}metrics"]
-    if clock.rate != 1.0 or not bootstrap.is_real(clock):
-        lines.append(f"Simulated time: {clock.now():%Y-%m-%d %H:%M} UTC, {clock.rate:g} x real speed. Ctrl-C stops.")
+    if not bootstrap.is_real(clock):
+        pace = f"{clock.rate:g} x real speed" if clock.rate else "standing still"
+        lines.append(f"Simulated time: {clock.now():%Y-%m-%d %H:%M} UTC, {pace}.")
+    lines.append("Ctrl-C stops.")
     print("\n".join(lines), flush=True)
 
 

@@ -126,6 +126,7 @@ _SWEDISH: Final = {
     "connecting": "Ansluter",
     "source_up": "Kontakt med växeln",
     "simulated": "Simulerad tid, {rate} gånger fortare",
+    "standing_still": "Inspelning, tiden står still",
     "definition_note": "Mål {target} inom {limit}. {definition}: {words}",
     "definition_since": "gäller från {date}",
     # night
@@ -306,6 +307,7 @@ _ENGLISH: Final = {
     "connecting": "Connecting",
     "source_up": "In contact with the switch",
     "simulated": "Simulated time, {rate} times faster",
+    "standing_still": "Recording, time stands still",
     "definition_note": "Target {target} within {limit}. {definition}: {words}",
     "definition_since": "from {date}",
     "closed": "Closed",

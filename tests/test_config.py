@@ -299,7 +299,8 @@ def test_a_secret_comes_from_a_variable_and_is_never_shown(settings: Settings) -
 def test_a_secret_written_in_the_file_is_not_shown_either(settings: Settings) -> None:
     understood = settings.read(
         AMI
-        + 'switch = "a"\nsecret = "hemligt"\n[[sources]]\nname = "in"\nkind = "http"\nswitch = "b"\ntokens = {phone = "kod1"}\n'
+        + 'switch = "a"\nsecret = "hemligt"\n[[sources]]\nname = "in"\nkind = "http"\nswitch = "b"\n'
+        + 'tokens = {phone = "kod1"}\n'
         '[store]\nurl = "postgresql://kc:kod2@db/kc"'
     )
 

@@ -332,7 +332,7 @@ class Calls:
         if ring := self._rings.get(unique):
             self._end_ring(unique, ring, RingResult.CANCELLED, stamp.worked_out())
         if leg := self._legs.get(unique):
-            self._settle(leg)
+            self._settle(leg, gone=stamp)
             leg.gone = stamp
             if leg.idle:
                 self._drop(leg)
@@ -439,19 +439,22 @@ class Calls:
         for dest, ring in list(visit.rings.items()):
             self._end_ring(dest, ring, RingResult.CANCELLED, stamp.worked_out())
 
-    def _settle(self, leg: Leg, *, cut: bool = False, restart: bool = False) -> None:
-        """Tell how a held visit ended, by all that has been heard."""
+    def _settle(self, leg: Leg, *, cut: bool = False, restart: bool = False, gone: Stamp | None = None) -> None:
+        """Tell how a held visit ended, by all that has been heard; `gone` when the channel has just ended."""
         visit = leg.leaving
         if visit is None:
             return
         leg.leaving = None
         self._held.pop(leg.unique, None)
-        self._tell_left(visit, verdict(visit, self._seen.sees_dialplan, cut=cut, restart=restart))
+        self._tell_left(visit, verdict(visit, self._seen.sees_dialplan, cut=cut, restart=restart), gone)
         leg.last = visit
 
-    def _tell_left(self, visit: Visit, ending: Ending) -> None:
+    def _tell_left(self, visit: Visit, ending: Ending, gone: Stamp | None = None) -> None:
+        """A caller cut off by a restart waits until the line goes dead, some 40 ms after being put out of the queue."""
         outcome, basis, reason = ending
         stamp = visit.left or visit.abandoned
+        if outcome is LeftOutcome.LOST:
+            stamp = gone or stamp
         if stamp is None:
             return
         self._cancel_rings(visit, stamp)

@@ -525,7 +525,8 @@ function drawFoot() {
   const measured = [];
   if (total.day?.coverage_ratio != null) measured.push(`${say("coverage")} ${percent(total.day.coverage_ratio)}`);
   if (total.day?.precision_seconds >= 0.5) measured.push(say("precision", { seconds: Math.round(total.day.precision_seconds) }));
-  if (rate !== 1) measured.push(say("simulated", { rate: count(Math.round(rate)) }));
+  if (rate === 0) measured.push(say("standing_still"));
+  else if (rate !== 1) measured.push(say("simulated", { rate: count(Math.round(rate)) }));
   put("measured", measured.join(" · "));
   const note = say("definition_note", {
     target: plainPercent(target.ratio),
