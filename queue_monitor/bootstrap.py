@@ -170,12 +170,16 @@ def bootstrap(
     clock = clock or clock_of(config)
     live = live or Live(rules_of(config))
     pipeline = Pipeline(live, clock, store)
-    supervisors = [
-        Supervisor(build(source, clock), source_urn(source.kind, source.name), source.switch, pipeline.put, clock)
-        for source in (config.sources if sources is None else sources)
-        if source.enabled
-    ]
-    app = create_app(pipeline, clock, language=config.organisation.language)
+    supervisors, routers = [], []
+    for source in config.sources if sources is None else sources:
+        if not source.enabled:
+            continue
+        adapter = build(source, clock)
+        urn = source_urn(source.kind, source.name)
+        supervisors.append(Supervisor(adapter, urn, source.switch, pipeline.put, clock))
+        if (router := getattr(adapter, "router", None)) is not None:
+            routers.append(router)
+    app = create_app(pipeline, clock, language=config.organisation.language, routers=routers)
     return Service(config, clock, store, live, pipeline, supervisors, app)
 
 

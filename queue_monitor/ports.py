@@ -31,7 +31,18 @@ class Connection(Struct, frozen=True, kw_only=True):
     epoch: str = ""
 
 
-async def _nothing_to_settle() -> None:
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What became of a delivery's events: taken, known already, or (by id) known with another content.
+
+    An event of the last kind is not taken: two senders use one id, or one sender uses it twice.
+    """
+
+    taken: int = 0
+    duplicates: int = 0
+    conflicts: tuple[str, ...] = ()
+
+
+async def _nothing_to_settle(receipt: Receipt) -> None:
     return None
 
 
@@ -43,7 +54,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
     items: tuple[Event | Rejected, ...]
     received_at: datetime
-    settle: Callable[[], Awaitable[None]] = _nothing_to_settle
+    settle: Callable[[Receipt], Awaitable[None]] = _nothing_to_settle
 
 
 class Translator(Protocol):
@@ -66,6 +77,7 @@ class Adapter(Protocol):
     """One way in. Entering means connected, iterating means consuming, leaving means closed.
 
     Trouble is an `AdapterError`. An adapter never retries, never sleeps between attempts, never keeps statistics.
+    One that is served over HTTP has a `router` (FastAPI's) besides, which `bootstrap` mounts.
     """
 
     name: str

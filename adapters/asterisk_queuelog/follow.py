@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from adapters.asterisk_queuelog.settings import Settings
 from adapters.asterisk_queuelog.translator import Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Receipt
 
 KIND: Final = "asterisk_queuelog"
 
@@ -117,11 +117,11 @@ class _Tail:
         self._begin(newer)
         return self._lines()
 
-    def saver(self) -> Callable[[], Coroutine[None, None, None]]:
+    def saver(self) -> Callable[[Receipt], Coroutine[None, None, None]]:
         """What the pipeline calls once these lines are safe."""
         place = _Place(self.inode, self._offset)
 
-        async def save() -> None:
+        async def save(receipt: Receipt) -> None:
             if self._state:
                 await asyncio.to_thread(_write, self._state, msgspec.json.encode(place))
 

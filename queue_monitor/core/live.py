@@ -6,6 +6,7 @@ Synchronous and without a clock: the pipeline owns it, a replay drives it, a tes
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -70,10 +71,19 @@ RETURNING: Final = frozenset(
     }
 )
 ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
+_RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial")
 MOST_INTERVALS: Final = 5000
 KEEP: Final = timedelta(hours=48)
 """How long calls stay in memory, and so for how long a late word may amend them."""
+
+
+class Taken(StrEnum):
+    """What became of an event: taken, known already, or its id known with another content (and then not taken)."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -99,10 +109,10 @@ class Live:
         self.windows = Windows(rules.target, self.calendars, rules.excluded_by_queue, rules.excluded)
         self.agents = Agents()
         self.sources = Sources()
-        self.events: Counter[str] = Counter(applied=0, duplicate=0, late=0, orphan=0)
+        self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0)
         self.rejected: Counter[str] = Counter()
         self.offers: dict[str, Counter[str]] = {}
-        self._seen: dict[tuple[str, str], datetime] = {}
+        self._seen: dict[tuple[str, str], tuple[datetime, int]] = {}
         self._newest: datetime | None = None
         self._departed: dict[str, None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
@@ -112,13 +122,14 @@ class Live:
 
     # ---- what enters
 
-    def apply(self, event: Event) -> bool:
-        """Take one event; False when it had been taken before. Never raises on what an event says."""
-        key = (event.source, event.id)
-        if key in self._seen:
-            self.events["duplicate"] += 1
-            return False
-        self._seen[key] = event.at
+    def apply(self, event: Event) -> Taken:
+        """Take one event, once. Never raises on what an event says."""
+        key, content = (event.source, event.id), _content(event)
+        if known := self._seen.get(key):
+            taken = Taken.DUPLICATE if known[1] == content else Taken.CONFLICT
+            self.events[taken.value] += 1
+            return taken
+        self._seen[key] = (event.at, content)
         self.events["applied"] += 1
         if self._newest is not None and self._newest - event.at > LATE_AFTER:
             self.events["late"] += 1
@@ -137,7 +148,7 @@ class Live:
             self.windows.refuse(changes.refused)
         if isinstance(event, CallRingEnded):
             self.offers.setdefault("", Counter())[event.result.value] += 1
-        return True
+        return Taken.NEW
 
     def reject(self, source: str, reason: str) -> None:
         """Count what an adapter could not read."""
@@ -158,7 +169,7 @@ class Live:
     def forget(self, now: datetime) -> list[Story]:
         """Let go of calls older than two days; returns them. Their figures stay."""
         before = now - KEEP
-        self._seen = {key: at for key, at in self._seen.items() if at >= before}
+        self._seen = {key: seen for key, seen in self._seen.items() if seen[0] >= before}
         gone = self.ledger.forget(before)
         self.windows.forget(before)
         return gone
@@ -471,6 +482,12 @@ class _View:
             counts, _ = self._counts(Level.CONTACT, None, None, at, at + timedelta(minutes=15))
             yield assessment.bar(at, counts, self._live.rules.target.definition)
             at += timedelta(minutes=15)
+
+
+def _content(event: Event) -> int:
+    """A number that differs when what two events say does; how and when they were received is left out."""
+    told = tuple(getattr(event, name) for name in event.__struct_fields__ if name not in _RECEIPT)
+    return hash((type(event).__name__, repr(told)))
 
 
 def _lies_in(

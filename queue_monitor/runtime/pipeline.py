@@ -10,14 +10,14 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.ledger import Story
-from queue_monitor.core.live import Live
+from queue_monitor.core.live import Live, Taken
 from queue_monitor.events import Event
 from queue_monitor.model import HistoryRow, JournalNow, Level, Period, Snapshot
-from queue_monitor.ports import Clock, Delivery, Rejected, Store, StoreError
+from queue_monitor.ports import Clock, Delivery, Receipt, Rejected, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,16 @@ RETRY_SECONDS: Final = 1.0
 HISTORY_SECONDS: Final = 60.0
 
 
+class _Line(NamedTuple):
+    """One delivery on its way to the journal, and who is to hear of it."""
+
+    events: tuple[Event, ...]
+    received_at: datetime
+    settle: Callable[[Receipt], Awaitable[None]]
+    receipt: Receipt
+    since: float
+
+
 class Pipeline:
     """Takes deliveries, keeps the live state, journals, and shows snapshots to whoever looks."""
 
@@ -38,7 +48,7 @@ class Pipeline:
         self._clock = clock
         self._store = store
         self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
-        self._journal: deque[tuple[tuple[Event, ...], datetime, Callable[[], Awaitable[None]], float]] = deque()
+        self._journal: deque[_Line] = deque()
         self._to_write = asyncio.Event()
         self._unsaved: dict[tuple[Level, str, bool, datetime], HistoryRow] = {}
         self._journal_error = ""
@@ -57,13 +67,24 @@ class Pipeline:
 
     def take(self, delivery: Delivery) -> None:
         """Apply one delivery to the live state and line it up for the journal."""
-        events = []
+        events: list[Event] = []
+        duplicates, conflicts = 0, []
         for item in delivery.items:
             if isinstance(item, Rejected):
                 self._reject(item)
-            elif self._live.apply(item):
+                continue
+            taken = self._live.apply(item)
+            if taken is Taken.NEW:
                 events.append(item)
-        self._journal.append((tuple(events), delivery.received_at, delivery.settle, self._clock.monotonic()))
+            elif taken is Taken.DUPLICATE:
+                duplicates += 1
+            else:
+                conflicts.append(item.id)
+                self._reject(Rejected(source=item.source, reason="id_used_twice", detail=f"id {item.id}"))
+        receipt = Receipt(taken=len(events), duplicates=duplicates, conflicts=tuple(conflicts))
+        self._journal.append(
+            _Line(tuple(events), delivery.received_at, delivery.settle, receipt, self._clock.monotonic())
+        )
         self._to_write.set()
 
     def _reject(self, rejected: Rejected) -> None:
@@ -117,10 +138,10 @@ class Pipeline:
         return self._snapshot
 
     def _journal_now(self) -> JournalNow:
-        oldest = self._journal[0][3] if self._journal else self._clock.monotonic()
+        oldest = self._journal[0].since if self._journal else self._clock.monotonic()
         return JournalNow(
             up=not self._journal_error,
-            pending=sum(len(events) for events, _, _, _ in self._journal),
+            pending=sum(len(line.events) for line in self._journal),
             lag_seconds=max(0.0, self._clock.monotonic() - oldest),
             error=self._journal_error,
         )
@@ -177,10 +198,10 @@ class Pipeline:
         """Commit what waits, in order, and tell the senders; on failure nothing leaves the line."""
         while self._journal:
             lines = [self._journal[at] for at in range(min(BATCH, len(self._journal)))]
-            events = [event for line in lines for event in line[0]]
+            events = [event for line in lines for event in line.events]
             try:
                 if self._store is not None and events:
-                    await self._store.append(events, lines[-1][1])
+                    await self._store.append(events, lines[-1].received_at)
             except StoreError as error:
                 if not self._journal_error:
                     log.error("journal down error=%s", error)
@@ -191,7 +212,7 @@ class Pipeline:
                 self._journal_error = ""
             for line in lines:
                 self._journal.popleft()
-                await line[2]()
+                await line.settle(line.receipt)
         self._to_write.clear()
         if self._clock.monotonic() - self._history_at >= HISTORY_SECONDS:
             await self.save_history()

@@ -28,7 +28,7 @@ from queue_monitor.events import (
     SourceRestarted,
     TransferKind,
 )
-from queue_monitor.ports import AdapterError, Connection, Delivery
+from queue_monitor.ports import AdapterError, Connection, Delivery, Receipt
 from tests.adapters.telling import ASTERISK, LONG_AGO, Items, heard, only, rejections, story, whole
 
 CONNECTION = Connection(source="urn:kc:asterisk_queuelog:test", switch="kc", epoch="1")
@@ -364,7 +364,7 @@ class Follower:
                     assert isinstance(delivery, Delivery)
                     items += delivery.items
                     if settle:
-                        await delivery.settle()
+                        await delivery.settle(Receipt())
                     if len(only(CallEntered, items)) >= entered:
                         return items
         raise AssertionError("the file never ends")

@@ -4,12 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
 from queue_monitor.events import Event
 from queue_monitor.model import Level
-from queue_monitor.ports import Delivery, Rejected
+from queue_monitor.ports import Delivery, Receipt, Rejected
 from queue_monitor.runtime.pipeline import Pipeline
 from tests.fakes import FakeStore
 from tests.scenario import SOURCE, TEN, Scenario
@@ -27,7 +28,7 @@ class Corridor:
         self.settled: list[str] = []
 
     def take(self, *items: Event | Rejected, name: str = "delivery") -> None:
-        async def settle() -> None:
+        async def settle(receipt: Receipt) -> None:
             self.settled.append(name)
 
         self.pipeline.take(Delivery(items=items, received_at=self.clock.now(), settle=settle))
@@ -153,12 +154,28 @@ async def test_a_watcher_gets_the_newest_at_once_and_skips_what_it_missed():
     await changes.aclose()  # type: ignore[attr-defined]
 
 
+async def test_an_id_used_for_something_else_is_not_taken_and_the_sender_hears_of_it():
+    corridor = Corridor()
+    first = corridor.story.entered(0, "anna").events[0]
+    told: list[Receipt] = []
+
+    async def settle(receipt: Receipt) -> None:
+        told.append(receipt)
+
+    other = structs.replace(first, queue="bygglov")
+    corridor.pipeline.take(Delivery(items=(first, first, other), received_at=TEN, settle=settle))
+    await corridor.pipeline.write()
+
+    assert told == [Receipt(taken=1, duplicates=1, conflicts=(first.id,))]
+    assert corridor.pipeline.publish().rejected == {f"{SOURCE} id_used_twice": 1}
+
+
 async def test_running_it_takes_what_is_put_and_writes_it():
     corridor = Corridor()
     story = corridor.story.entered(0, "anna").answered(5, "anna")
     settled = asyncio.Event()
 
-    async def settle() -> None:
+    async def settle(receipt: Receipt) -> None:
         settled.set()
 
     working = asyncio.create_task(corridor.pipeline.run())
