@@ -27,12 +27,13 @@ _BATCH: Final = 2_000
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which days to make up: see `queue_monitor.core.simulation.Config`. The same seed gives the same days.
 
-    `kind` makes every day of one kind; `faults` happen every day; `days_before` earlier days are told on connecting.
+    `day_kind` makes every day of one kind (a burst, say); `faults` happen every day; `days_before` earlier days are
+    told on connecting.
     On Saturdays, Sundays and `closed_days` nobody rings.
     """
 
     seed: int = 1
-    kind: Kind | None = None
+    day_kind: Kind | None = None
     calls_per_day_factor: float = 1.0
     staff_factor: float = 1.0
     patience_seconds: float = 600.0
@@ -146,7 +147,7 @@ class SimulatorAdapter:
         config = Config(
             date=day,
             seed=wanted.seed,
-            kind=Kind.CLOSED if day in wanted.closed_days else wanted.kind,
+            kind=Kind.CLOSED if day in wanted.closed_days else wanted.day_kind,
             calls_factor=wanted.calls_per_day_factor,
             staff_factor=wanted.staff_factor,
             patience_seconds=wanted.patience_seconds,

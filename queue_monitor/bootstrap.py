@@ -114,6 +114,7 @@ def rules_of(config: Config) -> Rules:
         calendars={queue: _calendar(config, schedule) for queue, schedule in config.queue_hours.items()},
         excluded=config.exits.excluded,
         excluded_by_queue={queue.casefold(): exits.excluded for queue, exits in config.queue_exits.items()},
+        labels={queue.casefold(): shown.label for queue, shown in config.queues.items()},
         organisation=config.organisation.name,
         version=__version__,
     )

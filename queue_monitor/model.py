@@ -332,10 +332,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
 class QueueNow(Struct, frozen=True, kw_only=True):
     """One queue, one pool of queues that share agents (`name` joins theirs), or all of them (`name` is empty).
 
-    `expected_wait_seconds` is what the next caller should expect, None when it cannot be said.
+    `expected_wait_seconds` is what the next caller should expect, None when it cannot be said. `label` is what people
+    are shown.
     """
 
     name: str
+    label: str
     queues: tuple[str, ...]
     waiting: tuple[WaitingNow, ...]
     oldest_wait_ms: int | None

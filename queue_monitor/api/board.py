@@ -173,7 +173,7 @@ def _hours(snapshot: Snapshot) -> BoardHours:
 def _queue(queue: QueueNow, target: Target) -> BoardQueue:
     day = queue.periods.get("day")
     return BoardQueue(
-        name=queue.name,
+        name=queue.label,
         open=queue.open,
         trusted=queue.verdict.reason not in _UNTRUSTED,
         waiting=len(queue.waiting),

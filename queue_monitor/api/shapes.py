@@ -174,6 +174,7 @@ class QueueShape(Struct, frozen=True, kw_only=True):
     """One queue, one pool of queues that share agents, or all of them."""
 
     name: Annotated[str, _said("Empty for all queues together.")]
+    label: Annotated[str, _said("What people are shown for the name.")]
     queues: tuple[str, ...]
     open: bool
     waiting: int

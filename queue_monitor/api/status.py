@@ -233,6 +233,7 @@ def _queues(queues: Iterable[QueueNow], target: Target) -> tuple[shapes.QueueSha
 def _queue(queue: QueueNow, target: Target) -> shapes.QueueShape:
     return shapes.QueueShape(
         name=queue.name,
+        label=queue.label,
         queues=queue.queues,
         open=queue.open,
         waiting=len(queue.waiting),

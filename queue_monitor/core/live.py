@@ -87,7 +87,11 @@ class Taken(StrEnum):
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What the figures are made by. `excluded` names outcomes that a setting leaves out of the target, by queue."""
+    """What the figures are made by.
+
+    `labels` are what people are shown for a queue, by its name; `excluded` names outcomes that a setting leaves out
+    of the target, for all queues or by queue.
+    """
 
     target: Target = Target()
     calendar: Calendar
@@ -95,6 +99,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     excluded: frozenset[Outcome] = frozenset()
     excluded_by_queue: dict[str, frozenset[Outcome]] = {}
     silent_after: timedelta = timedelta(minutes=2)
+    labels: dict[str, str] = {}
     organisation: str = ""
     version: str = ""
 
@@ -381,11 +386,13 @@ class _View:
         periods = {p.name: p for p in self._periods(names)}
         today = self._today(calendar)
         trouble = self._live.trouble(queues, self._now)
+        labels = self._live.rules.labels
         return QueueNow(
             name=name,
+            label=" + ".join(labels.get(queue.casefold(), queue) for queue in queues) if name else "",
             queues=queues,
             waiting=lines,
-            oldest_wait_ms=max((line.queue_wait_ms for line in lines), default=None),
+            oldest_wait_ms=max((line.wait_ms for line in lines), default=None),
             ringing=sum(line.ringing for line in lines),
             talking=len(talking),
             staff=self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id)),

@@ -45,7 +45,7 @@ def story(on: date, settings: Settings = QUIET) -> list[Event]:
         Config(
             date=on,
             seed=settings.seed,
-            kind=settings.kind,
+            kind=settings.day_kind,
             snapshot_seconds=settings.snapshot_seconds,
             source="urn:kc:simulator:demo",
             switch="lab",
@@ -131,13 +131,13 @@ async def test_told_twice_it_has_the_same_ids() -> None:
 
 def test_faults_and_queues_can_stand_in_the_settings() -> None:
     written = {
-        "kind": "burst",
+        "day_kind": "burst",
         "queues": [{"name": "växeln", "share": 1.0, "skill": 1.0}],
         "faults": [{"type": "source_outage", "at": time(10), "seconds": 60}, {"type": "duplicates", "ratio": 0.1}],
     }
     settings = msgspec.convert(written, Settings)
 
-    assert settings.kind is Kind.BURST
+    assert settings.day_kind is Kind.BURST
     assert settings.faults == (SourceOutage(at=time(10), seconds=60), Duplicates(ratio=0.1))
 
 

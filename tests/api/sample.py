@@ -186,6 +186,7 @@ def queue(
 ) -> QueueNow:
     return QueueNow(
         name=name,
+        label=name,
         queues=queues or (name,),
         waiting=callers,
         oldest_wait_ms=max((caller.wait_ms for caller in callers), default=None),

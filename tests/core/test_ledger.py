@@ -110,6 +110,14 @@ def test_an_overflowing_caller_still_waiting_has_the_earlier_wait_on_the_clock()
     assert story.counts(301).waiting_late == 1
 
 
+def test_the_longest_wait_is_the_person_s_through_both_queues():
+    story = Scenario().entered(0, "anna").left(200, "anna", "timeout").entered(200, "anna", queue="bygglov")
+    now = story.live.snapshot(story.at(301))
+
+    assert now.total.oldest_wait_ms == 301_000
+    assert now.total.waiting[0].queue_wait_ms == 101_000
+
+
 def test_a_transfer_never_changes_what_the_first_answer_settled():
     story = (
         Scenario()
