@@ -370,6 +370,14 @@ def _monitor(snapshot: Snapshot) -> Iterator[Metric]:
         "The moment that these figures are of.",
         [((), snapshot.at.timestamp())],
     )
+    yield _gauge(
+        "callqueue_reconcile_difference",
+        "Our count less the switch's own, since its last reset; 0 when they agree.",
+        [((found.switch, found.queue, found.counter), float(found.difference)) for found in snapshot.reconciliation],
+        "switch",
+        "queue",
+        "counter",
+    )
     journal = snapshot.journal
     yield _gauge("callqueue_journal_up", "Whether the journal commits.", [((), float(journal.up))])
     yield _gauge("callqueue_journal_pending", "Events that wait to be committed.", [((), float(journal.pending))])

@@ -384,6 +384,29 @@ class Bar(Struct, frozen=True, kw_only=True):
     floor: float | None
 
 
+class DifferenceCause(StrEnum):
+    """Why the ledger and the switch count differently: the switch's way of booking, a gap, or nothing known."""
+
+    NONE = "none"
+    BOOKING = "booking"
+    GAP = "gap"
+    UNEXPLAINED = "unexplained"
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One of a switch's own totals beside the ledger's, over the same stretch; `difference` is ours less its."""
+
+    switch: str
+    queue: str
+    counter: str
+    switch_says: int
+    ledger_says: int
+    difference: int
+    since: datetime
+    until: datetime
+    cause: DifferenceCause
+
+
 class JournalNow(Struct, frozen=True, kw_only=True):
     """The journal's health: how much waits to be committed, and why if it cannot be."""
 
@@ -419,6 +442,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     totals_waits: dict[str, "WaitBuckets"]
     offers: dict[str, dict[str, int]]
     journal: JournalNow
+    reconciliation: tuple[Difference, ...] = ()
 
 
 class WaitBuckets(Struct, frozen=True, kw_only=True):

@@ -213,6 +213,20 @@ class JournalShape(Struct, frozen=True, kw_only=True):
     error: str
 
 
+class DifferenceShape(Struct, frozen=True, kw_only=True):
+    """One of a switch's own totals beside ours, over the same stretch, with the likely cause of a difference."""
+
+    switch: str
+    queue: str
+    counter: str
+    switch_says: int
+    ledger_says: int
+    difference: Annotated[int, _said("Ours less the switch's.")]
+    cause: Annotated[str, _said("none, booking (the switch books late), gap (nobody listened) or unexplained.")]
+    since: datetime
+    until: datetime
+
+
 class StatusBody(Struct, frozen=True, kw_only=True):
     """Everything as it stands at one moment."""
 
@@ -230,6 +244,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     journal: JournalShape
     events: Annotated[dict[str, int], _said("Events received, by result.")]
     rejected: Annotated[dict[str, int], _said("What was not understood, by source and reason.")]
+    reconciliation: Annotated[tuple[DifferenceShape, ...], _said("The switches' own totals beside ours.")]
 
 
 class QueueBody(Struct, frozen=True, kw_only=True):

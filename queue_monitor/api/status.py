@@ -8,6 +8,7 @@ import msgspec
 from queue_monitor.api import shapes
 from queue_monitor.model import (
     Counts,
+    Difference,
     Level,
     Period,
     QueueNow,
@@ -84,6 +85,21 @@ def status_shape(snapshot: Snapshot) -> shapes.StatusBody:
         ),
         events=snapshot.events,
         rejected=snapshot.rejected,
+        reconciliation=tuple(map(_difference, snapshot.reconciliation)),
+    )
+
+
+def _difference(found: Difference) -> shapes.DifferenceShape:
+    return shapes.DifferenceShape(
+        switch=found.switch,
+        queue=found.queue,
+        counter=found.counter,
+        switch_says=found.switch_says,
+        ledger_says=found.ledger_says,
+        difference=found.difference,
+        cause=found.cause.value,
+        since=found.since,
+        until=found.until,
     )
 
 

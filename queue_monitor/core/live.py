@@ -23,6 +23,7 @@ from queue_monitor.core.calendar import (
     week_start,
 )
 from queue_monitor.core.ledger import Ledger, Story
+from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.sources import Sources
 from queue_monitor.core.windows import Calendars, Judged, Windows
 from queue_monitor.events import (
@@ -114,6 +115,7 @@ class Live:
         self.windows = Windows(rules.target, self.calendars, rules.excluded_by_queue, rules.excluded)
         self.agents = Agents()
         self.sources = Sources()
+        self.reconciler = Reconciler()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0)
         self.rejected: Counter[str] = Counter()
         self.offers: dict[str, Counter[str]] = {}
@@ -151,9 +153,16 @@ class Live:
             self._note_departure(change.after)
         if changes.refused is not None:
             self.windows.refuse(changes.refused)
+        if isinstance(event, QueueSnapshot) and event.counters:
+            self._reconcile(event)
         if isinstance(event, CallRingEnded):
             self.offers.setdefault("", Counter())[event.result.value] += 1
         return Taken.NEW
+
+    def _reconcile(self, event: QueueSnapshot) -> None:
+        key = event.queue.casefold()
+        visits = [v for v in self.ledger.visits() if v.switch == event.switch_name and v.queue.casefold() == key]
+        self.reconciler.compare(event, visits, lambda since: self.sources.blind(event.switch_name, since, event.as_of))
 
     def reject(self, source: str, reason: str) -> None:
         """Count what an adapter could not read."""
@@ -226,6 +235,7 @@ class Live:
             totals_waits=self.windows.wait_buckets(),
             offers={queue: dict(counter) for queue, counter in self.offers.items()},
             journal=journal or JournalNow(),
+            reconciliation=self.reconciler.differences(),
         )
 
     def intervals(

@@ -157,6 +157,12 @@ class Sources:
                 told.append(Span(_whole(span.start), _whole_up(span.end or end)))
         return seen, _minutes(live + told, minutes, end) if told else set()
 
+    def blind(self, switch: str, start: datetime, end: datetime) -> timedelta:
+        """How much of a stretch no live source of this switch was connected."""
+        live = [span for s in self._sources.values() if s.switch == switch and not s.is_log for span in s.spans]
+        seen = ((max(a, start), min(b, end)) for a, b in _union(live, end))
+        return (end - start) - sum((b - a for a, b in seen if b > a), timedelta())
+
     def switches(self) -> list[str]:
         return sorted({source.switch for source in self._sources.values()})
 

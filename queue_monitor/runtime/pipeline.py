@@ -178,6 +178,12 @@ class Pipeline:
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
             self._today = today
+            for found in self._snapshot.reconciliation:
+                log.info(
+                    "reconciled queue=%s counter=%s switch=%d ledger=%d difference=%d cause=%s",
+                    *(found.queue, found.counter, found.switch_says, found.ledger_says),
+                    *(found.difference, found.cause.value),
+                )
             self.on_forgotten(self._live.forget(self._clock.now()))
 
     async def _run_journal(self) -> None:

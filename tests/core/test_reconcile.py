@@ -1,0 +1,60 @@
+"""The ledger held against the switch's own totals."""
+
+from queue_monitor.model import DifferenceCause
+from tests.scenario import Scenario
+
+
+def counted(story: Scenario, at: float, completed: int, let_go: int) -> Scenario:
+    return story.snapshot(at, counters={"Completed": str(completed), "Abandoned": str(let_go), "Holdtime": "3"})
+
+
+def differences(story: Scenario) -> dict[str, tuple[int, int, DifferenceCause]]:
+    found = story.live.snapshot(story.at(1000)).reconciliation
+    return {d.counter: (d.switch_says, d.ledger_says, d.cause) for d in found}
+
+
+def test_totals_that_agree_have_no_cause():
+    story = counted(Scenario().connected(-60), 0, completed=10, let_go=2)
+    story.entered(10, "anna").answered(20, "anna").completed(50, "anna").entered(15, "bo").left(40, "bo", "timeout")
+    counted(story, 100, completed=11, let_go=3)
+
+    assert differences(story) == {"completed": (1, 1, DifferenceCause.NONE), "let_go": (1, 1, DifferenceCause.NONE)}
+
+
+def test_a_call_missed_in_a_gap_is_a_difference_with_that_cause():
+    story = counted(Scenario().connected(-60), 0, completed=10, let_go=2)
+    story.disconnected(10).connected(70)
+    counted(story, 100, completed=11, let_go=2)
+
+    assert differences(story)["completed"] == (1, 0, DifferenceCause.GAP)
+
+
+def test_a_call_missed_with_nobody_away_is_unexplained():
+    story = counted(Scenario().connected(-60), 0, completed=10, let_go=2)
+    counted(story, 100, completed=10, let_go=3)
+
+    assert differences(story)["let_go"] == (1, 0, DifferenceCause.UNEXPLAINED)
+
+
+def test_a_call_the_switch_books_late_is_its_way_of_booking():
+    story = counted(Scenario().connected(-60), 0, completed=10, let_go=2)
+    story.entered(10, "anna").answered(20, "anna").completed(50, "anna")
+    counted(story, 100, completed=10, let_go=2)
+
+    assert differences(story)["completed"] == (0, 1, DifferenceCause.BOOKING)
+
+
+def test_a_counter_that_was_reset_is_compared_from_there():
+    story = counted(Scenario().connected(-60), 0, completed=10, let_go=2)
+    counted(story, 100, completed=0, let_go=0)
+    story.entered(110, "anna").answered(120, "anna").completed(150, "anna")
+    counted(story, 200, completed=1, let_go=0)
+
+    assert differences(story) == {"completed": (1, 1, DifferenceCause.NONE), "let_go": (0, 0, DifferenceCause.NONE)}
+
+
+def test_counters_never_feed_the_totals():
+    story = counted(Scenario().connected(-60), 0, completed=10, let_go=2)
+    counted(story, 100, completed=500, let_go=80)
+
+    assert story.counts(200).entered == 0
