@@ -1,0 +1,66 @@
+"""Agents by what they do now: distinct people, and the queues that share them."""
+
+from queue_monitor.events import AgentActivity, AgentMember, MemberAction, QueueAgent
+from queue_monitor.model import Staff
+from tests.scenario import Scenario
+
+
+def staff(story: Scenario, at: float, queue: str | None = None) -> Staff:
+    snapshot = story.live.snapshot(story.at(at))
+    return snapshot.total.staff if queue is None else next(q for q in snapshot.queues if q.name == queue).staff
+
+
+def test_eight_agents_in_three_queues_are_eight_people():
+    story = Scenario().entered(0, "a").entered(0, "b", queue="bygg").entered(0, "c", queue="skola")
+    for number in range(8):
+        story.agent(1, f"agent {number}", "available", "kundcenter", "bygg", "skola")
+
+    assert (staff(story, 5).staffed, staff(story, 5).available) == (8, 8)
+    assert staff(story, 5, "bygg").staffed == 8
+
+
+def test_who_is_in_a_talk_is_busy_even_where_the_switch_only_says_free():
+    story = Scenario().agent(0, "agent 1", "available", "kundcenter").agent(0, "agent 2", "available", "kundcenter")
+    story.entered(1, "anna").answered(5, "anna")
+
+    assert (staff(story, 10).available, staff(story, 10).busy) == (1, 1)
+
+
+def test_the_later_word_holds_however_the_words_arrive():
+    story = Scenario().agent(10, "agent 1", "paused").agent(5, "agent 1", "available")
+
+    assert staff(story, 20).paused == 1
+
+
+def test_who_leaves_every_queue_is_logged_out():
+    story = Scenario().agent(0, "agent 1", "available", "kundcenter")
+    story._tell(AgentMember, 5, "gone", agent_id="luleå:agent 1", queue="kundcenter", action=MemberAction.REMOVED)
+
+    assert (staff(story, 10).staffed, staff(story, 10).logged_out) == (0, 1)
+
+
+def test_a_complete_snapshot_says_who_the_members_are():
+    story = Scenario().agent(0, "agent 1", "available", "kundcenter").agent(0, "agent 2", "available", "kundcenter")
+    story.snapshot(5, agents=(QueueAgent(agent_id="luleå:agent 2", state=AgentActivity.PAUSED),))
+
+    assert (staff(story, 10).available, staff(story, 10).paused, staff(story, 10).logged_out) == (0, 1, 1)
+
+
+def test_an_unreachable_phone_is_nobody_at_work():
+    story = Scenario().agent(0, "agent 1", "unreachable", "kundcenter")
+
+    assert (staff(story, 5).staffed, staff(story, 5).unreachable) == (0, 1)
+
+
+def test_without_a_word_of_agents_nothing_is_claimed():
+    assert not staff(Scenario().entered(0, "anna"), 5).known
+
+
+def test_queues_that_share_agents_form_a_pool_and_others_do_not():
+    story = Scenario().entered(0, "a").entered(0, "b", queue="bygg").entered(0, "c", queue="skola")
+    story.agent(1, "agent 1", "available", "kundcenter", "bygg").agent(1, "agent 2", "available", "skola")
+    pools = story.live.snapshot(story.at(5)).pools
+
+    assert [pool.queues for pool in pools] == [("bygg", "kundcenter")]
+    assert pools[0].staff.staffed == 1
+    assert len(pools[0].waiting) == 2
