@@ -27,6 +27,7 @@ from queue_monitor.core.live import Live, Rules
 from queue_monitor.ports import Adapter, Clock, Connection, Store, Translator
 from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
+from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.supervisor import Supervisor
 from queue_monitor.store import open_store
 
@@ -170,7 +171,7 @@ def bootstrap(
     """Put the machine together; a test hands in its own clock, store or adapters by the same names."""
     clock = clock or clock_of(config)
     live = live or Live(rules_of(config))
-    pipeline = Pipeline(live, clock, store)
+    pipeline = Pipeline(live, clock, store, Spill(Path(config.store.spill)) if store is not None else None)
     supervisors, routers = [], []
     for source in config.sources if sources is None else sources:
         if not source.enabled:

@@ -27,6 +27,7 @@ class Monitor:
         environ |= {
             "QUEUE_MONITOR_HTTP__PORT": "0",
             "QUEUE_MONITOR_STORE__URL": f"sqlite:///{folder / 'journal.db'}",
+            "QUEUE_MONITOR_STORE__SPILL": str(folder / "spill.jsonl"),
             "PYTHONUNBUFFERED": "1",
         }
         self.log = folder / "log.txt"

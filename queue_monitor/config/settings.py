@@ -100,9 +100,13 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True):
-    """Where the journal lives: an SQLAlchemy address, SQLite or PostgreSQL."""
+    """Where the journal lives: an SQLAlchemy address, SQLite or PostgreSQL.
+
+    `spill` is a file in which events wait while the database is away, so that a restart does not lose them.
+    """
 
     url: str = "sqlite:///var/queue-monitor.db"
+    spill: Annotated[str, Meta(min_length=1)] = "var/spill.jsonl"
 
 
 class Http(Struct, frozen=True, kw_only=True):

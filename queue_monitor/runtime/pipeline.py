@@ -18,6 +18,7 @@ from queue_monitor.core.live import Live, Taken
 from queue_monitor.events import Event
 from queue_monitor.model import HistoryRow, JournalNow, Level, Period, Snapshot
 from queue_monitor.ports import Clock, Delivery, Receipt, Rejected, Store, StoreError
+from queue_monitor.runtime.spill import Spill
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +44,14 @@ class _Line(NamedTuple):
 class Pipeline:
     """Takes deliveries, keeps the live state, journals, and shows snapshots to whoever looks."""
 
-    def __init__(self, live: Live, clock: Clock, store: Store | None = None) -> None:
+    def __init__(self, live: Live, clock: Clock, store: Store | None = None, spill: Spill | None = None) -> None:
         self._live = live
         self._clock = clock
         self._store = store
+        self._spill = spill
+        self._spilled = 0
+        self._spill_used = False
+        self._spill_error = False
         self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
         self._journal: deque[_Line] = deque()
         self._to_write = asyncio.Event()
@@ -96,6 +101,10 @@ class Pipeline:
         """Read the journal back from the beginning of yesterday, and earlier days as sums; returns events read."""
         if self._store is None:
             return 0
+        if self._spill is not None and (left := await self._spill.recover()):
+            log.warning("events left on disk by a process that was killed: %d", len(left))
+            await self._store.append(left, self._clock.now())
+            await self._spill.clear()
         zone = self._live.rules.calendar.zone
         since = day_bounds(self._live.rules.calendar.day_of(self._clock.now()) - timedelta(days=1), zone)[0]
         self._live.load_history(await self._store.load_history(since), since)
@@ -212,6 +221,7 @@ class Pipeline:
                 if not self._journal_error:
                     log.error("journal down error=%s", error)
                 self._journal_error = str(error)
+                await self._spill_over()
                 return
             if self._journal_error:
                 log.warning("journal up again pending=%d", len(self._journal))
@@ -219,9 +229,28 @@ class Pipeline:
             for line in lines:
                 self._journal.popleft()
                 await line.settle(line.receipt)
+            self._spilled = max(0, self._spilled - len(lines))
         self._to_write.clear()
+        if self._spill is not None and self._spill_used:
+            await self._spill.clear()
+            self._spill_used = False
         if self._clock.monotonic() - self._history_at >= HISTORY_SECONDS:
             await self.save_history()
+
+    async def _spill_over(self) -> None:
+        """Put what waits for the database on disk beside it. Nobody is told that it is safe: that the commit says."""
+        if self._spill is None or self._spilled == len(self._journal):
+            return
+        waiting = list(self._journal)[self._spilled :]
+        try:
+            await self._spill.keep([event for line in waiting for event in line.events])
+        except OSError as error:
+            if not self._spill_error:
+                log.error("spill failed path=%s error=%s", self._spill.path, error.strerror or error)
+            self._spill_error = True
+            return
+        self._spill_used, self._spill_error = True, False
+        self._spilled += len(waiting)
 
     async def save_history(self) -> None:
         """Keep the sums of changed quarters; the journal could rebuild them, so a failure only waits."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -12,6 +13,7 @@ from queue_monitor.events import Event
 from queue_monitor.model import Level
 from queue_monitor.ports import Delivery, Receipt, Rejected
 from queue_monitor.runtime.pipeline import Pipeline
+from queue_monitor.runtime.spill import Spill
 from tests.fakes import FakeStore
 from tests.scenario import SOURCE, TEN, Scenario
 
@@ -19,12 +21,12 @@ from tests.scenario import SOURCE, TEN, Scenario
 class Corridor:
     """A pipeline with its doors, and what its senders were told."""
 
-    def __init__(self, store: FakeStore | None = None) -> None:
+    def __init__(self, store: FakeStore | None = None, spill: Path | None = None) -> None:
         self.story = Scenario()
         self.clock = ManualClock(TEN)
         self.store = store or FakeStore()
         self.live = Live(self.story.rules)
-        self.pipeline = Pipeline(self.live, self.clock, self.store)
+        self.pipeline = Pipeline(self.live, self.clock, self.store, Spill(spill) if spill else None)
         self.settled: list[str] = []
 
     def take(self, *items: Event | Rejected, name: str = "delivery") -> None:
@@ -81,6 +83,65 @@ async def test_when_the_journal_is_back_everything_that_waited_is_written_once()
     assert len(corridor.store.events) == 1
     assert corridor.settled == ["first", "again"]
     assert corridor.pipeline.publish().journal.up
+
+
+async def test_what_waits_for_the_database_is_on_disk_and_survives_a_kill(tmp_path: Path):
+    spill = tmp_path / "deep" / "spill.jsonl"
+    killed = Corridor(spill=spill)
+    killed.store.broken = "the database is away"
+    for second, who in enumerate(("anna", "bo", "cia")):
+        killed.take(*killed.story.entered(second, who).events[-1:])
+        await killed.pipeline.write()
+
+    after = Corridor(killed.store, spill=spill)
+    after.store.broken = ""
+    rebuilt = await after.pipeline.rebuild()
+
+    assert killed.settled == []
+    assert rebuilt == 3
+    assert len(after.pipeline.publish().total.waiting) == 3
+    assert not spill.exists()
+
+
+async def test_once_the_database_is_back_the_disk_is_emptied_and_nothing_is_doubled(tmp_path: Path):
+    spill = tmp_path / "spill.jsonl"
+    corridor = Corridor(spill=spill)
+    corridor.store.broken = "the database is away"
+    corridor.take(*corridor.story.entered(0, "anna").events)
+    await corridor.pipeline.write()
+    on_disk = spill.read_bytes()
+    corridor.store.broken = ""
+    await corridor.pipeline.write()
+
+    assert on_disk.count(b"\n") == 1
+    assert not spill.exists()
+    assert len(corridor.store.events) == 1
+    assert corridor.settled == ["delivery"]
+
+
+async def test_a_line_cut_short_by_a_crash_is_passed_over_and_the_rest_is_kept(tmp_path: Path):
+    spill = Spill(tmp_path / "spill.jsonl")
+    story = Scenario().entered(0, "anna").entered(1, "bo")
+    await spill.keep(story.events)
+    whole = spill.path.read_bytes()
+    spill.path.write_bytes(whole[: len(whole) - 40])
+
+    assert await spill.recover() == story.events[:1]
+    assert spill.unreadable == 1
+
+
+async def test_when_neither_database_nor_disk_can_be_written_the_figures_still_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "file").write_text("in the way")
+    corridor = Corridor(spill=tmp_path / "file" / "spill.jsonl")
+    corridor.store.broken = "the database is away"
+    for second, who in enumerate(("anna", "bo")):
+        corridor.take(*corridor.story.entered(second, who).events[-1:])
+        await corridor.pipeline.write()
+
+    assert len(corridor.pipeline.publish().total.waiting) == 2
+    assert caplog.text.count("spill failed") == 1
 
 
 async def test_a_restart_rebuilds_the_day_from_the_journal():

@@ -1,0 +1,49 @@
+"""Where events wait on disk while the database is away: a switch does not tell twice, and a process may be killed.
+
+One file of canonical JSON lines, appended and synced. It is emptied once the journal has committed what it holds; what
+a killed process left in it is read back at the next start. The journal takes an event only once, so nothing doubles.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from queue_monitor.events import Event, InvalidEvent, decode, encode
+
+
+class Spill:
+    """The file at `path`; made when it is first needed. `unreadable` counts lines that a crash cut short."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.unreadable = 0
+
+    async def keep(self, events: Sequence[Event]) -> None:
+        """Append, and return when the disk has it. Raises `OSError`, then nothing is promised of these events."""
+        lines = b"".join(encode(event) + b"\n" for event in events)
+        await asyncio.to_thread(self._append, lines)
+
+    async def recover(self) -> list[Event]:
+        """What an earlier process left behind, in order."""
+        return list(await asyncio.to_thread(lambda: list(self._read())))
+
+    async def clear(self) -> None:
+        """Everything in it has been committed."""
+        await asyncio.to_thread(self.path.unlink, missing_ok=True)
+
+    def _append(self, lines: bytes) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read(self) -> Iterator[Event]:
+        if not self.path.exists():
+            return
+        for line in self.path.read_bytes().splitlines():
+            try:
+                yield decode(line)
+            except InvalidEvent:
+                self.unreadable += 1
