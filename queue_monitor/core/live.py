@@ -32,6 +32,7 @@ from queue_monitor.events import (
     CallRingEnded,
     Event,
     QueueSnapshot,
+    TimeBasis,
     milliseconds,
 )
 from queue_monitor.model import (
@@ -75,6 +76,9 @@ ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
 _RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial")
 MOST_INTERVALS: Final = 5000
+CLOCK_TRUSTED_MS: Final = 30_000
+"""A switch whose clock is further off than this is timed by ours."""
+
 KEEP: Final = timedelta(hours=48)
 """How long calls stay in memory, and so for how long a late word may amend them."""
 
@@ -142,6 +146,8 @@ class Live:
             self.events["late"] += 1
         self._newest = max(self._newest or event.at, event.at)
         self.sources.apply(event)
+        if abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:
+            event = _by_our_clock(event)
         self._note_queue(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self.agents.apply(event)
@@ -499,6 +505,17 @@ class _View:
             counts, _ = self._counts(Level.CONTACT, None, None, at, at + timedelta(minutes=15))
             yield assessment.bar(at, counts, self._live.rules.target.definition)
             at += timedelta(minutes=15)
+
+
+def _by_our_clock(event: Event) -> Event:
+    """An event of a switch whose clock is far off, timed by its receipt instead (SWITCHBOARDS.md 10.8)."""
+    if not event.live and not isinstance(event, QueueSnapshot):
+        return event
+    told: dict[str, object] = {"switch_time": None, "time_basis": TimeBasis.MONITOR}
+    if isinstance(event, QueueSnapshot):
+        told["as_of"] = event.observed_at
+        told["waiting"] = tuple(structs.replace(caller, entered_at=None) for caller in event.waiting)
+    return structs.replace(event, time_precision_ms=max(event.time_precision_ms, 10), **told)
 
 
 def _content(event: Event) -> int:

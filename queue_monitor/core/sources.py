@@ -108,6 +108,11 @@ class Sources:
             for source in sorted(self._sources.values(), key=lambda s: s.name)
         )
 
+    def clock_offset_ms(self, name: str) -> float:
+        """The switch's clock minus ours as last probed; 0 when nobody has."""
+        source = self._sources.get(name)
+        return (source.clock_offset_ms or 0.0) if source else 0.0
+
     def last_sign(self, switches: Iterable[str] | None = None) -> datetime | None:
         """The newest sign of life from any of these switches (None: any)."""
         wanted = None if switches is None else set(switches)

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.ledger import Story
-from queue_monitor.core.live import Live, Taken
-from queue_monitor.events import Event
+from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
+from queue_monitor.events import Event, SourceClock
 from queue_monitor.model import HistoryRow, JournalNow, Level, Period, Snapshot
 from queue_monitor.ports import Clock, Delivery, Receipt, Rejected, Store, StoreError
 from queue_monitor.runtime.spill import Spill
@@ -26,6 +26,7 @@ TICK_SECONDS: Final = 1.0
 MOST_OFTEN_SECONDS: Final = 0.2
 """Snapshots follow events at once, but not more often than this."""
 
+CLOCK_WARNING_MS: Final = 2_000
 BATCH: Final = 2000
 RETRY_SECONDS: Final = 1.0
 HISTORY_SECONDS: Final = 60.0
@@ -49,6 +50,7 @@ class Pipeline:
         self._clock = clock
         self._store = store
         self._spill = spill
+        self._clocks: dict[str, str] = {}
         self._spilled = 0
         self._spill_used = False
         self._spill_error = False
@@ -78,6 +80,8 @@ class Pipeline:
             if isinstance(item, Rejected):
                 self._reject(item)
                 continue
+            if isinstance(item, SourceClock):
+                self._note_clock(item)
             taken = self._live.apply(item)
             if taken is Taken.NEW:
                 events.append(item)
@@ -91,6 +95,19 @@ class Pipeline:
             _Line(tuple(events), delivery.received_at, delivery.settle, receipt, self._clock.monotonic())
         )
         self._to_write.set()
+
+    def _note_clock(self, probe: SourceClock) -> None:
+        """Say once when a switch's clock goes wrong, and once when it is right again."""
+        off = abs(probe.offset_ms)
+        state = "right" if off <= CLOCK_WARNING_MS else "off" if off <= CLOCK_TRUSTED_MS else "far off"
+        if state != self._clocks.get(probe.source, "right"):
+            words = "its times are not used" if state == "far off" else "set both by the same time server"
+            seconds = probe.offset_ms / 1000
+            if state == "right":
+                log.info("clock right again source=%s offset=%+.1f s", probe.source, seconds)
+            else:
+                log.warning("clock %s source=%s offset=%+.1f s: %s", state, probe.source, seconds, words)
+        self._clocks[probe.source] = state
 
     def _reject(self, rejected: Rejected) -> None:
         if f"{rejected.source} {rejected.reason}" not in self._live.rejected:

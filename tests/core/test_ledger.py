@@ -13,10 +13,11 @@ from queue_monitor.events import (
     EntryReason,
     LeftOutcome,
     OutcomeBasis,
+    SourceClock,
     TimeBasis,
 )
 from queue_monitor.model import Level, Outcome, Status, StatusReason
-from tests.scenario import TEN, Scenario
+from tests.scenario import SOURCE, TEN, Scenario
 
 LOG = "urn:kc:asterisk_queuelog:luleå"
 
@@ -445,6 +446,30 @@ def test_queue_names_differ_only_in_case_for_a_switch_that_does_not_care():
 
     assert [queue.name for queue in story.live.snapshot(story.at(5)).queues] == ["Kundcenter"]
     assert len(story.live.snapshot(story.at(5)).queues[0].waiting) == 2
+
+
+@pytest.mark.parametrize(("offset_ms", "entered"), [(29_000.0, 45.0), (45_000.0, 0.0), (-45_000.0, 0.0)])
+def test_a_switch_whose_clock_is_far_off_is_timed_by_ours(offset_ms: float, entered: float):
+    """The switch writes 45 s; by our clock it was 0 s."""
+    story = Scenario()._tell(SourceClock, -5, offset_ms=offset_ms)
+    for kind, at in ((CallEntered, 0), (CallAnswered, 20)):
+        story.add(
+            kind(
+                id=f"{kind.__name__}",
+                source=SOURCE,
+                switch="luleå",
+                observed_at=story.at(at),
+                switch_time=story.at(45 + at),
+                visit_id="luleå:anna@kundcenter",
+                queue="kundcenter",
+                leg_id="luleå:anna",
+            )
+        )
+    anna = story.visit("anna")
+
+    assert anna.entered_at == story.at(entered)
+    assert anna.wait_ms == 20_000
+    assert anna.time_basis is (TimeBasis.MONITOR if abs(offset_ms) > 30_000 else TimeBasis.SWITCH)
 
 
 # ---- an illegal step is counted, never an error

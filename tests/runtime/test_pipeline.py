@@ -9,7 +9,7 @@ from msgspec import structs
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
-from queue_monitor.events import Event
+from queue_monitor.events import Event, SourceClock
 from queue_monitor.model import Level
 from queue_monitor.ports import Delivery, Receipt, Rejected
 from queue_monitor.runtime.pipeline import Pipeline
@@ -189,6 +189,18 @@ async def test_rows_that_could_not_be_saved_are_saved_later():
     await corridor.pipeline.save_history()
 
     assert sum(row.counts.answered_in_time for row in corridor.store.history if row.level is Level.CONTACT) == 1
+
+
+def test_a_clock_that_is_off_is_said_once_and_so_is_its_return(caplog: pytest.LogCaptureFixture):
+    corridor = Corridor()
+    caplog.set_level("INFO")
+    for second, offset in enumerate((10, 2500, 2600, 45_000, 46_000, 3)):
+        corridor.story._tell(SourceClock, second, offset_ms=float(offset))
+        corridor.take(corridor.story.events[-1])
+
+    said = [record.message.partition(" source")[0] for record in caplog.records]
+    assert said == ["clock off", "clock far off", "clock right again"]
+    assert "its times are not used" in caplog.text
 
 
 def test_what_could_not_be_read_is_counted_by_reason_and_logged_once(caplog: pytest.LogCaptureFixture):
