@@ -27,6 +27,9 @@ MOST_OFTEN_SECONDS: Final = 0.2
 """Snapshots follow events at once, but not more often than this."""
 
 CLOCK_WARNING_MS: Final = 2_000
+TURN: Final = 1000
+"""Events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
+
 BATCH: Final = 2000
 RETRY_SECONDS: Final = 1.0
 HISTORY_SECONDS: Final = 60.0
@@ -183,11 +186,13 @@ class Pipeline:
 
     async def _run_inbox(self) -> None:
         while True:
-            self.take(await self._inbox.get())
-            taken = 1
-            while not self._inbox.empty() and taken < BATCH:
-                self.take(self._inbox.get_nowait())
-                taken += 1
+            delivery = await self._inbox.get()
+            self.take(delivery)
+            taken = len(delivery.items)
+            while not self._inbox.empty() and taken < TURN:
+                delivery = self._inbox.get_nowait()
+                self.take(delivery)
+                taken += len(delivery.items)
             if self._clock.monotonic() - self._published >= MOST_OFTEN_SECONDS * self._clock.rate:
                 self.publish()
             await self._clock.sleep(0)
