@@ -1,0 +1,420 @@
+"""One pool's day as a causal observer knows it: what happened goes in, the state of the queue at any moment comes out.
+
+Nothing here depends on the order in which things are told, and `state(at)` uses nothing that happened after `at`.
+Moments are seconds after local midnight; a pool is the queues that share agents.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, NamedTuple
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from queue_monitor.events import (
+    AgentActivity,
+    AgentMember,
+    AgentState,
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    CallLeft,
+    EntryReason,
+    Event,
+    LeftOutcome,
+    MemberAction,
+    QueueSnapshot,
+    SourceRestarted,
+)
+from queue_monitor.model import Target
+
+Array = NDArray[np.float64]
+
+MINUTE: Final = 60.0
+IDLE_SECONDS: Final = 900.0
+"""Without agent events: one who has served nobody for so long is not counted as there."""
+IDLE_WHILE_WAITING_SECONDS: Final = 90.0
+"""The same, counting only time in which callers waited: who is there takes the next call."""
+
+_ON_DUTY: Final = frozenset(
+    {AgentActivity.AVAILABLE, AgentActivity.RINGING, AgentActivity.BUSY, AgentActivity.WRAPUP, AgentActivity.UNKNOWN}
+)
+_SERVING: Final = frozenset({AgentActivity.RINGING, AgentActivity.BUSY, AgentActivity.WRAPUP})
+_ANSWERED, _ABANDONED, _LEFT = 1, 2, 3
+_NEVER: Final = float("inf")
+
+
+class Tally(NamedTuple):
+    """Calls judged so far, as in MISSION.md section 2: A<=, A>, Bs, Bm, B>, F, W>."""
+
+    in_time: int = 0
+    late: int = 0
+    hung_up_short: int = 0
+    hung_up_in_time: int = 0
+    hung_up_late: int = 0
+    left: int = 0
+    waiting_late: int = 0
+
+
+class QueueState(Struct, frozen=True, kw_only=True):
+    """Everything the forecast needs at moment `at` of one pool's day.
+
+    `waiting`: the wait so far (s) of each who waits, first in line first. `serving`: agents with a call or its
+    wrap-up. `agents`: on duty now. Arrays by minute begin at opening; the last entry of `agents_by_minute` and
+    `logged_in_by_minute` is now. `handle_ended_at`, `handle_seconds`: finished calls from ring to ready;
+    `handling_seconds`: those still going on. `busy_by_minute`: agent seconds spent in calls, `freed_by_minute`: calls
+    finished, for each minute since opening. `agents_known` is false when staff is inferred from who served lately.
+    """
+
+    day: date
+    at: float
+    opens: float
+    closes: float
+    tally: Tally
+    waiting: Array
+    serving: int
+    agents: int
+    unreachable: int
+    agents_known: bool
+    entered_by_minute: Array
+    agents_by_minute: Array
+    logged_in_by_minute: Array
+    handle_ended_at: Array
+    handle_seconds: Array
+    handling_seconds: Array
+    busy_by_minute: Array
+    freed_by_minute: Array
+    hung_up: int
+    waited_seconds: float
+
+    @property
+    def minutes(self) -> int:
+        """Whole minutes since opening."""
+        return len(self.entered_by_minute)
+
+
+@dataclass(slots=True)
+class _Stay:
+    """One visit. `carried` is what the same contact waited before in another queue of the pool."""
+
+    contact: str = ""
+    entered: float = _NEVER
+    ended: float = _NEVER
+    how: int = 0
+    agent: str = ""
+    completed: float = _NEVER
+    counted: bool = True
+    carried: float = 0.0
+    superseded: float = _NEVER
+
+
+@dataclass(slots=True)
+class _Agent:
+    told: list[tuple[float, AgentActivity]] = field(default_factory=list)
+    ours: set[str] = field(default_factory=set)
+    others: bool = False
+
+
+class _Calls(NamedTuple):
+    entered: Array
+    ended: Array
+    how: NDArray[np.int64]
+    completed: Array
+    counted: NDArray[np.bool_]
+    carried: Array
+    superseded: Array
+    agent: list[str]
+
+
+class _Duty(NamedTuple):
+    """Stretches of agents in one activity, and their cycles from ring to ready."""
+
+    start: Array
+    end: Array
+    on_duty: NDArray[np.bool_]
+    serving: NDArray[np.bool_]
+    unreachable: NDArray[np.bool_]
+    logged_in: NDArray[np.bool_]
+    cycle_start: Array
+    cycle_answered: Array
+    cycle_end: Array
+
+
+class DayState:
+    """Accumulates one day of one pool. `queues` empty: every queue belongs. Feed it canonical events, or the bare
+    facts by `entered`, `answered`, `left`, `completed` and `agent`.
+    """
+
+    def __init__(
+        self, day: date, opens: float, closes: float, target: Target = Target(), queues: Iterable[str] = ()
+    ) -> None:
+        self.day = day
+        self.opens = opens
+        self.closes = closes
+        self.target = target
+        self._queues = frozenset(queue.casefold() for queue in queues)
+        self._stays: dict[str, _Stay] = {}
+        self._last_of: dict[str, str] = {}
+        self._agents: dict[str, _Agent] = {}
+        self._calls: _Calls | None = None
+        self._duty: _Duty | None = None
+
+    # ---- what is told
+
+    def apply(self, event: Event, at: float) -> None:
+        """Take one canonical event that happened at `at`."""
+        if isinstance(event, CallEntered):
+            if self._is_ours(event.queue):
+                counted = event.entry_reason is not EntryReason.TRANSFER
+                self.entered(at, event.visit_id, event.contact_id, counted)
+        elif isinstance(event, CallAnswered):
+            if event.visit_id in self._stays or self._is_ours(event.queue):
+                self.answered(at, event.visit_id, event.agent_id)
+        elif isinstance(event, CallLeft):
+            if event.visit_id in self._stays or self._is_ours(event.queue):
+                self.left(at, event.visit_id, event.outcome is LeftOutcome.ABANDONED)
+        elif isinstance(event, CallCompleted):
+            if event.visit_id in self._stays:
+                self.completed(at, event.visit_id)
+        elif isinstance(event, AgentState | AgentMember | QueueSnapshot):
+            self._apply_agents(event, at)
+        elif isinstance(event, SourceRestarted):
+            self._restarted(at)
+
+    def entered(self, at: float, visit_id: str, contact_id: str = "", counted: bool = True) -> None:
+        """A caller joined; of those before opening the clock starts at opening. `counted`: belongs to the target."""
+        stay = self._stay(visit_id)
+        stay.entered, stay.contact, stay.counted = max(at, self.opens), contact_id or visit_id, counted
+        before = self._stays.get(self._last_of.get(stay.contact, ""))
+        if before is not None and before is not stay and counted and before.how != _ANSWERED:
+            before.superseded = stay.entered
+            stay.carried = before.carried + max(0.0, min(before.ended, stay.entered) - before.entered)
+        self._last_of[stay.contact] = visit_id
+
+    def answered(self, at: float, visit_id: str, agent_id: str = "") -> None:
+        stay = self._stay(visit_id)
+        stay.ended, stay.how, stay.agent = at, _ANSWERED, agent_id
+
+    def left(self, at: float, visit_id: str, abandoned: bool = True) -> None:
+        """A caller left without an answer: hung up, or otherwise."""
+        stay = self._stay(visit_id)
+        stay.ended, stay.how = at, _ABANDONED if abandoned else _LEFT
+
+    def completed(self, at: float, visit_id: str) -> None:
+        self._stay(visit_id).completed = at
+
+    def agent(self, at: float, agent_id: str, activity: AgentActivity) -> None:
+        self._agents.setdefault(agent_id, _Agent()).told.append((at, activity))
+        self._duty = None
+
+    def _stay(self, visit_id: str) -> _Stay:
+        self._calls = self._duty = None
+        return self._stays.setdefault(visit_id, _Stay())
+
+    def _is_ours(self, queue: str) -> bool:
+        return not self._queues or queue.casefold() in self._queues
+
+    def _apply_agents(self, event: AgentState | AgentMember | QueueSnapshot, at: float) -> None:
+        if isinstance(event, AgentState):
+            if event.queues is None or any(map(self._is_ours, event.queues)):
+                self.agent(at, event.agent_id, event.state)
+        elif isinstance(event, AgentMember):
+            self._join(at, event.agent_id, event.queue, event.action is not MemberAction.REMOVED)
+        elif self._is_ours(event.queue):
+            for line in event.agents:
+                self._join(at, line.agent_id, event.queue, True)
+                self.agent(at, line.agent_id, line.state)
+
+    def _join(self, at: float, agent_id: str, queue: str, joins: bool) -> None:
+        agent = self._agents.setdefault(agent_id, _Agent())
+        self._duty = None
+        if not self._is_ours(queue):
+            agent.others = True
+        elif joins:
+            agent.ours.add(queue.casefold())
+        elif agent.ours == {queue.casefold()}:
+            agent.told.append((at, AgentActivity.LOGGED_OUT))
+        else:
+            agent.ours.discard(queue.casefold())
+
+    def _restarted(self, at: float) -> None:
+        """The switch began anew: everybody in a queue or in a call was cut off."""
+        for stay in self._stays.values():
+            if stay.entered <= at < stay.ended:
+                stay.ended, stay.how = at, _LEFT
+            stay.completed = min(stay.completed, at) if stay.how == _ANSWERED and stay.ended <= at else stay.completed
+        self._calls = self._duty = None
+
+    # ---- what it adds up to
+
+    def state(self, at: float) -> QueueState:
+        """What is known at `at`."""
+        calls, duty = self._arrays()
+        waits = (calls.entered <= at) & (calls.ended > at)
+        order = np.argsort(calls.entered[waits], kind="stable")
+        minutes = int(max(0.0, min(at, self.closes) - self.opens) // MINUTE)
+        first = (calls.entered <= at) & calls.counted & (calls.carried == 0.0)
+        moments = self.opens + MINUTE * np.arange(minutes + 1)
+        moments[-1] = max(at, self.opens)
+        known = any(agent.told for agent in self._agents.values())
+        if known:
+            on_duty = _count_at(moments, duty.start[duty.on_duty], duty.end[duty.on_duty])
+            logged_in = _count_at(moments, duty.start[duty.logged_in], duty.end[duty.logged_in])
+            now = (duty.start <= at) & (duty.end > at)
+            serving, unreachable = int(duty.serving[now].sum()), int(duty.unreachable[now].sum())
+            cycles = duty.cycle_start, duty.cycle_answered, duty.cycle_end
+        else:
+            on_duty = logged_in = self._served_lately(moments, calls)
+            talking = (calls.ended <= at) & (calls.completed > at) & (calls.how == _ANSWERED)
+            serving, unreachable = int(talking.sum()), 0
+            talks = calls.how == _ANSWERED
+            cycles = calls.ended[talks], calls.ended[talks], calls.completed[talks]
+        start, answered, end = cycles
+        begun, done = answered <= at, end <= at
+        ended = np.argsort(end[done], kind="stable")
+        spent = np.clip(np.minimum(calls.ended, at) - calls.entered, 0.0, None)
+        return QueueState(
+            day=self.day,
+            at=at,
+            opens=self.opens,
+            closes=self.closes,
+            tally=self._tally(calls, at),
+            waiting=((at - calls.entered + calls.carried)[waits])[order],
+            serving=serving,
+            agents=int(on_duty[-1]),
+            unreachable=unreachable,
+            agents_known=known,
+            entered_by_minute=_per_minute(calls.entered[first] - self.opens, minutes),
+            agents_by_minute=on_duty,
+            logged_in_by_minute=logged_in,
+            handle_ended_at=end[done][ended],
+            handle_seconds=(end - start)[done][ended],
+            handling_seconds=(at - start)[begun & ~done],
+            busy_by_minute=_seconds_by_minute(start[begun], np.minimum(end[begun], at), self.opens, minutes),
+            freed_by_minute=_per_minute(end[done & (end >= self.opens)] - self.opens, minutes),
+            hung_up=int(((calls.how == _ABANDONED) & (calls.ended <= at)).sum()),
+            waited_seconds=float(spent[calls.entered <= at].sum()),
+        )
+
+    def _tally(self, calls: _Calls, at: float) -> Tally:
+        limit, short = self.target.limit_seconds, self.target.short_abandon_seconds
+        counts = (calls.entered <= at) & calls.counted & (calls.superseded > at)
+        over = counts & (calls.ended <= at)
+        wait = np.round(np.minimum(calls.ended, at) - calls.entered + calls.carried, 3)
+        answered, hung_up = over & (calls.how == _ANSWERED), over & (calls.how == _ABANDONED)
+        return Tally(
+            in_time=int((answered & (wait <= limit)).sum()),
+            late=int((answered & (wait > limit)).sum()),
+            hung_up_short=int((hung_up & (wait < short)).sum()),
+            hung_up_in_time=int((hung_up & (wait >= short) & (wait <= limit)).sum()),
+            hung_up_late=int((hung_up & (wait > limit)).sum()),
+            left=int((over & (calls.how == _LEFT)).sum()),
+            waiting_late=int((counts & ~over & (wait > limit)).sum()),
+        )
+
+    def _arrays(self) -> tuple[_Calls, _Duty]:
+        if self._calls is None:
+            stays = [stay for stay in self._stays.values() if stay.entered < _NEVER]
+            self._calls = _Calls(
+                np.array([stay.entered for stay in stays], float),
+                np.array([stay.ended for stay in stays], float),
+                np.array([stay.how for stay in stays], int),
+                np.array([stay.completed for stay in stays], float),
+                np.array([stay.counted for stay in stays], bool),
+                np.array([stay.carried for stay in stays], float),
+                np.array([stay.superseded for stay in stays], float),
+                [stay.agent for stay in stays],
+            )
+        if self._duty is None:
+            self._duty = _duty_of([agent.told for agent in self._agents.values() if agent.ours or not agent.others])
+        return self._calls, self._duty
+
+    def _served_lately(self, moments: Array, calls: _Calls) -> Array:
+        """How many agents were there at each moment, judged only by whom they had served until then."""
+        waiting = _count_at(moments, calls.entered, calls.ended) > 0
+        waited = np.concatenate([[0.0], np.cumsum(waiting[:-1] * np.diff(moments))])
+        there = np.zeros(len(moments))
+        by_agent: dict[str, list[int]] = {}
+        for index, agent in enumerate(calls.agent):
+            if calls.how[index] == _ANSWERED:
+                by_agent.setdefault(agent, []).append(index)
+        for agent, indices in by_agent.items():
+            began, done = calls.ended[indices], calls.completed[indices]
+            if not agent:
+                there += _count_at(moments, began, done)
+                continue
+            talking = _count_at(moments, began, done) > 0
+            last = np.searchsorted(np.sort(done), moments, side="right") - 1
+            freed = np.where(last >= 0, np.sort(done)[last], -_NEVER)
+            idle = np.interp(moments, moments, waited) - np.interp(freed, moments, waited)
+            lately = (moments - freed <= IDLE_SECONDS) & (idle <= IDLE_WHILE_WAITING_SECONDS)
+            there += talking | lately
+        return there
+
+
+def _count_at(moments: Array, start: Array, end: Array) -> Array:
+    """How many stretches [start, end) hold each moment."""
+    begun = np.searchsorted(np.sort(start), moments, side="right")
+    over = np.searchsorted(np.sort(end), moments, side="right")
+    return (begun - over).astype(np.float64)
+
+
+def _per_minute(seconds: Array, minutes: int) -> Array:
+    return np.bincount((seconds // MINUTE).astype(int), minlength=minutes)[:minutes].astype(np.float64)
+
+
+def _seconds_by_minute(start: Array, end: Array, opens: float, minutes: int) -> Array:
+    """Seconds of the stretches that lie in each minute: differences of the seconds that lie before each full minute."""
+    edges = opens + MINUTE * np.arange(minutes + 1)
+    before = _seconds_before(edges, end) - _seconds_before(edges, start)
+    return np.diff(-before)
+
+
+def _seconds_before(edges: Array, moments: Array) -> Array:
+    """Sum over moments of how far each edge lies after it."""
+    ordered = np.sort(moments)
+    sums = np.concatenate([[0.0], np.cumsum(ordered)])
+    passed = np.searchsorted(ordered, edges)
+    return passed * edges - sums[passed]
+
+
+def _duty_of(told: list[list[tuple[float, AgentActivity]]]) -> _Duty:
+    rows: list[tuple[float, float, AgentActivity]] = []
+    cycles: list[tuple[float, float, float]] = []
+    for states in told:
+        ordered = sorted(states, key=lambda pair: pair[0])
+        ends = [at for at, _ in ordered[1:]] + [_NEVER]
+        stretches = [(at, end, state) for (at, state), end in zip(ordered, ends, strict=True)]
+        rows += stretches
+        cycles += _cycles(stretches)
+    activities = [state for _, _, state in rows]
+    return _Duty(
+        np.array([row[0] for row in rows], float),
+        np.array([row[1] for row in rows], float),
+        np.array([state in _ON_DUTY for state in activities], bool),
+        np.array([state in _SERVING for state in activities], bool),
+        np.array([state is AgentActivity.UNREACHABLE for state in activities], bool),
+        np.array([state is not AgentActivity.LOGGED_OUT for state in activities], bool),
+        np.array([cycle[0] for cycle in cycles], float),
+        np.array([cycle[1] for cycle in cycles], float),
+        np.array([cycle[2] for cycle in cycles], float),
+    )
+
+
+def _cycles(stretches: list[tuple[float, float, AgentActivity]]) -> list[tuple[float, float, float]]:
+    """An agent's calls: first ring, answer, ready for the next. A ring that nobody took is none."""
+    found: list[tuple[float, float, float]] = []
+    began = answered = _NEVER
+    for start, _, state in stretches:
+        if state is AgentActivity.BUSY or state is AgentActivity.WRAPUP:
+            began = min(began, start)
+            answered = min(answered, start) if state is AgentActivity.BUSY else answered
+            continue
+        if answered < _NEVER:
+            found.append((began, answered, start))
+        began, answered = (start if state is AgentActivity.RINGING else _NEVER), _NEVER
+    if answered < _NEVER:
+        found.append((began, answered, _NEVER))
+    return found

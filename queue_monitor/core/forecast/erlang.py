@@ -1,0 +1,91 @@
+"""The Erlang formulas: who waits, and for how long, when calls, agents and handle time stand still.
+
+Load `a` is calls x mean handle time, in erlang. Rates are per second. Stationary: for "how many more in the next half
+hour", where a queue is there already, `projection` steps through time instead.
+"""
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+
+_NEGLIGIBLE: Final = 1e-13
+_POINTS: Final = 2001
+
+
+def erlang_b(a: float, n: int) -> float:
+    """Share of calls lost at `n` lines without a queue. A. K. Erlang 1917, by the recursion over lines (exact)."""
+    blocked = 1.0
+    for lines in range(1, n + 1):
+        blocked = a * blocked / (lines + a * blocked)
+    return blocked
+
+
+def erlang_c(a: float, n: int) -> float:
+    """Share of calls that must wait when nobody hangs up. Erlang 1917, by Erlang B. 1 where `n` <= `a`: the queue
+    grows without end.
+    """
+    if n <= a:
+        return 1.0
+    blocked = erlang_b(a, n)
+    return n * blocked / (n - a * (1.0 - blocked))
+
+
+def erlang_c_in_time(rate: float, handle_seconds: float, n: int, limit_seconds: float) -> float:
+    """Share answered within the limit when nobody hangs up: 1 - C exp(-(n - a) limit / handle)."""
+    a = rate * handle_seconds
+    if n <= a:
+        return 0.0
+    return 1.0 - erlang_c(a, n) * math.exp(-(n - a) * limit_seconds / handle_seconds)
+
+
+class ErlangA(NamedTuple):
+    """The stationary queue with hang-ups. `mean_wait` in seconds over all calls, those who hang up included."""
+
+    must_wait: float
+    abandoned: float
+    mean_wait: float
+    in_time: float
+
+
+def erlang_a(rate: float, handle_seconds: float, n: int, patience_seconds: float, limit_seconds: float) -> ErlangA:
+    """M/M/n+M: exponential patience with this mean. C. Palm 1957; the form of Mandelbaum & Zeltyn, "Service engineering
+    in action: the Palm/Erlang-A queue", 2007. `in_time` is the share of all calls answered within the limit.
+
+    A caller who meets all agents busy sees the offered wait v with density rate x P(n-1) x exp(rate H(v) - n mu v),
+    H(v) = (1 - exp(-theta v)) / theta, and is answered if the patience is longer.
+    """
+    if rate <= 0.0 or n <= 0:
+        return ErlangA(0.0, 0.0, 0.0, 1.0) if rate <= 0.0 else ErlangA(1.0, 1.0, patience_seconds, 0.0)
+    mu, theta = 1.0 / handle_seconds, 1.0 / patience_seconds
+    chances = _state_chances(rate, mu, theta, n)
+    total = math.fsum(chances)
+    must_wait = math.fsum(chances[n:]) / total
+    waiting = math.fsum(k * chance for k, chance in enumerate(chances[n:])) / total
+    v = np.linspace(0.0, limit_seconds, _POINTS)
+    served = np.exp(-theta * v + rate * (1.0 - np.exp(-theta * v)) / theta - n * mu * v)
+    late_but_served = rate * chances[n - 1] / total * float(np.trapezoid(served, v))
+    return ErlangA(must_wait, theta * waiting / rate, waiting / rate, 1.0 - must_wait + late_but_served)
+
+
+def _state_chances(rate: float, mu: float, theta: float, n: int) -> list[float]:
+    """Chances of 0, 1, ... calls in the system up to a common factor, the greatest of them 1."""
+    peak = max(1, int(rate / mu)) if rate / mu < n else n + max(0, int((rate - n * mu) / theta))
+    down, up = [1.0], [1.0]
+    for k in range(peak, 0, -1):
+        down.append(down[-1] * (min(k, n) * mu + max(0, k - n) * theta) / rate)
+    k = peak
+    while up[-1] > _NEGLIGIBLE or k < n:
+        k += 1
+        up.append(up[-1] * rate / (min(k, n) * mu + max(0, k - n) * theta))
+    return down[:0:-1] + up
+
+
+def queue_wait(ahead: int, capacity: float, theta: float) -> tuple[float, float]:
+    """Mean (s) and variance (s2) of the wait behind `ahead` callers: QL_m of Whitt 1999 and Ibrahim & Whitt 2009.
+
+    Every answer (at rate `capacity` = n mu) and every hang-up of one ahead (theta each) moves the queue one step:
+    sum over i = 0 .. ahead of 1 / (capacity + i theta), and of its square.
+    """
+    steps = 1.0 / (capacity + theta * np.arange(ahead + 1))
+    return float(steps.sum()), float((steps**2).sum())

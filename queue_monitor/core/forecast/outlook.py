@@ -1,0 +1,208 @@
+"""The rest of the day as it looks from now: how many will ring, who will be there, how long a call takes.
+
+Each estimate joins what is usual (`profile`) with what today has shown so far; the method is that of AT-RISK, steps 2
+to 4. Per minute unless a name says seconds.
+"""
+
+
+import numpy as np
+from msgspec import Struct, structs
+
+from queue_monitor.core.forecast.day import MINUTE, Array, QueueState
+from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
+from queue_monitor.core.forecast.profile import SLOT_MINUTES, Profile, by_minute, kind_of
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the forecast believes before the day has spoken. Minutes; `_calls` and `_minutes` of a prior say how much
+    evidence outweighs it; `_sd` are lasting errors of a path on the log scale. Chosen on tuning days.
+    """
+
+    slow_memory: float = 120.0
+    slow_prior_calls: float = 70.0
+    fast_memory: float = 10.0
+    fast_prior_calls: float = 12.0
+    fast_fades: float = 30.0
+    staff_slow_memory: float = 120.0
+    staff_slow_prior: float = 10.0
+    staff_fast_memory: float = 10.0
+    staff_fast_prior: float = 2.0
+    staff_fades: float = 40.0
+    staff_now_fades: float = 8.0
+    handle_step: int = 5
+    handle_drift: Drift = Drift()
+    rate_sd: float = 0.12
+    capacity_sd: float = 0.13
+    capacity: float = 1.0
+    default_handle_seconds: float = 300.0
+    default_theta: float = 1.0 / 600.0
+
+
+class Usual(Struct, frozen=True, kw_only=True):
+    """What is usual on this day, minute by minute from opening to closing; None is not known."""
+
+    calls: Array | None
+    on_duty: Array | None
+    logged_in: Array | None
+    handle: tuple[float, float] | None
+    theta: float | None
+
+
+def usual_day(profile: Profile, state: QueueState, kind: str | None = None) -> Usual:
+    """The profile laid out over one day; made once a day, used at every tick."""
+    kind = kind or kind_of(state)
+
+    def laid(slots: Array | None) -> Array | None:
+        return None if slots is None else by_minute(slots, state.opens, state.closes)
+
+    calls = profile.calls(kind)
+
+    return Usual(
+        calls=laid(None if calls is None else calls / SLOT_MINUTES),
+        on_duty=laid(profile.on_duty(kind)),
+        logged_in=laid(profile.logged_in(kind)),
+        handle=profile.handle(),
+        theta=profile.theta(),
+    )
+
+
+class Outlook(Struct, frozen=True, kw_only=True):
+    """The rest of the day, minute by minute. `calls` is what is usual, of which today comes a factor: lasting, gamma
+    with `slow` (shape, rate), and passing, gamma with `fast`, gone after `fast_fades` minutes. `agents` expected on
+    duty. `handle_seconds` with squared variation `handle_cv2`; `theta` hang-ups per second of waiting.
+    The ratios are today against the usual: the largest is the main cause.
+    """
+
+    calls: Array
+    slow: tuple[float, float]
+    fast: tuple[float, float]
+    fast_fades: float
+    agents: Array
+    handle_seconds: float
+    handle_cv2: float
+    speeds: Array
+    theta: float
+    rate_sd: float
+    capacity_sd: float
+    rate_ratio: float
+    agents_ratio: float
+    handle_ratio: float
+    staff_known: bool
+
+
+def outlook(state: QueueState, usual: Usual, settings: Settings = Settings()) -> Outlook:
+    """Everything that the projection needs to know of the rest of the day."""
+    length = int((state.closes - state.opens) // MINUTE)
+    calls = usual.calls if usual.calls is not None else np.full(length, _flat_rate(state))
+    slow, fast = _rates(state, calls, settings)
+    agents, agents_ratio = _agents(state, usual, length, settings)
+    handle, cv2, speeds = _handle(state, usual, settings)
+    unknown = usual.calls is None
+    m_slow, m_fast = slow[0] / slow[1], fast[0] / fast[1]
+    return Outlook(
+        calls=calls[state.minutes :],
+        slow=slow,
+        fast=fast,
+        fast_fades=settings.fast_fades,
+        agents=agents[state.minutes :],
+        handle_seconds=handle,
+        handle_cv2=cv2,
+        speeds=speeds,
+        theta=_theta(state, usual, settings),
+        rate_sd=settings.rate_sd * (2.0 if unknown else 1.0),
+        capacity_sd=settings.capacity_sd * (1.5 if unknown else 1.0),
+        rate_ratio=m_slow if abs(m_slow - 1) > abs(m_fast - 1) else m_fast,
+        agents_ratio=agents_ratio,
+        handle_ratio=1.0 / mean_level(speeds),
+        staff_known=state.agents_known,
+    )
+
+
+def _flat_rate(state: QueueState) -> float:
+    return float((state.entered_by_minute.sum() + 1.0) / (state.minutes + 1.0))
+
+
+def _weights(state: QueueState, memory: float, count: int | None = None) -> Array:
+    """Weight of each past minute, the latest about 1, a minute `memory` old 1/e."""
+    count = state.minutes if count is None else count
+    weights: Array = np.exp(-np.arange(count)[::-1] / memory)
+    return weights
+
+
+def _rates(
+    state: QueueState, calls: Array, settings: Settings
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Gamma (shape, rate) of the lasting and the passing factor on the usual calls: Poisson counts with a gamma
+    prior, old minutes fading (AT-RISK, step 2).
+    """
+    came, expected = state.entered_by_minute, calls[: state.minutes]
+    weights = _weights(state, settings.slow_memory)
+    slow = (
+        settings.slow_prior_calls + float(weights @ came),
+        settings.slow_prior_calls + float(weights @ expected),
+    )
+    weights = _weights(state, settings.fast_memory)
+    fast = (
+        settings.fast_prior_calls * slow[0] / slow[1] + float(weights @ came),
+        settings.fast_prior_calls + float(weights @ expected),
+    )
+    return slow, fast
+
+
+def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) -> tuple[Array, float]:
+    """Agents on duty in each minute of the day from now on, and how many of the usual are here (AT-RISK, step 3)."""
+    past = state.minutes
+    now = float(state.agents)
+    if usual.on_duty is None or usual.logged_in is None:
+        lately = state.agents_by_minute[-30:]
+        mean = float(lately.mean())
+        return mean + (now - mean) * np.exp(-np.arange(length) / 10.0), 1.0
+    typical = np.maximum(usual.on_duty, 0.3)
+    at_work = np.maximum(usual.logged_in, 0.3)
+    slow = _ratio(state, state.logged_in_by_minute, at_work, settings.staff_slow_memory, settings.staff_slow_prior)
+    fast = _ratio(state, state.agents_by_minute, typical, settings.staff_fast_memory, settings.staff_fast_prior, slow)
+    ahead = np.maximum(np.arange(length) - past, 0.0)
+    here = typical[min(past, length - 1)]
+    agents = typical * (slow + (fast - slow) * np.exp(-ahead / settings.staff_fades))
+    agents = agents + (now - here * fast) * np.exp(-ahead / settings.staff_now_fades)
+    return np.maximum(agents, 0.0), min(slow, fast, now / here)
+
+
+def _ratio(
+    state: QueueState, there: Array, typical: Array, memory: float, prior: float, centre: float = 1.0
+) -> float:
+    """Agents there of those usual, over the last minutes; the prior counts as so many minutes at `centre`."""
+    count = min(len(there), len(typical))
+    weights = _weights(state, memory, count)
+    return float(
+        (weights @ there[:count] + prior * typical[count - 1] * centre)
+        / (weights @ typical[:count] + prior * typical[count - 1])
+    )
+
+
+def _handle(state: QueueState, usual: Usual, settings: Settings) -> tuple[float, float, Array]:
+    """Usual handle time (s), its squared variation, and the chances of today's speed: calls finished against those
+    expected of the time spent in calls, those going on included (censored exponential likelihood, which one call of
+    lower variation tells more of).
+    """
+    mean, cv2 = usual.handle or (settings.default_handle_seconds, 0.8)
+    drift = settings.handle_drift
+    if usual.handle is None:
+        drift = structs.replace(drift, day_sd=0.5)
+    finished = _binned(state.freed_by_minute, settings.handle_step)
+    expected = _binned(state.busy_by_minute, settings.handle_step) / mean
+    return mean, cv2, filtered(finished, expected, settings.handle_step / 60.0, drift, 1.0 / max(cv2, 0.2))
+
+
+def _binned(by_minute: Array, step: int) -> Array:
+    """Sums over so many minutes, the last step ending now."""
+    padded = np.concatenate([np.zeros(-len(by_minute) % step), by_minute])
+    sums: Array = padded.reshape(-1, step).sum(axis=1)
+    return sums
+
+
+def _theta(state: QueueState, usual: Usual, settings: Settings) -> float:
+    """Hang-ups per second of waiting: the usual, or today's with a prior worth ten hang-ups."""
+    if usual.theta is not None:
+        return max(usual.theta, 1e-5)
+    return (10.0 + state.hung_up) / (10.0 / settings.default_theta + state.waited_seconds)

@@ -1,0 +1,158 @@
+"""What is usual: arrivals and agents by weekday and half hour, handle time, patience; learned from closed days.
+
+A plain struct that msgspec can write and read; `learn` gives the next one. With no history it knows nothing and the
+forecast leans on today alone, with wider errors.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from queue_monitor.core.forecast.day import MINUTE, Array, QueueState
+
+SLOTS: Final = 48
+SLOT_MINUTES: Final = 30
+DAYS_OF_A_KIND: Final = 12
+"""So many days of one weekday are remembered (AT-RISK, step 2: the last 8-12)."""
+DAYS_OF_SERVICE: Final = 60
+"""So many days of handle time and patience are remembered (step 4)."""
+
+_TRIM: Final = 0.2
+_BORROWED_DAYS: Final = 1.0
+"""The pattern of all weekdays counts as so many days of the weekday asked for."""
+
+
+class UsualDay(Struct, frozen=True):
+    """One closed day by half hours of the local day: calls that entered, agents on the phone and logged in.
+
+    NaN-free: a half hour outside opening hours is -1.
+    """
+
+    calls: tuple[float, ...]
+    on_duty: tuple[float, ...]
+    logged_in: tuple[float, ...]
+
+
+class ServiceDay(Struct, frozen=True):
+    """One closed day's sums: handle times (s and s2, one call at most an hour), hang-ups, seconds waited by all."""
+
+    handled: int
+    handle_seconds: float
+    handle_squares: float
+    hung_up: int
+    waited_seconds: float
+
+
+class Profile(Struct, frozen=True):
+    """`days` by kind of day (`kind_of`, by default the weekday), `service` over all days, oldest first."""
+
+    days: dict[str, tuple[UsualDay, ...]] = {}
+    service: tuple[ServiceDay, ...] = ()
+
+    def learn(self, closed: QueueState, kind: str | None = None) -> "Profile":
+        """The profile after one more day; `closed` is the day's state when the last caller had gone."""
+        kind = kind or kind_of(closed)
+        kept = (*self.days.get(kind, ()), _usual_day(closed))[-DAYS_OF_A_KIND:]
+        service = (*self.service, _service_day(closed))[-DAYS_OF_SERVICE:]
+        return Profile(days={**self.days, kind: kept}, service=service)
+
+    def known_days(self, kind: str) -> int:
+        return len(self.days.get(kind, ()))
+
+    def calls(self, kind: str) -> Array | None:
+        """Calls usual in each half hour of the day: trimmed mean over days of the kind; None without any day."""
+        return self._blend(kind, "calls", _trimmed_mean)
+
+    def on_duty(self, kind: str) -> Array | None:
+        """Agents usually on the phone in each half hour: median over days of the kind."""
+        return self._blend(kind, "on_duty", _median)
+
+    def logged_in(self, kind: str) -> Array | None:
+        return self._blend(kind, "logged_in", _median)
+
+    def _blend(self, kind: str, what: str, centre: Callable[[Array], Array]) -> Array | None:
+        everything = [day for days in self.days.values() for day in days]
+        if not everything:
+            return None
+        own = self.days.get(kind, ())
+        overall = centre(np.array([getattr(day, what) for day in everything]))
+        if not own:
+            return overall
+        weight = len(own) / (len(own) + _BORROWED_DAYS) if len(own) < 4 else 1.0
+        return weight * centre(np.array([getattr(day, what) for day in own])) + (1.0 - weight) * overall
+
+    def handle(self) -> tuple[float, float] | None:
+        """Mean (s) and squared coefficient of variation of the handle time; None without history."""
+        count = sum(day.handled for day in self.service)
+        if count < 20:
+            return None
+        mean = sum(day.handle_seconds for day in self.service) / count
+        return mean, max(0.05, sum(day.handle_squares for day in self.service) / count / mean**2 - 1.0)
+
+    def theta(self) -> float | None:
+        """Hang-ups per second waited: the maximum-likelihood rate of exponential patience, waits censored by answers
+        (Brown et al. 2005, section 5). None without history.
+        """
+        waited = sum(day.waited_seconds for day in self.service)
+        return sum(day.hung_up for day in self.service) / waited if waited > 600.0 else None
+
+
+def kind_of(state: QueueState) -> str:
+    """The weekday, Monday is 0."""
+    return str(state.day.weekday())
+
+
+def by_minute(slots: Array, opens: float, closes: float) -> Array:
+    """The half hours of a day laid out minute by minute from opening to closing."""
+    minutes = (opens + MINUTE * np.arange(int((closes - opens) // MINUTE))) // MINUTE
+    laid: Array = slots[(minutes // SLOT_MINUTES).astype(int) % SLOTS]
+    return laid
+
+
+def _usual_day(closed: QueueState) -> UsualDay:
+    minutes = closed.minutes
+    slot = ((closed.opens // MINUTE + np.arange(minutes)) // SLOT_MINUTES).astype(int) % SLOTS
+    length = np.bincount(slot, minlength=SLOTS)
+    filled = np.maximum(length, 1)
+
+    def means(values: Array, times: float) -> tuple[float, ...]:
+        sums = np.bincount(slot, weights=values[:minutes], minlength=SLOTS)
+        return tuple(np.where(length > 0, sums / filled * times, -1.0).round(3).tolist())
+
+    return UsualDay(
+        calls=means(closed.entered_by_minute, SLOT_MINUTES),
+        on_duty=means(closed.agents_by_minute, 1),
+        logged_in=means(closed.logged_in_by_minute, 1),
+    )
+
+
+def _service_day(closed: QueueState) -> ServiceDay:
+    handles = np.minimum(closed.handle_seconds, 3600.0)
+    return ServiceDay(
+        handled=len(handles),
+        handle_seconds=round(float(handles.sum()), 1),
+        handle_squares=round(float((handles**2).sum()), 1),
+        hung_up=closed.hung_up,
+        waited_seconds=round(closed.waited_seconds, 1),
+    )
+
+
+def _trimmed_mean(days: Array) -> Array:
+    """Mean by half hour of the days that were open then, the lowest and highest fifth left out."""
+    result = np.zeros(days.shape[1])
+    for slot in range(days.shape[1]):
+        seen = np.sort(days[:, slot][days[:, slot] >= 0.0])
+        cut = int(len(seen) * _TRIM)
+        kept = seen[cut : len(seen) - cut]
+        result[slot] = kept.mean() if len(kept) else 0.0
+    return result
+
+
+def _median(days: Array) -> Array:
+    open_then = np.where(days >= 0.0, days, np.nan)
+    result: Array = np.zeros(days.shape[1])
+    seen = ~np.all(np.isnan(open_then), axis=0)
+    result[seen] = np.nanmedian(open_then[:, seen], axis=0)
+    return result
