@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from queue_monitor.core import service_level
 from queue_monitor.model import Counts, Period, QueueNow, Snapshot, SourceNow, Staff, Status
 from queue_monitor.ports import Figures
 
@@ -103,6 +104,9 @@ class QueueCollector(Collector):
         answered = self._counter("callqueue_answered", "Calls answered by a person.", "queue")
         left = self._counter("callqueue_left", "Calls that left a queue unanswered, by how.", "queue", "outcome")
         refused = self._counter("callqueue_refused", "Callers who never got into a queue.", "queue", "reason")
+        judged = self._counter("callqueue_target_visits", "Ended stays that the headline definition judges.", "queue")
+        met = self._counter("callqueue_target_visits_met", "Those of them that count as in time.", "queue")
+        definition = service_level.DEFINITIONS[snapshot.target.definition]
         for queue, counts in snapshot.totals.items():
             entered.add((queue,), counts.entered)
             answered.add((queue,), counts.answered)
@@ -110,7 +114,10 @@ class QueueCollector(Collector):
                 left.add((queue, outcome), getattr(counts, outcome))
             for reason in _REFUSED:
                 refused.add((queue, reason), getattr(counts, f"refused_{reason}"))
-        for counter in (entered, answered, left, refused):
+            good, of = definition(counts)
+            judged.add((queue,), of)
+            met.add((queue,), good)
+        for counter in (entered, answered, left, refused, judged, met):
             yield counter.family
 
     def _waits(self, snapshot: Snapshot) -> Metric:

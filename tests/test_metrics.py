@@ -125,6 +125,14 @@ def test_exactly_three_hundred_seconds_is_in_the_bucket_of_three_hundred() -> No
     assert seen("callqueue_wait_seconds_sum", **labels) == pytest.approx(651.001)
 
 
+def test_what_the_headline_judges_is_counted_so_that_it_adds_up() -> None:
+    """A share cannot be added over queues, instances or weeks; these two counts can."""
+    seen = scrape(sample.calm())
+
+    assert seen("callqueue_target_visits_total", queue="Kundcenter") == 250
+    assert seen("callqueue_target_visits_met_total", queue="Kundcenter") == 232
+
+
 def test_the_definition_and_the_build_are_named() -> None:
     seen = scrape(sample.calm())
 
