@@ -1,0 +1,19 @@
+"""Events posted to us: CloudEvents 1.0 in structured JSON, one or a batch, signed by their sender.
+
+Format: `queue_monitor.events`, the same bytes as over MQTT and in replay files; docs/http-intake.md tells a sender how.
+For switchboards that call a webhook, and for anybody's own program. One source in the settings is one sender; they all
+share the path, and the header that names the sender finds the source. The recordings in tests/recordings/http are
+request bodies, one a line, written by hand after what the documented webhooks of Twilio and Enreach tell.
+"""
+
+from adapters.http.body import Translator, recorded_pieces
+from adapters.http.intake import HttpAdapter
+from adapters.http.settings import Settings
+from queue_monitor.ports import Adapter, Clock
+
+__all__ = ["HttpAdapter", "Settings", "Translator", "build", "recorded_pieces"]
+
+
+def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
+    """The door `bootstrap` opens for `kind = "http"`."""
+    return HttpAdapter(name, switch, settings, clock)

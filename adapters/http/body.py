@@ -1,0 +1,261 @@
+"""From the body of a request to events: what may be taken, and in words what may not. No I/O and no clock."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypedDict
+
+import msgspec
+from msgspec import Struct, structs
+
+from adapters.http.settings import Settings
+from queue_monitor import events
+from queue_monitor.events import (
+    Event,
+    InvalidEvent,
+    SourceClock,
+    SourceConnected,
+    SourceDisconnected,
+    TimeBasis,
+    event_id,
+)
+from queue_monitor.ports import Connection, Rejected
+
+MOST_BYTES: Final = 256 * 1024
+MOST_EVENTS: Final = 500
+OLDEST: Final = timedelta(days=400)
+"""What happened longer ago is history: import it with `replay`. A clock that was never set is caught here too."""
+
+LONGEST_TEXT: Final = 500
+LARGEST_NUMBER: Final = 10**9
+"""In ms eleven days. Beyond it, what adds times to dates would overflow."""
+
+_IDS: Final = frozenset({"visit_id", "prev_visit_id", "contact_id", "leg_id", "ring_id", "agent_id"})
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_LIKE_A_NUMBER: Final = re.compile(r"[+\d][\d\s()./-]{2,20}")
+_PLACE: Final = re.compile(r"`\$[\w.\[\]]*`")
+
+_array_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """Why one event of a body cannot be taken; `index` counts from 0. `reason` is a stable word."""
+
+    index: int
+    id: str = ""
+    reason: str
+    detail: str = ""
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """A body, understood. With any fault none of its events are taken, so that the sender can mend it and resend."""
+
+    events: tuple[Event, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+class _Ours(TypedDict):
+    source: str
+    switch: str
+    epoch: str
+    observed_at: datetime
+    time_basis: TimeBasis
+
+
+class _Unfit(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Translator:
+    """Reads the bodies that one sender posts. A recording of them has one body a line."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._connected = False
+        self._rest = bytearray()
+        self._overlong = False
+
+    # ---- a recording
+
+    def feed(self, raw: bytes, received_at: datetime) -> Iterator[Event | Rejected]:
+        *ended, rest = raw.split(b"\n")
+        for piece in ended:
+            self._take(piece)
+            yield from self._finish(received_at)
+        self._take(rest)
+
+    def flush(self, now: datetime) -> Iterator[Event | Rejected]:
+        return iter(())
+
+    def close(self, now: datetime) -> Iterator[Event | Rejected]:
+        yield from self._finish(now)
+
+    def _take(self, piece: bytes) -> None:
+        self._overlong = self._overlong or len(self._rest) + len(piece) > MOST_BYTES
+        self._rest = bytearray() if self._overlong else self._rest + piece
+
+    def _finish(self, received_at: datetime) -> Iterator[Event | Rejected]:
+        body, self._rest = bytes(self._rest).strip(), bytearray()
+        overlong, self._overlong = self._overlong, False
+        if overlong:
+            yield self.rejected(Fault(index=0, reason="too_large", detail=f"longer than {MOST_BYTES} bytes"))
+        elif body:
+            reading = self.read(body, received_at)
+            yield from map(self.rejected, reading.faults)
+            if not reading.faults:
+                yield from self.greeting(reading.events, received_at)
+                yield from reading.events
+
+    # ---- one body
+
+    def read(self, body: bytes, received_at: datetime, *, batch: bool | None = None) -> Reading:
+        """Every event of a body, or everything that is wrong with it. `batch` None: whichever it looks like."""
+        if batch is None:
+            batch = body.lstrip().startswith(b"[")
+        try:
+            pieces = [bytes(piece) for piece in _array_decoder.decode(body)] if batch else [body]
+        except (msgspec.DecodeError, RecursionError) as error:
+            return Reading(faults=(Fault(index=0, reason="not_json", detail=f"no JSON array: {_said(error)}"),))
+        if len(pieces) > MOST_EVENTS:
+            words = f"{len(pieces)} events; at most {MOST_EVENTS} in one request"
+            return Reading(faults=(Fault(index=MOST_EVENTS, reason="too_many_events", detail=words),))
+        taken: list[Event] = []
+        faults: list[Fault] = []
+        for index, piece in enumerate(pieces):
+            found = self._event(index, piece, received_at)
+            taken.append(found) if isinstance(found, Event) else faults.append(found)
+        return Reading(events=() if faults else tuple(taken), faults=tuple(faults))
+
+    def greeting(self, told: Sequence[Event], received_at: datetime) -> tuple[Event, ...]:
+        """What goes before the first events of a sender that was not connected: that it is now."""
+        marks = [event for event in told if isinstance(event, SourceConnected | SourceDisconnected)]
+        needed = bool(told) and not self._connected and told[0] not in marks[:1]
+        self._connected = isinstance(marks[-1], SourceConnected) if marks else self._connected or bool(told)
+        if not needed:
+            return ()
+        id_ = self._id("source.connected", received_at)
+        return (SourceConnected(id=id_, reason="its first event", **self._ours(received_at)),)
+
+    def sign_of_life(self, sent_at: datetime, received_at: datetime) -> Event:
+        """What an empty batch says: the sender is there, and what its clock shows."""
+        offset = (sent_at - received_at) / timedelta(milliseconds=1)
+        return SourceClock(
+            id=self._id("source.clock", received_at), offset_ms=offset, rtt_ms=0.0, **self._ours(received_at)
+        )
+
+    def rejected(self, fault: Fault) -> Rejected:
+        """For counting and the log: where it was, but nothing of what the sender wrote, which may hold a number."""
+        place = _PLACE.search(fault.detail)
+        detail = f"event {fault.index}" + (f" at {place[0].strip('`')}" if place else "")
+        return Rejected(source=self._connection.source, reason=fault.reason, detail=detail)
+
+    def _ours(self, received_at: datetime) -> _Ours:
+        return {
+            "source": self._connection.source,
+            "switch": self._connection.switch,
+            "epoch": self._connection.epoch,
+            "observed_at": received_at,
+            "time_basis": TimeBasis.MONITOR,
+        }
+
+    def _id(self, kind: str, received_at: datetime) -> str:
+        return event_id(self._connection.source, kind, self._connection.epoch, received_at.isoformat())
+
+    def _event(self, index: int, piece: bytes, received_at: datetime) -> Event | Fault:
+        try:
+            event = events.decode(piece)
+        except (InvalidEvent, RecursionError) as error:
+            return Fault(index=index, id=_id_in(piece), reason="invalid_event", detail=_said(error))
+        try:
+            self._belongs(event)
+            _fits(event, "", received_at - OLDEST, received_at + timedelta(minutes=5), f"{self._connection.switch}:")
+        except _Unfit as unfit:
+            return Fault(index=index, id=_shown(event.id), reason=unfit.reason, detail=unfit.detail)
+        return structs.replace(
+            event,
+            switch=self._connection.switch,
+            switch_time=event.switch_time and event.switch_time.astimezone(UTC),
+            observed_at=(received_at if event.switch_time else event.observed_at).astimezone(UTC),
+            unmapped={},  # any key may stand there, and any person behind it
+        )
+
+    def _belongs(self, event: Event) -> None:
+        source, switch = self._connection.source, self._connection.switch
+        if event.source != source:
+            raise _Unfit("wrong_source", f"source must be {source}, by whose key the request is signed")
+        if event.switch not in ("", switch):
+            raise _Unfit("wrong_switch", f"switch must be {switch} or left out")
+
+
+def _fits(value: object, name: str, earliest: datetime, latest: datetime, prefix: str) -> None:
+    """Raises `_Unfit` for what the schema allows and no switchboard says, which would harm those who reckon with it."""
+    match value:
+        case None | bool():
+            pass
+        case str():
+            _fits_text(value, name, prefix)
+        case int() | float():
+            if abs(value) > LARGEST_NUMBER:
+                raise _Unfit("number_out_of_range", f"{name}: beyond {LARGEST_NUMBER}")
+        case datetime():
+            if not earliest <= value <= latest:
+                words = f"{name}: more than {OLDEST.days} days ago, or more than 5 minutes ahead of our clock"
+                raise _Unfit("time_out_of_range", words)
+        case Struct():
+            for field in value.__struct_fields__:
+                if field != "unmapped":
+                    _fits(getattr(value, field), field, earliest, latest, prefix)
+        case dict():
+            for key, part in value.items():
+                _fits_text(key, name, prefix)
+                _fits(part, name, earliest, latest, prefix)
+        case Sequence():
+            for part in value:
+                _fits(part, name, earliest, latest, prefix)
+
+
+def _fits_text(text: str, name: str, prefix: str) -> None:
+    if len(text) > LONGEST_TEXT or _CONTROL.search(text):
+        raise _Unfit("unfit_text", f"{name}: longer than {LONGEST_TEXT} characters, or with control characters")
+    if name in _IDS and text and not text.startswith(prefix):
+        raise _Unfit("foreign_id", f"{name} must begin with {prefix}")
+    if name == "pseudonym" and _LIKE_A_NUMBER.fullmatch(text):
+        raise _Unfit("number_as_pseudonym", "pseudonym: looks like a telephone number, which nobody may send here")
+
+
+def _said(error: Exception) -> str:
+    return "nested too deep" if isinstance(error, RecursionError) else str(error)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+class _OnlyId(Struct):
+    id: str = ""
+
+
+def _id_in(piece: bytes) -> str:
+    """The id of what is no event of ours otherwise, to help its sender find it."""
+    try:
+        return _shown(msgspec.json.decode(piece, type=_OnlyId).id)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def recorded_pieces(data: bytes) -> Iterator[tuple[bytes, datetime | None]]:
+    """Cut a recording into its bodies, each with the latest time of its events, or None where there is none."""
+    for line in data.splitlines(keepends=True):
+        yield line, max(_times(line), default=None)
+
+
+def _times(line: bytes) -> Iterator[datetime]:
+    with suppress(msgspec.DecodeError, RecursionError):
+        pieces = _array_decoder.decode(line) if line.lstrip().startswith(b"[") else [line]
+        for piece in pieces:
+            with suppress(InvalidEvent):
+                yield events.decode(bytes(piece)).at

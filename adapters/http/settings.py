@@ -1,0 +1,24 @@
+"""What a person may set for one sender."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One sender of events; the source's name is what it calls itself in `X-KC-Source`.
+
+    `secrets`: one or two keys, of 32 characters or more, that sign its requests; two while one is being changed for
+    the other. `window_seconds`: how far its clock may differ from ours. `commit_seconds`: how long a request may wait
+    for the journal before the sender is told to come again; `body_seconds`: how long its body may be on its way.
+    `events_per_second` and `burst_events`: how much it may send, in the long run and at once. `requests_at_once`: how
+    many of its requests may be under way.
+    """
+
+    secrets: tuple[str, ...]
+    window_seconds: Annotated[float, Meta(gt=0, le=3600)] = 300.0
+    commit_seconds: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    body_seconds: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    events_per_second: Annotated[float, Meta(gt=0)] = 100.0
+    burst_events: Annotated[int, Meta(ge=500)] = 5000
+    requests_at_once: Annotated[int, Meta(ge=1, le=1000)] = 100
