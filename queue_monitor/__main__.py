@@ -204,7 +204,10 @@ def _translate(chosen: argparse.Namespace) -> int:
 
 
 def _check_config(chosen: argparse.Namespace) -> int:
-    print(config.describe(_load(chosen.config)))
+    understood = _load(chosen.config)
+    print(config.describe(understood))
+    for day, name in bootstrap.days_to_confirm(understood, bootstrap.today_of(understood)):
+        print(f"to confirm    {day} {name}: counts as a full day until [[hours.exceptions]] says what it is")
     return 0
 
 

@@ -21,8 +21,9 @@ import adapters
 from queue_monitor import __version__
 from queue_monitor.api import create_app
 from queue_monitor.clock import ScaledClock, SystemClock
-from queue_monitor.config import Config, Schedule, Source
-from queue_monitor.core.calendar import Calendar, DayHours
+from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
+from queue_monitor.core import swedish_days
+from queue_monitor.core.calendar import Calendar, Closure, DayHours, Stretch
 from queue_monitor.core.live import Live, Rules
 from queue_monitor.ports import Adapter, Clock, Connection, Store, Translator
 from queue_monitor.replay import Pieces, Recording
@@ -36,6 +37,7 @@ DEMO_STARTS: Final = time(10)
 """A simulated day is looked at from here on, when it is not said otherwise: the forenoon rush."""
 
 GRACE_SECONDS: Final = 3
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class UnknownKind(LookupError):
@@ -123,15 +125,40 @@ def rules_of(config: Config) -> Rules:
 
 def _calendar(config: Config, schedule: Schedule) -> Calendar:
     week = [DayHours()] * 7
-    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     for hours in schedule.weekdays:
         for day in hours.days:
-            week[names.index(day.value)] = DayHours(opens=hours.open, closes=hours.close)
+            week[WEEKDAYS.index(day.value)] = DayHours(opens=hours.open, closes=hours.close)
     exceptions: dict[date, DayHours] = {
         exception.date: DayHours(opens=exception.open, closes=exception.close, reason=exception.reason)
         for exception in schedule.exceptions
     }
-    return Calendar(config.zone, tuple(week), exceptions)
+    return Calendar(
+        config.zone,
+        tuple(week),
+        exceptions,
+        holiday=swedish_days.holiday if schedule.holidays is Holidays.SWEDEN else swedish_days.none,
+        periods=tuple(map(_stretch, schedule.periods)),
+        closures=tuple(
+            Closure(day=part.date, starts=part.starts, ends=part.ends, reason=part.reason) for part in schedule.closures
+        ),
+        crises=tuple(map(_stretch, schedule.crisis)),
+    )
+
+
+def today_of(config: Config) -> date:
+    """The local day by the machine's clock."""
+    return SystemClock().now().astimezone(config.zone).date()
+
+
+def _stretch(period: HoursPeriod) -> Stretch:
+    hours = DayHours(opens=period.open, closes=period.close, reason=period.reason)
+    days = frozenset(WEEKDAYS.index(day.value) for day in period.days) or frozenset(range(7))
+    return Stretch(first=period.first, last=period.last, hours=hours, weekdays=days)
+
+
+def days_to_confirm(config: Config, first: date) -> list[tuple[date, str]]:
+    """Days of the year from `first` on that many shorten and of which the settings say nothing: they count in full."""
+    return _calendar(config, config.hours).days_to_confirm(first, first + timedelta(days=365))
 
 
 # ---- the service

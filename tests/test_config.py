@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec import Meta, Struct
 
-from queue_monitor import config
+from queue_monitor import bootstrap, config
 from queue_monitor.config import Config, ConfigError, Secret
 from queue_monitor.model import DefinitionId, Outcome, Target
 
@@ -440,10 +440,10 @@ target        80 % answered within 240 s, by D3, since 2026-01-01
               hung up within 10 s is short; never ok with more than 5 % refused
               exit key counts as miss, callback as miss
               felanmälan: exit key counts as miss, callback as excluded
-hours         mon tue wed thu 08:00-17:00, fri 08:00-15:00
+hours         mon tue wed thu 08:00-17:00, fri 08:00-15:00; closed on Swedish holidays
               2026-12-24 closed (julafton)
               2026-04-02 08:00-12:00
-hours         felanmälan: mon 00:00-23:59
+hours         felanmälan: mon 00:00-23:59; closed on Swedish holidays
               2026-12-24 closed (julafton)
               2026-04-02 08:00-12:00
 source        main: asterisk_ami, switch pbx
@@ -537,3 +537,71 @@ sources[1].host (source "b"): missing; expected text
 sources[1].port (source "b"): "abc"; expected a whole number from 1 to 65535
 sources[1].secret (source "b"): env:AMI; expected the environment variable AMI to be set
 """  # noqa: E501
+
+
+HOURS = (
+    SIMULATOR
+    + """
+[hours]
+holidays = "none"
+
+[[hours.periods]]
+from = 2026-06-29
+to = 2026-08-07
+days = ["mon", "tue"]
+open = "08:00"
+close = "16:00"
+reason = "sommartid"
+
+[[hours.closures]]
+date = 2026-12-10
+from = "12:00"
+to = "13:00"
+reason = "APT"
+
+[[hours.crisis]]
+from = 2026-12-12
+to = 2026-12-14
+open = "00:00"
+close = "24:00"
+
+[hours.queues.jour]
+holidays = "sweden"
+"""
+)
+
+
+def test_periods_closures_and_crisis_hours_are_understood_and_told(settings: Settings) -> None:
+    understood = settings.read(HOURS)
+
+    assert understood.hours.holidays is config.Holidays.NONE
+    assert understood.queue_hours["jour"].holidays is config.Holidays.SWEDEN
+    assert understood.queue_hours["jour"].closures == understood.hours.closures
+    told = config.describe(understood).splitlines()
+    first = next(at for at, line in enumerate(told) if line.startswith("hours"))
+    assert told[first : first + 5] == [
+        "hours         mon tue wed thu fri 08:00-17:00; open on holidays as on other days",
+        "              2026-06-29 to 2026-08-07 mon tue 08:00-16:00 (sommartid)",
+        "              2026-12-10 closed 12:00-13:00 (APT)",
+        "              crisis: 2026-12-12 to 2026-12-14 00:00-24:00",
+        "hours         jour: mon tue wed thu fri 08:00-17:00; closed on Swedish holidays",
+    ]
+
+
+def test_periods_closures_and_crisis_hours_that_cannot_be_are_told_by_key(settings: Settings) -> None:
+    backwards = HOURS.replace("to = 2026-08-07", "to = 2026-06-01").replace('to = "13:00"', 'to = "11:00"')
+
+    assert settings.mistakes(backwards.replace('"none"', '"norge"')) == [
+        'hours.holidays: "norge"; expected one of sweden, none',
+        "hours.periods[0]: does not fit together; expected from at most to",
+        "hours.closures[0]: does not fit together; expected from before to, on the same day",
+    ]
+
+
+def test_the_days_that_many_shorten_are_told_to_whoever_checks_the_settings(settings: Settings) -> None:
+    asked = bootstrap.days_to_confirm(settings.read(SIMULATOR), dt.date(2026, 12, 1))
+    short = '[[hours.exceptions]]\ndate = 2027-01-05\nopen = "08:00"\nclose = "12:00"\n'
+    confirmed = bootstrap.days_to_confirm(settings.read(SIMULATOR + short), dt.date(2026, 12, 1))
+
+    assert (dt.date(2027, 1, 5), "Trettondagsafton") in asked
+    assert dt.date(2027, 1, 5) not in dict(confirmed)

@@ -24,7 +24,10 @@ from queue_monitor.config.settings import (
     Config,
     ExitHandling,
     Exits,
+    Holidays,
+    HoursClosure,
     HoursException,
+    HoursPeriod,
     Http,
     Organisation,
     QueueSettings,
@@ -42,7 +45,10 @@ __all__ = [
     "ConfigError",
     "ExitHandling",
     "Exits",
+    "Holidays",
+    "HoursClosure",
     "HoursException",
+    "HoursPeriod",
     "Http",
     "Mistake",
     "Organisation",
@@ -140,7 +146,7 @@ def _repeated(things: Sequence[Thing]) -> list[Thing]:
 def _config(file: File, sources: list[Source]) -> Config:
     target, hours = file.target, file.hours
     exits = Exits(exit_key=target.exits.exit_key, callback=target.exits.callback)
-    schedule = Schedule(weekdays=hours.weekdays, exceptions=hours.exceptions)
+    schedule = Schedule(**{field: getattr(hours, field) for field in Schedule.__struct_fields__})
     return Config(
         organisation=file.organisation,
         target=Target(**{field: getattr(target, field) for field in Target.__struct_fields__}),

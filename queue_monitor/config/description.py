@@ -1,9 +1,11 @@
 """What was understood, told to a person."""
 
+import datetime as dt
+
 from msgspec import structs
 
 from queue_monitor.config.mistakes import Secret, perhaps_secret
-from queue_monitor.config.settings import Config, Exits, HoursException, Schedule, Source
+from queue_monitor.config.settings import Config, Exits, Holidays, HoursException, HoursPeriod, Schedule, Source
 
 
 def describe(config: Config) -> str:
@@ -34,15 +36,32 @@ def _described_exits(queue: str, exits: Exits) -> list[str]:
 
 
 def _described_hours(queue: str, hours: Schedule) -> list[str]:
-    week = [f"{' '.join(part.days)} {part.open:%H:%M}-{part.close:%H:%M}" for part in hours.weekdays]
+    week = [f"{' '.join(part.days)} {_from_to(part.open, part.close)}" for part in hours.weekdays]
+    kept = "closed on Swedish holidays" if hours.holidays is Holidays.SWEDEN else "open on holidays as on other days"
     return [
-        f"hours         {_of(queue)}{', '.join(week)}",
+        f"hours         {_of(queue)}{', '.join(week)}; {kept}",
         *(f"              {_described_exception(part)}" for part in hours.exceptions),
+        *(f"              {_described_period(part)}" for part in hours.periods),
+        *(
+            f"              {part.date} closed {_from_to(part.starts, part.ends)} ({part.reason})"
+            for part in hours.closures
+        ),
+        *(f"              crisis: {_described_period(part)}" for part in hours.crisis),
     ]
 
 
+def _described_period(part: HoursPeriod) -> str:
+    days = f" {' '.join(part.days)}" if part.days else ""
+    reason = f" ({part.reason})" if part.reason else ""
+    return f"{part.first} to {part.last}{days} {_from_to(part.open, part.close)}{reason}"
+
+
+def _from_to(start: dt.time, end: dt.time) -> str:
+    return f"{start:%H:%M}-{'24:00' if end == dt.time.max else f'{end:%H:%M}'}"
+
+
 def _described_exception(part: HoursException) -> str:
-    hours = "closed" if part.closed else f"{part.open:%H:%M}-{part.close:%H:%M}"
+    hours = _from_to(part.open, part.close) if part.open and part.close else "closed"
     return f"{part.date} {hours}" + (f" ({part.reason})" if part.reason else "")
 
 

@@ -8,7 +8,10 @@ from msgspec import Meta, Struct
 from queue_monitor.config.settings import (
     ClockSettings,
     ExitHandling,
+    Holidays,
+    HoursClosure,
     HoursException,
+    HoursPeriod,
     Http,
     Organisation,
     QueueSettings,
@@ -54,11 +57,19 @@ class _TargetSection(Struct, frozen=True, kw_only=True):
 class QueueHours(Struct, frozen=True, kw_only=True):
     weekdays: tuple[WeekdayHours, ...] | None = None
     exceptions: tuple[HoursException, ...] | None = None
+    holidays: Holidays | None = None
+    periods: tuple[HoursPeriod, ...] | None = None
+    closures: tuple[HoursClosure, ...] | None = None
+    crisis: tuple[HoursPeriod, ...] | None = None
 
 
 class HoursSection(Struct, frozen=True, kw_only=True):
     weekdays: tuple[WeekdayHours, ...] = _WEEK
     exceptions: tuple[HoursException, ...] = ()
+    holidays: Holidays = Holidays.SWEDEN
+    periods: tuple[HoursPeriod, ...] = ()
+    closures: tuple[HoursClosure, ...] = ()
+    crisis: tuple[HoursPeriod, ...] = ()
     queues: dict[str, QueueHours] = {}
 
 

@@ -35,7 +35,7 @@ T = TypeVar("T", bound=Struct)
 
 _HEAD_KEYS: Final = structs.fields(SourceHead)
 _SECTIONS: Final = (*File.__struct_fields__, "sources")
-_LISTS: Final = frozenset({"sources", "weekdays", "exceptions"})
+_LISTS: Final = frozenset({"sources", "weekdays", "exceptions", "periods", "closures", "crisis"})
 
 
 class _Wrong:
@@ -227,6 +227,8 @@ def _time_of_day(written: object) -> dt.time:
     if at is None:
         raise ValueError
     hour, minute, second = (int(part) for part in at.groups(default="0"))
+    if (hour, minute, second) == (24, 0, 0):
+        return dt.time.max  # the end of the day, which a time of day cannot say
     return dt.time(hour, minute, second)
 
 

@@ -82,11 +82,49 @@ class HoursException(Struct, frozen=True, kw_only=True):
             require(self.open is None or self.close is None or self.open < self.close, "open before close")
 
 
+class HoursPeriod(Struct, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
+    """Other hours from one date to another, both included; on these days of the week, or on all."""
+
+    first: dt.date
+    last: dt.date
+    days: tuple[Weekday, ...] = ()
+    open: dt.time
+    close: dt.time
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        require(self.first <= self.last, "from at most to")
+        require(self.open < self.close, "open before close, on the same day")
+
+
+class HoursClosure(Struct, frozen=True, kw_only=True, rename={"starts": "from", "ends": "to"}):
+    """A planned closure: all of a date, or from one time of that day to another; people are told the reason."""
+
+    date: dt.date
+    starts: dt.time = dt.time.min
+    ends: dt.time = dt.time.max
+    reason: Annotated[str, Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        require(self.starts < self.ends, "from before to, on the same day")
+
+
+class Holidays(StrEnum):
+    """Whose public holidays are closed days."""
+
+    SWEDEN = "sweden"
+    NONE = "none"
+
+
 class Schedule(Struct, frozen=True, kw_only=True):
-    """Opening hours of one queue or of all: the week, and the dates that differ (public holidays too)."""
+    """Opening hours of one queue or of all: the week, whose holidays are kept, and what differs from both."""
 
     weekdays: tuple[WeekdayHours, ...]
     exceptions: tuple[HoursException, ...] = ()
+    holidays: Holidays = Holidays.SWEDEN
+    periods: tuple[HoursPeriod, ...] = ()
+    closures: tuple[HoursClosure, ...] = ()
+    crisis: tuple[HoursPeriod, ...] = ()
 
 
 class Source(Struct, frozen=True, kw_only=True):

@@ -1,16 +1,25 @@
 """Opening hours: when the promise holds. Local time inside, UTC at the door; a day ends exactly at closing.
 
-Weekly hours with dated exceptions. Holidays are not known yet: a closed day is an exception until they are.
+What is said of a day, the strongest first: crisis hours, an exception, a public holiday, a period of other hours, the
+week. Planned closures are then taken out of it, so that a day may have several open stretches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from queue_monitor.core import swedish_days
+
 LOOK_AHEAD_DAYS = 30
+END_OF_DAY: Final = time.max
+"""Stands for 24:00, which `time` cannot say."""
+
+Span = tuple[datetime, datetime]
 
 
 class DayHours(Struct, frozen=True, kw_only=True):
@@ -21,37 +30,127 @@ class DayHours(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Calendar:
-    """One queue's opening hours. `week` has an entry for each weekday, Monday first."""
+class Stretch(Struct, frozen=True, kw_only=True):
+    """Other hours from one day to another, both included; on the weekdays named (Monday is 0), or on all."""
 
-    def __init__(self, zone: ZoneInfo, week: tuple[DayHours, ...], exceptions: dict[date, DayHours] | None = None):
+    first: date
+    last: date
+    hours: DayHours
+    weekdays: frozenset[int] = frozenset(range(7))
+
+    def holds(self, day: date) -> bool:
+        return self.first <= day <= self.last and day.weekday() in self.weekdays
+
+
+class Closure(Struct, frozen=True, kw_only=True):
+    """A planned closure within a day, local time: a staff meeting, training. All day where no times are given."""
+
+    day: date
+    starts: time = time.min
+    ends: time = END_OF_DAY
+    reason: str = ""
+
+
+class DayKind(StrEnum):
+    """What kind of day it is, as far as callers are concerned; for what is usual on such a day."""
+
+    WEEKDAY = "weekday"
+    AFTER_HOLIDAY = "after_holiday"
+    SQUEEZED = "squeezed"
+    BEFORE_HOLIDAY = "before_holiday"
+    CLOSED = "closed"
+
+
+class Calendar:
+    """One queue's opening hours. `week` has an entry for each weekday, Monday first.
+
+    `holiday` names a day on which it is closed, "" any other. Of several periods, or crises, that hold on one day, the
+    last given counts.
+    """
+
+    def __init__(
+        self,
+        zone: ZoneInfo,
+        week: tuple[DayHours, ...],
+        exceptions: dict[date, DayHours] | None = None,
+        *,
+        holiday: Callable[[date], str] = swedish_days.none,
+        periods: tuple[Stretch, ...] = (),
+        closures: tuple[Closure, ...] = (),
+        crises: tuple[Stretch, ...] = (),
+    ):
         if len(week) != 7:
             raise ValueError("a week has seven days")
         self.zone = zone
         self._week = week
         self._exceptions = exceptions or {}
+        self._holiday = holiday
+        self._periods = periods
+        self._closures = closures
+        self._crises = crises
         self.span = lru_cache(maxsize=4096)(self._span)
+        self.spans_of = lru_cache(maxsize=4096)(self._spans_of)
 
     def day_of(self, at: datetime) -> date:
         """The local day a moment belongs to."""
         return at.astimezone(self.zone).date()
 
     def hours(self, day: date) -> DayHours:
-        return self._exceptions.get(day) or self._week[day.weekday()]
+        """The day's hours before planned closures are taken out, with the reason why they are not the usual ones."""
+        if crisis := _last_that_holds(self._crises, day):
+            return crisis
+        if exception := self._exceptions.get(day):
+            return exception
+        if name := self._holiday(day):
+            return DayHours(reason=name)
+        return _last_that_holds(self._periods, day) or self._week[day.weekday()]
 
-    def _span(self, day: date) -> tuple[datetime, datetime] | None:
-        """Opening and closing of a day, UTC; None when closed."""
+    def note(self, day: date) -> str:
+        """Why the day is not as usual, closures with their times: `APT 12.00–13.00`; "" when it is."""
+        reasons = [self.hours(day).reason]
+        for closure in self._closures_of(day):
+            times = "" if closure == Closure(day=day, reason=closure.reason) else _written(closure)
+            reasons.append(" ".join(filter(None, (closure.reason, times))))
+        return ", ".join(filter(None, reasons))
+
+    def _closures_of(self, day: date) -> list[Closure]:
+        """Planned closures; none in a crisis, when everybody is called in."""
+        if _last_that_holds(self._crises, day):
+            return []
+        return sorted((c for c in self._closures if c.day == day), key=lambda c: c.starts)
+
+    def _spans_of(self, day: date) -> tuple[Span, ...]:
+        """The open stretches of a day in order, UTC; none when closed."""
         hours = self.hours(day)
         if hours.opens is None or hours.closes is None or hours.opens >= hours.closes:
-            return None
-        opens = datetime.combine(day, hours.opens, self.zone)
-        closes = datetime.combine(day, hours.closes, self.zone)
-        return opens.astimezone(UTC), closes.astimezone(UTC)
+            return ()
+        spans = [(self._moment(day, hours.opens), self._moment(day, hours.closes))]
+        for closure in self._closures_of(day):
+            starts, ends = self._moment(day, closure.starts), self._moment(day, closure.ends)
+            spans = [part for span in spans for part in _without(span, starts, ends)]
+        return tuple(spans)
+
+    def _moment(self, day: date, at: time) -> datetime:
+        day, at = (day + timedelta(days=1), time.min) if at == END_OF_DAY else (day, at)
+        return datetime.combine(day, at, self.zone).astimezone(UTC)
+
+    def _span(self, day: date) -> Span | None:
+        """First opening and last closing of a day, UTC; None when closed. Closures between them count as within."""
+        spans = self.spans_of(day)
+        return (spans[0][0], spans[-1][1]) if spans else None
+
+    def stretch(self, at: datetime) -> Span | None:
+        """The open stretch that a moment lies in; None when closed."""
+        return next((span for span in self.spans_of(self.day_of(at)) if span[0] <= at < span[1]), None)
 
     def is_open(self, at: datetime) -> bool:
         """Open at 08:00:00, closed at 17:00:00."""
+        return self.stretch(at) is not None
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether the local day has no open minute left."""
         span = self.span(self.day_of(at))
-        return span is not None and span[0] <= at < span[1]
+        return span is None or span[1] <= at
 
     def next_opening(self, at: datetime) -> datetime | None:
         """The first opening at or after a moment, within the next month."""
@@ -59,28 +158,87 @@ class Calendar:
 
     def closing(self, at: datetime) -> datetime | None:
         """When the present opening ends; None when closed."""
-        span = self.span(self.day_of(at))
-        return span[1] if span is not None and span[0] <= at < span[1] else None
+        stretch = self.stretch(at)
+        return stretch[1] if stretch else None
 
-    def spans(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    def spans(self, start: datetime, end: datetime) -> Iterator[Span]:
         """The open stretches between two moments, cut to them."""
         day, last = self.day_of(start), self.day_of(end)
         while day <= last:
-            span = self.span(day)
-            if span is not None and span[0] < end and span[1] > start:
-                yield max(span[0], start), min(span[1], end)
+            for opens, closes in self.spans_of(day):
+                if opens < end and closes > start:
+                    yield max(opens, start), min(closes, end)
             day += timedelta(days=1)
 
     def open_minutes(self, start: datetime, end: datetime) -> float:
         """Open minutes between two moments."""
         return sum((closes - opens).total_seconds() / 60 for opens, closes in self.spans(start, end))
 
-    def _spans_from(self, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+    def kind(self, day: date) -> DayKind:
+        """What kind of day it is. One open day between days off is squeezed where a holiday made it so, and a day
+        next to a weekend counts as beside a holiday only where the holiday took a working day.
+        """
+        if not self.spans_of(day):
+            return DayKind.CLOSED
+        before, after = self._days_off(day, -1), self._days_off(day, 1)
+        lost_before, lost_after = any(map(self._is_lost, before)), any(map(self._is_lost, after))
+        if before and after and (lost_before or lost_after):
+            return DayKind.SQUEEZED
+        if lost_after or (after and self._holiday(after[0])):
+            return DayKind.BEFORE_HOLIDAY
+        return DayKind.AFTER_HOLIDAY if lost_before else DayKind.WEEKDAY
+
+    def _days_off(self, day: date, step: int) -> list[date]:
+        """The closed days next to a day, in one direction."""
+        found: list[date] = []
+        while len(found) < LOOK_AHEAD_DAYS and not self.spans_of(day + timedelta(days=step * (len(found) + 1))):
+            found.append(day + timedelta(days=step * (len(found) + 1)))
+        return found
+
+    def _is_lost(self, day: date) -> bool:
+        """A holiday on a day of the week that is otherwise open."""
+        return bool(self._holiday(day)) and self._week[day.weekday()].opens is not None
+
+    def days_to_confirm(self, first: date, last: date) -> list[tuple[date, str]]:
+        """Open days that may be shortened in Sweden and about which nothing is said here; they count in full."""
+        days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+        return [
+            (day, swedish_days.half_holiday(day))
+            for day in days
+            if self._holiday is not swedish_days.none
+            and swedish_days.half_holiday(day)
+            and day not in self._exceptions
+            and self.spans_of(day)
+        ]
+
+    def _spans_from(self, at: datetime) -> Iterator[Span]:
         first = self.day_of(at)
         for ahead in range(LOOK_AHEAD_DAYS + 1):
-            span = self.span(first + timedelta(days=ahead))
-            if span is not None:
-                yield span
+            yield from self.spans_of(first + timedelta(days=ahead))
+
+
+def _last_that_holds(stretches: tuple[Stretch, ...], day: date) -> DayHours | None:
+    return next((stretch.hours for stretch in reversed(stretches) if stretch.holds(day)), None)
+
+
+def _without(span: Span, starts: datetime, ends: datetime) -> Iterator[Span]:
+    """A span without the stretch between two moments: all of it, one or two pieces, or nothing."""
+    opens, closes = span
+    if ends <= opens or starts >= closes or ends <= starts:
+        yield span
+        return
+    if opens < starts:
+        yield opens, starts
+    if ends < closes:
+        yield ends, closes
+
+
+def _written(closure: Closure) -> str:
+    return f"{_clock(closure.starts)}–{_clock(closure.ends)}"
+
+
+def _clock(at: time) -> str:
+    return "24.00" if at == END_OF_DAY else f"{at.hour}.{at.minute:02}"
 
 
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

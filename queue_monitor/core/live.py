@@ -40,6 +40,7 @@ from queue_monitor.model import (
     Contact,
     Counts,
     Coverage,
+    DefinitionId,
     HistoryRow,
     Hours,
     JournalNow,
@@ -280,9 +281,8 @@ class Live:
             day, last = calendar.day_of(start), calendar.day_of(min(edge, end) - timedelta(seconds=1))
             while day <= last:
                 known = self._history_coverage.get((queues[0].casefold(), day))
-                span = calendar.span(day)
-                if known is None and span is not None:
-                    known = Coverage(blind_minutes=int((span[1] - span[0]).total_seconds()) // 60)
+                if known is None and calendar.span(day) is not None:
+                    known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
                 stored = _add(stored, known or Coverage())
                 day += timedelta(days=1)
             start = edge
@@ -319,31 +319,36 @@ class Live:
             return StatusReason.NO_SOURCE
         if not self.sources.is_up(switches):
             return StatusReason.SOURCE_DOWN
-        opened = self.rules.calendar.span(self.rules.calendar.day_of(now))
+        opened = self.rules.calendar.stretch(now)
         last = self.sources.last_sign(switches)
-        if opened is not None and self.rules.calendar.is_open(now) and last is not None:
+        if opened is not None and last is not None:
             quiet_since = max(last, opened[0])
             if now - quiet_since > self.rules.silent_after:
                 return StatusReason.SOURCE_SILENT
         return None
 
-    def may_return(self, queues: frozenset[str] | None, start: datetime, end: datetime, now: datetime) -> int:
-        """Contacts that left a queue a moment ago inside the limit and may be answered in another yet."""
+    def returning(
+        self, queues: frozenset[str] | None, start: datetime, end: datetime, now: datetime
+    ) -> service_level.Returning:
+        """Contacts that left a queue a moment ago and may be answered in another yet."""
         limit_ms = self.rules.target.limit_seconds * 1000
-        found = 0
+        only_answered = self.rules.target.definition is DefinitionId.D1
+        found: Counter[str] = Counter()
         for contact_id in list(self._departed):
             story = self.ledger.story(contact_id)
             if story is None or now - (story.contact.settled_at or now) > MAY_RETURN:
                 del self._departed[contact_id]
                 continue
             contact = story.contact
-            excluded = self.windows.excluded(contact.first_queue)
-            if contact.outcome in excluded or (contact.wait_ms or 0) > limit_ms:
-                continue
             judged = self.windows.place_contact(contact, now)
-            if judged is not None and _lies_in(judged, queues, start, end):
-                found += 1
-        return found
+            if judged is None or not _lies_in(judged, queues, start, end):
+                continue
+            late = (contact.wait_ms or 0) > limit_ms
+            if only_answered or contact.outcome in self.windows.excluded(contact.first_queue):
+                found["outside_late" if late else "outside"] += 1
+            elif not late:
+                found["counted"] += 1
+        return service_level.Returning(**found)
 
     def _hours(self, now: datetime) -> Hours:
         calendar = self.rules.calendar
@@ -351,7 +356,7 @@ class Live:
             open=calendar.is_open(now),
             opens_at=calendar.next_opening(now),
             closes_at=calendar.closing(now),
-            note=calendar.hours(calendar.day_of(now)).reason,
+            note=calendar.note(calendar.day_of(now)),
         )
 
 
@@ -413,7 +418,7 @@ class _View:
             talking=len(talking),
             staff=self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id)),
             verdict=assessment.verdict(
-                periods["day"], self._live.rules.target, trouble, closed=not calendar.is_open(self._now)
+                periods["day"], self._live.rules.target, trouble, closed=calendar.is_over(self._now)
             ),
             periods=periods,
             visits_today=self.period("day", Level.VISIT, names, *today),
@@ -458,9 +463,9 @@ class _View:
         counts, outside = self._counts(level, names, keys, start, end)
         waits = live.windows.waits(level, names, start, end)
         queues = tuple(live.queues()) if names is None else names
-        returning = 0
+        returning = service_level.Returning()
         if level is Level.CONTACT:
-            returning = live.may_return(keys, start, end, self._now)
+            returning = live.returning(keys, start, end, self._now)
         return assessment.period(
             name,
             level,

@@ -1,0 +1,48 @@
+"""The switch answers when the calendar says closed, or turns callers away when it says open: somebody is told."""
+
+from datetime import timedelta
+
+from queue_monitor.core.opening_check import Disagreement, HoursDoubt, disagreements
+from tests.scenario import TEN, Scenario, office_hours
+
+
+def found(story: Scenario) -> list[tuple[HoursDoubt, int]]:
+    return [(one.doubt, one.calls) for one in told(story)]
+
+
+def told(story: Scenario) -> list[Disagreement]:
+    hours = office_hours()
+    return disagreements(lambda queue: hours, story.visits(), story.live.ledger.refusals())
+
+
+def test_calls_entered_and_answered_in_the_evening_say_that_the_calendar_is_wrong():
+    story = Scenario(start=TEN.replace(hour=18)).entered(0, "anna").answered(20, "anna").entered(5, "bo")
+    story.answered(60, "bo")
+
+    assert found(story) == [(HoursDoubt.ANSWERED_WHILE_CLOSED, 2)]
+
+
+def test_the_last_call_of_the_day_answered_after_closing_says_nothing():
+    story = Scenario(start=TEN.replace(hour=15, minute=58)).entered(0, "anna").answered(360, "anna")
+
+    assert found(story) == []
+
+
+def test_callers_turned_away_as_closed_in_the_forenoon_say_that_one_of_the_two_is_wrong():
+    story = Scenario().refused(0, "anna", "closed").refused(90, "bo", "closed").refused(95, "cilla", "full")
+
+    assert found(story) == [(HoursDoubt.REFUSED_WHILE_OPEN, 2)]
+
+
+def test_a_caller_put_out_of_the_queue_as_closed_in_the_forenoon_counts_too():
+    story = Scenario().entered(0, "anna").left(30, "anna", "closed")
+
+    (one,) = told(story)
+
+    assert (one.doubt, one.first) == (HoursDoubt.REFUSED_WHILE_OPEN, TEN + timedelta(seconds=30))
+
+
+def test_at_the_stroke_of_closing_clocks_may_differ():
+    story = Scenario(start=TEN.replace(hour=15, minute=59)).refused(0, "anna", "closed")
+
+    assert found(story) == []
