@@ -29,12 +29,12 @@ def period(
     coverage: Coverage,
     precision_ms: int,
     target: Target,
-    may_return: int = 0,
+    returning: service_level.Returning,
 ) -> Period:
     """All figures of one stretch of time from its counts, by every definition.
 
-    `counts` hold those still waiting too. `may_return`: calls counted as having left, who may be entering another
-    queue this very moment; they raise the ceiling.
+    `counts` hold those still waiting too. `returning`: calls that have left and may be entering another queue
+    this very moment; they widen floor and ceiling.
     """
     definition = target.definition
     good, of = service_level.DEFINITIONS[definition](counts)
@@ -47,8 +47,8 @@ def period(
         outside_hours=outside,
         service_level=service_level.service_level(counts),
         headline=service_level.ratio((good, of)),
-        floor=service_level.ratio(service_level.floor_parts(counts, definition)),
-        ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, may_return)),
+        floor=service_level.ratio(service_level.floor_parts(counts, definition, returning)),
+        ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, returning)),
         misses=service_level.misses(counts, definition),
         refused_ratio=service_level.ratio((counts.refused, counts.dialled)),
         including_refused=service_level.including_refused(counts, definition),

@@ -8,7 +8,7 @@ their strands side by side by time (SWITCHBOARDS.md section 10, rule 13) and rea
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import product
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from queue_monitor.events import (
     CallAnswered,
@@ -97,7 +97,7 @@ class Strand:
     answers: dict[str, Answer] = field(default_factory=dict)
     endings: dict[str, Ending] = field(default_factory=dict)
     completions: dict[str, Completion] = field(default_factory=dict)
-    transferred: bool = False
+    transfers: dict[str, Moment] = field(default_factory=dict)
     rings: dict[str, RingResult | None] = field(default_factory=dict)
     contacts: dict[str, int] = field(default_factory=dict)
     position: tuple[datetime, int] | None = None
@@ -129,7 +129,7 @@ class Strand:
             case CallCompleted():
                 self._complete(event, moment)
             case CallTransferred():
-                self.transferred = True
+                self.transfers[event.id] = moment
             case CallRinging():
                 self.rings.setdefault(event.ring_id, None)
             case CallMoved():
@@ -250,10 +250,13 @@ class Stay(NamedTuple):
     position: int | None
 
 
-def read_stays(evidence: Evidence, restarts: list[datetime]) -> list[Stay]:
-    """The stays that this evidence adds up to, in order of entry. `restarts` are the switch's known new starts."""
+def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> list[Stay]:
+    """The stays that this evidence adds up to, in order of entry.
+
+    `restarts` are the switch's known new starts, `reconnects` when a live source of it began to listen (again).
+    """
     groups = _match([strand for strand in evidence.strands.values() if strand.first_at is not None])
-    stays = [_read(evidence, group, restarts) for group in groups]
+    stays = [_read(evidence, group, restarts, reconnects) for group in groups]
     stays.sort(key=lambda stay: (stay.first_at, stay.visit_id))
     for at, following in enumerate(stays[1:]):
         if stays[at].outcome is Outcome.WAITING:
@@ -325,7 +328,7 @@ def _middle(strand: Strand) -> datetime:
     return entry.moment.middle if entry else strand.starts
 
 
-def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime]) -> Stay:
+def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], reconnects: list[datetime]) -> Stay:
     """Read one stay off its strands: the finest time, the best stated outcome."""
     entries = [entry for strand in group for entry in strand.entries.values()]
     if any(entry.known for entry in entries):
@@ -343,7 +346,9 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime]) -> 
     wait_ms = None
     if entered_at is not None and ended_at is not None and outcome is not Outcome.UNKNOWN:
         wait_ms = max(0, milliseconds(ended_at - entered_at))
-    talk = _talk(answers, completions, restart if outcome is Outcome.ANSWERED else None)
+    talk = _talk(answers, completions, [moment for strand in group for moment in strand.transfers.values()])
+    if talk.ended_at is None and outcome is Outcome.ANSWERED and restart is not None:
+        talk = _cut_off(answers, restart, reconnects)
     named = min(
         (strand for strand in group if strand.entries or strand.answers), key=_rank, default=min(group, key=_rank)
     )
@@ -369,9 +374,9 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime]) -> 
         agent_id=_agent(answers, completions),
         rings=len(rings),
         ringing=any(result is None for result in rings.values()),
-        completed_at=talk[0],
-        talk_ms=talk[1],
-        ended_by=_ended_by(outcome, group, talk[2]),
+        completed_at=talk.ended_at,
+        talk_ms=talk.ms,
+        ended_by=talk.ended_by if outcome is Outcome.ANSWERED else _WAIT_ENDED_BY.get(outcome, EndedBy.SYSTEM),
         entry_reason=next((e.reason for e in entries if e.reason is not EntryReason.UNKNOWN), EntryReason.UNKNOWN),
         prev_visit_id=next((e.prev_visit_id for e in entries if e.prev_visit_id), None),
         next_queue=ending.next_queue if ending else None,
@@ -469,36 +474,41 @@ def _time_basis(began: Moment | None, ended: Moment | None) -> TimeBasis:
     return TimeBasis.SWITCH
 
 
-def _talk(
-    answers: list[Answer], completions: list[Completion], restart: datetime | None
-) -> tuple[datetime | None, int | None, EndedBy | None]:
-    """When the talk ended, for how long it went on (ms), and who ended it."""
-    if completions:
-        best = min(completions, key=lambda c: (c.moment.precision_ms, c.ended_by is EndedBy.UNKNOWN, c.moment.at))
-        ended_by = next((c.ended_by for c in completions if c.ended_by is EndedBy.TRANSFER), best.ended_by)
-        same_clock = [a for a in answers if a.moment.basis == best.moment.basis]
-        if same_clock:
-            answer = min(same_clock, key=lambda a: (a.moment.precision_ms, a.moment.at))
-            return best.moment.at, max(0, milliseconds(best.moment.at - answer.moment.at)), ended_by
-        return best.moment.at, best.talk_ms, ended_by
-    if restart is not None and answers:
-        answered = min(answer.moment.at for answer in answers)
-        if restart > answered:
-            return restart, milliseconds(restart - answered), EndedBy.SYSTEM
-    return None, None, None
+class _Talk(NamedTuple):
+    """When a talk was over, how long it had lasted, and who ended it; None as far as that is not known."""
+
+    ended_at: datetime | None = None
+    ms: int | None = None
+    ended_by: EndedBy | None = None
 
 
-def _ended_by(outcome: Outcome, group: list[Strand], talk_ended_by: EndedBy | None) -> EndedBy | None:
-    """Who ended it: by the end of the talk (a transfer told of beats the rest), else by how the wait ended."""
-    if outcome is Outcome.ANSWERED:
-        if talk_ended_by is not None and any(strand.transferred for strand in group):
-            return EndedBy.TRANSFER
-        return talk_ended_by
-    if outcome is Outcome.ABANDONED:
-        return EndedBy.CALLER
-    if outcome in (Outcome.WAITING, Outcome.UNKNOWN):
-        return None
-    return EndedBy.SYSTEM
+def _talk(answers: list[Answer], completions: list[Completion], transfers: list[Moment]) -> _Talk:
+    """Read the talk: up to the hang-up, or up to its transfer, after which the caller talks to somebody else."""
+    if not completions:
+        return _Talk()
+    best = min(completions, key=lambda c: (c.moment.precision_ms, c.ended_by is EndedBy.UNKNOWN, c.moment.at))
+    transferred = min(transfers, key=lambda m: (m.precision_ms, m.at), default=None)
+    ended_by = EndedBy.TRANSFER if transferred else best.ended_by
+    if any(c.ended_by is EndedBy.TRANSFER for c in completions):
+        ended_by = EndedBy.TRANSFER
+    over = min(transferred or best.moment, best.moment, key=lambda m: m.at)
+    same_clock = [a.moment for a in answers if a.moment.basis == over.basis]
+    if not same_clock:
+        return _Talk(best.moment.at, best.talk_ms, ended_by)
+    answered = min(same_clock, key=lambda m: (m.precision_ms, m.at))
+    return _Talk(best.moment.at, max(0, milliseconds(over.at - answered.at)), ended_by)
+
+
+def _cut_off(answers: list[Answer], restart: datetime, reconnects: list[datetime]) -> _Talk:
+    """A talk that the switch's restart ended; not told when nobody listened in between, for it may have ended then."""
+    answered = min((answer.moment.at for answer in answers), default=None)
+    if answered is None or restart <= answered or any(answered < at <= restart for at in reconnects):
+        return _Talk()
+    return _Talk(restart, milliseconds(restart - answered), EndedBy.SYSTEM)
+
+
+_WAIT_ENDED_BY: Final = {Outcome.ABANDONED: EndedBy.CALLER, Outcome.WAITING: None, Outcome.UNKNOWN: None}
+"""Who ended a wait that was not answered; of all other outcomes it was the switch."""
 
 
 def _agent(answers: list[Answer], completions: list[Completion]) -> str | None:

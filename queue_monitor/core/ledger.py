@@ -66,7 +66,7 @@ class _Switch:
     """What is known of one switchboard besides its calls."""
 
     restarts: list[datetime] = field(default_factory=list)
-    talk_known_since: datetime | None = None
+    reconnects: list[datetime] = field(default_factory=list)
     snapshots: dict[str, list[tuple[datetime, frozenset[str]]]] = field(default_factory=dict)
 
 
@@ -186,8 +186,8 @@ class Ledger:
 
     def _connected(self, event: SourceConnected) -> Changes:
         switch = self._switch(event.switch_name)
-        if event.live and (switch.talk_known_since is None or event.at > switch.talk_known_since):
-            switch.talk_known_since = event.at
+        if event.live:
+            switch.reconnects.append(event.at)
         if event.switch_started_at is None:
             return Changes([])
         return self._restarted(event.switch_name, event.switch_started_at - UPTIME_SLACK)
@@ -237,7 +237,8 @@ class Ledger:
         return self._switches.setdefault(name, _Switch())
 
     def _stays(self, evidence: Evidence) -> list[Stay]:
-        return read_stays(evidence, self._switch(evidence.switch).restarts)
+        switch = self._switch(evidence.switch)
+        return read_stays(evidence, switch.restarts, switch.reconnects)
 
     def _tell(self, touched: Iterable[Evidence]) -> list[Change]:
         """Work out anew every contact that this evidence touches, before or now."""
@@ -332,7 +333,7 @@ class Ledger:
         now = []
         for contact_id in self._talking:
             for visit in self._stories[contact_id].visits:
-                since = self._switch(visit.switch).talk_known_since
+                since = max(self._switch(visit.switch).reconnects, default=None)
                 open_talk = visit.outcome is Outcome.ANSWERED and visit.completed_at is None
                 if open_talk and (since is None or (visit.ended_wait_at or since) >= since):
                     now.append(visit)
@@ -352,7 +353,8 @@ class Ledger:
             if not self._refused[refused_key]:
                 del self._refused[refused_key]
         for switch in self._switches.values():
-            switch.restarts[:] = [at for at in switch.restarts if at >= before][-50:]
+            switch.restarts[:] = [at for at in switch.restarts if at >= before]
+            switch.reconnects[:] = [at for at in switch.reconnects if at >= before]
         return gone
 
     def _drop(self, key: tuple[str, str, str], evidence: Evidence) -> None:

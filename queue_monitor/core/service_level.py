@@ -6,6 +6,7 @@ Sources of the definitions: MISSION.md section 2 and the products named there.
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Final, NamedTuple
 
 from queue_monitor.model import Counts, DefinitionId, Outcome, Target
 
@@ -84,22 +85,34 @@ def ratio(parts: Parts) -> float | None:
     return parts[0] / parts[1] if parts[1] else None
 
 
-def floor_parts(counts: Counts, definition: DefinitionId) -> Parts:
+class Returning(NamedTuple):
+    """Calls that left a queue a moment ago and may yet be answered in another, by what the formula says of them now.
+
+    `counted` are in the denominator as misses, and still inside the limit. `outside` and `outside_late` are in no
+    denominator (D1 knows only the answered; a setting may exclude an exit): inside the limit, and past it.
+    """
+
+    counted: int = 0
+    outside: int = 0
+    outside_late: int = 0
+
+
+NOBODY: Final = Returning()
+
+
+def floor_parts(counts: Counts, definition: DefinitionId, returning: Returning = NOBODY) -> Parts:
     """All who wait will miss, and so did all whose wait is not known: the share cannot end lower for these calls."""
     good, of = DEFINITIONS[definition](counts)
     late = counts.waiting_late if definition is DefinitionId.D1 else 0
-    return good, of + late + counts.waiting_in_time + counts.unjudged
+    back = returning.outside + returning.outside_late
+    return good, of + late + counts.waiting_in_time + counts.unjudged + back
 
 
-def ceiling_parts(counts: Counts, definition: DefinitionId, may_return: int = 0) -> Parts:
-    """All who wait inside the limit will make it, and so did all whose wait is not known.
-
-    `may_return` calls left for another queue a moment ago, inside the limit, and may yet be answered there in time.
-    """
+def ceiling_parts(counts: Counts, definition: DefinitionId, returning: Returning = NOBODY) -> Parts:
+    """All who wait inside the limit, or may be back in it, will make it, and so did all whose wait is not known."""
     good, of = DEFINITIONS[definition](counts)
-    hopeful = counts.waiting_in_time + counts.unjudged
-    added = hopeful + may_return if definition is DefinitionId.D1 else hopeful
-    return good + hopeful + may_return, of + added
+    hopeful = counts.waiting_in_time + counts.unjudged + returning.outside
+    return good + hopeful + returning.counted, of + hopeful
 
 
 def misses(counts: Counts, definition: DefinitionId) -> int:
