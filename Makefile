@@ -39,9 +39,10 @@ bench: $(VENV)/dev.stamp  ## measure; results are printed
 soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`
 	$(python) -m pytest -m soak --timeout 0 $(ARGS)
 
-asterisk:  ## the run against a live Asterisk
-	@echo "The run against a live Asterisk is not built yet. Recordings of a real one are in tests/recordings."
-	@exit 1
+asterisk: $(VENV)/dev.stamp  ## the run against a live Asterisk, in a chroot made once; as root, on Debian
+	@command -v debootstrap >/dev/null || test "$$(id -u)" != 0 || apt-get install -q -y --no-install-recommends debootstrap
+	$(python) -m tests.asterisk.chroot
+	$(python) -m pytest -m asterisk -s tests/asterisk $(ARGS)
 
 docs: schema  ## write again the documents that are made from code
 

@@ -1,0 +1,236 @@
+"""A real Asterisk, started in its chroot on this machine's loopback, with two queues and `Local/` channels only.
+
+Callers and agents are dialplan: a *person* is the far half of a caller's `Local` channel and does what the call's
+variables say (patience, key); an agent rings for a while, answers or not, talks and hangs up. What they do they tell in
+UserEvents named `Truth`, which say nothing that app_queue has said.
+"""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.asterisk.chroot import chroot, version
+
+SECRET = "exempel-ej-hemlig"
+USERS = {
+    "monitor": ("agent,call,dialplan,system", "reporting"),
+    "narrow": ("agent,call", "reporting"),
+    "control": ("user,system", "all"),
+}
+AGENTS = {"kundcenter": range(101, 107), "bygglov": range(201, 203)}
+FULL_AT = 4
+"""So many may wait for bygglov; the next is refused."""
+
+_MODULES = """
+pbx_config app_queue app_stack app_userevent app_senddtmf app_exec func_logic func_channel func_callerid func_strings
+func_global func_math func_rand func_timeout bridge_simple bridge_builtin_features bridge_holding bridge_softmix
+res_timing_timerfd res_clioriginate codec_ulaw format_pcm
+"""
+
+_FILES = {
+    "logger.conf": """
+[general]
+dateformat = %F %T.%3q
+queue_log = yes
+queue_log_to_file = yes
+[logfiles]
+messages => notice,warning,error
+""",
+    "queues.conf": """
+[general]
+persistentmembers = no
+autofill = yes
+shared_lastcall = yes
+log_membername_as_agent = yes
+[common](!)
+timeout = 6
+retry = 1
+wrapuptime = 0
+announce-frequency = 0
+ringinuse = no
+context = keys
+setinterfacevar = no
+[kundcenter](common)
+strategy = rrmemory
+joinempty = yes
+leavewhenempty = no
+{kundcenter}
+[bygglov](common)
+strategy = linear
+maxlen = {full}
+joinempty = paused,unavailable,invalid,unknown
+leavewhenempty = paused,unavailable,invalid,unknown
+{bygglov}
+""",
+    "extensions.conf": """
+[callers]
+exten => _[a-z].,1,Answer()
+ same => n,UserEvent(Truth,What: enters,Call: ${{CALL}},Asks: ${{EXTEN}},Id: ${{UNIQUEID}})
+ same => n,Queue(${{EXTEN}},r,,,${{LIMIT}},,connected)
+ same => n,UserEvent(Truth,What: let go,Call: ${{CALL}},Status: ${{QUEUESTATUS}})
+ same => n,GotoIf($["${{QUEUESTATUS}}${{ONWARD}}" = "TIMEOUTbygglov"]?onward)
+ same => n,Hangup(16)
+ same => n(onward),Set(ONWARD=)
+ same => n,Goto(bygglov,1)
+
+[keys]
+exten => 1,1,UserEvent(Truth,What: key,Call: ${{CALL}})
+ same => n,Hangup(16)
+
+[connected]
+exten => s,1,UserEvent(Truth,What: answered,Call: ${{CALL}},Agent: ${{MEMBERNAME}},Chan: ${{CHANNEL}},Far: ${{FAR}})
+ same => n,Return()
+
+[people]
+exten => _X.,1,Answer()
+ same => n,GotoIf($["${{PRESS}}" = ""]?stay)
+ same => n,Wait(${{PRESS}})
+ same => n,SendDTMF(1)
+ same => n(stay),Wait(${{PATIENCE}})
+ same => n,UserEvent(Truth,What: hangs up,Call: ${{CALL}})
+ same => n,Hangup(16)
+
+[agents]
+exten => _XXX,1,Wait(${{RING}})
+ same => n,Answer()
+ same => n,Wait(${{TALK}})
+ same => n,Hangup(16)
+""",
+    "manager.conf": """
+[general]
+enabled = yes
+webenabled = no
+bindaddr = 127.0.0.1
+port = {port}
+displayconnects = no
+timestampevents = yes
+{users}
+""",
+    "modules.conf": "[modules]\nautoload = no\n{modules}\n",
+    "asterisk.conf": """
+[directories]
+astetcdir => {inside}/etc
+astmoddir => {modules_in}
+astvarlibdir => /var/lib/asterisk
+astdbdir => {inside}/db
+astkeydir => {inside}/db
+astdatadir => /usr/share/asterisk
+astagidir => {inside}/agi
+astspooldir => {inside}/spool
+astrundir => {inside}/run
+astlogdir => {inside}/log
+[options]
+nocolor = yes
+hideconnect = yes
+systemname =
+""",
+    "cdr.conf": "[general]\nenable = no\n",
+    "cel.conf": "[general]\nenable = no\n",
+    "features.conf": "",
+    "indications.conf": "[general]\ncountry = us\n[us]\ndescription = us\nringcadence = 2000,4000\nring = 440+480/2000\n",
+    "musiconhold.conf": "",
+    "udptl.conf": "",
+    "stasis.conf": "",
+    "http.conf": "[general]\nenabled = no\n",
+    "acl.conf": "",
+    "ccss.conf": "",
+    "codecs.conf": "",
+    "rtp.conf": "",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Switch:
+    """One running Asterisk."""
+
+    root: Path
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def queue_log(self) -> Path:
+        return self.folder / "log" / "queue_log"
+
+    @property
+    def version(self) -> str:
+        return version(self.root)
+
+    def messages(self) -> str:
+        return "\n".join(path.read_text(errors="replace") for path in (self.folder / "log").glob("[mo]*"))
+
+
+@contextmanager
+def running() -> Iterator[Switch]:
+    """Asterisk, up and answering on a free port; gone afterwards with all its files. Raises `CannotBuild`."""
+    root = chroot()
+    port = free_port()
+    inside = f"/srv/run-{port}"
+    folder = root / inside.lstrip("/")
+    _configure(root, folder, inside, port)
+    with (folder / "log" / "output").open("wb") as log:
+        process = subprocess.Popen(
+            ["chroot", str(root), "/usr/sbin/asterisk", "-f", "-n", "-C", f"{inside}/etc/asterisk.conf"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    switch = Switch(root, folder, port, process)
+    try:
+        _wait_until_it_answers(switch)
+        yield switch
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder)
+
+
+def _configure(root: Path, folder: Path, inside: str, port: int) -> None:
+    for name in ("etc", "db", "agi", "spool", "run", "log"):
+        (folder / name).mkdir(parents=True)
+    modules = next(root.glob("usr/lib/*/asterisk/modules"))
+    filled = {
+        "port": port,
+        "inside": inside,
+        "full": FULL_AT,
+        "modules_in": "/" + str(modules.relative_to(root)),
+        "modules": "\n".join(f"load = {name}" for name in _MODULES.split() if (modules / f"{name}.so").exists()),
+        "users": "\n".join(
+            f"[{name}]\nsecret = {SECRET}\nread = {read}\nwrite = {write}" for name, (read, write) in USERS.items()
+        ),
+        **{
+            queue: "\n".join(f"member => Local/{number}@agents/n,0,Agent {number}" for number in numbers)
+            for queue, numbers in AGENTS.items()
+        },
+    }
+    for name, text in _FILES.items():
+        (folder / "etc" / name).write_text(text.format(**filled))
+
+
+def _wait_until_it_answers(switch: Switch) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until and switch.process.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", switch.port), 1) as probe:
+                if probe.recv(100).startswith(b"Asterisk Call Manager/"):
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"Asterisk did not start:\n{switch.messages()}")
