@@ -1,0 +1,542 @@
+"""The callers: one visit for each member of a queue, the phones that ring for it, and how it ended.
+
+A member's end is told twice when it was answered (the bridge's and the member's), and only the two together say who
+hung up: the first is held until the second, `hold_seconds` at most. A ring may end just after the caller left.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from adapters.freeswitch.lists import Member
+from adapters.freeswitch.stamp import Stamp, from_microseconds, from_seconds, microseconds
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    Caller,
+    CallLeft,
+    CallRingEnded,
+    CallRinging,
+    CallTransferred,
+    EndedBy,
+    EntryReason,
+    Event,
+    LeftOutcome,
+    OutcomeBasis,
+    RingResult,
+    TransferKind,
+    TransferTarget,
+    milliseconds,
+)
+
+Message = Mapping[str, str]
+
+_RESULTS: Final = {
+    "ALLOTTED_TIMEOUT": RingResult.NO_ANSWER,
+    "NO_ANSWER": RingResult.NO_ANSWER,
+    "NO_USER_RESPONSE": RingResult.NO_ANSWER,
+    "PROGRESS_TIMEOUT": RingResult.NO_ANSWER,
+    "USER_BUSY": RingResult.BUSY,
+    "CALL_REJECTED": RingResult.REJECTED,
+    "ORIGINATOR_CANCEL": RingResult.CANCELLED,
+    "LOSE_RACE": RingResult.CANCELLED,
+    "PICKED_OFF": RingResult.CANCELLED,
+    # The phone was answered and could then not be connected: nobody spoke.
+    "SUCCESS": RingResult.FAILED,
+    "USER_NOT_REGISTERED": RingResult.FAILED,
+    "SUBSCRIBER_ABSENT": RingResult.FAILED,
+    "UNALLOCATED_NUMBER": RingResult.FAILED,
+    "DESTINATION_OUT_OF_ORDER": RingResult.FAILED,
+    "NETWORK_OUT_OF_ORDER": RingResult.FAILED,
+    "NORMAL_TEMPORARY_FAILURE": RingResult.FAILED,
+    "RECOVERY_ON_TIMER_EXPIRE": RingResult.FAILED,
+    "GATEWAY_DOWN": RingResult.FAILED,
+}
+_OUTCOMES: Final = {
+    "TIMEOUT": LeftOutcome.TIMEOUT,
+    "NO_AGENT_TIMEOUT": LeftOutcome.NO_AGENTS,
+    "EXIT_WITH_KEY": LeftOutcome.EXIT_KEY,
+}
+_CUT_BY_SWITCH: Final = {"SYSTEM_SHUTDOWN": LeftOutcome.LOST, "MANAGER_REQUEST": LeftOutcome.SYSTEM}
+_TRANSFERS: Final = {"bl_xfer": TransferKind.BLIND, "att_xfer": TransferKind.ATTENDED}
+_WITHHELD: Final = frozenset(("", "0", "unknown", "anonymous", "restricted", "unavailable", "private"))
+_SAME_MOVE: Final = timedelta(seconds=2)
+_MOST_VISITS: Final = 50_000
+"""A visit goes when it has ended. Where that is never told, the oldest go beyond this many."""
+
+
+@dataclass(slots=True, eq=False)
+class Ring:
+    ring_id: str
+    agent: str
+    began: Stamp
+
+
+@dataclass(slots=True, eq=False)
+class _Talk:
+    """The end of a talk, held until the member's own end says who hung up."""
+
+    message: Message
+    stamp: Stamp
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    visit_id: str
+    native: str
+    member: str
+    session: str
+    queue: str
+    known_at: int
+    started: Stamp | None = None
+    answered: Stamp | None = None
+    agent: str = ""
+    talk: _Talk | None = None
+    over: Stamp | None = None
+    guessed: bool = False
+    again: bool = False
+    transferred: bool = False
+    superseded: Stamp | None = None
+    rings: dict[str, Ring] = field(default_factory=dict)
+
+    @property
+    def waits(self) -> bool:
+        return self.answered is None and self.talk is None and self.over is None
+
+
+class Calls:
+    """Every visit of one connection that is still of interest."""
+
+    def __init__(self, switch: str, hold_seconds: float, emit: Callable[[Event], None]) -> None:
+        self._switch = switch
+        self._emit = emit
+        self._hold = timedelta(seconds=hold_seconds)
+        self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._of_session: dict[str, list[Visit]] = {}
+        self._first_session: OrderedDict[str, str] = OrderedDict()
+        self._latest: OrderedDict[str, str] = OrderedDict()
+        self._talked: OrderedDict[str, str] = OrderedDict()
+        self._due: dict[str, datetime] = {}
+
+    @property
+    def remembered(self) -> int:
+        return len(self._visits)
+
+    # What the switch says
+
+    def started(self, message: Message, stamp: Stamp, *, resumed: bool) -> bool:
+        """`member-queue-start`, or `-resume`: a caller takes over the place of one who gave up.
+
+        The two are matched by number alone and may be different people: the waiting begins anew, as another visit.
+        """
+        if not _named(message):
+            return False
+        member = message["CC-Member-UUID"]
+        if resumed:
+            self._taken_over(member)
+        native = self._native(member, message["CC-Member-Session-UUID"], resumed=resumed)
+        before = self._latest.get(member, member) if resumed else None
+        visit = self._visit(message, stamp, native)
+        earlier = self._talking_before(visit)
+        self._supersede(visit, stamp)
+        visit.started, visit.again = stamp, visit.again or earlier is not None
+        reason, previous = EntryReason.UNKNOWN, None
+        if resumed:
+            reason, previous = EntryReason.RESUME, self._id(before if before and before != native else member)
+        elif earlier is not None:
+            reason, previous = EntryReason.TRANSFER, earlier.visit_id
+            self._transfer(earlier, message, stamp, TransferTarget(queue=visit.queue))
+        number = message.get("CC-Member-CID-Number", "").casefold()
+        withheld = number in _WITHHELD or message.get("Caller-Privacy-Hide-Number") == "true"
+        created = from_microseconds(message.get("Caller-Channel-Created-Time", ""))
+        self._emit(
+            CallEntered(
+                **stamp.envelope("call.entered", native),
+                **self._placed(visit),
+                caller=Caller(withheld=withheld),
+                entry_reason=reason,
+                prev_visit_id=previous,
+                contact_started_at=created if created and created <= stamp.at else None,
+            )
+        )
+        return True
+
+    def offered(self, message: Message, stamp: Stamp) -> bool:
+        agent = message.get("CC-Agent", "")
+        if not _named(message) or not agent:
+            return False
+        visit = self._visit(message, stamp)
+        ring = visit.rings.get(agent)
+        if ring and ring.began.switch_time == stamp.switch_time:
+            return True
+        if ring:
+            self._end_ring(visit, ring, RingResult.UNKNOWN, stamp.worked_out())
+        ring = Ring(self._id(f"{visit.native}/{agent}/{microseconds(stamp.at)}"), agent, stamp)
+        visit.rings[agent] = ring
+        self._emit(
+            CallRinging(
+                **stamp.envelope("call.ringing", ring.ring_id),
+                **self._placed(visit),
+                ring_id=ring.ring_id,
+                agent_id=self._id(agent),
+            )
+        )
+        return True
+
+    def not_bridged(self, message: Message, stamp: Stamp) -> bool:
+        """`bridge-agent-fail`: a phone stopped ringing. Of a caller gone for long it tells nothing any more."""
+        agent = message.get("CC-Agent", "")
+        if not _named(message) or not agent:
+            return False
+        visit = self._known(message)
+        if visit is None or (agent not in visit.rings and not visit.waits):
+            return True
+        cause = message.get("CC-Hangup-Cause", "")
+        ring = visit.rings.get(agent) or self._ring_before(visit, agent, message, stamp)
+        self._end_ring(visit, ring, _RESULTS.get(cause, RingResult.UNKNOWN), stamp, cause)
+        self._forget_if_done(visit)
+        return True
+
+    def bridged(self, message: Message, stamp: Stamp) -> bool:
+        """`bridge-agent-start`: a person answered, and the waiting is over although the member stays in the queue."""
+        agent = message.get("CC-Agent", "")
+        if not _named(message) or not agent:
+            return False
+        visit = self._visit(message, stamp)
+        visit.answered, visit.agent, visit.superseded = stamp, agent, None
+        began = visit.rings.get(agent)
+        ring = began or self._ring_before(visit, agent, message, stamp)
+        ring_ms = _span(ring.began, stamp) if began else None
+        if began:
+            self._end_ring(visit, ring, RingResult.ANSWERED, stamp)
+        self._emit(
+            CallAnswered(
+                **stamp.envelope("call.answered", visit.native),
+                **self._placed(visit),
+                agent_id=self._id(agent),
+                ring_id=ring.ring_id,
+                ring_ms=ring_ms,
+                wait_ms_reported=self._wait_ms(visit, message, "CC-Agent-Answered-Time"),
+            )
+        )
+        return True
+
+    def unbridged(self, message: Message, stamp: Stamp) -> bool:
+        """`bridge-agent-end`: the talk is over. Held until the member's end, which comes in the same microsecond."""
+        if not _named(message):
+            return False
+        visit = self._visit(message, stamp)
+        visit.talk = _Talk(message, stamp)
+        self._wait(visit, stamp)
+        return True
+
+    def ended(self, message: Message, stamp: Stamp) -> bool:
+        """`member-queue-end`: after a talk at its end; without one, the caller left."""
+        if not _named(message):
+            return False
+        visit = self._visit(message, stamp)
+        if message.get("CC-Cause") == "Terminated" or visit.talk or visit.answered:
+            self._complete(visit, message, stamp)
+        else:
+            self._leave(visit, message, stamp)
+        return True
+
+    def listed(self, row: Member, stamp: Stamp) -> Visit | None:
+        """The visit of a line of `queue list members`; None for a ghost, which waits no more."""
+        if not row.uuid:
+            return None
+        if from_seconds(row.rejoined) or not row.session:
+            self._taken_over(row.uuid)
+        if not row.session:
+            return None
+        message = {"CC-Member-UUID": row.uuid, "CC-Member-Session-UUID": row.session, "CC-Queue": row.queue}
+        return self._visit(message, stamp)
+
+    def came_since(self, queue: str, offset: int) -> list[Visit]:
+        """Those told of after that place in the stream who wait in the queue still."""
+        return [
+            visit
+            for visit in self._visits.values()
+            if visit.queue == queue and visit.waits and visit.started and visit.started.offset > offset
+        ]
+
+    def keep_only(self, queue: str, listed: set[str], offset: int) -> None:
+        """A complete list is authoritative: whoever it leaves out and was known before it was asked for is gone."""
+        for visit in list(self._visits.values()):
+            if visit.queue == queue and visit.known_at <= offset and visit.visit_id not in listed and visit.waits:
+                self._drop(visit)
+
+    # Time and ends
+
+    def expire(self, now: datetime) -> None:
+        """What was held long enough is told as it stands. The first held is the first due."""
+        while self._due:
+            visit_id, until = next(iter(self._due.items()))
+            if until > now:
+                break
+            self._settle(visit_id)
+        while len(self._visits) > _MOST_VISITS:
+            self._drop(next(iter(self._visits.values())))
+
+    def cut(self) -> None:
+        """The connection is gone: what was held is told as far as it can be known."""
+        while self._due:
+            self._settle(next(iter(self._due)))
+
+    def restart(self, stamp: Stamp) -> None:
+        """The switch has started anew. Its own word on every open visit is the restart event that follows."""
+        self.cut()
+        for visit in list(self._visits.values()):
+            self._cancel_rings(visit, stamp)
+            self._drop(visit)
+        self._first_session.clear()
+        self._latest.clear()
+
+    def _settle(self, visit_id: str) -> None:
+        del self._due[visit_id]
+        visit = self._visits[visit_id]
+        if visit.talk and not visit.over:
+            self._complete(visit, {}, visit.talk.stamp)
+        elif visit.superseded and visit.waits:
+            self._tell_left(visit, LeftOutcome.UNKNOWN, OutcomeBasis.INFERRED, visit.superseded.worked_out(), {})
+        if visit.over:
+            self._cancel_rings(visit, visit.over)
+            self._drop(visit)
+
+    # Inside
+
+    def _id(self, native: str) -> str:
+        return f"{self._switch}:{native}"
+
+    def _placed(self, visit: Visit) -> dict[str, Any]:
+        """Where the visit belongs, for those who did not see it begin."""
+        leg = self._id(visit.session)
+        return {"visit_id": visit.visit_id, "queue": visit.queue, "leg_id": leg, "contact_id": leg}
+
+    def _native(self, member: str, session: str, *, resumed: bool = False) -> str:
+        """The member's id; with the session's when the place was taken over from someone who had given up."""
+        if member not in self._first_session:
+            _remember(self._first_session, member, session)
+        first = self._first_session[member]
+        return member if first == session and not resumed else f"{member}/{session}"
+
+    def _taken_over(self, member: str) -> None:
+        """Whoever holds or takes this place from now on is not the first to do so."""
+        if member not in self._first_session:
+            _remember(self._first_session, member, "")
+
+    def _known(self, message: Message) -> Visit | None:
+        native = self._native(message["CC-Member-UUID"], message["CC-Member-Session-UUID"])
+        return self._visits.get(self._id(native))
+
+    def _visit(self, message: Message, stamp: Stamp, native: str = "") -> Visit:
+        member, session = message["CC-Member-UUID"], message["CC-Member-Session-UUID"]
+        native = native or self._native(member, session)
+        visit = self._visits.get(self._id(native))
+        if visit is None:
+            visit = Visit(self._id(native), native, member, session, message["CC-Queue"], stamp.offset)
+            visit.again = session in self._talked
+            self._visits[visit.visit_id] = visit
+            self._of_session.setdefault(session, []).append(visit)
+            _remember(self._latest, member, native)
+        return visit
+
+    def _others(self, visit: Visit) -> list[Visit]:
+        """The same caller's other visits, the latest first."""
+        return [other for other in reversed(self._of_session.get(visit.session, [])) if other is not visit]
+
+    def _talking_before(self, visit: Visit) -> Visit | None:
+        """The visit whose talk goes on while its caller enters another queue: so looks a transfer."""
+        return next((other for other in self._others(visit) if other.answered), None)
+
+    def _supersede(self, visit: Visit, stamp: Stamp) -> None:
+        """Nobody waits in two queues: where the caller was before, the stay is over, and it was no hang-up."""
+        for other in self._others(visit):
+            if other.waits and other.superseded is None:
+                other.superseded = stamp
+                self._wait(other, stamp)
+            elif other.guessed and other.over and stamp.at - other.over.at <= _SAME_MOVE:
+                other.guessed = False
+                self._emit(
+                    CallLeft(
+                        **other.over.envelope("call.left", other.native, "amended"),
+                        **self._placed(other),
+                        outcome=LeftOutcome.TRANSFERRED_OUT,
+                        next_queue=visit.queue,
+                        reason_raw="BREAK_OUT",
+                    )
+                )
+
+    def _leave(self, visit: Visit, message: Message, stamp: Stamp) -> None:
+        reason = message.get("CC-Cancel-Reason", "")
+        outcome = _OUTCOMES.get(reason)
+        if outcome is not None:
+            self._tell_left(visit, outcome, OutcomeBasis.STATED, stamp, message)
+            return
+        # BREAK_OUT is a hang-up or any other break. The caller's own channel, where it is shown, knows which.
+        channel = message.get("Answer-State", "")
+        if channel == "hangup":
+            outcome = _CUT_BY_SWITCH.get(message.get("Hangup-Cause", ""), LeftOutcome.ABANDONED)
+            self._tell_left(visit, outcome, OutcomeBasis.STATED, stamp, message)
+        elif channel:
+            self._tell_left(visit, LeftOutcome.TRANSFERRED_OUT, OutcomeBasis.INFERRED, stamp, message)
+        else:
+            visit.guessed = True
+            self._tell_left(visit, LeftOutcome.ABANDONED, OutcomeBasis.INFERRED, stamp, message)
+
+    def _tell_left(
+        self, visit: Visit, outcome: LeftOutcome, basis: OutcomeBasis, stamp: Stamp, message: Message
+    ) -> None:
+        self._emit(
+            CallLeft(
+                **stamp.envelope("call.left", visit.native),
+                **self._placed(visit),
+                outcome=outcome,
+                outcome_basis=basis,
+                wait_ms_reported=_between(message, "CC-Member-Joined-Time", "CC-Member-Leaving-Time"),
+                reason_raw=message.get("CC-Cancel-Reason") or None,
+            )
+        )
+        self._finish(visit, stamp)
+
+    def _complete(self, visit: Visit, message: Message, stamp: Stamp) -> None:
+        """The talk is over, by the bridge's own end if that was told; `message` is the member's end, or nothing."""
+        talk = visit.talk or _Talk(message, stamp)
+        if not visit.transferred and _transferred_in_talk(message):
+            self._transfer(visit, message, talk.stamp, TransferTarget())
+        self._emit(
+            CallCompleted(
+                **talk.stamp.envelope("call.completed", visit.native),
+                **self._placed(visit),
+                ended_by=_ended_by(visit, talk.message if visit.talk else {}, message),
+                agent_id=self._agent_of(visit, talk.message),
+                talk_ms_reported=_between(
+                    talk.message,
+                    "CC-Agent-Answered-Time",
+                    "CC-Bridge-Terminated-Time" if visit.talk else "CC-Member-Leaving-Time",
+                ),
+                wait_ms_reported=self._wait_ms(visit, talk.message, "CC-Agent-Answered-Time"),
+            )
+        )
+        visit.talk, visit.answered = None, None
+        _remember(self._talked, visit.session, "")
+        self._finish(visit, talk.stamp)
+
+    def _agent_of(self, visit: Visit, message: Message) -> str | None:
+        name = visit.agent or message.get("CC-Agent", "")
+        return self._id(name) if name else None
+
+    def _transfer(self, visit: Visit, message: Message, stamp: Stamp, to: TransferTarget) -> None:
+        if visit.transferred:
+            return
+        visit.transferred = True
+        kind = next((kind for word, kind in _TRANSFERS.items() if word in _source(message)), TransferKind.UNKNOWN)
+        self._emit(
+            CallTransferred(
+                **stamp.worked_out().envelope("call.transferred", visit.native),
+                visit_id=visit.visit_id,
+                kind=kind,
+                to=to,
+                agent_id=self._agent_of(visit, message),
+            )
+        )
+
+    def _ring_before(self, visit: Visit, agent: str, message: Message, stamp: Stamp) -> Ring:
+        """A ring that began before anybody listened, by when the switch says that it called."""
+        called = message.get("CC-Agent-Called-Time", "")
+        return Ring(self._id(f"{visit.native}/{agent}/{called if from_seconds(called) else '?'}"), agent, stamp)
+
+    def _end_ring(self, visit: Visit, ring: Ring, result: RingResult, stamp: Stamp, cause: str = "") -> None:
+        visit.rings.pop(ring.agent, None)
+        self._emit(
+            CallRingEnded(
+                **stamp.envelope("call.ring_ended", ring.ring_id),
+                ring_id=ring.ring_id,
+                result=result,
+                visit_id=visit.visit_id,
+                agent_id=self._id(ring.agent),
+                ring_ms=None if ring.began is stamp else _span(ring.began, stamp),
+                cause_raw=cause or None,
+            )
+        )
+
+    def _cancel_rings(self, visit: Visit, stamp: Stamp) -> None:
+        for ring in list(visit.rings.values()):
+            self._end_ring(visit, ring, RingResult.CANCELLED, stamp.worked_out())
+
+    def _wait_ms(self, visit: Visit, message: Message, until: str) -> int | None:
+        """The switch counts a place taken over from its first holder's entry, and so tells the wrong wait."""
+        return None if "/" in visit.native else _between(message, "CC-Member-Joined-Time", until)
+
+    def _wait(self, visit: Visit, stamp: Stamp) -> None:
+        self._due.pop(visit.visit_id, None)
+        self._due[visit.visit_id] = stamp.observed_at + self._hold
+
+    def _finish(self, visit: Visit, stamp: Stamp) -> None:
+        """Kept a little longer: a ring may end late, and the caller may turn up in another queue."""
+        visit.over = visit.over or stamp
+        self._wait(visit, stamp)
+        self._forget_if_done(visit)
+
+    def _forget_if_done(self, visit: Visit) -> None:
+        if visit.over and not visit.rings and not visit.guessed:
+            self._drop(visit)
+
+    def _drop(self, visit: Visit) -> None:
+        self._visits.pop(visit.visit_id, None)
+        self._due.pop(visit.visit_id, None)
+        rest = [other for other in self._of_session.pop(visit.session, []) if other is not visit]
+        if rest:
+            self._of_session[visit.session] = rest
+
+
+def _remember(known: OrderedDict[str, str], key: str, value: str) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    while len(known) > _MOST_VISITS:
+        known.popitem(last=False)
+
+
+def _named(message: Message) -> bool:
+    return all(message.get(name) for name in ("CC-Member-UUID", "CC-Member-Session-UUID", "CC-Queue"))
+
+
+def _span(began: Stamp, ended: Stamp) -> int:
+    return max(0, milliseconds(ended.at - began.at))
+
+
+def _between(message: Message, begins: str, ends: str) -> int | None:
+    """Milliseconds between two times told in whole seconds."""
+    began, ended = from_seconds(message.get(begins, "")), from_seconds(message.get(ends, ""))
+    return max(0, milliseconds(ended - began)) if began and ended else None
+
+
+def _source(message: Message) -> str:
+    """`1795434657:<uuid>:bl_xfer:<where to>`, without where to, which may be a number."""
+    return ":".join(message.get("Caller-Transfer-Source", "").split(":")[:3])
+
+
+def _transferred_in_talk(message: Message) -> bool:
+    """Whether the caller's channel was last moved by a transfer, and since the agent answered."""
+    source = _source(message)
+    moved, answered = from_seconds(source.partition(":")[0]), from_seconds(message.get("CC-Agent-Answered-Time", ""))
+    return any(word in source for word in _TRANSFERS) and bool(moved and answered and moved >= answered)
+
+
+def _ended_by(visit: Visit, bridge: Message, member: Message) -> EndedBy:
+    """Who hung up. mod_callcenter tells SUCCESS either way, but a channel knows how its partner went.
+
+    The agent's channel is new and tells of this talk only; the caller's may remember an earlier one.
+    """
+    if visit.transferred:
+        return EndedBy.TRANSFER
+    if bridge.get("variable_last_bridge_hangup_cause"):
+        return EndedBy.CALLER
+    if member.get("variable_last_bridge_hangup_cause") and not visit.again:
+        return EndedBy.AGENT
+    if member.get("Answer-State", "hangup") != "hangup":
+        return EndedBy.AGENT
+    return EndedBy.UNKNOWN

@@ -1,0 +1,159 @@
+"""Cuts an ESL byte stream into frames, and reads the events in them.
+
+A frame is headers, a blank line, and a body of exactly `Content-Length` bytes. In `plain` the body is headers again,
+URL-encoded; in `json` it is one object, and the next frame begins right after its last brace. An event of a call
+carries the caller's whole channel, some 200 headers: all but the few that matter are dropped unread, the caller's
+number among them.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from adapters.freeswitch.stamp import from_microseconds
+
+LONGEST_HEADERS: Final = 16 * 1024
+LONGEST_BODY: Final = 8 * 1024 * 1024
+"""A list of ten thousand waiting callers is 2 MB. Beyond this it is garbage, and memory must not grow with it."""
+
+_END: Final = b"\n\n"
+_BEGINS: Final = re.compile(rb"(?:Content-Length: \d{1,9}\n)?Content-Type: [a-z]+/[a-z-]+(?:\n|\Z)")
+_TIMESTAMP: Final = re.compile(rb'\bEvent-Date-Timestamp"?: ?"?(\d{10,18})\b')
+_WANTED: Final = frozenset(
+    (
+        *("Event-Name", "Event-Subclass", "Event-Date-Timestamp", "Core-UUID", "Uptime-msec", "FreeSWITCH-Version"),
+        *("Answer-State", "Hangup-Cause", "Caller-Transfer-Source", "Caller-Channel-Created-Time"),
+        *("Caller-Privacy-Hide-Number", "variable_last_bridge_hangup_cause"),
+    )
+)
+
+
+class Frame(NamedTuple):
+    """One frame: its Content-Type, its headers, its body, and where it began in the connection."""
+
+    kind: str
+    headers: dict[str, str]
+    body: bytes
+    offset: int
+
+
+class Fault(NamedTuple):
+    """Bytes that are no frame."""
+
+    reason: str
+    offset: int
+
+
+class Cutter:
+    """Gives the frames from pieces cut anywhere. The cuts make no difference to what comes out."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._offset = 0
+        self._skipping = False
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a frame has begun and not ended."""
+        return bool(self._rest.strip())
+
+    def cut(self, raw: bytes) -> Iterator[Frame | Fault]:
+        self._rest += raw
+        while (found := self._next()) is not None:
+            yield found
+
+    def _pass(self, length: int) -> None:
+        del self._rest[:length]
+        self._offset += length
+
+    def _next(self) -> Frame | Fault | None:
+        while self._rest.startswith((b"\n", b"\r")):
+            self._pass(1)
+        begins, end = self._offset, self._rest.find(_END)
+        if end < 0 or end > LONGEST_HEADERS:
+            return self._overlong(end)
+        if self._skipping:
+            self._skipping = False
+            self._pass(end + 2)
+            return self._next()
+        block = bytes(self._rest[:end])
+        found = _BEGINS.search(block)
+        if found is None or found.start() > 0:
+            # A body whose length was told wrong: the next frame may stand right behind it, on the same line.
+            self._pass(found.start() if found else end + 2)
+            return Fault("not_a_frame", begins)
+        headers = _headers(block)
+        told = headers.get("Content-Length", "0")
+        length = int(told) if len(told) <= 9 and told.isascii() and told.isdigit() else -1
+        if not 0 <= length <= LONGEST_BODY:
+            self._pass(end + 2)
+            return Fault("bad_length", begins)
+        if len(self._rest) < end + 2 + length:
+            return None
+        body = bytes(self._rest[end + 2 : end + 2 + length])
+        self._pass(end + 2 + length)
+        return Frame(headers["Content-Type"], headers, body, begins)
+
+    def _overlong(self, end: int) -> Frame | Fault | None:
+        """Headers without an end: pass over them as they come, and say so once."""
+        if len(self._rest) <= LONGEST_HEADERS:
+            return None
+        begins, was_skipping = self._offset, self._skipping
+        self._skipping = end < 0
+        # One byte may be the beginning of the end mark.
+        self._pass(len(self._rest) - 1 if end < 0 else end + 2)
+        return self._next() if was_skipping else Fault("message_too_long", begins)
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in block.decode("utf-8", "replace").split("\n"):
+        name, _, value = line.partition(": ")
+        found.setdefault(name, value.strip())
+    return found
+
+
+def event(frame: Frame) -> dict[str, str] | None:
+    """What matters of the event in a frame, decoded; None when it is no event."""
+    if frame.kind == "text/event-json":
+        return _of_json(frame.body)
+    found: dict[str, str] = {}
+    for line in frame.body.decode("utf-8", "replace").split("\n"):
+        name, colon, value = line.partition(": ")
+        if colon and (name in _WANTED or name.startswith("CC-")) and name not in found:
+            found[name] = unquote(value) if "%" in value else value
+    return found if "Event-Name" in found else None
+
+
+def _of_json(body: bytes) -> dict[str, str] | None:
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(content, dict) or "Event-Name" not in content:
+        return None
+    # A channel variable with several values is a list: none of those matters.
+    return {
+        name: value
+        for name, value in content.items()
+        if isinstance(value, str) and (name in _WANTED or name.startswith("CC-"))
+    }
+
+
+def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
+    """A recording frame by frame, each with the latest time written in it, if any."""
+    start = 0
+    while start < len(recording):
+        end = recording.find(_END, start)
+        stop = len(recording)
+        if end >= 0:
+            told = re.search(rb"Content-Length: (\d{1,9})", recording[start:end])
+            stop = min(stop, end + 2 + (int(told[1]) if told else 0))
+        piece = recording[start:stop]
+        times = [at for found in _TIMESTAMP.findall(piece) if (at := from_microseconds(found.decode()))]
+        yield piece, max(times, default=None)
+        start = stop

@@ -1,0 +1,78 @@
+"""Reads the tables that `callcenter_config` answers with: a line of names, lines of values between `|`, and `+OK`."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_MEMBERS: Final = (
+    "queue|instance_id|uuid|session_uuid|cid_number|cid_name|system_epoch|joined_epoch|rejoined_epoch|bridge_epoch|"
+    "abandoned_epoch|base_score|skill_score|serving_agent|serving_system|state|score"
+)
+MEMBERS: Final = "members"
+QUEUES: Final = "queues"
+AGENTS: Final = "agents"
+TIERS: Final = "tiers"
+
+_BEGINNINGS: Final = {
+    "queue|instance_id|uuid|": MEMBERS,
+    "name|strategy|": QUEUES,
+    "name|instance_id|": AGENTS,
+    "queue|agent|state|level|": TIERS,
+}
+_FREE_TEXT: Final = ("contact", "moh_sound")
+"""Dial strings: a `|` in them means "else", and divides columns as well."""
+
+WAITS: Final = frozenset(("Waiting", "Trying"))
+"""A member's other states: Answered (talks), Abandoned (a ghost, kept in case the caller comes back), Unknown."""
+
+
+class Member(NamedTuple):
+    """One line of `queue list members`, without who it is."""
+
+    queue: str
+    uuid: str
+    session: str
+    joined: str
+    rejoined: str
+    state: str
+    score: int
+
+
+def kind_of(body: str) -> str:
+    """Which table it is, by its first line; empty when it is none."""
+    return next((kind for beginning, kind in _BEGINNINGS.items() if body.startswith(beginning)), "")
+
+
+def rows(body: str) -> Iterator[str]:
+    """The lines of values, without the names above and the `+OK` below."""
+    for line in body.split("\n")[1:]:
+        if line and line != "+OK":
+            yield line
+
+
+def complete(body: str) -> bool:
+    """A table cut short in the switch ends without its `+OK`."""
+    return body.rstrip("\n").endswith("+OK")
+
+
+def fields(body: str) -> Iterator[dict[str, str] | None]:
+    """Each line by its column names; None for a line that does not fit them."""
+    names = body.partition("\n")[0].split("|")
+    free = next((at for at, name in enumerate(names) if name in _FREE_TEXT), None)
+    for line in rows(body):
+        values = line.split("|")
+        if free is not None and (surplus := len(values) - len(names)) > 0:
+            values[free : free + surplus + 1] = ["|".join(values[free : free + surplus + 1])]
+        yield dict(zip(names, values, strict=True)) if len(values) == len(names) else None
+
+
+def members(body: str) -> Iterator[Member | None]:
+    """Who is in a queue. A caller's name may hold the very `|` that divides the columns: read from both ends."""
+    for line in rows(body):
+        values = line.split("|")
+        if len(values) < _MEMBERS.count("|") + 1:
+            yield None
+            continue
+        joined, rejoined = values[-10], values[-9]
+        score = values[-1]
+        worth = int(score) if len(score) <= 12 and score.isascii() and score.isdigit() else 0
+        yield Member(values[0], values[2], values[3], joined, rejoined, values[-2], worth)

@@ -1,0 +1,27 @@
+"""What a person may set for one event socket."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One FreeSWITCH's event socket, as `event_socket.conf.xml` there opens it.
+
+    `password_env` names an environment variable that holds the password, so that it need not stand in a file; the
+    password that FreeSWITCH ships with is refused. Whoever is let in may do anything to the switch, so open the socket
+    to this machine only (`apply-inbound-acl`). `format` is how events are written, and makes no difference but to the
+    network. `heartbeat_seconds` is the switch's own `event-heartbeat-interval`. `snapshot_seconds` is how often the
+    waiting are counted, `tier_seconds` how often who answers which queue is asked for: the switch does not tell.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8021
+    password: str = ""
+    password_env: str = ""
+    format: Literal["json", "plain"] = "json"
+    connect_seconds: float = 10.0
+    heartbeat_seconds: float = 20.0
+    snapshot_seconds: float = 45.0
+    tier_seconds: float = 60.0
+    hold_seconds: float = 5.0
