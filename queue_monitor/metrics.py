@@ -195,7 +195,7 @@ def _live(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge(
         "callqueue_calls_waiting",
         "Callers who wait now.",
-        (((queue.name,), float(len(queue.waiting))) for queue in queues),
+        (((queue.name,), float(queue.waiting_count)) for queue in queues),
         "queue",
     )
     yield _gauge(

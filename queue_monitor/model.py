@@ -319,6 +319,7 @@ class StatusReason(StrEnum):
     SOURCE_DOWN = "source_down"
     SOURCE_SILENT = "source_silent"
     NO_SOURCE = "no_source"
+    COUNTS_ONLY = "counts_only"
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -333,7 +334,8 @@ class QueueNow(Struct, frozen=True, kw_only=True):
     """One queue, one pool of queues that share agents (`name` joins theirs), or all of them (`name` is empty).
 
     `expected_wait_seconds` is what the next caller should expect, None when it cannot be said. `label` is what people
-    are shown.
+    are shown. `counted` is how many wait in those queues of which the switch lists nobody and only says how many; None
+    when there is no such queue.
     """
 
     name: str
@@ -349,6 +351,12 @@ class QueueNow(Struct, frozen=True, kw_only=True):
     visits_today: Period
     open: bool
     expected_wait_seconds: float | None = None
+    counted: int | None = None
+
+    @property
+    def waiting_count(self) -> int:
+        """How many wait, listed and counted."""
+        return len(self.waiting) + (self.counted or 0)
 
 
 class SourceNow(Struct, frozen=True, kw_only=True):

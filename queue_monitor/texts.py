@@ -68,6 +68,7 @@ _SWEDISH: Final = {
     "reason.source_down": "Kontakten med växeln är bruten.",
     "reason.source_silent": "Växeln har inte hörts av på ett tag.",
     "reason.no_source": "Ingen växel är ansluten.",
+    "reason.counts_only": "Växeln lämnar bara antal: servicenivån går inte att mäta.",
     # definitions
     "definition.D1": "av besvarade",
     "definition.D2": "av alla inkomna",
@@ -254,6 +255,7 @@ _ENGLISH: Final = {
     "reason.source_down": "The connection to the switch is broken.",
     "reason.source_silent": "The switch has not been heard for a while.",
     "reason.no_source": "No switch is connected.",
+    "reason.counts_only": "The switch tells only how many wait: the service level cannot be measured.",
     "definition.D1": "of answered",
     "definition.D2": "of all offered",
     "definition.D3": "without short abandons",

@@ -148,7 +148,7 @@ def board(snapshot: Snapshot) -> Board:
             since=target.since,
         ),
         hours=_hours(snapshot),
-        night=not snapshot.hours.open and not snapshot.total.waiting,
+        night=not snapshot.hours.open and not snapshot.total.waiting_count,
         total=_queue(snapshot.total, target),
         month=None if month is None else _period(month, target),
         queues=tuple(_queue(queue, target) for queue in snapshot.queues),
@@ -176,8 +176,8 @@ def _queue(queue: QueueNow, target: Target) -> BoardQueue:
         name=queue.label,
         open=queue.open,
         trusted=queue.verdict.reason not in _UNTRUSTED,
-        waiting=len(queue.waiting),
-        waiting_late=sum(caller.wait_ms > target.limit_seconds * 1000 for caller in queue.waiting),
+        waiting=queue.waiting_count,
+        waiting_late=_late(queue, target.limit_seconds * 1000),
         oldest_wait_ms=queue.oldest_wait_ms,
         talking=queue.talking,
         expected_wait_seconds=queue.expected_wait_seconds,
@@ -187,6 +187,12 @@ def _queue(queue: QueueNow, target: Target) -> BoardQueue:
         staff=staff_shape(queue.staff),
         day=None if day is None else _period(day, target),
     )
+
+
+def _late(queue: QueueNow, limit_ms: int) -> int:
+    """How many have waited past the limit. Of those who are only counted, the longest wait tells of one at least."""
+    late = sum(caller.wait_ms > limit_ms for caller in queue.waiting)
+    return late or int(queue.counted is not None and (queue.oldest_wait_ms or 0) > limit_ms)
 
 
 def _period(period: Period, target: Target) -> BoardPeriod:

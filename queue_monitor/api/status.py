@@ -252,7 +252,7 @@ def _queue(queue: QueueNow, target: Target) -> shapes.QueueShape:
         label=queue.label,
         queues=queue.queues,
         open=queue.open,
-        waiting=len(queue.waiting),
+        waiting=queue.waiting_count,
         ringing=queue.ringing,
         talking=queue.talking,
         oldest_wait_seconds=_seconds(queue.oldest_wait_ms),

@@ -22,6 +22,7 @@ from queue_monitor.core.calendar import (
     tertial_start,
     week_start,
 )
+from queue_monitor.core.counted import Counted, together
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.sources import Sources
@@ -119,6 +120,7 @@ class Live:
         self.ledger = Ledger()
         self.windows = Windows(rules.target, self.calendars, rules.excluded_by_queue, rules.excluded)
         self.agents = Agents()
+        self.counted = Counted()
         self.sources = Sources()
         self.reconciler = Reconciler()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0)
@@ -152,6 +154,7 @@ class Live:
         self._note_queue(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self.agents.apply(event)
+        self.counted.apply(event)
         changes = self.ledger.apply(event)
         if changes.orphan:
             self.events["orphan"] += 1
@@ -406,23 +409,33 @@ class _View:
         calendar = self._live.calendars.of(queues[0]) if len(queues) == 1 else self._live.rules.calendar
         periods = {p.name: p for p in self._periods(names)}
         today = self._today(calendar)
+        counts = self._live.counted.of(queues)
         trouble = self._live.trouble(queues, self._now)
+        only_counted = bool(counts) and len(counts) == len(queues)
+        if trouble is None and only_counted:
+            trouble = StatusReason.COUNTS_ONLY
+        count = together(counts) if counts else None
+        oldest = [line.wait_ms for line in lines]
+        if count is not None and count.oldest_wait_ms is not None:
+            oldest.append(count.oldest_wait_ms)
+        staff = self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id))
         labels = self._live.rules.labels
         return QueueNow(
             name=name,
             label=" + ".join(labels.get(queue.casefold(), queue) for queue in queues) if name else "",
             queues=queues,
             waiting=lines,
-            oldest_wait_ms=max((line.wait_ms for line in lines), default=None),
+            oldest_wait_ms=max(oldest, default=None),
             ringing=sum(line.ringing for line in lines),
             talking=len(talking),
-            staff=self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id)),
+            staff=count.staff if count and (only_counted or not staff.known) else staff,
             verdict=assessment.verdict(
                 periods["day"], self._live.rules.target, trouble, closed=calendar.is_over(self._now)
             ),
             periods=periods,
             visits_today=self.period("day", Level.VISIT, names, *today),
             open=calendar.is_open(self._now),
+            counted=None if count is None else count.waiting,
         )
 
     def _line(self, place: int, contact: Contact, visit: Visit) -> WaitingNow:

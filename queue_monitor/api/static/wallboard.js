@@ -164,7 +164,7 @@ function drawTiles() {
   at("waiting").classList.toggle("long", total.waiting > 99);
   const waitingWords = !trusted ? [say("last_known")] : total.waiting === 0 ? [say("nobody_waits")]
     : total.waiting_late ? [say("over_limit", { count: count(total.waiting_late), limit }), "out_of_reach", "bad"]
-      : [say("all_within", { limit }), "ok"];
+      : total.oldest_wait_ms === null ? [NONE] : [say("all_within", { limit }), "ok"];
   putParts("waiting-under", [waitingWords]);
   putParts("talking", [[`${say("talking")} ${count(total.talking)}`]]);
 
@@ -243,7 +243,7 @@ function tickWaits() {
   tone(at("tile-oldest"), ["amber", "red"], trusted ? urgent : "");
   putParts("oldest-under", [!trusted ? [say("last_known")] : urgent === "red" ? [say("past_limit", { limit }), "out_of_reach"]
     : urgent === "amber" ? [say("near_limit", { limit }), "at_risk"]
-      : milliseconds === null ? [say("nobody_waits")] : [say("within_limit", { limit }), "ok"]]);
+      : milliseconds === null ? [total.waiting ? NONE : say("nobody_waits")] : [say("within_limit", { limit }), "ok"]]);
   const longest = board.queues.length > 1 ? board.queues.filter((queue) => queue.oldest_wait_ms !== null)
     .reduce((most, queue) => (most === null || queue.oldest_wait_ms > most.oldest_wait_ms ? queue : most), null) : null;
   putParts("oldest-queue", longest ? [[longest.name]] : []);

@@ -1,0 +1,78 @@
+"""Queues of which a switch tells only how many wait: no caller is listed, so there is no visit and no service level."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+
+from queue_monitor.events import CallEvent, Event, QueueSnapshot
+from queue_monitor.model import Staff
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """What a switch's newest counters say of one queue, or of several added up; None where they say nothing."""
+
+    waiting: int
+    oldest_wait_ms: int | None = None
+    agents_free: int | None = None
+    agents_logged_on: int | None = None
+
+    @property
+    def staff(self) -> Staff:
+        if self.agents_logged_on is None or self.agents_free is None:
+            return Staff()
+        return Staff(known=True, staffed=self.agents_logged_on, available=self.agents_free)
+
+
+class Counted:
+    """The newest counters of each queue. They count for nothing once anything tells of the queue's callers."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[datetime, Count]] = {}
+        self._told_of_callers: set[str] = set()
+
+    def apply(self, event: Event) -> None:
+        queue = getattr(event, "queue", "").casefold()
+        if isinstance(event, CallEvent) and queue:
+            self._told_of_callers.add(queue)
+        elif isinstance(event, QueueSnapshot):
+            count = None if event.complete or event.waiting else _count(event.counters)
+            if count is None:
+                if event.complete or event.waiting:
+                    self._told_of_callers.add(queue)
+            elif queue not in self._newest or event.as_of >= self._newest[queue][0]:
+                self._newest[queue] = event.as_of, count
+
+    def of(self, queues: Iterable[str]) -> list[Count]:
+        """The counters of those of these queues that are only counted."""
+        keys = (queue.casefold() for queue in queues)
+        return [self._newest[key][1] for key in keys if key in self._newest and key not in self._told_of_callers]
+
+
+def together(counts: list[Count]) -> Count:
+    """Several queues as one. Agents of several cannot be added up: one who serves three would be three."""
+    first = counts[0] if len(counts) == 1 else Count(waiting=0)
+    return Count(
+        waiting=sum(count.waiting for count in counts),
+        oldest_wait_ms=max((c.oldest_wait_ms for c in counts if c.oldest_wait_ms is not None), default=None),
+        agents_free=first.agents_free,
+        agents_logged_on=first.agents_logged_on,
+    )
+
+
+def _count(counters: Mapping[str, str]) -> Count | None:
+    waiting = _number(counters, "waiting")
+    if waiting is None:
+        return None
+    oldest = _number(counters, "oldest_wait_seconds")
+    return Count(
+        waiting=waiting,
+        oldest_wait_ms=None if oldest is None or not waiting else oldest * 1000,
+        agents_free=_number(counters, "agents_free"),
+        agents_logged_on=_number(counters, "agents_logged_on"),
+    )
+
+
+def _number(counters: Mapping[str, str], name: str) -> int | None:
+    written = counters.get(name, "")
+    return int(written) if written.isascii() and written.isdecimal() and len(written) < 10 else None
