@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import json
 import logging
 import os
+import secrets
 import sys
 import urllib.error
 import urllib.request
@@ -19,8 +21,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from queue_monitor import __version__, bootstrap, config, player, replay
+from queue_monitor.api.access import digest
 from queue_monitor.core import simulation
 from queue_monitor.events import encode
+from queue_monitor.model import Role
 from queue_monitor.ports import Clock, Rejected, StoreError
 
 WRONG: Final = 2
@@ -96,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="read the settings and say what was understood")
     check.add_argument("config", type=Path, nargs="?", help="the TOML file; without it the embedded defaults")
     check.set_defaults(command=_check_config)
+
+    token = commands.add_parser("token", help="make an access token for a screen, a system or a person")
+    token.add_argument("name", help="who will hold it, for the record")
+    token.add_argument("role", choices=[role.value for role in Role])
+    token.set_defaults(command=_token)
 
     health = commands.add_parser("healthcheck", help="ask a running monitor whether it is well; exit 0 or 1")
     health.add_argument("--config", type=Path)
@@ -208,6 +217,17 @@ def _check_config(chosen: argparse.Namespace) -> int:
     print(config.describe(understood))
     for day, name in bootstrap.days_to_confirm(understood, bootstrap.today_of(understood)):
         print(f"to confirm    {day} {name}: counts as a full day until [[hours.exceptions]] says what it is")
+    return 0
+
+
+def _token(chosen: argparse.Namespace) -> int:
+    """The token goes to its holder and is kept nowhere; what the settings keep cannot be turned back into it."""
+    token = secrets.token_urlsafe(32)
+    print(f"The token, shown this once: {token}\n\nFor the settings:\n")
+    print(f'[[access]]\nname = {json.dumps(chosen.name, ensure_ascii=False)}\nrole = "{chosen.role}"')
+    print(f'token_sha256 = "{digest(token)}"')
+    if chosen.role == Role.WALLBOARD:
+        print(f"\nThe screen's address, once: http://…/?token={token}")
     return 0
 
 

@@ -25,6 +25,7 @@ from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
 from queue_monitor.core import swedish_days
 from queue_monitor.core.calendar import Calendar, Closure, DayHours, Stretch
 from queue_monitor.core.live import Live, Rules
+from queue_monitor.model import Access
 from queue_monitor.ports import Adapter, Clock, Connection, Store, Translator
 from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
@@ -208,7 +209,8 @@ def bootstrap(
         supervisors.append(Supervisor(adapter, urn, source.switch, pipeline.put, clock))
         if (router := getattr(adapter, "router", None)) is not None:
             routers.append(router)
-    app = create_app(pipeline, clock, language=config.organisation.language, routers=routers)
+    access = [Access(name=a.name, role=a.role, token_sha256=a.token_sha256) for a in config.access]
+    app = create_app(pipeline, clock, language=config.organisation.language, routers=routers, access=access)
     return Service(config, clock, store, live, pipeline, supervisors, app)
 
 

@@ -415,6 +415,23 @@ class Difference(Struct, frozen=True, kw_only=True):
     cause: DifferenceCause
 
 
+class Role(StrEnum):
+    """What a token's holder may do: look at the wallboard; read everything; scrape metrics; act."""
+
+    WALLBOARD = "wallboard"
+    STATUS = "status"
+    METRICS = "metrics"
+    ADMIN = "admin"
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """One who may come in: a name for the record, the role, and the SHA-256 of the token, in hex."""
+
+    name: str
+    role: Role
+    token_sha256: str
+
+
 class JournalNow(Struct, frozen=True, kw_only=True):
     """The journal's health: how much waits to be committed, and why if it cannot be."""
 

@@ -144,7 +144,7 @@ def test_the_error_says_how_many_mistakes_there_are(settings: Settings) -> None:
         (SIMULATOR + "[clock]\nrate = 0", "clock.rate: 0; expected a number above 0 and at most 10000"),
         (SIMULATOR + "[clock]\nstart = 2026-03-02", "clock.start: 2026-03-02; expected a date and time such as"),
         (SIMULATOR + '[http]\nhost = "0.0.0.0"', 'http.host: "0.0.0.0"; expected 127.0.0.1, localhost or ::1'),
-        (SIMULATOR + '[http]\nhost = "pbx.example"', 'http.host: "pbx.example"; expected 127.0.0.1, localhost or ::1'),
+        (SIMULATOR + '[http]\nhost = "pbx.example"', 'http.host: "pbx.example"; expected an address such as 127.0.0.1'),
         (
             SIMULATOR + '[organisation]\ntime_zone = "../x"',
             'organisation.time_zone: "../x"; expected an IANA time zone',
@@ -313,6 +313,17 @@ def test_of_several_sources_each_must_say_its_switchboard(settings: Settings) ->
 
     assert len(mistakes) == 1
     assert mistakes[0].startswith('sources[0].switch (source "sim"): missing; expected the switchboard\'s name')
+
+
+def test_with_a_token_others_than_this_machine_may_be_served(settings: Settings) -> None:
+    entry = f'[[access]]\nname = "tavlan"\nrole = "wallboard"\ntoken_sha256 = "{"0" * 64}"\n'
+    understood = settings.read(SIMULATOR + entry + '[http]\nhost = "0.0.0.0"\n')
+
+    assert [(a.name, a.role) for a in understood.access] == [("tavlan", "wallboard")]
+    assert "access        tavlan: wallboard" in config.describe(understood)
+    assert settings.mistakes(SIMULATOR + 2 * entry) == [
+        "access: one token for two; expected a token of its own for each"
+    ]
 
 
 def test_a_missing_secret_names_its_variable(settings: Settings) -> None:
@@ -515,7 +526,7 @@ port = 99999
 """
 
 BAD_TOLD = """
-foo: unknown key; expected one of organisation, target, hours, store, http, clock, queues, sources
+foo: unknown key; expected one of organisation, target, hours, store, http, access, clock, queues, sources
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
 organisation.name: 3; expected text
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm
@@ -527,7 +538,6 @@ hours.weekdays[0].days[1]: "tues"; expected one of mon, tue, wed, thu, fri, sat,
 hours.weekdays[1]: does not fit together; expected open before close, on the same day
 hours.exceptions[0].date: "juldagen"; expected a date such as 2026-03-31
 hours.exceptions[1]: does not fit together; expected either closed = true or open and close, not both
-http.host: "0.0.0.0"; expected 127.0.0.1, localhost or ::1, for as long as there are no access tokens: nobody else may reach it
 http.port: 99999; expected a whole number from 0 to 65535
 sources[0].name (source "växel"): "växel"; expected a name of letters a to z, digits and . _ - without spaces
 sources[0].kind (source "växel"): "asterisk_amy"; expected one of asterisk_ami, http, simulator (did you mean asterisk_ami?)

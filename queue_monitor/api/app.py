@@ -23,11 +23,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from queue_monitor import texts
 from queue_monitor.api import shapes
+from queue_monitor.api.access import AccessControl
 from queue_monitor.api.board import board_body
 from queue_monitor.api.docs import pages_of
 from queue_monitor.api.status import intervals_body, queue_body, status_body
 from queue_monitor.metrics import Metrics
-from queue_monitor.model import Level, Snapshot
+from queue_monitor.model import Access, Level, Snapshot
 from queue_monitor.ports import Clock, Figures
 
 _HERE: Final = Path(__file__).parent
@@ -106,10 +107,17 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-def create_app(figures: Figures, clock: Clock, *, language: str = "sv", routers: Sequence[APIRouter] = ()) -> FastAPI:
+def create_app(
+    figures: Figures,
+    clock: Clock,
+    *,
+    language: str = "sv",
+    routers: Sequence[APIRouter] = (),
+    access: Sequence[Access] = (),
+) -> FastAPI:
     """Every HTTP face of the monitor. `language` is used where nobody asks for another with `?lang=`.
 
-    `routers` are what adapters offer, such as the intake of events.
+    `routers` are what adapters offer, such as the intake of events. Without any `access` everything is open.
     """
     app = FastAPI(
         title="Queue monitor",
@@ -119,6 +127,7 @@ def create_app(figures: Figures, clock: Clock, *, language: str = "sv", routers:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(AccessControl, access=access, clock=clock)
     app.add_middleware(SecurityHeaders)
     _answer_problems(app, language)
     wallboard = Rendered(board_body)

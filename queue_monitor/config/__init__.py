@@ -18,8 +18,9 @@ from msgspec import Struct, structs
 from queue_monitor.config.description import describe
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, perhaps_secret, written_key
-from queue_monitor.config.reading import Reading, SettingsOf
+from queue_monitor.config.reading import Reading, SettingsOf, is_loopback
 from queue_monitor.config.settings import (
+    AccessToken,
     ClockSettings,
     Config,
     ExitHandling,
@@ -40,6 +41,7 @@ from queue_monitor.config.settings import (
 from queue_monitor.model import Target
 
 __all__ = [
+    "AccessToken",
     "ClockSettings",
     "Config",
     "ConfigError",
@@ -121,6 +123,11 @@ def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
     if real and file.clock.simulated:
         about = f'"{real[0].name}" ({real[0].kind})'
         found.append(Mistake("clock", "simulated time", f"the machine's own clock beside the live source {about}"))
+    if not is_loopback(file.http.host) and not file.access:
+        expected = "127.0.0.1, localhost or ::1 as long as there is no [[access]]: nobody else may reach it"
+        found.append(Mistake("http.host", f'"{file.http.host}"', expected))
+    tokens = _repeated([access.token_sha256 for access in file.access])
+    found += [Mistake("access", "one token for two", "a token of its own for each") for _ in tokens]
     found += _hours_mistakes(file.hours, ("hours",))
     for queue, hours in file.hours.queues.items():
         found += _hours_mistakes(hours, ("hours", "queues", queue))
@@ -157,6 +164,7 @@ def _config(file: File, sources: list[Source]) -> Config:
         sources=tuple(sources),
         store=structs.replace(file.store, url=perhaps_secret(file.store.url)),
         http=file.http,
+        access=file.access,
         clock=structs.replace(file.clock, start=_in_zone(file.clock.start, ZoneInfo(file.organisation.time_zone))),
         queues=file.queues,
     )

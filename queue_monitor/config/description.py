@@ -25,6 +25,7 @@ def describe(config: Config) -> str:
         *(line for source in config.sources for line in _described_source(source)),
         f"store         {_for_people(perhaps_secret(config.store.url))}",
         f"wallboard     http://{_host_in_url(config.http.host)}:{config.http.port}",
+        *(f"access        {access.name}: {access.role.value}" for access in config.access),
         f"clock         {_described_clock(config)}",
         *(f"queue         {queue} is shown as {own.label}" for queue, own in config.queues.items()),
     ]

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from queue_monitor.config.settings import (
+    AccessToken,
     ClockSettings,
     ExitHandling,
     Holidays,
@@ -86,5 +87,6 @@ class File(Struct, frozen=True, kw_only=True):
     hours: HoursSection = HoursSection()
     store: StoreSettings = StoreSettings()
     http: Http = Http()
+    access: tuple[AccessToken, ...] = ()
     clock: ClockSettings = ClockSettings()
     queues: dict[str, QueueSettings] = {}

@@ -35,7 +35,7 @@ T = TypeVar("T", bound=Struct)
 
 _HEAD_KEYS: Final = structs.fields(SourceHead)
 _SECTIONS: Final = (*File.__struct_fields__, "sources")
-_LISTS: Final = frozenset({"sources", "weekdays", "exceptions", "periods", "closures", "crisis"})
+_LISTS: Final = frozenset({"sources", "weekdays", "exceptions", "periods", "closures", "crisis", "access"})
 
 
 class _Wrong:
@@ -240,7 +240,15 @@ def _is_time_zone(name: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def _is_address(host: str) -> bool:
+    try:
+        return host == "localhost" or bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -270,8 +278,5 @@ def _without_none_and_limits(annotation: Any) -> Any:
 
 _CHECKS: Final[dict[Key, tuple[Callable[[Any], bool], str]]] = {
     ("organisation", "time_zone"): (_is_time_zone, "an IANA time zone, such as Europe/Stockholm"),
-    ("http", "host"): (
-        _is_loopback,
-        "127.0.0.1, localhost or ::1, for as long as there are no access tokens: nobody else may reach it",
-    ),
+    ("http", "host"): (_is_address, "an address such as 127.0.0.1, localhost, ::1 or 0.0.0.0"),
 }

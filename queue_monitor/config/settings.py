@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from queue_monitor.model import Outcome, Target
+from queue_monitor.model import Outcome, Role, Target
 
 
 def require(met: bool, words: str) -> None:
@@ -154,6 +154,16 @@ class Http(Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
 
 
+class AccessToken(Struct, frozen=True, kw_only=True):
+    """A screen, system or person who may come in. `queue-monitor token NAME ROLE` makes one."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    role: Role
+    token_sha256: Annotated[
+        str, Meta(pattern="^[0-9a-f]{64}$", description="the 64 hex digits that `queue-monitor token` prints")
+    ]
+
+
 class ClockSettings(Struct, frozen=True, kw_only=True):
     """For simulated time: when it starts (without a zone: local time), and how fast it runs beside life."""
 
@@ -183,6 +193,7 @@ class Config(Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...]
     store: StoreSettings
     http: Http
+    access: tuple[AccessToken, ...]
     clock: ClockSettings
     queues: dict[str, QueueSettings]
 
