@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
+import msgspec
+from msgspec import Struct
+
 from queue_monitor.events import Event, Recovery, SourceConnected, SourceDisconnected, SourceGap, TimeBasis, event_id
 
 _MOST_EPOCHS: Final = 8
@@ -29,13 +32,14 @@ class Publisher:
     """One `<source>` of the topics. It may speak for several URNs that end in its name; `sources` gives their switch.
 
     `sign` is None until it has published a status. `lost_at` is when the broker, and so this publisher, was lost.
+    `counted` is the newest number by URN and epoch.
     """
 
     name: str
     sources: dict[str, str] = field(default_factory=dict)
     sign: Sign | None = None
     lost_at: datetime | None = None
-    _counted: dict[str, dict[str, _Counted]] = field(default_factory=dict)
+    counted: dict[str, dict[str, _Counted]] = field(default_factory=dict)
 
     @property
     def offline(self) -> bool:
@@ -91,7 +95,7 @@ class Publisher:
         """
         if event.sequence is None or not event.sequence.isdecimal():
             return None
-        epochs = self._counted.setdefault(event.source, {})
+        epochs = self.counted.setdefault(event.source, {})
         known = epochs.get(event.epoch)
         now = _Counted(int(event.sequence), event.at)
         if known is not None and now.number <= known.number:
@@ -116,11 +120,25 @@ class Publisher:
         )
 
 
+class _Kept(Struct, frozen=True):
+    sources: dict[str, str]
+    counted: dict[str, dict[str, _Counted]]
+
+
 class Publishers:
-    """All publishers heard of at one broker, for as long as the program runs."""
+    """All publishers heard of at one broker. What must outlive the program is `kept` and `recall`ed."""
 
     def __init__(self) -> None:
         self._known: dict[str, Publisher] = {}
+
+    def kept(self) -> bytes:
+        """Who publishes and how far each has counted, for a file."""
+        return msgspec.json.encode({one.name: _Kept(one.sources, one.counted) for one in self})
+
+    def recall(self, kept: bytes) -> None:
+        """Raises `msgspec.MsgspecError` when these bytes are not what was kept."""
+        for name, told in msgspec.json.decode(kept, type=dict[str, _Kept]).items():
+            self._known[name] = Publisher(name, sources=told.sources, counted=told.counted)
 
     def __getitem__(self, name: str) -> Publisher:
         return self._known.setdefault(name, Publisher(name))

@@ -94,6 +94,8 @@ class Session:
     async def __aexit__(self, *exception: object) -> None:
         with suppress(aiomqtt.MqttError):  # leaving is leaving
             await self._client.__aexit__(None, None, None)
+        if self._client._disconnected.done():  # asyncio complains of a reason that nobody looked at
+            self._client._disconnected.exception()
 
     async def subscribe(self, topic: str) -> None:
         """Wait for the broker's word, which may be no. It is no error of the library's to be refused."""

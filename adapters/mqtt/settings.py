@@ -11,7 +11,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     broker and must be nobody else's; empty means `queue-monitor-` and the source's name. `topic_prefix` is what every
     topic begins with. `sources` names the publishers to hear, by the name in their topics or by the whole
     `urn:kc:<adapter>:<name>`; empty means all. The broker keeps what we missed for `session_seconds`, and sends at
-    most `receive_maximum` messages ahead of our journal.
+    most `receive_maximum` messages ahead of our journal. `state_path` is a file of ours in which to remember who
+    publishes and how far each has counted, so that numbers that never came are noticed over a restart too.
     """
 
     host: str = "127.0.0.1"
@@ -28,6 +29,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     session_seconds: int = 86_400
     receive_maximum: int = 200
     connect_seconds: float = 10.0
+    state_path: str = ""
 
     def __post_init__(self) -> None:
         levels = self.topic_prefix.split("/")

@@ -1,15 +1,22 @@
 """The connection to a broker: subscribe, hand over what comes in batches, acknowledge what is safe."""
 
+import asyncio
+import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from adapters.mqtt.publishers import Publishers
 from adapters.mqtt.session import Session
 from adapters.mqtt.settings import Settings
 from adapters.mqtt.translator import Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Receipt
+
+log = logging.getLogger(__name__)
 
 KIND: Final = "mqtt"
 
@@ -23,6 +30,9 @@ class MqttAdapter:
         self._settings = settings
         self._clock = clock
         self._publishers = Publishers()
+        self._state = Path(settings.state_path) if settings.state_path else None
+        self._recalled = False
+        self._kept = b""
 
     def connect(self) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         return self._connect()
@@ -30,6 +40,9 @@ class MqttAdapter:
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncIterator[Delivery]]:
         client_id = self._settings.client_id or f"queue-monitor-{self.name}"
+        if self._state is not None and not self._recalled:
+            await asyncio.to_thread(self._recall, self._state)
+            self._recalled = True
         async with Session(self._settings, client_id) as session:
             for topic in self._topics():
                 await session.subscribe(topic)
@@ -58,7 +71,43 @@ class MqttAdapter:
                 raise
             now = self._clock.now()
             items = [item for one in messages for item in translator.message(one.topic, one.payload, one.retain, now)]
-            yield Delivery(items=tuple(items), received_at=now, settle=session.acknowledger(messages))
+            settle = self._keeping(session.acknowledger(messages))
+            yield Delivery(items=tuple(items), received_at=now, settle=settle)
+
+    # ---- what outlives the program
+
+    def _recall(self, path: Path) -> None:
+        """A file that cannot be understood means: nothing is known. One that could never be written is a mistake."""
+        with suppress(FileNotFoundError, msgspec.MsgspecError):
+            self._publishers.recall(path.read_bytes())
+        try:
+            _write(path, self._publishers.kept())
+        except OSError as error:
+            raise AdapterError(f"state_path: {path} cannot be written: {error.strerror}", permanent=True) from error
+
+    def _keeping(self, acknowledge: Callable[[Receipt], Awaitable[None]]) -> Callable[[Receipt], Awaitable[None]]:
+        """Keep how far was counted, then acknowledge: the other way round, a crash between would look like a gap."""
+        if self._state is None:
+            return acknowledge
+        path, kept = self._state, self._publishers.kept()
+
+        async def settle(receipt: Receipt) -> None:
+            if kept != self._kept:
+                try:
+                    await asyncio.to_thread(_write, path, kept)
+                    self._kept = kept
+                except OSError as error:  # the callers are safe in the journal: only the counting would suffer
+                    log.warning("state not kept source=%s error=%s", self.name, error)
+            await acknowledge(receipt)
+
+        return settle
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing: a power cut must not leave half a number."""
+    half = path.with_name(path.name + ".new")
+    half.write_bytes(content)
+    half.replace(path)
 
 
 def _encoded(name: str) -> str:

@@ -106,9 +106,14 @@ def lasting(seconds: int = 3600) -> dict[str, Any]:
 
 @asynccontextmanager
 async def publishing(broker: Broker, username: str = "pbx", **more: Any) -> AsyncIterator[aiomqtt.Client]:
-    async with broker.client(username, **more) as client:
-        client.pending_calls_threshold = 1_000_000  # many publishes at once are meant here
-        yield client
+    client = broker.client(username, **more)
+    client.pending_calls_threshold = 1_000_000  # many publishes at once are meant here
+    try:
+        async with client:
+            yield client
+    finally:
+        if client._disconnected.done():  # asyncio complains of a reason that nobody looked at
+            client._disconnected.exception()
 
 
 @contextmanager

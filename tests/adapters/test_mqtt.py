@@ -129,9 +129,9 @@ class Monitor:
         try:
             async with self.adapter.connect() as deliveries:
                 async for delivery in deliveries:
-                    self.deliveries.append(delivery)
                     if self.settling:
                         await delivery.settle(Receipt())
+                    self.deliveries.append(delivery)
                     self._news.set()
         except AdapterError as error:
             self.trouble = error
@@ -405,6 +405,42 @@ async def test_numbers_that_never_came_are_a_gap(broker: Broker):
     assert monitor.rejected() == ["sequence_gap"]
 
 
+async def test_numbers_that_never_came_are_noticed_over_a_restart(broker: Broker, tmp_path: Path):
+    kept = settings(broker, state_path=str(tmp_path / "mqtt.json"))
+    first, again = Monitor(kept), Monitor(kept)
+    async with publishing(broker) as pbx:
+        async with first.listening():
+            await publish(pbx, [caller(1, sequence="1"), caller(2, sequence="2")])
+            await first.until(lambda: len(first.callers) == 2)
+        async with again.listening():
+            await publish(pbx, [caller(4, sequence="4")])
+            await again.until(lambda: "caller-4" in again.callers)
+    (gap,) = [item for item in again.items if isinstance(item, SourceGap)]
+
+    assert gap.cause == "1 missing: the numbers 3 to 3 never came"
+
+
+async def test_what_a_crash_of_the_broker_costs_is_shown_to_the_last_caller(broker: Broker):
+    """Killed a moment after it acknowledged: some are lost, and exactly those are told as a gap."""
+    numbered = [caller(number, sequence=str(number)) for number in range(1, 302)]
+    monitor = Monitor(settings(broker))
+    async with monitor.listening(), publishing(broker) as pbx:
+        await publish(pbx, numbered[:10])
+        await monitor.until(lambda: len(monitor.callers) == 10)
+    await SystemClock().sleep(2.5)
+    async with publishing(broker) as pbx:
+        await publish(pbx, numbered[10:300])
+        await asyncio.to_thread(broker.restart, signal.SIGKILL)
+    async with monitor.listening(), publishing(broker) as pbx:
+        await publish(pbx, numbered[300:])
+        await monitor.until(lambda: "caller-301" in monitor.callers)
+    lost = [number for number in range(1, 302) if f"caller-{number}" not in monitor.callers]
+
+    found = [item.cause for item in monitor.items if isinstance(item, SourceGap) and "missing" in item.cause]
+    assert lost == list(range(301 - len(lost), 301))
+    assert found == ([f"{len(lost)} missing: the numbers {lost[0]} to 300 never came"] if lost else [])
+
+
 # What makes no sense
 
 
@@ -525,6 +561,19 @@ async def test_two_monitors_with_one_client_id_are_told_why_one_is_thrown_out(br
         error = await first.lost()
 
     assert "client_id" in str(error)
+
+
+async def test_a_state_file_that_cannot_be_written_is_told_and_one_that_is_broken_is_begun_anew(
+    broker: Broker, tmp_path: Path
+):
+    error = await trouble_with(settings(broker, state_path=str(tmp_path / "none" / "mqtt.json")))
+    broken = tmp_path / "mqtt.json"
+    broken.write_bytes(b"{")
+    await Monitor(settings(broker, state_path=str(broken))).met()
+
+    assert error.permanent
+    assert "state_path" in str(error)
+    assert broken.read_bytes() == b"{}"
 
 
 # TLS
