@@ -126,9 +126,8 @@ class Desk:
         } | (headers or {})
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as client:
-            return await client.post(
-                PATH, content=content, headers={k: v.encode("latin-1") for k, v in sent.items() if v}
-            )
+            raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.items() if value]
+            return await client.post(PATH, content=content, headers=raw)
 
     def look(self) -> Snapshot:
         return self.pipeline.publish()
