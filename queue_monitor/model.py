@@ -335,7 +335,7 @@ class QueueNow(Struct, frozen=True, kw_only=True):
 
     `expected_wait_seconds` is what the next caller should expect, None when it cannot be said. `label` is what people
     are shown. `counted` is how many wait in those queues of which the switch lists nobody and only says how many; None
-    when there is no such queue.
+    when there is no such queue. `day_hours`: today's first opening and last closing, None on a closed day.
     """
 
     name: str
@@ -352,6 +352,7 @@ class QueueNow(Struct, frozen=True, kw_only=True):
     open: bool
     expected_wait_seconds: float | None = None
     counted: int | None = None
+    day_hours: tuple[datetime, datetime] | None = None
 
     @property
     def waiting_count(self) -> int:
@@ -441,6 +442,183 @@ class JournalNow(Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class AlertKind(StrEnum):
+    """What a person may have to know. The two about the target are one matter: the second is the first, lost."""
+
+    TARGET_AT_RISK = "target_at_risk"
+    TARGET_OUT_OF_REACH = "target_out_of_reach"
+    LONG_WAIT = "long_wait"
+    SOURCE_SILENT = "source_silent"
+    NO_AGENTS = "no_agents"
+    MANY_REFUSED = "many_refused"
+    SURGE = "surge"
+    HEARTBEAT = "heartbeat"
+
+
+class AlertLevel(StrEnum):
+    """A warning stands on the screens; an alarm is sent to people too."""
+
+    WARNING = "warning"
+    ALARM = "alarm"
+
+
+class AlertChange(StrEnum):
+    """What happened to an alert: it began, grew worse, eased though it is not over, or ended."""
+
+    RAISED = "raised"
+    UPDATED = "updated"
+    EASED = "eased"
+    CLEARED = "cleared"
+
+
+class AlertReason(StrEnum):
+    """Why an alert changed."""
+
+    CHANCE_OF_MISSING = "chance_of_missing"
+    CANNOT_BE_REACHED = "cannot_be_reached"
+    WAITED_TOO_LONG = "waited_too_long"
+    SOURCE_DOWN = "source_down"
+    SOURCE_SILENT = "source_silent"
+    NO_SOURCE = "no_source"
+    NOBODY_STAFFED = "nobody_staffed"
+    TURNED_AWAY = "turned_away"
+    MANY_AT_ONCE = "many_at_once"
+    ALIVE = "alive"
+    AS_USUAL = "as_usual"
+    DAY_ENDED = "day_ended"
+    ITS_DAY_HAS_PASSED = "its_day_has_passed"
+
+
+class RiskFigures(Struct, frozen=True, kw_only=True):
+    """What the forecast says of one queue's or pool's day (or month): a projection, not a fact.
+
+    `p_miss`: chance of ending under the target. `expected_share`, `expected_calls`: of the whole period at its end.
+    `agents_for_queue`, `agents_for_day`: more agents needed to clear the queue, and to save the period if they stay
+    until `until`; None when no number there is would do. `reachable`: whether any feasible number still saves it.
+    `margin_ends_at`: when the margin is gone at the present pace. `staff_known`: agents are told, not inferred.
+    """
+
+    p_miss: float
+    expected_share: float | None = None
+    expected_calls: float | None = None
+    agents_for_queue: int | None = None
+    agents_for_day: int | None = None
+    until: datetime | None = None
+    reachable: bool = True
+    margin_ends_at: datetime | None = None
+    staff_known: bool = True
+
+
+class AlertFigures(Struct, frozen=True, kw_only=True):
+    """The numbers behind an alert, as they were when it changed; what does not bear on it is None.
+
+    `share`: the headline of the period so far. `margin`: misses that still fit within the target. `refused` of
+    `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
+    the trouble began.
+    """
+
+    share: float | None = None
+    target: Target = Target()
+    waiting: int = 0
+    oldest_wait_seconds: float | None = None
+    staffed: int | None = None
+    risk: RiskFigures | None = None
+    margin: int | None = None
+    month_share: float | None = None
+    refused: int | None = None
+    dialled: int | None = None
+    arrived: int | None = None
+    factor: float | None = None
+    limit_seconds: int | None = None
+    since: datetime | None = None
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """One change of one alert. `episode` is the same from its raising to its end; `queue` is a queue or pool, "" all.
+
+    `period` is `now`, `day` or `month`. `notified` says why people were told of it, or why not. `title` and `text` are
+    the message in the organisation's language: its first sentence, and the rest.
+    """
+
+    episode: str
+    at: datetime
+    queue: str
+    label: str
+    kind: AlertKind
+    period: str
+    level: AlertLevel
+    change: AlertChange
+    reason: AlertReason
+    figures: AlertFigures
+    notified: str = ""
+    title: str = ""
+    text: str = ""
+
+
+class NoticeState(StrEnum):
+    """Where a notice stands: waiting to be sent, sent, given up, or no longer worth sending."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """One message to one recipient through one channel. `due_at`: not before; `expires_at`: not after.
+
+    `fallback_of` is the notice whose channel failed. `link` opens the page that acknowledges.
+    """
+
+    id: str
+    alert: Alert
+    recipient: str
+    channel: str
+    made_at: datetime
+    due_at: datetime
+    expires_at: datetime
+    state: NoticeState = NoticeState.PENDING
+    attempts: int = 0
+    escalation: bool = False
+    fallback_of: str = ""
+    link: str = ""
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One line of the record: what was tried with a notice, when, through which channel, and how it went.
+
+    `result` is a stable word (`sent`, `timeout`, `refused` …), `detail` is for a person and holds no secret.
+    """
+
+    notice: str
+    at: datetime
+    channel: str
+    recipient: str
+    result: str
+    detail: str = ""
+
+
+class Acknowledgement(Struct, frozen=True, kw_only=True):
+    """Somebody has seen an alert and says so."""
+
+    episode: str
+    at: datetime
+    by: str = ""
+
+
+class AlertsNow(Struct, frozen=True, kw_only=True):
+    """Open alerts, worst first, which of them somebody has seen, and what has been said since the start.
+
+    `raised` counts by kind and level, `notifications` by channel and result; `undelivered` alarms reached nobody.
+    """
+
+    open: tuple[Alert, ...] = ()
+    acknowledged: frozenset[str] = frozenset()
+    raised: dict[tuple[str, str], int] = {}
+    notifications: dict[tuple[str, str], int] = {}
+    undelivered: int = 0
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything that any face shows, at one moment: the wallboard, the API, /metrics and the report read this.
 
@@ -468,6 +646,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     offers: dict[str, dict[str, int]]
     journal: JournalNow
     reconciliation: tuple[Difference, ...] = ()
+    alerts: AlertsNow = AlertsNow()
 
 
 class WaitBuckets(Struct, frozen=True, kw_only=True):

@@ -59,8 +59,10 @@ TABLE = (
     Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
     Row(r"adapters\.simulator(\..+)?", "queue_monitor.events queue_monitor.ports queue_monitor.core {own}"),
     Row(r"adapters\..+", "queue_monitor.events queue_monitor.ports {own}"),
-    Row(r"alerts\.(rules|lifecycle)", "queue_monitor.model", "msgspec", IMPURE),
+    Row(r"alerts\.rules", "queue_monitor.model", "msgspec", IMPURE),
+    Row(r"alerts\.lifecycle", "queue_monitor.model alerts.rules", "msgspec", IMPURE),
     Row(r"alerts\.dispatch", "queue_monitor.model queue_monitor.ports alerts.lifecycle"),
+    Row(r"alerts\.watch", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts"),
     Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts {own}"),
     Row(
         r"queue_monitor\.store(\..+)?",

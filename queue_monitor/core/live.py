@@ -435,6 +435,7 @@ class _View:
             periods=periods,
             visits_today=self.period("day", Level.VISIT, names, *today),
             open=calendar.is_open(self._now),
+            day_hours=calendar.span(calendar.day_of(self._now)),
             counted=None if count is None else count.waiting,
         )
 

@@ -1,0 +1,224 @@
+"""What deserves a person's attention, read off one snapshot and, where there is one, the forecast.
+
+Pure: the same snapshot gives the same readings. A reading is a measure, not yet an alert: how long it must stand and
+how often one may speak of it is decided in `lifecycle`.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from queue_monitor.model import (
+    AlertFigures,
+    AlertKind,
+    AlertReason,
+    QueueNow,
+    RiskFigures,
+    Snapshot,
+    Status,
+    StatusReason,
+    Target,
+)
+
+NOW, DAY, MONTH = "now", "day", "month"
+
+
+class AlertSettings(Struct, frozen=True, kw_only=True):
+    """When something is worth saying. Chances are of missing the target, waits are seconds, the rest as named.
+
+    The defaults for the target are measured (AT-RISK, step 6); `least_calls` and `not_before_minutes` keep the first
+    calls of a day from deciding it.
+    """
+
+    warning_chance: float = 0.85
+    alarm_chance: float = 0.95
+    month_chance: float = 0.7
+    least_calls: int = 20
+    not_before_minutes: int = 15
+    alarm_without_staff: bool = True
+    long_wait_seconds: int = 300
+    long_wait_alarm_seconds: int = 600
+    refused_least_calls: int = 20
+    refused_alarm_ratio: float = 0.1
+    surge_factor: float = 3.0
+    surge_least_calls: int = 15
+
+
+DEFAULTS = AlertSettings()
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """One measure of one matter: `value` against the levels of its kind.
+
+    `may_raise` is false where too little is known for a new alert. `day_over`: nothing more happens today, so that
+    what is open ends. `period_start` tells one day's matter from the next day's. `at_most_warning` keeps it on screen.
+    """
+
+    kind: AlertKind
+    queue: str
+    label: str
+    period: str
+    period_start: datetime
+    value: float
+    reason: AlertReason
+    figures: AlertFigures
+    may_raise: bool = True
+    at_most_warning: bool = False
+    day_over: bool = False
+
+
+_TROUBLE = {
+    StatusReason.SOURCE_DOWN: AlertReason.SOURCE_DOWN,
+    StatusReason.SOURCE_SILENT: AlertReason.SOURCE_SILENT,
+    StatusReason.NO_SOURCE: AlertReason.NO_SOURCE,
+}
+
+
+def read(
+    snapshot: Snapshot,
+    settings: AlertSettings = DEFAULTS,
+    risks: Mapping[tuple[str, str], RiskFigures] | None = None,
+    usual: Mapping[str, float] | None = None,
+) -> list[Reading]:
+    """Every measure of this moment. `risks` by (queue or pool, period), `usual` calls of these 15 minutes by queue or
+    pool. Of a queue that cannot be vouched for only that is said, and what is open there stays as it was.
+    """
+    found = list(_source(snapshot))
+    for queue in scopes(snapshot):
+        if queue.verdict.status is Status.NO_DATA and queue.verdict.reason in _TROUBLE:
+            continue
+        over = _is_over(queue, snapshot.at)
+        if queue.open or over:
+            found += _queue(snapshot, queue, settings, risks or {}, usual or {}, over)
+    return found
+
+
+def scopes(snapshot: Snapshot) -> tuple[QueueNow, ...]:
+    """The pools, and the queues that share their agents with no other: people hear of each thing once."""
+    pooled = {queue for pool in snapshot.pools for queue in pool.queues}
+    return (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
+
+
+def margin(target: Target, expected_calls: float | None, misses: int) -> int | None:
+    """Misses that still fit: floor((1 - target) x calls expected in the whole period) - misses so far (MISSION.md)."""
+    if expected_calls is None:
+        return None
+    return math.floor((1 - target.ratio) * expected_calls + 1e-9) - misses
+
+
+def _is_over(queue: QueueNow, at: datetime) -> bool:
+    return (queue.day_hours is None or queue.day_hours[1] <= at) and not queue.waiting
+
+
+def _source(snapshot: Snapshot) -> Iterator[Reading]:
+    total = snapshot.total
+    trouble = _TROUBLE.get(total.verdict.reason) if total.verdict.status is Status.NO_DATA else None
+    over = total.day_hours is None or total.day_hours[1] <= snapshot.at
+    if not total.open and not over:
+        return
+    signs = [s.last_event_at if s.up else s.since for s in snapshot.sources if not s.is_log]
+    yield Reading(
+        kind=AlertKind.SOURCE_SILENT,
+        queue="",
+        label=snapshot.organisation,
+        period=NOW,
+        period_start=total.periods[DAY].start,
+        value=1.0 if trouble else 0.0,
+        reason=trouble or AlertReason.AS_USUAL,
+        figures=AlertFigures(target=snapshot.target, since=min((s for s in signs if s), default=None)),
+        day_over=over,
+    )
+
+
+def _queue(
+    snapshot: Snapshot,
+    queue: QueueNow,
+    settings: AlertSettings,
+    risks: Mapping[tuple[str, str], RiskFigures],
+    usual: Mapping[str, float],
+    over: bool,
+) -> Iterator[Reading]:
+    def reading(kind: AlertKind, period: str, value: float, reason: AlertReason, **more: object) -> Reading:
+        base = {
+            "kind": kind,
+            "queue": queue.name,
+            "label": queue.label or snapshot.organisation,
+            "period": period,
+            "period_start": queue.periods[MONTH if period == MONTH else DAY].start,
+            "value": value,
+            "reason": reason,
+            "day_over": over and period != MONTH,
+            "figures": _figures(snapshot, queue, period, settings),
+        }
+        return Reading(**{**base, **more})  # type: ignore[arg-type]
+
+    for period in (DAY, MONTH):
+        if risk := risks.get((queue.name, period)):
+            yield _target(snapshot, queue, settings, period, risk, over)
+        elif over and period == DAY:
+            yield reading(AlertKind.TARGET_AT_RISK, DAY, 0.0, AlertReason.DAY_ENDED, may_raise=False)
+    oldest = (queue.oldest_wait_ms or 0) / 1000
+    yield reading(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG)
+    unstaffed = queue.staff.known and not queue.staff.staffed and bool(queue.waiting)
+    yield reading(AlertKind.NO_AGENTS, NOW, float(unstaffed), AlertReason.NOBODY_STAFFED)
+    lately = queue.periods["30min"].counts
+    enough = lately.dialled >= settings.refused_least_calls
+    refused = lately.refused / lately.dialled if enough else 0.0
+    yield reading(AlertKind.MANY_REFUSED, NOW, refused, AlertReason.TURNED_AWAY)
+    if expected := usual.get(queue.name):
+        arrived = queue.periods["15min"].counts.dialled
+        factor = arrived / expected if arrived >= settings.surge_least_calls else 0.0
+        figures = _figures(snapshot, queue, NOW, settings, arrived=arrived, factor=arrived / expected)
+        yield reading(AlertKind.SURGE, NOW, factor, AlertReason.MANY_AT_ONCE, figures=figures)
+
+
+def _target(
+    snapshot: Snapshot, queue: QueueNow, settings: AlertSettings, period: str, risk: RiskFigures, over: bool
+) -> Reading:
+    lost = period == DAY and risk.p_miss >= settings.alarm_chance and not risk.reachable
+    opened = queue.day_hours[0] if queue.day_hours else snapshot.at
+    soon = period == DAY and snapshot.at - opened < timedelta(minutes=settings.not_before_minutes)
+    few = queue.periods[period].counts.entered < settings.least_calls
+    return Reading(
+        kind=AlertKind.TARGET_OUT_OF_REACH if lost else AlertKind.TARGET_AT_RISK,
+        queue=queue.name,
+        label=queue.label or snapshot.organisation,
+        period=period,
+        period_start=queue.periods[period].start,
+        value=risk.p_miss,
+        reason=AlertReason.CANNOT_BE_REACHED if lost else AlertReason.CHANCE_OF_MISSING,
+        figures=_figures(snapshot, queue, period, settings, risk=risk),
+        may_raise=not (soon or few or over),
+        at_most_warning=not risk.staff_known and not settings.alarm_without_staff,
+        day_over=over and period == DAY,
+    )
+
+
+def _figures(
+    snapshot: Snapshot,
+    queue: QueueNow,
+    period: str,
+    settings: AlertSettings,
+    risk: RiskFigures | None = None,
+    arrived: int | None = None,
+    factor: float | None = None,
+) -> AlertFigures:
+    so_far = queue.periods[MONTH if period == MONTH else DAY]
+    lately = queue.periods["30min"].counts
+    return AlertFigures(
+        share=so_far.headline,
+        target=snapshot.target,
+        waiting=len(queue.waiting),
+        oldest_wait_seconds=None if queue.oldest_wait_ms is None else queue.oldest_wait_ms / 1000,
+        staffed=queue.staff.staffed if queue.staff.known else None,
+        risk=risk,
+        margin=margin(snapshot.target, risk.expected_calls, so_far.misses) if risk else None,
+        month_share=queue.periods[MONTH].headline,
+        refused=lately.refused,
+        dialled=lately.dialled,
+        arrived=arrived,
+        factor=factor,
+        limit_seconds=settings.long_wait_seconds,
+    )

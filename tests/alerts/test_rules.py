@@ -1,0 +1,102 @@
+"""What is read off a moment, and what is left alone."""
+
+from typing import Any
+
+import pytest
+
+from alerts.rules import Reading, margin, read, scopes
+from queue_monitor.model import AlertKind, AlertReason, Counts, StatusReason, Target
+from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
+
+
+def the(kind: AlertKind, found: list[Reading], name: str = "kundcenter") -> Reading:
+    (one,) = [reading for reading in found if reading.kind is kind and reading.queue == name]
+    return one
+
+
+def test_the_longest_wait_is_measured_in_seconds():
+    found = read(snapshot(at(60), waits=(320.0, 12.0)))
+
+    assert the(AlertKind.LONG_WAIT, found).value == 320
+    assert the(AlertKind.LONG_WAIT, found).figures.waiting == 2
+
+
+def test_nobody_logged_in_matters_while_somebody_waits():
+    assert the(AlertKind.NO_AGENTS, read(snapshot(at(60), staffed=0, waits=(5.0,)))).value == 1
+    assert the(AlertKind.NO_AGENTS, read(snapshot(at(60), staffed=0))).value == 0
+    assert the(AlertKind.NO_AGENTS, read(snapshot(at(60), staffed=None, waits=(5.0,)))).value == 0
+
+
+def test_a_few_refused_among_a_few_calls_say_nothing():
+    few = Counts(answered_in_time=3, refused_full=3)
+    many = Counts(answered_in_time=30, refused_full=10)
+
+    assert the(AlertKind.MANY_REFUSED, read(snapshot(at(60), lately=few))).value == 0
+    assert the(AlertKind.MANY_REFUSED, read(snapshot(at(60), lately=many))).value == 0.25
+
+
+def test_a_surge_is_measured_against_the_usual_and_only_when_that_is_known():
+    moment = snapshot(at(60), quarter=Counts(answered_in_time=45))
+
+    assert AlertKind.SURGE not in {reading.kind for reading in read(moment)}
+    surge = the(AlertKind.SURGE, read(moment, usual={"kundcenter": 12.0}))
+    assert (surge.value, surge.figures.arrived) == (3.75, 45)
+
+
+def test_the_targets_risk_is_read_only_from_a_forecast():
+    moment = snapshot(at(132), waits=(280.0,) * 7)
+
+    assert AlertKind.TARGET_AT_RISK not in {reading.kind for reading in read(moment)}
+    found = the(AlertKind.TARGET_AT_RISK, read(moment, risks={("kundcenter", "day"): risk(0.96)}))
+    assert (found.value, found.may_raise, found.figures.margin) == (0.96, True, 14)
+
+
+def test_no_agents_that_could_help_make_the_day_one_that_cannot_be_reached():
+    lost = risk(0.99, reachable=False, agents_for_day=None)
+    found = the(AlertKind.TARGET_OUT_OF_REACH, read(snapshot(at(300)), risks={("kundcenter", "day"): lost}))
+
+    assert found.reason is AlertReason.CANNOT_BE_REACHED
+
+
+@pytest.mark.parametrize(("minutes", "calls"), [(14, 168), (60, 3)])
+def test_the_first_minutes_and_the_first_calls_raise_nothing(minutes: float, calls: int):
+    moment = snapshot(at(minutes), in_time=calls, late=0)
+
+    assert not the(AlertKind.TARGET_AT_RISK, read(moment, risks={("kundcenter", "day"): risk(1.0)})).may_raise
+
+
+@pytest.mark.parametrize("trouble", [StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE])
+def test_of_a_queue_that_nobody_can_vouch_for_only_that_is_said(trouble: StatusReason):
+    (only,) = read(snapshot(at(60), waits=(900.0,), trouble=trouble), risks={("kundcenter", "day"): risk(1.0)})
+
+    assert (only.kind, only.value, only.reason.value) == (AlertKind.SOURCE_SILENT, 1.0, trouble.value)
+
+
+def test_a_silent_switch_at_night_is_as_usual():
+    night = snapshot(CLOSES.replace(hour=20), trouble=StatusReason.SOURCE_SILENT)
+
+    assert all(reading.day_over for reading in read(night))
+
+
+def test_after_closing_the_day_ends_when_the_last_caller_has_gone():
+    late = the(AlertKind.LONG_WAIT, read(snapshot(at(400), waits=(1.0,))))
+    waiting = read(snapshot(CLOSES, waits=(60.0,)))
+    gone = read(snapshot(CLOSES))
+
+    assert not late.day_over
+    assert [reading.kind for reading in waiting] == [AlertKind.SOURCE_SILENT]
+    assert {reading.kind for reading in gone if reading.day_over} >= {AlertKind.TARGET_AT_RISK, AlertKind.LONG_WAIT}
+
+
+def test_queues_that_share_agents_are_spoken_of_once():
+    now = at(60)
+    one, two, own = queue(now, "a"), queue(now, "b"), queue(now, "c")
+
+    assert [q.name for q in scopes(snapshot(now, one, two, own, pools=(queue(now, "a + b"),)))] == ["a + b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "misses", "left"), [(90.0, 2, 7), (100.0, 10, 0), (99.9, 10, -1), (100.0, 25, -15), (None, 3, None)]
+)
+def test_the_margin_is_what_the_whole_days_calls_allow_less_what_is_lost(calls: Any, misses: int, left: Any):
+    assert margin(Target(), calls, misses) == left
