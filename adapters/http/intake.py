@@ -10,68 +10,43 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
-from msgspec import Struct
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
-from adapters.http.body import MOST_BYTES, MOST_EVENTS, Fault, Translator
+from adapters.http.answers import (
+    BATCH,
+    HEADERS,
+    REQUEST,
+    RESPONSES,
+    SINGLE,
+    Refusal,
+    Taken,
+    answer,
+    conflicting,
+    too_large,
+    too_many,
+    unavailable,
+)
+from adapters.http.body import MOST_BYTES, Translator
+from adapters.http.bucket import Bucket
 from adapters.http.settings import Settings
 from queue_monitor.events import Event
 from queue_monitor.ports import AdapterError, Clock, Connection, Delivery, Receipt, Rejected
 
 KIND: Final = "http"
 PATH: Final = "/api/v1/events"
-SINGLE: Final = "application/cloudevents+json"
-BATCH: Final = "application/cloudevents-batch+json"
 SHORTEST_SECRET: Final = 32
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
-_HEADERS: Final = ("X-KC-Source", "X-KC-Timestamp", "X-KC-Signature")
 _COUNT_SECONDS: Final = 1.0
 _MOST_UNCOUNTED: Final = 1000
-
-
-class Taken(Struct, frozen=True, kw_only=True):
-    """What became of a request's events: `duplicates` were known already."""
-
-    taken: int
-    duplicates: int
-
-
-class Problem(Struct, frozen=True, kw_only=True):
-    """Why a request was not taken; `errors` lists the events to mend, all of them."""
-
-    title: str
-    detail: str
-    errors: tuple[Fault, ...] = ()
-
-
-class _Refusal(Exception):
-    """An answer other than "taken". `counted` is the word under which it is counted; the faults count themselves."""
-
-    def __init__(
-        self,
-        status: HTTPStatus,
-        title: str,
-        detail: str,
-        *,
-        counted: str = "",
-        errors: tuple[Fault, ...] = (),
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        super().__init__(title)
-        self.status = status
-        self.problem = Problem(title=title, detail=detail, errors=errors)
-        self.counted = counted
-        self.headers = headers or {}
 
 
 class _Line:
@@ -108,7 +83,7 @@ class HttpAdapter:
         self._clock = clock
         self._line: _Line | None = None
         self._under_way = 0
-        self._bucket = _Bucket(settings.events_per_second, settings.burst_events, clock)
+        self._bucket = Bucket(settings.events_per_second, settings.burst_events, clock)
         self._uncounted: deque[Rejected] = deque(maxlen=_MOST_UNCOUNTED)
         self._counted_at = -math.inf
         self.router = _router(name, self.receive)
@@ -130,17 +105,17 @@ class HttpAdapter:
     async def receive(self, request: Request) -> Response:
         self._under_way += 1
         try:
-            return _answer(*await self._receive(request))
-        except _Refusal as refusal:
+            return answer(*await self._receive(request))
+        except Refusal as refusal:
             if refusal.counted:
                 self._count(Rejected(source=self._source, reason=refusal.counted))
-            return _answer(refusal.status, refusal.problem, refusal.headers)
+            return answer(refusal.status, refusal.problem, refusal.headers)
         finally:
             self._under_way -= 1
 
     async def _receive(self, request: Request) -> tuple[HTTPStatus, Taken]:
         if self._under_way > self._settings.requests_at_once:
-            raise _too_many("Too many requests are under way", 1.0)
+            raise too_many("Too many requests are under way", 1.0)
         batch = _is_batch(request)
         body = await self._body(request)
         received_at = self._clock.now()
@@ -148,11 +123,11 @@ class HttpAdapter:
         self._spend(1)
         line = self._line
         if line is None:
-            raise _unavailable("Nobody takes events now", "The monitor is starting or stopping. Send it again.")
+            raise unavailable("Nobody takes events now", "The monitor is starting or stopping. Send it again.")
         reading = line.translator.read(body, received_at, batch=batch)
         if reading.faults:
             self._count(*map(line.translator.rejected, reading.faults))
-            raise _Refusal(
+            raise Refusal(
                 HTTPStatus.BAD_REQUEST,
                 "Not all of these are events that can be taken",
                 "Nothing of this request was taken. Mend the events listed and send them all again.",
@@ -168,26 +143,26 @@ class HttpAdapter:
         """The body, of which never more than may be sent is held; a slow one is not waited for."""
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > MOST_BYTES:
-            raise _too_large()
+            raise too_large()
         body = bytearray()
         try:
             async with asyncio.timeout(self._settings.body_seconds):
                 async for piece in request.stream():
                     if len(body) + len(piece) > MOST_BYTES:
-                        raise _too_large()
+                        raise too_large()
                     body += piece
         except TimeoutError as error:
             words = f"The body was not whole after {self._settings.body_seconds:g} s."
-            raise _Refusal(
+            raise Refusal(
                 HTTPStatus.REQUEST_TIMEOUT, "Too slow", words, counted="slow_body", headers={"Connection": "close"}
             ) from error
         except ClientDisconnect as error:
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "Cut off", "The body ended too early.", counted="cut_off") from error
+            raise Refusal(HTTPStatus.BAD_REQUEST, "Cut off", "The body ended too early.", counted="cut_off") from error
         return bytes(body)
 
     def _authenticated(self, request: Request, body: bytes, received_at: datetime) -> datetime:
         """When a sender that we know signed this, by its own clock. All that can be wrong is answered alike."""
-        source, timestamp, signature = (request.headers.get(name, "") for name in _HEADERS)
+        source, timestamp, signature = (request.headers.get(name, "") for name in HEADERS)
         signed = f"{timestamp}.".encode("latin-1") + body
         given = signature.lower().encode("latin-1")
         genuine = False
@@ -198,14 +173,14 @@ class HttpAdapter:
         window = timedelta(seconds=self._settings.window_seconds)
         if genuine and source == self.name and sent_at is not None and abs(received_at - sent_at) <= window:
             return sent_at
-        missing = [name for name in _HEADERS if not request.headers.get(name)]
+        missing = [name for name in HEADERS if not request.headers.get(name)]
         words = (
             f"The request has no {', '.join(missing)}."
             if missing
             else "The source is not known, or the signature is not made with its key over this timestamp and body, or "
             f"the timestamp differs more than {self._settings.window_seconds:g} s from the time in the Date header."
         )
-        raise _Refusal(
+        raise Refusal(
             HTTPStatus.UNAUTHORIZED,
             "Not signed by a sender we know",
             words,
@@ -216,7 +191,7 @@ class HttpAdapter:
     def _spend(self, events: int) -> None:
         wait = self._bucket.take(events)
         if wait > 0:
-            raise _too_many(f"More than {self._settings.events_per_second:g} events a second", wait)
+            raise too_many(f"More than {self._settings.events_per_second:g} events a second", wait)
 
     async def _committed(
         self, line: _Line, events: tuple[Event, ...], received_at: datetime
@@ -235,16 +210,16 @@ class HttpAdapter:
         except TimeoutError:
             receipt = None
         if receipt is None:
-            raise _unavailable(
+            raise unavailable(
                 "Not in the journal yet", "It may be taken or not. Send it again: what was taken is not counted twice."
             )
         if receipt.conflicts:
             taken = f"{receipt.taken} events were taken, {receipt.duplicates} were known."
-            raise _Refusal(
+            raise Refusal(
                 HTTPStatus.CONFLICT,
                 "An id that was used before, with another content",
                 f"{taken} Those listed were not taken: an event that says something else needs an id of its own.",
-                errors=_conflicting(events, receipt.conflicts),
+                errors=conflicting(events, receipt.conflicts),
             )
         found = Taken(taken=receipt.taken, duplicates=receipt.duplicates)
         return HTTPStatus.ACCEPTED if receipt.taken else HTTPStatus.OK, found
@@ -257,27 +232,6 @@ class HttpAdapter:
             self._counted_at = now
             self._line.put(Delivery(items=tuple(self._uncounted), received_at=self._clock.now()))
             self._uncounted.clear()
-
-
-class _Bucket:
-    """How much a sender may send: it holds `size` at most and is filled with `rate` a second."""
-
-    def __init__(self, rate: float, size: int, clock: Clock) -> None:
-        self._rate = rate
-        self._size = size
-        self._clock = clock
-        self._left = float(size)
-        self._at = clock.monotonic()
-
-    def take(self, number: int) -> float:
-        """Take that many and return 0, or take nothing and return how many seconds to wait first."""
-        now = self._clock.monotonic()
-        self._left = min(self._size, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if number > self._left:
-            return (number - self._left) / self._rate
-        self._left -= max(0, number)
-        return 0.0
 
 
 def _check(name: str, secrets: tuple[str, ...]) -> None:
@@ -296,7 +250,7 @@ def _is_batch(request: Request) -> bool:
     charset = parameters.strip().replace('"', "")
     packed = request.headers.get("content-encoding", "identity").lower()
     if kind.strip() not in (SINGLE, BATCH) or charset not in ("", "charset=utf-8") or packed != "identity":
-        raise _Refusal(
+        raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "Not CloudEvents in structured JSON",
             f"Send {SINGLE} for one event or {BATCH} for a list, in UTF-8, not packed.",
@@ -311,51 +265,6 @@ def _moment(timestamp: str) -> datetime | None:
     if found is None:
         return None
     return _EPOCH + timedelta(seconds=int(found[1]), microseconds=int((found[2] or "").ljust(6, "0")))
-
-
-def _conflicting(events: tuple[Event, ...], conflicts: tuple[str, ...]) -> tuple[Fault, ...]:
-    words = "the id was used before, with another content"
-    return tuple(
-        Fault(index=index, id=event.id, reason="id_used_twice", detail=words)
-        for index, event in enumerate(events)
-        if event.id in conflicts
-    )
-
-
-def _too_large() -> _Refusal:
-    return _Refusal(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "Too large",
-        f"At most {MOST_BYTES} bytes and {MOST_EVENTS} events in one request; send it in parts.",
-        counted="too_large",
-        headers={"Connection": "close"},
-    )
-
-
-def _too_many(title: str, wait: float) -> _Refusal:
-    seconds = max(1, math.ceil(wait))
-    return _Refusal(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        title,
-        f"Nothing was taken. Send it again in {seconds} s.",
-        counted="too_many",
-        headers={"Retry-After": str(seconds)},
-    )
-
-
-def _unavailable(title: str, detail: str) -> _Refusal:
-    return _Refusal(
-        HTTPStatus.SERVICE_UNAVAILABLE, title, detail, counted="not_committed", headers={"Retry-After": "5"}
-    )
-
-
-def _answer(status: HTTPStatus, body: Struct, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        msgspec.json.encode(body),
-        status_code=status,
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"} | (headers or {}),
-    )
 
 
 # ---- the path, and how it is documented
@@ -377,59 +286,11 @@ def _router(name: str, receive: Callable[[Request], Awaitable[Response]]) -> API
         status_code=HTTPStatus.ACCEPTED,
         operation_id=f"take_events_{re.sub('[^a-z0-9]', '_', name.lower())}",
         response_class=Response,
-        responses=_RESPONSES,
-        openapi_extra=_REQUEST,
+        responses=RESPONSES,
+        openapi_extra=REQUEST,
     )
     async def take_events(request: Request) -> Response:
         """Events from a sender that signs them. Answered when they are in the journal; resending does no harm."""
         return await receive(request)
 
     return router
-
-
-def _documented(shape: type[Struct], words: str, *headers: str) -> dict[str, Any]:
-    """One answer. FastAPI knows no msgspec shapes, and parts of our own could not be named in its document."""
-    _, parts = msgspec.json.schema_components([shape], ref_template="{name}")
-    schema = parts.pop(shape.__name__)
-    if "errors" in schema["properties"]:
-        schema["properties"]["errors"]["items"] = parts.pop(Fault.__name__)
-    described: dict[str, Any] = {"description": words, "content": {"application/json": {"schema": schema}}}
-    if headers:
-        described["headers"] = {header: {"schema": {"type": "string"}} for header in headers}
-    return described
-
-
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    202: _documented(Taken, "In the journal."),
-    200: _documented(Taken, "All of them were there already."),
-    400: _documented(Problem, "Nothing was taken; lists every event that must be mended."),
-    401: _documented(Problem, "Not signed by a sender we know, or not now.", "WWW-Authenticate"),
-    408: _documented(Problem, "The body took too long."),
-    409: _documented(Problem, "Lists the events whose id was used before with another content; the others were taken."),
-    413: _documented(Problem, f"More than {MOST_BYTES} bytes."),
-    415: _documented(Problem, "Not CloudEvents in structured JSON."),
-    429: _documented(Problem, "Nothing was taken: too many at once.", "Retry-After"),
-    503: _documented(Problem, "Not in the journal, or not yet. Send it again.", "Retry-After"),
-}
-_EVENT: Final = {"type": "object", "description": "CloudEvents 1.0; see docs/events-v1.schema.json."}
-_REQUEST: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            SINGLE: {"schema": _EVENT},
-            BATCH: {"schema": {"type": "array", "maxItems": MOST_EVENTS, "items": _EVENT}},
-        },
-    },
-    "parameters": [
-        {"name": name, "in": "header", "required": True, "description": words, "schema": {"type": "string"}}
-        for name, words in zip(
-            _HEADERS,
-            (
-                "The sender's name: that of its source in the settings.",
-                "Seconds since 1970 by the sender's clock.",
-                "sha256= and the HMAC-SHA-256, in hex, of the timestamp, a full stop and the body.",
-            ),
-            strict=True,
-        )
-    ],
-}

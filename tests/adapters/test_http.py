@@ -26,8 +26,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.http import HttpAdapter, Settings, Translator, build
+from adapters.http.answers import BATCH, SINGLE
 from adapters.http.body import MOST_BYTES
-from adapters.http.intake import BATCH, SINGLE
 from queue_monitor.api import create_app
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.live import Live

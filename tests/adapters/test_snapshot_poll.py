@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.snapshot_poll import MOST_BYTES, Fields, Settings, Translator, build, recorded_pieces
+from adapters.snapshot_poll import Fields, Settings, Translator, build, recorded_pieces
+from adapters.snapshot_poll.translator import MOST_BYTES
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.live import Live
 from queue_monitor.events import QueueSnapshot, SourceConnected

@@ -1,0 +1,90 @@
+"""What a person may set for one switch that only counts, and where the known ones have it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct, structs
+
+
+class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where in an answer things stand: names with dots between, such as `statistic.numberOfCallsInQueue`.
+
+    Several with `|` between: the first that is there. With `+` between: their sum. `queues` leads to the queue, or to
+    the list of them, and is empty when the whole answer is; the others go on from there. `oldest_since` is when the
+    longest wait began, where the switch does not tell it in seconds. What a switch does not tell is left empty.
+    """
+
+    queues: str = ""
+    name: str = ""
+    waiting: str = ""
+    oldest_wait_seconds: str = ""
+    oldest_since: str = ""
+    agents_free: str = ""
+    agents_logged_on: str = ""
+
+
+PRESETS: Final[Mapping[str, Fields]] = {
+    "": Fields(
+        name="name",
+        waiting="waiting",
+        oldest_wait_seconds="oldest_wait_seconds",
+        agents_free="agents_free",
+        agents_logged_on="agents_logged_on",
+    ),
+    "dstny": Fields(
+        name="name",
+        waiting="statistic.numberOfCallsInQueue",
+        agents_free="statistic.numberOfFreeAgents",
+        agents_logged_on="statistic.numberOfLoggedInAgents",
+    ),
+    "finesse": Fields(
+        queues="Update.data.Queue | Queues.Queue | Queue",
+        name="name",
+        waiting="statistics.callsInQueue",
+        oldest_since="statistics.startTimeOfLongestCallInQueue",
+        agents_free="statistics.agentsReady",
+        agents_logged_on=" + ".join(
+            f"statistics.agents{state}"
+            for state in (
+                *("Ready", "NotReady", "TalkingInbound", "TalkingOutbound", "TalkingInternal"),
+                *("WrapUpNotReady", "WrapUpReady"),
+            )
+        ),
+    ),
+    "telia_ace": Fields(),
+}
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One address that is asked every `every_seconds`, and given up after `timeout_seconds`.
+
+    `token` is sent as `Authorization: Bearer …`, or plain in the header named by `token_header`; or `username` and
+    `password` as basic authentication. `preset` (dstny, finesse) knows where things stand in the answer; `fields` says
+    it for another switch, or otherwise. Of telia_ace nothing is known in public: its `fields` come from your contract.
+    Without a preset the names are ours: name, waiting, oldest_wait_seconds, agents_free, agents_logged_on. `queue`
+    names the queue when the answer does not. `ca_file`: the certificates to trust, instead of the machine's.
+    """
+
+    url: str
+    every_seconds: Annotated[float, Meta(ge=1, le=300)] = 10.0
+    timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    preset: str = ""
+    fields: Fields = Fields()
+    queue: str = ""
+    token: str = ""
+    token_header: str = ""
+    username: str = ""
+    password: str = ""
+    ca_file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(filter(None, PRESETS))}, or left out")
+        if self.token and self.username:
+            raise ValueError("either token or username, not both")
+
+    @property
+    def paths(self) -> Fields:
+        """The preset's fields, and in their place those that are set."""
+        own = {name: path for name, path in structs.asdict(self.fields).items() if path}
+        return structs.replace(PRESETS[self.preset], **own)

@@ -1,0 +1,252 @@
+"""From the answers of a switch to the counters of its queues. No I/O and no clock."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from xml.etree import ElementTree
+
+from adapters.snapshot_poll.settings import Fields, Settings
+from queue_monitor.events import Event, QueueSnapshot, SourceConnected, TimeBasis, event_id
+from queue_monitor.ports import Connection, Rejected
+
+MOST_BYTES: Final = 1 << 20
+LONGEST_WAIT: Final = timedelta(hours=24)
+"""Who is said to have waited longer has not: a clock or a unit is wrong."""
+
+_LARGEST: Final = 100_000
+_LONGEST_NAME: Final = 200
+_AT: Final = re.compile(rb"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) ")
+
+
+class _Unreadable(Exception):
+    """What is wrong with an answer: `reason` is a stable word, the message names the path."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Translator:
+    """Answers to the counters they hold: one a line, with when it came before it where a recording says so."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._paths = settings.paths
+        self._asked_for = (settings.fields.agents_free, settings.fields.agents_logged_on)
+        self._queue = settings.queue
+        self._precision_ms = round(settings.every_seconds * 1000)
+        self._rest = bytearray()
+        self._overlong = False
+        self._connected = False
+
+    def feed(self, raw: bytes, received_at: datetime) -> Iterator[Event | Rejected]:
+        *ended, rest = raw.split(b"\n")
+        for piece in ended:
+            self._take(piece)
+            yield from self._finish(received_at)
+        self._take(rest)
+
+    def flush(self, now: datetime) -> Iterator[Event | Rejected]:
+        return iter(())
+
+    def close(self, now: datetime) -> Iterator[Event | Rejected]:
+        yield from self._finish(now)
+
+    def _take(self, piece: bytes) -> None:
+        self._overlong = self._overlong or len(self._rest) + len(piece) > MOST_BYTES
+        self._rest = bytearray() if self._overlong else self._rest + piece
+
+    def _finish(self, received_at: datetime) -> Iterator[Event | Rejected]:
+        answer, self._rest = bytes(self._rest).strip(), bytearray()
+        overlong, self._overlong = self._overlong, False
+        if overlong:
+            yield self._rejected(_Unreadable("too_large", f"longer than {MOST_BYTES} bytes"))
+        elif answer:
+            at, answer = _recorded_at(answer)
+            yield from self._answer(answer, at or received_at)
+
+    def _answer(self, answer: bytes, at: datetime) -> Iterator[Event | Rejected]:
+        try:
+            queues = _queues(_parsed(answer), self._paths.queues)
+        except _Unreadable as error:
+            yield self._rejected(error)
+            return
+        if not self._connected:
+            self._connected = True
+            yield SourceConnected(id=self._id("source.connected", at), reason="it answers", **self._common(at))
+        for place, queue in enumerate(queues):
+            try:
+                yield self._snapshot(queue, at)
+                _require(queue, self._asked_for)
+            except _Unreadable as error:
+                yield self._rejected(error, f"queue {place}: " if len(queues) > 1 else "")
+
+    def _snapshot(self, queue: object, at: datetime) -> Event:
+        paths = self._paths
+        name = self._queue or _text(queue, paths.name)
+        waiting = _count(queue, paths.waiting)
+        if waiting is None:
+            raise _Unreadable("no_count", f"{paths.waiting or 'waiting'}: not set in fields, or not told")
+        told = {
+            "waiting": waiting,
+            "oldest_wait_seconds": _oldest(queue, paths, at) if waiting else None,
+            "agents_free": _count(queue, paths.agents_free),
+            "agents_logged_on": _count(queue, paths.agents_logged_on),
+        }
+        return QueueSnapshot(
+            id=self._id("queue.snapshot", name, at),
+            queue=name,
+            as_of=at,
+            counters={key: str(number) for key, number in told.items() if number is not None},
+            complete=False,
+            **self._common(at),
+        )
+
+    def _common(self, at: datetime) -> dict[str, Any]:
+        return {
+            "source": self._connection.source,
+            "switch": self._connection.switch,
+            "epoch": self._connection.epoch,
+            "observed_at": at,
+            "time_basis": TimeBasis.MONITOR,
+            "time_precision_ms": self._precision_ms,
+        }
+
+    def _id(self, kind: str, *key: object) -> str:
+        return event_id(self._connection.source, kind, self._connection.epoch, *key)
+
+    def _rejected(self, error: _Unreadable, where: str = "") -> Rejected:
+        return Rejected(source=self._connection.source, reason=error.reason, detail=f"{where}{error}")
+
+
+def _recorded_at(answer: bytes) -> tuple[datetime | None, bytes]:
+    """The time that a recording has before an answer, which itself begins with {, [ or <."""
+    if stamp := _AT.match(answer):
+        try:
+            return datetime.fromisoformat(stamp[1].decode()).astimezone(UTC), answer[stamp.end() :]
+        except (ValueError, OverflowError):
+            pass
+    return None, answer
+
+
+def _parsed(answer: bytes) -> object:
+    if answer.startswith(b"<"):
+        return _parsed_xml(answer)
+    try:
+        return json.loads(answer)
+    except (ValueError, RecursionError) as error:
+        raise _Unreadable("not_json", "the answer is neither JSON nor XML") from error
+
+
+def _parsed_xml(answer: bytes) -> object:
+    """Elements by name; one that stands several times is a list. No document type: it could blow up what it names."""
+    if b"<!DOCTYPE" in answer or b"\x00" in answer:
+        raise _Unreadable("not_xml", "the answer has a document type, or is not in UTF-8, which is not read")
+    try:
+        root = ElementTree.fromstring(answer)  # its size is bounded, and without a document type there are no entities
+        return {_tag(root): _element(root)}
+    except (ElementTree.ParseError, RecursionError, ValueError, LookupError) as error:
+        raise _Unreadable("not_xml", "the answer begins as XML and is none") from error
+
+
+def _element(element: ElementTree.Element) -> object:
+    if not len(element):
+        return (element.text or "").strip()
+    found: dict[str, Any] = {}
+    for child in element:
+        content = _element(child)
+        known = found.get(_tag(child))
+        if known is None:
+            found[_tag(child)] = content
+        else:
+            found[_tag(child)] = [*known, content] if isinstance(known, list) else [known, content]
+    return found
+
+
+def _tag(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _queues(answer: object, path: str) -> list[object]:
+    found = _at(answer, path) if path else answer
+    if found is None:
+        raise _Unreadable("no_queues", f"{path}: not there")
+    return found if isinstance(found, list) else [found]
+
+
+def _at(value: object, path: str) -> object:
+    """What stands at the first of the paths that lead anywhere; None when none does."""
+    for way in path.split("|"):
+        here = value
+        for name in filter(None, way.strip().split(".")):
+            if isinstance(here, list) and name.isdecimal():
+                here = here[int(name)] if int(name) < len(here) else None
+            else:
+                here = here.get(name) if isinstance(here, dict) else None
+        if here is not None:
+            return here
+    return None
+
+
+def _text(value: object, path: str) -> str:
+    found = _at(value, path) if path else None
+    if not isinstance(found, str) or not found.strip() or len(found) > _LONGEST_NAME or not found.isprintable():
+        raise _Unreadable("no_name", f"{path or 'name'}: no name of a queue; set queue, or fields.name")
+    return found.strip()
+
+
+def _count(value: object, paths: str) -> int | None:
+    """A whole number, or the sum of several; None where nothing is said. Below 0 a switch means that it knows none."""
+    total = None
+    for path in filter(None, map(str.strip, paths.split("+"))):
+        found = _at(value, path)
+        if found is None or found == "":
+            continue
+        number = _number(found, path)
+        if number >= 0:
+            total = (total or 0) + round(number)
+    return total
+
+
+def _require(queue: object, settings: Iterable[str]) -> None:
+    """What a person asked for by a path of his own, and is not there, is told."""
+    for path in (part.strip() for paths in settings for part in paths.split("+")):
+        if path and _at(queue, path) is None:
+            raise _Unreadable("no_field", f"{path}: not there")
+
+
+def _number(found: object, path: str) -> float:
+    try:
+        if isinstance(found, bool) or not isinstance(found, int | float | str):
+            raise TypeError
+        number = float(found)
+        if not abs(number) <= _LARGEST:
+            raise ValueError
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _Unreadable("bad_number", f"{path}: not a number, or one that cannot be") from error
+    return number
+
+
+def _oldest(queue: object, paths: Fields, at: datetime) -> int | None:
+    """The longest wait in whole seconds, as the switch tells it or from when it began; a future start is 0."""
+    if paths.oldest_wait_seconds:
+        return _count(queue, paths.oldest_wait_seconds)
+    since = _at(queue, paths.oldest_since) if paths.oldest_since else None
+    if since in (None, "", "-1", -1):
+        return None
+    try:
+        began = datetime.fromisoformat(str(since))
+        waited = at - (began if began.tzinfo else began.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
+        raise _Unreadable("bad_time", f"{paths.oldest_since}: not a time") from error
+    if waited > LONGEST_WAIT:
+        raise _Unreadable("bad_time", f"{paths.oldest_since}: longer ago than {LONGEST_WAIT}")
+    return max(0, int(waited.total_seconds()))
+
+
+def recorded_pieces(data: bytes) -> Iterator[tuple[bytes, datetime | None]]:
+    """Cut a recording into its answers, each with the time before it, if there is one."""
+    for line in data.splitlines(keepends=True):
+        yield line, _recorded_at(line)[0]
