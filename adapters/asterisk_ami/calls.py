@@ -320,11 +320,15 @@ class Calls:
         leg.asked, leg.refused = message.get("AppData", "").partition(",")[0], False
 
     def hanging_up(self, unique: str, *, softly: bool) -> None:
-        """Someone asked for the end of a channel. From the caller's own side it is a HangupRequest."""
+        """Someone asked for the end of a channel. From the caller's own side it is a HangupRequest.
+
+        The first word counts: when a restart cuts both halves of a `Local` channel, the far half's end comes to the
+        caller's half as a HangupRequest, but after the SoftHangupRequest.
+        """
         if (leg := self._legs.get(unique)) and leg.waiting:
             if softly:
                 leg.softly = True
-            else:
+            elif not leg.softly:
                 leg.requested = True
 
     def hung_up(self, unique: str, stamp: Stamp) -> None:

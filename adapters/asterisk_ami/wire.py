@@ -7,6 +7,7 @@ So there is one function that can write to the socket, and it knows the few harm
 import asyncio
 import hashlib
 import os
+import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
@@ -69,9 +70,12 @@ class AsteriskAmiAdapter:
                 await session.open()
                 await session.log_in(secret)
         except TimeoutError as error:
-            raise AdapterError(f"{session.place} did not answer in {self._settings.connect_seconds:g} s") from error
+            waited = f"{self._settings.connect_seconds:g} s"
+            raise AdapterError(
+                f"{session.place} did not answer in {waited}: see host, port and tls, and its manager.conf"
+            ) from error
         except OSError as error:
-            raise AdapterError(f"{session.place} cannot be reached: {error.strerror or error}") from error
+            raise AdapterError(f"{session.place} {_why_not(error)}") from error
 
 
 class _Session:
@@ -90,7 +94,7 @@ class _Session:
         self._asked = False
 
     async def open(self) -> None:
-        context = ssl.create_default_context(cafile=self._settings.tls_ca or None) if self._settings.tls else None
+        context = _tls(self._settings) if self._settings.tls else None
         self._reader, self._writer = await asyncio.open_connection(
             self._settings.host, self._settings.port, ssl=context
         )
@@ -120,8 +124,8 @@ class _Session:
             answer = await self._answer_to(self.send("Login", Username=username, Secret=secret))
         if answer.get("Response") != "Success":
             raise AdapterError(
-                f"{self.place} refused the account {username!r}: its name or secret is wrong, or its permit/deny list "
-                "leaves this machine out. See manager.conf there.",
+                f"{self.place} refused the account {username!r}: username or secret is wrong, or the account's "
+                "permit/deny list leaves this machine out. See manager.conf there.",
                 permanent=True,
             )
         self._began = self._clock.monotonic()
@@ -132,12 +136,18 @@ class _Session:
         heard = b""
         while True:
             piece = await self._read()
-            if not piece:
-                raise AdapterError(f"{self.place} closed the connection at login")
+            begun = not action_id.endswith("-1") or heard.startswith(_BANNER)
+            if not piece and (begun or not heard):
+                raise AdapterError(
+                    f"{self.place} closed the connection at login: see host, port and tls here, and permit there"
+                )
             self._arrivals.put_nowait((piece, self._clock.now()))
             heard += piece
-            if action_id.endswith("-1") and len(heard) >= len(_BANNER) and not heard.startswith(_BANNER):
-                raise AdapterError(f"{self.place} answers, but is no Asterisk manager interface", permanent=True)
+            if not begun and (not piece or len(heard) >= len(_BANNER)) and not heard.startswith(_BANNER):
+                raise AdapterError(
+                    f"{self.place} answers, but is no Asterisk manager interface: see host, port and tls",
+                    permanent=True,
+                )
             for block in heard.split(b"\r\n\r\n")[:-1]:
                 if wanted in block + b"\r\n":
                     return headers(block[block.find(b"Response:") :])
@@ -199,6 +209,31 @@ class _Session:
         self._writer.close()
         with suppress(OSError, ssl.SSLError):
             await self._writer.wait_closed()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.tls_ca or None)
+    except OSError as error:
+        why = error.strerror or "it holds no certificate"
+        raise AdapterError(f"tls_ca: {settings.tls_ca} cannot be used: {why}", permanent=True) from error
+
+
+def _why_not(error: OSError) -> str:
+    """What stood in the way of a connection, and which setting to look at."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"has a certificate that does not hold ({error.verify_message}): renew it there, or set tls_ca here"
+        case ssl.SSLError():
+            return f"does not speak TLS on that port ({error.reason}): set tls = false, or port to its TLS port"
+        case socket.gaierror():
+            return f"cannot be reached: no machine of that name is known ({error.strerror}); see host"
+        case ConnectionRefusedError():
+            return (
+                "cannot be reached: nobody listens there; see host and port here, enabled and bindaddr in manager.conf"
+            )
+        case _:
+            return f"cannot be reached: {error.strerror or error}; see host and port"
 
 
 def _secret(settings: Settings) -> str:
