@@ -1,0 +1,518 @@
+"""The callers: calls by their changing ids, their stays in queues, and the phones that ring for them.
+
+The same thing is told once by every device that is monitored: what is known already is told no more. A new call id
+after a transfer leads back to the old call. Callers' own devices are numbers: they are compared here and never told.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+from xml.etree.ElementTree import Element
+
+from adapters.csta3.messages import child, children, connection, device, text, whole
+from adapters.csta3.settings import Settings
+from adapters.csta3.stamp import Stamp
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    CallLeft,
+    CallMoved,
+    CallRefused,
+    CallRingEnded,
+    CallRinging,
+    CallTransferred,
+    EndedBy,
+    EntryReason,
+    Event,
+    LeftOutcome,
+    OutcomeBasis,
+    RefusalReason,
+    RingResult,
+    TransferKind,
+    TransferTarget,
+    milliseconds,
+)
+
+_ENTERING: Final = "enteringDistribution"
+_ON_THE_WAY: Final = frozenset(("distributed", "distributionDelay"))
+_RINGS: Final = {
+    "callForwardNoAnswer": RingResult.NO_ANSWER,
+    "noAnswer": RingResult.NO_ANSWER,
+    "callNotAnswered": RingResult.NO_ANSWER,
+    "callForwardBusy": RingResult.BUSY,
+    "busy": RingResult.BUSY,
+    "busyOverflow": RingResult.BUSY,
+    "doNotDisturb": RingResult.REJECTED,
+    "callForwardImmediate": RingResult.REJECTED,
+    "redirected": RingResult.REJECTED,
+    "callCancelled": RingResult.CANCELLED,
+    "normalClearing": RingResult.CANCELLED,
+    "callPickup": RingResult.CANCELLED,
+    "destNotObtainable": RingResult.FAILED,
+    "destOutOfOrder": RingResult.FAILED,
+    "resourcesNotAvailable": RingResult.FAILED,
+}
+_REFUSALS: Final = {
+    "busy": RefusalReason.FULL,
+    "busyOverflow": RefusalReason.FULL,
+    "resourcesNotAvailable": RefusalReason.FULL,
+    "noAvailableAgents": RefusalReason.NO_AGENTS,
+    "blocked": RefusalReason.CLOSED,
+    "doNotDisturb": RefusalReason.CLOSED,
+}
+_LONGEST_RING: Final = timedelta(minutes=3)
+_UNIQUE: Final = 16
+"""A call id as long as this is never used again; a short one may be, within the hour."""
+
+_MOST_CALLS: Final = 50_000
+"""A call goes when it is cleared. Where that is never told, the oldest go beyond this many."""
+
+
+@dataclass(slots=True, eq=False)
+class Ring:
+    ring_id: str
+    agent: str
+    began: Stamp
+    seen_by: set[str]
+    ended: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    visit_id: str
+    native: str
+    queue: str
+    pilot: str
+    call: "Call"
+    known: Stamp
+    seen_by: set[str]
+    rings: dict[str, Ring] = field(default_factory=dict)
+    turns: dict[str, int] = field(default_factory=dict)
+    position: int | None = None
+    sent_on: Stamp | None = None
+    agent: str = ""
+    answered: bool = False
+    over: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return not self.answered and not self.over
+
+    def underway(self, now: Stamp) -> bool:
+        """Whether it has left the queue's device for a phone: still waiting, but not there. Not for longer than a ring
+        may last, lest a lost message keep it for ever.
+        """
+        begun = [ring.began for ring in self.rings.values() if not ring.ended]
+        begun += [self.sent_on] if self.sent_on else []
+        return any(now.observed_at - stamp.observed_at < _LONGEST_RING for stamp in begun)
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One person's call, under whatever ids: `root` is the first."""
+
+    root: str
+    contact: str = ""
+    caller: str = ""
+    visits: list[Visit] = field(default_factory=list)
+    transferred_from: Visit | None = None
+
+    @property
+    def visit(self) -> Visit | None:
+        return self.visits[-1] if self.visits else None
+
+    @property
+    def open(self) -> bool:
+        return any(not visit.over for visit in self.visits)
+
+
+class Calls:
+    """Every call of one connection that is still of interest."""
+
+    def __init__(self, switch: str, settings: Settings, emit: Callable[[Event], None]) -> None:
+        self._switch = switch
+        self._pilots = settings.pilots
+        self._agents = settings.agent_names
+        self._emit = emit
+        self._calls: OrderedDict[str, Call] = OrderedDict()
+        self._turns: OrderedDict[str, int] = OrderedDict()
+
+    @property
+    def remembered(self) -> int:
+        return len(self._calls)
+
+    # What the switch says. Each gives False if the message lacks what it must have.
+
+    def delivered(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        call_id, place = connection(message, "connection")
+        place = place or device(message, "alertingDevice")
+        if not call_id or not place:
+            return False
+        if place in self._pilots or (not self._pilots and text(message, "cause") == _ENTERING):
+            self._enter(message, call_id, place, monitor, stamp)
+        elif visit := self._visit_at(message, call_id, place, monitor, stamp):
+            self._ring(visit, place, monitor, stamp)
+        return True
+
+    def queued(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        call_id, place = connection(message, "queuedConnection")
+        queue = device(message, "queue") or place
+        if not call_id or not queue:
+            return False
+        if queue in self._pilots or not self._pilots:
+            self._enter(message, call_id, queue, monitor, stamp)
+        return True
+
+    def established(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        call_id, place = connection(message, "establishedConnection")
+        place = device(message, "answeringDevice") or place
+        if not call_id or not place:
+            return False
+        visit = self._visit_at(message, call_id, place, monitor, stamp)
+        if visit is None or not visit.waits:
+            return True
+        ring = visit.rings.get(place)
+        ring_ms = milliseconds(stamp.observed_at - ring.began.observed_at) if ring and not ring.ended else None
+        if ring and not ring.ended:
+            self._end_ring(visit, ring, RingResult.ANSWERED, stamp)
+        self._cancel_rings(visit, stamp)
+        visit.answered, visit.agent = True, place
+        self._emit(
+            CallAnswered(
+                **stamp.envelope("call.answered", visit.native),
+                **self._placed(visit),
+                agent_id=self._agent_id(place),
+                ring_id=ring.ring_id if ring else None,
+                ring_ms=ring_ms,
+            )
+        )
+        return True
+
+    def diverted(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        """A call goes away from a device: out of the queue, on to an agent, or on from an agent who does not answer."""
+        call_id, place = connection(message, "connection")
+        place = device(message, "divertingDevice") or place
+        if not call_id or not place:
+            return False
+        visit, cause = self._open_visit(call_id), text(message, "cause")
+        if visit is None or not visit.waits:
+            return True
+        to = device(message, "newDestination")
+        if place != visit.pilot:
+            self._stop_ring(visit, place, cause, stamp)
+            visit.sent_on = stamp if to in self._agents else None
+            return True
+        if cause in _ON_THE_WAY or to in self._agents:
+            visit.sent_on = stamp
+            return True
+        outcome = LeftOutcome.OVERFLOW if to in self._pilots or cause == "overflow" else LeftOutcome.TRANSFERRED_OUT
+        basis = OutcomeBasis.STATED if cause or to in self._pilots else OutcomeBasis.INFERRED
+        self._leave(visit, outcome, basis, cause, stamp, self._pilots.get(to))
+        return True
+
+    def cleared(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        """One party's connection is gone."""
+        call_id, place = connection(message, "droppedConnection")
+        if not call_id:
+            return False
+        call, visit = self._calls.get(call_id), self._open_visit(call_id)
+        if call is None or visit is None:
+            return True
+        by, cause = device(message, "releasingDevice"), text(message, "cause")
+        if visit.answered:
+            if not place or place in (visit.agent, call.caller) or by == visit.agent:
+                who = EndedBy.AGENT if by == visit.agent else EndedBy.CALLER if by == call.caller else EndedBy.UNKNOWN
+                self._complete(visit, who if by else EndedBy.UNKNOWN, stamp)
+        elif by and by == call.caller:
+            self._leave(visit, LeftOutcome.ABANDONED, OutcomeBasis.STATED, cause, stamp)
+        elif place and place == call.caller:
+            self._leave(visit, LeftOutcome.ABANDONED, OutcomeBasis.INFERRED, cause, stamp)
+        elif place in visit.rings:
+            self._stop_ring(visit, place, cause, stamp)
+        elif place == visit.pilot and cause not in _ON_THE_WAY and not visit.underway(stamp):
+            # The queue let go, or does not say who did.
+            outcome = LeftOutcome.SYSTEM if by == visit.pilot else LeftOutcome.ABANDONED
+            self._leave(visit, outcome, OutcomeBasis.INFERRED, cause, stamp)
+        return True
+
+    def call_cleared(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        """The whole call is gone: what was open of it is over."""
+        call_id = text(message, "clearedCall", "callID")
+        if not call_id:
+            return False
+        if visit := self._open_visit(call_id):
+            if visit.answered:
+                self._complete(visit, EndedBy.UNKNOWN, stamp)
+            else:
+                self._leave(visit, LeftOutcome.ABANDONED, OutcomeBasis.INFERRED, text(message, "cause"), stamp)
+        return True
+
+    def failed(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        call_id, place = connection(message, "failedConnection")
+        place = device(message, "failingDevice") or place
+        if not call_id or not place:
+            return False
+        visit, cause = self._open_visit(call_id), text(message, "cause")
+        if visit and visit.waits and place in visit.rings:
+            self._stop_ring(visit, place, cause, stamp)
+        elif visit and visit.waits and place == visit.pilot:
+            self._leave(visit, LeftOutcome.SYSTEM, OutcomeBasis.INFERRED, cause, stamp)
+        elif place in self._pilots and call_id not in self._calls:
+            call = self._call(message, call_id)
+            self._emit(
+                CallRefused(
+                    **stamp.envelope("call.refused", call.root, place),
+                    contact_id=self._id(call.contact or call.root),
+                    queue=self._pilots[place],
+                    reason=_REFUSALS.get(cause, RefusalReason.UNKNOWN),
+                    leg_id=self._id(call.root),
+                )
+            )
+        return True
+
+    def transferred(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        """Two calls became one with a new id. The caller is in the first; the second may be waiting in a queue."""
+        first, second = text(message, "primaryOldCall", "callID"), text(message, "secondaryOldCall", "callID")
+        if not first:
+            return False
+        told = self._calls.get(first)
+        visit = self._open_visit(first)
+        to = device(message, "transferredToDevice")
+        if visit and visit.answered:
+            blind = text(message, "cause") == "singleStepTransfer"
+            target = TransferTarget(
+                queue=self._pilots.get(to), agent_id=self._agent_id(to) if to in self._agents else None
+            )
+            self._emit(
+                CallTransferred(
+                    **stamp.envelope("call.transferred", visit.native),
+                    visit_id=visit.visit_id,
+                    kind=TransferKind.BLIND if blind else TransferKind.ATTENDED,
+                    to=target,
+                    agent_id=self._agent_id(visit.agent),
+                )
+            )
+            self._complete(visit, EndedBy.TRANSFER, stamp)
+            visit.call.transferred_from = visit
+        self._join(message, told, self._calls.get(second))
+        return True
+
+    def conferenced(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+        """A third party came in: a new id, and nothing else that matters here."""
+        first, second = text(message, "primaryOldCall", "callID"), text(message, "secondaryOldCall", "callID")
+        self._join(message, self._calls.get(first), self._calls.get(second))
+        return bool(first)
+
+    # What a snapshot asks
+
+    def listed(self, call_id: str, pilot: str) -> tuple[str, str, str | None]:
+        """A call that a snapshot shows in a queue: its leg, its contact, and its visit if that is known."""
+        call = self._calls.get(call_id)
+        root = call.root if call else call_id
+        visit = self._open_visit(call_id)
+        known = visit.visit_id if visit and visit.pilot == pilot and visit.waits else None
+        if known is None and len(call_id) >= _UNIQUE:
+            known = self._id(f"{call_id}@{pilot}")
+        return self._id(root), self._id(call.contact or root if call else root), known
+
+    def on_the_way(self, pilot: str, asked: Stamp) -> list[Visit]:
+        """Those of a queue that a snapshot of its device need not show: at a phone, or come since it was asked for."""
+        return [
+            visit
+            for call in dict.fromkeys(self._calls.values())
+            if (visit := call.visit) and visit.waits and visit.pilot == pilot
+            if visit.underway(asked) or visit.known.offset > asked.offset
+        ]
+
+    def keep_only(self, pilot: str, legs: set[str]) -> None:
+        """Whoever a complete snapshot leaves out, and is on no way, is gone; nobody saw how."""
+        for call_id, call in list(self._calls.items()):
+            visit = call.visit
+            if visit and visit.waits and visit.pilot == pilot and self._id(call.root) not in legs:
+                del self._calls[call_id]
+
+    # Inside
+
+    def _id(self, native: str) -> str:
+        return f"{self._switch}:{native}"
+
+    def _agent_id(self, place: str) -> str:
+        return self._id(self._agents.get(place, place))
+
+    def _placed(self, visit: Visit) -> dict[str, Any]:
+        """Where the visit belongs, for those who did not see it begin."""
+        return {
+            "visit_id": visit.visit_id,
+            "queue": visit.queue,
+            "leg_id": self._id(visit.call.root),
+            "contact_id": self._id(visit.call.contact or visit.call.root),
+        }
+
+    def _call(self, message: Element, call_id: str) -> Call:
+        call = self._calls.get(call_id)
+        if call is None:
+            call = self._calls[call_id] = Call(call_id)
+            while len(self._calls) > _MOST_CALLS:
+                self._calls.popitem(last=False)
+        call.contact = call.contact or text(message, "callLinkageData", "globalCallData", "globalCallLinkageID")
+        call.caller = call.caller or device(message, "callingDevice")
+        return call
+
+    def _open_visit(self, call_id: str) -> Visit | None:
+        call = self._calls.get(call_id)
+        visit = call.visit if call else None
+        return visit if visit and not visit.over else None
+
+    def _enter(self, message: Element, call_id: str, pilot: str, monitor: str, stamp: Stamp) -> None:
+        call = self._call(message, call_id)
+        visit, position = call.visit, whole(message, "callsInFront")
+        position = None if position is None else position + 1
+        if visit and visit.pilot == pilot and (visit.waits or monitor not in visit.seen_by):
+            # Told already: as an arrival before it was queued, after a phone was not answered, by another device.
+            visit.seen_by.add(monitor)
+            if visit.waits and position is not None and position != visit.position:
+                visit.position = position
+                moved = stamp.envelope("call.moved", visit.native)
+                self._emit(CallMoved(**moved, visit_id=visit.visit_id, position=position))
+            return
+        if visit and visit.waits:
+            self._leave(visit, LeftOutcome.OVERFLOW, OutcomeBasis.INFERRED, "", stamp, self._pilots.get(pilot, pilot))
+        elif visit and not visit.over:
+            self._complete(visit, EndedBy.UNKNOWN, stamp)
+        before, call.transferred_from = call.transferred_from, None
+        visit = self._open(call, call_id, pilot, monitor, stamp)
+        visit.position = position
+        self._emit(
+            CallEntered(
+                **stamp.envelope("call.entered", visit.native),
+                **self._placed(visit),
+                position=position,
+                depth_reported=whole(message, "numberQueued"),
+                entry_reason=EntryReason.TRANSFER if before else EntryReason.UNKNOWN,
+                prev_visit_id=before.visit_id if before else None,
+            )
+        )
+
+    def _open(self, call: Call, call_id: str, pilot: str, monitor: str, stamp: Stamp) -> Visit:
+        native = f"{call_id}@{pilot}"
+        if len(call_id) < _UNIQUE:
+            native += f"@{stamp.milliseconds}"
+        turn = self._turns[native] = self._turns.get(native, 0) + 1
+        while len(self._turns) > _MOST_CALLS:
+            self._turns.popitem(last=False)
+        native += f".{turn}" if turn > 1 else ""
+        visit = Visit(self._id(native), native, self._pilots.get(pilot, pilot), pilot, call, stamp, {monitor})
+        call.visits = [*call.visits[-8:], visit]
+        return visit
+
+    def _visit_at(self, message: Element, call_id: str, place: str, monitor: str, stamp: Stamp) -> Visit | None:
+        """The visit for which a phone rings or was answered; one that began unseen is known by where it came from."""
+        call = self._calls.get(call_id)
+        if place in self._pilots or (self._agents and place not in self._agents):
+            return None
+        if call and call.visit:
+            return call.visit if not call.visit.over and place != call.caller else None
+        came_from = (device(message, "lastRedirectionDevice"), device(message, "calledDevice"))
+        pilot = next((one for one in came_from if one in self._pilots), None)
+        if pilot is None or place == device(message, "callingDevice"):
+            return None
+        return self._open(self._call(message, call_id), call_id, pilot, monitor, stamp)
+
+    def _ring(self, visit: Visit, place: str, monitor: str, stamp: Stamp) -> None:
+        ring = visit.rings.get(place)
+        if not visit.waits:
+            return
+        if ring and (not ring.ended or monitor not in ring.seen_by):
+            ring.seen_by.add(monitor)
+            return
+        turn = visit.turns[place] = visit.turns.get(place, 0) + 1
+        native = f"{visit.native}/{self._agents.get(place, place)}" + (f".{turn}" if turn > 1 else "")
+        visit.rings[place] = ring = Ring(self._id(native), place, stamp, {monitor})
+        self._emit(
+            CallRinging(
+                **stamp.envelope("call.ringing", native),
+                **self._placed(visit),
+                ring_id=ring.ring_id,
+                agent_id=self._agent_id(place),
+            )
+        )
+
+    def _stop_ring(self, visit: Visit, place: str, cause: str, stamp: Stamp) -> None:
+        ring = visit.rings.get(place)
+        if ring and not ring.ended:
+            self._end_ring(visit, ring, _RINGS.get(cause, RingResult.UNKNOWN), stamp, cause)
+
+    def _end_ring(self, visit: Visit, ring: Ring, result: RingResult, stamp: Stamp, cause: str = "") -> None:
+        ring.ended = True
+        self._emit(
+            CallRingEnded(
+                **stamp.envelope("call.ring_ended", ring.ring_id),
+                ring_id=ring.ring_id,
+                result=result,
+                visit_id=visit.visit_id,
+                agent_id=self._agent_id(ring.agent),
+                ring_ms=max(0, milliseconds(stamp.observed_at - ring.began.observed_at)),
+                cause_raw=cause if cause.isalnum() else None,
+            )
+        )
+
+    def _cancel_rings(self, visit: Visit, stamp: Stamp) -> None:
+        for ring in visit.rings.values():
+            if not ring.ended:
+                self._end_ring(visit, ring, RingResult.CANCELLED, stamp)
+
+    def _leave(
+        self,
+        visit: Visit,
+        outcome: LeftOutcome,
+        basis: OutcomeBasis,
+        cause: str,
+        stamp: Stamp,
+        next_queue: str | None = None,
+    ) -> None:
+        self._cancel_rings(visit, stamp)
+        visit.over = True
+        self._emit(
+            CallLeft(
+                **stamp.envelope("call.left", visit.native),
+                **self._placed(visit),
+                outcome=outcome,
+                outcome_basis=basis,
+                next_queue=next_queue,
+                reason_raw=cause if cause.isalnum() else None,
+            )
+        )
+
+    def _complete(self, visit: Visit, ended_by: EndedBy, stamp: Stamp) -> None:
+        visit.over = True
+        self._emit(
+            CallCompleted(
+                **stamp.envelope("call.completed", visit.native),
+                **self._placed(visit),
+                ended_by=ended_by,
+                agent_id=self._agent_id(visit.agent) if visit.agent else None,
+            )
+        )
+
+    def _join(self, message: Element, first: Call | None, second: Call | None) -> None:
+        """Both old ids and the new one lead to one call: the one still waiting, else the caller's."""
+        if second and second is not first and second.visit and second.visit.waits:
+            if first:
+                # Now it is the caller who waits there, no longer the agent who asked.
+                second.caller, second.transferred_from = first.caller, first.transferred_from
+            joined: Call | None = second
+        else:
+            joined = first or second
+        if joined is None:
+            return
+        listed = child(message, "transferredConnections")
+        listed = listed if listed is not None else child(message, "conferenceConnections")
+        for item in children(listed, "connectionListItem"):
+            call_id = text(item, "newConnection", "callID")
+            known = self._calls.get(call_id)
+            # Already in a queue under its new id, which was told first: it stays where it was told.
+            if call_id and not (known and known.open):
+                self._calls[call_id] = joined

@@ -1,0 +1,34 @@
+"""What a person may set for one CSTA link."""
+
+from msgspec import Struct
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One exchange's CSTA III link. It is licensed and opened to this machine by whoever runs the exchange.
+
+    `pilots` are the queues' own devices (hunt group, ACD group, pilot number) and what each queue is called. `agents`
+    are the extensions that answer, by number or with a name for each; when given, nobody else's answer counts, so that
+    an announcement is no answer. `session_seconds` is for how long a session is asked for; 0 where the exchange knows
+    none. `username` and `password` are for exchanges that want them with it; `password_env` names an environment
+    variable, so that the password need not stand in a file. `edition` is the edition of ECMA-323, `ed2` to `ed5`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1040
+    pilots: dict[str, str] = {}
+    agents: dict[str, str] | list[str] = {}
+    tls: bool = False
+    tls_ca: str = ""
+    username: str = ""
+    password: str = ""
+    password_env: str = ""
+    edition: str = "ed4"
+    session_seconds: int = 600
+    connect_seconds: float = 10.0
+    heartbeat_seconds: float = 30.0
+    snapshot_seconds: float = 45.0
+
+    @property
+    def agent_names(self) -> dict[str, str]:
+        """The name of each agent by extension; the extension where none is given."""
+        return self.agents if isinstance(self.agents, dict) else {extension: extension for extension in self.agents}
