@@ -24,7 +24,9 @@ from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
 from queue_monitor.core import swedish_days
 from queue_monitor.core.calendar import Calendar, Closure, DayHours, Stretch
+from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live, Rules
+from queue_monitor.core.windows import Calendars
 from queue_monitor.model import Access
 from queue_monitor.ports import Adapter, Clock, Connection, Store, Translator
 from queue_monitor.replay import Pieces, Recording
@@ -162,6 +164,12 @@ def days_to_confirm(config: Config, first: date) -> list[tuple[date, str]]:
     return _calendar(config, config.hours).days_to_confirm(first, first + timedelta(days=365))
 
 
+def live_of(config: Config) -> Live:
+    """The live state by these rules, with the forecast that watches it."""
+    rules = rules_of(config)
+    return Live(rules, Foresight(rules.target, Calendars(rules.calendar, rules.calendars)))
+
+
 # ---- the service
 
 
@@ -198,7 +206,7 @@ def bootstrap(
 ) -> Service:
     """Put the machine together; a test hands in its own clock, store or adapters by the same names."""
     clock = clock or clock_of(config)
-    live = live or Live(rules_of(config))
+    live = live or live_of(config)
     pipeline = Pipeline(live, clock, store, Spill(Path(config.store.spill)) if store is not None else None)
     supervisors, routers = [], []
     for source in config.sources if sources is None else sources:

@@ -313,6 +313,9 @@ class StatusReason(StrEnum):
 
     WITHIN_TARGET = "within_target"
     UNDER_TARGET_SO_FAR = "under_target_so_far"
+    EXPECTED_WITHIN = "expected_within"
+    LIKELY_MISSED = "likely_missed"
+    CANNOT_BE_REACHED = "cannot_be_reached"
     MANY_REFUSED = "many_refused"
     PERIOD_LOST = "period_lost"
     NO_CALLS = "no_calls"
@@ -335,7 +338,9 @@ class QueueNow(Struct, frozen=True, kw_only=True):
 
     `expected_wait_seconds` is what the next caller should expect, None when it cannot be said. `label` is what people
     are shown. `counted` is how many wait in those queues of which the switch lists nobody and only says how many; None
-    when there is no such queue. `day_hours`: today's first opening and last closing, None on a closed day.
+    when there is no such queue. `day_hours`: today's first opening and last closing, None on a closed day. `risk` and
+    `month_risk` are the forecast of the pool that the queue belongs to, `wait_range_seconds` holds 8 of 10 next
+    callers, `unlikely` of the waiting will probably not make it; all None or 0 where nothing is foretold.
     """
 
     name: str
@@ -353,6 +358,10 @@ class QueueNow(Struct, frozen=True, kw_only=True):
     expected_wait_seconds: float | None = None
     counted: int | None = None
     day_hours: tuple[datetime, datetime] | None = None
+    wait_range_seconds: tuple[float, float] | None = None
+    unlikely: int = 0
+    risk: "RiskFigures | None" = None
+    month_risk: "RiskFigures | None" = None
 
     @property
     def waiting_count(self) -> int:
@@ -587,10 +596,12 @@ class Notice(Struct, frozen=True, kw_only=True):
 class Attempt(Struct, frozen=True, kw_only=True):
     """One line of the record: what was tried with a notice, when, through which channel, and how it went.
 
-    `result` is a stable word (`sent`, `timeout`, `refused` …), `detail` is for a person and holds no secret.
+    `number` counts from 1; 0 is a decision not to try. `result` is a stable word (`sent`, `timeout`, `superseded` …),
+    `detail` is for a person and holds no secret.
     """
 
     notice: str
+    number: int
     at: datetime
     channel: str
     recipient: str
@@ -604,6 +615,17 @@ class Acknowledgement(Struct, frozen=True, kw_only=True):
     episode: str
     at: datetime
     by: str = ""
+
+
+class AlertBatch(Struct, frozen=True, kw_only=True):
+    """What is written of alerts in one piece: the state after a moment and all that it brought about."""
+
+    state: bytes | None = None
+    secret: bytes | None = None
+    alerts: tuple[Alert, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    acknowledgements: tuple[Acknowledgement, ...] = ()
 
 
 class AlertsNow(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What the figures mean: the status of a target, its reason, and the figures of one period."""
 
 from datetime import datetime
+from typing import Final
 
 from queue_monitor.core import service_level
 from queue_monitor.model import (
@@ -10,12 +11,18 @@ from queue_monitor.model import (
     DefinitionId,
     Level,
     Period,
+    RiskFigures,
     Status,
     StatusReason,
     Target,
     Verdict,
     WaitFigures,
 )
+
+LIKELY: Final = 0.85
+"""From this chance of ending under the target on, the day is at risk; from the next on, as good as lost (AT-RISK)."""
+
+CERTAIN: Final = 0.95
 
 
 def period(
@@ -68,12 +75,15 @@ def bar(start: datetime, counts: Counts, definition: DefinitionId) -> Bar:
     )
 
 
-def verdict(day: Period, target: Target, trouble: StatusReason | None, closed: bool) -> Verdict:
+def verdict(
+    day: Period, target: Target, trouble: StatusReason | None, closed: bool, risk: RiskFigures | None = None
+) -> Verdict:
     """The status of the day's target, with its reason.
 
-    `trouble` is why nothing can be vouched for now, if so: silence is not health. Until the rest of the day is
-    forecast, a day under its target counts as at risk, and as lost only once it is over; and a day is never within
-    target while more than the set share was refused (MISSION.md section 2).
+    `trouble` is why nothing can be vouched for now, if so: silence is not health. With a forecast (`risk`) its chance
+    decides; a share under the target is then a fact beside it. Without one a day under its target counts as at risk,
+    and as lost only once it is over. A day is never within target while more than the set share was refused
+    (MISSION.md section 2).
     """
     definition = service_level.DEFINITIONS[target.definition]
     under = service_level.is_under(definition(day.counts), target.ratio)
@@ -82,9 +92,15 @@ def verdict(day: Period, target: Target, trouble: StatusReason | None, closed: b
     if day.headline is None and not day.counts.refused:
         return Verdict(status=Status.NO_DATA, reason=StatusReason.NO_CALLS)
     settled = closed and not day.counts.waiting
-    if under:
+    if risk is not None and not settled:
+        if risk.p_miss >= CERTAIN and not risk.reachable:
+            return Verdict(status=Status.OUT_OF_REACH, reason=StatusReason.CANNOT_BE_REACHED, under_target_now=under)
+        if risk.p_miss >= LIKELY:
+            return Verdict(status=Status.AT_RISK, reason=StatusReason.LIKELY_MISSED, under_target_now=under)
+    elif under:
         reason = StatusReason.PERIOD_LOST if settled else StatusReason.UNDER_TARGET_SO_FAR
         return Verdict(status=Status.OUT_OF_REACH if settled else Status.AT_RISK, reason=reason, under_target_now=True)
     if (day.refused_ratio or 0.0) > target.refused_limit_ratio:
-        return Verdict(status=Status.AT_RISK, reason=StatusReason.MANY_REFUSED)
-    return Verdict(status=Status.OK, reason=StatusReason.WITHIN_TARGET)
+        return Verdict(status=Status.AT_RISK, reason=StatusReason.MANY_REFUSED, under_target_now=under)
+    reason = StatusReason.EXPECTED_WITHIN if under else StatusReason.WITHIN_TARGET
+    return Verdict(status=Status.OK, reason=reason, under_target_now=under)

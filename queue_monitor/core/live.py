@@ -23,6 +23,7 @@ from queue_monitor.core.calendar import (
     week_start,
 )
 from queue_monitor.core.counted import Counted, together
+from queue_monitor.core.foresight import Foreseen, Foresight
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.sources import Sources
@@ -78,6 +79,9 @@ ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
 _RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial")
 MOST_INTERVALS: Final = 5000
+FORESEEN_HOLDS: Final = timedelta(minutes=5)
+"""An older forecast is not shown."""
+
 CLOCK_TRUSTED_MS: Final = 30_000
 """A switch whose clock is further off than this is timed by ours."""
 
@@ -114,7 +118,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 class Live:
     """Ledger, windows, agents and sources, fed by one hand and read through snapshots."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, foresight: Foresight | None = None) -> None:
         self.rules = rules
         self.calendars = Calendars(rules.calendar, rules.calendars)
         self.ledger = Ledger()
@@ -123,6 +127,8 @@ class Live:
         self.counted = Counted()
         self.sources = Sources()
         self.reconciler = Reconciler()
+        self.foresight = foresight
+        self.foreseen: tuple[Foreseen, ...] = ()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0)
         self.rejected: Counter[str] = Counter()
         self.offers: dict[str, Counter[str]] = {}
@@ -155,6 +161,8 @@ class Live:
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self.agents.apply(event)
         self.counted.apply(event)
+        if self.foresight is not None:
+            self.foresight.apply(event)
         changes = self.ledger.apply(event)
         if changes.orphan:
             self.events["orphan"] += 1
@@ -215,6 +223,22 @@ class Live:
 
     def queues(self) -> list[str]:
         return sorted(self._queue_names.values(), key=str.casefold)
+
+    def scopes(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What is forecast by itself: the pools, and the queues that share their agents with no other."""
+        queues = [queue for queue in self.queues() if queue not in self.counted_only()]
+        return [(" + ".join(pool), pool) for pool in self.agents.pools(queues)]
+
+    def counted_only(self) -> set[str]:
+        """Queues of which the switch only says how many wait."""
+        return {queue for queue in self.queues() if self.counted.of((queue,))}
+
+    def foreseen_of(self, queues: tuple[str, ...], now: datetime) -> Foreseen | None:
+        """The forecast that bears on these queues: their pool's; of several pools, the busiest's. None when old."""
+        fresh = [seen for seen in self.foreseen if timedelta() <= now - seen.at <= FORESEEN_HOLDS]
+        wanted = {queue.casefold() for queue in queues}
+        found = [seen for seen in fresh if wanted & {queue.casefold() for queue in seen.queues}]
+        return max(found, key=lambda seen: seen.day.expected_calls or 0.0 if seen.day else 0.0, default=None)
 
     def snapshot(self, now: datetime, rate: float = 1.0, journal: JournalNow | None = None) -> Snapshot:
         """Everything that any face shows, at `now`."""
@@ -420,6 +444,7 @@ class _View:
             oldest.append(count.oldest_wait_ms)
         staff = self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id))
         labels = self._live.rules.labels
+        seen = self._live.foreseen_of(queues, self._now)
         return QueueNow(
             name=name,
             label=" + ".join(labels.get(queue.casefold(), queue) for queue in queues) if name else "",
@@ -430,13 +455,22 @@ class _View:
             talking=len(talking),
             staff=count.staff if count and (only_counted or not staff.known) else staff,
             verdict=assessment.verdict(
-                periods["day"], self._live.rules.target, trouble, closed=calendar.is_over(self._now)
+                periods["day"],
+                self._live.rules.target,
+                trouble,
+                closed=calendar.is_over(self._now),
+                risk=seen.day if seen else None,
             ),
             periods=periods,
             visits_today=self.period("day", Level.VISIT, names, *today),
             open=calendar.is_open(self._now),
             day_hours=calendar.span(calendar.day_of(self._now)),
             counted=None if count is None else count.waiting,
+            expected_wait_seconds=seen.wait.expected if seen else None,
+            wait_range_seconds=_range(seen),
+            unlikely=seen.unlikely if seen else 0,
+            risk=seen.day if seen else None,
+            month_risk=seen.month if seen else None,
         )
 
     def _line(self, place: int, contact: Contact, visit: Visit) -> WaitingNow:
@@ -524,6 +558,12 @@ class _View:
             counts, _ = self._counts(Level.CONTACT, None, None, at, at + timedelta(minutes=15))
             yield assessment.bar(at, counts, self._live.rules.target.definition)
             at += timedelta(minutes=15)
+
+
+def _range(seen: Foreseen | None) -> tuple[float, float] | None:
+    if seen is None or seen.wait.low is None or seen.wait.high is None:
+        return None
+    return seen.wait.low, seen.wait.high
 
 
 def _by_our_clock(event: Event) -> Event:

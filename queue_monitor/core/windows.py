@@ -376,7 +376,7 @@ class Windows:
         place = contribution.place
         series = (place.level, place.queue, place.inside)
         at = datetime.fromtimestamp(place.minute * 60, UTC)
-        if self.closed_before is not None and at < self.closed_before:
+        if self._is_closed(at):
             return
         slot = self._slots.setdefault(series, {}).setdefault(place.minute, _Slot())
         day = self._day(series, at)
@@ -395,10 +395,14 @@ class Windows:
         self._changed.add((series, place.minute))
         self._touch(place.level, place.queue)
 
+    def _is_closed(self, at: datetime | None) -> bool:
+        """Whether a moment belongs to the days that are counted by their saved sums."""
+        return at is not None and self.closed_before is not None and at < self.closed_before
+
     def _count_totals(self, change: Change) -> None:
         for story, sign in ((change.before, -1), (change.after, +1)):
             for visit in story.visits if story else ():
-                if visit.outcome is Outcome.WAITING:
+                if visit.outcome is Outcome.WAITING or self._is_closed(visit.entered_at or visit.ended_wait_at):
                     continue
                 name = self._name(visit.queue)
                 numbers = self._totals.setdefault(name, [0] * len(FIELDS))

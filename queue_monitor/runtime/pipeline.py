@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from queue_monitor.core.calendar import day_bounds
+from queue_monitor.core.foresight import Foreseen, Foresight, Question, answer
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
 from queue_monitor.events import Event, SourceClock
@@ -27,6 +28,7 @@ MOST_OFTEN_SECONDS: Final = 0.2
 """Snapshots follow events at once, but not more often than this."""
 
 CLOCK_WARNING_MS: Final = 2_000
+FORESEE_SECONDS: Final = 15.0
 TURN: Final = 1000
 """Events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
 
@@ -183,6 +185,8 @@ class Pipeline:
             tasks.create_task(self._run_inbox())
             tasks.create_task(self._run_ticks())
             tasks.create_task(self._run_journal())
+            if self._live.foresight is not None:
+                tasks.create_task(self._run_foresight(self._live.foresight))
 
     async def _run_inbox(self) -> None:
         while True:
@@ -204,6 +208,13 @@ class Pipeline:
             if self._clock.monotonic() - self._history_at >= HISTORY_SECONDS:
                 self._to_write.set()
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
+
+    async def _run_foresight(self, foresight: Foresight) -> None:
+        """Ask what is to come, beside everything else: gathering takes milliseconds here, working out is a thread's."""
+        while True:
+            questions = foresight.questions(self._clock.now(), self._live.scopes())
+            self._live.foreseen = await asyncio.to_thread(_answered, questions)
+            await self._clock.sleep(max(FORESEE_SECONDS, self._clock.rate))
 
     def _turn_day(self) -> None:
         today = self._live.rules.calendar.day_of(self._clock.now())
@@ -285,3 +296,7 @@ class Pipeline:
             if self._unsaved:
                 await self._store.save_history(list(self._unsaved.values()))
                 self._unsaved.clear()
+
+
+def _answered(questions: list[Question]) -> tuple[Foreseen, ...]:
+    return tuple(map(answer, questions))

@@ -1,0 +1,288 @@
+"""The forecast, driven: every pool's day is told to it, and it is asked how the day and the month may end.
+
+Asking has two halves, so that the pages never wait for it: `questions` gathers what is known at a moment, cheaply;
+`answer` works a question out, in some tens of milliseconds, and touches nothing shared. What closed days have taught
+is a plain struct (`learned`), kept in the store between runs.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from queue_monitor.core.calendar import Calendar, day_bounds, month_start, next_month
+from queue_monitor.core.forecast import (
+    DayState,
+    ExpectedWait,
+    Profile,
+    QueueState,
+    Usual,
+    agents_needed,
+    expected_wait,
+    generator,
+    outlook,
+    project,
+    remaining_waits,
+    usual_day,
+)
+from queue_monitor.core.windows import Calendars
+from queue_monitor.events import (
+    AgentMember,
+    AgentState,
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    CallLeft,
+    Event,
+    QueueSnapshot,
+    SourceRestarted,
+)
+from queue_monitor.model import RiskFigures, Target
+
+TOLD: Final = (
+    CallEntered,
+    CallAnswered,
+    CallLeft,
+    CallCompleted,
+    AgentState,
+    AgentMember,
+    QueueSnapshot,
+    SourceRestarted,
+)
+ASK_WHAT_HELPS: Final = 0.5
+"""From this chance of missing on it is worked out how many more agents would help."""
+
+MONTH_DRAWS: Final = 2000
+DAYS_REMEMBERED: Final = 60
+LEAST_DAYS: Final = 5
+"""With fewer closed days behind it a month is not foretold."""
+
+Scope = tuple[str, tuple[str, ...]]
+"""A pool, or a queue that shares its agents with no other: its name and its queues."""
+
+
+class ClosedDay(Struct, frozen=True):
+    """One closed day's outcome by the headline: good and counted calls."""
+
+    day: date
+    good: float
+    of: float
+
+
+class Learned(Struct, frozen=True):
+    """What closed days have taught of one scope."""
+
+    profile: Profile = Profile()
+    days: tuple[ClosedDay, ...] = ()
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """Everything needed to foretell one scope's day and month, as known at one moment."""
+
+    name: str
+    queues: tuple[str, ...]
+    state: QueueState
+    usual: Usual
+    target: Target
+    midnight: datetime
+    month_so_far: tuple[float, float]
+    month_days: tuple[tuple[ClosedDay, ...], ...]
+
+
+class Foreseen(Struct, frozen=True, kw_only=True):
+    """What is to come, of one scope: the next caller's wait, the day, the month; None where it cannot be said.
+
+    `unlikely`: how many of those who wait now will more likely than not miss the limit. `usual_quarter`: calls usual
+    in a quarter of an hour at this time.
+    """
+
+    name: str
+    queues: tuple[str, ...]
+    at: datetime
+    wait: ExpectedWait
+    day: RiskFigures | None
+    month: RiskFigures | None
+    low: float | None
+    high: float | None
+    unlikely: int
+    usual_quarter: float | None
+
+
+class Foresight:
+    """Told every event once; asked each minute. `learned` by scope name may come from an earlier run."""
+
+    def __init__(self, target: Target, calendars: Calendars, learned: dict[str, Learned] | None = None) -> None:
+        self._target = target
+        self._calendars = calendars
+        self.learned = dict(learned or {})
+        self._today: date | None = None
+        self._told: list[tuple[float, Event]] = []
+        self._states: dict[Scope, DayState] = {}
+        self._usual: dict[Scope, Usual] = {}
+
+    # ---- what is told
+
+    def apply(self, event: Event) -> None:
+        """Take one event. With the first of a new day, what the old one taught is learned."""
+        if not isinstance(event, TOLD):
+            return
+        zone = self._calendars.default.zone
+        day = event.at.astimezone(zone).date()
+        if self._today is None or day > self._today:
+            self.close_day()
+            self._today = day
+        elif day < self._today:
+            return
+        at = (event.at - day_bounds(day, zone)[0]).total_seconds()
+        self._told.append((at, event))
+        for state in self._states.values():
+            state.apply(event, at)
+
+    def close_day(self) -> None:
+        """Learn from the day told so far, and begin anew."""
+        for (name, queues), day in self._states.items():
+            calendar = self._calendar(queues)
+            closed = day.state(86_400.0)
+            if len(closed.entered_by_minute) and closed.entered_by_minute.sum():
+                self._learn(name, closed, calendar)
+        self._told, self._states, self._usual = [], {}, {}
+
+    def _learn(self, name: str, closed: QueueState, calendar: Calendar) -> None:
+        before = self.learned.get(name, Learned())
+        rng = np.random.default_rng(0)
+        ended = project(closed, outlook(closed, usual_day(before.profile, closed)), self._target, rng, 1)
+        day = ClosedDay(closed.day, ended.calls_expected - ended.misses_expected, ended.calls_expected)
+        profile = before.profile.learn(closed)
+        self.learned[name] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:])
+
+    # ---- what is asked
+
+    def questions(self, now: datetime, scopes: Sequence[Scope]) -> list[Question]:
+        """What is known now of each scope that is open today."""
+        zone = self._calendars.default.zone
+        if self._today != now.astimezone(zone).date():
+            return []
+        asked = (self._question(now, scope) for scope in scopes)
+        return [question for question in asked if question is not None]
+
+    def _question(self, now: datetime, scope: Scope) -> Question | None:
+        name, queues = scope
+        calendar = self._calendar(queues)
+        span = calendar.span(calendar.day_of(now))
+        if span is None:
+            return None
+        midnight = day_bounds(calendar.day_of(now), calendar.zone)[0]
+        day = self._states.get(scope)
+        if day is None:
+            day = self._states[scope] = self._told_anew(queues, midnight, span)
+        state = day.state((now - midnight).total_seconds())
+        learned = self.learned.get(name, Learned())
+        if scope not in self._usual:
+            self._usual[scope] = usual_day(learned.profile, state)
+        first = month_start(state.day)
+        earlier = [closed for closed in learned.days if first <= closed.day < state.day]
+        return Question(
+            name=name,
+            queues=queues,
+            state=state,
+            usual=self._usual[scope],
+            target=self._target,
+            midnight=midnight,
+            month_so_far=(sum(closed.good for closed in earlier), sum(closed.of for closed in earlier)),
+            month_days=tuple(self._days_to_come(learned, calendar, state.day)),
+        )
+
+    def _told_anew(self, queues: tuple[str, ...], midnight: datetime, span: tuple[datetime, datetime]) -> DayState:
+        """A scope seen for the first time today: agents have logged on and made a new pool."""
+        opens, closes = ((edge - midnight).total_seconds() for edge in span)
+        assert self._today is not None  # a question is asked only of a day of which something was told
+        day = DayState(self._today, opens, closes, self._target, queues)
+        for at, event in self._told:
+            day.apply(event, at)
+        return day
+
+    def _days_to_come(self, learned: Learned, calendar: Calendar, today: date) -> Iterable[tuple[ClosedDay, ...]]:
+        """For each open day left of the month the earlier days it may turn out like: of its weekday, else any."""
+        day, end = today + timedelta(days=1), next_month(today)
+        while day < end and len(learned.days) >= LEAST_DAYS:
+            if calendar.span(day) is not None:
+                alike = tuple(closed for closed in learned.days if closed.day.weekday() == day.weekday())
+                yield alike or learned.days
+            day += timedelta(days=1)
+
+    def _calendar(self, queues: tuple[str, ...]) -> Calendar:
+        return self._calendars.of(queues[0]) if len(queues) == 1 else self._calendars.default
+
+
+def answer(question: Question) -> Foreseen:
+    """Work one question out. The same question gives the same answer: chance comes from scope, day and moment."""
+    state, target = question.state, question.target
+    ahead = outlook(state, question.usual)
+    rng = generator(question.name, state)
+    day: RiskFigures | None = None
+    low = high = None
+    good = of = 0.0
+    if state.opens <= state.at < state.closes or len(state.waiting):
+        ends = project(state, ahead, target, rng)
+        low, high = ends.low, ends.high
+        good, of = ends.calls_expected - ends.misses_expected, ends.calls_expected
+        day = RiskFigures(
+            p_miss=ends.p_miss,
+            expected_share=ends.expected_share,
+            expected_calls=ends.calls_expected,
+            staff_known=ends.staff_known,
+        )
+        if ends.p_miss >= ASK_WHAT_HELPS:
+            day = _with_help(question, day)
+    chances = [caller.in_time for caller in remaining_waits(state, ahead, float(target.limit_seconds))]
+    minute = int(max(0.0, state.at - state.opens) // 60)
+    usual = question.usual.calls
+    return Foreseen(
+        name=question.name,
+        queues=question.queues,
+        at=question.midnight + timedelta(seconds=state.at),
+        wait=expected_wait(state, ahead),
+        day=day,
+        month=_month(question, good, of, rng),
+        low=low,
+        high=high,
+        unlikely=sum(chance is not None and chance < 0.5 for chance in chances),
+        usual_quarter=None if usual is None else float(usual[max(0, minute - 15) : minute].sum()) or None,
+    )
+
+
+def _with_help(question: Question, day: RiskFigures) -> RiskFigures:
+    """The same with how many more agents would help, and until when."""
+    state = question.state
+    needed = agents_needed(state, outlook(state, question.usual), question.target, question.name)
+    until = None if needed.save_until is None else question.midnight + timedelta(seconds=needed.save_until)
+    return RiskFigures(
+        p_miss=day.p_miss,
+        expected_share=day.expected_share,
+        expected_calls=day.expected_calls,
+        agents_for_queue=needed.to_clear,
+        agents_for_day=needed.to_save,
+        until=until,
+        reachable=needed.reachable,
+        staff_known=day.staff_known,
+    )
+
+
+def _month(question: Question, good: float, of: float, rng: np.random.Generator) -> RiskFigures | None:
+    """The month: what is done, today as foretold, and earlier days drawn for those to come (AT-RISK, step 9)."""
+    if not question.month_days and not question.month_so_far[1]:
+        return None
+    goods = np.full(MONTH_DRAWS, question.month_so_far[0] + good)
+    ofs = np.full(MONTH_DRAWS, question.month_so_far[1] + of)
+    for alike in question.month_days:
+        drawn = rng.integers(len(alike), size=MONTH_DRAWS)
+        goods += np.array([closed.good for closed in alike])[drawn]
+        ofs += np.array([closed.of for closed in alike])[drawn]
+    shares = np.divide(goods, ofs, out=np.ones(MONTH_DRAWS), where=ofs > 0)
+    return RiskFigures(
+        p_miss=float((shares < question.target.ratio - 1e-9).mean()),
+        expected_share=float(shares.mean()),
+        expected_calls=float(ofs.mean()),
+    )

@@ -1,0 +1,128 @@
+"""The forecast as it is driven: told events, asked at moments, learning from closed days."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+
+import msgspec
+import pytest
+
+from queue_monitor.core import simulation
+from queue_monitor.core.foresight import Foreseen, Foresight, Learned, answer
+from queue_monitor.core.simulation import Config, Kind
+from queue_monitor.core.windows import Calendars
+from queue_monitor.events import Event
+from queue_monitor.model import Target
+from tests.scenario import STOCKHOLM, Scenario, office_hours
+
+ALL = ("", ("kundcenter", "kundcenter-en", "kundcenter-expert"))
+HISTORY = [date(2026, 9, 28) + timedelta(days=n) for n in range(12) if n % 7 < 5]
+THE_DAY = date(2026, 10, 12)
+
+
+def at(hour: int, minute: int = 0) -> datetime:
+    return datetime.combine(THE_DAY, time(hour, minute), STOCKHOLM).astimezone(UTC)
+
+
+def day(of: date, kind: Kind = Kind.NORMAL, seed: int = 4) -> list[Event]:
+    return simulation.simulate(Config(date=of, seed=seed, kind=kind)).events
+
+
+def told(events: Iterable[Event], learned: dict[str, Learned] | None = None) -> Foresight:
+    foresight = Foresight(Target(), Calendars(office_hours()), learned)
+    for event in events:
+        foresight.apply(event)
+    return foresight
+
+
+def asked(foresight: Foresight, now: datetime) -> Foreseen:
+    return answer(foresight.questions(now, [ALL])[0])
+
+
+@pytest.fixture(scope="module")
+def learned() -> dict[str, Learned]:
+    foresight = Foresight(Target(), Calendars(office_hours()))
+    for past in HISTORY:
+        events = day(past)
+        for event in events:
+            foresight.apply(event)
+        foresight.questions(events[-1].at, [ALL])
+    foresight.close_day()
+    return foresight.learned
+
+
+def until(events: list[Event], now: datetime) -> list[Event]:
+    return [event for event in events if event.at <= now]
+
+
+def test_a_day_short_of_staff_is_seen_coming_and_a_normal_one_is_not(learned: dict[str, Learned]):
+    short = asked(told(until(day(THE_DAY, Kind.SHORTFALL), at(10)), learned), at(10))
+    normal = asked(told(until(day(THE_DAY), at(10)), learned), at(10))
+
+    assert short.day is not None
+    assert normal.day is not None
+    assert short.day.p_miss > normal.day.p_miss + 0.25
+
+
+def test_what_happens_later_changes_nothing_that_was_known_before(learned: dict[str, Learned]):
+    events = day(THE_DAY, Kind.BURST)
+    foresight = told(until(events, at(11)), learned)
+    then = asked(foresight, at(11))
+    for event in events:
+        if event.at > at(11):
+            foresight.apply(event)
+
+    assert asked(foresight, at(11)) == then
+    assert asked(told(until(events, at(11)), learned), at(11)) == then
+
+
+def test_what_was_learned_can_be_written_and_read_back(learned: dict[str, Learned]):
+    written = msgspec.json.encode(learned)
+    again = msgspec.json.decode(written, type=dict[str, Learned])
+
+    assert again == learned
+    assert len(learned[""].days) == len(HISTORY)
+    assert all(closed.of > 300 for closed in learned[""].days)
+
+
+def test_a_first_day_without_any_history_is_foretold_too():
+    seen = asked(told(until(day(THE_DAY), at(11))), at(11))
+
+    assert seen.day is not None
+    assert 0.0 <= seen.day.p_miss <= 1.0
+    assert seen.usual_quarter is None
+    assert seen.month is None or seen.month.expected_calls
+
+
+def test_where_the_day_is_at_risk_it_says_how_many_more_would_help(learned: dict[str, Learned]):
+    risk = asked(told(until(day(THE_DAY, Kind.SHORTFALL), at(9, 30)), learned), at(9, 30)).day
+
+    assert risk is not None
+    assert risk.p_miss > 0.5
+    assert risk.agents_for_day or not risk.reachable
+    if risk.until is not None:
+        assert at(9, 30) < risk.until <= at(17)
+
+
+def test_the_month_is_foretold_from_days_like_those_to_come(learned: dict[str, Learned]):
+    month = asked(told(until(day(THE_DAY), at(12)), learned), at(12)).month
+
+    assert month is not None
+    assert month.expected_calls is not None
+    assert month.expected_calls > 10 * 700
+    assert month.p_miss < 0.5
+
+
+def test_a_closed_day_is_not_asked_about():
+    story = Scenario(start=datetime(2026, 11, 28, 9, tzinfo=UTC)).entered(0, "anna")
+
+    assert told(story.events).questions(story.at(60), [("", ("kundcenter",))]) == []
+
+
+def test_agents_who_log_on_and_join_two_queues_make_a_pool_that_knows_the_day_so_far(learned: dict[str, Learned]):
+    events = until(day(THE_DAY), at(10))
+    foresight = told(events, learned)
+    apart = foresight.questions(at(10), [("kundcenter", ("kundcenter",)), ("kundcenter-en", ("kundcenter-en",))])
+    together = foresight.questions(at(10), [ALL])[0]
+
+    assert sum(sum(question.state.tally) for question in apart) <= sum(together.state.tally)
+    assert sum(together.state.tally) > 50
