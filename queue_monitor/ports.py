@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from queue_monitor.events import Event
-from queue_monitor.model import HistoryRow, Level, Period, Snapshot
+from queue_monitor.model import Alert, AlertBatch, HistoryRow, Level, Notice, Period, Snapshot
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
@@ -121,6 +121,36 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
+class AlertStore(Protocol):
+    """The record of alerts: how they stand, what was said to whom, and how that went."""
+
+    async def save_alerts(self, batch: AlertBatch) -> None:
+        """All of it or nothing. The same once more changes nothing: alerts, attempts and acknowledgements are known by
+        their keys, a notice and the state are replaced. Raises `StoreError`.
+        """
+
+    async def load_alerts(self, since: datetime) -> AlertBatch:
+        """State and secret, and what happened at or after `since`, oldest first; notices that wait whenever made."""
+
+
+class Notifier(Protocol):
+    """One way to reach people. Never retries, never keeps a record: `alerts/dispatch` does."""
+
+    async def send(self, notice: Notice) -> None:
+        """Deliver, and return when the other side has taken it. Raises `DeliveryError`."""
+
+
+class Acknowledger(Protocol):
+    """What the page behind a notice's link needs. A link that is none of ours finds nothing."""
+
+    def find(self, link: str) -> Alert | None:
+        """The newest change of the alert that a link is about."""
+
+    def is_acknowledged(self, alert: Alert) -> bool: ...
+
+    async def acknowledge(self, alert: Alert, by: str = "") -> None: ...
+
+
 class Figures(Protocol):
     """What the faces read: the API, the wallboard, /metrics. Nobody else's state is looked at."""
 
@@ -141,6 +171,18 @@ class AdapterError(Exception):
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
+        self.permanent = permanent
+
+
+class DeliveryError(Exception):
+    """A notice that was not delivered. `reason` is a stable word for counting; `permanent`: again cannot help.
+
+    The message is for the record and holds no secret.
+    """
+
+    def __init__(self, message: str, *, reason: str = "failed", permanent: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
         self.permanent = permanent
 
 

@@ -1,10 +1,13 @@
-"""The only room that knows SQL: the journal of events and the history of counts, in SQLite or PostgreSQL."""
+"""The only room that knows SQL: the journal of events, the history of counts and the record of alerts, in SQLite or
+PostgreSQL.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from queue_monitor.events import Event
-from queue_monitor.model import HistoryRow
+from queue_monitor.model import AlertBatch, HistoryRow
+from queue_monitor.store.alerts import AlertRecord
 from queue_monitor.store.database import Database
 from queue_monitor.store.history import History
 from queue_monitor.store.journal import Journal
@@ -13,17 +16,18 @@ __all__ = ["SqlStore", "open_store"]
 
 
 class SqlStore:
-    """`ports.Store` over one database. Made by `open_store`."""
+    """`ports.Store` and `ports.AlertStore` over one database. Made by `open_store`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._journal = Journal(database)
         self._history = History(database)
+        self._alerts = AlertRecord(database)
 
     @property
     def unreadable(self) -> int:
         """Rows passed over since the store was opened because they could not be decoded."""
-        return self._journal.unreadable + self._history.unreadable
+        return self._journal.unreadable + self._history.unreadable + self._alerts.unreadable
 
     async def append(self, events: Sequence[Event], received_at: datetime) -> int:
         return await self._journal.append(events, received_at)
@@ -36,6 +40,12 @@ class SqlStore:
 
     async def load_history(self, before: datetime) -> list[HistoryRow]:
         return await self._history.load(before)
+
+    async def save_alerts(self, batch: AlertBatch) -> None:
+        await self._alerts.save(batch)
+
+    async def load_alerts(self, since: datetime) -> AlertBatch:
+        return await self._alerts.load(since)
 
     async def close(self) -> None:
         await self._database.close()

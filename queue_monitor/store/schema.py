@@ -53,6 +53,55 @@ history: Final = Table(
 )
 
 
+alert_state: Final = Table(
+    "alert_state",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+alert: Final = Table(
+    "alert",
+    metadata,
+    Column("episode", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("episode", "at_us", "change", name="alert_key"),
+    Index("alert_at_us", "at_us"),
+)
+
+notice: Final = Table(
+    "notice",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("made_at_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("notice_state_made_at_us", "state", "made_at_us"),
+)
+
+attempt: Final = Table(
+    "attempt",
+    metadata,
+    Column("notice", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("notice", "number", name="attempt_key"),
+    Index("attempt_at_us", "at_us"),
+)
+
+acknowledgement: Final = Table(
+    "acknowledgement",
+    metadata,
+    Column("episode", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("acknowledgement_at_us", "at_us"),
+)
+
+
 def microseconds(moment: datetime) -> int:
     """Since 1970 UTC, exact. The moment must know its time zone."""
     return (moment - _EPOCH) // _MICROSECOND

@@ -9,6 +9,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from queue_monitor.model import AlertBatch
 from queue_monitor.ports import StoreError
 from queue_monitor.store import open_store
 from queue_monitor.store.schema import metadata
@@ -88,7 +89,7 @@ async def test_monitors_that_start_at_once_on_an_empty_database_all_get_to_work(
     kept = await read_all(store)
     await store.close()
     assert sorted(event.id for event in kept) == [event.id for event in callers(range(4))]
-    assert rows(url, "SELECT version_num FROM queue_monitor_version") == [("0001",)]
+    assert rows(url, "SELECT version_num FROM queue_monitor_version") == [("0002",)]
 
 
 async def test_stores_opened_at_once_in_one_program_all_get_to_work(url: str, tmp_path: Path) -> None:
@@ -183,3 +184,20 @@ async def test_each_way_to_write_the_scheme_means_the_same_database(postgres_url
     await second.close()
 
     assert kept == [entered(1)]
+
+
+async def test_a_database_from_before_the_alerts_is_brought_up_and_keeps_its_calls(url: str) -> None:
+    store = await open_store(url)
+    await store.append([entered(1)], START)
+    await store.close()
+    for table in ("acknowledgement", "attempt", "notice", "alert", "alert_state"):
+        rows(url, f"DROP TABLE {table}")
+    rows(url, "UPDATE queue_monitor_version SET version_num = '0001'")
+
+    again = await open_store(url)
+    kept = await read_all(again)
+    nothing = await again.load_alerts(START)
+    await again.close()
+
+    assert [event.id for event in kept] == [entered(1).id]
+    assert nothing == AlertBatch()
