@@ -1,6 +1,6 @@
 """One pool's day as a causal observer knows it: what happened goes in, the state of the queue at any moment comes out.
 
-Nothing here depends on the order in which things are told, and `state(at)` uses nothing that happened after `at`.
+Calls may be told in any order, and `state(at)` uses nothing that happened after `at`.
 Moments are seconds after local midnight; a pool is the queues that share agents.
 """
 
@@ -31,6 +31,7 @@ from queue_monitor.events import (
 from queue_monitor.model import Target
 
 Array = NDArray[np.float64]
+TARGET: Final = Target()
 
 MINUTE: Final = 60.0
 IDLE_SECONDS: Final = 900.0
@@ -109,6 +110,11 @@ class _Stay:
     carried: float = 0.0
     superseded: float = _NEVER
 
+    def follow(self, before: "_Stay") -> None:
+        """Go on with the wait of an earlier visit of the same contact: one call, judged once."""
+        before.superseded = self.entered
+        self.carried = before.carried + max(0.0, min(before.ended, self.entered) - before.entered)
+
 
 @dataclass(slots=True)
 class _Agent:
@@ -148,7 +154,7 @@ class DayState:
     """
 
     def __init__(
-        self, day: date, opens: float, closes: float, target: Target = Target(), queues: Iterable[str] = ()
+        self, day: date, opens: float, closes: float, target: Target = TARGET, queues: Iterable[str] = ()
     ) -> None:
         self.day = day
         self.opens = opens
@@ -156,7 +162,6 @@ class DayState:
         self.target = target
         self._queues = frozenset(queue.casefold() for queue in queues)
         self._stays: dict[str, _Stay] = {}
-        self._last_of: dict[str, str] = {}
         self._agents: dict[str, _Agent] = {}
         self._calls: _Calls | None = None
         self._duty: _Duty | None = None
@@ -187,11 +192,6 @@ class DayState:
         """A caller joined; of those before opening the clock starts at opening. `counted`: belongs to the target."""
         stay = self._stay(visit_id)
         stay.entered, stay.contact, stay.counted = max(at, self.opens), contact_id or visit_id, counted
-        before = self._stays.get(self._last_of.get(stay.contact, ""))
-        if before is not None and before is not stay and counted and before.how != _ANSWERED:
-            before.superseded = stay.entered
-            stay.carried = before.carried + max(0.0, min(before.ended, stay.entered) - before.entered)
-        self._last_of[stay.contact] = visit_id
 
     def answered(self, at: float, visit_id: str, agent_id: str = "") -> None:
         stay = self._stay(visit_id)
@@ -256,7 +256,7 @@ class DayState:
         order = np.argsort(calls.entered[waits], kind="stable")
         minutes = int(max(0.0, min(at, self.closes) - self.opens) // MINUTE)
         first = (calls.entered <= at) & calls.counted & (calls.carried == 0.0)
-        moments = self.opens + MINUTE * np.arange(minutes + 1)
+        moments: Array = self.opens + MINUTE * np.arange(minutes + 1.0)
         moments[-1] = max(at, self.opens)
         known = any(agent.told for agent in self._agents.values())
         if known:
@@ -316,7 +316,10 @@ class DayState:
 
     def _arrays(self) -> tuple[_Calls, _Duty]:
         if self._calls is None:
-            stays = [stay for stay in self._stays.values() if stay.entered < _NEVER]
+            stays = sorted(
+                (stay for stay in self._stays.values() if stay.entered < _NEVER), key=lambda stay: stay.entered
+            )
+            _link(stays)
             self._calls = _Calls(
                 np.array([stay.entered for stay in stays], float),
                 np.array([stay.ended for stay in stays], float),
@@ -354,6 +357,18 @@ class DayState:
         return there
 
 
+def _link(stays: list[_Stay]) -> None:
+    """Join the visits of a contact that came to another queue of the pool before anybody answered."""
+    last: dict[str, _Stay] = {}
+    for stay in stays:
+        stay.carried, stay.superseded = 0.0, _NEVER
+        if stay.counted:
+            before = last.get(stay.contact)
+            if before is not None and before.how != _ANSWERED:
+                stay.follow(before)
+            last[stay.contact] = stay
+
+
 def _count_at(moments: Array, start: Array, end: Array) -> Array:
     """How many stretches [start, end) hold each moment."""
     begun = np.searchsorted(np.sort(start), moments, side="right")
@@ -367,9 +382,10 @@ def _per_minute(seconds: Array, minutes: int) -> Array:
 
 def _seconds_by_minute(start: Array, end: Array, opens: float, minutes: int) -> Array:
     """Seconds of the stretches that lie in each minute: differences of the seconds that lie before each full minute."""
-    edges = opens + MINUTE * np.arange(minutes + 1)
+    edges: Array = opens + MINUTE * np.arange(minutes + 1.0)
     before = _seconds_before(edges, end) - _seconds_before(edges, start)
-    return np.diff(-before)
+    within: Array = np.diff(-before)
+    return within
 
 
 def _seconds_before(edges: Array, moments: Array) -> Array:
@@ -377,7 +393,8 @@ def _seconds_before(edges: Array, moments: Array) -> Array:
     ordered = np.sort(moments)
     sums = np.concatenate([[0.0], np.cumsum(ordered)])
     passed = np.searchsorted(ordered, edges)
-    return passed * edges - sums[passed]
+    total: Array = passed * edges - sums[passed]
+    return total
 
 
 def _duty_of(told: list[list[tuple[float, AgentActivity]]]) -> _Duty:

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from queue_monitor.core.forecast.day import Array
 
-GRID: Final = np.round(np.arange(-0.8, 0.8001, 0.04), 2)
-"""Levels on the log scale: 0.45 to 2.2 times the usual."""
+GRID: Final = np.round(np.arange(-1.0, 1.4001, 0.05), 2)
+"""Levels on the log scale: 0.37 to 4.1 times the usual."""
 
 
 class Drift(Struct, frozen=True, kw_only=True):

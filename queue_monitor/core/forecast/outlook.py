@@ -4,6 +4,7 @@ Each estimate joins what is usual (`profile`) with what today has shown so far; 
 to 4. Per minute unless a name says seconds.
 """
 
+from typing import Final
 
 import numpy as np
 from msgspec import Struct, structs
@@ -20,8 +21,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     slow_memory: float = 120.0
     slow_prior_calls: float = 70.0
-    fast_memory: float = 10.0
-    fast_prior_calls: float = 12.0
+    calls_drift: Drift = Drift(day_sd=0.1, walk_sd=0.15, jumps=0.06, jump_sd=0.6)
     fast_fades: float = 30.0
     staff_slow_memory: float = 120.0
     staff_slow_prior: float = 10.0
@@ -29,13 +29,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     staff_fast_prior: float = 2.0
     staff_fades: float = 40.0
     staff_now_fades: float = 8.0
+    phones_down_minutes: float = 10.0
     handle_step: int = 5
     handle_drift: Drift = Drift()
-    rate_sd: float = 0.12
-    capacity_sd: float = 0.13
-    capacity: float = 1.0
+    rate_sd: float = 0.08
+    capacity_sd: float = 0.05
+    wait_sd: float = 0.15
     default_handle_seconds: float = 300.0
     default_theta: float = 1.0 / 600.0
+
+
+SETTINGS: Final = Settings()
+PASSING_MINUTES: Final = 90
 
 
 class Usual(Struct, frozen=True, kw_only=True):
@@ -67,50 +72,58 @@ def usual_day(profile: Profile, state: QueueState, kind: str | None = None) -> U
 
 
 class Outlook(Struct, frozen=True, kw_only=True):
-    """The rest of the day, minute by minute. `calls` is what is usual, of which today comes a factor: lasting, gamma
-    with `slow` (shape, rate), and passing, gamma with `fast`, gone after `fast_fades` minutes. `agents` expected on
-    duty. `handle_seconds` with squared variation `handle_cv2`; `theta` hang-ups per second of waiting.
-    The ratios are today against the usual: the largest is the main cause.
+    """The rest of the day, minute by minute.
+
+    `calls` is what is usual, of which today comes a factor: lasting, gamma with `slow` (shape, rate), and passing, with
+    the chances `passing` of its levels, gone after `fast_fades` minutes. `agents` expected on duty, `typical` those
+    usual at that time. `handle_seconds` is the usual handle time, `handle_cv2` its squared variation, `speeds` the
+    chances of today's speed against it; `theta` hang-ups per second of waiting. The `_sd` are lasting errors of a path.
+    The ratios are today against the usual, for telling the main cause.
     """
 
     calls: Array
     slow: tuple[float, float]
-    fast: tuple[float, float]
+    passing: Array
     fast_fades: float
     agents: Array
+    typical: Array
     handle_seconds: float
     handle_cv2: float
     speeds: Array
     theta: float
     rate_sd: float
     capacity_sd: float
+    wait_sd: float
     rate_ratio: float
     agents_ratio: float
     handle_ratio: float
     staff_known: bool
 
 
-def outlook(state: QueueState, usual: Usual, settings: Settings = Settings()) -> Outlook:
+def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> Outlook:
     """Everything that the projection needs to know of the rest of the day."""
     length = int((state.closes - state.opens) // MINUTE)
     calls = usual.calls if usual.calls is not None else np.full(length, _flat_rate(state))
-    slow, fast = _rates(state, calls, settings)
+    slow, passing = _rates(state, calls, settings)
     agents, agents_ratio = _agents(state, usual, length, settings)
     handle, cv2, speeds = _handle(state, usual, settings)
     unknown = usual.calls is None
-    m_slow, m_fast = slow[0] / slow[1], fast[0] / fast[1]
+    m_slow = slow[0] / slow[1]
+    m_fast = m_slow * mean_level(passing)
     return Outlook(
         calls=calls[state.minutes :],
         slow=slow,
-        fast=fast,
+        passing=passing,
         fast_fades=settings.fast_fades,
         agents=agents[state.minutes :],
+        typical=(usual.on_duty if usual.on_duty is not None else agents)[state.minutes :],
         handle_seconds=handle,
         handle_cv2=cv2,
         speeds=speeds,
         theta=_theta(state, usual, settings),
         rate_sd=settings.rate_sd * (2.0 if unknown else 1.0),
         capacity_sd=settings.capacity_sd * (1.5 if unknown else 1.0),
+        wait_sd=settings.wait_sd * (1.0 if state.agents_known else 2.0),
         rate_ratio=m_slow if abs(m_slow - 1) > abs(m_fast - 1) else m_fast,
         agents_ratio=agents_ratio,
         handle_ratio=1.0 / mean_level(speeds),
@@ -129,30 +142,24 @@ def _weights(state: QueueState, memory: float, count: int | None = None) -> Arra
     return weights
 
 
-def _rates(
-    state: QueueState, calls: Array, settings: Settings
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Gamma (shape, rate) of the lasting and the passing factor on the usual calls: Poisson counts with a gamma
-    prior, old minutes fading (AT-RISK, step 2).
+def _rates(state: QueueState, calls: Array, settings: Settings) -> tuple[tuple[float, float], Array]:
+    """Gamma (shape, rate) of the lasting factor on the usual calls: Poisson counts with a gamma prior, old minutes
+    fading (AT-RISK, step 2); and the chances of the passing level, against the lasting one.
     """
     came, expected = state.entered_by_minute, calls[: state.minutes]
     weights = _weights(state, settings.slow_memory)
-    slow = (
-        settings.slow_prior_calls + float(weights @ came),
-        settings.slow_prior_calls + float(weights @ expected),
-    )
-    weights = _weights(state, settings.fast_memory)
-    fast = (
-        settings.fast_prior_calls * slow[0] / slow[1] + float(weights @ came),
-        settings.fast_prior_calls + float(weights @ expected),
-    )
-    return slow, fast
+    prior = settings.slow_prior_calls
+    slow = (prior + float(weights @ came), prior + float(weights @ expected))
+    usual = expected[-PASSING_MINUTES:] * slow[0] / slow[1]
+    return slow, filtered(came[-PASSING_MINUTES:], usual, 1.0 / 60.0, settings.calls_drift)
 
 
 def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) -> tuple[Array, float]:
     """Agents on duty in each minute of the day from now on, and how many of the usual are here (AT-RISK, step 3)."""
     past = state.minutes
-    now = float(state.agents)
+    down = phones_down(state)
+    now = float(state.agents) * (1.0 - down)
+    fades = settings.staff_now_fades + down * settings.phones_down_minutes
     if usual.on_duty is None or usual.logged_in is None:
         lately = state.agents_by_minute[-30:]
         mean = float(lately.mean())
@@ -164,13 +171,20 @@ def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) ->
     ahead = np.maximum(np.arange(length) - past, 0.0)
     here = typical[min(past, length - 1)]
     agents = typical * (slow + (fast - slow) * np.exp(-ahead / settings.staff_fades))
-    agents = agents + (now - here * fast) * np.exp(-ahead / settings.staff_now_fades)
+    agents = agents + (now - here * fast) * np.exp(-ahead / fades)
     return np.maximum(agents, 0.0), min(slow, fast, now / here)
 
 
-def _ratio(
-    state: QueueState, there: Array, typical: Array, memory: float, prior: float, centre: float = 1.0
-) -> float:
+def phones_down(state: QueueState) -> float:
+    """Share of those without a caller whose phones cannot be reached, from two on: who is done with a call now will
+    find the same, so that much of the capacity is gone before the count of agents shows it.
+    """
+    if state.unreachable < 2:
+        return 0.0
+    return state.unreachable / (state.unreachable + max(0, state.agents - state.serving))
+
+
+def _ratio(state: QueueState, there: Array, typical: Array, memory: float, prior: float, centre: float = 1.0) -> float:
     """Agents there of those usual, over the last minutes; the prior counts as so many minutes at `centre`."""
     count = min(len(there), len(typical))
     weights = _weights(state, memory, count)

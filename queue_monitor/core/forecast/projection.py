@@ -101,7 +101,7 @@ def simulate_paths(
     arriving = _arrivals(ahead, rate_error, steps, rng, paths)
     noise = rng.standard_normal((steps, paths))
     first = _waiting_now(state, ahead, target, max(agents[0], 0.2) * mu if steps else np.full(paths, 1e-3))
-    in_system = np.full(paths, float(len(state.waiting) + state.serving))
+    in_system = np.full(paths, len(state.waiting) + min(float(state.serving), agents[0] if steps else 0.0))
     theta, positions = ahead.theta * MINUTE, np.empty((steps, paths))
     for step in range(steps):
         n, came = agents[step], arriving[step]
@@ -118,7 +118,7 @@ def simulate_paths(
 
 
 def _newcomers(position: Array, capacity: Array, theta: float, target: Target) -> tuple[Array, Array]:
-    """How good, and how counted, one call is that enters each minute (rows) of each path: 1 each if it needs not wait."""
+    """How good, and how counted, a call of each minute (rows) of each path is: 1 each if it needs not wait."""
     rule, waits = weights(target.definition), position > 0.0
     good, of = np.ones_like(position), np.ones_like(position)
     fate = _fate(position[waits], np.broadcast_to(capacity, position.shape)[waits], theta, target)
@@ -129,7 +129,7 @@ def _newcomers(position: Array, capacity: Array, theta: float, target: Target) -
 def _arrivals(ahead: Outlook, error: Array, steps: int, rng: np.random.Generator, paths: int) -> Array:
     """Calls in each minute (rows) on each path: usual x [slow + (fast - slow) exp(-h / fades)] x lasting error."""
     slow = rng.gamma(ahead.slow[0], 1.0 / ahead.slow[1], paths)
-    fast = rng.gamma(ahead.fast[0], 1.0 / ahead.fast[1], paths)
+    fast = slow * draw_levels(ahead.passing, rng, paths)
     fading = np.exp(-np.arange(steps) / ahead.fast_fades)[:, None]
     rates = ahead.calls[:steps, None] * (slow + (fast - slow) * fading) * error
     return rng.poisson(rates).astype(np.float64)

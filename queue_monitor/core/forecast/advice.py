@@ -1,0 +1,101 @@
+"""How many more agents: one number to clear the queue, one to save the day; the same simulation with n + k.
+
+AT-RISK, step 7. An estimate, and marked as one wherever it is shown.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from queue_monitor.core.forecast.day import MINUTE, Array, QueueState
+from queue_monitor.core.forecast.outlook import Outlook
+from queue_monitor.core.forecast.projection import generator, simulate_paths, so_far
+from queue_monitor.model import Target
+
+CLEAR_MINUTES: Final = 30
+SAVED: Final = 0.8
+"""The day counts as saved when it is reached with this chance."""
+
+_PATHS: Final = 150
+
+
+class AgentsNeeded(Struct, frozen=True, kw_only=True):
+    """`to_clear`: fewest more agents for the target share over the next half hour, those waiting now included.
+    `to_save`: fewest for reaching the day's target with chance 0.8, if they stay until `save_until` (seconds after
+    midnight). None: not with `at_most` more; 0: no more needed.
+    """
+
+    to_clear: int | None
+    to_save: int | None
+    save_until: float | None
+    at_most: int
+
+    @property
+    def reachable(self) -> bool:
+        """Whether any feasible number still saves the day."""
+        return self.to_save is not None
+
+
+def agents_needed(
+    state: QueueState,
+    ahead: Outlook,
+    target: Target,
+    pool: str = "",
+    at_most: int = 6,
+    starts_after_minutes: int = 10,
+) -> AgentsNeeded:
+    """Search k = 0 .. `at_most`, in the phones from `starts_after_minutes` on. Same chance for every k, so that more
+    agents never look worse by luck.
+    """
+    length = len(ahead.agents)
+
+    def staffed(k: int, until: int = length) -> Array:
+        minutes = np.arange(length)
+        added = (minutes >= starts_after_minutes) & (minutes < until)
+        return ahead.agents + k * added
+
+    def lived(agents: Array, minutes: int | None) -> tuple[Array, Array]:
+        paths = simulate_paths(state, ahead, target, generator(pool, state), _PATHS, agents, minutes)
+        return paths.good, paths.of
+
+    def clears(k: int) -> bool:
+        good, of = lived(staffed(k), CLEAR_MINUTES)
+        return float(good.sum()) >= target.ratio * float(of.sum())
+
+    def saves(k: int, until: int = length) -> bool:
+        good, of = lived(staffed(k, until), None)
+        good_now, of_now = so_far(state.tally, target.definition)
+        return float((good_now + good >= target.ratio * (of_now + of)).mean()) >= SAVED
+
+    to_clear, to_save = _fewest(clears, at_most), _fewest(saves, at_most)
+    until = None
+    if to_save:
+        until = _earliest(lambda end: saves(to_save, end), length)
+    return AgentsNeeded(
+        to_clear=to_clear,
+        to_save=to_save,
+        save_until=None if until is None else state.at + until * MINUTE,
+        at_most=at_most,
+    )
+
+
+def _fewest(enough: Callable[[int], bool], at_most: int) -> int | None:
+    """The smallest number that is enough, by halving; None if not even the largest is."""
+    if enough(0):
+        return 0
+    if at_most < 1 or not enough(at_most):
+        return None
+    low, high = 0, at_most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _earliest(enough: Callable[[int], bool], length: int) -> int:
+    """The first end, in half hours from now, that is enough; the whole rest of the day is known to be."""
+    ends = [*range(30, length, 30), length]
+    found = _fewest(lambda index: enough(ends[index]), len(ends) - 1)
+    return int(ends[-1 if found is None else found])

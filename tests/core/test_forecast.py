@@ -1,0 +1,374 @@
+"""What is to come: the formulas against published values, and the forecast against days whose end is known."""
+
+import math
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+import pytest
+
+from queue_monitor.core.forecast import (
+    AlertRule,
+    Basis,
+    DayState,
+    Episode,
+    Outlook,
+    Profile,
+    Projection,
+    QueueState,
+    Reading,
+    Stage,
+    advance,
+    agents_needed,
+    expected_wait,
+    generator,
+    outlook,
+    project,
+    remaining_waits,
+    usual_day,
+)
+from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
+from queue_monitor.core.forecast.erlang import erlang_a, erlang_b, erlang_c, erlang_c_in_time, queue_wait
+from queue_monitor.core.forecast.projection import so_far
+from queue_monitor.core.forecast.wait import gamma_below, gamma_quantile
+from queue_monitor.core.simulation import ZONE, Config, Day, Kind, simulate
+from queue_monitor.events import AgentActivity
+from queue_monitor.model import DefinitionId, Target
+
+POOL = ("kundcenter", "kundcenter-en")
+TARGET = Target(definition=DefinitionId.D3, short_abandon_seconds=10)
+HOUR = 3600.0
+OPENS, CLOSES, ALL_GONE = 8 * HOUR, 17 * HOUR, 18 * HOUR
+FIRST_DAY = date(2025, 1, 6)
+
+
+def fed(day: Day, until: float = math.inf) -> DayState:
+    """The day of kundcenter's pool, told up to a moment."""
+    state = DayState(day.config.date, OPENS, CLOSES, TARGET, POOL)
+    midnight = datetime.combine(day.config.date, time(), ZONE).astimezone(UTC)
+    for event in day.events:
+        at = (event.at - midnight).total_seconds()
+        if at <= until:
+            state.apply(event, at)
+    return state
+
+
+def weekdays(first: date, count: int) -> list[date]:
+    days = (first + timedelta(days) for days in range(2 * count + 7))
+    return [day for day in days if day.weekday() < 5][:count]
+
+
+@lru_cache
+def history() -> Profile:
+    """What twenty days of the mix teach."""
+    profile = Profile()
+    for day in weekdays(FIRST_DAY, 20):
+        profile = profile.learn(fed(simulate(Config(date=day, seed=5))).state(ALL_GONE))
+    return profile
+
+
+@lru_cache
+def a_day(kind: Kind, seed: int = 5) -> Day:
+    return simulate(Config(date=date(2025, 2, 4), seed=seed, kind=kind))
+
+
+def look(state: QueueState, profile: Profile | None = None) -> Outlook:
+    return outlook(state, usual_day(history() if profile is None else profile, state))
+
+
+def forecast(state: QueueState, profile: Profile | None = None) -> Projection:
+    return project(state, look(state, profile), TARGET, generator("kundcenter", state))
+
+
+# ---- formulas
+
+
+@pytest.mark.parametrize(("load", "lines", "blocked"), [(10.0, 10, 0.2146), (20.0, 30, 0.0085), (1.0, 1, 0.5)])
+def test_erlang_b_is_as_in_the_tables(load: float, lines: int, blocked: float) -> None:
+    assert erlang_b(load, lines) == pytest.approx(blocked, abs=5e-5)
+
+
+def test_erlang_c_is_as_pyworkforce_and_r_have_it() -> None:
+    assert erlang_c(1.5, 2) == pytest.approx(9 / 14)
+    assert erlang_c(10.0, 14) == pytest.approx(0.1741319, abs=5e-8)
+    assert erlang_c_in_time(100 / 1800, 180.0, 14, 20.0) == pytest.approx(0.8883500, abs=5e-8)
+
+
+def test_a_queue_without_hang_ups_and_too_few_agents_has_no_rest() -> None:
+    assert erlang_c(10.0, 10) == 1.0
+    assert erlang_c_in_time(10.0, 1.0, 10, 20.0) == 0.0
+
+
+def test_erlang_a_is_as_pyworkforce_has_it() -> None:
+    found = erlang_a(100 / 1800, 180.0, 14, 300.0, 20.0)
+
+    assert found.must_wait == pytest.approx(0.14526, abs=5e-6)
+    assert found.abandoned == pytest.approx(0.013984, abs=5e-7)
+    assert found.mean_wait == pytest.approx(4.1951, abs=5e-5)
+    assert found.in_time == pytest.approx(0.916792, abs=5e-7)
+
+
+def test_with_patience_as_long_as_a_call_the_number_in_the_system_is_poisson() -> None:
+    load, n = 12.0, 10
+    at_least_n = 1.0 - sum(math.exp(-load) * load**k / math.factorial(k) for k in range(n))
+
+    assert erlang_a(load / 180.0, 180.0, n, 180.0, 20.0).must_wait == pytest.approx(at_least_n, abs=1e-9)
+
+
+def test_callers_who_never_hang_up_turn_erlang_a_into_erlang_c() -> None:
+    found = erlang_a(100 / 1800, 180.0, 14, 1e8, 20.0)
+
+    assert found.must_wait == pytest.approx(erlang_c(10.0, 14), abs=1e-5)
+    assert found.in_time == pytest.approx(erlang_c_in_time(100 / 1800, 180.0, 14, 20.0), abs=1e-5)
+
+
+def test_the_wait_behind_others_adds_up_the_steps_of_the_queue() -> None:
+    mean, variance = queue_wait(ahead=2, capacity=0.05, theta=0.01)
+
+    assert mean == pytest.approx(1 / 0.05 + 1 / 0.06 + 1 / 0.07)
+    assert variance == pytest.approx(1 / 0.05**2 + 1 / 0.06**2 + 1 / 0.07**2)
+
+
+def test_gamma_quantiles_are_near_the_exact_ones() -> None:
+    exact = {(1.0, 0.1): 0.10536, (1.0, 0.9): 2.30259, (4.0, 0.1): 1.74477, (4.0, 0.9): 6.68078}
+    for (shape, below), quantile in exact.items():
+        z = math.copysign(1.2815515655446004, below - 0.5)
+        assert gamma_quantile(z, shape, shape) == pytest.approx(quantile, abs=0.03)
+        assert gamma_below(quantile, shape, shape) == pytest.approx(below, abs=0.01)
+
+
+def test_a_level_that_jumps_is_noticed_and_one_that_stays_is_known_ever_better() -> None:
+    expected = np.full(40, 5.0)
+    still = filtered(np.full(40, 5.0), expected, 1 / 12, Drift())
+    jumped = filtered(np.r_[np.full(28, 5.0), np.full(12, 10.0)], expected, 1 / 12, Drift())
+
+    assert mean_level(still) == pytest.approx(1.0, abs=0.03)
+    assert mean_level(jumped) > 1.6
+
+
+# ---- what is known at a moment
+
+
+def test_nothing_that_comes_later_changes_what_was_known() -> None:
+    day = a_day(Kind.BURST)
+    for at in (8.4 * HOUR, 10 * HOUR, 12.77 * HOUR, 16.9 * HOUR):
+        assert repr(fed(day).state(at)) == repr(fed(day, until=at).state(at))
+
+
+def test_the_order_in_which_things_are_told_does_not_matter() -> None:
+    day = a_day(Kind.NORMAL)
+    backwards = msgspec.structs.replace(day, events=day.events[::-1])
+
+    assert fed(day).state(ALL_GONE).tally == fed(backwards).state(ALL_GONE).tally
+
+
+def test_the_calls_of_a_day_are_judged_as_in_the_truth() -> None:
+    for kind in (Kind.NORMAL, Kind.BURST):
+        day = a_day(kind)
+        good, of = so_far(fed(day).state(ALL_GONE).tally, TARGET.definition)
+
+        assert good / of == pytest.approx(day.share())
+
+
+def test_a_caller_past_the_limit_is_a_miss_while_still_waiting() -> None:
+    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state.entered(OPENS, "anna")
+
+    assert state.state(OPENS + 300).tally.waiting_late == 0
+    assert state.state(OPENS + 300.001).tally.waiting_late == 1
+
+
+def test_who_serves_nobody_while_callers_wait_is_not_there() -> None:
+    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    for number in range(3):
+        state.entered(OPENS, f"early {number}")
+        state.answered(OPENS + 5, f"early {number}", f"agent {number}")
+        state.completed(OPENS + 60 + 1000 * (number == 2), f"early {number}")
+    state.entered(OPENS + 70, "waits in vain")
+
+    assert not state.state(OPENS + 90).agents_known
+    assert state.state(OPENS + 90).agents == 3
+    assert state.state(OPENS + 240).agents == 1
+
+
+# ---- the rest of the day
+
+
+def test_the_same_moment_gives_the_same_bytes() -> None:
+    state = fed(a_day(Kind.SLOW)).state(11 * HOUR)
+    first, second = (msgspec.json.encode(forecast(state)) for _ in range(2))
+
+    assert first == second
+
+
+def test_a_profile_survives_being_written_and_read() -> None:
+    again = msgspec.json.decode(msgspec.json.encode(history()), type=Profile)
+
+    assert again == history()
+
+
+def test_more_calls_fewer_agents_and_longer_talks_are_worse() -> None:
+    state = fed(a_day(Kind.NORMAL)).state(10 * HOUR)
+    ahead = look(state)
+
+    def expected(other: Outlook) -> float:
+        return project(state, other, TARGET, generator("kundcenter", state)).expected_share
+
+    usual = expected(ahead)
+    assert expected(msgspec.structs.replace(ahead, calls=ahead.calls * 1.15)) < usual
+    assert expected(msgspec.structs.replace(ahead, agents=ahead.agents - 1.5)) < usual
+    assert expected(msgspec.structs.replace(ahead, handle_seconds=ahead.handle_seconds * 1.15)) < usual
+
+
+@pytest.mark.parametrize("definition", list(DefinitionId))
+def test_by_every_definition_the_forecast_ends_where_the_day_ends(definition: DefinitionId) -> None:
+    target = msgspec.structs.replace(TARGET, definition=definition)
+    state = fed(a_day(Kind.BURST)).state(CLOSES - 60)
+    good, of = so_far(fed(a_day(Kind.BURST)).state(ALL_GONE).tally, definition)
+    found = project(state, look(state), target, generator("kundcenter", state))
+
+    assert found.expected_share == pytest.approx(good / of, abs=0.01)
+
+
+def test_the_chance_to_miss_is_what_it_says() -> None:
+    """Twelve days at three times of day: the mean chance is near the share of days lost, and the two go together."""
+    chances, lost = [], []
+    for day in weekdays(date(2025, 2, 3), 12):
+        told = fed(simulate(Config(date=day, seed=5)))
+        good, of = so_far(told.state(ALL_GONE).tally, TARGET.definition)
+        for hour in (10, 12, 14):
+            chances.append(forecast(told.state(hour * HOUR)).p_miss)
+            lost.append(good < 0.9 * of)
+
+    assert np.mean(chances) == pytest.approx(np.mean(lost), abs=0.15)
+    assert np.mean((np.array(chances) - np.array(lost)) ** 2) < 0.15
+
+
+def test_without_history_the_forecast_leans_on_today_and_is_less_sure() -> None:
+    state = fed(a_day(Kind.NORMAL)).state(11 * HOUR)
+    taught, untaught = forecast(state), forecast(state, Profile())
+
+    assert untaught.calls_expected == pytest.approx(taught.calls_expected, rel=0.4)
+    assert untaught.high - untaught.low > taught.high - taught.low
+
+
+def test_phones_that_cannot_be_reached_are_noticed_at_once() -> None:
+    day = a_day(Kind.OUTAGE)
+    assert day.incident_at is not None
+    midnight = datetime.combine(day.config.date, time(), ZONE)
+    began = (day.incident_at - midnight.astimezone(UTC)).total_seconds()
+    told = fed(day)
+
+    before, after = look(told.state(began - 60)), look(told.state(began + 120))
+    assert after.agents[0] < 0.5 * before.agents[0]
+
+
+# ---- waits
+
+
+def test_the_next_caller_goes_straight_through_when_somebody_is_free() -> None:
+    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state.agent(OPENS, "agent", AgentActivity.AVAILABLE)
+    now = state.state(OPENS + 60)
+
+    assert expected_wait(now, look(now)).basis is Basis.UNKNOWN  # one of the usual ten: nothing can be said
+    assert expected_wait(now, look(now, Profile())).basis is Basis.AT_ONCE
+
+
+def test_nobody_there_means_nobody_knows() -> None:
+    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state.entered(OPENS + 10, "anna")
+    now = state.state(OPENS + 60)
+
+    assert expected_wait(now, look(now)).expected is None
+    assert [one.in_time for one in remaining_waits(now, look(now), 300)] == [None]
+
+
+def test_each_who_waits_has_less_chance_the_further_back() -> None:
+    told = fed(a_day(Kind.BURST))
+    now = max((told.state(at) for at in np.arange(9 * HOUR, 16 * HOUR, 600)), key=lambda state: len(state.waiting))
+    ahead = look(now)
+    rest = [one.rest.expected or 0.0 for one in remaining_waits(now, ahead, 300)]
+    coming = expected_wait(now, ahead)
+
+    assert len(rest) > 5
+    assert rest == sorted(rest)
+    assert coming.expected is not None and coming.low is not None and coming.high is not None
+    assert rest[-1] < coming.expected
+    assert coming.low < coming.expected < coming.high
+    low, high = coming.half_minutes() or (0.0, 0.0)
+    assert low * 60 <= coming.low and coming.high <= high * 60
+
+
+# ---- what would help
+
+
+def test_a_good_day_needs_nobody_and_a_lost_one_cannot_be_saved() -> None:
+    good = fed(simulate(Config(date=date(2025, 2, 4), seed=5, kind=Kind.NORMAL, staff_factor=1.3))).state(10 * HOUR)
+    lost = fed(a_day(Kind.BURST)).state(CLOSES - 1200)
+
+    assert agents_needed(good, look(good), TARGET).to_save == 0
+    assert agents_needed(lost, look(lost), TARGET).to_save is None
+    assert not agents_needed(lost, look(lost), TARGET).reachable
+
+
+def test_a_day_short_of_people_needs_some_and_says_until_when() -> None:
+    told = fed(a_day(Kind.SHORTFALL))
+    state = told.state(8.5 * HOUR)
+    needed = agents_needed(state, look(state), TARGET, at_most=10)
+
+    assert needed.to_save is not None and needed.to_save > 0
+    assert needed.save_until is not None and state.at < needed.save_until <= CLOSES
+
+
+# ---- when to tell
+
+
+def episode(*chances: float, reachable: bool = True, step: float = 2.0, opens_after: float = 60.0) -> list[Stage]:
+    """The stages that readings every other minute lead through."""
+    now, stages = Episode(), []
+    for number, chance in enumerate(chances):
+        minutes = opens_after + step * number
+        reading = Reading(at=60 * minutes, open_minutes=minutes, p_miss=chance, calls=200, reachable=reachable)
+        now = advance(now, reading)
+        stages.append(now.stage)
+    return stages
+
+
+def test_a_warning_becomes_an_alarm_and_not_the_other_way() -> None:
+    assert episode(0.5, 0.86, 0.96, 0.9) == [Stage.QUIET, Stage.WARNING, Stage.ALARM, Stage.ALARM]
+
+
+def test_no_word_in_the_first_quarter_of_an_hour() -> None:
+    assert episode(1.0, 1.0, opens_after=13.0) == [Stage.QUIET, Stage.ALARM]
+
+
+def test_a_moment_of_hope_is_no_end() -> None:
+    assert set(episode(0.96, *[0.3] * 7, 0.7)) == {Stage.ALARM}
+
+
+def test_fifteen_quiet_minutes_ease_and_only_little_risk_ends() -> None:
+    stages = episode(0.96, *[0.4] * 9, 0.3, 0.19)
+
+    assert stages[8] is Stage.ALARM and stages[9] is Stage.EASED
+    assert stages[-2:] == [Stage.EASED, Stage.QUIET]
+
+
+def test_what_eased_can_rise_again_in_the_same_episode() -> None:
+    before = Episode(stage=Stage.EASED, since=0.0, raised_at=0.0, alarmed_at=0.0)
+    after = advance(before, Reading(at=600.0, open_minutes=200.0, p_miss=0.97, calls=200))
+
+    assert after.stage is Stage.ALARM
+    assert after.raised_at == 0.0
+
+
+def test_nobody_is_called_to_a_day_that_nobody_can_save() -> None:
+    assert episode(0.99, 0.5, 0.0, reachable=False) == [Stage.OUT_OF_REACH] * 3
+
+
+def test_where_staff_is_a_guess_the_warning_can_be_all() -> None:
+    rule = AlertRule(alarm_without_staff=False)
+    reading = Reading(at=9 * HOUR, open_minutes=60.0, p_miss=0.99, calls=200, staff_known=False)
+
+    assert advance(Episode(), reading, rule).stage is Stage.WARNING
