@@ -11,8 +11,8 @@ PIECE = 64 * 1024
 class Proxy:
     """Passes connections on to a port, until told otherwise. `opened` counts those that came.
 
-    `pieces` gives the sizes in which bytes from the server are delivered; `cut_at` ends each connection, in the middle
-    of whatever it is, after so many of them.
+    `pieces` gives the sizes in which bytes from the server are delivered; `cut_at` ends the next connection, in the
+    middle of whatever it is, after so many of them.
     """
 
     def __init__(self, target: int, *, pieces: Iterator[int] | None = None, cut_at: int | None = None) -> None:
@@ -26,6 +26,7 @@ class Proxy:
         self._flows.set()
         self._door: asyncio.Server | None = None
         self._lines: set[asyncio.StreamWriter] = set()
+        self._ended: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Proxy":
         await self.mend()
@@ -48,8 +49,8 @@ class Proxy:
             self._door.close()
             self._door = None
         self.hang_up()
-        while self._lines:
-            await asyncio.sleep(0.005)
+        while self._ended:
+            await asyncio.wait(self._ended)
 
     async def mend(self) -> None:
         self._door = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
@@ -62,7 +63,12 @@ class Proxy:
     def flow(self) -> None:
         self._flows.set()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._ended.add(task)
+        task.add_done_callback(self._ended.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.opened += 1
         self._lines.add(writer)
         onward = None
@@ -88,14 +94,14 @@ class Proxy:
             await writer.drain()
 
     async def _deliver(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        passed = 0
+        passed, cut_at, self.cut_at = 0, self.cut_at, None
         while piece := await reader.read(next(self._pieces) if self._pieces else PIECE):
             await self._flows.wait()
-            if self.cut_at is not None:
-                piece = piece[: self.cut_at - passed]
+            if cut_at is not None:
+                piece = piece[: cut_at - passed]
             writer.write(piece)
             await writer.drain()
             passed += len(piece)
             self.passed += len(piece)
-            if passed == self.cut_at:
+            if passed == cut_at:
                 return
