@@ -15,7 +15,7 @@ _MOST_EPOCHS: Final = 8
 
 
 class Sign(NamedTuple):
-    """What a publisher's `status` says. `at` is since when, where it is stated, else when it reached us."""
+    """What a publisher's `status` says, and when that reached us."""
 
     online: bool
     at: datetime

@@ -1,6 +1,8 @@
 """What a person may set for one MQTT broker."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,7 +18,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     host: str = "127.0.0.1"
-    port: int = 1883
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 1883
     tls: bool = False
     tls_ca: str = ""
     tls_cert: str = ""
@@ -26,24 +28,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_id: str = ""
     topic_prefix: str = "kc/v1"
     sources: tuple[str, ...] = ()
-    session_seconds: int = 86_400
-    receive_maximum: int = 200
-    connect_seconds: float = 10.0
+    session_seconds: Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)] = 86_400
+    receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 200
+    connect_seconds: Annotated[float, Meta(gt=0)] = 10.0
     state_path: str = ""
 
     def __post_init__(self) -> None:
         levels = self.topic_prefix.split("/")
         if not all(levels) or levels[0].startswith("$") or any(sign in self.topic_prefix for sign in "+#\0"):
-            raise ValueError("topic_prefix must be words with / between them, such as kc/v1, without + # and $")
-        if not 1 <= self.receive_maximum <= 65_535:
-            raise ValueError(f"receive_maximum must be from 1 to 65535, not {self.receive_maximum}")
-        if not 1 <= self.session_seconds <= 0xFFFF_FFFF:
-            raise ValueError(f"session_seconds must be from 1 to {0xFFFF_FFFF} (for ever), not {self.session_seconds}")
-        if not self.connect_seconds > 0:
-            raise ValueError(f"connect_seconds must be above 0, not {self.connect_seconds}")
+            raise ValueError("topic_prefix of words with / between them, such as kc/v1, without + # and $")
         if not all(self.sources):
-            raise ValueError("sources must be names that are not empty")
+            raise ValueError("sources with names that are not empty")
         if (self.tls_ca or self.tls_cert or self.tls_key) and not self.tls:
-            raise ValueError("tls_ca, tls_cert and tls_key need tls = true")
+            raise ValueError("tls = true beside tls_ca, tls_cert or tls_key")
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("tls_cert and tls_key go together")
+            raise ValueError("tls_cert and tls_key together")

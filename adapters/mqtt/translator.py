@@ -52,7 +52,6 @@ class _Status(Struct, frozen=True, kw_only=True):
     status: str
     source: str = ""
     switch: str = ""
-    since: Instant | None = None
 
 
 _lines = msgspec.json.Decoder(_Line)
@@ -162,11 +161,10 @@ class Translator:
             yield self._rejected("wrong_source", _from(publisher.name))
             return
         online = said.status == "online"
-        # a last will was written when its publisher connected, so its own time would be that of the connection
-        at = said.since if online and said.since else received_at
         if said.source:
             yield from publisher.learn(said.source, said.switch)
-        yield from publisher.say(Sign(online=online, at=at, reason="" if online else WILL))
+        # by our clock: a last will was written when its publisher connected, and cannot tell when that ended
+        yield from publisher.say(Sign(online=online, at=received_at, reason="" if online else WILL))
         yield from self._look_at_ourselves(received_at)
 
     def _snapshot(self, name: str, payload: bytes, retain: bool, received_at: datetime) -> Iterator[Event | Rejected]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -359,7 +360,7 @@ async def test_the_last_will_of_a_publisher_puts_its_source_down(broker: Broker,
 
 async def test_who_is_there_and_who_waits_is_known_at_once_on_connecting(broker: Broker):
     now = SystemClock().now()
-    long_status = {"status": "online", "source": SOURCE, "switch": "pbx", "since": "2026-03-02T06:00:00Z"}
+    long_status = {"status": "online", "source": SOURCE, "switch": "växeln"}
     async with publishing(broker) as pbx:
         await pbx.publish(STATUS, json.dumps(long_status), qos=1, retain=True)
         topic = "kc/v1/pbx/queue/kundcenter/snapshot"
@@ -370,8 +371,8 @@ async def test_who_is_there_and_who_waits_is_known_at_once_on_connecting(broker:
     (connected,) = [item for item in monitor.items if isinstance(item, SourceConnected) and item.source == SOURCE]
     (waits,) = [item for item in monitor.items if isinstance(item, QueueSnapshot)]
 
-    assert connected.at == datetime(2026, 3, 2, 6, tzinfo=UTC)
-    assert connected.switch == "pbx"
+    assert connected.at >= now
+    assert connected.switch == "växeln"
     assert [one.leg_id for one in waits.waiting] == ["pbx:1", "pbx:2"]
 
 
@@ -816,7 +817,7 @@ def test_a_line_that_never_ends_is_counted_once():
 )
 def test_a_setting_that_cannot_be_is_told_by_its_name(wrong: dict[str, Any]):
     with pytest.raises(ValueError, match=list(wrong)[-1]):
-        Settings(**wrong)
+        msgspec.convert(wrong, Settings)
 
 
 def test_without_the_broker_every_publisher_is_unknown_and_the_offline_ones_stay_so():
