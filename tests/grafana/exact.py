@@ -25,4 +25,5 @@ def exact() -> Snapshot:
     )
     sources = (*rush.sources, sample.source(at, up=False, name="urn:kc:asterisk_queuelog:pbx", since=sample.local(10)))
     journal = JournalNow(up=False, pending=37, lag_seconds=62.5, error="away")
-    return replace(rush, reconciliation=(difference,), sources=sources, journal=journal)
+    talking = replace(rush.total, talking=sum(queue.talking for queue in rush.queues))
+    return replace(rush, total=talking, reconciliation=(difference,), sources=sources, journal=journal)

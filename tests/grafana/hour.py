@@ -50,7 +50,7 @@ def entered_at(call: int) -> float:
 
 
 def story() -> Scenario:
-    """Forty-five callers in two queues, some late, some lost; a line that is cut for half a minute; five turned away."""
+    """Forty-five callers in two queues, some late, some lost; five turned away; a line that is cut for 75 seconds."""
     told = Scenario(START).connected(-7200)
     for queue in ("kundcenter", OTHER):  # every counter of a queue is there from its first call on
         told.entered(-1500, f"early {queue}", queue).answered(-1440, f"early {queue}", queue)
@@ -66,8 +66,8 @@ def story() -> Scenario:
             told.left(end, who, ending, queue)
     for minute in (3, 21, 22, 40, 59):
         told.refused(60 * minute, f"refused {minute}", "full" if minute % 2 else "closed")
-    told._ring(30, "caller 1", "ring 1", "no_answer", after=15)
-    return told.disconnected(2430).connected(2460)
+    told._ring(100, "caller 1", "ring 1", "no_answer", after=15)
+    return told.disconnected(2430).connected(2505)
 
 
 class Hour:

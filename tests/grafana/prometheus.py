@@ -68,6 +68,8 @@ class Prometheus:
                     f"--storage.tsdb.path={folder / 'data'}",
                     "--storage.tsdb.retention.time=3650d",
                     f"--web.listen-address=127.0.0.1:{port}",
+                    # what is written into the store by promtool has no mark where a series ends
+                    "--query.lookback-delta=14s",
                     "--log.level=warn",
                 ],
                 cwd=folder,
