@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from queue_monitor.core import service_level
-from queue_monitor.model import Counts, Period, QueueNow, Snapshot, SourceNow, Staff, Status
+from queue_monitor.model import Counts, Period, QueueNow, RiskFigures, Snapshot, SourceNow, Staff, Status
 from queue_monitor.ports import Figures
 
 _LEFT: Final = (
@@ -220,9 +220,23 @@ def _live(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge(
         "callqueue_expected_wait_seconds",
         "What the next caller should expect to wait.",
-        (((face.name, "expected"), face.expected_wait_seconds) for face in faces),
+        (bound for face in faces for bound in _expected_wait(face)),
         "queue",
         "bound",
+    )
+    yield _gauge(
+        "callqueue_miss_probability",
+        "Chance that the period ends under the target, by the forecast.",
+        (((face.name, period), risk.p_miss) for face in faces for period, risk in _risks(face)),
+        "queue",
+        "period",
+    )
+    yield _gauge(
+        "callqueue_margin_calls",
+        "Late or lost calls that still fit within the target of the whole period; negative: too many.",
+        (((face.name, period), float(calls)) for face in faces for period, calls in face.margins.items()),
+        "queue",
+        "period",
     )
     yield _gauge(
         "callqueue_agents",
@@ -356,6 +370,19 @@ def _results(period: Period) -> Iterator[tuple[str, int]]:
 def _status(queue: QueueNow) -> Iterator[tuple[Labels, float]]:
     for status in Status:
         yield (queue.name, "day", status.value), float(queue.verdict.status is status)
+
+
+def _expected_wait(face: QueueNow) -> Iterator[tuple[tuple[str, str], float | None]]:
+    low, high = face.wait_range_seconds or (None, None)
+    yield (face.name, "low"), low
+    yield (face.name, "expected"), face.expected_wait_seconds
+    yield (face.name, "high"), high
+
+
+def _risks(face: QueueNow) -> Iterator[tuple[str, RiskFigures]]:
+    for period, risk in (("day", face.risk), ("month", face.month_risk)):
+        if risk is not None:
+            yield period, risk
 
 
 def _monitor(snapshot: Snapshot) -> Iterator[Metric]:

@@ -170,6 +170,23 @@ class PeriodShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     outside_hours: OutsideHoursShape
 
 
+class RiskShape(Struct, frozen=True, kw_only=True):
+    """How a period may end, by the forecast of the queue's pool: an estimate, marked as one wherever it is shown."""
+
+    miss_probability: Annotated[float, _said("Chance that the period ends under the target.")]
+    expected_share: float | None
+    expected_calls: float | None
+    margin_calls: Annotated[
+        int | None, _said("Late or lost calls that still fit within the target; negative: too many.")
+    ]
+    agents_for_queue: Annotated[
+        int | None, _said("More agents needed to clear the queue; null: not worked out, or no number does.")
+    ]
+    agents_for_period: Annotated[int | None, _said("More agents needed to save the period.")]
+    until: Annotated[datetime | None, _said("How long they are needed.")]
+    reachable: bool
+
+
 class QueueShape(Struct, frozen=True, kw_only=True):
     """One queue, one pool of queues that share agents, or all of them."""
 
@@ -182,6 +199,10 @@ class QueueShape(Struct, frozen=True, kw_only=True):
     talking: int
     oldest_wait_seconds: Seconds
     expected_wait_seconds: Annotated[float | None, _said("What the next caller should expect.")]
+    expected_wait_low_seconds: Annotated[float | None, _said("Nine of ten will wait longer than this.")]
+    expected_wait_high_seconds: Annotated[float | None, _said("Nine of ten will wait less than this.")]
+    unlikely_in_time: Annotated[int, _said("Of those waiting, how many will probably not be answered in time.")]
+    risk: Annotated[dict[str, RiskShape], _said("By period, day and month, where it is foretold.")]
     status: StatusOfTarget
     staff: StaffShape
     waiting_list: tuple[WaitingShape, ...]

@@ -12,6 +12,7 @@ from queue_monitor.model import (
     Level,
     Period,
     QueueNow,
+    RiskFigures,
     Snapshot,
     SourceNow,
     Staff,
@@ -100,6 +101,25 @@ def _difference(found: Difference) -> shapes.DifferenceShape:
         cause=found.cause.value,
         since=found.since,
         until=found.until,
+    )
+
+
+def _risks(queue: QueueNow) -> Iterable[tuple[str, RiskFigures]]:
+    for name, risk in (("day", queue.risk), ("month", queue.month_risk)):
+        if risk is not None:
+            yield name, risk
+
+
+def _risk(risk: RiskFigures, margin: int | None) -> shapes.RiskShape:
+    return shapes.RiskShape(
+        miss_probability=risk.p_miss,
+        expected_share=risk.expected_share,
+        expected_calls=risk.expected_calls,
+        margin_calls=margin,
+        agents_for_queue=risk.agents_for_queue,
+        agents_for_period=risk.agents_for_day,
+        until=risk.until,
+        reachable=risk.reachable,
     )
 
 
@@ -257,6 +277,10 @@ def _queue(queue: QueueNow, target: Target) -> shapes.QueueShape:
         talking=queue.talking,
         oldest_wait_seconds=_seconds(queue.oldest_wait_ms),
         expected_wait_seconds=queue.expected_wait_seconds,
+        expected_wait_low_seconds=queue.wait_range_seconds[0] if queue.wait_range_seconds else None,
+        expected_wait_high_seconds=queue.wait_range_seconds[1] if queue.wait_range_seconds else None,
+        unlikely_in_time=queue.unlikely,
+        risk={name: _risk(risk, queue.margins.get(name)) for name, risk in _risks(queue)},
         status=shapes.StatusOfTarget(
             status=queue.verdict.status.value,
             reason=queue.verdict.reason.value,

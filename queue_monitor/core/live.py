@@ -469,6 +469,7 @@ class _View:
             expected_wait_seconds=seen.wait.expected if seen else None,
             wait_range_seconds=_range(seen),
             unlikely=seen.unlikely if seen else 0,
+            margins=_margins(seen, periods, self._live.rules.target),
             risk=seen.day if seen else None,
             month_risk=seen.month if seen else None,
         )
@@ -564,6 +565,16 @@ def _range(seen: Foreseen | None) -> tuple[float, float] | None:
     if seen is None or seen.wait.low is None or seen.wait.high is None:
         return None
     return seen.wait.low, seen.wait.high
+
+
+def _margins(seen: Foreseen | None, periods: dict[str, Period], target: Target) -> dict[str, int]:
+    """Misses that still fit, by period, as far as the calls to come are foretold."""
+    found = {"day": seen.day, "month": seen.month} if seen else {}
+    return {
+        name: service_level.margin(target, risk.expected_calls, periods[name].misses)
+        for name, risk in found.items()
+        if risk is not None and risk.expected_calls is not None
+    }
 
 
 def _by_our_clock(event: Event) -> Event:

@@ -4,6 +4,7 @@ All from exact whole numbers (`model.Counts`). A ratio is None where nothing was
 Sources of the definitions: MISSION.md section 2 and the products named there.
 """
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, NamedTuple
@@ -122,6 +123,13 @@ def misses(counts: Counts, definition: DefinitionId) -> int:
     good, of = DEFINITIONS[definition](counts)
     late = counts.waiting_late if definition is DefinitionId.D1 else 0
     return of - good + late
+
+
+def margin(target: Target, expected_calls: float, missed: int) -> int:
+    """Misses that still fit: floor((1 - target) x calls expected in the whole period) - misses so far. Negative: too
+    many (MISSION.md section 2).
+    """
+    return math.floor((1 - target.ratio) * expected_calls + 1e-9) - missed
 
 
 def including_refused(counts: Counts, definition: DefinitionId) -> float | None:

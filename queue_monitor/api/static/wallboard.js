@@ -274,7 +274,7 @@ function drawStanding() {
     [say("abandoned"), count(day?.abandoned)],
     [say("refused"), count(day?.refused), day?.refused ? percent(day.refused_ratio, target.refused_limit_ratio) : ""],
   ];
-  if (total.expected_wait_seconds !== null) facts.push([say("expected_wait"), wait(total.expected_wait_seconds)]);
+  if (total.expected_wait_seconds !== null) facts.push([say("expected_wait"), roughly(total.expected_wait_seconds)]);
   facts.push([say("month"), percent(month?.headline ?? null, target.ratio)]);
   const list = at("facts");
   list.classList.toggle("grey", stale || !total.trusted);
@@ -285,6 +285,12 @@ function drawStanding() {
     const note = beside ? [html("small", {}, beside)] : [];
     return html("div", {}, html("dt", {}, name), html("dd", {}, number, ...note));
   }));
+}
+
+// An estimate is said in whole minutes: more would claim more than is known.
+function roughly(seconds) {
+  if (seconds < 15) return say("expected_at_once");
+  return seconds < 60 ? say("expected_under_minute") : say("expected_minutes", { minutes: count(Math.round(seconds / 60)) });
 }
 
 // ---- today's curve
