@@ -241,7 +241,8 @@ class Watch:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Watch"]:
-        tasks = [asyncio.create_task(one.run()) for one in (self.pipeline, *self._supervisors)]
+        tasks = [asyncio.create_task(one.run()) for one in self._supervisors]
+        tasks.append(asyncio.create_task(self.pipeline.run()))
         try:
             yield self
         finally:
@@ -470,7 +471,7 @@ async def test_a_stalled_line_is_given_up_after_two_pings_and_the_next_one_catch
     log = GrowingLog(tmp_path / "queue_log")
     async with Player(clock, *tapes) as player, Proxy(player.port) as proxy:
         watch = Watch(clock, ami(clock, proxy.port), queue_log(clock, log.path))
-        reasons = set()
+        reasons: set[str] = set()
         async with watch.running():
             while clock.now() < tapes[1].starts + timedelta(seconds=1):
                 clock.advance(STEP)

@@ -6,11 +6,14 @@ The test has a manager connection of its own. It makes calls and hears the UserE
 
 import asyncio
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from queue_monitor.clock import SystemClock
 from tests.asterisk.switch import SECRET
+
+CLOCK = SystemClock()
 
 Message = dict[str, str]
 
@@ -44,10 +47,10 @@ class Stay:
     call: str
     queue: str
     leg: str
+    channel: str
     entered: float
     ended: float | None = None
     outcome: str = "waiting"
-    hangs_up: bool = False
 
     @property
     def wait(self) -> float | None:
@@ -76,12 +79,16 @@ class Control:
                 if (await self.ask("QueueStatus"))["Response"] == "Success":
                     return
                 await self.close()
-            except (OSError, asyncio.TimeoutError):
+            except (OSError, TimeoutError):
                 if asyncio.get_running_loop().time() > until:
                     raise
-            await asyncio.sleep(0.1)
+            await CLOCK.sleep(0.1)
 
     async def ask(self, action: str, /, variables: dict[str, str] | None = None, **fields: str) -> Message:
+        return await asyncio.wait_for(self.send(action, variables, **fields), 5)
+
+    def send(self, action: str, /, variables: dict[str, str] | None = None, **fields: str) -> "asyncio.Future[Message]":
+        """Ask without waiting; a switch that restarts does not reply."""
         assert self._writer is not None
         self._sent += 1
         number = str(self._sent)
@@ -89,7 +96,7 @@ class Control:
         lines += [f"Variable: {name}={value}" for name, value in (variables or {}).items()]
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self._writer.write("\r\n".join([*lines, "", ""]).encode())
-        return await asyncio.wait_for(reply, 5)
+        return reply
 
     async def close(self) -> None:
         if self._reading:
@@ -127,7 +134,7 @@ class Truth:
         stay = self._now.get(call)
         match message["What"]:
             case "enters":
-                self._now[call] = Stay(call, message["Asks"], message["Id"], at)
+                self._now[call] = Stay(call, message["Asks"], message["Id"], message["Channel"], at)
                 self.stays.append(self._now[call])
             case "answered" if stay:
                 self._end(stay, "answered", at)
@@ -164,11 +171,11 @@ class Truth:
 class Callers:
     """Makes the planned calls and keeps the truth."""
 
-    def __init__(self, control: Control) -> None:
-        self.truth = Truth()
+    def __init__(self, control: Control, truth: Truth | None = None) -> None:
+        self.truth = truth or Truth()
         self.control = control
         self._transfers: set[str] = set()
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._transferring: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
         while True:
@@ -176,13 +183,15 @@ class Callers:
             self.truth.hear(message)
             if message["What"] == "answered" and message["Call"] in self._transfers:
                 self._transfers.remove(message["Call"])
-                self._begin(self._transfer(message["Chan"]))
+                task = asyncio.create_task(self._transfer(message["Chan"]))
+                self._transferring.add(task)
+                task.add_done_callback(self._transferring.discard)
 
     async def make(self, calls: Iterable[Call]) -> None:
         """Make each call at its time, counted from now."""
         began = asyncio.get_running_loop().time()
         for call in sorted(calls, key=lambda one: one.at):
-            await asyncio.sleep(max(0.0, began + call.at - asyncio.get_running_loop().time()))
+            await CLOCK.sleep(max(0.0, began + call.at - asyncio.get_running_loop().time()))
             await self.dial(call)
 
     async def dial(self, call: Call) -> None:
@@ -205,13 +214,8 @@ class Callers:
 
     async def _transfer(self, channel: str) -> None:
         """The agent passes the caller on to bygglov."""
-        await asyncio.sleep(1.5)
+        await CLOCK.sleep(1.5)
         await self.control.ask("BlindTransfer", Channel=channel, Context="callers", Exten="bygglov")
-
-    def _begin(self, work: "asyncio.coroutines._CoroutineLike[object]") -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def rush(count: int, seconds: float, seed: int, prefix: str) -> Iterator[Call]:
@@ -220,7 +224,7 @@ def rush(count: int, seconds: float, seed: int, prefix: str) -> Iterator[Call]:
     for number in range(count):
         at = seconds * (number + draw.random()) / count
         queue = "bygglov" if draw.random() < 0.3 else "kundcenter"
-        call = Call(f"{prefix}{number:03}", queue, at, ring=draw.choice((1, 2, 3)), talk=draw.choice((4, 6, 9, 12)))
+        call = Call(f"{prefix}{number:03}", queue, at, ring=draw.choice((1, 2, 3)), talk=draw.choice((6, 9, 12, 16)))
         match draw.choices(("plain", "hasty", "limited", "onward", "key", "passed on"), (9, 4, 2, 2, 2, 2))[0]:
             case "hasty":
                 call.patience, call.ring = draw.uniform(1.5, 7), draw.choice((3, 8))
@@ -233,10 +237,3 @@ def rush(count: int, seconds: float, seed: int, prefix: str) -> Iterator[Call]:
             case "passed on":
                 call.queue, call.transferred = "kundcenter", True
         yield call
-
-
-def by_leg(stays: Iterable[Stay]) -> dict[tuple[str, str], list[Stay]]:
-    found: dict[tuple[str, str], list[Stay]] = defaultdict(list)
-    for stay in stays:
-        found[stay.leg, stay.queue].append(stay)
-    return found
