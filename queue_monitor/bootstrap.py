@@ -223,21 +223,21 @@ def bootstrap(
 
 
 def clock_of(config: Config, resume_at: datetime | None = None) -> Clock:
-    """The machine's clock; a simulated one when set, or when all sources are simulated and it is closed now.
+    """The machine's clock; a simulated one where that is set, or where all sources are simulated and it is closed now.
 
-    A simulated day goes on where the journal left it, if that is later.
+    A simulated clock goes on where the journal left it, if that is later.
     """
-    real = SystemClock()
-    wanted = config.clock
-    if wanted.simulated:
-        start = wanted.start or real.now()
-        start = start.replace(tzinfo=config.zone) if start.tzinfo is None else start
-        return ScaledClock(max(start.astimezone(UTC), resume_at or start), wanted.rate)
-    if all(source.kind == "simulator" for source in config.sources if source.enabled):
-        lively = _lively(_calendar(config, config.hours), real.now())
-        if lively is not None:
-            return ScaledClock(max(lively, resume_at or lively), wanted.rate)
-    return real
+    real, wanted = SystemClock(), config.clock
+    only_simulated = all(source.kind == "simulator" for source in config.sources if source.enabled)
+    start = wanted.start
+    if start is not None:
+        start = (start if start.tzinfo else start.replace(tzinfo=config.zone)).astimezone(UTC)
+    elif only_simulated:
+        start = _lively(_calendar(config, config.hours), real.now())
+    if start is None and wanted.rate == 1.0:
+        return real
+    start = start or real.now()
+    return ScaledClock(max(start, resume_at or start), wanted.rate)
 
 
 def _lively(calendar: Calendar, now: datetime) -> datetime | None:
