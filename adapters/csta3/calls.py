@@ -67,7 +67,7 @@ _LONGEST_RING: Final = timedelta(minutes=3)
 _UNIQUE: Final = 16
 """A call id as long as this is never used again; a short one may be, within the hour."""
 
-_MOST_CALLS: Final = 50_000
+_MOST_CALLS: Final = 20_000
 """A call goes when it is cleared. Where that is never told, the oldest go beyond this many."""
 
 

@@ -117,6 +117,7 @@ class Calls:
         self._visits: OrderedDict[str, Visit] = OrderedDict()
         self._of_session: dict[str, list[Visit]] = {}
         self._first_session: OrderedDict[str, str] = OrderedDict()
+        self._natives: OrderedDict[str, str] = OrderedDict()
         self._latest: OrderedDict[str, str] = OrderedDict()
         self._talked: OrderedDict[str, str] = OrderedDict()
         self._due: dict[str, datetime] = {}
@@ -135,17 +136,21 @@ class Calls:
         if not _named(message):
             return False
         member = message["CC-Member-UUID"]
+        before = self._latest.get(member, member)
         if resumed:
-            self._taken_over(member)
-        native = self._native(member, message["CC-Member-Session-UUID"], resumed=resumed)
-        before = self._latest.get(member, member) if resumed else None
-        visit = self._visit(message, stamp, native)
+            self._take_over(member, message["CC-Member-Session-UUID"], stamp)
+        visit = self._visit(message, stamp)
+        native = visit.native
         earlier = self._talking_before(visit)
         self._supersede(visit, stamp)
+        for other in list(self._visits.values()) if resumed else ():
+            if other.member == member and other is not visit and not other.over:
+                # Only an abandoned place can be taken over: that it was abandoned has been missed.
+                self._replace(other, stamp)
         visit.started, visit.again = stamp, visit.again or earlier is not None
         reason, previous = EntryReason.UNKNOWN, None
         if resumed:
-            reason, previous = EntryReason.RESUME, self._id(before if before and before != native else member)
+            reason, previous = EntryReason.RESUME, self._id(before if before != native else member)
         elif earlier is not None:
             reason, previous = EntryReason.TRANSFER, earlier.visit_id
             self._transfer(earlier, message, stamp, TransferTarget(queue=visit.queue))
@@ -293,6 +298,7 @@ class Calls:
             self._cancel_rings(visit, stamp)
             self._drop(visit)
         self._first_session.clear()
+        self._natives.clear()
         self._latest.clear()
 
     def _settle(self, visit_id: str) -> None:
@@ -316,12 +322,24 @@ class Calls:
         leg = self._id(visit.session)
         return {"visit_id": visit.visit_id, "queue": visit.queue, "leg_id": leg, "contact_id": leg}
 
-    def _native(self, member: str, session: str, *, resumed: bool = False) -> str:
+    def _native(self, member: str, session: str) -> str:
         """The member's id; with the session's when the place was taken over from someone who had given up."""
-        if member not in self._first_session:
-            _remember(self._first_session, member, session)
-        first = self._first_session[member]
-        return member if first == session and not resumed else f"{member}/{session}"
+        pair = f"{member}/{session}"
+        if pair not in self._natives:
+            if member not in self._first_session:
+                _remember(self._first_session, member, session)
+            _remember(self._natives, pair, member if self._first_session[member] == session else pair)
+        return self._natives[pair]
+
+    def _take_over(self, member: str, session: str, stamp: Stamp) -> None:
+        """The place gets a visit of its own, also when the very same call comes back to it."""
+        self._taken_over(member)
+        pair = f"{member}/{session}"
+        if pair in self._natives:
+            known = self._visits.get(self._id(self._natives[pair]))
+            told = known and known.over is None and (known.started is None or known.started.at == stamp.at)
+            if not told or self._natives[pair] == member:
+                _remember(self._natives, pair, f"{pair}@{microseconds(stamp.at)}")
 
     def _taken_over(self, member: str) -> None:
         """Whoever holds or takes this place from now on is not the first to do so."""
@@ -332,9 +350,9 @@ class Calls:
         native = self._native(message["CC-Member-UUID"], message["CC-Member-Session-UUID"])
         return self._visits.get(self._id(native))
 
-    def _visit(self, message: Message, stamp: Stamp, native: str = "") -> Visit:
+    def _visit(self, message: Message, stamp: Stamp) -> Visit:
         member, session = message["CC-Member-UUID"], message["CC-Member-Session-UUID"]
-        native = native or self._native(member, session)
+        native = self._native(member, session)
         visit = self._visits.get(self._id(native))
         if visit is None:
             visit = Visit(self._id(native), native, member, session, message["CC-Queue"], stamp.offset)
@@ -356,8 +374,7 @@ class Calls:
         """Nobody waits in two queues: where the caller was before, the stay is over, and it was no hang-up."""
         for other in self._others(visit):
             if other.waits and other.superseded is None:
-                other.superseded = stamp
-                self._wait(other, stamp)
+                self._replace(other, stamp)
             elif other.guessed and other.over and stamp.at - other.over.at <= _SAME_MOVE:
                 other.guessed = False
                 self._emit(
@@ -369,6 +386,14 @@ class Calls:
                         reason_raw="BREAK_OUT",
                     )
                 )
+
+    def _replace(self, visit: Visit, stamp: Stamp) -> None:
+        """Its end must have been missed; it may yet be told."""
+        if visit.waits:
+            visit.superseded = visit.superseded or stamp
+            self._wait(visit, stamp)
+        else:
+            self._cancel_rings(visit, stamp)
 
     def _leave(self, visit: Visit, message: Message, stamp: Stamp) -> None:
         reason = message.get("CC-Cancel-Reason", "")
@@ -447,7 +472,8 @@ class Calls:
     def _ring_before(self, visit: Visit, agent: str, message: Message, stamp: Stamp) -> Ring:
         """A ring that began before anybody listened, by when the switch says that it called."""
         called = message.get("CC-Agent-Called-Time", "")
-        return Ring(self._id(f"{visit.native}/{agent}/{called if from_seconds(called) else '?'}"), agent, stamp)
+        when = called if from_seconds(called) else f"~{microseconds(stamp.at)}"
+        return Ring(self._id(f"{visit.native}/{agent}/{when}"), agent, stamp)
 
     def _end_ring(self, visit: Visit, ring: Ring, result: RingResult, stamp: Stamp, cause: str = "") -> None:
         visit.rings.pop(ring.agent, None)

@@ -22,7 +22,8 @@ DEFAULT_PASSWORD: Final = "ClueCon"
 
 ALLOWED: Final = re.compile(
     r"auth \S.*"
-    r"|(event|filter) (plain |json )?(CUSTOM callcenter::info|HEARTBEAT)"
+    r"|event (plain|json) (CUSTOM callcenter::info|HEARTBEAT)"
+    r"|filter Event-Name (CUSTOM|HEARTBEAT)"
     r"|api status"
     r"|api callcenter_config (queue list( (members|agents|tiers) \S.*)?|agent list|tier list)"
     r"|exit"
@@ -91,7 +92,7 @@ class _Session:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._cutter = Cutter()
-        self._heard = self._next_list = self._next_tiers = clock.monotonic()
+        self._heard = self._asked = self._next_list = self._next_tiers = clock.monotonic()
 
     async def open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection(self._settings.host, self._settings.port)
@@ -103,6 +104,7 @@ class _Session:
         if not ALLOWED.fullmatch(command):
             raise ValueError(f"this monitor never sends the command {command.partition(' ')[0]!r} like that")
         if command.startswith("api "):
+            self._asked = self._clock.monotonic()
             self._translator.asked(command, self._clock.now())
         if self._writer and not self._writer.is_closing():
             self._writer.write(command.encode() + b"\n\n")
@@ -175,15 +177,15 @@ class _Session:
 
     def _ask(self) -> str:
         """Who answers what, who waits: at once, then now and then. Gives what is wrong if nothing is heard any more."""
-        now = self._clock.monotonic()
-        if now - self._heard > _HEARTBEATS * self._settings.heartbeat_seconds:
-            return f"has been silent for {_HEARTBEATS * self._settings.heartbeat_seconds:g} s"
+        now, patience = self._clock.monotonic(), _HEARTBEATS * self._settings.heartbeat_seconds
+        if now - self._heard > patience:
+            return f"has been silent for {patience:g} s"
         for command in self._translator.questions():
             # A name that the command cannot carry is left to the events.
             with suppress(ValueError):
                 self.send(command)
         if self._translator.unanswered:
-            return ""
+            return f"has not answered for {patience:g} s" if now - self._asked > patience else ""
         if now >= self._next_tiers:
             self._next_tiers = now + self._settings.tier_seconds
             self.send(AGENTS)

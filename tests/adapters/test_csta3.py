@@ -628,6 +628,40 @@ def test_ten_thousand_spoilt_messages_stop_nothing_and_are_counted() -> None:
     assert {"not_a_frame", "bad_xml", "missing_field", "request_refused", "cut_short"} <= {*counted}
 
 
+def test_whatever_is_told_nobody_waits_when_every_call_is_cleared_and_every_ring_ends_once() -> None:
+    for seed in range(200):
+        dice, one = random.Random(seed), translator()
+        calls = [CALL, "C2", "C3"]
+        frames = []
+        for _ in range(dice.randrange(1, 25)):
+            call, monitor = dice.choice(calls), dice.choice(["1001", "2001"])
+            pilot, agent = dice.choice(["7100", "7200"]), dice.choice(["2001", "2002"])
+            cause = dice.choice(["", "overflow", "distributed", "callForwardNoAnswer", "normalClearing"])
+            frames.append(
+                dice.choice(
+                    [
+                        arrives(pilot, call, monitor),
+                        queued(pilot, call, monitor),
+                        rings(agent, call, monitor, lastRedirectionDevice=pilot),
+                        answers(agent, call, monitor, lastRedirectionDevice=pilot),
+                        diverted(pilot, dice.choice(["7200", agent, "9000"]), cause, call, monitor),
+                        diverted(agent, dice.choice(["7100", "2002"]), cause, call, monitor),
+                        cleared(dice.choice([pilot, agent, ANNA]), dice.choice([agent, ANNA, ""]), cause, call),
+                        transferred(call, dice.choice(["", *calls]), dice.choice(calls)),
+                    ]
+                )
+            )
+        frames += [event("CallClearedEvent", clearedCall=(call, "")) for call in calls]
+
+        items = second_by_second(frames, one)
+
+        ended = Counter(ring.ring_id for ring in only(CallRingEnded, items))
+        assert not ledger(items).waiting(), seed
+        assert {ring.ring_id for ring in only(CallRinging, items)} <= {*ended}, seed
+        assert max(ended.values(), default=1) == 1, seed
+        assert max(Counter(item.id for item in items if isinstance(item, Event)).values()) == 1, seed
+
+
 def spoilt(frame: bytes, dice: random.Random) -> bytes:
     """A frame with a few bytes or elements changed; its length now and then put right again."""
     content = bytearray(frame[8:])
