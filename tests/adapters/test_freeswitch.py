@@ -667,6 +667,18 @@ def test_a_caller_who_resumed_before_we_came_is_known_by_the_list() -> None:
     assert only(CallRinging, list(later))[0].visit_id == "kc:m2/s8"
 
 
+def test_a_caller_who_waits_through_a_lost_connection_has_waited_since_the_beginning() -> None:
+    items = lines(told(START, 0.25), closed=True)
+    again = Translator(Connection(source=CONNECTION.source, switch="kc", epoch="2"), Settings())
+    later = NOON + timedelta(seconds=40)
+
+    items += asked(again, MEMBERS_OF + "kundcenter@lab", members(row("m1", "s1", "Trying")), later)
+    items += again.feed(told(BRIDGE, 50.25, **ETT), later + timedelta(seconds=10))
+
+    (visit,) = visits(items)
+    assert (visit.outcome, visit.wait_ms, visit.start_known) == (Outcome.ANSWERED, 50_000, True)
+
+
 def test_a_caller_who_comes_while_the_list_is_read_is_put_right() -> None:
     one = translator()
     one.feed(told("members-count"), NOON)
