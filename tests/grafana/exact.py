@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from queue_monitor.model import Difference, DifferenceCause, JournalNow, Snapshot
+from queue_monitor.model import Difference, DifferenceCause, JournalNow, RiskFigures, Snapshot
 from tests.api import sample
 
 
@@ -25,5 +25,13 @@ def exact() -> Snapshot:
     )
     sources = (*rush.sources, sample.source(at, up=False, name="urn:kc:asterisk_queuelog:pbx", since=sample.local(10)))
     journal = JournalNow(up=False, pending=37, lag_seconds=62.5, error="away")
-    talking = replace(rush.total, talking=sum(queue.talking for queue in rush.queues))
-    return replace(rush, total=talking, reconciliation=(difference,), sources=sources, journal=journal)
+    total = replace(
+        rush.total,
+        talking=sum(queue.talking for queue in rush.queues),
+        wait_range_seconds=(180.0, 420.0),
+        risk=RiskFigures(p_miss=0.88, expected_share=0.861, expected_calls=420.0),
+        month_risk=RiskFigures(p_miss=0.12, expected_share=0.924, expected_calls=9_800.0),
+        margins={"day": -13, "month": 180},
+    )
+    queues = tuple(replace(queue, margins={"day": 4}) for queue in rush.queues)
+    return replace(rush, total=total, queues=queues, reconciliation=(difference,), sources=sources, journal=journal)

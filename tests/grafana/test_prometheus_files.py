@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # of uvicorn[standard]
 
-from tests.api.sample import rush
+from queue_monitor.metrics import Metrics
+from tests.api.sample import FakeFigures
 from tests.grafana.boards import FOLDER
+from tests.grafana.exact import exact
 from tests.grafana.prometheus import SETTINGS, promtool, quickened
 
 RULES = sorted((SETTINGS / "rules").glob("*.yml"))
@@ -96,9 +98,6 @@ def test_grafana_is_told_where_the_boards_and_the_figures_are():
 
 
 def test_promtool_finds_nothing_wrong_with_what_the_boards_are_drawn_from():
-    from queue_monitor.metrics import Metrics
-    from tests.api.sample import FakeFigures
-
-    checked = promtool("check", "metrics", stdin=Metrics(FakeFigures(rush())).render()[0])
+    checked = promtool("check", "metrics", stdin=Metrics(FakeFigures(exact())).render()[0])
 
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
