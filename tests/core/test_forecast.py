@@ -64,7 +64,7 @@ def history() -> Profile:
     """What twenty days of the mix teach."""
     profile = Profile()
     for day in weekdays(FIRST_DAY, 20):
-        profile = profile.learn(fed(simulate(Config(date=day, seed=5))).state(ALL_GONE))
+        profile = profile.learn(fed(simulate(Config(date=day, seed=5))))
     return profile
 
 

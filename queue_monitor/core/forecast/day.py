@@ -123,6 +123,16 @@ class _Agent:
     others: bool = False
 
 
+class Met(NamedTuple):
+    """What callers met who were answered in time or still there at the limit: calls in the pool less agents, plus one
+    (the place in line, if above 0), the agents, and whether it was the limit that came first.
+    """
+
+    place: Array
+    agents: Array
+    late: NDArray[np.bool_]
+
+
 class _Calls(NamedTuple):
     entered: Array
     ended: Array
@@ -258,15 +268,15 @@ class DayState:
         first = (calls.entered <= at) & calls.counted & (calls.carried == 0.0)
         moments: Array = self.opens + MINUTE * np.arange(minutes + 1.0)
         moments[-1] = max(at, self.opens)
-        known = any(agent.told for agent in self._agents.values())
+        known = self._agents_known()
+        on_duty = self._on_duty(moments)
         if known:
-            on_duty = _count_at(moments, duty.start[duty.on_duty], duty.end[duty.on_duty])
             logged_in = _count_at(moments, duty.start[duty.logged_in], duty.end[duty.logged_in])
             now = (duty.start <= at) & (duty.end > at)
             serving, unreachable = int(duty.serving[now].sum()), int(duty.unreachable[now].sum())
             cycles = duty.cycle_start, duty.cycle_answered, duty.cycle_end
         else:
-            on_duty = logged_in = self._served_lately(moments, calls)
+            logged_in = on_duty
             talking = (calls.ended <= at) & (calls.completed > at) & (calls.how == _ANSWERED)
             serving, unreachable = int(talking.sum()), 0
             talks = calls.how == _ANSWERED
@@ -297,6 +307,28 @@ class DayState:
             hung_up=int(((calls.how == _ABANDONED) & (calls.ended <= at)).sum()),
             waited_seconds=float(spent[calls.entered <= at].sum()),
         )
+
+    def met(self) -> Met:
+        """What the day's callers met when they entered; for learning, once the day is closed."""
+        calls, _ = self._arrays()
+        served = calls.how == _ANSWERED
+        wait = calls.ended - calls.entered + calls.carried
+        late = wait > self.target.limit_seconds
+        told = calls.counted & (calls.superseded == _NEVER) & (served | late)
+        others = _count_at(calls.entered, calls.entered, calls.ended) - 1.0
+        talking = _count_at(calls.entered, calls.ended[served], calls.completed[served])
+        agents = self._on_duty(calls.entered)
+        return Met((others + talking - agents + 1.0)[told], agents[told], late[told])
+
+    def _agents_known(self) -> bool:
+        return any(agent.told for agent in self._agents.values())
+
+    def _on_duty(self, moments: Array) -> Array:
+        """Agents on duty at each of these moments (ascending): as told, else inferred."""
+        calls, duty = self._arrays()
+        if self._agents_known():
+            return _count_at(moments, duty.start[duty.on_duty], duty.end[duty.on_duty])
+        return self._served_lately(moments, calls)
 
     def _tally(self, calls: _Calls, at: float) -> Tally:
         limit, short = self.target.limit_seconds, self.target.short_abandon_seconds

@@ -8,6 +8,7 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 _NEGLIGIBLE: Final = 1e-13
 _POINTS: Final = 2001
@@ -89,3 +90,22 @@ def queue_wait(ahead: int, capacity: float, theta: float) -> tuple[float, float]
     """
     steps = 1.0 / (capacity + theta * np.arange(ahead + 1))
     return float(steps.sum()), float((steps**2).sum())
+
+
+def in_time_chance(
+    place: NDArray[np.float64], capacity: NDArray[np.float64], theta: float, limit: float, scatter: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Offered wait (s) at a place in line, and the chance that it is within the limit. `capacity` in calls a second.
+
+    The fluid limit of QL_m, ln(1 + theta place / capacity) / theta, with variation 1 / sqrt(place) and `scatter` (as a
+    share of the wait) for all that is not first come, first served; normal, in its logistic form.
+    """
+    wait = np.log1p(theta * place / np.maximum(capacity, 1e-5)) / theta
+    spread = np.maximum(wait * np.sqrt(1.0 / np.maximum(place, 1.0) + scatter**2), 1.0)
+    return wait, normal_below((limit - wait) / spread)
+
+
+def normal_below(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-1.702 z)), within 0.01 of the normal distribution (Haley 1952)."""
+    below: NDArray[np.float64] = 1.0 / (1.0 + np.exp(np.clip(-1.702 * z, -60.0, 60.0)))
+    return below

@@ -22,7 +22,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     slow_memory: float = 120.0
     slow_prior_calls: float = 70.0
     calls_drift: Drift = Drift(day_sd=0.1, walk_sd=0.15, jumps=0.06, jump_sd=0.6)
-    fast_fades: float = 30.0
+    fast_fades: float = 40.0
     staff_slow_memory: float = 120.0
     staff_slow_prior: float = 10.0
     staff_fast_memory: float = 10.0
@@ -34,6 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     handle_drift: Drift = Drift()
     rate_sd: float = 0.08
     capacity_sd: float = 0.05
+    day_sds: float = 0.5
     wait_sd: float = 0.15
     default_handle_seconds: float = 300.0
     default_theta: float = 1.0 / 600.0
@@ -51,6 +52,9 @@ class Usual(Struct, frozen=True, kw_only=True):
     logged_in: Array | None
     handle: tuple[float, float] | None
     theta: float | None
+    scatter: float | None
+    calls_sd: float | None
+    agents_sd: float | None
 
 
 def usual_day(profile: Profile, state: QueueState, kind: str | None = None) -> Usual:
@@ -68,6 +72,9 @@ def usual_day(profile: Profile, state: QueueState, kind: str | None = None) -> U
         logged_in=laid(profile.logged_in(kind)),
         handle=profile.handle(),
         theta=profile.theta(),
+        scatter=profile.scatter(),
+        calls_sd=profile.calls_sd(),
+        agents_sd=profile.agents_sd(),
     )
 
 
@@ -93,6 +100,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     theta: float
     rate_sd: float
     capacity_sd: float
+    scatter: float
     wait_sd: float
     rate_ratio: float
     agents_ratio: float
@@ -107,7 +115,6 @@ def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> O
     slow, passing = _rates(state, calls, settings)
     agents, agents_ratio = _agents(state, usual, length, settings)
     handle, cv2, speeds = _handle(state, usual, settings)
-    unknown = usual.calls is None
     m_slow = slow[0] / slow[1]
     m_fast = m_slow * mean_level(passing)
     return Outlook(
@@ -121,14 +128,19 @@ def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> O
         handle_cv2=cv2,
         speeds=speeds,
         theta=_theta(state, usual, settings),
-        rate_sd=settings.rate_sd * (2.0 if unknown else 1.0),
-        capacity_sd=settings.capacity_sd * (1.5 if unknown else 1.0),
-        wait_sd=settings.wait_sd * (1.0 if state.agents_known else 2.0),
+        rate_sd=max(settings.rate_sd, settings.day_sds * _or(usual.calls_sd, 0.2)),
+        capacity_sd=max(settings.capacity_sd, settings.day_sds * _or(usual.agents_sd, 0.2)),
+        scatter=_or(usual.scatter, 0.2),
+        wait_sd=max(settings.wait_sd, _or(usual.scatter, 0.2)),
         rate_ratio=m_slow if abs(m_slow - 1) > abs(m_fast - 1) else m_fast,
         agents_ratio=agents_ratio,
         handle_ratio=1.0 / mean_level(speeds),
         staff_known=state.agents_known,
     )
+
+
+def _or(learned: float | None, otherwise: float) -> float:
+    return otherwise if learned is None else learned
 
 
 def _flat_rate(state: QueueState) -> float:

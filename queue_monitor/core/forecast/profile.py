@@ -10,14 +10,20 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from queue_monitor.core.forecast.day import MINUTE, Array, QueueState
+from queue_monitor.core.forecast.day import MINUTE, Array, DayState, QueueState
+from queue_monitor.core.forecast.erlang import in_time_chance
 
 SLOTS: Final = 48
 SLOT_MINUTES: Final = 30
+LAST_CALLER_SECONDS: Final = 3600.0
 DAYS_OF_A_KIND: Final = 12
 """So many days of one weekday are remembered (AT-RISK, step 2: the last 8-12)."""
 DAYS_OF_SERVICE: Final = 60
 """So many days of handle time and patience are remembered (step 4)."""
+
+SCATTERS: Final = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
+"""Candidates for how far waits scatter about their prediction, as a share of it, beyond the queue's own chance."""
+BLOCK_SLOTS: Final = 6
 
 _TRIM: Final = 0.2
 _BORROWED_DAYS: Final = 1.0
@@ -36,13 +42,16 @@ class UsualDay(Struct, frozen=True):
 
 
 class ServiceDay(Struct, frozen=True):
-    """One closed day's sums: handle times (s and s2, one call at most an hour), hang-ups, seconds waited by all."""
+    """One closed day's sums: handle times (s and s2, one call at most an hour), hang-ups, seconds waited by all; and
+    how likely what its callers met is under each of `SCATTERS` (log).
+    """
 
     handled: int
     handle_seconds: float
     handle_squares: float
     hung_up: int
     waited_seconds: float
+    scatter: tuple[float, ...] = (0.0,) * len(SCATTERS)
 
 
 class Profile(Struct, frozen=True):
@@ -51,11 +60,12 @@ class Profile(Struct, frozen=True):
     days: dict[str, tuple[UsualDay, ...]] = {}
     service: tuple[ServiceDay, ...] = ()
 
-    def learn(self, closed: QueueState, kind: str | None = None) -> "Profile":
-        """The profile after one more day; `closed` is the day's state when the last caller had gone."""
+    def learn(self, day: DayState, kind: str | None = None) -> "Profile":
+        """The profile after one more day, which is closed and whose last caller is gone."""
+        closed = day.state(day.closes + LAST_CALLER_SECONDS)
         kind = kind or kind_of(closed)
         kept = (*self.days.get(kind, ()), _usual_day(closed))[-DAYS_OF_A_KIND:]
-        service = (*self.service, _service_day(closed))[-DAYS_OF_SERVICE:]
+        service = (*self.service, _service_day(closed, day))[-DAYS_OF_SERVICE:]
         return Profile(days={**self.days, kind: kept}, service=service)
 
     def known_days(self, kind: str) -> int:
@@ -98,6 +108,53 @@ class Profile(Struct, frozen=True):
         waited = sum(day.waited_seconds for day in self.service)
         return sum(day.hung_up for day in self.service) / waited if waited > 600.0 else None
 
+    def scatter(self) -> float | None:
+        """The likeliest of `SCATTERS` for what the callers of the remembered days met."""
+        if not self.service:
+            return None
+        return SCATTERS[int(np.argmax(np.sum([day.scatter for day in self.service], axis=0)))]
+
+    def calls_sd(self) -> float | None:
+        """How much the calls of three hours differ, against the usual, from those of the three before, beyond chance:
+        log scale, robust. None with too little history.
+        """
+        changes, calls = self._changes("calls")
+        if len(changes) < 20:
+            return None
+        chance = float(np.mean(2.0 / np.maximum(calls * BLOCK_SLOTS, 1.0)))
+        return float(np.sqrt(max(0.0, _robust_sd(changes) ** 2 - chance)))
+
+    def agents_sd(self) -> float | None:
+        """The same of agents on the phone."""
+        changes, _ = self._changes("on_duty")
+        return _robust_sd(changes) if len(changes) >= 20 else None
+
+    def _changes(self, what: str) -> tuple[Array, Array]:
+        """Changes of the log ratio to the usual from one block of slots to the next, over all days and kinds; and the
+        usual level of each.
+        """
+        changes, levels = [np.empty(0)], [np.empty(0)]
+        for days in self.days.values():
+            if len(days) < 4:
+                continue
+            usual = _blocks(_median(np.array([getattr(day, what) for day in days])))
+            for day in days:
+                ratio = np.log((_blocks(np.maximum(np.array(getattr(day, what)), 0.0)) + 0.1) / (usual + 0.1))
+                used = (usual[1:] > 0.5) & (usual[:-1] > 0.5)
+                changes.append(np.diff(ratio)[used])
+                levels.append(usual[1:][used])
+        return np.concatenate(changes), np.concatenate(levels)
+
+
+def _blocks(slots: Array) -> Array:
+    means: Array = slots.reshape(-1, BLOCK_SLOTS).mean(axis=1)
+    return means
+
+
+def _robust_sd(values: Array) -> float:
+    """Standard deviation by the median absolute deviation: incidents do not widen it."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
 
 def kind_of(state: QueueState) -> str:
     """The weekday, Monday is 0."""
@@ -128,7 +185,7 @@ def _usual_day(closed: QueueState) -> UsualDay:
     )
 
 
-def _service_day(closed: QueueState) -> ServiceDay:
+def _service_day(closed: QueueState, day: DayState) -> ServiceDay:
     handles = np.minimum(closed.handle_seconds, 3600.0)
     return ServiceDay(
         handled=len(handles),
@@ -136,7 +193,26 @@ def _service_day(closed: QueueState) -> ServiceDay:
         handle_squares=round(float((handles**2).sum()), 1),
         hung_up=closed.hung_up,
         waited_seconds=round(closed.waited_seconds, 1),
+        scatter=_scatter(day, closed),
     )
+
+
+def _scatter(day: DayState, closed: QueueState) -> tuple[float, ...]:
+    """Log likelihood of each candidate: of those who met a line, who was answered in time and who passed the limit."""
+    met = day.met()
+    queued = (met.place > 0.0) & (met.agents > 0.0)
+    if not queued.any() or not len(closed.handle_seconds):
+        return (0.0,) * len(SCATTERS)
+    theta = max((closed.hung_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
+    capacity = met.agents[queued] / float(closed.handle_seconds.mean())
+    found = []
+    for scatter in SCATTERS:
+        wait, makes_it = in_time_chance(met.place[queued], capacity, theta, day.target.limit_seconds, scatter)
+        in_time = makes_it * np.exp(-theta * np.minimum(wait, day.target.limit_seconds))
+        late = (1.0 - makes_it) * np.exp(-theta * day.target.limit_seconds)
+        likely = np.where(met.late[queued], late, in_time) / (late + in_time)
+        found.append(round(float(np.log(np.maximum(likely, 0.005)).sum()), 2))
+    return tuple(found)
 
 
 def _trimmed_mean(days: Array) -> Array:

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from queue_monitor.core.forecast.day import MINUTE, Array, QueueState, Tally
 from queue_monitor.core.forecast.drift import draw_levels
+from queue_monitor.core.forecast.erlang import in_time_chance, normal_below
 from queue_monitor.core.forecast.outlook import Outlook
 from queue_monitor.model import DefinitionId, Target
 
 PATHS: Final = 300
-_LOGISTIC: Final = 1.702
-"""1 / (1 + exp(-1.702 z)) is within 0.01 of the normal distribution (Haley 1952)."""
 
 
 class Projection(Struct, frozen=True, kw_only=True):
@@ -112,16 +111,16 @@ def simulate_paths(
         in_system = in_system + came - served - hung_up
         in_system += np.sqrt(served * ahead.handle_cv2 + hung_up) * noise[step]
         np.maximum(in_system, 0.0, out=in_system)
-    good, of = _newcomers(positions, agents[:steps, None] * mu, ahead.theta, target)
+    good, of = _newcomers(positions, agents[:steps, None] * mu / MINUTE, ahead, target)
     good = rule.good @ first + (arriving * good).sum(axis=0)
     return Paths(good, rule.of @ first + (arriving * of).sum(axis=0))
 
 
-def _newcomers(position: Array, capacity: Array, theta: float, target: Target) -> tuple[Array, Array]:
+def _newcomers(position: Array, capacity: Array, ahead: Outlook, target: Target) -> tuple[Array, Array]:
     """How good, and how counted, a call of each minute (rows) of each path is: 1 each if it needs not wait."""
     rule, waits = weights(target.definition), position > 0.0
     good, of = np.ones_like(position), np.ones_like(position)
-    fate = _fate(position[waits], np.broadcast_to(capacity, position.shape)[waits], theta, target)
+    fate = _fate(position[waits], np.broadcast_to(capacity, position.shape)[waits], ahead, target)
     good[waits], of[waits] = rule.good @ fate, rule.of @ fate
     return good, of
 
@@ -135,16 +134,12 @@ def _arrivals(ahead: Outlook, error: Array, steps: int, rng: np.random.Generator
     return rng.poisson(rates).astype(np.float64)
 
 
-def _fate(position: Array, capacity: Array, theta: float, target: Target) -> Array:
-    """Chances of the seven fates of `Tally` (rows) for one who enters with `position` - 1 waiting ahead.
-
-    Offered wait W = ln(1 + theta position / capacity) / theta, the fluid limit of QL_m, with variation
-    1 / sqrt(position); patience exponential. The wait past the limit is not told apart from its end: both are lost.
+def _fate(position: Array, capacity: Array, ahead: Outlook, target: Target) -> Array:
+    """Chances of the seven fates of `Tally` (rows) for one who enters at a place in line, `capacity` calls a second;
+    patience exponential. Who is waiting past the limit is not told apart from how that ends: both are lost.
     """
-    limit, short = float(target.limit_seconds), float(target.short_abandon_seconds)
-    wait = np.log1p(theta * position * MINUTE / np.maximum(capacity, 1e-3)) / theta
-    spread = np.maximum(wait / np.sqrt(np.maximum(position, 1.0)), 1.0)
-    makes_it = 1.0 / (1.0 + np.exp(np.clip(-_LOGISTIC * (limit - wait) / spread, -60.0, 60.0)))
+    limit, short, theta = float(target.limit_seconds), float(target.short_abandon_seconds), ahead.theta
+    wait, makes_it = in_time_chance(position, capacity, theta, limit, ahead.scatter)
     in_time = makes_it * np.exp(-theta * np.minimum(wait, limit))
     hung_up_short = 1.0 - np.exp(-theta * np.minimum(wait, short))
     still_there = (1.0 - makes_it) * np.exp(-theta * limit)
@@ -162,9 +157,10 @@ def _waiting_now(state: QueueState, ahead: Outlook, target: Target, capacity: Ar
         return fate
     per_second = capacity / MINUTE
     steps = 1.0 / (per_second[:, None] + ahead.theta * np.arange(len(left)))
-    wait, spread = np.cumsum(steps, axis=1), np.sqrt(np.cumsum(steps**2, axis=1))
+    wait = np.cumsum(steps, axis=1)
+    spread = np.sqrt(np.cumsum(steps**2, axis=1) + (ahead.scatter * wait) ** 2)
     inside = left >= 0.0
-    makes_it = 1.0 / (1.0 + np.exp(np.clip(-_LOGISTIC * (left - wait) / spread, -60.0, 60.0)))
+    makes_it = normal_below((left - wait) / spread)
     stays = np.exp(-ahead.theta * np.clip(np.minimum(wait, left), 0.0, None))
     in_time = (makes_it * stays)[:, inside].sum(axis=1)
     late = ((1.0 - makes_it) * stays)[:, inside].sum(axis=1)
