@@ -4,8 +4,7 @@ Pure: the same snapshot gives the same readings. A reading is a measure, not yet
 how often one may speak of it is decided in `lifecycle`.
 """
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -19,7 +18,6 @@ from queue_monitor.model import (
     Snapshot,
     Status,
     StatusReason,
-    Target,
 )
 
 NOW, DAY, MONTH = "now", "day", "month"
@@ -79,11 +77,9 @@ _TROUBLE = {
 def read(
     snapshot: Snapshot,
     settings: AlertSettings = DEFAULTS,
-    risks: Mapping[tuple[str, str], RiskFigures] | None = None,
-    usual: Mapping[str, float] | None = None,
 ) -> list[Reading]:
-    """Every measure of this moment. `risks` by (queue or pool, period), `usual` calls of these 15 minutes by queue or
-    pool. Of a queue that cannot be vouched for only that is said, and what is open there stays as it was.
+    """Every measure of this moment. Of a queue that cannot be vouched for only that is said, and what is open there
+    stays as it was.
     """
     found = list(_source(snapshot))
     for queue in scopes(snapshot):
@@ -91,7 +87,7 @@ def read(
             continue
         over = _is_over(queue, snapshot.at)
         if queue.open or over:
-            found += _queue(snapshot, queue, settings, risks or {}, usual or {}, over)
+            found += _queue(snapshot, queue, settings, over)
     return found
 
 
@@ -101,15 +97,8 @@ def scopes(snapshot: Snapshot) -> tuple[QueueNow, ...]:
     return (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
 
 
-def margin(target: Target, expected_calls: float | None, misses: int) -> int | None:
-    """Misses that still fit: floor((1 - target) x calls expected in the whole period) - misses so far (MISSION.md)."""
-    if expected_calls is None:
-        return None
-    return math.floor((1 - target.ratio) * expected_calls + 1e-9) - misses
-
-
 def _is_over(queue: QueueNow, at: datetime) -> bool:
-    return (queue.day_hours is None or queue.day_hours[1] <= at) and not queue.waiting
+    return (queue.day_hours is None or queue.day_hours[1] <= at) and not queue.waiting_count
 
 
 def _source(snapshot: Snapshot) -> Iterator[Reading]:
@@ -136,8 +125,6 @@ def _queue(
     snapshot: Snapshot,
     queue: QueueNow,
     settings: AlertSettings,
-    risks: Mapping[tuple[str, str], RiskFigures],
-    usual: Mapping[str, float],
     over: bool,
 ) -> Iterator[Reading]:
     def reading(kind: AlertKind, period: str, value: float, reason: AlertReason, **more: object) -> Reading:
@@ -154,20 +141,20 @@ def _queue(
         }
         return Reading(**{**base, **more})  # type: ignore[arg-type]
 
-    for period in (DAY, MONTH):
-        if risk := risks.get((queue.name, period)):
+    for period, risk in ((DAY, queue.risk), (MONTH, queue.month_risk)):
+        if risk is not None:
             yield _target(snapshot, queue, settings, period, risk, over)
         elif over and period == DAY:
             yield reading(AlertKind.TARGET_AT_RISK, DAY, 0.0, AlertReason.DAY_ENDED, may_raise=False)
     oldest = (queue.oldest_wait_ms or 0) / 1000
     yield reading(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG)
-    unstaffed = queue.staff.known and not queue.staff.staffed and bool(queue.waiting)
+    unstaffed = queue.staff.known and not queue.staff.staffed and bool(queue.waiting_count)
     yield reading(AlertKind.NO_AGENTS, NOW, float(unstaffed), AlertReason.NOBODY_STAFFED)
     lately = queue.periods["30min"].counts
     enough = lately.dialled >= settings.refused_least_calls
     refused = lately.refused / lately.dialled if enough else 0.0
     yield reading(AlertKind.MANY_REFUSED, NOW, refused, AlertReason.TURNED_AWAY)
-    if expected := usual.get(queue.name):
+    if expected := queue.usual_quarter:
         arrived = queue.periods["15min"].counts.dialled
         factor = arrived / expected if arrived >= settings.surge_least_calls else 0.0
         figures = _figures(snapshot, queue, NOW, settings, arrived=arrived, factor=arrived / expected)
@@ -210,11 +197,11 @@ def _figures(
     return AlertFigures(
         share=so_far.headline,
         target=snapshot.target,
-        waiting=len(queue.waiting),
+        waiting=queue.waiting_count,
         oldest_wait_seconds=None if queue.oldest_wait_ms is None else queue.oldest_wait_ms / 1000,
         staffed=queue.staff.staffed if queue.staff.known else None,
         risk=risk,
-        margin=margin(snapshot.target, risk.expected_calls, so_far.misses) if risk else None,
+        margin=queue.margins.get(period) if risk else None,
         month_share=queue.periods[MONTH].headline,
         refused=lately.refused,
         dialled=lately.dialled,

@@ -340,8 +340,8 @@ class QueueNow(Struct, frozen=True, kw_only=True):
     are shown. `counted` is how many wait in those queues of which the switch lists nobody and only says how many; None
     when there is no such queue. `day_hours`: today's first opening and last closing, None on a closed day. `risk` and
     `month_risk` are the forecast of the pool that the queue belongs to, `wait_range_seconds` holds 8 of 10 next
-    callers, `unlikely` of the waiting will probably not make it; `margins` by period are misses that still fit. All
-    are None, 0 or empty where nothing is foretold.
+    callers, `unlikely` of the waiting will probably not make it; `margins` by period are misses that still fit;
+    `usual_quarter`: calls usual in these 15 minutes. All are None, 0 or empty where nothing is foretold.
     """
 
     name: str
@@ -364,6 +364,7 @@ class QueueNow(Struct, frozen=True, kw_only=True):
     margins: dict[str, int] = {}
     risk: "RiskFigures | None" = None
     month_risk: "RiskFigures | None" = None
+    usual_quarter: float | None = None
 
     @property
     def waiting_count(self) -> int:

@@ -62,9 +62,10 @@ TABLE = (
     Row(r"alerts\.rules", "queue_monitor.model", "msgspec", IMPURE),
     Row(r"alerts\.lifecycle", "queue_monitor.model alerts.rules", "msgspec", IMPURE),
     Row(r"alerts\.dispatch", "queue_monitor.model queue_monitor.ports alerts.lifecycle"),
+    Row(r"alerts\.message", "queue_monitor.model queue_monitor.texts"),
     Row(r"alerts\.memory", "queue_monitor.model"),
     Row(r"alerts\.watch", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts"),
-    Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts {own}"),
+    Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts.message {own}"),
     Row(
         r"queue_monitor\.store(\..+)?",
         "queue_monitor.model queue_monitor.events queue_monitor.ports queue_monitor.store",

@@ -70,6 +70,9 @@ def queue(
     lately: Counts | None = None,
     quarter: Counts | None = None,
     trouble: StatusReason | None = None,
+    risk: RiskFigures | None = None,
+    month_risk: RiskFigures | None = None,
+    usual: float | None = None,
 ) -> QueueNow:
     day = OPENS.replace(hour=0) - timedelta(hours=1) + timedelta(days=(now - OPENS).days)
     opens = OPENS + timedelta(days=(now - OPENS).days)
@@ -107,6 +110,10 @@ def queue(
         },
         visits_today=period("day", counts, day),
         open=opens <= now < opens + (CLOSES - OPENS),
+        risk=risk,
+        month_risk=month_risk,
+        margins={"day": 14, "month": 40} if risk or month_risk else {},
+        usual_quarter=usual,
         day_hours=(opens, opens + (CLOSES - OPENS)),
     )
 

@@ -6,10 +6,8 @@ from itertools import pairwise
 
 from alerts.lifecycle import NotifyReason, State, advance
 from alerts.rules import AlertSettings, read
-from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, RiskFigures, Snapshot, StatusReason
+from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Snapshot, StatusReason
 from tests.alerts.moments import CLOSES, at, risk, snapshot
-
-DAY = ("kundcenter", "day")
 
 
 class Watched:
@@ -19,21 +17,21 @@ class Watched:
         self.state = State()
         self.said: list[Alert] = []
 
-    def see(self, moment: Snapshot, risks: dict[tuple[str, str], RiskFigures] | None = None) -> list[Alert]:
-        self.state, changed = advance(self.state, read(moment, risks=risks), moment.at)
+    def see(self, moment: Snapshot) -> list[Alert]:
+        self.state, changed = advance(self.state, read(moment), moment.at)
         self.said += changed
         return list(changed)
 
     def chances(self, start: float, *chances: float, reachable: bool = True) -> "Watched":
         """One chance of missing the day a minute."""
         for minute, chance in enumerate(chances):
-            self.see(snapshot(at(start + minute)), {DAY: risk(chance, reachable=reachable)})
+            self.see(snapshot(at(start + minute), risk=risk(chance, reachable=reachable)))
         return self
 
     def waits(self, start: float, *seconds: float, chance: float | None = None) -> "Watched":
         for minute, wait in enumerate(seconds):
-            risks = {} if chance is None else {DAY: risk(chance)}
-            self.see(snapshot(at(start + minute), waits=(wait,) if wait else ()), risks)
+            foretold = None if chance is None else risk(chance)
+            self.see(snapshot(at(start + minute), waits=(wait,) if wait else (), risk=foretold))
         return self
 
     @property
@@ -75,7 +73,7 @@ def test_a_thousand_flapping_minutes_are_one_message():
     day = Watched()
     for half_minute in range(1000):
         chance = 0.96 if half_minute % 2 else 0.1
-        day.see(snapshot(at(20 + half_minute / 2)), {DAY: risk(chance)})
+        day.see(snapshot(at(20 + half_minute / 2), risk=risk(chance)))
 
     assert [alert.change for alert in day.said if NotifyReason(alert.notified).notifies] == [AlertChange.RAISED]
 
@@ -126,7 +124,7 @@ def test_restarted_in_the_middle_of_an_episode_nothing_is_said_twice_and_nothing
 
 def test_what_was_open_yesterday_ends_without_a_word_when_the_next_day_begins():
     day = Watched().chances(400, 0.97).restarted()
-    day.see(snapshot(at(24 * 60 + 30)), {DAY: risk(0.3)})
+    day.see(snapshot(at(24 * 60 + 30), risk=risk(0.3)))
 
     assert day.story[1:] == [("cleared", "alarm", "too_old")]
 
@@ -150,7 +148,7 @@ def test_while_people_know_that_the_day_is_at_risk_a_long_wait_is_not_told_again
 
 def test_once_the_day_is_lost_the_long_wait_takes_over():
     day = Watched().chances(60, 0.97).waits(61, 700, 720, chance=0.97)
-    day.see(snapshot(at(64), waits=(730,)), {DAY: risk(0.99, reachable=False)})
+    day.see(snapshot(at(64), waits=(730,), risk=risk(0.99, reachable=False)))
 
     last = [alert for alert in day.said if NotifyReason(alert.notified).notifies][-1]
     assert (last.kind, last.notified) == (AlertKind.LONG_WAIT, "took_over")
@@ -181,8 +179,8 @@ def test_what_nobody_can_see_has_not_ended():
 
 def test_agents_that_are_inferred_may_be_set_to_warn_only():
     careful = AlertSettings(alarm_without_staff=False)
-    moment = snapshot(at(60))
-    readings = read(moment, careful, {DAY: risk(0.99, staff_known=False)})
+    moment = snapshot(at(60), risk=risk(0.99, staff_known=False))
+    readings = read(moment, careful)
 
     _, (only,) = advance(State(), readings, moment.at, careful)
 
@@ -191,9 +189,8 @@ def test_agents_that_are_inferred_may_be_set_to_warn_only():
 
 def test_the_month_is_told_of_at_a_lower_chance_and_does_not_end_with_the_day():
     day = Watched()
-    month = {("kundcenter", "month"): risk(0.75)}
     for moment in (at(60), CLOSES, at(24 * 60 + 60)):
-        day.see(snapshot(moment), month)
+        day.see(snapshot(moment, month_risk=risk(0.75)))
 
     assert day.story == [("raised", "alarm", "alarm")]
     assert day.said[0].period == "month"

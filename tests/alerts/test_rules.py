@@ -1,11 +1,9 @@
 """What is read off a moment, and what is left alone."""
 
-from typing import Any
-
 import pytest
 
-from alerts.rules import Reading, margin, read, scopes
-from queue_monitor.model import AlertKind, AlertReason, Counts, StatusReason, Target
+from alerts.rules import Reading, read, scopes
+from queue_monitor.model import AlertKind, AlertReason, Counts, StatusReason
 from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
 
 
@@ -36,38 +34,36 @@ def test_a_few_refused_among_a_few_calls_say_nothing():
 
 
 def test_a_surge_is_measured_against_the_usual_and_only_when_that_is_known():
-    moment = snapshot(at(60), quarter=Counts(answered_in_time=45))
+    many = Counts(answered_in_time=45)
 
-    assert AlertKind.SURGE not in {reading.kind for reading in read(moment)}
-    surge = the(AlertKind.SURGE, read(moment, usual={"kundcenter": 12.0}))
+    assert AlertKind.SURGE not in {reading.kind for reading in read(snapshot(at(60), quarter=many))}
+    surge = the(AlertKind.SURGE, read(snapshot(at(60), quarter=many, usual=12.0)))
     assert (surge.value, surge.figures.arrived) == (3.75, 45)
 
 
 def test_the_targets_risk_is_read_only_from_a_forecast():
-    moment = snapshot(at(132), waits=(280.0,) * 7)
-
-    assert AlertKind.TARGET_AT_RISK not in {reading.kind for reading in read(moment)}
-    found = the(AlertKind.TARGET_AT_RISK, read(moment, risks={("kundcenter", "day"): risk(0.96)}))
+    assert AlertKind.TARGET_AT_RISK not in {reading.kind for reading in read(snapshot(at(132)))}
+    found = the(AlertKind.TARGET_AT_RISK, read(snapshot(at(132), risk=risk(0.96))))
     assert (found.value, found.may_raise, found.figures.margin) == (0.96, True, 14)
 
 
 def test_no_agents_that_could_help_make_the_day_one_that_cannot_be_reached():
     lost = risk(0.99, reachable=False, agents_for_day=None)
-    found = the(AlertKind.TARGET_OUT_OF_REACH, read(snapshot(at(300)), risks={("kundcenter", "day"): lost}))
+    found = the(AlertKind.TARGET_OUT_OF_REACH, read(snapshot(at(300), risk=lost)))
 
     assert found.reason is AlertReason.CANNOT_BE_REACHED
 
 
 @pytest.mark.parametrize(("minutes", "calls"), [(14, 168), (60, 3)])
 def test_the_first_minutes_and_the_first_calls_raise_nothing(minutes: float, calls: int):
-    moment = snapshot(at(minutes), in_time=calls, late=0)
+    moment = snapshot(at(minutes), in_time=calls, late=0, risk=risk(1.0))
 
-    assert not the(AlertKind.TARGET_AT_RISK, read(moment, risks={("kundcenter", "day"): risk(1.0)})).may_raise
+    assert not the(AlertKind.TARGET_AT_RISK, read(moment)).may_raise
 
 
 @pytest.mark.parametrize("trouble", [StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE])
 def test_of_a_queue_that_nobody_can_vouch_for_only_that_is_said(trouble: StatusReason):
-    (only,) = read(snapshot(at(60), waits=(900.0,), trouble=trouble), risks={("kundcenter", "day"): risk(1.0)})
+    (only,) = read(snapshot(at(60), waits=(900.0,), trouble=trouble, risk=risk(1.0)))
 
     assert (only.kind, only.value, only.reason.value) == (AlertKind.SOURCE_SILENT, 1.0, trouble.value)
 
@@ -93,10 +89,3 @@ def test_queues_that_share_agents_are_spoken_of_once():
     one, two, own = queue(now, "a"), queue(now, "b"), queue(now, "c")
 
     assert [q.name for q in scopes(snapshot(now, one, two, own, pools=(queue(now, "a + b"),)))] == ["a + b", "c"]
-
-
-@pytest.mark.parametrize(
-    ("calls", "misses", "left"), [(90.0, 2, 7), (100.0, 10, 0), (99.9, 10, -1), (100.0, 25, -15), (None, 3, None)]
-)
-def test_the_margin_is_what_the_whole_days_calls_allow_less_what_is_lost(calls: Any, misses: int, left: Any):
-    assert margin(Target(), calls, misses) == left

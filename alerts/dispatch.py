@@ -1,0 +1,379 @@
+"""From a change to people: who is told through what, tried again, sent another way when that fails too; and a record.
+
+An outbox in memory with the store behind it: when the database is away alarms still go out, and are written down when
+it is back. After a restart what was not delivered is tried again, if it is still worth anything.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, structs
+
+from alerts.lifecycle import NotifyReason
+from queue_monitor.model import (
+    Acknowledgement,
+    Alert,
+    AlertBatch,
+    AlertChange,
+    AlertKind,
+    AlertLevel,
+    Attempt,
+    Notice,
+    NoticeState,
+)
+from queue_monitor.ports import AlertStore, Clock, DeliveryError, Notifier, StoreError
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 2.0
+KEPT: Final = timedelta(hours=48)
+
+
+class Channel(Struct, frozen=True, kw_only=True):
+    """A way to reach people, and which other to take when it fails ("" none)."""
+
+    name: str
+    notifier: Notifier
+    fallback: str = ""
+
+
+class Recipient(Struct, frozen=True, kw_only=True):
+    """Who is told of what. Empty `kinds` and `queues` mean all. `quiet`: local times between which nothing is sent."""
+
+    name: str
+    channel: str
+    kinds: frozenset[AlertKind] = frozenset()
+    queues: frozenset[str] = frozenset()
+    quiet: tuple[time, time] | None = None
+    only_escalations: bool = False
+
+    def wants(self, alert: Alert) -> bool:
+        if self.kinds and alert.kind not in self.kinds:
+            return False
+        named = {name.casefold() for name in alert.queue.split(" + ")}
+        return not self.queues or not alert.queue or bool(named & {queue.casefold() for queue in self.queues})
+
+    def quiet_until(self, at: datetime, zone: ZoneInfo) -> datetime | None:
+        """When the quiet hours end that a moment lies in; None outside them."""
+        if self.quiet is None:
+            return None
+        start, end = self.quiet
+        local = at.astimezone(zone)
+        clock = local.time()
+        within = start <= clock < end if start < end else clock >= start or clock < end
+        if not within:
+            return None
+        day = local.date() + timedelta(days=1) if start >= end and clock >= start else local.date()
+        return datetime.combine(day, end, zone).astimezone(at.tzinfo)
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long and how often one tries. After `tries` failures, or one that cannot be mended, the fallback is taken."""
+
+    tries: int = 3
+    give_up_after: timedelta = timedelta(minutes=30)
+    first_wait: timedelta = timedelta(seconds=15)
+    longest_wait: timedelta = timedelta(minutes=5)
+    send_seconds: float = 20.0
+    escalate_after: timedelta = timedelta(minutes=15)
+
+    def wait(self, failures: int) -> timedelta:
+        """Doubled with each failure."""
+        return min(self.first_wait * int(2 ** max(0, failures - 1)), self.longest_wait)
+
+
+PATIENCE: Final = Patience()
+
+
+class Dispatcher:
+    """Plans notices, sends them, and knows which alarm nobody has seen.
+
+    `sign` makes the link of an episode ("" when there is no page). `counted` counts deliveries by channel and result.
+    """
+
+    def __init__(
+        self,
+        channels: Iterable[Channel],
+        recipients: Sequence[Recipient],
+        store: AlertStore,
+        clock: Clock,
+        zone: ZoneInfo,
+        *,
+        patience: Patience = PATIENCE,
+        escalate_to: str = "",
+        sign: Callable[[str], str] = lambda episode: "",
+    ) -> None:
+        self._channels = {channel.name: channel for channel in channels}
+        self._recipients = recipients
+        self._store = store
+        self._clock = clock
+        self._zone = zone
+        self._patience = patience
+        self._escalate_to = escalate_to
+        self._sign = sign
+        self._notices: dict[str, Notice] = {}
+        self._seen: dict[str, Acknowledgement] = {}
+        self._open: dict[str, Alert] = {}
+        self._unsaved: list[AlertBatch] = []
+        self._sending: set[str] = set()
+        self._store_down = False
+        self._writing = asyncio.Lock()
+        self.counted: Counter[tuple[str, str]] = Counter()
+        self.undelivered = 0
+
+    # ---- what is known
+
+    def recall(self, batch: AlertBatch) -> None:
+        """Go on where the last process left off."""
+        self._notices = {notice.id: notice for notice in batch.notices}
+        self._seen = {seen.episode: seen for seen in batch.acknowledgements}
+
+    @property
+    def acknowledged(self) -> frozenset[str]:
+        return frozenset(self._seen)
+
+    @property
+    def pending(self) -> list[Notice]:
+        return [notice for notice in self._notices.values() if notice.state is NoticeState.PENDING]
+
+    async def acknowledge(self, episode: str, by: str = "") -> None:
+        """Somebody has seen it: it is not escalated. The first to say so stands."""
+        if episode in self._seen:
+            return
+        seen = Acknowledgement(episode=episode, at=self._clock.now(), by=by)
+        self._seen[episode] = seen
+        log.info("alert acknowledged episode=%s", episode)
+        await self.save(AlertBatch(acknowledgements=(seen,)))
+
+    # ---- planning
+
+    def plan(self, alerts: Iterable[Alert]) -> AlertBatch:
+        """The notices that some changes make, and those they make needless; to be saved with the state."""
+        notices: list[Notice] = []
+        attempts: list[Attempt] = []
+        for alert in alerts:
+            if not NotifyReason(alert.notified).notifies:
+                if alert.change is AlertChange.CLEARED:
+                    self._supersede(alert, None, notices, attempts)
+                continue
+            for recipient in self._recipients:
+                if self._concerns(alert, recipient):
+                    self._plan(alert, recipient, notices, attempts)
+        self._notices |= {notice.id: notice for notice in notices}
+        return AlertBatch(notices=tuple(notices), attempts=tuple(attempts))
+
+    def follow(self, open_alerts: Iterable[Alert]) -> None:
+        """Which alerts are open now, as they stand."""
+        self._open = {alert.episode: alert for alert in open_alerts}
+
+    def _concerns(self, alert: Alert, recipient: Recipient) -> bool:
+        """Whom an alarm was escalated to hears the rest of it too."""
+        if recipient.name in self._escalated(alert.episode):
+            return True
+        return recipient.wants(alert) and not recipient.only_escalations
+
+    def _plan(self, alert: Alert, recipient: Recipient, notices: list[Notice], attempts: list[Attempt]) -> None:
+        """One recipient's notice. What he has not been sent yet is replaced by it; who never got the alarm is not
+        told that it is over.
+        """
+        told = self._was_told(alert.episode, recipient.name)
+        self._supersede(alert, recipient.name, notices, attempts)
+        if told or alert.change is not AlertChange.CLEARED:
+            notices.append(self._notice(alert, recipient))
+
+    def _supersede(self, alert: Alert, recipient: str | None, notices: list[Notice], attempts: list[Attempt]) -> None:
+        for notice in self.pending:
+            if notice.alert.episode != alert.episode or notice.id in self._sending:
+                continue
+            if recipient is None or notice.recipient == recipient:
+                dropped = structs.replace(notice, state=NoticeState.DROPPED)
+                self._notices[notice.id] = dropped
+                notices.append(dropped)
+                attempts.append(self._tried(notice, 0, "superseded", alert.change.value))
+
+    def _was_told(self, episode: str, recipient: str) -> bool:
+        return any(
+            notice.recipient == recipient and (notice.state is NoticeState.SENT or notice.id in self._sending)
+            for notice in self._of(episode)
+        )
+
+    def _notice(self, alert: Alert, recipient: Recipient, escalation: bool = False) -> Notice:
+        now = self._clock.now()
+        due = recipient.quiet_until(now, self._zone) or now
+        return Notice(
+            id=_id(alert, recipient.name, recipient.channel, str(escalation)),
+            alert=alert,
+            recipient=recipient.name,
+            channel=recipient.channel,
+            made_at=now,
+            due_at=due,
+            expires_at=due + self._patience.give_up_after,
+            escalation=escalation,
+            link=self._sign(alert.episode) if alert.change is not AlertChange.CLEARED else "",
+        )
+
+    def _named(self, name: str) -> Recipient:
+        return next(recipient for recipient in self._recipients if recipient.name == name)
+
+    # ---- escalation
+
+    def _escalated(self, episode: str) -> set[str]:
+        return {notice.recipient for notice in self._of(episode) if notice.escalation}
+
+    def escalations(self) -> AlertBatch:
+        """Notices for alarms that people were sent a while ago and nobody has acknowledged; once an episode."""
+        found = []
+        for episode, alert in self._open.items():
+            if self._must_escalate(episode, alert):
+                newest = max(self._of(episode), key=lambda notice: notice.made_at)
+                found.append(self._notice(newest.alert, self._named(self._escalate_to), escalation=True))
+                log.warning("alert escalated episode=%s to=%s", episode, self._escalate_to)
+        self._notices |= {notice.id: notice for notice in found}
+        return AlertBatch(notices=tuple(found))
+
+    def _must_escalate(self, episode: str, alert: Alert) -> bool:
+        if not self._escalate_to or alert.level is not AlertLevel.ALARM or alert.change is AlertChange.EASED:
+            return False
+        if episode in self._seen or self._escalated(episode):
+            return False
+        first = min((notice.made_at for notice in self._of(episode)), default=None)
+        return first is not None and self._clock.now() - first >= self._patience.escalate_after
+
+    def _of(self, episode: str) -> list[Notice]:
+        return [notice for notice in self._notices.values() if notice.alert.episode == episode]
+
+    # ---- sending
+
+    async def run(self) -> None:
+        """Send what is due until cancelled."""
+        while True:
+            await self.work()
+            await self._clock.sleep(LOOK_SECONDS * max(1.0, self._clock.rate))
+
+    async def work(self) -> None:
+        """One look: everything that is due is tried once, side by side, and its outcome written down."""
+        if escalated := self.escalations().notices:
+            await self.save(AlertBatch(notices=escalated))
+        now = self._clock.now()
+        due = [notice for notice in self.pending if notice.due_at <= now and notice.id not in self._sending]
+        await asyncio.gather(*(self._deliver(notice) for notice in due))
+        if self._unsaved:
+            await self.save()
+        self._forget(now)
+
+    async def _deliver(self, notice: Notice) -> None:
+        now = self._clock.now()
+        if now > notice.expires_at:
+            await self._failed(notice, "expired", "too old to be worth anything", permanent=True)
+            return
+        channel = self._channels.get(notice.channel)
+        if channel is None:
+            await self._failed(notice, "no_channel", f"there is no channel {notice.channel}", permanent=True)
+            return
+        self._sending.add(notice.id)
+        try:
+            async with asyncio.timeout(self._patience.send_seconds):
+                await channel.notifier.send(notice)
+        except DeliveryError as error:
+            await self._failed(notice, error.reason, str(error), error.permanent)
+        except TimeoutError:
+            await self._failed(notice, "timeout", f"no answer in {self._patience.send_seconds:g} s", permanent=False)
+        except Exception as error:
+            log.exception("notifier failed channel=%s", notice.channel)
+            await self._failed(notice, "bug", type(error).__name__, permanent=False)
+        else:
+            sent = structs.replace(notice, state=NoticeState.SENT, attempts=notice.attempts + 1)
+            await self._settle(sent, "sent")
+        finally:
+            self._sending.discard(notice.id)
+
+    async def _failed(self, notice: Notice, reason: str, detail: str, permanent: bool) -> None:
+        """Try again later, or give up and take the channel's fallback."""
+        failures = notice.attempts + 1
+        due = self._clock.now() + self._patience.wait(failures)
+        if not permanent and failures < self._patience.tries and due <= notice.expires_at:
+            await self._settle(structs.replace(notice, attempts=failures, due_at=due), reason, detail)
+            return
+        given_up = structs.replace(notice, state=NoticeState.FAILED, attempts=failures)
+        other = None if reason == "expired" else self._fallback(notice)
+        if other is None:
+            self.undelivered += 1
+            log.error("alert not delivered channel=%s reason=%s kind=%s", notice.channel, reason, notice.alert.kind)
+        await self._settle(given_up, reason, detail, other)
+
+    def _fallback(self, notice: Notice) -> Notice | None:
+        """The same through the next channel that has not been tried for it."""
+        tried = {notice.channel}
+        earlier = self._notices.get(notice.fallback_of)
+        while earlier is not None:
+            tried.add(earlier.channel)
+            earlier = self._notices.get(earlier.fallback_of)
+        channel = self._channels.get(notice.channel)
+        name = channel.fallback if channel else ""
+        if not name or name in tried:
+            return None
+        now = self._clock.now()
+        return structs.replace(
+            notice,
+            id=_id(notice.alert, notice.recipient, name, notice.id),
+            channel=name,
+            made_at=now,
+            due_at=now,
+            expires_at=now + self._patience.give_up_after,
+            attempts=0,
+            fallback_of=notice.id,
+        )
+
+    async def _settle(self, notice: Notice, result: str, detail: str = "", more: Notice | None = None) -> None:
+        self.counted[notice.channel, result] += 1
+        notices = (notice,) if more is None else (notice, more)
+        self._notices |= {each.id: each for each in notices}
+        tried = self._tried(notice, notice.attempts, result, detail)
+        await self.save(AlertBatch(notices=notices, attempts=(tried,)))
+
+    def _tried(self, notice: Notice, number: int, result: str, detail: str = "") -> Attempt:
+        return Attempt(
+            notice=notice.id,
+            number=number,
+            at=self._clock.now(),
+            channel=notice.channel,
+            recipient=notice.recipient,
+            result=result,
+            detail=detail[:300],
+        )
+
+    # ---- the record
+
+    async def save(self, batch: AlertBatch | None = None) -> None:
+        """Write it down, after what could not be written before; a database that is away is tried again later."""
+        if batch is not None:
+            self._unsaved.append(batch)
+        async with self._writing:
+            while self._unsaved:
+                try:
+                    await self._store.save_alerts(self._unsaved[0])
+                except StoreError as error:
+                    if not self._store_down:
+                        log.error("alert record down error=%s", error)
+                    self._store_down = True
+                    return
+                self._store_down = False
+                self._unsaved.pop(0)
+
+    def _forget(self, now: datetime) -> None:
+        self._notices = {
+            key: notice
+            for key, notice in self._notices.items()
+            if notice.state is NoticeState.PENDING or now - notice.made_at < KEPT or notice.alert.episode in self._open
+        }
+
+
+def _id(alert: Alert, *more: str) -> str:
+    named = " ".join((alert.episode, alert.at.isoformat(), alert.change.value, *more))
+    return hashlib.sha256(named.encode()).hexdigest()[:20]

@@ -1,0 +1,85 @@
+"""Prometheus Alertmanager, API v2 (`POST /api/v2/alerts`), tested against 0.25 as Debian ships it.
+
+An alert stays open there until it is cleared here, or for a day: Alertmanager would else end it by itself five
+minutes after it was last heard of.
+"""
+
+import asyncio
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from alerts.message import lines
+from queue_monitor.model import AlertChange, AlertKind, Notice
+from queue_monitor.ports import DeliveryError
+
+OPEN_FOR: Final = timedelta(days=1)
+SECONDS: Final = 10.0
+_NAMES: Final = {AlertKind.TARGET_OUT_OF_REACH: AlertKind.TARGET_AT_RISK}
+"""One alert there keeps its labels from beginning to end; a lost target is still the target's alert."""
+
+
+class AlertmanagerNotifier:
+    """One Alertmanager, by its base address such as `http://127.0.0.1:9093`. Raises `ValueError` on another kind."""
+
+    def __init__(self, name: str, url: str, zone: str, language: str) -> None:
+        self.name = name
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"alerts.channels: the url of {name!r} is no address such as http://127.0.0.1:9093")
+        self._url = url.rstrip("/") + "/api/v2/alerts"
+        self._zone = zone
+        self._language = language
+
+    def render(self, notice: Notice) -> list[dict[str, object]]:
+        """The body of the request."""
+        alert = notice.alert
+        title, text = lines(notice, self._zone, self._language)
+        cleared = alert.change is AlertChange.CLEARED
+        kind = _NAMES.get(alert.kind, alert.kind)
+        entry: dict[str, object] = {
+            "labels": {
+                "alertname": "Callqueue" + "".join(word.capitalize() for word in kind.value.split("_")),
+                "queue": alert.queue,
+                "period": alert.period,
+                "episode": alert.episode,
+                "severity": "critical",
+            },
+            "annotations": {"summary": title, "description": text, "change": alert.change.value},
+            "endsAt": _written(alert.at if cleared else alert.at + OPEN_FOR),
+        }
+        if not cleared:
+            entry["startsAt"] = _written(alert.at)
+        if notice.link:
+            entry["generatorURL"] = notice.link
+        return [entry]
+
+    async def send(self, notice: Notice) -> None:
+        body = json.dumps(self.render(notice), ensure_ascii=False).encode()
+        await asyncio.to_thread(self._post, body)
+
+    def _post(self, body: bytes) -> None:
+        request = urllib.request.Request(self._url, data=body, headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS):
+                return
+        except urllib.error.HTTPError as error:
+            error.close()
+            wrong = 400 <= error.code < 500 and error.code not in (408, 429)
+            message = f"{self.name}: answered {error.code}"
+            raise DeliveryError(message, reason=f"http_{error.code}", permanent=wrong) from error
+        except TimeoutError as error:
+            raise DeliveryError(f"{self.name}: no answer", reason="timeout") from error
+        except OSError as error:
+            raise DeliveryError(f"{self.name}: cannot be reached", reason="unreachable") from error
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def build(name: str, url: str, zone: str, language: str) -> AlertmanagerNotifier:
+    return AlertmanagerNotifier(name, url, zone, language)

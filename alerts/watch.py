@@ -1,0 +1,190 @@
+"""The round: every half minute the newest snapshot is read, what changed is put into words, written down and sent."""
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections import Counter
+from datetime import datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import structs
+
+from alerts.dispatch import Dispatcher
+from alerts.lifecycle import NotifyReason, State, advance, as_alert
+from alerts.message import Message
+from alerts.rules import AlertSettings, read
+from queue_monitor.model import (
+    Alert,
+    AlertBatch,
+    AlertChange,
+    AlertFigures,
+    AlertKind,
+    AlertLevel,
+    AlertReason,
+    AlertsNow,
+    Snapshot,
+)
+from queue_monitor.ports import AlertStore, Clock, Figures
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS: Final = 30.0
+REMEMBERED: Final = timedelta(hours=48)
+
+
+class Watch:
+    """Rules and their life over time, with words; no I/O, so that a replay runs it too."""
+
+    def __init__(self, settings: AlertSettings, language: str) -> None:
+        self._settings = settings
+        self._language = language
+        self.state = State()
+
+    def look(self, snapshot: Snapshot) -> tuple[Alert, ...]:
+        """What changed since the last look, in words."""
+        readings = read(snapshot, self._settings)
+        self.state, changed = advance(self.state, readings, snapshot.at, self._settings)
+        return tuple(self.worded(alert, snapshot.time_zone) for alert in changed)
+
+    def worded(self, alert: Alert, zone: str) -> Alert:
+        message = Message(alert, zone, self._language)
+        return structs.replace(alert, title=message.title, text=message.body)
+
+    def open(self, snapshot: Snapshot) -> tuple[Alert, ...]:
+        """The alerts that stand, worst first, with the text that fits now."""
+        alerts = (as_alert(episode, snapshot.at) for episode in self.state.open)
+        return tuple(self.worded(alert, snapshot.time_zone) for alert in alerts)
+
+
+class AlertRound:
+    """The live round: looks, writes down, hands over to the dispatcher; and answers for acknowledgements."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        figures: Figures,
+        clock: Clock,
+        store: AlertStore,
+        dispatcher: Dispatcher,
+        *,
+        link: str = "",
+        heartbeat_at: time | None = None,
+    ) -> None:
+        self._watch = watch
+        self._figures = figures
+        self._clock = clock
+        self._store = store
+        self._dispatcher = dispatcher
+        self._link = link.rstrip("/")
+        self._heartbeat_at = heartbeat_at
+        self._secret = secrets.token_bytes(32)
+        self._alerts: dict[str, Alert] = {}
+        self._standing: tuple[Alert, ...] = ()
+        self._raised: Counter[tuple[str, str]] = Counter()
+        self._looked_at: datetime | None = None
+
+    async def start(self) -> None:
+        """Take up what the last process left. Raises `StoreError`."""
+        known = await self._store.load_alerts(self._clock.now() - REMEMBERED)
+        if known.state is not None:
+            try:
+                self._watch.state = State.decode(known.state)
+            except msgspec.DecodeError as error:
+                log.warning("alert state of another version is let go: %s", error)
+        self._alerts = {alert.episode: alert for alert in known.alerts}
+        self._dispatcher.recall(known)
+        if known.secret is not None:
+            self._secret = known.secret
+        else:
+            await self._dispatcher.save(AlertBatch(secret=self._secret))
+
+    async def run(self) -> None:
+        """Look every half minute until cancelled."""
+        while True:
+            await self._clock.sleep(ROUND_SECONDS)
+            await self.look()
+
+    async def look(self) -> tuple[Alert, ...]:
+        """One round. The state is written together with the notices that it made, so that none is made twice."""
+        snapshot = self._figures.latest()
+        changed = self._watch.look(snapshot)
+        if beat := self._heartbeat(snapshot):
+            changed = (*changed, beat)
+        self._looked_at = snapshot.at
+        standing = self._watch.open(snapshot)
+        self._dispatcher.follow(standing)
+        planned = self._dispatcher.plan(changed)
+        if changed:
+            batch = structs.replace(planned, state=self._watch.state.encode(), alerts=changed)
+            await self._dispatcher.save(batch)
+        elif self._watch.state.episodes:
+            await self._dispatcher.save(AlertBatch(state=self._watch.state.encode()))
+        for alert in changed:
+            self._alerts[alert.episode] = alert
+            if alert.change is AlertChange.RAISED:
+                self._raised[alert.kind.value, alert.level.value] += 1
+            log.info(
+                "alert change=%s kind=%s level=%s queue=%s notified=%s episode=%s",
+                *(alert.change.value, alert.kind.value, alert.level.value, alert.queue or "-"),
+                *(alert.notified, alert.episode),
+            )
+        self._standing = standing
+        return changed
+
+    def now(self) -> AlertsNow:
+        """For the faces: what stands, and what has been said."""
+        return AlertsNow(
+            open=self._standing,
+            acknowledged=self._dispatcher.acknowledged,
+            raised=dict(self._raised),
+            notifications=dict(self._dispatcher.counted),
+            undelivered=self._dispatcher.undelivered,
+        )
+
+    # ---- a sign of life once a day, where wanted
+
+    def _heartbeat(self, snapshot: Snapshot) -> Alert | None:
+        if self._heartbeat_at is None or self._looked_at is None:
+            return None
+        zone = ZoneInfo(snapshot.time_zone)
+        due = datetime.combine(snapshot.at.astimezone(zone).date(), self._heartbeat_at, zone)
+        if not self._looked_at < due <= snapshot.at:
+            return None
+        alert = Alert(
+            episode=hashlib.sha256(f"heartbeat {due.isoformat()}".encode()).hexdigest()[:16],
+            at=snapshot.at,
+            queue="",
+            label=snapshot.organisation,
+            kind=AlertKind.HEARTBEAT,
+            period="day",
+            level=AlertLevel.ALARM,
+            change=AlertChange.UPDATED,
+            reason=AlertReason.ALIVE,
+            figures=AlertFigures(target=snapshot.target),
+            notified=NotifyReason.ALARM.value,
+        )
+        return self._watch.worded(alert, snapshot.time_zone)
+
+    # ---- acknowledging
+
+    def sign(self, episode: str) -> str:
+        """The link of an episode: whoever has it may acknowledge, nobody can guess it."""
+        return f"{self._link}/alerts/{episode}.{self._signature(episode)}" if self._link else ""
+
+    def _signature(self, episode: str) -> str:
+        return hmac.new(self._secret, episode.encode(), "sha256").hexdigest()[:32]
+
+    def find(self, link: str) -> Alert | None:
+        episode, _, signature = link.partition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(episode).encode()):
+            return None
+        return self._alerts.get(episode)
+
+    def is_acknowledged(self, alert: Alert) -> bool:
+        return alert.episode in self._dispatcher.acknowledged
+
+    async def acknowledge(self, alert: Alert, by: str = "") -> None:
+        await self._dispatcher.acknowledge(alert.episode, by)
