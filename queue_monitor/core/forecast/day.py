@@ -432,7 +432,7 @@ def _seconds_before(edges: Array, moments: Array) -> Array:
 def _duty_of(told: list[list[tuple[float, AgentActivity]]]) -> _Duty:
     rows: list[tuple[float, float, AgentActivity]] = []
     cycles: list[tuple[float, float, float]] = []
-    for states in told:
+    for states in filter(None, told):  # of a member whose state nobody has told, nothing is known
         ordered = sorted(states, key=lambda pair: pair[0])
         ends = [at for at, _ in ordered[1:]] + [_NEVER]
         stretches = [(at, end, state) for (at, state), end in zip(ordered, ends, strict=True)]
