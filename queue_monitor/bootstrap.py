@@ -25,7 +25,8 @@ from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
 from queue_monitor.core import swedish_days
 from queue_monitor.core.calendar import Calendar, Closure, DayHours, Stretch
 from queue_monitor.core.foresight import Foresight
-from queue_monitor.core.live import Live, Rules
+from queue_monitor.core.live import Live
+from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.model import Access
 from queue_monitor.ports import Adapter, Clock, Connection, Store, Translator

@@ -5,7 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from queue_monitor.core.calendar import Calendar, DayHours
-from queue_monitor.core.live import Live, Rules
+from queue_monitor.core.live import Live
+from queue_monitor.core.rules import Rules
 from queue_monitor.events import (
     AgentActivity,
     AgentMember,

@@ -7,7 +7,8 @@ import pytest
 
 from queue_monitor import bootstrap, replay
 from queue_monitor.core.ledger import Story
-from queue_monitor.core.live import Live, Rules
+from queue_monitor.core.live import Live
+from queue_monitor.core.rules import Rules
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
 from queue_monitor.events import Event
 from queue_monitor.model import Counts, DefinitionId, Outcome

@@ -4,7 +4,7 @@ What is said of a day, the strongest first: crisis hours, an exception, a public
 week. Planned closures are then taken out of it, so that a day may have several open stretches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -263,3 +263,37 @@ def next_month(day: date) -> date:
 
 def week_start(day: date) -> date:
     return day - timedelta(days=day.weekday())
+
+
+def tertial_end(start: date) -> date:
+    """The first day of the next third of the year, by the first day of one."""
+    end = start
+    for _ in range(4):
+        end = next_month(end)
+    return end
+
+
+def cut(start: datetime, end: datetime, step: str, zone: ZoneInfo) -> Iterable[tuple[datetime, datetime]]:
+    """Bounds of the intervals that touch a stretch; short ones in elapsed time, so that a repeated hour is two."""
+    if step in ("quarter", "hour"):
+        seconds = 900 if step == "quarter" else 3600
+        at = datetime.fromtimestamp(int(start.timestamp()) // seconds * seconds, UTC)
+        while at < end:
+            yield at, at + timedelta(seconds=seconds)
+            at += timedelta(seconds=seconds)
+        return
+    day = _step_start(start.astimezone(zone).date(), step)
+    while (low := day_bounds(day, zone)[0]) < end:
+        following = _step_next(day, step)
+        yield low, day_bounds(following, zone)[0]
+        day = following
+
+
+def _step_start(day: date, step: str) -> date:
+    return {"day": day, "week": week_start(day), "month": month_start(day), "tertial": tertial_start(day)}[step]
+
+
+def _step_next(day: date, step: str) -> date:
+    if step == "tertial":
+        return tertial_end(day)
+    return {"day": day + timedelta(days=1), "week": day + timedelta(days=7), "month": next_month(day)}[step]

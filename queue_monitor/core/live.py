@@ -5,29 +5,23 @@ Synchronous and without a clock: the pipeline owns it, a replay drives it, a tes
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from queue_monitor.core import assessment, service_level
+from queue_monitor.core import service_level
 from queue_monitor.core.agents import Agents
-from queue_monitor.core.calendar import (
-    Calendar,
-    day_bounds,
-    month_start,
-    next_month,
-    tertial_start,
-    week_start,
-)
-from queue_monitor.core.counted import Counted, together
+from queue_monitor.core.calendar import Calendar, cut, day_bounds
+from queue_monitor.core.counted import Counted
 from queue_monitor.core.foresight import Foreseen, Foresight
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.reconcile import Reconciler
+from queue_monitor.core.rules import Rules
 from queue_monitor.core.sources import Sources
-from queue_monitor.core.windows import Calendars, Judged, Windows
+from queue_monitor.core.view import View, lies_in
+from queue_monitor.core.windows import Calendars, Windows
 from queue_monitor.events import (
     AgentMember,
     AgentState,
@@ -35,12 +29,8 @@ from queue_monitor.events import (
     Event,
     QueueSnapshot,
     TimeBasis,
-    milliseconds,
 )
 from queue_monitor.model import (
-    Bar,
-    Contact,
-    Counts,
     Coverage,
     DefinitionId,
     HistoryRow,
@@ -49,12 +39,8 @@ from queue_monitor.model import (
     Level,
     Outcome,
     Period,
-    QueueNow,
     Snapshot,
     StatusReason,
-    Target,
-    Visit,
-    WaitingNow,
 )
 
 LATE_AFTER: Final = timedelta(minutes=15)
@@ -75,7 +61,6 @@ RETURNING: Final = frozenset(
         Outcome.CALLBACK,
     }
 )
-ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
 _RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial")
 MOST_INTERVALS: Final = 5000
@@ -95,24 +80,6 @@ class Taken(StrEnum):
     NEW = "new"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
-
-
-class Rules(Struct, frozen=True, kw_only=True):
-    """What the figures are made by.
-
-    `labels` are what people are shown for a queue, by its name; `excluded` names outcomes that a setting leaves out
-    of the target, for all queues or by queue.
-    """
-
-    target: Target = Target()
-    calendar: Calendar
-    calendars: dict[str, Calendar] = {}
-    excluded: frozenset[Outcome] = frozenset()
-    excluded_by_queue: dict[str, frozenset[Outcome]] = {}
-    silent_after: timedelta = timedelta(minutes=2)
-    labels: dict[str, str] = {}
-    organisation: str = ""
-    version: str = ""
 
 
 class Live:
@@ -246,7 +213,7 @@ class Live:
         waiting = self.ledger.waiting()
         talking = self.ledger.talking()
         ringing = self.ledger.ringing()
-        view = _View(self, now, waiting, talking, ringing)
+        view = View(self, now, waiting, talking, ringing)
         calendar = self.rules.calendar
         pools = [pool for pool in self.agents.pools(queues) if len(pool) > 1]
         return Snapshot(
@@ -282,9 +249,9 @@ class Live:
             raise ValueError("to: must lie after from")
         if queue is not None and queue.casefold() not in self._queue_names:
             raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
-        view = _View(self, now, self.ledger.waiting(), [], set())
+        view = View(self, now, self.ledger.waiting(), [], set())
         scope = None if queue is None else (queue,)
-        bounds = list(_cut(start, end, step, self.rules.calendar.zone))
+        bounds = list(cut(start, end, step, self.rules.calendar.zone))
         if len(bounds) > MOST_INTERVALS:
             raise ValueError(f"from, to: {len(bounds)} intervals asked for, at most {MOST_INTERVALS} are given")
         return [view.period(step, level, scope, low, high) for low, high in bounds]
@@ -368,7 +335,7 @@ class Live:
                 continue
             contact = story.contact
             judged = self.windows.place_contact(contact, now)
-            if judged is None or not _lies_in(judged, queues, start, end):
+            if judged is None or not lies_in(judged, queues, start, end):
                 continue
             late = (contact.wait_ms or 0) > limit_ms
             if only_answered or contact.outcome in self.windows.excluded(contact.first_queue):
@@ -385,196 +352,6 @@ class Live:
             closes_at=calendar.closing(now),
             note=calendar.note(calendar.day_of(now)),
         )
-
-
-class _View:
-    """One look at the live state: what waits now is asked once, and used for every queue and period."""
-
-    def __init__(
-        self,
-        live: Live,
-        now: datetime,
-        waiting: list[tuple[Contact, Visit]],
-        talking: list[Visit],
-        ringing: set[str],
-    ) -> None:
-        self._live = live
-        self._now = now
-        self._waiting = waiting
-        self._talking = talking
-        self._ringing = ringing
-        self._placed: dict[Level, list[tuple[Judged, str]]] = {Level.CONTACT: [], Level.VISIT: []}
-        for contact, visit in waiting:
-            self._place(contact, visit)
-        self._precision = max((s.precision_ms for s in live.sources.now() if not s.is_log), default=0) or max(
-            (s.precision_ms for s in live.sources.now()), default=1
-        )
-
-    def _place(self, contact: Contact, visit: Visit) -> None:
-        """Those who wait count in their place too: past the limit they are misses already."""
-        windows, target = self._live.windows, self._live.rules.target
-        judged = windows.place_visit(visit, self._now)
-        if judged is not None:
-            self._placed[Level.VISIT].append((judged, service_level.judge(Outcome.WAITING, judged.wait_ms, target)))
-        if contact.outcome is Outcome.WAITING:
-            judged = windows.place_contact(contact, self._now)
-            if judged is not None:
-                field = service_level.judge(Outcome.WAITING, judged.wait_ms, target)
-                self._placed[Level.CONTACT].append((judged, field))
-
-    def queue(self, name: str, queues: tuple[str, ...], scope: str | tuple[str, ...] | None) -> QueueNow:
-        names = None if scope is None else (scope,) if isinstance(scope, str) else scope
-        keys = None if names is None else frozenset(n.casefold() for n in names)
-        waiting = [
-            (contact, visit) for contact, visit in self._waiting if keys is None or visit.queue.casefold() in keys
-        ]
-        lines = tuple(self._line(at, contact, visit) for at, (contact, visit) in enumerate(waiting, start=1))
-        talking = [visit for visit in self._talking if keys is None or visit.queue.casefold() in keys]
-        calendar = self._live.calendars.of(queues[0]) if len(queues) == 1 else self._live.rules.calendar
-        periods = {p.name: p for p in self._periods(names)}
-        today = self._today(calendar)
-        counts = self._live.counted.of(queues)
-        trouble = self._live.trouble(queues, self._now)
-        only_counted = bool(counts) and len(counts) == len(queues)
-        if trouble is None and only_counted:
-            trouble = StatusReason.COUNTS_ONLY
-        count = together(counts) if counts else None
-        oldest = [line.wait_ms for line in lines]
-        if count is not None and count.oldest_wait_ms is not None:
-            oldest.append(count.oldest_wait_ms)
-        staff = self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id))
-        labels = self._live.rules.labels
-        seen = self._live.foreseen_of(queues, self._now)
-        return QueueNow(
-            name=name,
-            label=" + ".join(labels.get(queue.casefold(), queue) for queue in queues) if name else "",
-            queues=queues,
-            waiting=lines,
-            oldest_wait_ms=max(oldest, default=None),
-            ringing=sum(line.ringing for line in lines),
-            talking=len(talking),
-            staff=count.staff if count and (only_counted or not staff.known) else staff,
-            verdict=assessment.verdict(
-                periods["day"],
-                self._live.rules.target,
-                trouble,
-                closed=calendar.is_over(self._now),
-                risk=seen.day if seen else None,
-            ),
-            periods=periods,
-            visits_today=self.period("day", Level.VISIT, names, *today),
-            open=calendar.is_open(self._now),
-            day_hours=calendar.span(calendar.day_of(self._now)),
-            counted=None if count is None else count.waiting,
-            expected_wait_seconds=seen.wait.expected if seen else None,
-            wait_range_seconds=_range(seen),
-            unlikely=seen.unlikely if seen else 0,
-            margins=_margins(seen, periods, self._live.rules.target),
-            risk=seen.day if seen else None,
-            month_risk=seen.month if seen else None,
-        )
-
-    def _line(self, place: int, contact: Contact, visit: Visit) -> WaitingNow:
-        queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(self._now - visit.entered_at))
-        before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
-        return WaitingNow(
-            visit_id=visit.visit_id,
-            queue=visit.queue,
-            position=place,
-            entered_at=visit.entered_at,
-            wait_ms=before + queue_wait,
-            queue_wait_ms=queue_wait,
-            ringing=visit.visit_id in self._ringing,
-            start_known=visit.start_known,
-        )
-
-    def _today(self, calendar: Calendar) -> tuple[datetime, datetime]:
-        return day_bounds(calendar.day_of(self._now), calendar.zone)
-
-    def _periods(self, names: tuple[str, ...] | None) -> Iterable[Period]:
-        calendar = self._live.rules.calendar
-        zone, today = calendar.zone, calendar.day_of(self._now)
-        minute = self._now.replace(second=0, microsecond=0)
-        for name, minutes in ROLLING.items():
-            yield self.period(
-                name, Level.CONTACT, names, minute - timedelta(minutes=minutes - 1), minute + timedelta(minutes=1)
-            )
-        yield self.period("day", Level.CONTACT, names, *day_bounds(today, zone))
-        month, tertial = month_start(today), tertial_start(today)
-        ends = next_month(month)
-        yield self.period("month", Level.CONTACT, names, day_bounds(month, zone)[0], day_bounds(ends, zone)[0])
-        ends = _tertial_end(tertial)
-        yield self.period("tertial", Level.CONTACT, names, day_bounds(tertial, zone)[0], day_bounds(ends, zone)[0])
-
-    def period(self, name: str, level: Level, names: tuple[str, ...] | None, start: datetime, end: datetime) -> Period:
-        live = self._live
-        keys = None if names is None else frozenset(n.casefold() for n in names)
-        counts, outside = self._counts(level, names, keys, start, end)
-        waits = live.windows.waits(level, names, start, end)
-        queues = tuple(live.queues()) if names is None else names
-        returning = service_level.Returning()
-        if level is Level.CONTACT:
-            returning = live.returning(keys, start, end, self._now)
-        return assessment.period(
-            name,
-            level,
-            start,
-            end,
-            counts,
-            outside,
-            waits,
-            live.coverage(queues, start, end, self._now),
-            self._precision,
-            live.rules.target,
-            returning,
-        )
-
-    def _counts(
-        self, level: Level, names: tuple[str, ...] | None, keys: frozenset[str] | None, start: datetime, end: datetime
-    ) -> tuple[Counts, Counts]:
-        """The settled calls of a stretch and those who wait, inside opening hours and outside."""
-        windows = self._live.windows
-        inside_now: Counter[str] = Counter()
-        outside_now: Counter[str] = Counter()
-        for judged, field in self._placed[level]:
-            if _lies_in(judged, keys, start, end, inside=None):
-                (inside_now if judged.place.inside else outside_now)[field] += 1
-                if judged.early:
-                    inside_now["early"] += 1
-        inside = windows.counts(level, names, start, end)
-        outside = windows.counts(level, names, start, end, inside=False)
-        return (
-            inside + Counts(**inside_now) if inside_now else inside,
-            outside + Counts(**outside_now) if outside_now else outside,
-        )
-
-    def today(self) -> Iterable[Bar]:
-        """Today by quarter of an hour, from opening, or the first call, to the last of them."""
-        calendar = self._live.rules.calendar
-        span = calendar.span(calendar.day_of(self._now))
-        if span is None:
-            return
-        at = span[0]
-        while at < min(span[1], self._now):
-            counts, _ = self._counts(Level.CONTACT, None, None, at, at + timedelta(minutes=15))
-            yield assessment.bar(at, counts, self._live.rules.target.definition)
-            at += timedelta(minutes=15)
-
-
-def _range(seen: Foreseen | None) -> tuple[float, float] | None:
-    if seen is None or seen.wait.low is None or seen.wait.high is None:
-        return None
-    return seen.wait.low, seen.wait.high
-
-
-def _margins(seen: Foreseen | None, periods: dict[str, Period], target: Target) -> dict[str, int]:
-    """Misses that still fit, by period, as far as the calls to come are foretold."""
-    found = {"day": seen.day, "month": seen.month} if seen else {}
-    return {
-        name: service_level.margin(target, risk.expected_calls, periods[name].misses)
-        for name, risk in found.items()
-        if risk is not None and risk.expected_calls is not None
-    }
 
 
 def _by_our_clock(event: Event) -> Event:
@@ -594,52 +371,9 @@ def _content(event: Event) -> int:
     return hash((type(event).__name__, repr(told)))
 
 
-def _lies_in(
-    judged: Judged, keys: frozenset[str] | None, start: datetime, end: datetime, inside: bool | None = True
-) -> bool:
-    if keys is not None and judged.place.queue.casefold() not in keys:
-        return False
-    if inside is not None and judged.place.inside is not inside:
-        return False
-    return int(start.timestamp()) // 60 <= judged.place.minute < -(-int(end.timestamp()) // 60)
-
-
 def _add(one: Coverage, other: Coverage) -> Coverage:
     return Coverage(
         seen_minutes=one.seen_minutes + other.seen_minutes,
         recovered_minutes=one.recovered_minutes + other.recovered_minutes,
         blind_minutes=one.blind_minutes + other.blind_minutes,
     )
-
-
-def _tertial_end(start: date) -> date:
-    end = start
-    for _ in range(4):
-        end = next_month(end)
-    return end
-
-
-def _cut(start: datetime, end: datetime, step: str, zone: ZoneInfo) -> Iterable[tuple[datetime, datetime]]:
-    """Bounds of the intervals that touch a stretch; short ones in elapsed time, so that a repeated hour is two."""
-    if step in ("quarter", "hour"):
-        seconds = 900 if step == "quarter" else 3600
-        at = datetime.fromtimestamp(int(start.timestamp()) // seconds * seconds, UTC)
-        while at < end:
-            yield at, at + timedelta(seconds=seconds)
-            at += timedelta(seconds=seconds)
-        return
-    day = _step_start(start.astimezone(zone).date(), step)
-    while (low := day_bounds(day, zone)[0]) < end:
-        following = _step_next(day, step)
-        yield low, day_bounds(following, zone)[0]
-        day = following
-
-
-def _step_start(day: date, step: str) -> date:
-    return {"day": day, "week": week_start(day), "month": month_start(day), "tertial": tertial_start(day)}[step]
-
-
-def _step_next(day: date, step: str) -> date:
-    if step == "tertial":
-        return _tertial_end(day)
-    return {"day": day + timedelta(days=1), "week": day + timedelta(days=7), "month": next_month(day)}[step]

@@ -1,0 +1,255 @@
+"""One look at the live state: every figure of every queue, pool and period at one moment."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from queue_monitor.core import assessment, service_level
+from queue_monitor.core.agents import Agents
+from queue_monitor.core.calendar import Calendar, day_bounds, month_start, next_month, tertial_end, tertial_start
+from queue_monitor.core.counted import Counted, together
+from queue_monitor.core.foresight import Foreseen
+from queue_monitor.core.rules import Rules
+from queue_monitor.core.sources import Sources
+from queue_monitor.core.windows import Calendars, Judged, Windows
+from queue_monitor.events import milliseconds
+from queue_monitor.model import (
+    Bar,
+    Contact,
+    Counts,
+    Coverage,
+    Level,
+    Outcome,
+    Period,
+    QueueNow,
+    StatusReason,
+    Target,
+    Visit,
+    WaitingNow,
+)
+
+ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
+
+
+class Watched(Protocol):
+    """What a view looks at: `live.Live`."""
+
+    rules: Rules
+    calendars: Calendars
+    windows: Windows
+    agents: Agents
+    counted: Counted
+    sources: Sources
+
+    def queues(self) -> list[str]: ...
+
+    def trouble(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None: ...
+
+    def foreseen_of(self, queues: tuple[str, ...], now: datetime) -> Foreseen | None: ...
+
+    def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage: ...
+
+    def returning(
+        self, queues: frozenset[str] | None, start: datetime, end: datetime, now: datetime
+    ) -> service_level.Returning: ...
+
+
+class View:
+    """One look at the live state: what waits now is asked once, and used for every queue and period."""
+
+    def __init__(
+        self,
+        live: Watched,
+        now: datetime,
+        waiting: list[tuple[Contact, Visit]],
+        talking: list[Visit],
+        ringing: set[str],
+    ) -> None:
+        self._live = live
+        self._now = now
+        self._waiting = waiting
+        self._talking = talking
+        self._ringing = ringing
+        self._placed: dict[Level, list[tuple[Judged, str]]] = {Level.CONTACT: [], Level.VISIT: []}
+        for contact, visit in waiting:
+            self._place(contact, visit)
+        self._precision = max((s.precision_ms for s in live.sources.now() if not s.is_log), default=0) or max(
+            (s.precision_ms for s in live.sources.now()), default=1
+        )
+
+    def _place(self, contact: Contact, visit: Visit) -> None:
+        """Those who wait count in their place too: past the limit they are misses already."""
+        windows, target = self._live.windows, self._live.rules.target
+        judged = windows.place_visit(visit, self._now)
+        if judged is not None:
+            self._placed[Level.VISIT].append((judged, service_level.judge(Outcome.WAITING, judged.wait_ms, target)))
+        if contact.outcome is Outcome.WAITING:
+            judged = windows.place_contact(contact, self._now)
+            if judged is not None:
+                field = service_level.judge(Outcome.WAITING, judged.wait_ms, target)
+                self._placed[Level.CONTACT].append((judged, field))
+
+    def queue(self, name: str, queues: tuple[str, ...], scope: str | tuple[str, ...] | None) -> QueueNow:
+        names = None if scope is None else (scope,) if isinstance(scope, str) else scope
+        keys = None if names is None else frozenset(n.casefold() for n in names)
+        waiting = [
+            (contact, visit) for contact, visit in self._waiting if keys is None or visit.queue.casefold() in keys
+        ]
+        lines = tuple(self._line(at, contact, visit) for at, (contact, visit) in enumerate(waiting, start=1))
+        talking = [visit for visit in self._talking if keys is None or visit.queue.casefold() in keys]
+        calendar = self._live.calendars.of(queues[0]) if len(queues) == 1 else self._live.rules.calendar
+        periods = {p.name: p for p in self._periods(names)}
+        today = self._today(calendar)
+        counts = self._live.counted.of(queues)
+        trouble = self._live.trouble(queues, self._now)
+        only_counted = bool(counts) and len(counts) == len(queues)
+        if trouble is None and only_counted:
+            trouble = StatusReason.COUNTS_ONLY
+        count = together(counts) if counts else None
+        oldest = [line.wait_ms for line in lines]
+        if count is not None and count.oldest_wait_ms is not None:
+            oldest.append(count.oldest_wait_ms)
+        staff = self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id))
+        labels = self._live.rules.labels
+        seen = self._live.foreseen_of(queues, self._now)
+        return QueueNow(
+            name=name,
+            label=" + ".join(labels.get(queue.casefold(), queue) for queue in queues) if name else "",
+            queues=queues,
+            waiting=lines,
+            oldest_wait_ms=max(oldest, default=None),
+            ringing=sum(line.ringing for line in lines),
+            talking=len(talking),
+            staff=count.staff if count and (only_counted or not staff.known) else staff,
+            verdict=assessment.verdict(
+                periods["day"],
+                self._live.rules.target,
+                trouble,
+                closed=calendar.is_over(self._now),
+                risk=seen.day if seen else None,
+            ),
+            periods=periods,
+            visits_today=self.period("day", Level.VISIT, names, *today),
+            open=calendar.is_open(self._now),
+            day_hours=calendar.span(calendar.day_of(self._now)),
+            counted=None if count is None else count.waiting,
+            expected_wait_seconds=seen.wait.expected if seen else None,
+            wait_range_seconds=_range(seen),
+            unlikely=seen.unlikely if seen else 0,
+            margins=_margins(seen, periods, self._live.rules.target),
+            risk=seen.day if seen else None,
+            month_risk=seen.month if seen else None,
+        )
+
+    def _line(self, place: int, contact: Contact, visit: Visit) -> WaitingNow:
+        queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(self._now - visit.entered_at))
+        before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
+        return WaitingNow(
+            visit_id=visit.visit_id,
+            queue=visit.queue,
+            position=place,
+            entered_at=visit.entered_at,
+            wait_ms=before + queue_wait,
+            queue_wait_ms=queue_wait,
+            ringing=visit.visit_id in self._ringing,
+            start_known=visit.start_known,
+        )
+
+    def _today(self, calendar: Calendar) -> tuple[datetime, datetime]:
+        return day_bounds(calendar.day_of(self._now), calendar.zone)
+
+    def _periods(self, names: tuple[str, ...] | None) -> Iterable[Period]:
+        calendar = self._live.rules.calendar
+        zone, today = calendar.zone, calendar.day_of(self._now)
+        minute = self._now.replace(second=0, microsecond=0)
+        for name, minutes in ROLLING.items():
+            yield self.period(
+                name, Level.CONTACT, names, minute - timedelta(minutes=minutes - 1), minute + timedelta(minutes=1)
+            )
+        yield self.period("day", Level.CONTACT, names, *day_bounds(today, zone))
+        month, tertial = month_start(today), tertial_start(today)
+        ends = next_month(month)
+        yield self.period("month", Level.CONTACT, names, day_bounds(month, zone)[0], day_bounds(ends, zone)[0])
+        ends = tertial_end(tertial)
+        yield self.period("tertial", Level.CONTACT, names, day_bounds(tertial, zone)[0], day_bounds(ends, zone)[0])
+
+    def period(self, name: str, level: Level, names: tuple[str, ...] | None, start: datetime, end: datetime) -> Period:
+        live = self._live
+        keys = None if names is None else frozenset(n.casefold() for n in names)
+        counts, outside = self._counts(level, names, keys, start, end)
+        waits = live.windows.waits(level, names, start, end)
+        queues = tuple(live.queues()) if names is None else names
+        returning = service_level.Returning()
+        if level is Level.CONTACT:
+            returning = live.returning(keys, start, end, self._now)
+        return assessment.period(
+            name,
+            level,
+            start,
+            end,
+            counts,
+            outside,
+            waits,
+            live.coverage(queues, start, end, self._now),
+            self._precision,
+            live.rules.target,
+            returning,
+        )
+
+    def _counts(
+        self, level: Level, names: tuple[str, ...] | None, keys: frozenset[str] | None, start: datetime, end: datetime
+    ) -> tuple[Counts, Counts]:
+        """The settled calls of a stretch and those who wait, inside opening hours and outside."""
+        windows = self._live.windows
+        inside_now: Counter[str] = Counter()
+        outside_now: Counter[str] = Counter()
+        for judged, field in self._placed[level]:
+            if lies_in(judged, keys, start, end, inside=None):
+                (inside_now if judged.place.inside else outside_now)[field] += 1
+                if judged.early:
+                    inside_now["early"] += 1
+        inside = windows.counts(level, names, start, end)
+        outside = windows.counts(level, names, start, end, inside=False)
+        return (
+            inside + Counts(**inside_now) if inside_now else inside,
+            outside + Counts(**outside_now) if outside_now else outside,
+        )
+
+    def today(self) -> Iterable[Bar]:
+        """Today by quarter of an hour, from opening, or the first call, to the last of them."""
+        calendar = self._live.rules.calendar
+        span = calendar.span(calendar.day_of(self._now))
+        if span is None:
+            return
+        at = span[0]
+        while at < min(span[1], self._now):
+            counts, _ = self._counts(Level.CONTACT, None, None, at, at + timedelta(minutes=15))
+            yield assessment.bar(at, counts, self._live.rules.target.definition)
+            at += timedelta(minutes=15)
+
+
+def _range(seen: Foreseen | None) -> tuple[float, float] | None:
+    if seen is None or seen.wait.low is None or seen.wait.high is None:
+        return None
+    return seen.wait.low, seen.wait.high
+
+
+def _margins(seen: Foreseen | None, periods: dict[str, Period], target: Target) -> dict[str, int]:
+    """Misses that still fit, by period, as far as the calls to come are foretold."""
+    found = {"day": seen.day, "month": seen.month} if seen else {}
+    return {
+        name: service_level.margin(target, risk.expected_calls, periods[name].misses)
+        for name, risk in found.items()
+        if risk is not None and risk.expected_calls is not None
+    }
+
+
+def lies_in(
+    judged: Judged, keys: frozenset[str] | None, start: datetime, end: datetime, inside: bool | None = True
+) -> bool:
+    if keys is not None and judged.place.queue.casefold() not in keys:
+        return False
+    if inside is not None and judged.place.inside is not inside:
+        return False
+    return int(start.timestamp()) // 60 <= judged.place.minute < -(-int(end.timestamp()) // 60)
