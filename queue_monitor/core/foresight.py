@@ -142,19 +142,18 @@ class Foresight:
 
     def close_day(self) -> None:
         """Learn from the day told so far, and begin anew."""
-        for (name, queues), day in self._states.items():
-            calendar = self._calendar(queues)
+        for (name, _), day in self._states.items():
             closed = day.state(86_400.0)
             if len(closed.entered_by_minute) and closed.entered_by_minute.sum():
-                self._learn(name, closed, calendar)
+                self._learn(name, day, closed)
         self._told, self._states, self._usual = [], {}, {}
 
-    def _learn(self, name: str, closed: QueueState, calendar: Calendar) -> None:
+    def _learn(self, name: str, told: DayState, closed: QueueState) -> None:
         before = self.learned.get(name, Learned())
         rng = np.random.default_rng(0)
         ended = project(closed, outlook(closed, usual_day(before.profile, closed)), self._target, rng, 1)
         day = ClosedDay(closed.day, ended.calls_expected - ended.misses_expected, ended.calls_expected)
-        profile = before.profile.learn(closed)
+        profile = before.profile.learn(told)
         self.learned[name] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:])
 
     # ---- what is asked
@@ -243,7 +242,7 @@ def answer(question: Question) -> Foreseen:
         name=question.name,
         queues=question.queues,
         at=question.midnight + timedelta(seconds=state.at),
-        wait=expected_wait(state, ahead),
+        wait=_plain(expected_wait(state, ahead)),
         day=day,
         month=_month(question, good, of, rng),
         low=low,
@@ -251,6 +250,12 @@ def answer(question: Question) -> Foreseen:
         unlikely=sum(chance is not None and chance < 0.5 for chance in chances),
         usual_quarter=None if usual is None else float(usual[max(0, minute - 15) : minute].sum()) or None,
     )
+
+
+def _plain(wait: ExpectedWait) -> ExpectedWait:
+    """The same in Python's own numbers, which can be written as JSON."""
+    expected, low, high = (None if number is None else float(number) for number in (wait.expected, wait.low, wait.high))
+    return ExpectedWait(expected, low, high, wait.basis)
 
 
 def _with_help(question: Question, day: RiskFigures) -> RiskFigures:

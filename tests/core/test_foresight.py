@@ -84,6 +84,13 @@ def test_what_was_learned_can_be_written_and_read_back(learned: dict[str, Learne
     assert all(closed.of > 300 for closed in learned[""].days)
 
 
+def test_everything_foreseen_can_be_written_as_json(learned: dict[str, Learned]):
+    for hour in (9, 11, 15):
+        seen = asked(told(until(day(THE_DAY, Kind.BURST), at(hour)), learned), at(hour))
+
+        assert msgspec.json.encode(seen)
+
+
 def test_a_first_day_without_any_history_is_foretold_too():
     seen = asked(told(until(day(THE_DAY), at(11))), at(11))
 
