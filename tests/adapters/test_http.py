@@ -28,7 +28,9 @@ from hypothesis import strategies as st
 from adapters.http import HttpAdapter, Settings, Translator, build
 from adapters.http.answers import BATCH, SINGLE
 from adapters.http.body import MOST_BYTES
+from queue_monitor import config
 from queue_monitor.api import create_app
+from queue_monitor.bootstrap import bootstrap, settings_of
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.live import Live
 from queue_monitor.events import Event, SourceClock, SourceConnected
@@ -698,6 +700,40 @@ REASONS: Final = (
     *("not_json", "too_many_events", "invalid_event", "wrong_source", "wrong_switch", "foreign_id", "id_used_twice"),
     *("time_out_of_range", "number_out_of_range", "unfit_text", "number_as_pseudonym"),
 )
+
+
+# ---- in the settings
+
+SETTINGS: Final = """
+[[sources]]
+name = "vendor"
+kind = "http"
+switch = "vendor"
+secrets = ["env:VENDOR_SECRET", "env:VENDOR_OLD_SECRET"]
+
+[[sources]]
+name = "other"
+kind = "http"
+switch = "another"
+secrets = "env:VENDOR_OLD_SECRET"
+"""
+
+
+async def test_senders_are_named_in_the_settings_and_their_keys_are_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(SETTINGS, encoding="utf-8")
+    environ = {"VENDOR_SECRET": SECRET, "VENDOR_OLD_SECRET": NEXT_SECRET}
+
+    understood = config.load(tmp_path / "settings.toml", environ, settings_of)
+    service = bootstrap(understood, clock=ManualClock(TEN))
+
+    assert SECRET not in config.describe(understood)
+    assert SECRET not in repr(understood)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://monitor") as client:
+        for name in ("vendor", "other"):
+            headers = {"X-KC-Source": name, "X-KC-Timestamp": seconds(TEN), "Content-Type": BATCH}
+            headers["X-KC-Signature"] = signature(b"[]", seconds(TEN), NEXT_SECRET)
+            answer = await client.post(PATH, content=b"[]", headers=headers)
+            assert answer.status_code == 503, "signed well; nobody consumes here"
 
 
 # ---- over a real socket

@@ -14,6 +14,8 @@ import pytest
 
 from adapters.snapshot_poll import Fields, Settings, Translator, build, recorded_pieces
 from adapters.snapshot_poll.translator import MOST_BYTES
+from queue_monitor import config
+from queue_monitor.bootstrap import settings_of
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.live import Live
 from queue_monitor.events import QueueSnapshot, SourceConnected
@@ -183,6 +185,31 @@ def test_settings_that_do_not_fit_together_are_refused() -> None:
         Settings(url="http://switch", preset="genesys")
     with pytest.raises(ValueError, match="not both"):
         Settings(url="http://switch", token="a", username="b")
+
+
+SETTINGS: Final = """
+[[sources]]
+name = "ace"
+kind = "snapshot_poll"
+url = "https://ace.example/queues"
+preset = "telia_ace"
+token = "env:ACE_TOKEN"
+
+[sources.fields]
+name = "queueName"
+waiting = "inQueue"
+"""
+
+
+def test_it_is_described_in_the_settings_and_the_token_is_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(SETTINGS, encoding="utf-8")
+
+    understood = config.load(tmp_path / "settings.toml", {"ACE_TOKEN": "hemlig"}, settings_of)
+
+    (source,) = understood.sources
+    assert isinstance(source.settings, Settings)
+    assert (source.settings.token, source.settings.paths.waiting) == ("hemlig", "inQueue")
+    assert "hemlig" not in config.describe(understood) + repr(understood)
 
 
 # ---- the wire
