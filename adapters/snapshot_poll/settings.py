@@ -66,7 +66,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     url: str
-    every_seconds: Annotated[float, Meta(ge=1, le=300)] = 10.0
+    every_seconds: Annotated[float, Meta(ge=1, le=60)] = 10.0
     timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
     preset: str = ""
     fields: Fields = Fields()
