@@ -470,6 +470,7 @@ source        spare: asterisk_ami, switch pbx, switched off
               secret = not set
 store         postgresql+psycopg://kc:***@db/kc
 wallboard     http://[::1]:8081
+alerts        on the screens only, nobody is sent anything
 clock         the machine's own
 queue         felanmälan is shown as Felanmälan gata
 """
@@ -526,7 +527,7 @@ port = 99999
 """
 
 BAD_TOLD = """
-foo: unknown key; expected one of organisation, target, hours, store, http, access, clock, queues, sources
+foo: unknown key; expected one of organisation, target, hours, store, http, access, clock, alerts, queues, sources
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
 organisation.name: 3; expected text
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm
@@ -615,3 +616,81 @@ def test_the_days_that_many_shorten_are_told_to_whoever_checks_the_settings(sett
 
     assert (dt.date(2027, 1, 5), "Trettondagsafton") in asked
     assert dt.date(2027, 1, 5) not in dict(confirmed)
+
+
+ALERTS = (
+    SIMULATOR
+    + """
+[alerts]
+escalate_to = "chef"
+link = "https://monitor.example"
+
+[[alerts.channels]]
+name = "sms"
+url = "env:SMS_URL"
+fallback = "mejl"
+
+[[alerts.channels]]
+name = "mejl"
+url = "mailtos://user:hemligt@mail.example?to=lead@example"
+
+[[alerts.recipients]]
+name = "lead"
+channel = "sms"
+kinds = ["long_wait", "target_at_risk"]
+quiet_from = "17:00"
+quiet_to = "7.30"
+
+[[alerts.recipients]]
+name = "chef"
+channel = "mejl"
+queues = ["kundcenter"]
+only_escalations = true
+"""
+)
+SMS = {"SMS_URL": "46elks://user:hemligt@46555/46701740605"}
+
+
+def test_channels_and_recipients_are_understood_and_told_without_their_secrets(settings: Settings) -> None:
+    understood = settings.read(ALERTS, SMS)
+    told = config.describe(understood)
+
+    assert understood.alerts.channels[0].url == SMS["SMS_URL"]
+    assert understood.alerts.recipients[0].quiet_to == dt.time(7, 30)
+    assert "hemligt" not in told + repr(understood)
+    assert [line for line in told.splitlines() if "sms" in line or "mejl" in line or "to chef" in line] == [
+        "alerts        lead by sms, of long_wait, target_at_risk, quiet 17:00-07:30",
+        "alerts        chef by mejl, queues kundcenter, only when nobody acknowledges",
+        "              channel sms: apprise 46elks://***, else mejl",
+        "              channel mejl: apprise mailtos://***",
+        "              after 15 min to chef",
+    ]
+
+
+def test_channels_and_recipients_that_do_not_fit_together_are_told(settings: Settings) -> None:
+    wrong = (
+        ALERTS.replace('fallback = "mejl"', 'fallback = "brev"')
+        .replace('channel = "sms"', 'channel = "fax"')
+        .replace('escalate_to = "chef"', 'escalate_to = "kommunen"')
+        .replace('name = "mejl"', 'name = "sms"')
+    )
+
+    assert settings.mistakes(wrong, SMS) == [
+        'alerts.channels: more than one named "sms"; expected a name of its own for each',
+        'alerts.channels[0].fallback: "brev"; expected one of sms, sms',
+        'alerts.recipients[0].channel: "fax"; expected one of sms, sms',
+        'alerts.recipients[1].channel: "mejl"; expected one of sms, sms',
+        'alerts.escalate_to: "kommunen"; expected one of lead, chef',
+    ]
+
+
+def test_times_and_levels_of_alerts_that_cannot_be_are_told(settings: Settings) -> None:
+    assert settings.mistakes(SIMULATOR + "[alerts]\nalarm_chance = 1.5\n") == [
+        "alerts.alarm_chance: 1.5; expected a share above 0 and at most 1, such as 0.95"
+    ]
+    assert settings.mistakes(SIMULATOR + "[alerts]\nlong_wait_seconds = 700\n") == [
+        "alerts: does not fit together; expected long_wait_seconds at most the alarm's"
+    ]
+    assert settings.mistakes(ALERTS.replace('quiet_to = "7.30"', ""), SMS) == [
+        "alerts.recipients[0]: does not fit together; expected both quiet_from and quiet_to, or neither"
+    ]

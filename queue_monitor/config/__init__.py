@@ -17,10 +17,13 @@ from msgspec import Struct, structs
 
 from queue_monitor.config.description import describe
 from queue_monitor.config.file import File, HoursSection, QueueHours
-from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, perhaps_secret, written_key
+from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
 from queue_monitor.config.reading import Reading, SettingsOf, is_loopback
 from queue_monitor.config.settings import (
     AccessToken,
+    AlertChannel,
+    AlertRecipient,
+    AlertsSettings,
     ClockSettings,
     Config,
     ExitHandling,
@@ -42,6 +45,9 @@ from queue_monitor.model import Target
 
 __all__ = [
     "AccessToken",
+    "AlertChannel",
+    "AlertRecipient",
+    "AlertsSettings",
     "ClockSettings",
     "Config",
     "ConfigError",
@@ -128,10 +134,34 @@ def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
         found.append(Mistake("http.host", f'"{file.http.host}"', expected))
     tokens = _repeated([access.token_sha256 for access in file.access])
     found += [Mistake("access", "one token for two", "a token of its own for each") for _ in tokens]
+    found += _alert_mistakes(file.alerts)
     found += _hours_mistakes(file.hours, ("hours",))
     for queue, hours in file.hours.queues.items():
         found += _hours_mistakes(hours, ("hours", "queues", queue))
     return found
+
+
+def _alert_mistakes(alerts: AlertsSettings) -> list[Mistake]:
+    channels = [channel.name for channel in alerts.channels]
+    people = [recipient.name for recipient in alerts.recipients]
+    named = [
+        *((f"channels[{at}].fallback", channel.fallback, channels) for at, channel in enumerate(alerts.channels)),
+        *((f"recipients[{at}].channel", person.channel, channels) for at, person in enumerate(alerts.recipients)),
+        ("escalate_to", alerts.escalate_to, people),
+    ]
+    kinds = (("channels", channels), ("recipients", people))
+    twice = [(key, name) for key, names in kinds for name in _repeated(names)]
+    return [
+        *(
+            Mistake(f"alerts.{key}", f'more than one named "{name}"', "a name of its own for each")
+            for key, name in twice
+        ),
+        *(
+            Mistake(f"alerts.{key}", f'"{name}"', one_of(known) if known else "the name of one in the list")
+            for key, name, known in named
+            if name not in known and (name or key.endswith(".channel"))
+        ),
+    ]
 
 
 def _hours_mistakes(hours: HoursSection | QueueHours, key: Key) -> list[Mistake]:
@@ -166,8 +196,15 @@ def _config(file: File, sources: list[Source]) -> Config:
         http=file.http,
         access=file.access,
         clock=structs.replace(file.clock, start=_in_zone(file.clock.start, ZoneInfo(file.organisation.time_zone))),
+        alerts=_with_secrets(file.alerts),
         queues=file.queues,
     )
+
+
+def _with_secrets(alerts: AlertsSettings) -> AlertsSettings:
+    """The address of a channel mostly holds a password or a token."""
+    channels = tuple(structs.replace(channel, url=Secret(channel.url)) for channel in alerts.channels)
+    return structs.replace(alerts, channels=channels)
 
 
 def _over(general: T, own: Struct) -> T:

@@ -5,7 +5,16 @@ import datetime as dt
 from msgspec import structs
 
 from queue_monitor.config.mistakes import Secret, perhaps_secret
-from queue_monitor.config.settings import Config, Exits, Holidays, HoursException, HoursPeriod, Schedule, Source
+from queue_monitor.config.settings import (
+    AlertsSettings,
+    Config,
+    Exits,
+    Holidays,
+    HoursException,
+    HoursPeriod,
+    Schedule,
+    Source,
+)
 
 
 def describe(config: Config) -> str:
@@ -26,6 +35,7 @@ def describe(config: Config) -> str:
         f"store         {_for_people(perhaps_secret(config.store.url))}",
         f"wallboard     http://{_host_in_url(config.http.host)}:{config.http.port}",
         *(f"access        {access.name}: {access.role.value}" for access in config.access),
+        *_described_alerts(config.alerts),
         f"clock         {_described_clock(config)}",
         *(f"queue         {queue} is shown as {own.label}" for queue, own in config.queues.items()),
     ]
@@ -78,6 +88,26 @@ def _described_source(source: Source) -> list[str]:
         f"source        {source.name}: {source.kind}, switch {source.switch}{state}",
         *(f"              {key} = {_for_people(value)}" for key, value in own.items()),
     ]
+
+
+def _described_alerts(alerts: AlertsSettings) -> list[str]:
+    if not alerts.recipients:
+        return ["alerts        on the screens only, nobody is sent anything"]
+    lines = [
+        f"alerts        {person.name} by {person.channel}"
+        + (f", of {', '.join(person.kinds)}" if person.kinds else "")
+        + (f", queues {', '.join(person.queues)}" if person.queues else "")
+        + (f", quiet {person.quiet_from:%H:%M}-{person.quiet_to:%H:%M}" if person.quiet_from is not None else "")
+        + (", only when nobody acknowledges" if person.only_escalations else "")
+        for person in alerts.recipients
+    ]
+    for channel in alerts.channels:
+        scheme = channel.url.partition("://")[0]
+        otherwise = f", else {channel.fallback}" if channel.fallback else ""
+        lines.append(f"              channel {channel.name}: {channel.kind} {scheme}://***{otherwise}")
+    if alerts.escalate_to:
+        lines.append(f"              after {alerts.escalate_after_minutes} min to {alerts.escalate_to}")
+    return lines
 
 
 def _described_clock(config: Config) -> str:

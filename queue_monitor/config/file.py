@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from queue_monitor.config.settings import (
     AccessToken,
+    AlertsSettings,
     ClockSettings,
     ExitHandling,
     Holidays,
@@ -89,4 +90,5 @@ class File(Struct, frozen=True, kw_only=True):
     http: Http = Http()
     access: tuple[AccessToken, ...] = ()
     clock: ClockSettings = ClockSettings()
+    alerts: AlertsSettings = AlertsSettings()
     queues: dict[str, QueueSettings] = {}

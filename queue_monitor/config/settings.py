@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from queue_monitor.model import Outcome, Role, Target
+from queue_monitor.model import AlertKind, Outcome, Role, Target
+
+Chance = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at most 1, such as 0.95")]
 
 
 def require(met: bool, words: str) -> None:
@@ -175,6 +177,61 @@ class ClockSettings(Struct, frozen=True, kw_only=True):
         return self.start is not None or self.rate != 1.0
 
 
+class AlertChannel(Struct, frozen=True, kw_only=True):
+    """A way to reach people. `fallback` names the channel to take when this one fails."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    kind: Literal["apprise", "alertmanager"] = "apprise"
+    url: Annotated[str, Meta(min_length=1)]
+    fallback: str = ""
+
+
+class AlertRecipient(Struct, frozen=True, kw_only=True):
+    """Who is told of what. Without `kinds` and `queues` of everything; in the quiet hours of nothing until they end."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    channel: str
+    kinds: tuple[AlertKind, ...] = ()
+    queues: tuple[str, ...] = ()
+    quiet_from: dt.time | None = None
+    quiet_to: dt.time | None = None
+    only_escalations: bool = False
+
+    def __post_init__(self) -> None:
+        require((self.quiet_from is None) == (self.quiet_to is None), "both quiet_from and quiet_to, or neither")
+        require(self.quiet_from is None or self.quiet_from != self.quiet_to, "quiet_from and quiet_to that differ")
+
+
+class AlertsSettings(Struct, frozen=True, kw_only=True):
+    """When something is worth saying, and to whom. Without channels the screens alone say it.
+
+    `link`: the address under which people reach this monitor; with it, messages carry a link to acknowledge.
+    """
+
+    warning_chance: Chance = 0.85
+    alarm_chance: Chance = 0.95
+    month_chance: Chance = 0.7
+    alarm_without_staff: bool = True
+    long_wait_seconds: Annotated[int, Meta(ge=1)] = 300
+    long_wait_alarm_seconds: Annotated[int, Meta(ge=1)] = 600
+    refused_alarm_ratio: Chance = 0.1
+    surge_factor: Annotated[float, Meta(gt=1)] = 3.0
+    heartbeat: dt.time | None = None
+    link: Annotated[str, Meta(pattern="^(https?://.+)?$", description="an address such as https://monitor.example")] = (
+        ""
+    )
+    tries: Annotated[int, Meta(ge=1, le=20)] = 3
+    give_up_after_minutes: Annotated[int, Meta(ge=1, le=1440)] = 30
+    escalate_to: str = ""
+    escalate_after_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
+    channels: tuple[AlertChannel, ...] = ()
+    recipients: tuple[AlertRecipient, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(self.warning_chance <= self.alarm_chance, "warning_chance at most alarm_chance")
+        require(self.long_wait_seconds <= self.long_wait_alarm_seconds, "long_wait_seconds at most the alarm's")
+
+
 class QueueSettings(Struct, frozen=True, kw_only=True):
     """How a queue is shown to people."""
 
@@ -195,6 +252,7 @@ class Config(Struct, frozen=True, kw_only=True):
     http: Http
     access: tuple[AccessToken, ...]
     clock: ClockSettings
+    alerts: AlertsSettings
     queues: dict[str, QueueSettings]
 
     @property

@@ -140,6 +140,7 @@ class View:
             margins=_margins(seen, periods, self._live.rules.target),
             risk=seen.day if seen else None,
             month_risk=seen.month if seen else None,
+            usual_quarter=seen.usual_quarter if seen else None,
         )
 
     def _line(self, place: int, contact: Contact, visit: Visit) -> WaitingNow:
