@@ -95,6 +95,9 @@ class Prometheus:
         assert found["resultType"] == "vector", expr
         return [(one["metric"], float(one["value"][1])) for one in found["result"]]
 
+    def now(self) -> float:
+        return self.query("vector(time())")[0][1]
+
     def query_range(self, expr: str, start: float, end: float, step: float) -> list[Series]:
         found = self.ask("query_range", query=expr, start=str(start), end=str(end), step=str(step))
         return [(one["metric"], [(at, float(value)) for at, value in one["values"]]) for one in found["result"]]
