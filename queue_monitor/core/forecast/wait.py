@@ -55,14 +55,18 @@ class RemainingWait(Struct, frozen=True):
 
 
 def expected_wait(state: QueueState, ahead: Outlook) -> ExpectedWait:
-    """What a caller who rings now should expect, the ring at the agent included."""
+    """What a caller who rings now should expect, the ring at the agent included.
+
+    Somebody free is somebody who answers at once only where agents are told of: inferred ones may have left (on a
+    real log a quarter of such callers waited a minute), and then one step of the queue is the guess.
+    """
     capacity = capacity_now(state, ahead)
     if capacity is None:
         return ExpectedWait(None, None, None, Basis.UNKNOWN)
-    if not len(state.waiting) and state.agents > state.serving:
+    if ahead.staff_known and not len(state.waiting) and state.agents > state.serving:
         return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, Basis.AT_ONCE)
     mean, variance = _behind(np.arange(len(state.waiting) + 1.0), capacity, ahead)
-    return _range(mean[-1] + RING_SECONDS, variance[-1], _basis(ahead))
+    return _range(float(mean[-1]) + RING_SECONDS, float(variance[-1]), _basis(ahead))
 
 
 def remaining_waits(state: QueueState, ahead: Outlook, limit_seconds: float) -> list[RemainingWait]:
