@@ -475,6 +475,8 @@ def decode(raw: bytes | str) -> Event:
         raise InvalidEvent(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidEvent(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidEvent("not JSON that an event could be: nested too deeply") from error
 
 
 def json_schema() -> dict[str, Any]:

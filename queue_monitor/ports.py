@@ -118,6 +118,12 @@ class Store(Protocol):
     async def load_history(self, before: datetime) -> list[HistoryRow]:
         """All rows whose slot starts before that moment, oldest first."""
 
+    async def save_learned(self, body: bytes) -> None:
+        """Keep what closed days have taught the forecast; replaces what was kept before."""
+
+    async def load_learned(self) -> bytes | None:
+        """What was kept, None if nothing."""
+
     async def close(self) -> None: ...
 
 

@@ -15,6 +15,7 @@ class FakeStore:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.history: list[HistoryRow] = []
+        self.learned: bytes | None = None
         self.broken = ""
 
     async def append(self, events: Sequence[Event], received_at: datetime) -> int:
@@ -39,6 +40,12 @@ class FakeStore:
 
     async def load_history(self, before: datetime) -> list[HistoryRow]:
         return sorted((row for row in self.history if row.start < before), key=lambda row: row.start)
+
+    async def save_learned(self, body: bytes) -> None:
+        self.learned = body
+
+    async def load_learned(self) -> bytes | None:
+        return self.learned
 
     async def close(self) -> None:
         pass

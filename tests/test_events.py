@@ -93,6 +93,11 @@ def test_nothing_is_lost_on_the_way_whatever_the_call(
     assert events.decode(events.encode(event)) == event
 
 
+def test_json_nested_without_end_is_no_event() -> None:
+    with pytest.raises(InvalidEvent):
+        events.decode(b'{"a":' * 100_000)
+
+
 def test_the_envelope_is_cloudevents_in_structured_json() -> None:
     envelope = encoded(
         CallEntered(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
@@ -19,6 +19,8 @@ BUSIEST_FIRST: Final = (
     AgentActivity.LOGGED_OUT,
 )
 """One person in several queues does the busiest thing said of him or her: paused in one, free in another is free."""
+
+POOL_LASTS: Final = timedelta(days=1)
 
 STAFFED: Final = frozenset(BUSIEST_FIRST[:5])
 
@@ -150,11 +152,19 @@ class Agents:
         return said.state
 
     def pools(self, queues: Iterable[str]) -> list[tuple[str, ...]]:
-        """Queues grouped by the people they share; a queue that shares nobody is a pool of its own."""
+        """Queues grouped by the people they share; a queue that shares nobody is a pool of its own.
+
+        Who left a queue within the last day still counts: a pool lasts though everybody goes home.
+        """
+        newest = max((at for agent in self._agents.values() for at in agent.member_said.values()), default=None)
         names = {self._key(queue): queue for queue in queues}
         group = {key: {key} for key in names}
         for agent in self._agents.values():
-            shared = [key for key, member in agent.member_of.items() if member and key in group]
+            shared = [
+                key
+                for key, member in agent.member_of.items()
+                if key in group and (member or (newest is not None and newest - agent.member_said[key] <= POOL_LASTS))
+            ]
             for key in shared[1:]:
                 merged = group[shared[0]] | group[key]
                 for member in merged:

@@ -5,7 +5,7 @@ Asking has two halves, so that the pages never wait for it: `questions` gathers 
 is a plain struct (`learned`), kept in the store between runs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -117,6 +117,7 @@ class Foresight:
         self._target = target
         self._calendars = calendars
         self.learned = dict(learned or {})
+        self.scopes: Callable[[], Sequence[Scope]] = tuple
         self._today: date | None = None
         self._told: list[tuple[float, Event]] = []
         self._states: dict[Scope, DayState] = {}
@@ -142,6 +143,9 @@ class Foresight:
 
     def close_day(self) -> None:
         """Learn from the day told so far, and begin anew."""
+        if self._today is not None and self._told:
+            for scope in self.scopes():
+                self._day_of(scope)
         for (name, _), day in self._states.items():
             closed = day.state(86_400.0)
             if len(closed.entered_by_minute) and closed.entered_by_minute.sum():
@@ -150,6 +154,8 @@ class Foresight:
 
     def _learn(self, name: str, told: DayState, closed: QueueState) -> None:
         before = self.learned.get(name, Learned())
+        if before.days and before.days[-1].day >= closed.day:
+            return  # learned already, by the run that lived through it
         rng = np.random.default_rng(0)
         ended = project(closed, outlook(closed, usual_day(before.profile, closed)), self._target, rng, 1)
         day = ClosedDay(closed.day, ended.calls_expected - ended.misses_expected, ended.calls_expected)
@@ -169,13 +175,10 @@ class Foresight:
     def _question(self, now: datetime, scope: Scope) -> Question | None:
         name, queues = scope
         calendar = self._calendar(queues)
-        span = calendar.span(calendar.day_of(now))
-        if span is None:
+        day = self._day_of(scope)
+        if day is None:
             return None
         midnight = day_bounds(calendar.day_of(now), calendar.zone)[0]
-        day = self._states.get(scope)
-        if day is None:
-            day = self._states[scope] = self._told_anew(queues, midnight, span)
         state = day.state((now - midnight).total_seconds())
         learned = self.learned.get(name, Learned())
         if scope not in self._usual:
@@ -193,14 +196,19 @@ class Foresight:
             month_days=tuple(self._days_to_come(learned, calendar, state.day)),
         )
 
-    def _told_anew(self, queues: tuple[str, ...], midnight: datetime, span: tuple[datetime, datetime]) -> DayState:
-        """A scope seen for the first time today: agents have logged on and made a new pool."""
-        opens, closes = ((edge - midnight).total_seconds() for edge in span)
-        assert self._today is not None  # a question is asked only of a day of which something was told
-        day = DayState(self._today, opens, closes, self._target, queues)
-        for at, event in self._told:
-            day.apply(event, at)
-        return day
+    def _day_of(self, scope: Scope) -> DayState | None:
+        """Today of a scope, None when it is closed; told from the morning on when agents have just made a new pool."""
+        if scope not in self._states and self._today is not None:
+            calendar = self._calendar(scope[1])
+            span = calendar.span(self._today)
+            if span is None:
+                return None
+            midnight = day_bounds(self._today, calendar.zone)[0]
+            opens, closes = ((edge - midnight).total_seconds() for edge in span)
+            day = self._states[scope] = DayState(self._today, opens, closes, self._target, scope[1])
+            for at, event in self._told:
+                day.apply(event, at)
+        return self._states.get(scope)
 
     def _days_to_come(self, learned: Learned, calendar: Calendar, today: date) -> Iterable[tuple[ClosedDay, ...]]:
         """For each open day left of the month the earlier days it may turn out like: of its weekday, else any."""

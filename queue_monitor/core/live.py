@@ -95,6 +95,8 @@ class Live:
         self.sources = Sources()
         self.reconciler = Reconciler()
         self.foresight = foresight
+        if foresight is not None:
+            foresight.scopes = self.scopes
         self.foreseen: tuple[Foreseen, ...] = ()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0)
         self.rejected: Counter[str] = Counter()

@@ -12,8 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+import msgspec
+
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.foresight import Foreseen, Foresight, Question, answer
+from queue_monitor.core.foresight import Foreseen, Foresight, Learned, Question, answer
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
 from queue_monitor.events import Event, SourceClock
@@ -56,6 +58,7 @@ class Pipeline:
         self._store = store
         self._spill = spill
         self._clocks: dict[str, str] = {}
+        self._has_learned = False
         self._spilled = 0
         self._spill_used = False
         self._spill_error = False
@@ -130,6 +133,7 @@ class Pipeline:
         zone = self._live.rules.calendar.zone
         since = day_bounds(self._live.rules.calendar.day_of(self._clock.now()) - timedelta(days=1), zone)[0]
         self._live.load_history(await self._store.load_history(since), since)
+        await self._recall()
         count = 0
         async for event in self._store.read(since):
             self._live.apply(event)
@@ -137,6 +141,15 @@ class Pipeline:
         self.publish()
         log.info("rebuilt events=%d since=%s", count, since.isoformat())
         return count
+
+    async def _recall(self) -> None:
+        """Give the forecast back what earlier days have taught it."""
+        if self._store is None or self._live.foresight is None or (kept := await self._store.load_learned()) is None:
+            return
+        try:
+            self._live.foresight.learned = msgspec.json.decode(kept, type=dict[str, Learned])
+        except msgspec.DecodeError as error:
+            log.warning("what was learned cannot be read and is learned anew: %s", error)
 
     # ---- out
 
@@ -204,7 +217,7 @@ class Pipeline:
     async def _run_ticks(self) -> None:
         while True:
             self.publish()
-            self._turn_day()
+            self.turn_day()
             if self._clock.monotonic() - self._history_at >= HISTORY_SECONDS:
                 self._to_write.set()
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
@@ -216,10 +229,14 @@ class Pipeline:
             self._live.foreseen = await asyncio.to_thread(_answered, questions)
             await self._clock.sleep(max(FORESEE_SECONDS, self._clock.rate))
 
-    def _turn_day(self) -> None:
+    def turn_day(self) -> None:
+        """At local midnight: let go of old calls, and learn from the day that ended."""
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
             self._today = today
+            if self._live.foresight is not None:
+                self._live.foresight.close_day()
+                self._has_learned = True
             for found in self._snapshot.reconciliation:
                 log.info(
                     "reconciled queue=%s counter=%s switch=%d ledger=%d difference=%d cause=%s",
@@ -296,6 +313,9 @@ class Pipeline:
             if self._unsaved:
                 await self._store.save_history(list(self._unsaved.values()))
                 self._unsaved.clear()
+            if self._has_learned and self._live.foresight is not None:
+                await self._store.save_learned(msgspec.json.encode(self._live.foresight.learned))
+                self._has_learned = False
 
 
 def _answered(questions: list[Question]) -> tuple[Foreseen, ...]:

@@ -11,6 +11,7 @@ from queue_monitor.store.alerts import AlertRecord
 from queue_monitor.store.database import Database
 from queue_monitor.store.history import History
 from queue_monitor.store.journal import Journal
+from queue_monitor.store.learned import LearnedDocument
 
 __all__ = ["SqlStore", "open_store"]
 
@@ -23,6 +24,7 @@ class SqlStore:
         self._journal = Journal(database)
         self._history = History(database)
         self._alerts = AlertRecord(database)
+        self._learned = LearnedDocument(database)
 
     @property
     def unreadable(self) -> int:
@@ -46,6 +48,12 @@ class SqlStore:
 
     async def load_alerts(self, since: datetime) -> AlertBatch:
         return await self._alerts.load(since)
+
+    async def save_learned(self, body: bytes) -> None:
+        await self._learned.save(body)
+
+    async def load_learned(self) -> bytes | None:
+        return await self._learned.load()
 
     async def close(self) -> None:
         await self._database.close()

@@ -53,6 +53,13 @@ history: Final = Table(
 )
 
 
+learned: Final = Table(
+    "learned",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 alert_state: Final = Table(
     "alert_state",
     metadata,

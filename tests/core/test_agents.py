@@ -56,6 +56,15 @@ def test_without_a_word_of_agents_nothing_is_claimed():
     assert not staff(Scenario().entered(0, "anna"), 5).known
 
 
+def test_a_pool_lasts_though_everybody_goes_home():
+    story = Scenario().entered(0, "a").entered(0, "b", queue="bygg")
+    story.agent(1, "agent 1", "available", "kundcenter", "bygg")
+    for queue in ("kundcenter", "bygg"):
+        story._tell(AgentMember, 9, queue, agent_id="luleå:agent 1", queue=queue, action=MemberAction.REMOVED)
+
+    assert [pool.queues for pool in story.live.snapshot(story.at(20)).pools] == [("bygg", "kundcenter")]
+
+
 def test_queues_that_share_agents_form_a_pool_and_others_do_not():
     story = Scenario().entered(0, "a").entered(0, "b", queue="bygg").entered(0, "c", queue="skola")
     story.agent(1, "agent 1", "available", "kundcenter", "bygg").agent(1, "agent 2", "available", "skola")

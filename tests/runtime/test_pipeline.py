@@ -8,7 +8,10 @@ import pytest
 from msgspec import structs
 
 from queue_monitor.clock import ManualClock
+from queue_monitor.core import simulation
+from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
+from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event, SourceClock
 from queue_monitor.model import Level
 from queue_monitor.ports import Delivery, Receipt, Rejected
@@ -176,6 +179,27 @@ async def test_days_older_than_the_journal_s_reach_come_back_as_sums():
     assert month.counts.answered_in_time == 5
     assert month.waits.max_seconds == 30
     assert month.waits.mean_seconds == 30
+
+
+async def test_what_a_day_has_taught_is_there_after_a_restart():
+    events = simulation.simulate(simulation.Config(date=TEN.date())).events
+    rules = Scenario().rules
+    store, calendars = FakeStore(), Calendars(rules.calendar)
+    first = Live(rules, Foresight(rules.target, calendars))
+    clock = ManualClock(events[0].at)
+    pipeline = Pipeline(first, clock, store)
+    pipeline.take(Delivery(items=tuple(events), received_at=events[-1].at))
+    clock.advance_to(events[-1].at + timedelta(hours=12))
+    pipeline.turn_day()
+    await pipeline.save_history()
+
+    again = Live(rules, Foresight(rules.target, calendars))
+    await Pipeline(again, clock, store).rebuild()
+
+    assert first.foresight is not None
+    assert again.foresight is not None
+    assert list(first.foresight.learned) == ["kundcenter + kundcenter-en"]
+    assert again.foresight.learned == first.foresight.learned
 
 
 async def test_rows_that_could_not_be_saved_are_saved_later():

@@ -59,6 +59,15 @@ async def test_history_comes_oldest_first_and_ends_before_the_moment_asked_for(s
     assert await store.load_history(quarter(4).start) == [quarter(1), quarter(2), quarter(3)]
 
 
+async def test_what_was_learned_is_kept_and_replaced_whole(store: SqlStore) -> None:
+    before = await store.load_learned()
+    await store.save_learned(b"{}")
+    await store.save_learned(b'{"a": 1}')
+
+    assert before is None
+    assert await store.load_learned() == b'{"a": 1}'
+
+
 async def test_nothing_saved_is_an_empty_history(store: SqlStore) -> None:
     await store.save_history([])
 
