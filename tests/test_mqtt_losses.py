@@ -10,6 +10,7 @@ import random
 import signal
 import sqlite3
 import time
+import urllib.error
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -188,7 +189,7 @@ async def disturbed_run(folder: Path, events: list[Event], kills: int, publishin
             await _until(lambda: program.count() >= len(events))
             await SystemClock().sleep(1.5)  # a figure is shown within a second
             assert program.monitor is not None
-            status = await asyncio.to_thread(program.monitor.status)
+            status = await asyncio.to_thread(_status, program.monitor)
         finally:
             if program.monitor is not None:
                 await asyncio.to_thread(program.monitor.stop, signal.SIGKILL)
@@ -197,6 +198,13 @@ async def disturbed_run(folder: Path, events: list[Event], kills: int, publishin
     ids = {event.id for event in events}
     found = [event.id for event in journalled]
     return Loss(len(ids - set(found)), len(found) - len(set(found)), program.kills, time.monotonic() - began)
+
+
+def _status(monitor: Monitor) -> dict[str, Any]:
+    try:
+        return monitor.status()
+    except urllib.error.HTTPError as error:
+        raise AssertionError(monitor.log.read_text()[-4000:]) from error
 
 
 async def _until(enough: Any) -> None:
