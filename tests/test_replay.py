@@ -135,6 +135,27 @@ def test_one_connection_alone_tells_nothing_untrue(session: str, tmp_path: Path)
     assert match.errors(coarse=False)[-1] <= 0.250
 
 
+@pytest.mark.parametrize("missing", SESSIONS)
+def test_whatever_connection_was_missed_the_log_makes_up_for_it(missing: str, tmp_path: Path):
+    rows = replayed(tmp_path, *ami(*(session for session in SESSIONS if session != missing)), QUEUE_LOG)
+    match = matched(rows, refused=missing != "ami-02")
+
+    assert (match.missing, match.extra, match.wrong_outcomes()) == ([], [], [])
+    assert match.errors(coarse=True)[-1] <= 1.1
+
+
+def test_a_log_that_was_rotated_in_the_middle_of_calls_reads_as_one(tmp_path: Path):
+    lines = (truth.RECORDINGS / "queue_log").read_bytes().splitlines(keepends=True)
+    parts = []
+    for number, (start, end) in enumerate(((0, 242), (242, 311), (311, len(lines)))):
+        part = tmp_path / f"queue_log.{number}"
+        part.write_bytes(b"".join(lines[start:end]))
+        parts.append(f"asterisk_queuelog:{part}")
+    match = matched(replayed(tmp_path, *parts), refused=False)
+
+    assert (match.missing, match.extra, match.wrong_outcomes()) == ([], [], [])
+
+
 # ---- what is written
 
 

@@ -350,6 +350,16 @@ def test_a_wait_with_a_fine_start_and_a_coarse_end_is_read_in_the_middle_of_its_
     assert anna.precision_ms == 1000
 
 
+def test_two_switches_that_number_their_calls_alike_are_not_mixed():
+    story = Scenario()
+    for switch in ("norr", "syd"):
+        ids = {"visit": "1795.1@1", "leg_id": "1795.1", "contact_id": f"{switch}:1795.1"}
+        story.entered(0, "anna", source=f"urn:kc:asterisk_ami:{switch}", switch=switch, **ids)
+    story.left(9, "anna", visit="1795.1@1", source="urn:kc:asterisk_ami:syd", switch="syd")
+
+    assert sorted((v.switch, v.outcome.value) for v in story.visits()) == [("norr", "waiting"), ("syd", "abandoned")]
+
+
 # ---- refused
 
 
