@@ -104,7 +104,7 @@ class AlertRound:
     async def run(self) -> None:
         """Look every half minute until cancelled."""
         while True:
-            await self._clock.sleep(ROUND_SECONDS)
+            await self._clock.sleep(max(ROUND_SECONDS, self._clock.rate))
             await self.look()
 
     async def look(self) -> tuple[Alert, ...]:

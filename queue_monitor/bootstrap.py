@@ -18,8 +18,11 @@ from fastapi import FastAPI
 from msgspec import Struct, structs
 
 import adapters
+from alerts.memory import MemoryRecord
 from queue_monitor import __version__
+from queue_monitor.alerting import Alerting, alerting
 from queue_monitor.api import create_app
+from queue_monitor.api.acknowledge import acknowledge_routes
 from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
 from queue_monitor.core import swedish_days
@@ -34,7 +37,7 @@ from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.supervisor import Supervisor
-from queue_monitor.store import open_store
+from queue_monitor.store import SqlStore, open_store
 
 ENTRY_POINTS: Final = "queue_monitor.adapters"
 DEMO_STARTS: Final = time(10)
@@ -186,6 +189,7 @@ class Service:
         pipeline: Pipeline,
         supervisors: list[Supervisor],
         app: FastAPI,
+        alerts: Alerting,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -194,6 +198,7 @@ class Service:
         self.pipeline = pipeline
         self.supervisors = supervisors
         self.app = app
+        self.alerts = alerts
 
 
 def bootstrap(
@@ -205,7 +210,10 @@ def bootstrap(
     sources: Sequence[Source] | None = None,
     build: Callable[[Source, Clock], Adapter] = build_adapter,
 ) -> Service:
-    """Put the machine together; a test hands in its own clock, store or adapters by the same names."""
+    """Put the machine together; a test hands in its own clock, store or adapters by the same names.
+
+    With `sources` given it is a recording or a test: nobody is sent anything.
+    """
     clock = clock or clock_of(config)
     live = live or live_of(config)
     pipeline = Pipeline(live, clock, store, Spill(Path(config.store.spill)) if store is not None else None)
@@ -219,8 +227,12 @@ def bootstrap(
         if (router := getattr(adapter, "router", None)) is not None:
             routers.append(router)
     access = [Access(name=a.name, role=a.role, token_sha256=a.token_sha256) for a in config.access]
-    app = create_app(pipeline, clock, language=config.organisation.language, routers=routers, access=access)
-    return Service(config, clock, store, live, pipeline, supervisors, app)
+    language = config.organisation.language
+    record = store if isinstance(store, SqlStore) else MemoryRecord()
+    alerts = alerting(config, pipeline, clock, record, sending=sources is None)
+    routers.append(acknowledge_routes(alerts.round, language))
+    app = create_app(alerts.figures, clock, language=language, routers=routers, access=access)
+    return Service(config, clock, store, live, pipeline, supervisors, app, alerts)
 
 
 def clock_of(config: Config, resume_at: datetime | None = None) -> Clock:
@@ -266,6 +278,7 @@ async def serve(config: Config, announce: Callable[[str, Clock], None]) -> None:
         clock = clock_of(config, await _left_off(store))
         service = bootstrap(config, clock=clock, store=store)
         await service.pipeline.rebuild()
+        await service.alerts.round.start()
         with listening(config) as listener:
             announce(address_of(listener), clock)
             await run_service(service, listener)
@@ -329,6 +342,8 @@ async def run_service(
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="web")
     working = {asyncio.create_task(service.pipeline.run(), name="pipeline")}
     working |= {asyncio.create_task(supervisor.run()) for supervisor in service.supervisors}
+    working |= {asyncio.create_task(service.alerts.round.run(), name="alerts")}
+    working |= {asyncio.create_task(service.alerts.dispatcher.run(), name="dispatch")}
     working |= {asyncio.create_task(other) for other in beside}
     try:
         while not serving.done():

@@ -94,7 +94,28 @@ class QueueCollector(Collector):
         yield from self._offers_and_events(snapshot)
         yield from self._sources(snapshot.sources)
         yield from _target(snapshot)
+        yield from self._alerts(snapshot)
         yield from _monitor(snapshot)
+
+    def _alerts(self, snapshot: Snapshot) -> Iterator[Metric]:
+        raised = self._counter("callqueue_alerts", "Alerts raised, by kind and level.", "alert", "level")
+        sent = self._counter("callqueue_notifications", "Attempts to tell people, by result.", "channel", "result")
+        lost = self._counter("callqueue_alerts_undelivered", "Messages that reached nobody by any channel.")
+        for kind_and_level, count in snapshot.alerts.raised.items():
+            raised.add(kind_and_level, count)
+        for channel_and_result, count in snapshot.alerts.notifications.items():
+            sent.add(channel_and_result, count)
+        lost.add((), snapshot.alerts.undelivered)
+        yield from (raised.family, sent.family, lost.family)
+        yield _gauge(
+            "callqueue_alert_open",
+            "1 for each alert that stands.",
+            [((a.kind.value, a.level.value, a.queue, a.period), 1.0) for a in snapshot.alerts.open],
+            "alert",
+            "level",
+            "queue",
+            "period",
+        )
 
     def _counter(self, name: str, words: str, *labels: str) -> _Counter:
         return _Counter(self._high_water, name, words, labels)

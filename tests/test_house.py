@@ -74,7 +74,7 @@ TABLE = (
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
     Row(r"queue_monitor\.(metrics|reports)(\..+)?", FACES),
     Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model {own}", "msgspec babel"),
-    Row(r"queue_monitor\.(bootstrap|backtest|player|__main__)(\..+)?", EVERYTHING),
+    Row(r"queue_monitor\.(bootstrap|alerting|backtest|player|__main__)(\..+)?", EVERYTHING),
 )
 MAY_IMPORT_BOOTSTRAP = {"queue_monitor.__main__", "queue_monitor.player"}  # the command line, and its replay command
 

@@ -29,7 +29,7 @@ class AlertmanagerNotifier:
         self.name = name
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"alerts.channels: the url of {name!r} is no address such as http://127.0.0.1:9093")
+            raise ValueError("no address such as http://127.0.0.1:9093")
         self._url = url.rstrip("/") + "/api/v2/alerts"
         self._zone = zone
         self._language = language

@@ -21,7 +21,7 @@ class AppriseNotifier:
         self._language = language
         self._service = apprise.Apprise()
         if not self._service.add(url):
-            raise ValueError(f"alerts.channels: the url of {name!r} is of no kind that Apprise knows")
+            raise ValueError("of no kind that Apprise knows")
 
     def render(self, notice: Notice) -> tuple[str, str]:
         """Title and text as they are sent."""

@@ -26,6 +26,8 @@ READERS: Final = frozenset({Role.STATUS, Role.ADMIN})
 OPEN: Final = ("/healthz",)
 SIGNED: Final = ("/api/v1/events",)
 """Senders sign each request with a key of their own (adapters/http)."""
+LINKS: Final = "/alerts/"
+"""The page that acknowledges an alarm: the link in a message is signed, and is all that is needed."""
 
 MISSES_ALLOWED: Final = 20
 MISSES_SECONDS: Final = 60.0
@@ -64,7 +66,7 @@ class AccessControl:
         self._misses: dict[str, tuple[float, int]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._access or scope["path"] in OPEN + SIGNED:
+        if scope["type"] != "http" or not self._access or _stands_aside(scope["path"]):
             await self._app(scope, receive, send)
             return
         answer = self._answer(scope)
@@ -118,6 +120,10 @@ class AccessControl:
         count = self._misses_of(client)
         since = self._misses[client][0] if count else self._clock.monotonic()
         self._misses[client] = (since, count + 1)
+
+
+def _stands_aside(path: str) -> bool:
+    return path in OPEN + SIGNED or path.startswith(LINKS)
 
 
 def _token(headers: Headers) -> str:

@@ -266,6 +266,25 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     events: Annotated[dict[str, int], _said("Events received, by result.")]
     rejected: Annotated[dict[str, int], _said("What was not understood, by source and reason.")]
     reconciliation: Annotated[tuple[DifferenceShape, ...], _said("The switches' own totals beside ours.")]
+    alerts: Annotated[tuple["AlertShape", ...], _said("Alerts that stand, alarms first.")] = ()
+
+
+class AlertShape(Struct, frozen=True, kw_only=True):
+    """An alert that stands: what is the matter, since when, and in words."""
+
+    episode: Annotated[str, _said("The same from the alert's raising to its end.")]
+    since: datetime
+    queue: Annotated[str, _said("A queue, a pool (names joined by ' + '), or empty for all.")]
+    label: str
+    alert: Annotated[str, _said("What is the matter, a stable word such as target_at_risk or long_wait.")]
+    period: Annotated[str, _said("now, day or month.")]
+    level: Annotated[str, _said("warning: on the screens only. alarm: people were told.")]
+    state: Annotated[str, _said("raised, or eased: better, and not over.")]
+    reason: str
+    probability: Annotated[float | None, _said("Chance of missing the target.")]
+    title: Annotated[str, _said("The first sentence, in the organisation's language.")]
+    text: str
+    acknowledged: bool
 
 
 class QueueBody(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ import msgspec
 
 from queue_monitor.api import shapes
 from queue_monitor.model import (
+    Alert,
+    AlertsNow,
     Counts,
     Difference,
     Level,
@@ -87,6 +89,25 @@ def status_shape(snapshot: Snapshot) -> shapes.StatusBody:
         events=snapshot.events,
         rejected=snapshot.rejected,
         reconciliation=tuple(map(_difference, snapshot.reconciliation)),
+        alerts=tuple(_alert(alert, snapshot.alerts) for alert in snapshot.alerts.open),
+    )
+
+
+def _alert(alert: Alert, alerts: AlertsNow) -> shapes.AlertShape:
+    return shapes.AlertShape(
+        episode=alert.episode,
+        since=alert.at.astimezone(UTC),
+        queue=alert.queue,
+        label=alert.label,
+        alert=alert.kind.value,
+        period=alert.period,
+        level=alert.level.value,
+        state=alert.change.value,
+        reason=alert.reason.value,
+        probability=alert.figures.risk.p_miss if alert.figures.risk else None,
+        title=alert.title,
+        text=alert.text,
+        acknowledged=alert.episode in alerts.acknowledged,
     )
 
 

@@ -273,7 +273,11 @@ async def test_every_static_file_is_inside_the_package() -> None:
         "docs.css",
         "icon.svg",
     }
-    assert {path.name for path in (folder / "templates").iterdir()} == {"wallboard.html", "docs.html"}
+    assert {path.name for path in (folder / "templates").iterdir()} == {
+        "acknowledge.html",
+        "docs.html",
+        "wallboard.html",
+    }
 
 
 class SlowReader:

@@ -1,0 +1,121 @@
+"""The alerts put together out of the settings: what is worth saying, who is told through what, and the live round."""
+
+import importlib
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import cast
+
+from msgspec import structs
+
+from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
+from alerts.rules import AlertSettings
+from alerts.watch import AlertRound, Watch
+from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake
+from queue_monitor.model import AlertsNow, Level, Period, Snapshot
+from queue_monitor.ports import AlertStore, Clock, Figures, Notifier
+
+
+class Alerting:
+    """The round and the dispatcher, for one service; and the figures with the alerts in them, for every face."""
+
+    def __init__(self, watch: AlertRound, dispatcher: Dispatcher, figures: "AlertedFigures") -> None:
+        self.round = watch
+        self.dispatcher = dispatcher
+        self.figures = figures
+
+
+class AlertedFigures:
+    """`ports.Figures` of the pipeline, each snapshot with the alerts that stand."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+        self.watch: AlertRound | None = None
+        self._plain: Snapshot | None = None
+        self._alerts = AlertsNow()
+        self._shown: Snapshot | None = None
+
+    def latest(self) -> Snapshot:
+        plain = self._figures.latest()
+        alerts = self.watch.now() if self.watch else AlertsNow()
+        if self._shown is None or plain is not self._plain or alerts != self._alerts:
+            self._plain, self._alerts = plain, alerts
+            self._shown = structs.replace(plain, alerts=alerts)
+        return self._shown
+
+    async def changes(self) -> AsyncIterator[Snapshot]:
+        async for _ in self._figures.changes():
+            yield self.latest()
+
+    def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
+        return self._figures.intervals(start, end, step, level, queue)
+
+
+def settings_of(config: Config) -> AlertSettings:
+    """What is worth saying."""
+    written = structs.asdict(config.alerts)
+    return AlertSettings(**{name: written[name] for name in AlertSettings.__struct_fields__ if name in written})
+
+
+def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, *, sending: bool = True) -> Alerting:
+    """Everything about alerts. With `sending` off, as for a recording, nobody is told. Raises `ConfigError` where a
+    channel's address cannot be understood.
+    """
+    wanted = config.alerts
+    signed: list[AlertRound] = []
+    dispatcher = Dispatcher(
+        [_channel(channel, config) for channel in wanted.channels] if sending else [],
+        [_recipient(person) for person in wanted.recipients] if sending else [],
+        store,
+        clock,
+        config.zone,
+        patience=_patience(wanted),
+        escalate_to=wanted.escalate_to if sending else "",
+        sign=lambda episode: signed[0].sign(episode),
+    )
+    watch = AlertRound(
+        Watch(settings_of(config), config.organisation.language),
+        figures,
+        clock,
+        store,
+        dispatcher,
+        link=wanted.link,
+        heartbeat_at=wanted.heartbeat if sending else None,
+    )
+    signed.append(watch)
+    shown = AlertedFigures(figures)
+    shown.watch = watch
+    return Alerting(watch, dispatcher, shown)
+
+
+def _channel(channel: AlertChannel, config: Config) -> Channel:
+    """The notifier of a kind, imported only now."""
+    module = importlib.import_module(f"alerts.notifiers.{channel.kind}")
+    zone, language = config.organisation.time_zone, config.organisation.language
+    try:
+        notifier = cast(Notifier, module.build(channel.name, str(channel.url), zone, language))
+    except ValueError as error:
+        found = f"the url of {channel.name}: {error}"
+        raise ConfigError([Mistake("alerts.channels", found, f"an address of kind {channel.kind}")]) from error
+    return Channel(name=channel.name, notifier=notifier, fallback=channel.fallback)
+
+
+def _recipient(person: AlertRecipient) -> Recipient:
+    quiet = None
+    if person.quiet_from is not None and person.quiet_to is not None:
+        quiet = (person.quiet_from, person.quiet_to)
+    return Recipient(
+        name=person.name,
+        channel=person.channel,
+        kinds=frozenset(person.kinds),
+        queues=frozenset(person.queues),
+        quiet=quiet,
+        only_escalations=person.only_escalations,
+    )
+
+
+def _patience(wanted: AlertsSettings) -> Patience:
+    return Patience(
+        tries=wanted.tries,
+        give_up_after=timedelta(minutes=wanted.give_up_after_minutes),
+        escalate_after=timedelta(minutes=wanted.escalate_after_minutes),
+    )

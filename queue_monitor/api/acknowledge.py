@@ -1,0 +1,51 @@
+"""The page behind a message's link: it shows the alarm, and a button says that somebody has seen it.
+
+Only the button acknowledges. Mail programs and scanners open links by themselves, and none of them is a person.
+"""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from fastapi.templating import Jinja2Templates
+
+from queue_monitor import texts
+from queue_monitor.model import Alert
+from queue_monitor.ports import Acknowledger
+
+_HERE: Final = Path(__file__).parent
+
+
+def acknowledge_routes(alerts: Acknowledger, language: str) -> APIRouter:
+    """`/alerts/{link}`, outside the roles: whoever was sent the link may use it, nobody can guess it."""
+    routes = APIRouter(prefix="/alerts", include_in_schema=False)
+    templates = Jinja2Templates(directory=_HERE / "templates")
+
+    def page(request: Request, alert: Alert | None, said: str, lang: str | None) -> Response:
+        tongue = texts.known_language(lang, language)
+        return templates.TemplateResponse(
+            request,
+            "acknowledge.html",
+            {"language": tongue, "texts": texts.words(tongue), "alert": alert, "said": said},
+            status_code=HTTPStatus.NOT_FOUND if alert is None else HTTPStatus.OK,
+        )
+
+    @routes.get("/{link}", response_class=HTMLResponse)
+    async def show(request: Request, link: str, lang: str | None = None) -> Response:
+        alert = alerts.find(link)
+        if alert is None:
+            return page(request, None, "ack.unknown", lang)
+        return page(request, alert, "ack.already" if alerts.is_acknowledged(alert) else "", lang)
+
+    @routes.post("/{link}", response_class=HTMLResponse)
+    async def acknowledge(request: Request, link: str, lang: str | None = None) -> Response:
+        alert = alerts.find(link)
+        if alert is None:
+            return page(request, None, "ack.unknown", lang)
+        said = "ack.already" if alerts.is_acknowledged(alert) else "ack.done"
+        await alerts.acknowledge(alert)
+        return page(request, alert, said, lang)
+
+    return routes

@@ -1,0 +1,84 @@
+"""The page behind a message's link: looking is not acknowledging, the button is, and a guessed link finds nothing."""
+
+from httpx import ASGITransport, AsyncClient
+
+from alerts.dispatch import Dispatcher
+from alerts.memory import MemoryRecord
+from alerts.rules import AlertSettings
+from alerts.watch import AlertRound, Watch
+from queue_monitor.api import create_app
+from queue_monitor.api.access import digest
+from queue_monitor.api.acknowledge import acknowledge_routes
+from queue_monitor.clock import ManualClock
+from queue_monitor.model import Access, Role
+from tests.alerts.moments import at, risk, snapshot
+from tests.api.sample import FakeFigures
+from tests.scenario import STOCKHOLM
+
+
+class Page:
+    """A served monitor with one open alarm, where everybody else needs a token."""
+
+    def __init__(self) -> None:
+        self.record, clock = MemoryRecord(), ManualClock(at(60))
+        figures = FakeFigures(snapshot(at(60), risk=risk(0.97)))
+        self.dispatcher = Dispatcher([], [], self.record, clock, STOCKHOLM)
+        watch = Watch(AlertSettings(), "sv")
+        self.round = AlertRound(watch, figures, clock, self.record, self.dispatcher, link="https://monitor.example/")
+        access = [Access(name="tavlan", role=Role.WALLBOARD, token_sha256=digest("hemligt"))]
+        routers = [acknowledge_routes(self.round, "sv")]
+        app = create_app(figures, clock, routers=routers, access=access)
+        self.client = AsyncClient(transport=ASGITransport(app=app), base_url="http://monitor.example")
+
+    async def link(self) -> str:
+        (alert,) = await self.round.look()
+        return self.round.sign(alert.episode).removeprefix("https://monitor.example")
+
+
+async def test_looking_at_the_page_acknowledges_nothing() -> None:
+    page = Page()
+    link = await page.link()
+
+    answer = await page.client.get(link)
+
+    assert answer.status_code == 200
+    assert "stor risk att dagsmålet missas" in answer.text
+    assert "Jag har sett det" in answer.text
+    assert page.dispatcher.acknowledged == frozenset()
+
+
+async def test_the_button_acknowledges_once() -> None:
+    page = Page()
+    link = await page.link()
+
+    first, again = await page.client.post(link), await page.client.post(link)
+
+    assert "Kvitterat." in first.text
+    assert "redan kvitterat" in again.text
+    assert len((await page.record.load_alerts(at(0))).acknowledgements) == 1
+    assert page.round.now().acknowledged
+
+
+async def test_a_guessed_link_finds_nothing_and_acknowledges_nothing() -> None:
+    page = Page()
+    link = await page.link()
+    guessed = link[:-1] + ("0" if link[-1] != "0" else "1")
+
+    assert (await page.client.get(guessed)).status_code == 404
+    assert (await page.client.post(guessed)).status_code == 404
+    assert (await page.client.post("/alerts/å")).status_code == 404
+    assert page.dispatcher.acknowledged == frozenset()
+
+
+async def test_the_link_needs_no_token_and_opens_nothing_else() -> None:
+    page = Page()
+    link = await page.link()
+
+    assert (await page.client.get(link)).status_code == 200
+    assert (await page.client.get("/api/v1/status")).status_code == 401
+
+
+async def test_the_page_speaks_english_when_asked() -> None:
+    page = Page()
+
+    assert "I have seen it" in (await page.client.get(await page.link(), params={"lang": "en"})).text
