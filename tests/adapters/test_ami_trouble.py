@@ -10,6 +10,7 @@ import csv
 import gzip
 import hashlib
 import heapq
+import json
 import logging
 import random
 import re
@@ -208,6 +209,7 @@ class GrowingLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.place = path.with_name("place.json")
         lines = (RECORDINGS / "queue_log").read_bytes().splitlines(keepends=True)
         self._lines = [(moment(int(line.partition(b"|")[0])), line) for line in lines]
         self._half = b""
@@ -266,8 +268,8 @@ def ami(clock: Clock, port: int, **options: object) -> tuple[str, Adapter]:
     return "asterisk_ami", asterisk_ami.build("ami", "pbx", settings, clock)
 
 
-def queue_log(clock: Clock, path: Path) -> tuple[str, Adapter]:
-    settings = asterisk_queuelog.Settings(path=str(path))
+def queue_log(clock: Clock, log: GrowingLog) -> tuple[str, Adapter]:
+    settings = asterisk_queuelog.Settings(path=str(log.path), state_path=str(log.place))
     return "asterisk_queuelog", asterisk_queuelog.build("log", "pbx", settings, clock)
 
 
@@ -335,7 +337,7 @@ async def play(seed: int, tapes: tuple[Tape, ...], folder: Path) -> Rush:
             (other, Proxy(other.port, cut_at=cut_at)),
         ]
         async with lines[0][1] as split, lines[1][1] as plain:
-            both = Watch(clock, ami(clock, split.port), queue_log(clock, log.path))
+            both = Watch(clock, ami(clock, split.port), queue_log(clock, log))
             alone = Watch(clock, ami(clock, plain.port))
             async with both.running(), alone.running():
                 found = await _watch_it(clock, log, tapes, lines, {"both": both, "alone": alone})
@@ -369,7 +371,7 @@ async def _watch_it(
             del look_at[0]
             found.looks.append(Look({name: shown_by(watch) for name, watch in watches.items()}, waits_at(clock.now())))
     log.grow(None)
-    await log_is_read(clock, watches["both"])
+    await log_is_read(clock, log)
     return found
 
 
@@ -378,14 +380,15 @@ def shown_by(watch: Watch) -> list[float]:
     return sorted((one.queue_wait_ms / 1000 for one in watch.pipeline.latest().total.waiting), reverse=True)
 
 
-async def log_is_read(clock: SteppedClock, watch: Watch) -> None:
-    """The log is read by a thread: wait until nothing new has come for a while."""
-    until, quiet, known = time.monotonic() + PATIENCE, 0, -1
-    while quiet < 10 and time.monotonic() < until:
+async def log_is_read(clock: SteppedClock, log: GrowingLog) -> None:
+    """The log is read by a thread: wait until its last line is taken in, which is when its place is saved."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         clock.advance(timedelta(seconds=2))
-        await REAL.sleep(0.02)
-        taken = watch.live.events["applied"]
-        quiet, known = (quiet + 1, known) if taken == known else (0, taken)
+        await REAL.sleep(0.01)
+        if log.place.exists() and json.loads(log.place.read_bytes())["offset"] == log.path.stat().st_size:
+            return
+    raise AssertionError("the log was not read to its end")
 
 
 def waits_at(now: datetime) -> list[float]:
@@ -470,7 +473,7 @@ async def test_a_stalled_line_is_given_up_after_two_pings_and_the_next_one_catch
     clock = SteppedClock(tapes[0].starts - timedelta(seconds=1))
     log = GrowingLog(tmp_path / "queue_log")
     async with Player(clock, *tapes) as player, Proxy(player.port) as proxy:
-        watch = Watch(clock, ami(clock, proxy.port), queue_log(clock, log.path))
+        watch = Watch(clock, ami(clock, proxy.port), queue_log(clock, log))
         reasons: set[str] = set()
         async with watch.running():
             while clock.now() < tapes[1].starts + timedelta(seconds=1):
@@ -571,7 +574,7 @@ async def trouble(tmp_path: Path, port: int, **options: object) -> tuple[SourceN
     """The manager source as it stands after its first failure, while the log beside it is read; and what was logged."""
     log = GrowingLog(tmp_path / "queue_log")
     log.grow(None)
-    watch = Watch(REAL, ami(REAL, port, **options), queue_log(REAL, log.path))
+    watch = Watch(REAL, ami(REAL, port, **options), queue_log(REAL, log))
     told: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]

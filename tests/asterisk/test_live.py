@@ -258,7 +258,8 @@ async def _before_the_restart(
     story.looks["attached"] = await _look(alone, callers)
     await CLOCK.sleep(12)
     await asyncio.gather(*(line.cut() for line in lines))
-    await CLOCK.sleep(OUTAGE_SECONDS - 1)
+    await CLOCK.sleep(OUTAGE_SECONDS - 2)
+    await _some_wait(callers, "c", limit=14)
     story.cut_status = await both.status()
     await asyncio.gather(*(line.mend() for line in lines))
     mended = time.monotonic()
@@ -270,7 +271,7 @@ async def _before_the_restart(
     await CLOCK.sleep(3)
     story.stopped = await both.stop(signal.SIGTERM)
     await callers.control.ask("Command", Command="logger rotate")
-    await CLOCK.sleep(2)
+    await _some_wait(callers, "d", limit=22)
     await both.start()
     await both.until_up("asterisk_ami")
     await CLOCK.sleep(6)
@@ -290,11 +291,14 @@ async def _managers(callers: Callers) -> None:
     for stay, info in zip(callers.truth.waiting("kundcenter")[-2:], ("callback", "later"), strict=False):
         await ask("QueueWithdrawCaller", Queue=stay.queue, Caller=stay.channel, WithdrawInfo=info)
     await CLOCK.sleep(28)
+    for number in range(2):
+        await callers.dial(Call(f"e{number}", "bygglov", 0, ring=8, limit=25))
+    await CLOCK.sleep(1)
     for paused in ("true", "false"):
         for number in AGENTS["bygglov"]:
             await ask("QueuePause", Interface=f"Local/{number}@agents/n", Paused=paused, Queue="bygglov")
         if paused == "true":
-            await CLOCK.sleep(12)
+            await CLOCK.sleep(14)
 
 
 async def _look(watch: Watch, callers: Callers) -> Look:
@@ -321,9 +325,10 @@ async def _crash(story: Story, callers: Callers, switch: Switch) -> Control:
     return await _found_again(story, callers, switch)
 
 
-async def _some_wait(callers: Callers, prefix: str) -> None:
+async def _some_wait(callers: Callers, prefix: str, limit: int = 40) -> None:
+    """Six more, whom nobody will answer."""
     for number in range(6):
-        await callers.dial(Call(f"{prefix}{number}", QUEUES[number % 2], 0, ring=8))
+        await callers.dial(Call(f"{prefix}{number}", QUEUES[number % 2], 0, ring=8, limit=limit))
     await CLOCK.sleep(1.5)
 
 
