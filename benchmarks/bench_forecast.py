@@ -181,7 +181,8 @@ def waits(day: Day, state: DayState, profile: Profile) -> Iterator[tuple[float, 
 
 
 def main(count: int = 20, seed: int = 1) -> None:
-    profile, days, ticks, met = Profile(), [], [], []
+    profile, days, met = Profile(), [], []
+    ticks: list[float] = []
     for number, on in zip(range(HISTORY + count), weekdays(), strict=False):
         day = simulate(Config(date=on, seed=seed))
         if number < HISTORY:

@@ -169,18 +169,18 @@ def _rates(state: QueueState, calls: Array, settings: Settings) -> tuple[tuple[f
 def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) -> tuple[Array, float]:
     """Agents on duty in each minute of the day from now on, and how many of the usual are here (AT-RISK, step 3)."""
     past = state.minutes
+    ahead = np.maximum(np.arange(length) - past, 0.0)
     down = phones_down(state)
     now = float(state.agents) * (1.0 - down)
     fades = settings.staff_now_fades + down * settings.phones_down_minutes
     if usual.on_duty is None or usual.logged_in is None:
         lately = state.agents_by_minute[-30:]
         mean = float(lately.mean())
-        return mean + (now - mean) * np.exp(-np.arange(length) / 10.0), 1.0
+        return mean + (now - mean) * np.exp(-ahead / fades), 1.0
     typical = np.maximum(usual.on_duty, 0.3)
     at_work = np.maximum(usual.logged_in, 0.3)
     slow = _ratio(state, state.logged_in_by_minute, at_work, settings.staff_slow_memory, settings.staff_slow_prior)
     fast = _ratio(state, state.agents_by_minute, typical, settings.staff_fast_memory, settings.staff_fast_prior, slow)
-    ahead = np.maximum(np.arange(length) - past, 0.0)
     here = typical[min(past, length - 1)]
     agents = typical * (slow + (fast - slow) * np.exp(-ahead / settings.staff_fades))
     agents = agents + (now - here * fast) * np.exp(-ahead / fades)
