@@ -4,7 +4,20 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from queue_monitor.model import Difference, DifferenceCause, JournalNow, RiskFigures, Snapshot
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertFigures,
+    AlertKind,
+    AlertLevel,
+    AlertReason,
+    AlertsNow,
+    Difference,
+    DifferenceCause,
+    JournalNow,
+    RiskFigures,
+    Snapshot,
+)
 from tests.api import sample
 
 
@@ -34,4 +47,24 @@ def exact() -> Snapshot:
         margins={"day": -13, "month": 180},
     )
     queues = tuple(replace(queue, margins={"day": 4}) for queue in rush.queues)
-    return replace(rush, total=total, queues=queues, reconciliation=(difference,), sources=sources, journal=journal)
+    alert = Alert(
+        episode="one",
+        at=at,
+        queue="Kundcenter",
+        label="Kundcenter",
+        kind=AlertKind.TARGET_AT_RISK,
+        period="day",
+        level=AlertLevel.ALARM,
+        change=AlertChange.RAISED,
+        reason=AlertReason.CHANCE_OF_MISSING,
+        figures=AlertFigures(),
+    )
+    alerts = AlertsNow(
+        open=(alert,),
+        raised={("target_at_risk", "alarm"): 2, ("long_wait", "warning"): 1},
+        notifications={("mail", "sent"): 5, ("sms", "timeout"): 1},
+        undelivered=1,
+    )
+    return replace(
+        rush, alerts=alerts, total=total, queues=queues, reconciliation=(difference,), sources=sources, journal=journal
+    )

@@ -432,6 +432,7 @@ def test_what_the_sums_and_the_clock_differ_by(stage: Stage):
     assert stage.by("source", (WATCH, "Källor anslutna", "A"), here, at=None) == {
         source["name"]: source["up"] for source in status["sources"]
     }
+    assert stage.by("alert", (LIVE, "Larm om kön över tid", "A"), here, at=None) == {"target_at_risk": 1}
     version = stage.numbers(question(WATCH, "Version och formel"), here, at=None)
     assert [(labels["definition"], labels["version"]) for labels, _ in version] == [("D2", "0.1.0")]
 
@@ -463,6 +464,7 @@ def test_what_is_wrong_raises_its_alert_and_what_is_well_none(stage: Stage):
         "CallQueueSnapshotStale",
         "CallQueueRejected",
         "CallQueueNoCalls",
+        "CallQueueNotificationFailed",
     }
     expected = {(name, stage.exact_instance) for name in wrong}
     marked = question(WATCH, "Larm", "")

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from queue_monitor.core.assessment import CERTAIN, LIKELY
-from queue_monitor.events import RefusalReason, RingResult
-from queue_monitor.metrics import _LEFT, _REFUSED, _STAFF, Metrics
+from queue_monitor.events import RingResult
+from queue_monitor.metrics import Metrics
+from queue_monitor.model import AlertKind
 from queue_monitor.texts import say
 from tests.api.sample import FakeFigures
 from tests.grafana.boards import FILES, Board, Panel, boards, choices, questions
@@ -178,15 +179,21 @@ def test_what_a_person_reads_is_swedish(board: Board):
 
 
 def test_every_value_of_a_label_that_is_shown_has_a_swedish_name():
-    named = {(board, panel["title"]): renamed(panel) for board, panel in PANELS}
-    results = {sample.labels["result"] for sample in samples() if sample.name == "callqueue_period_calls"}
+    named = {(board, panel["title"]): set(renamed(panel)) for board, panel in PANELS}
 
-    assert set(named["Kö – Live", "Medarbetare efter läge"]) == set(_STAFF)
-    assert set(named["Kö – Dag och månad", "Lämnat kön, på vilket sätt"]) == set(_LEFT)
-    assert set(named["Kö – Dag och månad", "Avvisade, av vilken orsak"]) == set(_REFUSED) == set(RefusalReason)
-    assert set(named["Kö – Dag och månad", "Påringningar hos medarbetare"]) == set(RingResult)
-    assert set(named["Kö – Dag och månad", "Månadens samtal efter utfall"]) == results
-    assert set(named["Kö – Vakta vakten", "Händelser, vad det blev av dem"]) >= {"applied", "duplicate", "conflict"}
+    def given(metric: str, label: str) -> set[str]:
+        return {sample.labels[label] for sample in samples() if sample.name == metric}
+
+    assert named["Kö – Live", "Medarbetare efter läge"] == given("callqueue_agents", "state")
+    assert named["Kö – Live", "Beräknad väntetid"] == given("callqueue_expected_wait_seconds", "bound")
+    assert named["Kö – Live", "Risk att målet missas"] == given("callqueue_miss_probability", "period")
+    assert named["Kö – Dag och månad", "Lämnat kön, på vilket sätt"] == given("callqueue_left_total", "outcome")
+    assert named["Kö – Dag och månad", "Avvisade, av vilken orsak"] == given("callqueue_refused_total", "reason")
+    assert named["Kö – Dag och månad", "Påringningar hos medarbetare"] == set(RingResult)
+    assert named["Kö – Dag och månad", "Månadens samtal efter utfall"] == given("callqueue_period_calls", "result")
+    assert named["Kö – Live", "Larm om kön över tid"] == set(AlertKind)
+    assert named["Kö – Vakta vakten", "Larm om kön per timme"] == set(AlertKind)
+    assert named["Kö – Vakta vakten", "Händelser, vad det blev av dem"] >= given("callqueue_events_total", "result")
 
 
 def test_the_words_are_those_of_the_wallboard():
