@@ -204,7 +204,7 @@ def _status(monitor: Monitor) -> dict[str, Any]:
     try:
         return monitor.status()
     except urllib.error.HTTPError as error:
-        raise AssertionError(monitor.log.read_text()[-4000:]) from error
+        raise AssertionError(f"{error.read()[:500]!r}; {monitor.log.read_text()[-2000:]}") from error
 
 
 async def _until(enough: Any) -> None:
