@@ -40,6 +40,9 @@ Message = Mapping[str, str]
 _ENDED_BY: Final = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
 _KEY: Final = re.compile(r"[0-9A-D*#]{1,3}")
+_EARLY_MS: Final = 2_000
+"""A listed wait is in whole seconds, of a clock that was read a little earlier."""
+
 _MOST_LEGS: Final = 50_000
 """A leg goes when its channel ends. Where that is never told, the oldest go beyond this many."""
 
@@ -121,7 +124,7 @@ class Calls:
         if before and again and before.joined and before.joined.switch_time == stamp.switch_time is not None:
             visit = before
         else:
-            if before:
+            if before and not _told_early(before, queue, stamp):
                 self._lose(before, stamp)
             visit = Visit(self._visit_id(leg, f"@{stamp.milliseconds}"), queue, leg, joined=stamp)
         leg.waiting, leg.last, leg.gone = visit, None, None
@@ -405,7 +408,7 @@ class Calls:
 
     def _unseen(self, leg: Leg, queue: str, entered_ms: int) -> Visit:
         """A visit whose Join was not seen. Its id says so (`~`): the moment is an estimate."""
-        leg.waiting = visit = Visit(self._visit_id(leg, f"@~{entered_ms}"), queue, leg)
+        leg.waiting = visit = Visit(self._visit_id(leg, f"@~{entered_ms}"), queue, leg, guessed_ms=entered_ms)
         return visit
 
     def _waiting_visit(self, unique: str, message: Message, stamp: Stamp) -> Visit:
@@ -558,6 +561,12 @@ class Calls:
 def _same(one: str, other: str) -> bool:
     """Asterisk's own rule for queue names."""
     return one == other or one.casefold() == other.casefold()
+
+
+def _told_early(listed: Visit, queue: str, joined: Stamp) -> bool:
+    """Whether a caller who now joins was listed a moment before: the list may be quicker than the event."""
+    guess = listed.guessed_ms
+    return guess is not None and _same(listed.queue, queue) and abs(joined.milliseconds - guess) <= _EARLY_MS
 
 
 def _ms(message: Message, name: str) -> int | None:

@@ -20,6 +20,7 @@ class Visit:
     queue: str
     leg: "Leg"
     joined: Stamp | None = None
+    guessed_ms: int | None = None
     rings: dict[str, Ring] = field(default_factory=dict)
     abandoned: Stamp | None = None
     hold_ms: int | None = None

@@ -30,7 +30,7 @@ from adapters import asterisk_ami, asterisk_queuelog
 from adapters.asterisk_ami.messages import recorded_pieces
 from queue_monitor.clock import SystemClock
 from queue_monitor.core.live import Live
-from queue_monitor.events import CallLeft, LeftOutcome
+from queue_monitor.events import CallEntered, CallLeft, LeftOutcome, QueueSnapshot
 from queue_monitor.model import SourceNow
 from queue_monitor.ports import Adapter, AdapterError, Clock, Connection
 from queue_monitor.replay import write_visits
@@ -691,6 +691,26 @@ def test_a_caller_on_a_local_channel_cut_off_by_a_restart_is_lost_and_one_who_hu
 
     assert tape_time < at
     assert left == {"pbx:1795457542.18": LeftOutcome.LOST, "pbx:1795457542.34": LeftOutcome.ABANDONED}
+
+
+def test_a_caller_listed_a_moment_before_the_join_is_told_has_not_left():
+    """Seen with a narrow account and a live Asterisk: the list was read while the caller came in."""
+    told = "Uniqueid: 7.7\r\nLinkedid: 7.7\r\nQueue: kundcenter\r\nPosition: 1\r\n"
+    said = (
+        "Response: Success\r\nActionID: q\r\nMessage: Queue status will follow\r\n\r\n"
+        "Event: QueueParams\r\nQueue: kundcenter\r\nActionID: q\r\n\r\n"
+        f"Event: QueueEntry\r\n{told}Wait: 0\r\nActionID: q\r\n\r\n"
+        f"Event: QueueCallerJoin\r\nTimestamp: 1795458995.688863\r\n{told}Count: 1\r\n\r\n"
+        "Event: QueueStatusComplete\r\nActionID: q\r\n\r\n"
+    )
+    translator = asterisk_ami.Translator(Connection(source="urn:kc:test:x", switch="pbx"), asterisk_ami.Settings())
+
+    items = list(translator.feed(said.encode(), moment(1795458995.7)))
+
+    (entered,) = [item for item in items if isinstance(item, CallEntered)]
+    (snapshot,) = [item for item in items if isinstance(item, QueueSnapshot)]
+    assert not [item for item in items if isinstance(item, CallLeft)]
+    assert [caller.visit_id for caller in snapshot.waiting] == [entered.visit_id]
 
 
 def test_the_proxy_loses_nothing_and_adds_nothing():
