@@ -1,0 +1,169 @@
+"""Every way out against the real other side: the message is seen where it arrives."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
+from alerts.memory import MemoryRecord
+from alerts.message import Message
+from alerts.notifiers import alertmanager as alertmanager_notifier
+from alerts.notifiers import apprise as apprise_notifier
+from queue_monitor.clock import ManualClock, SystemClock
+from queue_monitor.model import Alert, AlertChange, AlertFigures, Notice, NoticeState
+from queue_monitor.ports import DeliveryError, Notifier
+from tests.alerts.moments import OPENS, at, risk
+from tests.alerts.receivers import alertmanager, free_port, mail_sink, receiver, until
+from tests.scenario import STOCKHOLM
+from tests.store.test_alerts import ALERT, NOTICE
+
+ZONE = "Europe/Stockholm"
+TWELVE_PAST = at(132)
+# Apprise looks for this module of Python's at its first use; it is gone in 3.13, and Apprise does without.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+SAID = "Kl. 10.12 – Kundcenter: stor risk att dagsmålet missas."
+
+
+def told(change: AlertChange = AlertChange.RAISED, moment: datetime = TWELVE_PAST) -> Alert:
+    figures = AlertFigures(
+        share=0.84, waiting=7, oldest_wait_seconds=280.0, risk=risk(0.96), margin=14, month_share=0.924
+    )
+    alert = structs.replace(ALERT, change=change, at=moment, figures=figures)
+    message = Message(alert, ZONE, "sv")
+    return structs.replace(alert, title=message.title, text=message.body)
+
+
+def notice(change: AlertChange = AlertChange.RAISED, moment: datetime = TWELVE_PAST) -> Notice:
+    return structs.replace(NOTICE, alert=told(change, moment), link="https://monitor.example/alerts/e1.abc")
+
+
+def apprise(url: str) -> Notifier:
+    return apprise_notifier.build("kanal", url, ZONE, "sv")
+
+
+async def test_a_mail_arrives_with_its_first_sentence_as_subject() -> None:
+    with mail_sink() as sink:
+        await apprise(sink.url).send(notice())
+
+    (mail,) = sink.mails
+    assert mail["Subject"] == SAID
+    body = mail.get_body(("plain", "html"))
+    assert body is not None
+    text = body.get_content()
+    assert "Två till i telefonkön fram till kl. 11.30 beräknas räcka." in text
+    assert "https://monitor.example/alerts/e1.abc" in text
+
+
+async def test_a_webhook_is_given_the_message() -> None:
+    with receiver() as hook:
+        await apprise(f"json://{hook.address}/larm").send(notice())
+
+    (got,) = hook.got
+    assert (got["title"], got["type"]) == (SAID, "failure")
+    assert "7 väntar, längst 4 min 40 s." in got["message"]
+
+
+async def test_ntfy_is_given_the_message() -> None:
+    with receiver() as server:
+        await apprise(f"ntfy://{server.address}/kundcenter").send(notice())
+
+    (got,) = server.got
+    assert (got["topic"], got["title"]) == ("kundcenter", SAID)
+
+
+async def test_the_addresses_of_teams_and_of_swedish_sms_are_understood() -> None:
+    """Both are only sent over TLS to their owners, so that here their addresses are all that can be tried."""
+    for url in ("workflows://prod.example:443/0123456789abcdef/signature", "46elks://user:secret@46555/46701740605"):
+        apprise(url)
+
+
+@pytest.mark.parametrize("code", [401, 500])
+async def test_a_receiver_that_refuses_is_a_failure(code: int) -> None:
+    with receiver() as hook:
+        hook.codes = [code]
+        with pytest.raises(DeliveryError) as caught:
+            await apprise(f"json://user:hemligt@{hook.address}/larm").send(notice())
+
+    assert "hemligt" not in str(caught.value)
+
+
+async def test_an_address_of_no_known_kind_is_told_at_the_start() -> None:
+    with pytest.raises(ValueError, match="Apprise"):
+        apprise("gopher://hemligt")
+    with pytest.raises(ValueError, match="address"):
+        alertmanager_notifier.build("am", "127.0.0.1:9093", ZONE, "sv")
+
+
+async def test_alertmanager_passes_an_alarm_and_its_end_on(tmp_path: Path) -> None:
+    began, ended = SystemClock().now(), SystemClock().now()
+    with receiver() as hook, alertmanager(tmp_path, hook.address) as running:
+        notifier = alertmanager_notifier.build("am", running.url, ZONE, "sv")
+        await notifier.send(notice(moment=began))
+        until(lambda: hook.got, "the alarm")
+        (open_alert,) = running.alerts()
+        await notifier.send(notice(AlertChange.CLEARED, moment=max(ended, began)))
+        until(lambda: len(hook.got) > 1, "its end")
+
+    first, last = hook.got[0], hook.got[-1]
+    assert (first["status"], last["status"]) == ("firing", "resolved")
+    assert first["alerts"][0]["labels"]["alertname"] == "CallqueueTargetAtRisk"
+    assert "stor risk att dagsmålet missas" in first["alerts"][0]["annotations"]["summary"]
+    assert "risken är över" in last["alerts"][0]["annotations"]["summary"]
+    assert open_alert["generatorURL"] == "https://monitor.example/alerts/e1.abc"
+
+
+async def test_an_alertmanager_that_is_away_or_refuses_is_told_apart() -> None:
+    away = alertmanager_notifier.build("am", f"http://127.0.0.1:{free_port()}", ZONE, "sv")
+    with pytest.raises(DeliveryError) as caught:
+        await away.send(notice())
+    assert (caught.value.reason, caught.value.permanent) == ("unreachable", False)
+
+    with receiver() as wrong:
+        wrong.codes = [400, 503]
+        notifier = alertmanager_notifier.build("am", f"http://{wrong.address}", ZONE, "sv")
+        for reason, permanent in (("http_400", True), ("http_503", False)):
+            with pytest.raises(DeliveryError) as caught:
+                await notifier.send(notice())
+            assert (caught.value.reason, caught.value.permanent) == (reason, permanent)
+
+
+async def test_two_real_channels_down_then_one_up_the_message_arrives_and_the_record_is_whole() -> None:
+    record, clock = MemoryRecord(), ManualClock(at(132))
+    alert = told()
+    with receiver() as hook:
+        hook.codes = [500, 500]
+        channels = [
+            Channel(name="sms", notifier=apprise(f"json://127.0.0.1:{free_port()}/"), fallback="mejl"),
+            Channel(name="mejl", notifier=apprise(f"json://{hook.address}/"), fallback="sms"),
+        ]
+        people = [Recipient(name="teamledare", channel="sms")]
+        dispatcher = Dispatcher(channels, people, record, clock, STOCKHOLM, patience=Patience(tries=2))
+        await dispatcher.save(dispatcher.plan([structs.replace(alert, notified="alarm")]))
+        for second in range(0, 300, 5):
+            clock.advance_to(at(132 + second / 60))
+            await dispatcher.work()
+            if hook.codes == [] and not hook.got and second == 60:
+                break
+        assert dispatcher.undelivered == 1
+
+        again = structs.replace(alert, change=AlertChange.UPDATED, notified="worse_again", at=clock.now())
+        await dispatcher.save(dispatcher.plan([again]))
+        for second in range(300, 400, 5):
+            clock.advance_to(at(132 + second / 60))
+            await dispatcher.work()
+
+    written = await record.load_alerts(OPENS)
+    results = [(attempt.channel, attempt.result) for attempt in written.attempts]
+    assert results == [("sms", "refused")] * 2 + [("mejl", "refused")] * 2 + [("sms", "refused")] * 2 + [
+        ("mejl", "sent")
+    ]
+    assert [n.state for n in written.notices].count(NoticeState.SENT) == 1
+    assert hook.got[0]["title"] == SAID
+
+
+def test_times_go_out_as_utc() -> None:
+    body = alertmanager_notifier.build("am", "http://127.0.0.1:1", ZONE, "sv").render(notice())
+
+    assert body[0]["startsAt"] == at(132).astimezone(UTC).isoformat().replace("+00:00", "Z")

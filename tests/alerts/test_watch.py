@@ -1,0 +1,136 @@
+"""The live round with its record in a real database: restarted in the middle, put into words, alive every morning."""
+
+from collections.abc import AsyncIterator
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alerts.dispatch import Channel, Dispatcher, Recipient
+from alerts.rules import AlertSettings
+from alerts.watch import AlertRound, Watch
+from queue_monitor.alerting import AlertedFigures
+from queue_monitor.clock import ManualClock
+from queue_monitor.model import AlertBatch, AlertChange, Snapshot
+from queue_monitor.ports import AlertStore
+from queue_monitor.store import SqlStore, open_store
+from tests.alerts.moments import OPENS, at, risk, snapshot
+from tests.alerts.test_dispatch import FakeNotifier
+from tests.api.sample import FakeFigures
+from tests.scenario import STOCKHOLM
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    opened = await open_store(f"sqlite:///{tmp_path}/journal.db")
+    yield opened
+    await opened.close()
+
+
+class Process:
+    """One run of the monitor, as far as alerts go, from its start to its death."""
+
+    def __init__(self, store: AlertStore, notifier: FakeNotifier | None = None, **more: Any) -> None:
+        self.notifier = notifier or FakeNotifier()
+        self.clock = ManualClock(OPENS)
+        self.figures = FakeFigures(snapshot(OPENS))
+        channel = Channel(name="mejl", notifier=self.notifier)
+        lead = Recipient(name="lead", channel="mejl")
+        self.dispatcher = Dispatcher(
+            [channel], [lead], store, self.clock, STOCKHOLM, sign=lambda episode: self.round.sign(episode)
+        )
+        watch = Watch(AlertSettings(), "sv")
+        link = {"link": "https://monitor.example"}
+        self.round = AlertRound(watch, self.figures, self.clock, store, self.dispatcher, **(link | more))
+
+    async def see(self, moment: Snapshot) -> None:
+        self.clock.advance_to(moment.at)
+        self.figures.show(moment)
+        await self.round.look()
+        await self.dispatcher.work()
+
+
+async def test_killed_in_the_middle_of_an_episode_the_next_process_says_nothing_twice_and_nothing_less(
+    store: SqlStore,
+) -> None:
+    first, second = Process(store), Process(store)
+    await first.round.start()
+    await first.see(snapshot(at(60), risk=risk(0.97)))
+    await first.see(snapshot(at(61), risk=risk(0.97)))
+
+    await second.round.start()
+    for minute in range(62, 100):
+        await second.see(snapshot(at(minute), risk=risk(0.97 if minute < 70 else 0.1)))
+
+    assert [notice.alert.change for notice in first.notifier.sent] == [AlertChange.RAISED]
+    assert [notice.alert.change for notice in second.notifier.sent] == [AlertChange.CLEARED]
+    (begun,), (over,) = first.notifier.sent, second.notifier.sent
+    assert begun.alert.episode == over.alert.episode
+    assert begun.link == first.round.sign(begun.alert.episode) == second.round.sign(begun.alert.episode)
+    assert second.round.find(begun.link.rpartition("/")[2]) == over.alert
+
+
+async def test_what_was_decided_and_not_sent_when_the_process_died_is_sent_by_the_next(store: SqlStore) -> None:
+    first, second = Process(store), Process(store)
+    await first.round.start()
+    first.clock.advance_to(at(60))
+    first.figures.show(snapshot(at(60), risk=risk(0.97)))
+    await first.round.look()
+
+    await second.round.start()
+    await second.see(snapshot(at(61), risk=risk(0.97)))
+    await second.see(snapshot(at(62), risk=risk(0.97)))
+
+    assert [notice.alert.change for notice in second.notifier.sent] == [AlertChange.RAISED]
+
+
+async def test_every_change_is_in_the_record_with_its_words_and_the_reason_why_people_were_told_or_not(
+    store: SqlStore,
+) -> None:
+    monitor = Process(store)
+    await monitor.see(snapshot(at(60), risk=risk(0.9)))
+    await monitor.see(snapshot(at(61), risk=risk(0.97)))
+
+    written = (await store.load_alerts(OPENS)).alerts
+
+    assert [(alert.notified, alert.title) for alert in written] == [
+        ("screen_only", "Kl. 9.00 – Kundcenter: risk att dagsmålet missas."),
+        ("alarm", "Kl. 9.01 – Kundcenter: stor risk att dagsmålet missas."),
+    ]
+
+
+async def test_the_faces_are_shown_what_stands(store: SqlStore) -> None:
+    monitor = Process(store)
+    faces = AlertedFigures(monitor.figures)
+    faces.watch = monitor.round
+    assert faces.latest().alerts.open == ()
+    assert faces.latest() is faces.latest()
+
+    await monitor.see(snapshot(at(60), waits=(650.0,), risk=risk(0.9)))
+
+    alerts = faces.latest().alerts
+    assert [(alert.kind.value, alert.level.value) for alert in alerts.open] == [
+        ("long_wait", "alarm"),
+        ("target_at_risk", "warning"),
+    ]
+    assert alerts.raised == {("long_wait", "alarm"): 1, ("target_at_risk", "warning"): 1}
+    assert alerts.notifications == {("mejl", "sent"): 1}
+
+
+async def test_a_sign_of_life_is_sent_once_a_day_where_it_is_wanted(store: SqlStore) -> None:
+    monitor = Process(store, heartbeat_at=time(8, 30))
+    for minute in range(0, 120, 5):
+        await monitor.see(snapshot(at(minute)))
+
+    (beat,) = monitor.notifier.sent
+    assert beat.alert.title == "Kl. 8.30 – Kundcenter: bevakningen är igång."
+
+
+async def test_a_state_that_cannot_be_read_is_let_go_and_the_round_goes_on(store: SqlStore) -> None:
+    await store.save_alerts(AlertBatch(state=b"not a state"))
+    monitor = Process(store)
+    await monitor.round.start()
+    await monitor.see(snapshot(at(60), risk=risk(0.97)))
+
+    assert len(monitor.notifier.sent) == 1
