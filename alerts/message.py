@@ -117,7 +117,7 @@ class Message:
 
     def _agents(self) -> str:
         risk = self._figures.risk
-        if risk is None or not risk.agents_for_day:
+        if risk is None or not risk.agents_for_day or self._alert.period == "month":
             return ""
         number = self._number(risk.agents_for_day)
         if risk.until is None:

@@ -238,7 +238,7 @@ _SWEDISH: Final = {
     "alert.source_silent": "växeln har inte hörts av sedan kl. {since}.",
     "alert.no_source": "ingen växel är ansluten.",
     "alert.source.cleared": "kontakten med växeln är tillbaka.",
-    "alert.source.body": "Siffrorna visar Ingen data tills den är tillbaka. Samtal kan vänta utan att det syns.",
+    "alert.source.body": "Siffrorna visar Ingen data tills den är tillbaka. Den som ringer kan få vänta utan att det syns.",
     "alert.source.back": "Siffrorna gäller igen.",
     "alert.no_agents.raised": "ingen är inloggad i telefonkön och {number} väntar.",
     "alert.no_agents.cleared": "telefonkön är bemannad igen.",

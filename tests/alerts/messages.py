@@ -1,0 +1,149 @@
+"""Every message that a person can get, as docs/messages.md shows them: `python -m tests.alerts.messages` prints it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from msgspec import structs
+
+from alerts.message import Message, lines
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertFigures,
+    AlertKind,
+    AlertLevel,
+    AlertReason,
+    Notice,
+)
+from tests.alerts.moments import at, risk
+
+ZONE = "Europe/Stockholm"
+RAISED, UPDATED, EASED, CLEARED = AlertChange
+TARGET = AlertFigures(
+    share=0.84, waiting=7, oldest_wait_seconds=280.0, staffed=6, risk=risk(0.96), margin=14, month_share=0.924
+)
+LONG = AlertFigures(waiting=7, oldest_wait_seconds=312.0, staffed=6, limit_seconds=300)
+AWAY = AlertFigures(since=at(122))
+REFUSED = AlertFigures(waiting=3, oldest_wait_seconds=45.0, refused=14, dialled=88)
+SURGE = AlertFigures(waiting=21, oldest_wait_seconds=250.0, staffed=6, arrived=61, factor=3.4)
+OVER = AlertFigures(waiting=2, oldest_wait_seconds=25.0, staffed=8, limit_seconds=300)
+QUIET = AlertFigures(staffed=8, limit_seconds=300)
+
+
+def alert(
+    kind: AlertKind,
+    change: AlertChange,
+    reason: AlertReason,
+    figures: AlertFigures,
+    *,
+    minutes: float = 132,
+    level: AlertLevel = AlertLevel.ALARM,
+    period: str = "now",
+) -> Alert:
+    return Alert(
+        episode="e1",
+        at=at(minutes),
+        queue="kundcenter",
+        label="Kundcenter",
+        kind=kind,
+        period=period,
+        level=level,
+        change=change,
+        reason=reason,
+        figures=figures,
+    )
+
+
+def of_target(change: AlertChange, figures: AlertFigures = TARGET, minutes: float = 132, **more: object) -> Alert:
+    made = alert(
+        AlertKind.TARGET_AT_RISK, change, AlertReason.CHANCE_OF_MISSING, figures, minutes=minutes, period="day"
+    )
+    return structs.replace(made, **more)
+
+
+def every() -> Iterator[tuple[str, Alert]]:
+    """When it is said, and the alert."""
+    lost = structs.replace(
+        TARGET, share=0.79, margin=-12, risk=risk(0.99, expected_share=0.861, agents_for_day=None, reachable=False)
+    )
+    saved = structs.replace(TARGET, share=0.906, risk=risk(0.12, expected_share=0.92), waiting=0)
+    none_left = structs.replace(TARGET, margin=0)
+    month = structs.replace(TARGET, share=0.897, risk=risk(0.74, expected_share=0.894), margin=31)
+    ended = structs.replace(TARGET, share=0.863, month_share=0.921, risk=None)
+    yield "the day is at risk (screens only)", of_target(RAISED, level=AlertLevel.WARNING)
+    yield "the day is at great risk", of_target(RAISED)
+    yield "the same, nothing more may go wrong", of_target(RAISED, none_left)
+    yield "it has eased", of_target(EASED, minutes=175)
+    yield "the risk is over", of_target(CLEARED, saved, 220, reason=AlertReason.AS_USUAL)
+    yield (
+        "the day cannot be saved",
+        of_target(UPDATED, lost, 390, kind=AlertKind.TARGET_OUT_OF_REACH, reason=AlertReason.CANNOT_BE_REACHED),
+    )
+    yield "the day is over, and people had been told", of_target(CLEARED, ended, 540, reason=AlertReason.DAY_ENDED)
+    yield "the month is at risk", of_target(RAISED, month, period="month")
+    safe = structs.replace(month, share=0.904, risk=risk(0.11, expected_share=0.906))
+    yield "the month is safe again", of_target(CLEARED, safe, period="month", reason=AlertReason.AS_USUAL)
+    waited, usual = AlertReason.WAITED_TOO_LONG, AlertReason.AS_USUAL
+    yield "somebody has waited long", alert(AlertKind.LONG_WAIT, RAISED, waited, LONG)
+    yield "it has eased", alert(AlertKind.LONG_WAIT, EASED, waited, LONG, minutes=140)
+    yield "nobody waits long any more", alert(AlertKind.LONG_WAIT, CLEARED, usual, OVER, minutes=150)
+    yield "the line to the switch is broken", alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.SOURCE_DOWN, AWAY)
+    yield "the switch says nothing", alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.SOURCE_SILENT, AWAY)
+    yield (
+        "there is no switch",
+        alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.NO_SOURCE, structs.replace(AWAY, since=None)),
+    )
+    yield "the switch is back", alert(AlertKind.SOURCE_SILENT, CLEARED, usual, AWAY, minutes=140)
+    nobody = structs.replace(LONG, staffed=0, waiting=4, oldest_wait_seconds=75.0)
+    yield "callers wait and nobody is there", alert(AlertKind.NO_AGENTS, RAISED, AlertReason.NOBODY_STAFFED, nobody)
+    yield "somebody is there again", alert(AlertKind.NO_AGENTS, CLEARED, usual, OVER, minutes=140)
+    yield "many are turned away", alert(AlertKind.MANY_REFUSED, RAISED, AlertReason.TURNED_AWAY, REFUSED)
+    yield "fewer are", alert(AlertKind.MANY_REFUSED, EASED, AlertReason.TURNED_AWAY, REFUSED, minutes=150)
+    yield "hardly anyone is", alert(AlertKind.MANY_REFUSED, CLEARED, usual, QUIET, minutes=170)
+    yield "unusually many call", alert(AlertKind.SURGE, RAISED, AlertReason.MANY_AT_ONCE, SURGE)
+    yield "fewer do", alert(AlertKind.SURGE, EASED, AlertReason.MANY_AT_ONCE, SURGE, minutes=160)
+    yield "no longer", alert(AlertKind.SURGE, CLEARED, usual, QUIET, minutes=190)
+    alive = alert(AlertKind.HEARTBEAT, UPDATED, AlertReason.ALIVE, AlertFigures(), minutes=-15, period="day")
+    yield "a sign of life, where it is wanted", alive
+
+
+def sent(language: str) -> tuple[str, str]:
+    """A message as it leaves, escalated and with its link."""
+    alarm = of_target(RAISED)
+    message = Message(alarm, ZONE, language)
+    notice = Notice(
+        id="n1",
+        alert=structs.replace(alarm, title=message.title, text=message.body),
+        recipient="enhetschef",
+        channel="mejl",
+        made_at=at(147),
+        due_at=at(147),
+        expires_at=at(147) + timedelta(minutes=30),
+        escalation=True,
+        link="https://monitor.example/alerts/1f0c9a",
+    )
+    return lines(notice, ZONE, language)
+
+
+def document() -> str:
+    """docs/messages.md."""
+    parts = [
+        "# Every message",
+        "Made by the tests (`make messages`) and held against the code by them.",
+        "The first sentence is the subject of a mail and the title of a notice; the rest follows. A warning is never "
+        "sent. Nobody is told that something is over who was not told of it. The queue's name is the label in the "
+        "settings. No message holds a caller's number or an agent's name.",
+    ]
+    for language, heading in (("sv", "På svenska"), ("en", "In English")):
+        parts.append(f"## {heading}")
+        for when, each in every():
+            message = Message(each, ZONE, language)
+            parts.append(f"*{each.kind.value}: {when}*\n\n> **{message.title}** {message.body}".rstrip())
+        title, body = sent(language)
+        quoted = body.replace("\n", "\n> ").replace("> \n", ">\n")
+        parts.append(f"*as it is sent when nobody has acknowledged*\n\n> **{title}**\n>\n> {quoted}")
+    return "\n\n".join(parts).replace("\N{NO-BREAK SPACE}", " ") + "\n"
+
+
+if __name__ == "__main__":
+    print(document(), end="")

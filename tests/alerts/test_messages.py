@@ -1,0 +1,54 @@
+"""What people read: every message is in docs/messages.md as it is, plain, and tells of nobody."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from alerts.message import Message
+from queue_monitor.model import AlertKind
+from tests.alerts.messages import ZONE, document, every, sent
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "messages.md"
+LANGUAGES = ("sv", "en")
+
+
+def said(language: str) -> list[str]:
+    messages = [Message(alert, ZONE, language) for _, alert in every()]
+    return [f"{message.title} {message.body}".strip() for message in messages] + ["\n".join(sent(language))]
+
+
+def test_the_document_shows_every_message_as_it_is() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == document(), "python -m tests.alerts.messages > docs/messages.md"
+
+
+def test_every_kind_of_alert_has_its_messages() -> None:
+    assert {alert.kind for _, alert in every()} == set(AlertKind)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nobody_is_shouted_at_blamed_or_named(language: str) -> None:
+    for message in said(language):
+        assert "!" not in message
+        assert not re.search(r"\b(0|\+46)\d{6,}", message)
+        assert not re.search(r"\b(du|ni|fel|måste|you|must|fault)\b", message, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_is_whole(language: str) -> None:
+    for message in said(language):
+        assert "  " not in message
+        assert "–." not in message
+        assert "{" not in message
+        assert re.search(r"[.a-z0-9]$", message)
+
+
+def test_the_message_that_the_house_was_built_for() -> None:
+    alarm = next(alert for when, alert in every() if when == "the day is at great risk")
+    message = Message(alarm, ZONE, "sv")
+
+    assert f"{message.title} {message.body}".replace("\N{NO-BREAK SPACE}", " ") == (
+        "Kl. 10.12 – Kundcenter: stor risk att dagsmålet missas. Två till i telefonkön fram till kl. 11.30 beräknas "
+        "räcka. Hittills i dag: 84 % besvarade inom 5 minuter (mål 90 %). 7 väntar, längst 4 min 40 s. Dagen tål ca 14 "
+        "sena eller tappade samtal till; i nuvarande takt är marginalen slut ca kl. 10.50. Månaden: 92,4 %."
+    )
