@@ -353,7 +353,7 @@ class Dispatcher:
     async def save(self, batch: AlertBatch | None = None) -> None:
         """Write it down, after what could not be written before; a database that is away is tried again later."""
         if batch is not None:
-            self._unsaved.append(batch)
+            self._line_up(batch)
         async with self._writing:
             while self._unsaved:
                 try:
@@ -365,6 +365,13 @@ class Dispatcher:
                     return
                 self._store_down = False
                 self._unsaved.pop(0)
+
+    def _line_up(self, batch: AlertBatch) -> None:
+        """Of the state only the newest is worth writing; so a long stop of the database costs no memory."""
+        if batch.state is not None and not self._writing.locked():
+            older = [structs.replace(each, state=None) for each in self._unsaved]
+            self._unsaved = [each for each in older if each != AlertBatch()]
+        self._unsaved.append(batch)
 
     def _forget(self, now: datetime) -> None:
         self._notices = {

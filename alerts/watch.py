@@ -85,6 +85,7 @@ class AlertRound:
         self._standing: tuple[Alert, ...] = ()
         self._raised: Counter[tuple[str, str]] = Counter()
         self._looked_at: datetime | None = None
+        self._written = b""
 
     async def start(self) -> None:
         """Take up what the last process left. Raises `StoreError`."""
@@ -117,11 +118,10 @@ class AlertRound:
         standing = self._watch.open(snapshot)
         self._dispatcher.follow(standing)
         planned = self._dispatcher.plan(changed)
-        if changed:
-            batch = structs.replace(planned, state=self._watch.state.encode(), alerts=changed)
-            await self._dispatcher.save(batch)
-        elif self._watch.state.episodes:
-            await self._dispatcher.save(AlertBatch(state=self._watch.state.encode()))
+        state = self._watch.state.encode()
+        if changed or state != self._written:
+            self._written = state
+            await self._dispatcher.save(structs.replace(planned, state=state, alerts=changed))
         for alert in changed:
             self._alerts[alert.episode] = alert
             if alert.change is AlertChange.RAISED:
@@ -131,6 +131,11 @@ class AlertRound:
                 *(alert.change.value, alert.kind.value, alert.level.value, alert.queue or "-"),
                 *(alert.notified, alert.episode),
             )
+        self._alerts = {
+            episode: alert
+            for episode, alert in self._alerts.items()
+            if snapshot.at - alert.at < REMEMBERED or alert.change is not AlertChange.CLEARED
+        }
         self._standing = standing
         return changed
 

@@ -258,6 +258,20 @@ async def test_with_the_database_away_alarms_still_go_out_and_are_written_down_a
     assert await office.results() == [("sms", "sent")]
 
 
+async def test_while_the_database_is_away_only_the_newest_state_is_kept_for_it():
+    record = BrokenRecord()
+    office = await Office(record=record).tell()
+    for number in range(1000):
+        await office.dispatcher.save(AlertBatch(state=str(number).encode()))
+    assert len(office.dispatcher._unsaved) < 5
+
+    record.broken = False
+    await office.wait(1)
+
+    assert (await record.load_alerts(OPENS)).state == b"999"
+    assert await office.results() == [("sms", "sent")]
+
+
 async def test_a_channel_that_does_not_answer_is_given_up_in_time():
     class Silent(FakeNotifier):
         async def send(self, notice: Notice) -> None:

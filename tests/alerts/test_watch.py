@@ -134,3 +134,15 @@ async def test_a_state_that_cannot_be_read_is_let_go_and_the_round_goes_on(store
     await monitor.see(snapshot(at(60), risk=risk(0.97)))
 
     assert len(monitor.notifier.sent) == 1
+
+
+async def test_what_was_seen_only_for_a_moment_is_not_remembered_over_a_restart(store: SqlStore) -> None:
+    first, second = Process(store), Process(store)
+    await first.round.start()
+    await first.see(snapshot(at(60), staffed=0, waits=(5.0,)))
+    await first.see(snapshot(at(60.5)))
+
+    await second.round.start()
+    await second.see(snapshot(at(200), staffed=0, waits=(5.0,)))
+
+    assert second.round.now().open == ()
