@@ -286,8 +286,8 @@ def _step(
         return (ended, AlertChange.CLEARED) if before.raised else (None, None)
     if not before.raised:
         return _raise(before, reading, rule, level, now)
-    if before.kind is AlertKind.TARGET_OUT_OF_REACH:  # it stays so until the day is over
-        return _read(before, reading, kind=before.kind, reason=before.reason), None
+    if before.kind is AlertKind.TARGET_OUT_OF_REACH:
+        return _lost(before, reading, rule, now)
     if level is not None and _is_worse(before, reading, level):
         worse = _read(before, reading, kind=reading.kind, level=level, eased=False, low_since=None)
         return worse, AlertChange.UPDATED
@@ -319,6 +319,16 @@ def _raise(
     if now - before.since < rule.hold:
         return seen, None
     return structs.replace(seen, raised=True), AlertChange.RAISED
+
+
+def _lost(before: Episode, reading: Reading, rule: Policy, now: datetime) -> tuple[Episode, AlertChange | None]:
+    """Nothing more is said of a day given up, unless it has recovered against all odds: that was an estimate."""
+    if reading.value >= rule.ends_under:
+        return _read(before, reading, reason=before.reason, low_since=None), None
+    low_since = before.low_since or now
+    if now - low_since < rule.ease_after:
+        return _read(before, reading, reason=before.reason, low_since=low_since), None
+    return _read(before, reading, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
 
 
 def _is_worse(before: Episode, reading: Reading, level: AlertLevel) -> bool:

@@ -101,14 +101,24 @@ def test_what_was_told_lately_and_stays_worse_is_told_when_half_an_hour_has_pass
     ]
 
 
-def test_a_day_that_nobody_can_save_is_said_once_and_stays_so_until_it_is_over():
-    day = Watched().chances(60, 0.97).chances(61, *[0.99] * 30, reachable=False).chances(91, *[0.1] * 60)
+def test_a_day_that_nobody_can_save_is_said_once_and_stays_so_while_any_risk_is_left():
+    day = Watched().chances(60, 0.97).chances(61, *[0.99] * 30, reachable=False).chances(91, *[0.4, 0.96] * 30)
     day.see(snapshot(CLOSES))
 
     assert [(alert.kind.value, alert.change.value, alert.notified) for alert in day.said] == [
         ("target_at_risk", "raised", "alarm"),
         ("target_out_of_reach", "updated", "out_of_reach"),
         ("target_out_of_reach", "cleared", "day_ended"),
+    ]
+
+
+def test_a_day_given_up_that_recovers_after_all_is_said_to_be_over():
+    day = Watched().chances(60, 0.97).chances(61, *[0.99] * 5, reachable=False).chances(66, *[0.1] * 20)
+
+    assert [(alert.change.value, alert.notified) for alert in day.said] == [
+        ("raised", "alarm"),
+        ("updated", "out_of_reach"),
+        ("cleared", "over"),
     ]
 
 
