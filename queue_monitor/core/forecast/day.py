@@ -39,8 +39,6 @@ IDLE_SECONDS: Final = 900.0
 IDLE_WHILE_WAITING_SECONDS: Final = 90.0
 """The same, counting only time in which callers waited: who is there takes the next call."""
 
-LEAST_FREED: Final = 20
-
 _ON_DUTY: Final = frozenset(
     {AgentActivity.AVAILABLE, AgentActivity.RINGING, AgentActivity.BUSY, AgentActivity.WRAPUP, AgentActivity.UNKNOWN}
 )
@@ -69,9 +67,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
 
     Arrays by minute begin at opening; the last entry of `agents_by_minute` and `logged_in_by_minute` is now.
     `handle_ended_at`, `handle_seconds`: finished calls from ring to ready; `handling_seconds`: those still going on.
-    `busy_by_minute`: agent seconds spent in calls, `freed_by_minute`: calls finished. Where staff is inferred, these
-    two are of minutes with callers waiting only, with all the time of the agents: what wrap-up and breaks cost is not
-    told, but shows in what they get done.
+    `busy_by_minute`: agent seconds spent in calls, `freed_by_minute`: calls finished.
     """
 
     day: date
@@ -94,14 +90,6 @@ class QueueState(Struct, frozen=True, kw_only=True):
     freed_by_minute: Array
     hung_up: int
     waited_seconds: float
-
-    @property
-    def handle_mean(self) -> float | None:
-        """Agent time a call (s): of the calls finished, or of what inferred agents get done while callers wait."""
-        freed = float(self.freed_by_minute.sum())
-        if not self.agents_known and freed >= LEAST_FREED:
-            return float(self.busy_by_minute.sum()) / freed
-        return float(self.handle_seconds.mean()) if len(self.handle_seconds) else None
 
     @property
     def minutes(self) -> int:
@@ -299,10 +287,6 @@ class DayState:
         ended = np.argsort(end[done], kind="stable")
         busy = _seconds_by_minute(start[begun], np.minimum(end[begun], at), self.opens, minutes)
         freed = _per_minute(end[done & (end >= self.opens)] - self.opens, minutes)
-        if not known:
-            queued = _count_at(moments, calls.entered, calls.ended) > 0
-            whole = (queued[:-1] & queued[1:]).astype(np.float64)
-            busy, freed = on_duty[:-1] * MINUTE * whole, freed * whole
         spent = np.clip(np.minimum(calls.ended, at) - calls.entered, 0.0, None)
         return QueueState(
             day=self.day,

@@ -187,8 +187,6 @@ def _usual_day(closed: QueueState) -> UsualDay:
 
 def _service_day(closed: QueueState, day: DayState) -> ServiceDay:
     handles = np.minimum(closed.handle_seconds, 3600.0)
-    if closed.handle_mean is not None and not closed.agents_known:
-        handles = handles * closed.handle_mean / max(float(handles.mean()), 1.0)
     return ServiceDay(
         handled=len(handles),
         handle_seconds=round(float(handles.sum()), 1),
@@ -203,11 +201,10 @@ def _scatter(day: DayState, closed: QueueState) -> tuple[float, ...]:
     """Log likelihood of each candidate: of those who met a line, who was answered in time and who passed the limit."""
     met = day.met()
     queued = (met.place > 0.0) & (met.agents > 0.0)
-    handle = closed.handle_mean
-    if not queued.any() or handle is None:
+    if not queued.any() or not len(closed.handle_seconds):
         return (0.0,) * len(SCATTERS)
     theta = max((closed.hung_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
-    capacity = met.agents[queued] / handle
+    capacity = met.agents[queued] / float(closed.handle_seconds.mean())
     found = []
     for scatter in SCATTERS:
         wait, makes_it = in_time_chance(met.place[queued], capacity, theta, day.target.limit_seconds, scatter)
