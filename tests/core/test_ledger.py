@@ -264,6 +264,13 @@ def test_what_a_log_tells_later_amends_the_unknown():
     assert story.counts(61).unknown == 0
 
 
+def test_a_guessed_end_gives_way_to_a_known_one_in_time_too():
+    story = Scenario().entered(0, "anna").left(0.001, "anna", "unknown", time_basis=TimeBasis.DERIVED)
+    story.left(30, "anna", "abandoned")
+
+    assert (story.visit("anna").outcome, story.visit("anna").wait_ms) == (Outcome.ABANDONED, 30_000)
+
+
 def test_an_incomplete_snapshot_removes_nobody():
     story = Scenario().entered(0, "anna").snapshot(60, complete=False)
 
