@@ -192,6 +192,15 @@ def test_who_serves_nobody_while_callers_wait_is_not_there() -> None:
     assert state.state(OPENS + 240).agents == 1
 
 
+def test_inferred_agents_who_have_had_nobody_to_serve_are_not_taken_to_be_away() -> None:
+    quiet = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    forsaken = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    forsaken.entered(OPENS + 60, "waits in vain")
+
+    assert look(quiet.state(OPENS + 1200)).agents[0] > 5
+    assert look(forsaken.state(OPENS + 1200)).agents[0] < 1
+
+
 # ---- the rest of the day
 
 

@@ -179,12 +179,26 @@ def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) ->
         return mean + (now - mean) * np.exp(-ahead / fades), 1.0
     typical = np.maximum(usual.on_duty, 0.3)
     at_work = np.maximum(usual.logged_in, 0.3)
-    slow = _ratio(state, state.logged_in_by_minute, at_work, settings.staff_slow_memory, settings.staff_slow_prior)
-    fast = _ratio(state, state.agents_by_minute, typical, settings.staff_fast_memory, settings.staff_fast_prior, slow)
+    on_duty, logged_in = _seen(state, state.agents_by_minute, typical), _seen(state, state.logged_in_by_minute, at_work)
+    slow = _ratio(state, logged_in, at_work, settings.staff_slow_memory, settings.staff_slow_prior)
+    fast = _ratio(state, on_duty, typical, settings.staff_fast_memory, settings.staff_fast_prior, slow)
     here = typical[min(past, length - 1)]
+    if not state.agents_known and not len(state.waiting):
+        now = max(now, here * fast)
     agents = typical * (slow + (fast - slow) * np.exp(-ahead / settings.staff_fades))
     agents = agents + (now - here * fast) * np.exp(-ahead / fades)
     return np.maximum(agents, 0.0), min(slow, fast, now / here)
+
+
+def _seen(state: QueueState, there: Array, typical: Array) -> Array:
+    """Agents there by minute. Where they are inferred, those of the minutes before the first service are not seen: as
+    long as nobody waits in vain, the usual ones are taken to be there.
+    """
+    served = np.nonzero(there > 0.0)[0]
+    unseen = int(served[0]) if len(served) else 0 if len(state.waiting) else len(there)
+    if state.agents_known or not unseen:
+        return there
+    return np.concatenate([typical[:unseen], there[min(unseen, len(typical)) :]])
 
 
 def phones_down(state: QueueState) -> float:
