@@ -52,8 +52,8 @@ TOLD: Final = (
     QueueSnapshot,
     SourceRestarted,
 )
-ASK_WHAT_HELPS: Final = 0.5
-"""From this chance of missing on it is worked out how many more agents would help."""
+ASK_WHAT_HELPS: Final = 0.85
+"""From this chance of missing on, where a warning begins, it is worked out how many more agents would help."""
 
 MONTH_DRAWS: Final = 2000
 DAYS_REMEMBERED: Final = 60
