@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from queue_monitor.model import Acknowledgement, Alert, AlertBatch, Attempt, Notice, NoticeState
+from queue_monitor.model import Acknowledgement, Alert, AlertBatch, Attempt, Notice, NoticeState, RecordedAlert
 
 
 class MemoryRecord:
@@ -26,6 +26,16 @@ class MemoryRecord:
             self._attempts.setdefault((attempt.notice, attempt.number), attempt)
         for seen in batch.acknowledgements:
             self._seen.setdefault(seen.episode, seen)
+
+    async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        happened = {alert.episode for alert in self._alerts.values() if start <= alert.at < end}
+        whole = AlertBatch(
+            alerts=tuple(alert for alert in self._alerts.values() if alert.episode in happened),
+            notices=tuple(self._notices.values()),
+            attempts=tuple(self._attempts.values()),
+            acknowledgements=tuple(self._seen.values()),
+        )
+        return whole.by_alert()
 
     async def load_alerts(self, since: datetime) -> AlertBatch:
         def waits(notice: Notice) -> bool:

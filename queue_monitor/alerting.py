@@ -12,16 +12,21 @@ from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake
 from queue_monitor.model import AlertsNow, Level, Period, Snapshot
-from queue_monitor.ports import AlertStore, Clock, Figures, Notifier
+from queue_monitor.ports import AlertHistory, AlertStore, Clock, Figures, Notifier
 
 
 class Alerting:
-    """The round and the dispatcher, for one service; and the figures with the alerts in them, for every face."""
+    """The round and the dispatcher, for one service; and for every face the figures with the alerts in them, and the
+    record of what was said.
+    """
 
-    def __init__(self, watch: AlertRound, dispatcher: Dispatcher, figures: "AlertedFigures") -> None:
+    def __init__(
+        self, watch: AlertRound, dispatcher: Dispatcher, figures: "AlertedFigures", history: AlertHistory
+    ) -> None:
         self.round = watch
         self.dispatcher = dispatcher
         self.figures = figures
+        self.history = history
 
 
 class AlertedFigures:
@@ -84,7 +89,7 @@ def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, 
     signed.append(watch)
     shown = AlertedFigures(figures)
     shown.watch = watch
-    return Alerting(watch, dispatcher, shown)
+    return Alerting(watch, dispatcher, shown, store)
 
 
 def _channel(channel: AlertChannel, config: Config) -> Channel:

@@ -620,6 +620,18 @@ class Acknowledgement(Struct, frozen=True, kw_only=True):
     by: str = ""
 
 
+class RecordedAlert(Struct, frozen=True, kw_only=True):
+    """One alert from its beginning to its end as the record has it, oldest first: what happened to it, what was said
+    to whom, how that went, and who has seen it (None: nobody).
+    """
+
+    episode: str
+    changes: tuple[Alert, ...]
+    notices: tuple[Notice, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    acknowledgement: Acknowledgement | None = None
+
+
 class AlertBatch(Struct, frozen=True, kw_only=True):
     """What is written of alerts in one piece: the state after a moment and all that it brought about."""
 
@@ -629,6 +641,34 @@ class AlertBatch(Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     acknowledgements: tuple[Acknowledgement, ...] = ()
+
+    def by_alert(self) -> list[RecordedAlert]:
+        """The same, alert by alert, the one that began first before the others; what belongs to none is left out."""
+        changes: dict[str, list[Alert]] = {}
+        for alert in sorted(self.alerts, key=lambda alert: alert.at):
+            changes.setdefault(alert.episode, []).append(alert)
+        notices: dict[str, list[Notice]] = {}
+        for notice in self.notices:
+            notices.setdefault(notice.alert.episode, []).append(notice)
+        attempts: dict[str, list[Attempt]] = {}
+        for attempt in self.attempts:
+            attempts.setdefault(attempt.notice, []).append(attempt)
+        seen = {seen.episode: seen for seen in self.acknowledgements}
+        return [
+            RecordedAlert(
+                episode=episode,
+                changes=tuple(its),
+                notices=tuple(notices.get(episode, ())),
+                attempts=tuple(
+                    sorted(
+                        (tried for notice in notices.get(episode, ()) for tried in attempts.get(notice.id, ())),
+                        key=lambda tried: tried.at,
+                    )
+                ),
+                acknowledgement=seen.get(episode),
+            )
+            for episode, its in changes.items()
+        ]
 
 
 class AlertsNow(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from queue_monitor.events import Event
-from queue_monitor.model import Alert, AlertBatch, HistoryRow, Level, Notice, Period, Snapshot
+from queue_monitor.model import Alert, AlertBatch, HistoryRow, Level, Notice, Period, RecordedAlert, Snapshot
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
@@ -127,7 +127,16 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
-class AlertStore(Protocol):
+class AlertHistory(Protocol):
+    """What was said, for whoever wants to read it afterwards."""
+
+    async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        """Every alert that something happened to from `start` to before `end`, each whole, in the order in which they
+        began. Raises `StoreError`.
+        """
+
+
+class AlertStore(AlertHistory, Protocol):
     """The record of alerts: how they stand, what was said to whom, and how that went."""
 
     async def save_alerts(self, batch: AlertBatch) -> None:

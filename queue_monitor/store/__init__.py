@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from queue_monitor.events import Event
-from queue_monitor.model import AlertBatch, HistoryRow
+from queue_monitor.model import AlertBatch, HistoryRow, RecordedAlert
 from queue_monitor.store.alerts import AlertRecord
 from queue_monitor.store.database import Database
 from queue_monitor.store.history import History
@@ -48,6 +48,9 @@ class SqlStore:
 
     async def load_alerts(self, since: datetime) -> AlertBatch:
         return await self._alerts.load(since)
+
+    async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        return await self._alerts.between(start, end)
 
     async def save_learned(self, body: bytes) -> None:
         await self._learned.save(body)

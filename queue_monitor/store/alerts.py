@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Table, or_, select
+from sqlalchemy import Table, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from queue_monitor.model import Acknowledgement, Alert, AlertBatch, Attempt, Notice, NoticeState
+from queue_monitor.model import Acknowledgement, Alert, AlertBatch, Attempt, Notice, NoticeState, RecordedAlert
 from queue_monitor.store.database import Database
 from queue_monitor.store.schema import acknowledgement, alert, alert_state, attempt, microseconds, notice
 
@@ -86,6 +86,30 @@ class AlertRecord:
             attempts=self._decoded(attempts, Attempt),
             acknowledgements=self._decoded(seen, Acknowledgement),
         )
+
+    async def between(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        """Every alert that something happened to from `start` to before `end`, whole. Raises `StoreError`."""
+        return await self._database.unbroken(self._between(microseconds(start), microseconds(end)))
+
+    async def _between(self, start_us: int, end_us: int) -> list[RecordedAlert]:
+        happened = select(alert.c.episode).where(alert.c.at_us >= start_us, alert.c.at_us < end_us)
+        began = select(func.min(alert.c.at_us)).where(alert.c.episode.in_(happened))
+        made = notice.c.made_at_us >= began.scalar_subquery()
+        told = attempt.c.notice.in_(select(notice.c.id).where(made))
+        async with self._database.reading("could not be read") as connection:
+            alerts = await _bodies(connection, alert, alert.c.episode.in_(happened), alert.c.at_us)
+            notices = await _bodies(connection, notice, made, notice.c.made_at_us)
+            attempts = await _bodies(connection, attempt, told, attempt.c.at_us)
+            seen = await _bodies(
+                connection, acknowledgement, acknowledgement.c.episode.in_(happened), acknowledgement.c.at_us
+            )
+        found = AlertBatch(
+            alerts=self._decoded(alerts, Alert),
+            notices=self._decoded(notices, Notice),
+            attempts=self._decoded(attempts, Attempt),
+            acknowledgements=self._decoded(seen, Acknowledgement),
+        )
+        return found.by_alert()
 
     def _decoded(self, bodies: Iterable[str], kind: type[T]) -> tuple[T, ...]:
         decode: Callable[[str], T] = msgspec.json.Decoder(kind).decode

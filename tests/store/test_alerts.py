@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
 from msgspec import structs
 from sqlalchemy import text
 
+from alerts.memory import MemoryRecord
 from queue_monitor.model import (
     Acknowledgement,
     Alert,
@@ -17,7 +19,9 @@ from queue_monitor.model import (
     Attempt,
     Notice,
     NoticeState,
+    RecordedAlert,
 )
+from queue_monitor.ports import AlertStore
 from queue_monitor.store import SqlStore
 from tests.alerts.moments import at, risk
 
@@ -94,3 +98,39 @@ async def test_a_row_that_cannot_be_read_is_passed_over_and_counted(store: SqlSt
     found = await store.load_alerts(at(0))
 
     assert (found.alerts, found.notices, store.unreadable) == ((), (NOTICE,), 1)
+
+
+RECORDED = RecordedAlert(
+    episode="e1",
+    changes=(ALERT,),
+    notices=(NOTICE,),
+    attempts=BATCH.attempts,
+    acknowledgement=BATCH.acknowledgements[0],
+)
+
+
+@pytest.fixture(params=["database", "memory"])
+def record(request: pytest.FixtureRequest, store: SqlStore) -> AlertStore:
+    return store if request.param == "database" else MemoryRecord()
+
+
+async def test_what_was_said_between_two_moments_can_be_read_alert_by_alert(record: AlertStore) -> None:
+    other = structs.replace(ALERT, episode="e2", at=at(100), queue="växel")
+    told = structs.replace(NOTICE, id="n2", alert=other, made_at=at(100), recipient="växeln")
+    await record.save_alerts(BATCH)
+    await record.save_alerts(AlertBatch(alerts=(other,), notices=(told,)))
+
+    assert await record.alert_record(at(0), at(200)) == [
+        RECORDED,
+        RecordedAlert(episode="e2", changes=(other,), notices=(told,)),
+    ]
+    assert await record.alert_record(at(0), at(100)) == [RECORDED]
+    assert await record.alert_record(at(101), at(200)) == []
+
+
+async def test_an_alert_that_ended_within_the_time_asked_for_is_read_from_its_beginning(record: AlertStore) -> None:
+    over = structs.replace(ALERT, at=at(300), change=AlertChange.CLEARED)
+    await record.save_alerts(BATCH)
+    await record.save_alerts(AlertBatch(alerts=(over,)))
+
+    assert await record.alert_record(at(299), at(301)) == [structs.replace(RECORDED, changes=(ALERT, over))]
