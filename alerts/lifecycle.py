@@ -143,8 +143,8 @@ def policy(reading: Reading, settings: AlertSettings) -> Policy:
         case AlertKind.TARGET_AT_RISK | AlertKind.TARGET_OUT_OF_REACH:
             month = reading.period == MONTH
             return Policy(
-                warning_at=None if month else settings.warning_chance,
-                alarm_at=settings.month_chance if month else settings.alarm_chance,
+                warning_at=None if month else settings.levels.warning,
+                alarm_at=settings.levels.month if month else settings.levels.alarm,
                 ease_share=0.7,
                 ends_under=0.2,
                 ease_after=timedelta(minutes=15),

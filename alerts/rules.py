@@ -15,6 +15,7 @@ from queue_monitor.model import (
     AlertReason,
     QueueNow,
     RiskFigures,
+    RiskLevels,
     Snapshot,
     Status,
     StatusReason,
@@ -30,9 +31,7 @@ class AlertSettings(Struct, frozen=True, kw_only=True):
     calls of a day from deciding it.
     """
 
-    warning_chance: float = 0.85
-    alarm_chance: float = 0.95
-    month_chance: float = 0.7
+    levels: RiskLevels = RiskLevels()
     least_calls: int = 20
     not_before_minutes: int = 15
     alarm_without_staff: bool = True
@@ -164,7 +163,7 @@ def _queue(
 def _target(
     snapshot: Snapshot, queue: QueueNow, settings: AlertSettings, period: str, risk: RiskFigures, over: bool
 ) -> Reading:
-    lost = period == DAY and risk.p_miss >= settings.alarm_chance and not risk.reachable
+    lost = period == DAY and risk.p_miss >= settings.levels.alarm and not risk.reachable
     opened = queue.day_hours[0] if queue.day_hours else snapshot.at
     soon = period == DAY and snapshot.at - opened < timedelta(minutes=settings.not_before_minutes)
     few = queue.periods[period].counts.entered < settings.least_calls

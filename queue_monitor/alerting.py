@@ -58,7 +58,8 @@ class AlertedFigures:
 def settings_of(config: Config) -> AlertSettings:
     """What is worth saying."""
     written = structs.asdict(config.alerts)
-    return AlertSettings(**{name: written[name] for name in AlertSettings.__struct_fields__ if name in written})
+    same = {name: written[name] for name in AlertSettings.__struct_fields__ if name in written}
+    return AlertSettings(levels=config.alerts.levels, **same)
 
 
 def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, *, sending: bool = True) -> Alerting:

@@ -120,6 +120,7 @@ def rules_of(config: Config) -> Rules:
     """What the figures are made by, out of the settings."""
     return Rules(
         target=config.target,
+        levels=config.alerts.levels,
         calendar=_calendar(config, config.hours),
         calendars={queue: _calendar(config, schedule) for queue, schedule in config.queue_hours.items()},
         excluded=config.exits.excluded,
@@ -171,7 +172,7 @@ def days_to_confirm(config: Config, first: date) -> list[tuple[date, str]]:
 def live_of(config: Config) -> Live:
     """The live state by these rules, with the forecast that watches it."""
     rules = rules_of(config)
-    return Live(rules, Foresight(rules.target, Calendars(rules.calendar, rules.calendars)))
+    return Live(rules, Foresight(rules.target, Calendars(rules.calendar, rules.calendars), levels=rules.levels))
 
 
 # ---- the service

@@ -237,6 +237,16 @@ class Target(Struct, frozen=True, kw_only=True):
     refused_limit_ratio: float = 0.02
 
 
+class RiskLevels(Struct, frozen=True, kw_only=True):
+    """From which chance of ending under its target on a day is at risk, and a warning; as good as lost, and an alarm;
+    and a month an alarm. One set for status, advice and alerts (AT-RISK, steps 6 and 9).
+    """
+
+    warning: float = 0.85
+    alarm: float = 0.95
+    month: float = 0.7
+
+
 class Period(Struct, frozen=True, kw_only=True):
     """One stretch of time and all its figures, at contact level unless `level` says otherwise.
 

@@ -2,14 +2,17 @@
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from queue_monitor.model import AlertKind, Outcome, Role, Target
+from queue_monitor.model import AlertKind, Outcome, RiskLevels, Role, Target
 
 Chance = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at most 1, such as 0.95")]
+
+
+LEVELS: Final = RiskLevels()
 
 
 def require(met: bool, words: str) -> None:
@@ -208,9 +211,9 @@ class AlertsSettings(Struct, frozen=True, kw_only=True):
     `link`: the address under which people reach this monitor; with it, messages carry a link to acknowledge.
     """
 
-    warning_chance: Chance = 0.85
-    alarm_chance: Chance = 0.95
-    month_chance: Chance = 0.7
+    warning_chance: Chance = LEVELS.warning
+    alarm_chance: Chance = LEVELS.alarm
+    month_chance: Chance = LEVELS.month
     alarm_without_staff: bool = True
     long_wait_seconds: Annotated[int, Meta(ge=1)] = 300
     long_wait_alarm_seconds: Annotated[int, Meta(ge=1)] = 600
@@ -230,6 +233,10 @@ class AlertsSettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         require(self.warning_chance <= self.alarm_chance, "warning_chance at most alarm_chance")
         require(self.long_wait_seconds <= self.long_wait_alarm_seconds, "long_wait_seconds at most the alarm's")
+
+    @property
+    def levels(self) -> RiskLevels:
+        return RiskLevels(warning=self.warning_chance, alarm=self.alarm_chance, month=self.month_chance)
 
 
 class QueueSettings(Struct, frozen=True, kw_only=True):

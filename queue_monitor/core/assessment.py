@@ -1,7 +1,6 @@
 """What the figures mean: the status of a target, its reason, and the figures of one period."""
 
 from datetime import datetime
-from typing import Final
 
 from queue_monitor.core import service_level
 from queue_monitor.model import (
@@ -12,17 +11,13 @@ from queue_monitor.model import (
     Level,
     Period,
     RiskFigures,
+    RiskLevels,
     Status,
     StatusReason,
     Target,
     Verdict,
     WaitFigures,
 )
-
-LIKELY: Final = 0.85
-"""From this chance of ending under the target on, the day is at risk; from the next on, as good as lost (AT-RISK)."""
-
-CERTAIN: Final = 0.95
 
 
 def period(
@@ -76,7 +71,12 @@ def bar(start: datetime, counts: Counts, definition: DefinitionId) -> Bar:
 
 
 def verdict(
-    day: Period, target: Target, trouble: StatusReason | None, closed: bool, risk: RiskFigures | None = None
+    day: Period,
+    target: Target,
+    trouble: StatusReason | None,
+    closed: bool,
+    risk: RiskFigures | None,
+    levels: RiskLevels,
 ) -> Verdict:
     """The status of the day's target, with its reason.
 
@@ -93,9 +93,9 @@ def verdict(
         return Verdict(status=Status.NO_DATA, reason=StatusReason.NO_CALLS)
     settled = closed and not day.counts.waiting
     if risk is not None and not settled:
-        if risk.p_miss >= CERTAIN and not risk.reachable:
+        if risk.p_miss >= levels.alarm and not risk.reachable:
             return Verdict(status=Status.OUT_OF_REACH, reason=StatusReason.CANNOT_BE_REACHED, under_target_now=under)
-        if risk.p_miss >= LIKELY:
+        if risk.p_miss >= levels.warning:
             return Verdict(status=Status.AT_RISK, reason=StatusReason.LIKELY_MISSED, under_target_now=under)
     elif under:
         reason = StatusReason.PERIOD_LOST if settled else StatusReason.UNDER_TARGET_SO_FAR

@@ -40,7 +40,7 @@ from queue_monitor.events import (
     QueueSnapshot,
     SourceRestarted,
 )
-from queue_monitor.model import RiskFigures, Target
+from queue_monitor.model import RiskFigures, RiskLevels, Target
 
 TOLD: Final = (
     CallEntered,
@@ -52,9 +52,7 @@ TOLD: Final = (
     QueueSnapshot,
     SourceRestarted,
 )
-ASK_WHAT_HELPS: Final = 0.85
-"""From this chance of missing on, where a warning begins, it is worked out how many more agents would help."""
-
+LEVELS: Final = RiskLevels()
 MONTH_DRAWS: Final = 2000
 DAYS_REMEMBERED: Final = 60
 LEAST_DAYS: Final = 5
@@ -80,13 +78,17 @@ class Learned(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """Everything needed to foretell one scope's day and month, as known at one moment."""
+    """Everything needed to foretell one scope's day and month, as known at one moment.
+
+    `warning`: from this chance of missing on it is worked out how many more agents would help.
+    """
 
     name: str
     queues: tuple[str, ...]
     state: QueueState
     usual: Usual
     target: Target
+    warning: float
     midnight: datetime
     month_so_far: tuple[float, float]
     month_days: tuple[tuple[ClosedDay, ...], ...]
@@ -114,8 +116,15 @@ class Foreseen(Struct, frozen=True, kw_only=True):
 class Foresight:
     """Told every event once; asked each minute. `learned` by scope name may come from an earlier run."""
 
-    def __init__(self, target: Target, calendars: Calendars, learned: dict[str, Learned] | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        calendars: Calendars,
+        learned: dict[str, Learned] | None = None,
+        levels: RiskLevels = LEVELS,
+    ) -> None:
         self._target = target
+        self.levels = levels
         self._calendars = calendars
         self.learned = dict(learned or {})
         self.scopes: Callable[[], Sequence[Scope]] = tuple
@@ -211,6 +220,7 @@ class Foresight:
             state=state,
             usual=self._usual_of(scope, state),
             target=self._target,
+            warning=self.levels.warning,
             midnight=midnight,
             month_so_far=(sum(closed.good for closed in earlier), sum(closed.of for closed in earlier)),
             month_days=tuple(self._days_to_come(learned, calendar, state.day)),
@@ -261,7 +271,7 @@ def answer(question: Question) -> Foreseen:
             expected_calls=ends.calls_expected,
             staff_known=ends.staff_known,
         )
-        if ends.p_miss >= ASK_WHAT_HELPS:
+        if ends.p_miss >= question.warning:
             day = _with_help(question, day)
     chances = [caller.in_time for caller in remaining_waits(state, ahead, float(target.limit_seconds))]
     minute = int(max(0.0, state.at - state.opens) // 60)

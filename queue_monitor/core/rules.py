@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from queue_monitor.core.calendar import Calendar
-from queue_monitor.model import Outcome, Target
+from queue_monitor.model import Outcome, RiskLevels, Target
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -16,6 +16,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     """
 
     target: Target = Target()
+    levels: RiskLevels = RiskLevels()
     calendar: Calendar
     calendars: dict[str, Calendar] = {}
     excluded: frozenset[Outcome] = frozenset()

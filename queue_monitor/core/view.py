@@ -128,6 +128,7 @@ class View:
                 trouble,
                 closed=calendar.is_over(self._now),
                 risk=seen.day if seen else None,
+                levels=self._live.rules.levels,
             ),
             periods=periods,
             visits_today=self.period("day", Level.VISIT, names, *today),

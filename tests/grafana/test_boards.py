@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from queue_monitor.core.assessment import CERTAIN, LIKELY
 from queue_monitor.events import RingResult
 from queue_monitor.metrics import Metrics
-from queue_monitor.model import AlertKind
+from queue_monitor.model import AlertKind, RiskLevels
 from queue_monitor.texts import say
 from tests.api.sample import FakeFigures
 from tests.grafana.boards import FILES, Board, Panel, boards, choices, questions
@@ -118,7 +117,7 @@ def test_a_share_of_calls_turns_at_the_target_and_a_wait_at_the_limits(panel: Pa
     if panel["type"] == "table" or panel["type"] == "heatmap":
         return
     if unit == "percentunit" and "miss_probability" in questions:
-        assert steps(panel) == [LIKELY, CERTAIN]
+        assert steps(panel) == [RiskLevels().warning, RiskLevels().alarm]
     elif unit == "percentunit" and "coverage" not in questions:
         assert steps(panel) == [0.9]
     if unit == "s" and re.search("oldest_wait|expected_wait|wait_seconds", questions):
