@@ -11,7 +11,7 @@ from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
 from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake
-from queue_monitor.model import AlertsNow, Level, Period, Snapshot
+from queue_monitor.model import AlertsNow, Level, LostCall, Period, Snapshot
 from queue_monitor.ports import AlertHistory, AlertStore, Clock, Figures, Notifier
 
 
@@ -53,6 +53,9 @@ class AlertedFigures:
 
     def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
         return self._figures.intervals(start, end, step, level, queue)
+
+    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+        return self._figures.lost_calls(start, end, queue)
 
 
 def settings_of(config: Config) -> AlertSettings:

@@ -99,6 +99,30 @@ class Refusal(Struct, frozen=True, kw_only=True):
     precision_ms: int = 1
 
 
+class LostCall(Struct, frozen=True, kw_only=True):
+    """A caller whom nobody answered, as a line in a list. Nothing in it tells who.
+
+    `queue` is where the call is counted: the first one; `last_queue` where it was lost. `entered_at`: of a refused
+    caller when that was. `wait_seconds` is what is judged, None when the start was never seen: of a caller from before
+    opening who still waited then (`early`) it counts from opening. `counted_as` is the field of `Counts`; `is_short`
+    hung up before the short limit, `is_late` was lost past the limit. `reached_later`: the same person was answered
+    in a later call; None where the switch does not tell callers apart.
+    """
+
+    queue: str
+    last_queue: str
+    entered_at: datetime | None
+    lost_at: datetime | None
+    wait_seconds: float | None
+    outcome: Outcome
+    counted_as: str
+    is_short: bool
+    is_late: bool
+    early: bool
+    in_opening_hours: bool
+    reached_later: bool | None = None
+
+
 class Level(StrEnum):
     """Contact: a person's call, counted once on its first queue (the headline). Visit: each stay in each queue."""
 
@@ -698,7 +722,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything that any face shows, at one moment: the wallboard, the API, /metrics and the report read this.
 
     `rate` is how fast the monitor's clock runs beside life. `events` counts what came in by result; `rejected` what
-    was not understood, by source and reason. `totals` are all-time counts per queue at visit level.
+    was not understood, by source and reason. `totals` are all-time counts per queue at visit level. `calls_since`:
+    calls that entered from here on are held one by one, earlier ones as sums; None when all are.
     """
 
     at: datetime
@@ -722,6 +747,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     journal: JournalNow
     reconciliation: tuple[Difference, ...] = ()
     alerts: AlertsNow = AlertsNow()
+    calls_since: datetime | None = None
 
 
 class WaitBuckets(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from queue_monitor.events import Event
-from queue_monitor.model import Alert, AlertBatch, HistoryRow, Level, Notice, Period, RecordedAlert, Snapshot
+from queue_monitor.model import Alert, AlertBatch, HistoryRow, Level, LostCall, Notice, Period, RecordedAlert, Snapshot
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
@@ -178,6 +178,11 @@ class Figures(Protocol):
     def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
         """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial`, local time); a queue, or
         None for all. Raises `ValueError` with words for a person when asked for the impossible.
+        """
+
+    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+        """Callers whom nobody answered, in the order of entry, of a queue or of all; calls are held one by one from
+        the snapshot's `calls_since` on, and earlier ones are not in the list. Raises `ValueError` as above.
         """
 
 

@@ -1,8 +1,6 @@
 """The FastAPI application: status, intervals, stream, health, metrics, their documentation, and the wallboard page."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime, time, timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -24,15 +22,31 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from queue_monitor import texts
 from queue_monitor.api import shapes
 from queue_monitor.api.access import AccessControl
+from queue_monitor.api.answers import (
+    SAME,
+    FormatQuery,
+    FromQuery,
+    Problem,
+    QueueQuery,
+    ToQuery,
+    answer_or_table,
+    as_json,
+    as_list,
+    as_table,
+    plain,
+    queue_name,
+    stretch,
+    wants_table,
+)
 from queue_monitor.api.board import board_body
 from queue_monitor.api.docs import pages_of
-from queue_monitor.api.status import intervals_body, queue_body, status_body
+from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_body
+from queue_monitor.api.tables import intervals_table, lost_table
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Access, Level, Snapshot
 from queue_monitor.ports import Clock, Figures
 
 _HERE: Final = Path(__file__).parent
-_JSON: Final = "application/json"
 _RETRY_MS: Final = 2_000
 _PING_SECONDS: Final = 15
 _OLD_SECONDS: Final = 30
@@ -63,15 +77,6 @@ class Step(StrEnum):
     WEEK = "week"
     MONTH = "month"
     TERTIAL = "tertial"
-
-
-class Problem(Exception):
-    """A question that cannot be answered; becomes an `ErrorBody`."""
-
-    def __init__(self, status: HTTPStatus, error: str, detail: str, choices: Sequence[str] = ()) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.body = shapes.ErrorBody(error=error, detail=detail, choices=tuple(choices))
 
 
 class Rendered:
@@ -142,13 +147,13 @@ def create_app(
 
 
 def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language: str) -> APIRouter:
-    routes = APIRouter(prefix="/api/v1", tags=["status"], responses=_UNREADABLE)
+    routes = APIRouter(prefix="/api/v1", tags=["status"], responses=SAME | _UNREADABLE)
     status = Rendered(status_body)
 
     @routes.get("/status", responses={200: shapes.answer(shapes.StatusBody, "Everything as it stands now.")})
     async def everything_now(request: Request) -> Response:
         """Every queue, pool and source as it stands now. Sends an ETag; answers 304 when nothing has changed."""
-        return _json(request, status(figures.latest()))
+        return as_json(request, status(figures.latest()))
 
     @routes.get(
         "/queues/{queue:path}",
@@ -160,51 +165,75 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
     async def one_queue_now(request: Request, queue: str, lang: str | None = None) -> Response:
         """One queue as it stands now, by its name; capital letters do not matter."""
         snapshot = figures.latest()
-        name = _queue_name(snapshot, queue, texts.known_language(lang, language))
+        name = queue_name(snapshot, queue, texts.known_language(lang, language))
         found = next(face for face in snapshot.queues if face.name == name)
-        return _json(request, queue_body(snapshot, found))
+        return as_json(request, queue_body(snapshot, found))
 
     @routes.get(
         "/intervals",
         responses={
-            200: shapes.answer(shapes.IntervalsBody, "The figures, oldest first."),
+            200: answer_or_table(shapes.IntervalsBody, "The figures, oldest first."),
             400: shapes.answer(shapes.ErrorBody, "The question asks for the impossible."),
             404: shapes.answer(shapes.ErrorBody, "No such queue; says which exist."),
         },
     )
     async def figures_over_time(
         request: Request,
-        from_: Annotated[
-            str | None,
-            Query(alias="from", description="A day or a moment; without a zone, local time. Default: today 00:00."),
-        ] = None,
-        to: Annotated[
-            str | None, Query(description="Where to end, itself not included. Default: the end of today.")
-        ] = None,
+        from_: FromQuery = None,
+        to: ToQuery = None,
         step: Annotated[Step, Query(description="How to cut the time, in local time.")] = Step.HOUR,
-        queue: Annotated[str | None, Query(description="One queue; default all.")] = None,
+        queue: QueueQuery = None,
         level: Annotated[
             Level, Query(description="contact: a person's call, once. visit: each stay in each queue.")
         ] = Level.CONTACT,
+        format_: FormatQuery = None,
         lang: str | None = None,
     ) -> Response:
-        """Figures for each quarter, hour, day, week, month or tertial; today by hour if nothing else is asked."""
+        """Figures for each quarter, hour, day, week, month or tertial; today by hour if nothing else is asked.
+
+        All five definitions stand in each interval. As CSV with `format=csv` or `Accept: text/csv`.
+        """
         snapshot, tongue = figures.latest(), texts.known_language(lang, language)
-        zone = ZoneInfo(snapshot.time_zone)
-        midnight = datetime.combine(clock.now().astimezone(zone).date(), time(), zone)
-        tomorrow = datetime.combine(midnight.date() + timedelta(days=1), time(), zone)
-        start = _moment("from", from_, zone, tongue) or midnight
-        end = _moment("to", to, zone, tongue) or tomorrow
-        if start >= end:
-            words = texts.say("error.backwards", tongue, start=start.isoformat(), end=end.isoformat())
-            raise Problem(HTTPStatus.BAD_REQUEST, "backwards", words)
-        name = None if not queue else _queue_name(snapshot, queue, tongue)
+        start, end = stretch(snapshot, clock, from_, to, tongue)
+        name = None if not queue else queue_name(snapshot, queue, tongue)
         try:
             periods = figures.intervals(start, end, step.value, level, name)
         except ValueError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
-        body = intervals_body(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
-        return _json(request, body)
+        if wants_table(request, format_):
+            zone = ZoneInfo(snapshot.time_zone)
+            return as_table(request, intervals_table(periods, snapshot.target, zone), f"intervals-{step.value}")
+        body = intervals_shape(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
+        return as_list(request, body)
+
+    @routes.get(
+        "/lost-calls",
+        responses={
+            200: answer_or_table(shapes.LostCallsBody, "The callers whom nobody answered."),
+            400: shapes.answer(shapes.ErrorBody, "The question asks for the impossible."),
+            404: shapes.answer(shapes.ErrorBody, "No such queue; says which exist."),
+        },
+    )
+    async def lost_calls(
+        request: Request,
+        from_: FromQuery = None,
+        to: ToQuery = None,
+        queue: QueueQuery = None,
+        format_: FormatQuery = None,
+        lang: str | None = None,
+    ) -> Response:
+        """Callers whom nobody answered, one by one and without anything that tells who; today if nothing is asked.
+
+        Calls are kept one by one for two days; `kept_from` says from when. As CSV with `format=csv` or
+        `Accept: text/csv`.
+        """
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        start, end = stretch(snapshot, clock, from_, to, tongue)
+        name = None if not queue else queue_name(snapshot, queue, tongue)
+        calls = figures.lost_calls(start, end, name)
+        if wants_table(request, format_):
+            return as_table(request, lost_table(calls, ZoneInfo(snapshot.time_zone)), "lost-calls")
+        return as_list(request, lost_calls_shape(snapshot, calls, start=start, end=end, queue=name))
 
     @routes.get(
         "/stream",
@@ -230,7 +259,7 @@ def _watch_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
     @routes.get("/healthz", responses={200: shapes.answer(shapes.HealthBody, "The process answers.")})
     async def healthz() -> Response:
         """The process is alive; says nothing of its sources."""
-        return _plain(shapes.HealthBody(status="ok"))
+        return plain(shapes.HealthBody(status="ok"))
 
     @routes.get(
         "/readyz",
@@ -243,8 +272,8 @@ def _watch_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         """Ready means: the journal commits, at least one source is up, and the figures are fresh."""
         reasons = _not_ready(figures.latest(), clock, texts.known_language(lang, language))
         if not reasons:
-            return _plain(shapes.HealthBody(status="ok"))
-        return _plain(shapes.HealthBody(status="not_ready", reasons=reasons), HTTPStatus.SERVICE_UNAVAILABLE)
+            return plain(shapes.HealthBody(status="ok"))
+        return plain(shapes.HealthBody(status="not_ready", reasons=reasons), HTTPStatus.SERVICE_UNAVAILABLE)
 
     @routes.get("/metrics", response_class=Response, responses={200: {"description": "Prometheus or OpenMetrics."}})
     async def scrape(request: Request) -> Response:
@@ -287,46 +316,6 @@ def _pages(figures: Figures, wallboard: Rendered, app: FastAPI, language: str) -
     return routes
 
 
-def _json(request: Request, body: bytes) -> Response:
-    """A body with its ETag, or 304 without one when the asker has it already."""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    asked = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if etag in asked or "*" in asked:
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(body, media_type=_JSON, headers=headers)
-
-
-def _plain(body: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:
-    return Response(
-        msgspec.json.encode(body), status_code=status, media_type=_JSON, headers={"Cache-Control": "no-store"}
-    )
-
-
-def _queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
-    names = [queue.name for queue in snapshot.queues]
-    for name in names:
-        if name == asked:
-            return name
-    for name in names:
-        if name.casefold() == asked.casefold():
-            return name
-    words = texts.say("error.unknown_queue", language, queue=asked, queues=", ".join(names) or texts.NONE)
-    raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", words, names)
-
-
-def _moment(name: str, text: str | None, zone: ZoneInfo, language: str) -> datetime | None:
-    """A day or a moment in ISO 8601; without a zone it is local time. A `+` that the URL made a space is mended."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
-    except ValueError as error:
-        words = texts.say("error.bad_time", language, value=text, name=name)
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_time", words) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-
-
 def _not_ready(snapshot: Snapshot, clock: Clock, language: str) -> tuple[str, ...]:
     reasons = []
     if not snapshot.journal.up:
@@ -348,7 +337,7 @@ def _answer_problems(app: FastAPI, language: str) -> None:
 
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
-        return _plain(error.body, error.status)
+        return plain(error.body, error.status)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(request: Request, error: RequestValidationError) -> Response:
@@ -362,14 +351,14 @@ def _answer_problems(app: FastAPI, language: str) -> None:
         else:
             words = texts.say("error.bad_request", tongue(request), words=f"{name}: {first['msg']}")
             body = shapes.ErrorBody(error="bad_request", detail=words)
-        return _plain(body, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return plain(body, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         nothing = error.status_code == HTTPStatus.NOT_FOUND
         words = texts.say("error.not_found", tongue(request)) if nothing else str(error.detail)
         word = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        response = _plain(shapes.ErrorBody(error=word, detail=words), error.status_code)
+        response = plain(shapes.ErrorBody(error=word, detail=words), error.status_code)
         response.headers.update(error.headers or {})
         return response
 

@@ -309,6 +309,39 @@ class IntervalsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     intervals: tuple[PeriodShape, ...]
 
 
+class LostCallShape(Struct, frozen=True, kw_only=True):
+    """A caller whom nobody answered. Nothing here tells who."""
+
+    queue: Annotated[str, _said("The first queue: where the call is counted.")]
+    last_queue: Annotated[str, _said("The queue in which it was lost.")]
+    entered_at: Annotated[datetime | None, _said("null: nobody saw it; of a refused caller, when that was.")]
+    lost_at: datetime | None
+    wait_seconds: Annotated[float | None, _said("The wait that is judged; null when its start was never seen.")]
+    outcome: Annotated[str, _said("abandoned, timeout, callback, lost, refused …")]
+    counted_as: Annotated[str, _said("The count it belongs to, such as abandoned_short or refused_full.")]
+    is_short: Annotated[bool, _said("Hung up before short_abandon_seconds.")]
+    is_late: Annotated[bool, _said("Lost after the limit.")]
+    early: Annotated[bool, _said("Entered before opening and still waited then: the wait counts from opening.")]
+    in_opening_hours: bool
+    reached_later: Annotated[
+        bool | None, _said("Answered in a later call the same day; null: the switch does not tell callers apart.")
+    ]
+
+
+class LostCallsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Callers whom nobody answered, in the order of entry: the same calls as the counts of that stretch."""
+
+    generated_at: datetime
+    from_: datetime
+    to: datetime
+    queue: Annotated[str | None, _said("null: all queues.")]
+    kept_from: Annotated[
+        datetime | None, _said("Calls are kept one by one from here on: earlier ones are not in this list. null: all.")
+    ]
+    target: TargetShape
+    calls: tuple[LostCallShape, ...]
+
+
 class HealthBody(Struct, frozen=True, kw_only=True):
     """The process answers, or is ready; if not, why."""
 
@@ -324,7 +357,7 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
     choices: Annotated[tuple[str, ...], _said("What exists, when something unknown was asked for.")] = ()
 
 
-BODIES = (StatusBody, QueueBody, IntervalsBody, HealthBody, ErrorBody)
+BODIES = (StatusBody, QueueBody, IntervalsBody, LostCallsBody, HealthBody, ErrorBody)
 _REFERENCE = "#/components/schemas/{name}"
 
 

@@ -12,6 +12,7 @@ from queue_monitor.model import (
     Counts,
     Difference,
     Level,
+    LostCall,
     Period,
     QueueNow,
     RiskFigures,
@@ -42,7 +43,7 @@ def queue_body(snapshot: Snapshot, queue: QueueNow) -> bytes:
     )
 
 
-def intervals_body(
+def intervals_shape(
     snapshot: Snapshot,
     periods: Sequence[Period],
     *,
@@ -51,19 +52,49 @@ def intervals_body(
     step: str,
     level: Level,
     queue: str | None,
-) -> bytes:
+) -> shapes.IntervalsBody:
     """The body of /api/v1/intervals."""
-    return _encoder.encode(
-        shapes.IntervalsBody(
-            generated_at=snapshot.at.astimezone(UTC),
-            from_=start.astimezone(UTC),
-            to=end.astimezone(UTC),
-            step=step,
-            level=level.value,
-            queue=queue,
-            target=target_shape(snapshot.target),
-            intervals=tuple(period_shape(period, snapshot.target) for period in periods),
-        )
+    return shapes.IntervalsBody(
+        generated_at=snapshot.at.astimezone(UTC),
+        from_=start.astimezone(UTC),
+        to=end.astimezone(UTC),
+        step=step,
+        level=level.value,
+        queue=queue,
+        target=target_shape(snapshot.target),
+        intervals=tuple(period_shape(period, snapshot.target) for period in periods),
+    )
+
+
+def lost_calls_shape(
+    snapshot: Snapshot, calls: Sequence[LostCall], *, start: datetime, end: datetime, queue: str | None
+) -> shapes.LostCallsBody:
+    """The body of /api/v1/lost-calls."""
+    return shapes.LostCallsBody(
+        generated_at=snapshot.at.astimezone(UTC),
+        from_=start.astimezone(UTC),
+        to=end.astimezone(UTC),
+        queue=queue,
+        kept_from=_utc(snapshot.calls_since),
+        target=target_shape(snapshot.target),
+        calls=tuple(map(_lost_call, calls)),
+    )
+
+
+def _lost_call(call: LostCall) -> shapes.LostCallShape:
+    return shapes.LostCallShape(
+        queue=call.queue,
+        last_queue=call.last_queue,
+        entered_at=_utc(call.entered_at),
+        lost_at=_utc(call.lost_at),
+        wait_seconds=call.wait_seconds,
+        outcome=call.outcome.value,
+        counted_as=call.counted_as,
+        is_short=call.is_short,
+        is_late=call.is_late,
+        early=call.early,
+        in_opening_hours=call.in_opening_hours,
+        reached_later=call.reached_later,
     )
 
 

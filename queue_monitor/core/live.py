@@ -17,6 +17,7 @@ from queue_monitor.core.calendar import Calendar, cut, day_bounds
 from queue_monitor.core.counted import Counted
 from queue_monitor.core.foresight import Foreseen, Foresight
 from queue_monitor.core.ledger import Ledger, Story
+from queue_monitor.core.lost import Callers, lost_calls
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.sources import Sources
@@ -37,6 +38,7 @@ from queue_monitor.model import (
     Hours,
     JournalNow,
     Level,
+    LostCall,
     Outcome,
     Period,
     Snapshot,
@@ -92,6 +94,7 @@ class Live:
         self.windows = Windows(rules.target, self.calendars, rules.excluded_by_queue, rules.excluded)
         self.agents = Agents()
         self.counted = Counted()
+        self.callers = Callers()
         self.sources = Sources()
         self.reconciler = Reconciler()
         self.foresight = foresight
@@ -103,6 +106,7 @@ class Live:
         self.offers: dict[str, Counter[str]] = {}
         self._seen: dict[tuple[str, str], tuple[datetime, int]] = {}
         self._newest: datetime | None = None
+        self._forgotten_before: datetime | None = None
         self._departed: dict[str, None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
         self._queue_names: dict[str, str] = {}
@@ -130,6 +134,7 @@ class Live:
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self.agents.apply(event)
         self.counted.apply(event)
+        self.callers.apply(event)
         if self.foresight is not None:
             self.foresight.apply(event)
         changes = self.ledger.apply(event)
@@ -172,7 +177,10 @@ class Live:
         before = now - KEEP
         self._seen = {key: seen for key, seen in self._seen.items() if seen[0] >= before}
         gone = self.ledger.forget(before)
+        for story in gone:
+            self.callers.forget(story)
         self.windows.forget(before)
+        self._forgotten_before = before
         return gone
 
     def _note_queue(self, event: Event) -> None:
@@ -239,7 +247,14 @@ class Live:
             offers={queue: dict(counter) for queue, counter in self.offers.items()},
             journal=journal or JournalNow(),
             reconciliation=self.reconciler.differences(),
+            calls_since=self.calls_since,
         )
+
+    @property
+    def calls_since(self) -> datetime | None:
+        """From here on calls are held one by one; None when nothing has been let go of yet."""
+        edges = [edge for edge in (self.windows.closed_before, self._forgotten_before) if edge is not None]
+        return max(edges, default=None)
 
     def intervals(
         self, now: datetime, start: datetime, end: datetime, step: str, level: Level, queue: str | None
@@ -249,14 +264,27 @@ class Live:
             raise ValueError(f"step: {step!r} is not one of {', '.join(STEPS)}")
         if end <= start:
             raise ValueError("to: must lie after from")
-        if queue is not None and queue.casefold() not in self._queue_names:
-            raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
+        self._check_queue(queue)
         view = View(self, now, self.ledger.waiting(), [], set())
         scope = None if queue is None else (queue,)
         bounds = list(cut(start, end, step, self.rules.calendar.zone))
         if len(bounds) > MOST_INTERVALS:
             raise ValueError(f"from, to: {len(bounds)} intervals asked for, at most {MOST_INTERVALS} are given")
         return [view.period(step, level, scope, low, high) for low, high in bounds]
+
+    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+        """Callers whom nobody answered, who entered between two moments; none from before `calls_since`.
+
+        Raises `ValueError` with words for a person.
+        """
+        if end <= start:
+            raise ValueError("to: must lie after from")
+        self._check_queue(queue)
+        return lost_calls(self.ledger, self.windows, self.callers, max(start, self.calls_since or start), end, queue)
+
+    def _check_queue(self, queue: str | None) -> None:
+        if queue is not None and queue.casefold() not in self._queue_names:
+            raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
 
     def changed_history(self, now: datetime) -> list[HistoryRow]:
         """Rows for the store: the quarters of an hour that changed, with how their open minutes were observed."""

@@ -202,18 +202,16 @@ class Windows:
 
     def refuse(self, refusal: Refusal) -> None:
         """Count a refused caller, at both levels alike."""
+        place = self.place_refusal(refusal).place
         for level in Level:
-            minute = _minute(refusal.at)
-            inside = self._calendars.of(refusal.queue).is_open(refusal.at)
-            place = Place(level, self._name(refusal.queue), inside, minute)
-            self._count(Contribution(place, _REFUSED[refusal.reason], False, None), +1)
-        total = self._totals.setdefault(self._name(refusal.queue), [0] * len(FIELDS))
+            self._count(Contribution(place._replace(level=level), _REFUSED[refusal.reason], False, None), +1)
+        total = self._totals.setdefault(place.queue, [0] * len(FIELDS))
         total[FIELDS[_REFUSED[refusal.reason]]] += 1
 
     def load(self, rows: Iterable[HistoryRow]) -> None:
         """Take in the sums of earlier days; they are never counted anew from calls."""
         for row in rows:
-            series = (row.level, self._name(row.queue), row.inside_hours)
+            series = (row.level, self.name_of(row.queue), row.inside_hours)
             self._touch(row.level, series[1])
             slot = self._slots.setdefault(series, {}).setdefault(_minute(row.start), _Slot())
             slot.saved = row.waits
@@ -253,6 +251,15 @@ class Windows:
             waited = None if since is None or waited is None else waited + max(0, milliseconds(now - since))
         ended = contact.settled_at or now
         return self._judged(Level.CONTACT, contact.first_queue, contact.entered_at or contact.settled_at, ended, waited)
+
+    def place_settled(self, contact: Contact) -> Judged | None:
+        """Where a contact counts that waits no more."""
+        return self.place_contact(contact, contact.settled_at or contact.entered_at or _NEVER)
+
+    def place_refusal(self, refusal: Refusal) -> Judged:
+        """Where a refused caller counts, at both levels alike."""
+        inside = self._calendars.of(refusal.queue).is_open(refusal.at)
+        return Judged(Place(Level.CONTACT, self.name_of(refusal.queue), inside, _minute(refusal.at)), False, None)
 
     def place_visit(self, visit: Visit, now: datetime) -> Judged | None:
         """Where a visit counts, on its own queue."""
@@ -312,7 +319,7 @@ class Windows:
         self, level: Level, queues: Queues, key: tuple[object, ...], compute: Callable[[], Figure]
     ) -> Figure:
         """A figure worked out before, while nothing it is made of has changed."""
-        names = (None,) if queues is None else tuple(self._name(queue) for queue in queues)
+        names = (None,) if queues is None else tuple(self.name_of(queue) for queue in queues)
         version = sum(self._versions.get((level, name), 0) for name in names)
         key = (level, names, *key)
         known = self._cache.get(key)
@@ -342,7 +349,7 @@ class Windows:
         if began is None:
             return None
         calendar = self._calendars.of(queue)
-        name = self._name(queue)
+        name = self.name_of(queue)
         if calendar.is_open(began):
             return Judged(Place(level, name, True, _minute(began)), False, waited_ms)
         opening = calendar.next_opening(began)
@@ -357,7 +364,7 @@ class Windows:
         found = []
         if story.contact.outcome is not Outcome.WAITING:
             contact = story.contact
-            judged = self.place_contact(contact, contact.settled_at or contact.entered_at or _NEVER)
+            judged = self.place_settled(contact)
             if judged is not None:
                 found.append(self._contribution(judged, contact.outcome, contact.start_known))
         for visit in story.visits:
@@ -404,14 +411,14 @@ class Windows:
             for visit in story.visits if story else ():
                 if visit.outcome is Outcome.WAITING or self._is_closed(visit.entered_at or visit.ended_wait_at):
                     continue
-                name = self._name(visit.queue)
+                name = self.name_of(visit.queue)
                 numbers = self._totals.setdefault(name, [0] * len(FIELDS))
                 numbers[FIELDS[judge(visit.outcome, visit.wait_ms, self.target)]] += sign
                 if visit.wait_ms is not None and visit.start_known:
                     self._buckets.setdefault(name, _Buckets()).count(visit.outcome, visit.wait_ms, sign)
 
     def _series(self, level: Level, queues: Queues, inside: bool) -> list[Series]:
-        wanted = None if queues is None else {self._name(queue) for queue in queues}
+        wanted = None if queues is None else {self.name_of(queue) for queue in queues}
         return [s for s in self._slots if s[0] is level and s[2] is inside and (wanted is None or s[1] in wanted)]
 
     def _stretches(self, series: Series, start: datetime, end: datetime) -> Iterator[list[int]]:
@@ -465,7 +472,7 @@ class Windows:
             waits=waits.saved(),
         )
 
-    def _name(self, queue: str) -> str:
+    def name_of(self, queue: str) -> str:
         """A queue as it was first written: switches differ in the case of their names."""
         return self._names.setdefault(queue.casefold(), queue)
 

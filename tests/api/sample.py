@@ -14,6 +14,8 @@ from queue_monitor.model import (
     Hours,
     JournalNow,
     Level,
+    LostCall,
+    Outcome,
     Period,
     QueueNow,
     Snapshot,
@@ -418,6 +420,28 @@ def twenty(late: int = 2) -> Snapshot:
     return snapshot(at, queues, total)
 
 
+def lost(queue: str, entered_at: datetime, seconds: float, counted_as: str) -> LostCall:
+    return LostCall(
+        queue=queue,
+        last_queue=queue,
+        entered_at=entered_at,
+        lost_at=entered_at + timedelta(seconds=seconds),
+        wait_seconds=seconds,
+        outcome=Outcome.ABANDONED,
+        counted_as=counted_as,
+        is_short=counted_as == "abandoned_short",
+        is_late=seconds > TARGET.limit_seconds,
+        early=False,
+        in_opening_hours=True,
+    )
+
+
+LOST_CALLS = (
+    lost("Kundcenter", local(8, 3), 12.5, "abandoned_short"),
+    lost("Bygglov", local(9, 14), 341.0, "abandoned_late"),
+)
+
+
 class FakeFigures:
     """A reader door that says what it was told; `show` publishes the next snapshot."""
 
@@ -451,3 +475,6 @@ class FakeFigures:
         if end - start > timedelta(days=4000):
             raise ValueError("Så långt tillbaka finns inga siffror.")
         return [period(step, DAY, at=end, level=level)]
+
+    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+        return [call for call in LOST_CALLS if queue in (None, call.queue)]

@@ -227,7 +227,8 @@ async def test_the_intervals_are_what_their_documentation_says() -> None:
     body = (await calm.get("/api/v1/intervals")).json()
     queue = (await calm.get("/api/v1/queues/Kundcenter")).json()
 
-    for name, found in (("IntervalsBody", body), ("QueueBody", queue)):
+    lost = (await calm.get("/api/v1/lost-calls")).json()
+    for name, found in (("IntervalsBody", body), ("QueueBody", queue), ("LostCallsBody", lost)):
         Draft202012Validator({"$ref": f"#/components/schemas/{name}", **document}).validate(found)
 
 

@@ -1,0 +1,149 @@
+"""What the routes share: a stretch of time and a queue read from a question, and answers in JSON or as a table."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+from fastapi import Query, Request
+from fastapi.responses import Response
+
+from queue_monitor import texts
+from queue_monitor.api import shapes
+from queue_monitor.model import Snapshot
+from queue_monitor.ports import Clock
+
+JSON: Final = "application/json"
+CSV: Final = "text/csv; charset=utf-8"
+
+FromQuery = Annotated[
+    str | None,
+    Query(alias="from", description="A day or a moment; without a zone, local time. Default: today 00:00."),
+]
+ToQuery = Annotated[str | None, Query(description="Where to end, itself not included. Default: the end of today.")]
+QueueQuery = Annotated[str | None, Query(description="One queue; default all.")]
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+FormatQuery = Annotated[
+    Format | None, Query(alias="format", description="json or csv; without it, what the Accept header asks for.")
+]
+
+
+class Problem(Exception):
+    """A question that cannot be answered; becomes an `ErrorBody`."""
+
+    def __init__(self, status: HTTPStatus, error: str, detail: str, choices: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.body = shapes.ErrorBody(error=error, detail=detail, choices=tuple(choices))
+
+
+class Stretch(NamedTuple):
+    """From a moment up to another."""
+
+    start: datetime
+    end: datetime
+
+
+def stretch(snapshot: Snapshot, clock: Clock, from_: str | None, to: str | None, language: str) -> Stretch:
+    """What `from` and `to` ask for; today where nothing is said. Raises `Problem`."""
+    zone = ZoneInfo(snapshot.time_zone)
+    midnight = datetime.combine(clock.now().astimezone(zone).date(), time(), zone)
+    tomorrow = datetime.combine(midnight.date() + timedelta(days=1), time(), zone)
+    start = _moment("from", from_, zone, language) or midnight
+    end = _moment("to", to, zone, language) or tomorrow
+    if start >= end:
+        words = texts.say("error.backwards", language, start=start.isoformat(), end=end.isoformat())
+        raise Problem(HTTPStatus.BAD_REQUEST, "backwards", words)
+    return Stretch(start, end)
+
+
+def _moment(name: str, text: str | None, zone: ZoneInfo, language: str) -> datetime | None:
+    """A day or a moment in ISO 8601; without a zone it is local time. A `+` that the URL made a space is mended."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
+    except ValueError as error:
+        words = texts.say("error.bad_time", language, value=text, name=name)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_time", words) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
+    """A queue as it is written here; capital letters do not matter. Raises `Problem`."""
+    names = [queue.name for queue in snapshot.queues]
+    for name in names:
+        if name == asked:
+            return name
+    for name in names:
+        if name.casefold() == asked.casefold():
+            return name
+    words = texts.say("error.unknown_queue", language, queue=asked, queues=", ".join(names) or texts.NONE)
+    raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", words, names)
+
+
+def as_json(request: Request, body: bytes) -> Response:
+    """A body with its ETag, or 304 without one when the asker has it already."""
+    return _tagged(request, body, f'"{_digest(body)}"', JSON)
+
+
+def as_list(request: Request, body: msgspec.Struct) -> Response:
+    """As `as_json`, for what changes seldom: that it was worked out anew, `generated_at`, does not make it another."""
+    said = {name: getattr(body, name) for name in body.__struct_fields__ if name != "generated_at"}
+    return _tagged(request, msgspec.json.encode(body), f'W/"{_digest(msgspec.json.encode(said))}"', JSON)
+
+
+def as_table(request: Request, body: bytes, name: str) -> Response:
+    """A table that a browser saves under a name."""
+    answer = _tagged(request, body, f'"{_digest(body)}"', CSV)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return answer
+
+
+def plain(body: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:
+    """A body that nobody may keep."""
+    return Response(
+        msgspec.json.encode(body), status_code=status, media_type=JSON, headers={"Cache-Control": "no-store"}
+    )
+
+
+def wants_table(request: Request, asked: Format | None) -> bool:
+    """Whether the asker wants CSV: says so, or accepts it and does not accept JSON."""
+    if asked is not None:
+        return asked is Format.CSV
+    accept = request.headers.get("accept", "")
+    return "text/csv" in accept and JSON not in accept
+
+
+SAME: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "As it was: the asker's ETag still holds."}}
+
+
+def answer_or_table(shape: type[msgspec.Struct], words: str) -> dict[str, Any]:
+    """One entry of FastAPI's `responses` for what is given in JSON or as CSV."""
+    found = shapes.answer(shape, words)
+    found["content"]["text/csv"] = {"schema": {"type": "string"}}
+    return found
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def _tagged(request: Request, body: bytes, etag: str, media_type: str) -> Response:
+    asked = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
+    if etag.removeprefix("W/") in asked or "*" in asked:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
