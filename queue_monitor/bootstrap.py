@@ -232,7 +232,14 @@ def bootstrap(
     record = store if isinstance(store, SqlStore) else MemoryRecord()
     alerts = alerting(config, pipeline, clock, record, sending=sources is None)
     routers.append(acknowledge_routes(alerts.round, language))
-    app = create_app(alerts.figures, clock, language=language, routers=routers, access=access)
+    app = create_app(
+        alerts.figures,
+        clock,
+        language=language,
+        routers=routers,
+        access=access,
+        board_advice=config.wallboard.advice,
+    )
     return Service(config, clock, store, live, pipeline, supervisors, app, alerts)
 
 

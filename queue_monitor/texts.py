@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from queue_monitor.model import DefinitionId, Outcome, Status, StatusReason
+from queue_monitor.model import Alert, AlertChange, AlertKind, DefinitionId, Outcome, Status, StatusReason
 
 LANGUAGES: Final = ("sv", "en")
 NONE: Final = "–"
@@ -99,6 +99,29 @@ _SWEDISH: Final = {
     "expected_minutes": "ca {minutes} min",
     "coverage": "Uppmätt tid",
     "precision": "±{seconds} s",
+    # what stands, on the board and on the lead's page: no number that grows old
+    "brief": "{label}: {what}",
+    "brief.eased": "{label}: {what}, har lättat",
+    "brief.more": "+ {count} till",
+    "brief.acknowledged": "kvitterat",
+    "brief.target_at_risk.warning": "risk att {goal} missas",
+    "brief.target_at_risk.alarm": "stor risk att {goal} missas",
+    "brief.target_out_of_reach": "{goal} beräknas inte gå att nå",
+    "brief.long_wait": "någon har väntat mer än {limit}",
+    "brief.source_silent": "ingen kontakt med växeln",
+    "brief.no_agents": "ingen är inloggad",
+    "brief.many_refused": "många avvisas",
+    "brief.surge": "ovanligt många ringer",
+    "brief.heartbeat": "bevakningen är igång",
+    # margin and help, both estimates
+    "margin.day": "{number} av ca {base} för hela dagen",
+    "margin.month": "{number} av ca {base} för hela månaden",
+    "margin.too_many": "{number} för många",
+    "margin.line": "Marginal: {margin}.",
+    "help.queue": "Uppskattning: {number} till nu för att korta kön.",
+    "help.day": "Uppskattning: {number} till resten av dagen räcker för målet.",
+    "help.day_until": "Uppskattning: {number} till fram till {until} räcker för målet.",
+    "help.out_of_reach": "Målet går troligen inte att nå i dag.",
     # curve
     "curve": "I dag, samtal per {minutes} min",
     "curve_in_time": "I tid",
@@ -139,6 +162,7 @@ _SWEDISH: Final = {
     # night
     "closed": "Stängt",
     "open_until": "Öppet till {clock}",
+    "open_in": "Öppet i {queues}",
     "closed_opens": "Stängt – öppnar {day} {clock}",
     "opens_today": "i dag",
     "opens_tomorrow": "i morgon",
@@ -354,6 +378,27 @@ _ENGLISH: Final = {
     "expected_minutes": "about {minutes} min",
     "coverage": "Time measured",
     "precision": "±{seconds} s",
+    "brief": "{label}: {what}",
+    "brief.eased": "{label}: {what}, has eased",
+    "brief.more": "+ {count} more",
+    "brief.acknowledged": "acknowledged",
+    "brief.target_at_risk.warning": "{goal} may be missed",
+    "brief.target_at_risk.alarm": "{goal} will probably be missed",
+    "brief.target_out_of_reach": "{goal} is not expected to be reached",
+    "brief.long_wait": "somebody has waited more than {limit}",
+    "brief.source_silent": "no contact with the switch",
+    "brief.no_agents": "nobody is logged in",
+    "brief.many_refused": "many are refused",
+    "brief.surge": "unusually many are calling",
+    "brief.heartbeat": "the monitor is running",
+    "margin.day": "{number} of about {base} for the whole day",
+    "margin.month": "{number} of about {base} for the whole month",
+    "margin.too_many": "{number} too many",
+    "margin.line": "Margin: {margin}.",
+    "help.queue": "Estimate: {number} more now to shorten the queue.",
+    "help.day": "Estimate: {number} more for the rest of the day is enough for the target.",
+    "help.day_until": "Estimate: {number} more until {until} is enough for the target.",
+    "help.out_of_reach": "The target can probably not be reached today.",
     "curve": "Today, calls per {minutes} min",
     "curve_in_time": "In time",
     "curve_late": "Late",
@@ -390,6 +435,7 @@ _ENGLISH: Final = {
     "definition_since": "from {date}",
     "closed": "Closed",
     "open_until": "Open until {clock}",
+    "open_in": "Open in {queues}",
     "closed_opens": "Closed – opens {day} {clock}",
     "opens_today": "today",
     "opens_tomorrow": "tomorrow",
@@ -573,6 +619,17 @@ def definition_words(
         limit=span(limit_seconds, language),
         short=span(short_abandon_seconds, language),
     )
+
+
+def alert_words(alert: Alert, language: str = "sv") -> str:
+    """An alert that stands, in one line without a number that grows old: `Kundcenter: ingen är inloggad`."""
+    key = f"brief.{alert.kind.value}"
+    if alert.kind is AlertKind.TARGET_AT_RISK:
+        key += f".{alert.level.value}"
+    goal = say(f"alert.goal.{alert.period}", language) if alert.period in ("day", "month") else ""
+    limit = alert.figures.limit_seconds or alert.figures.target.limit_seconds
+    what = say(key, language, goal=goal, limit=span(limit, language))
+    return say("brief.eased" if alert.change is AlertChange.EASED else "brief", language, label=alert.label, what=what)
 
 
 def outcome_words(outcome: Outcome, language: str = "sv") -> str:

@@ -527,7 +527,7 @@ port = 99999
 """
 
 BAD_TOLD = """
-foo: unknown key; expected one of organisation, target, hours, store, http, access, clock, alerts, queues, sources
+foo: unknown key; expected one of organisation, target, hours, store, http, wallboard, access, clock, alerts, queues, sources
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
 organisation.name: 3; expected text
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm

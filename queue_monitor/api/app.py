@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -119,10 +120,12 @@ def create_app(
     language: str = "sv",
     routers: Sequence[APIRouter] = (),
     access: Sequence[Access] = (),
+    board_advice: bool = False,
 ) -> FastAPI:
     """Every HTTP face of the monitor. `language` is used where nobody asks for another with `?lang=`.
 
     `routers` are what adapters offer, such as the intake of events. Without any `access` everything is open.
+    `board_advice`: whether the wall shows the margin and what would help.
     """
     app = FastAPI(
         title="Queue monitor",
@@ -135,7 +138,7 @@ def create_app(
     app.add_middleware(AccessControl, access=access, clock=clock)
     app.add_middleware(SecurityHeaders)
     _answer_problems(app, language)
-    wallboard = Rendered(board_body)
+    wallboard = Rendered(partial(board_body, show_advice=board_advice))
     app.include_router(_status_routes(figures, clock, wallboard, language))
     app.include_router(_watch_routes(figures, clock, language))
     app.include_router(_pages(figures, wallboard, app, language))

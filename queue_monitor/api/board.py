@@ -1,7 +1,9 @@
 """What the wallboard is sent, once for each snapshot: only what it shows, the same bytes for every screen."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -9,15 +11,39 @@ import msgspec
 from msgspec import Struct
 
 from queue_monitor import texts
+from queue_monitor.api.outlook import advice
 from queue_monitor.api.shapes import StaffShape
 from queue_monitor.api.status import meets_target, staff_shape
-from queue_monitor.model import Bar, Hours, Period, QueueNow, Snapshot, SourceNow, StatusReason, Target
+from queue_monitor.model import (
+    AlertKind,
+    AlertsNow,
+    Bar,
+    Hours,
+    Period,
+    QueueNow,
+    Snapshot,
+    SourceNow,
+    StatusReason,
+    Target,
+)
 
 AMBER: Final = 0.7
 """From this share of the limit a wait is shown in amber: 3:30 of 5:00."""
 
 _UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 _SHORTEST_CURVE: Final = timedelta(hours=4)
+_NOT_FOR_THE_ROOM: Final = frozenset({AlertKind.SOURCE_SILENT, AlertKind.HEARTBEAT})
+"""A silent switch has its own banner, and a sign of life is for whoever waits for it."""
+
+
+def page_version() -> str:
+    """A mark of the page's own files: a screen that has older ones loads them anew, without anybody's hand."""
+    folder = Path(__file__).parent
+    files = sorted(file for part in ("static", "templates") for file in (folder / part).iterdir())
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
+
+
+_PAGE: Final = page_version()
 
 _encoder = msgspec.json.Encoder()
 
@@ -33,9 +59,10 @@ class BoardTarget(Struct, frozen=True, kw_only=True):
 
 
 class BoardHours(Struct, frozen=True, kw_only=True):
-    """`opening` and `date` are words, by language."""
+    """`opening` and `date` are words, by language. `open_queues` are open though the rest is closed."""
 
     open: bool
+    open_queues: tuple[str, ...]
     closes_at: datetime | None
     note: str
     opening: dict[str, str]
@@ -96,6 +123,16 @@ class BoardCurve(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     bars: tuple[BoardBar, ...]
 
 
+class BoardAlert(Struct, frozen=True, kw_only=True):
+    """One alert that stands, as the room may see it: no advice, no margin, and nobody's name. `words` by language."""
+
+    since: datetime
+    level: str
+    lost: bool
+    acknowledged: bool
+    words: dict[str, str]
+
+
 class BoardSource(Struct, frozen=True, kw_only=True):
     switch: str
     up: bool
@@ -105,11 +142,14 @@ class BoardSource(Struct, frozen=True, kw_only=True):
 
 
 class Board(Struct, frozen=True, kw_only=True):
-    """The wallboard's whole content at one moment."""
+    """The wallboard's whole content at one moment. `page` marks the files that draw it; `advice` is words by language,
+    None unless switched on.
+    """
 
     at: datetime
     rate: float
     version: str
+    page: str
     organisation: str
     zone: str
     target: BoardTarget
@@ -122,20 +162,23 @@ class Board(Struct, frozen=True, kw_only=True):
     sources: tuple[BoardSource, ...]
     several_switches: bool
     journal_up: bool
+    alerts: tuple[BoardAlert, ...]
+    advice: dict[str, str] | None
 
 
-def board_body(snapshot: Snapshot) -> bytes:
+def board_body(snapshot: Snapshot, *, show_advice: bool = False) -> bytes:
     """The JSON of one wallboard event."""
-    return _encoder.encode(board(snapshot))
+    return _encoder.encode(board(snapshot, show_advice=show_advice))
 
 
-def board(snapshot: Snapshot) -> Board:
+def board(snapshot: Snapshot, *, show_advice: bool = False) -> Board:
     target = snapshot.target
     month = snapshot.total.periods.get("month")
     return Board(
         at=snapshot.at.astimezone(UTC),
         rate=snapshot.rate,
         version=snapshot.version,
+        page=_PAGE,
         organisation=snapshot.organisation,
         zone=snapshot.time_zone,
         target=BoardTarget(
@@ -148,7 +191,7 @@ def board(snapshot: Snapshot) -> Board:
             since=target.since,
         ),
         hours=_hours(snapshot),
-        night=not snapshot.hours.open and not snapshot.total.waiting_count,
+        night=not _is_open_anywhere(snapshot) and not snapshot.total.waiting_count,
         total=_queue(snapshot.total, target),
         month=None if month is None else _period(month, target),
         queues=tuple(_queue(queue, target) for queue in snapshot.queues),
@@ -156,13 +199,32 @@ def board(snapshot: Snapshot) -> Board:
         sources=tuple(map(_source, snapshot.sources)),
         several_switches=len({source.switch for source in snapshot.sources}) > 1,
         journal_up=snapshot.journal.up,
+        alerts=tuple(_alerts(snapshot.alerts)),
+        advice={language: advice(snapshot, language) for language in texts.LANGUAGES} if show_advice else None,
     )
+
+
+def _is_open_anywhere(snapshot: Snapshot) -> bool:
+    return snapshot.hours.open or any(queue.open for queue in snapshot.queues)
+
+
+def _alerts(alerts: AlertsNow) -> Iterator[BoardAlert]:
+    for alert in alerts.open:
+        if alert.kind not in _NOT_FOR_THE_ROOM:
+            yield BoardAlert(
+                since=alert.at.astimezone(UTC),
+                level=alert.level.value,
+                lost=alert.kind is AlertKind.TARGET_OUT_OF_REACH,
+                acknowledged=alert.episode in alerts.acknowledged,
+                words={language: texts.alert_words(alert, language) for language in texts.LANGUAGES},
+            )
 
 
 def _hours(snapshot: Snapshot) -> BoardHours:
     hours, at, zone = snapshot.hours, snapshot.at, snapshot.time_zone
     return BoardHours(
         open=hours.open,
+        open_queues=() if hours.open else tuple(queue.label for queue in snapshot.queues if queue.open),
         closes_at=hours.closes_at,
         note=hours.note,
         opening={language: texts.opening(hours.opens_at, at, zone, language) for language in texts.LANGUAGES},

@@ -38,6 +38,7 @@ from queue_monitor.config.settings import (
     Schedule,
     Source,
     StoreSettings,
+    Wallboard,
     Weekday,
     WeekdayHours,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "SettingsOf",
     "Source",
     "StoreSettings",
+    "Wallboard",
     "Weekday",
     "WeekdayHours",
     "describe",
@@ -194,6 +196,7 @@ def _config(file: File, sources: list[Source]) -> Config:
         sources=tuple(sources),
         store=structs.replace(file.store, url=perhaps_secret(file.store.url)),
         http=file.http,
+        wallboard=file.wallboard,
         access=file.access,
         clock=structs.replace(file.clock, start=_in_zone(file.clock.start, ZoneInfo(file.organisation.time_zone))),
         alerts=_with_secrets(file.alerts),

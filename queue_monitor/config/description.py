@@ -34,6 +34,7 @@ def describe(config: Config) -> str:
         *(line for source in config.sources for line in _described_source(source)),
         f"store         {_for_people(perhaps_secret(config.store.url))}",
         f"wallboard     http://{_host_in_url(config.http.host)}:{config.http.port}",
+        *(["              with the margin and what would help"] if config.wallboard.advice else []),
         *(f"access        {access.name}: {access.role.value}" for access in config.access),
         *_described_alerts(config.alerts),
         f"clock         {_described_clock(config)}",

@@ -18,6 +18,7 @@ from queue_monitor.config.settings import (
     Organisation,
     QueueSettings,
     StoreSettings,
+    Wallboard,
     Weekday,
     WeekdayHours,
     require,
@@ -88,6 +89,7 @@ class File(Struct, frozen=True, kw_only=True):
     hours: HoursSection = HoursSection()
     store: StoreSettings = StoreSettings()
     http: Http = Http()
+    wallboard: Wallboard = Wallboard()
     access: tuple[AccessToken, ...] = ()
     clock: ClockSettings = ClockSettings()
     alerts: AlertsSettings = AlertsSettings()

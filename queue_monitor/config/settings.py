@@ -159,6 +159,12 @@ class Http(Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
 
 
+class Wallboard(Struct, frozen=True, kw_only=True):
+    """What the room sees besides the day. `advice`: the margin, and how many more agents would help."""
+
+    advice: bool = False
+
+
 class AccessToken(Struct, frozen=True, kw_only=True):
     """A screen, system or person who may come in. `queue-monitor token NAME ROLE` makes one."""
 
@@ -257,6 +263,7 @@ class Config(Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...]
     store: StoreSettings
     http: Http
+    wallboard: Wallboard
     access: tuple[AccessToken, ...]
     clock: ClockSettings
     alerts: AlertsSettings

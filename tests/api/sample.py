@@ -8,6 +8,13 @@ import anyio
 from msgspec.structs import replace
 
 from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertFigures,
+    AlertKind,
+    AlertLevel,
+    AlertReason,
+    AlertsNow,
     Bar,
     Counts,
     Coverage,
@@ -405,6 +412,43 @@ def night() -> Snapshot:
     return snapshot(at, [one], replace(one, name=""), hours=hours)
 
 
+def alert(
+    kind: AlertKind,
+    label: str = "Kundcenter",
+    *,
+    level: AlertLevel = AlertLevel.ALARM,
+    period: str = "now",
+    since: datetime | None = None,
+    change: AlertChange = AlertChange.RAISED,
+) -> Alert:
+    """One that stands. Its own title and text hold advice and margin, which are not for the room."""
+    return Alert(
+        episode=f"{kind.value}-{label}".replace(" ", "_"),
+        at=since or local(10, 31),
+        queue=label,
+        label=label,
+        kind=kind,
+        period=period,
+        level=level,
+        change=change,
+        reason=AlertReason.CHANCE_OF_MISSING,
+        figures=AlertFigures(limit_seconds=300),
+        title=f"Kl. 10.31 – {label}: hemlig rubrik.",
+        text="Två till i telefonkön fram till kl. 11.30 beräknas räcka.",
+    )
+
+
+def alerted() -> Snapshot:
+    """The rush, with what stands at the time: worst first, as the lifecycle sorts them."""
+    standing = (
+        alert(AlertKind.TARGET_AT_RISK, period="day"),
+        alert(AlertKind.LONG_WAIT, level=AlertLevel.WARNING, since=local(10, 40)),
+        alert(AlertKind.SURGE, "Bygglov", change=AlertChange.EASED),
+    )
+    seen = frozenset({standing[0].episode})
+    return replace(rush(), alerts=AlertsNow(open=standing, acknowledged=seen))
+
+
 def twenty(late: int = 2) -> Snapshot:
     """Twenty queues; in the last `late` of them somebody has waited past five minutes."""
     at = local(10, 42)
@@ -440,6 +484,18 @@ LOST_CALLS = (
     lost("Kundcenter", local(8, 3), 12.5, "abandoned_short"),
     lost("Bygglov", local(9, 14), 341.0, "abandoned_late"),
 )
+
+
+def all_at_once() -> Snapshot:
+    """The worst screenful: twenty queues, all late, alerts, a switch away and a journal that cannot be written."""
+    crowded = twenty(20)
+    away = source(crowded.at, up=False, switch="gamla", name="urn:kc:freeswitch:gamla", since=local(9, 58))
+    return replace(
+        crowded,
+        alerts=alerted().alerts,
+        sources=(source(crowded.at), away),
+        journal=JournalNow(up=False, pending=12, lag_seconds=40.0, error="away"),
+    )
 
 
 class FakeFigures:

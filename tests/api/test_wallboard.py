@@ -1,6 +1,7 @@
 """The page in a real Chromium: what it shows, when it says that it cannot know, and that everybody can read it."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -21,15 +22,19 @@ STATES: dict[str, Callable[[], Snapshot]] = {
     "no_calls": sample.no_calls,
     "calm": sample.calm,
     "rush": sample.rush,
+    "alerted": sample.alerted,
     "out_of_reach": sample.out_of_reach,
     "dead_source": sample.dead_source,
     "night": sample.night,
     "twenty": sample.twenty,
     "all_twenty_late": lambda: sample.twenty(20),
+    "all_at_once": sample.all_at_once,
 }
 WALL = (1920, 1080)
 SCREENS = {"wall": WALL, "4k": (3840, 2160), "small_wall": (1366, 768), "phone": (390, 844)}
 AA = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], "resultTypes": ["violations"]}
+
+MARKS = count()
 
 # Where text runs out of the screen, out of its box, or into other text.
 UNREADABLE = """() => {
@@ -123,6 +128,15 @@ def look(browser: Browser) -> Iterator[Look]:
 
 def shown(page: Page, place: str) -> str:
     return page.locator(place).inner_text().replace("\N{NO-BREAK SPACE}", " ").strip()
+
+
+def show(server: Server, page: Page, snapshot: Snapshot) -> None:
+    """Publish, and wait until the page draws it."""
+    mark = f"{snapshot.organisation} {next(MARKS)}"
+    server.show(replace(snapshot, organisation=mark))
+    expect(page.locator("#organisation")).to_have_text(mark)
+    server.show(snapshot)
+    expect(page.locator("#organisation")).to_have_text(snapshot.organisation)
 
 
 def fact(page: Page, name: str) -> str:
@@ -340,24 +354,27 @@ def test_one_queue_has_no_list_of_queues(look: Look) -> None:
         expect(look(server).locator("#queues")).to_be_hidden()
 
 
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("query", ["", "?theme=light"])
-def test_everybody_can_read_it(look: Look, server: Server, state: str, query: str) -> None:
-    server.show(STATES[state]())
-    page = look(server, query)
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_everybody_can_read_it(look: Look, server: Server, theme: str, language: str) -> None:
+    server.show(sample.calm())
+    page = look(server, f"?theme={theme}&lang={language}")
 
-    found = Axe().run(page, options=AA)
-
-    assert found.violations_count == 0, found.generate_report()
+    for state, made in STATES.items():
+        show(server, page, made())
+        found = Axe().run(page, options=AA)
+        assert found.violations_count == 0, f"{state}: {found.generate_report()}"
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("state", STATES)
-def test_no_text_is_cut_off_or_covered(look: Look, server: Server, state: str, screen: str) -> None:
-    server.show(STATES[state]())
-    page = look(server, size=SCREENS[screen])
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_no_text_is_cut_off_or_covered(look: Look, server: Server, language: str, screen: str) -> None:
+    server.show(sample.calm())
+    page = look(server, f"?lang={language}", size=SCREENS[screen])
 
-    assert page.evaluate(UNREADABLE) == []
+    for state, made in STATES.items():
+        show(server, page, made())
+        assert page.evaluate(UNREADABLE) == [], state
 
 
 def test_the_check_itself_finds_text_that_is_cut_off_or_covered(look: Look, server: Server) -> None:

@@ -287,6 +287,34 @@ function drawStanding() {
   }));
 }
 
+/** The worst that stands, and how many more; on the other side what would help, where that is switched on. */
+function drawStrips() {
+  const { alerts, advice, zone, total } = board;
+  const [worst, ...more] = alerts;
+  const told = advice?.[page.language] ?? "";
+  at("strips").hidden = !worst && !told;
+  put("advice", told);
+  for (const strip of at("strips").children) strip.classList.toggle("grey", stale || !total.trusted);
+  const wanted = JSON.stringify(alerts);
+  const strip = at("strip");
+  if (strip.dataset.shown === wanted) return;
+  strip.dataset.shown = wanted;
+  if (!worst) {
+    strip.replaceChildren();
+    return;
+  }
+  const mark = worst.lost ? "out_of_reach" : "at_risk";
+  const shape = sign(mark);
+  if (worst.lost || worst.level === "alarm") shape.classList.add(mark);
+  const beside = [worst.acknowledged && say("brief.acknowledged"), more.length && say("brief.more", { count: count(more.length) })];
+  strip.replaceChildren(
+    shape,
+    html("small", {}, clock(worst.since, zone)),
+    html("span", {}, worst.words[page.language]),
+    ...beside.filter(Boolean).map((words) => html("small", {}, words)),
+  );
+}
+
 // An estimate is said in whole minutes: more would claim more than is known.
 function roughly(seconds) {
   if (seconds < 15) return say("expected_at_once");
@@ -311,7 +339,7 @@ function drawCurve() {
   const { curve, zone, target } = board;
   const minutes = Math.round((curve?.step_seconds ?? 1800) / 60);
   put("curve-title", say("curve", { minutes }));
-  at("curve").classList.toggle("grey", stale);
+  at("curve").classList.toggle("grey", stale || !board.total.trusted);
   const place = at("drawing");
   const bars = curve?.bars ?? [];
   const nothing = bars.length ? [] : [html("p", { class: "nothing" }, say("curve_empty"))];
@@ -423,6 +451,20 @@ function room(columns) {
   return Math.max(1, Math.floor((rows.clientHeight + 1) / height)) * columns;
 }
 
+/** Places for queues, as many as it takes to show every late one: the curve gives way first, then what is beside. */
+function makeRoom(all, late) {
+  const lower = at("lower");
+  lower.classList.remove("crowded");
+  document.body.removeAttribute("data-packed");
+  let slots = room(1);
+  if (all <= slots || late < slots) return slots;
+  lower.classList.add("crowded");
+  slots = room(2);
+  if (late <= slots) return slots;
+  document.body.setAttribute("data-packed", "");
+  return room(3);
+}
+
 /** Which queues are on screen: all if they fit; else those past the limit always, and the rest a page at a time. */
 function drawQueues() {
   const { queues } = board;
@@ -431,16 +473,11 @@ function drawQueues() {
   lower.classList.toggle("several", several);
   at("queues").hidden = !several;
   if (!several) {
-    lower.classList.remove("crowded");
+    makeRoom(0, 0);
     return;
   }
   const late = queues.filter((queue) => urgency(waited(queue)) === "red").sort((a, b) => waited(b) - waited(a));
-  lower.classList.remove("crowded");
-  let slots = room(1);
-  if (queues.length > slots && late.length >= slots) {
-    lower.classList.add("crowded");
-    slots = room(2);
-  }
+  const slots = makeRoom(queues.length, late.length);
   let shown = queues;
   let pages = 1;
   let now = 0;
@@ -481,11 +518,23 @@ function fillRow(item, queue) {
   write(name.children[1], queue.name);
   write(name.children[2], status === "closed" ? say("queue_closed") : say(`status.${status}`));
   const staff = queue.staff.known ? [count(queue.staff.available), ` / ${count(queue.staff.staffed)}`] : [NONE, ""];
-  const over = urgency(milliseconds) === "red" && trusted;
-  const numbers = [count(queue.waiting), (over ? "! " : "") + wait(milliseconds === null ? null : milliseconds / 1000), percent(queue.day?.headline ?? null, board.target.ratio)];
-  numbers.forEach((text, n) => write(cells[n].lastElementChild, text));
+  write(cells[0].lastElementChild, count(queue.waiting));
+  fillWait(cells[1].lastElementChild, milliseconds, trusted ? urgency(milliseconds) : "");
+  write(cells[2].lastElementChild, percent(queue.day?.headline ?? null, board.target.ratio));
   const last = cells[3].lastElementChild;
   if (last.textContent !== staff.join("")) last.replaceChildren(staff[0], html("small", {}, staff[1]));
+}
+/** A wait; one that is long has a sign and words besides its colour. */
+function fillWait(pill, milliseconds, urgent) {
+  const text = wait(milliseconds === null ? null : milliseconds / 1000);
+  if (pill.dataset.urgent !== urgent) {
+    pill.dataset.urgent = urgent;
+    const key = { amber: "near_limit", red: "past_limit" }[urgent];
+    const words = key ? `${say(key, { limit: span(board.target.limit_seconds) })} ` : "";
+    const marks = key ? [sign(urgent === "red" ? "out_of_reach" : "at_risk"), html("span", { class: "words" }, words)] : [];
+    pill.replaceChildren(...marks, html("span", {}));
+  }
+  write(pill.lastElementChild, text);
 }
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -575,7 +624,7 @@ function draw() {
   at("night").hidden = !night;
   put("organisation", board.organisation);
   put("date", hours.date[page.language]);
-  put("hours", hours.open ? (hours.closes_at ? say("open_until", { clock: clock(hours.closes_at, board.zone) }) : "") : night ? "" : say("closed"));
+  put("hours", openness());
   put("note", hours.note);
   document.body.toggleAttribute("data-dead", board.sources.some((source) => !source.up) || !board.sources.length);
   document.body.toggleAttribute("data-stale", stale);
@@ -586,10 +635,20 @@ function draw() {
   } else {
     drawTiles();
     drawStanding();
+    drawStrips();
     drawQueues();
     drawCurve();
   }
   tick();
+}
+
+function openness() {
+  const { open, closes_at: closes, open_queues: queues } = board.hours;
+  if (open) return closes ? say("open_until", { clock: clock(closes, board.zone) }) : "";
+  if (board.night) return "";
+  if (!queues.length) return say("closed");
+  const more = queues.length > 2 ? ` ${say("brief.more", { count: count(queues.length - 2) })}` : "";
+  return say("open_in", { queues: queues.slice(0, 2).join(", ") + more });
 }
 
 function tick() {
@@ -617,9 +676,12 @@ function tick() {
   }
 }
 
+const drawnBy = ({ version, page: files }) => `${version} ${files}`;
+
 function hear(fresh) {
-  if (fresh.version !== page.board.version && sessionStorage.getItem("reloaded-for") !== fresh.version) {
-    sessionStorage.setItem("reloaded-for", fresh.version);
+  const made = drawnBy(fresh);
+  if (made !== drawnBy(page.board) && sessionStorage.getItem("reloaded-for") !== made) {
+    sessionStorage.setItem("reloaded-for", made);
     location.reload();
     return;
   }
@@ -631,17 +693,20 @@ function hear(fresh) {
 }
 
 // EventSource reconnects by itself, but not from everything: an error page or a proxy's silence ends it for good.
+// Each board waits a little differently, so that a roomful of them does not come back all at once.
 let stream = null;
 let triedAt = 0;
+let patience = RECONNECT_MS;
 function listen() {
   stream?.close();
   triedAt = performance.now();
+  patience = RECONNECT_MS * (1 + Math.random() / 10);
   stream = new EventSource("/api/v1/stream");
   stream.onmessage = (event) => hear(JSON.parse(event.data));
 }
 function watch() {
   const now = performance.now();
-  if (now - heardAt > RECONNECT_MS && now - triedAt > RECONNECT_MS) listen();
+  if (now - heardAt > patience && now - triedAt > patience) listen();
 }
 
 let drawnSize = "";
