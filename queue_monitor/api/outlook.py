@@ -1,4 +1,4 @@
-"""The forecast in words, for the board and the lead's page: the margin, and what would help. All of it is an estimate."""
+"""The forecast in words, for the board and the lead's page: margin and what would help. All of it is an estimate."""
 
 import math
 from collections.abc import Iterator
