@@ -11,7 +11,7 @@ from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
 from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake
-from queue_monitor.model import AlertsNow, Level, LostCall, Period, Snapshot
+from queue_monitor.model import AlertsNow, Disagreement, Level, LostCall, Period, Snapshot, TransferWaits
 from queue_monitor.ports import AlertHistory, AlertStore, Clock, Figures, Notifier
 
 
@@ -51,11 +51,19 @@ class AlertedFigures:
         async for _ in self._figures.changes():
             yield self.latest()
 
-    def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
+    def intervals(
+        self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
+    ) -> list[Period]:
         return self._figures.intervals(start, end, step, level, queue)
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return self._figures.lost_calls(start, end, queue)
+
+    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+        return self._figures.transfer_waits(start, end, queue)
+
+    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        return self._figures.disagreements(start, end)
 
 
 def settings_of(config: Config) -> AlertSettings:

@@ -123,6 +123,39 @@ class LostCall(Struct, frozen=True, kw_only=True):
     reached_later: bool | None = None
 
 
+class TransferWaits(Struct, frozen=True, kw_only=True):
+    """How long callers waited anew after they had been answered and passed on, by the queue that received them.
+
+    It never changes what was judged at the first answer. `waiting` of the `calls` wait still; waits are seconds, of
+    those whose wait is over and known.
+    """
+
+    queue: str
+    calls: int
+    answered: int
+    waiting: int
+    mean_seconds: float | None
+    longest_seconds: float | None
+
+
+class HoursDoubt(StrEnum):
+    """What the switch does that the calendar denies."""
+
+    ANSWERED_WHILE_CLOSED = "answered_while_closed"
+    REFUSED_WHILE_OPEN = "refused_while_open"
+
+
+class Disagreement(Struct, frozen=True, kw_only=True):
+    """Where switch and calendar differ, of one queue on one local day: how often, and from when to when."""
+
+    queue: str
+    day: date
+    doubt: HoursDoubt
+    calls: int
+    first: datetime
+    last: datetime
+
+
 class Level(StrEnum):
     """Contact: a person's call, counted once on its first queue (the headline). Visit: each stay in each queue."""
 

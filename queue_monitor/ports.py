@@ -8,7 +8,19 @@ from typing import Protocol
 from msgspec import Struct
 
 from queue_monitor.events import Event
-from queue_monitor.model import Alert, AlertBatch, HistoryRow, Level, LostCall, Notice, Period, RecordedAlert, Snapshot
+from queue_monitor.model import (
+    Alert,
+    AlertBatch,
+    Disagreement,
+    HistoryRow,
+    Level,
+    LostCall,
+    Notice,
+    Period,
+    RecordedAlert,
+    Snapshot,
+    TransferWaits,
+)
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
@@ -175,15 +187,23 @@ class Figures(Protocol):
     def changes(self) -> AsyncIterator[Snapshot]:
         """The newest snapshot at once, then each new one; a slow reader skips to the newest and never piles up."""
 
-    def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
-        """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial`, local time); a queue, or
-        None for all. Raises `ValueError` with words for a person when asked for the impossible.
+    def intervals(
+        self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
+    ) -> list[Period]:
+        """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial`, local time); of a queue,
+        of several together, or None for all. Raises `ValueError` with words for a person when asked for the impossible.
         """
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         """Callers whom nobody answered, in the order of entry, of a queue or of all; calls are held one by one from
         the snapshot's `calls_since` on, and earlier ones are not in the list. Raises `ValueError` as above.
         """
+
+    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+        """Waits of those passed on after an answer, by receiving queue, as far as calls are held one by one."""
+
+    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        """Where the switch and the calendar say different things about being open, by queue and day."""
 
 
 class AdapterError(Exception):

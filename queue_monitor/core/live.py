@@ -18,9 +18,11 @@ from queue_monitor.core.counted import Counted
 from queue_monitor.core.foresight import Foreseen, Foresight
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.lost import Callers, lost_calls
+from queue_monitor.core.opening_check import disagreements
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.sources import Sources
+from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.view import View, lies_in
 from queue_monitor.core.windows import Calendars, Windows
 from queue_monitor.events import (
@@ -34,6 +36,7 @@ from queue_monitor.events import (
 from queue_monitor.model import (
     Coverage,
     DefinitionId,
+    Disagreement,
     HistoryRow,
     Hours,
     JournalNow,
@@ -43,6 +46,7 @@ from queue_monitor.model import (
     Period,
     Snapshot,
     StatusReason,
+    TransferWaits,
 )
 
 LATE_AFTER: Final = timedelta(minutes=15)
@@ -257,16 +261,26 @@ class Live:
         return max(edges, default=None)
 
     def intervals(
-        self, now: datetime, start: datetime, end: datetime, step: str, level: Level, queue: str | None
+        self,
+        now: datetime,
+        start: datetime,
+        end: datetime,
+        step: str,
+        level: Level,
+        queue: str | tuple[str, ...] | None,
     ) -> list[Period]:
-        """Figures between two moments, cut by `step` in local time. Raises `ValueError` with words for a person."""
+        """Figures between two moments, cut by `step` in local time; of a queue, of several, or None for all.
+
+        Raises `ValueError` with words for a person.
+        """
         if step not in STEPS:
             raise ValueError(f"step: {step!r} is not one of {', '.join(STEPS)}")
         if end <= start:
             raise ValueError("to: must lie after from")
-        self._check_queue(queue)
+        scope = (queue,) if isinstance(queue, str) else queue
+        for name in scope or ():
+            self._check_queue(name)
         view = View(self, now, self.ledger.waiting(), [], set())
-        scope = None if queue is None else (queue,)
         bounds = list(cut(start, end, step, self.rules.calendar.zone))
         if len(bounds) > MOST_INTERVALS:
             raise ValueError(f"from, to: {len(bounds)} intervals asked for, at most {MOST_INTERVALS} are given")
@@ -281,6 +295,17 @@ class Live:
             raise ValueError("to: must lie after from")
         self._check_queue(queue)
         return lost_calls(self.ledger, self.windows, self.callers, max(start, self.calls_since or start), end, queue)
+
+    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+        """Waits after a transfer, by receiving queue; none from before `calls_since`. Raises `ValueError`."""
+        self._check_queue(queue)
+        return transfer_waits(self.ledger.stories(), max(start, self.calls_since or start), end, queue)
+
+    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        """Where the switch and the calendar say different things about being open; of calls still held one by one."""
+        visits = (v for v in self.ledger.visits() if v.entered_at is not None and start <= v.entered_at < end)
+        refusals = (refusal for refusal in self.ledger.refusals() if start <= refusal.at < end)
+        return disagreements(self.calendars.of, visits, refusals)
 
     def _check_queue(self, queue: str | None) -> None:
         if queue is not None and queue.casefold() not in self._queue_names:

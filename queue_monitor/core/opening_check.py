@@ -2,35 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Final
-
-from msgspec import Struct
 
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.events import RefusalReason
-from queue_monitor.model import Outcome, Refusal, Visit
+from queue_monitor.model import Disagreement, HoursDoubt, Outcome, Refusal, Visit
 
 GRACE: Final = timedelta(minutes=2)
 """So close to opening and closing, clocks may differ and a last call be taken."""
-
-
-class HoursDoubt(StrEnum):
-    """What the switch does that the calendar denies."""
-
-    ANSWERED_WHILE_CLOSED = "answered_while_closed"
-    REFUSED_WHILE_OPEN = "refused_while_open"
-
-
-class Disagreement(Struct, frozen=True, kw_only=True):
-    """One queue on one local day: what was seen, how often, and from when to when."""
-
-    queue: str
-    day: date
-    doubt: HoursDoubt
-    calls: int
-    first: datetime
-    last: datetime
 
 
 def disagreements(

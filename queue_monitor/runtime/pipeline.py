@@ -19,7 +19,7 @@ from queue_monitor.core.foresight import Foreseen, Foresight, Learned, Question,
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
 from queue_monitor.events import Event, SourceClock
-from queue_monitor.model import HistoryRow, JournalNow, Level, LostCall, Period, Snapshot
+from queue_monitor.model import Disagreement, HistoryRow, JournalNow, Level, LostCall, Period, Snapshot, TransferWaits
 from queue_monitor.ports import Clock, Delivery, Receipt, Rejected, Store, StoreError
 from queue_monitor.runtime.spill import Spill
 
@@ -169,11 +169,19 @@ class Pipeline:
         finally:
             self._watchers.discard(changed)
 
-    def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
+    def intervals(
+        self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
+    ) -> list[Period]:
         return self._live.intervals(self._clock.now(), start, end, step, level, queue)
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return self._live.lost_calls(start, end, queue)
+
+    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+        return self._live.transfer_waits(start, end, queue)
+
+    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        return self._live.disagreements(start, end)
 
     def publish(self) -> Snapshot:
         """Work out the figures as they are now and show them."""

@@ -18,6 +18,7 @@ from queue_monitor.model import (
     Bar,
     Counts,
     Coverage,
+    Disagreement,
     Hours,
     JournalNow,
     Level,
@@ -31,6 +32,7 @@ from queue_monitor.model import (
     Status,
     StatusReason,
     Target,
+    TransferWaits,
     Verdict,
     WaitBuckets,
     WaitFigures,
@@ -504,7 +506,7 @@ class FakeFigures:
     def __init__(self, first: Snapshot) -> None:
         self._latest = first
         self._news: list[anyio.Event] = []
-        self.asked: list[tuple[datetime, datetime, str, Level, str | None]] = []
+        self.asked: list[tuple[datetime, datetime, str, Level, str | tuple[str, ...] | None]] = []
 
     def latest(self) -> Snapshot:
         return self._latest
@@ -526,7 +528,9 @@ class FakeFigures:
             seen = self._latest
             yield seen
 
-    def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: str | None) -> list[Period]:
+    def intervals(
+        self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
+    ) -> list[Period]:
         self.asked.append((start, end, step, level, queue))
         if end - start > timedelta(days=4000):
             raise ValueError("Så långt tillbaka finns inga siffror.")
@@ -534,3 +538,9 @@ class FakeFigures:
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return [call for call in LOST_CALLS if queue in (None, call.queue)]
+
+    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+        return []
+
+    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        return []

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from queue_monitor.core.opening_check import Disagreement, HoursDoubt, disagreements
+from queue_monitor.core.opening_check import disagreements
+from queue_monitor.model import Disagreement, HoursDoubt
 from tests.scenario import TEN, Scenario, office_hours
 
 
