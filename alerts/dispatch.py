@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
-from alerts.lifecycle import NotifyReason
+from alerts.telling import NotifyReason
 from queue_monitor.model import (
     Acknowledgement,
     Alert,

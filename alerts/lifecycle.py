@@ -1,61 +1,27 @@
-"""An alert over time: one episode from its raising to its end, and whether people must be told of a change.
+"""An alert over time: one episode from its raising to its end.
 
-Pure: the state and the readings of a moment in, the next state and what changed out. The state is written to the
-store with what it made people hear, so that a restart says nothing twice and forgets nothing.
+Pure: the state and the readings of a moment in, the next state and what changed out; whether people hear of a change
+is decided in `telling`.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
-import msgspec
 from msgspec import Struct, structs
 
-from alerts.rules import DAY, DEFAULTS, MONTH, AlertSettings, Reading
-from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason
+from alerts.episodes import SEVERITY, Episode, Key, Past, State, matter
+from alerts.rules import DEFAULTS, MONTH, AlertSettings, Reading
+from alerts.telling import tell
+from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
 
-TELL_AGAIN: Final = timedelta(minutes=30)
-"""An episode that eases and grows worse again is not told of more often than this."""
+LOST_AFTER: Final = timedelta(minutes=3)
+"""A day is given up when this long nobody could have saved it: what would help is an estimate, and it wavers."""
 
-_SEVERITY: Final = {AlertLevel.WARNING: 1, AlertLevel.ALARM: 2}
-
-
-class NotifyReason(StrEnum):
-    """Why people are told of a change, or why not."""
-
-    ALARM = "alarm"
-    OUT_OF_REACH = "out_of_reach"
-    WORSE_AGAIN = "worse_again"
-    TOOK_OVER = "took_over"
-    EASED = "eased"
-    OVER = "over"
-    DAY_ENDED = "day_ended"
-    SCREEN_ONLY = "screen_only"
-    NEVER_TOLD = "never_told"
-    TOLD_LATELY = "told_lately"
-    KNOWN = "known"
-    COVERED = "covered"
-    CLOSED = "closed"
-    TOO_OLD = "too_old"
-
-    @property
-    def notifies(self) -> bool:
-        return self in _NOTIFYING
-
-
-_NOTIFYING: Final = frozenset(
-    {
-        NotifyReason.ALARM,
-        NotifyReason.OUT_OF_REACH,
-        NotifyReason.WORSE_AGAIN,
-        NotifyReason.TOOK_OVER,
-        NotifyReason.EASED,
-        NotifyReason.OVER,
-        NotifyReason.DAY_ENDED,
-    }
-)
+LONGEST_EASING: Final = timedelta(hours=2)
+DAY_LASTS: Final = timedelta(hours=25)
+MONTH_LASTS: Final = timedelta(days=32)
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -80,61 +46,6 @@ class Policy(Struct, frozen=True, kw_only=True):
     def eases_under(self, level: AlertLevel) -> float:
         at = self.alarm_at if level is AlertLevel.ALARM else self.warning_at
         return self.ease_share * (at if at is not None else self.ends_under)
-
-
-class Episode(Struct, frozen=True, kw_only=True):
-    """One matter from when it is first seen. `raised` is false while it must still stand for a while.
-
-    `low_since`: since when it has been low enough to ease. `told_at`: when people were last told how bad
-    it is; None never. `heard`: the last that they heard.
-    `owed`: an alarm that people were not told of yet, because they just were or a worse one of the queue says it.
-    """
-
-    id: str
-    kind: AlertKind
-    queue: str
-    label: str
-    period: str
-    period_start: datetime
-    since: datetime
-    level: AlertLevel
-    reason: AlertReason
-    figures: AlertFigures
-    raised: bool = False
-    eased: bool = False
-    low_since: datetime | None = None
-    told_at: datetime | None = None
-    heard: AlertChange | None = None
-    owed: bool = False
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return matter(self.kind), self.queue, self.period
-
-
-class State(Struct, frozen=True):
-    """Every episode that is not over."""
-
-    episodes: tuple[Episode, ...] = ()
-
-    def encode(self) -> bytes:
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def decode(cls, raw: bytes) -> "State":
-        """Raises `msgspec.DecodeError` on what is no state."""
-        return msgspec.json.decode(raw, type=cls)
-
-    @property
-    def open(self) -> tuple[Episode, ...]:
-        """Those that have been raised, alarms first, the oldest first."""
-        raised = (episode for episode in self.episodes if episode.raised)
-        return tuple(sorted(raised, key=lambda e: (-_SEVERITY[e.level], e.eased, e.since, e.key)))
-
-
-def matter(kind: AlertKind) -> str:
-    """What an alert is about: the target at risk and the target lost are one matter."""
-    return "target" if kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH) else kind.value
 
 
 def policy(reading: Reading, settings: AlertSettings) -> Policy:
@@ -174,116 +85,93 @@ def policy(reading: Reading, settings: AlertSettings) -> Policy:
 
 
 def advance(
-    state: State, readings: Iterable[Reading], now: datetime, settings: AlertSettings = DEFAULTS
+    state: State,
+    readings: Iterable[Reading],
+    now: datetime,
+    settings: AlertSettings = DEFAULTS,
+    scopes: Sequence[str] = (),
 ) -> tuple[State, tuple[Alert, ...]]:
     """The next state, and what changed, each with the reason why people are told of it or not.
 
-    An episode of which nothing is read stays as it was: where nothing can be seen, nothing has ended.
+    An episode of which nothing is read stays as it was: where nothing can be seen, nothing has ended; but for a day
+    that has passed. `scopes`, where given, are the queues and pools there are now: a queue that has become part of a
+    pool takes its episodes along.
     """
-    episodes = {episode.key: episode for episode in state.episodes}
-    changes: list[tuple[Episode, AlertChange]] = []
-    for reading in sorted(readings, key=lambda r: r.kind not in _FIRST):
+    episodes, changes = _placed(state, scopes)
+    past = {each.key: each for each in state.past}
+    for reading in sorted(readings, key=_order):
         key = matter(reading.kind), reading.queue, reading.period
         before = episodes.pop(key, None)
         if before is not None and before.period_start < reading.period_start:
-            if before.raised:
-                ended = structs.replace(before, reason=AlertReason.ITS_DAY_HAS_PASSED)
-                changes.append((ended, AlertChange.CLEARED))
+            changes += _passed(before)
             before = None
-        after, change = _step(before, reading, policy(reading, settings), now)
+        earlier = past.get(key)
+        times = earlier.times if earlier and earlier.period_start == reading.period_start else 0
+        after, change = _step(before, reading, policy(reading, settings), now, times)
         if after is not None and change is not AlertChange.CLEARED:
             episodes[key] = after
         if after is not None and change is not None:
             changes.append((after, change))
-    return _told(episodes, changes, now)
-
-
-_FIRST: Final = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH)
-
-
-def _told(
-    episodes: dict[tuple[str, str, str], Episode], changes: list[tuple[Episode, AlertChange]], now: datetime
-) -> tuple[State, tuple[Alert, ...]]:
-    """Decide for each change whether people hear of it, and remember that they did."""
-    alerts = []
-    changed = {episode.key for episode, _ in changes}
-    changes += [
-        (episode, AlertChange.UPDATED)
-        for episode in episodes.values()
-        if episode.owed
-        and episode.key not in changed
-        and should_notify(episode, AlertChange.UPDATED, now, _is_covered(episode, episodes)).notifies
-    ]
+    for key, episode in list(episodes.items()):
+        if now - episode.period_start > (MONTH_LASTS if episode.period == MONTH else DAY_LASTS):
+            changes += _passed(episodes.pop(key))
+    alerts = tell(episodes, changes, now)
     for episode, change in changes:
-        why = should_notify(episode, change, now, _is_covered(episode, episodes))
-        alerts.append(_alert(episode, change, now, why))
-        if episodes.get(episode.key) is episode:
-            told_at = now if why.notifies and change is not AlertChange.EASED else episode.told_at
-            heard = change if why.notifies else episode.heard
-            owed = why in (NotifyReason.COVERED, NotifyReason.TOLD_LATELY)
-            episodes[episode.key] = structs.replace(episode, told_at=told_at, heard=heard, owed=owed)
-    return State(tuple(episodes.values())), tuple(alerts)
+        if change is AlertChange.CLEARED and episode.times:
+            past[episode.key] = Past(episode.key, episode.period_start, episode.times)
+    kept = tuple(each for each in past.values() if now - each.period_start <= MONTH_LASTS)
+    return State(tuple(episodes.values()), kept), tuple(alerts)
 
 
-def should_notify(episode: Episode, change: AlertChange, now: datetime, covered: bool) -> NotifyReason:
-    """Whether people must be told of a change, and why or why not. `episode` is as it stands after the change."""
-    told = episode.told_at is not None
-    if change is AlertChange.CLEARED:
-        return _on_clearing(episode, told)
-    if change is AlertChange.EASED:
-        known = NotifyReason.KNOWN if episode.heard is AlertChange.EASED else NotifyReason.EASED
-        return known if told else NotifyReason.NEVER_TOLD
-    if episode.level is AlertLevel.WARNING:
-        return NotifyReason.SCREEN_ONLY
-    if covered:
-        return NotifyReason.COVERED
-    if episode.kind is AlertKind.TARGET_OUT_OF_REACH:
-        return NotifyReason.OUT_OF_REACH
-    if episode.told_at is None:
-        return NotifyReason.TOOK_OVER if episode.owed else NotifyReason.ALARM
-    return NotifyReason.WORSE_AGAIN if now - episode.told_at >= TELL_AGAIN else NotifyReason.TOLD_LATELY
+def _order(reading: Reading) -> int:
+    """What speaks for others comes before them."""
+    return {AlertKind.SURGE: 0, AlertKind.TARGET_AT_RISK: 1, AlertKind.TARGET_OUT_OF_REACH: 1}.get(reading.kind, 2)
 
 
-def _on_clearing(episode: Episode, told: bool) -> NotifyReason:
-    """Who never heard of it need not hear that it is over; an end of yesterday's is no news today."""
-    if episode.reason is AlertReason.ITS_DAY_HAS_PASSED:
-        return NotifyReason.TOO_OLD
-    if not told:
-        return NotifyReason.NEVER_TOLD
-    if episode.reason is AlertReason.DAY_ENDED:
-        return NotifyReason.DAY_ENDED if matter(episode.kind) == "target" else NotifyReason.CLOSED
-    return NotifyReason.OVER
+def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:
+    ended = structs.replace(episode, reason=AlertReason.ITS_DAY_HAS_PASSED)
+    return [(ended, AlertChange.CLEARED)] if episode.raised else []
 
 
-def _is_covered(episode: Episode, episodes: Mapping[tuple[str, str, str], Episode]) -> bool:
-    """While people know that the day is at risk, a long wait or a surge in that queue says the same again.
+def _placed(state: State, scopes: Sequence[str]) -> tuple[dict[Key, Episode], list[tuple[Episode, AlertChange]]]:
+    """The episodes by the queues and pools there are now; of two that become one, the graver goes on."""
+    episodes: dict[Key, Episode] = {}
+    changes: list[tuple[Episode, AlertChange]] = []
+    for episode in sorted(state.episodes, key=lambda e: (e.told_at is None, -SEVERITY[e.level], e.since)):
+        moved = structs.replace(episode, queue=_scope_of(episode.queue, scopes))
+        if moved.key not in episodes:
+            episodes[moved.key] = moved
+        elif episode.raised:
+            changes.append((structs.replace(episode, reason=AlertReason.JOINED), AlertChange.CLEARED))
+    return episodes, changes
 
-    Once the day is lost nothing covers it: then the long waits are what can still be helped.
-    """
-    if episode.kind not in (AlertKind.LONG_WAIT, AlertKind.SURGE):
-        return False
-    day = episodes.get(("target", episode.queue, DAY))
-    return day is not None and day.raised and day.kind is AlertKind.TARGET_AT_RISK and _is_alarm(day)
 
-
-def _is_alarm(episode: Episode) -> bool:
-    return episode.level is AlertLevel.ALARM
+def _scope_of(queue: str, scopes: Sequence[str]) -> str:
+    """The scope that has most of a queue's or pool's queues; itself when there is none."""
+    if not queue or not scopes or queue in scopes:
+        return queue
+    queues = set(queue.split(" + "))
+    best = max(scopes, key=lambda scope: len(queues & set(scope.split(" + "))))
+    return best if queues & set(best.split(" + ")) else queue
 
 
 def _step(
-    before: Episode | None, reading: Reading, rule: Policy, now: datetime
+    before: Episode | None, reading: Reading, rule: Policy, now: datetime, times: int
 ) -> tuple[Episode | None, AlertChange | None]:
-    """One matter's next episode and what changed. (None, None): nothing is the matter."""
+    """One matter's next episode and what changed. (None, None): nothing is the matter. `times`: how often people were
+    told of earlier ones in this period.
+    """
     level = rule.level(reading.value)
     if level is AlertLevel.ALARM and reading.at_most_warning:
         level = AlertLevel.WARNING if rule.warning_at is not None else None
     if before is None:
         if level is None or not reading.may_raise or reading.day_over:
             return None, None
-        before = _begun(reading, level, now)
+        before = _begun(reading, level, now, times)
     if reading.day_over:
         ended = _read(before, reading, reason=AlertReason.DAY_ENDED)
         return (ended, AlertChange.CLEARED) if before.raised else (None, None)
+    before, reading = _unless_lost(before, reading, now)
     if not before.raised:
         return _raise(before, reading, rule, level, now)
     if before.kind is AlertKind.TARGET_OUT_OF_REACH:
@@ -294,11 +182,30 @@ def _step(
     return _lower(before, reading, rule, now)
 
 
-def _begun(reading: Reading, level: AlertLevel, now: datetime) -> Episode:
+def _unless_lost(before: Episode, reading: Reading, now: datetime) -> tuple[Episode, Reading]:
+    """A day that nobody could save now is at risk until that has stood for a while."""
+    if before.kind is AlertKind.TARGET_OUT_OF_REACH:
+        return before, reading
+    if reading.kind is not AlertKind.TARGET_OUT_OF_REACH:
+        return structs.replace(before, lost_since=None), reading
+    lost_since = before.lost_since or now
+    if now - lost_since >= LOST_AFTER:
+        return before, reading
+    at_risk = structs.replace(reading, kind=AlertKind.TARGET_AT_RISK, reason=AlertReason.CHANCE_OF_MISSING)
+    return structs.replace(before, lost_since=lost_since), at_risk
+
+
+def _ease_after(episode: Episode, rule: Policy) -> timedelta:
+    """Doubled each time that people have been told anew: what comes and goes is said to be over less readily."""
+    again = min(max(0, episode.times - 1), 8)
+    return min(rule.ease_after * (1 << again), max(rule.ease_after, LONGEST_EASING))
+
+
+def _begun(reading: Reading, level: AlertLevel, now: datetime, times: int) -> Episode:
     named = f"{matter(reading.kind)} {reading.queue} {reading.period} {now.isoformat()}"
     return Episode(
         id=hashlib.sha256(named.encode()).hexdigest()[:16],
-        kind=reading.kind,
+        kind=AlertKind.TARGET_AT_RISK if reading.kind is AlertKind.TARGET_OUT_OF_REACH else reading.kind,
         queue=reading.queue,
         label=reading.label,
         period=reading.period,
@@ -307,6 +214,7 @@ def _begun(reading: Reading, level: AlertLevel, now: datetime) -> Episode:
         level=level,
         reason=reading.reason,
         figures=reading.figures,
+        times=times,
     )
 
 
@@ -326,7 +234,7 @@ def _lost(before: Episode, reading: Reading, rule: Policy, now: datetime) -> tup
     if reading.value >= rule.ends_under:
         return _read(before, reading, reason=before.reason, low_since=None), None
     low_since = before.low_since or now
-    if now - low_since < rule.ease_after:
+    if now - low_since < _ease_after(before, rule):
         return _read(before, reading, reason=before.reason, low_since=low_since), None
     return _read(before, reading, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
 
@@ -334,7 +242,7 @@ def _lost(before: Episode, reading: Reading, rule: Policy, now: datetime) -> tup
 def _is_worse(before: Episode, reading: Reading, level: AlertLevel) -> bool:
     if reading.kind is AlertKind.TARGET_OUT_OF_REACH:
         return True
-    if _SEVERITY[level] > _SEVERITY[before.level]:
+    if SEVERITY[level] > SEVERITY[before.level]:
         return True
     return before.eased and level is before.level
 
@@ -348,7 +256,7 @@ def _lower(before: Episode, reading: Reading, rule: Policy, now: datetime) -> tu
     if reading.value >= rule.eases_under(before.level):
         return _read(before, reading, low_since=None), None
     low_since = before.low_since or now
-    if now - low_since < rule.ease_after:
+    if now - low_since < _ease_after(before, rule):
         return _read(before, reading, low_since=low_since), None
     if reading.value < rule.ends_under:
         return _read(before, reading, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
@@ -359,26 +267,3 @@ def _read(before: Episode, reading: Reading, **changed: object) -> Episode:
     """The episode with what is read now."""
     now = {"label": reading.label, "figures": reading.figures, "reason": reading.reason}
     return structs.replace(before, **{**now, **changed})
-
-
-def _alert(episode: Episode, change: AlertChange, now: datetime, why: NotifyReason) -> Alert:
-    return Alert(
-        episode=episode.id,
-        at=now,
-        queue=episode.queue,
-        label=episode.label,
-        kind=episode.kind,
-        period=episode.period,
-        level=episode.level,
-        change=change,
-        reason=episode.reason,
-        figures=episode.figures,
-        notified=why.value,
-    )
-
-
-def as_alert(episode: Episode, now: datetime) -> Alert:
-    """An open episode as it stands, for the screens."""
-    change = AlertChange.EASED if episode.eased else AlertChange.RAISED
-    why = NotifyReason.ALARM if episode.told_at else NotifyReason.SCREEN_ONLY
-    return structs.replace(_alert(episode, change, now, why), at=episode.since)

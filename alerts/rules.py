@@ -143,8 +143,9 @@ def _queue(
     for period, risk in ((DAY, queue.risk), (MONTH, queue.month_risk)):
         if risk is not None:
             yield _target(snapshot, queue, settings, period, risk, over)
-        elif over and period == DAY:
-            yield reading(AlertKind.TARGET_AT_RISK, DAY, 0.0, AlertReason.DAY_ENDED, may_raise=False)
+        elif over and (period == DAY or _month_is_over(snapshot, queue)):
+            ended = AlertReason.DAY_ENDED
+            yield reading(AlertKind.TARGET_AT_RISK, period, 0.0, ended, may_raise=False, day_over=True)
     oldest = (queue.oldest_wait_ms or 0) / 1000
     yield reading(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG)
     unstaffed = queue.staff.known and not queue.staff.staffed and bool(queue.waiting_count)
@@ -158,6 +159,12 @@ def _queue(
         factor = arrived / expected if arrived >= settings.surge_least_calls else 0.0
         figures = _figures(snapshot, queue, NOW, settings, arrived=arrived, factor=arrived / expected)
         yield reading(AlertKind.SURGE, NOW, factor, AlertReason.MANY_AT_ONCE, figures=figures)
+
+
+def _month_is_over(snapshot: Snapshot, queue: QueueNow) -> bool:
+    """Whether it does not open again in this month."""
+    opens = snapshot.hours.opens_at
+    return opens is not None and opens >= queue.periods[MONTH].end
 
 
 def _target(

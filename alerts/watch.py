@@ -13,9 +13,11 @@ import msgspec
 from msgspec import structs
 
 from alerts.dispatch import Dispatcher
-from alerts.lifecycle import NotifyReason, State, advance, as_alert
+from alerts.episodes import State
+from alerts.lifecycle import advance
 from alerts.message import Message
-from alerts.rules import AlertSettings, read
+from alerts.rules import AlertSettings, read, scopes
+from alerts.telling import NotifyReason, standing
 from queue_monitor.model import (
     Alert,
     AlertBatch,
@@ -46,7 +48,8 @@ class Watch:
     def look(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """What changed since the last look, in words."""
         readings = read(snapshot, self._settings)
-        self.state, changed = advance(self.state, readings, snapshot.at, self._settings)
+        names = [scope.name for scope in scopes(snapshot)]
+        self.state, changed = advance(self.state, readings, snapshot.at, self._settings, names)
         return tuple(self.worded(alert, snapshot.time_zone) for alert in changed)
 
     def worded(self, alert: Alert, zone: str) -> Alert:
@@ -55,8 +58,7 @@ class Watch:
 
     def open(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """The alerts that stand, worst first, with the text that fits now."""
-        alerts = (as_alert(episode, snapshot.at) for episode in self.state.open)
-        return tuple(self.worded(alert, snapshot.time_zone) for alert in alerts)
+        return tuple(self.worded(standing(episode), snapshot.time_zone) for episode in self.state.open)
 
 
 class AlertRound:

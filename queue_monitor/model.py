@@ -565,6 +565,7 @@ class AlertReason(StrEnum):
     ALIVE = "alive"
     AS_USUAL = "as_usual"
     DAY_ENDED = "day_ended"
+    JOINED = "joined"
     ITS_DAY_HAS_PASSED = "its_day_has_passed"
 
 
@@ -593,7 +594,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
 
     `share`: the headline of the period so far. `margin`: misses that still fit within the target. `refused` of
     `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
-    the trouble began.
+    the trouble began. `also`: what else is wrong in that queue, told together with a surge.
     """
 
     share: float | None = None
@@ -610,6 +611,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     factor: float | None = None
     limit_seconds: int | None = None
     since: datetime | None = None
+    also: tuple[AlertKind, ...] = ()
 
 
 class Alert(Struct, frozen=True, kw_only=True):

@@ -3,11 +3,17 @@
 from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
-from alerts.lifecycle import NotifyReason, State, advance
-from alerts.rules import AlertSettings, read
-from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Snapshot, StatusReason
-from tests.alerts.moments import CLOSES, at, risk, snapshot
+import pytest
+from msgspec import structs
+
+from alerts.episodes import State
+from alerts.lifecycle import advance
+from alerts.rules import AlertSettings, read, scopes
+from alerts.telling import NotifyReason
+from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Counts, Snapshot, StatusReason
+from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
 
 
 class Watched:
@@ -18,7 +24,8 @@ class Watched:
         self.said: list[Alert] = []
 
     def see(self, moment: Snapshot) -> list[Alert]:
-        self.state, changed = advance(self.state, read(moment), moment.at)
+        names = [scope.name for scope in scopes(moment)]
+        self.state, changed = advance(self.state, read(moment), moment.at, scopes=names)
         self.said += changed
         return list(changed)
 
@@ -37,6 +44,12 @@ class Watched:
     @property
     def story(self) -> list[tuple[str, str, str]]:
         return [(alert.change.value, alert.level.value, alert.notified) for alert in self.said]
+
+    @property
+    def heard(self) -> list[tuple[str, str, str]]:
+        """What people are sent."""
+        told = (alert for alert in self.said if NotifyReason(alert.notified).notifies)
+        return [(alert.kind.value, alert.change.value, alert.notified) for alert in told]
 
     def restarted(self) -> "Watched":
         again = Watched()
@@ -88,6 +101,26 @@ def test_easing_and_growing_worse_all_day_never_has_two_open_messages_of_one_epi
     worse = [alert.at for alert in told if alert.change is AlertChange.UPDATED]
     assert worse
     assert all(later - sooner >= timedelta(minutes=30) for sooner, later in pairwise(worse))
+
+
+@pytest.mark.parametrize("low", [0.1, 0.5])
+@pytest.mark.parametrize("minutes", [1, 16, 17, 31, 61])
+def test_a_thousand_flapping_minutes_are_a_few_messages_whatever_their_pace(minutes: int, low: float):
+    """At risk for two minutes, then not for so many: over and over, on two days of 500 minutes."""
+    counts, open_messages = [], 0
+    for when in (0, 24 * 60):
+        day = Watched()
+        for minute in range(20, 520):
+            flaps = minute % (minutes + 2) < 2
+            before = len(day.heard)
+            day.see(snapshot(at(when + minute), risk=risk(0.97 if flaps else low)))
+            for _, change, _ in day.heard[before:]:
+                open_messages += {"raised": 1, "cleared": -1}.get(change, 0)
+                assert open_messages in (0, 1)
+        open_messages = 0
+        counts.append(len(day.heard))
+
+    assert max(counts) <= 9
 
 
 def test_what_was_told_lately_and_stays_worse_is_told_when_half_an_hour_has_passed():
@@ -158,7 +191,8 @@ def test_while_people_know_that_the_day_is_at_risk_a_long_wait_is_not_told_again
 
 def test_once_the_day_is_lost_the_long_wait_takes_over():
     day = Watched().chances(60, 0.97).waits(61, 700, 720, chance=0.97)
-    day.see(snapshot(at(64), waits=(730,), risk=risk(0.99, reachable=False)))
+    for minute in range(63, 67):
+        day.see(snapshot(at(minute), waits=(730,), risk=risk(0.99, reachable=False)))
 
     last = [alert for alert in day.said if NotifyReason(alert.notified).notifies][-1]
     assert (last.kind, last.notified) == (AlertKind.LONG_WAIT, "took_over")
@@ -204,3 +238,142 @@ def test_the_month_is_told_of_at_a_lower_chance_and_does_not_end_with_the_day():
 
     assert day.story == [("raised", "alarm", "alarm")]
     assert day.said[0].period == "month"
+
+
+def test_the_month_ends_with_its_result_when_its_last_day_closes():
+    day = Watched()
+    day.see(snapshot(at(60), month_risk=risk(0.75)))
+    last = snapshot(CLOSES)
+    opens = last.total.periods["month"].end + timedelta(hours=8)
+    day.see(structs.replace(last, hours=structs.replace(last.hours, opens_at=opens)))
+
+    assert [(alert.period, alert.notified) for alert in day.said] == [("month", "alarm"), ("month", "day_ended")]
+
+
+def test_the_month_is_not_told_of_twice_a_day():
+    day = Watched()
+    for minute, chance in enumerate([0.75, *[0.4] * 20, *[0.75] * 200]):
+        day.see(snapshot(at(60 + minute), month_risk=risk(chance)))
+
+    assert [change for _, change, _ in day.heard] == ["raised", "eased"]
+
+
+def test_nobody_is_sent_an_alarm_that_nobody_can_act_on():
+    nobody = risk(0.99, reachable=False, agents_for_day=None, agents_for_queue=None)
+    day = Watched()
+    for minute in range(60, 120):
+        day.see(snapshot(at(minute), risk=nobody))
+    day.see(snapshot(CLOSES))
+
+    assert day.heard == []
+    assert [(alert.kind.value, alert.notified) for alert in day.said] == [
+        ("target_at_risk", "nobody_can_help"),
+        ("target_out_of_reach", "nobody_can_help"),
+        ("target_out_of_reach", "never_told"),
+    ]
+
+
+def test_a_lost_day_of_which_nobody_knew_is_told_when_the_queue_can_still_be_helped():
+    day = Watched().chances(60, *[0.99] * 10, reachable=False)
+
+    assert day.heard == [("target_out_of_reach", "updated", "out_of_reach")]
+
+
+def test_a_day_is_not_given_up_because_one_look_found_nobody_who_could_save_it():
+    day = Watched()
+    for minute in range(60, 90):
+        day.see(snapshot(at(minute), risk=risk(0.97, reachable=minute % 3 > 0)))
+
+    assert {alert.kind for alert in day.said} == {AlertKind.TARGET_AT_RISK}
+    assert len(day.heard) == 1
+
+
+def test_help_that_turns_up_makes_an_alarm_of_what_nobody_was_told():
+    day = Watched().chances(60, 0.97, 0.97, reachable=False).chances(62, 0.97)
+
+    assert day.heard == [("target_at_risk", "updated", "took_over")]
+
+
+def test_a_long_wait_is_told_when_the_day_has_eased():
+    day = Watched().chances(60, 0.97, *[0.5] * 16).waits(77, 650, chance=0.5)
+
+    assert day.heard[-1] == ("long_wait", "raised", "alarm")
+
+
+class Rush(Watched):
+    """Three times the usual calls, and what goes wrong with them, a minute at a time."""
+
+    def at(self, minute: float, factor: float = 4.0, **more: Any) -> "Rush":
+        quarter = Counts(answered_in_time=round(12 * factor))
+        self.see(snapshot(at(minute), quarter=quarter, usual=12.0, **more))
+        return self
+
+
+def test_in_a_surge_what_else_goes_wrong_is_told_together_and_not_one_by_one():
+    day = Rush().at(60)
+    for minute in range(61, 90):
+        waits = (700.0,) if minute > 75 else ()
+        day.at(minute, risk=risk(0.98), waits=waits)
+
+    assert day.heard == [
+        ("surge", "raised", "alarm"),
+        ("surge", "updated", "together"),
+        ("surge", "updated", "together"),
+    ]
+    last = [alert for alert in day.said if alert.notified == "together"]
+    assert [alert.figures.also for alert in last] == [
+        (AlertKind.TARGET_AT_RISK,),
+        (AlertKind.TARGET_AT_RISK, AlertKind.LONG_WAIT),
+    ]
+    assert all(later.at - sooner.at >= timedelta(minutes=10) for sooner, later in pairwise(last))
+
+
+def test_a_surge_is_told_though_the_day_is_known_to_be_at_risk_for_it_changes_what_helps():
+    day = Rush().at(60, 1.0, risk=risk(0.97)).at(61, risk=risk(0.97))
+
+    assert day.heard == [("target_at_risk", "raised", "alarm"), ("surge", "raised", "alarm")]
+    assert day.said[-1].figures.also == (AlertKind.TARGET_AT_RISK,)
+
+
+def test_after_the_surge_each_matter_that_still_stands_is_told_by_itself():
+    day = Rush().at(60).at(61, risk=risk(0.97))
+    for minute in range(62, 80):
+        day.at(minute, 1.0, risk=risk(0.97))
+
+    assert day.heard[-2:] == [("surge", "cleared", "over"), ("target_at_risk", "updated", "took_over")]
+
+
+def test_a_surge_in_one_queue_says_nothing_of_another():
+    now = at(60)
+    rushed = queue(now, "a", quarter=Counts(answered_in_time=60), usual=12.0)
+    day = Watched()
+    day.see(snapshot(now, rushed, queue(now, "b", waits=(650.0,))))
+
+    assert [(kind, change) for kind, change, _ in day.heard] == [("surge", "raised"), ("long_wait", "raised")]
+
+
+def test_a_queue_that_becomes_part_of_a_pool_takes_its_alarm_along_and_nothing_is_said_twice():
+    day = Watched()
+    for minute in (60, 61):
+        now = at(minute)
+        day.see(snapshot(now, queue(now, "a", risk=risk(0.97)), queue(now, "b", risk=risk(0.97))))
+    for minute in range(62, 80):
+        now = at(minute)
+        pool = queue(now, "a + b", risk=risk(0.97))
+        day.see(snapshot(now, queue(now, "a"), queue(now, "b"), pools=(pool,)))
+
+    assert [(alert.queue, alert.change.value, alert.notified) for alert in day.said] == [
+        ("a", "raised", "alarm"),
+        ("b", "raised", "alarm"),
+        ("b", "cleared", "joined"),
+    ]
+    assert [episode.queue for episode in day.state.open] == ["a + b"]
+
+
+def test_what_stood_when_contact_was_lost_does_not_stand_the_day_after():
+    day = Watched().chances(60, 0.97)
+    for minute in range(61, 24 * 60 + 200, 10):
+        day.see(snapshot(at(minute), trouble=StatusReason.SOURCE_DOWN))
+
+    target = [alert for alert in day.said if alert.kind is AlertKind.TARGET_AT_RISK]
+    assert [alert.notified for alert in target] == ["alarm", "too_old"]

@@ -1,0 +1,107 @@
+"""One matter of one queue or pool from when it is first seen to its end, and every matter that is not over.
+
+The state is written to the store with what it made people hear, so that a restart says nothing twice and forgets
+nothing.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason
+
+SEVERITY: Final = {AlertLevel.WARNING: 1, AlertLevel.ALARM: 2}
+Key = tuple[str, str, str]
+"""What it is about, queue, period: of one key there is one episode at a time."""
+
+
+class Episode(Struct, frozen=True, kw_only=True):
+    """One matter from when it is first seen. `raised` is false while it must still stand for a while.
+
+    `low_since`: since when it has been low enough to ease. `lost_since`: since when nobody could save the day.
+    `told_at`: when people were last told how bad it is; None never. `times`: how often it has come to them, or come
+    back, since its period began. `heard`: the last that they heard. `owed`: an alarm that people were not told of yet,
+    because they just were or another one says it. `grouped`: what else a surge has told of.
+    """
+
+    id: str
+    kind: AlertKind
+    queue: str
+    label: str
+    period: str
+    period_start: datetime
+    since: datetime
+    level: AlertLevel
+    reason: AlertReason
+    figures: AlertFigures
+    raised: bool = False
+    eased: bool = False
+    low_since: datetime | None = None
+    lost_since: datetime | None = None
+    told_at: datetime | None = None
+    times: int = 0
+    heard: AlertChange | None = None
+    owed: bool = False
+    grouped: tuple[AlertKind, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return matter(self.kind), self.queue, self.period
+
+    @property
+    def is_alarm(self) -> bool:
+        """Raised, an alarm, and not eased."""
+        return self.raised and self.level is AlertLevel.ALARM and not self.eased
+
+
+class Past(Struct, frozen=True):
+    """An episode that is over, as far as it bears on the next of its kind: how often people were told of it."""
+
+    key: Key
+    period_start: datetime
+    times: int
+
+
+class State(Struct, frozen=True):
+    """Every episode that is not over, and what is worth knowing of those that are."""
+
+    episodes: tuple[Episode, ...] = ()
+    past: tuple[Past, ...] = ()
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "State":
+        """Raises `msgspec.DecodeError` on what is no state."""
+        return msgspec.json.decode(raw, type=cls)
+
+    @property
+    def open(self) -> tuple[Episode, ...]:
+        """Those that have been raised, alarms first, the oldest first."""
+        raised = (episode for episode in self.episodes if episode.raised)
+        return tuple(sorted(raised, key=lambda e: (-SEVERITY[e.level], e.eased, e.since, e.key)))
+
+
+def matter(kind: AlertKind) -> str:
+    """What an alert is about: the target at risk and the target lost are one matter."""
+    return "target" if kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH) else kind.value
+
+
+def as_alert(episode: Episode, change: AlertChange, at: datetime, notified: str) -> Alert:
+    """A change of an episode, as it is written down and sent."""
+    return Alert(
+        episode=episode.id,
+        at=at,
+        queue=episode.queue,
+        label=episode.label,
+        kind=episode.kind,
+        period=episode.period,
+        level=episode.level,
+        change=change,
+        reason=episode.reason,
+        figures=episode.figures,
+        notified=notified,
+    )

@@ -1,0 +1,198 @@
+"""Whether people are told of a change, and why or why not: once, together, and never of what nobody can help."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from msgspec import structs
+
+from alerts.episodes import Episode, Key, as_alert, matter
+from alerts.rules import DAY, MONTH, NOW
+from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
+
+TELL_AGAIN: Final = timedelta(minutes=30)
+"""An episode that eases and grows worse again is not told of more often than this."""
+
+MONTH_AGAIN: Final = timedelta(days=1)
+"""A month turns slowly, and what is said of it is for the planning of days."""
+
+TOGETHER_AGAIN: Final = timedelta(minutes=10)
+"""While a surge stands, what else goes wrong in that queue is told in one message, at most this often."""
+
+IN_A_SURGE: Final = (
+    AlertKind.TARGET_OUT_OF_REACH,
+    AlertKind.TARGET_AT_RISK,
+    AlertKind.NO_AGENTS,
+    AlertKind.LONG_WAIT,
+    AlertKind.MANY_REFUSED,
+)
+"""What a surge speaks for, in the order in which it tells of them."""
+
+Episodes = dict[Key, Episode]
+
+
+class NotifyReason(StrEnum):
+    """Why people are told of a change, or why not."""
+
+    ALARM = "alarm"
+    OUT_OF_REACH = "out_of_reach"
+    WORSE_AGAIN = "worse_again"
+    TOOK_OVER = "took_over"
+    TOGETHER = "together"
+    EASED = "eased"
+    OVER = "over"
+    DAY_ENDED = "day_ended"
+    SCREEN_ONLY = "screen_only"
+    NOBODY_CAN_HELP = "nobody_can_help"
+    NEVER_TOLD = "never_told"
+    TOLD_LATELY = "told_lately"
+    KNOWN = "known"
+    COVERED = "covered"
+    CLOSED = "closed"
+    JOINED = "joined"
+    TOO_OLD = "too_old"
+
+    @property
+    def notifies(self) -> bool:
+        return self in _NOTIFYING
+
+
+_NOTIFYING: Final = frozenset(
+    {
+        NotifyReason.ALARM,
+        NotifyReason.OUT_OF_REACH,
+        NotifyReason.WORSE_AGAIN,
+        NotifyReason.TOOK_OVER,
+        NotifyReason.TOGETHER,
+        NotifyReason.EASED,
+        NotifyReason.OVER,
+        NotifyReason.DAY_ENDED,
+    }
+)
+_CAME: Final = frozenset({NotifyReason.ALARM, NotifyReason.TOOK_OVER, NotifyReason.WORSE_AGAIN})
+_STILL_OWED: Final = frozenset({NotifyReason.COVERED, NotifyReason.TOLD_LATELY, NotifyReason.NOBODY_CAN_HELP})
+
+
+def tell(episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], now: datetime) -> list[Alert]:
+    """Decide for each change whether people hear of it, and remember in `episodes` that they did."""
+    told = []
+    for episode, change in changes:
+        why = should_notify(episode, change, now, is_covered(episode, episodes))
+        told.append(_told(episode, change, why, now, episodes))
+    changed = {episode.key for episode, _ in changes}
+    for episode in [each for each in episodes.values() if each.owed and each.key not in changed]:
+        why = should_notify(episode, AlertChange.UPDATED, now, is_covered(episode, episodes))
+        if why.notifies:
+            told.append(_told(episode, AlertChange.UPDATED, why, now, episodes))
+    surges = [each for each in episodes.values() if _must_gather(each, episodes, now)]
+    return told + [_told(surge, AlertChange.UPDATED, NotifyReason.TOGETHER, now, episodes) for surge in surges]
+
+
+def _told(episode: Episode, change: AlertChange, why: NotifyReason, now: datetime, episodes: Episodes) -> Alert:
+    """The change as it is written down and sent; what people heard is remembered in `episodes`."""
+    if episode.kind is AlertKind.SURGE and change is not AlertChange.CLEARED:
+        episode = _gathered(episode, episodes)
+    known = episodes.get(episode.key)
+    if known is not None and known.id == episode.id:
+        episodes[episode.key] = _remembered(episode, change, why, now)
+    return as_alert(episode, change, now, why.value)
+
+
+def standing(episode: Episode) -> Alert:
+    """An open episode as it stands, for the screens."""
+    change = AlertChange.EASED if episode.eased else AlertChange.RAISED
+    why = NotifyReason.ALARM if episode.told_at else NotifyReason.SCREEN_ONLY
+    return as_alert(episode, change, episode.since, why.value)
+
+
+def _remembered(episode: Episode, change: AlertChange, why: NotifyReason, now: datetime) -> Episode:
+    bad_news = why.notifies and change is not AlertChange.EASED
+    return structs.replace(
+        episode,
+        told_at=now if bad_news else episode.told_at,
+        times=episode.times + (why in _CAME),
+        heard=change if why.notifies else episode.heard,
+        owed=why in _STILL_OWED and change is not AlertChange.EASED,
+    )
+
+
+def should_notify(episode: Episode, change: AlertChange, now: datetime, covered: bool) -> NotifyReason:
+    """Whether people must be told of a change, and why or why not. `episode` is as it stands after the change."""
+    told = episode.told_at is not None
+    if change is AlertChange.CLEARED:
+        return _on_clearing(episode, told)
+    if change is AlertChange.EASED:
+        if covered:
+            return NotifyReason.COVERED
+        known = NotifyReason.KNOWN if episode.heard is AlertChange.EASED else NotifyReason.EASED
+        return known if told else NotifyReason.NEVER_TOLD
+    if episode.level is AlertLevel.WARNING:
+        return NotifyReason.SCREEN_ONLY
+    if covered:
+        return NotifyReason.COVERED
+    if not told and _is_beyond_help(episode):
+        return NotifyReason.NOBODY_CAN_HELP
+    if episode.kind is AlertKind.TARGET_OUT_OF_REACH:
+        return NotifyReason.OUT_OF_REACH
+    if episode.told_at is None:
+        return NotifyReason.TOOK_OVER if episode.owed else NotifyReason.ALARM
+    again = MONTH_AGAIN if episode.period == MONTH else TELL_AGAIN
+    return NotifyReason.WORSE_AGAIN if now - episode.told_at >= again else NotifyReason.TOLD_LATELY
+
+
+def _on_clearing(episode: Episode, told: bool) -> NotifyReason:
+    """Who never heard of it need not hear that it is over; an end of yesterday's is no news today."""
+    if episode.reason is AlertReason.JOINED:
+        return NotifyReason.JOINED
+    if episode.reason is AlertReason.ITS_DAY_HAS_PASSED:
+        return NotifyReason.TOO_OLD
+    if not told:
+        return NotifyReason.NEVER_TOLD
+    if episode.reason is AlertReason.DAY_ENDED:
+        return NotifyReason.DAY_ENDED if matter(episode.kind) == "target" else NotifyReason.CLOSED
+    return NotifyReason.OVER
+
+
+def _is_beyond_help(episode: Episode) -> bool:
+    """A day that no number of people there are would save; and when it is given up, none would shorten the queue."""
+    risk = episode.figures.risk
+    if matter(episode.kind) != "target" or risk is None or risk.reachable:
+        return False
+    return episode.kind is AlertKind.TARGET_AT_RISK or not risk.agents_for_queue
+
+
+def is_covered(episode: Episode, episodes: Mapping[Key, Episode]) -> bool:
+    """Whether another message says it: a surge for all else in its queue; the day at risk for a long wait.
+
+    Once the day is lost, or has eased, the long waits are news again: they are what can still be helped.
+    """
+    if episode.kind in IN_A_SURGE and episode.period != MONTH:
+        surge = episodes.get((AlertKind.SURGE.value, episode.queue, NOW))
+        if surge is not None and surge.raised:
+            return True
+    if episode.kind is not AlertKind.LONG_WAIT:
+        return False
+    day = episodes.get(("target", episode.queue, DAY))
+    if day is None or day.told_at is None:
+        return False
+    return day.is_alarm and day.kind is AlertKind.TARGET_AT_RISK
+
+
+def _gathered(surge: Episode, episodes: Episodes) -> Episode:
+    """A surge with all else that is wrong in its queue now."""
+    also = _also(surge, episodes)
+    return structs.replace(surge, grouped=also, figures=structs.replace(surge.figures, also=also))
+
+
+def _also(surge: Episode, episodes: Episodes) -> tuple[AlertKind, ...]:
+    wrong = {e.kind for e in episodes.values() if e.queue == surge.queue and e.period != MONTH and e.is_alarm}
+    return tuple(kind for kind in IN_A_SURGE if kind in wrong)
+
+
+def _must_gather(episode: Episode, episodes: Episodes, now: datetime) -> bool:
+    """Whether a surge that people know of has more to tell of."""
+    if episode.kind is not AlertKind.SURGE or not episode.raised or episode.told_at is None:
+        return False
+    new = set(_also(episode, episodes)) - set(episode.grouped)
+    return bool(new) and now - episode.told_at >= TOGETHER_AGAIN
