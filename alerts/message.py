@@ -4,6 +4,7 @@ Time, queue, which target, what would help (marked as an estimate), number again
 Never who called.
 """
 
+import math
 from datetime import datetime
 
 from queue_monitor import texts
@@ -33,6 +34,8 @@ class Message:
         alert = self._alert
         if alert.reason is AlertReason.ITS_DAY_HAS_PASSED:
             return self._say("past")
+        if alert.reason is AlertReason.JOINED:
+            return self._say("joined")
         if alert.kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH):
             return self._target()
         if alert.reason is AlertReason.DAY_ENDED:
@@ -44,6 +47,8 @@ class Message:
         state = {AlertChange.EASED: "eased", AlertChange.CLEARED: "cleared"}.get(alert.change, "raised")
         if alert.kind is AlertKind.NO_AGENTS and state == "eased":
             state = "cleared"
+        if alert.kind is AlertKind.SURGE and alert.change is AlertChange.UPDATED:
+            state = "updated"
         return self._say(f"{alert.kind.value}.{state}", **self._values())
 
     def _target(self) -> str:
@@ -51,15 +56,15 @@ class Message:
         if alert.reason is AlertReason.DAY_ENDED:
             share = self._figures.share
             return (
-                self._say("target.ended", share=self._share(share))
+                self._say(f"target.ended.{alert.period}", share=self._share(share))
                 if share is not None
                 else self._say("target.ended_without")
             )
         if alert.change in (AlertChange.EASED, AlertChange.CLEARED):
-            return self._say(f"target.{alert.change.value}")
+            return self._say(f"target.{alert.change.value}.{alert.period}")
         goal = self._say(f"goal.{alert.period}")
         if alert.kind is AlertKind.TARGET_OUT_OF_REACH:
-            return self._say("target.out_of_reach", goal=goal)
+            return self._say("target.out_of_reach")
         return self._say("target.alarm" if alert.level is AlertLevel.ALARM else "target.warning", goal=goal)
 
     def _source(self) -> str:
@@ -87,7 +92,7 @@ class Message:
 
     def _sentences(self) -> list[str]:
         alert = self._alert
-        if alert.reason is AlertReason.ITS_DAY_HAS_PASSED:
+        if alert.reason in (AlertReason.ITS_DAY_HAS_PASSED, AlertReason.JOINED):
             return []
         if alert.kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH):
             return self._of_target()
@@ -102,18 +107,32 @@ class Message:
         if alert.kind is AlertKind.MANY_REFUSED:
             counts = {"refused": self._figures.refused or 0, "dialled": self._figures.dialled or 0}
             return [self._say("many_refused.body", **counts), self._waiting()]
-        return [self._waiting(), self._staff()]
+        if alert.kind is AlertKind.SURGE:
+            return self._of_surge()
+        return [self._number_waiting(), self._staff(), self._agents_for_queue()]
+
+    def _of_surge(self) -> list[str]:
+        """A surge speaks for all else that is wrong in its queue, and changes what helps: fewer have to call at all."""
+        said = [self._waiting(), self._staff()]
+        told = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.MANY_REFUSED)
+        said += [self._say(f"surge.also.{kind.value}", **self._values()) for kind in self._figures.also if kind in told]
+        if self._alert.change is AlertChange.EASED:
+            return said
+        said.append(self._say("surge.advice"))
+        return [*said, self._say("surge.crisis")] if self._alert.change is AlertChange.RAISED else said
 
     def _of_target(self) -> list[str]:
         alert = self._alert
+        if alert.period == "month" and alert.change is not AlertChange.CLEARED:
+            return [self._so_far(), self._margin()]
         month = self._month() if alert.period == "day" else ""
         if alert.reason is AlertReason.DAY_ENDED:
             return [self._promise(), month]
         if alert.change is AlertChange.CLEARED:
-            return [self._forecast() or self._so_far()]
+            return [self._forecast() or self._so_far(), month]
         if alert.kind is AlertKind.TARGET_OUT_OF_REACH:
-            return [self._forecast(), self._agents_for_queue(), self._so_far(), self._waiting(), month]
-        return [self._agents(), self._so_far(), self._waiting(), self._margin(), month]
+            return [self._agents_for_queue(), self._so_far(), self._waiting(), self._margin(), month]
+        return [self._agents(), self._cause(), self._so_far(), self._waiting(), self._margin(), month]
 
     def _agents(self) -> str:
         risk = self._figures.risk
@@ -130,9 +149,19 @@ class Message:
             return ""
         return self._say("agents_for_queue", Number=self._number(risk.agents_for_queue))
 
+    def _cause(self) -> str:
+        risk = self._figures.risk
+        cause = None if risk is None else getattr(risk, "cause", None)
+        return self._say(f"cause.{cause.value}") if cause and self._alert.period == "day" else ""
+
     def _so_far(self) -> str:
+        risk = self._figures.risk
         if self._figures.share is None:
             return ""
+        ends = self._alert.kind is AlertKind.TARGET_OUT_OF_REACH or self._alert.period == "month"
+        if ends and risk is not None and risk.expected_share is not None:
+            values = {"share": self._share(self._figures.share), "forecast": self._share(risk.expected_share)}
+            return self._say(f"so_far_ending.{self._alert.period}", **values, **self._goal())
         return self._say(f"so_far.{self._alert.period}", share=self._share(self._figures.share), **self._goal())
 
     def _promise(self) -> str:
@@ -142,10 +171,25 @@ class Message:
         risk = self._figures.risk
         if risk is None or risk.expected_share is None:
             return ""
-        return self._say(f"forecast.{self._alert.period}", share=self._share(risk.expected_share), **self._goal())
+        share = self._share(risk.expected_share)
+        low, high = getattr(risk, "low", None), getattr(risk, "high", None)
+        if low is None or high is None:
+            return self._say(f"forecast.{self._alert.period}", share=share, **self._goal())
+        lowest, highest = self._bounds(low, high)
+        return self._say(f"forecast_within.{self._alert.period}", share=share, low=lowest, high=highest, **self._goal())
+
+    def _bounds(self, low: float, high: float) -> tuple[str, str]:
+        """Rounded outward to whole percentages, but not up across the target."""
+        target, highest = self._figures.target.ratio, math.ceil(high * 100 - 1e-9)
+        if high < target <= highest / 100:
+            highest = math.floor(high * 100)
+        return str(math.floor(low * 100)), texts.plain_percent(highest / 100, self._language)
 
     def _waiting(self) -> str:
         return self._say("waiting" if self._figures.waiting else "nobody_waits", **self._values())
+
+    def _number_waiting(self) -> str:
+        return self._say("number_waiting" if self._figures.waiting else "nobody_waits", **self._values())
 
     def _staff(self) -> str:
         if self._figures.staffed is None:
@@ -156,16 +200,18 @@ class Message:
         left, risk = self._figures.margin, self._figures.risk
         if left is None:
             return ""
-        if left <= 0:
-            return self._say(f"margin_none.{self._alert.period}") + "."
-        said = self._say(f"margin.{self._alert.period}", number=left)
-        if risk is not None and risk.margin_ends_at is not None and self._alert.period == "day":
-            said += self._say("margin_ends", clock=self._clock(risk.margin_ends_at))
+        form = "margin" if left > 0 else "margin_over" if left < 0 else "margin_none"
+        said = self._say(f"{form}.{self._alert.period}", number=abs(left), budget=self._figures.budget)
+        ends = risk.margin_ends_at if risk is not None and self._alert.period == "day" else None
+        if left > 0 and ends is not None and ends > self._alert.at:
+            said += self._say("margin_ends", clock=self._clock(ends))
         return said + "."
 
     def _month(self) -> str:
-        share = self._figures.month_share
-        return "" if share is None else self._say("month", share=self._share(share))
+        share, standing = self._figures.month_share, self._figures.month
+        if share is None:
+            return ""
+        return self._say(f"month.{standing.value}" if standing else "month", share=self._share(share))
 
     # ---- numbers as people write them
 

@@ -6,6 +6,7 @@ how often one may speak of it is decided in `lifecycle`.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from queue_monitor.model import (
     AlertFigures,
     AlertKind,
     AlertReason,
+    MonthStanding,
     QueueNow,
     RiskFigures,
     RiskLevels,
@@ -22,6 +24,8 @@ from queue_monitor.model import (
 )
 
 NOW, DAY, MONTH = "now", "day", "month"
+EVEN: Final = 0.5
+"""From this chance of missing on, a month is no longer said to bear the day."""
 
 
 class AlertSettings(Struct, frozen=True, kw_only=True):
@@ -147,7 +151,8 @@ def _queue(
             ended = AlertReason.DAY_ENDED
             yield reading(AlertKind.TARGET_AT_RISK, period, 0.0, ended, may_raise=False, day_over=True)
     oldest = (queue.oldest_wait_ms or 0) / 1000
-    yield reading(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG)
+    helped = _figures(snapshot, queue, NOW, settings, risk=queue.risk)
+    yield reading(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG, figures=helped)
     unstaffed = queue.staff.known and not queue.staff.staffed and bool(queue.waiting_count)
     yield reading(AlertKind.NO_AGENTS, NOW, float(unstaffed), AlertReason.NOBODY_STAFFED)
     lately = queue.periods["30min"].counts
@@ -200,6 +205,7 @@ def _figures(
 ) -> AlertFigures:
     so_far = queue.periods[MONTH if period == MONTH else DAY]
     lately = queue.periods["30min"].counts
+    margin = queue.margins.get(period) if risk else None
     return AlertFigures(
         share=so_far.headline,
         target=snapshot.target,
@@ -207,11 +213,22 @@ def _figures(
         oldest_wait_seconds=None if queue.oldest_wait_ms is None else queue.oldest_wait_ms / 1000,
         staffed=queue.staff.staffed if queue.staff.known else None,
         risk=risk,
-        margin=queue.margins.get(period) if risk else None,
+        margin=margin,
+        budget=None if margin is None else margin + so_far.misses,
         month_share=queue.periods[MONTH].headline,
+        month=_standing(queue.month_risk, settings.levels),
         refused=lately.refused,
         dialled=lately.dialled,
         arrived=arrived,
         factor=factor,
         limit_seconds=settings.long_wait_seconds,
     )
+
+
+def _standing(month: RiskFigures | None, levels: RiskLevels) -> MonthStanding | None:
+    """Whether the month can bear the day; the month's own forecast has today in it as it is foretold."""
+    if month is None:
+        return None
+    if month.p_miss >= levels.month:
+        return MonthStanding.AT_RISK
+    return MonthStanding.TIGHT if month.p_miss >= EVEN else MonthStanding.HOLDS

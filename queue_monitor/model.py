@@ -589,10 +589,19 @@ class RiskFigures(Struct, frozen=True, kw_only=True):
     staff_known: bool = True
 
 
+class MonthStanding(StrEnum):
+    """Whether the month can bear what today is foretold to be: it will probably hold, may go either way, may not."""
+
+    HOLDS = "holds"
+    TIGHT = "tight"
+    AT_RISK = "at_risk"
+
+
 class AlertFigures(Struct, frozen=True, kw_only=True):
     """The numbers behind an alert, as they were when it changed; what does not bear on it is None.
 
-    `share`: the headline of the period so far. `margin`: misses that still fit within the target. `refused` of
+    `share`: the headline of the period so far. `margin`: misses that still fit within the target, of `budget` for the
+    whole period. `month`: whether it can bear the day, None where that is not foretold. `refused` of
     `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
     the trouble began. `also`: what else is wrong in that queue, told together with a surge.
     """
@@ -604,7 +613,9 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     staffed: int | None = None
     risk: RiskFigures | None = None
     margin: int | None = None
+    budget: int | None = None
     month_share: float | None = None
+    month: MonthStanding | None = None
     refused: int | None = None
     dialled: int | None = None
     arrived: int | None = None

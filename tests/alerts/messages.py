@@ -13,6 +13,7 @@ from queue_monitor.model import (
     AlertKind,
     AlertLevel,
     AlertReason,
+    MonthStanding,
     Notice,
 )
 from tests.alerts.moments import at, risk
@@ -20,7 +21,15 @@ from tests.alerts.moments import at, risk
 ZONE = "Europe/Stockholm"
 RAISED, UPDATED, EASED, CLEARED = AlertChange
 TARGET = AlertFigures(
-    share=0.84, waiting=7, oldest_wait_seconds=280.0, staffed=6, risk=risk(0.96), margin=14, month_share=0.924
+    share=0.84,
+    waiting=7,
+    oldest_wait_seconds=280.0,
+    staffed=6,
+    risk=risk(0.96),
+    margin=14,
+    budget=46,
+    month_share=0.924,
+    month=MonthStanding.HOLDS,
 )
 LONG = AlertFigures(waiting=7, oldest_wait_seconds=312.0, staffed=6, limit_seconds=300)
 AWAY = AlertFigures(since=at(122))
@@ -67,12 +76,14 @@ def every() -> Iterator[tuple[str, Alert]]:
         TARGET, share=0.79, margin=-12, risk=risk(0.99, expected_share=0.861, agents_for_day=None, reachable=False)
     )
     saved = structs.replace(TARGET, share=0.906, risk=risk(0.12, expected_share=0.92), waiting=0)
-    none_left = structs.replace(TARGET, margin=0)
-    month = structs.replace(TARGET, share=0.897, risk=risk(0.74, expected_share=0.894), margin=31)
-    ended = structs.replace(TARGET, share=0.863, month_share=0.921, risk=None)
+    none_left = structs.replace(TARGET, margin=0, month_share=0.902, month=MonthStanding.TIGHT)
+    over = structs.replace(TARGET, margin=-15, month_share=0.891, month=MonthStanding.AT_RISK)
+    month = structs.replace(TARGET, share=0.897, risk=risk(0.74, expected_share=0.894), margin=31, budget=870)
+    ended = structs.replace(TARGET, share=0.863, month_share=0.921, risk=None, month=None)
     yield "the day is at risk (screens only)", of_target(RAISED, level=AlertLevel.WARNING)
     yield "the day is at great risk", of_target(RAISED)
     yield "the same, nothing more may go wrong", of_target(RAISED, none_left)
+    yield "the same, too much has gone wrong already", of_target(RAISED, over)
     yield "it has eased", of_target(EASED, minutes=175)
     yield "the risk is over", of_target(CLEARED, saved, 220, reason=AlertReason.AS_USUAL)
     yield (
@@ -82,9 +93,18 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "the day is over, and people had been told", of_target(CLEARED, ended, 540, reason=AlertReason.DAY_ENDED)
     yield "the month is at risk", of_target(RAISED, month, period="month")
     safe = structs.replace(month, share=0.904, risk=risk(0.11, expected_share=0.906))
+    yield (
+        "the month is over, and people had been told",
+        of_target(CLEARED, structs.replace(ended, share=0.894), 540, period="month", reason=AlertReason.DAY_ENDED),
+    )
     yield "the month is safe again", of_target(CLEARED, safe, period="month", reason=AlertReason.AS_USUAL)
     waited, usual = AlertReason.WAITED_TOO_LONG, AlertReason.AS_USUAL
-    yield "somebody has waited long", alert(AlertKind.LONG_WAIT, RAISED, waited, LONG)
+    yield (
+        "somebody has waited long (screens only)",
+        alert(AlertKind.LONG_WAIT, RAISED, waited, LONG, level=AlertLevel.WARNING),
+    )
+    longer = structs.replace(LONG, oldest_wait_seconds=615.0, risk=risk(0.99))
+    yield "somebody has waited very long", alert(AlertKind.LONG_WAIT, UPDATED, waited, longer)
     yield "it has eased", alert(AlertKind.LONG_WAIT, EASED, waited, LONG, minutes=140)
     yield "nobody waits long any more", alert(AlertKind.LONG_WAIT, CLEARED, usual, OVER, minutes=150)
     yield "the line to the switch is broken", alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.SOURCE_DOWN, AWAY)
@@ -101,6 +121,16 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "fewer are", alert(AlertKind.MANY_REFUSED, EASED, AlertReason.TURNED_AWAY, REFUSED, minutes=150)
     yield "hardly anyone is", alert(AlertKind.MANY_REFUSED, CLEARED, usual, QUIET, minutes=170)
     yield "unusually many call", alert(AlertKind.SURGE, RAISED, AlertReason.MANY_AT_ONCE, SURGE)
+    together = structs.replace(SURGE, also=(AlertKind.TARGET_AT_RISK, AlertKind.MANY_REFUSED), refused=31, dialled=140)
+    yield (
+        "what else goes wrong in a surge is told together",
+        alert(AlertKind.SURGE, UPDATED, AlertReason.MANY_AT_ONCE, together, minutes=145),
+    )
+    lost = structs.replace(SURGE, also=(AlertKind.TARGET_OUT_OF_REACH, AlertKind.LONG_WAIT), oldest_wait_seconds=1110)
+    yield (
+        "the same, the day is lost",
+        alert(AlertKind.SURGE, UPDATED, AlertReason.MANY_AT_ONCE, lost, minutes=155),
+    )
     yield "fewer do", alert(AlertKind.SURGE, EASED, AlertReason.MANY_AT_ONCE, SURGE, minutes=160)
     yield "no longer", alert(AlertKind.SURGE, CLEARED, usual, QUIET, minutes=190)
     alive = alert(AlertKind.HEARTBEAT, UPDATED, AlertReason.ALIVE, AlertFigures(), minutes=-15, period="day")

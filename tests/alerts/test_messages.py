@@ -50,5 +50,6 @@ def test_the_message_that_the_house_was_built_for() -> None:
     assert f"{message.title} {message.body}".replace("\N{NO-BREAK SPACE}", " ") == (
         "Kl. 10.12 – Kundcenter: stor risk att dagsmålet missas. Två till i telefonkön fram till kl. 11.30 beräknas "
         "räcka. Hittills i dag: 84 % besvarade inom 5 minuter (mål 90 %). 7 väntar, längst 4 min 40 s. Dagen tål ca 14 "
-        "sena eller tappade samtal till; i nuvarande takt är marginalen slut ca kl. 10.50. Månaden: 92,4 %."
+        "sena eller tappade samtal till (av ca 46); i nuvarande takt är marginalen slut ca kl. 10.50. "
+        "Månaden: 92,4 %, tål dagen."
     )
