@@ -191,12 +191,13 @@ class Foresight:
         zone = self._calendars.default.zone
         if self._today != now.astimezone(zone).date() or (day := self._day_of(scope)) is None:
             return None
-        state = day.state((now - day_bounds(self._today, zone)[0]).total_seconds())
-        minute = int(state.at // 60)
+        at = (now - day_bounds(self._today, zone)[0]).total_seconds()
+        minute = self._today, int(at // 60)
         known = self._ahead.get(scope)
-        if known is None or known[0] != (self._today, minute):
-            known = self._ahead[scope] = ((self._today, minute), outlook(state, self._usual_of(scope, state)))
-        return _plain(expected_wait(state, known[1]))
+        if known is None or known[0] != minute:
+            state = day.state(at)
+            known = self._ahead[scope] = (minute, outlook(state, self._usual_of(scope, state)))
+        return _plain(expected_wait(day.line(at), known[1]))
 
     def _usual_of(self, scope: Scope, state: QueueState) -> Usual:
         if scope not in self._usual:

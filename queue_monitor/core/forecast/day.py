@@ -4,9 +4,11 @@ Calls may be told in any order, and `state(at)` uses nothing that happened after
 Moments are seconds after local midnight; a pool is the queues that share agents.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -45,6 +47,7 @@ _ON_DUTY: Final = frozenset(
 _SERVING: Final = frozenset({AgentActivity.RINGING, AgentActivity.BUSY, AgentActivity.WRAPUP})
 _ANSWERED, _ABANDONED, _LEFT = 1, 2, 3
 _NEVER: Final = float("inf")
+_ENTERED, _ENDED, _COMPLETED, _CARRIED, _SUPERSEDED = range(5)
 
 
 class Tally(NamedTuple):
@@ -97,31 +100,106 @@ class QueueState(Struct, frozen=True, kw_only=True):
         return len(self.entered_by_minute)
 
 
-@dataclass(slots=True)
-class _Stay:
-    """One visit. `carried` is what the same contact waited before in another queue of the pool."""
+class Line(Struct, frozen=True, kw_only=True):
+    """The queue at one moment, as far as the next caller's wait hangs on it; the fields are those of `QueueState`."""
 
-    contact: str = ""
-    entered: float = _NEVER
-    ended: float = _NEVER
-    how: int = 0
-    agent: str = ""
-    completed: float = _NEVER
-    counted: bool = True
-    carried: float = 0.0
-    superseded: float = _NEVER
+    waiting: Array
+    serving: int
+    agents: int
 
-    def follow(self, before: "_Stay") -> None:
-        """Go on with the wait of an earlier visit of the same contact: one call, judged once."""
-        before.superseded = self.entered
-        self.carried = before.carried + max(0.0, min(before.ended, self.entered) - before.entered)
+
+class _Stays:
+    """The day's visits, a column each fact, a row each visit in the order of hearing. `carried` is what the same
+    contact waited before in another queue of the pool, `superseded` when it went on to the next one.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+        self.agents: list[str] = []
+        self.contacts: list[str] = []
+        self.by_contact: dict[str, list[int]] = {}
+        self.moments = np.empty((5, 256))
+        self.how = np.empty(256, np.int64)
+        self.counted = np.empty(256, bool)
+        self.unlinked: set[str] = set()
+
+    def row(self, visit_id: str) -> int:
+        """The visit's row, made when it is first heard of."""
+        row = self.rows.get(visit_id)
+        if row is None:
+            row = self.rows[visit_id] = len(self.rows)
+            if row == self.moments.shape[1]:
+                self.moments = np.concatenate([self.moments, np.empty_like(self.moments)], axis=1)
+                self.how = np.concatenate([self.how, np.empty_like(self.how)])
+                self.counted = np.concatenate([self.counted, np.empty_like(self.counted)])
+            self.moments[:, row] = (_NEVER, _NEVER, _NEVER, 0.0, _NEVER)
+            self.how[row], self.counted[row] = 0, True
+            self.agents.append("")
+            self.contacts.append("")
+        if len(self.by_contact.get(self.contacts[row], ())) > 1:
+            self.unlinked.add(self.contacts[row])
+        return row
+
+    def entered(self, row: int, at: float, contact: str, counted: bool) -> None:
+        self.moments[_ENTERED, row] = at
+        self.counted[row] = counted
+        if not self.contacts[row]:
+            self.contacts[row] = contact
+            rows = self.by_contact.setdefault(contact, [])
+            rows.append(row)
+            if len(rows) > 1:
+                self.unlinked.add(contact)
+
+    def columns(self) -> "_Calls":
+        """Every visit of which it is known when it began."""
+        for contact in self.unlinked:
+            self._link(self.by_contact[contact])
+        self.unlinked.clear()
+        count = len(self.rows)
+        moments, how, counted, agents = self.moments[:, :count], self.how[:count], self.counted[:count], self.agents
+        begun = moments[_ENTERED] < _NEVER
+        if not begun.all():
+            moments, how, counted = moments[:, begun], how[begun], counted[begun]
+            agents = [agent for agent, known in zip(agents, begun.tolist(), strict=True) if known]
+        entered, ended, completed, carried, superseded = moments
+        return _Calls(entered, ended, how, completed, counted, carried, superseded, agents)
+
+    def _link(self, rows: list[int]) -> None:
+        """Join the visits of a contact that came to another queue of the pool before anybody answered: one call,
+        judged once, its waits added.
+        """
+        before: int | None = None
+        for row in sorted(rows, key=lambda row: float(self.moments[_ENTERED, row])):
+            self.moments[_CARRIED, row], self.moments[_SUPERSEDED, row] = 0.0, _NEVER
+            if not self.counted[row]:
+                continue
+            if before is not None and self.how[before] != _ANSWERED:
+                entered, ended, _, carried, _ = self.moments[:, before].tolist()
+                now = float(self.moments[_ENTERED, row])
+                self.moments[_SUPERSEDED, before] = now
+                self.moments[_CARRIED, row] = carried + max(0.0, min(ended, now) - entered)
+            before = row
 
 
 @dataclass(slots=True)
 class _Agent:
+    """One agent: what was told of him or her, in the order of time, and for which queues."""
+
     told: list[tuple[float, AgentActivity]] = field(default_factory=list)
     ours: set[str] = field(default_factory=set)
     others: bool = False
+    stretches: "_Duty | None" = None
+
+    def tell(self, at: float, activity: AgentActivity) -> None:
+        insort(self.told, (at, activity), key=itemgetter(0))
+        self.stretches = None
+
+    def activity(self, at: float) -> AgentActivity | None:
+        """What he or she does at a moment; None before anything was told, or for another pool."""
+        if self.others and not self.ours:
+            return None
+        place = bisect_right(self.told, at, key=itemgetter(0))
+        return self.told[place - 1][1] if place else None
 
 
 class Met(NamedTuple):
@@ -143,6 +221,20 @@ class _Calls(NamedTuple):
     carried: Array
     superseded: Array
     agent: list[str]
+
+    def by_entry(self) -> "_Calls":
+        """The same in the order in which they entered."""
+        order = np.argsort(self.entered, kind="stable")
+        return _Calls(
+            self.entered[order],
+            self.ended[order],
+            self.how[order],
+            self.completed[order],
+            self.counted[order],
+            self.carried[order],
+            self.superseded[order],
+            [self.agent[row] for row in order.tolist()],
+        )
 
 
 class _Duty(NamedTuple):
@@ -172,10 +264,9 @@ class DayState:
         self.closes = closes
         self.target = target
         self._queues = frozenset(queue.casefold() for queue in queues)
-        self._stays: dict[str, _Stay] = {}
+        self._stays = _Stays()
         self._agents: dict[str, _Agent] = {}
         self._calls: _Calls | None = None
-        self._duty: _Duty | None = None
 
     # ---- what is told
 
@@ -186,13 +277,13 @@ class DayState:
                 counted = event.entry_reason is not EntryReason.TRANSFER
                 self.entered(at, event.visit_id, event.contact_id, counted)
         elif isinstance(event, CallAnswered):
-            if event.visit_id in self._stays or self._is_ours(event.queue):
+            if event.visit_id in self._stays.rows or self._is_ours(event.queue):
                 self.answered(at, event.visit_id, event.agent_id)
         elif isinstance(event, CallLeft):
-            if event.visit_id in self._stays or self._is_ours(event.queue):
+            if event.visit_id in self._stays.rows or self._is_ours(event.queue):
                 self.left(at, event.visit_id, event.outcome is LeftOutcome.ABANDONED)
         elif isinstance(event, CallCompleted):
-            if event.visit_id in self._stays:
+            if event.visit_id in self._stays.rows:
                 self.completed(at, event.visit_id)
         elif isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self._apply_agents(event, at)
@@ -201,28 +292,27 @@ class DayState:
 
     def entered(self, at: float, visit_id: str, contact_id: str = "", counted: bool = True) -> None:
         """A caller joined; of those before opening the clock starts at opening. `counted`: belongs to the target."""
-        stay = self._stay(visit_id)
-        stay.entered, stay.contact, stay.counted = max(at, self.opens), contact_id or visit_id, counted
+        self._calls = None
+        self._stays.entered(self._stays.row(visit_id), max(at, self.opens), contact_id or visit_id, counted)
 
     def answered(self, at: float, visit_id: str, agent_id: str = "") -> None:
-        stay = self._stay(visit_id)
-        stay.ended, stay.how, stay.agent = at, _ANSWERED, agent_id
+        self._ended(at, visit_id, _ANSWERED, agent_id)
 
     def left(self, at: float, visit_id: str, abandoned: bool = True) -> None:
         """A caller left without an answer: hung up, or otherwise."""
-        stay = self._stay(visit_id)
-        stay.ended, stay.how = at, _ABANDONED if abandoned else _LEFT
+        self._ended(at, visit_id, _ABANDONED if abandoned else _LEFT)
+
+    def _ended(self, at: float, visit_id: str, how: int, agent_id: str = "") -> None:
+        self._calls = None
+        row = self._stays.row(visit_id)
+        self._stays.moments[_ENDED, row], self._stays.how[row], self._stays.agents[row] = at, how, agent_id
 
     def completed(self, at: float, visit_id: str) -> None:
-        self._stay(visit_id).completed = at
+        self._calls = None
+        self._stays.moments[_COMPLETED, self._stays.row(visit_id)] = at
 
     def agent(self, at: float, agent_id: str, activity: AgentActivity) -> None:
-        self._agents.setdefault(agent_id, _Agent()).told.append((at, activity))
-        self._duty = None
-
-    def _stay(self, visit_id: str) -> _Stay:
-        self._calls = self._duty = None
-        return self._stays.setdefault(visit_id, _Stay())
+        self._agents.setdefault(agent_id, _Agent()).tell(at, activity)
 
     def _is_ours(self, queue: str) -> bool:
         return not self._queues or queue.casefold() in self._queues
@@ -240,35 +330,34 @@ class DayState:
 
     def _join(self, at: float, agent_id: str, queue: str, joins: bool) -> None:
         agent = self._agents.setdefault(agent_id, _Agent())
-        self._duty = None
         if not self._is_ours(queue):
             agent.others = True
         elif joins:
             agent.ours.add(queue.casefold())
         elif agent.ours == {queue.casefold()}:
-            agent.told.append((at, AgentActivity.LOGGED_OUT))
+            agent.tell(at, AgentActivity.LOGGED_OUT)
         else:
             agent.ours.discard(queue.casefold())
 
     def _restarted(self, at: float) -> None:
         """The switch began anew: everybody in a queue or in a call was cut off."""
-        for stay in self._stays.values():
-            if stay.entered <= at < stay.ended:
-                stay.ended, stay.how = at, _LEFT
-            stay.completed = min(stay.completed, at) if stay.how == _ANSWERED and stay.ended <= at else stay.completed
-        self._calls = self._duty = None
+        self._calls = None
+        stays, count = self._stays, len(self._stays.rows)
+        entered, ended, completed = stays.moments[: _COMPLETED + 1, :count]
+        cut_off = (entered <= at) & (ended > at)
+        ended[cut_off], stays.how[:count][cut_off] = at, _LEFT
+        talking = (stays.how[:count] == _ANSWERED) & (ended <= at)
+        completed[talking] = np.minimum(completed[talking], at)
+        stays.unlinked.update(contact for contact, rows in stays.by_contact.items() if len(rows) > 1)
 
     # ---- what it adds up to
 
     def state(self, at: float) -> QueueState:
         """What is known at `at`."""
-        calls, duty = self._arrays()
-        waits = (calls.entered <= at) & (calls.ended > at)
-        order = np.argsort(calls.entered[waits], kind="stable")
-        minutes = int(max(0.0, min(at, self.closes) - self.opens) // MINUTE)
+        calls, duty = self._columns(), self._duty()
+        moments = self._moments(at)
+        minutes = len(moments) - 1
         first = (calls.entered <= at) & calls.counted & (calls.carried == 0.0)
-        moments: Array = self.opens + MINUTE * np.arange(minutes + 1.0)
-        moments[-1] = max(at, self.opens)
         known = self._agents_known()
         on_duty = self._on_duty(moments)
         if known:
@@ -278,8 +367,7 @@ class DayState:
             cycles = duty.cycle_start, duty.cycle_answered, duty.cycle_end
         else:
             logged_in = on_duty
-            talking = (calls.ended <= at) & (calls.completed > at) & (calls.how == _ANSWERED)
-            serving, unreachable = int(talking.sum()), 0
+            serving, unreachable = self._talking(at), 0
             talks = calls.how == _ANSWERED
             cycles = calls.ended[talks], calls.ended[talks], calls.completed[talks]
         start, answered, end = cycles
@@ -294,7 +382,7 @@ class DayState:
             opens=self.opens,
             closes=self.closes,
             tally=self._tally(calls, at),
-            waiting=((at - calls.entered + calls.carried)[waits])[order],
+            waiting=_waiting(calls, at),
             serving=serving,
             agents=int(on_duty[-1]),
             unreachable=unreachable,
@@ -311,9 +399,32 @@ class DayState:
             waited_seconds=float(spent[calls.entered <= at].sum()),
         )
 
+    def line(self, at: float) -> Line:
+        """The same as `state` says, of this moment alone, and cheaper."""
+        waiting = _waiting(self._columns(), at)
+        if not self._agents_known():
+            return Line(waiting=waiting, serving=self._talking(at), agents=int(self._on_duty(self._moments(at))[-1]))
+        doing = [agent.activity(at) for agent in self._agents.values()]
+        return Line(
+            waiting=waiting,
+            serving=sum(activity in _SERVING for activity in doing),
+            agents=sum(activity in _ON_DUTY for activity in doing),
+        )
+
+    def _moments(self, at: float) -> Array:
+        """Every full minute since opening, and now."""
+        minutes = int(max(0.0, min(at, self.closes) - self.opens) // MINUTE)
+        moments: Array = self.opens + MINUTE * np.arange(minutes + 1.0)
+        moments[-1] = at
+        return moments
+
+    def _talking(self, at: float) -> int:
+        calls = self._columns()
+        return int(((calls.ended <= at) & (calls.completed > at) & (calls.how == _ANSWERED)).sum())
+
     def met(self) -> Met:
         """What the day's callers met when they entered; for learning, once the day is closed."""
-        calls, _ = self._arrays()
+        calls = self._columns().by_entry()
         served = calls.how == _ANSWERED
         wait = calls.ended - calls.entered + calls.carried
         late = wait > self.target.limit_seconds
@@ -328,10 +439,10 @@ class DayState:
 
     def _on_duty(self, moments: Array) -> Array:
         """Agents on duty at each of these moments (ascending): as told, else inferred."""
-        calls, duty = self._arrays()
         if self._agents_known():
+            duty = self._duty()
             return _count_at(moments, duty.start[duty.on_duty], duty.end[duty.on_duty])
-        return self._served_lately(moments, calls)
+        return self._served_lately(moments, self._columns())
 
     def _tally(self, calls: _Calls, at: float) -> Tally:
         limit, short = self.target.limit_seconds, self.target.short_abandon_seconds
@@ -349,25 +460,18 @@ class DayState:
             waiting_late=int((counts & ~over & (wait > limit)).sum()),
         )
 
-    def _arrays(self) -> tuple[_Calls, _Duty]:
+    def _columns(self) -> _Calls:
         if self._calls is None:
-            stays = sorted(
-                (stay for stay in self._stays.values() if stay.entered < _NEVER), key=lambda stay: stay.entered
-            )
-            _link(stays)
-            self._calls = _Calls(
-                np.array([stay.entered for stay in stays], float),
-                np.array([stay.ended for stay in stays], float),
-                np.array([stay.how for stay in stays], int),
-                np.array([stay.completed for stay in stays], float),
-                np.array([stay.counted for stay in stays], bool),
-                np.array([stay.carried for stay in stays], float),
-                np.array([stay.superseded for stay in stays], float),
-                [stay.agent for stay in stays],
-            )
-        if self._duty is None:
-            self._duty = _duty_of([agent.told for agent in self._agents.values() if agent.ours or not agent.others])
-        return self._calls, self._duty
+            self._calls = self._stays.columns()
+        return self._calls
+
+    def _duty(self) -> _Duty:
+        ours = [agent for agent in self._agents.values() if agent.told and (agent.ours or not agent.others)]
+        for agent in ours:
+            if agent.stretches is None:
+                agent.stretches = _duty_of(agent.told)
+        parts = [agent.stretches for agent in ours if agent.stretches is not None]
+        return _Duty(*map(np.concatenate, zip(*parts, strict=True))) if parts else _duty_of([])
 
     def _served_lately(self, moments: Array, calls: _Calls) -> Array:
         """How many agents were there at each moment, judged only by whom they had served until then."""
@@ -392,16 +496,12 @@ class DayState:
         return there
 
 
-def _link(stays: list[_Stay]) -> None:
-    """Join the visits of a contact that came to another queue of the pool before anybody answered."""
-    last: dict[str, _Stay] = {}
-    for stay in stays:
-        stay.carried, stay.superseded = 0.0, _NEVER
-        if stay.counted:
-            before = last.get(stay.contact)
-            if before is not None and before.how != _ANSWERED:
-                stay.follow(before)
-            last[stay.contact] = stay
+def _waiting(calls: _Calls, at: float) -> Array:
+    """The wait so far of each who waits at a moment, first in line first."""
+    waits = (calls.entered <= at) & (calls.ended > at)
+    order = np.argsort(calls.entered[waits], kind="stable")
+    waited: Array = (at - calls.entered[waits] + calls.carried[waits])[order]
+    return waited
 
 
 def _count_at(moments: Array, start: Array, end: Array) -> Array:
@@ -432,19 +532,15 @@ def _seconds_before(edges: Array, moments: Array) -> Array:
     return total
 
 
-def _duty_of(told: list[list[tuple[float, AgentActivity]]]) -> _Duty:
-    rows: list[tuple[float, float, AgentActivity]] = []
-    cycles: list[tuple[float, float, float]] = []
-    for states in filter(None, told):  # of a member whose state nobody has told, nothing is known
-        ordered = sorted(states, key=lambda pair: pair[0])
-        ends = [at for at, _ in ordered[1:]] + [_NEVER]
-        stretches = [(at, end, state) for (at, state), end in zip(ordered, ends, strict=True)]
-        rows += stretches
-        cycles += _cycles(stretches)
-    activities = [state for _, _, state in rows]
+def _duty_of(told: list[tuple[float, AgentActivity]]) -> _Duty:
+    """One agent's stretches, in the order of time."""
+    ends = [at for at, _ in told[1:]] + [_NEVER] * bool(told)
+    stretches = [(at, end, state) for (at, state), end in zip(told, ends, strict=True)]
+    cycles = _cycles(stretches)
+    activities = [state for _, state in told]
     return _Duty(
-        np.array([row[0] for row in rows], float),
-        np.array([row[1] for row in rows], float),
+        np.array([at for at, _ in told], float),
+        np.array(ends, float),
         np.array([state in _ON_DUTY for state in activities], bool),
         np.array([state in _SERVING for state in activities], bool),
         np.array([state is AgentActivity.UNREACHABLE for state in activities], bool),

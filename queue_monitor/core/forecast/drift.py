@@ -4,6 +4,7 @@ A Bayesian filter on a grid (Hamilton 1989, switching regimes; Adams & MacKay 20
 like others, quick on a day that changes, and it says how sure it is.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from queue_monitor.core.forecast.day import Array
 
 GRID: Final = np.round(np.arange(-1.0, 1.4001, 0.05), 2)
 """Levels on the log scale: 0.37 to 4.1 times the usual."""
+
+_EDGES: Final = np.concatenate([GRID - 0.025, GRID[-1:] + 0.025])
 
 
 class Drift(Struct, frozen=True, kw_only=True):
@@ -32,15 +35,14 @@ def filtered(counts: Array, expected: Array, hours: float, drift: Drift, informa
     Counts are Poisson with mean expected x level; `information` is how much more (or less) a count tells than a
     Poisson one: 1 / its variance-to-mean ratio.
     """
-    level = np.exp(GRID)
-    chance = _bell(drift.day_sd)
-    kernel = _walk(drift.walk_sd * hours**0.5)
-    jump, anywhere = 1.0 - np.exp(-drift.jumps * hours), _bell(drift.jump_sd)
-    for count, mean in zip(counts, expected, strict=True):
-        chance = (1.0 - jump) * (kernel @ chance) + jump * anywhere
-        told = information * (count * GRID - mean * level)
-        chance = chance * np.exp(told - told.max())
-        chance /= chance.sum()
+    told = information * (counts[:, None] * GRID - expected[:, None] * np.exp(GRID))
+    likely = np.exp(told - told.max(axis=1, keepdims=True, initial=-np.inf))
+    moves, chance = _moves(drift, hours), _bell(drift.day_sd)
+    for number, step in enumerate(likely):
+        chance = (moves @ chance) * step
+        if number % 8 == 0:
+            chance /= chance.sum()
+    chance /= chance.sum()
     return chance
 
 
@@ -49,12 +51,19 @@ def mean_level(chance: Array) -> float:
     return float(chance @ np.exp(GRID))
 
 
-def draw_levels(chance: Array, rng: np.random.Generator, paths: int) -> Array:
-    """A level for each path, spread within the grid's steps."""
-    at = np.searchsorted(np.cumsum(chance), rng.random(paths) * chance.sum(), side="right")
-    step = GRID[1] - GRID[0]
-    levels: Array = np.exp(GRID[np.minimum(at, len(GRID) - 1)] + step * (rng.random(paths) - 0.5))
+def draw_levels(chance: Array, shares: Array) -> Array:
+    """A level for each of `shares` (0 to 1) of the distribution, spread within the grid's steps."""
+    edges = np.concatenate([[0.0], np.cumsum(chance)]) / chance.sum()
+    levels: Array = np.exp(np.interp(shares, edges, _EDGES))
     return levels
+
+
+@lru_cache(maxsize=16)
+def _moves(drift: Drift, hours: float) -> Array:
+    """From each level (columns) to each other in one step: a drift to the neighbours, or a jump to anywhere."""
+    jump = 1.0 - np.exp(-drift.jumps * hours)
+    moves: Array = (1.0 - jump) * _walk(drift.walk_sd * hours**0.5) + jump * _bell(drift.jump_sd)[:, None]
+    return moves
 
 
 def _bell(sd: float) -> Array:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from queue_monitor.core.forecast.day import Array, QueueState
+from queue_monitor.core.forecast.day import Array, Line, QueueState
 from queue_monitor.core.forecast.drift import mean_level
 from queue_monitor.core.forecast.outlook import Outlook
 
@@ -54,7 +54,7 @@ class RemainingWait(Struct, frozen=True):
     in_time: float | None
 
 
-def expected_wait(state: QueueState, ahead: Outlook) -> ExpectedWait:
+def expected_wait(state: Line | QueueState, ahead: Outlook) -> ExpectedWait:
     """What a caller who rings now should expect, the ring at the agent included.
 
     Somebody free is somebody who answers at once only where agents are told of: inferred ones may have left (on a
@@ -86,7 +86,7 @@ def remaining_waits(state: QueueState, ahead: Outlook, limit_seconds: float) -> 
     ]
 
 
-def capacity_now(state: QueueState, ahead: Outlook) -> float | None:
+def capacity_now(state: Line | QueueState, ahead: Outlook) -> float | None:
     """Calls that all agents together finish a second over the next minutes, while callers wait; None where it cannot
     be said: nobody there, or far fewer than there should be.
     """
