@@ -172,7 +172,8 @@ def days_to_confirm(config: Config, first: date) -> list[tuple[date, str]]:
 def live_of(config: Config) -> Live:
     """The live state by these rules, with the forecast that watches it."""
     rules = rules_of(config)
-    return Live(rules, Foresight(rules.target, Calendars(rules.calendar, rules.calendars), levels=rules.levels))
+    calendars = Calendars(rules.calendar, rules.calendars)
+    return Live(rules, Foresight(rules.target, calendars, levels=rules.levels, reserve=config.reserve))
 
 
 # ---- the service

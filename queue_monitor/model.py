@@ -304,6 +304,15 @@ class RiskLevels(Struct, frozen=True, kw_only=True):
     month: float = 0.7
 
 
+class Reserve(Struct, frozen=True, kw_only=True):
+    """Who could help beyond those in the phones: those logged in and paused, and so many from other work. Nobody is in
+    the phones sooner than `ready_after_minutes` from the call for help.
+    """
+
+    can_be_called_in: int = 4
+    ready_after_minutes: int = 10
+
+
 class Period(Struct, frozen=True, kw_only=True):
     """One stretch of time and all its figures, at contact level unless `level` says otherwise.
 
@@ -332,7 +341,10 @@ class Period(Struct, frozen=True, kw_only=True):
 
 
 class WaitingNow(Struct, frozen=True, kw_only=True):
-    """One caller who waits now. `wait_ms` is the whole contact's wait so far; `queue_wait_ms` this queue's."""
+    """One caller who waits now. `wait_ms` is the whole contact's wait so far; `queue_wait_ms` this queue's.
+
+    `in_time_chance`: to be answered within the limit by one who stays; None where nothing is foretold.
+    """
 
     visit_id: str
     queue: str
@@ -342,6 +354,7 @@ class WaitingNow(Struct, frozen=True, kw_only=True):
     queue_wait_ms: int
     ringing: bool
     start_known: bool
+    in_time_chance: float | None = None
 
 
 class AgentNow(Struct, frozen=True, kw_only=True):
@@ -569,20 +582,34 @@ class AlertReason(StrEnum):
     ITS_DAY_HAS_PASSED = "its_day_has_passed"
 
 
+class RiskCause(StrEnum):
+    """What differs most from the usual for the worse, when something does."""
+
+    CALLS = "calls"
+    STAFF = "staff"
+    HANDLE_TIME = "handle_time"
+
+
 class RiskFigures(Struct, frozen=True, kw_only=True):
     """What the forecast says of one queue's or pool's day (or month): a projection, not a fact.
 
-    `p_miss`: chance of ending under the target. `expected_share`, `expected_calls`: of the whole period at its end.
+    `p_miss`: chance of ending under the target. `expected_share`, `expected_calls`: of the whole period at its end;
+    `low` to `high` holds the share 8 times of 10. `cause`: what differs from the usual, None when nothing much does.
     `agents_for_queue`, `agents_for_day`: more agents needed to clear the queue, and to save the period if they stay
-    until `until`; None when no number there is would do. `reachable`: whether any feasible number still saves it.
-    `margin_ends_at`: when the margin is gone at the present pace. `staff_known`: agents are told, not inferred.
+    until `until`; None when not asked, or when `agents_at_most`, all the people there are, would not do. `reachable`:
+    whether they can still change how it ends. `margin_ends_at`: when the margin is gone as things go.
+    `staff_known`: agents are told, not inferred.
     """
 
     p_miss: float
     expected_share: float | None = None
+    low: float | None = None
+    high: float | None = None
     expected_calls: float | None = None
+    cause: RiskCause | None = None
     agents_for_queue: int | None = None
     agents_for_day: int | None = None
+    agents_at_most: int | None = None
     until: datetime | None = None
     reachable: bool = True
     margin_ends_at: datetime | None = None

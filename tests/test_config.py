@@ -471,6 +471,7 @@ source        spare: asterisk_ami, switch pbx, switched off
 store         postgresql+psycopg://kc:***@db/kc
 wallboard     http://[::1]:8081
 alerts        on the screens only, nobody is sent anything
+reserve       4 can be called in, in the phones after 10 min
 clock         the machine's own
 queue         felanmälan is shown as Felanmälan gata
 """
@@ -527,7 +528,7 @@ port = 99999
 """
 
 BAD_TOLD = """
-foo: unknown key; expected one of organisation, target, hours, store, http, wallboard, access, clock, alerts, queues, sources
+foo: unknown key; expected one of organisation, target, hours, store, http, wallboard, access, clock, alerts, reserve, queues, sources
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
 organisation.name: 3; expected text
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm

@@ -42,7 +42,7 @@ from queue_monitor.config.settings import (
     Weekday,
     WeekdayHours,
 )
-from queue_monitor.model import Target
+from queue_monitor.model import Reserve, Target
 
 __all__ = [
     "AccessToken",
@@ -200,6 +200,7 @@ def _config(file: File, sources: list[Source]) -> Config:
         access=file.access,
         clock=structs.replace(file.clock, start=_in_zone(file.clock.start, ZoneInfo(file.organisation.time_zone))),
         alerts=_with_secrets(file.alerts),
+        reserve=Reserve(**structs.asdict(file.reserve)),
         queues=file.queues,
     )
 

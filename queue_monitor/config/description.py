@@ -37,6 +37,8 @@ def describe(config: Config) -> str:
         *(["              with the margin and what would help"] if config.wallboard.advice else []),
         *(f"access        {access.name}: {access.role.value}" for access in config.access),
         *_described_alerts(config.alerts),
+        f"reserve       {config.reserve.can_be_called_in} can be called in,"
+        f" in the phones after {config.reserve.ready_after_minutes} min",
         f"clock         {_described_clock(config)}",
         *(f"queue         {queue} is shown as {own.label}" for queue, own in config.queues.items()),
     ]

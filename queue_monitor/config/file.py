@@ -57,6 +57,11 @@ class _TargetSection(Struct, frozen=True, kw_only=True):
         require(self.short_abandon_seconds <= self.limit_seconds, "short_abandon_seconds at most limit_seconds")
 
 
+class _ReserveSection(Struct, frozen=True, kw_only=True):
+    can_be_called_in: Annotated[int, Meta(ge=0, le=100)] = 4
+    ready_after_minutes: Annotated[int, Meta(ge=0, le=240)] = 10
+
+
 class QueueHours(Struct, frozen=True, kw_only=True):
     weekdays: tuple[WeekdayHours, ...] | None = None
     exceptions: tuple[HoursException, ...] | None = None
@@ -93,4 +98,5 @@ class File(Struct, frozen=True, kw_only=True):
     access: tuple[AccessToken, ...] = ()
     clock: ClockSettings = ClockSettings()
     alerts: AlertsSettings = AlertsSettings()
+    reserve: _ReserveSection = _ReserveSection()
     queues: dict[str, QueueSettings] = {}

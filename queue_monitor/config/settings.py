@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from queue_monitor.model import AlertKind, Outcome, RiskLevels, Role, Target
+from queue_monitor.model import AlertKind, Outcome, Reserve, RiskLevels, Role, Target
 
 Chance = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at most 1, such as 0.95")]
 
@@ -267,6 +267,7 @@ class Config(Struct, frozen=True, kw_only=True):
     access: tuple[AccessToken, ...]
     clock: ClockSettings
     alerts: AlertsSettings
+    reserve: Reserve
     queues: dict[str, QueueSettings]
 
     @property

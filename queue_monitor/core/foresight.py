@@ -10,22 +10,24 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import Calendar, day_bounds, month_start, next_month
 from queue_monitor.core.forecast import (
     DayState,
     ExpectedWait,
     Outlook,
+    Pace,
     Profile,
+    Projection,
     QueueState,
     Usual,
     agents_needed,
     expected_wait,
     generator,
     outlook,
+    pace,
     project,
-    remaining_waits,
     usual_day,
 )
 from queue_monitor.core.windows import Calendars
@@ -40,7 +42,7 @@ from queue_monitor.events import (
     QueueSnapshot,
     SourceRestarted,
 )
-from queue_monitor.model import RiskFigures, RiskLevels, Target
+from queue_monitor.model import Reserve, RiskCause, RiskFigures, RiskLevels, Target
 
 TOLD: Final = (
     CallEntered,
@@ -53,8 +55,12 @@ TOLD: Final = (
     SourceRestarted,
 )
 LEVELS: Final = RiskLevels()
+RESERVE: Final = Reserve()
 MONTH_DRAWS: Final = 2000
 DAYS_REMEMBERED: Final = 60
+WORTH_NAMING: Final = 1.08
+"""What differs from the usual by less is not named as the cause."""
+
 LEAST_DAYS: Final = 5
 """With fewer closed days behind it a month is not foretold."""
 
@@ -89,6 +95,7 @@ class Question(Struct, frozen=True, kw_only=True):
     usual: Usual
     target: Target
     warning: float
+    reserve: Reserve
     midnight: datetime
     month_so_far: tuple[float, float]
     month_days: tuple[tuple[ClosedDay, ...], ...]
@@ -97,8 +104,7 @@ class Question(Struct, frozen=True, kw_only=True):
 class Foreseen(Struct, frozen=True, kw_only=True):
     """What is to come, of one scope: the next caller's wait, the day, the month; None where it cannot be said.
 
-    `unlikely`: how many of those who wait now will more likely than not miss the limit. `usual_quarter`: calls usual
-    in a quarter of an hour at this time.
+    `pace`: how the line moves. `usual_quarter`: calls usual in a quarter of an hour at this time.
     """
 
     name: str
@@ -107,9 +113,7 @@ class Foreseen(Struct, frozen=True, kw_only=True):
     wait: ExpectedWait
     day: RiskFigures | None
     month: RiskFigures | None
-    low: float | None
-    high: float | None
-    unlikely: int
+    pace: Pace | None
     usual_quarter: float | None
 
 
@@ -122,9 +126,11 @@ class Foresight:
         calendars: Calendars,
         learned: dict[str, Learned] | None = None,
         levels: RiskLevels = LEVELS,
+        reserve: Reserve = RESERVE,
     ) -> None:
         self._target = target
         self.levels = levels
+        self._reserve = reserve
         self._calendars = calendars
         self.learned = dict(learned or {})
         self.scopes: Callable[[], Sequence[Scope]] = tuple
@@ -222,6 +228,7 @@ class Foresight:
             usual=self._usual_of(scope, state),
             target=self._target,
             warning=self.levels.warning,
+            reserve=self._reserve,
             midnight=midnight,
             month_so_far=(sum(closed.good for closed in earlier), sum(closed.of for closed in earlier)),
             month_days=tuple(self._days_to_come(learned, calendar, state.day)),
@@ -260,21 +267,11 @@ def answer(question: Question) -> Foreseen:
     ahead = outlook(state, question.usual)
     rng = generator(question.name, state)
     day: RiskFigures | None = None
-    low = high = None
     good = of = 0.0
     if state.opens <= state.at < state.closes or len(state.waiting):
         ends = project(state, ahead, target, rng)
-        low, high = ends.low, ends.high
         good, of = ends.calls_expected - ends.misses_expected, ends.calls_expected
-        day = RiskFigures(
-            p_miss=ends.p_miss,
-            expected_share=ends.expected_share,
-            expected_calls=ends.calls_expected,
-            staff_known=ends.staff_known,
-        )
-        if ends.p_miss >= question.warning:
-            day = _with_help(question, day)
-    chances = [caller.in_time for caller in remaining_waits(state, ahead, float(target.limit_seconds))]
+        day = _day(question, ahead, ends)
     minute = int(max(0.0, state.at - state.opens) // 60)
     usual = question.usual.calls
     return Foreseen(
@@ -284,9 +281,7 @@ def answer(question: Question) -> Foreseen:
         wait=_plain(expected_wait(state, ahead)),
         day=day,
         month=_month(question, good, of, rng),
-        low=low,
-        high=high,
-        unlikely=sum(chance is not None and chance < 0.5 for chance in chances),
+        pace=pace(state, ahead),
         usual_quarter=None if usual is None else float(usual[max(0, minute - 15) : minute].sum()) or None,
     )
 
@@ -297,21 +292,48 @@ def _plain(wait: ExpectedWait) -> ExpectedWait:
     return ExpectedWait(expected, low, high, wait.basis)
 
 
-def _with_help(question: Question, day: RiskFigures) -> RiskFigures:
-    """The same with how many more agents would help, and until when."""
-    state = question.state
-    needed = agents_needed(state, outlook(state, question.usual), question.target, question.name)
-    until = None if needed.save_until is None else question.midnight + timedelta(seconds=needed.save_until)
-    return RiskFigures(
-        p_miss=day.p_miss,
-        expected_share=day.expected_share,
-        expected_calls=day.expected_calls,
+def _day(question: Question, ahead: Outlook, ends: Projection) -> RiskFigures:
+    """How the day may end; where it is at risk with how many more agents would help, and until when."""
+
+    def moment(at: float | None) -> datetime | None:
+        return None if at is None else question.midnight + timedelta(seconds=at)
+
+    day = RiskFigures(
+        p_miss=ends.p_miss,
+        expected_share=ends.expected_share,
+        low=ends.low,
+        high=ends.high,
+        expected_calls=ends.calls_expected,
+        cause=_cause(ends),
+        margin_ends_at=moment(ends.gone_at),
+        staff_known=ends.staff_known,
+    )
+    if ends.p_miss < question.warning:
+        return day
+    state, reserve = question.state, question.reserve
+    away = max(0, int(state.logged_in_by_minute[-1]) - state.agents)
+    needed = agents_needed(
+        state, ahead, question.target, question.name, reserve.can_be_called_in + away, reserve.ready_after_minutes
+    )
+    return structs.replace(
+        day,
         agents_for_queue=needed.to_clear,
         agents_for_day=needed.to_save,
-        until=until,
+        agents_at_most=needed.at_most,
+        until=moment(needed.save_until),
         reachable=needed.reachable,
-        staff_known=day.staff_known,
     )
+
+
+def _cause(ends: Projection) -> RiskCause | None:
+    """What differs most from the usual for the worse: today's ratios to it."""
+    worse = {
+        RiskCause.CALLS: ends.rate_ratio,
+        RiskCause.STAFF: 1.0 / max(ends.agents_ratio, 0.01),
+        RiskCause.HANDLE_TIME: ends.handle_ratio,
+    }
+    cause = max(worse, key=worse.__getitem__)
+    return cause if worse[cause] >= WORTH_NAMING else None
 
 
 def _month(question: Question, good: float, of: float, rng: np.random.Generator) -> RiskFigures | None:

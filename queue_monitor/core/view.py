@@ -71,6 +71,8 @@ class View:
         self._waiting = waiting
         self._talking = talking
         self._ringing = ringing
+        self._in_time: dict[tuple[str, ...], dict[str, float]] = {}
+        self._foreseen: dict[tuple[str, ...], Foreseen | None] = {}
         self._placed: dict[Level, list[tuple[Judged, str]]] = {Level.CONTACT: [], Level.VISIT: []}
         for contact, visit in waiting:
             self._place(contact, visit)
@@ -96,7 +98,8 @@ class View:
         waiting = [
             (contact, visit) for contact, visit in self._waiting if keys is None or visit.queue.casefold() in keys
         ]
-        lines = tuple(self._line(at, contact, visit) for at, (contact, visit) in enumerate(waiting, start=1))
+        chances = self._chances(queues)
+        lines = tuple(self._line(at, contact, visit, chances) for at, (contact, visit) in enumerate(waiting, start=1))
         talking = [visit for visit in self._talking if keys is None or visit.queue.casefold() in keys]
         calendar = self._live.calendars.of(queues[0]) if len(queues) == 1 else self._live.rules.calendar
         periods = {p.name: p for p in self._periods(names)}
@@ -112,7 +115,7 @@ class View:
             oldest.append(count.oldest_wait_ms)
         staff = self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id))
         labels = self._live.rules.labels
-        seen = self._live.foreseen_of(queues, self._now)
+        seen = self._foreseen_of(queues)
         return QueueNow(
             name=name,
             label=" + ".join(labels.get(queue.casefold(), queue) for queue in queues) if name else "",
@@ -137,25 +140,55 @@ class View:
             counted=None if count is None else count.waiting,
             expected_wait_seconds=seen.wait.expected if seen else None,
             wait_range_seconds=_range(seen),
-            unlikely=seen.unlikely if seen else 0,
+            unlikely=sum(line.in_time_chance is not None and line.in_time_chance < 0.5 for line in lines),
             margins=_margins(seen, periods, self._live.rules.target),
             risk=seen.day if seen else None,
             month_risk=seen.month if seen else None,
             usual_quarter=seen.usual_quarter if seen else None,
         )
 
-    def _line(self, place: int, contact: Contact, visit: Visit) -> WaitingNow:
+    def _foreseen_of(self, queues: tuple[str, ...]) -> Foreseen | None:
+        if queues not in self._foreseen:
+            self._foreseen[queues] = self._live.foreseen_of(queues, self._now)
+        return self._foreseen[queues]
+
+    def _chances(self, queues: tuple[str, ...]) -> dict[str, float]:
+        """The chance of each who waits in these queues to be answered in time, by place in the line of the pool."""
+        found: dict[str, float] = {}
+        for queue in queues:
+            seen = self._foreseen_of((queue,))
+            if seen is not None and seen.queues not in self._in_time:
+                self._in_time[seen.queues] = self._chances_of(seen)
+            found |= self._in_time[seen.queues] if seen is not None else {}
+        return found
+
+    def _chances_of(self, seen: Foreseen) -> dict[str, float]:
+        if seen.pace is None:
+            return {}
+        keys = {queue.casefold() for queue in seen.queues}
+        line = [(contact, visit) for contact, visit in self._waiting if visit.queue.casefold() in keys]
+        waited = [self._waited_ms(contact, visit)[0] / 1000 for contact, visit in line]
+        chances = seen.pace.in_time(waited, self._live.rules.target.limit_seconds)
+        return {visit.visit_id: chance for (_, visit), chance in zip(line, chances, strict=True)}
+
+    def _waited_ms(self, contact: Contact, visit: Visit) -> tuple[int, int]:
+        """The whole contact's wait so far, and this queue's."""
         queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(self._now - visit.entered_at))
         before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
+        return before + queue_wait, queue_wait
+
+    def _line(self, place: int, contact: Contact, visit: Visit, chances: dict[str, float]) -> WaitingNow:
+        wait_ms, queue_wait_ms = self._waited_ms(contact, visit)
         return WaitingNow(
             visit_id=visit.visit_id,
             queue=visit.queue,
             position=place,
             entered_at=visit.entered_at,
-            wait_ms=before + queue_wait,
-            queue_wait_ms=queue_wait,
+            wait_ms=wait_ms,
+            queue_wait_ms=queue_wait_ms,
             ringing=visit.visit_id in self._ringing,
             start_known=visit.start_known,
+            in_time_chance=chances.get(visit.visit_id),
         )
 
     def _today(self, calendar: Calendar) -> tuple[datetime, datetime]:

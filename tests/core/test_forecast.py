@@ -24,8 +24,8 @@ from queue_monitor.core.forecast import (
     expected_wait,
     generator,
     outlook,
+    pace,
     project,
-    remaining_waits,
     usual_day,
 )
 from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
@@ -291,20 +291,27 @@ def test_nobody_there_means_nobody_knows() -> None:
     now = state.state(OPENS + 60)
 
     assert expected_wait(now, look(now)).expected is None
-    assert [one.in_time for one in remaining_waits(now, look(now), 300)] == [None]
+    assert pace(now, look(now)) is None
 
 
 def test_each_who_waits_has_less_chance_the_further_back() -> None:
     told = fed(a_day(Kind.BURST))
     now = max((told.state(at) for at in np.arange(9 * HOUR, 16 * HOUR, 600)), key=lambda state: len(state.waiting))
-    ahead = look(now)
-    rest = [one.rest.expected or 0.0 for one in remaining_waits(now, ahead, 300)]
-    coming = expected_wait(now, ahead)
+    moves = pace(now, look(now))
+    assert moves is not None
+    alike = moves.in_time([0.0] * len(now.waiting), 300)
 
-    assert len(rest) > 5
-    assert rest == sorted(rest)
+    assert len(alike) > 5
+    assert alike == sorted(alike, reverse=True)
+    assert moves.in_time([301.0], 300) == [0.0]
+
+
+def test_the_range_holds_the_expected_wait_and_is_rounded_outward() -> None:
+    told = fed(a_day(Kind.BURST))
+    now = max((told.state(at) for at in np.arange(9 * HOUR, 16 * HOUR, 600)), key=lambda state: len(state.waiting))
+    coming = expected_wait(now, look(now))
+
     assert coming.expected is not None and coming.low is not None and coming.high is not None
-    assert rest[-1] < coming.expected
     assert coming.low < coming.expected < coming.high
     low, high = coming.half_minutes() or (0.0, 0.0)
     assert low * 60 <= coming.low and coming.high <= high * 60

@@ -8,10 +8,12 @@ import pytest
 
 from queue_monitor.core import simulation
 from queue_monitor.core.foresight import Foreseen, Foresight, Learned, answer
+from queue_monitor.core.live import Live
+from queue_monitor.core.rules import Rules
 from queue_monitor.core.simulation import Config, Kind
 from queue_monitor.core.windows import Calendars
-from queue_monitor.events import Event
-from queue_monitor.model import Target
+from queue_monitor.events import CallAnswered, CallEntered, CallLeft, Event
+from queue_monitor.model import RiskCause, Target
 from tests.scenario import STOCKHOLM, Scenario, office_hours
 
 ALL = ("", ("kundcenter", "kundcenter-en", "kundcenter-expert"))
@@ -52,6 +54,13 @@ def learned() -> dict[str, Learned]:
 
 def until(events: list[Event], now: datetime) -> list[Event]:
     return [event for event in events if event.at <= now]
+
+
+def waiting(events: list[Event], now: datetime) -> set[str]:
+    """Who waits at a moment, by visit."""
+    told = until(events, now)
+    gone = {event.visit_id for event in told if isinstance(event, CallAnswered | CallLeft)}
+    return {event.visit_id for event in told if isinstance(event, CallEntered)} - gone
 
 
 def test_a_day_short_of_staff_is_seen_coming_and_a_normal_one_is_not(learned: dict[str, Learned]):
@@ -107,8 +116,38 @@ def test_where_the_day_is_at_risk_it_says_how_many_more_would_help_or_that_none_
     risky = [seen.day for seen in looks if seen.day is not None and seen.day.p_miss >= 0.85]
 
     assert risky
-    assert all(risk.agents_for_day or not risk.reachable for risk in risky)
+    assert all((risk.agents_at_most or 0) >= 4 for risk in risky)
+    assert all(risk.agents_for_day is None or 0 < risk.agents_for_day <= (risk.agents_at_most or 0) for risk in risky)
     assert all(risk.until is None or at(10) < risk.until <= at(17) for risk in risky)
+
+
+def test_a_day_short_of_staff_is_said_to_be_so_with_a_range_and_the_end_of_its_margin(learned: dict[str, Learned]):
+    events = until(day(THE_DAY, Kind.SHORTFALL), at(11))
+    looks = [asked(told(until(events, now), learned), now).day for now in (at(9), at(9, 30), at(10))]
+    short = [risk for risk in looks if risk is not None and risk.p_miss > 0.5]
+
+    assert short
+    assert all(risk.cause is RiskCause.STAFF for risk in short)
+    assert all((risk.low or 1.0) <= (risk.expected_share or 0.0) <= (risk.high or 0.0) for risk in short)
+    assert all(risk.margin_ends_at is None or at(9) < risk.margin_ends_at <= at(17) for risk in short)
+    assert any(risk.margin_ends_at for risk in short)
+
+
+def test_each_who_waits_has_a_chance_and_the_unlikely_are_counted(learned: dict[str, Learned]):
+    foresight = Foresight(Target(), Calendars(office_hours()), learned)
+    live = Live(Rules(calendar=office_hours()), foresight)
+    rush = day(THE_DAY, Kind.BURST)
+    entries = [event.at for event in rush if isinstance(event, CallEntered)]
+    longest = max(entries[::5], key=lambda now: len(waiting(rush, now)))
+    for event in until(rush, longest):
+        live.apply(event)
+    live.foreseen = tuple(map(answer, foresight.questions(longest, live.scopes())))
+    total = live.snapshot(longest).total
+    chances = [line.in_time_chance for line in total.waiting if line.queue != "kundcenter-expert"]
+
+    assert len(chances) > 5
+    assert all(chance is not None and 0.0 <= chance <= 1.0 for chance in chances)
+    assert 0 < total.unlikely <= len(total.waiting)
 
 
 def test_the_next_caller_s_wait_is_known_at_every_entry(learned: dict[str, Learned]):

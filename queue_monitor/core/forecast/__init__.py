@@ -10,7 +10,7 @@ from queue_monitor.core.forecast.episode import AlertRule, Episode, Reading, Sta
 from queue_monitor.core.forecast.outlook import Outlook, Settings, Usual, outlook, usual_day
 from queue_monitor.core.forecast.profile import Profile
 from queue_monitor.core.forecast.projection import Projection, generator, project
-from queue_monitor.core.forecast.wait import Basis, ExpectedWait, RemainingWait, expected_wait, remaining_waits
+from queue_monitor.core.forecast.wait import Basis, ExpectedWait, Pace, expected_wait, pace
 
 __all__ = [
     "AgentsNeeded",
@@ -20,11 +20,11 @@ __all__ = [
     "Episode",
     "ExpectedWait",
     "Outlook",
+    "Pace",
     "Profile",
     "Projection",
     "QueueState",
     "Reading",
-    "RemainingWait",
     "Settings",
     "Stage",
     "Tally",
@@ -34,7 +34,7 @@ __all__ = [
     "expected_wait",
     "generator",
     "outlook",
+    "pace",
     "project",
-    "remaining_waits",
     "usual_day",
 ]

@@ -18,24 +18,28 @@ CLEAR_MINUTES: Final = 30
 SAVED: Final = 0.8
 """The day counts as saved when it is reached with this chance."""
 
+HOPE: Final = 0.1
+"""With less than this chance, everybody there is in the phones, the day is given up."""
+
 _PATHS: Final = 150
 
 
 class AgentsNeeded(Struct, frozen=True, kw_only=True):
     """`to_clear`: fewest more agents for the target share over the next half hour, those waiting now included.
     `to_save`: fewest for reaching the day's target with chance 0.8, if they stay until `save_until` (seconds after
-    midnight). None: not with `at_most` more; 0: no more needed.
+    midnight). None: not with `at_most` more; 0: no more needed. `best_chance`: of reaching it with all of them.
     """
 
     to_clear: int | None
     to_save: int | None
     save_until: float | None
     at_most: int
+    best_chance: float
 
     @property
     def reachable(self) -> bool:
-        """Whether any feasible number still saves the day."""
-        return self.to_save is not None
+        """Whether the people there are can still change how the day ends."""
+        return self.best_chance >= HOPE
 
 
 def agents_needed(
@@ -64,10 +68,13 @@ def agents_needed(
         good, of = lived(staffed(k), CLEAR_MINUTES)
         return float(good.sum()) >= target.ratio * float(of.sum())
 
-    def saves(k: int, until: int = length) -> bool:
+    def chance(k: int, until: int = length) -> float:
         good, of = lived(staffed(k, until), None)
         good_now, of_now = so_far(state.tally, target.definition)
-        return float((good_now + good >= target.ratio * (of_now + of)).mean()) >= SAVED
+        return float((good_now + good >= target.ratio * (of_now + of)).mean())
+
+    def saves(k: int, until: int = length) -> bool:
+        return chance(k, until) >= SAVED
 
     to_clear, to_save = _fewest(clears, at_most), _fewest(saves, at_most)
     until = None
@@ -78,6 +85,7 @@ def agents_needed(
         to_save=to_save,
         save_until=None if until is None else state.at + until * MINUTE,
         at_most=at_most,
+        best_chance=chance(at_most),
     )
 
 

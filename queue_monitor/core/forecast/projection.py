@@ -25,7 +25,7 @@ PATHS: Final = 300
 class Projection(Struct, frozen=True, kw_only=True):
     """How the day may end. `p_miss`: chance of ending under the target. `low` and `high` are the 10 and 90 % ends of
     the share. Calls and misses are of the whole day by the definition; `budget` is how many misses the day can bear.
-    `certain`: misses already; `near_certain`: those waiting now who will most likely not make it.
+    `gone_at`: when they are used up as things go, seconds after midnight; None when they are not.
     """
 
     p_miss: float
@@ -35,8 +35,7 @@ class Projection(Struct, frozen=True, kw_only=True):
     misses_expected: float
     calls_expected: float
     budget: float
-    certain: int
-    near_certain: int
+    gone_at: float | None
     rate_ratio: float = 1.0
     agents_ratio: float = 1.0
     handle_ratio: float = 1.0
@@ -75,10 +74,14 @@ def generator(pool: str, state: QueueState) -> np.random.Generator:
 
 
 class Paths(Struct, frozen=True):
-    """Good and counted calls of the whole day, path by path; and the same over the first `horizon` minutes only."""
+    """Good and counted calls to come, path by path; and the misses expected until each of some moments, in seconds
+    from now.
+    """
 
     good: Array
     of: Array
+    moments: Array
+    misses: Array
 
 
 class _Grid(NamedTuple):
@@ -123,15 +126,22 @@ def simulate_paths(
     capacity_error = np.exp(ahead.capacity_sd * _normals(rng, paths))
     mu = MINUTE / ahead.handle_seconds * draw_levels(ahead.speeds, _shares(rng, paths)) * capacity_error
     first = _waiting_now(state, ahead, target, max(agents[0], 0.2) * mu if steps else np.full(paths, 1e-3))
+    at_first = rule.good @ first, rule.of @ first
     if not steps:
-        return Paths(rule.good @ first, rule.of @ first)
+        return Paths(*at_first, np.empty(0), np.empty(0))
     grid = _grid(steps)
     staff = grid.total(agents[:steps]) / grid.length
     arriving = _arrivals(ahead, grid, rate_error, rng, paths)
     position = _positions(state, ahead, grid, staff, mu, arriving, rng)
     good, of = _newcomers(position, staff[:, None] * mu / MINUTE, ahead, target)
-    lived_good = rule.good @ first + (arriving * good).sum(axis=0)
-    return Paths(lived_good, rule.of @ first + (arriving * of).sum(axis=0))
+    gained, counted = arriving * good, arriving * of
+    missed = (counted - gained).mean(axis=1).cumsum() + float((at_first[1] - at_first[0]).mean())
+    return Paths(
+        good=at_first[0] + gained.sum(axis=0),
+        of=at_first[1] + counted.sum(axis=0),
+        moments=MINUTE * (grid.first + grid.length),
+        misses=missed,
+    )
 
 
 def _positions(
@@ -270,8 +280,7 @@ def project(
         misses_expected=float((of - good).mean()),
         calls_expected=float(of.mean()),
         budget=float((1.0 - target.ratio) * of.mean()),
-        certain=int(of_now - good_now),
-        near_certain=_near_certain(state, ahead, target),
+        gone_at=_gone_at(state, lived, of_now - good_now, (1.0 - target.ratio) * float(of.mean())),
         rate_ratio=ahead.rate_ratio,
         agents_ratio=ahead.agents_ratio,
         handle_ratio=ahead.handle_ratio,
@@ -279,9 +288,7 @@ def project(
     )
 
 
-def _near_certain(state: QueueState, ahead: Outlook, target: Target) -> int:
-    """Those waiting, inside the limit still, whose wait so far and predicted rest go past it."""
-    capacity = max(float(ahead.agents[0]) if len(ahead.agents) else 0.0, 0.2) / ahead.handle_seconds
-    rest = np.cumsum(1.0 / (capacity + ahead.theta * np.arange(len(state.waiting))))
-    inside: NDArray[np.bool_] = state.waiting <= target.limit_seconds
-    return int((inside & (state.waiting + rest > target.limit_seconds)).sum())
+def _gone_at(state: QueueState, lived: Paths, missed: float, budget: float) -> float | None:
+    """When the misses expected pass those that the day can bear; None when they do not, or have already."""
+    beyond = np.nonzero(missed + lived.misses > budget)[0]
+    return None if missed > budget or not len(beyond) else state.at + float(lived.moments[beyond[0]])

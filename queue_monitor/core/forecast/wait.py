@@ -4,6 +4,7 @@ Whitt (1999), "Predicting queueing delays", and Ibrahim & Whitt (2009) for queue
 """
 
 import math
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -46,12 +47,22 @@ class ExpectedWait(Struct, frozen=True):
         return math.floor(self.low / 30.0) / 2.0, math.ceil(self.high / 30.0) / 2.0
 
 
-class RemainingWait(Struct, frozen=True):
-    """Of one who waits: seconds so far, the rest, and the chance to be answered within the limit if he or she stays."""
+class Pace(Struct, frozen=True):
+    """How a line moves: calls finished a second by all agents together, hang-ups per second of waiting, and how far
+    waits scatter about what is expected, as a share of it. Holds for the next few minutes.
+    """
 
-    waited: float
-    rest: ExpectedWait
-    in_time: float | None
+    capacity: float
+    theta: float
+    scatter: float
+
+    def in_time(self, waited_seconds: Sequence[float], limit_seconds: float) -> list[float]:
+        """For each who waits, first in line first, the chance to be answered within the limit by staying."""
+        mean, variance = _behind(np.arange(float(len(waited_seconds))), self)
+        return [
+            gamma_below(limit_seconds - waited, rest + RING_SECONDS, spread)
+            for waited, rest, spread in zip(waited_seconds, mean.tolist(), variance.tolist(), strict=True)
+        ]
 
 
 def expected_wait(state: Line | QueueState, ahead: Outlook) -> ExpectedWait:
@@ -60,35 +71,18 @@ def expected_wait(state: Line | QueueState, ahead: Outlook) -> ExpectedWait:
     Somebody free is somebody who answers at once only where agents are told of: inferred ones may have left (on a
     real log a quarter of such callers waited a minute), and then one step of the queue is the guess.
     """
-    capacity = capacity_now(state, ahead)
-    if capacity is None:
+    moves = pace(state, ahead)
+    if moves is None:
         return ExpectedWait(None, None, None, Basis.UNKNOWN)
     if ahead.staff_known and not len(state.waiting) and state.agents > state.serving:
         return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, Basis.AT_ONCE)
-    mean, variance = _behind(np.arange(len(state.waiting) + 1.0), capacity, ahead)
+    mean, variance = _behind(np.arange(len(state.waiting) + 1.0), moves)
     return _range(float(mean[-1]) + RING_SECONDS, float(variance[-1]), _basis(ahead))
 
 
-def remaining_waits(state: QueueState, ahead: Outlook, limit_seconds: float) -> list[RemainingWait]:
-    """The same for everyone who waits, first in line first."""
-    capacity = capacity_now(state, ahead)
-    if capacity is None:
-        nothing = ExpectedWait(None, None, None, Basis.UNKNOWN)
-        return [RemainingWait(waited, nothing, None) for waited in state.waiting.tolist()]
-    mean, variance = _behind(np.arange(float(len(state.waiting))), capacity, ahead)
-    return [
-        RemainingWait(
-            waited,
-            _range(rest + RING_SECONDS, spread, _basis(ahead)),
-            gamma_below(limit_seconds - waited, rest + RING_SECONDS, spread),
-        )
-        for waited, rest, spread in zip(state.waiting.tolist(), mean.tolist(), variance.tolist(), strict=True)
-    ]
-
-
-def capacity_now(state: Line | QueueState, ahead: Outlook) -> float | None:
-    """Calls that all agents together finish a second over the next minutes, while callers wait; None where it cannot
-    be said: nobody there, or far fewer than there should be.
+def pace(state: Line | QueueState, ahead: Outlook) -> Pace | None:
+    """How the line moves over the next minutes; None where it cannot be said: nobody there, or far fewer than there
+    should be.
     """
     if not len(ahead.agents):
         agents = expected = float(state.agents)
@@ -96,7 +90,8 @@ def capacity_now(state: Line | QueueState, ahead: Outlook) -> float | None:
         agents, expected = float(ahead.agents[:SOON_MINUTES].mean()), float(ahead.typical[:SOON_MINUTES].mean())
     if state.agents <= 0 or agents < FEW * expected:
         return None
-    return agents * mean_level(ahead.speeds) / ahead.handle_seconds
+    capacity = agents * mean_level(ahead.speeds) / ahead.handle_seconds
+    return Pace(float(capacity), float(ahead.theta), float(ahead.wait_sd))
 
 
 def gamma_quantile(z: float, mean: float, variance: float) -> float:
@@ -115,11 +110,11 @@ def gamma_below(limit: float, mean: float, variance: float) -> float:
     return 0.5 * (1.0 + math.erf(z / math.sqrt(2.0)))
 
 
-def _behind(ahead_of_one: Array, capacity: float, ahead: Outlook) -> tuple[Array, Array]:
+def _behind(ahead_of_one: Array, moves: Pace) -> tuple[Array, Array]:
     """Mean and variance of the wait behind 0, 1, ... callers; the speed's own doubt added to the variance."""
-    steps = 1.0 / (capacity + ahead.theta * ahead_of_one)
+    steps = 1.0 / (moves.capacity + moves.theta * ahead_of_one)
     mean = np.cumsum(steps)
-    return mean, np.cumsum(steps**2) + (ahead.wait_sd * mean) ** 2
+    return mean, np.cumsum(steps**2) + (moves.scatter * mean) ** 2
 
 
 def _range(mean: float, variance: float, basis: Basis) -> ExpectedWait:
