@@ -127,8 +127,9 @@ def _moment(text: str) -> datetime:
     return at
 
 
-def _load(path: Path | None) -> config.Config:
-    return config.load(path, os.environ, bootstrap.settings_of, bootstrap.adapter_kinds())
+def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
+    kinds = bootstrap.adapter_kinds()
+    return config.load(path, os.environ, bootstrap.settings_of, kinds, needs_sources=needs_sources)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -150,7 +151,7 @@ def _announce(address: str, clock: Clock) -> None:
 
 
 def _replay(chosen: argparse.Namespace) -> int:
-    settings = _load(chosen.config)
+    settings = _load(chosen.config, needs_sources=False)
     sources = [_source(text) for text in chosen.sources]
     wanted = player.Wanted(
         speed=chosen.speed,

@@ -1,6 +1,7 @@
 """The replay command: recordings through the live engine, at full speed or paced, and what it writes afterwards."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,26 +11,32 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
+from alerts.lifecycle import State
 from alerts.watch import Watch
 from queue_monitor import bootstrap, replay
 from queue_monitor.alerting import settings_of
 from queue_monitor.api.status import status_body
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
+from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.forecast import ExpectedWait
 from queue_monitor.core.foresight import answer
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
-from queue_monitor.model import Alert
+from queue_monitor.model import Alert, AlertBatch, Snapshot
 from queue_monitor.ports import Clock, Delivery, Store
 from queue_monitor.runtime.pipeline import Pipeline
-from queue_monitor.store import open_store
+from queue_monitor.store import SqlStore, open_store
+
+log = logging.getLogger(__name__)
 
 DEFAULT_SWITCH: Final = "switch"
 WRITE_EVERY: Final = 500
 ROUND: Final = timedelta(minutes=2)
-LONG_PAUSE: Final = timedelta(hours=2)
+"""How often the alert rules look at the past; in life they look more often."""
+
+PAUSE: Final = timedelta(minutes=10)
 PREDICTION_COLUMNS: Final = "visit_id,queue,entered_at,expected_wait_seconds,low_seconds,high_seconds,basis\n"
 Advance = Callable[[int], None]
 Announce = Callable[[str, Clock], None]
@@ -132,62 +139,115 @@ async def _at_once(
     config: Config,
     deliveries: Iterator[Delivery],
     started: datetime,
-    store: Store | None,
+    store: SqlStore | None,
     wanted: Wanted,
     advance: Advance,
 ) -> Played:
     """As fast as it goes, on a clock that the recording drives."""
-    clock = ManualClock(started)
     live = bootstrap.live_of(config) if wanted.foretells else Live(bootstrap.rules_of(config))
-    pipeline = Pipeline(live, clock, store)
+    course = Course(config, live, started, store)
+    course.watches, course.predicts = bool(wanted.alerts), bool(wanted.predictions)
     if store is not None:
-        await pipeline.rebuild()
-    played = Played(live=live, started=started, ended=started)
-    rounds = _Rounds(live, Watch(settings_of(config), config.organisation.language)) if wanted.alerts else None
-    day = started.astimezone(config.zone).date()
-    for number, delivery in enumerate(deliveries, start=1):
-        if rounds is not None:
-            played.alerts += rounds.until(delivery.received_at)
-        clock.advance_to(delivery.received_at)
-        if wanted.predictions:
-            played.predictions += _predicted(live, delivery)
-        pipeline.take(delivery)
+        await course.pipeline.rebuild()
+        if wanted.alerts and (state := (await store.load_alerts(started)).state) is not None:
+            course.recall(state)
+    for delivery in deliveries:
+        await course.take(delivery)
         advance(len(delivery.items))
-        if number % WRITE_EVERY == 0:
-            await pipeline.write()
-        if (now := clock.now().astimezone(config.zone).date()) != day:
-            day = now
-            played.forgotten += live.forget(clock.now())
-    if rounds is not None:
-        played.alerts += rounds.until(clock.now() + ROUND)
+    await course.finish()
     if live.foresight is not None and store is not None:
         live.foresight.close_day()
         await store.save_learned(msgspec.json.encode(live.foresight.learned))
-    await pipeline.drain()
-    played.ended = clock.now()
-    return played
+    if wanted.alerts and store is not None:
+        await store.save_alerts(AlertBatch(state=course.watch.state.encode()))
+    return course.played
 
 
-class _Rounds:
-    """The alert rules looked after every two minutes of a recording's time, as the live round does."""
+class Course:
+    """The live engine taken through the past, delivery by delivery, on a clock that the past drives: what was known at
+    each moment, what would have been said then, and nothing of what came later.
 
-    def __init__(self, live: Live, watch: Watch) -> None:
-        self._live = live
-        self._watch = watch
+    `watches`: whether the alert rules look, every two minutes as in life; `predicts`: whether each caller's expected
+    wait is asked on entering. Both may change on the way. `on_round` is given what each look saw, `on_day` the moment
+    at which a new day has begun, before anything of it is taken.
+    """
+
+    def __init__(self, config: Config, live: Live, started: datetime, store: Store | None = None) -> None:
+        self.live = live
+        self.watches = False
+        self.predicts = False
+        self.on_round: Callable[[Snapshot], None] = lambda seen: None
+        self.on_day: Callable[[datetime], None] = lambda at: None
+        self.played = Played(live=live, started=started, ended=started)
+        self._clock = ManualClock(started)
+        self.pipeline = Pipeline(live, self._clock, store)
+        self.pipeline.on_forgotten = self.played.forgotten.extend
+        self.watch = Watch(settings_of(config), config.organisation.language)
+        self._calendar = live.rules.calendar
+        self._tomorrow = day_bounds(self._calendar.day_of(started), config.zone)[1]
+        self._zone = config.zone
         self._due: datetime | None = None
+        self._heard = started
+        self._taken = 0
 
-    def until(self, now: datetime) -> list[Alert]:
-        """The changes of all rounds that fall due before `now`; a night is passed over in one step."""
-        if self._due is None or now - self._due > LONG_PAUSE:
-            self._due = now.replace(second=0, microsecond=0) + ROUND
-        found: list[Alert] = []
+    def recall(self, state: bytes) -> None:
+        """Take up the alerts that stood at the end of an earlier run."""
+        try:
+            self.watch.state = State.decode(state)
+        except msgspec.DecodeError as error:
+            log.warning("alert state of another version is let go: %s", error)
+
+    async def take(self, delivery: Delivery) -> None:
+        """What falls due before it, and then the delivery."""
+        at = delivery.received_at
+        self._look_until(at)
+        self._clock.advance_to(at)
+        if at >= self._tomorrow:
+            self._tomorrow = day_bounds(self._calendar.day_of(at), self._zone)[1]
+            self.on_day(at)
+            self.pipeline.turn_day()
+        if self.predicts:
+            self.played.predictions += _predicted(self.live, delivery)
+        self.pipeline.take(delivery)
+        self._heard = self._clock.now()
+        self._taken += 1
+        if self._taken % WRITE_EVERY == 0:
+            await self.pipeline.write()
+
+    async def finish(self) -> None:
+        """One more look after the last delivery, and what waits for the journal is written."""
+        self._look_until(self._clock.now() + ROUND)
+        await self.pipeline.drain()
+        self.played.ended = self._clock.now()
+
+    def _look_until(self, now: datetime) -> None:
+        """All rounds that fall due before `now`. Closed hours in which nothing is heard are passed over in one step."""
+        if not self.watches:
+            self._due = None
+            return
+        if self._due is None:
+            self._due = _next_round(self._heard)
         while self._due < now:
-            if self._live.foresight is not None:
-                questions = self._live.foresight.questions(self._due, self._live.scopes())
-                self._live.foreseen = tuple(map(answer, questions))
-            found += self._watch.look(self._live.snapshot(self._due))
+            if self._due - self._heard > PAUSE and not self._calendar.is_open(self._due):
+                opens = self._calendar.next_opening(self._due)
+                self._due = max(self._due, _next_round(now if opens is None else min(now, opens)))
+                if self._due >= now:
+                    return
+            self._round(self._due)
             self._due += ROUND
-        return found
+
+    def _round(self, at: datetime) -> None:
+        live = self.live
+        if live.foresight is not None:
+            live.foreseen = tuple(map(answer, live.foresight.questions(at, live.scopes())))
+        seen = live.essentials(at)
+        self.played.alerts += self.watch.look(seen)
+        self.on_round(seen)
+
+
+def _next_round(at: datetime) -> datetime:
+    """Every even minute, wherever a recording begins."""
+    return at.replace(minute=at.minute // 2 * 2, second=0, microsecond=0) + ROUND
 
 
 def _predicted(live: Live, delivery: Delivery) -> list[Prediction]:

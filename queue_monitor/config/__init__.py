@@ -81,18 +81,24 @@ _EMBEDDED_SOURCES: Final = [{"name": "simulator", "kind": "simulator"}]
 
 
 def load(
-    path: Path | None, environ: Mapping[str, str], settings_of: SettingsOf, known_kinds: Sequence[str] = ()
+    path: Path | None,
+    environ: Mapping[str, str],
+    settings_of: SettingsOf,
+    known_kinds: Sequence[str] = (),
+    *,
+    needs_sources: bool = True,
 ) -> Config:
     """Read the file (None: the embedded defaults, with one simulated switchboard) and the environment.
 
-    `settings_of` gives an adapter kind's own Settings, None for a kind that does not exist. Raises `ConfigError`.
+    `settings_of` gives an adapter kind's own Settings, None for a kind that does not exist. What is past needs no
+    source of its own. Raises `ConfigError`.
     """
     tree = {"sources": [dict(source) for source in _EMBEDDED_SOURCES]} if path is None else _parse(path)
     reading = Reading(environ)
     reading.override(tree)
     written = tree.pop("sources", [])
     file = reading.table(tree, File, (), also=("sources",))
-    sources = reading.sources(written, settings_of, known_kinds)
+    sources = reading.sources(written, settings_of, known_kinds) if written or needs_sources else []
     if file is not None:
         reading.mistakes += _contradictions(file, sources)
     if file is None or reading.mistakes:

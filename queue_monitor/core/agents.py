@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from queue_monitor.core.teams import grouped
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
 from queue_monitor.model import AgentNow, Staff
 
@@ -157,20 +158,22 @@ class Agents:
         Who left a queue within the last day still counts: a pool lasts though everybody goes home.
         """
         newest = max((at for agent in self._agents.values() for at in agent.member_said.values()), default=None)
-        names = {self._key(queue): queue for queue in queues}
-        group = {key: {key} for key in names}
-        for agent in self._agents.values():
-            shared = [
-                key
-                for key, member in agent.member_of.items()
-                if key in group and (member or (newest is not None and newest - agent.member_said[key] <= POOL_LASTS))
-            ]
-            for key in shared[1:]:
-                merged = group[shared[0]] | group[key]
-                for member in merged:
-                    group[member] = merged
-        pools = {tuple(sorted(names[key] for key in keys)) for keys in group.values()}
-        return sorted(pools)
+        return grouped(
+            queues,
+            (
+                [
+                    key
+                    for key, member in agent.member_of.items()
+                    if member or (newest is not None and newest - agent.member_said[key] <= POOL_LASTS)
+                ]
+                for agent in self._agents.values()
+            ),
+        )
+
+    @property
+    def members_told(self) -> bool:
+        """Whether anybody tells which queues an agent answers."""
+        return any(agent.member_said for agent in self._agents.values())
 
     def _key(self, queue: str) -> str:
         key = queue.casefold()

@@ -15,13 +15,14 @@ from queue_monitor.core import service_level
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, cut, day_bounds
 from queue_monitor.core.counted import Counted
-from queue_monitor.core.foresight import Foreseen, Foresight
+from queue_monitor.core.foresight import Foreseen, Foresight, Learned
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.lost import Callers, lost_calls
 from queue_monitor.core.opening_check import disagreements
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.sources import Sources
+from queue_monitor.core.teams import JOINT, Teams, inherited
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.view import View, lies_in
 from queue_monitor.core.windows import Calendars, Windows
@@ -97,6 +98,7 @@ class Live:
         self.ledger = Ledger()
         self.windows = Windows(rules.target, self.calendars, rules.excluded_by_queue, rules.excluded)
         self.agents = Agents()
+        self.teams = Teams()
         self.counted = Counted()
         self.callers = Callers()
         self.sources = Sources()
@@ -111,6 +113,7 @@ class Live:
         self._seen: dict[tuple[str, str], tuple[datetime, int]] = {}
         self._newest: datetime | None = None
         self._forgotten_before: datetime | None = None
+        self._day_ends: datetime | None = None
         self._departed: dict[str, None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
         self._queue_names: dict[str, str] = {}
@@ -134,6 +137,8 @@ class Live:
         self.sources.apply(event)
         if abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:
             event = _by_our_clock(event)
+        if self._day_ends is None or event.at >= self._day_ends:
+            self.turn_day(event.at)
         self._note_queue(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self.agents.apply(event)
@@ -147,6 +152,7 @@ class Live:
         for change in changes.stories:
             self.windows.change(change)
             self._note_departure(change.after)
+            self._note_service(change.after)
         if changes.refused is not None:
             self.windows.refuse(changes.refused)
         if isinstance(event, QueueSnapshot) and event.counters:
@@ -154,6 +160,27 @@ class Live:
         if isinstance(event, CallRingEnded):
             self.offers.setdefault("", Counter())[event.result.value] += 1
         return Taken.NEW
+
+    def turn_day(self, now: datetime) -> None:
+        """A new day: the queues that the old one showed to share people are a pool from here on."""
+        day_ends, self._day_ends = (
+            self._day_ends,
+            day_bounds(self.rules.calendar.day_of(now), self.rules.calendar.zone)[1],
+        )
+        if day_ends is None or day_ends >= self._day_ends:
+            return
+        self.teams.close_day(now)
+        if self.foresight is not None:
+            learned = self.foresight.learned
+            for name, pool in self.scopes():
+                if name not in learned and (known := inherited(pool, learned)) is not None:
+                    learned[name] = known
+
+    def recall(self, learned: dict[str, Learned], now: datetime) -> None:
+        """Take up what an earlier run has learned."""
+        if self.foresight is not None:
+            self.foresight.learned = learned
+        self.teams.recall(learned, now)
 
     def _reconcile(self, event: QueueSnapshot) -> None:
         key = event.queue.casefold()
@@ -200,6 +227,11 @@ class Live:
         if story.contact.outcome in RETURNING:
             self._departed[story.contact.contact_id] = None
 
+    def _note_service(self, story: Story | None) -> None:
+        for visit in story.visits if story else ():
+            if visit.agent_id and visit.outcome is Outcome.ANSWERED and visit.ended_wait_at is not None:
+                self.teams.answered(visit.agent_id, visit.queue, visit.ended_wait_at)
+
     # ---- what comes out
 
     def queues(self) -> list[str]:
@@ -208,7 +240,11 @@ class Live:
     def scopes(self) -> list[tuple[str, tuple[str, ...]]]:
         """What is forecast by itself: the pools, and the queues that share their agents with no other."""
         queues = [queue for queue in self.queues() if queue not in self.counted_only()]
-        return [(" + ".join(pool), pool) for pool in self.agents.pools(queues)]
+        return [(JOINT.join(pool), pool) for pool in self.pools(queues)]
+
+    def pools(self, queues: list[str]) -> list[tuple[str, ...]]:
+        """Queues grouped by the people they share: by the members that are told, else by who has answered what."""
+        return self.agents.pools(queues) if self.agents.members_told else self.teams.pools(queues)
 
     def counted_only(self) -> set[str]:
         """Queues of which the switch only says how many wait."""
@@ -229,7 +265,7 @@ class Live:
         ringing = self.ledger.ringing()
         view = View(self, now, waiting, talking, ringing)
         calendar = self.rules.calendar
-        pools = [pool for pool in self.agents.pools(queues) if len(pool) > 1]
+        pools = [pool for pool in self.pools(queues) if len(pool) > 1]
         return Snapshot(
             at=now,
             rate=rate,
@@ -240,7 +276,7 @@ class Live:
             hours=self._hours(now),
             total=view.queue("", tuple(queues), None),
             queues=tuple(view.queue(queue, (queue,), queue) for queue in queues),
-            pools=tuple(view.queue(" + ".join(pool), pool, pool) for pool in pools),
+            pools=tuple(view.queue(JOINT.join(pool), pool, pool) for pool in pools),
             agents=self.agents.now(visit.agent_id for visit in talking if visit.agent_id),
             sources=self.sources.now(),
             today=tuple(view.today()),
@@ -259,6 +295,36 @@ class Live:
         """From here on calls are held one by one; None when nothing has been let go of yet."""
         edges = [edge for edge in (self.windows.closed_before, self._forgotten_before) if edge is not None]
         return max(edges, default=None)
+
+    def essentials(self, now: datetime) -> Snapshot:
+        """The same snapshot with only what decides something, for whoever asks it many times of the past: figure for
+        figure equal, what only the faces show left empty. Queues of a pool are in their pool alone.
+        """
+        queues = self.queues()
+        view = View(self, now, self.ledger.waiting(), self.ledger.talking(), set(), briefly=True)
+        pools = [pool for pool in self.pools(queues) if len(pool) > 1]
+        alone = set(queues).difference(*pools)
+        return Snapshot(
+            at=now,
+            rate=1.0,
+            version=self.rules.version,
+            target=self.rules.target,
+            organisation=self.rules.organisation,
+            time_zone=self.rules.calendar.zone.key,
+            hours=self._hours(now),
+            total=view.queue("", tuple(queues), None),
+            queues=tuple(view.queue(queue, (queue,), queue) for queue in queues if queue in alone),
+            pools=tuple(view.queue(JOINT.join(pool), pool, pool) for pool in pools),
+            agents=(),
+            sources=self.sources.now(),
+            today=(),
+            events={},
+            rejected={},
+            totals={},
+            totals_waits={},
+            offers={},
+            journal=JournalNow(),
+        )
 
     def intervals(
         self,

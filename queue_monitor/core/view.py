@@ -26,10 +26,13 @@ from queue_monitor.model import (
     StatusReason,
     Target,
     Visit,
+    WaitFigures,
     WaitingNow,
 )
 
 ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
+ESSENTIAL: Final = ("15min", "30min", "day", "month")
+"""The periods that the alert rules read."""
 
 
 class Watched(Protocol):
@@ -56,7 +59,11 @@ class Watched(Protocol):
 
 
 class View:
-    """One look at the live state: what waits now is asked once, and used for every queue and period."""
+    """One look at the live state: what waits now is asked once, and used for every queue and period.
+
+    With `briefly`, only what decides something is worked out: the `ESSENTIAL` periods, of contacts, their waits and
+    coverage left empty.
+    """
 
     def __init__(
         self,
@@ -65,8 +72,11 @@ class View:
         waiting: list[tuple[Contact, Visit]],
         talking: list[Visit],
         ringing: set[str],
+        *,
+        briefly: bool = False,
     ) -> None:
         self._live = live
+        self._briefly = briefly
         self._now = now
         self._waiting = waiting
         self._talking = talking
@@ -134,7 +144,7 @@ class View:
                 levels=self._live.rules.levels,
             ),
             periods=periods,
-            visits_today=self.period("day", Level.VISIT, names, *today),
+            visits_today=periods["day"] if self._briefly else self.period("day", Level.VISIT, names, *today),
             open=calendar.is_open(self._now),
             day_hours=calendar.span(calendar.day_of(self._now)),
             counted=None if count is None else count.waiting,
@@ -199,6 +209,8 @@ class View:
         zone, today = calendar.zone, calendar.day_of(self._now)
         minute = self._now.replace(second=0, microsecond=0)
         for name, minutes in ROLLING.items():
+            if self._briefly and name not in ESSENTIAL:
+                continue
             yield self.period(
                 name, Level.CONTACT, names, minute - timedelta(minutes=minutes - 1), minute + timedelta(minutes=1)
             )
@@ -206,6 +218,8 @@ class View:
         month, tertial = month_start(today), tertial_start(today)
         ends = next_month(month)
         yield self.period("month", Level.CONTACT, names, day_bounds(month, zone)[0], day_bounds(ends, zone)[0])
+        if self._briefly:
+            return
         ends = tertial_end(tertial)
         yield self.period("tertial", Level.CONTACT, names, day_bounds(tertial, zone)[0], day_bounds(ends, zone)[0])
 
@@ -213,8 +227,10 @@ class View:
         live = self._live
         keys = None if names is None else frozenset(n.casefold() for n in names)
         counts, outside = self._counts(level, names, keys, start, end)
-        waits = live.windows.waits(level, names, start, end)
-        queues = tuple(live.queues()) if names is None else names
+        waits, coverage = WaitFigures(), Coverage()
+        if not self._briefly:
+            waits = live.windows.waits(level, names, start, end)
+            coverage = live.coverage(tuple(live.queues()) if names is None else names, start, end, self._now)
         returning = service_level.Returning()
         if level is Level.CONTACT:
             returning = live.returning(keys, start, end, self._now)
@@ -226,7 +242,7 @@ class View:
             counts,
             outside,
             waits,
-            live.coverage(queues, start, end, self._now),
+            coverage,
             self._precision,
             live.rules.target,
             returning,

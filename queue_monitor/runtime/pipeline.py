@@ -147,7 +147,7 @@ class Pipeline:
         if self._store is None or self._live.foresight is None or (kept := await self._store.load_learned()) is None:
             return
         try:
-            self._live.foresight.learned = msgspec.json.decode(kept, type=dict[str, Learned])
+            self._live.recall(msgspec.json.decode(kept, type=dict[str, Learned]), self._clock.now())
         except msgspec.DecodeError as error:
             log.warning("what was learned cannot be read and is learned anew: %s", error)
 
@@ -245,6 +245,7 @@ class Pipeline:
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
             self._today = today
+            self._live.turn_day(self._clock.now())
             if self._live.foresight is not None:
                 self._live.foresight.close_day()
                 self._has_learned = True

@@ -1,0 +1,67 @@
+"""Which queues the same people answer, worked out from who answered what: for switches that tell of no members.
+
+What a day shows holds from the next day on, so that a pool stays the same from morning to evening.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+JOINT: Final = " + "
+"""Between the names of a pool's queues in its own."""
+
+SHOWN_FOR: Final = timedelta(days=30)
+"""Queues that nobody has answered both of for so long are no pool any more."""
+
+Kept = TypeVar("Kept")
+
+
+class Teams:
+    """Told of every answered call; asked which queues belong together."""
+
+    def __init__(self) -> None:
+        self._today: dict[str, dict[str, datetime]] = {}
+        self._shared: dict[tuple[str, str], datetime] = {}
+
+    def answered(self, agent_id: str, queue: str, at: datetime) -> None:
+        self._today.setdefault(agent_id, {})[queue.casefold()] = at
+
+    def close_day(self, now: datetime) -> None:
+        """From now on, what the day has shown counts."""
+        for queues in self._today.values():
+            self._share(queues, max(queues.values()))
+        self._today.clear()
+        self._shared = {pair: at for pair, at in self._shared.items() if now - at <= SHOWN_FOR}
+
+    def recall(self, pools: Iterable[str], now: datetime) -> None:
+        """Take up the pools of an earlier run, by their names."""
+        for pool in pools:
+            self._share([queue.casefold() for queue in pool.split(JOINT)], now)
+
+    def _share(self, queues: Iterable[str], at: datetime) -> None:
+        first, *others = sorted(queues)
+        for other in others:
+            self._shared[first, other] = max(at, self._shared.get((first, other), at))
+
+    def pools(self, queues: Iterable[str]) -> list[tuple[str, ...]]:
+        """These queues, grouped; a queue that shares nobody is a pool of its own."""
+        return grouped(queues, self._shared)
+
+
+def grouped(queues: Iterable[str], shared: Iterable[Iterable[str]]) -> list[tuple[str, ...]]:
+    """Queues that are linked, by whatever way, together. `shared` names them casefolded."""
+    names = {queue.casefold(): queue for queue in queues}
+    group = {key: {key} for key in names}
+    for linked in shared:
+        known = [key for key in linked if key in group]
+        for key in known[1:]:
+            merged = group[known[0]] | group[key]
+            for member in merged:
+                group[member] = merged
+    return sorted({tuple(sorted(names[key] for key in keys)) for keys in group.values()})
+
+
+def inherited(pool: tuple[str, ...], learned: Mapping[str, Kept]) -> Kept | None:
+    """What is known of a pool that has just grown: what is known of the part of it with the most queues."""
+    parts = [(len(queues), name) for name in learned if set(queues := name.split(JOINT)) < set(pool)]
+    return learned[max(parts)[1]] if parts else None

@@ -1,0 +1,84 @@
+"""Which queues share people, where nobody tells of members: by who answered what, from the next day on."""
+
+from datetime import UTC, datetime, timedelta
+
+from queue_monitor.core.foresight import Foresight, Learned
+from queue_monitor.core.live import Live
+from queue_monitor.core.rules import Rules
+from queue_monitor.core.teams import Teams, inherited
+from queue_monitor.core.windows import Calendars
+from queue_monitor.events import AgentMember, CallAnswered, CallEntered, MemberAction
+from queue_monitor.model import Target
+from tests.scenario import office_hours
+
+MORNING = datetime(2026, 11, 23, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
+SOURCE = "urn:kc:test:a"
+
+
+def answered(live: Live, queue: str, agent: str, at: datetime) -> None:
+    visit = f"{queue}-{at.isoformat()}"
+    later = at + timedelta(seconds=9)
+    live.apply(CallEntered(id=f"e{visit}", source=SOURCE, observed_at=at, visit_id=visit, queue=queue))
+    live.apply(CallAnswered(id=f"a{visit}", source=SOURCE, observed_at=later, visit_id=visit, agent_id=agent))
+
+
+def live() -> Live:
+    return Live(Rules(calendar=office_hours()), Foresight(Target(), Calendars(office_hours())))
+
+
+def test_queues_that_one_person_answered_are_a_pool_from_the_next_day_on():
+    state = live()
+    answered(state, "parking", "eva", MORNING)
+    answered(state, "school", "eva", MORNING + timedelta(hours=1))
+    same_day = state.pools(state.queues())
+    answered(state, "parking", "eva", MORNING + DAY)
+
+    assert same_day == [("parking",), ("school",)]
+    assert state.pools(state.queues()) == [("parking", "school")]
+
+
+def test_different_people_make_no_pool():
+    state = live()
+    answered(state, "parking", "eva", MORNING)
+    answered(state, "school", "bo", MORNING)
+    answered(state, "school", "bo", MORNING + DAY)
+
+    assert state.pools(state.queues()) == [("parking",), ("school",)]
+
+
+def test_what_is_told_of_members_counts_more_than_who_answered_what():
+    state = live()
+    answered(state, "parking", "eva", MORNING)
+    answered(state, "school", "eva", MORNING + timedelta(hours=1))
+    for queue, agent in (("parking", "eva"), ("school", "bo")):
+        at, joined = MORNING + DAY, MemberAction.ADDED
+        state.apply(AgentMember(id=queue, source=SOURCE, observed_at=at, agent_id=agent, queue=queue, action=joined))
+
+    assert state.pools(state.queues()) == [("parking",), ("school",)]
+
+
+def test_a_pool_that_nothing_has_shown_for_a_month_is_none_any_more():
+    teams = Teams()
+    teams.answered("eva", "parking", MORNING)
+    teams.answered("eva", "school", MORNING)
+    teams.close_day(MORNING + DAY)
+    teams.close_day(MORNING + 31 * DAY)
+
+    assert teams.pools(["parking", "school"]) == [("parking",), ("school",)]
+
+
+def test_the_pools_of_an_earlier_run_are_known_by_what_was_learned_of_them():
+    state = live()
+    answered(state, "parking", "eva", MORNING)
+    answered(state, "school", "bo", MORNING)
+    state.recall({"parking + school": Learned()}, MORNING)
+
+    assert state.scopes() == [("parking + school", ("parking", "school"))]
+
+
+def test_a_pool_that_grows_knows_what_its_greatest_part_knew():
+    learned = {"a": 1, "a + b": 2, "d": 3, "a + e": 4}
+
+    assert inherited(("a", "b", "c"), learned) == 2
+    assert inherited(("f", "g"), learned) is None
