@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import cast
 
 from msgspec import structs
@@ -11,7 +11,7 @@ from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
 from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake
-from queue_monitor.model import AlertsNow, Disagreement, Level, LostCall, Period, Snapshot, TransferWaits
+from queue_monitor.model import AlertsNow, CalendarDay, Disagreement, Level, LostCall, Period, Snapshot, TransferWaits
 from queue_monitor.ports import AlertHistory, AlertStore, Clock, Figures, Notifier
 
 
@@ -64,6 +64,9 @@ class AlertedFigures:
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return self._figures.disagreements(start, end)
+
+    def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
+        return self._figures.calendar(first, last, queue)
 
 
 def settings_of(config: Config) -> AlertSettings:

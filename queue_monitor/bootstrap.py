@@ -23,6 +23,7 @@ from queue_monitor import __version__
 from queue_monitor.alerting import Alerting, alerting
 from queue_monitor.api import create_app
 from queue_monitor.api.acknowledge import acknowledge_routes
+from queue_monitor.api.alerts import alert_routes
 from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
 from queue_monitor.core import swedish_days
@@ -37,7 +38,7 @@ from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.supervisor import Supervisor
-from queue_monitor.store import SqlStore, open_store
+from queue_monitor.store import MemoryAudit, SqlStore, open_store
 
 ENTRY_POINTS: Final = "queue_monitor.adapters"
 DEMO_STARTS: Final = time(10)
@@ -233,6 +234,8 @@ def bootstrap(
     record = store if isinstance(store, SqlStore) else MemoryRecord()
     alerts = alerting(config, pipeline, clock, record, sending=sources is None)
     routers.append(acknowledge_routes(alerts.round, language))
+    audit = store if isinstance(store, SqlStore) else MemoryAudit()
+    routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     app = create_app(
         alerts.figures,
         clock,

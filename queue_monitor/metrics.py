@@ -4,7 +4,7 @@ All queues together stand under `queue=""`, which Prometheus treats as no label:
 and `{queue!=""}` for each queue. Where there is no number there is no sample: never NaN, never 100 %.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Final
 
@@ -79,8 +79,9 @@ def _gauge(name: str, words: str, samples: Iterable[tuple[Labels, float | None]]
 class QueueCollector(Collector):
     """Everything a snapshot holds, as metric families."""
 
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: Figures, refused_requests: Mapping[str, int] | None = None) -> None:
         self._figures = figures
+        self._refused_requests = refused_requests or {}
         self._high_water = HighWater()
 
     def describe(self) -> Iterable[Metric]:
@@ -96,6 +97,13 @@ class QueueCollector(Collector):
         yield from _target(snapshot)
         yield from self._alerts(snapshot)
         yield from _monitor(snapshot)
+        yield self._requests()
+
+    def _requests(self) -> Metric:
+        refused = self._counter("callqueue_http_refused", "Requests turned away at the door, by why.", "reason")
+        for reason, count in self._refused_requests.items():
+            refused.add((reason,), count)
+        return refused.family
 
     def _alerts(self, snapshot: Snapshot) -> Iterator[Metric]:
         raised = self._counter("callqueue_alerts", "Alerts raised, by kind and level.", "alert", "level")
@@ -450,10 +458,10 @@ class Metrics:
     milliseconds, which the event loop should not stand still for. Two scrapes at once take turns.
     """
 
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: Figures, refused_requests: Mapping[str, int] | None = None) -> None:
         self._turn = Lock()
         self.registry = CollectorRegistry()
-        self.registry.register(QueueCollector(figures))
+        self.registry.register(QueueCollector(figures, refused_requests))
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """The exposition and its content type."""

@@ -467,6 +467,31 @@ class SourceNow(Struct, frozen=True, kw_only=True):
     precision_ms: int
 
 
+class CalendarDay(Struct, frozen=True, kw_only=True):
+    """One local day of the opening hours: its open stretches (UTC), their minutes, and why they are as they are.
+
+    `kind` is a stable word (`weekday`, `squeezed`, `closed` …); `holiday` the public holiday's name; `reason` why the
+    day is not as usual, in words; `to_confirm`: many shorten this day, and the settings say nothing of it.
+    """
+
+    day: date
+    kind: str
+    spans: tuple[tuple[datetime, datetime], ...]
+    open_minutes: float
+    holiday: str = ""
+    reason: str = ""
+    closures: tuple["PlannedClosure", ...] = ()
+    to_confirm: str = ""
+
+
+class PlannedClosure(Struct, frozen=True, kw_only=True):
+    """A stretch of a day that is taken out of its opening hours (UTC), and why."""
+
+    start: datetime
+    end: datetime
+    reason: str
+
+
 class Hours(Struct, frozen=True, kw_only=True):
     """Opening hours as they bear on now. `note` says why the day differs, if it does."""
 
@@ -523,6 +548,19 @@ class Access(Struct, frozen=True, kw_only=True):
     name: str
     role: Role
     token_sha256: str
+
+
+class AdminAct(Struct, frozen=True, kw_only=True):
+    """Something that a person with a token did: who (the token's name, empty where nobody needs one), from which
+    address, what (a stable word) and to what. Nothing of callers.
+    """
+
+    at: datetime
+    who: str
+    origin: str
+    act: str
+    subject: str
+    detail: str = ""
 
 
 class JournalNow(Struct, frozen=True, kw_only=True):

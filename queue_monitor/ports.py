@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from msgspec import Struct
 
 from queue_monitor.events import Event
 from queue_monitor.model import (
+    AdminAct,
     Alert,
     AlertBatch,
+    CalendarDay,
     Disagreement,
     HistoryRow,
     Level,
@@ -160,6 +162,16 @@ class AlertStore(AlertHistory, Protocol):
         """State and secret, and what happened at or after `since`, oldest first; notices that wait whenever made."""
 
 
+class AuditLog(Protocol):
+    """What people with tokens did, append-only."""
+
+    async def save_act(self, act: AdminAct) -> None:
+        """Raises `StoreError` when it was not written; the act is then not to be done."""
+
+    async def acts(self, start: datetime, end: datetime) -> list[AdminAct]:
+        """What was done from `start` to before `end`, oldest first. Raises `StoreError`."""
+
+
 class Notifier(Protocol):
     """One way to reach people. Never retries, never keeps a record: `alerts/dispatch` does."""
 
@@ -204,6 +216,9 @@ class Figures(Protocol):
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         """Where the switch and the calendar say different things about being open, by queue and day."""
+
+    def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
+        """The days from `first` to `last`, both included, by the hours of a queue or those of all. Raises as above."""
 
 
 class AdapterError(Exception):

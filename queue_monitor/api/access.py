@@ -1,7 +1,7 @@
 """Who may see what: a token for each screen, system and person, each with one role; deny by default.
 
 Without a single token everything is open, and the settings then allow this machine alone to be served. The intake of
-events stands aside: its senders sign what they send.
+events stands aside: its senders sign what they send, each with a key of its own, and no token opens it.
 """
 
 import hashlib
@@ -9,29 +9,45 @@ import hmac
 from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+import msgspec
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from queue_monitor.api.limits import BODY_BYTES, WRONG_TOKENS_SECONDS, Limits, Refused, client_of
+from queue_monitor.api.shapes import ErrorBody
 from queue_monitor.model import Access, Role
-from queue_monitor.ports import Clock
 
 COOKIE: Final = "queue_monitor"
 A_YEAR: Final = 365 * 86_400
+A_SHIFT: Final = 12 * 3_600
+"""A person signs in for a working day, a wallboard for as long as it hangs there."""
 
 BOARD: Final = frozenset({Role.WALLBOARD, Role.STATUS, Role.ADMIN})
 READERS: Final = frozenset({Role.STATUS, Role.ADMIN})
-OPEN: Final = ("/healthz",)
+ADMINS: Final = frozenset({Role.ADMIN})
+SIGN_IN: Final = "/sign-in"
+SIGN_OUT: Final = "/sign-out"
+STREAM: Final = "/api/v1/stream"
+OPEN: Final = ("/healthz", SIGN_IN, SIGN_OUT, "/static/docs.css", "/static/icon.svg")
+PUBLIC: Final = ("/public", "/api/v1/public")
+"""Open too, where the settings offer them at all."""
+
 SIGNED: Final = ("/api/v1/events",)
 """Senders sign each request with a key of their own (adapters/http)."""
 LINKS: Final = "/alerts/"
 """The page that acknowledges an alarm: the link in a message is signed, and is all that is needed."""
 
-MISSES_ALLOWED: Final = 20
-MISSES_SECONDS: Final = 60.0
-ADDRESSES: Final = 10_000
+_TITLES: Final = {
+    401: "unauthorized",
+    403: "forbidden",
+    413: "too_big",
+    429: "too_many_requests",
+    503: "too_many_streams",
+}
 
 
 def digest(token: str) -> str:
@@ -42,13 +58,31 @@ def digest(token: str) -> str:
 def roles_for(method: str, path: str) -> frozenset[Role]:
     """Who may make a request. What is not named is for admins."""
     reading = method in ("GET", "HEAD", "OPTIONS")
-    if reading and (path in ("/", "/api/v1/stream") or path.startswith("/static/")):
+    if reading and (path in ("/", STREAM) or path.startswith("/static/")):
         return BOARD
     if reading and path == "/metrics":
         return frozenset({Role.METRICS, Role.ADMIN})
-    if reading and (path.startswith("/api/v1/") or path in ("/docs", "/openapi.json", "/readyz")):
+    if path == "/api/v1/audit":
+        return ADMINS
+    if reading and (path.startswith("/api/v1/") or path in ("/lead", "/docs", "/openapi.json", "/readyz")):
         return READERS
-    return frozenset({Role.ADMIN})
+    return ADMINS
+
+
+class Tokens:
+    """Those who may come in, by what they show."""
+
+    def __init__(self, access: Sequence[Access]) -> None:
+        self._access = tuple(access)
+
+    def __bool__(self) -> bool:
+        return bool(self._access)
+
+    def known(self, token: str) -> Access | None:
+        """The entry of a token. All are compared, each in constant time: how long it takes tells nothing."""
+        shown = digest(token)
+        matches = [entry for entry in self._access if hmac.compare_digest(entry.token_sha256, shown)]
+        return matches[0] if token and matches else None
 
 
 class AccessControl:
@@ -56,74 +90,126 @@ class AccessControl:
 
     A token comes as `Authorization: Bearer …` or in a cookie. A wallboard's own address may carry it once,
     `/?token=…`: it is then kept in a cookie that no script can read, and taken out of the address. Only the role that
-    sees the wallboard alone may travel in an address: addresses end up in logs.
+    sees the wallboard alone may travel in an address: addresses end up in logs. People sign in on a page.
+
+    A request that changes something and is not authorised by a header must come from a page of our own: a browser
+    sends a cookie, or reaches this machine, on behalf of any page that it shows.
     """
 
-    def __init__(self, app: ASGIApp, access: Sequence[Access], clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, limits: Limits) -> None:
         self._app = app
-        self._access = tuple(access)
-        self._clock = clock
-        self._misses: dict[str, tuple[float, int]] = {}
+        self._tokens = tokens
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._access or _stands_aside(scope["path"]):
+        if scope["type"] != "http" or scope["path"] in SIGNED:
             await self._app(scope, receive, send)
             return
-        answer = self._answer(scope)
-        await (answer or self._app)(scope, receive, send)
+        client = client_of((scope.get("client") or ("", 0))[0])
+        answer = self._answer(scope, client)
+        if answer is not None:
+            await answer(scope, receive, send)
+        elif scope["path"] == STREAM:
+            await self._stream(scope, receive, send, client)
+        else:
+            await self._app(scope, receive, send)
 
-    def _answer(self, scope: Scope) -> JSONResponse | RedirectResponse | None:
+    async def _stream(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
+        if not self._limits.open_stream(client):
+            refusal = self._refuse(429, Refused.TOO_MANY_STREAMS, "Too many streams are open.", {"Retry-After": "10"})
+            await refusal(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._limits.close_stream(client)
+
+    def _answer(self, scope: Scope, client: str) -> Response | None:
         """A refusal, or the way on; None when the request may pass."""
-        client = (scope.get("client") or ("", 0))[0]
-        if self._misses_of(client) >= MISSES_ALLOWED:
-            return _refusal(429, "Too many wrong tokens. Wait a minute.", {"Retry-After": str(int(MISSES_SECONDS))})
-        headers, query = Headers(scope=scope), parse_qs(scope["query_string"].decode("latin-1"))
+        headers = Headers(scope=scope)
+        if not self._limits.may_ask(client):
+            return self._refuse(429, Refused.TOO_OFTEN, "Too many requests. Wait a moment.", {"Retry-After": "1"})
+        if _too_big(headers):
+            return self._refuse(413, Refused.TOO_BIG, f"A body of at most {BODY_BYTES} bytes, with its length.")
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(headers):
+            return self._refuse(403, Refused.CROSS_SITE, "Another site's page may not do this.")
+        if not self._tokens or _stands_aside(scope["path"]):
+            return None
+        return self._shown(scope, headers, client)
+
+    def _shown(self, scope: Scope, headers: Headers, client: str) -> Response | None:
+        if self._limits.guesses(client):
+            wait = {"Retry-After": str(int(WRONG_TOKENS_SECONDS))}
+            return self._refuse(429, Refused.GUESSING, "Too many wrong tokens. Wait a minute.", wait)
+        query = parse_qs(scope["query_string"].decode("latin-1"))
         if scope["path"] == "/" and "token" in query:
             return self._kiosk(query.pop("token")[0], query, scope, client)
         token = _token(headers)
-        known = self._known(token)
+        known = self._tokens.known(token)
         if known is None:
-            if token:
-                self._miss(client)
-            words = "This needs a token: Authorization: Bearer …"
-            return _refusal(401, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
+            return self._unknown(token, scope, headers, client)
         if known.role not in roles_for(scope["method"], scope["path"]):
-            return _refusal(403, f"The role {known.role.value} may not do this.")
+            return self._refuse(403, Refused.WRONG_ROLE, f"The role {known.role.value} may not do this.")
+        scope.setdefault("state", {})["access"] = known
         return None
 
-    def _kiosk(
-        self, token: str, query: dict[str, list[str]], scope: Scope, client: str
-    ) -> JSONResponse | RedirectResponse:
-        known = self._known(token)
+    def _unknown(self, token: str, scope: Scope, headers: Headers, client: str) -> Response:
+        """Nobody we know: a person looking at a page is shown where to sign in."""
+        if token:
+            self._limits.wrong_token(client)
+        reason = Refused.WRONG_TOKEN if token else Refused.NO_TOKEN
+        if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+            self._limits.refused[reason] += 1
+            return RedirectResponse(f"{SIGN_IN}?next={quote(scope['path'])}", status_code=303)
+        words = "This needs a token: Authorization: Bearer …"
+        return self._refuse(401, reason, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
+
+    def _kiosk(self, token: str, query: dict[str, list[str]], scope: Scope, client: str) -> Response:
+        known = self._tokens.known(token)
         if known is None or known.role is not Role.WALLBOARD:
-            self._miss(client)
-            return _refusal(401, "Only a wallboard's token may stand in an address.")
+            self._limits.wrong_token(client)
+            return self._refuse(401, Refused.WRONG_TOKEN, "Only a wallboard's token may stand in an address.")
         rest = urlencode(query, doseq=True)
         answer = RedirectResponse("/" + (f"?{rest}" if rest else ""), status_code=303)
-        secure = scope.get("scheme") == "https"
-        answer.set_cookie(COOKIE, token, max_age=A_YEAR, httponly=True, samesite="strict", secure=secure)
+        keep(answer, token, known, Request(scope))
         return answer
 
-    def _known(self, token: str) -> Access | None:
-        """The entry of a token. All are compared, each in constant time: how long it takes tells nothing."""
-        shown = digest(token)
-        matches = [entry for entry in self._access if hmac.compare_digest(entry.token_sha256, shown)]
-        return matches[0] if token and matches else None
+    def _refuse(self, status: int, reason: Refused, detail: str, headers: dict[str, str] | None = None) -> Response:
+        self._limits.refused[reason] += 1
+        body = msgspec.json.encode(ErrorBody(error=_TITLES[status], detail=detail))
+        return Response(body, status_code=status, media_type="application/json", headers=headers)
 
-    def _misses_of(self, client: str) -> int:
-        since, count = self._misses.get(client, (0.0, 0))
-        return count if self._clock.monotonic() - since < MISSES_SECONDS else 0
 
-    def _miss(self, client: str) -> None:
-        if len(self._misses) >= ADDRESSES:
-            self._misses.pop(next(iter(self._misses)))
-        count = self._misses_of(client)
-        since = self._misses[client][0] if count else self._clock.monotonic()
-        self._misses[client] = (since, count + 1)
+def keep(answer: Response, token: str, known: Access, request: Request) -> None:
+    """Let a browser show this token from now on: in a cookie that no script can read and no other site sends."""
+    answer.set_cookie(
+        COOKIE,
+        token,
+        max_age=A_YEAR if known.role is Role.WALLBOARD else A_SHIFT,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
 
 
 def _stands_aside(path: str) -> bool:
-    return path in OPEN + SIGNED or path.startswith(LINKS)
+    return path in OPEN + PUBLIC or path.startswith(LINKS)
+
+
+def _too_big(headers: Headers) -> bool:
+    """A body whose length is not told is too big: nobody has a use for one."""
+    length = headers.get("content-length", "0")
+    return "transfer-encoding" in headers or not length.isdigit() or int(length) > BODY_BYTES
+
+
+def _from_elsewhere(headers: Headers) -> bool:
+    """Whether a browser sends this for another site's page. What is no browser says nothing of sites."""
+    if "authorization" in headers:
+        return False
+    if site := headers.get("sec-fetch-site"):
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
 
 
 def _token(headers: Headers) -> str:
@@ -135,8 +221,3 @@ def _token(headers: Headers) -> str:
     except CookieError:
         return ""
     return cookie.value if cookie else ""
-
-
-def _refusal(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    title = {401: "Unauthorized", 403: "Forbidden", 429: "Too Many Requests"}[status]
-    return JSONResponse({"title": title, "detail": detail}, status_code=status, headers=headers)

@@ -17,6 +17,9 @@ from queue_monitor.api import shapes
 from queue_monitor.model import Snapshot
 from queue_monitor.ports import Clock
 
+Answers = dict[int | str, dict[str, Any]]
+"""What a route may answer, for the OpenAPI document."""
+
 JSON: Final = "application/json"
 CSV: Final = "text/csv; charset=utf-8"
 
@@ -26,6 +29,7 @@ FromQuery = Annotated[
 ]
 ToQuery = Annotated[str | None, Query(description="Where to end, itself not included. Default: the end of today.")]
 QueueQuery = Annotated[str | None, Query(description="One queue; default all.")]
+LangQuery = Annotated[str | None, Query(description="sv or en: the language of what is said in words.")]
 
 
 class Format(StrEnum):
@@ -127,7 +131,14 @@ def wants_table(request: Request, asked: Format | None) -> bool:
     return "text/csv" in accept and JSON not in accept
 
 
-SAME: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "As it was: the asker's ETag still holds."}}
+UNREADABLE: Final[Answers] = {422: shapes.answer(shapes.ErrorBody, "The question cannot be read.")}
+REFUSALS: Final[Answers] = {
+    401: shapes.answer(shapes.ErrorBody, "A token is needed, or this one is not known."),
+    403: shapes.answer(shapes.ErrorBody, "The token's role may not do this, or another site's page asks for it."),
+    413: shapes.answer(shapes.ErrorBody, "The body is too big, or does not tell its length."),
+    429: shapes.answer(shapes.ErrorBody, "Too many requests, open streams or wrong tokens; Retry-After says when."),
+}
+SAME: Final[Answers] = {304: {"description": "As it was: the asker's ETag still holds."}}
 
 
 def answer_or_table(shape: type[msgspec.Struct], words: str) -> dict[str, Any]:

@@ -22,11 +22,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from queue_monitor import texts
 from queue_monitor.api import shapes
-from queue_monitor.api.access import AccessControl
+from queue_monitor.api.access import AccessControl, Tokens
 from queue_monitor.api.answers import (
+    REFUSALS,
     SAME,
+    UNREADABLE,
     FormatQuery,
     FromQuery,
+    LangQuery,
     Problem,
     QueueQuery,
     ToQuery,
@@ -41,6 +44,9 @@ from queue_monitor.api.answers import (
 )
 from queue_monitor.api.board import board_body
 from queue_monitor.api.docs import pages_of
+from queue_monitor.api.facts import fact_routes
+from queue_monitor.api.limits import Limits
+from queue_monitor.api.signin import sign_in_routes
 from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_body
 from queue_monitor.api.tables import intervals_table, lost_table
 from queue_monitor.metrics import Metrics
@@ -51,10 +57,6 @@ _HERE: Final = Path(__file__).parent
 _RETRY_MS: Final = 2_000
 _PING_SECONDS: Final = 15
 _OLD_SECONDS: Final = 30
-
-_UNREADABLE: Final[dict[int | str, dict[str, Any]]] = {
-    422: shapes.answer(shapes.ErrorBody, "The question cannot be read.")
-}
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -134,13 +136,17 @@ def create_app(
         description="Ratios are 0 to 1, durations seconds, times UTC in ISO 8601. null: nothing to measure.",
         docs_url=None,
         redoc_url=None,
+        responses=REFUSALS,
     )
-    app.add_middleware(AccessControl, access=access, clock=clock)
+    tokens, limits = Tokens(access), Limits(clock)
+    app.add_middleware(AccessControl, tokens=tokens, limits=limits)
     app.add_middleware(SecurityHeaders)
     _answer_problems(app, language)
     wallboard = Rendered(partial(board_body, show_advice=board_advice))
     app.include_router(_status_routes(figures, clock, wallboard, language))
-    app.include_router(_watch_routes(figures, clock, language))
+    app.include_router(fact_routes(figures, clock, language))
+    app.include_router(_watch_routes(figures, clock, limits, language))
+    app.include_router(sign_in_routes(tokens, limits, language))
     app.include_router(_pages(figures, wallboard, app, language))
     for router in routers:
         app.include_router(router)
@@ -150,7 +156,7 @@ def create_app(
 
 
 def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language: str) -> APIRouter:
-    routes = APIRouter(prefix="/api/v1", tags=["status"], responses=SAME | _UNREADABLE)
+    routes = APIRouter(prefix="/api/v1", tags=["status"], responses=SAME | UNREADABLE)
     status = Rendered(status_body)
 
     @routes.get("/status", responses={200: shapes.answer(shapes.StatusBody, "Everything as it stands now.")})
@@ -190,7 +196,7 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
             Level, Query(description="contact: a person's call, once. visit: each stay in each queue.")
         ] = Level.CONTACT,
         format_: FormatQuery = None,
-        lang: str | None = None,
+        lang: LangQuery = None,
     ) -> Response:
         """Figures for each quarter, hour, day, week, month or tertial; today by hour if nothing else is asked.
 
@@ -223,7 +229,7 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
         to: ToQuery = None,
         queue: QueueQuery = None,
         format_: FormatQuery = None,
-        lang: str | None = None,
+        lang: LangQuery = None,
     ) -> Response:
         """Callers whom nobody answered, one by one and without anything that tells who; today if nothing is asked.
 
@@ -255,9 +261,9 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
     return routes
 
 
-def _watch_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
-    routes = APIRouter(tags=["health"], responses=_UNREADABLE)
-    metrics = Metrics(figures)
+def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str) -> APIRouter:
+    routes = APIRouter(tags=["health"], responses=UNREADABLE)
+    metrics = Metrics(figures, limits.refused)
 
     @routes.get("/healthz", responses={200: shapes.answer(shapes.HealthBody, "The process answers.")})
     async def healthz() -> Response:

@@ -342,6 +342,157 @@ class LostCallsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     calls: tuple[LostCallShape, ...]
 
 
+class AlertChangeShape(Struct, frozen=True, kw_only=True):
+    """One thing that happened to an alert."""
+
+    at: datetime
+    state: Annotated[str, _said("raised, updated, eased or cleared.")]
+    level: str
+    reason: str
+    notified: Annotated[str, _said("Why people were told of it, or why not.")]
+    title: str
+    text: str
+
+
+class AttemptShape(Struct, frozen=True, kw_only=True):
+    """One attempt to tell somebody."""
+
+    at: datetime
+    channel: str
+    recipient: str
+    number: Annotated[int, _said("The first is 1; 0 is a decision not to try.")]
+    result: Annotated[str, _said("A stable word: sent, timeout, superseded …")]
+    detail: str
+
+
+class RecordedAlertShape(Struct, frozen=True, kw_only=True):
+    """One alert from its beginning to its end, as the record has it."""
+
+    episode: str
+    queue: str
+    label: str
+    alert: str
+    period: str
+    began_at: datetime
+    ended_at: Annotated[datetime | None, _said("null: it stands.")]
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    changes: tuple[AlertChangeShape, ...]
+    attempts: tuple[AttemptShape, ...]
+
+
+class AlertsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Alerts that stand, and the record of those to which something happened in a stretch of time."""
+
+    generated_at: datetime
+    from_: datetime
+    to: datetime
+    open: Annotated[tuple["AlertShape", ...], _said("Alarms first.")]
+    record: Annotated[tuple[RecordedAlertShape, ...], _said("In the order in which they began.")]
+
+
+class AcknowledgeBody(Struct, frozen=True, kw_only=True):
+    """Who takes care of an alert; may be left out."""
+
+    by: Annotated[str, Meta(max_length=80, description="A name or a role; else the token's name.")] = ""
+
+
+class ActShape(Struct, frozen=True, kw_only=True):
+    """Something that a person with a token did."""
+
+    at: datetime
+    who: Annotated[str, _said("The token's name; empty where nobody needs one.")]
+    origin: Annotated[str, _said("The address it came from.")]
+    act: Annotated[str, _said("A stable word, such as acknowledge.")]
+    subject: Annotated[str, _said("What it was done to, such as an alert's episode.")]
+    detail: str
+
+
+class AuditBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """What people with tokens did, oldest first."""
+
+    generated_at: datetime
+    from_: datetime
+    to: datetime
+    acts: tuple[ActShape, ...]
+
+
+class DefinitionShape(Struct, frozen=True, kw_only=True):
+    """One formula of the service level."""
+
+    definition: Annotated[str, _said("D1 to D5.")]
+    headline: Annotated[bool, _said("The one by which the promise is judged.")]
+    since: Annotated[date | None, _said("The day from which it is the headline, if it is and that is set.")]
+    formula: Annotated[str, _said("In the counts of an interval.")]
+    words: Annotated[dict[str, str], _said("By language, sv and en.")]
+
+
+class DefinitionsBody(Struct, frozen=True, kw_only=True):
+    """The promise and what its share can mean."""
+
+    generated_at: datetime
+    target: TargetShape
+    offered: Annotated[str, _said("What offered stands for in the formulas.")]
+    definitions: tuple[DefinitionShape, ...]
+
+
+class CoverageOfQueueShape(Struct, frozen=True, kw_only=True):
+    """How much of a queue's open time was observed, by period."""
+
+    queue: Annotated[str, _said("Empty for all queues together.")]
+    label: str
+    periods: dict[str, CoverageShape]
+
+
+class SourcesBody(Struct, frozen=True, kw_only=True):
+    """Where the events come from, and how much of the truth they told."""
+
+    generated_at: datetime
+    sources: tuple["SourceShape", ...]
+    coverage: tuple[CoverageOfQueueShape, ...]
+    reconciliation: Annotated[tuple["DifferenceShape", ...], _said("The switches' own totals beside ours.")]
+    journal: "JournalShape"
+    events: Annotated[dict[str, int], _said("Events received, by result.")]
+    rejected: Annotated[dict[str, int], _said("What was not understood, by source and reason.")]
+
+
+class SpanShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """From a moment up to another."""
+
+    from_: datetime
+    to: datetime
+
+
+class ClosureShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """A planned closure, already taken out of the open stretches."""
+
+    from_: datetime
+    to: datetime
+    reason: str
+
+
+class DayShape(Struct, frozen=True, kw_only=True):
+    """One local day of the opening hours."""
+
+    day: date
+    kind: Annotated[str, _said("weekday, after_holiday, squeezed, before_holiday or closed.")]
+    open: tuple[SpanShape, ...]
+    open_minutes: float
+    holiday: Annotated[str, _said("The public holiday's name, if it is one.")]
+    reason: Annotated[str, _said("Why the day is not as usual, if so.")]
+    closures: tuple[ClosureShape, ...]
+    to_confirm: Annotated[str, _said("Many shorten this day, and the settings say nothing of it: it counts in full.")]
+
+
+class CalendarBody(Struct, frozen=True, kw_only=True):
+    """The opening hours day by day."""
+
+    generated_at: datetime
+    queue: Annotated[str | None, _said("null: the hours of all that have none of their own.")]
+    time_zone: str
+    days: tuple[DayShape, ...]
+
+
 class HealthBody(Struct, frozen=True, kw_only=True):
     """The process answers, or is ready; if not, why."""
 
@@ -357,7 +508,20 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
     choices: Annotated[tuple[str, ...], _said("What exists, when something unknown was asked for.")] = ()
 
 
-BODIES = (StatusBody, QueueBody, IntervalsBody, LostCallsBody, HealthBody, ErrorBody)
+BODIES = (
+    StatusBody,
+    QueueBody,
+    IntervalsBody,
+    LostCallsBody,
+    AlertsBody,
+    AcknowledgeBody,
+    AuditBody,
+    DefinitionsBody,
+    SourcesBody,
+    CalendarBody,
+    HealthBody,
+    ErrorBody,
+)
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -366,7 +530,11 @@ def components() -> dict[str, Any]:
     return msgspec.json.schema_components(BODIES, ref_template=_REFERENCE)[1]
 
 
+def reference(shape: type[Struct]) -> dict[str, Any]:
+    """A JSON Schema that points to a shape."""
+    return {"$ref": _REFERENCE.format(name=shape.__name__)}
+
+
 def answer(shape: type[Struct], words: str) -> dict[str, Any]:
     """One entry of FastAPI's `responses`, pointing to a shape."""
-    schema = {"$ref": _REFERENCE.format(name=shape.__name__)}
-    return {"description": words, "content": {"application/json": {"schema": schema}}}
+    return {"description": words, "content": {"application/json": {"schema": reference(shape)}}}

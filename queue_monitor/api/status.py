@@ -10,7 +10,9 @@ from queue_monitor.model import (
     Alert,
     AlertsNow,
     Counts,
+    Coverage,
     Difference,
+    JournalNow,
     Level,
     LostCall,
     Period,
@@ -110,21 +112,22 @@ def status_shape(snapshot: Snapshot) -> shapes.StatusBody:
         queues=_queues(snapshot.queues, snapshot.target),
         pools=_queues(snapshot.pools, snapshot.target),
         agents=staff_shape(snapshot.total.staff),
-        sources=tuple(map(_source, snapshot.sources)),
-        journal=shapes.JournalShape(
-            up=snapshot.journal.up,
-            pending=snapshot.journal.pending,
-            lag_seconds=snapshot.journal.lag_seconds,
-            error=snapshot.journal.error,
-        ),
+        sources=tuple(map(source_shape, snapshot.sources)),
+        journal=journal_shape(snapshot.journal),
         events=snapshot.events,
         rejected=snapshot.rejected,
-        reconciliation=tuple(map(_difference, snapshot.reconciliation)),
-        alerts=tuple(_alert(alert, snapshot.alerts) for alert in snapshot.alerts.open),
+        reconciliation=tuple(map(difference_shape, snapshot.reconciliation)),
+        alerts=tuple(alert_shape(alert, snapshot.alerts) for alert in snapshot.alerts.open),
     )
 
 
-def _alert(alert: Alert, alerts: AlertsNow) -> shapes.AlertShape:
+def journal_shape(journal: JournalNow) -> shapes.JournalShape:
+    return shapes.JournalShape(
+        up=journal.up, pending=journal.pending, lag_seconds=journal.lag_seconds, error=journal.error
+    )
+
+
+def alert_shape(alert: Alert, alerts: AlertsNow) -> shapes.AlertShape:
     return shapes.AlertShape(
         episode=alert.episode,
         since=alert.at.astimezone(UTC),
@@ -142,7 +145,7 @@ def _alert(alert: Alert, alerts: AlertsNow) -> shapes.AlertShape:
     )
 
 
-def _difference(found: Difference) -> shapes.DifferenceShape:
+def difference_shape(found: Difference) -> shapes.DifferenceShape:
     return shapes.DifferenceShape(
         switch=found.switch,
         queue=found.queue,
@@ -252,14 +255,18 @@ def period_shape(period: Period, target: Target) -> shapes.PeriodShape:
         refused_ratio=period.refused_ratio,
         including_refused=period.including_refused,
         waits=_waits(period),
-        coverage=shapes.CoverageShape(
-            ratio=period.coverage.ratio,
-            seen_minutes=period.coverage.seen_minutes,
-            recovered_minutes=period.coverage.recovered_minutes,
-            blind_minutes=period.coverage.blind_minutes,
-        ),
+        coverage=coverage_shape(period.coverage),
         precision_seconds=period.precision_seconds,
         outside_hours=_outside_hours(period.outside_hours),
+    )
+
+
+def coverage_shape(coverage: Coverage) -> shapes.CoverageShape:
+    return shapes.CoverageShape(
+        ratio=coverage.ratio,
+        seen_minutes=coverage.seen_minutes,
+        recovered_minutes=coverage.recovered_minutes,
+        blind_minutes=coverage.blind_minutes,
     )
 
 
@@ -356,7 +363,7 @@ def _waiting(caller: WaitingNow) -> shapes.WaitingShape:
     )
 
 
-def _source(source: SourceNow) -> shapes.SourceShape:
+def source_shape(source: SourceNow) -> shapes.SourceShape:
     return shapes.SourceShape(
         name=source.name,
         switch=source.switch,

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from queue_monitor.core import swedish_days
+from queue_monitor.model import CalendarDay, PlannedClosure
 
 LOOK_AHEAD_DAYS = 30
 END_OF_DAY: Final = time.max
@@ -210,6 +211,28 @@ class Calendar:
             and day not in self._exceptions
             and self.spans_of(day)
         ]
+
+    def days(self, first: date, last: date) -> list[CalendarDay]:
+        """Everything that is known of the days from `first` to `last`, both included."""
+        confirm = dict(self.days_to_confirm(first, last))
+        wanted = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+        return [self._day(day, confirm.get(day, "")) for day in wanted]
+
+    def _day(self, day: date, to_confirm: str) -> CalendarDay:
+        spans = self.spans_of(day)
+        return CalendarDay(
+            day=day,
+            kind=self.kind(day).value,
+            spans=spans,
+            open_minutes=sum((closes - opens).total_seconds() / 60 for opens, closes in spans),
+            holiday=self._holiday(day),
+            reason=self.note(day),
+            closures=tuple(
+                PlannedClosure(start=self._moment(day, c.starts), end=self._moment(day, c.ends), reason=c.reason)
+                for c in self._closures_of(day)
+            ),
+            to_confirm=to_confirm,
+        )
 
     def _spans_from(self, at: datetime) -> Iterator[Span]:
         first = self.day_of(at)

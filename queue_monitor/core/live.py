@@ -35,6 +35,7 @@ from queue_monitor.events import (
     TimeBasis,
 )
 from queue_monitor.model import (
+    CalendarDay,
     Coverage,
     DefinitionId,
     Disagreement,
@@ -71,6 +72,7 @@ RETURNING: Final = frozenset(
 _RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial")
 MOST_INTERVALS: Final = 5000
+MOST_DAYS: Final = 400
 FORESEEN_HOLDS: Final = timedelta(minutes=5)
 """An older forecast is not shown."""
 
@@ -372,6 +374,15 @@ class Live:
         visits = (v for v in self.ledger.visits() if v.entered_at is not None and start <= v.entered_at < end)
         refusals = (refusal for refusal in self.ledger.refusals() if start <= refusal.at < end)
         return disagreements(self.calendars.of, visits, refusals)
+
+    def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
+        """The opening hours of some days, a queue's or those of all. Raises `ValueError` with words for a person."""
+        if last < first:
+            raise ValueError("to: must lie after from")
+        if (last - first).days >= MOST_DAYS:
+            raise ValueError(f"from, to: at most {MOST_DAYS} days are given at once")
+        self._check_queue(queue)
+        return (self.rules.calendar if queue is None else self.calendars.of(queue)).days(first, last)
 
     def _check_queue(self, queue: str | None) -> None:
         if queue is not None and queue.casefold() not in self._queue_names:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,7 +19,17 @@ from queue_monitor.core.foresight import Foreseen, Foresight, Learned, Question,
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
 from queue_monitor.events import Event, SourceClock
-from queue_monitor.model import Disagreement, HistoryRow, JournalNow, Level, LostCall, Period, Snapshot, TransferWaits
+from queue_monitor.model import (
+    CalendarDay,
+    Disagreement,
+    HistoryRow,
+    JournalNow,
+    Level,
+    LostCall,
+    Period,
+    Snapshot,
+    TransferWaits,
+)
 from queue_monitor.ports import Clock, Delivery, Receipt, Rejected, Store, StoreError
 from queue_monitor.runtime.spill import Spill
 
@@ -182,6 +192,9 @@ class Pipeline:
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return self._live.disagreements(start, end)
+
+    def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
+        return self._live.calendar(first, last, queue)
 
     def publish(self) -> Snapshot:
         """Work out the figures as they are now and show them."""

@@ -1,23 +1,24 @@
-"""The only room that knows SQL: the journal of events, the history of counts and the record of alerts, in SQLite or
-PostgreSQL.
+"""The only room that knows SQL: the journal of events, the history of counts, the records of alerts and of what people
+did, in SQLite or PostgreSQL.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from queue_monitor.events import Event
-from queue_monitor.model import AlertBatch, HistoryRow, RecordedAlert
+from queue_monitor.model import AdminAct, AlertBatch, HistoryRow, RecordedAlert
 from queue_monitor.store.alerts import AlertRecord
+from queue_monitor.store.audit import AuditRecord, MemoryAudit
 from queue_monitor.store.database import Database
 from queue_monitor.store.history import History
 from queue_monitor.store.journal import Journal
 from queue_monitor.store.learned import LearnedDocument
 
-__all__ = ["SqlStore", "open_store"]
+__all__ = ["MemoryAudit", "SqlStore", "open_store"]
 
 
 class SqlStore:
-    """`ports.Store` and `ports.AlertStore` over one database. Made by `open_store`."""
+    """`ports.Store`, `ports.AlertStore` and `ports.AuditLog` over one database. Made by `open_store`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,11 +26,12 @@ class SqlStore:
         self._history = History(database)
         self._alerts = AlertRecord(database)
         self._learned = LearnedDocument(database)
+        self._audit = AuditRecord(database)
 
     @property
     def unreadable(self) -> int:
         """Rows passed over since the store was opened because they could not be decoded."""
-        return self._journal.unreadable + self._history.unreadable + self._alerts.unreadable
+        return self._journal.unreadable + self._history.unreadable + self._alerts.unreadable + self._audit.unreadable
 
     async def append(self, events: Sequence[Event], received_at: datetime) -> int:
         return await self._journal.append(events, received_at)
@@ -57,6 +59,12 @@ class SqlStore:
 
     async def load_learned(self) -> bytes | None:
         return await self._learned.load()
+
+    async def save_act(self, act: AdminAct) -> None:
+        await self._audit.save(act)
+
+    async def acts(self, start: datetime, end: datetime) -> list[AdminAct]:
+        return await self._audit.load(start, end)
 
     async def close(self) -> None:
         await self._database.close()

@@ -109,6 +109,17 @@ acknowledgement: Final = Table(
 )
 
 
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("audit_at_us", "at_us"),
+    sqlite_autoincrement=True,
+)
+
+
 def microseconds(moment: datetime) -> int:
     """Since 1970 UTC, exact. The moment must know its time zone."""
     return (moment - _EPOCH) // _MICROSECOND

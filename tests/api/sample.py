@@ -16,6 +16,7 @@ from queue_monitor.model import (
     AlertReason,
     AlertsNow,
     Bar,
+    CalendarDay,
     Counts,
     Coverage,
     Disagreement,
@@ -38,6 +39,7 @@ from queue_monitor.model import (
     WaitFigures,
     WaitingNow,
 )
+from tests.scenario import office_hours
 
 ZONE = ZoneInfo("Europe/Stockholm")
 MONDAY = date(2026, 3, 2)
@@ -544,3 +546,6 @@ class FakeFigures:
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return []
+
+    def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
+        return office_hours().days(first, last)

@@ -1,5 +1,7 @@
 """Who may see what: deny by default, one role a token."""
 
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -7,7 +9,17 @@ import pytest
 
 from queue_monitor.__main__ import main
 from queue_monitor.api import create_app
-from queue_monitor.api.access import COOKIE, MISSES_ALLOWED, digest
+from queue_monitor.api.access import COOKIE, digest
+from queue_monitor.api.limits import (
+    CLIENTS,
+    REQUESTS_AT_ONCE,
+    REQUESTS_PER_SECOND,
+    STREAMS,
+    STREAMS_OF_ONE,
+    WRONG_TOKENS,
+    Limits,
+    client_of,
+)
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, Role
 from tests.api import sample
@@ -25,12 +37,21 @@ class Door:
         self.clock = ManualClock(TEN)
         self.app = create_app(FakeFigures(sample.calm()), self.clock, access=access)
 
-    async def ask(self, method: str, path: str, role: Role | None = None, **options: Any) -> httpx.Response:
+    async def ask(
+        self, method: str, path: str, role: Role | None = None, client: str = "127.0.0.1", **options: Any
+    ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role else {}
         headers |= options.pop("headers", {})
-        transport = httpx.ASGITransport(self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://kc") as client:
-            return await client.request(method, path, headers=headers, **options)
+        transport = httpx.ASGITransport(self.app, client=(client, 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://kc") as asking:
+            return await asking.request(method, path, headers=headers, **options)
+
+
+def limits_of(door: Door) -> Limits:
+    """What the application holds its clients to."""
+    (limits,) = (layer.kwargs["limits"] for layer in door.app.user_middleware if "limits" in layer.kwargs)
+    assert isinstance(limits, Limits)
+    return limits
 
 
 READABLE = {
@@ -106,7 +127,7 @@ async def test_no_token_that_may_do_more_travels_in_an_address(role: Role):
 
 async def test_guessing_is_slowed_down_and_forgiven_after_a_minute():
     door = Door(*Role)
-    for _ in range(MISSES_ALLOWED):
+    for _ in range(WRONG_TOKENS):
         await door.ask("GET", "/", headers={"Authorization": "Bearer gissning"})
     blocked = await door.ask("GET", "/", Role.WALLBOARD)
     door.clock.advance_to(TEN.replace(minute=1, second=1))
@@ -130,3 +151,154 @@ def test_a_made_token_fits_what_is_to_stand_in_the_settings(capsys: pytest.Captu
     assert f'token_sha256 = "{digest(token)}"' in said
     assert 'name = "Tavlan \\"i rummet\\""' in said
     assert f"/?token={token}" in said
+
+
+# ---- how much one may ask for
+
+
+async def test_a_client_that_asks_too_often_is_told_to_wait_and_others_are_not():
+    door = Door()
+    limits = limits_of(door)
+    while limits.may_ask("192.0.2.1"):
+        pass
+
+    blocked = await door.ask("GET", "/healthz", client="192.0.2.1")
+    other = await door.ask("GET", "/healthz", client="192.0.2.2")
+    door.clock.advance_to(TEN + timedelta(seconds=1))
+
+    assert (blocked.status_code, blocked.headers["retry-after"]) == (429, "1")
+    assert blocked.json()["error"] == "too_many_requests"
+    assert other.status_code == 200
+    assert (await door.ask("GET", "/healthz", client="192.0.2.1")).status_code == 200
+
+
+def test_an_allowance_fills_up_again_and_no_further():
+    clock = ManualClock(TEN)
+    limits = Limits(clock)
+    asked = 0
+    while limits.may_ask("a"):
+        asked += 1
+    clock.advance_to(TEN + timedelta(seconds=1))
+    again = 0
+    while limits.may_ask("a"):
+        again += 1
+
+    assert (asked, again) == (REQUESTS_AT_ONCE, REQUESTS_PER_SECOND)
+
+
+def test_open_streams_are_bounded_for_one_client_and_for_all():
+    limits = Limits(ManualClock(TEN))
+
+    first = sum(limits.open_stream("a") for _ in range(STREAMS_OF_ONE + 1))
+    others = sum(limits.open_stream(f"b{number}") for number in range(STREAMS))
+    limits.close_stream("a")
+
+    assert (first, first + others) == (STREAMS_OF_ONE, STREAMS)
+    assert limits.open_stream("b")
+    assert not limits.open_stream("a")
+
+
+async def test_a_stream_too_many_is_refused_and_one_that_ends_makes_room():
+    door = Door()
+    limits = limits_of(door)
+    for _ in range(STREAMS_OF_ONE):
+        assert limits.open_stream("127.0.0.1")
+
+    answer = await door.ask("GET", "/api/v1/stream")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+    assert 'callqueue_http_refused_total{reason="too_many_streams"} 1.0' in (await door.ask("GET", "/metrics")).text
+
+
+def test_an_address_in_ipv6_stands_for_its_whole_network():
+    assert client_of("2001:db8::1") == client_of("2001:db8::ffff") != client_of("2001:db8:0:1::1")
+    assert client_of("::ffff:192.0.2.1") == client_of("192.0.2.1") == "192.0.2.1"
+    assert client_of("testclient") == "testclient"
+
+
+def test_a_client_of_many_addresses_cannot_fill_the_memory():
+    limits = Limits(ManualClock(TEN))
+    for number in range(CLIENTS + 100):
+        limits.may_ask(str(number))
+        limits.wrong_token(str(number))
+
+    assert len(limits._spent) == len(limits._wrong) == CLIENTS
+
+
+@pytest.mark.parametrize("headers", [{"Content-Length": "65537"}, {"Content-Length": "much"}])
+async def test_a_body_too_big_is_refused_before_it_is_read(headers: dict[str, str]):
+    answer = await Door().ask("POST", "/sign-in", content=b"x", headers=headers)
+
+    assert (answer.status_code, answer.json()["error"]) == (413, "too_big")
+
+
+async def test_a_body_that_does_not_tell_its_length_is_refused():
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    assert (await Door().ask("POST", "/sign-in", content=pieces())).status_code == 413
+
+
+# ---- people
+
+
+async def test_a_person_signs_in_once_and_goes_on_to_the_page_that_was_wanted():
+    door = Door(*Role)
+    turned = await door.ask("GET", "/docs", headers={"Accept": "text/html,*/*"})
+    page = await door.ask("GET", turned.headers["location"])
+    answer = await door.ask("POST", "/sign-in", data={"token": TOKENS[Role.STATUS], "next": "/docs"})
+    cookie = answer.headers["set-cookie"]
+
+    assert (turned.status_code, turned.headers["location"]) == (303, "/sign-in?next=/docs")
+    assert 'value="/docs"' in page.text
+    assert (answer.status_code, answer.headers["location"]) == (303, "/docs")
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.lower()
+    assert "Max-Age=43200" in cookie
+    with_it = {"Cookie": f"{COOKIE}={TOKENS[Role.STATUS]}"}
+    assert (await door.ask("GET", "/docs", headers=with_it)).status_code == 200
+
+
+async def test_a_wrong_key_lets_nobody_in_and_guessing_is_slowed_down():
+    door = Door(*Role)
+    wrong = await door.ask("POST", "/sign-in", data={"token": "gissning"})
+    for _ in range(WRONG_TOKENS):
+        await door.ask("POST", "/sign-in", data={"token": "gissning"})
+    blocked = await door.ask("POST", "/sign-in", data={"token": TOKENS[Role.ADMIN]})
+
+    assert (wrong.status_code, blocked.status_code) == (401, 429)
+    assert "Nyckeln känns inte igen" in wrong.text
+    assert "set-cookie" not in wrong.headers
+    assert "set-cookie" not in blocked.headers
+
+
+@pytest.mark.parametrize("wanted", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/a\nb", ""])
+async def test_signing_in_never_leads_to_another_site(wanted: str):
+    answer = await Door(*Role).ask("POST", "/sign-in", data={"token": TOKENS[Role.STATUS], "next": wanted})
+
+    assert answer.headers["location"] == "/"
+
+
+async def test_signing_out_takes_the_cookie_away():
+    answer = await Door(*Role).ask("POST", "/sign-out")
+
+    assert 'queue_monitor=""' in answer.headers["set-cookie"]
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+async def test_refusals_are_counted_by_why():
+    door = Door(*Role)
+    await door.ask("GET", "/")
+    await door.ask("GET", "/", headers={"Authorization": "Bearer gissning"})
+    await door.ask("GET", "/metrics", Role.WALLBOARD)
+
+    text = (await door.ask("GET", "/metrics", Role.METRICS)).text
+    for reason in ("no_token", "wrong_token", "wrong_role"):
+        assert f'callqueue_http_refused_total{{reason="{reason}"}} 1.0' in text
+
+
+async def test_no_token_opens_the_intake_which_its_senders_sign():
+    door = Door(*Role)
+
+    assert (await door.ask("POST", "/api/v1/events", Role.ADMIN)).status_code == 404
+    assert "intake" not in {role.value for role in Role}

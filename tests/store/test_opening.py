@@ -89,7 +89,7 @@ async def test_monitors_that_start_at_once_on_an_empty_database_all_get_to_work(
     kept = await read_all(store)
     await store.close()
     assert sorted(event.id for event in kept) == [event.id for event in callers(range(4))]
-    assert rows(url, "SELECT version_num FROM queue_monitor_version") == [("0003",)]
+    assert rows(url, "SELECT version_num FROM queue_monitor_version") == [("0004",)]
 
 
 async def test_stores_opened_at_once_in_one_program_all_get_to_work(url: str, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_a_database_from_before_the_alerts_is_brought_up_and_keeps_its_cal
     store = await open_store(url)
     await store.append([entered(1)], START)
     await store.close()
-    for table in ("learned", "acknowledgement", "attempt", "notice", "alert", "alert_state"):
+    for table in ("audit", "learned", "acknowledgement", "attempt", "notice", "alert", "alert_state"):
         rows(url, f"DROP TABLE {table}")
     rows(url, "UPDATE queue_monitor_version SET version_num = '0001'")
 

@@ -1,0 +1,199 @@
+"""Alerts over HTTP: those that stand, what was said of them, acknowledging one; and who has acknowledged what."""
+
+import logging
+from collections.abc import Awaitable
+from datetime import UTC
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from msgspec import structs
+
+from queue_monitor import texts
+from queue_monitor.api import shapes
+from queue_monitor.api.answers import (
+    SAME,
+    UNREADABLE,
+    Answers,
+    FromQuery,
+    LangQuery,
+    Problem,
+    ToQuery,
+    as_list,
+    plain,
+    stretch,
+)
+from queue_monitor.api.status import alert_shape
+from queue_monitor.model import Access, AdminAct, Alert, AlertChange, RecordedAlert
+from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
+
+T = TypeVar("T")
+ACKNOWLEDGE: Final = "acknowledge"
+_AWAY: Final[Answers] = {503: shapes.answer(shapes.ErrorBody, "The database is away.")}
+_BACKWARDS: Final[Answers] = {400: shapes.answer(shapes.ErrorBody, "from lies after to.")}
+
+log = logging.getLogger(__name__)
+
+
+def alert_routes(
+    figures: Figures, clock: Clock, acknowledger: Acknowledger, history: AlertHistory, audit: AuditLog, language: str
+) -> APIRouter:
+    """`/api/v1/alerts`, its acknowledging, which is for admins, and `/api/v1/audit`."""
+    routes = APIRouter(prefix="/api/v1", tags=["alerts"], responses=UNREADABLE)
+
+    @routes.get(
+        "/alerts",
+        responses={200: shapes.answer(shapes.AlertsBody, "Alerts that stand, and the record.")}
+        | SAME
+        | _BACKWARDS
+        | _AWAY,
+    )
+    async def alerts(request: Request, from_: FromQuery = None, to: ToQuery = None, lang: LangQuery = None) -> Response:
+        """The alerts that stand, alarms first, and every alert to which something happened in a stretch of time (today
+        if nothing is asked): its changes, whom it was sent to and how that went, and who has acknowledged it.
+        """
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        start, end = stretch(snapshot, clock, from_, to, tongue)
+        record = await _from_store(history.alert_record(start, end), tongue)
+        body = shapes.AlertsBody(
+            generated_at=snapshot.at.astimezone(UTC),
+            from_=start.astimezone(UTC),
+            to=end.astimezone(UTC),
+            open=tuple(alert_shape(alert, snapshot.alerts) for alert in snapshot.alerts.open),
+            record=tuple(map(_recorded, record)),
+        )
+        return as_list(request, body)
+
+    @routes.post(
+        "/alerts/{episode}/acknowledge",
+        responses={
+            200: shapes.answer(shapes.AlertShape, "It is acknowledged, by this or an earlier request."),
+            404: shapes.answer(shapes.ErrorBody, "No such alert stands."),
+            **_AWAY,
+        },
+        openapi_extra={
+            "requestBody": {"content": {"application/json": {"schema": shapes.reference(shapes.AcknowledgeBody)}}}
+        },
+    )
+    async def acknowledge(request: Request, episode: str, lang: LangQuery = None) -> Response:
+        """Say that somebody takes care of an alert: nobody else is then told of it. For admins; written down first.
+
+        The body may name who: `{"by": "Anna"}`; else it is the token's name.
+        """
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        found = next((alert for alert in snapshot.alerts.open if alert.episode == episode), None)
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "no_such_alert", texts.say("error.no_alert", tongue))
+        by = await _by(request, tongue)
+        if not acknowledger.is_acknowledged(found):
+            act = _act(request, clock, ACKNOWLEDGE, found.episode, by)
+            await _from_store(audit.save_act(act), tongue)
+            await acknowledger.acknowledge(found, by or act.who)
+        return plain(structs.replace(alert_shape(found, snapshot.alerts), acknowledged=True))
+
+    @routes.get(
+        "/audit",
+        responses={
+            200: shapes.answer(shapes.AuditBody, "What was done, oldest first."),
+            **SAME,
+            **_BACKWARDS,
+            **_AWAY,
+        },
+    )
+    async def what_was_done(
+        request: Request, from_: FromQuery = None, to: ToQuery = None, lang: LangQuery = None
+    ) -> Response:
+        """What people with tokens have done: who, when, from which address, to what. For admins."""
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        start, end = stretch(snapshot, clock, from_, to, tongue)
+        body = shapes.AuditBody(
+            generated_at=snapshot.at.astimezone(UTC),
+            from_=start.astimezone(UTC),
+            to=end.astimezone(UTC),
+            acts=tuple(map(_done, await _from_store(audit.acts(start, end), tongue))),
+        )
+        return as_list(request, body)
+
+    return routes
+
+
+async def _by(request: Request, language: str) -> str:
+    body = await request.body()
+    try:
+        return msgspec.json.decode(body, type=shapes.AcknowledgeBody).by.strip() if body else ""
+    except msgspec.DecodeError as error:
+        words = texts.say("error.bad_request", language, words=str(error))
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", words) from error
+
+
+def _act(request: Request, clock: Clock, act: str, subject: str, detail: str) -> AdminAct:
+    access: Access | None = getattr(request.state, "access", None)
+    return AdminAct(
+        at=clock.now(),
+        who=access.name if access else "",
+        origin=request.client.host if request.client else "",
+        act=act,
+        subject=subject,
+        detail=detail,
+    )
+
+
+async def _from_store(asked: Awaitable[T], language: str) -> T:
+    try:
+        return await asked
+    except StoreError as error:
+        log.warning("database away for a page error=%s", error)
+        words = texts.say("error.database_away", language)
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_away", words) from error
+
+
+def _recorded(recorded: RecordedAlert) -> shapes.RecordedAlertShape:
+    first, last, seen = recorded.changes[0], recorded.changes[-1], recorded.acknowledgement
+    return shapes.RecordedAlertShape(
+        episode=recorded.episode,
+        queue=first.queue,
+        label=first.label,
+        alert=last.kind.value,
+        period=first.period,
+        began_at=first.at.astimezone(UTC),
+        ended_at=last.at.astimezone(UTC) if last.change is AlertChange.CLEARED else None,
+        acknowledged_at=seen.at.astimezone(UTC) if seen else None,
+        acknowledged_by=seen.by if seen else None,
+        changes=tuple(map(_change, recorded.changes)),
+        attempts=tuple(
+            shapes.AttemptShape(
+                at=tried.at.astimezone(UTC),
+                channel=tried.channel,
+                recipient=tried.recipient,
+                number=tried.number,
+                result=tried.result,
+                detail=tried.detail,
+            )
+            for tried in recorded.attempts
+        ),
+    )
+
+
+def _change(alert: Alert) -> shapes.AlertChangeShape:
+    return shapes.AlertChangeShape(
+        at=alert.at.astimezone(UTC),
+        state=alert.change.value,
+        level=alert.level.value,
+        reason=alert.reason.value,
+        notified=alert.notified,
+        title=alert.title,
+        text=alert.text,
+    )
+
+
+def _done(act: AdminAct) -> shapes.ActShape:
+    return shapes.ActShape(
+        at=act.at.astimezone(UTC),
+        who=act.who,
+        origin=act.origin,
+        act=act.act,
+        subject=act.subject,
+        detail=act.detail,
+    )

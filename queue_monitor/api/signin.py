@@ -1,0 +1,67 @@
+"""Where a person shows a token once, in a browser: it is then kept in a cookie for a working day."""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.templating import Jinja2Templates
+
+from queue_monitor import texts
+from queue_monitor.api.access import COOKIE, SIGN_IN, SIGN_OUT, Tokens, keep
+from queue_monitor.api.limits import WRONG_TOKENS_SECONDS, Limits, Refused, client_of
+
+_HERE: Final = Path(__file__).parent
+
+
+def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
+    """`/sign-in` and `/sign-out`, open to all: the token decides. A wrong one counts as one shown anywhere else."""
+    routes = APIRouter(include_in_schema=False)
+    templates = Jinja2Templates(directory=_HERE / "templates")
+
+    def page(request: Request, status: HTTPStatus, said: str = "", wanted: str = "/") -> Response:
+        tongue = texts.known_language(request.query_params.get("lang"), language)
+        shown = {"language": tongue, "texts": texts.words(tongue), "said": said, "next": wanted}
+        answer = templates.TemplateResponse(request, "sign-in.html", shown, status_code=status)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @routes.get(SIGN_IN, response_class=HTMLResponse)
+    async def show(request: Request) -> Response:
+        return page(request, HTTPStatus.OK, wanted=_own_path(request.query_params.get("next", "/")))
+
+    @routes.post(SIGN_IN, response_class=HTMLResponse)
+    async def sign_in(request: Request) -> Response:
+        written = parse_qs((await request.body()).decode("utf-8", "replace"))
+        token = written.get("token", [""])[0].strip()
+        wanted = _own_path(written.get("next", ["/"])[0])
+        client = client_of(request.client.host if request.client else "")
+        if limits.guesses(client):
+            limits.refused[Refused.GUESSING] += 1
+            answer = page(request, HTTPStatus.TOO_MANY_REQUESTS, "sign_in.wait", wanted)
+            answer.headers["Retry-After"] = str(int(WRONG_TOKENS_SECONDS))
+            return answer
+        known = tokens.known(token)
+        if known is None:
+            limits.wrong_token(client)
+            limits.refused[Refused.WRONG_TOKEN] += 1
+            return page(request, HTTPStatus.UNAUTHORIZED, "sign_in.wrong", wanted)
+        way_on = RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
+        keep(way_on, token, known, request)
+        return way_on
+
+    @routes.post(SIGN_OUT)
+    async def sign_out(request: Request) -> Response:
+        way_on = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
+        way_on.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return way_on
+
+    return routes
+
+
+def _own_path(wanted: str) -> str:
+    """Where to go on: a page of ours, never somebody else's."""
+    plain = wanted.startswith("/") and not wanted.startswith("//") and wanted.isprintable() and "\\" not in wanted
+    return wanted if plain else "/"
