@@ -22,6 +22,8 @@ Answers = dict[int | str, dict[str, Any]]
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv; charset=utf-8"
+YEARS: Final = range(2000, 2100)
+"""What may be asked for: at the ends of the calendar there is no day before or after."""
 
 FromQuery = Annotated[
     str | None,
@@ -82,6 +84,9 @@ def _moment(name: str, text: str | None, zone: ZoneInfo, language: str) -> datet
     except ValueError as error:
         words = texts.say("error.bad_time", language, value=text, name=name)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_time", words) from error
+    if moment.year not in YEARS:
+        words = texts.say("error.far_time", language, value=text, name=name, first=YEARS[0], last=YEARS[-1])
+        raise Problem(HTTPStatus.BAD_REQUEST, "impossible", words)
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 

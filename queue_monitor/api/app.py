@@ -47,6 +47,7 @@ from queue_monitor.api.docs import pages_of
 from queue_monitor.api.facts import fact_routes
 from queue_monitor.api.limits import Limits
 from queue_monitor.api.signin import sign_in_routes
+from queue_monitor.api.over_time import OverTime
 from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_body
 from queue_monitor.api.tables import intervals_table, lost_table
 from queue_monitor.metrics import Metrics
@@ -57,6 +58,7 @@ _HERE: Final = Path(__file__).parent
 _RETRY_MS: Final = 2_000
 _PING_SECONDS: Final = 15
 _OLD_SECONDS: Final = 30
+_EXPOSITIONS: Final = ("text/plain", "application/openmetrics-text")
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -158,6 +160,7 @@ def create_app(
 def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language: str) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["status"], responses=SAME | UNREADABLE)
     status = Rendered(status_body)
+    over_time = OverTime(figures, clock)
 
     @routes.get("/status", responses={200: shapes.answer(shapes.StatusBody, "Everything as it stands now.")})
     async def everything_now(request: Request) -> Response:
@@ -206,14 +209,18 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
         start, end = stretch(snapshot, clock, from_, to, tongue)
         name = None if not queue else queue_name(snapshot, queue, tongue)
         try:
-            periods = figures.intervals(start, end, step.value, level, name)
+            periods = await over_time.intervals(start, end, step.value, level, name)
         except ValueError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
-        if wants_table(request, format_):
-            zone = ZoneInfo(snapshot.time_zone)
-            return as_table(request, intervals_table(periods, snapshot.target, zone), f"intervals-{step.value}")
-        body = intervals_shape(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
-        return as_list(request, body)
+
+        def written() -> Response:
+            if wants_table(request, format_):
+                zone = ZoneInfo(snapshot.time_zone)
+                return as_table(request, intervals_table(periods, snapshot.target, zone), f"intervals-{step.value}")
+            body = intervals_shape(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
+            return as_list(request, body)
+
+        return await run_in_threadpool(written)
 
     @routes.get(
         "/lost-calls",
@@ -246,8 +253,13 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
 
     @routes.get(
         "/stream",
-        response_class=EventSourceResponse,
-        responses={200: {"description": "Server-sent events: the wallboard's JSON, one for each change."}},
+        response_class=Response,
+        responses={
+            200: {
+                "description": "Server-sent events: the wallboard's JSON, one for each change.",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        },
     )
     async def stream() -> Response:
         """Server-sent events for the wallboard. A slow reader is given the newest and misses what lay between."""
@@ -284,7 +296,16 @@ def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str)
             return plain(shapes.HealthBody(status="ok"))
         return plain(shapes.HealthBody(status="not_ready", reasons=reasons), HTTPStatus.SERVICE_UNAVAILABLE)
 
-    @routes.get("/metrics", response_class=Response, responses={200: {"description": "Prometheus or OpenMetrics."}})
+    @routes.get(
+        "/metrics",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "Prometheus or OpenMetrics.",
+                "content": {kind: {"schema": {"type": "string"}} for kind in _EXPOSITIONS},
+            }
+        },
+    )
     async def scrape(request: Request) -> Response:
         """Every figure for Prometheus, in the text format that the scraper asks for."""
         body, content_type = await run_in_threadpool(metrics.render, request.headers.get("accept", ""))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 from msgspec import structs
@@ -349,9 +350,9 @@ class Live:
         for name in scope or ():
             self._check_queue(name)
         view = View(self, now, self.ledger.waiting(), [], set())
-        bounds = list(cut(start, end, step, self.rules.calendar.zone))
+        bounds = list(islice(cut(start, end, step, self.rules.calendar.zone), MOST_INTERVALS + 1))
         if len(bounds) > MOST_INTERVALS:
-            raise ValueError(f"from, to: {len(bounds)} intervals asked for, at most {MOST_INTERVALS} are given")
+            raise ValueError(f"from, to, step: at most {MOST_INTERVALS} intervals are given at once")
         return [view.period(step, level, scope, low, high) for low, high in bounds]
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

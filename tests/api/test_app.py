@@ -134,6 +134,8 @@ async def test_intervals_are_cut_as_asked() -> None:
         ("level=person", 422, "bad_choice", "visit"),
         ("queue=Bygg", 404, "unknown_queue", "Kundcenter"),
         ("from=2001-01-01", 400, "impossible", "finns inga siffror"),
+        ("from=0001-01-01", 400, "impossible", "2000 till 2099"),
+        ("to=9999-12-31", 400, "impossible", "2000 till 2099"),
     ],
 )
 async def test_a_bad_question_is_answered_with_words(query: str, status: int, error: str, words: str) -> None:

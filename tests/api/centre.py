@@ -1,0 +1,101 @@
+"""The whole program as a process, open at all hours, with a sender of events: it is told and looked at from outside."""
+
+import hashlib
+import hmac
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from queue_monitor.api.access import digest
+from queue_monitor.clock import SystemClock
+from queue_monitor.model import Role
+from tests.test_service import Monitor, running
+
+SECRET: Final = "kundcenter-" + "0123456789abcdef" * 2
+SWITCH: Final = "pbx"
+TOKENS: Final = {role: f"{role.value}-nyckel-0123456789abcdef" for role in Role}
+SETTINGS: Final = f"""
+[hours]
+holidays = "none"
+
+[[hours.weekdays]]
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+open = "00:00"
+close = "24:00"
+
+[[sources]]
+name = "vendor"
+kind = "http"
+switch = "{SWITCH}"
+secrets = ["{SECRET}"]
+events_per_second = 10000
+burst_events = 50000
+"""
+
+
+def with_tokens() -> str:
+    """The settings, with a token for each role."""
+    return SETTINGS + "".join(
+        f'\n[[access]]\nname = "{role.value}"\nrole = "{role.value}"\ntoken_sha256 = "{digest(token)}"\n'
+        for role, token in TOKENS.items()
+    )
+
+
+def signed(body: bytes) -> dict[str, str]:
+    """The headers of a request that the sender makes now."""
+    timestamp = f"{SystemClock().now().timestamp():.6f}"
+    mac = hmac.new(SECRET.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"X-KC-Source": "vendor", "X-KC-Timestamp": timestamp, "X-KC-Signature": f"sha256={mac}"}
+
+
+class Centre:
+    """A running monitor, and the one who tells it of callers."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self.address = monitor.address.rstrip("/")
+        self._told = 0
+
+    def tell(self, *events: dict[str, Any]) -> int:
+        """Post them as one request; returns when the journal has them."""
+        body = json.dumps(events).encode()
+        headers = {"Content-Type": "application/cloudevents-batch+json"} | signed(body)
+        request = urllib.request.Request(f"{self.address}/api/v1/events", body, headers)
+        with urllib.request.urlopen(request, timeout=40) as answer:
+            return int(answer.status)
+
+    def event(self, kind: str, **data: Any) -> dict[str, Any]:
+        """One event that happens now."""
+        self._told += 1
+        return {
+            "specversion": "1.0",
+            "id": f"{kind}/{self._told}",
+            "source": "urn:kc:http:vendor",
+            "type": f"se.kundcenter.{kind}",
+            "time": SystemClock().now().isoformat(),
+            "data": data,
+        }
+
+    def enters(self, caller: int, queue: str = "Kundcenter") -> dict[str, Any]:
+        who = f"{SWITCH}:{caller}"
+        return self.event("call.entered", visit_id=who, contact_id=who, queue=queue)
+
+    def leaves(self, caller: int) -> dict[str, Any]:
+        return self.event("call.left", visit_id=f"{SWITCH}:{caller}", outcome="abandoned")
+
+
+@contextmanager
+def centre(folder: Path, settings: str = SETTINGS) -> Iterator[Centre]:
+    file = folder / "monitor.toml"
+    file.write_text(settings, encoding="utf-8")
+    with running(folder, "--config", str(file)) as monitor:
+        yield Centre(monitor)
+
+
+def moment(text: str) -> float:
+    """Seconds since 1970 of a time as the API writes it."""
+    return datetime.fromisoformat(text).timestamp()
