@@ -46,8 +46,8 @@ from queue_monitor.api.board import board_body
 from queue_monitor.api.docs import pages_of
 from queue_monitor.api.facts import fact_routes
 from queue_monitor.api.limits import Limits
-from queue_monitor.api.signin import sign_in_routes
 from queue_monitor.api.over_time import OverTime
+from queue_monitor.api.signin import sign_in_routes
 from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_body
 from queue_monitor.api.tables import intervals_table, lost_table
 from queue_monitor.metrics import Metrics

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct, structs
 
-from queue_monitor.core.calendar import Calendar, day_bounds, month_start, next_month
+from queue_monitor.core.calendar import Calendar, DayKind, day_bounds, month_start, next_month
 from queue_monitor.core.forecast import (
     DayState,
     ExpectedWait,
@@ -30,6 +30,7 @@ from queue_monitor.core.forecast import (
     project,
     usual_day,
 )
+from queue_monitor.core.forecast.projection import so_far
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import (
     AgentMember,
@@ -58,6 +59,7 @@ LEVELS: Final = RiskLevels()
 RESERVE: Final = Reserve()
 MONTH_DRAWS: Final = 2000
 DAYS_REMEMBERED: Final = 60
+LATE_START_SECONDS: Final = 900.0
 WORTH_NAMING: Final = 1.08
 """What differs from the usual by less is not named as the cause."""
 
@@ -136,6 +138,7 @@ class Foresight:
         self.scopes: Callable[[], Sequence[Scope]] = tuple
         self._today: date | None = None
         self._told: list[tuple[float, Event]] = []
+        self._last_of_agents: dict[tuple[str, ...], AgentMember | AgentState | QueueSnapshot] = {}
         self._states: dict[Scope, DayState] = {}
         self._usual: dict[Scope, Usual] = {}
         self._ahead: dict[Scope, tuple[tuple[date, int], Outlook]] = {}
@@ -153,30 +156,37 @@ class Foresight:
             self._today = day
         elif day < self._today:
             return
+        if isinstance(event, AgentMember | AgentState | QueueSnapshot):
+            self._last_of_agents[_matter(event)] = event
         at = (event.at - day_bounds(day, zone)[0]).total_seconds()
         self._told.append((at, event))
         for state in self._states.values():
             state.apply(event, at)
 
     def close_day(self) -> None:
-        """Learn from the day told so far, and begin anew."""
+        """Learn from the day told so far, and begin anew. Who was logged in stays so overnight."""
         if self._today is not None and self._told:
             for scope in self.scopes():
                 self._day_of(scope)
         for (name, _), day in self._states.items():
             closed = day.state(86_400.0)
-            if len(closed.entered_by_minute) and closed.entered_by_minute.sum():
+            if len(closed.entered_by_minute) and closed.entered_by_minute.sum() and self._heard_from(day.opens):
                 self._learn(name, day, closed)
-        self._told, self._states, self._usual = [], {}, {}
+        self._states, self._usual = {}, {}
+        overnight = sorted(self._last_of_agents.values(), key=lambda event: event.at)
+        self._told = [(0.0, event) for event in overnight]
+
+    def _heard_from(self, opens: float) -> bool:
+        """Whether the day was heard from about its opening on; of half a day nothing usual can be learned."""
+        return any(0.0 < at <= opens + LATE_START_SECONDS for at, _ in self._told)
 
     def _learn(self, name: str, told: DayState, closed: QueueState) -> None:
         before = self.learned.get(name, Learned())
         if before.days and before.days[-1].day >= closed.day:
             return  # learned already, by the run that lived through it
-        rng = np.random.default_rng(0)
-        ended = project(closed, outlook(closed, usual_day(before.profile, closed)), self._target, rng, 1)
-        day = ClosedDay(closed.day, ended.calls_expected - ended.misses_expected, ended.calls_expected)
-        profile = before.profile.learn(told)
+        good, of = so_far(closed.tally, self._target.definition)
+        day = ClosedDay(closed.day, good, of)
+        profile = before.profile.learn(told, self._special(told.day))
         self.learned[name] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:])
 
     # ---- what is asked
@@ -207,8 +217,14 @@ class Foresight:
 
     def _usual_of(self, scope: Scope, state: QueueState) -> Usual:
         if scope not in self._usual:
-            self._usual[scope] = usual_day(self.learned.get(scope[0], Learned()).profile, state)
+            profile = self.learned.get(scope[0], Learned()).profile
+            self._usual[scope] = usual_day(profile, state, self._special(state.day))
         return self._usual[scope]
+
+    def _special(self, day: date) -> str:
+        """What sets a day apart for callers, such as the first one after a holiday; "" for a day like others."""
+        kind = self._calendars.default.kind(day)
+        return "" if kind is DayKind.WEEKDAY else kind.value
 
     def _question(self, now: datetime, scope: Scope) -> Question | None:
         name, queues = scope
@@ -259,6 +275,13 @@ class Foresight:
 
     def _calendar(self, queues: tuple[str, ...]) -> Calendar:
         return self._calendars.of(queues[0]) if len(queues) == 1 else self._calendars.default
+
+
+def _matter(event: AgentMember | AgentState | QueueSnapshot) -> tuple[str, ...]:
+    """What an event about agents is the newest word of."""
+    if isinstance(event, QueueSnapshot):
+        return "queue", event.switch_name, event.queue
+    return (event.agent_id, event.queue) if isinstance(event, AgentMember) else (event.agent_id,)
 
 
 def answer(question: Question) -> Foreseen:

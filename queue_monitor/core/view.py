@@ -176,7 +176,11 @@ class View:
         if seen.pace is None:
             return {}
         keys = {queue.casefold() for queue in seen.queues}
-        line = [(contact, visit) for contact, visit in self._waiting if visit.queue.casefold() in keys]
+        line = [
+            (contact, visit)
+            for contact, visit in self._waiting
+            if visit.queue.casefold() in keys and visit.visit_id not in self._ringing
+        ]
         waited = [self._waited_ms(contact, visit)[0] / 1000 for contact, visit in line]
         chances = seen.pace.in_time(waited, self._live.rules.target.limit_seconds)
         return {visit.visit_id: chance for (_, visit), chance in zip(line, chances, strict=True)}

@@ -388,3 +388,66 @@ def test_where_staff_is_a_guess_the_warning_can_be_all() -> None:
     reading = Reading(at=9 * HOUR, open_minutes=60.0, p_miss=0.99, calls=200, staff_known=False)
 
     assert advance(Episode(), reading, rule).stage is Stage.WARNING
+
+
+# ---- what the switch does not say outright
+
+
+def staffed(agents: int, activity: AgentActivity = AgentActivity.AVAILABLE) -> DayState:
+    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    for number in range(agents):
+        state.agent(OPENS, f"agent {number}", activity)
+    return state
+
+
+def test_free_agents_whom_no_call_reaches_are_not_counted_as_there() -> None:
+    state = staffed(5)
+    for number in range(3):
+        state.entered(OPENS + 600 + 10 * number, f"caller {number}")
+
+    assert state.state(OPENS + 640).agents == 5
+    assert (state.state(OPENS + 660).agents, state.state(OPENS + 660).unreachable) == (0, 5)
+    assert state.line(OPENS + 660).agents == 0
+
+
+def test_free_agents_beside_one_caller_who_waits_for_another_skill_are_there() -> None:
+    state = staffed(5)
+    state.entered(OPENS + 600, "anna")
+
+    assert state.state(OPENS + 900).agents == 5
+
+
+def test_a_caller_for_whom_a_phone_rings_is_not_ahead_of_anybody() -> None:
+    ringing, waiting = staffed(1, AgentActivity.BUSY), staffed(2, AgentActivity.BUSY)
+    ringing.agent(OPENS + 60, "agent 1", AgentActivity.RINGING)
+    for state in (ringing, waiting):
+        state.entered(OPENS + 60, "anna")
+    first, second = (state.state(OPENS + 62) for state in (ringing, waiting))
+
+    assert (first.agents, second.agents) == (2, 2)
+    soon, later = (expected_wait(now, look(now, Profile())).expected for now in (first, second))
+    assert soon is not None and later is not None and soon < later
+
+
+def test_a_sudden_loss_of_most_agents_is_taken_to_last() -> None:
+    told = fed(a_day(Kind.NORMAL))
+    one, most = 10 * HOUR, 10 * HOUR
+    few, hardly = (told.state(at) for at in (one, most))
+    few = msgspec.structs.replace(few, agents=few.agents - 1)
+    hardly = msgspec.structs.replace(hardly, agents=1)
+    usual = look(told.state(one)).agents[20]
+
+    assert look(few).agents[20] > 0.9 * usual
+    assert look(hardly).agents[20] < 0.6 * usual
+
+
+def test_a_special_day_is_first_taken_for_its_weekday_and_teaches_of_its_like() -> None:
+    quiet = fed(simulate(Config(date=date(2025, 2, 3), seed=5, calls_factor=0.5)))
+    monday = history().calls("0")
+    taught = history().learn(quiet, "squeezed")
+    special = taught.calls("0", "squeezed")
+    assert monday is not None and special is not None
+
+    assert history().calls("0", "squeezed") == pytest.approx(monday)
+    assert special.sum() < 0.9 * monday.sum()
+    assert taught.days["0"] == history().days["0"]

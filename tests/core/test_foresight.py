@@ -143,7 +143,7 @@ def test_each_who_waits_has_a_chance_and_the_unlikely_are_counted(learned: dict[
         live.apply(event)
     live.foreseen = tuple(map(answer, foresight.questions(longest, live.scopes())))
     total = live.snapshot(longest).total
-    chances = [line.in_time_chance for line in total.waiting if line.queue != "kundcenter-expert"]
+    chances = [line.in_time_chance for line in total.waiting if line.queue != "kundcenter-expert" and not line.ringing]
 
     assert len(chances) > 5
     assert all(chance is not None and 0.0 <= chance <= 1.0 for chance in chances)
@@ -183,3 +183,22 @@ def test_agents_who_log_on_and_join_two_queues_make_a_pool_that_knows_the_day_so
 
     assert sum(sum(question.state.tally) for question in apart) <= sum(together.state.tally)
     assert sum(together.state.tally) > 50
+
+
+def test_agents_who_stay_logged_in_overnight_are_there_in_the_morning():
+    late = Scenario(start=datetime(2026, 10, 12, 14, tzinfo=UTC))
+    late.agent(0, "agent 1", "available").entered(60, "anna")
+    morning = Scenario(start=datetime(2026, 10, 13, 7, tzinfo=UTC)).entered(0, "bo")
+    foresight = told([*late.events, *morning.events])
+    question = foresight.questions(morning.at(60), [("", ())])[0]
+
+    assert question.state.agents_known
+    assert question.state.agents == 1
+
+
+def test_of_a_day_heard_from_only_after_noon_nothing_usual_is_learned():
+    foresight = told([event for event in day(THE_DAY) if event.at > at(13)])
+    foresight.scopes = lambda: [ALL]
+    foresight.close_day()
+
+    assert foresight.learned == {}

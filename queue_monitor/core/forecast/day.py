@@ -40,6 +40,9 @@ IDLE_SECONDS: Final = 900.0
 """Without agent events: one who has served nobody for so long is not counted as there."""
 IDLE_WHILE_WAITING_SECONDS: Final = 90.0
 """The same, counting only time in which callers waited: who is there takes the next call."""
+STUCK_SECONDS: Final = 30.0
+STUCK_CALLERS: Final = 3
+"""So many callers who have waited so long beside free agents: the agents cannot be reached."""
 
 _ON_DUTY: Final = frozenset(
     {AgentActivity.AVAILABLE, AgentActivity.RINGING, AgentActivity.BUSY, AgentActivity.WRAPUP, AgentActivity.UNKNOWN}
@@ -65,8 +68,10 @@ class Tally(NamedTuple):
 class QueueState(Struct, frozen=True, kw_only=True):
     """Everything the forecast needs at moment `at` of one pool's day.
 
-    `waiting`: the wait so far (s) of each who waits, first in line first. `serving`: agents with a call or its
-    wrap-up. `agents`: on duty now. `agents_known` is false when staff is inferred from who served lately.
+    `waiting`: the wait so far (s) of each who waits, first in line first; for the first `ringing` of them an agent's
+    phone rings. `serving`: agents with a call, its ring or its wrap-up. `agents`: on duty now. `unreachable`: phones
+    that cannot be reached, or that nobody answers though callers wait. `agents_known` is false when staff is inferred
+    from who served lately.
 
     Arrays by minute begin at opening; the last entry of `agents_by_minute` and `logged_in_by_minute` is now.
     `handle_ended_at`, `handle_seconds`: finished calls from ring to ready; `handling_seconds`: those still going on.
@@ -79,6 +84,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     closes: float
     tally: Tally
     waiting: Array
+    ringing: int
     serving: int
     agents: int
     unreachable: int
@@ -104,6 +110,7 @@ class Line(Struct, frozen=True, kw_only=True):
     """The queue at one moment, as far as the next caller's wait hangs on it; the fields are those of `QueueState`."""
 
     waiting: Array
+    ringing: int
     serving: int
     agents: int
 
@@ -201,6 +208,16 @@ class _Agent:
         place = bisect_right(self.told, at, key=itemgetter(0))
         return self.told[place - 1][1] if place else None
 
+    def free_since(self, at: float) -> float | None:
+        """Since when he or she has been free for a call; None for who is not."""
+        since = None
+        if self.activity(at) is AgentActivity.AVAILABLE:
+            for start, activity in reversed(self.told[: bisect_right(self.told, at, key=itemgetter(0))]):
+                if activity is not AgentActivity.AVAILABLE:
+                    break
+                since = start
+        return since
+
 
 class Met(NamedTuple):
     """What callers met who were answered in time or still there at the limit: calls in the pool less agents, plus one
@@ -244,6 +261,7 @@ class _Duty(NamedTuple):
     end: Array
     on_duty: NDArray[np.bool_]
     serving: NDArray[np.bool_]
+    ringing: NDArray[np.bool_]
     unreachable: NDArray[np.bool_]
     logged_in: NDArray[np.bool_]
     cycle_start: Array
@@ -364,10 +382,11 @@ class DayState:
             logged_in = _count_at(moments, duty.start[duty.logged_in], duty.end[duty.logged_in])
             now = (duty.start <= at) & (duty.end > at)
             serving, unreachable = int(duty.serving[now].sum()), int(duty.unreachable[now].sum())
+            ringing, stuck = int(duty.ringing[now].sum()), self._stuck(at)
             cycles = duty.cycle_start, duty.cycle_answered, duty.cycle_end
         else:
             logged_in = on_duty
-            serving, unreachable = self._talking(at), 0
+            serving, unreachable, ringing, stuck = self._talking(at), 0, 0, 0
             talks = calls.how == _ANSWERED
             cycles = calls.ended[talks], calls.ended[talks], calls.completed[talks]
         start, answered, end = cycles
@@ -383,9 +402,10 @@ class DayState:
             closes=self.closes,
             tally=self._tally(calls, at),
             waiting=_waiting(calls, at),
+            ringing=ringing,
             serving=serving,
-            agents=int(on_duty[-1]),
-            unreachable=unreachable,
+            agents=int(on_duty[-1]) - stuck,
+            unreachable=unreachable + stuck,
             agents_known=known,
             entered_by_minute=_per_minute(calls.entered[first] - self.opens, minutes),
             agents_by_minute=on_duty,
@@ -403,13 +423,28 @@ class DayState:
         """The same as `state` says, of this moment alone, and cheaper."""
         waiting = _waiting(self._columns(), at)
         if not self._agents_known():
-            return Line(waiting=waiting, serving=self._talking(at), agents=int(self._on_duty(self._moments(at))[-1]))
+            agents = int(self._on_duty(self._moments(at))[-1])
+            return Line(waiting=waiting, ringing=0, serving=self._talking(at), agents=agents)
         doing = [agent.activity(at) for agent in self._agents.values()]
         return Line(
             waiting=waiting,
+            ringing=doing.count(AgentActivity.RINGING),
             serving=sum(activity in _SERVING for activity in doing),
-            agents=sum(activity in _ON_DUTY for activity in doing),
+            agents=sum(activity in _ON_DUTY for activity in doing) - self._stuck(at),
         )
+
+    def _stuck(self, at: float) -> int:
+        """Agents said to be free whom no call reaches: free for half a minute, while several callers have waited as
+        long and nobody was answered for a minute. Their phones, or they, are gone without the switch saying so.
+        """
+        calls = self._columns()
+        if (_waiting(calls, at) >= STUCK_SECONDS).sum() < STUCK_CALLERS:
+            return 0
+        answered = (calls.how == _ANSWERED) & (calls.ended <= at)
+        if answered.any() and at - calls.ended[answered].max() < 2 * STUCK_SECONDS:
+            return 0
+        free_since = (agent.free_since(at) for agent in self._agents.values())
+        return sum(since is not None and at - since >= STUCK_SECONDS for since in free_since)
 
     def _moments(self, at: float) -> Array:
         """Every full minute since opening, and now."""
@@ -543,6 +578,7 @@ def _duty_of(told: list[tuple[float, AgentActivity]]) -> _Duty:
         np.array(ends, float),
         np.array([state in _ON_DUTY for state in activities], bool),
         np.array([state in _SERVING for state in activities], bool),
+        np.array([state is AgentActivity.RINGING for state in activities], bool),
         np.array([state is AgentActivity.UNREACHABLE for state in activities], bool),
         np.array([state is not AgentActivity.LOGGED_OUT for state in activities], bool),
         np.array([cycle[0] for cycle in cycles], float),

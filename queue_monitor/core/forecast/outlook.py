@@ -29,7 +29,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     staff_fast_prior: float = 2.0
     staff_fades: float = 40.0
     staff_now_fades: float = 8.0
-    phones_down_minutes: float = 10.0
+    phones_down_minutes: float = 40.0
+    few_left: float = 0.5
+    least_usual: float = 2.0
     handle_step: int = 5
     handle_drift: Drift = Drift()
     rate_sd: float = 0.08
@@ -57,19 +59,19 @@ class Usual(Struct, frozen=True, kw_only=True):
     agents_sd: float | None
 
 
-def usual_day(profile: Profile, state: QueueState, kind: str | None = None) -> Usual:
-    """The profile laid out over one day; made once a day, used at every tick."""
-    kind = kind or kind_of(state)
+def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
+    """The profile laid out over one day, which may be a special one; made once a day, used at every tick."""
+    weekday = kind_of(state)
 
     def laid(slots: Array | None) -> Array | None:
         return None if slots is None else by_minute(slots, state.opens, state.closes)
 
-    calls = profile.calls(kind)
+    calls = profile.calls(weekday, special)
 
     return Usual(
         calls=laid(None if calls is None else calls / SLOT_MINUTES),
-        on_duty=laid(profile.on_duty(kind)),
-        logged_in=laid(profile.logged_in(kind)),
+        on_duty=laid(profile.on_duty(weekday, special)),
+        logged_in=laid(profile.logged_in(weekday, special)),
         handle=profile.handle(),
         theta=profile.theta(),
         scatter=profile.scatter(),
@@ -172,11 +174,16 @@ def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) ->
     ahead = np.maximum(np.arange(length) - past, 0.0)
     down = phones_down(state)
     now = float(state.agents) * (1.0 - down)
-    fades = settings.staff_now_fades + down * settings.phones_down_minutes
+
+    def fades(usually: float) -> float:
+        """Minutes for which what is seen now lasts: a few, but longer where most are suddenly gone."""
+        gone = 1.0 - now / (settings.few_left * usually) if usually >= settings.least_usual else 0.0
+        return settings.staff_now_fades + max(down, gone, 0.0) * settings.phones_down_minutes
+
     if usual.on_duty is None or usual.logged_in is None:
         lately = state.agents_by_minute[-30:]
         mean = float(lately.mean())
-        return mean + (now - mean) * np.exp(-ahead / fades), 1.0
+        return mean + (now - mean) * np.exp(-ahead / fades(0.0)), 1.0
     typical = np.maximum(usual.on_duty, 0.3)
     at_work = np.maximum(usual.logged_in, 0.3)
     on_duty, logged_in = _seen(state, state.agents_by_minute, typical), _seen(state, state.logged_in_by_minute, at_work)
@@ -186,7 +193,7 @@ def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) ->
     if not state.agents_known and not len(state.waiting):
         now = max(now, here * fast)
     agents = typical * (slow + (fast - slow) * np.exp(-ahead / settings.staff_fades))
-    agents = agents + (now - here * fast) * np.exp(-ahead / fades)
+    agents = agents + (now - here * fast) * np.exp(-ahead / fades(here * slow))
     return np.maximum(agents, 0.0), min(slow, fast, now / here)
 
 

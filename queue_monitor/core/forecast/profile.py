@@ -26,6 +26,8 @@ SCATTERS: Final = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
 BLOCK_SLOTS: Final = 6
 
 _TRIM: Final = 0.2
+_WEEKDAY_COUNTS_AS: Final = 2.0
+"""On a special day, what is usual on its weekday counts as so many days like it."""
 _BORROWED_DAYS: Final = 1.0
 """The pattern of all weekdays counts as so many days of the weekday asked for."""
 
@@ -55,15 +57,19 @@ class ServiceDay(Struct, frozen=True):
 
 
 class Profile(Struct, frozen=True):
-    """`days` by kind of day (`kind_of`, by default the weekday), `service` over all days, oldest first."""
+    """`days` by kind of day (`kind_of`: the weekday, or what makes the day special), `service` over all days, oldest
+    first.
+    """
 
     days: dict[str, tuple[UsualDay, ...]] = {}
     service: tuple[ServiceDay, ...] = ()
 
-    def learn(self, day: DayState, kind: str | None = None) -> "Profile":
-        """The profile after one more day, which is closed and whose last caller is gone."""
+    def learn(self, day: DayState, special: str = "") -> "Profile":
+        """The profile after one more day, which is closed and whose last caller is gone. A special day teaches of
+        those like it, not of its weekday.
+        """
         closed = day.state(day.closes + LAST_CALLER_SECONDS)
-        kind = kind or kind_of(closed)
+        kind = special or kind_of(closed)
         kept = (*self.days.get(kind, ()), _usual_day(closed))[-DAYS_OF_A_KIND:]
         service = (*self.service, _service_day(closed, day))[-DAYS_OF_SERVICE:]
         return Profile(days={**self.days, kind: kept}, service=service)
@@ -71,16 +77,25 @@ class Profile(Struct, frozen=True):
     def known_days(self, kind: str) -> int:
         return len(self.days.get(kind, ()))
 
-    def calls(self, kind: str) -> Array | None:
+    def calls(self, weekday: str, special: str = "") -> Array | None:
         """Calls usual in each half hour of the day: trimmed mean over days of the kind; None without any day."""
-        return self._blend(kind, "calls", _trimmed_mean)
+        return self._usual(weekday, special, "calls", _trimmed_mean)
 
-    def on_duty(self, kind: str) -> Array | None:
+    def on_duty(self, weekday: str, special: str = "") -> Array | None:
         """Agents usually on the phone in each half hour: median over days of the kind."""
-        return self._blend(kind, "on_duty", _median)
+        return self._usual(weekday, special, "on_duty", _median)
 
-    def logged_in(self, kind: str) -> Array | None:
-        return self._blend(kind, "logged_in", _median)
+    def logged_in(self, weekday: str, special: str = "") -> Array | None:
+        return self._usual(weekday, special, "logged_in", _median)
+
+    def _usual(self, weekday: str, special: str, what: str, centre: Callable[[Array], Array]) -> Array | None:
+        """Of a special day what is known of days like it, and as long as that is little, mostly of its weekday."""
+        usual = self._blend(weekday, what, centre)
+        alike = self.days.get(special, ()) if special else ()
+        if usual is None or not alike:
+            return usual
+        weight = len(alike) / (len(alike) + _WEEKDAY_COUNTS_AS)
+        return weight * centre(np.array([getattr(day, what) for day in alike])) + (1.0 - weight) * usual
 
     def _blend(self, kind: str, what: str, centre: Callable[[Array], Array]) -> Array | None:
         everything = [day for days in self.days.values() for day in days]

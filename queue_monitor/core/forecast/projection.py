@@ -155,7 +155,8 @@ def _positions(
 ) -> Array:
     """Where a newcomer of each step (rows) stands in line on each path; 0 or less: an agent is free."""
     noise = rng.standard_normal(arriving.shape)
-    in_system = np.full(len(mu), len(state.waiting) + min(float(state.serving), staff[0]))
+    in_line = max(0, len(state.waiting) - state.ringing)
+    in_system = np.full(len(mu), in_line + min(float(state.serving), staff[0]))
     position = np.empty_like(arriving)
     for step, (n, minutes) in enumerate(zip(staff.tolist(), grid.length.tolist(), strict=True)):
         came, served_in, patience = arriving[step], mu * minutes, ahead.theta * MINUTE * minutes
@@ -251,7 +252,8 @@ def _waiting_now(state: QueueState, ahead: Outlook, target: Target, capacity: Ar
     if not (left >= 0.0).any():
         return fate
     per_second = capacity / MINUTE
-    steps = 1.0 / (per_second[:, None] + ahead.theta * np.arange(len(left)))
+    place = np.arange(len(left)) - state.ringing
+    steps = np.where(place < 0, 1.0, 1.0 / (per_second[:, None] + ahead.theta * np.maximum(place, 0)))
     wait = np.cumsum(steps, axis=1)
     spread = np.sqrt(np.cumsum(steps**2, axis=1) + (ahead.scatter * wait) ** 2)
     inside = left >= 0.0
