@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
-from alerts.lifecycle import State
+from alerts.episodes import State
 from alerts.watch import Watch
 from queue_monitor import bootstrap, replay
 from queue_monitor.alerting import settings_of
