@@ -23,6 +23,7 @@ from queue_monitor.model import (
     AlertChange,
     AlertKind,
     AlertLevel,
+    AlertReason,
     Attempt,
     Notice,
     NoticeState,
@@ -44,7 +45,9 @@ class Channel(Struct, frozen=True, kw_only=True):
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
-    """Who is told of what. Empty `kinds` and `queues` mean all. `quiet`: local times between which nothing is sent."""
+    """Who is told of what. Empty `kinds` and `queues` mean all, but for the sign of life, which is for those who ask
+    for it by name. `quiet`: local times between which nothing is sent.
+    """
 
     name: str
     channel: str
@@ -54,7 +57,9 @@ class Recipient(Struct, frozen=True, kw_only=True):
     only_escalations: bool = False
 
     def wants(self, alert: Alert) -> bool:
-        if self.kinds and alert.kind not in self.kinds:
+        if alert.reason is AlertReason.NOT_DELIVERED:
+            return True
+        if alert.kind not in self.kinds and (self.kinds or alert.kind is AlertKind.HEARTBEAT):
             return False
         named = {name.casefold() for name in alert.queue.split(" + ")}
         return not self.queues or not alert.queue or bool(named & {queue.casefold() for queue in self.queues})
@@ -142,6 +147,17 @@ class Dispatcher:
     def pending(self) -> list[Notice]:
         return [notice for notice in self._notices.values() if notice.state is NoticeState.PENDING]
 
+    @property
+    def lost_heartbeats(self) -> list[Notice]:
+        """Signs of life that did not get through by the way they were meant to; those taken another way too."""
+        return [
+            notice
+            for notice in self._notices.values()
+            if notice.alert.reason is AlertReason.ALIVE
+            and notice.state is NoticeState.FAILED
+            and not notice.fallback_of
+        ]
+
     async def acknowledge(self, episode: str, by: str = "") -> None:
         """Somebody has seen it: it is not escalated. The first to say so stands."""
         if episode in self._seen:
@@ -215,7 +231,7 @@ class Dispatcher:
             due_at=due,
             expires_at=due + self._patience.give_up_after,
             escalation=escalation,
-            link=self._sign(alert.episode) if alert.change is not AlertChange.CLEARED else "",
+            link=self._sign(alert.episode) if _can_be_seen_to(alert) else "",
         )
 
     def _named(self, name: str) -> Recipient:
@@ -227,7 +243,9 @@ class Dispatcher:
         return {notice.recipient for notice in self._of(episode) if notice.escalation}
 
     def escalations(self) -> AlertBatch:
-        """Notices for alarms that people were sent a while ago and nobody has acknowledged; once an episode."""
+        """Notices for alarms that people were sent a while ago and nobody has acknowledged, or that reached nobody;
+        once an episode.
+        """
         found = []
         for episode, alert in self._open.items():
             if self._must_escalate(episode, alert):
@@ -242,7 +260,10 @@ class Dispatcher:
             return False
         if episode in self._seen or self._escalated(episode):
             return False
-        first = min((notice.made_at for notice in self._of(episode)), default=None)
+        notices = self._of(episode)
+        if notices and all(notice.state is NoticeState.FAILED for notice in notices):
+            return True
+        first = min((notice.made_at for notice in notices), default=None)
         return first is not None and self._clock.now() - first >= self._patience.escalate_after
 
     def _of(self, episode: str) -> list[Notice]:
@@ -379,6 +400,10 @@ class Dispatcher:
             for key, notice in self._notices.items()
             if notice.state is NoticeState.PENDING or now - notice.made_at < KEPT or notice.alert.episode in self._open
         }
+
+
+def _can_be_seen_to(alert: Alert) -> bool:
+    return alert.change is not AlertChange.CLEARED and alert.kind is not AlertKind.HEARTBEAT
 
 
 def _id(alert: Alert, *more: str) -> str:

@@ -41,7 +41,8 @@ class Message:
         if alert.reason is AlertReason.DAY_ENDED:
             return self._say("closed")
         if alert.kind is AlertKind.HEARTBEAT:
-            return self._say("heartbeat")
+            lost = alert.reason is AlertReason.NOT_DELIVERED
+            return self._say("heartbeat.lost", channel=self._figures.channel) if lost else self._say("heartbeat")
         if alert.kind is AlertKind.SOURCE_SILENT:
             return self._source()
         state = {AlertChange.EASED: "eased", AlertChange.CLEARED: "cleared"}.get(alert.change, "raised")
@@ -97,7 +98,8 @@ class Message:
         if alert.kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH):
             return self._of_target()
         if alert.kind is AlertKind.HEARTBEAT:
-            return [self._say("heartbeat.body")]
+            lost = alert.reason is AlertReason.NOT_DELIVERED
+            return [self._say("heartbeat.lost.body" if lost else "heartbeat.body")]
         if alert.kind is AlertKind.SOURCE_SILENT:
             return [self._say("source.back" if alert.change is AlertChange.CLEARED else "source.body")]
         if alert.change is AlertChange.CLEARED:

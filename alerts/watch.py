@@ -5,6 +5,7 @@ import hmac
 import logging
 import secrets
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 ROUND_SECONDS: Final = 30.0
 REMEMBERED: Final = timedelta(hours=48)
+HEARTBEAT_LATE: Final = timedelta(minutes=10)
+"""A sign of life is sent so long after its time, when the monitor was starting just then; a later one would lie."""
 
 
 class Watch:
@@ -86,7 +89,6 @@ class AlertRound:
         self._alerts: dict[str, Alert] = {}
         self._standing: tuple[Alert, ...] = ()
         self._raised: Counter[tuple[str, str]] = Counter()
-        self._looked_at: datetime | None = None
         self._written = b""
 
     async def start(self) -> None:
@@ -114,9 +116,7 @@ class AlertRound:
         """One round. The state is written together with the notices that it made, so that none is made twice."""
         snapshot = self._figures.latest()
         changed = self._watch.look(snapshot)
-        if beat := self._heartbeat(snapshot):
-            changed = (*changed, beat)
-        self._looked_at = snapshot.at
+        changed = (*changed, *self._heartbeats(snapshot))
         standing = self._watch.open(snapshot)
         self._dispatcher.follow(standing)
         planned = self._dispatcher.plan(changed)
@@ -153,24 +153,36 @@ class AlertRound:
 
     # ---- a sign of life once a day, where wanted
 
-    def _heartbeat(self, snapshot: Snapshot) -> Alert | None:
-        if self._heartbeat_at is None or self._looked_at is None:
-            return None
+    def _heartbeats(self, snapshot: Snapshot) -> Iterator[Alert]:
+        """The sign of life that is due; and when one did not get through, word of that to everybody."""
+        if self._heartbeat_at is None:
+            return
         zone = ZoneInfo(snapshot.time_zone)
         due = datetime.combine(snapshot.at.astimezone(zone).date(), self._heartbeat_at, zone)
-        if not self._looked_at < due <= snapshot.at:
-            return None
+        episode = hashlib.sha256(f"heartbeat {due.isoformat()}".encode()).hexdigest()[:16]
+        if due <= snapshot.at < due + HEARTBEAT_LATE and episode not in self._alerts:
+            yield self._heartbeat(snapshot, episode, AlertChange.UPDATED, AlertReason.ALIVE)
+        for lost in self._dispatcher.lost_heartbeats:
+            known = self._alerts.get(lost.alert.episode)
+            if known is not None and known.reason is AlertReason.ALIVE:
+                yield self._heartbeat(
+                    snapshot, lost.alert.episode, AlertChange.RAISED, AlertReason.NOT_DELIVERED, lost.channel
+                )
+
+    def _heartbeat(
+        self, snapshot: Snapshot, episode: str, change: AlertChange, reason: AlertReason, channel: str = ""
+    ) -> Alert:
         alert = Alert(
-            episode=hashlib.sha256(f"heartbeat {due.isoformat()}".encode()).hexdigest()[:16],
+            episode=episode,
             at=snapshot.at,
             queue="",
             label=snapshot.organisation,
             kind=AlertKind.HEARTBEAT,
             period="day",
             level=AlertLevel.ALARM,
-            change=AlertChange.UPDATED,
-            reason=AlertReason.ALIVE,
-            figures=AlertFigures(target=snapshot.target),
+            change=change,
+            reason=reason,
+            figures=AlertFigures(target=snapshot.target, channel=channel),
             notified=NotifyReason.ALARM.value,
         )
         return self._watch.worded(alert, snapshot.time_zone)

@@ -614,6 +614,7 @@ class AlertReason(StrEnum):
     TURNED_AWAY = "turned_away"
     MANY_AT_ONCE = "many_at_once"
     ALIVE = "alive"
+    NOT_DELIVERED = "not_delivered"
     AS_USUAL = "as_usual"
     DAY_ENDED = "day_ended"
     JOINED = "joined"
@@ -668,7 +669,8 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     `share`: the headline of the period so far. `margin`: misses that still fit within the target, of `budget` for the
     whole period. `month`: whether it can bear the day, None where that is not foretold. `refused` of
     `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
-    the trouble began. `also`: what else is wrong in that queue, told together with a surge.
+    the trouble began. `also`: what else is wrong in that queue, told together with a surge. `channel`: by which way nothing gets
+    through.
     """
 
     share: float | None = None
@@ -688,6 +690,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     limit_seconds: int | None = None
     since: datetime | None = None
     also: tuple[AlertKind, ...] = ()
+    channel: str = ""
 
 
 class Alert(Struct, frozen=True, kw_only=True):

@@ -695,3 +695,13 @@ def test_times_and_levels_of_alerts_that_cannot_be_are_told(settings: Settings) 
     assert settings.mistakes(ALERTS.replace('quiet_to = "7.30"', ""), SMS) == [
         "alerts.recipients[0]: does not fit together; expected both quiet_from and quiet_to, or neither"
     ]
+
+
+def test_a_sign_of_life_that_nobody_asks_for_is_told(settings: Settings) -> None:
+    beat = ALERTS.replace("[alerts]", '[alerts]\nheartbeat = "07:45"', 1)
+
+    assert settings.mistakes(beat, SMS) == [
+        'alerts.heartbeat: nobody asks for it; expected a recipient with kinds = ["heartbeat"]'
+    ]
+    asked = settings.read(beat.replace('kinds = ["long_wait"', 'kinds = ["heartbeat", "long_wait"'), SMS)
+    assert asked.alerts.heartbeat == dt.time(7, 45)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from alerts.message import lines
-from queue_monitor.model import AlertChange, AlertKind, Notice
+from queue_monitor.model import AlertChange, AlertKind, AlertReason, Notice
 from queue_monitor.ports import DeliveryError
 
 OPEN_FOR: Final = timedelta(days=1)
@@ -46,7 +46,7 @@ class AlertmanagerNotifier:
                 "queue": alert.queue,
                 "period": alert.period,
                 "episode": alert.episode,
-                "severity": "critical",
+                "severity": "none" if alert.reason is AlertReason.ALIVE else "critical",
             },
             "annotations": {"summary": title, "description": text, "change": alert.change.value},
             "endsAt": _written(alert.at if cleared else alert.at + OPEN_FOR),

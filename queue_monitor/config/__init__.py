@@ -42,7 +42,7 @@ from queue_monitor.config.settings import (
     Weekday,
     WeekdayHours,
 )
-from queue_monitor.model import Reserve, Target
+from queue_monitor.model import AlertKind, Reserve, Target
 
 __all__ = [
     "AccessToken",
@@ -157,6 +157,7 @@ def _alert_mistakes(alerts: AlertsSettings) -> list[Mistake]:
         *((f"recipients[{at}].channel", person.channel, channels) for at, person in enumerate(alerts.recipients)),
         ("escalate_to", alerts.escalate_to, people),
     ]
+    unheard = alerts.heartbeat is not None and not any(AlertKind.HEARTBEAT in who.kinds for who in alerts.recipients)
     kinds = (("channels", channels), ("recipients", people))
     twice = [(key, name) for key, names in kinds for name in _repeated(names)]
     return [
@@ -168,6 +169,11 @@ def _alert_mistakes(alerts: AlertsSettings) -> list[Mistake]:
             Mistake(f"alerts.{key}", f'"{name}"', one_of(known) if known else "the name of one in the list")
             for key, name, known in named
             if name not in known and (name or key.endswith(".channel"))
+        ),
+        *(
+            [Mistake("alerts.heartbeat", "nobody asks for it", 'a recipient with kinds = ["heartbeat"]')]
+            if unheard
+            else []
         ),
     ]
 

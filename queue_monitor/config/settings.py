@@ -196,7 +196,9 @@ class AlertChannel(Struct, frozen=True, kw_only=True):
 
 
 class AlertRecipient(Struct, frozen=True, kw_only=True):
-    """Who is told of what. Without `kinds` and `queues` of everything; in the quiet hours of nothing until they end."""
+    """Who is told of what. Without `kinds` and `queues` of everything but the sign of life, which is for those whose
+    `kinds` name it; in the quiet hours of nothing until they end.
+    """
 
     name: Annotated[str, Meta(min_length=1)]
     channel: str

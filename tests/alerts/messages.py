@@ -134,7 +134,10 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "fewer do", alert(AlertKind.SURGE, EASED, AlertReason.MANY_AT_ONCE, SURGE, minutes=160)
     yield "no longer", alert(AlertKind.SURGE, CLEARED, usual, QUIET, minutes=190)
     alive = alert(AlertKind.HEARTBEAT, UPDATED, AlertReason.ALIVE, AlertFigures(), minutes=-15, period="day")
-    yield "a sign of life, where it is wanted", alive
+    yield "a sign of life, to those who ask for it", alive
+    lost_way = AlertFigures(channel="sms")
+    lost_beat = alert(AlertKind.HEARTBEAT, RAISED, AlertReason.NOT_DELIVERED, lost_way, minutes=-12, period="day")
+    yield "the sign of life did not get through (to everybody)", lost_beat
 
 
 def sent(language: str) -> tuple[str, str]:

@@ -214,6 +214,17 @@ async def test_an_alarm_that_nobody_acknowledges_goes_further_once_and_so_does_i
     assert office.sms.said == ["raised", "cleared"]
 
 
+async def test_an_alarm_that_reached_nobody_goes_further_at_once():
+    sms = FakeNotifier(*[down("http_401", permanent=True)] * 9)
+    office = Office(
+        sms=sms, recipients=[LEAD, CHIEF], escalate_to="enhetschef", mail=FakeNotifier(down(permanent=True))
+    )
+    await office.tell()
+    await office.wait(1)
+
+    assert [(notice.recipient, notice.escalation) for notice in office.mail.sent] == [("enhetschef", True)]
+
+
 async def test_an_acknowledged_alarm_goes_no_further():
     office = await Office(recipients=[LEAD, CHIEF], escalate_to="enhetschef").tell()
     await office.dispatcher.acknowledge("e1", "Anna")

@@ -12,8 +12,8 @@ from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import AlertBatch, AlertChange, Snapshot
-from queue_monitor.ports import AlertStore
+from queue_monitor.model import AlertBatch, AlertChange, AlertKind, Snapshot
+from queue_monitor.ports import AlertStore, DeliveryError
 from queue_monitor.store import SqlStore, open_store
 from tests.alerts.moments import OPENS, at, risk, snapshot
 from tests.alerts.test_dispatch import FakeNotifier
@@ -118,13 +118,70 @@ async def test_the_faces_are_shown_what_stands(store: SqlStore) -> None:
     assert alerts.notifications == {("mejl", "sent"): 1}
 
 
-async def test_a_sign_of_life_is_sent_once_a_day_where_it_is_wanted(store: SqlStore) -> None:
-    monitor = Process(store, heartbeat_at=time(8, 30))
-    for minute in range(0, 120, 5):
-        await monitor.see(snapshot(at(minute)))
+class Kept(Process):
+    """A lead by SMS, a technician by mail, and a sign of life for the technician at 8.30."""
 
-    (beat,) = monitor.notifier.sent
-    assert beat.alert.title == "Kl. 8.30 – Kundcenter: bevakningen är igång."
+    def __init__(self, store: AlertStore, mail: FakeNotifier | None = None) -> None:
+        super().__init__(store, heartbeat_at=time(8, 30))
+        self.sms, self.mail = FakeNotifier(), mail or FakeNotifier()
+        channels = [
+            Channel(name="sms", notifier=self.sms),
+            Channel(name="mejl", notifier=self.mail, fallback="sms"),
+        ]
+        people = [
+            Recipient(name="lead", channel="sms"),
+            Recipient(name="tekniker", channel="mejl", kinds=frozenset({AlertKind.HEARTBEAT})),
+        ]
+        self.dispatcher = Dispatcher(channels, people, store, self.clock, STOCKHOLM)
+        watch = Watch(AlertSettings(), "sv")
+        self.round = AlertRound(
+            watch, self.figures, self.clock, store, self.dispatcher, link="https://m.example", heartbeat_at=time(8, 30)
+        )
+
+    async def live(self, first: int, last: int) -> None:
+        for minute in range(first, last):
+            await self.see(snapshot(at(minute)))
+
+    def told(self, notifier: FakeNotifier) -> list[tuple[str, str]]:
+        return [(notice.recipient, notice.alert.title) for notice in notifier.sent]
+
+
+ALIVE = "Kl. 8.30 – Kundcenter: bevakningen är igång."
+
+
+async def test_a_sign_of_life_is_sent_once_a_day_to_the_technician_alone(store: SqlStore) -> None:
+    monitor = Kept(store)
+    await monitor.live(0, 120)
+
+    assert monitor.told(monitor.mail) == [("tekniker", ALIVE)]
+    assert monitor.told(monitor.sms) == []
+    assert monitor.mail.sent[0].link == ""
+
+
+async def test_a_sign_of_life_that_does_not_get_through_is_told_to_the_lead_once(store: SqlStore) -> None:
+    dead = FakeNotifier(*[DeliveryError("away", reason="unreachable")] * 99)
+    first, second = Kept(store, dead), Kept(store, dead)
+    await first.round.start()
+    await first.live(0, 45)
+    await second.round.start()
+    await second.live(45, 200)
+
+    lost = "Kl. 8.33 – Kundcenter: larm når inte fram via mejl."
+    assert first.told(first.sms) == [("lead", lost), ("tekniker", lost)]
+    assert second.told(second.sms) == []
+
+
+async def test_a_monitor_that_was_starting_when_the_sign_of_life_was_due_sends_it_and_one_that_was_away_does_not(
+    store: SqlStore,
+) -> None:
+    starting, away = Kept(store), Kept(store)
+    await starting.round.start()
+    await starting.live(33, 60)
+    await away.round.start()
+    await away.live(24 * 60 + 45, 24 * 60 + 60)
+
+    assert len(starting.mail.sent) == 1
+    assert away.mail.sent == []
 
 
 async def test_a_state_that_cannot_be_read_is_let_go_and_the_round_goes_on(store: SqlStore) -> None:
