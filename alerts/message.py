@@ -138,8 +138,11 @@ class Message:
 
     def _agents(self) -> str:
         risk = self._figures.risk
-        if risk is None or not risk.agents_for_day or self._alert.period == "month":
+        if risk is None or self._alert.period == "month":
             return ""
+        if not risk.agents_for_day:
+            at_most = risk.agents_at_most if risk.agents_for_day is None else None
+            return self._say("agents_uncertain", number=self._number(at_most).lower()) if at_most else ""
         number = self._number(risk.agents_for_day)
         if risk.until is None:
             return self._say("agents", Number=number)
@@ -153,8 +156,7 @@ class Message:
 
     def _cause(self) -> str:
         risk = self._figures.risk
-        cause = None if risk is None else getattr(risk, "cause", None)
-        return self._say(f"cause.{cause.value}") if cause and self._alert.period == "day" else ""
+        return self._say(f"cause.{risk.cause.value}") if risk is not None and risk.cause else ""
 
     def _so_far(self) -> str:
         risk = self._figures.risk
@@ -174,10 +176,9 @@ class Message:
         if risk is None or risk.expected_share is None:
             return ""
         share = self._share(risk.expected_share)
-        low, high = getattr(risk, "low", None), getattr(risk, "high", None)
-        if low is None or high is None:
+        if risk.low is None or risk.high is None:
             return self._say(f"forecast.{self._alert.period}", share=share, **self._goal())
-        lowest, highest = self._bounds(low, high)
+        lowest, highest = self._bounds(risk.low, risk.high)
         return self._say(f"forecast_within.{self._alert.period}", share=share, low=lowest, high=highest, **self._goal())
 
     def _bounds(self, low: float, high: float) -> tuple[str, str]:

@@ -669,8 +669,8 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     `share`: the headline of the period so far. `margin`: misses that still fit within the target, of `budget` for the
     whole period. `month`: whether it can bear the day, None where that is not foretold. `refused` of
     `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
-    the trouble began. `also`: what else is wrong in that queue, told together with a surge. `channel`: by which way nothing gets
-    through.
+    the trouble began. `also`: what else is wrong in that queue, told together with a surge. `channel`: by which way
+    nothing gets through.
     """
 
     share: float | None = None

@@ -15,6 +15,7 @@ from queue_monitor.model import (
     AlertReason,
     MonthStanding,
     Notice,
+    RiskCause,
 )
 from tests.alerts.moments import at, risk
 
@@ -75,7 +76,7 @@ def every() -> Iterator[tuple[str, Alert]]:
     lost = structs.replace(
         TARGET, share=0.79, margin=-12, risk=risk(0.99, expected_share=0.861, agents_for_day=None, reachable=False)
     )
-    saved = structs.replace(TARGET, share=0.906, risk=risk(0.12, expected_share=0.92), waiting=0)
+    saved = structs.replace(TARGET, share=0.906, risk=risk(0.12, expected_share=0.92, low=0.903, high=0.941), waiting=0)
     none_left = structs.replace(TARGET, margin=0, month_share=0.902, month=MonthStanding.TIGHT)
     over = structs.replace(TARGET, margin=-15, month_share=0.891, month=MonthStanding.AT_RISK)
     month = structs.replace(TARGET, share=0.897, risk=risk(0.74, expected_share=0.894), margin=31, budget=870)
@@ -84,6 +85,11 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "the day is at great risk", of_target(RAISED)
     yield "the same, nothing more may go wrong", of_target(RAISED, none_left)
     yield "the same, too much has gone wrong already", of_target(RAISED, over)
+    for cause in RiskCause:
+        why = structs.replace(TARGET, risk=risk(0.96, cause=cause))
+        yield f"the same, and it mostly comes from {cause.value.replace('_', ' ')}", of_target(RAISED, why)
+    uncertain = structs.replace(TARGET, risk=risk(0.98, agents_for_day=None, until=None, agents_at_most=4))
+    yield "the same, and all who could help may not be enough", of_target(RAISED, uncertain)
     yield "it has eased", of_target(EASED, minutes=175)
     yield "the risk is over", of_target(CLEARED, saved, 220, reason=AlertReason.AS_USUAL)
     yield (
