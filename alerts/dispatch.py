@@ -352,11 +352,11 @@ class Dispatcher:
         )
 
     async def _settle(self, notice: Notice, result: str, detail: str = "", more: Notice | None = None) -> None:
-        self.counted[notice.channel, result] += 1
         notices = (notice,) if more is None else (notice, more)
         self._notices |= {each.id: each for each in notices}
         tried = self._tried(notice, notice.attempts, result, detail)
         await self.save(AlertBatch(notices=notices, attempts=(tried,)))
+        self.counted[notice.channel, result] += 1
 
     def _tried(self, notice: Notice, number: int, result: str, detail: str = "") -> Attempt:
         return Attempt(

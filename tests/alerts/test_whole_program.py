@@ -31,6 +31,8 @@ name = "sim"
 kind = "simulator"
 """
 
+WRITTEN = 'callqueue_notifications_total{channel="hook",result="sent"}'
+
 
 def test_an_alarm_arrives_once_and_stands_on_every_face(tmp_path: Path) -> None:
     with receiver() as hook:
@@ -38,6 +40,7 @@ def test_an_alarm_arrives_once_and_stands_on_every_face(tmp_path: Path) -> None:
         settings.write_text(SETTINGS.replace("ADDRESS", hook.address), encoding="utf-8")
         with running(tmp_path, "--config", str(settings)) as monitor:
             until(lambda: monitor.status()["alerts"] and hook.got, "an alarm")
+            until(lambda: WRITTEN in monitor.get("metrics")[1], "it to be written down that it was sent")
             metrics = monitor.get("metrics")[1]
             link = re.search(r"https://monitor\.example/(alerts/\S+)", hook.got[0]["message"])
             assert link
@@ -49,7 +52,7 @@ def test_an_alarm_arrives_once_and_stands_on_every_face(tmp_path: Path) -> None:
             assert "Jag har sett det" in monitor.get(link[1])[1]
 
     assert "någon har väntat" in first[0]["title"]
-    assert 'callqueue_notifications_total{channel="hook",result="sent"}' in metrics
+    assert WRITTEN in metrics
     assert 'callqueue_alerts_total{alert="long_wait",level=' in metrics
     assert first[0]["title"].split(": ")[0] in page or "Kvittera larm" in page
     titles = [got["title"] for got in hook.got if "någon har väntat" in got["title"]]
