@@ -451,3 +451,29 @@ def test_a_special_day_is_first_taken_for_its_weekday_and_teaches_of_its_like() 
     assert history().calls("0", "squeezed") == pytest.approx(monday)
     assert special.sum() < 0.9 * monday.sum()
     assert taught.days["0"] == history().days["0"]
+
+
+def test_lines_that_move_at_half_the_pace_that_agents_promise_are_expected_to_do_so_again() -> None:
+    state = staffed(4, AgentActivity.BUSY)
+    for number in range(300):
+        state.entered(OPENS + 60 * number, f"caller {number}")
+        state.answered(OPENS + 300 + 60 * number, f"caller {number}")
+    served, promised = state.from_line(handle_seconds=120.0)
+
+    assert served == pytest.approx(300, abs=4)
+    assert promised == pytest.approx(2 * served, rel=0.02)
+
+
+def test_without_history_lines_move_as_promised() -> None:
+    assert Profile().pace() == 1.0
+
+
+def test_a_call_is_over_even_when_that_is_told_first() -> None:
+    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    for number in range(300):
+        state.completed(OPENS + 90, f"caller {number}")
+        state.answered(OPENS + 30, f"caller {number}", "agent")
+        state.entered(OPENS + 10, f"caller {number}")
+
+    assert state.state(OPENS + 60).serving == 300
+    assert state.state(OPENS + 100).serving == 0

@@ -40,6 +40,7 @@ IDLE_SECONDS: Final = 900.0
 """Without agent events: one who has served nobody for so long is not counted as there."""
 IDLE_WHILE_WAITING_SECONDS: Final = 90.0
 """The same, counting only time in which callers waited: who is there takes the next call."""
+LINE: Final = 3
 STUCK_SECONDS: Final = 30.0
 STUCK_CALLERS: Final = 3
 """So many callers who have waited so long beside free agents: the agents cannot be reached."""
@@ -49,6 +50,7 @@ _ON_DUTY: Final = frozenset(
 )
 _SERVING: Final = frozenset({AgentActivity.RINGING, AgentActivity.BUSY, AgentActivity.WRAPUP})
 _ANSWERED, _ABANDONED, _LEFT = 1, 2, 3
+_NOBODY: Final = -1
 _NEVER: Final = float("inf")
 _ENTERED, _ENDED, _COMPLETED, _CARRIED, _SUPERSEDED = range(5)
 
@@ -75,7 +77,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
 
     Arrays by minute begin at opening; the last entry of `agents_by_minute` and `logged_in_by_minute` is now.
     `handle_ended_at`, `handle_seconds`: finished calls from ring to ready; `handling_seconds`: those still going on.
-    `busy_by_minute`: agent seconds spent in calls, `freed_by_minute`: calls finished.
+    `busy_by_minute`: agent seconds spent in calls, `freed_by_minute`: calls finished. `gave_up`: left unanswered.
     """
 
     day: date
@@ -97,7 +99,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     handling_seconds: Array
     busy_by_minute: Array
     freed_by_minute: Array
-    hung_up: int
+    gave_up: int
     waited_seconds: float
 
     @property
@@ -122,11 +124,12 @@ class _Stays:
 
     def __init__(self) -> None:
         self.rows: dict[str, int] = {}
-        self.agents: list[str] = []
+        self.agents: dict[str, int] = {"": _NOBODY}
         self.contacts: list[str] = []
         self.by_contact: dict[str, list[int]] = {}
         self.moments = np.empty((5, 256))
         self.how = np.empty(256, np.int64)
+        self.agent = np.empty(256, np.int64)
         self.counted = np.empty(256, bool)
         self.unlinked: set[str] = set()
 
@@ -138,10 +141,10 @@ class _Stays:
             if row == self.moments.shape[1]:
                 self.moments = np.concatenate([self.moments, np.empty_like(self.moments)], axis=1)
                 self.how = np.concatenate([self.how, np.empty_like(self.how)])
+                self.agent = np.concatenate([self.agent, np.empty_like(self.agent)])
                 self.counted = np.concatenate([self.counted, np.empty_like(self.counted)])
             self.moments[:, row] = (_NEVER, _NEVER, _NEVER, 0.0, _NEVER)
-            self.how[row], self.counted[row] = 0, True
-            self.agents.append("")
+            self.how[row], self.agent[row], self.counted[row] = 0, _NOBODY, True
             self.contacts.append("")
         if len(self.by_contact.get(self.contacts[row], ())) > 1:
             self.unlinked.add(self.contacts[row])
@@ -163,13 +166,13 @@ class _Stays:
             self._link(self.by_contact[contact])
         self.unlinked.clear()
         count = len(self.rows)
-        moments, how, counted, agents = self.moments[:, :count], self.how[:count], self.counted[:count], self.agents
+        moments, how, counted = self.moments[:, :count], self.how[:count], self.counted[:count]
+        agent = self.agent[:count]
         begun = moments[_ENTERED] < _NEVER
         if not begun.all():
-            moments, how, counted = moments[:, begun], how[begun], counted[begun]
-            agents = [agent for agent, known in zip(agents, begun.tolist(), strict=True) if known]
+            moments, how, counted, agent = moments[:, begun], how[begun], counted[begun], agent[begun]
         entered, ended, completed, carried, superseded = moments
-        return _Calls(entered, ended, how, completed, counted, carried, superseded, agents)
+        return _Calls(entered, ended, how, completed, counted, carried, superseded, agent)
 
     def _link(self, rows: list[int]) -> None:
         """Join the visits of a contact that came to another queue of the pool before anybody answered: one call,
@@ -237,7 +240,7 @@ class _Calls(NamedTuple):
     counted: NDArray[np.bool_]
     carried: Array
     superseded: Array
-    agent: list[str]
+    agent: NDArray[np.int64]
 
     def by_entry(self) -> "_Calls":
         """The same in the order in which they entered."""
@@ -250,7 +253,7 @@ class _Calls(NamedTuple):
             self.counted[order],
             self.carried[order],
             self.superseded[order],
-            [self.agent[row] for row in order.tolist()],
+            self.agent[order],
         )
 
 
@@ -301,8 +304,7 @@ class DayState:
             if event.visit_id in self._stays.rows or self._is_ours(event.queue):
                 self.left(at, event.visit_id, event.outcome is LeftOutcome.ABANDONED)
         elif isinstance(event, CallCompleted):
-            if event.visit_id in self._stays.rows:
-                self.completed(at, event.visit_id)
+            self.completed(at, event.visit_id)
         elif isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self._apply_agents(event, at)
         elif isinstance(event, SourceRestarted):
@@ -322,12 +324,15 @@ class DayState:
 
     def _ended(self, at: float, visit_id: str, how: int, agent_id: str = "") -> None:
         self._calls = None
-        row = self._stays.row(visit_id)
-        self._stays.moments[_ENDED, row], self._stays.how[row], self._stays.agents[row] = at, how, agent_id
+        stays = self._stays
+        row = stays.row(visit_id)
+        stays.moments[_ENDED, row], stays.how[row] = at, how
+        stays.agent[row] = stays.agents.setdefault(agent_id, len(stays.agents) + _NOBODY)
 
     def completed(self, at: float, visit_id: str) -> None:
         self._calls = None
-        self._stays.moments[_COMPLETED, self._stays.row(visit_id)] = at
+        row = self._stays.row(visit_id)
+        self._stays.moments[_COMPLETED, row] = at
 
     def agent(self, at: float, agent_id: str, activity: AgentActivity) -> None:
         self._agents.setdefault(agent_id, _Agent()).tell(at, activity)
@@ -415,7 +420,7 @@ class DayState:
             handling_seconds=(at - start)[begun & ~done],
             busy_by_minute=busy,
             freed_by_minute=freed,
-            hung_up=int(((calls.how == _ABANDONED) & (calls.ended <= at)).sum()),
+            gave_up=int(((calls.how > _ANSWERED) & (calls.ended <= at) & (calls.superseded == _NEVER)).sum()),
             waited_seconds=float(spent[calls.entered <= at].sum()),
         )
 
@@ -457,9 +462,27 @@ class DayState:
         calls = self._columns()
         return int(((calls.ended <= at) & (calls.completed > at) & (calls.how == _ANSWERED)).sum())
 
+    def from_line(self, handle_seconds: float) -> tuple[int, float]:
+        """Callers who were answered while a line stood, and how many would have been if all agents on duty had served
+        it at this mean handle time (s); for learning, once the day is closed. A line is three who wait: for one or two
+        of them a phone may be ringing.
+        """
+        calls = self._columns()
+        changes = np.concatenate([calls.entered, calls.ended])
+        changes = np.sort(changes[changes < self.closes])
+        if len(changes) < 2:
+            return 0, 0.0
+        line = _count_at(changes, calls.entered, calls.ended) >= LINE
+        expected = float((np.diff(changes) * (line * self._on_duty(changes))[:-1]).sum()) / handle_seconds
+        answers = calls.ended[(calls.how == _ANSWERED) & (calls.ended < self.closes)]
+        before = np.searchsorted(changes, answers) - 1
+        return int(line[before[before >= 0]].sum()), expected
+
     def met(self) -> Met:
         """What the day's callers met when they entered; for learning, once the day is closed."""
         calls = self._columns().by_entry()
+        if not len(calls.entered):
+            return Met(np.zeros(0), np.zeros(0), np.zeros(0, bool))
         served = calls.how == _ANSWERED
         wait = calls.ended - calls.entered + calls.carried
         late = wait > self.target.limit_seconds
@@ -477,7 +500,7 @@ class DayState:
         if self._agents_known():
             duty = self._duty()
             return _count_at(moments, duty.start[duty.on_duty], duty.end[duty.on_duty])
-        return self._served_lately(moments, self._columns())
+        return _served_lately(moments, self._columns())
 
     def _tally(self, calls: _Calls, at: float) -> Tally:
         limit, short = self.target.limit_seconds, self.target.short_abandon_seconds
@@ -508,27 +531,32 @@ class DayState:
         parts = [agent.stretches for agent in ours if agent.stretches is not None]
         return _Duty(*map(np.concatenate, zip(*parts, strict=True))) if parts else _duty_of([])
 
-    def _served_lately(self, moments: Array, calls: _Calls) -> Array:
-        """How many agents were there at each moment, judged only by whom they had served until then."""
-        waiting = _count_at(moments, calls.entered, calls.ended) > 0
-        waited = np.concatenate([[0.0], np.cumsum(waiting[:-1] * np.diff(moments))])
-        there = np.zeros(len(moments))
-        by_agent: dict[str, list[int]] = {}
-        for index, agent in enumerate(calls.agent):
-            if calls.how[index] == _ANSWERED:
-                by_agent.setdefault(agent, []).append(index)
-        for agent, indices in by_agent.items():
-            began, done = calls.ended[indices], calls.completed[indices]
-            if not agent:
-                there += _count_at(moments, began, done)
-                continue
-            talking = _count_at(moments, began, done) > 0
-            last = np.searchsorted(np.sort(done), moments, side="right") - 1
-            freed = np.where(last >= 0, np.sort(done)[last], -_NEVER)
-            idle = np.interp(moments, moments, waited) - np.interp(freed, moments, waited)
-            lately = (moments - freed <= IDLE_SECONDS) & (idle <= IDLE_WHILE_WAITING_SECONDS)
-            there += talking | lately
-        return there
+
+def _served_lately(moments: Array, calls: _Calls) -> Array:
+    """How many agents were there at each moment (ascending), judged only by whom they had served until then: each
+    from an answer until the call was done, and for a while after it.
+    """
+    served = np.nonzero(calls.how == _ANSWERED)[0]
+    order = served[np.lexsort((calls.ended[served], calls.agent[served]))]
+    began, done, agent = calls.ended[order], calls.completed[order], calls.agent[order]
+    waiting = _count_at(moments, calls.entered, calls.ended) > 0
+    waited = np.concatenate([[0.0], np.cumsum(waiting[:-1] * np.diff(moments))])
+    bored = _reached(np.interp(done, moments, waited) + IDLE_WHILE_WAITING_SECONDS, moments, waited)
+    until = np.where(agent == _NOBODY, done, np.maximum(done, np.minimum(done + IDLE_SECONDS, bored)))
+    again = np.append(began[1:], _NEVER)
+    again[np.append(agent[1:] != agent[:-1], True) | (agent == _NOBODY)] = _NEVER
+    return _count_at(moments, began, np.minimum(until, again))
+
+
+def _reached(levels: Array, moments: Array, rising: Array) -> Array:
+    """The moment from which on something that rises (and rests) is above each level; never, if it is not seen to be."""
+    above = np.searchsorted(rising, levels, side="right")
+    seen = above < len(moments)
+    right = np.where(seen, above, len(moments) - 1)
+    left = np.maximum(right - 1, 0)
+    step = np.maximum(rising[right] - rising[left], 1e-9)
+    at = moments[left] + (levels - rising[left]) / step * (moments[right] - moments[left])
+    return np.where(seen, at, _NEVER)
 
 
 def _waiting(calls: _Calls, at: float) -> Array:

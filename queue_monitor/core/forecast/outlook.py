@@ -54,6 +54,7 @@ class Usual(Struct, frozen=True, kw_only=True):
     logged_in: Array | None
     handle: tuple[float, float] | None
     theta: float | None
+    pace: float
     scatter: float | None
     calls_sd: float | None
     agents_sd: float | None
@@ -74,6 +75,7 @@ def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
         logged_in=laid(profile.logged_in(weekday, special)),
         handle=profile.handle(),
         theta=profile.theta(),
+        pace=profile.pace(),
         scatter=profile.scatter(),
         calls_sd=profile.calls_sd(),
         agents_sd=profile.agents_sd(),
@@ -86,7 +88,8 @@ class Outlook(Struct, frozen=True, kw_only=True):
     `calls` is what is usual, of which today comes a factor: lasting, gamma with `slow` (shape, rate), and passing, with
     the chances `passing` of its levels, gone after `fast_fades` minutes. `agents` expected on duty, `typical` those
     usual at that time. `handle_seconds` is the usual handle time, `handle_cv2` its squared variation, `speeds` the
-    chances of today's speed against it; `theta` hang-ups per second of waiting. The `_sd` are lasting errors of a path.
+    chances of today's speed against it; `pace` is how lines move against what these promise; `theta` callers who give
+    up per second of waiting. The `_sd` are lasting errors of a path.
     The ratios are today against the usual, for telling the main cause.
     """
 
@@ -100,6 +103,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     handle_cv2: float
     speeds: Array
     theta: float
+    pace: float
     rate_sd: float
     capacity_sd: float
     scatter: float
@@ -130,6 +134,7 @@ def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> O
         handle_cv2=cv2,
         speeds=speeds,
         theta=_theta(state, usual, settings),
+        pace=usual.pace,
         rate_sd=max(settings.rate_sd, settings.day_sds * _or(usual.calls_sd, 0.2)),
         capacity_sd=max(settings.capacity_sd, settings.day_sds * _or(usual.agents_sd, 0.2)),
         scatter=_or(usual.scatter, 0.2),
@@ -252,4 +257,4 @@ def _theta(state: QueueState, usual: Usual, settings: Settings) -> float:
     """Hang-ups per second of waiting: the usual, or today's with a prior worth ten hang-ups."""
     if usual.theta is not None:
         return max(usual.theta, 1e-5)
-    return (10.0 + state.hung_up) / (10.0 / settings.default_theta + state.waited_seconds)
+    return (10.0 + state.gave_up) / (10.0 / settings.default_theta + state.waited_seconds)

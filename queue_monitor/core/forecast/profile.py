@@ -25,6 +25,8 @@ SCATTERS: Final = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
 """Candidates for how far waits scatter about their prediction, as a share of it, beyond the queue's own chance."""
 BLOCK_SLOTS: Final = 6
 
+_PACE_PRIOR_CALLS: Final = 100.0
+_PACE_BOUNDS: Final = (0.5, 1.6)
 _TRIM: Final = 0.2
 _WEEKDAY_COUNTS_AS: Final = 2.0
 """On a special day, what is usual on its weekday counts as so many days like it."""
@@ -44,16 +46,19 @@ class UsualDay(Struct, frozen=True):
 
 
 class ServiceDay(Struct, frozen=True):
-    """One closed day's sums: handle times (s and s2, one call at most an hour), hang-ups, seconds waited by all; and
-    how likely what its callers met is under each of `SCATTERS` (log).
+    """One closed day's sums: handle times (s and s2, one call at most an hour), callers who gave up, seconds waited by
+    all; how likely what its callers met is under each of `SCATTERS` (log); and the callers answered out of a line,
+    with how many the agents there should have managed.
     """
 
     handled: int
     handle_seconds: float
     handle_squares: float
-    hung_up: int
+    gave_up: int
     waited_seconds: float
     scatter: tuple[float, ...] = (0.0,) * len(SCATTERS)
+    from_line: int = 0
+    from_line_expected: float = 0.0
 
 
 class Profile(Struct, frozen=True):
@@ -117,11 +122,20 @@ class Profile(Struct, frozen=True):
         return mean, max(0.05, sum(day.handle_squares for day in self.service) / count / mean**2 - 1.0)
 
     def theta(self) -> float | None:
-        """Hang-ups per second waited: the maximum-likelihood rate of exponential patience, waits censored by answers
-        (Brown et al. 2005, section 5). None without history.
+        """Callers who give up per second waited: the maximum-likelihood rate of exponential patience, waits censored by
+        answers (Brown et al. 2005, section 5). None without history.
         """
         waited = sum(day.waited_seconds for day in self.service)
-        return sum(day.hung_up for day in self.service) / waited if waited > 600.0 else None
+        return sum(day.gave_up for day in self.service) / waited if waited > 600.0 else None
+
+    def pace(self) -> float:
+        """How fast lines have moved against what agents on duty and handle time promise: 1 is as promised. Agents who
+        are about to leave, skills, inferred staff: whatever makes them move otherwise is in it.
+        """
+        served = sum(day.from_line for day in self.service)
+        expected = sum(day.from_line_expected for day in self.service)
+        pace = (served + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)
+        return min(max(pace, _PACE_BOUNDS[0]), _PACE_BOUNDS[1])
 
     def scatter(self) -> float | None:
         """The likeliest of `SCATTERS` for what the callers of the remembered days met."""
@@ -202,24 +216,27 @@ def _usual_day(closed: QueueState) -> UsualDay:
 
 def _service_day(closed: QueueState, day: DayState) -> ServiceDay:
     handles = np.minimum(closed.handle_seconds, 3600.0)
+    from_line, expected = day.from_line(float(handles.mean())) if len(handles) else (0, 0.0)
     return ServiceDay(
         handled=len(handles),
         handle_seconds=round(float(handles.sum()), 1),
         handle_squares=round(float((handles**2).sum()), 1),
-        hung_up=closed.hung_up,
+        gave_up=closed.gave_up,
         waited_seconds=round(closed.waited_seconds, 1),
-        scatter=_scatter(day, closed),
+        scatter=_scatter(day, closed, (from_line + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)),
+        from_line=from_line,
+        from_line_expected=round(expected, 2),
     )
 
 
-def _scatter(day: DayState, closed: QueueState) -> tuple[float, ...]:
+def _scatter(day: DayState, closed: QueueState, pace: float) -> tuple[float, ...]:
     """Log likelihood of each candidate: of those who met a line, who was answered in time and who passed the limit."""
     met = day.met()
     queued = (met.place > 0.0) & (met.agents > 0.0)
     if not queued.any() or not len(closed.handle_seconds):
         return (0.0,) * len(SCATTERS)
-    theta = max((closed.hung_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
-    capacity = met.agents[queued] / float(closed.handle_seconds.mean())
+    theta = max((closed.gave_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
+    capacity = pace * met.agents[queued] / float(closed.handle_seconds.mean())
     found = []
     for scatter in SCATTERS:
         wait, makes_it = in_time_chance(met.place[queued], capacity, theta, day.target.limit_seconds, scatter)

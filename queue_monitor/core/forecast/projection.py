@@ -124,7 +124,7 @@ def simulate_paths(
     rule = weights(target.definition)
     rate_error = np.exp(ahead.rate_sd * _normals(rng, paths))
     capacity_error = np.exp(ahead.capacity_sd * _normals(rng, paths))
-    mu = MINUTE / ahead.handle_seconds * draw_levels(ahead.speeds, _shares(rng, paths)) * capacity_error
+    mu = MINUTE / ahead.handle_seconds * ahead.pace * draw_levels(ahead.speeds, _shares(rng, paths)) * capacity_error
     first = _waiting_now(state, ahead, target, max(agents[0], 0.2) * mu if steps else np.full(paths, 1e-3))
     at_first = rule.good @ first, rule.of @ first
     if not steps:

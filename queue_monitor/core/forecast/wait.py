@@ -90,7 +90,7 @@ def pace(state: Line | QueueState, ahead: Outlook) -> Pace | None:
         agents, expected = float(ahead.agents[:SOON_MINUTES].mean()), float(ahead.typical[:SOON_MINUTES].mean())
     if state.agents <= 0 or agents < FEW * expected:
         return None
-    capacity = agents * mean_level(ahead.speeds) / ahead.handle_seconds
+    capacity = agents * ahead.pace * mean_level(ahead.speeds) / ahead.handle_seconds
     return Pace(float(capacity), float(ahead.theta), float(ahead.wait_sd))
 
 
