@@ -477,3 +477,14 @@ def test_a_call_is_over_even_when_that_is_told_first() -> None:
 
     assert state.state(OPENS + 60).serving == 300
     assert state.state(OPENS + 100).serving == 0
+
+
+def test_a_queue_that_hardly_anybody_rings_has_shares_between_none_and_all() -> None:
+    state = staffed(1)
+    for number in range(3):
+        state.entered(OPENS + 1200 * number, f"caller {number}")
+        state.answered(OPENS + 1200 * number + 5, f"caller {number}", "agent 0")
+        state.completed(OPENS + 1200 * number + 300, f"caller {number}")
+    seen = [forecast(state.state(OPENS + at), Profile()) for at in (60.0, 3000.0, 20_000.0)]
+
+    assert all(0.0 <= one.low <= one.expected_share <= one.high <= 1.0 for one in seen)

@@ -20,6 +20,7 @@ from queue_monitor.core.forecast.outlook import Outlook
 from queue_monitor.model import DefinitionId, Target
 
 PATHS: Final = 300
+MANY_CALLS: Final = 200.0
 
 
 class Projection(Struct, frozen=True, kw_only=True):
@@ -181,14 +182,17 @@ def _newcomers(position: Array, capacity: Array, ahead: Outlook, target: Target)
 
 
 def _arrivals(ahead: Outlook, grid: _Grid, error: Array, rng: np.random.Generator, paths: int) -> Array:
-    """Calls in each step (rows) on each path: usual x [slow + (fast - slow) exp(-h / fades)] x lasting error, with the
-    scatter of a Poisson count, normal; below none at a time where few ring, so that the mean stays right.
+    """Calls in each step (rows) on each path: usual x [slow + (fast - slow) exp(-h / fades)] x lasting error, and the
+    scatter of a Poisson count about that. Where many are to come a normal number will do, and costs a tenth; it may
+    fall below none in a step, so that the mean stays right.
     """
     slow = _gamma(*ahead.slow, _normals(rng, paths))
     fast = slow * draw_levels(ahead.passing, _shares(rng, paths))
     fading = np.exp(-grid.middle / ahead.fast_fades)[:, None]
     usual = grid.total(ahead.calls[: int(grid.length.sum())])[:, None]
     expected = usual * (slow * error + (fast - slow) * error * fading)
+    if float(usual.sum()) < MANY_CALLS:
+        return rng.poisson(expected).astype(np.float64)
     return expected + np.sqrt(expected) * rng.standard_normal(expected.shape)
 
 
