@@ -24,6 +24,7 @@ from queue_monitor.alerting import Alerting, alerting
 from queue_monitor.api import create_app
 from queue_monitor.api.acknowledge import acknowledge_routes
 from queue_monitor.api.alerts import alert_routes
+from queue_monitor.api.connections import bounded, room
 from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
 from queue_monitor.core import swedish_days
@@ -341,7 +342,9 @@ async def run_service(
     """Everything at once until told to stop; a bug in the core ends it all, and the journal rebuilds."""
     settings = uvicorn.Config(
         service.app,
-        log_level="warning",
+        http=bounded(room()),
+        ws="none",
+        log_level="error",  # what somebody sends that is no HTTP is worth no line
         access_log=False,
         lifespan="off",
         server_header=False,

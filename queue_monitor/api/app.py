@@ -85,7 +85,7 @@ class Step(StrEnum):
 
 
 class Rendered:
-    """The newest snapshot's JSON, rendered once however many ask."""
+    """What is made of the newest snapshot, made once however many ask: the same bytes for all."""
 
     def __init__(self, render: Callable[[Snapshot], bytes]) -> None:
         self._render = render
@@ -160,6 +160,7 @@ def create_app(
 def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language: str) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["status"], responses=SAME | UNREADABLE)
     status = Rendered(status_body)
+    frame = Rendered(lambda snapshot: b"retry: %d\r\ndata: %s\r\n\r\n" % (_RETRY_MS, wallboard(snapshot)))
     over_time = OverTime(figures, clock)
 
     @routes.get("/status", responses={200: shapes.answer(shapes.StatusBody, "Everything as it stands now.")})
@@ -264,9 +265,9 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
     async def stream() -> Response:
         """Server-sent events for the wallboard. A slow reader is given the newest and misses what lay between."""
 
-        async def events() -> AsyncIterator[dict[str, Any]]:
+        async def events() -> AsyncIterator[bytes]:
             async for snapshot in figures.changes():
-                yield {"data": wallboard(snapshot).decode(), "retry": _RETRY_MS}
+                yield frame(snapshot)
 
         return EventSourceResponse(events(), ping=_PING_SECONDS)
 

@@ -75,6 +75,7 @@ class Pipeline:
         self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
         self._journal: deque[_Line] = deque()
         self._to_write = asyncio.Event()
+        self._news = asyncio.Event()
         self._unsaved: dict[tuple[Level, str, bool, datetime], HistoryRow] = {}
         self._journal_error = ""
         self._watchers: set[asyncio.Event] = set()
@@ -198,6 +199,7 @@ class Pipeline:
 
     def publish(self) -> Snapshot:
         """Work out the figures as they are now and show them."""
+        self._news.clear()
         now = self._clock.now()
         self._snapshot = self._live.snapshot(now, self._clock.rate, self._journal_now())
         self._published = self._clock.monotonic()
@@ -220,6 +222,7 @@ class Pipeline:
         """Work until cancelled; what is in the journal's line is written before leaving, if it can be."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_inbox())
+            tasks.create_task(self._run_news())
             tasks.create_task(self._run_ticks())
             tasks.create_task(self._run_journal())
             if self._live.foresight is not None:
@@ -234,9 +237,17 @@ class Pipeline:
                 delivery = self._inbox.get_nowait()
                 self.take(delivery)
                 taken += len(delivery.items)
-            if self._clock.monotonic() - self._published >= MOST_OFTEN_SECONDS * self._clock.rate:
-                self.publish()
+            self._news.set()
             await self._clock.sleep(0)
+
+    async def _run_news(self) -> None:
+        """Show what has come in: at once, or as soon as it may be shown again."""
+        while True:
+            await self._news.wait()
+            shown_for = self._clock.monotonic() - self._published
+            await self._clock.sleep(max(0.0, MOST_OFTEN_SECONDS * self._clock.rate - shown_for))
+            if self._news.is_set():  # else it has been shown meanwhile
+                self.publish()
 
     async def _run_ticks(self) -> None:
         while True:

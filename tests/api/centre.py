@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,24 @@ class Centre:
         self.monitor = monitor
         self.address = monitor.address.rstrip("/")
         self._told = 0
+
+    def cpu_seconds(self) -> float:
+        """What the process has used of the machine's processors."""
+        fields = self._proc("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def age_seconds(self) -> float:
+        """How long the process has run."""
+        started = int(self._proc("stat").rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return float(Path("/proc/uptime").read_text().split()[0]) - started
+
+    def memory_mb(self) -> float:
+        """What it holds of the machine's memory now."""
+        found = next(line for line in self._proc("status").splitlines() if line.startswith("VmRSS"))
+        return int(found.split()[1]) / 1024
+
+    def _proc(self, name: str) -> str:
+        return Path(f"/proc/{self.monitor.process.pid}/{name}").read_text()
 
     def tell(self, *events: dict[str, Any]) -> int:
         """Post them as one request; returns when the journal has them."""

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
 from queue_monitor.api import create_app
+from queue_monitor.api.connections import bounded
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Snapshot
 from tests.api.sample import FakeFigures
@@ -32,11 +33,11 @@ _QUIET = (
 class Server:
     """One application, served until told to stop; `show` publishes from the serving thread."""
 
-    def __init__(self, first: Snapshot, *, language: str = "sv") -> None:
+    def __init__(self, first: Snapshot, *, language: str = "sv", most: int = 100) -> None:
         self.figures = FakeFigures(first)
         self._started = threading.Event()
         app = create_app(self.figures, ManualClock(first.at), language=language)
-        self._uvicorn = _Uvicorn(app, self._started)
+        self._uvicorn = _Uvicorn(app, self._started, most)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
 
     def start(self) -> None:
@@ -47,6 +48,10 @@ class Server:
     def address(self) -> str:
         port = self._uvicorn.servers[0].sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
+
+    @property
+    def connections(self) -> int:
+        return len(self._uvicorn.server_state.connections)
 
     def show(self, snapshot: Snapshot) -> None:
         """Publish, and return when it is the newest."""
@@ -66,8 +71,11 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, app: FastAPI, started: threading.Event) -> None:
-        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
+    def __init__(self, app: FastAPI, started: threading.Event, most: int) -> None:
+        settings = uvicorn.Config(
+            app, http=bounded(most), ws="none", host="127.0.0.1", port=0, log_level="warning", lifespan="off"
+        )
+        super().__init__(settings)
         self._up = started
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -77,8 +85,8 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextmanager
-def serving(first: Snapshot, *, language: str = "sv") -> Iterator[Server]:
-    server = Server(first, language=language)
+def serving(first: Snapshot, *, language: str = "sv", most: int = 100) -> Iterator[Server]:
+    server = Server(first, language=language, most=most)
     server.start()
     try:
         yield server

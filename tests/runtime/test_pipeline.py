@@ -15,7 +15,7 @@ from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event, SourceClock
 from queue_monitor.model import Level
 from queue_monitor.ports import Delivery, Receipt, Rejected
-from queue_monitor.runtime.pipeline import Pipeline
+from queue_monitor.runtime.pipeline import MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Spill
 from tests.fakes import FakeStore
 from tests.scenario import SOURCE, TEN, Scenario
@@ -299,3 +299,35 @@ async def test_a_bug_in_the_core_ends_the_pipeline_rather_than_show_wrong_number
 
     with pytest.raises(ExceptionGroup):
         await asyncio.wait_for(working, 10)
+
+
+class ClockWithoutTicks(ManualClock):
+    """Whoever waits for the next tick waits for ever; shorter waits are over at once and are remembered."""
+
+    def __init__(self) -> None:
+        super().__init__(TEN)
+        self.waited: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds >= TICK_SECONDS:
+            await asyncio.Event().wait()
+        self.waited.append(seconds)
+        await super().sleep(seconds)
+
+
+async def test_what_comes_in_just_after_the_figures_were_shown_does_not_wait_for_the_next_tick():
+    clock, story = ClockWithoutTicks(), Scenario()
+    pipeline = Pipeline(Live(story.rules), clock)
+    working = asyncio.create_task(pipeline.run())
+    shown = pipeline.changes()
+    await anext(shown)
+    for second, caller in enumerate(("anna", "bertil")):
+        story.entered(second, caller)
+        await pipeline.put(Delivery(items=(story.events[-1],), received_at=story.events[-1].at))
+        async for snapshot in shown:
+            if len(snapshot.total.waiting) == second + 1:
+                break
+
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert max(clock.waited) == MOST_OFTEN_SECONDS
