@@ -31,7 +31,7 @@ class Connection(HttpToolsProtocol):
 
     most: int
     asking: dict["Connection", None]
-    """Those that have not asked yet, in the order in which they began: the first of them makes room when all is full."""
+    """Those that have not asked yet, oldest first: that one makes room when all is full."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
