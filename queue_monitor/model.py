@@ -299,8 +299,8 @@ class RiskLevels(Struct, frozen=True, kw_only=True):
     and a month an alarm. One set for status, advice and alerts (AT-RISK, steps 6 and 9).
     """
 
-    warning: float = 0.85
-    alarm: float = 0.95
+    warning: float = 0.7
+    alarm: float = 0.9
     month: float = 0.7
 
 

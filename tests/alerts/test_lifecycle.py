@@ -58,7 +58,7 @@ class Watched:
 
 
 def test_warning_alarm_easing_and_end_are_one_episode():
-    day = Watched().chances(60, 0.5, 0.86, 0.9, 0.96, 0.99).chances(65, *[0.5] * 16).chances(81, 0.1)
+    day = Watched().chances(60, 0.5, 0.76, 0.8, 0.96, 0.99).chances(65, *[0.5] * 16).chances(81, 0.1)
 
     assert day.story == [
         ("raised", "warning", "screen_only"),
@@ -71,7 +71,7 @@ def test_warning_alarm_easing_and_end_are_one_episode():
 
 
 def test_a_warning_that_passes_was_on_the_screen_and_nowhere_else():
-    day = Watched().chances(60, 0.9, *[0.1] * 16)
+    day = Watched().chances(60, 0.8, *[0.1] * 16)
 
     assert day.story == [("raised", "warning", "screen_only"), ("cleared", "warning", "never_told")]
 
@@ -157,7 +157,7 @@ def test_a_day_given_up_that_recovers_after_all_is_said_to_be_over():
 
 def test_restarted_in_the_middle_of_an_episode_nothing_is_said_twice_and_nothing_forgotten():
     straight, broken = Watched(), Watched()
-    for minute, chance in enumerate([0.9, 0.96, 0.97, *[0.5] * 16, 0.96, *[0.1] * 20]):
+    for minute, chance in enumerate([0.8, 0.96, 0.97, *[0.5] * 16, 0.96, *[0.1] * 20]):
         straight.chances(60 + minute, chance)
         broken = broken.chances(60 + minute, chance).restarted()
 

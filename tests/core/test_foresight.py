@@ -113,7 +113,7 @@ def test_where_the_day_is_at_risk_it_says_how_many_more_would_help_or_that_none_
     events = day(THE_DAY, Kind.SHORTFALL)
     foresight = told(until(events, at(11)), learned)
     looks = [asked(foresight, at(10, minute)) for minute in range(0, 60, 10)]
-    risky = [seen.day for seen in looks if seen.day is not None and seen.day.p_miss >= 0.85]
+    risky = [seen.day for seen in looks if seen.day is not None and seen.day.p_miss >= 0.7]
 
     assert risky
     assert all((risk.agents_at_most or 0) >= 4 for risk in risky)
