@@ -1,4 +1,4 @@
-"""A client that means harm, against the whole program: refused or bounded, and an honest wallboard goes on meanwhile."""
+"""A client that means harm, against the whole program: refused or bounded, and an honest wallboard goes on."""
 
 import asyncio
 import http.client

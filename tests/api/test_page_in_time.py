@@ -1,0 +1,163 @@
+"""The open wallboard in a real Chromium before the whole program: how soon it shows a caller, and that it never tires."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from queue_monitor.clock import SystemClock
+from tests.api.boards import spread
+from tests.api.centre import centre
+from tests.api.serving import chromium
+from tests.test_service import Monitor, running
+
+PATIENCE = 60.0
+CURRENT_SECONDS = 1.0
+WALL = {"width": 1920, "height": 1080}
+
+# When each number of waiting callers was painted: two frames after the page wrote it, by the clock that the test reads.
+WHEN_PAINTED = """() => {
+  window.painted = {};
+  const place = document.getElementById("waiting");
+  const note = () => {
+    const number = place.textContent;
+    requestAnimationFrame(() => requestAnimationFrame(() => { window.painted[number] ??= Date.now() / 1000; }));
+  };
+  new MutationObserver(note).observe(place, { childList: true, characterData: true, subtree: true });
+}"""
+
+# Counts what the stream sent and looks after each message whether the page shows that moment. Keeps nothing of it.
+WHAT_WAS_SHOWN = """
+const Real = window.EventSource;
+window.seen = { heard: 0, missed: 0, longest: 0, last: null };
+window.EventSource = class extends Real {
+  set onmessage(handler) {
+    super.onmessage = async (event) => {
+      handler(event);
+      const shown = document.getElementById("fresh").textContent;
+      const { at, zone } = JSON.parse(event.data);
+      const seen = window.seen;
+      const now = performance.now();
+      if (seen.last !== null) seen.longest = Math.max(seen.longest, now - seen.last);
+      seen.last = now;
+      seen.heard += 1;
+      const { clock } = await import("/static/wallboard.js");
+      if (!shown.includes(clock(at, zone, true))) seen.missed += 1;
+    };
+  }
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+# ---- a caller on the screen
+
+
+def painted(browser: Browser, folder: Path, callers: int) -> list[float]:
+    """How long it took from the post of each caller until the screen showed one more."""
+    took = []
+    with centre(folder) as told:
+        told.tell(told.enters(1_000))
+        page = browser.new_page(viewport=WALL)
+        page.goto(f"{told.address}/")
+        expect(page.locator("#waiting")).to_have_text("1", timeout=PATIENCE * 1000)
+        page.evaluate(WHEN_PAINTED)
+        for caller in range(2, callers + 2):
+            posted = SystemClock().now().timestamp()
+            told.tell(told.enters(caller))
+            expect(page.locator("#waiting")).to_have_text(str(caller), timeout=PATIENCE * 1000)
+            while (at := page.evaluate(f"window.painted['{caller}']")) is None:
+                page.wait_for_timeout(20)
+            took.append(at - posted)
+            time.sleep(0.013 * (caller % 40))  # at every phase of the tick
+        page.close()
+    print(f"\nfrom the post to the pixel: {spread(took)}")
+    return took
+
+
+def test_a_caller_is_on_the_screen_within_a_second(browser: Browser, tmp_path: Path):
+    took = painted(browser, tmp_path, callers=12)
+
+    assert statistics.median(took) <= CURRENT_SECONDS
+
+
+@pytest.mark.soak
+def test_each_of_three_hundred_callers_is_on_the_screen_within_a_second(browser: Browser, tmp_path: Path):
+    took = painted(browser, tmp_path, callers=300)
+
+    assert max(took) <= CURRENT_SECONDS
+
+
+# ---- a long day
+
+
+class Looked(NamedTuple):
+    """What the page holds at a moment, after the rubbish has been collected, and what it has been sent by then."""
+
+    heap_mb: float
+    nodes: int
+    heard: int
+    missed: int
+    longest_seconds: float
+    clock: str
+
+    @classmethod
+    def at(cls, page: Page) -> "Looked":
+        session = page.context.new_cdp_session(page)
+        session.send("HeapProfiler.collectGarbage")
+        heap = session.send("Runtime.getHeapUsage")["usedSize"] / 1_000_000
+        nodes = session.send("Memory.getDOMCounters")["nodes"]
+        session.detach()
+        seen: dict[str, Any] = page.evaluate("({...window.seen})")
+        clock = page.locator("#fresh").text_content() or ""
+        return cls(heap, nodes, seen["heard"], seen["missed"], seen["longest"] / 1000, clock)
+
+
+def watched(page: Page, monitor: Monitor, seconds: float, looks: int) -> list[Looked]:
+    """The page open for so long, looked at so often; it never says that it has lost touch."""
+    page.add_init_script(WHAT_WAS_SHOWN)
+    page.goto(monitor.address)
+    expect(page.locator("#fresh")).to_contain_text("Uppdaterad", timeout=PATIENCE * 1000)
+    found = []
+    for _ in range(looks):
+        page.wait_for_timeout(seconds * 1000 / looks)
+        expect(page.locator("body")).not_to_have_attribute("data-stale", "", timeout=PATIENCE * 1000)
+        found.append(Looked.at(page))
+        print(found[-1], flush=True)
+    return found
+
+
+def test_a_page_left_open_shows_every_word_it_is_sent(browser: Browser, tmp_path: Path):
+    """Twelve simulated minutes of the forenoon rush."""
+    with running(tmp_path, "--speed", "60", QUEUE_MONITOR_CLOCK__START="2026-03-02T10:00:00") as monitor:
+        page = browser.new_page(viewport=WALL)
+        looks = watched(page, monitor, seconds=12, looks=3)
+        page.close()
+
+    assert looks[-1].heard >= 5
+    assert looks[-1].missed == 0
+    assert looks[-1].heap_mb < 30
+
+
+@pytest.mark.soak
+def test_a_page_left_open_for_twelve_hours_is_no_heavier_and_has_missed_nothing(browser: Browser, tmp_path: Path):
+    """From an hour before opening to two after closing, in twenty minutes."""
+    with running(tmp_path, "--speed", "36", QUEUE_MONITOR_CLOCK__START="2026-03-02T07:00:00") as monitor:
+        page = browser.new_page(viewport=WALL)
+        looks = watched(page, monitor, seconds=20 * 60, looks=20)
+        page.close()
+
+    first, last = looks[4:10], looks[-6:]
+    assert looks[-1].missed == 0
+    assert looks[-1].heard >= 20 * 60 * 0.8
+    assert statistics.median(one.heap_mb for one in last) <= statistics.median(one.heap_mb for one in first) * 1.25
+    assert max(one.nodes for one in last) <= max(one.nodes for one in first) * 1.25
