@@ -1,4 +1,4 @@
-"""The open wallboard in a real Chromium before the whole program: how soon it shows a caller, and that it never tires."""
+"""The open wallboard in Chromium before the whole program: how soon it shows a caller, and that it never tires."""
 
 import statistics
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from queue_monitor.clock import SystemClock
 from tests.api.boards import spread
@@ -17,7 +17,7 @@ from tests.test_service import Monitor, running
 
 PATIENCE = 60.0
 CURRENT_SECONDS = 1.0
-WALL = {"width": 1920, "height": 1080}
+WALL: ViewportSize = {"width": 1920, "height": 1080}
 
 # When each number of waiting callers was painted: two frames after the page wrote it, by the clock that the test reads.
 WHEN_PAINTED = """() => {
