@@ -45,6 +45,8 @@ class Message:
             return self._say("heartbeat.lost", channel=self._figures.channel) if lost else self._say("heartbeat")
         if alert.kind is AlertKind.SOURCE_SILENT:
             return self._source()
+        if alert.kind is AlertKind.HOURS_DISAGREE:
+            return self._say(f"hours.{alert.reason.value}")
         state = {AlertChange.EASED: "eased", AlertChange.CLEARED: "cleared"}.get(alert.change, "raised")
         if alert.kind is AlertKind.NO_AGENTS and state == "eased":
             state = "cleared"
@@ -102,6 +104,8 @@ class Message:
             return [self._say("heartbeat.lost.body" if lost else "heartbeat.body")]
         if alert.kind is AlertKind.SOURCE_SILENT:
             return [self._say("source.back" if alert.change is AlertChange.CLEARED else "source.body")]
+        if alert.kind is AlertKind.HOURS_DISAGREE:
+            return [self._say("hours.body", number=self._figures.arrived, since=self._clock(self._figures.since))]
         if alert.change is AlertChange.CLEARED:
             return [self._waiting()]
         if alert.kind is AlertKind.NO_AGENTS:

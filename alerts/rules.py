@@ -45,6 +45,7 @@ class AlertSettings(Struct, frozen=True, kw_only=True):
     refused_alarm_ratio: float = 0.1
     surge_factor: float = 3.0
     surge_least_calls: int = 15
+    hours_least_calls: int = 3
 
 
 DEFAULTS = AlertSettings()
@@ -84,7 +85,7 @@ def read(
     """Every measure of this moment. Of a queue that cannot be vouched for only that is said, and what is open there
     stays as it was.
     """
-    found = list(_source(snapshot))
+    found = [*_source(snapshot), *_hours(snapshot)]
     for queue in scopes(snapshot):
         if queue.verdict.status is Status.NO_DATA and queue.verdict.reason in _TROUBLE:
             continue
@@ -122,6 +123,26 @@ def _source(snapshot: Snapshot) -> Iterator[Reading]:
         figures=AlertFigures(target=snapshot.target, since=min((s for s in signs if s), default=None)),
         day_over=over,
     )
+
+
+def _hours(snapshot: Snapshot) -> Iterator[Reading]:
+    """Where switch and calendar disagree today; of several in a pool the one with most calls, by its queue's name."""
+    labels = {queue.name: queue.label for queue in snapshot.queues}
+    for scope in scopes(snapshot):
+        here = [each for each in snapshot.hours_disagreements if each.queue in scope.queues]
+        if not here:
+            continue
+        worst = max(here, key=lambda each: each.calls)
+        yield Reading(
+            kind=AlertKind.HOURS_DISAGREE,
+            queue=scope.name,
+            label=labels[worst.queue],
+            period=DAY,
+            period_start=scope.periods[DAY].start,
+            value=worst.calls,
+            reason=AlertReason(worst.doubt.value),
+            figures=AlertFigures(target=snapshot.target, arrived=worst.calls, since=worst.first),
+        )
 
 
 def _queue(

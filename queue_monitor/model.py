@@ -582,6 +582,7 @@ class AlertKind(StrEnum):
     NO_AGENTS = "no_agents"
     MANY_REFUSED = "many_refused"
     SURGE = "surge"
+    HOURS_DISAGREE = "hours_disagree"
     HEARTBEAT = "heartbeat"
 
 
@@ -613,6 +614,8 @@ class AlertReason(StrEnum):
     NOBODY_STAFFED = "nobody_staffed"
     TURNED_AWAY = "turned_away"
     MANY_AT_ONCE = "many_at_once"
+    ANSWERED_WHILE_CLOSED = "answered_while_closed"
+    REFUSED_WHILE_OPEN = "refused_while_open"
     ALIVE = "alive"
     NOT_DELIVERED = "not_delivered"
     AS_USUAL = "as_usual"
@@ -836,7 +839,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything that any face shows, at one moment: the wallboard, the API, /metrics and the report read this.
 
     `rate` is how fast the monitor's clock runs beside life. `events` counts what came in by result; `rejected` what
-    was not understood, by source and reason. `totals` are all-time counts per queue at visit level. `calls_since`:
+    was not understood, by source and reason. `hours_disagreements`: where switch and calendar say different things of
+    today. `totals` are all-time counts per queue at visit level. `calls_since`:
     calls that entered from here on are held one by one, earlier ones as sums; None when all are.
     """
 
@@ -860,6 +864,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     offers: dict[str, dict[str, int]]
     journal: JournalNow
     reconciliation: tuple[Difference, ...] = ()
+    hours_disagreements: tuple[Disagreement, ...] = ()
     alerts: AlertsNow = AlertsNow()
     calls_since: datetime | None = None
 

@@ -122,6 +122,7 @@ class Live:
         self._queue_names: dict[str, str] = {}
         self._history_coverage: dict[tuple[str, date], Coverage] = {}
         self._coverage_cache: dict[tuple[object, ...], Coverage] = {}
+        self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
 
     # ---- what enters
 
@@ -290,6 +291,7 @@ class Live:
             offers={queue: dict(counter) for queue, counter in self.offers.items()},
             journal=journal or JournalNow(),
             reconciliation=self.reconciler.differences(),
+            hours_disagreements=self._hours_disagreements(now),
             calls_since=self.calls_since,
         )
 
@@ -476,6 +478,14 @@ class Live:
             elif not late:
                 found["counted"] += 1
         return service_level.Returning(**found)
+
+    def _hours_disagreements(self, now: datetime) -> tuple[Disagreement, ...]:
+        """Of today, looked for every five minutes: that is often enough for a wrong setting, and costs every call."""
+        looked = int(now.timestamp()) // 300
+        if looked != self._disagreements[0]:
+            today = self.rules.calendar.day_of(now)
+            self._disagreements = looked, tuple(self.disagreements(*day_bounds(today, self.rules.calendar.zone)))
+        return self._disagreements[1]
 
     def _hours(self, now: datetime) -> Hours:
         calendar = self.rules.calendar

@@ -139,6 +139,17 @@ def every() -> Iterator[tuple[str, Alert]]:
     )
     yield "fewer do", alert(AlertKind.SURGE, EASED, AlertReason.MANY_AT_ONCE, SURGE, minutes=160)
     yield "no longer", alert(AlertKind.SURGE, CLEARED, usual, QUIET, minutes=190)
+    for doubt in (AlertReason.REFUSED_WHILE_OPEN, AlertReason.ANSWERED_WHILE_CLOSED):
+        wrong = alert(
+            AlertKind.HOURS_DISAGREE,
+            RAISED,
+            doubt,
+            AlertFigures(arrived=5, since=at(245)),
+            minutes=260,
+            level=AlertLevel.WARNING,
+            period="day",
+        )
+        yield "switch and calendar disagree (screens only)", wrong
     alive = alert(AlertKind.HEARTBEAT, UPDATED, AlertReason.ALIVE, AlertFigures(), minutes=-15, period="day")
     yield "a sign of life, to those who ask for it", alive
     lost_way = AlertFigures(channel="sms")

@@ -12,8 +12,18 @@ from alerts.episodes import State
 from alerts.lifecycle import advance
 from alerts.rules import AlertSettings, read, scopes
 from alerts.telling import NotifyReason
-from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Counts, Snapshot, StatusReason
-from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertKind,
+    AlertLevel,
+    Counts,
+    Disagreement,
+    HoursDoubt,
+    Snapshot,
+    StatusReason,
+)
+from tests.alerts.moments import CLOSES, OPENS, at, queue, risk, snapshot
 
 
 class Watched:
@@ -377,3 +387,23 @@ def test_what_stood_when_contact_was_lost_does_not_stand_the_day_after():
 
     target = [alert for alert in day.said if alert.kind is AlertKind.TARGET_AT_RISK]
     assert [alert.notified for alert in target] == ["alarm", "too_old"]
+
+
+def test_switch_and_calendar_that_disagree_are_a_warning_on_the_screens_for_the_day():
+    def turned_away(minute: float, calls: int) -> Snapshot:
+        found = Disagreement(
+            queue="kundcenter",
+            day=OPENS.date(),
+            doubt=HoursDoubt.REFUSED_WHILE_OPEN,
+            calls=calls,
+            first=at(50),
+            last=at(minute),
+        )
+        return structs.replace(snapshot(at(minute)), hours_disagreements=(found,))
+
+    day = Watched()
+    for minute, calls in ((55, 2), (60, 3), (70, 9)):
+        day.see(turned_away(minute, calls))
+
+    assert day.story == [("raised", "warning", "screen_only")]
+    assert day.state.open[0].figures.arrived == 9

@@ -47,3 +47,13 @@ def test_at_the_stroke_of_closing_clocks_may_differ():
     story = Scenario(start=TEN.replace(hour=15, minute=59)).refused(0, "anna", "closed")
 
     assert found(story) == []
+
+
+def test_every_face_is_told_of_todays_disagreement_and_not_of_yesterdays():
+    story = Scenario().refused(0, "anna", "closed").refused(90, "bo", "closed")
+
+    (now,) = story.live.snapshot(TEN + timedelta(minutes=10)).hours_disagreements
+    tomorrow = story.live.snapshot(TEN + timedelta(days=1))
+
+    assert (now.doubt, now.calls, now.first) == (HoursDoubt.REFUSED_WHILE_OPEN, 2, TEN)
+    assert tomorrow.hours_disagreements == ()
