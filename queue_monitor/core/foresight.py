@@ -95,6 +95,7 @@ class Question(Struct, frozen=True, kw_only=True):
     queues: tuple[str, ...]
     state: QueueState
     usual: Usual
+    own_waits: dict[str, float]
     target: Target
     warning: float
     reserve: Reserve
@@ -106,13 +107,15 @@ class Question(Struct, frozen=True, kw_only=True):
 class Foreseen(Struct, frozen=True, kw_only=True):
     """What is to come, of one scope: the next caller's wait, the day, the month; None where it cannot be said.
 
-    `pace`: how the line moves. `usual_quarter`: calls usual in a quarter of an hour at this time.
+    `wait` is of the scope as a whole, `own_waits` how many times as long it is in each queue; `pace`: how the line
+    moves. `usual_quarter`: calls usual in a quarter of an hour at this time.
     """
 
     name: str
     queues: tuple[str, ...]
     at: datetime
     wait: ExpectedWait
+    own_waits: dict[str, float]
     day: RiskFigures | None
     month: RiskFigures | None
     pace: Pace | None
@@ -141,6 +144,7 @@ class Foresight:
         self._last_of_agents: dict[tuple[str, ...], AgentMember | AgentState | QueueSnapshot] = {}
         self._states: dict[Scope, DayState] = {}
         self._usual: dict[Scope, Usual] = {}
+        self._own: dict[Scope, dict[str, float]] = {}
         self._ahead: dict[Scope, tuple[tuple[date, int], Outlook]] = {}
 
     # ---- what is told
@@ -172,7 +176,7 @@ class Foresight:
             closed = day.state(86_400.0)
             if len(closed.entered_by_minute) and closed.entered_by_minute.sum() and self._heard_from(day.opens):
                 self._learn(name, day, closed)
-        self._states, self._usual = {}, {}
+        self._states, self._usual, self._own = {}, {}, {}
         overnight = sorted(self._last_of_agents.values(), key=lambda event: event.at)
         self._told = [(0.0, event) for event in overnight]
 
@@ -213,13 +217,21 @@ class Foresight:
         if known is None or known[0] != minute:
             state = day.state(at)
             known = self._ahead[scope] = (minute, outlook(state, self._usual_of(scope, state)))
-        return _plain(expected_wait(day.line(at), known[1]))
+        wait = _plain(expected_wait(day.line(at), known[1]))
+        return wait.times(self._own_waits(scope).get(queue, 1.0))
 
     def _usual_of(self, scope: Scope, state: QueueState) -> Usual:
         if scope not in self._usual:
             profile = self.learned.get(scope[0], Learned()).profile
             self._usual[scope] = usual_day(profile, state, self._special(state.day))
         return self._usual[scope]
+
+    def _own_waits(self, scope: Scope) -> dict[str, float]:
+        if scope not in self._own:
+            name, queues = scope
+            profile = self.learned.get(name, Learned()).profile
+            self._own[scope] = {queue: profile.own_wait(queue) for queue in queues} if len(queues) > 1 else {}
+        return self._own[scope]
 
     def _special(self, day: date) -> str:
         """What sets a day apart for callers, such as the first one after a holiday; "" for a day like others."""
@@ -242,6 +254,7 @@ class Foresight:
             queues=queues,
             state=state,
             usual=self._usual_of(scope, state),
+            own_waits=self._own_waits(scope),
             target=self._target,
             warning=self.levels.warning,
             reserve=self._reserve,
@@ -302,6 +315,7 @@ def answer(question: Question) -> Foreseen:
         queues=question.queues,
         at=question.midnight + timedelta(seconds=state.at),
         wait=_plain(expected_wait(state, ahead)),
+        own_waits=question.own_waits,
         day=day,
         month=_month(question, good, of, rng),
         pace=pace(state, ahead),

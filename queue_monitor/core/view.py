@@ -9,6 +9,7 @@ from queue_monitor.core import assessment, service_level
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, day_bounds, month_start, next_month, tertial_end, tertial_start
 from queue_monitor.core.counted import Counted, together
+from queue_monitor.core.forecast import ExpectedWait
 from queue_monitor.core.foresight import Foreseen
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.sources import Sources
@@ -126,6 +127,7 @@ class View:
         staff = self._live.agents.staff(names, (v.agent_id for v in self._talking if v.agent_id))
         labels = self._live.rules.labels
         seen = self._foreseen_of(queues)
+        wait = _wait(seen, queues)
         return QueueNow(
             name=name,
             label=" + ".join(labels.get(queue.casefold(), queue) for queue in queues) if name else "",
@@ -148,8 +150,8 @@ class View:
             open=calendar.is_open(self._now),
             day_hours=calendar.span(calendar.day_of(self._now)),
             counted=None if count is None else count.waiting,
-            expected_wait_seconds=seen.wait.expected if seen else None,
-            wait_range_seconds=_range(seen),
+            expected_wait_seconds=wait.expected if wait else None,
+            wait_range_seconds=wait.range if wait else None,
             unlikely=sum(line.in_time_chance is not None and line.in_time_chance < 0.5 for line in lines),
             margins=_margins(seen, periods, self._live.rules.target),
             risk=seen.day if seen else None,
@@ -284,10 +286,11 @@ class View:
             at += timedelta(minutes=15)
 
 
-def _range(seen: Foreseen | None) -> tuple[float, float] | None:
-    if seen is None or seen.wait.low is None or seen.wait.high is None:
+def _wait(seen: Foreseen | None, queues: tuple[str, ...]) -> ExpectedWait | None:
+    """What the next caller should expect, of one queue of a pool by how its own waits have been."""
+    if seen is None:
         return None
-    return seen.wait.low, seen.wait.high
+    return seen.wait.times(seen.own_waits.get(queues[0], 1.0)) if len(queues) == 1 else seen.wait
 
 
 def _margins(seen: Foreseen | None, periods: dict[str, Period], target: Target) -> dict[str, int]:

@@ -488,3 +488,19 @@ def test_a_queue_that_hardly_anybody_rings_has_shares_between_none_and_all() -> 
     seen = [forecast(state.state(OPENS + at), Profile()) for at in (60.0, 3000.0, 20_000.0)]
 
     assert all(0.0 <= one.low <= one.expected_share <= one.high <= 1.0 for one in seen)
+
+
+def test_a_queue_whose_callers_wait_longer_than_their_place_says_is_known_for_it() -> None:
+    told = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    for number in range(200):
+        slow = number % 2 == 0
+        entered = OPENS + 60 * number
+        told.entered(entered, f"caller {number}", queue="Slow" if slow else "quick")
+        told.answered(entered + (230 if slow else 115), f"caller {number}", f"agent {number % 2}")
+        told.completed(entered + (350 if slow else 235), f"caller {number}")
+    profile = Profile().learn(told)
+
+    assert profile.own_wait("slow") > 1.2
+    assert profile.own_wait("quick") < 0.8
+    assert profile.own_wait("never heard of") == 1.0
+    assert Profile().own_wait("slow") == 1.0

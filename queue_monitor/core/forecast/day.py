@@ -125,6 +125,7 @@ class _Stays:
     def __init__(self) -> None:
         self.rows: dict[str, int] = {}
         self.agents: dict[str, int] = {"": _NOBODY}
+        self.queues: list[str] = []
         self.contacts: list[str] = []
         self.by_contact: dict[str, list[int]] = {}
         self.moments = np.empty((5, 256))
@@ -146,13 +147,14 @@ class _Stays:
             self.moments[:, row] = (_NEVER, _NEVER, _NEVER, 0.0, _NEVER)
             self.how[row], self.agent[row], self.counted[row] = 0, _NOBODY, True
             self.contacts.append("")
+            self.queues.append("")
         if len(self.by_contact.get(self.contacts[row], ())) > 1:
             self.unlinked.add(self.contacts[row])
         return row
 
-    def entered(self, row: int, at: float, contact: str, counted: bool) -> None:
+    def entered(self, row: int, at: float, contact: str, counted: bool, queue: str) -> None:
         self.moments[_ENTERED, row] = at
-        self.counted[row] = counted
+        self.counted[row], self.queues[row] = counted, queue
         if not self.contacts[row]:
             self.contacts[row] = contact
             rows = self.by_contact.setdefault(contact, [])
@@ -296,7 +298,7 @@ class DayState:
         if isinstance(event, CallEntered):
             if self._is_ours(event.queue):
                 counted = event.entry_reason is not EntryReason.TRANSFER
-                self.entered(at, event.visit_id, event.contact_id, counted)
+                self.entered(at, event.visit_id, event.contact_id, counted, event.queue)
         elif isinstance(event, CallAnswered):
             if event.visit_id in self._stays.rows or self._is_ours(event.queue):
                 self.answered(at, event.visit_id, event.agent_id)
@@ -310,10 +312,11 @@ class DayState:
         elif isinstance(event, SourceRestarted):
             self._restarted(at)
 
-    def entered(self, at: float, visit_id: str, contact_id: str = "", counted: bool = True) -> None:
+    def entered(self, at: float, visit_id: str, contact_id: str = "", counted: bool = True, queue: str = "") -> None:
         """A caller joined; of those before opening the clock starts at opening. `counted`: belongs to the target."""
         self._calls = None
-        self._stays.entered(self._stays.row(visit_id), max(at, self.opens), contact_id or visit_id, counted)
+        row = self._stays.row(visit_id)
+        self._stays.entered(row, max(at, self.opens), contact_id or visit_id, counted, queue.casefold())
 
     def answered(self, at: float, visit_id: str, agent_id: str = "") -> None:
         self._ended(at, visit_id, _ANSWERED, agent_id)
@@ -477,6 +480,24 @@ class DayState:
         answers = calls.ended[(calls.how == _ANSWERED) & (calls.ended < self.closes)]
         before = np.searchsorted(changes, answers) - 1
         return int(line[before[before >= 0]].sum()), expected
+
+    def waits_by_queue(self) -> dict[str, Array]:
+        """Of each queue, the callers who were answered after standing in line: the wait (s), the place in the pool's
+        line when they entered, and the agents then on duty; rows in that order. For learning, once the day is closed.
+        """
+        calls = self._columns()
+        order = np.argsort(calls.entered, kind="stable")
+        served = calls.how == _ANSWERED
+        others = _count_at(calls.entered, calls.entered, calls.ended) - 1.0
+        talking = _count_at(calls.entered, calls.ended[served], calls.completed[served])
+        agents = np.empty(len(order))
+        if len(order):
+            agents[order] = self._on_duty(calls.entered[order])
+        place = others + talking - agents + 1.0
+        stood = served & (place > 0.0) & (agents > 0.0) & (calls.carried == 0.0)
+        found = np.stack([calls.ended - calls.entered, place, agents])
+        queue = np.array(self._stays.queues)[self._stays.moments[_ENTERED, : len(self._stays.rows)] < _NEVER]
+        return {name: found[:, stood & (queue == name)] for name in sorted(set(queue[stood].tolist()))}
 
     def met(self) -> Met:
         """What the day's callers met when they entered; for learning, once the day is closed."""

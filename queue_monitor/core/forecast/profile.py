@@ -27,6 +27,8 @@ BLOCK_SLOTS: Final = 6
 
 _PACE_PRIOR_CALLS: Final = 100.0
 _PACE_BOUNDS: Final = (0.5, 1.6)
+_OWN_PRIOR_CALLS: Final = 30.0
+_OWN_BOUNDS: Final = (0.4, 2.5)
 _TRIM: Final = 0.2
 _WEEKDAY_COUNTS_AS: Final = 2.0
 """On a special day, what is usual on its weekday counts as so many days like it."""
@@ -47,8 +49,9 @@ class UsualDay(Struct, frozen=True):
 
 class ServiceDay(Struct, frozen=True):
     """One closed day's sums: handle times (s and s2, one call at most an hour), callers who gave up, seconds waited by
-    all; how likely what its callers met is under each of `SCATTERS` (log); and the callers answered out of a line,
-    with how many the agents there should have managed.
+    all; how likely what its callers met is under each of `SCATTERS` (log); the callers answered out of a line, with how
+    many the agents there should have managed; and by queue, of those who stood in line: how many, the seconds they
+    waited, and the seconds that their place in the pool's line promised.
     """
 
     handled: int
@@ -59,6 +62,7 @@ class ServiceDay(Struct, frozen=True):
     scatter: tuple[float, ...] = (0.0,) * len(SCATTERS)
     from_line: int = 0
     from_line_expected: float = 0.0
+    by_queue: dict[str, tuple[int, float, float]] = {}
 
 
 class Profile(Struct, frozen=True):
@@ -136,6 +140,21 @@ class Profile(Struct, frozen=True):
         expected = sum(day.from_line_expected for day in self.service)
         pace = (served + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)
         return min(max(pace, _PACE_BOUNDS[0]), _PACE_BOUNDS[1])
+
+    def own_wait(self, queue: str) -> float:
+        """How much longer (or shorter) one waits in this queue than in its pool's line as a whole: 1 is the same. Some
+        skills are scarcer than others, and some queues go first.
+        """
+        own, everybody = (np.zeros(3), np.zeros(3))
+        for day in self.service:
+            for name, sums in day.by_queue.items():
+                everybody += sums
+                own += sums if name == queue.casefold() else 0.0
+        if not own[0] or not everybody[1] or not everybody[2]:
+            return 1.0
+        prior = _OWN_PRIOR_CALLS * everybody[1:] / everybody[0]
+        ratio = (own[1] + prior[0]) / (own[2] + prior[1]) * everybody[2] / everybody[1]
+        return float(min(max(ratio, _OWN_BOUNDS[0]), _OWN_BOUNDS[1]))
 
     def scatter(self) -> float | None:
         """The likeliest of `SCATTERS` for what the callers of the remembered days met."""
@@ -226,7 +245,26 @@ def _service_day(closed: QueueState, day: DayState) -> ServiceDay:
         scatter=_scatter(day, closed, (from_line + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)),
         from_line=from_line,
         from_line_expected=round(expected, 2),
+        by_queue=_by_queue(day, closed),
     )
+
+
+def _by_queue(day: DayState, closed: QueueState) -> dict[str, tuple[int, float, float]]:
+    """Sums by queue of what was waited and what the place in line promised; of a queue by itself there is none."""
+    waits = day.waits_by_queue()
+    if len(waits) < 2 or not len(closed.handle_seconds):
+        return {}
+    theta, handle = _giving_up(closed), float(closed.handle_seconds.mean())
+    found = {}
+    for queue, (waited, place, agents) in waits.items():
+        promised = np.log1p(theta * place * handle / agents) / theta
+        found[queue] = (len(waited), round(float(waited.sum()), 1), round(float(promised.sum()), 1))
+    return found
+
+
+def _giving_up(closed: QueueState) -> float:
+    """Callers who gave up per second waited, of one day."""
+    return max((closed.gave_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
 
 
 def _scatter(day: DayState, closed: QueueState, pace: float) -> tuple[float, ...]:
@@ -235,7 +273,7 @@ def _scatter(day: DayState, closed: QueueState, pace: float) -> tuple[float, ...
     queued = (met.place > 0.0) & (met.agents > 0.0)
     if not queued.any() or not len(closed.handle_seconds):
         return (0.0,) * len(SCATTERS)
-    theta = max((closed.gave_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
+    theta = _giving_up(closed)
     capacity = pace * met.agents[queued] / float(closed.handle_seconds.mean())
     found = []
     for scatter in SCATTERS:

@@ -40,6 +40,16 @@ class ExpectedWait(Struct, frozen=True):
     high: float | None
     basis: Basis
 
+    @property
+    def range(self) -> tuple[float, float] | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def times(self, factor: float) -> "ExpectedWait":
+        """The same so many times as long; who is answered at once stays so."""
+        if self.basis is Basis.AT_ONCE or self.expected is None or self.low is None or self.high is None:
+            return self
+        return ExpectedWait(self.expected * factor, self.low * factor, self.high * factor, self.basis)
+
     def half_minutes(self) -> tuple[float, float] | None:
         """The range rounded outward to half minutes, in minutes."""
         if self.low is None or self.high is None:
