@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ class Prometheus:
                 said = json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
+                if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise urllib.error.URLError("it is still starting") from error
                 raise AssertionError(f"{parameters}: {error.read().decode()}") from error
         assert said["status"] == "success", said
         return said["data"]
