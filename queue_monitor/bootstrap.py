@@ -25,6 +25,7 @@ from queue_monitor.api import create_app
 from queue_monitor.api.acknowledge import acknowledge_routes
 from queue_monitor.api.alerts import alert_routes
 from queue_monitor.api.connections import bounded, room
+from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
 from queue_monitor.core import swedish_days
@@ -237,6 +238,7 @@ def bootstrap(
     routers.append(acknowledge_routes(alerts.round, language))
     audit = store if isinstance(store, SqlStore) else MemoryAudit()
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
+    routers.append(lead_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     app = create_app(
         alerts.figures,
         clock,

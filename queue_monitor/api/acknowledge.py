@@ -28,7 +28,14 @@ def acknowledge_routes(alerts: Acknowledger, language: str) -> APIRouter:
         return templates.TemplateResponse(
             request,
             "acknowledge.html",
-            {"language": tongue, "texts": texts.words(tongue), "alert": alert, "said": said},
+            {
+                "language": tongue,
+                "alerts_language": language,
+                "texts": texts.words(tongue),
+                "alert": alert,
+                "words": "" if alert is None else texts.alert_words(alert, tongue),
+                "said": said,
+            },
             status_code=HTTPStatus.NOT_FOUND if alert is None else HTTPStatus.OK,
         )
 

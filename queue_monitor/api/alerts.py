@@ -87,10 +87,7 @@ def alert_routes(
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no_such_alert", texts.say("error.no_alert", tongue))
         by = await _by(request, tongue)
-        if not acknowledger.is_acknowledged(found):
-            act = _act(request, clock, ACKNOWLEDGE, found.episode, by)
-            await _from_store(audit.save_act(act), tongue)
-            await acknowledger.acknowledge(found, by or act.who)
+        await acknowledge_for(request, found, clock, acknowledger, audit, tongue, by)
         return plain(structs.replace(alert_shape(found, snapshot.alerts), acknowledged=True))
 
     @routes.get(
@@ -117,6 +114,23 @@ def alert_routes(
         return as_list(request, body)
 
     return routes
+
+
+async def acknowledge_for(
+    request: Request,
+    alert: Alert,
+    clock: Clock,
+    acknowledger: Acknowledger,
+    audit: AuditLog,
+    language: str,
+    by: str = "",
+) -> None:
+    """Acknowledge for whoever asks, or for `by`; written down first. Raises `Problem` while that is not possible."""
+    if acknowledger.is_acknowledged(alert):
+        return
+    act = _act(request, clock, ACKNOWLEDGE, alert.episode, by)
+    await _from_store(audit.save_act(act), language)
+    await acknowledger.acknowledge(alert, by or act.who)
 
 
 async def _by(request: Request, language: str) -> str:

@@ -42,7 +42,7 @@ from queue_monitor.api.answers import (
     stretch,
     wants_table,
 )
-from queue_monitor.api.board import board_body
+from queue_monitor.api.board import board_body, board_words
 from queue_monitor.api.docs import pages_of
 from queue_monitor.api.facts import fact_routes
 from queue_monitor.api.limits import Limits
@@ -328,7 +328,7 @@ def _pages(figures: Figures, wallboard: Rendered, app: FastAPI, language: str) -
             {
                 "language": tongue,
                 "theme": "light" if theme == "light" else "dark",
-                "texts": dict(texts.words(tongue)),
+                "texts": board_words(tongue),
                 "board": msgspec.json.decode(wallboard(snapshot)),
                 "organisation": snapshot.organisation,
             },

@@ -43,6 +43,7 @@ def page_version() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
 
 
+_OTHER_PAGES: Final = ("ack.", "alert.", "docs.", "error.", "lead.", "outcome.", "ready.", "sign_in.")
 _PAGE: Final = page_version()
 
 _encoder = msgspec.json.Encoder()
@@ -164,6 +165,11 @@ class Board(Struct, frozen=True, kw_only=True):
     journal_up: bool
     alerts: tuple[BoardAlert, ...]
     advice: dict[str, str] | None
+
+
+def board_words(language: str) -> dict[str, str]:
+    """What the board may have to say; of the other pages' texts a screen has no use."""
+    return {key: said for key, said in texts.words(language).items() if not key.startswith(_OTHER_PAGES)}
 
 
 def board_body(snapshot: Snapshot, *, show_advice: bool = False) -> bytes:

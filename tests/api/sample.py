@@ -8,6 +8,7 @@ import anyio
 from msgspec.structs import replace
 
 from queue_monitor.model import (
+    Acknowledgement,
     Alert,
     AlertChange,
     AlertFigures,
@@ -15,18 +16,27 @@ from queue_monitor.model import (
     AlertLevel,
     AlertReason,
     AlertsNow,
+    Attempt,
     Bar,
     CalendarDay,
     Counts,
     Coverage,
+    Difference,
+    DifferenceCause,
     Disagreement,
     Hours,
+    HoursDoubt,
     JournalNow,
     Level,
     LostCall,
+    Notice,
+    NoticeState,
     Outcome,
     Period,
     QueueNow,
+    RecordedAlert,
+    RiskCause,
+    RiskFigures,
     Snapshot,
     SourceNow,
     Staff,
@@ -39,6 +49,7 @@ from queue_monitor.model import (
     WaitFigures,
     WaitingNow,
 )
+from queue_monitor.ports import StoreError
 from tests.scenario import office_hours
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -484,6 +495,17 @@ def lost(queue: str, entered_at: datetime, seconds: float, counted_as: str) -> L
     )
 
 
+PASSED_ON = (TransferWaits(queue="Bygglov", calls=7, answered=5, waiting=1, mean_seconds=94.0, longest_seconds=311.0),)
+DOUBTS = (
+    Disagreement(
+        queue="Bygglov",
+        day=MONDAY,
+        doubt=HoursDoubt.REFUSED_WHILE_OPEN,
+        calls=3,
+        first=local(9, 2),
+        last=local(9, 20),
+    ),
+)
 LOST_CALLS = (
     lost("Kundcenter", local(8, 3), 12.5, "abandoned_short"),
     lost("Bygglov", local(9, 14), 341.0, "abandoned_late"),
@@ -500,6 +522,128 @@ def all_at_once() -> Snapshot:
         sources=(source(crowded.at), away),
         journal=JournalNow(up=False, pending=12, lag_seconds=40.0, error="away"),
     )
+
+
+def quarters(start: datetime, end: datetime, step: timedelta) -> list[Period]:
+    """The made-up day of `curve`, cut otherwise."""
+    bars, found = curve(end), []
+    while start < end:
+        counts = sum((bar.counts for bar in bars if start <= bar.start < start + step), Counts())
+        cut = period("quarter", counts, at=start + step)
+        found.append(replace(cut, start=start, end=start + step))
+        start += step
+    return found
+
+
+RISK_AHEAD = RiskFigures(
+    p_miss=0.91,
+    expected_share=0.868,
+    low=0.827,
+    high=0.903,
+    expected_calls=612.4,
+    cause=RiskCause.CALLS,
+    agents_for_queue=3,
+    agents_for_day=2,
+    agents_at_most=6,
+    until=local(11, 30),
+    margin_ends_at=local(10, 50),
+)
+
+
+def lead() -> Snapshot:
+    """The rush with everything that the lead's page can show: forecast, chances, alerts, differences."""
+    base = alerted()
+    chances = (0.0, 0.0, 0.0, 0.04, 0.31, 0.78, 0.12, 0.66, 0.97, 0.99, 1.0)
+    ordered = sorted(base.total.waiting, key=lambda caller: -caller.wait_ms)
+    waits = tuple(
+        replace(caller, position=place, in_time_chance=chance)
+        for place, (caller, chance) in enumerate(zip(ordered, chances, strict=True), start=1)
+    )
+    outside = Counts(answered_in_time=1, abandoned_in_time=2, refused_closed=3)
+    hours = (local(8), local(17))
+
+    def ahead(face: QueueNow) -> QueueNow:
+        day = replace(face.periods["day"], outside_hours=outside)
+        return replace(
+            face,
+            waiting=tuple(caller for caller in waits if caller.queue in face.queues),
+            day_hours=hours,
+            risk=RISK_AHEAD,
+            month_risk=RiskFigures(p_miss=0.12, expected_share=0.924, expected_calls=11_200.0),
+            margins={"day": 14, "month": 203},
+            wait_range_seconds=(150.0, 420.0),
+            unlikely=5,
+            periods=face.periods | {"day": day},
+        )
+
+    queues = tuple(map(ahead, base.queues))
+    total = ahead(base.total)
+    pool = replace(total, name=" + ".join(total.queues), label="Alla köer")
+    differences = (
+        Difference(
+            switch="pbx",
+            queue="Kundcenter",
+            counter="let_go",
+            switch_says=19,
+            ledger_says=17,
+            difference=-2,
+            since=local(6),
+            until=base.at,
+            cause=DifferenceCause.BOOKING,
+        ),
+    )
+    return replace(base, total=total, queues=queues, pools=(pool,), reconciliation=differences)
+
+
+def recorded(alert: Alert, *, by: str = "") -> RecordedAlert:
+    """An alarm that failed by SMS, went by mail, and was seen."""
+    notice = Notice(
+        id=f"n-{alert.episode}",
+        alert=alert,
+        recipient="teamledare",
+        channel="sms",
+        made_at=alert.at,
+        due_at=alert.at,
+        expires_at=alert.at + timedelta(minutes=30),
+        state=NoticeState.FAILED,
+        attempts=1,
+    )
+    mail = replace(notice, id=f"m-{alert.episode}", channel="mejl", state=NoticeState.SENT, fallback_of=notice.id)
+    later = alert.at + timedelta(seconds=40)
+
+    def tried(what: Notice, at: datetime, result: str) -> Attempt:
+        return Attempt(notice=what.id, number=1, at=at, channel=what.channel, recipient=what.recipient, result=result)
+
+    return RecordedAlert(
+        episode=alert.episode,
+        changes=(alert,),
+        notices=(notice, mail),
+        attempts=(tried(notice, alert.at, "unreachable"), tried(mail, later, "sent")),
+        acknowledgement=Acknowledgement(episode=alert.episode, at=later + timedelta(minutes=3), by=by) if by else None,
+    )
+
+
+class FakeAlerts:
+    """The doors of the lead's page to the alerts: the record, and who acknowledged what."""
+
+    def __init__(self, record: Sequence[RecordedAlert] = (), away: bool = False) -> None:
+        self.record = list(record)
+        self.away = away
+        self.acknowledged: list[tuple[str, str]] = []
+
+    async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        if self.away:
+            raise StoreError("away")
+        return self.record
+
+    def find(self, link: str) -> Alert | None:
+        return None
+
+    def is_acknowledged(self, alert: Alert) -> bool:
+        return any(alert.episode == episode for episode, _ in self.acknowledged)
+
+    async def acknowledge(self, alert: Alert, by: str = "") -> None:
+        self.acknowledged.append((alert.episode, by))
 
 
 class FakeFigures:
@@ -536,16 +680,18 @@ class FakeFigures:
         self.asked.append((start, end, step, level, queue))
         if end - start > timedelta(days=4000):
             raise ValueError("Så långt tillbaka finns inga siffror.")
+        if cut := {"quarter": timedelta(minutes=15), "hour": timedelta(hours=1)}.get(step):
+            return quarters(start, end, cut)
         return [period(step, DAY, at=end, level=level)]
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return [call for call in LOST_CALLS if queue in (None, call.queue)]
 
     def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        return []
+        return list(PASSED_ON)
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        return []
+        return list(DOUBTS)
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
         return office_hours().days(first, last)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,9 +14,11 @@ from playwright.sync_api import Browser, sync_playwright
 
 from queue_monitor.api import create_app
 from queue_monitor.api.connections import bounded
+from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Snapshot
-from tests.api.sample import FakeFigures
+from queue_monitor.store.audit import MemoryAudit
+from tests.api.sample import FakeAlerts, FakeFigures
 
 CHROMIUM = Path("/usr/bin/chromium")
 _QUIET = (
@@ -31,13 +34,29 @@ _QUIET = (
 
 
 class Server:
-    """One application, served until told to stop; `show` publishes from the serving thread."""
+    """One application, served until told to stop; `show` publishes from the serving thread.
 
-    def __init__(self, first: Snapshot, *, language: str = "sv", most: int = 100) -> None:
+    Given a `port`, it comes back at the address of one that was stopped. At `most` so many connections are held.
+    """
+
+    def __init__(
+        self,
+        first: Snapshot,
+        *,
+        language: str = "sv",
+        most: int = 100,
+        board_advice: bool = False,
+        port: int = 0,
+        **lead: Any,
+    ) -> None:
         self.figures = FakeFigures(first)
+        self.alerts = FakeAlerts(**lead)
         self._started = threading.Event()
-        app = create_app(self.figures, ManualClock(first.at), language=language)
-        self._uvicorn = _Uvicorn(app, self._started, most)
+        self.audit = MemoryAudit()
+        clock = ManualClock(first.at)
+        routers = [lead_routes(self.figures, clock, self.alerts, self.alerts, self.audit, language)]
+        app = create_app(self.figures, clock, language=language, routers=routers, board_advice=board_advice)
+        self._uvicorn = _Uvicorn(app, self._started, most, port)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
 
     def start(self) -> None:
@@ -71,9 +90,9 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, app: FastAPI, started: threading.Event, most: int) -> None:
+    def __init__(self, app: FastAPI, started: threading.Event, most: int, port: int) -> None:
         settings = uvicorn.Config(
-            app, http=bounded(most), ws="none", host="127.0.0.1", port=0, log_level="warning", lifespan="off"
+            app, http=bounded(most), ws="none", host="127.0.0.1", port=port, log_level="critical", lifespan="off"
         )
         super().__init__(settings)
         self._up = started
@@ -85,8 +104,8 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextmanager
-def serving(first: Snapshot, *, language: str = "sv", most: int = 100) -> Iterator[Server]:
-    server = Server(first, language=language, most=most)
+def serving(first: Snapshot, **options: Any) -> Iterator[Server]:
+    server = Server(first, **options)
     server.start()
     try:
         yield server

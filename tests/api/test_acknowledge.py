@@ -81,4 +81,8 @@ async def test_the_link_needs_no_token_and_opens_nothing_else() -> None:
 async def test_the_page_speaks_english_when_asked() -> None:
     page = Page()
 
-    assert "I have seen it" in (await page.client.get(await page.link(), params={"lang": "en"})).text
+    answer = (await page.client.get(await page.link(), params={"lang": "en"})).text
+
+    assert "I have seen it" in answer
+    assert "today&#39;s target will probably be missed</h2>" in answer
+    assert '<div lang="sv"><p>Kl. ' in answer

@@ -1,0 +1,164 @@
+"""The team lead's page: the same day in detail, of one queue, a pool or all. It is rendered whole here; its script only
+fetches it anew every few seconds and puts in what has changed.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from queue_monitor import texts
+from queue_monitor.api.alerts import acknowledge_for
+from queue_monitor.api.board import page_version
+from queue_monitor.api.lead_page import Page
+from queue_monitor.api.pen import Pen
+from queue_monitor.core.calendar import day_bounds
+from queue_monitor.model import Access, Disagreement, Level, LostCall, Period, QueueNow, Role, Snapshot, TransferWaits
+from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
+
+ADDRESS: Final = "/lead"
+PAGES_KEPT: Final = 64
+"""So many choices of queue and language are kept rendered; with more, the oldest is rendered anew."""
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+OfAQueue = TypeVar("OfAQueue", LostCall, TransferWaits, Disagreement)
+
+
+def lead_routes(
+    figures: Figures, clock: Clock, alerts: Acknowledger, history: AlertHistory, audit: AuditLog, language: str
+) -> APIRouter:
+    """`/lead`, for those who may read everything; its button acknowledges for those who may act."""
+    routes = APIRouter(include_in_schema=False)
+    lead = Lead(figures, history, language)
+
+    @routes.get(ADDRESS, response_class=HTMLResponse)
+    async def lead_page(request: Request, queue: str = "", lang: str | None = None) -> Response:
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        face = chosen(snapshot, queue)
+        if face is None:
+            words = unknown_words(snapshot, queue, tongue)
+            html = await lead.render(snapshot, snapshot.total, tongue, may_act=_may_act(request), unknown=words)
+            return HTMLResponse(html, status_code=HTTPStatus.NOT_FOUND)
+        return HTMLResponse(await lead(snapshot, face, tongue, may_act=_may_act(request)))
+
+    @routes.post(ADDRESS + "/acknowledge/{episode}")
+    async def acknowledge(request: Request, episode: str, queue: str = "", lang: str | None = None) -> Response:
+        """Somebody takes care of it. Of an alert that is over by now there is nothing left to acknowledge."""
+        standing = next((alert for alert in figures.latest().alerts.open if alert.episode == episode), None)
+        tongue = texts.known_language(lang, language)
+        if standing is not None:
+            await acknowledge_for(request, standing, clock, alerts, audit, tongue)
+        query = urlencode({"queue": queue, "lang": tongue})
+        return RedirectResponse(f"{ADDRESS}?{query}#alerts", status_code=HTTPStatus.SEE_OTHER)
+
+    return routes
+
+
+class Lead:
+    """The page of each choice, rendered once for a snapshot however many ask."""
+
+    def __init__(self, figures: Figures, history: AlertHistory, language: str) -> None:
+        self._figures = figures
+        self._history = history
+        self._language = language
+        self._kept: dict[tuple[str, str, bool], tuple[Snapshot, str]] = {}
+        self._template = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        ).get_template("lead.html")
+        self._files = page_version()
+
+    async def __call__(self, snapshot: Snapshot, face: QueueNow, language: str, *, may_act: bool) -> str:
+        key = (face.name, language, may_act)
+        known = self._kept.pop(key, None)
+        if known is None or known[0] is not snapshot:
+            known = (snapshot, await self.render(snapshot, face, language, may_act=may_act))
+        self._kept[key] = known
+        if len(self._kept) > PAGES_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        return known[1]
+
+    async def render(
+        self, snapshot: Snapshot, face: QueueNow, language: str, *, may_act: bool, unknown: str = ""
+    ) -> str:
+        """`unknown`: words about a queue that was asked for and does not exist."""
+        pen = Pen(language, snapshot.time_zone, snapshot.target)
+        other = "en" if language == "sv" else "sv"
+        return self._template.render(
+            page=await self._page(snapshot, face, pen),
+            pen=pen,
+            may_act=may_act,
+            unknown=unknown,
+            mark=f"{snapshot.version} {self._files}",
+            query=urlencode({"queue": face.name, "lang": language}),
+            other=other,
+            other_query=urlencode({"queue": face.name, "lang": other}),
+        )
+
+    async def _page(self, snapshot: Snapshot, face: QueueNow, pen: Pen) -> Page:
+        zone = ZoneInfo(snapshot.time_zone)
+        start, end = day_bounds(snapshot.at.astimezone(zone).date(), zone)
+        until = min(end, snapshot.at.replace(second=0, microsecond=0) + timedelta(minutes=1))
+        scope = _scope(face)
+
+        def quarters_of(foretold: QueueNow) -> Sequence[Period]:
+            opens = foretold.day_hours[0] if foretold.day_hours else start
+            if opens >= until:
+                return ()
+            return self._figures.intervals(opens, until, "quarter", Level.CONTACT, _scope(foretold))
+
+        try:
+            record = await self._history.alert_record(start, end)
+        except StoreError:
+            record = None
+        return Page(
+            snapshot,
+            face,
+            pen,
+            quarters_of=quarters_of,
+            hours=self._figures.intervals(start, until, "hour", Level.CONTACT, scope),
+            lost=_of(scope, self._figures.lost_calls(start, end)),
+            transfers=_of(scope, self._figures.transfer_waits(start, end)),
+            doubts=_of(scope, self._figures.disagreements(start, end)),
+            record=record,
+            alerts_language=self._language,
+        )
+
+
+def _scope(face: QueueNow) -> tuple[str, ...] | None:
+    """Of which queues figures are asked; None for all."""
+    return face.queues if face.name else None
+
+
+def _of(scope: tuple[str, ...] | None, found: Iterable[OfAQueue]) -> list[OfAQueue]:
+    wanted = None if scope is None else {queue.casefold() for queue in scope}
+    return [each for each in found if wanted is None or each.queue.casefold() in wanted]
+
+
+def chosen(snapshot: Snapshot, asked: str) -> QueueNow | None:
+    """The queue or pool of that name, all of them if none is asked for; None if there is none such."""
+    if not asked:
+        return snapshot.total
+    faces = (*snapshot.pools, *snapshot.queues)
+    return next((face for face in faces if face.name.casefold() == asked.casefold()), None)
+
+
+def unknown_words(snapshot: Snapshot, asked: str, language: str) -> str:
+    names = ", ".join(face.name for face in snapshot.queues) or texts.NONE
+    return texts.say("error.unknown_queue", language, queue=asked, queues=names)
+
+
+def _may_act(request: Request) -> bool:
+    """Without tokens everybody may; with them the role admin."""
+    access: Access | None = getattr(request.state, "access", None)
+    return access is None or access.role is Role.ADMIN

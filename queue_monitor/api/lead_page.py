@@ -1,0 +1,525 @@
+"""What the lead's page shows, put into words: everything that its template asks for."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from queue_monitor import texts
+from queue_monitor.api.fan import Shape, fan
+from queue_monitor.api.outlook import forecast_faces, help_words, margin_words
+from queue_monitor.api.pen import Pen
+from queue_monitor.api.status import meets_target
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    Attempt,
+    Difference,
+    Disagreement,
+    LostCall,
+    Notice,
+    NoticeState,
+    Outcome,
+    Period,
+    QueueNow,
+    RecordedAlert,
+    RiskFigures,
+    Snapshot,
+    SourceNow,
+    Staff,
+    StatusReason,
+    TransferWaits,
+    WaitingNow,
+)
+
+WAITING_SHOWN: Final = 50
+LOST_SHOWN: Final = 60
+CURVES_SHOWN: Final = 3
+"""More forecasts than these are a table."""
+
+UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
+UNLIKELY: Final = 0.5
+STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
+_RESULTS: Final = frozenset({"sent", "superseded", "expired", "timeout", "unreachable", "refused"})
+
+
+class Outlook(Struct, frozen=True, kw_only=True):
+    """One forecast in words. `label` is empty where it is of just what the page is about."""
+
+    label: str
+    share: str
+    band: str
+    miss: str
+    calls: str
+    margin: str
+    margin_ends: str
+    month_margin: str
+    help: tuple[str, ...]
+    cause: str
+    inferred: bool
+    curve: Shape | None
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One who waits. `unlikely`: will probably not be answered in time, or is late already."""
+
+    place: str
+    queue: str
+    wait: str
+    ringing: bool
+    chance: str
+    words: str
+    unlikely: bool
+    late: bool
+
+
+class Hour(Struct, frozen=True, kw_only=True):
+    """A row of the table of hours."""
+
+    name: str
+    cells: tuple[str, ...]
+    share: str
+    meets_target: bool | None
+    p90: str
+    longest: str
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One line of an alert's record: what happened, or what was tried with a message to whom."""
+
+    at: datetime
+    time: str
+    what: str
+    to: str = ""
+    by: str = ""
+    result: str = ""
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """One alert of today with its record."""
+
+    episode: str
+    when: str
+    words: str
+    lines: tuple[Told, ...]
+
+
+class Page:
+    """Everything that the page shows, put into words; asked by its template."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        face: QueueNow,
+        pen: Pen,
+        *,
+        quarters_of: Callable[[QueueNow], Sequence[Period]],
+        hours: Sequence[Period],
+        lost: Sequence[LostCall],
+        transfers: Sequence[TransferWaits],
+        doubts: Sequence[Disagreement],
+        record: Sequence[RecordedAlert] | None,
+        alerts_language: str,
+    ) -> None:
+        self.snapshot = snapshot
+        self.face = face
+        self.pen = pen
+        self.day = face.periods["day"]
+        self.month = face.periods["month"]
+        self.tertial = face.periods["tertial"]
+        self.trusted = face.verdict.reason not in UNTRUSTED
+        self.transfers = transfers
+        self._doubts = doubts
+        self._quarters_of = quarters_of
+        self._hours = hours
+        self._lost = lost
+        self._record = record
+        self.speaks_the_alerts_language = pen.language == alerts_language
+
+    # ---- when
+
+    @property
+    def date(self) -> str:
+        return texts.date_words(self.snapshot.at, self.pen.zone, self.pen.language)
+
+    @property
+    def openness(self) -> str:
+        """Until when it is open, or when it opens; of a queue with hours of its own, its own."""
+        hours, at = self.snapshot.hours, self.snapshot.at
+        if self.face.open:
+            closes = self.face.day_hours[1] if self.face.day_hours and self.face.name else hours.closes_at
+            return self.pen.say("open_until", clock=self.pen.clock(closes))
+        if self.face.name:
+            return self.pen.say("closed")
+        return texts.opening(hours.opens_at, at, self.pen.zone, self.pen.language)
+
+    @property
+    def updated(self) -> str:
+        return self.pen.say("updated", clock=self.pen.clock_seconds(self.snapshot.at))
+
+    # ---- now
+
+    @property
+    def reason(self) -> str:
+        target = self.pen.target
+        return texts.reason_words(
+            self.face.verdict.reason,
+            target_ratio=target.ratio,
+            limit_seconds=target.limit_seconds,
+            refused_limit_ratio=target.refused_limit_ratio,
+            language=self.pen.language,
+        )
+
+    @property
+    def meets_target(self) -> bool | None:
+        return meets_target(self.day.headline, self.pen.target) if self.trusted else None
+
+    @property
+    def refused_share(self) -> str:
+        limit = self.pen.target.refused_limit_ratio
+        return texts.percent(self.day.refused_ratio, limit, self.pen.language)
+
+    @property
+    def definition(self) -> str:
+        """The share's own definition, with D3 and D1 beside it."""
+        target, levels = self.pen.target, self.day.service_level
+        others = [name for name in ("D3", "D1", "D2") if name != target.definition.value][:2]
+        beside = " · ".join(f"{name} {self.pen.percent(levels.get(name))}" for name in others)
+        return f"{target.definition.value} {self.pen.say(f'definition.{target.definition.value}')} · {beside}"
+
+    @property
+    def definition_note(self) -> str:
+        target = self.pen.target
+        words = texts.definition_words(
+            target.definition,
+            limit_seconds=target.limit_seconds,
+            short_abandon_seconds=target.short_abandon_seconds,
+            language=self.pen.language,
+        )
+        ratio = self.pen.plain(target.ratio)
+        note = self.pen.say("definition_note", target=ratio, definition=target.definition.value, words=words)
+        return f"{note}, {self.pen.say('definition_since', date=target.since)}" if target.since else note
+
+    @property
+    def next_caller(self) -> str:
+        """What the next caller should expect, as roughly as it is known."""
+        spread, expected = self.face.wait_range_seconds, self.face.expected_wait_seconds
+        if expected is None:
+            return texts.NONE
+        if spread is not None and round(spread[0] / 60) < round(spread[1] / 60):
+            low, high = (self.pen.count(round(edge / 60)) for edge in spread)
+            return self.pen.say("lead.wait_range", low=low, high=high)
+        if expected < 60:
+            return self.pen.say("expected_at_once" if expected < 15 else "expected_under_minute")
+        return self.pen.say("expected_minutes", minutes=self.pen.count(round(expected / 60)))
+
+    @property
+    def oldest(self) -> str:
+        oldest = self.face.oldest_wait_ms
+        return self.pen.wait(None if oldest is None else oldest / 1000)
+
+    @property
+    def oldest_is_late(self) -> bool:
+        return (self.face.oldest_wait_ms or 0) > self.pen.target.limit_seconds * 1000
+
+    @property
+    def staff(self) -> Staff:
+        return self.face.staff
+
+    @property
+    def people(self) -> tuple[tuple[str, str], ...]:
+        """How many do what, those first who can answer."""
+        return tuple((self.pen.say(state), self.pen.count(getattr(self.staff, state))) for state in STATES)
+
+    # ---- what is to come
+
+    @property
+    def outlooks(self) -> tuple[Outlook, ...]:
+        """Of what is shown, each forecast by itself; with their curves where they are few."""
+        wanted = set(self.face.queues)
+        faces = [face for face in forecast_faces(self.snapshot) if face.risk and wanted & set(face.queues)]
+        return tuple(self._outlook(face, with_curve=len(faces) <= CURVES_SHOWN) for face in faces)
+
+    def _outlook(self, face: QueueNow, *, with_curve: bool) -> Outlook:
+        risk = face.risk or RiskFigures(p_miss=0.0)
+        pen = self.pen
+        band = ""
+        if risk.low is not None and risk.high is not None:
+            band = pen.say("lead.forecast.range", low=pen.percent(risk.low), high=pen.percent(risk.high))
+        ends = risk.margin_ends_at
+        helps = [*help_words(risk, pen.zone, pen.language)]
+        if risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
+            helps.append(pen.say("lead.help.too_few", number=pen.count(risk.agents_at_most)))
+        return Outlook(
+            label="" if face.queues == self.face.queues else face.label,
+            share=pen.percent(risk.expected_share),
+            band=band,
+            miss=pen.chance(risk.p_miss),
+            calls=texts.NONE if risk.expected_calls is None else pen.count(round(risk.expected_calls)),
+            margin=margin_words(face, self.snapshot, pen.language),
+            margin_ends="" if ends is None else pen.say("lead.margin.ends", clock=pen.clock(ends)),
+            month_margin=margin_words(face, self.snapshot, pen.language, "month"),
+            help=tuple(helps),
+            cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause else "",
+            inferred=not risk.staff_known,
+            curve=fan(self._quarters_of(face), risk, face.day_hours, self.snapshot.at, pen) if with_curve else None,
+        )
+
+    # ---- who waits
+
+    @property
+    def waiting(self) -> tuple[Line, ...]:
+        return tuple(map(self._line, self.face.waiting[:WAITING_SHOWN]))
+
+    def _line(self, caller: WaitingNow) -> Line:
+        pen, chance = self.pen, caller.in_time_chance
+        late = caller.wait_ms > pen.target.limit_seconds * 1000
+        unlikely = late or (chance is not None and chance < UNLIKELY)
+        if late:
+            words = pen.say("lead.chance.missed")
+        else:
+            words = "" if chance is None else pen.say(f"lead.chance.{'un' if unlikely else ''}likely")
+        return Line(
+            place=pen.count(caller.position),
+            queue=self.label(caller.queue),
+            wait=pen.wait(caller.wait_ms / 1000),
+            ringing=caller.ringing,
+            chance=texts.NONE if late or chance is None else pen.chance(chance),
+            words=words,
+            unlikely=unlikely,
+            late=late,
+        )
+
+    @property
+    def waiting_words(self) -> tuple[str, ...]:
+        """How many of those who wait will probably not make it, those late already among them."""
+        pen, waiting = self.pen, self.face.waiting
+        found = []
+        foretold = [caller for caller in waiting if caller.in_time_chance is not None]
+        if foretold:
+            lines = map(self._line, waiting)
+            unlikely = sum(line.unlikely for line in lines)
+            key = "lead.waiting.unlikely" if unlikely else "lead.waiting.likely"
+            found.append(pen.say(key, unlikely=pen.count(unlikely), waiting=pen.count(len(waiting))))
+        if self.face.counted:
+            found.append(pen.say("lead.waiting.counted", number=pen.count(self.face.counted)))
+        if len(waiting) > WAITING_SHOWN:
+            found.append(pen.say("lead.waiting.more", number=pen.count(len(waiting) - WAITING_SHOWN)))
+        return tuple(found)
+
+    def label(self, queue: str) -> str:
+        """A queue as people are shown it."""
+        return next((face.label for face in self.snapshot.queues if face.name.casefold() == queue.casefold()), queue)
+
+    # ---- hour by hour
+
+    @property
+    def hours(self) -> tuple[Hour, ...]:
+        """From the first hour with a call to the last, and the whole day."""
+        busy = [at for at, period in enumerate(self._hours) if period.counts.dialled]
+        if not busy:
+            return ()
+        shown = self._hours[busy[0] : busy[-1] + 1]
+        rows = [self._hour(self.pen.clock(period.start), period) for period in shown]
+        return (*rows, self._hour(self.pen.say("lead.whole_day"), self.day))
+
+    def _hour(self, name: str, period: Period) -> Hour:
+        counts, pen = period.counts, self.pen
+        numbers = (
+            counts.entered,
+            counts.answered_in_time,
+            counts.answered_late + counts.answered_unjudged,
+            counts.abandoned,
+            counts.left_otherwise + counts.unknown + counts.excluded,
+            counts.waiting,
+            counts.refused,
+        )
+        return Hour(
+            name=name,
+            cells=tuple(map(pen.count, numbers)),
+            share=pen.percent(period.headline),
+            meets_target=meets_target(period.headline, pen.target),
+            p90=pen.wait(period.waits.p90_seconds),
+            longest=pen.wait(period.waits.max_seconds),
+        )
+
+    @property
+    def outside(self) -> str:
+        """What came outside opening hours, in words; empty if nothing did."""
+        counts, pen = self.day.outside_hours, self.pen
+        if not counts.dialled:
+            return ""
+        parts = (("entered", counts.entered), ("answered", counts.answered), ("abandoned", counts.abandoned))
+        said = [
+            f"{pen.say(key)} {pen.count(number)}" for key, number in (*parts, ("refused", counts.refused)) if number
+        ]
+        return f"{pen.say('lead.outside')}: {', '.join(said)}."
+
+    # ---- who was lost
+
+    @property
+    def lost(self) -> tuple[tuple[str, tuple[LostCall, ...]], ...]:
+        """Groups with a heading each, newest first: long, short, refused, outside hours."""
+        groups: dict[str, list[LostCall]] = {"long": [], "short": [], "refused": [], "outside": []}
+        for call in reversed(self._lost):
+            groups[_group(call)].append(call)
+        room = LOST_SHOWN
+        found = []
+        for name, calls in groups.items():
+            if calls and room:
+                found.append((self.pen.say(f"lead.lost.{name}"), tuple(calls[:room])))
+                room -= min(room, len(calls))
+        return tuple(found)
+
+    @property
+    def lost_words(self) -> tuple[str, ...]:
+        if not self._lost:
+            return (self.pen.say("lead.lost.none"),)
+        pen = self.pen
+        names = [_group(call) for call in self._lost]
+        numbers = {name: pen.count(names.count(name)) for name in ("long", "short", "refused", "outside")}
+        found = [pen.say("lead.lost.summary", **numbers)]
+        if reached := sum(call.reached_later is True for call in self._lost):
+            found.append(pen.say("lead.lost.reached", number=pen.count(reached)))
+        if len(self._lost) > LOST_SHOWN:
+            found.append(pen.say("lead.lost.more", number=pen.count(len(self._lost) - LOST_SHOWN)))
+        return tuple(found)
+
+    @property
+    def tells_callers_apart(self) -> bool:
+        return any(call.reached_later is not None for call in self._lost)
+
+    def lost_how(self, call: LostCall) -> str:
+        """How a call was lost, and what is special about it."""
+        parts = [texts.outcome_words(call.outcome, self.pen.language)]
+        if call.is_late:
+            parts.append(self.pen.say("lead.lost.late"))
+        if call.early:
+            parts.append(self.pen.say("lead.lost.early"))
+        return ", ".join(parts)
+
+    # ---- alerts
+
+    @property
+    def standing(self) -> tuple[tuple[Alert, str], ...]:
+        """What stands and bears on what is shown, worst first, in this page's language."""
+        return tuple(
+            (alert, texts.alert_words(alert, self.pen.language))
+            for alert in self.snapshot.alerts.open
+            if self._bears(alert.queue)
+        )
+
+    @property
+    def record(self) -> tuple[Recorded, ...] | None:
+        """Today's alerts, the newest first; None while the record cannot be read."""
+        if self._record is None:
+            return None
+        return tuple(self._recorded(found) for found in reversed(self._record) if self._bears(found.changes[-1].queue))
+
+    def _bears(self, queue: str) -> bool:
+        """Whether an alert of a queue or pool ("" is all) bears on what is shown."""
+        wanted = {name.casefold() for name in (self.face.name, *self.face.queues)}
+        return (
+            not self.face.name or not queue or any(part.casefold() in wanted for part in (queue, *queue.split(" + ")))
+        )
+
+    def _recorded(self, found: RecordedAlert) -> Recorded:
+        first, last = found.changes[0], found.changes[-1]
+        over = last.change is AlertChange.CLEARED
+        when = f"{self.pen.clock(first.at)}–{self.pen.clock(last.at) if over else ''}"
+        notices = {notice.id: notice for notice in found.notices}
+        lines = [
+            Told(
+                at=change.at,
+                time=self.pen.clock(change.at),
+                what=self.pen.say(f"lead.record.change.{change.change.value}"),
+                result=self.pen.say("lead.record.told" if _was_told(found, change.at) else "lead.record.not_told"),
+            )
+            for change in found.changes
+        ]
+        lines += [
+            self._tried(attempt, notices[attempt.notice]) for attempt in found.attempts if attempt.notice in notices
+        ]
+        lines += [self._pending(notice) for notice in found.notices if notice.state is NoticeState.PENDING]
+        if seen := found.acknowledgement:
+            by = self.pen.say("lead.record.acknowledged_by", who=seen.by) if seen.by else ""
+            what = by or self.pen.say("lead.record.acknowledged")
+            lines.append(Told(at=seen.at, time=self.pen.clock(seen.at), what=what))
+        worst = max(found.changes, key=lambda change: (change.level.value == "alarm", change.at))
+        raised = worst if worst.change is not AlertChange.CLEARED else first
+        return Recorded(
+            episode=found.episode,
+            when=when,
+            words=texts.alert_words(raised, self.pen.language),
+            lines=tuple(sorted(lines, key=lambda line: line.at)),
+        )
+
+    def _tried(self, attempt: Attempt, notice: Notice) -> Told:
+        known = attempt.result if attempt.result in _RESULTS else "failed"
+        return Told(
+            at=attempt.at,
+            time=self.pen.clock(attempt.at),
+            what=self.pen.say("lead.record.escalation" if notice.escalation else "lead.record.message"),
+            to=attempt.recipient,
+            by=attempt.channel,
+            result=self.pen.say(f"lead.record.{known}"),
+        )
+
+    def _pending(self, notice: Notice) -> Told:
+        return Told(
+            at=notice.due_at,
+            time=self.pen.clock(notice.due_at),
+            what=self.pen.say("lead.record.escalation" if notice.escalation else "lead.record.message"),
+            to=notice.recipient,
+            by=notice.channel,
+            result=self.pen.say("lead.record.waits"),
+        )
+
+    # ---- sources
+
+    def source_kind(self, source: SourceNow) -> str:
+        """`urn:kc:asterisk_ami:pbx` is shown as `asterisk_ami`."""
+        parts = source.name.split(":")
+        return parts[2] if len(parts) > 3 else source.name
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Where the switch's own counters say something else."""
+        wanted = {queue.casefold() for queue in self.face.queues}
+        return tuple(
+            found
+            for found in self.snapshot.reconciliation
+            if found.difference and (not self.face.name or found.queue.casefold() in wanted)
+        )
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Where the switch and the calendar say different things about being open."""
+        return tuple(
+            self.pen.say(
+                f"lead.doubt.{found.doubt.value}",
+                queue=self.label(found.queue),
+                number=self.pen.count(found.calls),
+                first=self.pen.clock(found.first),
+                last=self.pen.clock(found.last),
+            )
+            for found in self._doubts
+        )
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.snapshot.rejected.values())
+
+
+def _group(call: LostCall) -> str:
+    if not call.in_opening_hours:
+        return "outside"
+    if call.outcome is Outcome.REFUSED:
+        return "refused"
+    return "short" if call.is_short else "long"
+
+
+def _was_told(found: RecordedAlert, at: datetime) -> bool:
+    """Whether a change made messages: they hold the change that they are about."""
+    return any(notice.alert.at == at for notice in found.notices)

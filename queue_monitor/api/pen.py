@@ -1,0 +1,49 @@
+"""Writes words and numbers for one reader of a page: in a language, a time zone, and for a target."""
+
+from datetime import datetime
+
+from queue_monitor import texts
+from queue_monitor.model import Target
+
+
+class Pen:
+    """Writes words and numbers for one reader: a language, a time zone, a target."""
+
+    def __init__(self, language: str, zone: str, target: Target) -> None:
+        self.language = language
+        self.zone = zone
+        self.target = target
+        self.limit = texts.span(target.limit_seconds, language)
+        self.short_limit = texts.span(target.short_abandon_seconds, language)
+
+    def say(self, key: str, **values: object) -> str:
+        return texts.say(key, self.language, limit=self.limit, short_limit=self.short_limit, **values)
+
+    def count(self, number: int | None) -> str:
+        return texts.count(number, self.language)
+
+    def percent(self, ratio: float | None) -> str:
+        return texts.percent(ratio, self.target.ratio, self.language)
+
+    def chance(self, ratio: float) -> str:
+        """A chance is known in whole percent at most, and is never certain."""
+        return texts.plain_percent(min(0.99, max(0.01, round(ratio, 2))), self.language)
+
+    def plain(self, ratio: float) -> str:
+        return texts.plain_percent(ratio, self.language)
+
+    def clock(self, moment: datetime | None) -> str:
+        return texts.clock(moment, self.zone, self.language)
+
+    def clock_seconds(self, moment: datetime) -> str:
+        """`10.12.05`: how fresh something is."""
+        separator = texts.words(self.language)["clock_separator"]
+        return f"{self.clock(moment)}{separator}{moment.second:02}"
+
+    def wait(self, seconds: float | None) -> str:
+        return texts.wait(seconds)
+
+    def minutes(self, seconds: float) -> str:
+        """A length of time in words, to the minute from a minute on."""
+        whole = int(seconds) if seconds < 60 else int(seconds) // 60 * 60
+        return texts.wait_in_words(whole, self.language)

@@ -1,0 +1,259 @@
+"""The lead's page over HTTP: who may see it, what it says, and its button that acknowledges."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+from msgspec.structs import replace
+
+from queue_monitor import texts
+from queue_monitor.api import create_app
+from queue_monitor.api.access import digest
+from queue_monitor.api.lead import lead_routes
+from queue_monitor.clock import ManualClock
+from queue_monitor.model import Access, QueueNow, RiskFigures, Role, Snapshot
+from queue_monitor.store.audit import MemoryAudit
+from tests.api import sample
+from tests.api.sample import FakeAlerts, FakeFigures
+
+LONG_WAIT = "long_wait-Kundcenter"
+ADMIN = {"Authorization": "Bearer admin"}
+STATUS = {"Authorization": "Bearer status"}
+
+
+def access(*roles: Role) -> Sequence[Access]:
+    return [Access(name=f"{role.value} i rummet", role=role, token_sha256=digest(role.value)) for role in roles]
+
+
+class Desk:
+    """A served monitor, with whatever tokens there are."""
+
+    def __init__(self, shown: Snapshot | None = None, tokens: Sequence[Access] = (), **alerts: Any) -> None:
+        self.figures = FakeFigures(shown or sample.lead())
+        self.alerts = FakeAlerts(**alerts)
+        self.audit = MemoryAudit()
+        clock = ManualClock(self.figures.latest().at)
+        routers = [lead_routes(self.figures, clock, self.alerts, self.alerts, self.audit, "sv")]
+        app = create_app(self.figures, clock, routers=routers, access=tokens)
+        self.client = AsyncClient(transport=ASGITransport(app=app), base_url="http://monitor.example")
+
+    async def page(self, **query: str) -> str:
+        answer = await self.client.get("/lead", params=query)
+        assert answer.status_code == 200
+        return " ".join(answer.text.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+async def test_the_forecast_is_said_with_its_band_its_margin_and_what_would_help() -> None:
+    page = await Desk().page()
+
+    for words in (
+        "86,8 %",
+        "82,7 % till 90,3 %",
+        "91 %",
+        "14 av ca 61 för hela dagen",
+        "203 av ca 1 120 för hela månaden",
+        "I nuvarande takt slut ca 10.50.",
+        "Fler samtal än vanligt väger tyngst.",
+        "Uppskattning: 3 till nu för att korta kön.",
+        "Uppskattning: 2 till fram till 11.30 räcker för målet.",
+        "beräknat 86,8 % vid stängning 17.00, 8 av 10 utfall mellan 82,7 % och 90,3 %.",
+    ):
+        assert words in page, words
+
+
+async def test_who_of_the_waiting_will_probably_not_make_it_is_said_of_each_and_of_all() -> None:
+    page = await Desk().page()
+
+    assert "6 av 11 får troligen inte svar inom 5 min." in page
+    assert page.count("hinner troligen inte") == 3
+    assert page.count("redan över 5 min") == 3
+
+
+def with_risk(risk: RiskFigures, margin: int) -> Snapshot:
+    def foretold(face: QueueNow) -> QueueNow:
+        return replace(face, risk=risk, margins={"day": margin})
+
+    shown = sample.lead()
+    return replace(shown, total=foretold(shown.total), pools=tuple(map(foretold, shown.pools)))
+
+
+@pytest.mark.parametrize(
+    ("risk", "margin", "words"),
+    [
+        (RiskFigures(p_miss=0.99, reachable=False), -15, "Målet går troligen inte att nå i dag."),
+        (RiskFigures(p_miss=0.9, agents_at_most=6), 3, "Uppskattning: 6 till räcker troligen inte för målet."),
+        (RiskFigures(p_miss=0.2), 30, "Inget särskilt behövs för målet just nu."),
+        (RiskFigures(p_miss=1.0, expected_calls=600.0), -15, "15 för många"),
+        (RiskFigures(p_miss=1.0), 0, "99 %"),
+        (RiskFigures(p_miss=0.4, staff_known=False), 9, "Växeln berättar inte vilka som är inloggade"),
+    ],
+)
+async def test_help_that_is_not_enough_or_not_needed_is_said_plainly(
+    risk: RiskFigures, margin: int, words: str
+) -> None:
+    assert words in await Desk(with_risk(risk, margin)).page()
+
+
+async def test_lost_calls_stand_short_and_long_apart_with_time_queue_and_wait_and_nothing_that_tells_who() -> None:
+    page = await Desk().page()
+
+    assert page.index("Väntade minst 20 s") < page.index("5:41") < page.index("Lade på inom 20 s") < page.index("0:12")
+    assert "tappat, över 5 min" in page
+    for caller in sample.lead().total.waiting:
+        assert caller.visit_id not in page
+
+
+async def test_a_queue_or_a_pool_can_be_chosen_and_figures_are_then_its_own() -> None:
+    desk = Desk()
+
+    page = await desk.page(queue="bygglov")
+    asked = {queue for _, _, step, _, queue in desk.figures.asked if step == "hour"}
+
+    assert "<h1>Läget i detalj: Bygglov</h1>" in page
+    assert asked == {("Bygglov",)}
+    assert "Alla köer</h1>" in await desk.page(queue=sample.lead().pools[0].name)
+
+
+async def test_a_queue_that_does_not_exist_is_said_to_and_the_others_are_named() -> None:
+    answer = await Desk().client.get("/lead", params={"queue": "finns inte"})
+
+    assert answer.status_code == 404
+    assert "Det finns ingen kö som heter ”finns inte”" in answer.text
+    assert "Kundcenter" in answer.text
+
+
+async def test_many_forecasts_are_a_table_and_few_have_their_curves() -> None:
+    twenty = sample.twenty()
+    risky = tuple(replace(face, risk=sample.RISK_AHEAD) for face in twenty.queues)
+
+    assert 'id="forecast-table"' in await Desk(replace(twenty, queues=risky)).page()
+    assert (await Desk().page()).count('class="fan"') == 1
+
+
+async def test_the_record_says_who_was_told_when_how_and_who_has_seen_it() -> None:
+    alert = sample.alerted().alerts.open[0]
+    page = await Desk(record=[sample.recorded(alert, by="Anna i växeln")]).page()
+
+    record = page[page.index("Dagens larm") :]
+    assert "teamledare</td><td>sms</td><td>gick inte att nå" in record
+    assert "teamledare</td><td>mejl</td><td>skickat" in record
+    assert "Kvitterat av Anna i växeln" in record
+
+
+async def test_a_record_that_cannot_be_read_is_said_to_and_the_rest_stands() -> None:
+    page = await Desk(away=True).page()
+
+    assert "Larmens journal går inte att läsa just nu." in page
+    assert "Timme för timme" in page
+
+
+async def test_where_switch_and_calendar_or_counters_differ_stands_among_the_sources() -> None:
+    page = await Desk().page()
+
+    assert "Bygglov: 3 avvisade som stängt mellan 9.02 och 9.20, då kalendern säger öppet." in page
+    assert "växeln räknar på annat sätt" in page
+
+
+async def test_a_snapshot_is_rendered_once_however_many_ask() -> None:
+    desk = Desk()
+    first = await desk.page()
+    asked = len(desk.figures.asked)
+
+    assert await desk.page() == first
+    assert len(desk.figures.asked) == asked
+
+
+STATES: dict[str, Callable[[], Snapshot]] = {
+    "empty": sample.empty,
+    "no_calls": sample.no_calls,
+    "rush": sample.lead,
+    "dead_source": sample.dead_source,
+    "night": sample.night,
+    "twenty": sample.twenty,
+    "all_at_once": sample.all_at_once,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+async def test_it_speaks_one_language_and_says_nothing_unsaid(state: str, language: str) -> None:
+    record = [sample.recorded(alert, by="Anna") for alert in sample.alerted().alerts.open]
+    desk = Desk(STATES[state](), record=record)
+    names = words_of(" ".join((*sample.NAMES, "Alla köer", "gamla", "teamledare")))
+
+    assert set(foreign_words(await desk.page(lang=language), language)) <= names
+
+
+def foreign_words(page: str, language: str) -> list[str]:
+    """Words of the other language, or of none, that a page shows or reads out; not what is marked as being in it."""
+    body = re.sub(r"(?s)^.*?<body>|<svg class=\"sprite\".*?</svg>", " ", page)
+    body = re.sub(r"(?s)<(a|div|span) [^>]*\blang=.*?</\1>|<code>.*?</code>", " ", body)
+    labels = re.findall(r'(?:aria-label|label|data-\w+)="([^"]*)"', body)
+    shown = " ".join([re.sub(r"<[^>]*>", " ", body), *labels])
+    (other,) = set(texts.LANGUAGES) - {language}
+    mine, foreign = (words_of(" ".join(texts.words(tongue).values())) for tongue in (language, other))
+    return sorted(words_of(shown) & ((foreign - mine) | {"undefined", "null", "none", "object"}))
+
+
+def words_of(text: str) -> set[str]:
+    """Whole words of four letters and more, without the gaps to be filled in."""
+    return set(re.findall(r"[^\W\d_]{4,}", re.sub(r"\{\w+\}", " ", text).casefold()))
+
+
+# ---- who may
+
+
+async def test_readers_may_see_it_and_a_wallboards_token_may_not() -> None:
+    desk = Desk(tokens=access(Role.STATUS, Role.ADMIN, Role.WALLBOARD))
+
+    codes = [
+        (await desk.client.get("/lead", headers={"Authorization": f"Bearer {token}"})).status_code
+        for token in ("status", "admin", "wallboard", "unknown")
+    ]
+
+    assert codes == [200, 200, 403, 401]
+
+
+async def test_whoever_may_only_read_is_told_how_to_acknowledge_instead_of_shown_a_button() -> None:
+    desk = Desk(tokens=access(Role.STATUS, Role.ADMIN))
+
+    reader = (await desk.client.get("/lead", headers=STATUS)).text
+    admin = (await desk.client.get("/lead", headers=ADMIN)).text
+
+    assert 'method="post"' not in reader
+    assert "Kvitteras med länken i meddelandet" in reader
+    assert f'action="/lead/acknowledge/{LONG_WAIT}' in admin
+
+
+async def test_the_button_acknowledges_in_the_name_of_whoever_pressed_it_and_is_written_down() -> None:
+    desk = Desk(tokens=access(Role.STATUS, Role.ADMIN))
+
+    answer = await desk.client.post(f"/lead/acknowledge/{LONG_WAIT}?queue=Bygglov", headers=ADMIN)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/lead?queue=Bygglov&lang=sv#alerts")
+    assert desk.alerts.acknowledged == [(LONG_WAIT, "admin i rummet")]
+    (act,) = await desk.audit.acts(sample.local(0), sample.local(23))
+    assert (act.who, act.subject) == ("admin i rummet", LONG_WAIT)
+
+
+async def test_a_reader_or_another_sites_page_acknowledges_nothing() -> None:
+    desk = Desk(tokens=access(Role.STATUS, Role.ADMIN))
+    address = f"/lead/acknowledge/{LONG_WAIT}"
+
+    reader = await desk.client.post(address, headers=STATUS)
+    elsewhere = {"Cookie": "queue_monitor=admin", "Sec-Fetch-Site": "cross-site"}
+    other_site = await desk.client.post(address, headers=elsewhere)
+
+    assert (reader.status_code, other_site.status_code) == (403, 403)
+    assert desk.alerts.acknowledged == []
+
+
+async def test_an_alert_that_is_over_by_now_leads_back_to_the_page() -> None:
+    desk = Desk()
+
+    answer = await desk.client.post("/lead/acknowledge/redan-slut")
+
+    assert answer.status_code == 303
+    assert desk.alerts.acknowledged == []
