@@ -6,6 +6,7 @@ HTTP; and a live one, the program itself on a simulated day at sixty times the s
 
 import json
 import math
+import urllib.error
 import urllib.request
 from bisect import bisect_left
 from collections import Counter
@@ -30,6 +31,8 @@ from tests.test_service import running as monitor_running
 LIVE, DAY_MONTH, WATCH = "Kö – Live", "Kö – Dag och månad", "Kö – Vakta vakten"
 FORENOON = {"QUEUE_MONITOR_CLOCK__START": "2026-03-02T10:00:00"}
 """The simulated hour begins here, whatever time it is outside."""
+
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
 
 Answer = Callable[[dict[str, Any]], float | None]
 
@@ -435,6 +438,15 @@ def test_what_the_sums_and_the_clock_differ_by(stage: Stage):
     assert stage.by("alert", (LIVE, "Larm om kön över tid", "A"), here, at=None) == {"target_at_risk": 1}
     version = stage.numbers(question(WATCH, "Version och formel"), here, at=None)
     assert [(labels["definition"], labels["version"]) for labels, _ in version] == [("D2", "0.1.0")]
+
+
+def test_requests_turned_away_are_counted_by_why(stage: Stage):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(f"{stage.exact.address}/api/v1/status", b"", CROSS_SITE))
+    refused.value.close()
+    counted = f'callqueue_http_refused_total{{reason="cross_site", instance="{stage.exact_instance}"}}'
+
+    stage.prometheus.wait_for("the refusal counted", lambda: [v for _, v in stage.prometheus.query(counted)] == [1.0])
 
 
 def test_a_change_of_the_targets_status_is_marked_when_it_happens(stage: Stage):

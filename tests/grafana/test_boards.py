@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from queue_monitor.api.limits import Refused
 from queue_monitor.events import RingResult
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import AlertKind, RiskLevels
@@ -192,6 +193,7 @@ def test_every_value_of_a_label_that_is_shown_has_a_swedish_name():
     assert named["Kö – Dag och månad", "Månadens samtal efter utfall"] == given("callqueue_period_calls", "result")
     assert named["Kö – Live", "Larm om kön över tid"] == set(AlertKind)
     assert named["Kö – Vakta vakten", "Larm om kön per timme"] == set(AlertKind)
+    assert named["Kö – Vakta vakten", "Avvisade förfrågningar per timme"] == set(Refused)
     assert named["Kö – Vakta vakten", "Händelser, vad det blev av dem"] >= given("callqueue_events_total", "result")
 
 
@@ -209,7 +211,8 @@ def test_the_words_are_those_of_the_wallboard():
 
 
 def samples() -> list[Any]:
-    return [sample for family in Metrics(FakeFigures(exact())).registry.collect() for sample in family.samples]
+    metrics = Metrics(FakeFigures(exact()), dict.fromkeys(Refused, 0))
+    return [sample for family in metrics.registry.collect() for sample in family.samples]
 
 
 def test_boards_and_rules_ask_only_for_what_exists():
