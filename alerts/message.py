@@ -5,7 +5,7 @@ Never who called.
 """
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from queue_monitor import texts
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason, Notice
@@ -150,7 +150,7 @@ class Message:
         number = self._number(risk.agents_for_day)
         if risk.until is None:
             return self._say("agents", Number=number)
-        return self._say("agents_until", Number=number, until=self._clock(risk.until))
+        return self._say("agents_until", Number=number, until=self._clock(_whole(risk.until, 15, up=True)))
 
     def _agents_for_queue(self) -> str:
         risk = self._figures.risk
@@ -211,7 +211,8 @@ class Message:
         said = self._say(f"{form}.{self._alert.period}", number=abs(left), budget=self._figures.budget)
         ends = risk.margin_ends_at if risk is not None and self._alert.period == "day" else None
         if left > 0 and ends is not None and ends > self._alert.at:
-            said += self._say("margin_ends", clock=self._clock(ends))
+            about = _whole(ends, 5)
+            said += self._say("margin_ends", clock=self._clock(about if about > self._alert.at else ends))
         return said + "."
 
     def _month(self) -> str:
@@ -248,6 +249,12 @@ class Message:
 
     def _say(self, key: str, **values: object) -> str:
         return texts.say(f"alert.{key}", self._language, **values)
+
+
+def _whole(moment: datetime, minutes: int, *, up: bool = False) -> datetime:
+    """An estimate, to so many whole minutes: no later than it was, or with `up` no earlier."""
+    past = moment.timestamp() % (minutes * 60)
+    return moment + timedelta(seconds=(minutes * 60 - past) % (minutes * 60) if up else -past)
 
 
 def lines(notice: Notice, zone: str, language: str) -> tuple[str, str]:

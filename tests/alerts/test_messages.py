@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alerts.message import Message
-from queue_monitor.model import AlertKind
-from tests.alerts.messages import ZONE, document, every, sent
+from queue_monitor.model import AlertChange, AlertKind
+from tests.alerts.messages import TARGET, ZONE, document, every, of_target, sent
+from tests.alerts.moments import at, risk
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "messages.md"
 LANGUAGES = ("sv", "en")
@@ -53,3 +55,11 @@ def test_the_message_that_the_house_was_built_for() -> None:
         "sena eller tappade samtal till (av ca 46); i nuvarande takt är marginalen slut ca kl. 10.50. "
         "Månaden: 92,4 %, tål dagen."
     )
+
+
+def test_a_time_that_is_an_estimate_is_not_given_to_the_minute() -> None:
+    estimated = structs.replace(TARGET, risk=risk(0.96, until=at(203), margin_ends_at=at(168)))
+    body = Message(of_target(AlertChange.RAISED, estimated), ZONE, "sv").body
+
+    assert "fram till kl. 11.30 beräknas räcka" in body
+    assert "slut ca kl. 10.45" in body
