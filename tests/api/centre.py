@@ -59,7 +59,6 @@ class Centre:
     def __init__(self, monitor: Monitor) -> None:
         self.monitor = monitor
         self.address = monitor.address.rstrip("/")
-        self._told = 0
 
     def cpu_seconds(self) -> float:
         """What the process has used of the machine's processors."""
@@ -88,11 +87,10 @@ class Centre:
             return int(answer.status)
 
     def event(self, kind: str, **data: Any) -> dict[str, Any]:
-        """One event that happens now."""
-        self._told += 1
+        """One event that happens now, once in a caller's life."""
         return {
             "specversion": "1.0",
-            "id": f"{kind}/{self._told}",
+            "id": f"{kind}/{data['visit_id']}",
             "source": "urn:kc:http:vendor",
             "type": f"se.kundcenter.{kind}",
             "time": SystemClock().now().isoformat(),
@@ -108,10 +106,10 @@ class Centre:
 
 
 @contextmanager
-def centre(folder: Path, settings: str = SETTINGS) -> Iterator[Centre]:
+def centre(folder: Path, settings: str = SETTINGS, **environment: str) -> Iterator[Centre]:
     file = folder / "monitor.toml"
     file.write_text(settings, encoding="utf-8")
-    with running(folder, "--config", str(file)) as monitor:
+    with running(folder, "--config", str(file), **environment) as monitor:
         yield Centre(monitor)
 
 

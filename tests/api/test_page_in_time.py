@@ -1,5 +1,6 @@
 """The open wallboard in Chromium before the whole program: how soon it shows a caller, and that it never tires."""
 
+import signal
 import statistics
 import time
 from collections.abc import Iterator
@@ -161,3 +162,28 @@ def test_a_page_left_open_for_twelve_hours_is_no_heavier_and_has_missed_nothing(
     assert looks[-1].heard >= 20 * 60 * 0.8
     assert statistics.median(one.heap_mb for one in last) <= statistics.median(one.heap_mb for one in first) * 1.25
     assert max(one.nodes for one in last) <= max(one.nodes for one in first) * 1.25
+
+
+# ---- a server that is killed
+
+
+def test_a_page_says_when_its_server_is_killed_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path):
+    """On the same address and journal; nobody touches the page meanwhile."""
+    alarm = "#alarm"
+    with centre(tmp_path) as told:
+        told.tell(told.enters(1), told.enters(2))
+        page = browser.new_page(viewport=WALL)
+        page.goto(f"{told.address}/")
+        expect(page.locator("#waiting")).to_have_text("2", timeout=PATIENCE * 1000)
+        expect(page.locator(alarm)).to_be_empty()
+        port = told.address.rpartition(":")[2]
+        told.monitor.stop(signal.SIGKILL)
+        expect(page.locator(alarm)).to_contain_text("Ingen ny uppgift", timeout=PATIENCE * 1000)
+
+    with centre(tmp_path, QUEUE_MONITOR_HTTP__PORT=port) as again:
+        again.tell(again.enters(3))
+        known = again.monitor.status()["total"]["waiting"]  # the switch may have let go of the two in the meantime
+        expect(page.locator("#waiting")).to_have_text(str(known), timeout=PATIENCE * 1000)
+        expect(page.locator(alarm)).to_be_empty(timeout=PATIENCE * 1000)
+        expect(page.locator("body")).not_to_have_attribute("data-stale", "")
+        page.close()
