@@ -1,4 +1,4 @@
-"""The command line: run, replay, simulate, translate, check-config, healthcheck."""
+"""The command line: run, replay, backtest, simulate, translate, check-config, healthcheck."""
 
 import argparse
 import asyncio
@@ -20,11 +20,11 @@ from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from queue_monitor import __version__, bootstrap, config, player, replay
+from queue_monitor import __version__, backtest, bootstrap, config, player, replay
 from queue_monitor.api.access import digest
 from queue_monitor.core import simulation
 from queue_monitor.events import encode
-from queue_monitor.model import Role
+from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Clock, Rejected, StoreError
 
 WRONG: Final = 2
@@ -83,6 +83,20 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--predictions", type=Path, metavar="OUT.csv", help="one row a caller: the expected wait")
     again.set_defaults(command=_replay)
 
+    past = commands.add_parser(
+        "backtest", help="what would have been said of past calls, and how right it would have been"
+    )
+    past.add_argument("past", metavar="CALLS.csv|JOURNAL", help="past calls, a file of events, or a journal's address")
+    past.add_argument("--config", type=Path, help="the TOML file: target, opening hours, levels of the alerts")
+    past.add_argument("--limit", type=_seconds, metavar="SECONDS", help="ask for another limit, e.g. 300")
+    past.add_argument("--target", type=_ratio, metavar="SHARE", help="ask for another share, e.g. 0.9")
+    past.add_argument("--definition", choices=[name.value for name in DefinitionId], help="ask by another definition")
+    past.add_argument("--short-abandon", type=_seconds, metavar="SECONDS", help="a hang-up within these is short")
+    past.add_argument("--train-until", type=date.fromisoformat, metavar="DATE", help="days up to this one only teach")
+    past.add_argument("--alerts", type=Path, metavar="OUT.jsonl", help="one line a change of an alert")
+    past.add_argument("--predictions", type=Path, metavar="OUT.csv", help="one row a caller: the expected wait")
+    past.set_defaults(command=_backtest)
+
     made = commands.add_parser("simulate", help="print a made-up Kundcenter day as canonical events")
     made.add_argument("--date", type=date.fromisoformat, default=date(2026, 11, 23), help="the day, e.g. 2026-11-23")
     made.add_argument("--days", type=int, default=1, help="how many days in a row")
@@ -117,6 +131,20 @@ def _positive(text: str) -> float:
     value = float(text)
     if value <= 0:
         raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
+def _seconds(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more seconds")
+    return value
+
+
+def _ratio(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError("must be a share between 0 and 1, such as 0.9")
     return value
 
 
@@ -168,6 +196,30 @@ def _replay(chosen: argparse.Namespace) -> int:
     with _progress("replaying", None) as advance:
         played = asyncio.run(player.replay_recordings(settings, recordings, wanted, advance, _announce))
     print(played.summary(), file=sys.stderr)
+    return 0
+
+
+def _backtest(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    asked = {
+        "limit_seconds": chosen.limit,
+        "ratio": chosen.target,
+        "definition": DefinitionId(chosen.definition) if chosen.definition else None,
+        "short_abandon_seconds": chosen.short_abandon,
+    }
+    target = structs.replace(settings.target, **{key: value for key, value in asked.items() if value is not None})
+    settings = structs.replace(settings, target=target)
+    hours = config.describe_hours(settings) + ("" if chosen.config else " (built in; --config sets others)")
+    wanted = backtest.Wanted(
+        past=chosen.past,
+        hours=hours,
+        train_until=chosen.train_until,
+        alerts=chosen.alerts,
+        predictions=chosen.predictions,
+    )
+    with _progress("living through the past", None) as advance:
+        found = asyncio.run(backtest.backtest(settings, bootstrap.live_of(settings), wanted, advance))
+    print(backtest.text(found))
     return 0
 
 

@@ -1,8 +1,9 @@
 """The replay command: recordings through the live engine, at full speed or paced, and what it writes afterwards."""
 
 import asyncio
+import csv
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,7 +20,7 @@ from queue_monitor.api.status import status_body
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.forecast import ExpectedWait
+from queue_monitor.core.forecast import Basis, ExpectedWait
 from queue_monitor.core.foresight import answer
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
@@ -37,7 +38,16 @@ ROUND: Final = timedelta(minutes=2)
 """How often the alert rules look at the past; in life they look more often."""
 
 PAUSE: Final = timedelta(minutes=10)
-PREDICTION_COLUMNS: Final = "visit_id,queue,entered_at,expected_wait_seconds,low_seconds,high_seconds,basis\n"
+PREDICTION_COLUMNS: Final = (
+    "visit_id",
+    "queue",
+    "entered_at",
+    "expected_wait_seconds",
+    "low_seconds",
+    "high_seconds",
+    "basis",
+)
+NOT_KNOWN: Final = ExpectedWait(None, None, None, Basis.UNKNOWN)
 Advance = Callable[[int], None]
 Announce = Callable[[str, Clock], None]
 
@@ -118,8 +128,8 @@ async def replay_recordings(
     if started is None:
         raise replay.RecordingError("the recordings hold nothing")
     for path in (wanted.visits, wanted.contacts, wanted.status, wanted.alerts, wanted.predictions):
-        if path is not None and not path.parent.is_dir():
-            raise replay.RecordingError(f"{path}: there is no folder {path.parent}")
+        if path is not None:
+            replay.folder_of(path)
     store = await open_store(wanted.store_url) if wanted.store_url else None
     try:
         if wanted.speed is None:
@@ -255,9 +265,9 @@ def _predicted(live: Live, delivery: Delivery) -> list[Prediction]:
     if live.foresight is None:
         return []
     return [
-        Prediction(item.visit_id, item.queue, item.at, wait)
+        Prediction(item.visit_id, item.queue, item.at, live.foresight.next_wait(item.at, item.queue) or NOT_KNOWN)
         for item in delivery.items
-        if isinstance(item, CallEntered) and (wait := live.foresight.next_wait(item.at, item.queue)) is not None
+        if isinstance(item, CallEntered)
     ]
 
 
@@ -314,10 +324,20 @@ def _write(played: Played, wanted: Wanted, zone: ZoneInfo) -> None:
     if wanted.status is not None:
         wanted.status.write_bytes(status_body(played.live.snapshot(played.ended)) + b"\n")
     if wanted.alerts is not None:
-        wanted.alerts.write_bytes(b"".join(alert_line(alert, zone) + b"\n" for alert in played.alerts))
+        write_alerts(wanted.alerts, played.alerts, zone)
     if wanted.predictions is not None:
-        lines = (",".join(map(str, _prediction_row(made))) + "\n" for made in played.predictions)
-        wanted.predictions.write_text(PREDICTION_COLUMNS + "".join(lines), encoding="utf-8")
+        write_predictions(wanted.predictions, played.predictions)
+
+
+def write_alerts(path: Path, alerts: Iterable[Alert], zone: ZoneInfo) -> None:
+    path.write_bytes(b"".join(alert_line(alert, zone) + b"\n" for alert in alerts))
+
+
+def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(PREDICTION_COLUMNS)
+        writer.writerows(map(_prediction_row, predictions))
 
 
 def alert_line(alert: Alert, zone: ZoneInfo) -> bytes:

@@ -104,6 +104,13 @@ def read_bytes(path: Path) -> bytes:
         raise RecordingError(f"{path}: the gzip file ends too early") from error
 
 
+def folder_of(path: Path) -> Path:
+    """Where a file is to be written. Raises `RecordingError` when there is no such folder."""
+    if not path.parent.is_dir():
+        raise RecordingError(f"{path}: there is no folder {path.parent}")
+    return path.parent
+
+
 def _connections(recording: Recording) -> Iterator[Delivery]:
     """Each file is a connection: what is held back at its end is told, and that it was lost."""
     for number, path in enumerate(recording.paths):

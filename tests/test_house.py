@@ -81,6 +81,12 @@ TABLE = (
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
     Row(r"queue_monitor\.(metrics|reports)(\..+)?", FACES),
     Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model {own}", "msgspec babel"),
+    Row(
+        r"queue_monitor\.backtest\.(scoring|plain_rules|waits)",
+        "queue_monitor.backtest.scoring",
+        "msgspec numpy",
+        IMPURE,
+    ),
     Row(r"queue_monitor\.(bootstrap|alerting|backtest|player|__main__)(\..+)?", EVERYTHING),
 )
 MAY_IMPORT_BOOTSTRAP = {"queue_monitor.__main__", "queue_monitor.player"}  # the command line, and its replay command

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
-from queue_monitor.config.description import describe
+from queue_monitor.config.description import describe, describe_hours
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
 from queue_monitor.config.reading import Reading, SettingsOf, is_loopback
@@ -71,6 +71,7 @@ __all__ = [
     "Weekday",
     "WeekdayHours",
     "describe",
+    "describe_hours",
     "load",
 ]
 

@@ -45,6 +45,13 @@ def describe(config: Config) -> str:
     return "\n".join(lines)
 
 
+def describe_hours(config: Config) -> str:
+    """The opening hours in a line or a few."""
+    lines = _described_hours("", config.hours)
+    lines += [line for queue, hours in config.queue_hours.items() for line in _described_hours(queue, hours)]
+    return "\n            ".join(line.removeprefix("hours").strip() for line in lines)
+
+
 def _described_exits(queue: str, exits: Exits) -> list[str]:
     return [f"              {_of(queue)}exit key counts as {exits.exit_key}, callback as {exits.callback}"]
 

@@ -1,0 +1,103 @@
+"""The live engine over past calls: what it would have said each day, and how right it would have been.
+
+The same code as in life takes the calls event by event, on a clock that they drive; the score is made afterwards.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from queue_monitor.backtest.judging import JudgedPool, judge_pool, pools_of
+from queue_monitor.backtest.lived import Lived, live_through
+from queue_monitor.backtest.past import CallsPast, Past, past_of
+from queue_monitor.backtest.report import Summary, text
+from queue_monitor.config import Config
+from queue_monitor.core.live import Live
+from queue_monitor.player import write_alerts, write_predictions
+from queue_monitor.replay import RecordingError, folder_of
+
+__all__ = ["Wanted", "backtest", "summed_up", "text"]
+
+TEACHING_DAYS: Final = 21
+"""Unless it is said otherwise so many open days teach before any is judged, and never more than half of them."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What to live through and where to write what was said. `hours` in words."""
+
+    past: str
+    hours: str
+    train_until: date | None = None
+    alerts: Path | None = None
+    predictions: Path | None = None
+
+
+async def backtest(config: Config, live: Live, wanted: Wanted, advance: Callable[[int], None]) -> Summary:
+    """Live through the past and judge it. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
+    for path in (wanted.alerts, wanted.predictions):
+        if path is not None:
+            folder_of(path)
+    past = past_of(wanted.past, config, live.rules.calendar)
+    until, notes = await _teaching_until(past, wanted.train_until)
+    lived = await live_through(config, live, past, taught=lambda day: day <= until, advance=advance)
+    if wanted.alerts is not None:
+        write_alerts(wanted.alerts, lived.alerts, config.zone)
+    if wanted.predictions is not None:
+        write_predictions(wanted.predictions, lived.predictions)
+    return summed_up(config, past, wanted.hours, lived, notes)
+
+
+async def _teaching_until(past: Past, asked: date | None) -> tuple[date, list[str]]:
+    days = await past.days()
+    if not days:
+        raise RecordingError(f"{past.name}: nobody called in opening hours")
+    if asked is not None:
+        if asked >= days[-1]:
+            raise RecordingError(f"--train-until {asked}: leaves no day to judge; the last open day is {days[-1]}")
+        return asked, []
+    teaching = min(TEACHING_DAYS, len(days) // 2)
+    note = f"            (the first {teaching} open days teach; --train-until says otherwise)"
+    return (days[teaching - 1] if teaching else date.min), [note]
+
+
+def summed_up(config: Config, past: Past, hours: str, lived: Lived, notes: Sequence[str] = ()) -> Summary:
+    """The score of what was lived through."""
+    pools: list[JudgedPool] = []
+    few: list[str] = []
+    for name, days in pools_of(lived.days).items():
+        pool = judge_pool(name, days, config.target)
+        if pool is None:
+            few.append(name)
+        else:
+            pools.append(pool)
+    return Summary(
+        source=past.name,
+        target=config.target,
+        warning_chance=config.alerts.warning_chance,
+        alarm_chance=config.alerts.alarm_chance,
+        hours=hours,
+        taught=tuple(sorted({day.day for day in lived.days if not day.judged})),
+        judged=tuple(sorted({day.day for day in lived.days if day.judged})),
+        pools=tuple(sorted(pools, key=lambda pool: -sum(day.of for day in pool.days))),
+        few=tuple(few),
+        notes=(*notes, *_notes(past, lived)),
+    )
+
+
+def _notes(past: Past, lived: Lived) -> list[str]:
+    """What a reader must know to trust the figures."""
+    found = []
+    if lived.outside_hours:
+        found.append(f"{lived.outside_hours} calls came outside opening hours and are not judged")
+    if isinstance(past, CallsPast):
+        answered = [call for call in past.calls if call.outcome == "answered"]
+        without = {
+            "talk time": sum(call.talk is None for call in answered),
+            "agent": sum(not call.agent for call in answered),
+        }
+        found += [f"{count} answered calls have no {what}" for what, count in without.items() if count]
+    found += [f"not understood: {what}: {count}" for what, count in sorted(lived.rejected.items())]
+    return [f"Note:       {note}" for note in found]

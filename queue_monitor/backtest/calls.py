@@ -1,0 +1,207 @@
+"""Past calls from a CSV file, told again as the events that a switch would have sent at the time.
+
+Columns `entered_at, queue, wait_seconds, outcome, talk_seconds, agent`, in any order, others are passed over; comma or
+semicolon, gzip or not, UTF-8. Times without a zone are local. Where a talk time is missing the call is taken to last
+as long as calls usually did until then; where the agent is missing, somebody nobody knows answered.
+"""
+
+import csv
+import gzip
+import heapq
+import io
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from queue_monitor.core.calendar import Calendar
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    CallLeft,
+    CallRefused,
+    EntryReason,
+    Event,
+    LeftOutcome,
+    SourceClock,
+)
+from queue_monitor.model import Outcome
+from queue_monitor.replay import RecordingError
+
+COLUMNS: Final = ("entered_at", "queue", "wait_seconds", "outcome", "talk_seconds", "agent")
+NEEDED: Final = COLUMNS[:4]
+WORDS: Final = tuple(outcome.value for outcome in Outcome if outcome is not Outcome.WAITING)
+LONGEST_SECONDS: Final = 86_400.0
+SOURCE: Final = "urn:kc:backtest:calls"
+SWITCH: Final = "calls"
+SIGN_OF_LIFE: Final = timedelta(seconds=60)
+"""A file tells nothing of whether the switch was there: in open hours it is taken to have been."""
+
+TALK_UNKNOWN_SECONDS: Final = 240.0
+"""How long a call is taken to last before any has told how long calls last."""
+
+TALKS_REMEMBERED: Final = 60
+
+
+class Call(NamedTuple):
+    """One row. Seconds; `talk` None where the file has none. `line` is where it stands in the file."""
+
+    line: int
+    entered_at: datetime
+    queue: str
+    wait: float
+    outcome: Outcome
+    talk: float | None
+    agent: str
+
+
+def read_calls(path: Path, zone: ZoneInfo) -> list[Call]:
+    """Every row, by time of entry. Raises `RecordingError` with the file, the line and the field."""
+    text = _text(path)
+    header = text.partition("\n")[0]
+    semicolons = header.count(";") > header.count(",")
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if semicolons else ",")
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    for column in NEEDED:
+        if column not in rows.fieldnames:
+            raise RecordingError(f"{path}, line 1: no column {column}; expected {', '.join(COLUMNS)}")
+    try:
+        calls = [_call(path, rows.line_num, row, zone) for row in rows]
+    except csv.Error as error:
+        raise RecordingError(f"{path}, line {rows.line_num}: {error}") from error
+    if not calls:
+        raise RecordingError(f"{path}: holds no calls")
+    calls.sort(key=lambda call: call.entered_at)
+    return calls
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise RecordingError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from error
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise RecordingError(f"{path}: the gzip file is broken: {error}") from error
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _call(path: Path, line: int, row: dict[str, str | None], zone: ZoneInfo) -> Call:
+    def wrong(field: str, expected: str) -> RecordingError:
+        return RecordingError(f"{path}, line {line}, {field}: {written(field)!r}; expected {expected}")
+
+    def written(field: str) -> str:
+        return (row.get(field) or "").strip()
+
+    def seconds(field: str) -> float:
+        try:
+            value = float(written(field).replace(",", "."))
+        except ValueError:
+            raise wrong(field, "seconds, such as 42 or 42.5") from None
+        if not 0.0 <= value <= LONGEST_SECONDS:
+            raise wrong(field, "seconds, from 0 to 86400")
+        return value
+
+    outcome = written("outcome").lower()
+    if outcome not in WORDS:
+        raise wrong("outcome", f"one of {', '.join(WORDS)}")
+    if not written("queue"):
+        raise wrong("queue", "the name of a queue")
+    try:
+        entered = datetime.fromisoformat(written("entered_at"))
+    except ValueError:
+        raise wrong("entered_at", "a time such as 2026-03-02 08:15:30 or 2026-03-02T07:15:30Z") from None
+    refused = outcome == Outcome.REFUSED
+    return Call(
+        line=line,
+        entered_at=(entered if entered.tzinfo else entered.replace(tzinfo=zone)).astimezone(UTC),
+        queue=written("queue"),
+        wait=seconds("wait_seconds") if written("wait_seconds") or not refused else 0.0,
+        outcome=Outcome(outcome),
+        talk=seconds("talk_seconds") if written("talk_seconds") else None,
+        agent=written("agent"),
+    )
+
+
+def events_of(calls: Iterable[Call], calendar: Calendar) -> Iterator[Event]:
+    """What a switch would have told, in order; with a sign of life each minute of open hours, on days with calls."""
+    calls = list(calls)
+    days = {calendar.day_of(call.entered_at) for call in calls}
+    last: datetime | None = None
+    for at, event in _in_order(calls):
+        if last is not None:
+            yield from _signs_of_life(last, at, days, calendar)
+        yield event
+        last = at
+    if last is not None:
+        closing = calendar.closing(last)
+        if closing is not None:
+            yield from _signs_of_life(last, closing, days, calendar)
+
+
+def _in_order(calls: list[Call]) -> Iterator[tuple[datetime, Event]]:
+    """Of what happens at one moment first what ends, then who enters, then what ends at once."""
+    ahead: list[tuple[datetime, int, int, Event]] = []
+    usual = _Usual()
+    for number, call in enumerate(calls):
+        while ahead and ahead[0] < (call.entered_at, 1, number):
+            at, _, _, event = heapq.heappop(ahead)
+            yield at, event
+        for at, rank, event in _told_of(call, usual):
+            heapq.heappush(ahead, (at, rank, number, event))
+    while ahead:
+        at, _, _, event = heapq.heappop(ahead)
+        yield at, event
+
+
+def _told_of(call: Call, usual: "_Usual") -> Iterator[tuple[datetime, int, Event]]:
+    """The events of one call, each with its place among those of the same moment."""
+    visit, entered = f"{SWITCH}:{call.line}", call.entered_at
+    if call.outcome is Outcome.REFUSED:
+        yield entered, 1, CallRefused(contact_id=visit, queue=call.queue, **_receipt(entered, "r", call))
+        return
+    ids: dict[str, Any] = {"visit_id": visit, "contact_id": visit, "leg_id": visit}
+    reason = EntryReason.DIRECT
+    yield entered, 1, CallEntered(queue=call.queue, entry_reason=reason, **ids, **_receipt(entered, "e", call))
+    ended = entered + timedelta(seconds=call.wait)
+    rank = 0 if call.wait else 2
+    if call.outcome is not Outcome.ANSWERED:
+        outcome = LeftOutcome(call.outcome.value)
+        yield ended, rank, CallLeft(outcome=outcome, **ids, **_receipt(ended, "l", call))
+        return
+    agent = f"{SWITCH}:{call.agent}" if call.agent else ""
+    yield ended, rank, CallAnswered(agent_id=agent, **ids, **_receipt(ended, "a", call))
+    done = ended + timedelta(seconds=usual.talk(call.talk))
+    yield done, 3 if done == ended else 0, CallCompleted(**ids, **_receipt(done, "c", call))
+
+
+class _Usual:
+    """How long calls have lasted lately, for those that do not tell."""
+
+    def __init__(self) -> None:
+        self._known: list[float] = []
+
+    def talk(self, told: float | None) -> float:
+        if told is None:
+            return sum(self._known) / len(self._known) if self._known else TALK_UNKNOWN_SECONDS
+        self._known = [*self._known[1 - TALKS_REMEMBERED :], told]
+        return told
+
+
+def _receipt(at: datetime, kind: str, call: Call) -> dict[str, Any]:
+    return {"id": f"{kind}{call.line}", "source": SOURCE, "switch": SWITCH, "observed_at": at, "switch_time": at}
+
+
+def _signs_of_life(last: datetime, until: datetime, days: set[date], calendar: Calendar) -> Iterator[Event]:
+    for opens, closes in calendar.spans(last, until) if until - last > SIGN_OF_LIFE else ():
+        at = opens + SIGN_OF_LIFE
+        while at < min(closes, until) and calendar.day_of(at) in days:
+            yield SourceClock(
+                id=f"s{at.timestamp():.0f}", source=SOURCE, switch=SWITCH, observed_at=at, switch_time=at, offset_ms=0.0
+            )
+            at += SIGN_OF_LIFE

@@ -1,0 +1,102 @@
+"""Pools judged over many days: the monitor's alerts and the plain rules on the same days. Pure."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+from msgspec import Struct
+
+from queue_monitor.backtest.lived import LivedDay
+from queue_monitor.backtest.plain_rules import PLAIN_RULES, said_by, tuned
+from queue_monitor.backtest.scoring import MINUTE, JudgedDay, Scored, Standing, scored
+from queue_monitor.backtest.waits import Met, met, usual_wait
+from queue_monitor.model import AlertLevel, Target
+
+ALARM, WARNING = "alarm", "warning"
+LEAST_CALLS: Final = 20
+"""With fewer calls no alert is raised at all; such a day cannot be judged."""
+
+TIMES: Final = tuple(hour * 60 * MINUTE for hour in (9, 10, 12, 14, 16, 18, 20))
+SETTLED: Final = 30 * MINUTE
+
+
+class JudgedPool(Struct, frozen=True, kw_only=True):
+    """One pool over the judged days. `rules` by name, ours first; `levels` are those the plain rules were tuned to."""
+
+    name: str
+    days: tuple[JudgedDay, ...]
+    lived: tuple[LivedDay, ...]
+    rules: tuple[tuple[str, Scored], ...]
+    times: tuple[float, ...]
+    met: tuple[Met, ...]
+
+    @property
+    def lost(self) -> int:
+        return sum(day.lost for day in self.days)
+
+
+def pools_of(days: Sequence[LivedDay]) -> dict[str, list[LivedDay]]:
+    """The days of each pool, by its newest name: a pool that grew on the way, or shed a queue, is one."""
+    found: dict[str, list[LivedDay]] = {}
+    held: dict[str, set[str]] = {}
+    for day in sorted(days, key=lambda day: (day.day, len(day.queues)), reverse=True):
+        keys = {queue.casefold() for queue in day.queues}
+        name = next((name for name, queues in held.items() if queues & keys), day.pool)
+        held.setdefault(name, set()).update(keys)
+        found.setdefault(name, []).append(day)
+    return {name: _one_a_day(of) for name, of in sorted(found.items())}
+
+
+def _one_a_day(days: list[LivedDay]) -> list[LivedDay]:
+    """Before a pool was known as one its parts stood alone: of such a day the busiest part stands for it."""
+    busiest: dict[date, LivedDay] = {}
+    for day in days:
+        if day.day not in busiest or day.of > busiest[day.day].of:
+            busiest[day.day] = day
+    return [busiest[on] for on in sorted(busiest)]
+
+
+def judge_pool(
+    name: str, lived: Sequence[LivedDay], target: Target, least_calls: int = LEAST_CALLS
+) -> JudgedPool | None:
+    """A pool's score; None where no judged day has calls enough."""
+    taught = [day for day in lived if not day.judged and day.of >= least_calls]
+    judged = [day for day in lived if day.judged and day.of >= least_calls]
+    if not judged:
+        return None
+    limit, ratio = float(target.limit_seconds), target.ratio
+    before = [(day.past, _judged(day, target, {})) for day in taught]
+    names, said = [ALARM, WARNING], [_own(day) for day in judged]
+    for rule in PLAIN_RULES:
+        levels = {f"{rule.name}, usual": rule.usual(ratio)}
+        if (level := tuned(rule, before, ratio, limit)) is not None:
+            levels[f"{rule.name}, tuned"] = level
+        for called, level in levels.items():
+            shown = f"{called} {rule.shown(level, limit)}"
+            names.append(shown)
+            for mine, day in zip(said, judged, strict=True):
+                mine[shown] = said_by(rule, day.past, ratio, limit, level)
+    days = tuple(_judged(day, target, mine) for day, mine in zip(judged, said, strict=True))
+    usual = usual_wait(caller.true for day in taught for caller in day.callers if caller.true is not None)
+    return JudgedPool(
+        name=name,
+        days=days,
+        lived=tuple(judged),
+        rules=tuple((called, scored(days, called)) for called in names),
+        times=tuple(at for at in TIMES if any(_is_within(day, at) for day in judged)),
+        met=tuple(one for number, day in enumerate(judged) for one in met(day.callers, usual, number)),
+    )
+
+
+def _own(day: LivedDay) -> dict[str, tuple[Standing, ...]]:
+    return {ALARM: day.standings(AlertLevel.ALARM), WARNING: day.standings(AlertLevel.WARNING)}
+
+
+def _is_within(day: LivedDay, at: float) -> bool:
+    return day.past.opens + SETTLED <= at <= day.past.closes
+
+
+def _judged(day: LivedDay, target: Target, said: dict[str, tuple[Standing, ...]]) -> JudgedDay:
+    return JudgedDay(
+        day=day.day, good=day.good, of=day.of, target=target.ratio, gone=day.gone, said=said, chances=day.chances
+    )

@@ -1,0 +1,268 @@
+"""The past, lived: every day through the live engine, and what each pool's day came to beside what was said of it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+
+from msgspec import Struct
+
+from queue_monitor.backtest.past import Past
+from queue_monitor.backtest.plain_rules import PastCall, PastDay
+from queue_monitor.backtest.scoring import NEVER, Chance, Standing, budget_gone
+from queue_monitor.backtest.waits import Caller
+from queue_monitor.config import Config
+from queue_monitor.core.calendar import day_bounds
+from queue_monitor.core.foresight import Learned
+from queue_monitor.core.ledger import Story
+from queue_monitor.core.live import Live
+from queue_monitor.core.service_level import DEFINITIONS, judge
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertKind,
+    AlertLevel,
+    Counts,
+    DefinitionId,
+    Outcome,
+    Snapshot,
+    Target,
+)
+from queue_monitor.player import Course, Prediction
+from queue_monitor.replay import RecordingError
+
+DAY_KINDS = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH)
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """One change of the alert about a pool's day, in its words; `at` in seconds after local midnight."""
+
+    at: float
+    change: AlertChange
+    level: AlertLevel
+    lost: bool
+    text: str
+
+
+class LivedDay(Struct, frozen=True, kw_only=True):
+    """One pool's day. `judged` is false for a day that only taught: of it nothing was said."""
+
+    day: date
+    pool: str
+    queues: tuple[str, ...]
+    judged: bool
+    past: PastDay
+    good: int
+    of: int
+    gone: float | None
+    said: tuple[Said, ...] = ()
+    chances: tuple[Chance, ...] = ()
+    callers: tuple[Caller, ...] = ()
+
+    @property
+    def share(self) -> float:
+        return self.good / self.of
+
+    def standings(self, level: AlertLevel) -> tuple[Standing, ...]:
+        """When the alert about the day stood, at this level or a higher one."""
+        found: list[Standing] = []
+        raised: float | None = None
+        for one in self.said:
+            over = one.change in (AlertChange.EASED, AlertChange.CLEARED)
+            if over and raised is not None:
+                found.append(Standing(raised, one.at))
+                raised = None
+            elif not over and raised is None and (one.level is AlertLevel.ALARM or level is AlertLevel.WARNING):
+                raised = one.at
+        return (*found, Standing(raised, NEVER)) if raised is not None else tuple(found)
+
+
+class Lived(Struct, kw_only=True):
+    """What living through the past came to."""
+
+    days: list[LivedDay] = []
+    alerts: list[Alert] = []
+    predictions: list[Prediction] = []
+    learned: dict[str, Learned] = {}
+    outside_hours: int = 0
+    rejected: dict[str, int] = {}
+
+
+async def live_through(
+    config: Config,
+    live: Live,
+    past: Past,
+    *,
+    taught: Callable[[date], bool],
+    asks_waits: bool = True,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Lived:
+    """Take every delivery in order. Of a day for which `taught` holds only is learned; of the others all is asked that
+    would have been asked in life.
+
+    Raises `RecordingError` when there is nothing, and `StoreError`.
+    """
+    course: Course | None = None
+    collector: _Collector | None = None
+    async for delivery in past.deliveries():
+        if course is None or collector is None:
+            course = Course(config, live, delivery.received_at)
+            collector = _Collector(course, taught, asks_waits)
+            collector.begin(delivery.received_at)
+        await course.take(delivery)
+        advance(len(delivery.items))
+    if course is None or collector is None:
+        raise RecordingError(f"{past.name}: holds nothing")
+    await course.finish()
+    collector.end_day()
+    if live.foresight is not None:
+        live.foresight.close_day()
+        collector.lived.learned = live.foresight.learned
+    collector.lived.rejected = dict(live.rejected)
+    return collector.lived
+
+
+class _Collector:
+    """Writes down, at each look and at each day's end, what the score needs."""
+
+    def __init__(self, course: Course, taught: Callable[[date], bool], asks_waits: bool) -> None:
+        self.lived = Lived()
+        self._course = course
+        self._live = course.live
+        self._taught = taught
+        self._asks_waits = asks_waits
+        self._chances: dict[str, list[Chance]] = {}
+        course.on_round, course.on_day = self.look, self.turn
+
+    def begin(self, at: datetime) -> None:
+        calendar = self._live.rules.calendar
+        self._day = calendar.day_of(at)
+        self._midnight = day_bounds(self._day, calendar.zone)[0]
+        judged = not self._taught(self._day)
+        self._course.watches, self._course.predicts = judged, judged and self._asks_waits
+
+    def look(self, seen: Snapshot) -> None:
+        for foreseen in self._live.foreseen:
+            if foreseen.day is not None:
+                chance = Chance((seen.at - self._midnight).total_seconds(), foreseen.day.p_miss)
+                self._chances.setdefault(foreseen.name, []).append(chance)
+
+    def turn(self, at: datetime) -> None:
+        self.end_day()
+        self.begin(at)
+
+    def end_day(self) -> None:
+        played = self._course.played
+        judged = self._course.watches
+        stories = [s for s in self._live.ledger.stories() if s.contact.entered_at and self._is_today(s)]
+        for name, queues in self._live.scopes():
+            span = self._live.calendars.of(queues[0]).span(self._day)
+            if span is not None:
+                day = self._lived_day(name, queues, span, stories, judged)
+                if day.of:
+                    self.lived.days.append(day)
+        self.lived.alerts += played.alerts
+        self.lived.predictions += played.predictions
+        played.alerts, played.predictions, self._chances = [], [], {}
+        played.forgotten.clear()
+
+    def _is_today(self, story: Story) -> bool:
+        entered = story.contact.entered_at
+        return entered is not None and self._live.rules.calendar.day_of(entered) == self._day
+
+    def _lived_day(
+        self,
+        name: str,
+        queues: tuple[str, ...],
+        span: tuple[datetime, datetime],
+        stories: Sequence[Story],
+        judged: bool,
+    ) -> LivedDay:
+        target = self._live.rules.target
+        keys = {queue.casefold() for queue in queues}
+        ours = [story for story in stories if story.contact.first_queue.casefold() in keys]
+        calls = tuple(call for story in ours for call in self._past_call(story, target))
+        missed = [call.settled for call in calls if call.missed]
+        of = sum(call.counted for call in calls)
+        return LivedDay(
+            day=self._day,
+            pool=name,
+            queues=queues,
+            judged=judged,
+            past=PastDay(opens=self._second(span[0]), closes=self._second(span[1]), calls=calls),
+            good=of - len(missed),
+            of=of,
+            gone=budget_gone(missed, of, target.ratio),
+            said=tuple(self._said(name)) if judged else (),
+            chances=tuple(self._chances.get(name, ())),
+            callers=tuple(self._callers(keys, stories)),
+        )
+
+    def _second(self, at: datetime) -> float:
+        return (at - self._midnight).total_seconds()
+
+    def _past_call(self, story: Story, target: Target) -> Iterator[PastCall]:
+        """A contact as it counts for the target; nothing for one outside opening hours or without a known wait."""
+        contact, windows = story.contact, self._live.windows
+        judged = windows.place_contact(contact, contact.settled_at or self._course.played.ended)
+        if judged is None or not judged.place.inside or judged.wait_ms is None:
+            self.lived.outside_hours += judged is not None and not judged.place.inside
+            return
+        field = judge(contact.outcome, judged.wait_ms, target, windows.excluded(contact.first_queue))
+        counted, missed = _verdict(field, target.definition)
+        began = contact.entered_at or contact.settled_at
+        opens = self._live.calendars.of(contact.first_queue).span(self._day)
+        if began is None or opens is None:
+            return
+        entered, wait = self._second(max(began, opens[0])), judged.wait_ms / 1000
+        yield PastCall(
+            queue=contact.first_queue,
+            entered=entered,
+            ended=entered + wait,
+            answered=contact.outcome is Outcome.ANSWERED,
+            counted=counted,
+            missed=missed,
+            settled=entered + min(wait, float(target.limit_seconds)) if missed else entered + wait,
+        )
+
+    def _said(self, pool: str) -> Iterator[Said]:
+        for alert in self._course.played.alerts:
+            if alert.queue == pool and alert.period == "day" and alert.kind in DAY_KINDS:
+                yield Said(
+                    at=self._second(alert.at),
+                    change=alert.change,
+                    level=alert.level,
+                    lost=alert.kind is AlertKind.TARGET_OUT_OF_REACH,
+                    text=f"{alert.title} {alert.text}".strip(),
+                )
+
+    def _callers(self, keys: set[str], stories: Iterable[Story]) -> Iterator[Caller]:
+        told = {made.visit_id: made.wait for made in self._course.played.predictions}
+        for story in stories:
+            for visit in story.visits:
+                if visit.queue.casefold() not in keys or visit.entered_at is None or visit.ended_wait_at is None:
+                    continue
+                if not self._live.calendars.of(visit.queue).is_open(visit.entered_at):
+                    continue
+                wait = told.get(visit.visit_id)
+                answered = visit.outcome is Outcome.ANSWERED
+                yield Caller(
+                    queue=visit.queue,
+                    entered=self._second(visit.entered_at),
+                    ended=self._second(visit.ended_wait_at),
+                    answered=answered,
+                    true=(visit.ended_wait_at - visit.entered_at) / timedelta(seconds=1) if answered else None,
+                    expected=wait.expected if wait else None,
+                    low=wait.low if wait else None,
+                    high=wait.high if wait else None,
+                )
+
+
+_VERDICTS: dict[tuple[str, DefinitionId], tuple[bool, bool]] = {}
+
+
+def _verdict(field: str, definition: DefinitionId) -> tuple[bool, bool]:
+    """Whether a call counted under this field is in the definition's denominator, and whether it is a miss."""
+    key = field, definition
+    if key not in _VERDICTS:
+        good, of = DEFINITIONS[definition](Counts(**{field: 1}))
+        _VERDICTS[key] = bool(of), bool(of and not good)
+    return _VERDICTS[key]

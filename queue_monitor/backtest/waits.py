@@ -1,0 +1,121 @@
+"""How well the wait was foretold, beside what a user would otherwise show: the last wait, a moving average, the wait of
+the first in line, the usual wait. Pure.
+
+Judged on callers who had to wait and were answered: of those who hung up nobody knows how long it would have been,
+unless a simulation says so.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+HAD_TO_WAIT_SECONDS: Final = 5.0
+"""Longer than a ring at somebody who is free."""
+
+PREDICTORS: Final = ("this monitor", "last wait", "average of 10", "average of 30", "first in line", "usual wait")
+
+
+class Caller(NamedTuple):
+    """One caller's wait as it was to be and as it came: seconds; `true` None where it is not known.
+
+    `low` and `high`: the told range, None where none was.
+    """
+
+    queue: str
+    entered: float
+    ended: float
+    answered: bool
+    true: float | None
+    expected: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Met(NamedTuple):
+    """One caller's true wait beside what each predictor said; NaN where it said nothing."""
+
+    queue: str
+    day: int
+    true: float
+    told: tuple[float, ...]
+    low: float
+    high: float
+
+
+class WaitFigures(NamedTuple):
+    """Seconds. `bias`: how much too long was told, on the mean."""
+
+    callers: int
+    rmse: float
+    mae: float
+    bias: float
+
+
+def met(callers: Sequence[Caller], usual: float, day: int = 0) -> Iterator[Met]:
+    """The callers of one day who had to wait, with what the plain rules would have told each on entering.
+
+    All of it per queue, by what had happened before. `usual`: the median wait of earlier days.
+    """
+    by_queue: dict[str, list[Caller]] = {}
+    for caller in callers:
+        by_queue.setdefault(caller.queue, []).append(caller)
+    for queue in sorted(by_queue):
+        yield from _of_queue(by_queue[queue], usual, day)
+
+
+def _of_queue(callers: list[Caller], usual: float, day: int) -> Iterator[Met]:
+    moments = sorted(
+        [(caller.ended, 0, number) for number, caller in enumerate(callers)]
+        + [(caller.entered, 1, number) for number, caller in enumerate(callers)]
+    )
+    waits: deque[float] = deque(maxlen=30)
+    waiting: dict[int, float] = {}
+    gone: set[int] = set()
+    for at, is_entry, number in moments:
+        caller = callers[number]
+        if not is_entry:
+            gone.add(number)
+            waiting.pop(number, None)
+            if caller.answered:
+                waits.append(caller.ended - caller.entered)
+            continue
+        first = at - min(waiting.values(), default=at)
+        if caller.true is not None and caller.true > HAD_TO_WAIT_SECONDS:
+            lately = list(waits)
+            told = (
+                math.nan if caller.expected is None else caller.expected,
+                lately[-1] if lately else 0.0,
+                float(np.mean(lately[-10:])) if lately else 0.0,
+                float(np.mean(lately)) if lately else 0.0,
+                first,
+                usual,
+            )
+            low = math.nan if caller.low is None else caller.low
+            yield Met(caller.queue, day, caller.true, told, low, math.nan if caller.high is None else caller.high)
+        if number not in gone:
+            waiting[number] = caller.entered
+
+
+def figures(found: Sequence[Met], predictor: int) -> WaitFigures:
+    """One predictor over those callers of whom it said something."""
+    errors = np.array([one.told[predictor] - one.true for one in found], float)
+    errors = errors[~np.isnan(errors)]
+    if not len(errors):
+        return WaitFigures(0, math.nan, math.nan, math.nan)
+    rmse = float(np.sqrt(np.mean(errors**2)))
+    return WaitFigures(len(errors), rmse, float(np.mean(np.abs(errors))), float(np.mean(errors)))
+
+
+def coverage(found: Sequence[Met]) -> float:
+    """The share of true waits within the range that was told; it is meant to hold 8 of 10."""
+    held = [one.low <= one.true <= one.high for one in found if not math.isnan(one.low)]
+    return float(np.mean(held)) if held else math.nan
+
+
+def usual_wait(waits: Iterable[float]) -> float:
+    """The median of earlier waits of callers who had to wait; 0 without any."""
+    known = [wait for wait in waits if wait > HAD_TO_WAIT_SECONDS]
+    return float(np.median(known)) if known else 0.0

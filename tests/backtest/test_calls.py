@@ -1,0 +1,131 @@
+"""Past calls as they are written, told again as the events of a switch; what is wrong in them is told by its place."""
+
+import gzip
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from queue_monitor.backtest.calls import events_of, read_calls
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    CallLeft,
+    CallRefused,
+    SourceClock,
+    short_type,
+)
+from queue_monitor.model import Outcome
+from queue_monitor.replay import RecordingError
+from tests.scenario import office_hours
+
+ZONE = ZoneInfo("Europe/Stockholm")
+HEADER = "entered_at,queue,wait_seconds,outcome,talk_seconds,agent\n"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "calls.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_time_without_a_zone_is_local_and_one_with_it_is_what_it_says(tmp_path: Path):
+    rows = "2026-03-02 08:15:30,q,1,answered,60,eva\n2026-03-02T07:15:29Z,q,1,answered,60,eva\n"
+    calls = read_calls(written(tmp_path, HEADER + rows), ZONE)
+
+    assert [call.entered_at for call in calls] == [
+        datetime(2026, 3, 2, 7, 15, 29, tzinfo=UTC),
+        datetime(2026, 3, 2, 7, 15, 30, tzinfo=UTC),
+    ]
+
+
+def test_columns_may_stand_in_any_order_with_others_between(tmp_path: Path):
+    text = "agent;outcome;note;wait_seconds;queue;entered_at\neva;Answered;vip;42,5;q;2026-03-02 08:15\n"
+    (call,) = read_calls(written(tmp_path, "\ufeff" + text), ZONE)
+
+    assert (call.wait, call.outcome, call.queue, call.agent, call.talk) == (42.5, Outcome.ANSWERED, "q", "eva", None)
+
+
+def test_a_packed_file_reads_as_the_file_itself(tmp_path: Path):
+    path = written(tmp_path, HEADER + "2026-03-02 08:15:30,q,1,answered,60,eva\n")
+    packed = tmp_path / "calls.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+
+    assert read_calls(packed, ZONE) == read_calls(path, ZONE)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("yesterday,q,1,answered,60,eva", "calls.csv, line 3, entered_at: 'yesterday'"),
+        ("2026-03-02 08:15:30,,1,answered,60,eva", "calls.csv, line 3, queue: ''"),
+        ("2026-03-02 08:15:30,q,soon,answered,60,eva", "calls.csv, line 3, wait_seconds: 'soon'"),
+        ("2026-03-02 08:15:30,q,-1,answered,60,eva", "calls.csv, line 3, wait_seconds: '-1'"),
+        ("2026-03-02 08:15:30,q,,abandoned,,", "calls.csv, line 3, wait_seconds: ''"),
+        ("2026-03-02 08:15:30,q,1,waiting,60,eva", "calls.csv, line 3, outcome: 'waiting'"),
+        ("2026-03-02 08:15:30,q,1,answered,nan,eva", "calls.csv, line 3, talk_seconds: 'nan'"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_its_field(row: str, words: str, tmp_path: Path):
+    good = "2026-03-02 08:15:30,q,1,answered,60,eva\n"
+    with pytest.raises(RecordingError, match=r"line 3") as told:
+        read_calls(written(tmp_path, HEADER + good + row + "\n"), ZONE)
+
+    assert words in str(told.value)
+
+
+def test_a_column_that_is_missing_is_named(tmp_path: Path):
+    with pytest.raises(RecordingError, match="line 1: no column wait_seconds"):
+        read_calls(written(tmp_path, "entered_at,queue,outcome\n"), ZONE)
+
+
+def test_a_file_of_another_encoding_is_told_by_its_line(tmp_path: Path):
+    path = tmp_path / "calls.csv"
+    path.write_bytes((HEADER + "2026-03-02 08:15:30,växel,1,answered,60,eva\n").encode("latin-1"))
+    with pytest.raises(RecordingError, match="line 2: not UTF-8"):
+        read_calls(path, ZONE)
+
+
+ROWS = """2026-03-02 08:15:00,q,0,answered,60,eva
+2026-03-02 08:15:30,q,30,answered,,eva
+2026-03-02 08:15:40,r,20,abandoned,,
+2026-03-02 08:16:00,r,5,overflow,,
+2026-03-02 08:16:00,r,,refused,,
+"""
+
+
+def test_calls_are_told_in_the_order_in_which_they_happened(tmp_path: Path):
+    calls = read_calls(written(tmp_path, HEADER + ROWS), ZONE)
+    told = [
+        (f"{event.at:%M:%S}", short_type(event), getattr(event, "visit_id", "") or getattr(event, "contact_id", ""))
+        for event in events_of(calls, office_hours())
+        if not isinstance(event, SourceClock)
+    ]
+
+    assert told == [
+        ("15:00", "call.entered", "calls:2"),
+        ("15:00", "call.answered", "calls:2"),
+        ("15:30", "call.entered", "calls:3"),
+        ("15:40", "call.entered", "calls:4"),
+        ("16:00", "call.completed", "calls:2"),
+        ("16:00", "call.answered", "calls:3"),
+        ("16:00", "call.left", "calls:4"),
+        ("16:00", "call.entered", "calls:5"),
+        ("16:00", "call.refused", "calls:6"),
+        ("16:05", "call.left", "calls:5"),
+        ("17:00", "call.completed", "calls:3"),  # as long as the one before: the file does not say
+    ]
+
+
+def test_a_file_is_no_silent_switch_a_sign_of_life_is_told_each_minute_until_it_closes(tmp_path: Path):
+    events = list(events_of(read_calls(written(tmp_path, HEADER + ROWS), ZONE), office_hours()))
+    moments = [event.at for event in events]
+    kinds = {type(event) for event in events}
+
+    assert moments == sorted(moments)
+    assert max((b - a).total_seconds() for a, b in pairwise(moments)) <= 60
+    assert f"{moments[-1].astimezone(ZONE):%H:%M}" == "16:59"
+    assert kinds == {SourceClock, CallEntered, CallAnswered, CallCompleted, CallLeft, CallRefused}
