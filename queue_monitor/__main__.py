@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     past.add_argument("--train-until", type=date.fromisoformat, metavar="DATE", help="days up to this one only teach")
     past.add_argument("--alerts", type=Path, metavar="OUT.jsonl", help="one line a change of an alert")
     past.add_argument("--predictions", type=Path, metavar="OUT.csv", help="one row a caller: the expected wait")
+    past.add_argument("--html", type=Path, metavar="OUT.html", help="one page that shows each judged day")
     past.set_defaults(command=_backtest)
 
     made = commands.add_parser("simulate", help="print a made-up Kundcenter day as canonical events")
@@ -216,6 +217,7 @@ def _backtest(chosen: argparse.Namespace) -> int:
         train_until=chosen.train_until,
         alerts=chosen.alerts,
         predictions=chosen.predictions,
+        html=chosen.html,
     )
     with _progress("living through the past", None) as advance:
         found = asyncio.run(backtest.backtest(settings, bootstrap.live_of(settings), wanted, advance))

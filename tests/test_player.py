@@ -6,6 +6,8 @@ import json
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
+import pytest
+
 from queue_monitor.__main__ import main
 from queue_monitor.core import simulation
 from queue_monitor.core.live import Live
@@ -13,6 +15,8 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.simulation import ZONE, Config, Kind
 from queue_monitor.events import Event, encode
 from tests.scenario import office_hours
+
+pytestmark = pytest.mark.timeout(900)  # a loaded machine is slow
 
 FIRST, SECOND = date(2026, 11, 23), date(2026, 11, 24)
 

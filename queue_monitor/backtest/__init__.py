@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from queue_monitor.backtest.judging import JudgedPool, judge_pool, pools_of
 from queue_monitor.backtest.lived import Lived, live_through
+from queue_monitor.backtest.page import page
 from queue_monitor.backtest.past import CallsPast, Past, past_of
 from queue_monitor.backtest.report import Summary, text
 from queue_monitor.config import Config
@@ -33,11 +34,12 @@ class Wanted(Struct, frozen=True, kw_only=True):
     train_until: date | None = None
     alerts: Path | None = None
     predictions: Path | None = None
+    html: Path | None = None
 
 
 async def backtest(config: Config, live: Live, wanted: Wanted, advance: Callable[[int], None]) -> Summary:
     """Live through the past and judge it. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
-    for path in (wanted.alerts, wanted.predictions):
+    for path in (wanted.alerts, wanted.predictions, wanted.html):
         if path is not None:
             folder_of(path)
     past = past_of(wanted.past, config, live.rules.calendar)
@@ -47,7 +49,11 @@ async def backtest(config: Config, live: Live, wanted: Wanted, advance: Callable
         write_alerts(wanted.alerts, lived.alerts, config.zone)
     if wanted.predictions is not None:
         write_predictions(wanted.predictions, lived.predictions)
-    return summed_up(config, past, wanted.hours, lived, notes)
+    found = summed_up(config, past, wanted.hours, lived, notes)
+    if wanted.html is not None:
+        organisation = config.organisation
+        wanted.html.write_text(page(found, organisation.name, organisation.language), encoding="utf-8")
+    return found
 
 
 async def _teaching_until(past: Past, asked: date | None) -> tuple[date, list[str]]:

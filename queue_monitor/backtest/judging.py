@@ -14,7 +14,7 @@ from queue_monitor.model import AlertLevel, Target
 
 ALARM, WARNING = "alarm", "warning"
 LEAST_CALLS: Final = 20
-"""With fewer calls no alert is raised at all; such a day cannot be judged."""
+"""With fewer calls no alert is raised at all: such a day, and a pool of such days, cannot be judged."""
 
 TIMES: Final = tuple(hour * 60 * MINUTE for hour in (9, 10, 12, 14, 16, 18, 20))
 SETTLED: Final = 30 * MINUTE
@@ -59,10 +59,10 @@ def _one_a_day(days: list[LivedDay]) -> list[LivedDay]:
 def judge_pool(
     name: str, lived: Sequence[LivedDay], target: Target, least_calls: int = LEAST_CALLS
 ) -> JudgedPool | None:
-    """A pool's score; None where no judged day has calls enough."""
+    """A pool's score; None where a judged day mostly has too few calls."""
     taught = [day for day in lived if not day.judged and day.of >= least_calls]
     judged = [day for day in lived if day.judged and day.of >= least_calls]
-    if not judged:
+    if 2 * len(judged) <= sum(day.judged for day in lived):
         return None
     limit, ratio = float(target.limit_seconds), target.ratio
     before = [(day.past, _judged(day, target, {})) for day in taught]

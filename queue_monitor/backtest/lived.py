@@ -25,6 +25,7 @@ from queue_monitor.model import (
     Outcome,
     Snapshot,
     Target,
+    Visit,
 )
 from queue_monitor.player import Course, Prediction
 from queue_monitor.replay import RecordingError
@@ -86,6 +87,11 @@ class Lived(Struct, kw_only=True):
     rejected: dict[str, int] = {}
 
 
+def answered_wait(visit: Visit) -> float | None:
+    """The wait of one who was answered; of the others nobody knows how long it would have been."""
+    return visit.wait_ms / 1000 if visit.outcome is Outcome.ANSWERED and visit.wait_ms is not None else None
+
+
 async def live_through(
     config: Config,
     live: Live,
@@ -93,10 +99,11 @@ async def live_through(
     *,
     taught: Callable[[date], bool],
     asks_waits: bool = True,
+    true_wait: Callable[[Visit], float | None] = answered_wait,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Lived:
     """Take every delivery in order. Of a day for which `taught` holds only is learned; of the others all is asked that
-    would have been asked in life.
+    would have been asked in life. `true_wait`: what a caller's expected wait is held against (s), None if unknown.
 
     Raises `RecordingError` when there is nothing, and `StoreError`.
     """
@@ -105,7 +112,7 @@ async def live_through(
     async for delivery in past.deliveries():
         if course is None or collector is None:
             course = Course(config, live, delivery.received_at)
-            collector = _Collector(course, taught, asks_waits)
+            collector = _Collector(course, taught, asks_waits, true_wait)
             collector.begin(delivery.received_at)
         await course.take(delivery)
         advance(len(delivery.items))
@@ -114,6 +121,7 @@ async def live_through(
     await course.finish()
     collector.end_day()
     if live.foresight is not None:
+        live.turn_day(course.played.ended + timedelta(days=1))
         live.foresight.close_day()
         collector.lived.learned = live.foresight.learned
     collector.lived.rejected = dict(live.rejected)
@@ -123,12 +131,19 @@ async def live_through(
 class _Collector:
     """Writes down, at each look and at each day's end, what the score needs."""
 
-    def __init__(self, course: Course, taught: Callable[[date], bool], asks_waits: bool) -> None:
+    def __init__(
+        self,
+        course: Course,
+        taught: Callable[[date], bool],
+        asks_waits: bool,
+        true_wait: Callable[[Visit], float | None],
+    ) -> None:
         self.lived = Lived()
         self._course = course
         self._live = course.live
         self._taught = taught
         self._asks_waits = asks_waits
+        self._true_wait = true_wait
         self._chances: dict[str, list[Chance]] = {}
         course.on_round, course.on_day = self.look, self.turn
 
@@ -202,7 +217,7 @@ class _Collector:
     def _past_call(self, story: Story, target: Target) -> Iterator[PastCall]:
         """A contact as it counts for the target; nothing for one outside opening hours or without a known wait."""
         contact, windows = story.contact, self._live.windows
-        judged = windows.place_contact(contact, contact.settled_at or self._course.played.ended)
+        judged = windows.place_contact(contact, contact.settled_at or self._midnight + timedelta(days=1))
         if judged is None or not judged.place.inside or judged.wait_ms is None:
             self.lived.outside_hours += judged is not None and not judged.place.inside
             return
@@ -243,13 +258,12 @@ class _Collector:
                 if not self._live.calendars.of(visit.queue).is_open(visit.entered_at):
                     continue
                 wait = told.get(visit.visit_id)
-                answered = visit.outcome is Outcome.ANSWERED
                 yield Caller(
                     queue=visit.queue,
                     entered=self._second(visit.entered_at),
                     ended=self._second(visit.ended_wait_at),
-                    answered=answered,
-                    true=(visit.ended_wait_at - visit.entered_at) / timedelta(seconds=1) if answered else None,
+                    answered=visit.outcome is Outcome.ANSWERED,
+                    true=self._true_wait(visit),
                     expected=wait.expected if wait else None,
                     low=wait.low if wait else None,
                     high=wait.high if wait else None,

@@ -185,6 +185,9 @@ class Live:
         if self.foresight is not None:
             self.foresight.learned = learned
         self.teams.recall(learned, now)
+        for pool in learned:
+            for queue in pool.split(JOINT):
+                self._queue_names.setdefault(queue.casefold(), queue)
 
     def _reconcile(self, event: QueueSnapshot) -> None:
         key = event.queue.casefold()
