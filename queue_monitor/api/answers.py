@@ -84,10 +84,15 @@ def _moment(name: str, text: str | None, zone: ZoneInfo, language: str) -> datet
     except ValueError as error:
         words = texts.say("error.bad_time", language, value=text, name=name)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_time", words) from error
-    if moment.year not in YEARS:
+    check_year(moment.year, name, text, language)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def check_year(year: int, name: str, text: str, language: str) -> None:
+    """Whether a year may be asked for. Raises `Problem`."""
+    if year not in YEARS:
         words = texts.say("error.far_time", language, value=text, name=name, first=YEARS[0], last=YEARS[-1])
         raise Problem(HTTPStatus.BAD_REQUEST, "impossible", words)
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def queue_name(snapshot: Snapshot, asked: str, language: str) -> str:

@@ -10,7 +10,16 @@ from fastapi.responses import Response
 
 from queue_monitor import texts
 from queue_monitor.api import shapes
-from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, Problem, QueueQuery, as_list, queue_name
+from queue_monitor.api.answers import (
+    SAME,
+    UNREADABLE,
+    LangQuery,
+    Problem,
+    QueueQuery,
+    as_list,
+    check_year,
+    queue_name,
+)
 from queue_monitor.api.status import coverage_shape, difference_shape, journal_shape, source_shape, target_shape
 from queue_monitor.core import service_level
 from queue_monitor.model import CalendarDay, DefinitionId, QueueNow, Snapshot, Target
@@ -78,10 +87,12 @@ def _day(name: str, text: str | None, language: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError as error:
         words = texts.say("error.bad_day", language, value=text, name=name)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_day", words) from error
+    check_year(day.year, name, text, language)
+    return day
 
 
 def _definitions(snapshot: Snapshot) -> shapes.DefinitionsBody:

@@ -64,7 +64,12 @@ async def test_the_calendar_is_of_today_if_nothing_is_asked():
 
 @pytest.mark.parametrize(
     ("query", "status", "error"),
-    [("from=i+morgon", 422, "bad_day"), ("to=2026-13-01", 422, "bad_day"), ("queue=Bygg", 404, "unknown_queue")],
+    [
+        ("from=0001-01-01", 400, "impossible"),
+        ("from=i+morgon", 422, "bad_day"),
+        ("to=2026-13-01", 422, "bad_day"),
+        ("queue=Bygg", 404, "unknown_queue"),
+    ],
 )
 async def test_a_bad_question_of_the_calendar_is_answered_with_words(query: str, status: int, error: str):
     answer = await Asked(sample.calm()).get(f"/api/v1/calendar?{query}")

@@ -48,6 +48,8 @@ PATHS = (
     "/?lang=" + "x" * 8_000,
     "/api/v1/intervals?from=9999-12-31T23:59:59-14:00&step=tertial",
     "/api/v1/intervals?to=0001-01-01",
+    "/api/v1/calendar?from=0001-01-01",
+    "/api/v1/calendar?to=9999-12-31",
     "/api/v1/intervals?queue=" + "%f0%9f" * 1_000,
     "/api/v1/lost-calls?from=9999-12-31&to=0001-01-01",
     "*",
