@@ -9,7 +9,13 @@ from threading import Lock
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
@@ -34,6 +40,7 @@ _LEFT: Final = (
     "excluded",
 )
 _REFUSED: Final = ("full", "no_agents", "closed", "unknown")
+_BROUGHT_BY: Final = ("overflow", "transfer", "reentry", "resume", "callback", "unknown")
 _STAFF: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
 
 _WINDOWS_OF_A_QUEUE: Final = frozenset({"30min", "day", "month"})
@@ -92,6 +99,7 @@ class QueueCollector(Collector):
         yield from _live(snapshot)
         yield from self._totals(snapshot)
         yield self._waits(snapshot)
+        yield self._talks(snapshot)
         yield from self._offers_and_events(snapshot)
         yield from self._sources(snapshot.sources)
         yield from _target(snapshot)
@@ -129,7 +137,9 @@ class QueueCollector(Collector):
         return _Counter(self._high_water, name, words, labels)
 
     def _totals(self, snapshot: Snapshot) -> Iterator[Metric]:
-        entered = self._counter("callqueue_entered", "Calls that joined a queue, each stay in each queue.", "queue")
+        entered = self._counter(
+            "callqueue_entered", "Calls that joined a queue, each stay in each queue, by why.", "queue", "reason"
+        )
         answered = self._counter("callqueue_answered", "Calls answered by a person.", "queue")
         left = self._counter("callqueue_left", "Calls that left a queue unanswered, by how.", "queue", "outcome")
         refused = self._counter("callqueue_refused", "Callers who never got into a queue.", "queue", "reason")
@@ -137,7 +147,9 @@ class QueueCollector(Collector):
         met = self._counter("callqueue_target_visits_met", "Those of them that count as in time.", "queue")
         definition = service_level.DEFINITIONS[snapshot.target.definition]
         for queue, counts in snapshot.totals.items():
-            entered.add((queue,), counts.entered)
+            entered.add((queue, "direct"), counts.entered_directly)
+            for reason in _BROUGHT_BY:
+                entered.add((queue, reason), getattr(counts, f"by_{reason}"))
             answered.add((queue,), counts.answered)
             for outcome in _LEFT:
                 left.add((queue, outcome), getattr(counts, outcome))
@@ -169,6 +181,17 @@ class QueueCollector(Collector):
                     ],
                     self._high_water(name, (*labels, "sum"), total),
                 )
+        return family
+
+    def _talks(self, snapshot: Snapshot) -> Metric:
+        name = "callqueue_talk_seconds"
+        family = SummaryMetricFamily(name, "Talks that are over: how many, and how long together.", labels=("queue",))
+        for queue, talks in snapshot.totals_talks.items():
+            family.add_metric(
+                (queue,),
+                int(self._high_water(name, (queue, "count"), talks.calls)),
+                self._high_water(name, (queue, "sum"), talks.seconds),
+            )
         return family
 
     def _offers_and_events(self, snapshot: Snapshot) -> Iterator[Metric]:

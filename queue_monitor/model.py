@@ -165,10 +165,11 @@ class Level(StrEnum):
 
 class Counts(Struct, frozen=True):
     """Exact whole numbers of calls that entered in some stretch of time. Every entered call is in exactly one field
-    from `answered_in_time` to `waiting_late`; `entered` is their sum. `refused_*` and `early` stand beside.
+    from `answered_in_time` to `waiting_late`; `entered` is their sum. `refused_*`, `early` and `by_*` stand beside.
 
     `answered_unjudged`: answered, but the wait is not known. `excluded`: left out of the target by a setting.
-    `early`: entered before opening and judged from opening; already counted in one of the others.
+    `early`: entered before opening and judged from opening; already counted in one of the others. `by_*`, of visits
+    alone: why those came that did not come directly; counted among the others too.
     """
 
     answered_in_time: int = 0
@@ -197,6 +198,12 @@ class Counts(Struct, frozen=True):
     refused_closed: int = 0
     refused_unknown: int = 0
     early: int = 0
+    by_overflow: int = 0
+    by_transfer: int = 0
+    by_reentry: int = 0
+    by_resume: int = 0
+    by_callback: int = 0
+    by_unknown: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*map(int.__add__, structs.astuple(self), structs.astuple(other)))
@@ -237,6 +244,12 @@ class Counts(Struct, frozen=True):
     @property
     def entered(self) -> int:
         return self.answered + self.abandoned + self.left_otherwise + self.unknown + self.excluded + self.waiting
+
+    @property
+    def entered_directly(self) -> int:
+        """Of visits: those that no other queue, transfer or earlier call had brought."""
+        brought = self.by_overflow + self.by_transfer + self.by_reentry + self.by_resume + self.by_callback
+        return self.entered - brought - self.by_unknown
 
     @property
     def refused(self) -> int:
@@ -867,6 +880,14 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     hours_disagreements: tuple[Disagreement, ...] = ()
     alerts: AlertsNow = AlertsNow()
     calls_since: datetime | None = None
+    totals_talks: dict[str, "TalkSums"] = {}
+
+
+class TalkSums(Struct, frozen=True, kw_only=True):
+    """Calls whose talk is over and was seen, and how long they talked together."""
+
+    calls: int = 0
+    seconds: float = 0.0
 
 
 class WaitBuckets(Struct, frozen=True, kw_only=True):

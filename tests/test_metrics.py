@@ -10,8 +10,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from queue_monitor.api import status_body
+from queue_monitor.core.live import MOST_QUEUES
 from queue_monitor.metrics import Metrics
-from queue_monitor.model import Counts, Snapshot
+from queue_monitor.model import AlertsNow, Counts, Difference, DifferenceCause, RiskFigures, Snapshot, TalkSums
 from tests.api import sample
 from tests.api.sample import FakeFigures
 
@@ -172,3 +173,112 @@ def test_the_collector_asks_nothing_before_the_first_scrape() -> None:
             raise AssertionError("asked at start")
 
     assert isinstance(Metrics(Silent(sample.calm())).registry, CollectorRegistry)
+
+
+# ---- names and what they hold (the names are an interface: boards, rules and other people's queries rest on them)
+
+NAMES = {
+    "callqueue_calls_waiting": {"queue"},
+    "callqueue_oldest_wait_seconds": {"queue"},
+    "callqueue_agents": {"queue", "state"},
+    "callqueue_entered_total": {"queue", "reason"},
+    "callqueue_answered_total": {"queue"},
+    "callqueue_left_total": {"queue", "outcome"},
+    "callqueue_refused_total": {"queue", "reason"},
+    "callqueue_offers_total": {"queue", "result"},
+    "callqueue_wait_seconds_bucket": {"queue", "outcome", "le"},
+    "callqueue_talk_seconds_sum": {"queue"},
+    "callqueue_talk_seconds_count": {"queue"},
+    "callqueue_source_up": {"source", "switch"},
+    "callqueue_source_last_event_timestamp_seconds": {"source", "switch"},
+    "callqueue_source_clock_offset_seconds": {"source", "switch"},
+    "callqueue_source_gap_seconds_total": {"source", "switch"},
+    "callqueue_events_total": {"result"},
+    "callqueue_reconcile_difference": {"switch", "queue", "counter"},
+    "callqueue_service_level_ratio": {"queue", "definition", "window"},
+    "callqueue_service_level_floor_ratio": {"queue", "window"},
+    "callqueue_service_level_ceiling_ratio": {"queue", "window"},
+    "callqueue_margin_calls": {"queue", "period"},
+    "callqueue_miss_probability": {"queue", "period"},
+    "callqueue_expected_wait_seconds": {"queue", "bound"},
+    "callqueue_coverage_ratio": {"queue", "window"},
+    "callqueue_target_status": {"queue", "period", "status"},
+    "callqueue_alerts_total": {"alert", "level"},
+    "callqueue_notifications_total": {"channel", "result"},
+    "callqueue_definition_info": {"definition", "short_abandon_seconds", "since"},
+    "callqueue_build_info": {"version"},
+}
+
+
+def full() -> Snapshot:
+    """A snapshot in which nothing is missing."""
+    snapshot = sample.rush()
+    risk = RiskFigures(p_miss=0.4, expected_share=0.91, expected_calls=410.0)
+    total = replace(
+        snapshot.total,
+        risk=risk,
+        month_risk=risk,
+        margins={"day": 7, "month": -3},
+        wait_range_seconds=(60.0, 420.0),
+    )
+    difference = Difference(
+        switch="pbx",
+        queue="Kundcenter",
+        counter="abandoned",
+        switch_says=5,
+        ledger_says=4,
+        difference=-1,
+        since=snapshot.at,
+        until=snapshot.at,
+        cause=DifferenceCause.BOOKING,
+    )
+    return replace(
+        snapshot,
+        total=total,
+        reconciliation=(difference,),
+        totals_talks={"Kundcenter": TalkSums(calls=2, seconds=330.5)},
+        alerts=AlertsNow(raised={("long_wait", "alarm"): 2}, notifications={("sms", "sent"): 2}),
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_metric_has_its_name_and_its_labels(name: str) -> None:
+    families = text_string_to_metric_families(scrape(full()).text)
+    samples = [one for family in families for one in family.samples if one.name == name]
+
+    assert samples
+    assert {frozenset(one.labels) for one in samples} == {frozenset(NAMES[name])}
+
+
+def test_no_metric_is_made_under_a_name_that_the_documents_do_not_know() -> None:
+    families = text_string_to_metric_families(scrape(full()).text)
+
+    assert all(family.name.startswith("callqueue_") for family in families)
+
+
+def test_entered_is_split_by_why_and_adds_up() -> None:
+    before = sample.calm()
+    counts = replace(before.totals["Kundcenter"], by_overflow=3, by_transfer=2)
+    seen = scrape(replace(before, totals={"Kundcenter": counts}))
+
+    by = {
+        reason: seen("callqueue_entered_total", queue="Kundcenter", reason=reason)
+        for reason in ("direct", "overflow", "transfer", "reentry", "resume", "callback", "unknown")
+    }
+    assert (by["overflow"], by["transfer"], by["direct"]) == (3, 2, counts.entered - 5)
+    assert sum(value or 0 for value in by.values()) == counts.entered
+
+
+def test_a_switch_with_the_most_queues_there_can_be_is_scraped_within_bounds() -> None:
+    one = sample.calm().queues[0]
+    many = tuple(replace(one, name=f"kö {number}") for number in range(MOST_QUEUES + 1))
+    crowded = replace(
+        sample.calm(),
+        queues=many,
+        totals={queue.name: sample.DAY for queue in many},
+        totals_waits={queue.name: sample.buckets(3.0) for queue in many},
+    )
+
+    samples = [line for line in scrape(crowded).text.splitlines() if not line.startswith("#")]
+
+    assert len(samples) < 100 * MOST_QUEUES + 500

@@ -74,6 +74,13 @@ _RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "ra
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial")
 MOST_INTERVALS: Final = 5000
 MOST_DAYS: Final = 400
+MOST_QUEUES: Final = 200
+"""A snapshot of so many is worked out within a second or two; a municipality has some dozens."""
+
+MOST_REASONS: Final = 200
+OTHERS: Final = "others"
+"""Stands for the queues, or the reasons, that are one too many."""
+
 FORESEEN_HOLDS: Final = timedelta(minutes=5)
 """An older forecast is not shown."""
 
@@ -110,7 +117,7 @@ class Live:
         if foresight is not None:
             foresight.scopes = self.scopes
         self.foreseen: tuple[Foreseen, ...] = ()
-        self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0)
+        self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0, invalid=0)
         self.rejected: Counter[str] = Counter()
         self.offers: dict[str, Counter[str]] = {}
         self._seen: dict[tuple[str, str], tuple[datetime, int]] = {}
@@ -143,6 +150,7 @@ class Live:
             event = _by_our_clock(event)
         if self._day_ends is None or event.at >= self._day_ends:
             self.turn_day(event.at)
+        event = self._within_bounds(event)
         self._note_queue(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self.agents.apply(event)
@@ -196,7 +204,11 @@ class Live:
 
     def reject(self, source: str, reason: str) -> None:
         """Count what an adapter could not read."""
-        self.rejected[f"{source} {reason}"] += 1
+        self.events["invalid"] += 1
+        key = f"{source} {reason}"
+        if key not in self.rejected and len(self.rejected) >= MOST_REASONS:
+            key = f"{OTHERS} {OTHERS}"
+        self.rejected[key] += 1
 
     def load_history(self, rows: Iterable[HistoryRow], closed_before: datetime) -> None:
         """Take in earlier days as sums; events from before `closed_before` then change no figure."""
@@ -226,6 +238,17 @@ class Live:
         if queue:
             self._queue_names.setdefault(queue.casefold(), queue)
             self._queue_switches.setdefault(queue.casefold(), {})[event.switch_name] = None
+
+    def _within_bounds(self, event: Event) -> Event:
+        """An event of one queue too many is taken as one of a queue that stands for all such: a mad switch, or a sender
+        that puts something else where a queue's name belongs, must not drown the real ones. Counted, and journaled as
+        it was.
+        """
+        queue = getattr(event, "queue", "")
+        if not queue or queue.casefold() in self._queue_names or len(self._queue_names) < MOST_QUEUES:
+            return event
+        self.reject(event.source, "too_many_queues")
+        return structs.replace(event, queue=OTHERS)
 
     def _note_departure(self, story: Story | None) -> None:
         if story is None:
@@ -296,6 +319,7 @@ class Live:
             reconciliation=self.reconciler.differences(),
             hours_disagreements=self._hours_disagreements(now),
             calls_since=self.calls_since,
+            totals_talks=self.windows.talks(),
         )
 
     @property

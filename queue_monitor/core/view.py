@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final, Protocol
 
 from queue_monitor.core import assessment, service_level
@@ -84,7 +85,7 @@ class View:
         self._ringing = ringing
         self._in_time: dict[tuple[str, ...], dict[str, float]] = {}
         self._foreseen: dict[tuple[str, ...], Foreseen | None] = {}
-        self._placed: dict[Level, list[tuple[Judged, str]]] = {Level.CONTACT: [], Level.VISIT: []}
+        self._placed: dict[Level, dict[str, list[tuple[Judged, str]]]] = {level: {} for level in Level}
         for contact, visit in waiting:
             self._place(contact, visit)
         self._precision = max((s.precision_ms for s in live.sources.now() if not s.is_log), default=0) or max(
@@ -94,14 +95,13 @@ class View:
     def _place(self, contact: Contact, visit: Visit) -> None:
         """Those who wait count in their place too: past the limit they are misses already."""
         windows, target = self._live.windows, self._live.rules.target
-        judged = windows.place_visit(visit, self._now)
-        if judged is not None:
-            self._placed[Level.VISIT].append((judged, service_level.judge(Outcome.WAITING, judged.wait_ms, target)))
+        placed = [windows.place_visit(visit, self._now)]
         if contact.outcome is Outcome.WAITING:
-            judged = windows.place_contact(contact, self._now)
-            if judged is not None:
-                field = service_level.judge(Outcome.WAITING, judged.wait_ms, target)
-                self._placed[Level.CONTACT].append((judged, field))
+            placed.append(windows.place_contact(contact, self._now))
+        for judged in filter(None, placed):
+            field = service_level.judge(Outcome.WAITING, judged.wait_ms, target)
+            by_queue = self._placed[judged.place.level]
+            by_queue.setdefault(judged.place.queue.casefold(), []).append((judged, field))
 
     def queue(self, name: str, queues: tuple[str, ...], scope: str | tuple[str, ...] | None) -> QueueNow:
         names = None if scope is None else (scope,) if isinstance(scope, str) else scope
@@ -261,7 +261,9 @@ class View:
         windows = self._live.windows
         inside_now: Counter[str] = Counter()
         outside_now: Counter[str] = Counter()
-        for judged, field in self._placed[level]:
+        by_queue = self._placed[level]
+        lines = by_queue.values() if keys is None else filter(None, map(by_queue.get, keys))
+        for judged, field in chain.from_iterable(lines):
             if lies_in(judged, keys, start, end, inside=None):
                 (inside_now if judged.place.inside else outside_now)[field] += 1
                 if judged.early:

@@ -16,7 +16,7 @@ from hdrh.histogram import HdrHistogram
 from queue_monitor.core.calendar import Calendar, day_bounds
 from queue_monitor.core.ledger import Change, Story
 from queue_monitor.core.service_level import judge
-from queue_monitor.events import RefusalReason, milliseconds
+from queue_monitor.events import EntryReason, RefusalReason, milliseconds
 from queue_monitor.model import (
     Contact,
     Counts,
@@ -24,6 +24,7 @@ from queue_monitor.model import (
     Level,
     Outcome,
     Refusal,
+    TalkSums,
     Target,
     Visit,
     WaitBuckets,
@@ -51,6 +52,16 @@ _REFUSED: Final = {
 }
 
 
+_BROUGHT_BY: Final = {
+    EntryReason.OVERFLOW: "by_overflow",
+    EntryReason.TRANSFER: "by_transfer",
+    EntryReason.REENTRY: "by_reentry",
+    EntryReason.RESUME: "by_resume",
+    EntryReason.CALLBACK: "by_callback",
+    EntryReason.UNKNOWN: "by_unknown",
+}
+
+
 class Place(NamedTuple):
     """Where a call counts: its level and queue, inside opening hours or not, and the minute (epoch minutes, UTC)."""
 
@@ -61,12 +72,15 @@ class Place(NamedTuple):
 
 
 class Contribution(NamedTuple):
-    """What one call adds: a field of `Counts` in a place, and its wait when a histogram may hold it."""
+    """What one call adds: a field of `Counts` in a place, its wait when a histogram may hold it, and the field that
+    says why it came, if not directly.
+    """
 
     place: Place
     name: str
     early: bool
     wait_ms: int | None
+    brought_by: str = ""
 
 
 class Judged(NamedTuple):
@@ -180,6 +194,7 @@ class Windows:
         self._days: dict[Series, dict[date, _Day]] = {}
         self._totals: dict[str, list[int]] = {}
         self._buckets: dict[str, _Buckets] = {}
+        self._talks: dict[str, list[int]] = {}
         self._changed: set[tuple[Series, int]] = set()
         self._names: dict[str, str] = {}
         self._versions: dict[tuple[Level, str | None], int] = {}
@@ -190,6 +205,7 @@ class Windows:
 
     def change(self, change: Change) -> None:
         """Take a contact's old contribution out and put its new one in."""
+        self._count_talks(change)
         before = self._of_story(change.before) if change.before else []
         after = self._of_story(change.after) if change.after else []
         if before == after:
@@ -313,6 +329,9 @@ class Windows:
     def wait_buckets(self) -> dict[str, WaitBuckets]:
         return {queue: buckets.figures() for queue, buckets in self._buckets.items()}
 
+    def talks(self) -> dict[str, TalkSums]:
+        return {queue: TalkSums(calls=calls, seconds=ms / 1000) for queue, (calls, ms) in self._talks.items()}
+
     # ---- inside
 
     def _remembered(
@@ -371,7 +390,8 @@ class Windows:
             if visit.outcome is not Outcome.WAITING:
                 judged = self.place_visit(visit, visit.ended_wait_at or visit.entered_at or _NEVER)
                 if judged is not None:
-                    found.append(self._contribution(judged, visit.outcome, visit.start_known))
+                    added = self._contribution(judged, visit.outcome, visit.start_known)
+                    found.append(added._replace(brought_by=_BROUGHT_BY.get(visit.entry_reason, "")))
         return found
 
     def _contribution(self, judged: Judged, outcome: Outcome, start_known: bool) -> Contribution:
@@ -391,6 +411,8 @@ class Windows:
             counts[FIELDS[contribution.name]] += sign
             if contribution.early:
                 counts[FIELDS["early"]] += sign
+            if contribution.brought_by:
+                counts[FIELDS[contribution.brought_by]] += sign
         if contribution.wait_ms is not None:
             if sign > 0:
                 slot.waits.append(contribution.wait_ms)
@@ -414,12 +436,24 @@ class Windows:
                 name = self.name_of(visit.queue)
                 numbers = self._totals.setdefault(name, [0] * len(FIELDS))
                 numbers[FIELDS[judge(visit.outcome, visit.wait_ms, self.target)]] += sign
+                if visit.entry_reason in _BROUGHT_BY:
+                    numbers[FIELDS[_BROUGHT_BY[visit.entry_reason]]] += sign
                 if visit.wait_ms is not None and visit.start_known:
                     self._buckets.setdefault(name, _Buckets()).count(visit.outcome, visit.wait_ms, sign)
 
+    def _count_talks(self, change: Change) -> None:
+        for story, sign in ((change.before, -1), (change.after, +1)):
+            for visit in story.visits if story else ():
+                if visit.talk_ms is not None and not self._is_closed(visit.entered_at or visit.ended_wait_at):
+                    sums = self._talks.setdefault(self.name_of(visit.queue), [0, 0])
+                    sums[0] += sign
+                    sums[1] += sign * visit.talk_ms
+
     def _series(self, level: Level, queues: Queues, inside: bool) -> list[Series]:
-        wanted = None if queues is None else {self.name_of(queue) for queue in queues}
-        return [s for s in self._slots if s[0] is level and s[2] is inside and (wanted is None or s[1] in wanted)]
+        if queues is None:
+            return [series for series in self._slots if series[0] is level and series[2] is inside]
+        wanted = dict.fromkeys((level, self.name_of(queue), inside) for queue in queues)
+        return [series for series in wanted if series in self._slots]
 
     def _stretches(self, series: Series, start: datetime, end: datetime) -> Iterator[list[int]]:
         """Counts that make up a stretch: whole local days by their sums, what is left by the minute."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import exact_figures
-from queue_monitor.model import HistoryRow, Level
+from queue_monitor.model import HistoryRow, Level, TalkSums
 from tests.scenario import TEN, Scenario
 
 
@@ -128,3 +128,23 @@ def test_shares_of_longer_stretches_are_of_calls_never_of_shares():
 
     assert [period.headline for period in hours] == [0.9, 0.0]
     assert day.headline == 9 / 11
+
+
+def test_why_a_stay_began_is_counted_beside_and_kept_with_the_history():
+    story = Scenario().entered(0, "anna", "bygglov").left(60, "anna", "overflow", "bygglov")
+    story.entered(60.2, "anna").answered(100, "anna").completed(400, "anna")
+
+    visits = story.counts(500, level=Level.VISIT)
+    rows = [row for row in story.live.windows.take_changed() if row.level is Level.VISIT and row.queue == "kundcenter"]
+
+    assert (visits.entered, visits.by_overflow, visits.entered_directly) == (2, 1, 1)
+    assert [row.counts.by_overflow for row in rows] == [1]
+    assert story.live.windows.totals()["kundcenter"].by_overflow == 1
+
+
+def test_talks_are_added_up_when_they_end_and_once():
+    story = Scenario().entered(0, "anna").answered(10, "anna").entered(0, "bo").answered(20, "bo")
+    story.completed(70.5, "anna")
+    story.add(story.events[-1])
+
+    assert story.live.windows.talks() == {"kundcenter": TalkSums(calls=1, seconds=60.5)}
