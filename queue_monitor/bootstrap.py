@@ -245,6 +245,8 @@ def bootstrap(
         language=language,
         routers=routers,
         access=access,
+        public=config.http.public,
+        cors_origins=config.http.cors_origins,
         board_advice=config.wallboard.advice,
     )
     return Service(config, clock, store, live, pipeline, supervisors, app, alerts)

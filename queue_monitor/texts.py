@@ -316,6 +316,22 @@ _SWEDISH: Final = {
     "ack.already": "Larmet är redan kvitterat.",
     "ack.unknown": "Länken gäller inget larm som finns kvar.",
     "ack.note": "Att kvittera betyder att någon tar hand om det. Larmet står kvar på tavlan tills läget är över.",
+    "public.title": "Köläget",
+    "public.promise": "Vi lovar att minst {target} av samtalen besvaras inom {limit}.",
+    "public.wait": "Beräknad väntetid nu",
+    "public.today": "Besvarade i tid i dag",
+    "public.month": "Besvarade i tid denna månad",
+    "public.status": "Läget i dag",
+    "public.hours": "Öppet i dag",
+    "public.open": "kl. {opens}–{closes}",
+    "public.closed": "stängt",
+    "public.counted": "Så räknas det:",
+    "public.updated": "Uppdaterat kl.",
+    "public.wait_under": "mindre än 1 minut",
+    "public.wait_about_one": "ungefär 1 minut",
+    "public.wait_about": "ungefär {high} minuter",
+    "public.wait_up_to": "upp till {high} minuter",
+    "public.wait_between": "{low}–{high} minuter",
     "sign_in.title": "Logga in",
     "sign_in.note": "Skriv den nyckel som den som sköter köläget har lämnat. Inloggningen gäller i tolv timmar.",
     "sign_in.token": "Nyckel",
@@ -846,6 +862,22 @@ _ENGLISH: Final = {
     "ack.already": "The alarm has been acknowledged already.",
     "ack.unknown": "The link is about no alarm that is kept.",
     "ack.note": "Acknowledging means that somebody takes care of it. The alarm stays on the board until it is over.",
+    "public.title": "Waiting times",
+    "public.promise": "We promise that at least {target} of the calls are answered within {limit}.",
+    "public.wait": "Expected wait now",
+    "public.today": "Answered in time today",
+    "public.month": "Answered in time this month",
+    "public.status": "Today",
+    "public.hours": "Open today",
+    "public.open": "{opens}–{closes}",
+    "public.closed": "closed",
+    "public.counted": "How it is counted:",
+    "public.updated": "Updated at",
+    "public.wait_under": "less than 1 minute",
+    "public.wait_about_one": "about 1 minute",
+    "public.wait_about": "about {high} minutes",
+    "public.wait_up_to": "up to {high} minutes",
+    "public.wait_between": "{low}–{high} minutes",
     "sign_in.title": "Sign in",
     "sign_in.note": "Write the key that whoever runs the queue status has given you. It holds for twelve hours.",
     "sign_in.token": "Key",
@@ -1231,6 +1263,18 @@ def wait_in_words(seconds: float | None, language: str = "sv") -> str:
     if (rest and not hours) or not parts:
         parts.append(say("seconds_short", language, seconds=rest))
     return " ".join(parts)
+
+
+def wait_range(low_seconds: float | None, high_seconds: float | None, language: str = "sv") -> str:
+    """A range of waits for anybody, in whole minutes: `3–6 minuter`. The lower end rounded down, the upper one up."""
+    if low_seconds is None or high_seconds is None:
+        return NONE
+    low, high = math.floor(max(0.0, low_seconds) / 60), math.ceil(max(0.0, high_seconds) / 60)
+    if high <= 1:
+        return say("public.wait_under" if high_seconds < 60 else "public.wait_about_one", language)
+    if low == high:
+        return say("public.wait_about", language, high=high)
+    return say("public.wait_between" if low else "public.wait_up_to", language, low=low, high=high)
 
 
 def span(seconds: int, language: str = "sv") -> str:

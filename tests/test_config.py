@@ -705,3 +705,19 @@ def test_a_sign_of_life_that_nobody_asks_for_is_told(settings: Settings) -> None
     ]
     asked = settings.read(beat.replace('kinds = ["long_wait"', 'kinds = ["heartbeat", "long_wait"'), SMS)
     assert asked.alerts.heartbeat == dt.time(7, 45)
+
+
+@pytest.mark.parametrize("origin", ["*", "https://a.example/path", "a.example", "https://*.example"])
+def test_a_site_that_may_read_is_named_without_a_path_and_never_all_sites(settings: Settings, origin: str) -> None:
+    (told,) = settings.mistakes(f'{SIMULATOR}\n[http]\ncors_origins = ["{origin}"]\n')
+
+    assert told.startswith("http.cors_origins[0]: ")
+    assert "a site such as https://www.lulea.example" in told
+
+
+def test_other_sites_and_everybody_are_let_in_by_name_only(settings: Settings) -> None:
+    read = settings.read(f'{SIMULATOR}\n[http]\npublic = true\ncors_origins = ["https://a.example:8443"]\n')
+
+    assert (read.http.public, read.http.cors_origins) == (True, ("https://a.example:8443",))
+    assert "pages of https://a.example:8443 may read the API" in config.describe(read)
+    assert (settings.read(SIMULATOR).http.public, settings.read(SIMULATOR).http.cors_origins) == (False, ())

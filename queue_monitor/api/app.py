@@ -18,6 +18,7 @@ from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from queue_monitor import texts
@@ -44,9 +45,11 @@ from queue_monitor.api.answers import (
 )
 from queue_monitor.api.board import board_body, board_words
 from queue_monitor.api.docs import pages_of
+from queue_monitor.api.examples import with_examples
 from queue_monitor.api.facts import fact_routes
 from queue_monitor.api.limits import Limits
 from queue_monitor.api.over_time import OverTime
+from queue_monitor.api.public import public_routes
 from queue_monitor.api.signin import sign_in_routes
 from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_body
 from queue_monitor.api.tables import intervals_table, lost_table
@@ -124,11 +127,14 @@ def create_app(
     language: str = "sv",
     routers: Sequence[APIRouter] = (),
     access: Sequence[Access] = (),
+    public: bool = False,
+    cors_origins: Sequence[str] = (),
     board_advice: bool = False,
 ) -> FastAPI:
     """Every HTTP face of the monitor. `language` is used where nobody asks for another with `?lang=`.
 
-    `routers` are what adapters offer, such as the intake of events. Without any `access` everything is open.
+    `routers` are what adapters offer, such as the intake of events. Without any `access` everything is open. `public`:
+    anybody may read a summary; `cors_origins`: sites whose pages may read the API in a browser.
     `board_advice`: whether the wall shows the margin and what would help.
     """
     app = FastAPI(
@@ -143,11 +149,21 @@ def create_app(
     tokens, limits = Tokens(access), Limits(clock)
     app.add_middleware(AccessControl, tokens=tokens, limits=limits)
     app.add_middleware(SecurityHeaders)
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=["GET"],
+            allow_headers=["Authorization", "If-None-Match"],
+            expose_headers=["ETag"],
+        )
     _answer_problems(app, language)
     wallboard = Rendered(partial(board_body, show_advice=board_advice))
     app.include_router(_status_routes(figures, clock, wallboard, language))
     app.include_router(fact_routes(figures, clock, language))
     app.include_router(_watch_routes(figures, clock, limits, language))
+    if public:
+        app.include_router(public_routes(figures, clock, language))
     app.include_router(sign_in_routes(tokens, limits, language))
     app.include_router(_pages(figures, wallboard, app, language))
     for router in routers:
@@ -404,6 +420,9 @@ def _document_shapes(app: FastAPI) -> None:
         if fresh:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas |= shapes.components()
+            document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"token": []}, {}]
+            with_examples(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -493,6 +493,37 @@ class CalendarBody(Struct, frozen=True, kw_only=True):
     days: tuple[DayShape, ...]
 
 
+class PublicShareShape(Struct, frozen=True, kw_only=True):
+    """A period's share, and as it is to be shown."""
+
+    ratio: Ratio
+    words: str
+    meets_target: bool | None
+
+
+class PublicBody(Struct, frozen=True, kw_only=True):
+    """What anybody may know. Everything in words can be shown as it stands."""
+
+    generated_at: datetime
+    updated: Annotated[str, _said("The same moment, local time.")]
+    organisation: str
+    language: str
+    status: Annotated[str, _said("ok, at_risk, out_of_reach or no_data.")]
+    status_words: str
+    promise: str
+    today: PublicShareShape
+    month: PublicShareShape
+    definition: Annotated[str, _said("D1 to D5: the formula of the shares.")]
+    definition_words: str
+    expected_wait_low_seconds: Annotated[float | None, _said("Nine of ten will wait longer than this.")]
+    expected_wait_high_seconds: Annotated[float | None, _said("Nine of ten will wait less than this.")]
+    expected_wait_words: str
+    open: bool
+    opens_at: Annotated[datetime | None, _said("Today's first opening; null: closed all day.")]
+    closes_at: datetime | None
+    hours_words: str
+
+
 class HealthBody(Struct, frozen=True, kw_only=True):
     """The process answers, or is ready; if not, why."""
 
@@ -519,6 +550,7 @@ BODIES = (
     DefinitionsBody,
     SourcesBody,
     CalendarBody,
+    PublicBody,
     HealthBody,
     ErrorBody,
 )

@@ -35,6 +35,7 @@ def describe(config: Config) -> str:
         f"store         {_for_people(perhaps_secret(config.store.url))}",
         f"wallboard     http://{_host_in_url(config.http.host)}:{config.http.port}",
         *(["              with the margin and what would help"] if config.wallboard.advice else []),
+        *_described_doors(config),
         *(f"access        {access.name}: {access.role.value}" for access in config.access),
         *_described_alerts(config.alerts),
         f"reserve       {config.reserve.can_be_called_in} can be called in,"
@@ -98,6 +99,11 @@ def _described_source(source: Source) -> list[str]:
         f"source        {source.name}: {source.kind}, switch {source.switch}{state}",
         *(f"              {key} = {_for_people(value)}" for key, value in own.items()),
     ]
+
+
+def _described_doors(config: Config) -> list[str]:
+    public = ["              /public is open to everybody"] if config.http.public else []
+    return public + [f"              pages of {origin} may read the API" for origin in config.http.cors_origins]
 
 
 def _described_alerts(alerts: AlertsSettings) -> list[str]:

@@ -36,7 +36,18 @@ T = TypeVar("T", bound=Struct)
 _HEAD_KEYS: Final = structs.fields(SourceHead)
 _SECTIONS: Final = (*File.__struct_fields__, "sources")
 _LISTS: Final = frozenset(
-    {"sources", "weekdays", "exceptions", "periods", "closures", "crisis", "access", "channels", "recipients"}
+    {
+        "sources",
+        "weekdays",
+        "exceptions",
+        "periods",
+        "closures",
+        "crisis",
+        "access",
+        "channels",
+        "recipients",
+        "cors_origins",
+    }
 )
 
 

@@ -14,6 +14,10 @@ Chance = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at m
 
 LEVELS: Final = RiskLevels()
 
+Origin = Annotated[
+    str, Meta(pattern=r"^https?://[^/?#\s*]+$", description="a site such as https://www.lulea.example, without a path")
+]
+
 
 def require(met: bool, words: str) -> None:
     if not met:
@@ -153,10 +157,16 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
 
 class Http(Struct, frozen=True, kw_only=True):
-    """Where the wallboard and the API are served. Port 0 takes any that is free."""
+    """Where the wallboard and the API are served. Port 0 takes any that is free.
+
+    `public`: whether anybody may read a summary without a token. `cors_origins`: other sites whose pages may read the
+    API in a browser.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    public: bool = False
+    cors_origins: tuple[Origin, ...] = ()
 
 
 class Wallboard(Struct, frozen=True, kw_only=True):

@@ -279,6 +279,7 @@ async def test_every_static_file_is_inside_the_package() -> None:
     assert {path.name for path in (folder / "templates").iterdir()} == {
         "acknowledge.html",
         "docs.html",
+        "public.html",
         "sign-in.html",
         "wallboard.html",
     }

@@ -112,3 +112,20 @@ async def test_the_answers_are_what_their_documentation_says(path: str, shape: s
     document = await get("/openapi.json")
 
     Draft202012Validator({"$ref": f"#/components/schemas/{shape}", **document}).validate(await get(path))
+
+
+async def test_every_answer_has_an_example_that_fits_its_shape():
+    document = Asked(sample.calm(), public=True).app.openapi()
+
+    seen = 0
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                content = answer.get("content", {}).get("application/json")
+                if content is None:
+                    continue
+                schema = {**content["schema"], "components": document["components"]}
+                Draft202012Validator(schema).validate(content["example"])
+                assert content["example"], (path, status)
+                seen += 1
+    assert seen > 40

@@ -1,0 +1,136 @@
+"""The summary for everybody: off unless switched on, nothing internal, worked out seldom; other sites only if named."""
+
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+from msgspec.structs import replace
+
+from queue_monitor import texts
+from queue_monitor.api import create_app
+from queue_monitor.api.access import digest
+from queue_monitor.clock import ManualClock
+from queue_monitor.model import Access, Role, Snapshot
+from tests.api import sample
+from tests.api.sample import FakeFigures, local
+
+SITE = "https://www.kommunen.example"
+
+
+def shown(snapshot: Snapshot) -> Snapshot:
+    """With today's hours and a foretold wait."""
+    total = replace(snapshot.total, day_hours=(local(8), local(17)), wait_range_seconds=(130.0, 350.0))
+    return replace(snapshot, total=total)
+
+
+class Site:
+    """A monitor where everybody needs a token, asked by somebody who has none."""
+
+    def __init__(self, snapshot: Snapshot, **options: Any) -> None:
+        self.figures, self.clock = FakeFigures(snapshot), ManualClock(snapshot.at)
+        access = [Access(name="tavlan", role=Role.WALLBOARD, token_sha256=digest("hemligt"))]
+        self.app = create_app(self.figures, self.clock, access=access, **options)
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://kc") as client:
+            return await client.request(method, path, **options)
+
+
+async def test_it_is_off_unless_switched_on():
+    site = Site(shown(sample.calm()))
+
+    assert (await site.ask("GET", "/public")).status_code == 404
+    assert (await site.ask("GET", "/api/v1/public")).status_code == 404
+
+
+async def test_anybody_reads_how_the_promise_stands_and_nothing_else_is_opened():
+    site = Site(shown(sample.calm()), public=True)
+    body = (await site.ask("GET", "/api/v1/public")).json()
+
+    assert (body["today"]["words"], body["month"]["words"]) == ("92,8 %", "82,0 %")
+    assert (body["definition"], body["expected_wait_words"]) == ("D2", "2–6 minuter")
+    assert (body["status_words"], body["hours_words"]) == ("Inom mål", "kl. 08.00–17.00")
+    assert (await site.ask("GET", "/api/v1/status")).status_code == 401
+
+
+async def test_nothing_internal_is_in_it():
+    site = Site(shown(sample.rush()), public=True)
+    text = (await site.ask("GET", "/api/v1/public")).text + (await site.ask("GET", "/public")).text
+
+    for word in ("Bygglov", "Socialtjänst", "staff", "waiting", "urn:kc", "pbx", "agents", "visit", "margin"):
+        assert word not in text, word
+
+
+@pytest.mark.parametrize(("language", "said"), [("sv", "Beräknad väntetid nu"), ("en", "Expected wait now")])
+async def test_the_page_says_it_in_the_language_asked_for(language: str, said: str):
+    answer = await Site(shown(sample.calm()), public=True).ask("GET", f"/public?lang={language}")
+
+    assert f'<html lang="{language}">' in answer.text
+    assert said in answer.text
+    assert "<script" not in answer.text
+    assert "style=" not in answer.text
+
+
+async def test_when_the_switch_is_not_heard_no_number_of_now_is_given():
+    body = (await Site(shown(sample.dead_source()), public=True).ask("GET", "/api/v1/public")).json()
+
+    assert (body["status"], body["expected_wait_words"], body["expected_wait_high_seconds"]) == ("no_data", "–", None)
+
+
+async def test_it_is_worked_out_seldom_and_may_be_kept():
+    site = Site(shown(sample.calm()), public=True)
+    first = await site.ask("GET", "/api/v1/public")
+    site.figures.show(shown(sample.rush()))
+    again = await site.ask("GET", "/api/v1/public")
+    await site.clock.sleep(15)
+    later = await site.ask("GET", "/api/v1/public")
+
+    assert first.json() == again.json()
+    assert later.json()["today"] != first.json()["today"]
+    assert first.headers["cache-control"] == "public, max-age=15"
+    same = await site.ask("GET", "/api/v1/public", headers={"If-None-Match": later.headers["etag"]})
+    assert same.status_code == 304
+
+
+async def test_a_page_of_a_named_site_may_read_it_and_no_other():
+    site = Site(shown(sample.calm()), public=True, cors_origins=[SITE])
+    named = await site.ask("GET", "/api/v1/public", headers={"Origin": SITE})
+    other = await site.ask("GET", "/api/v1/public", headers={"Origin": "https://elsewhere.example"})
+    before = {"Origin": SITE, "Access-Control-Request-Method": "GET"}
+    asked_first = await site.ask("OPTIONS", "/api/v1/status", headers=before)
+    before["Access-Control-Request-Method"] = "POST"
+
+    assert named.headers["access-control-allow-origin"] == SITE
+    assert "access-control-allow-origin" not in other.headers
+    assert asked_first.headers["access-control-allow-methods"] == "GET"
+    assert (await site.ask("OPTIONS", "/api/v1/status", headers=before)).status_code == 400
+
+
+async def test_unless_set_no_other_sites_page_may_read_anything():
+    answer = await Site(shown(sample.calm()), public=True).ask("GET", "/api/v1/public", headers={"Origin": SITE})
+
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+async def test_the_summary_is_what_its_documentation_says():
+    site = Site(shown(sample.calm()), public=True)
+
+    document = {"$ref": "#/components/schemas/PublicBody", **site.app.openapi()}
+
+    Draft202012Validator(document).validate((await site.ask("GET", "/api/v1/public")).json())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (None, None, "–"),
+        (0.0, 40.0, "mindre än 1 minut"),
+        (10.0, 60.0, "ungefär 1 minut"),
+        (20.0, 170.0, "upp till 3 minuter"),
+        (180.0, 180.0, "ungefär 3 minuter"),
+        (130.0, 350.0, "2–6 minuter"),
+    ],
+)
+def test_a_range_of_waits_in_whole_minutes(low: float | None, high: float | None, words: str):
+    assert texts.wait_range(low, high) == words
