@@ -109,6 +109,8 @@ def _fits(value: Any, schema: dict[str, Any]) -> bool:
     kinds = {"string": str, "array": list, "object": dict}
     if not isinstance(value, kinds[schema["type"]]):
         return False
+    if isinstance(value, list):
+        return bool(schema["items"].get("type") == "string")
     return schema.get("format") is None or (schema["format"] == "date" and value[:2] == "20")
 
 
