@@ -20,7 +20,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "events": {"applied": 2412, "duplicate": 31},
     "expected_wait_words": "2–6 minuter",
     "formula": "answered_in_time / offered",
-    "hours_words": "kl. 08.00–17.00",
+    "hours_words": "kl. 8.00–17.00",
     "kind": "weekday",
     "label": "Kundcenter",
     "language": "sv",

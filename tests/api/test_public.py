@@ -50,7 +50,7 @@ async def test_anybody_reads_how_the_promise_stands_and_nothing_else_is_opened()
 
     assert (body["today"]["words"], body["month"]["words"]) == ("92,8\u00a0%", "82,0\u00a0%")
     assert (body["definition"], body["expected_wait_words"]) == ("D2", "2–6 minuter")
-    assert (body["status_words"], body["hours_words"]) == ("Inom mål", "kl. 08.00–17.00")
+    assert (body["status_words"], body["hours_words"]) == ("Inom mål", "kl. 8.00–17.00")
     assert (await site.ask("GET", "/api/v1/status")).status_code == 401
 
 
