@@ -120,7 +120,7 @@ def test_every_answer_is_one_that_the_document_knows(told: Centre):
 
 
 @pytest.mark.soak
-def test_thousands_of_answers_are_such_as_the_document_knows(told: Centre):
+def test_many_more_answers_are_such_as_the_document_knows(told: Centre):
     asker = Asker(told, {})
 
     asker.walk(100)
