@@ -1,0 +1,259 @@
+"""The lead's page in a real Chromium: it keeps up, says when it cannot, and everybody can read and use it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from msgspec.structs import replace
+from playwright.sync_api import Browser, Page, expect
+
+from queue_monitor import texts
+from queue_monitor.model import AlertsNow, Snapshot
+from tests.api import sample
+from tests.api.looking import AA, UNREADABLE
+from tests.api.serving import Server, chromium, serving
+
+Look = Callable[..., Page]
+
+STATES: dict[str, Callable[[], Snapshot]] = {
+    "empty": sample.empty,
+    "no_calls": sample.no_calls,
+    "rush": sample.lead,
+    "dead_source": sample.dead_source,
+    "night": sample.night,
+    "twenty": sample.twenty,
+    "all_at_once": sample.all_at_once,
+}
+SCREENS = {"desk": (1280, 900), "phone": (390, 844)}
+ZOOMED = (320, 256)
+"""A screen of 1280 x 1024 at 400 %."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving(sample.lead(), record=record()) as started:
+        yield started
+
+
+def record() -> list[Any]:
+    return [sample.recorded(alert, by="Anna") for alert in sample.alerted().alerts.open]
+
+
+@pytest.fixture
+def look(browser: Browser) -> Iterator[Look]:
+    """Open the page; nothing may be asked of another origin and nothing may go wrong in its script."""
+    pages: list[Page] = []
+
+    def open_page(
+        server: Server, query: str = "", *, size: tuple[int, int] = SCREENS["desk"], clock: bool = False, **options: Any
+    ) -> Page:
+        width, height = size
+        context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
+        page = context.new_page()
+        asked: list[str] = []
+        trouble: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("console", lambda said: trouble.append(said.text) if said.type in {"error", "warning"} else None)
+        if clock:
+            page.clock.install(time=0)
+            page.clock.pause_at(1)
+        page.goto(f"{server.address}/lead{query}")
+        expect(page.locator("html")).to_have_attribute("data-ready", "")
+        assert all(url.startswith(server.address) for url in asked)
+        assert not trouble
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+
+
+def shown(page: Page, place: str) -> str:
+    return page.locator(place).inner_text().replace("\N{NO-BREAK SPACE}", " ").strip()
+
+
+def later(minutes: int = 1) -> Snapshot:
+    """The same rush a little later, with one more waiting."""
+    now = sample.lead()
+    one_more = (*now.total.waiting, *sample.waiting("Bygglov", 2.0))
+    return replace(now, at=sample.local(10, 42 + minutes), total=replace(now.total, waiting=one_more))
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(look: Look, server: Server, scheme: str, language: str) -> None:
+    for state, made in STATES.items():
+        server.show(made())
+        page = look(server, f"?lang={language}", color_scheme=scheme)
+        page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        found = Axe().run(page, options=AA)
+        assert found.violations_count == 0, f"{state}: {found.generate_report()}"
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_no_text_is_cut_off_or_covered(look: Look, server: Server, language: str, screen: str) -> None:
+    for state, made in STATES.items():
+        server.show(made())
+        page = look(server, f"?lang={language}", size=SCREENS[screen])
+        assert page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]") == [SCREENS[screen][0]] * 2
+        unreadable = [words for words in page.evaluate(UNREADABLE) if not words.startswith("below the screen")]
+        assert unreadable == [], state
+
+
+@pytest.mark.parametrize("state", ["rush", "twenty"])
+def test_at_four_times_the_size_nothing_but_a_table_is_scrolled_sideways(
+    look: Look, server: Server, state: str
+) -> None:
+    server.show(STATES[state]())
+    page = look(server, size=ZOOMED)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= ZOOMED[0]
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(look: Look, server: Server) -> None:
+    server.show(sample.lead())
+    page = look(server)
+    reached = []
+
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        where = page.evaluate(
+            """() => {
+              const now = document.activeElement;
+              const outlined = getComputedStyle(now).outlineStyle !== 'none';
+              return [now.id || now.textContent.trim(), now.tagName, outlined];
+            }"""
+        )
+        if where[1] == "BODY":
+            break
+        reached.append(where)
+
+    names = [name for name, _, _ in reached]
+    assert names[0] == "Till innehållet"
+    for name in ("queue", "pause", "ack-long_wait-Kundcenter", "waiting-table", "hours-table", "lost-table"):
+        assert name in names
+    assert any(tag == "SUMMARY" for _, tag, _ in reached)
+    assert all(outlined for _, _, outlined in reached)
+
+
+def test_it_keeps_up_by_itself_and_leaves_open_and_in_focus_what_the_reader_has(look: Look) -> None:
+    with serving(sample.lead(), record=record()) as server:
+        page = look(server)
+        page.locator("details").first.locator("summary").click()
+        page.locator("#waiting-table").focus()
+        assert shown(page, "#waiting p") == "6 av 11 får troligen inte svar inom 5 min."
+
+        server.show(later())
+
+        expect(page.locator("#waiting p").first).to_contain_text("av 12", timeout=15_000)
+        expect(page.locator("#when")).to_contain_text("10.43.00")
+        expect(page.locator("details").first).to_have_attribute("open", "")
+        assert page.evaluate("document.activeElement.id") == "waiting-table"
+
+
+def test_when_paused_it_stands_still_and_says_so(look: Look) -> None:
+    with serving(sample.lead()) as server:
+        page = look(server, clock=True)
+        page.locator("#pause").click()
+        server.show(later())
+        page.clock.run_for(12_000)
+
+        assert shown(page, "#stale") == "Uppdateringen är pausad"
+        assert "10.42.00" in shown(page, "#when")
+        page.locator("#pause").click()
+        expect(page.locator("#when")).to_contain_text("10.43.00")
+        expect(page.locator("#stale")).to_be_hidden()
+
+
+def test_figures_that_stand_still_are_stale_within_ten_seconds(look: Look) -> None:
+    with serving(sample.lead()) as server:
+        page = look(server, clock=True)
+
+        page.clock.run_for(11_500)
+
+        expect(page.locator("#stale")).to_contain_text("har tappat kontakten med mätningen")
+        expect(page.locator("body")).to_have_attribute("data-stale", "")
+        server.show(later())
+        page.clock.run_for(3_500)
+        expect(page.locator("#when")).to_contain_text("10.43.00")
+        page.clock.run_for(1_500)
+        expect(page.locator("#stale")).to_be_hidden()
+
+
+def test_a_dead_server_is_said_and_a_restarted_one_taken_up_without_a_reload(look: Look) -> None:
+    server = Server(sample.lead())
+    server.start()
+    port = int(server.address.rpartition(":")[2])
+    page = look(server, clock=True)
+    page.evaluate("window.mine = true")
+    server.stop()
+    page.clock.run_for(13_000)
+    expect(page.locator("#stale")).to_contain_text("har tappat kontakten")
+
+    again = Server(later(), port=port)
+    again.start()
+    page.clock.run_for(6_500)
+
+    expect(page.locator("#when")).to_contain_text("10.43.00", timeout=15_000)
+    page.clock.run_for(1_500)
+    expect(page.locator("#stale")).to_be_hidden()
+    assert page.evaluate("window.mine") is True
+    again.stop()
+
+
+def test_a_newer_page_is_loaded_once(look: Look) -> None:
+    with serving(sample.lead()) as server:
+        page = look(server)
+
+        with page.expect_navigation(timeout=15_000):
+            server.show(replace(later(), version="0.2.0"))
+
+        expect(page.locator("html")).to_have_attribute("data-ready", "")
+        assert "10.43.00" in shown(page, "#when")
+
+
+def test_the_button_acknowledges_and_the_page_says_so(look: Look) -> None:
+    with serving(sample.lead()) as server:
+        page = look(server, "?queue=Bygglov&lang=en")
+        page.get_by_role("button", name="Acknowledge: Bygglov: unusually many are calling, has eased").click()
+        page.wait_for_url("**/lead?queue=Bygglov&lang=en#alerts")
+
+        assert server.alerts.acknowledged == [("surge-Bygglov", "")]
+        now = later()
+        seen = AlertsNow(open=now.alerts.open, acknowledged=frozenset(alert.episode for alert in now.alerts.open))
+        server.show(replace(now, alerts=seen))
+        expect(page.locator("#alerts button")).to_have_count(0, timeout=15_000)
+
+
+def test_another_queue_is_chosen_by_keyboard(look: Look, server: Server) -> None:
+    server.show(sample.lead())
+    page = look(server)
+    page.locator("#queue").focus()
+    page.locator("#queue").select_option("Bygglov")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/lead?queue=Bygglov&lang=sv")
+
+    assert shown(page, "h1") == "Läget i detalj: Bygglov"
+
+
+def test_on_paper_everything_is_there_and_nothing_is_pressed(look: Look, server: Server) -> None:
+    server.show(sample.lead())
+    page = look(server)
+
+    page.emulate_media(media="print")
+
+    for place in (".top nav", ".choose", "#alerts form"):
+        expect(page.locator(place).first).to_be_hidden()
+    high = "(table) => [table.scrollHeight <= table.clientHeight + 1, getComputedStyle(table).overflowY]"
+    assert page.locator("#waiting-table").evaluate(high) == [True, "visible"]
