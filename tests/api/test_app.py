@@ -101,7 +101,9 @@ async def test_intervals_are_today_by_hour_if_nothing_else_is_asked() -> None:
     start, end, step, level, queue = calm.figures.asked[0]
     assert (start, end, step, level, queue) == (local(0), local(0) + timedelta(days=1), "hour", Level.CONTACT, None)
     assert answer.json()["from"] == "2026-03-01T23:00:00Z"
-    assert answer.json()["intervals"][0]["entered"] == sample.DAY.entered
+    given = calm.figures.intervals(start, end, step, level, queue)
+    assert [hour["entered"] for hour in answer.json()["intervals"]] == [hour.counts.entered for hour in given]
+    assert sum(hour.counts.entered for hour in given) > 0
 
 
 async def test_intervals_are_cut_as_asked() -> None:
@@ -275,10 +277,13 @@ async def test_every_static_file_is_inside_the_package() -> None:
         "wallboard.css",
         "docs.css",
         "icon.svg",
+        "lead.js",
+        "lead.css",
     }
     assert {path.name for path in (folder / "templates").iterdir()} == {
         "acknowledge.html",
         "docs.html",
+        "lead.html",
         "public.html",
         "sign-in.html",
         "wallboard.html",
