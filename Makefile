@@ -18,7 +18,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test lint bench soak asterisk docs schema messages constraints machine-test
+.PHONY: run test lint bench bars soak asterisk docs schema messages constraints machine-test
 
 run: $(VENV)/run.stamp  ## start the monitor; without CONFIG a simulated day on http://127.0.0.1:8080
 	@$(if $(PORT),QUEUE_MONITOR_HTTP__PORT=$(PORT)) exec $(python) -m queue_monitor run \
@@ -33,8 +33,11 @@ lint: $(VENV)/dev.stamp  ## ruff and mypy
 	$(python) -m mypy
 
 bench: $(VENV)/dev.stamp  ## measure; results are printed
-	@test -n "$(wildcard benchmarks/[a-z]*.py)" || { echo "There is no benchmark yet."; exit 1; }
-	@for file in $(wildcard benchmarks/[a-z]*.py); do echo "== $$file"; $(python) $$file || exit 1; done
+	@for file in $(wildcard benchmarks/bench_*.py); do echo "== $$file"; $(python) $$file || exit 1; done
+
+bars: $(VENV)/dev.stamp  ## how well the at-risk alert foretells, on simulated days and on real ones: BANK=calls.csv BANK_CONFIG=hours.toml
+	$(python) benchmarks/bars.py $(if $(DAYS),--days $(DAYS)) $(if $(BANK),--bank $(BANK)) \
+		$(if $(BANK_CONFIG),--bank-config $(BANK_CONFIG)) $(ARGS)
 
 soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`
 	$(python) -m pytest -m soak --timeout 0 $(ARGS)
