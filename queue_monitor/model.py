@@ -433,8 +433,8 @@ class QueueNow(Struct, frozen=True, kw_only=True):
     are shown. `counted` is how many wait in those queues of which the switch lists nobody and only says how many; None
     when there is no such queue. `day_hours`: today's first opening and last closing, None on a closed day. `risk` and
     `month_risk` are the forecast of the pool that the queue belongs to, `wait_range_seconds` holds 8 of 10 next
-    callers, `unlikely` of the waiting will probably not make it; `margins` by period are misses that still fit;
-    `usual_quarter`: calls usual in these 15 minutes. All are None, 0 or empty where nothing is foretold.
+    callers, `unlikely` of the waiting will probably not make it; `margins` by period are misses that still fit, of
+    whole pools; `usual_quarter`: calls usual in these 15 minutes. All are None, 0 or empty where nothing is foretold.
     """
 
     name: str

@@ -282,10 +282,17 @@ class Live:
 
     def foreseen_of(self, queues: tuple[str, ...], now: datetime) -> Foreseen | None:
         """The forecast that bears on these queues: their pool's; of several pools, the busiest's. None when old."""
-        fresh = [seen for seen in self.foreseen if timedelta() <= now - seen.at <= FORESEEN_HOLDS]
         wanted = {queue.casefold() for queue in queues}
-        found = [seen for seen in fresh if wanted & {queue.casefold() for queue in seen.queues}]
+        found = [seen for seen in self._fresh(now) if wanted & {queue.casefold() for queue in seen.queues}]
         return max(found, key=lambda seen: seen.day.expected_calls or 0.0 if seen.day else 0.0, default=None)
+
+    def foreseen_within(self, queues: tuple[str, ...], now: datetime) -> list[Foreseen]:
+        """The forecasts of the pools and single queues that these queues hold, whole; those of a part of one: none."""
+        wanted = {queue.casefold() for queue in queues}
+        return [seen for seen in self._fresh(now) if {queue.casefold() for queue in seen.queues} <= wanted]
+
+    def _fresh(self, now: datetime) -> list[Foreseen]:
+        return [seen for seen in self.foreseen if timedelta() <= now - seen.at <= FORESEEN_HOLDS]
 
     def snapshot(self, now: datetime, rate: float = 1.0, journal: JournalNow | None = None) -> Snapshot:
         """Everything that any face shows, at `now`."""

@@ -53,6 +53,8 @@ class Watched(Protocol):
 
     def foreseen_of(self, queues: tuple[str, ...], now: datetime) -> Foreseen | None: ...
 
+    def foreseen_within(self, queues: tuple[str, ...], now: datetime) -> list[Foreseen]: ...
+
     def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage: ...
 
     def returning(
@@ -153,7 +155,7 @@ class View:
             expected_wait_seconds=wait.expected if wait else None,
             wait_range_seconds=wait.range if wait else None,
             unlikely=sum(line.in_time_chance is not None and line.in_time_chance < 0.5 for line in lines),
-            margins=_margins(seen, periods, self._live.rules.target),
+            margins=_margins(self._live.foreseen_within(queues, self._now), periods, self._live.rules.target),
             risk=seen.day if seen else None,
             month_risk=seen.month if seen else None,
             usual_quarter=seen.usual_quarter if seen else None,
@@ -295,14 +297,15 @@ def _wait(seen: Foreseen | None, queues: tuple[str, ...]) -> ExpectedWait | None
     return seen.wait.times(seen.own_waits.get(queues[0], 1.0)) if len(queues) == 1 else seen.wait
 
 
-def _margins(seen: Foreseen | None, periods: dict[str, Period], target: Target) -> dict[str, int]:
-    """Misses that still fit, by period, as far as the calls to come are foretold."""
-    found = {"day": seen.day, "month": seen.month} if seen else {}
-    return {
-        name: service_level.margin(target, risk.expected_calls, periods[name].misses)
-        for name, risk in found.items()
-        if risk is not None and risk.expected_calls is not None
-    }
+def _margins(seen: list[Foreseen], periods: dict[str, Period], target: Target) -> dict[str, int]:
+    """Misses that still fit, by period, as far as the calls to come are foretold: of whole pools only, whose misses
+    are counted over the same queues.
+    """
+    expected: dict[str, float] = {}
+    for name, risk in ((name, risk) for one in seen for name, risk in (("day", one.day), ("month", one.month))):
+        if risk is not None and risk.expected_calls is not None:
+            expected[name] = expected.get(name, 0.0) + risk.expected_calls
+    return {name: service_level.margin(target, calls, periods[name].misses) for name, calls in expected.items()}
 
 
 def lies_in(

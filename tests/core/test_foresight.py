@@ -202,3 +202,21 @@ def test_of_a_day_heard_from_only_after_noon_nothing_usual_is_learned():
     foresight.close_day()
 
     assert foresight.learned == {}
+
+
+def test_the_margin_is_of_whole_pools_and_everybodys_is_their_sum(learned: dict[str, Learned]):
+    foresight = Foresight(Target(), Calendars(office_hours()), learned)
+    live = Live(Rules(calendar=office_hours()), foresight)
+    for event in until(day(THE_DAY), at(11)):
+        live.apply(event)
+    live.foreseen = tuple(map(answer, foresight.questions(at(11), live.scopes())))
+    seen = live.snapshot(at(11))
+    expected = sum(one.day.expected_calls or 0.0 for one in live.foreseen if one.day is not None)
+
+    assert [pool.queues for pool in seen.pools] == [("kundcenter", "kundcenter-en")]
+    assert {queue.name: "day" in queue.margins for queue in seen.queues} == {
+        "kundcenter": False,
+        "kundcenter-en": False,
+        "kundcenter-expert": True,
+    }
+    assert seen.total.margins["day"] == int(0.1 * expected + 1e-9) - seen.total.periods["day"].misses
