@@ -84,9 +84,10 @@ def expected_wait(state: Line | QueueState, ahead: Outlook) -> ExpectedWait:
     moves = pace(state, ahead)
     if moves is None:
         return ExpectedWait(None, None, None, Basis.UNKNOWN)
-    if ahead.staff_known and not len(state.waiting) and state.agents > state.serving:
+    in_line = max(0, len(state.waiting) - state.ringing)
+    if ahead.staff_known and not in_line and state.agents > state.serving:
         return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, Basis.AT_ONCE)
-    mean, variance = _behind(np.arange(max(0, len(state.waiting) - state.ringing) + 1.0), moves)
+    mean, variance = _behind(np.arange(in_line + 1.0), moves)
     return _range(float(mean[-1]) + RING_SECONDS, float(variance[-1]), _basis(ahead))
 
 
