@@ -20,9 +20,9 @@ PATIENCE = 40.0
 
 
 class Monitor:
-    """A running `queue-monitor run`, on a free port and its own journal."""
+    """A running `queue-monitor run`, or another command that serves, on a free port and its own journal."""
 
-    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, command: str = "run", **settings: str) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("QUEUE_MONITOR_")}
         environ |= {
             "QUEUE_MONITOR_HTTP__PORT": "0",
@@ -33,7 +33,7 @@ class Monitor:
         self.log = folder / "log.txt"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "queue_monitor", "run", *arguments],
+                [sys.executable, "-m", "queue_monitor", command, *arguments],
                 env=environ | settings,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -73,8 +73,8 @@ class Monitor:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, **settings: str) -> Iterator[Monitor]:
-    monitor = Monitor(folder, *arguments, **settings)
+def running(folder: Path, *arguments: str, command: str = "run", **settings: str) -> Iterator[Monitor]:
+    monitor = Monitor(folder, *arguments, command=command, **settings)
     try:
         yield monitor
     finally:

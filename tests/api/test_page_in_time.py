@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from queue_monitor import texts
 from queue_monitor.clock import SystemClock
 from tests.api.boards import spread
 from tests.api.centre import centre
+from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import chromium
 from tests.test_service import Monitor, running
 
@@ -52,6 +55,20 @@ window.EventSource = class extends Real {
   }
 };
 """
+
+# What the page and the status API say, taken together only where both are of the same moment.
+BOTH = """async () => {
+  const { clock } = await import("/static/wallboard.js");
+  const answer = await fetch("/api/v1/status");
+  const status = await answer.json();
+  const said = (place) => document.getElementById(place).innerText.replaceAll("\u00a0", " ").trim();
+  const { board } = JSON.parse(document.getElementById("page").textContent);
+  const second = clock(status.generated_at, board.zone, true);
+  if (!said("fresh").includes(second)) return null;
+  const facts = [...document.querySelectorAll("#facts dd")].map((one) => one.firstChild.textContent);
+  const page = Object.fromEntries(["waiting", "oldest", "share", "staff", "verdict-word"].map((id) => [id, said(id)]));
+  return { second, status, page: { ...page, facts } };
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -186,4 +203,57 @@ def test_a_page_says_when_its_server_is_killed_and_goes_on_when_it_is_back(brows
         expect(page.locator("#waiting")).to_have_text(str(known), timeout=PATIENCE * 1000)
         expect(page.locator(alarm)).to_be_empty(timeout=PATIENCE * 1000)
         expect(page.locator("body")).not_to_have_attribute("data-stale", "")
+        page.close()
+
+
+# ---- the rush that a real switch recorded
+
+RECORDED = Path(__file__).parents[1] / "recordings" / "asterisk" / "ami-01.raw.gz"
+RUSH_ENDS = "2026-11-23T12:06:15Z"
+SHORT_TIME = """
+[target]
+limit_seconds = 15
+short_abandon_seconds = 1
+"""
+
+
+def same(page: dict[str, Any], status: dict[str, Any]) -> None:
+    """The page's words are the status API's numbers."""
+    total, goal = status["total"], status["target"]["ratio"]
+    day, staff = total["periods"]["day"], total["staff"]
+    assert page["waiting"] == str(total["waiting"])
+    assert page["share"] == texts.percent(day["headline"], goal).replace("\N{NO-BREAK SPACE}", " ")
+    assert page["staff"] == f"{staff['available']} / {staff['staffed']} inloggade"
+    assert page["verdict-word"] == texts.say(f"status.{total['status']['status']}")
+    assert page["facts"][:3] == [str(day[name]) for name in ("entered", "abandoned", "refused_total")]
+
+
+def test_the_page_over_a_replayed_rush_says_what_the_status_api_says(browser: Browser, tmp_path: Path):
+    """At each moment that both were caught at while it grew, and when it stands at its height."""
+    settings = tmp_path / "short.toml"
+    settings.write_text(SHORT_TIME)
+    what = (f"asterisk_ami:{RECORDED}", "--speed", "10", "--until", RUSH_ENDS, "--serve", "--config", str(settings))
+    with running(tmp_path, *what, command="replay") as monitor:
+        page = browser.new_page(viewport=WALL, reduced_motion="reduce")
+        page.goto(monitor.address)
+        moments = set()
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if both := page.evaluate(BOTH):
+                same(both["page"], both["status"])
+                moments.add(both["second"])
+                if not both["status"]["clock_rate"]:
+                    break
+            page.wait_for_timeout(100)
+        assert both, "page and status API were never of the same moment"
+        found = Axe().run(page, options=AA)
+
+        now = both["status"]["total"]
+        assert len(moments) >= 2
+        assert now["waiting"] >= 25
+        assert both["page"]["oldest"] == texts.wait(now["oldest_wait_seconds"])
+        assert now["status"]["status"] == "out_of_reach"
+        assert page.locator("#tile-oldest").get_attribute("class") == "tile red"
+        assert page.evaluate(UNREADABLE) == []
+        assert found.violations_count == 0, found.generate_report()
         page.close()

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
+from queue_monitor.api.outlook import advice
 from queue_monitor.model import Snapshot, StatusReason, Verdict
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
@@ -258,6 +259,42 @@ def test_the_day_stays_until_the_last_caller_has_left(look: Look) -> None:
         expect(page.locator("#night")).to_be_hidden()
         assert shown(page, "#hours") == "Stängt"
         assert shown(page, "#waiting") == "1"
+
+
+def test_the_day_stays_while_one_queue_is_still_open(look: Look) -> None:
+    night = sample.night()
+    later = replace(night.total, name="Jour", label="Jour", open=True)
+    with serving(replace(night, queues=(*night.queues, later))) as server:
+        page = look(server)
+
+        expect(page.locator("#night")).to_be_hidden()
+        assert shown(page, "#waiting") == "0"
+        assert page.locator("#rows .name > span:nth-child(2)").all_inner_texts() == ["Kundcenter", "Jour"]
+
+
+def test_what_stands_is_told_worst_first_without_advice(look: Look) -> None:
+    with serving(sample.alerted()) as server:
+        page = look(server)
+
+        told = shown(page, "#strip").split("\n")
+        assert told == ["10.31", "Kundcenter: stor risk att dagsmålet missas", "kvitterat", "+ 2 till"]
+        expect(page.locator("#advice")).to_be_hidden()
+        assert "beräknas räcka" not in page.locator("body").inner_text()
+        show(server, page, sample.calm())
+        expect(page.locator("#strips")).to_be_hidden()
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_margin_and_what_would_help_are_on_the_wall_where_switched_on(look: Look, language: str) -> None:
+    with serving(sample.lead(), board_advice=True) as server:
+        page = look(server, f"?lang={language}")
+
+        told = shown(page, "#advice")
+        assert told == advice(sample.lead(), language).replace("\N{NO-BREAK SPACE}", " ")
+        assert ("11.30" if language == "sv" else "11:30") in told
+        assert page.evaluate(UNREADABLE) == []
+        found = Axe().run(page, options=AA)
+        assert found.violations_count == 0, found.generate_report()
 
 
 def test_unknown_agents_and_no_calls_are_a_dash(look: Look) -> None:
