@@ -1,12 +1,11 @@
 """What is to come: the next caller's wait, the rest of the day, the chance of missing the target, agents needed.
 
 Pure: time is an argument, and chance comes from (pool, day, tick), so that the same day gives the same numbers. Once a
-day `usual_day` lays the profile out; then, each minute and pool: `DayState.state`, `outlook`, `project`, `advance`.
+day `usual_day` lays the profile out; then, each minute and pool: `DayState.state`, `outlook`, `project`.
 """
 
 from queue_monitor.core.forecast.advice import AgentsNeeded, agents_needed
 from queue_monitor.core.forecast.day import DayState, QueueState, Tally
-from queue_monitor.core.forecast.episode import AlertRule, Episode, Reading, Stage, advance
 from queue_monitor.core.forecast.outlook import Outlook, Settings, Usual, outlook, usual_day
 from queue_monitor.core.forecast.profile import Profile
 from queue_monitor.core.forecast.projection import Projection, generator, project
@@ -14,22 +13,17 @@ from queue_monitor.core.forecast.wait import Basis, ExpectedWait, Pace, expected
 
 __all__ = [
     "AgentsNeeded",
-    "AlertRule",
     "Basis",
     "DayState",
-    "Episode",
     "ExpectedWait",
     "Outlook",
     "Pace",
     "Profile",
     "Projection",
     "QueueState",
-    "Reading",
     "Settings",
-    "Stage",
     "Tally",
     "Usual",
-    "advance",
     "agents_needed",
     "expected_wait",
     "generator",
