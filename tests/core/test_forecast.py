@@ -9,17 +9,12 @@ import numpy as np
 import pytest
 
 from queue_monitor.core.forecast import (
-    AlertRule,
     Basis,
     DayState,
-    Episode,
     Outlook,
     Profile,
     Projection,
     QueueState,
-    Reading,
-    Stage,
-    advance,
     agents_needed,
     expected_wait,
     generator,
@@ -336,58 +331,6 @@ def test_a_day_short_of_people_needs_some_and_says_until_when() -> None:
 
     assert needed.to_save is not None and needed.to_save > 0
     assert needed.save_until is not None and state.at < needed.save_until <= CLOSES
-
-
-# ---- when to tell
-
-
-def episode(*chances: float, reachable: bool = True, step: float = 2.0, opens_after: float = 60.0) -> list[Stage]:
-    """The stages that readings every other minute lead through."""
-    now, stages = Episode(), []
-    for number, chance in enumerate(chances):
-        minutes = opens_after + step * number
-        reading = Reading(at=60 * minutes, open_minutes=minutes, p_miss=chance, calls=200, reachable=reachable)
-        now = advance(now, reading)
-        stages.append(now.stage)
-    return stages
-
-
-def test_a_warning_becomes_an_alarm_and_not_the_other_way() -> None:
-    assert episode(0.5, 0.86, 0.96, 0.9) == [Stage.QUIET, Stage.WARNING, Stage.ALARM, Stage.ALARM]
-
-
-def test_no_word_in_the_first_quarter_of_an_hour() -> None:
-    assert episode(1.0, 1.0, opens_after=13.0) == [Stage.QUIET, Stage.ALARM]
-
-
-def test_a_moment_of_hope_is_no_end() -> None:
-    assert set(episode(0.96, *[0.3] * 7, 0.7)) == {Stage.ALARM}
-
-
-def test_fifteen_quiet_minutes_ease_and_only_little_risk_ends() -> None:
-    stages = episode(0.96, *[0.4] * 9, 0.3, 0.19)
-
-    assert stages[8] is Stage.ALARM and stages[9] is Stage.EASED
-    assert stages[-2:] == [Stage.EASED, Stage.QUIET]
-
-
-def test_what_eased_can_rise_again_in_the_same_episode() -> None:
-    before = Episode(stage=Stage.EASED, since=0.0, raised_at=0.0, alarmed_at=0.0)
-    after = advance(before, Reading(at=600.0, open_minutes=200.0, p_miss=0.97, calls=200))
-
-    assert after.stage is Stage.ALARM
-    assert after.raised_at == 0.0
-
-
-def test_nobody_is_called_to_a_day_that_nobody_can_save() -> None:
-    assert episode(0.99, 0.5, 0.0, reachable=False) == [Stage.OUT_OF_REACH] * 3
-
-
-def test_where_staff_is_a_guess_the_warning_can_be_all() -> None:
-    rule = AlertRule(alarm_without_staff=False)
-    reading = Reading(at=9 * HOUR, open_minutes=60.0, p_miss=0.99, calls=200, staff_known=False)
-
-    assert advance(Episode(), reading, rule).stage is Stage.WARNING
 
 
 # ---- what the switch does not say outright
