@@ -52,7 +52,7 @@ def _operations(document: dict[str, Any]) -> Iterator[Operation]:
     for path, methods in document.get("paths", {}).items():
         for method, operation in methods.items():
             parameters = tuple(_parameter(parameter) for parameter in operation.get("parameters", ()))
-            answers = tuple(_answer(status, found) for status, found in operation.get("responses", {}).items())
+            answers = tuple(_answer(status, found) for status, found in sorted(operation.get("responses", {}).items()))
             plain = method == "get" and not any(parameter.required for parameter in parameters)
             yield Operation(
                 method=method.upper(),
