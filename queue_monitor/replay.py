@@ -11,6 +11,7 @@ import gzip
 import heapq
 import io
 import itertools
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,6 +103,8 @@ def read_bytes(path: Path) -> bytes:
         raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
     except EOFError as error:
         raise RecordingError(f"{path}: the gzip file ends too early") from error
+    except zlib.error as error:
+        raise RecordingError(f"{path}: the gzip file is broken: {error}") from error
 
 
 def folder_of(path: Path) -> Path:

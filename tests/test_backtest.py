@@ -2,13 +2,17 @@
 
 import csv
 import json
+import re
 from datetime import date, datetime, time, timedelta
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from queue_monitor import texts
 from queue_monitor.__main__ import main
+from queue_monitor.backtest.plain_rules import PLAIN_RULES
 from queue_monitor.core import simulation
 from queue_monitor.core.simulation import Config
 from queue_monitor.events import encode
@@ -103,6 +107,35 @@ def test_each_caller_of_a_judged_day_has_a_row_with_what_was_to_be_expected(ran:
     assert all(row["queue"] == lines[row["visit_id"]]["queue"] for row in told)
 
 
+def shown(page: str) -> str:
+    """What a person sees of a page."""
+    return unescape(re.sub("<[^>]+>", " ", re.sub("<style>.*?</style>", "", page, flags=re.DOTALL)))
+
+
+def vocabulary(language: str) -> set[str]:
+    return {word.casefold() for text in texts.words(language).values() for word in re.findall(r"[^\W\d_]+", text)}
+
+
+def test_the_swedish_page_has_no_english_word(ran: Path):
+    page = shown((ran / "one.html").read_text(encoding="utf-8"))
+    said = {
+        word.casefold() for word in re.findall(r"[^\W\d_]+", page.replace(str(ran), "").replace("--train-until", ""))
+    }
+    rules = {word for rule in PLAIN_RULES for word in re.findall(r"[a-z]+", rule.name)}
+
+    assert "kundcenter" in said and "väntan" in said
+    assert not said & (vocabulary("en") | rules | {"closed", "open", "usual", "tuned"}) - vocabulary("sv")
+
+
+def test_the_page_names_the_plain_rules_and_the_hours_in_its_language(ran: Path):
+    page = shown((ran / "one.html").read_text(encoding="utf-8"))
+
+    assert "måndag–fredag 8.00–9.00; stängt på svenska helgdagar" in page
+    assert "Andel i tid senaste 60 min under 90\N{NO-BREAK SPACE}%; vanlig nivå" in page
+    assert "Någon har väntat mer än 5\N{NO-BREAK SPACE}min; vanlig nivå" in page
+    assert "Marginalen förbrukas mer än 2 gånger för fort, på 60 min och på 10; vanlig nivå" in page
+
+
 def test_it_says_what_was_asked_and_how_well_it_was_answered(calls: Path, capsys: pytest.CaptureFixture[str]):
     assert backtest(calls, "--limit", "120", "--target", "0.8", "--definition", "D3", "--short-abandon", "5") == 0
     printed = capsys.readouterr().out
@@ -123,7 +156,7 @@ def test_without_a_day_to_learn_by_a_half_of_the_days_teach_and_that_is_said(
     few.write_text("".join((calls / "calls.csv").read_text().splitlines(keepends=True)[:400]))
 
     assert main(["backtest", str(few), "--config", str(calls / "hours.toml")]) == 0
-    assert "(the first 1 open days teach; --train-until says otherwise)" in capsys.readouterr().out
+    assert "The first 1 open days teach; --train-until chooses others." in capsys.readouterr().out
 
 
 def test_events_and_a_journal_are_judged_as_calls_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

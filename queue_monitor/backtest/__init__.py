@@ -14,7 +14,7 @@ from queue_monitor.backtest.judging import JudgedPool, judge_pool, pools_of
 from queue_monitor.backtest.lived import Lived, live_through
 from queue_monitor.backtest.page import page
 from queue_monitor.backtest.past import CallsPast, Past, past_of
-from queue_monitor.backtest.report import Summary, text
+from queue_monitor.backtest.report import Note, Summary, text
 from queue_monitor.config import Config
 from queue_monitor.core.live import Live
 from queue_monitor.player import write_alerts, write_predictions
@@ -51,12 +51,11 @@ async def backtest(config: Config, live: Live, wanted: Wanted, advance: Callable
         write_predictions(wanted.predictions, lived.predictions)
     found = summed_up(config, past, wanted.hours, lived, notes)
     if wanted.html is not None:
-        organisation = config.organisation
-        wanted.html.write_text(page(found, organisation.name, organisation.language), encoding="utf-8")
+        wanted.html.write_text(page(found, config), encoding="utf-8")
     return found
 
 
-async def _teaching_until(past: Past, asked: date | None) -> tuple[date, list[str]]:
+async def _teaching_until(past: Past, asked: date | None) -> tuple[date, list[Note]]:
     days = await past.days()
     if not days:
         raise RecordingError(f"{past.name}: nobody called in opening hours")
@@ -65,11 +64,10 @@ async def _teaching_until(past: Past, asked: date | None) -> tuple[date, list[st
             raise RecordingError(f"--train-until {asked}: leaves no day to judge; the last open day is {days[-1]}")
         return asked, []
     teaching = min(TEACHING_DAYS, len(days) // 2)
-    note = f"            (the first {teaching} open days teach; --train-until says otherwise)"
-    return (days[teaching - 1] if teaching else date.min), [note]
+    return (days[teaching - 1] if teaching else date.min), [Note("teaching", teaching)]
 
 
-def summed_up(config: Config, past: Past, hours: str, lived: Lived, notes: Sequence[str] = ()) -> Summary:
+def summed_up(config: Config, past: Past, hours: str, lived: Lived, notes: Sequence[Note] = ()) -> Summary:
     """The score of what was lived through."""
     pools: list[JudgedPool] = []
     few: list[str] = []
@@ -93,17 +91,16 @@ def summed_up(config: Config, past: Past, hours: str, lived: Lived, notes: Seque
     )
 
 
-def _notes(past: Past, lived: Lived) -> list[str]:
+def _notes(past: Past, lived: Lived) -> list[Note]:
     """What a reader must know to trust the figures."""
     found = []
     if lived.outside_hours:
-        found.append(f"{lived.outside_hours} calls came outside opening hours and are not judged")
+        found.append(Note("outside", lived.outside_hours))
     if isinstance(past, CallsPast):
         answered = [call for call in past.calls if call.outcome == "answered"]
         without = {
-            "talk time": sum(call.talk is None for call in answered),
-            "agent": sum(not call.agent for call in answered),
+            "no_talk": sum(call.talk is None for call in answered),
+            "no_agent": sum(not call.agent for call in answered),
         }
-        found += [f"{count} answered calls have no {what}" for what, count in without.items() if count]
-    found += [f"not understood: {what}: {count}" for what, count in sorted(lived.rejected.items())]
-    return [f"Note:       {note}" for note in found]
+        found += [Note(key, count) for key, count in without.items() if count]
+    return found + [Note("rejected", count, what) for what, count in sorted(lived.rejected.items())]

@@ -9,6 +9,7 @@ import csv
 import gzip
 import heapq
 import io
+import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,9 @@ COLUMNS: Final = ("entered_at", "queue", "wait_seconds", "outcome", "talk_second
 NEEDED: Final = COLUMNS[:4]
 WORDS: Final = tuple(outcome.value for outcome in Outcome if outcome is not Outcome.WAITING)
 LONGEST_SECONDS: Final = 86_400.0
+YEARS: Final = range(1971, 2100)
+"""Another year is a slip of the pen."""
+
 SOURCE: Final = "urn:kc:backtest:calls"
 SWITCH: Final = "calls"
 SIGN_OF_LIFE: Final = timedelta(seconds=60)
@@ -85,7 +89,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise RecordingError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from error
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecordingError(f"{path}: the gzip file is broken: {error}") from error
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -107,6 +111,10 @@ def _call(path: Path, line: int, row: dict[str, str | None], zone: ZoneInfo) -> 
             raise wrong(field, "seconds, from 0 to 86400")
         return value
 
+    if None in row:
+        raise RecordingError(
+            f"{path}, line {line}: more cells than columns; a decimal comma needs semicolons or quotes"
+        )
     outcome = written("outcome").lower()
     if outcome not in WORDS:
         raise wrong("outcome", f"one of {', '.join(WORDS)}")
@@ -116,6 +124,8 @@ def _call(path: Path, line: int, row: dict[str, str | None], zone: ZoneInfo) -> 
         entered = datetime.fromisoformat(written("entered_at"))
     except ValueError:
         raise wrong("entered_at", "a time such as 2026-03-02 08:15:30 or 2026-03-02T07:15:30Z") from None
+    if entered.year not in YEARS:
+        raise wrong("entered_at", f"a year from {YEARS[0]} to {YEARS[-1]}")
     refused = outcome == Outcome.REFUSED
     return Call(
         line=line,

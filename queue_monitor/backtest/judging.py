@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from queue_monitor.backtest.lived import LivedDay
-from queue_monitor.backtest.plain_rules import PLAIN_RULES, said_by, tuned
+from queue_monitor.backtest.plain_rules import PLAIN_RULES, PlainRule, said_by, tuned
 from queue_monitor.backtest.scoring import MINUTE, JudgedDay, Scored, Standing, scored
 from queue_monitor.backtest.waits import Met, met, usual_wait
 from queue_monitor.model import AlertLevel, Target
@@ -20,13 +20,22 @@ TIMES: Final = tuple(hour * 60 * MINUTE for hour in (9, 10, 12, 14, 16, 18, 20))
 SETTLED: Final = 30 * MINUTE
 
 
+class SetRule(NamedTuple):
+    """A plain rule at a level: its usual one, or the best by the days that taught."""
+
+    rule: PlainRule
+    level: float
+    tuned: bool
+
+
 class JudgedPool(Struct, frozen=True, kw_only=True):
-    """One pool over the judged days. `rules` by name, ours first; `levels` are those the plain rules were tuned to."""
+    """One pool over the judged days. `rules` by name, ours first; `plain` tells what each of the others is."""
 
     name: str
     days: tuple[JudgedDay, ...]
     lived: tuple[LivedDay, ...]
     rules: tuple[tuple[str, Scored], ...]
+    plain: dict[str, SetRule]
     times: tuple[float, ...]
     met: tuple[Met, ...]
 
@@ -66,23 +75,25 @@ def judge_pool(
         return None
     limit, ratio = float(target.limit_seconds), target.ratio
     before = [(day.past, _judged(day, target, {})) for day in taught]
-    names, said = [ALARM, WARNING], [_own(day) for day in judged]
+    said = [_own(day) for day in judged]
+    plain: dict[str, SetRule] = {}
     for rule in PLAIN_RULES:
-        levels = {f"{rule.name}, usual": rule.usual(ratio)}
+        levels = {f"{rule.name}, usual": SetRule(rule, rule.usual(ratio), tuned=False)}
         if (level := tuned(rule, before, ratio, limit)) is not None:
-            levels[f"{rule.name}, tuned"] = level
-        for called, level in levels.items():
-            shown = f"{called} {rule.shown(level, limit)}"
-            names.append(shown)
+            levels[f"{rule.name}, tuned"] = SetRule(rule, level, tuned=True)
+        for called, one in levels.items():
+            shown = f"{called} {rule.shown(one.level, limit)}"
+            plain[shown] = one
             for mine, day in zip(said, judged, strict=True):
-                mine[shown] = said_by(rule, day.past, ratio, limit, level)
+                mine[shown] = said_by(rule, day.past, ratio, limit, one.level)
     days = tuple(_judged(day, target, mine) for day, mine in zip(judged, said, strict=True))
     usual = usual_wait(caller.true for day in taught for caller in day.callers if caller.true is not None)
     return JudgedPool(
         name=name,
         days=days,
         lived=tuple(judged),
-        rules=tuple((called, scored(days, called)) for called in names),
+        rules=tuple((called, scored(days, called)) for called in (ALARM, WARNING, *plain)),
+        plain=plain,
         times=tuple(at for at in TIMES if any(_is_within(day, at) for day in judged)),
         met=tuple(one for number, day in enumerate(judged) for one in met(day.callers, usual, number)),
     )

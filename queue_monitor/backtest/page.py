@@ -9,12 +9,14 @@ from typing import Final
 import numpy as np
 
 from queue_monitor import texts
-from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool
+from queue_monitor.backtest.hours import hours_in_words
+from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool, SetRule
 from queue_monitor.backtest.lived import LivedDay, Said
-from queue_monitor.backtest.plain_rules import ticks
+from queue_monitor.backtest.plain_rules import Unit, ticks
 from queue_monitor.backtest.report import NONE, Summary
 from queue_monitor.backtest.scoring import CLEAR_POINTS, Figures, reliability
 from queue_monitor.backtest.waits import PREDICTORS, coverage, figures
+from queue_monitor.config import Config
 from queue_monitor.model import AlertChange, AlertLevel
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 190, 34, 8, 10, 22
@@ -48,13 +50,14 @@ stroke-dasharray:6 3}.gone{stroke:var(--ink);stroke-width:2}
 """
 
 
-def page(summary: Summary, organisation: str, language: str) -> str:
-    """The whole page. Nothing in it comes from outside, and it has no script."""
-    title = f"{organisation}: {texts.say('past.title', language)}"
+def page(summary: Summary, config: Config) -> str:
+    """The whole page, in the organisation's language. Nothing in it comes from outside, and it has no script."""
+    language = config.organisation.language
+    title = f"{config.organisation.name}: {texts.say('past.title', language)}"
     body = "".join(
         (
             f"<h1>{escape(title)}</h1>",
-            _head(summary, language),
+            _head(summary, hours_in_words(config.hours, config.queue_hours, language), language),
             *(_pool(summary, pool, language) for pool in summary.pools),
             _few(summary, language),
         )
@@ -66,7 +69,7 @@ def page(summary: Summary, organisation: str, language: str) -> str:
     )
 
 
-def _head(summary: Summary, language: str) -> str:
+def _head(summary: Summary, hours: list[str], language: str) -> str:
     target = summary.target
     limit = texts.span(target.limit_seconds, language)
     question = texts.say(
@@ -85,13 +88,18 @@ def _head(summary: Summary, language: str) -> str:
         alarm=texts.plain_percent(summary.alarm_chance, language),
     )
     rows = {
-        "past.source": summary.source,
-        "past.asked": question,
-        "past.hours": " ".join(summary.hours.split()),
-        "past.taught": _span(summary.taught, language),
-        "past.judged": _span(summary.judged, language),
+        "past.source": [summary.source],
+        "past.asked": [question],
+        "past.hours": hours,
+        "past.taught": [_span(summary.taught, language)],
+        "past.judged": [_span(summary.judged, language)],
+        "past.notes": [note.in_words(language) for note in summary.notes],
     }
-    told = "".join(f"<dt>{escape(texts.say(key, language))}</dt><dd>{escape(said)}</dd>" for key, said in rows.items())
+    told = "".join(
+        f"<dt>{escape(texts.say(key, language))}</dt><dd>{'<br>'.join(map(escape, said))}</dd>"
+        for key, said in rows.items()
+        if said
+    )
     return f"<dl>{told}</dl>"
 
 
@@ -152,7 +160,7 @@ def _rules(summary: Summary, pool: JudgedPool, language: str) -> str:
 
     def name(rule: str) -> str:
         if rule not in chances:
-            return rule
+            return _plain_rule(pool.plain[rule], summary.target.limit_seconds, language)
         return texts.say(f"past.{rule}", language, chance=texts.plain_percent(chances[rule], language))
 
     rows = (
@@ -170,6 +178,18 @@ def _rules(summary: Summary, pool: JudgedPool, language: str) -> str:
     heading = f"<h3>{escape(texts.say('past.rules', language))}</h3>"
     note = f'<p class="quiet">{escape(texts.say("past.interval", language))}</p>'
     return heading + _table(head, rows) + note
+
+
+def _plain_rule(one: SetRule, limit_seconds: int, language: str) -> str:
+    match one.rule.unit:
+        case Unit.MISSED_SHARE:
+            level = texts.plain_percent(1 - one.level, language)
+        case Unit.OF_LIMIT:
+            level = texts.span(round(one.level * limit_seconds), language)
+        case Unit.TIMES:
+            level = f"{one.level:g}".replace(".", texts.words(language)["decimal"])
+    rule = texts.say(f"past.plain.{one.rule.name}", language, level=level)
+    return texts.say("past.tuned" if one.tuned else "past.usual", language, rule=rule)
 
 
 def _cells(of: Figures, language: str) -> tuple[str, ...]:
@@ -215,7 +235,11 @@ def _waits(pool: JudgedPool, language: str) -> str:
     groups = [(pool.name, pool.met)]
     if len(queues) > 1:
         groups += [(queue, tuple(one for one in pool.met if one.queue == queue)) for queue in queues]
-    head = ("", *(escape(texts.say(f"past.predictor.{at}", language)) for at in range(len(PREDICTORS))), "80 %")
+    head = (
+        "",
+        *(escape(texts.say(f"past.predictor.{at}", language)) for at in range(len(PREDICTORS))),
+        escape(texts.say("past.range", language)),
+    )
     rows = []
     for name, callers in groups:
         cells = [f"{escape(name)}<small>{texts.say('past.wait_row', language, callers=len(callers))}</small>"]

@@ -5,6 +5,7 @@ A call counts for them when it is settled: answered, hung up, or past the limit.
 """
 
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -50,13 +51,23 @@ class PastDay(Struct, frozen=True, kw_only=True):
     calls: tuple[PastCall, ...]
 
 
+class Unit(Enum):
+    """What a rule's level is: the share of misses, a part of the limit, or times as fast as the budget lasts."""
+
+    MISSED_SHARE = auto()
+    OF_LIMIT = auto()
+    TIMES = auto()
+
+
 class PlainRule(NamedTuple):
     """A measure that is worse the higher it is, the usual level to alert at, and the levels to choose a better from.
 
-    `usual` is given the target; `shown` a level and the limit (s), and says it as a person would set it.
+    `usual` is given the target; `shown` a level and the limit (s), and says it as a person would set it. `unit`: what
+    a level is of.
     """
 
     name: str
+    unit: Unit
     measure: Callable[[PastDay, Array, float, float], Array]
     usual: Callable[[float], float]
     levels: tuple[float, ...]
@@ -135,11 +146,18 @@ _SHARES: Final = tuple(round(0.025 * step, 3) for step in range(1, 29))
 _WAITS: Final = tuple(round(0.2 * step, 1) for step in range(3, 16))
 _BURNS: Final = tuple(0.5 * step for step in range(2, 19))
 PLAIN_RULES: Final = (
-    PlainRule("rolling 60 min", _rolling(60), _allowed, _SHARES, _share),
-    PlainRule("rolling 30 min", _rolling(30), _allowed, _SHARES, _share),
-    PlainRule("running share", _running, _allowed, _SHARES, _share),
-    PlainRule("longest wait", _longest_wait, lambda target: 1.0, _WAITS, lambda at, limit: f"> {at * limit:.0f} s"),
-    PlainRule("burn rate 60+10", _burn_rate, lambda target: 2.0, _BURNS, lambda at, limit: f"> {at:g} x"),
+    PlainRule("rolling 60 min", Unit.MISSED_SHARE, _rolling(60), _allowed, _SHARES, _share),
+    PlainRule("rolling 30 min", Unit.MISSED_SHARE, _rolling(30), _allowed, _SHARES, _share),
+    PlainRule("running share", Unit.MISSED_SHARE, _running, _allowed, _SHARES, _share),
+    PlainRule(
+        "longest wait",
+        Unit.OF_LIMIT,
+        _longest_wait,
+        lambda target: 1.0,
+        _WAITS,
+        lambda at, limit: f"> {at * limit:.0f} s",
+    ),
+    PlainRule("burn rate 60+10", Unit.TIMES, _burn_rate, lambda target: 2.0, _BURNS, lambda at, limit: f"> {at:g} x"),
 )
 
 

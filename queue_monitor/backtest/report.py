@@ -6,6 +6,7 @@ from datetime import date
 
 from msgspec import Struct
 
+from queue_monitor import texts
 from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool
 from queue_monitor.backtest.scoring import CLEAR_POINTS, MINUTE, Figures, Scored, brier, brier_bounds, reliability
 from queue_monitor.backtest.waits import HAD_TO_WAIT_SECONDS, PREDICTORS, Met, coverage, figures
@@ -32,10 +33,21 @@ DEFINED = {
 }
 
 
+class Note(Struct, frozen=True):
+    """A thing that a reader must know to trust the figures: which, and how many of them; `what` where it differs."""
+
+    key: str
+    count: int
+    what: str = ""
+
+    def in_words(self, language: str) -> str:
+        return texts.say(f"past.note.{self.key}", language, count=self.count, what=self.what)
+
+
 class Summary(Struct, frozen=True, kw_only=True):
     """All that is told of a backtest: what was asked of what, and each pool's score.
 
-    `notes` are things a reader must know to trust the figures; `few` are pools with too few calls to judge.
+    `few` are pools with too few calls to judge.
     """
 
     source: str
@@ -47,11 +59,11 @@ class Summary(Struct, frozen=True, kw_only=True):
     judged: tuple[date, ...]
     pools: tuple[JudgedPool, ...]
     few: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def text(summary: Summary) -> str:
-    lines = [*_heading(summary), *summary.notes]
+    lines = [*_heading(summary), *(f"Note:       {note.in_words('en')}" for note in summary.notes)]
     for pool in summary.pools:
         lines += ["", *pool_text(pool, summary.target, summary.warning_chance, summary.alarm_chance)]
     if summary.few:

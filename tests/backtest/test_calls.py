@@ -1,6 +1,7 @@
 """Past calls as they are written, told again as the events of a switch; what is wrong in them is told by its place."""
 
 import gzip
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -61,6 +62,10 @@ def test_a_packed_file_reads_as_the_file_itself(tmp_path: Path):
     ("row", "words"),
     [
         ("yesterday,q,1,answered,60,eva", "calls.csv, line 3, entered_at: 'yesterday'"),
+        ("2026-02-30 08:15:30,q,1,answered,60,eva", "calls.csv, line 3, entered_at: '2026-02-30 08:15:30'"),
+        ("0001-01-01 00:00:00,q,1,answered,60,eva", "calls.csv, line 3, entered_at: '0001-01-01 00:00:00'"),
+        ("9999-12-31 23:59:59,q,1,answered,60,eva", "expected a year from 1971 to 2099"),
+        ("2026-03-02 08:15:30,q,1,5,answered,60,eva", "calls.csv, line 3: more cells than columns"),
         ("2026-03-02 08:15:30,,1,answered,60,eva", "calls.csv, line 3, queue: ''"),
         ("2026-03-02 08:15:30,q,soon,answered,60,eva", "calls.csv, line 3, wait_seconds: 'soon'"),
         ("2026-03-02 08:15:30,q,-1,answered,60,eva", "calls.csv, line 3, wait_seconds: '-1'"),
@@ -75,6 +80,21 @@ def test_a_mistake_is_told_with_its_line_and_its_field(row: str, words: str, tmp
         read_calls(written(tmp_path, HEADER + good + row + "\n"), ZONE)
 
     assert words in str(told.value)
+
+
+def test_an_empty_file_and_one_without_calls_are_told_as_such(tmp_path: Path):
+    with pytest.raises(RecordingError, match="line 1: no column entered_at"):
+        read_calls(written(tmp_path, ""), ZONE)
+    with pytest.raises(RecordingError, match="holds no calls"):
+        read_calls(written(tmp_path, HEADER), ZONE)
+
+
+@pytest.mark.parametrize("broken", [lambda raw: raw[:-20], lambda raw: raw[:12] + b"\xff\xff\xff" + raw[15:]])
+def test_a_packed_file_that_is_cut_or_changed_is_told_as_broken(broken: Callable[[bytes], bytes], tmp_path: Path):
+    packed = tmp_path / "calls.csv.gz"
+    packed.write_bytes(broken(gzip.compress((HEADER * 50).encode())))
+    with pytest.raises(RecordingError, match=r"calls.csv.gz: the gzip file is broken"):
+        read_calls(packed, ZONE)
 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path):
