@@ -33,8 +33,9 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:0}dt
 .wide{overflow-x:auto}
 table{border-collapse:collapse;margin:.4rem 0;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
-th:first-child,td:first-child{text-align:left}th{font-weight:600;max-width:9rem}
-small,.quiet{color:var(--quiet)}td small{display:block;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}th{font-weight:600}thead th{max-width:9rem}
+tbody th{min-width:min(18rem,40vw)}
+small,.quiet{color:var(--quiet)}td small,th small{display:block;white-space:nowrap}
 .days{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:1rem}
 .day{border:1px solid var(--line);border-radius:.5rem;padding:.7rem;min-width:0}
 .day.lost{border-left:.4rem solid var(--risk)}.day.kept{border-left:.4rem solid var(--good)}
