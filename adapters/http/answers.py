@@ -16,6 +16,13 @@ BATCH: Final = "application/cloudevents-batch+json"
 HEADERS: Final = ("X-KC-Source", "X-KC-Timestamp", "X-KC-Signature")
 
 
+class TurnedAway(Struct, frozen=True):
+    """What the door before the intake says to a page of another site."""
+
+    error: str
+    detail: str
+
+
 class Taken(Struct, frozen=True, kw_only=True):
     """What became of a request's events: `duplicates` were known already."""
 
@@ -111,6 +118,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: _documented(Taken, "All of them were there already."),
     400: _documented(Problem, "Nothing was taken; lists every event that must be mended."),
     401: _documented(Problem, "Not signed by a sender we know, or not now.", "WWW-Authenticate"),
+    403: _documented(TurnedAway, "A page of another site asked, in somebody's browser."),
     408: _documented(Problem, "The body took too long."),
     409: _documented(Problem, "Lists the events whose id was used before with another content; the others were taken."),
     413: _documented(Problem, f"More than {MOST_BYTES} bytes."),

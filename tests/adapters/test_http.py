@@ -675,7 +675,7 @@ def test_every_answer_is_documented_and_no_other() -> None:
     document = Desk("first", "second").app.openapi()
     operation = document["paths"][PATH]["post"]
 
-    assert set(operation["responses"]) == {"200", "202", "400", "401", "408", "409", "413", "415", "429", "503"}
+    assert set(operation["responses"]) == {"200", "202", "400", "401", "403", "408", "409", "413", "415", "429", "503"}
     assert set(operation["requestBody"]["content"]) == {SINGLE, BATCH}
     assert [parameter["name"] for parameter in operation["parameters"]] == [
         "X-KC-Source",
@@ -692,7 +692,7 @@ def test_the_guide_names_every_answer_and_every_reason() -> None:
 
     assert reasons == set(REASONS)
     assert all(f"`{word}`" in guide for word in REASONS)
-    assert all(f"| {status} |" in guide for status in (200, 202, 400, 401, 408, 409, 413, 415, 429, 503))
+    assert all(f"| {status} |" in guide for status in (200, 202, 400, 401, 403, 408, 409, 413, 415, 429, 503))
     assert all(f"`{field}`" in guide for field in Settings.__struct_fields__)
 
 
