@@ -76,7 +76,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     from who served lately.
 
     Arrays by minute begin at opening; the last entry of `agents_by_minute` and `logged_in_by_minute` is now.
-    `handle_ended_at`, `handle_seconds`: finished calls from ring to ready; `handling_seconds`: those still going on.
+    `handle_seconds`: finished calls from ring to ready.
     `busy_by_minute`: agent seconds spent in calls, `freed_by_minute`: calls finished. `gave_up`: left unanswered.
     """
 
@@ -94,9 +94,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     entered_by_minute: Array
     agents_by_minute: Array
     logged_in_by_minute: Array
-    handle_ended_at: Array
     handle_seconds: Array
-    handling_seconds: Array
     busy_by_minute: Array
     freed_by_minute: Array
     gave_up: int
@@ -399,7 +397,6 @@ class DayState:
             cycles = calls.ended[talks], calls.ended[talks], calls.completed[talks]
         start, answered, end = cycles
         begun, done = answered <= at, end <= at
-        ended = np.argsort(end[done], kind="stable")
         busy = _seconds_by_minute(start[begun], np.minimum(end[begun], at), self.opens, minutes)
         freed = _per_minute(end[done & (end >= self.opens)] - self.opens, minutes)
         spent = np.clip(np.minimum(calls.ended, at) - calls.entered, 0.0, None)
@@ -418,9 +415,7 @@ class DayState:
             entered_by_minute=_per_minute(calls.entered[first] - self.opens, minutes),
             agents_by_minute=on_duty,
             logged_in_by_minute=logged_in,
-            handle_ended_at=end[done][ended],
-            handle_seconds=(end - start)[done][ended],
-            handling_seconds=(at - start)[begun & ~done],
+            handle_seconds=(end - start)[done],
             busy_by_minute=busy,
             freed_by_minute=freed,
             gave_up=int(((calls.how > _ANSWERED) & (calls.ended <= at) & (calls.superseded == _NEVER)).sum()),

@@ -83,9 +83,6 @@ class Profile(Struct, frozen=True):
         service = (*self.service, _service_day(closed, day))[-DAYS_OF_SERVICE:]
         return Profile(days={**self.days, kind: kept}, service=service)
 
-    def known_days(self, kind: str) -> int:
-        return len(self.days.get(kind, ()))
-
     def calls(self, weekday: str, special: str = "") -> Array | None:
         """Calls usual in each half hour of the day: trimmed mean over days of the kind; None without any day."""
         return self._usual(weekday, special, "calls", _trimmed_mean)
