@@ -25,6 +25,7 @@ from queue_monitor.core.forecast import (
     agents_needed,
     expected_wait,
     generator,
+    misses_by_hour,
     outlook,
     pace,
     project,
@@ -172,10 +173,10 @@ class Foresight:
         if self._today is not None and self._told:
             for scope in self.scopes():
                 self._day_of(scope)
-        for (name, _), day in self._states.items():
+        for scope, day in self._states.items():
             closed = day.state(86_400.0)
             if len(closed.entered_by_minute) and closed.entered_by_minute.sum() and self._heard_from(day.opens):
-                self._learn(name, day, closed)
+                self._learn(scope, day, closed)
         self._states, self._usual, self._own = {}, {}, {}
         overnight = sorted(self._last_of_agents.values(), key=lambda event: event.at)
         self._told = [(0.0, event) for event in overnight]
@@ -184,13 +185,15 @@ class Foresight:
         """Whether the day was heard from about its opening on; of half a day nothing usual can be learned."""
         return any(0.0 < at <= opens + LATE_START_SECONDS for at, _ in self._told)
 
-    def _learn(self, name: str, told: DayState, closed: QueueState) -> None:
+    def _learn(self, scope: Scope, told: DayState, closed: QueueState) -> None:
+        name = scope[0]
         before = self.learned.get(name, Learned())
         if before.days and before.days[-1].day >= closed.day:
             return  # learned already, by the run that lived through it
         good, of = so_far(closed.tally, self._target.definition)
         day = ClosedDay(closed.day, good, of)
-        profile = before.profile.learn(told, self._special(told.day))
+        misses = misses_by_hour(told, closed, self._usual_of(scope, closed), name)
+        profile = before.profile.learn(told, self._special(told.day), misses)
         self.learned[name] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:])
 
     # ---- what is asked

@@ -6,6 +6,7 @@ day `usual_day` lays the profile out; then, each minute and pool: `DayState.stat
 
 from queue_monitor.core.forecast.advice import AgentsNeeded, agents_needed
 from queue_monitor.core.forecast.day import DayState, QueueState, Tally
+from queue_monitor.core.forecast.lesson import misses_by_hour
 from queue_monitor.core.forecast.outlook import Outlook, Settings, Usual, outlook, usual_day
 from queue_monitor.core.forecast.profile import Profile
 from queue_monitor.core.forecast.projection import Projection, generator, project
@@ -27,6 +28,7 @@ __all__ = [
     "agents_needed",
     "expected_wait",
     "generator",
+    "misses_by_hour",
     "outlook",
     "pace",
     "project",

@@ -44,6 +44,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 SETTINGS: Final = Settings()
 PASSING_MINUTES: Final = 90
+BLOCK_MINUTES: Final = 15
+MOST_OF_USUAL: Final = 1.5
+"""A quarter of an hour tells of a lasting change of at most so many times the usual calls, and three times chance."""
 
 
 class Usual(Struct, frozen=True, kw_only=True):
@@ -58,6 +61,7 @@ class Usual(Struct, frozen=True, kw_only=True):
     scatter: float | None
     calls_sd: float | None
     agents_sd: float | None
+    misses_factor: Array | None = None
 
 
 def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
@@ -79,6 +83,7 @@ def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
         scatter=profile.scatter(),
         calls_sd=profile.calls_sd(),
         agents_sd=profile.agents_sd(),
+        misses_factor=laid(profile.misses_factor()),
     )
 
 
@@ -90,6 +95,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     usual at that time. `handle_seconds` is the usual handle time, `handle_cv2` its squared variation, `speeds` the
     chances of today's speed against it; `pace` is how lines move against what these promise; `theta` callers who give
     up per second of waiting. The `_sd` are lasting errors of a path.
+    `misses_factor`: how many misses have come of each that was foretold at this time of day.
     The ratios are today against the usual, for telling the main cause.
     """
 
@@ -112,6 +118,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     agents_ratio: float
     handle_ratio: float
     staff_known: bool
+    misses_factor: float = 1.0
 
 
 def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> Outlook:
@@ -143,7 +150,13 @@ def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> O
         agents_ratio=agents_ratio,
         handle_ratio=1.0 / mean_level(speeds),
         staff_known=state.agents_known,
+        misses_factor=_misses_factor(state, usual),
     )
+
+
+def _misses_factor(state: QueueState, usual: Usual) -> float:
+    factors = usual.misses_factor
+    return 1.0 if factors is None or not len(factors) else float(factors[min(state.minutes, len(factors) - 1)])
 
 
 def _or(learned: float | None, otherwise: float) -> float:
@@ -168,9 +181,20 @@ def _rates(state: QueueState, calls: Array, settings: Settings) -> tuple[tuple[f
     came, expected = state.entered_by_minute, calls[: state.minutes]
     weights = _weights(state, settings.slow_memory)
     prior = settings.slow_prior_calls
-    slow = (prior + float(weights @ came), prior + float(weights @ expected))
+    slow = (prior + float(weights @ _without_rushes(came, expected)), prior + float(weights @ expected))
     usual = expected[-PASSING_MINUTES:] * slow[0] / slow[1]
     return slow, filtered(came[-PASSING_MINUTES:], usual, 1.0 / 60.0, settings.calls_drift)
+
+
+def _without_rushes(came: Array, expected: Array) -> Array:
+    """Calls by minute, a quarter of an hour far over the usual cut down to `MOST_OF_USUAL`: a rush says much of the
+    next half hour, which the passing level follows, and little of the evening.
+    """
+    came_then, usual_then = _binned(came, BLOCK_MINUTES), _binned(expected, BLOCK_MINUTES)
+    most = MOST_OF_USUAL * usual_then + 3.0 * np.sqrt(usual_then)
+    kept = np.minimum(1.0, most / np.maximum(came_then, 1e-9))
+    evened: Array = came * np.repeat(kept, BLOCK_MINUTES)[len(kept) * BLOCK_MINUTES - len(came) :]
+    return evened
 
 
 def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) -> tuple[Array, float]:

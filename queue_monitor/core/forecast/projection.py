@@ -137,11 +137,12 @@ def simulate_paths(
     good, of = _newcomers(position, staff[:, None] * mu / MINUTE, ahead, target)
     gained, counted = arriving * good, arriving * of
     missed = (counted - gained).mean(axis=1).cumsum() + float((at_first[1] - at_first[0]).mean())
+    good, of = at_first[0] + gained.sum(axis=0), at_first[1] + counted.sum(axis=0)
     return Paths(
-        good=at_first[0] + gained.sum(axis=0),
-        of=at_first[1] + counted.sum(axis=0),
+        good=of - np.minimum(ahead.misses_factor * (of - good), of),
+        of=of,
         moments=MINUTE * (grid.first + grid.length),
-        misses=missed,
+        misses=ahead.misses_factor * missed,
     )
 
 
