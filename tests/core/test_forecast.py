@@ -18,6 +18,7 @@ from queue_monitor.core.forecast import (
     agents_needed,
     expected_wait,
     generator,
+    misses_by_hour,
     outlook,
     pace,
     project,
@@ -25,6 +26,7 @@ from queue_monitor.core.forecast import (
 )
 from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
 from queue_monitor.core.forecast.erlang import erlang_a, erlang_b, erlang_c, erlang_c_in_time, queue_wait
+from queue_monitor.core.forecast.profile import ServiceDay
 from queue_monitor.core.forecast.projection import so_far
 from queue_monitor.core.forecast.wait import gamma_below, gamma_quantile
 from queue_monitor.core.simulation import ZONE, Config, Day, Kind, simulate
@@ -447,3 +449,72 @@ def test_a_queue_whose_callers_wait_longer_than_their_place_says_is_known_for_it
     assert profile.own_wait("quick") < 0.8
     assert profile.own_wait("never heard of") == 1.0
     assert Profile().own_wait("slow") == 1.0
+
+
+# ---- what days have taught of the forecast itself
+
+
+def taught(foretold: float, came: float, days: int = 60) -> Profile:
+    """Days of nine hours on which so many misses were foretold at each half past, and so many came."""
+    misses = dict.fromkeys(range(8, 17), (foretold, came))
+    plain = ServiceDay(handled=0, handle_seconds=0.0, handle_squares=0.0, gave_up=0, waited_seconds=0.0)
+    return msgspec.structs.replace(
+        history(), service=tuple(msgspec.structs.replace(plain, misses=misses) for _ in range(days))
+    )
+
+
+def test_days_on_which_twice_the_misses_came_double_those_foretold() -> None:
+    factor = taught(20.0, 40.0).misses_factor()
+
+    assert factor is not None
+    assert factor[2 * 12] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_week_of_few_misses_says_little_and_nothing_says_more_than_two_and_a_half_times() -> None:
+    few, many = taught(2.0, 4.0, days=5).misses_factor(), taught(20.0, 400.0).misses_factor()
+
+    assert few is not None and many is not None
+    assert few[2 * 12] < 1.3
+    assert many.max() == pytest.approx(2.5)
+    assert Profile().misses_factor() is None
+
+
+def test_misses_foretold_are_as_many_more_as_have_come_before() -> None:
+    state = fed(a_day(Kind.SHORTFALL)).state(10 * HOUR)
+    ahead = look(state)
+
+    def missed(factor: float) -> float:
+        taught = msgspec.structs.replace(ahead, misses_factor=factor)
+        return project(state, taught, TARGET, generator("kundcenter", state)).misses_expected
+
+    good, of = so_far(state.tally, TARGET.definition)
+    assert missed(1.5) - (of - good) == pytest.approx(1.5 * (missed(1.0) - (of - good)), rel=0.02)
+
+
+def test_a_closed_day_tells_for_each_hour_what_would_have_been_foretold_and_what_came() -> None:
+    day = fed(a_day(Kind.NORMAL))
+    closed = day.state(ALL_GONE)
+    misses = misses_by_hour(day, closed, usual_day(history(), closed), "kundcenter")
+    noon = day.state(12.5 * HOUR)
+    (good, of), (good_then, of_then) = (so_far(s.tally, TARGET.definition) for s in (closed, noon))
+
+    assert list(misses) == list(range(8, 17))
+    assert misses[12][1] == (of - good) - (of_then - good_then)
+    assert misses_by_hour(day, closed, usual_day(Profile(), closed), "kundcenter") == {}
+
+
+def test_a_rush_that_is_over_says_little_of_the_evening() -> None:
+    state = fed(a_day(Kind.NORMAL)).state(13 * HOUR)
+    usual = usual_day(history(), state)
+    assert usual.calls is not None
+    as_usual = usual.calls[: state.minutes]
+    rush = as_usual.copy()
+    rush[200:240] *= 5.0
+
+    def lasting(came: np.ndarray) -> float:
+        shape, rate = outlook(msgspec.structs.replace(state, entered_by_minute=came), usual).slow
+        return shape / rate
+
+    assert lasting(as_usual) == pytest.approx(1.0, abs=0.01)
+    assert 1.05 < lasting(rush) < 1.25
+    assert lasting(1.3 * as_usual) == pytest.approx(1.0 + 0.3 * 0.66, abs=0.1)
