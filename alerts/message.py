@@ -78,16 +78,16 @@ class Message:
         known = reason if self._figures.since else AlertReason.NO_SOURCE.value
         return self._say(known, since=self._clock(self._figures.since))
 
-    def _values(self) -> dict[str, str]:
+    def _values(self) -> dict[str, object]:
         figures = self._figures
         refused_limit = texts.plain_percent(figures.target.refused_limit_ratio, self._language)
         on_refusal = self._alert.kind is AlertKind.MANY_REFUSED
         return {
             "wait": texts.wait_in_words(figures.oldest_wait_seconds, self._language),
             "limit": refused_limit if on_refusal else self._minutes(figures.limit_seconds or 0),
-            "number": str(figures.waiting),
+            "number": figures.waiting,
             "share": self._share((figures.refused or 0) / figures.dialled if figures.dialled else None),
-            "arrived": str(figures.arrived or 0),
+            "arrived": figures.arrived or 0,
             "factor": f"{figures.factor or 0:.1f}".replace(".", texts.words(self._language)["decimal"]),
         }
 
@@ -248,7 +248,12 @@ class Message:
         return texts.clock(moment, self._zone, self._language)
 
     def _say(self, key: str, **values: object) -> str:
-        return texts.say(f"alert.{key}", self._language, **values)
+        written = {name: self._written(value) for name, value in values.items()}
+        return texts.say(f"alert.{key}", self._language, **written)
+
+    def _written(self, value: object) -> object:
+        """Numbers as on the pages: `1 546`."""
+        return texts.count(value, self._language) if isinstance(value, int) else value
 
 
 def _whole(moment: datetime, minutes: int, *, up: bool = False) -> datetime:

@@ -63,3 +63,11 @@ def test_a_time_that_is_an_estimate_is_not_given_to_the_minute() -> None:
 
     assert "fram till kl. 11.30 beräknas räcka" in body
     assert "slut ca kl. 10.45" in body
+
+
+def test_thousands_stand_apart_as_on_the_pages() -> None:
+    alarm = next(alert for when, alert in every() if when == "the day is at great risk")
+    figures = structs.replace(alarm.figures, margin=1200, budget=1546)
+    body = Message(structs.replace(alarm, figures=figures), ZONE, "sv").body.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "ca 1 200 sena eller tappade samtal till (av ca 1 546)" in body
