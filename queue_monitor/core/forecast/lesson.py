@@ -12,6 +12,9 @@ from queue_monitor.core.forecast.projection import generator, simulate_paths, so
 HOUR: Final = 3600.0
 HALF_PAST: Final = 1800.0
 PATHS: Final = 100
+LEAST_CALLS: Final = 20
+"""Of a day with fewer nothing is foretold that anybody would act on."""
+
 TELLING_SHARE: Final = 0.15
 """Misses beyond this share of the day's calls are not counted: a day that goes that badly is lost whatever is told,
 and one such day would outweigh weeks of the others.
@@ -20,13 +23,13 @@ and one such day would outweigh weeks of the others.
 
 def misses_by_hour(day: DayState, closed: QueueState, usual: Usual, pool: str) -> dict[int, tuple[float, float]]:
     """By hour of the day, as known at half past: the misses still to come as foretold without what was learned so from
-    earlier days, and those that came. Empty on a day before which nothing usual was known.
+    earlier days, and those that came. Empty on a day of few calls, and on one before which nothing usual was known.
     """
     found: dict[int, tuple[float, float]] = {}
-    if usual.calls is None:
+    good, of = so_far(closed.tally, day.target.definition)
+    if usual.calls is None or of < LEAST_CALLS:
         return found
     plain = structs.replace(usual, misses_factor=None)
-    good, of = so_far(closed.tally, day.target.definition)
     for hour in range(24):
         at = hour * HOUR + HALF_PAST
         if day.opens <= at < day.closes:
