@@ -32,11 +32,14 @@ class AlertSettings(Struct, frozen=True, kw_only=True):
     """When something is worth saying. Chances are of missing the target, waits are seconds, the rest as named.
 
     The defaults for the target are measured (AT-RISK, step 6); `least_calls` and `not_before_minutes` keep the first
-    calls of a day from deciding it.
+    calls of a day from deciding it; of a day with many calls to come, the first `least_ratio` of them, but no more
+    than `least_calls_at_most`.
     """
 
     levels: RiskLevels = RiskLevels()
     least_calls: int = 20
+    least_ratio: float = 0.05
+    least_calls_at_most: int = 50
     not_before_minutes: int = 15
     alarm_without_staff: bool = True
     long_wait_seconds: int = 300
@@ -199,7 +202,7 @@ def _target(
     lost = period == DAY and risk.p_miss >= settings.levels.alarm and not risk.reachable
     opened = queue.day_hours[0] if queue.day_hours else snapshot.at
     soon = period == DAY and snapshot.at - opened < timedelta(minutes=settings.not_before_minutes)
-    few = queue.periods[period].counts.entered < settings.least_calls
+    few = queue.periods[period].counts.entered < _least_calls(settings, risk)
     return Reading(
         kind=AlertKind.TARGET_OUT_OF_REACH if lost else AlertKind.TARGET_AT_RISK,
         queue=queue.name,
@@ -213,6 +216,12 @@ def _target(
         at_most_warning=not risk.staff_known and not settings.alarm_without_staff,
         day_over=over and period == DAY,
     )
+
+
+def _least_calls(settings: AlertSettings, risk: RiskFigures) -> float:
+    """Calls that must have come before anything is said of the target."""
+    share = settings.least_ratio * (risk.expected_calls or 0.0)
+    return max(settings.least_calls, min(settings.least_calls_at_most, share))
 
 
 def _figures(

@@ -61,6 +61,17 @@ def test_the_first_minutes_and_the_first_calls_raise_nothing(minutes: float, cal
     assert not the(AlertKind.TARGET_AT_RISK, read(moment)).may_raise
 
 
+@pytest.mark.parametrize(
+    ("expected", "calls", "raises"), [(300.0, 22, True), (900.0, 40, False), (900.0, 46, True), (9000.0, 52, True)]
+)
+def test_of_a_busy_day_the_first_twentieth_decides_nothing_but_fifty_calls_always_may(
+    expected: float, calls: int, raises: bool
+):
+    moment = snapshot(at(60), in_time=calls, late=0, risk=risk(1.0, expected_calls=expected))
+
+    assert the(AlertKind.TARGET_AT_RISK, read(moment)).may_raise is raises
+
+
 @pytest.mark.parametrize("trouble", [StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE])
 def test_of_a_queue_that_nobody_can_vouch_for_only_that_is_said(trouble: StatusReason):
     (only,) = read(snapshot(at(60), waits=(900.0,), trouble=trouble, risk=risk(1.0)))
