@@ -518,3 +518,13 @@ def test_a_rush_that_is_over_says_little_of_the_evening() -> None:
     assert lasting(as_usual) == pytest.approx(1.0, abs=0.01)
     assert 1.05 < lasting(rush) < 1.25
     assert lasting(1.3 * as_usual) == pytest.approx(1.0 + 0.3 * 0.66, abs=0.1)
+
+
+def test_where_all_are_about_to_go_home_no_wait_is_promised() -> None:
+    state = fed(a_day(Kind.NORMAL)).state(16 * HOUR)
+    ahead = look(state)
+    gone = msgspec.structs.replace(ahead, agents=np.zeros_like(ahead.agents), typical=np.zeros_like(ahead.typical))
+
+    assert state.agents > 0
+    assert pace(state, gone) is None
+    assert expected_wait(state, gone).basis is Basis.UNKNOWN

@@ -99,7 +99,7 @@ def pace(state: Line | QueueState, ahead: Outlook) -> Pace | None:
         agents = expected = float(state.agents)
     else:
         agents, expected = float(ahead.agents[:SOON_MINUTES].mean()), float(ahead.typical[:SOON_MINUTES].mean())
-    if state.agents <= 0 or agents < FEW * expected:
+    if state.agents <= 0 or agents <= 0.0 or agents < FEW * expected:
         return None
     capacity = agents * ahead.pace * mean_level(ahead.speeds) / ahead.handle_seconds
     return Pace(float(capacity), float(ahead.theta), float(ahead.wait_sd))
