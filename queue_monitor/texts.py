@@ -573,7 +573,7 @@ _SWEDISH: Final = {
     "past.waits": "Beräknad väntetid, de som fick vänta",
     "past.wait_row": "{callers} samtal",
     "past.errors": f"medelfel {{mae}}{_SPACE}s, snedhet {{bias}}{_SPACE}s",
-    "past.range": "I det sagda intervallet (ska vara 80\N{NO-BREAK SPACE}%)",
+    "past.range": f"I det sagda intervallet (ska vara 80{_SPACE}%)",
     "past.predictor.0": "Beräknad",
     "past.predictor.1": "Senaste väntan",
     "past.predictor.2": "Snitt av 10",
