@@ -308,12 +308,12 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class RiskLevels(Struct, frozen=True, kw_only=True):
-    """From which chance of ending under its target on a day is at risk, and a warning; as good as lost, and an alarm;
-    and a month an alarm. One set for status, advice and alerts (AT-RISK, steps 6 and 9).
+    """From which chance of ending under its target on a day is at risk, and a warning; an alarm; and a month an alarm.
+    One set for status, advice and alerts (AT-RISK, steps 6 and 9); how they were chosen is in docs/forecast.md.
     """
 
-    warning: float = 0.7
-    alarm: float = 0.9
+    warning: float = 0.6
+    alarm: float = 0.78
     month: float = 0.7
 
 

@@ -17,6 +17,7 @@ from queue_monitor.core.forecast import (
     DayState,
     ExpectedWait,
     Outlook,
+    OwnWait,
     Pace,
     Profile,
     Projection,
@@ -25,12 +26,13 @@ from queue_monitor.core.forecast import (
     agents_needed,
     expected_wait,
     generator,
-    misses_by_hour,
+    lesson_of,
     outlook,
     pace,
     project,
     usual_day,
 )
+from queue_monitor.core.forecast.hindsight import LIKE_ITS_POOL
 from queue_monitor.core.forecast.projection import so_far
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import (
@@ -96,7 +98,7 @@ class Question(Struct, frozen=True, kw_only=True):
     queues: tuple[str, ...]
     state: QueueState
     usual: Usual
-    own_waits: dict[str, float]
+    own_waits: dict[str, OwnWait]
     target: Target
     warning: float
     reserve: Reserve
@@ -108,15 +110,15 @@ class Question(Struct, frozen=True, kw_only=True):
 class Foreseen(Struct, frozen=True, kw_only=True):
     """What is to come, of one scope: the next caller's wait, the day, the month; None where it cannot be said.
 
-    `wait` is of the scope as a whole, `own_waits` how many times as long it is in each queue; `pace`: how the line
-    moves. `usual_quarter`: calls usual in a quarter of an hour at this time.
+    `wait` is of the scope as a whole, `own_waits` of each queue where there are several; `pace`: how the line moves.
+    `usual_quarter`: calls usual in a quarter of an hour at this time.
     """
 
     name: str
     queues: tuple[str, ...]
     at: datetime
     wait: ExpectedWait
-    own_waits: dict[str, float]
+    own_waits: dict[str, ExpectedWait]
     day: RiskFigures | None
     month: RiskFigures | None
     pace: Pace | None
@@ -145,7 +147,7 @@ class Foresight:
         self._last_of_agents: dict[tuple[str, ...], AgentMember | AgentState | QueueSnapshot] = {}
         self._states: dict[Scope, DayState] = {}
         self._usual: dict[Scope, Usual] = {}
-        self._own: dict[Scope, dict[str, float]] = {}
+        self._own: dict[Scope, dict[str, OwnWait]] = {}
         self._ahead: dict[Scope, tuple[tuple[date, int], Outlook]] = {}
 
     # ---- what is told
@@ -192,8 +194,8 @@ class Foresight:
             return  # learned already, by the run that lived through it
         good, of = so_far(closed.tally, self._target.definition)
         day = ClosedDay(closed.day, good, of)
-        misses = misses_by_hour(told, closed, self._usual_of(scope, closed), name)
-        profile = before.profile.learn(told, self._special(told.day), misses)
+        lesson = lesson_of(told, closed, self._usual_of(scope, closed), name, self._own_waits(scope))
+        profile = before.profile.learn(told, self._special(told.day), lesson)
         self.learned[name] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:])
 
     # ---- what is asked
@@ -220,8 +222,7 @@ class Foresight:
         if known is None or known[0] != minute:
             state = day.state(at)
             known = self._ahead[scope] = (minute, outlook(state, self._usual_of(scope, state)))
-        wait = _plain(expected_wait(day.line(at), known[1]))
-        return wait.times(self._own_waits(scope).get(queue, 1.0))
+        return _plain(expected_wait(day.line(at), known[1], self._own_waits(scope).get(queue, LIKE_ITS_POOL)))
 
     def _usual_of(self, scope: Scope, state: QueueState) -> Usual:
         if scope not in self._usual:
@@ -229,7 +230,7 @@ class Foresight:
             self._usual[scope] = usual_day(profile, state, self._special(state.day))
         return self._usual[scope]
 
-    def _own_waits(self, scope: Scope) -> dict[str, float]:
+    def _own_waits(self, scope: Scope) -> dict[str, OwnWait]:
         if scope not in self._own:
             name, queues = scope
             profile = self.learned.get(name, Learned()).profile
@@ -318,7 +319,7 @@ def answer(question: Question) -> Foreseen:
         queues=question.queues,
         at=question.midnight + timedelta(seconds=state.at),
         wait=_plain(expected_wait(state, ahead)),
-        own_waits=question.own_waits,
+        own_waits={queue: _plain(expected_wait(state, ahead, own)) for queue, own in question.own_waits.items()},
         day=day,
         month=_month(question, good, of, rng),
         pace=pace(state, ahead),

@@ -294,7 +294,7 @@ def _wait(seen: Foreseen | None, queues: tuple[str, ...]) -> ExpectedWait | None
     """What the next caller should expect, of one queue of a pool by how its own waits have been."""
     if seen is None:
         return None
-    return seen.wait.times(seen.own_waits.get(queues[0], 1.0)) if len(queues) == 1 else seen.wait
+    return seen.own_waits.get(queues[0], seen.wait) if len(queues) == 1 else seen.wait
 
 
 def _margins(seen: list[Foreseen], periods: dict[str, Period], target: Target) -> dict[str, int]:

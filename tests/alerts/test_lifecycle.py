@@ -81,7 +81,7 @@ def test_warning_alarm_easing_and_end_are_one_episode():
 
 
 def test_a_warning_that_passes_was_on_the_screen_and_nowhere_else():
-    day = Watched().chances(60, 0.8, *[0.1] * 16)
+    day = Watched().chances(60, 0.7, *[0.1] * 16)
 
     assert day.story == [("raised", "warning", "screen_only"), ("cleared", "warning", "never_told")]
 

@@ -89,7 +89,7 @@ async def test_every_change_is_in_the_record_with_its_words_and_the_reason_why_p
     store: SqlStore,
 ) -> None:
     monitor = Process(store)
-    await monitor.see(snapshot(at(60), risk=risk(0.8)))
+    await monitor.see(snapshot(at(60), risk=risk(0.7)))
     await monitor.see(snapshot(at(61), risk=risk(0.97)))
 
     written = (await store.load_alerts(OPENS)).alerts
@@ -107,7 +107,7 @@ async def test_the_faces_are_shown_what_stands(store: SqlStore) -> None:
     assert faces.latest().alerts.open == ()
     assert faces.latest() is faces.latest()
 
-    await monitor.see(snapshot(at(60), waits=(650.0,), risk=risk(0.8)))
+    await monitor.see(snapshot(at(60), waits=(650.0,), risk=risk(0.7)))
 
     alerts = faces.latest().alerts
     assert [(alert.kind.value, alert.level.value) for alert in alerts.open] == [

@@ -1,8 +1,10 @@
 """What is to come: the formulas against published values, and the forecast against days whose end is known."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import cycle
 
 import msgspec
 import numpy as np
@@ -18,7 +20,7 @@ from queue_monitor.core.forecast import (
     agents_needed,
     expected_wait,
     generator,
-    misses_by_hour,
+    lesson_of,
     outlook,
     pace,
     project,
@@ -26,7 +28,15 @@ from queue_monitor.core.forecast import (
 )
 from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
 from queue_monitor.core.forecast.erlang import erlang_a, erlang_b, erlang_c, erlang_c_in_time, queue_wait
-from queue_monitor.core.forecast.profile import ServiceDay
+from queue_monitor.core.forecast.hindsight import (
+    WAIT_SCATTERS,
+    Foretold,
+    Hindsight,
+    Hindsights,
+    Lesson,
+    learned,
+    wait_scatter,
+)
 from queue_monitor.core.forecast.projection import so_far
 from queue_monitor.core.forecast.wait import gamma_below, gamma_quantile
 from queue_monitor.core.simulation import ZONE, Config, Day, Kind, simulate
@@ -445,62 +455,104 @@ def test_a_queue_whose_callers_wait_longer_than_their_place_says_is_known_for_it
         told.completed(entered + (350 if slow else 235), f"caller {number}")
     profile = Profile().learn(told)
 
-    assert profile.own_wait("slow") > 1.2
-    assert profile.own_wait("quick") < 0.8
-    assert profile.own_wait("never heard of") == 1.0
-    assert Profile().own_wait("slow") == 1.0
+    assert profile.own_wait("slow").factor > 1.2
+    assert profile.own_wait("quick").factor < 0.8
+    assert profile.own_wait("never heard of").factor == 1.0
+    assert Profile().own_wait("slow").factor == 1.0
 
 
 # ---- what days have taught of the forecast itself
 
 
-def taught(foretold: float, came: float, days: int = 60) -> Profile:
-    """Days of nine hours on which so many misses were foretold at each half past, and so many came."""
-    misses = dict.fromkeys(range(8, 17), (foretold, came))
-    plain = ServiceDay(handled=0, handle_seconds=0.0, handle_squares=0.0, gave_up=0, waited_seconds=0.0)
-    return msgspec.structs.replace(
-        history(), service=tuple(msgspec.structs.replace(plain, misses=misses) for _ in range(days))
-    )
+def taught(foretold: Sequence[float], came: Sequence[float], days: int = 60, sd: float = 10.0) -> Hindsights:
+    """Days of 500 calls and nine hours: one after the other of these misses foretold at each half past, and come."""
+    lessons = [
+        Lesson({hour: Foretold(expected, sd, actual, 500.0) for hour in range(8, 17)})
+        for _, expected, actual in zip(range(days), cycle(foretold), cycle(came))
+    ]
+    found = learned(lessons)
+    assert found is not None
+    return found
 
 
-def test_days_on_which_twice_the_misses_came_double_those_foretold() -> None:
-    factor = taught(20.0, 40.0).misses_factor()
+def test_of_days_on_which_twice_the_misses_came_twice_those_foretold_come() -> None:
+    noon = taught([10.0, 20.0, 40.0], [20.0, 40.0, 80.0]).at(12 * HOUR)
 
-    assert factor is not None
-    assert factor[2 * 12] == pytest.approx(2.0, abs=0.1)
-
-
-def test_a_week_of_few_misses_says_little_and_nothing_says_more_than_two_and_a_half_times() -> None:
-    few, many = taught(2.0, 4.0, days=5).misses_factor(), taught(20.0, 400.0).misses_factor()
-
-    assert few is not None and many is not None
-    assert few[2 * 12] < 1.3
-    assert many.max() == pytest.approx(2.5)
-    assert Profile().misses_factor() is None
+    assert noon.times(30.0, 500.0) == pytest.approx(2.0, abs=0.1)
 
 
-def test_misses_foretold_are_as_many_more_as_have_come_before() -> None:
+def test_where_bad_forecasts_came_to_less_and_good_ones_to_more_the_next_ones_are_drawn_to_the_middle() -> None:
+    noon = taught([5.0, 80.0], [15.0, 50.0]).at(12 * HOUR)
+
+    assert noon.times(5.0, 500.0) > 1.5
+    assert noon.times(80.0, 500.0) < 0.8
+
+
+def test_a_few_days_say_little_and_nothing_says_more_than_two_and_a_half_times() -> None:
+    few, many = taught([20.0], [40.0], days=1).at(12 * HOUR), taught([20.0], [400.0]).at(12 * HOUR)
+
+    assert few.times(20.0, 500.0) < 1.6
+    assert many.times(20.0, 500.0) == pytest.approx(2.5, abs=0.06)
+    assert learned([Lesson()]) is None
+    assert Hindsight().times(20.0, 500.0) == 1.0
+
+
+def test_days_that_lay_farther_off_than_was_said_widen_the_doubt_and_incidents_do_not() -> None:
+    off = taught([40.0], [10.0, 70.0], sd=10.0)
+    incident = taught([40.0], [40.0] * 5 + [50.0], sd=10.0)
+
+    assert off.doubt == 1.5
+    assert incident.doubt == 1.0
+
+
+def test_misses_foretold_are_as_many_more_and_as_far_apart_as_has_come_before() -> None:
     state = fed(a_day(Kind.SHORTFALL)).state(10 * HOUR)
     ahead = look(state)
 
-    def missed(factor: float) -> float:
-        taught = msgspec.structs.replace(ahead, misses_factor=factor)
-        return project(state, taught, TARGET, generator("kundcenter", state)).misses_expected
+    def told(hindsight: Hindsight) -> Projection:
+        wiser = msgspec.structs.replace(ahead, hindsight=hindsight)
+        return project(state, wiser, TARGET, generator("kundcenter", state))
 
     good, of = so_far(state.tally, TARGET.definition)
-    assert missed(1.5) - (of - good) == pytest.approx(1.5 * (missed(1.0) - (of - good)), rel=0.02)
+    plain, more, wider = told(Hindsight()), told(Hindsight(slope=1.5)), told(Hindsight(doubt=1.5))
+    assert more.misses_expected - (of - good) == pytest.approx(1.5 * (plain.misses_expected - (of - good)), rel=0.02)
+    assert wider.high - wider.low == pytest.approx(1.5 * (plain.high - plain.low), rel=0.1)
 
 
 def test_a_closed_day_tells_for_each_hour_what_would_have_been_foretold_and_what_came() -> None:
     day = fed(a_day(Kind.NORMAL))
     closed = day.state(ALL_GONE)
-    misses = misses_by_hour(day, closed, usual_day(history(), closed), "kundcenter")
+    usual = usual_day(history(), closed)
+    lesson = lesson_of(day, closed, usual, "kundcenter", {})
     noon = day.state(12.5 * HOUR)
     (good, of), (good_then, of_then) = (so_far(s.tally, TARGET.definition) for s in (closed, noon))
 
-    assert list(misses) == list(range(8, 17))
-    assert misses[12][1] == (of - good) - (of_then - good_then)
-    assert misses_by_hour(day, closed, usual_day(Profile(), closed), "kundcenter") == {}
+    assert list(lesson.foretold) == list(range(8, 17))
+    assert lesson.foretold[12].came == (of - good) - (of_then - good_then)
+    assert lesson_of(day, closed, usual_day(Profile(), closed), "kundcenter", {}) == Lesson()
+
+
+def test_the_range_of_a_wait_is_as_wide_as_has_held_eight_of_ten() -> None:
+    days = [fed(a_day(Kind.NORMAL)), fed(a_day(Kind.SHORTFALL))]
+    profile = history()
+    for day in days:
+        closed = day.state(ALL_GONE)
+        profile = profile.learn(day, lesson=lesson_of(day, closed, usual_day(profile, closed), "kundcenter", {}))
+    held = profile.service[-1].lesson.held
+
+    assert set(held) == {"kundcenter", "kundcenter-en"}
+    callers, *inside = np.sum(list(held.values()), axis=0).tolist()
+    assert callers > 50
+    assert inside[0] < inside[-1]
+
+
+@pytest.mark.parametrize(("held_at", "scatter"), [(0.1, 0.1), (0.5, 0.5), (2.0, 1.0)])
+def test_the_scatter_is_the_least_under_which_eight_of_ten_were_held(held_at: float, scatter: float) -> None:
+    held = (10_000, *(9000 if one > held_at else 8000 if one == held_at else 100 for one in WAIT_SCATTERS))
+
+    assert wait_scatter([Lesson(held={"kundcenter": held})]) == pytest.approx(scatter, abs=0.02)
+    assert wait_scatter([Lesson(held={"kundcenter": held})], "another") == pytest.approx(scatter, abs=0.02)
+    assert wait_scatter([]) == 0.2
 
 
 def test_a_rush_that_is_over_says_little_of_the_evening() -> None:

@@ -6,7 +6,8 @@ day `usual_day` lays the profile out; then, each minute and pool: `DayState.stat
 
 from queue_monitor.core.forecast.advice import AgentsNeeded, agents_needed
 from queue_monitor.core.forecast.day import DayState, QueueState, Tally
-from queue_monitor.core.forecast.lesson import misses_by_hour
+from queue_monitor.core.forecast.hindsight import OwnWait
+from queue_monitor.core.forecast.lesson import lesson_of
 from queue_monitor.core.forecast.outlook import Outlook, Settings, Usual, outlook, usual_day
 from queue_monitor.core.forecast.profile import Profile
 from queue_monitor.core.forecast.projection import Projection, generator, project
@@ -18,6 +19,7 @@ __all__ = [
     "DayState",
     "ExpectedWait",
     "Outlook",
+    "OwnWait",
     "Pace",
     "Profile",
     "Projection",
@@ -28,7 +30,7 @@ __all__ = [
     "agents_needed",
     "expected_wait",
     "generator",
-    "misses_by_hour",
+    "lesson_of",
     "outlook",
     "pace",
     "project",

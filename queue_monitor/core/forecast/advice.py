@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from queue_monitor.core.forecast.day import MINUTE, Array, QueueState
 from queue_monitor.core.forecast.outlook import Outlook
-from queue_monitor.core.forecast.projection import generator, simulate_paths, so_far
+from queue_monitor.core.forecast.projection import generator, misses_come, simulate_paths, so_far
 from queue_monitor.model import Target
 
 CLEAR_MINUTES: Final = 30
@@ -54,6 +54,9 @@ def agents_needed(
     agents never look worse by luck.
     """
     length = len(ahead.agents)
+    good_now, of_now = so_far(state.tally, target.definition)
+    as_it_is = simulate_paths(state, ahead, target, generator(pool, state), _PATHS)
+    come = misses_come(as_it_is, of_now, ahead)
 
     def staffed(k: int, until: int = length) -> Array:
         minutes = np.arange(length)
@@ -62,6 +65,7 @@ def agents_needed(
 
     def lived(agents: Array, minutes: int | None) -> tuple[Array, Array]:
         paths = simulate_paths(state, ahead, target, generator(pool, state), _PATHS, agents, minutes)
+        paths = paths.in_hindsight(come, ahead.hindsight.doubt)
         return paths.good, paths.of
 
     def clears(k: int) -> bool:
@@ -70,7 +74,6 @@ def agents_needed(
 
     def chance(k: int, until: int = length) -> float:
         good, of = lived(staffed(k, until), None)
-        good_now, of_now = so_far(state.tally, target.definition)
         return float((good_now + good >= target.ratio * (of_now + of)).mean())
 
     def saves(k: int, until: int = length) -> bool:

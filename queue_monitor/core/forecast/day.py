@@ -41,6 +41,8 @@ IDLE_SECONDS: Final = 900.0
 IDLE_WHILE_WAITING_SECONDS: Final = 90.0
 """The same, counting only time in which callers waited: who is there takes the next call."""
 LINE: Final = 3
+HAD_TO_WAIT_SECONDS: Final = 5.0
+"""Longer than a ring at somebody who is free."""
 STUCK_SECONDS: Final = 30.0
 STUCK_CALLERS: Final = 3
 """So many callers who have waited so long beside free agents: the agents cannot be reached."""
@@ -493,6 +495,16 @@ class DayState:
         found = np.stack([calls.ended - calls.entered, place, agents])
         queue = np.array(self._stays.queues)[self._stays.moments[_ENTERED, : len(self._stays.rows)] < _NEVER]
         return {name: found[:, stood & (queue == name)] for name in sorted(set(queue[stood].tolist()))}
+
+    def stood_in_line(self, start: float, end: float) -> list[tuple[str, float, float]]:
+        """Queue, entry and wait (s) of those who entered from `start` until before `end`, had to wait and were
+        answered; for learning, once the day is closed.
+        """
+        stays = self._stays
+        entered, ended, _, carried, _ = stays.moments[:, : len(stays.rows)]
+        within = (start <= entered) & (entered < end) & (carried == 0.0) & (stays.how[: len(stays.rows)] == _ANSWERED)
+        told = [(stays.queues[row], float(entered[row]), float(ended[row])) for row in np.flatnonzero(within)]
+        return [(queue, at, until - at) for queue, at, until in told if until - at > HAD_TO_WAIT_SECONDS]
 
     def met(self) -> Met:
         """What the day's callers met when they entered; for learning, once the day is closed."""

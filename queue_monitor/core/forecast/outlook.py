@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from queue_monitor.core.forecast.day import MINUTE, Array, QueueState
 from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
+from queue_monitor.core.forecast.hindsight import Hindsight, Hindsights
 from queue_monitor.core.forecast.profile import SLOT_MINUTES, Profile, by_minute, kind_of
 
 
@@ -37,7 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_sd: float = 0.08
     capacity_sd: float = 0.05
     day_sds: float = 0.5
-    wait_sd: float = 0.15
+    default_scatter: float = 0.2
     default_handle_seconds: float = 300.0
     default_theta: float = 1.0 / 600.0
 
@@ -59,9 +60,10 @@ class Usual(Struct, frozen=True, kw_only=True):
     theta: float | None
     pace: float
     scatter: float | None
+    wait_scatter: float
     calls_sd: float | None
     agents_sd: float | None
-    misses_factor: Array | None = None
+    hindsights: Hindsights | None = None
 
 
 def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
@@ -81,9 +83,10 @@ def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
         theta=profile.theta(),
         pace=profile.pace(),
         scatter=profile.scatter(),
+        wait_scatter=profile.wait_scatter(),
         calls_sd=profile.calls_sd(),
         agents_sd=profile.agents_sd(),
-        misses_factor=laid(profile.misses_factor()),
+        hindsights=profile.hindsights(),
     )
 
 
@@ -95,7 +98,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     usual at that time. `handle_seconds` is the usual handle time, `handle_cv2` its squared variation, `speeds` the
     chances of today's speed against it; `pace` is how lines move against what these promise; `theta` callers who give
     up per second of waiting. The `_sd` are lasting errors of a path.
-    `misses_factor`: how many misses have come of each that was foretold at this time of day.
+    `hindsight`: what has come of misses foretold at this time of day.
     The ratios are today against the usual, for telling the main cause.
     """
 
@@ -113,12 +116,12 @@ class Outlook(Struct, frozen=True, kw_only=True):
     rate_sd: float
     capacity_sd: float
     scatter: float
-    wait_sd: float
+    wait_scatter: float
     rate_ratio: float
     agents_ratio: float
     handle_ratio: float
     staff_known: bool
-    misses_factor: float = 1.0
+    hindsight: Hindsight = Hindsight()
 
 
 def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> Outlook:
@@ -144,19 +147,14 @@ def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> O
         pace=usual.pace,
         rate_sd=max(settings.rate_sd, settings.day_sds * _or(usual.calls_sd, 0.2)),
         capacity_sd=max(settings.capacity_sd, settings.day_sds * _or(usual.agents_sd, 0.2)),
-        scatter=_or(usual.scatter, 0.2),
-        wait_sd=max(settings.wait_sd, _or(usual.scatter, 0.2)),
+        scatter=_or(usual.scatter, settings.default_scatter),
+        wait_scatter=usual.wait_scatter,
         rate_ratio=m_slow if abs(m_slow - 1) > abs(m_fast - 1) else m_fast,
         agents_ratio=agents_ratio,
         handle_ratio=1.0 / mean_level(speeds),
         staff_known=state.agents_known,
-        misses_factor=_misses_factor(state, usual),
+        hindsight=Hindsight() if usual.hindsights is None else usual.hindsights.at(state.at),
     )
-
-
-def _misses_factor(state: QueueState, usual: Usual) -> float:
-    factors = usual.misses_factor
-    return 1.0 if factors is None or not len(factors) else float(factors[min(state.minutes, len(factors) - 1)])
 
 
 def _or(learned: float | None, otherwise: float) -> float:

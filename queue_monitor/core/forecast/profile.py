@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 from msgspec import Struct, structs
 
+from queue_monitor.core.forecast import hindsight
 from queue_monitor.core.forecast.day import MINUTE, Array, DayState, QueueState
 from queue_monitor.core.forecast.erlang import in_time_chance
+from queue_monitor.core.forecast.hindsight import NOTHING_LEARNED, Hindsights, Lesson, OwnWait
 
 SLOTS: Final = 48
 SLOT_MINUTES: Final = 30
-HOURS: Final = 24
 LAST_CALLER_SECONDS: Final = 3600.0
 DAYS_OF_A_KIND: Final = 12
 """So many days of one weekday are remembered (AT-RISK, step 2: the last 8-12)."""
@@ -30,9 +31,6 @@ _PACE_PRIOR_CALLS: Final = 100.0
 _PACE_BOUNDS: Final = (0.5, 1.6)
 _OWN_PRIOR_CALLS: Final = 30.0
 _OWN_BOUNDS: Final = (0.4, 2.5)
-_MISSES_PRIOR: Final = 50.0
-_MISSES_HOURS: Final = 2.0
-_MISSES_BOUNDS: Final = (0.4, 2.5)
 _TRIM: Final = 0.2
 _WEEKDAY_COUNTS_AS: Final = 2.0
 """On a special day, what is usual on its weekday counts as so many days like it."""
@@ -55,8 +53,8 @@ class ServiceDay(Struct, frozen=True):
     """One closed day's sums: handle times (s and s2, one call at most an hour), callers who gave up, seconds waited by
     all; how likely what its callers met is under each of `SCATTERS` (log); the callers answered out of a line, with how
     many the agents there should have managed; and by queue, of those who stood in line: how many, the seconds they
-    waited, and the seconds that their place in the pool's line promised. `misses` by hour: those still to come as
-    foretold at half past, and those that came.
+    waited, and the seconds that their place in the pool's line promised. `lesson`: what would have been told,
+    and what came.
     """
 
     handled: int
@@ -68,7 +66,7 @@ class ServiceDay(Struct, frozen=True):
     from_line: int = 0
     from_line_expected: float = 0.0
     by_queue: dict[str, tuple[int, float, float]] = {}
-    misses: dict[int, tuple[float, float]] = {}
+    lesson: Lesson = NOTHING_LEARNED
 
 
 class Profile(Struct, frozen=True):
@@ -79,16 +77,14 @@ class Profile(Struct, frozen=True):
     days: dict[str, tuple[UsualDay, ...]] = {}
     service: tuple[ServiceDay, ...] = ()
 
-    def learn(
-        self, day: DayState, special: str = "", misses: dict[int, tuple[float, float]] | None = None
-    ) -> "Profile":
+    def learn(self, day: DayState, special: str = "", lesson: Lesson = NOTHING_LEARNED) -> "Profile":
         """The profile after one more day, which is closed and whose last caller is gone. A special day teaches of
-        those like it, not of its weekday. `misses` as in `ServiceDay`.
+        those like it, not of its weekday.
         """
         closed = day.state(day.closes + LAST_CALLER_SECONDS)
         kind = special or kind_of(closed)
         kept = (*self.days.get(kind, ()), _usual_day(closed))[-DAYS_OF_A_KIND:]
-        served = structs.replace(_service_day(closed, day), misses=misses or {})
+        served = structs.replace(_service_day(closed, day), lesson=lesson)
         service = (*self.service, served)[-DAYS_OF_SERVICE:]
         return Profile(days={**self.days, kind: kept}, service=service)
 
@@ -147,9 +143,17 @@ class Profile(Struct, frozen=True):
         pace = (served + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)
         return min(max(pace, _PACE_BOUNDS[0]), _PACE_BOUNDS[1])
 
-    def own_wait(self, queue: str) -> float:
-        """How much longer (or shorter) one waits in this queue than in its pool's line as a whole: 1 is the same. Some
-        skills are scarcer than others, and some queues go first.
+    def wait_scatter(self, queue: str | None = None) -> float:
+        """How far waits scatter about what is told, as a share of it, in the pool or in one of its queues."""
+        return hindsight.wait_scatter([day.lesson for day in self.service], queue)
+
+    def own_wait(self, queue: str) -> OwnWait:
+        """How waits in this queue differ from those in its pool's line as a whole."""
+        return OwnWait(self._own_factor(queue), self.wait_scatter(queue))
+
+    def _own_factor(self, queue: str) -> float:
+        """How much longer (or shorter) one waits: 1 is the same. Some skills are scarcer than others, and some queues
+        go first.
         """
         own, everybody = (np.zeros(3), np.zeros(3))
         for day in self.service:
@@ -162,23 +166,9 @@ class Profile(Struct, frozen=True):
         ratio = (own[1] + prior[0]) / (own[2] + prior[1]) * everybody[2] / everybody[1]
         return float(min(max(ratio, _OWN_BOUNDS[0]), _OWN_BOUNDS[1]))
 
-    def misses_factor(self) -> Array | None:
-        """By half hour of the day, how many misses have come of each that was foretold then (AT-RISK, step 10): what
-        the simulation leaves out, such as scarce skills and the evening's shift, is in it. None without history.
-        """
-        sums = np.zeros((HOURS, 3))
-        for day in self.service:
-            for hour, (foretold, came) in day.misses.items():
-                sums[hour] += foretold, came, 1.0
-        if not sums.any():
-            return None
-        near = np.exp(-0.5 * ((np.arange(HOURS)[:, None] - np.arange(HOURS)) / _MISSES_HOURS) ** 2)
-        foretold, came, days = (near @ sums).T
-        prior = _MISSES_PRIOR * days / sums[:, 2].max()
-        factor = np.clip((came + prior) / np.maximum(foretold + prior, 1e-9), *_MISSES_BOUNDS)
-        middles = (np.arange(SLOTS) + 0.5) * SLOT_MINUTES / 60.0
-        by_slot: Array = np.interp(middles, np.arange(HOURS) + 0.5, factor)
-        return by_slot
+    def hindsights(self) -> Hindsights | None:
+        """What came of the misses foretold, by hour of the day; None without history."""
+        return hindsight.learned([day.lesson for day in self.service])
 
     def scatter(self) -> float | None:
         """The likeliest of `SCATTERS` for what the callers of the remembered days met."""

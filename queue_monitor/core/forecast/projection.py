@@ -84,6 +84,13 @@ class Paths(Struct, frozen=True):
     moments: Array
     misses: Array
 
+    def in_hindsight(self, times: float, doubt: float) -> "Paths":
+        """With so many times the misses, and so many times as far apart."""
+        missed = times * (self.of - self.good)
+        mean = missed.mean()
+        missed = np.clip(mean + doubt * (missed - mean), 0.0, self.of)
+        return Paths(self.of - missed, self.of, self.moments, times * self.misses)
+
 
 class _Grid(NamedTuple):
     """The rest of the day in steps: of a minute at first, of two and three where less hangs on each.
@@ -139,10 +146,10 @@ def simulate_paths(
     missed = (counted - gained).mean(axis=1).cumsum() + float((at_first[1] - at_first[0]).mean())
     good, of = at_first[0] + gained.sum(axis=0), at_first[1] + counted.sum(axis=0)
     return Paths(
-        good=of - np.minimum(ahead.misses_factor * (of - good), of),
+        good=good,
         of=of,
         moments=MINUTE * (grid.first + grid.length),
-        misses=ahead.misses_factor * missed,
+        misses=missed,
     )
 
 
@@ -271,12 +278,18 @@ def _waiting_now(state: QueueState, ahead: Outlook, target: Target, capacity: Ar
     return fate
 
 
+def misses_come(plain: Paths, of_now: float, ahead: Outlook) -> float:
+    """How many misses come of each foretold on these paths, by what past days have taught."""
+    return ahead.hindsight.times(float((plain.of - plain.good).mean()), of_now + float(plain.of.mean()))
+
+
 def project(
     state: QueueState, ahead: Outlook, target: Target, rng: np.random.Generator, paths: int = PATHS
 ) -> Projection:
     """How the day may end, from `state` as it is now and the rest of the day as it looks."""
     good_now, of_now = so_far(state.tally, target.definition)
-    lived = simulate_paths(state, ahead, target, rng, paths)
+    plain = simulate_paths(state, ahead, target, rng, paths)
+    lived = plain.in_hindsight(misses_come(plain, of_now, ahead), ahead.hindsight.doubt)
     good, of = good_now + lived.good, of_now + lived.of
     share = np.sort(np.divide(good, of, out=np.ones_like(of), where=of > 0))
     return Projection(

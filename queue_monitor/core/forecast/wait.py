@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.core.forecast.day import Array, Line, QueueState
 from queue_monitor.core.forecast.drift import mean_level
+from queue_monitor.core.forecast.hindsight import LIKE_ITS_POOL, WAIT_SCATTERS, OwnWait
 from queue_monitor.core.forecast.outlook import Outlook
 
 RING_SECONDS: Final = 4.0
@@ -44,12 +45,6 @@ class ExpectedWait(Struct, frozen=True):
     def range(self) -> tuple[float, float] | None:
         return None if self.low is None or self.high is None else (self.low, self.high)
 
-    def times(self, factor: float) -> "ExpectedWait":
-        """The same so many times as long; who is answered at once stays so."""
-        if self.basis is Basis.AT_ONCE or self.expected is None or self.low is None or self.high is None:
-            return self
-        return ExpectedWait(self.expected * factor, self.low * factor, self.high * factor, self.basis)
-
     def half_minutes(self) -> tuple[float, float] | None:
         """The range rounded outward to half minutes, in minutes."""
         if self.low is None or self.high is None:
@@ -75,8 +70,8 @@ class Pace(Struct, frozen=True):
         ]
 
 
-def expected_wait(state: Line | QueueState, ahead: Outlook) -> ExpectedWait:
-    """What a caller who rings now should expect, the ring at the agent included.
+def expected_wait(state: Line | QueueState, ahead: Outlook, own: OwnWait = LIKE_ITS_POOL) -> ExpectedWait:
+    """What a caller who rings now should expect, the ring at the agent included; in one queue of the pool by its `own`.
 
     Somebody free is somebody who answers at once only where agents are told of: inferred ones may have left (on a
     real log a quarter of such callers waited a minute), and then one step of the queue is the guess.
@@ -87,8 +82,18 @@ def expected_wait(state: Line | QueueState, ahead: Outlook) -> ExpectedWait:
     in_line = max(0, len(state.waiting) - state.ringing)
     if ahead.staff_known and not in_line and state.agents > state.serving:
         return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, Basis.AT_ONCE)
+    if own.scatter is not None:
+        moves = structs.replace(moves, scatter=own.scatter)
     mean, variance = _behind(np.arange(in_line + 1.0), moves)
-    return _range(float(mean[-1]) + RING_SECONDS, float(variance[-1]), _basis(ahead))
+    return _range(own.factor * (float(mean[-1]) + RING_SECONDS), own.factor**2 * float(variance[-1]), _basis(ahead))
+
+
+def held_by(waited: float, state: Line | QueueState, ahead: Outlook, own: OwnWait) -> tuple[int, ...]:
+    """For learning: 1, and whether the range told would have held this wait (s) under each of `WAIT_SCATTERS`; all 0
+    where nothing could be told.
+    """
+    told = [expected_wait(state, ahead, structs.replace(own, scatter=scatter)).range for scatter in WAIT_SCATTERS]
+    return int(None not in told), *(int(one is not None and one[0] <= waited <= one[1]) for one in told)
 
 
 def pace(state: Line | QueueState, ahead: Outlook) -> Pace | None:
@@ -102,7 +107,7 @@ def pace(state: Line | QueueState, ahead: Outlook) -> Pace | None:
     if state.agents <= 0 or agents <= 0.0 or agents < FEW * expected:
         return None
     capacity = agents * ahead.pace * mean_level(ahead.speeds) / ahead.handle_seconds
-    return Pace(float(capacity), float(ahead.theta), float(ahead.wait_sd))
+    return Pace(float(capacity), float(ahead.theta), float(ahead.wait_scatter))
 
 
 def gamma_quantile(z: float, mean: float, variance: float) -> float:
