@@ -54,6 +54,7 @@ RING_SECONDS = 4.0
 """A simulated caller's true wait is until an agent was free; then it rings, 4 s in the mean."""
 
 MIXED = "the mix"
+USUAL_WEEK = simulation.Config(date=FIRST_DAY).calls_by_weekday
 
 
 class Variation(NamedTuple):
@@ -62,6 +63,9 @@ class Variation(NamedTuple):
     calls: float = 1.0
     staff: float = 1.0
     patience: float = 600.0
+    wildness: float = 1.0
+    calls_by_weekday: tuple[int, int, int, int, int] = USUAL_WEEK
+    history_by_weekday: tuple[int, int, int, int, int] | None = None
     agents_told: bool = True
     definition: DefinitionId = DefinitionId.D3
 
@@ -74,6 +78,8 @@ VARIATIONS = {
     "hang-ups before 300 s left out": Variation(definition=DefinitionId.D4, staff=0.95),
     "patience 5 min": Variation(patience=300.0),
     "patience 15 min": Variation(patience=900.0),
+    "rates twice as wild": Variation(wildness=2.0),
+    "history from another weekday pattern": Variation(history_by_weekday=USUAL_WEEK[::-1]),
     "no agent events": Variation(agents_told=False),
 }
 
@@ -92,6 +98,8 @@ class SimulatedDay(NamedTuple):
             calls_factor=self.variation.calls,
             staff_factor=self.variation.staff,
             patience_seconds=self.variation.patience,
+            wildness=self.variation.wildness,
+            calls_by_weekday=self.variation.calls_by_weekday,
         )
         return simulation.simulate(wanted)
 
@@ -317,7 +325,11 @@ def weekdays(count: int, start: date = FIRST_DAY) -> list[date]:
 
 def simulated(name: str, days: int, history: int, seed: int, processes: int) -> None:
     variation = VARIATIONS[name]
-    every = [SimulatedDay(on, seed, variation) for on in weekdays(history + days)]
+    before = variation._replace(calls_by_weekday=variation.history_by_weekday or variation.calls_by_weekday)
+    every = [
+        SimulatedDay(on, seed, before if number < history else variation)
+        for number, on in enumerate(weekdays(history + days))
+    ]
     taught, judged = walk(every[:history], every[history:], processes)
     incidents = dict(map(_incident, every[history:]))
     target = every[0].settings().target

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import pairwise
 
 import pytest
+from msgspec import structs
 
 from queue_monitor import events
 from queue_monitor.core.simulation import (
@@ -320,6 +321,18 @@ def test_half_the_staff_is_a_worse_day_and_half_the_calls_a_better_one() -> None
 
     assert shares == sorted(shares)
     assert shares[0] < 0.7
+
+
+def test_twice_as_wild_days_differ_more_from_each_other_and_another_week_has_other_days() -> None:
+    def calls(usual: Config) -> list[int]:
+        return [len(simulate(structs.replace(usual, seed=seed)).calls) for seed in range(8)]
+
+    usual = Config(date=MONDAY, kind=Kind.NORMAL)
+    tame, wild = calls(usual), calls(structs.replace(usual, wildness=2.0))
+    other = calls(structs.replace(usual, calls_by_weekday=(720, 820, 850, 890, 1000)))
+
+    assert max(wild) - min(wild) > 1.4 * (max(tame) - min(tame))
+    assert sum(other) / sum(tame) == pytest.approx(0.72, abs=0.06)
 
 
 def test_one_queue_alone_works_too() -> None:

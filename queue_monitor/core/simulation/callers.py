@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from queue_monitor.core.simulation.day import CLOSES, HOUR, MINUTE, MIX, OPENS, SECOND, Config, Kind, generator
 
-CALLS_BY_WEEKDAY: Final = (1000, 890, 850, 820, 720)
 """Expected first calls in open hours, Monday to Friday; those who ring again come on top."""
 
 PROFILE: Final = (0.85, 1.1, 1.35, 1.42, 1.4, 1.3, 1.1, 0.92, 0.8, 0.82, 1.0, 1.05, 1.0, 0.95, 0.9, 0.8, 0.68, 0.55)
@@ -98,22 +97,23 @@ def _arrivals(config: Config, incident: Incident) -> list[int]:
     """Poisson by the minute: weekday x half-hour profile x day factor x a wobble that lasts about half an hour."""
     chance = generator(config, 1)
     slots = np.repeat((_CLOSED_WEIGHT, *PROFILE, _CLOSED_WEIGHT), 30) / (30 * sum(PROFILE))
-    wobble = np.repeat(_wobble(chance, len(slots) // 15), 15)
+    wobble = np.repeat(_wobble(chance, len(slots) // 15, _WOBBLE_CV * config.wildness), 15)
     usual = float(np.clip(chance.standard_normal(), -_DAY_BOUND, _DAY_BOUND))
-    day = float(np.exp(_DAY_CV * usual - _DAY_CV**2 / 2))
+    cv = _DAY_CV * config.wildness
+    day = float(np.exp(cv * usual - cv**2 / 2))
     minutes = OPENS - 30 * MINUTE + MINUTE * np.arange(len(slots))
     rush = np.where((minutes >= incident.start) & (minutes < incident.end), incident.calls_times, 1.0)
-    rate = CALLS_BY_WEEKDAY[config.date.weekday()] * config.calls_factor * slots * wobble * day * rush
+    rate = config.calls_by_weekday[config.date.weekday()] * config.calls_factor * slots * wobble * day * rush
     starts = np.repeat(minutes, chance.poisson(rate))
     return sorted((starts + chance.integers(0, MINUTE, len(starts))).tolist())
 
 
-def _wobble(chance: np.random.Generator, quarters: int) -> NDArray[np.float64]:
-    levels, level = [], _WOBBLE_CV * float(chance.standard_normal())
+def _wobble(chance: np.random.Generator, quarters: int, cv: float) -> NDArray[np.float64]:
+    levels, level = [], cv * float(chance.standard_normal())
     for step in chance.standard_normal(quarters).tolist():
-        level = _WOBBLE_MEMORY * level + _WOBBLE_CV * (1 - _WOBBLE_MEMORY**2) ** 0.5 * step
+        level = _WOBBLE_MEMORY * level + cv * (1 - _WOBBLE_MEMORY**2) ** 0.5 * step
         levels.append(level)
-    factors: NDArray[np.float64] = np.exp(np.array(levels) - _WOBBLE_CV**2 / 2)
+    factors: NDArray[np.float64] = np.exp(np.array(levels) - cv**2 / 2)
     return factors
 
 

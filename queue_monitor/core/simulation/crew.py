@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from queue_monitor.core.simulation.callers import CALLS_BY_WEEKDAY, PROFILE, TALK_SECONDS, WRAPUP_SECONDS, Incident
+from queue_monitor.core.simulation.callers import PROFILE, TALK_SECONDS, WRAPUP_SECONDS, Incident
 from queue_monitor.core.simulation.day import CLOSES, HOUR, MINUTE, OPENS, Config, Kind, QueuePlan, generator
 from queue_monitor.events import AgentActivity
 
@@ -72,10 +72,10 @@ _SHIFTS: Final = tuple(
 
 
 @lru_cache(maxsize=64)
-def _roster(weekday: int, staff_factor: float) -> tuple[tuple[int, int, int], ...]:
-    """Shifts that cover the expected load of that weekday: each next one lessens the squared lack the most per hour."""
+def _roster(calls: int, staff_factor: float) -> tuple[tuple[int, int, int], ...]:
+    """Shifts for the load of a day of so many calls: each next one lessens the squared lack the most per hour."""
     handle = TALK_SECONDS + WRAPUP_SECONDS + sum(RING_SECONDS) / 2
-    load = CALLS_BY_WEEKDAY[weekday] * np.array(PROFILE) / sum(PROFILE) * handle / 1800
+    load = calls * np.array(PROFILE) / sum(PROFILE) * handle / 1800
     lacking = (_LOAD_MARGIN * load + _ROOT_MARGIN * np.sqrt(load)) * staff_factor
     chosen: list[tuple[int, int, int]] = []
     while True:
@@ -97,7 +97,7 @@ def _at_work(shift: tuple[int, int, int]) -> NDArray[np.float64]:
 def crew_of(config: Config, incident: Incident) -> list[Agent]:
     """Those who come to work today: the roster less the sick, and on a day of shortfall less three in ten."""
     chance = random.Random(int(generator(config, 3).integers(2**62)))
-    roster = _roster(config.date.weekday(), config.staff_factor)
+    roster = _roster(config.calls_by_weekday[config.date.weekday()], config.staff_factor)
     crew = [_agent(config, chance, number, shift) for number, shift in enumerate(roster)]
     missing = {i for i in range(len(crew)) if chance.random() < _SICK_SHARE}
     away = chance.sample(range(len(crew)), round(_SHORTFALL * len(crew)))

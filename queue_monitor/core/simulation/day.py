@@ -113,12 +113,18 @@ Fault = SourceOutage | SwitchRestart | Duplicates | Shuffle | Losses | ClockOffs
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """One day to simulate. `kind` None draws one from `MIX`. `snapshot_seconds` 0: snapshots only on connecting."""
+    """One day to simulate. `kind` None draws one from `MIX`. `snapshot_seconds` 0: snapshots only on connecting.
+
+    `calls_by_weekday`: usual calls of a Monday to Friday, which the roster follows; `wildness`: how many times as much
+    as usual the day and its quarters of an hour differ from that.
+    """
 
     date: date
     seed: int = 1
     kind: Kind | None = None
+    calls_by_weekday: tuple[int, int, int, int, int] = (1000, 890, 850, 820, 720)
     calls_factor: float = 1.0
+    wildness: float = 1.0
     staff_factor: float = 1.0
     patience_seconds: float = 600.0
     queues: tuple[QueuePlan, ...] = QUEUES
