@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from queue_monitor.core.simulation.day import CLOSES, HOUR, MINUTE, MIX, OPENS, SECOND, Config, Kind, generator
 
-"""Expected first calls in open hours, Monday to Friday; those who ring again come on top."""
-
 PROFILE: Final = (0.85, 1.1, 1.35, 1.42, 1.4, 1.3, 1.1, 0.92, 0.8, 0.82, 1.0, 1.05, 1.0, 0.95, 0.9, 0.8, 0.68, 0.55)
 """Weight of each half hour from 08:00, the peak at 9 to 11."""
 

@@ -115,8 +115,8 @@ Fault = SourceOutage | SwitchRestart | Duplicates | Shuffle | Losses | ClockOffs
 class Config(Struct, frozen=True, kw_only=True):
     """One day to simulate. `kind` None draws one from `MIX`. `snapshot_seconds` 0: snapshots only on connecting.
 
-    `calls_by_weekday`: usual calls of a Monday to Friday, which the roster follows; `wildness`: how many times as much
-    as usual the day and its quarters of an hour differ from that.
+    `calls_by_weekday`: usual first calls in open hours, Monday to Friday, as the roster has them; those who ring again
+    come on top. `wildness`: how many times as much as usual the day and its quarters of an hour differ from that.
     """
 
     date: date
