@@ -36,6 +36,9 @@ Array = NDArray[np.float64]
 TARGET: Final = Target()
 
 MINUTE: Final = 60.0
+SLOTS: Final = 48
+SLOT_MINUTES: Final = 30
+"""What is usual is known by half hour of the local day."""
 IDLE_SECONDS: Final = 900.0
 """Without agent events: one who has served nobody for so long is not counted as there."""
 IDLE_WHILE_WAITING_SECONDS: Final = 90.0
@@ -225,10 +228,11 @@ class _Agent:
 
 
 class Met(NamedTuple):
-    """What callers met who were answered in time or still there at the limit: calls in the pool less agents, plus one
-    (the place in line, if above 0), the agents, and whether it was the limit that came first.
+    """What callers met who were answered in time or still there at the limit: when they entered, calls in the pool
+    less agents, plus one (the place in line, if above 0), the agents, and whether it was the limit that came first.
     """
 
+    entered: Array
     place: Array
     agents: Array
     late: NDArray[np.bool_]
@@ -462,10 +466,10 @@ class DayState:
         calls = self._columns()
         return int(((calls.ended <= at) & (calls.completed > at) & (calls.how == _ANSWERED)).sum())
 
-    def from_line(self, handle_seconds: float) -> tuple[int, float]:
+    def from_line(self, handle_seconds: Array) -> tuple[int, float]:
         """Callers who were answered while a line stood, and how many would have been if all agents on duty had served
-        it at this mean handle time (s); for learning, once the day is closed. A line is three who wait: for one or two
-        of them a phone may be ringing.
+        it at these mean handle times (s, by half hour); for learning, once the day is closed. A line is three who wait:
+        for one or two of them a phone may be ringing.
         """
         calls = self._columns()
         changes = np.concatenate([calls.entered, calls.ended])
@@ -473,7 +477,8 @@ class DayState:
         if len(changes) < 2:
             return 0, 0.0
         line = _count_at(changes, calls.entered, calls.ended) >= LINE
-        expected = float((np.diff(changes) * (line * self._on_duty(changes))[:-1]).sum()) / handle_seconds
+        capacity = (line * self._on_duty(changes) / handle_seconds[half_hour(changes)])[:-1]
+        expected = float((np.diff(changes) * capacity).sum())
         answers = calls.ended[(calls.how == _ANSWERED) & (calls.ended < self.closes)]
         before = np.searchsorted(changes, answers) - 1
         return int(line[before[before >= 0]].sum()), expected
@@ -510,7 +515,7 @@ class DayState:
         """What the day's callers met when they entered; for learning, once the day is closed."""
         calls = self._columns().by_entry()
         if not len(calls.entered):
-            return Met(np.zeros(0), np.zeros(0), np.zeros(0, bool))
+            return Met(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, bool))
         served = calls.how == _ANSWERED
         wait = calls.ended - calls.entered + calls.carried
         late = wait > self.target.limit_seconds
@@ -518,7 +523,7 @@ class DayState:
         others = _count_at(calls.entered, calls.entered, calls.ended) - 1.0
         talking = _count_at(calls.entered, calls.ended[served], calls.completed[served])
         agents = self._on_duty(calls.entered)
-        return Met((others + talking - agents + 1.0)[told], agents[told], late[told])
+        return Met(calls.entered[told], (others + talking - agents + 1.0)[told], agents[told], late[told])
 
     def _agents_known(self) -> bool:
         return any(agent.told for agent in self._agents.values())
@@ -593,6 +598,12 @@ def _waiting(calls: _Calls, at: float) -> Array:
     order = np.argsort(calls.entered[waits], kind="stable")
     waited: Array = (at - calls.entered[waits] + calls.carried[waits])[order]
     return waited
+
+
+def half_hour(moments: Array) -> NDArray[np.int64]:
+    """Which half hour of the local day each moment lies in."""
+    slots: NDArray[np.int64] = (moments // (SLOT_MINUTES * MINUTE)).astype(np.int64) % SLOTS
+    return slots
 
 
 def _count_at(moments: Array, start: Array, end: Array) -> Array:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 HOURS: Final = 24
-NEAR_HOURS: Final = 4.0
+NEAR_HOURS: Final = 1.5
 """What is known of an hour tells of those around it, less the farther they are (sd)."""
 
-PRIOR: Final = np.diag([1000.0, 1.0])
+PRIOR: Final = np.diag([300.0, 1.0])
 PRIOR_LINE: Final = np.array([0.0, 1.0])
 """Without evidence as many come as are foretold; some days outweigh it."""
 

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 from msgspec import Struct, structs
 
-from queue_monitor.core.forecast.day import MINUTE, Array, QueueState
+from queue_monitor.core.forecast.day import MINUTE, SLOT_MINUTES, Array, QueueState
 from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
 from queue_monitor.core.forecast.hindsight import Hindsight, Hindsights
-from queue_monitor.core.forecast.profile import SLOT_MINUTES, Profile, by_minute, kind_of
+from queue_monitor.core.forecast.profile import Profile, by_minute, kind_of
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -57,6 +57,7 @@ class Usual(Struct, frozen=True, kw_only=True):
     on_duty: Array | None
     logged_in: Array | None
     handle: tuple[float, float] | None
+    tempo: Array
     theta: float | None
     pace: float
     scatter: float | None
@@ -80,6 +81,7 @@ def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
         on_duty=laid(profile.on_duty(weekday, special)),
         logged_in=laid(profile.logged_in(weekday, special)),
         handle=profile.handle(),
+        tempo=by_minute(profile.tempo(), state.opens, state.closes),
         theta=profile.theta(),
         pace=profile.pace(),
         scatter=profile.scatter(),
@@ -95,10 +97,10 @@ class Outlook(Struct, frozen=True, kw_only=True):
 
     `calls` is what is usual, of which today comes a factor: lasting, gamma with `slow` (shape, rate), and passing, with
     the chances `passing` of its levels, gone after `fast_fades` minutes. `agents` expected on duty, `typical` those
-    usual at that time. `handle_seconds` is the usual handle time, `handle_cv2` its squared variation, `speeds` the
-    chances of today's speed against it; `pace` is how lines move against what these promise; `theta` callers who give
-    up per second of waiting. The `_sd` are lasting errors of a path.
-    `hindsight`: what has come of misses foretold at this time of day.
+    usual at that time. `handle_seconds` is the usual handle time, `handle_cv2` its squared variation, `tempo` how many
+    times as fast calls are usually done then, `speeds` the chances of today's speed against all that; `pace` is how
+    lines move against what these promise; `theta` callers who give up per second of waiting. The `_sd` are lasting
+    errors of a path. `hindsight`: what has come of misses foretold at this time of day.
     The ratios are today against the usual, for telling the main cause.
     """
 
@@ -110,6 +112,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     typical: Array
     handle_seconds: float
     handle_cv2: float
+    tempo: Array
     speeds: Array
     theta: float
     pace: float
@@ -142,6 +145,7 @@ def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> O
         typical=(usual.on_duty if usual.on_duty is not None else agents)[state.minutes :],
         handle_seconds=handle,
         handle_cv2=cv2,
+        tempo=usual.tempo[state.minutes :],
         speeds=speeds,
         theta=_theta(state, usual, settings),
         pace=usual.pace,
@@ -264,7 +268,8 @@ def _handle(state: QueueState, usual: Usual, settings: Settings) -> tuple[float,
     if usual.handle is None:
         drift = structs.replace(drift, day_sd=0.5)
     finished = _binned(state.freed_by_minute, settings.handle_step)
-    expected = _binned(state.busy_by_minute, settings.handle_step) / mean
+    busy = state.busy_by_minute * usual.tempo[: state.minutes]
+    expected = _binned(busy, settings.handle_step) / mean
     return mean, cv2, filtered(finished, expected, settings.handle_step / 60.0, drift, 1.0 / max(cv2, 0.2))
 
 

@@ -9,14 +9,13 @@ from typing import Final
 
 import numpy as np
 from msgspec import Struct, structs
+from numpy.typing import NDArray
 
 from queue_monitor.core.forecast import hindsight
-from queue_monitor.core.forecast.day import MINUTE, Array, DayState, QueueState
+from queue_monitor.core.forecast.day import MINUTE, SLOT_MINUTES, SLOTS, Array, DayState, QueueState, half_hour
 from queue_monitor.core.forecast.erlang import in_time_chance
 from queue_monitor.core.forecast.hindsight import NOTHING_LEARNED, Hindsights, Lesson, OwnWait
 
-SLOTS: Final = 48
-SLOT_MINUTES: Final = 30
 LAST_CALLER_SECONDS: Final = 3600.0
 DAYS_OF_A_KIND: Final = 12
 """So many days of one weekday are remembered (AT-RISK, step 2: the last 8-12)."""
@@ -28,6 +27,7 @@ SCATTERS: Final = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
 BLOCK_SLOTS: Final = 6
 
 _PACE_PRIOR_CALLS: Final = 100.0
+_TEMPO_PRIOR_CALLS: Final = 100.0
 _PACE_BOUNDS: Final = (0.5, 1.6)
 _OWN_PRIOR_CALLS: Final = 30.0
 _OWN_BOUNDS: Final = (0.4, 2.5)
@@ -53,8 +53,8 @@ class ServiceDay(Struct, frozen=True):
     """One closed day's sums: handle times (s and s2, one call at most an hour), callers who gave up, seconds waited by
     all; how likely what its callers met is under each of `SCATTERS` (log); the callers answered out of a line, with how
     many the agents there should have managed; and by queue, of those who stood in line: how many, the seconds they
-    waited, and the seconds that their place in the pool's line promised. `lesson`: what would have been told,
-    and what came.
+    waited, and the seconds that their place in the pool's line promised; by half hour the seconds agents spent in
+    calls, and the calls done. `lesson`: what would have been told, and what came.
     """
 
     handled: int
@@ -66,6 +66,8 @@ class ServiceDay(Struct, frozen=True):
     from_line: int = 0
     from_line_expected: float = 0.0
     by_queue: dict[str, tuple[int, float, float]] = {}
+    busy: tuple[float, ...] = (0.0,) * SLOTS
+    freed: tuple[float, ...] = (0.0,) * SLOTS
     lesson: Lesson = NOTHING_LEARNED
 
 
@@ -84,7 +86,7 @@ class Profile(Struct, frozen=True):
         closed = day.state(day.closes + LAST_CALLER_SECONDS)
         kind = special or kind_of(closed)
         kept = (*self.days.get(kind, ()), _usual_day(closed))[-DAYS_OF_A_KIND:]
-        served = structs.replace(_service_day(closed, day), lesson=lesson)
+        served = structs.replace(_service_day(closed, day, self.tempo()), lesson=lesson)
         service = (*self.service, served)[-DAYS_OF_SERVICE:]
         return Profile(days={**self.days, kind: kept}, service=service)
 
@@ -126,6 +128,16 @@ class Profile(Struct, frozen=True):
             return None
         mean = sum(day.handle_seconds for day in self.service) / count
         return mean, max(0.05, sum(day.handle_squares for day in self.service) / count / mean**2 - 1.0)
+
+    def tempo(self) -> Array:
+        """How fast calls are done in each half hour against the day as a whole, 1.2 is a fifth faster: who is there,
+        and what is asked, differ between morning and evening.
+        """
+        busy = np.array([day.busy for day in self.service]).reshape(-1, SLOTS).sum(axis=0)
+        freed = np.array([day.freed for day in self.service]).reshape(-1, SLOTS).sum(axis=0)
+        expected = busy * freed.sum() / max(float(busy.sum()), 1.0)
+        tempo: Array = (freed + _TEMPO_PRIOR_CALLS) / (expected + _TEMPO_PRIOR_CALLS)
+        return tempo
 
     def theta(self) -> float | None:
         """Callers who give up per second waited: the maximum-likelihood rate of exponential patience, waits censored by
@@ -225,14 +237,12 @@ def kind_of(state: QueueState) -> str:
 
 def by_minute(slots: Array, opens: float, closes: float) -> Array:
     """The half hours of a day laid out minute by minute from opening to closing."""
-    minutes = (opens + MINUTE * np.arange(int((closes - opens) // MINUTE))) // MINUTE
-    laid: Array = slots[(minutes // SLOT_MINUTES).astype(int) % SLOTS]
+    laid: Array = slots[half_hour(opens + MINUTE * np.arange((closes - opens) // MINUTE))]
     return laid
 
 
 def _usual_day(closed: QueueState) -> UsualDay:
-    minutes = closed.minutes
-    slot = ((closed.opens // MINUTE + np.arange(minutes)) // SLOT_MINUTES).astype(int) % SLOTS
+    minutes, slot = closed.minutes, _slots(closed)
     length = np.bincount(slot, minlength=SLOTS)
     filled = np.maximum(length, 1)
 
@@ -247,20 +257,36 @@ def _usual_day(closed: QueueState) -> UsualDay:
     )
 
 
-def _service_day(closed: QueueState, day: DayState) -> ServiceDay:
+def _service_day(closed: QueueState, day: DayState, tempo: Array) -> ServiceDay:
     handles = np.minimum(closed.handle_seconds, 3600.0)
-    from_line, expected = day.from_line(float(handles.mean())) if len(handles) else (0, 0.0)
+    by_slot = float(handles.mean()) / tempo if len(handles) else tempo
+    from_line, expected = day.from_line(by_slot) if len(handles) else (0, 0.0)
     return ServiceDay(
         handled=len(handles),
         handle_seconds=round(float(handles.sum()), 1),
         handle_squares=round(float((handles**2).sum()), 1),
         gave_up=closed.gave_up,
         waited_seconds=round(closed.waited_seconds, 1),
-        scatter=_scatter(day, closed, (from_line + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)),
+        scatter=_scatter(
+            day, by_slot, (from_line + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS), _giving_up(closed)
+        ),
         from_line=from_line,
         from_line_expected=round(expected, 2),
         by_queue=_by_queue(day, closed),
+        busy=_by_slot(closed.busy_by_minute, closed),
+        freed=_by_slot(closed.freed_by_minute, closed),
     )
+
+
+def _by_slot(minutes: Array, closed: QueueState) -> tuple[float, ...]:
+    """Sums by half hour of the day of what is given by minute from opening."""
+    sums = np.bincount(_slots(closed), weights=minutes[: closed.minutes], minlength=SLOTS)
+    return tuple(sums.round(1).tolist())
+
+
+def _slots(closed: QueueState) -> NDArray[np.int64]:
+    """The half hour of the day that each minute from opening lies in."""
+    return half_hour(closed.opens + MINUTE * np.arange(float(closed.minutes)))
 
 
 def _by_queue(day: DayState, closed: QueueState) -> dict[str, tuple[int, float, float]]:
@@ -281,14 +307,13 @@ def _giving_up(closed: QueueState) -> float:
     return max((closed.gave_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
 
 
-def _scatter(day: DayState, closed: QueueState, pace: float) -> tuple[float, ...]:
+def _scatter(day: DayState, handle_seconds: Array, pace: float, theta: float) -> tuple[float, ...]:
     """Log likelihood of each candidate: of those who met a line, who was answered in time and who passed the limit."""
     met = day.met()
     queued = (met.place > 0.0) & (met.agents > 0.0)
-    if not queued.any() or not len(closed.handle_seconds):
+    if not queued.any():
         return (0.0,) * len(SCATTERS)
-    theta = _giving_up(closed)
-    capacity = pace * met.agents[queued] / float(closed.handle_seconds.mean())
+    capacity = pace * met.agents[queued] / handle_seconds[half_hour(met.entered[queued])]
     found = []
     for scatter in SCATTERS:
         wait, makes_it = in_time_chance(met.place[queued], capacity, theta, day.target.limit_seconds, scatter)

@@ -70,8 +70,10 @@ def so_far(tally: Tally, definition: DefinitionId) -> tuple[float, float]:
 
 
 def generator(pool: str, state: QueueState) -> np.random.Generator:
-    """Chance that depends on pool, day and tick only: two runs are equal to the byte."""
-    return np.random.default_rng([*pool.encode(), state.day.toordinal(), int(state.at * 1000)])
+    """Chance that depends on pool and day only: two runs are equal to the byte, and from look to look it is the queue
+    that changes and not the dice.
+    """
+    return np.random.default_rng([*pool.encode(), state.day.toordinal()])
 
 
 class Paths(Struct, frozen=True):
@@ -133,15 +135,17 @@ def simulate_paths(
     rate_error = np.exp(ahead.rate_sd * _normals(rng, paths))
     capacity_error = np.exp(ahead.capacity_sd * _normals(rng, paths))
     mu = MINUTE / ahead.handle_seconds * ahead.pace * draw_levels(ahead.speeds, _shares(rng, paths)) * capacity_error
-    first = _waiting_now(state, ahead, target, max(agents[0], 0.2) * mu if steps else np.full(paths, 1e-3))
+    soon = max(agents[0], 0.2) * ahead.tempo[0] * mu if steps else np.full(paths, 1e-3)
+    first = _waiting_now(state, ahead, target, soon)
     at_first = rule.good @ first, rule.of @ first
     if not steps:
         return Paths(*at_first, np.empty(0), np.empty(0))
     grid = _grid(steps)
-    staff = grid.total(agents[:steps]) / grid.length
+    staff, tempo = (grid.total(what[:steps]) / grid.length for what in (agents, ahead.tempo))
     arriving = _arrivals(ahead, grid, rate_error, rng, paths)
-    position = _positions(state, ahead, grid, staff, mu, arriving, rng)
-    good, of = _newcomers(position, staff[:, None] * mu / MINUTE, ahead, target)
+    freed = tempo[:, None] * mu
+    position = _positions(state, ahead, grid, staff, freed, arriving, rng)
+    good, of = _newcomers(position, staff[:, None] * freed / MINUTE, ahead, target)
     gained, counted = arriving * good, arriving * of
     missed = (counted - gained).mean(axis=1).cumsum() + float((at_first[1] - at_first[0]).mean())
     good, of = at_first[0] + gained.sum(axis=0), at_first[1] + counted.sum(axis=0)
@@ -158,17 +162,19 @@ def _positions(
     ahead: Outlook,
     grid: _Grid,
     staff: Array,
-    mu: Array,
+    freed: Array,
     arriving: Array,
     rng: np.random.Generator,
 ) -> Array:
-    """Where a newcomer of each step (rows) stands in line on each path; 0 or less: an agent is free."""
+    """Where a newcomer of each step (rows) stands in line on each path; 0 or less: an agent is free. `freed`:
+    calls that one agent finishes in a minute.
+    """
     noise = rng.standard_normal(arriving.shape)
     in_line = max(0, len(state.waiting) - state.ringing)
-    in_system = np.full(len(mu), in_line + min(float(state.serving), staff[0]))
+    in_system = np.full(arriving.shape[1], in_line + min(float(state.serving), staff[0]))
     position = np.empty_like(arriving)
     for step, (n, minutes) in enumerate(zip(staff.tolist(), grid.length.tolist(), strict=True)):
-        came, served_in, patience = arriving[step], mu * minutes, ahead.theta * MINUTE * minutes
+        came, served_in, patience = arriving[step], freed[step] * minutes, ahead.theta * MINUTE * minutes
         middle = in_system + 0.5 * (came - np.minimum(in_system, n) * served_in)
         np.maximum(middle, 0.0, out=middle)
         line = np.maximum(middle - n, 0.0)

@@ -100,13 +100,15 @@ def pace(state: Line | QueueState, ahead: Outlook) -> Pace | None:
     """How the line moves over the next minutes; None where it cannot be said: nobody there, or far fewer than there
     should be.
     """
+    tempo = 1.0
     if not len(ahead.agents):
         agents = expected = float(state.agents)
     else:
-        agents, expected = float(ahead.agents[:SOON_MINUTES].mean()), float(ahead.typical[:SOON_MINUTES].mean())
+        soon = (ahead.agents, ahead.typical, ahead.tempo)
+        agents, expected, tempo = (float(by_minute[:SOON_MINUTES].mean()) for by_minute in soon)
     if state.agents <= 0 or agents <= 0.0 or agents < FEW * expected:
         return None
-    capacity = agents * ahead.pace * mean_level(ahead.speeds) / ahead.handle_seconds
+    capacity = agents * tempo * ahead.pace * mean_level(ahead.speeds) / ahead.handle_seconds
     return Pace(float(capacity), float(ahead.theta), float(ahead.wait_scatter))
 
 
