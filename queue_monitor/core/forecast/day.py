@@ -248,20 +248,6 @@ class _Calls(NamedTuple):
     superseded: Array
     agent: NDArray[np.int64]
 
-    def by_entry(self) -> "_Calls":
-        """The same in the order in which they entered."""
-        order = np.argsort(self.entered, kind="stable")
-        return _Calls(
-            self.entered[order],
-            self.ended[order],
-            self.how[order],
-            self.completed[order],
-            self.counted[order],
-            self.carried[order],
-            self.superseded[order],
-            self.agent[order],
-        )
-
 
 class _Duty(NamedTuple):
     """Stretches of agents in one activity, and their cycles from ring to ready."""
@@ -488,15 +474,8 @@ class DayState:
         line when they entered, and the agents then on duty; rows in that order. For learning, once the day is closed.
         """
         calls = self._columns()
-        order = np.argsort(calls.entered, kind="stable")
-        served = calls.how == _ANSWERED
-        others = _count_at(calls.entered, calls.entered, calls.ended) - 1.0
-        talking = _count_at(calls.entered, calls.ended[served], calls.completed[served])
-        agents = np.empty(len(order))
-        if len(order):
-            agents[order] = self._on_duty(calls.entered[order])
-        place = others + talking - agents + 1.0
-        stood = served & (place > 0.0) & (agents > 0.0) & (calls.carried == 0.0)
+        place, agents = self._on_entry(calls)
+        stood = (calls.how == _ANSWERED) & (place > 0.0) & (agents > 0.0) & (calls.carried == 0.0)
         found = np.stack([calls.ended - calls.entered, place, agents])
         queue = np.array(self._stays.queues)[self._stays.moments[_ENTERED, : len(self._stays.rows)] < _NEVER]
         return {name: found[:, stood & (queue == name)] for name in sorted(set(queue[stood].tolist()))}
@@ -513,17 +492,22 @@ class DayState:
 
     def met(self) -> Met:
         """What the day's callers met when they entered; for learning, once the day is closed."""
-        calls = self._columns().by_entry()
-        if not len(calls.entered):
-            return Met(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, bool))
+        calls = self._columns()
+        late = calls.ended - calls.entered + calls.carried > self.target.limit_seconds
+        told = calls.counted & (calls.superseded == _NEVER) & ((calls.how == _ANSWERED) | late)
+        place, agents = self._on_entry(calls)
+        return Met(calls.entered[told], place[told], agents[told], late[told])
+
+    def _on_entry(self, calls: _Calls) -> tuple[Array, Array]:
+        """The place in the pool's line that each caller met, 0 or less where an agent was free, and the agents."""
         served = calls.how == _ANSWERED
-        wait = calls.ended - calls.entered + calls.carried
-        late = wait > self.target.limit_seconds
-        told = calls.counted & (calls.superseded == _NEVER) & (served | late)
         others = _count_at(calls.entered, calls.entered, calls.ended) - 1.0
         talking = _count_at(calls.entered, calls.ended[served], calls.completed[served])
-        agents = self._on_duty(calls.entered)
-        return Met(calls.entered[told], (others + talking - agents + 1.0)[told], agents[told], late[told])
+        order = np.argsort(calls.entered, kind="stable")
+        agents = np.zeros(len(order))
+        if len(order):
+            agents[order] = self._on_duty(calls.entered[order])
+        return others + talking - agents + 1.0, agents
 
     def _agents_known(self) -> bool:
         return any(agent.told for agent in self._agents.values())
