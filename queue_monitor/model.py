@@ -313,7 +313,7 @@ class RiskLevels(Struct, frozen=True, kw_only=True):
     """
 
     warning: float = 0.6
-    alarm: float = 0.78
+    alarm: float = 0.74
     month: float = 0.7
 
 
