@@ -34,6 +34,7 @@ from queue_monitor.core.forecast.hindsight import (
     Hindsight,
     Hindsights,
     Lesson,
+    OwnWait,
     learned,
     wait_scatter,
 )
@@ -587,6 +588,17 @@ def test_the_range_of_a_wait_is_as_wide_as_has_held_eight_of_ten() -> None:
     callers, *inside = np.sum(list(held.values()), axis=0).tolist()
     assert callers > 50
     assert inside[0] < inside[-1]
+
+
+def test_a_range_is_held_against_the_waits_of_its_own_queue_however_its_name_is_written() -> None:
+    day = fed(a_day(Kind.SHORTFALL))
+    closed = day.state(ALL_GONE)
+
+    def held(queue: str) -> dict[str, tuple[int, ...]]:
+        own = {queue: OwnWait(factor=3.0)}
+        return lesson_of(day, closed, usual_day(history(), closed), "kundcenter", own).held
+
+    assert held("Kundcenter") == held("kundcenter") != held("another")
 
 
 @pytest.mark.parametrize(("held_at", "scatter"), [(0.1, 0.1), (0.5, 0.5), (2.0, 1.0)])

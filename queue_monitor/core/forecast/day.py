@@ -470,12 +470,13 @@ class DayState:
         return int(line[before[before >= 0]].sum()), expected
 
     def waits_by_queue(self) -> dict[str, Array]:
-        """Of each queue, the callers who were answered after standing in line: the wait (s), the place in the pool's
+        """Of each queue, the callers who had to wait and were answered: the wait (s), the place in the pool's
         line when they entered, and the agents then on duty; rows in that order. For learning, once the day is closed.
         """
         calls = self._columns()
         place, agents = self._on_entry(calls)
-        stood = (calls.how == _ANSWERED) & (place > 0.0) & (agents > 0.0) & (calls.carried == 0.0)
+        had_to_wait = calls.ended - calls.entered > HAD_TO_WAIT_SECONDS
+        stood = (calls.how == _ANSWERED) & had_to_wait & (place > 0.0) & (agents > 0.0) & (calls.carried == 0.0)
         found = np.stack([calls.ended - calls.entered, place, agents])
         queue = np.array(self._stays.queues)[self._stays.moments[_ENTERED, : len(self._stays.rows)] < _NEVER]
         return {name: found[:, stood & (queue == name)] for name in sorted(set(queue[stood].tolist()))}

@@ -28,6 +28,7 @@ def lesson_of(day: DayState, closed: QueueState, usual: Usual, pool: str, own: M
     """What would have been told at half past every hour, and from then on to a quarter of the callers. Of no misses on
     a day of few calls, and of nothing on a day before which nothing usual was known.
     """
+    own_waits = {queue.casefold(): one for queue, one in own.items()}
     foretold: dict[int, Foretold] = {}
     held: dict[str, list[tuple[int, ...]]] = {}
     for hour in range(HOURS) if usual.calls is not None else ():
@@ -39,8 +40,8 @@ def lesson_of(day: DayState, closed: QueueState, usual: Usual, pool: str, own: M
             if one is not None:
                 foretold[hour] = one
             for queue, entered, waited in day.stood_in_line(at, at + TOLD_SECONDS):
-                told = held_by(waited, day.line(entered), ahead, own.get(queue, LIKE_ITS_POOL))
-                held.setdefault(queue.casefold(), []).append(told)
+                told = held_by(waited, day.line(entered), ahead, own_waits.get(queue, LIKE_ITS_POOL))
+                held.setdefault(queue, []).append(told)
     return Lesson(foretold, {queue: tuple(map(sum, zip(*told, strict=True))) for queue, told in held.items()})
 
 
