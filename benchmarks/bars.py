@@ -236,12 +236,12 @@ class Bar(NamedTuple):
 
 
 def minutes_to_alarm(pool: JudgedPool, incidents: dict[date, tuple[Kind, float]], kind: Kind) -> list[float]:
-    """Of lost days of a kind: from the incident's start to the first alarm after it; endless where none came."""
+    """Of lost days of a kind: from the incident's start to the first alarm that stands; endless where none does."""
     found = []
     for day in pool.days:
         of, start = incidents.get(day.day, (Kind.NORMAL, 0.0))
         if of is kind and day.lost:
-            after = [said.raised for said in day.said[ALARM] if said.raised >= start]
+            after = [max(said.raised, start) for said in day.said[ALARM] if said.until >= start]
             found.append((min(after, default=math.inf) - start) / MINUTE)
     return found
 
