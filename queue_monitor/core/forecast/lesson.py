@@ -14,6 +14,8 @@ from queue_monitor.core.forecast.wait import held_by
 HOUR: Final = 3600.0
 HALF_PAST: Final = 1800.0
 TOLD_SECONDS: Final = 900.0
+JUST_BEFORE: Final = 0.001
+"""Seconds; who enters does not stand before himself."""
 PATHS: Final = 100
 LEAST_CALLS: Final = 20
 """Of a day with fewer nothing is foretold that anybody would act on: neither when they came nor when they were to."""
@@ -40,7 +42,8 @@ def lesson_of(day: DayState, closed: QueueState, usual: Usual, pool: str, own: M
             if one is not None:
                 foretold[hour] = one
             for queue, entered, waited in day.stood_in_line(at, at + TOLD_SECONDS):
-                told = held_by(waited, day.line(entered), ahead, own_waits.get(queue, LIKE_ITS_POOL))
+                met = day.line(entered - JUST_BEFORE)
+                told = held_by(waited, met, ahead, own_waits.get(queue, LIKE_ITS_POOL))
                 held.setdefault(queue, []).append(told)
     return Lesson(foretold, {queue: tuple(map(sum, zip(*told, strict=True))) for queue, told in held.items()})
 
