@@ -222,7 +222,8 @@ class Foresight:
         if known is None or known[0] != minute:
             state = day.state(at)
             known = self._ahead[scope] = (minute, outlook(state, self._usual_of(scope, state)))
-        return _plain(expected_wait(day.line(at), known[1], self._own_waits(scope).get(queue, LIKE_ITS_POOL)))
+        own = self._own_waits(scope).get(queue, LIKE_ITS_POOL)
+        return _plain(expected_wait(day.line(at), known[1], queue, own))
 
     def _usual_of(self, scope: Scope, state: QueueState) -> Usual:
         if scope not in self._usual:
@@ -319,7 +320,7 @@ def answer(question: Question) -> Foreseen:
         queues=question.queues,
         at=question.midnight + timedelta(seconds=state.at),
         wait=_plain(expected_wait(state, ahead)),
-        own_waits={queue: _plain(expected_wait(state, ahead, own)) for queue, own in question.own_waits.items()},
+        own_waits={queue: _plain(expected_wait(state, ahead, queue, own)) for queue, own in question.own_waits.items()},
         day=day,
         month=_month(question, good, of, rng),
         pace=pace(state, ahead),

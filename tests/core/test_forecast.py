@@ -41,7 +41,7 @@ from queue_monitor.core.forecast.hindsight import (
 from queue_monitor.core.forecast.projection import so_far
 from queue_monitor.core.forecast.wait import gamma_below, gamma_quantile
 from queue_monitor.core.simulation import ZONE, Config, Day, Kind, simulate
-from queue_monitor.events import AgentActivity
+from queue_monitor.events import AgentActivity, AgentMember, MemberAction
 from queue_monitor.model import DefinitionId, Target
 
 POOL = ("kundcenter", "kundcenter-en")
@@ -291,6 +291,34 @@ def test_the_next_caller_goes_straight_through_when_somebody_is_free() -> None:
 
     assert expected_wait(now, look(now)).basis is Basis.UNKNOWN  # one of the usual ten: nothing can be said
     assert expected_wait(now, look(now, Profile())).basis is Basis.AT_ONCE
+
+
+def test_a_caller_goes_straight_through_only_to_somebody_who_is_there_for_that_queue() -> None:
+    day = DayState(FIRST_DAY, OPENS, CLOSES, TARGET, POOL)
+
+    def joins(at: float, agent: str, queue: str, action: MemberAction = MemberAction.ADDED) -> None:
+        told = datetime.combine(FIRST_DAY, time(), ZONE) + timedelta(seconds=at)
+        event = AgentMember(id="1", source="urn:kc:x:y", observed_at=told, agent_id=agent, queue=queue, action=action)
+        day.apply(event, at)
+
+    for agent, queues in (("anna", ("Kundcenter",)), ("eva", ("Kundcenter", "Kundcenter-en"))):
+        day.agent(OPENS, agent, AgentActivity.AVAILABLE)
+        for queue in queues:
+            joins(OPENS, agent, queue)
+    day.agent(OPENS + 60, "eva", AgentActivity.BUSY)
+    joins(OPENS + 120, "anna", "Kundcenter-en")
+    joins(OPENS + 180, "anna", "Kundcenter-en", MemberAction.REMOVED)
+
+    def basis(at: float, queue: str) -> Basis:
+        now = day.line(at)
+        assert now.free == day.state(at).free
+        return expected_wait(now, look(day.state(at), Profile()), queue).basis
+
+    assert basis(OPENS + 30, "Kundcenter-en") is Basis.AT_ONCE
+    assert basis(OPENS + 90, "Kundcenter-en") is Basis.STAFF
+    assert basis(OPENS + 90, "Kundcenter") is Basis.AT_ONCE
+    assert basis(OPENS + 150, "Kundcenter-en") is Basis.AT_ONCE
+    assert basis(OPENS + 210, "Kundcenter-en") is Basis.STAFF
 
 
 def test_nobody_there_means_nobody_knows() -> None:

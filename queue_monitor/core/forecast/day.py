@@ -78,7 +78,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     `waiting`: the wait so far (s) of each who waits, first in line first; for the first `ringing` of them an agent's
     phone rings. `serving`: agents with a call, its ring or its wrap-up. `agents`: on duty now. `unreachable`: phones
     that cannot be reached, or that nobody answers though callers wait. `agents_known` is false when staff is inferred
-    from who served lately.
+    from who served lately. `free`: the pool's queues (casefold) that somebody without a call is there for.
 
     Arrays by minute begin at opening; the last entry of `agents_by_minute` and `logged_in_by_minute` is now.
     `handle_seconds`: finished calls from ring to ready.
@@ -96,6 +96,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     agents: int
     unreachable: int
     agents_known: bool
+    free: frozenset[str]
     entered_by_minute: Array
     agents_by_minute: Array
     logged_in_by_minute: Array
@@ -118,6 +119,7 @@ class Line(Struct, frozen=True, kw_only=True):
     ringing: int
     serving: int
     agents: int
+    free: frozenset[str]
 
 
 class _Stays:
@@ -202,6 +204,7 @@ class _Agent:
 
     told: list[tuple[float, AgentActivity]] = field(default_factory=list)
     ours: set[str] = field(default_factory=set)
+    takes: dict[str, list[tuple[float, bool]]] = field(default_factory=dict)
     others: bool = False
     stretches: "_Duty | None" = None
 
@@ -215,6 +218,21 @@ class _Agent:
             return None
         place = bisect_right(self.told, at, key=itemgetter(0))
         return self.told[place - 1][1] if place else None
+
+    def joins(self, at: float, queue: str, joins: bool) -> None:
+        """From this moment on calls of a queue do (or do not) come to him or her."""
+        told = self.takes.setdefault(queue, [])
+        if not told or told[-1][1] is not joins:
+            insort(told, (at, joins), key=itemgetter(0))
+
+    def is_free_for(self, queue: str, at: float) -> bool:
+        """Whether a call of this queue would ring there now; who is told of no queue is there for every one."""
+        activity = self.activity(at)
+        if activity not in _ON_DUTY or activity in _SERVING:
+            return False
+        told = self.takes.get(queue, [])
+        place = bisect_right(told, at, key=itemgetter(0))
+        return told[place - 1][1] if place else not self.takes
 
     def free_since(self, at: float) -> float | None:
         """Since when he or she has been free for a call; None for who is not."""
@@ -348,7 +366,9 @@ class DayState:
         agent = self._agents.setdefault(agent_id, _Agent())
         if not self._is_ours(queue):
             agent.others = True
-        elif joins:
+            return
+        agent.joins(at, queue.casefold(), joins)
+        if joins:
             agent.ours.add(queue.casefold())
         elif agent.ours == {queue.casefold()}:
             agent.tell(at, AgentActivity.LOGGED_OUT)
@@ -404,6 +424,7 @@ class DayState:
             agents=int(on_duty[-1]) - stuck,
             unreachable=unreachable + stuck,
             agents_known=known,
+            free=self._free(at),
             entered_by_minute=_per_minute(calls.entered[first] - self.opens, minutes),
             agents_by_minute=on_duty,
             logged_in_by_minute=logged_in,
@@ -419,14 +440,20 @@ class DayState:
         waiting = _waiting(self._columns(), at)
         if not self._agents_known():
             agents = int(self._on_duty(self._moments(at))[-1])
-            return Line(waiting=waiting, ringing=0, serving=self._talking(at), agents=agents)
+            return Line(waiting=waiting, ringing=0, serving=self._talking(at), agents=agents, free=frozenset())
         doing = [agent.activity(at) for agent in self._agents.values()]
         return Line(
             waiting=waiting,
             ringing=doing.count(AgentActivity.RINGING),
             serving=sum(activity in _SERVING for activity in doing),
             agents=sum(activity in _ON_DUTY for activity in doing) - self._stuck(at),
+            free=self._free(at),
         )
+
+    def _free(self, at: float) -> frozenset[str]:
+        """The pool's queues at which a caller would find somebody free."""
+        agents = self._agents.values()
+        return frozenset(queue for queue in self._queues if any(agent.is_free_for(queue, at) for agent in agents))
 
     def _stuck(self, at: float) -> int:
         """Agents said to be free whom no call reaches: free for half a minute, while several callers have waited as

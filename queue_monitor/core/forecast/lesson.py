@@ -43,7 +43,7 @@ def lesson_of(day: DayState, closed: QueueState, usual: Usual, pool: str, own: M
                 foretold[hour] = one
             for queue, entered, waited in day.stood_in_line(at, at + TOLD_SECONDS):
                 met = day.line(entered - JUST_BEFORE)
-                told = held_by(waited, met, ahead, own_waits.get(queue, LIKE_ITS_POOL))
+                told = held_by(waited, met, ahead, queue, own_waits.get(queue, LIKE_ITS_POOL))
                 held.setdefault(queue, []).append(told)
     return Lesson(foretold, {queue: tuple(map(sum, zip(*told, strict=True))) for queue, told in held.items()})
 

@@ -70,17 +70,21 @@ class Pace(Struct, frozen=True):
         ]
 
 
-def expected_wait(state: Line | QueueState, ahead: Outlook, own: OwnWait = LIKE_ITS_POOL) -> ExpectedWait:
+def expected_wait(
+    state: Line | QueueState, ahead: Outlook, queue: str = "", own: OwnWait = LIKE_ITS_POOL
+) -> ExpectedWait:
     """What a caller who rings now should expect, the ring at the agent included; in one queue of the pool by its `own`.
 
-    Somebody free is somebody who answers at once only where agents are told of: inferred ones may have left (on a
-    real log a quarter of such callers waited a minute), and then one step of the queue is the guess.
+    Somebody free is somebody who answers at once only where agents are told of, and for the caller's queue: inferred
+    ones may have left (on a real log a quarter of such callers waited a minute). Else one step of the queue is the
+    guess.
     """
     moves = pace(state, ahead)
     if moves is None:
         return ExpectedWait(None, None, None, Basis.UNKNOWN)
     in_line = max(0, len(state.waiting) - state.ringing)
-    if ahead.staff_known and not in_line and state.agents > state.serving:
+    someone_free = state.agents > state.serving and (not queue or queue.casefold() in state.free)
+    if ahead.staff_known and not in_line and someone_free:
         return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, Basis.AT_ONCE)
     if own.scatter is not None:
         moves = structs.replace(moves, scatter=own.scatter)
@@ -88,11 +92,14 @@ def expected_wait(state: Line | QueueState, ahead: Outlook, own: OwnWait = LIKE_
     return _range(own.factor * (float(mean[-1]) + RING_SECONDS), own.factor**2 * float(variance[-1]), _basis(ahead))
 
 
-def held_by(waited: float, state: Line | QueueState, ahead: Outlook, own: OwnWait) -> tuple[int, ...]:
+def held_by(
+    waited: float, state: Line | QueueState, ahead: Outlook, queue: str, own: OwnWait = LIKE_ITS_POOL
+) -> tuple[int, ...]:
     """For learning: 1, and whether the range told would have held this wait (s) under each of `WAIT_SCATTERS`; all 0
     where nothing could be told.
     """
-    told = [expected_wait(state, ahead, structs.replace(own, scatter=scatter)).range for scatter in WAIT_SCATTERS]
+    candidates = (structs.replace(own, scatter=scatter) for scatter in WAIT_SCATTERS)
+    told = [expected_wait(state, ahead, queue, candidate).range for candidate in candidates]
     return int(None not in told), *(int(one is not None and one[0] <= waited <= one[1]) for one in told)
 
 
