@@ -68,7 +68,7 @@ class Watched:
 
 
 def test_warning_alarm_easing_and_end_are_one_episode():
-    day = Watched().chances(60, 0.5, 0.76, 0.8, 0.96, 0.99).chances(65, *[0.5] * 16).chances(81, 0.1)
+    day = Watched().chances(60, 0.5, 0.66, 0.7, 0.96, 0.99).chances(65, *[0.5] * 16).chances(81, 0.1)
 
     assert day.story == [
         ("raised", "warning", "screen_only"),
