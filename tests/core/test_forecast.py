@@ -491,6 +491,14 @@ def test_a_morning_that_is_always_slow_is_not_taken_for_a_slow_day() -> None:
     assert look(at_eleven, brisk_afternoons()).handle_ratio == pytest.approx(1.0, abs=0.05)
 
 
+def test_a_day_on_which_nobody_was_served_says_nothing_of_how_waits_scatter() -> None:
+    state = staffed(2)
+    for number in range(20):
+        state.entered(OPENS + 60 * number, f"caller {number}")
+
+    assert set(Profile().learn(state).service[0].scatter) == {0.0}
+
+
 def test_without_history_lines_move_as_promised() -> None:
     assert Profile().pace() == 1.0
 

@@ -259,17 +259,19 @@ def _usual_day(closed: QueueState) -> UsualDay:
 
 def _service_day(closed: QueueState, day: DayState, tempo: Array) -> ServiceDay:
     handles = np.minimum(closed.handle_seconds, 3600.0)
-    by_slot = float(handles.mean()) / tempo if len(handles) else tempo
-    from_line, expected = day.from_line(by_slot) if len(handles) else (0, 0.0)
+    from_line, expected, scatter = 0, 0.0, (0.0,) * len(SCATTERS)
+    if len(handles):
+        by_slot = float(handles.mean()) / tempo
+        from_line, expected = day.from_line(by_slot)
+        pace = (from_line + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)
+        scatter = _scatter(day, by_slot, pace, _giving_up(closed))
     return ServiceDay(
         handled=len(handles),
         handle_seconds=round(float(handles.sum()), 1),
         handle_squares=round(float((handles**2).sum()), 1),
         gave_up=closed.gave_up,
         waited_seconds=round(closed.waited_seconds, 1),
-        scatter=_scatter(
-            day, by_slot, (from_line + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS), _giving_up(closed)
-        ),
+        scatter=scatter,
         from_line=from_line,
         from_line_expected=round(expected, 2),
         by_queue=_by_queue(day, closed),
