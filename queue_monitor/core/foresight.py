@@ -303,7 +303,7 @@ def _matter(event: AgentMember | AgentState | QueueSnapshot) -> tuple[str, ...]:
 
 
 def answer(question: Question) -> Foreseen:
-    """Work one question out. The same question gives the same answer: chance comes from scope, day and moment."""
+    """Work one question out. The same question gives the same answer: chance comes from scope and day."""
     state, target = question.state, question.target
     ahead = outlook(state, question.usual)
     rng = generator(question.name, state)

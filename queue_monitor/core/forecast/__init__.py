@@ -1,6 +1,6 @@
 """What is to come: the next caller's wait, the rest of the day, the chance of missing the target, agents needed.
 
-Pure: time is an argument, and chance comes from (pool, day, tick), so that the same day gives the same numbers. Once a
+Pure: time is an argument, and chance comes from pool and day, so that the same day gives the same numbers. Once a
 day `usual_day` lays the profile out; then, each minute and pool: `DayState.state`, `outlook`, `project`.
 """
 
