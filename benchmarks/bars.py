@@ -55,6 +55,7 @@ RING_SECONDS = 4.0
 
 MIXED = "the mix"
 USUAL_WEEK = simulation.Config(date=FIRST_DAY).calls_by_weekday
+HALF_WEEK = (500, 445, 425, 410, 360)
 
 
 class Variation(NamedTuple):
@@ -74,7 +75,8 @@ VARIATIONS = {
     MIXED: Variation(),
     "leaner staffing": Variation(staff=0.95),
     "richer staffing": Variation(staff=1.05),
-    "half the calls and agents": Variation(calls=0.5, staff=0.5),
+    # the roster is for half the load; half of the usual roster would be leaner, for few calls need more agents each
+    "half the calls and agents": Variation(calls_by_weekday=HALF_WEEK),
     "hang-ups before 300 s left out": Variation(definition=DefinitionId.D4, staff=0.95),
     "patience 5 min": Variation(patience=300.0),
     "patience 15 min": Variation(patience=900.0),
