@@ -75,6 +75,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._evidence: dict[tuple[str, str, str], Evidence] = {}
+        self._moved_from: list[Evidence] = []
         self._strands: dict[tuple[str, str], tuple[Strand, Evidence]] = {}
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, Story] = {}
@@ -133,7 +134,7 @@ class Ledger:
         better_queue = evidence.queue or queue
         if (better_leg, better_queue) != (evidence.leg_id, evidence.queue):
             del evidence.strands[visit_id]
-            self._tell([evidence])
+            self._moved_from.append(evidence)
             evidence = self._evidence_of(switch, better_leg, better_queue)
             evidence.strands[visit_id] = strand
             self._strands[switch, visit_id] = (strand, evidence)
@@ -241,9 +242,10 @@ class Ledger:
         return read_stays(evidence, switch.restarts, switch.reconnects)
 
     def _tell(self, touched: Iterable[Evidence]) -> list[Change]:
-        """Work out anew every contact that this evidence touches, before or now."""
+        """Work out anew every contact that this evidence touches, before or now, and that a strand was moved from."""
         contacts: dict[str, None] = {}
-        for evidence in touched:
+        moved_from, self._moved_from = self._moved_from, []
+        for evidence in (*moved_from, *touched):
             key = (evidence.switch, evidence.leg_id, evidence.queue.casefold())
             evidence.stays = self._stays(evidence)
             now = {stay.contact_id for stay in evidence.stays}

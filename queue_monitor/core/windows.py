@@ -324,7 +324,7 @@ class Windows:
 
     def totals(self) -> dict[str, Counts]:
         """All visits ever counted, per queue, settled ones."""
-        return {queue: Counts(*numbers) for queue, numbers in self._totals.items()}
+        return {queue: Counts(*numbers) for queue, numbers in self._totals.items() if any(numbers)}
 
     def wait_buckets(self) -> dict[str, WaitBuckets]:
         return {queue: buckets.figures() for queue, buckets in self._buckets.items()}

@@ -88,6 +88,27 @@ def test_events_shuffled_within_two_seconds_and_doubled_give_the_same_ledger(sto
     assert ledger_of(disturbed, story) == ledger_of(story.events, story)
 
 
+@settings(max_examples=150, deadline=None)
+@given(days(), st.randoms())
+def test_events_in_any_order_give_the_same_ledger_and_each_call_is_counted_once(story: Scenario, chance: random.Random):
+    in_order, disturbed = Live(story.rules), Live(story.rules)
+    events = list(story.events)
+    chance.shuffle(events)
+    for event in story.events:
+        in_order.apply(event)
+    for event in events:
+        disturbed.apply(event)
+
+    assert stories_of(disturbed) == stories_of(in_order)
+    at = story.at(2000)
+    for level in Level:
+        counts = [
+            live.intervals(at, story.at(-3600), at, "tertial", level, None)[0].counts for live in (disturbed, in_order)
+        ]
+        assert counts[0] == counts[1]
+    assert disturbed.windows.totals() == in_order.windows.totals()
+
+
 @settings(max_examples=60, deadline=None)
 @given(days(), st.data())
 def test_killed_at_any_event_and_rebuilt_from_the_journal_gives_the_same_figures(story: Scenario, data: st.DataObject):
