@@ -415,6 +415,7 @@ def _results(period: Period) -> Iterator[tuple[str, int]]:
     yield "left_otherwise", counts.left_otherwise
     yield "unknown", counts.unknown
     yield "excluded", counts.excluded
+    yield "called_back", counts.called_back
     yield "waiting", counts.waiting
     yield "refused", counts.refused
 

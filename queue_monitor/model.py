@@ -70,6 +70,8 @@ class Contact(Struct, frozen=True, kw_only=True):
 
     `wait_ms` adds the waits of the visits up to the first answer (of those already over, while one still waits:
     then `waiting_since` is when the current visit began). `wait_after_transfer_ms` is what came after the answer.
+    Who left the queue and was called back keeps the outcome of leaving: `called_back_ms` is from entry to the answer
+    of that call, None until then.
     """
 
     contact_id: str
@@ -81,6 +83,7 @@ class Contact(Struct, frozen=True, kw_only=True):
     waiting_since: datetime | None = None
     settled_at: datetime | None = None
     wait_after_transfer_ms: int = 0
+    called_back_ms: int | None = None
     start_known: bool = True
     precision_ms: int = 1
 
@@ -168,6 +171,7 @@ class Counts(Struct, frozen=True):
     from `answered_in_time` to `waiting_late`; `entered` is their sum. `refused_*`, `early` and `by_*` stand beside.
 
     `answered_unjudged`: answered, but the wait is not known. `excluded`: left out of the target by a setting.
+    `called_back`: left, and was called back as soon as a setting asks; in every formula as answered in time.
     `early`: entered before opening and judged from opening; already counted in one of the others. `by_*`, of visits
     alone: why those came that did not come directly; counted among the others too.
     """
@@ -191,6 +195,7 @@ class Counts(Struct, frozen=True):
     lost: int = 0
     unknown: int = 0
     excluded: int = 0
+    called_back: int = 0
     waiting_in_time: int = 0
     waiting_late: int = 0
     refused_full: int = 0
@@ -243,7 +248,8 @@ class Counts(Struct, frozen=True):
 
     @property
     def entered(self) -> int:
-        return self.answered + self.abandoned + self.left_otherwise + self.unknown + self.excluded + self.waiting
+        settled = self.answered + self.abandoned + self.left_otherwise + self.called_back
+        return settled + self.unknown + self.excluded + self.waiting
 
     @property
     def entered_directly(self) -> int:
@@ -305,6 +311,18 @@ class Target(Struct, frozen=True, kw_only=True):
     short_abandon_seconds: int = 20
     since: date | None = None
     refused_limit_ratio: float = 0.02
+
+
+class WaysOut(Struct, frozen=True, kw_only=True):
+    """How the deliberate ways out of a queue are judged, as far as they are not plain misses (MISSION.md section 2).
+
+    `excluded` are left out of the target; `judged` count as answered in time when the caller was called back, and that
+    call answered, within so many ms of entering.
+    """
+
+    excluded: frozenset[Outcome] = frozenset()
+    judged: frozenset[Outcome] = frozenset()
+    within_ms: int = 0
 
 
 class RiskLevels(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from queue_monitor import bootstrap, config
 from queue_monitor.config import Config, ConfigError, Secret
-from queue_monitor.model import DefinitionId, Outcome, Target
+from queue_monitor.model import DefinitionId, Outcome, Target, WaysOut
 
 
 class AmiSettings(Struct, frozen=True, kw_only=True):
@@ -97,13 +97,36 @@ def test_everything_that_can_be_set_is_understood(settings: Settings) -> None:
     assert understood.hours.weekdays[1].close == dt.time(15)
     assert understood.queue_hours["felanmälan"].weekdays[0].open == dt.time(0)
     assert understood.queue_hours["felanmälan"].exceptions == understood.hours.exceptions
-    assert understood.exits.excluded == frozenset()
-    assert understood.queue_exits["felanmälan"].excluded == {Outcome.CALLBACK}
+    assert understood.exits.ways_out == WaysOut(within_ms=1_800_000)
+    assert understood.queue_exits["felanmälan"].ways_out.excluded == {Outcome.CALLBACK}
     assert understood.queues["felanmälan"].label == "Felanmälan gata"
     assert understood.zone == ZoneInfo("Europe/Stockholm")
     ami, spare = understood.sources
     assert ami.settings == AmiSettings(host="pbx.example", secret="hemligt", events=("call", "agent"))
     assert (spare.switch, spare.enabled) == ("pbx", False)
+
+
+def test_a_call_back_is_judged_within_its_time_and_a_queue_may_differ(settings: Settings) -> None:
+    text = """
+        [target.exits]
+        callback = "judged"
+        callback_within_seconds = 3600
+        [target.exits.queues.bygg]
+        exit_key = "judged"
+        callback_within_seconds = 900
+        [target.exits.queues.parkering]
+        callback = "miss"
+    """
+    understood = settings.read(SIMULATOR + text, {})
+    rules = bootstrap.rules_of(understood)
+
+    assert rules.ways_out == WaysOut(judged=frozenset({Outcome.CALLBACK}), within_ms=3_600_000)
+    assert rules.ways_out_by_queue["bygg"].judged == {Outcome.CALLBACK, Outcome.EXIT_KEY}
+    assert rules.ways_out_by_queue["bygg"].within_ms == 900_000
+    assert not rules.ways_out_by_queue["parkering"].judged
+    assert "exit key counts as miss, callback as judged; judged: called back within 3600 s" in config.describe(
+        understood
+    )
 
 
 def test_what_was_understood_is_described_without_secrets(settings: Settings) -> None:
@@ -154,7 +177,11 @@ def test_the_error_says_how_many_mistakes_there_are(settings: Settings) -> None:
         (SIMULATOR + '[target]\nsince = "1/1"', 'target.since: "1/1"; expected a date such as 2026-03-31'),
         (
             SIMULATOR + '[target.exits]\nexit_key = "hit"',
-            'target.exits.exit_key: "hit"; expected one of miss, excluded',
+            'target.exits.exit_key: "hit"; expected one of miss, excluded, judged',
+        ),
+        (
+            SIMULATOR + "[target.exits]\ncallback_within_seconds = 30",
+            "target.exits.callback_within_seconds: 30; expected a whole number from 60 to 28800",
         ),
         (SIMULATOR + '[queues."a b"]\nlabel = ""', 'queues."a b".label: ""; expected text that is not empty'),
         (
@@ -535,7 +562,7 @@ organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Euro
 target.limit_seconds: 0; expected a whole number at least 1
 target.ratio: 90; expected a share above 0 and at most 1, such as 0.9 for 90 %
 target.definition: "D9"; expected one of D1, D2, D3, D4, D5
-target.exits.queues."Kund center".callback: "gone"; expected one of miss, excluded
+target.exits.queues."Kund center".callback: "gone"; expected one of miss, excluded, judged
 hours.weekdays[0].days[1]: "tues"; expected one of mon, tue, wed, thu, fri, sat, sun
 hours.weekdays[1]: does not fit together; expected open before close, on the same day
 hours.exceptions[0].date: "juldagen"; expected a date such as 2026-03-31

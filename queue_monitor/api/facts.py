@@ -26,15 +26,15 @@ from queue_monitor.model import CalendarDay, DefinitionId, QueueNow, Snapshot, T
 from queue_monitor.ports import Clock, Figures
 
 _FORMULAS: Final = {
-    DefinitionId.D1: "answered_in_time / (answered_in_time + answered_late)",
-    DefinitionId.D2: "answered_in_time / offered",
-    DefinitionId.D3: "answered_in_time / (offered - abandoned_short)",
-    DefinitionId.D4: "answered_in_time / (offered - abandoned_short - abandoned_in_time)",
-    DefinitionId.D5: "(answered_in_time + abandoned_short + abandoned_in_time) / offered",
+    DefinitionId.D1: "(answered_in_time + called_back) / (answered_in_time + called_back + answered_late)",
+    DefinitionId.D2: "(answered_in_time + called_back) / offered",
+    DefinitionId.D3: "(answered_in_time + called_back) / (offered - abandoned_short)",
+    DefinitionId.D4: "(answered_in_time + called_back) / (offered - abandoned_short - abandoned_in_time)",
+    DefinitionId.D5: "(answered_in_time + called_back + abandoned_short + abandoned_in_time) / offered",
 }
 OFFERED: Final = (
-    "answered_in_time + answered_late + abandoned_short + abandoned_in_time + abandoned_late + left_otherwise"
-    " + waiting_late"
+    "answered_in_time + called_back + answered_late + abandoned_short + abandoned_in_time + abandoned_late"
+    " + left_otherwise + waiting_late"
 )
 
 

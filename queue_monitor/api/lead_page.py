@@ -331,7 +331,7 @@ class Page:
             counts.answered_in_time,
             counts.answered_late + counts.answered_unjudged,
             counts.abandoned,
-            counts.left_otherwise + counts.unknown + counts.excluded,
+            counts.left_otherwise + counts.called_back + counts.unknown + counts.excluded,
             counts.waiting,
             counts.refused,
         )

@@ -149,6 +149,7 @@ class PeriodShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     left: LeftShape
     unknown: Annotated[int, _said("The monitor lost track: in no formula; widens floor and ceiling.")]
     excluded: Annotated[int, _said("Left out of the target by a setting.")]
+    called_back: Annotated[int, _said("Left, and was called back as soon as a setting asks: as good as in time.")]
     waiting_in_time: int
     waiting_late: Annotated[int, _said("Still waiting past the limit: already misses.")]
     early: Annotated[int, _said("Entered before opening, judged from opening; already counted above.")]

@@ -234,6 +234,7 @@ def period_shape(period: Period, target: Target) -> shapes.PeriodShape:
         left=_left(counts),
         unknown=counts.unknown,
         excluded=counts.excluded,
+        called_back=counts.called_back,
         waiting_in_time=counts.waiting_in_time,
         waiting_late=counts.waiting_late,
         early=counts.early,

@@ -75,6 +75,7 @@ INTERVAL_COUNTS: Final = (
     "left_otherwise",
     "unknown",
     "excluded",
+    "called_back",
     "waiting_in_time",
     "waiting_late",
     "refused",

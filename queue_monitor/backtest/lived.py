@@ -14,7 +14,7 @@ from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.foresight import Learned
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
-from queue_monitor.core.service_level import DEFINITIONS, judge
+from queue_monitor.core.service_level import DEFINITIONS
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -221,7 +221,7 @@ class _Collector:
         if judged is None or not judged.place.inside or judged.wait_ms is None:
             self.lived.outside_hours += judged is not None and not judged.place.inside
             return
-        field = judge(contact.outcome, judged.wait_ms, target, windows.excluded(contact.first_queue))
+        field = windows.field_of(contact, judged)
         counted, missed = _verdict(field, target.definition)
         began = contact.entered_at or contact.settled_at
         opens = self._live.calendars.of(contact.first_queue).span(self._day)

@@ -197,7 +197,7 @@ def _repeated(things: Sequence[Thing]) -> list[Thing]:
 
 def _config(file: File, sources: list[Source]) -> Config:
     target, hours = file.target, file.hours
-    exits = Exits(exit_key=target.exits.exit_key, callback=target.exits.callback)
+    exits = Exits(**{field: getattr(target.exits, field) for field in Exits.__struct_fields__})
     schedule = Schedule(**{field: getattr(hours, field) for field in Schedule.__struct_fields__})
     return Config(
         organisation=file.organisation,

@@ -54,7 +54,8 @@ def describe_hours(config: Config) -> str:
 
 
 def _described_exits(queue: str, exits: Exits) -> list[str]:
-    return [f"              {_of(queue)}exit key counts as {exits.exit_key}, callback as {exits.callback}"]
+    within = f"; judged: called back within {exits.callback_within_seconds} s" if exits.ways_out.judged else ""
+    return [f"              {_of(queue)}exit key counts as {exits.exit_key}, callback as {exits.callback}{within}"]
 
 
 def _described_hours(queue: str, hours: Schedule) -> list[str]:

@@ -33,14 +33,19 @@ Seconds = Annotated[int, Meta(ge=0)]
 _WEEK: Final = (WeekdayHours(days=tuple(Weekday)[:5], open=dt.time(8), close=dt.time(17)),)
 
 
+CallbackSeconds = Annotated[int, Meta(ge=60, le=28_800)]
+
+
 class _QueueExits(Struct, frozen=True, kw_only=True):
     exit_key: ExitHandling | None = None
     callback: ExitHandling | None = None
+    callback_within_seconds: CallbackSeconds | None = None
 
 
 class _ExitsSection(Struct, frozen=True, kw_only=True):
     exit_key: ExitHandling = ExitHandling.MISS
     callback: ExitHandling = ExitHandling.MISS
+    callback_within_seconds: CallbackSeconds = 1800
     queues: dict[str, _QueueExits] = {}
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from queue_monitor.model import AlertKind, Outcome, Reserve, RiskLevels, Role, Target
+from queue_monitor.model import AlertKind, Outcome, Reserve, RiskLevels, Role, Target, WaysOut
 
 Chance = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at most 1, such as 0.95")]
 
@@ -33,23 +33,35 @@ class Organisation(Struct, frozen=True, kw_only=True):
 
 
 class ExitHandling(StrEnum):
-    """What a caller's deliberate way out of a queue counts as: a miss, or left out of the target."""
+    """What a caller's deliberate way out of a queue counts as: a miss; left out of the target; or judged on the call
+    back, a promise alone being no answer.
+    """
 
     MISS = "miss"
     EXCLUDED = "excluded"
+    JUDGED = "judged"
 
 
 class Exits(Struct, frozen=True, kw_only=True):
-    """How pressing the exit key and asking for a callback are counted."""
+    """How pressing the exit key and asking for a callback are counted; `callback_within_seconds` is from entry to the
+    answer of the call back.
+    """
 
     exit_key: ExitHandling = ExitHandling.MISS
     callback: ExitHandling = ExitHandling.MISS
+    callback_within_seconds: int = 1800
 
     @property
-    def excluded(self) -> frozenset[Outcome]:
-        """The outcomes that are left out of the target."""
+    def ways_out(self) -> WaysOut:
+        return WaysOut(
+            excluded=self._of(ExitHandling.EXCLUDED),
+            judged=self._of(ExitHandling.JUDGED),
+            within_ms=self.callback_within_seconds * 1000,
+        )
+
+    def _of(self, wanted: ExitHandling) -> frozenset[Outcome]:
         ways = {Outcome.EXIT_KEY: self.exit_key, Outcome.CALLBACK: self.callback}
-        return frozenset(outcome for outcome, handling in ways.items() if handling is ExitHandling.EXCLUDED)
+        return frozenset(outcome for outcome, handling in ways.items() if handling is wanted)
 
 
 class Weekday(StrEnum):

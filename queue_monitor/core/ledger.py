@@ -8,7 +8,8 @@ piece is added. Twice the same event, events in another order, or a log read aft
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, Stay, Strand, read_stays
 from queue_monitor.events import (
@@ -27,6 +28,7 @@ from queue_monitor.events import (
     SourceConnected,
     SourceRestarted,
     WaitingCaller,
+    milliseconds,
 )
 from queue_monitor.model import Contact, Outcome, Refusal, Visit
 
@@ -37,6 +39,9 @@ UPTIME_SLACK = timedelta(seconds=2)
 """A start time worked out from whole seconds of uptime may lie this much after the real one."""
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
+
+_MAY_GO_ON: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN})
+"""Nobody with such a visit has left the queue without an answer, as far as is known."""
 
 
 class Story(NamedTuple):
@@ -435,13 +440,17 @@ def _entry_reason(stay: Stay, previous: Stay | None) -> EntryReason:
 
 
 def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:
-    """Judge a contact once: the waits of its visits added, up to the first human answer (MISSION.md section 2)."""
-    answered = next((at for at, visit in enumerate(visits) if visit.outcome is Outcome.ANSWERED), None)
-    waiting = next((visit for visit in visits if visit.outcome is Outcome.WAITING), None)
+    """Judge a contact once: the waits of its visits added, up to the first human answer (MISSION.md section 2).
+
+    A call back to one who had left is no visit of his or hers to the queue: hours may lie between.
+    """
+    own = _before_call_back(visits)
+    answered = next((at for at, visit in enumerate(own) if visit.outcome is Outcome.ANSWERED), None)
+    waiting = next((visit for visit in own if visit.outcome is Outcome.WAITING), None)
     if answered is not None:
-        counted, after, last = visits[: answered + 1], visits[answered + 1 :], visits[answered]
+        counted, after, last = own[: answered + 1], own[answered + 1 :], own[answered]
     else:
-        counted, after, last = visits, (), waiting or visits[-1]
+        counted, after, last = own, (), waiting or own[-1]
     waits = [visit.wait_ms for visit in counted if visit is not waiting]
     first = visits[0]
     return Contact(
@@ -454,6 +463,21 @@ def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:
         waiting_since=waiting.entered_at if waiting is not None and answered is None else None,
         settled_at=last.ended_wait_at,
         wait_after_transfer_ms=sum(visit.wait_ms or 0 for visit in after),
+        called_back_ms=_called_back_ms(first, visits[len(own) :]),
         start_known=all(visit.start_known for visit in counted),
         precision_ms=max(visit.precision_ms for visit in counted),
     )
+
+
+def _before_call_back(visits: tuple[Visit, ...]) -> tuple[Visit, ...]:
+    """The visits until the caller, who had left the queue without an answer, was called back."""
+    for at, (left, entered) in enumerate(pairwise(visits), start=1):
+        if entered.entry_reason is EntryReason.CALLBACK and left.outcome not in _MAY_GO_ON:
+            return visits[:at]
+    return visits
+
+
+def _called_back_ms(first: Visit, calls_back: tuple[Visit, ...]) -> int | None:
+    """From entry to the answer of the call back; None while there is none, or the entry was not seen."""
+    answered = next((call.ended_wait_at for call in calls_back if call.outcome is Outcome.ANSWERED), None)
+    return None if answered is None or first.entered_at is None else milliseconds(answered - first.entered_at)

@@ -34,9 +34,11 @@ from queue_monitor.events import (
     Event,
     QueueSnapshot,
     TimeBasis,
+    milliseconds,
 )
 from queue_monitor.model import (
     CalendarDay,
+    Contact,
     Coverage,
     DefinitionId,
     Disagreement,
@@ -50,6 +52,7 @@ from queue_monitor.model import (
     Snapshot,
     StatusReason,
     TransferWaits,
+    WaysOut,
 )
 
 LATE_AFTER: Final = timedelta(minutes=15)
@@ -106,7 +109,7 @@ class Live:
         self.rules = rules
         self.calendars = Calendars(rules.calendar, rules.calendars)
         self.ledger = Ledger()
-        self.windows = Windows(rules.target, self.calendars, rules.excluded_by_queue, rules.excluded)
+        self.windows = Windows(rules.target, self.calendars, rules.ways_out_by_queue, rules.ways_out)
         self.agents = Agents()
         self.teams = Teams()
         self.counted = Counted()
@@ -493,21 +496,26 @@ class Live:
     def returning(
         self, queues: frozenset[str] | None, start: datetime, end: datetime, now: datetime
     ) -> service_level.Returning:
-        """Contacts that left a queue a moment ago and may be answered in another yet."""
+        """Contacts that left a queue a moment ago and may be answered in another yet, or called back in time."""
         limit_ms = self.rules.target.limit_seconds * 1000
         only_answered = self.rules.target.definition is DefinitionId.D1
         found: Counter[str] = Counter()
         for contact_id in list(self._departed):
             story = self.ledger.story(contact_id)
-            if story is None or now - (story.contact.settled_at or now) > MAY_RETURN:
+            if story is None:
                 del self._departed[contact_id]
                 continue
             contact = story.contact
+            ways_out = self.windows.ways_out(contact.first_queue)
+            may_be_called_back = _may_be_called_back(contact, ways_out, now)
+            if not may_be_called_back and now - (contact.settled_at or now) > MAY_RETURN:
+                del self._departed[contact_id]
+                continue
             judged = self.windows.place_contact(contact, now)
             if judged is None or not lies_in(judged, queues, start, end):
                 continue
-            late = (contact.wait_ms or 0) > limit_ms
-            if only_answered or contact.outcome in self.windows.excluded(contact.first_queue):
+            late = (contact.wait_ms or 0) > limit_ms and not may_be_called_back
+            if only_answered or contact.outcome in ways_out.excluded:
                 found["outside_late" if late else "outside"] += 1
             elif not late:
                 found["counted"] += 1
@@ -529,6 +537,13 @@ class Live:
             closes_at=calendar.closing(now),
             note=calendar.note(calendar.day_of(now)),
         )
+
+
+def _may_be_called_back(contact: Contact, ways_out: WaysOut, now: datetime) -> bool:
+    """Whether one who left may yet be called back soon enough to count as in time."""
+    if contact.outcome not in ways_out.judged or contact.called_back_ms is not None or contact.entered_at is None:
+        return False
+    return milliseconds(now - contact.entered_at) <= ways_out.within_ms
 
 
 def _by_our_clock(event: Event) -> Event:

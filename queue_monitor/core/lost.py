@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from queue_monitor.core.ledger import Ledger, Story
-from queue_monitor.core.service_level import judge
 from queue_monitor.core.view import lies_in
 from queue_monitor.core.windows import Judged, Windows
 from queue_monitor.events import CallEntered, Event
@@ -72,16 +71,17 @@ def _all(ledger: Ledger, windows: Windows, callers: Callers) -> Iterator[tuple[J
         if story.contact.outcome in NOT_LOST:
             continue
         judged = windows.place_settled(story.contact)
-        if judged is not None:
-            yield judged, _lost(story, judged, windows, callers.reached_later(story, answered))
+        if judged is None or (field := windows.field_of(story.contact, judged)) == "called_back":
+            continue
+        reached_later = True if story.contact.called_back_ms is not None else callers.reached_later(story, answered)
+        yield judged, _lost(story, judged, windows, field, reached_later)
     for refusal in ledger.refusals():
         judged = windows.place_refusal(refusal)
         yield judged, _refused(refusal, judged)
 
 
-def _lost(story: Story, judged: Judged, windows: Windows, reached_later: bool | None) -> LostCall:
+def _lost(story: Story, judged: Judged, windows: Windows, counted_as: str, reached_later: bool | None) -> LostCall:
     contact, wait_ms = story.contact, judged.wait_ms
-    counted_as = judge(contact.outcome, wait_ms, windows.target, windows.excluded(judged.place.queue))
     return LostCall(
         queue=judged.place.queue,
         last_queue=windows.name_of(story.visits[-1].queue),

@@ -9,20 +9,31 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from queue_monitor.model import Counts, DefinitionId, Outcome, Target
+from queue_monitor.model import Counts, DefinitionId, Outcome, Target, WaysOut
+
+PLAIN_MISSES: Final = WaysOut()
 
 Parts = tuple[int, int]
 """Numerator and denominator, whole calls."""
 
 
-def judge(outcome: Outcome, wait_ms: int | None, target: Target, excluded: frozenset[Outcome] = frozenset()) -> str:
+def judge(
+    outcome: Outcome,
+    wait_ms: int | None,
+    target: Target,
+    ways_out: WaysOut = PLAIN_MISSES,
+    called_back_ms: int | None = None,
+) -> str:
     """The field of `Counts` that a call belongs to. `wait_ms` is the wait so far, or up to its end; None if unknown.
 
     Exactly the limit is in time (*inom högst*); one ms more is not. A short abandonment is below its limit. Of a call
-    still waiting, the time so far decides: past the limit it is a miss already.
+    still waiting, the time so far decides: past the limit it is a miss already. Of one who left to be called back,
+    where a setting asks so, how long after entering that call was answered.
     """
-    if outcome in excluded:
+    if outcome in ways_out.excluded:
         return "excluded"
+    if outcome in ways_out.judged and called_back_ms is not None and called_back_ms <= ways_out.within_ms:
+        return "called_back"
     limit_ms = target.limit_seconds * 1000
     if outcome is Outcome.WAITING:
         return "waiting_late" if wait_ms is not None and wait_ms > limit_ms else "waiting_in_time"
@@ -41,30 +52,30 @@ def judge(outcome: Outcome, wait_ms: int | None, target: Target, excluded: froze
 
 def answered_only(counts: Counts) -> Parts:
     """D1: answered in time / answered. Asterisk's ServicelevelPerf, Wazo, Cisco "only handled"."""
-    return counts.answered_in_time, counts.answered_in_time + counts.answered_late
+    return _in_time(counts), _answered(counts)
 
 
 def all_offered(counts: Counts) -> Parts:
     """D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the promise."""
-    return counts.answered_in_time, _answered(counts) + _abandoned(counts) + _without_answer(counts)
+    return _in_time(counts), _answered(counts) + _abandoned(counts) + _without_answer(counts)
 
 
 def without_short_abandons(counts: Counts) -> Parts:
     """D3: as D2, those who hung up within the short limit left out. Talkdesk, Mitel, RingCentral."""
     return (
-        counts.answered_in_time,
+        _in_time(counts),
         _answered(counts) + counts.abandoned_in_time + counts.abandoned_late + _without_answer(counts),
     )
 
 
 def early_abandons_ignored(counts: Counts) -> Parts:
     """D4: as D2, all who hung up inside the limit left out. Cisco "ignore abandoned"."""
-    return counts.answered_in_time, _answered(counts) + counts.abandoned_late + _without_answer(counts)
+    return _in_time(counts), _answered(counts) + counts.abandoned_late + _without_answer(counts)
 
 
 def early_abandons_good(counts: Counts) -> Parts:
     """D5: hanging up inside the limit counts as served. Asterisk's ServicelevelPerf2, Amazon Connect."""
-    good = counts.answered_in_time + counts.abandoned_short + counts.abandoned_in_time
+    good = _in_time(counts) + counts.abandoned_short + counts.abandoned_in_time
     return good, _answered(counts) + _abandoned(counts) + _without_answer(counts)
 
 
@@ -87,9 +98,10 @@ def ratio(parts: Parts) -> float | None:
 
 
 class Returning(NamedTuple):
-    """Calls that left a queue a moment ago and may yet be answered in another, by what the formula says of them now.
+    """Calls that left a queue a moment ago and may yet be answered in another, or be called back in time where that
+    counts, by what the formula says of them now.
 
-    `counted` are in the denominator as misses, and still inside the limit. `outside` and `outside_late` are in no
+    `counted` are in the denominator as misses, and may yet be in time. `outside` and `outside_late` are in no
     denominator (D1 knows only the answered; a setting may exclude an exit): inside the limit, and past it.
     """
 
@@ -149,8 +161,13 @@ def is_under(parts: Parts, target_ratio: float) -> bool:
     return of > 0 and good < Fraction(str(target_ratio)) * of
 
 
+def _in_time(counts: Counts) -> int:
+    """A≤, and those called back as soon as a setting asks."""
+    return counts.answered_in_time + counts.called_back
+
+
 def _answered(counts: Counts) -> int:
-    return counts.answered_in_time + counts.answered_late
+    return _in_time(counts) + counts.answered_late
 
 
 def _abandoned(counts: Counts) -> int:

@@ -15,7 +15,7 @@ from hdrh.histogram import HdrHistogram
 
 from queue_monitor.core.calendar import Calendar, day_bounds
 from queue_monitor.core.ledger import Change, Story
-from queue_monitor.core.service_level import judge
+from queue_monitor.core.service_level import PLAIN_MISSES, judge
 from queue_monitor.events import EntryReason, RefusalReason, milliseconds
 from queue_monitor.model import (
     Contact,
@@ -30,6 +30,7 @@ from queue_monitor.model import (
     WaitBuckets,
     WaitFigures,
     WaitSums,
+    WaysOut,
 )
 
 FIELDS: Final[dict[str, int]] = {name: at for at, name in enumerate(Counts.__struct_fields__)}
@@ -176,20 +177,20 @@ Queues = tuple[str, ...] | None
 class Windows:
     """Counts by minute and by day, at contact and at visit level, for every queue.
 
-    `policies` names, for a queue (casefolded), the outcomes that a setting leaves out of the target.
+    `ways_out` says how deliberate ways out are judged in a queue (casefolded) that differs from the usual.
     """
 
     def __init__(
         self,
         target: Target,
         calendars: "Calendars",
-        policies: dict[str, frozenset[Outcome]] | None = None,
-        default_policy: frozenset[Outcome] = frozenset(),
+        ways_out: dict[str, WaysOut] | None = None,
+        usual_ways_out: WaysOut = PLAIN_MISSES,
     ) -> None:
         self.target = target
         self._calendars = calendars
-        self._policies = policies or {}
-        self._default_policy = default_policy
+        self._ways_out = ways_out or {}
+        self._usual_ways_out = usual_ways_out
         self._slots: dict[Series, dict[int, _Slot]] = {}
         self._days: dict[Series, dict[date, _Day]] = {}
         self._totals: dict[str, list[int]] = {}
@@ -286,8 +287,16 @@ class Windows:
         began = visit.entered_at or visit.ended_wait_at or visit.completed_at
         return self._judged(Level.VISIT, visit.queue, began, ended, waited)
 
-    def excluded(self, queue: str) -> frozenset[Outcome]:
-        return self._policies.get(queue.casefold(), self._default_policy)
+    def ways_out(self, queue: str) -> WaysOut:
+        return self._ways_out.get(queue.casefold(), self._usual_ways_out)
+
+    def field_of(self, contact: Contact, judged: Judged) -> str:
+        """The field of `Counts` that a contact placed so is counted in."""
+        called_back = contact.called_back_ms
+        if called_back is not None and judged.early and contact.wait_ms is not None and judged.wait_ms is not None:
+            called_back -= contact.wait_ms - judged.wait_ms
+        ways_out = self.ways_out(contact.first_queue)
+        return judge(contact.outcome, judged.wait_ms, self.target, ways_out, called_back)
 
     def queues(self) -> list[str]:
         """Every queue that ever counted a call, as first written."""
@@ -385,19 +394,16 @@ class Windows:
             contact = story.contact
             judged = self.place_settled(contact)
             if judged is not None:
-                found.append(self._contribution(judged, contact.outcome, contact.start_known))
+                name = self.field_of(contact, judged)
+                found.append(_contribution(judged, name, contact.outcome, contact.start_known))
         for visit in story.visits:
             if visit.outcome is not Outcome.WAITING:
                 judged = self.place_visit(visit, visit.ended_wait_at or visit.entered_at or _NEVER)
                 if judged is not None:
-                    added = self._contribution(judged, visit.outcome, visit.start_known)
+                    name = judge(visit.outcome, judged.wait_ms, self.target, self.ways_out(judged.place.queue))
+                    added = _contribution(judged, name, visit.outcome, visit.start_known)
                     found.append(added._replace(brought_by=_BROUGHT_BY.get(visit.entry_reason, "")))
         return found
-
-    def _contribution(self, judged: Judged, outcome: Outcome, start_known: bool) -> Contribution:
-        name = judge(outcome, judged.wait_ms, self.target, self.excluded(judged.place.queue))
-        wait = judged.wait_ms if outcome is Outcome.ANSWERED and start_known else None
-        return Contribution(judged.place, name, judged.early, wait)
 
     def _count(self, contribution: Contribution, sign: int) -> None:
         place = contribution.place
@@ -566,6 +572,11 @@ def exact_figures(waits_ms: list[int]) -> WaitFigures:
         max_seconds=ordered[-1] / 1000,
         over_10_min_ratio=sum(wait > TEN_MINUTES_MS for wait in ordered) / len(ordered),
     )
+
+
+def _contribution(judged: Judged, name: str, outcome: Outcome, start_known: bool) -> Contribution:
+    wait = judged.wait_ms if outcome is Outcome.ANSWERED and start_known else None
+    return Contribution(judged.place, name, judged.early, wait)
 
 
 def _recall(waits: _Waits, slot: _Slot) -> None:

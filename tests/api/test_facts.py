@@ -17,7 +17,7 @@ WORKED_MONTH = {
         *("answered_in_time", "answered_late", "abandoned_short", "abandoned_in_time", "abandoned_late"),
         *("left_otherwise", "waiting_late"),
     )
-}
+} | {"called_back": 3}
 
 
 async def get(path: str) -> Any:
