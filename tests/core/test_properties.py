@@ -1,6 +1,7 @@
 """Whatever order, repetition or interruption: the same ledger, each call once, the truth between the bounds."""
 
 import random
+from collections import Counter
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
-from queue_monitor.events import Event, decode, encode
+from queue_monitor.core.windows import FIELDS
+from queue_monitor.events import EntryReason, Event, LeftOutcome, decode, encode
 from queue_monitor.model import Counts, DefinitionId, Level, Outcome
 from tests.scenario import Scenario
 
@@ -188,3 +190,55 @@ def test_the_parts_of_a_day_add_up_to_the_day(story: Scenario):
 
         assert sum((period.counts for period in hours), Counts()) == whole
         assert sum(queues, Counts()) == whole
+
+
+def nonsense(chance: random.Random) -> Scenario:
+    """What no switch would tell: ends without beginnings, two queues for one visit, snapshots of nobody, restarts."""
+    story = Scenario()
+    for number in range(chance.randrange(3, 30)):
+        visit, who = f"v{chance.randrange(4)}", f"c{chance.randrange(3)}"
+        at = chance.choice((-100, 0, 1, 60, 61, 120, 300, 301, 600)) + chance.randrange(3)
+        queue = chance.choice(("kundcenter", "bygglov", "KundCenter"))
+        leg = chance.choice(({"leg_id": ""}, {"leg_id": f"leg {chance.randrange(3)}"}))
+        match chance.randrange(10):
+            case 0 | 1 | 2:
+                reason = chance.choice(list(EntryReason))
+                story.entered(at, who, queue, visit, **leg, entry_reason=reason, start_known=chance.random() < 0.8)
+            case 3 | 4:
+                story.answered(at, who, queue, visit, **leg, agent_id=f"agent {number}")
+            case 5 | 6:
+                story.left(at, who, chance.choice(list(LeftOutcome)), queue, visit)
+            case 7:
+                story.completed(at, who, queue, visit)
+            case 8:
+                whose = [f"c{number}" for number in range(3) if chance.random() < 0.4]
+                story.snapshot(at, *whose, queue=queue, waited=chance.choice((0, 10, 400)), complete=True)
+            case _:
+                story.restarted(at)
+    return story
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_whatever_is_told_the_counts_are_those_of_the_calls_in_the_ledger(chance: random.Random):
+    story = nonsense(chance)
+    live = Live(story.rules)
+    for event in story.events:
+        live.apply(event)
+        windows, found = live.windows, {level: Counter[tuple[str, str]]() for level in Level}
+        for contact in live.ledger.contacts():
+            if contact.outcome is not Outcome.WAITING and (judged := windows.place_settled(contact)):
+                found[Level.CONTACT][judged.place.queue, windows.field_of(contact, judged)] += 1
+        for visit in live.ledger.visits():
+            if visit.outcome is not Outcome.WAITING and (judged := windows.place_visit(visit, event.at)):
+                found[Level.VISIT][judged.place.queue, judge(visit.outcome, judged.wait_ms, windows.target)] += 1
+
+        start, end = story.at(-86_400), story.at(86_400)
+        for level in Level:
+            for queue in windows.queues():
+                counts = sum(
+                    (windows.counts(level, (queue,), start, end, inside) for inside in (True, False)), Counts()
+                )
+                names = {name for name in FIELDS if name != "early" and not name.startswith("by_")}
+                counted = {(queue, name): number for name in names if (number := getattr(counts, name))}
+                assert counted == {key: number for key, number in found[level].items() if key[0] == queue}
