@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason
+from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason, Crisis
 
 SEVERITY: Final = {AlertLevel.WARNING: 1, AlertLevel.ALARM: 2}
 Key = tuple[str, str, str]
@@ -65,10 +65,11 @@ class Past(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """Every episode that is not over, and what is worth knowing of those that are."""
+    """Every episode that is not over, what is worth knowing of those that are, and the crisis somebody declared."""
 
     episodes: tuple[Episode, ...] = ()
     past: tuple[Past, ...] = ()
+    crisis: Crisis | None = None
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)

@@ -12,12 +12,21 @@ from typing import Final
 from msgspec import Struct, structs
 
 from alerts.episodes import SEVERITY, Episode, Key, Past, State, matter
-from alerts.rules import DEFAULTS, MONTH, AlertSettings, Reading
+from alerts.rules import DEFAULTS, MONTH, NOW, AlertSettings, Reading
 from alerts.telling import tell
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
 
 LOST_AFTER: Final = timedelta(minutes=3)
 """A day is given up when this long nobody could have saved it: what would help is an estimate, and it wavers."""
+
+_ORDER: Final = {
+    AlertKind.CRISIS: 0,
+    AlertKind.SURGE: 1,
+    AlertKind.TARGET_AT_RISK: 2,
+    AlertKind.TARGET_OUT_OF_REACH: 2,
+}
+
+_CRISIS: Final[Key] = (AlertKind.CRISIS.value, "", NOW)
 
 LONGEST_EASING: Final = timedelta(hours=2)
 DAY_LASTS: Final = timedelta(hours=25)
@@ -78,6 +87,8 @@ def policy(reading: Reading, settings: AlertSettings) -> Policy:
         case AlertKind.SURGE:
             factor = settings.surge_factor
             return Policy(alarm_at=factor, ends_under=factor / 2, ease_share=0.7, ease_after=timedelta(minutes=15))
+        case AlertKind.CRISIS:
+            return Policy(alarm_at=0.5)
         case AlertKind.HOURS_DISAGREE:
             return Policy(warning_at=settings.hours_least_calls)
         case AlertKind.SOURCE_SILENT:
@@ -114,6 +125,8 @@ def advance(
             episodes[key] = after
         if after is not None and change is not None:
             changes.append((after, change))
+    if state.crisis is None and (crisis := episodes.pop(_CRISIS, None)) is not None:
+        changes.append((structs.replace(crisis, reason=AlertReason.AS_USUAL), AlertChange.CLEARED))
     for key, episode in list(episodes.items()):
         if now - episode.period_start > (MONTH_LASTS if episode.period == MONTH else DAY_LASTS):
             changes += _passed(episodes.pop(key))
@@ -122,12 +135,12 @@ def advance(
         if change is AlertChange.CLEARED and episode.times:
             past[episode.key] = Past(episode.key, episode.period_start, episode.times)
     kept = tuple(each for each in past.values() if now - each.period_start <= MONTH_LASTS)
-    return State(tuple(episodes.values()), kept), tuple(alerts)
+    return State(tuple(episodes.values()), kept, state.crisis), tuple(alerts)
 
 
 def _order(reading: Reading) -> int:
     """What speaks for others comes before them."""
-    return {AlertKind.SURGE: 0, AlertKind.TARGET_AT_RISK: 1, AlertKind.TARGET_OUT_OF_REACH: 1}.get(reading.kind, 2)
+    return _ORDER.get(reading.kind, 3)
 
 
 def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:

@@ -50,7 +50,7 @@ class Message:
         state = {AlertChange.EASED: "eased", AlertChange.CLEARED: "cleared"}.get(alert.change, "raised")
         if alert.kind is AlertKind.NO_AGENTS and state == "eased":
             state = "cleared"
-        if alert.kind is AlertKind.SURGE and alert.change is AlertChange.UPDATED:
+        if alert.kind in (AlertKind.SURGE, AlertKind.CRISIS) and alert.change is AlertChange.UPDATED:
             state = "updated"
         return self._say(f"{alert.kind.value}.{state}", **self._values())
 
@@ -88,6 +88,7 @@ class Message:
             "number": figures.waiting,
             "share": self._share((figures.refused or 0) / figures.dialled if figures.dialled else None),
             "arrived": figures.arrived or 0,
+            "reason": figures.crisis.reason if figures.crisis else "",
             "factor": f"{figures.factor or 0:.1f}".replace(".", texts.words(self._language)["decimal"]),
         }
 
@@ -106,6 +107,8 @@ class Message:
             return [self._say("source.back" if alert.change is AlertChange.CLEARED else "source.body")]
         if alert.kind is AlertKind.HOURS_DISAGREE:
             return [self._say("hours.body", number=self._figures.arrived, since=self._clock(self._figures.since))]
+        if alert.kind is AlertKind.CRISIS:
+            return self._of_crisis()
         if alert.change is AlertChange.CLEARED:
             return [self._waiting()]
         if alert.kind is AlertKind.NO_AGENTS:
@@ -119,13 +122,24 @@ class Message:
 
     def _of_surge(self) -> list[str]:
         """A surge speaks for all else that is wrong in its queue, and changes what helps: fewer have to call at all."""
-        said = [self._waiting(), self._staff()]
-        told = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.MANY_REFUSED)
-        said += [self._say(f"surge.also.{kind.value}", **self._values()) for kind in self._figures.also if kind in told]
+        said = self._gathered()
         if self._alert.change is AlertChange.EASED:
             return said
         said.append(self._say("surge.advice"))
         return [*said, self._say("surge.crisis")] if self._alert.change is AlertChange.RAISED else said
+
+    def _of_crisis(self) -> list[str]:
+        """A crisis speaks for all that goes wrong with it, in any queue."""
+        crisis = self._figures.crisis
+        by = self._say("crisis.by", by=crisis.by) if crisis and crisis.by else ""
+        unseen = self._figures.since
+        said = [self._say("crisis.unseen", since=self._clock(unseen))] if unseen else self._gathered()
+        return [by, *said, self._say("surge.advice")] if self._alert.change is AlertChange.RAISED else said
+
+    def _gathered(self) -> list[str]:
+        told = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.MANY_REFUSED)
+        also = [self._say(f"surge.also.{kind.value}", **self._values()) for kind in self._figures.also if kind in told]
+        return [self._waiting(), self._staff(), *also]
 
     def _of_target(self) -> list[str]:
         alert = self._alert

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.model import (
     AlertFigures,
     AlertKind,
     AlertReason,
+    Crisis,
     MonthStanding,
     QueueNow,
     RiskFigures,
@@ -81,14 +82,13 @@ _TROUBLE = {
 }
 
 
-def read(
-    snapshot: Snapshot,
-    settings: AlertSettings = DEFAULTS,
-) -> list[Reading]:
+def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis | None = None) -> list[Reading]:
     """Every measure of this moment. Of a queue that cannot be vouched for only that is said, and what is open there
     stays as it was.
     """
     found = [*_source(snapshot), *_hours(snapshot)]
+    if crisis is not None:
+        found.append(_crisis(snapshot, settings, crisis))
     for queue in scopes(snapshot):
         if queue.verdict.status is Status.NO_DATA and queue.verdict.reason in _TROUBLE:
             continue
@@ -108,13 +108,28 @@ def _is_over(queue: QueueNow, at: datetime) -> bool:
     return (queue.day_hours is None or queue.day_hours[1] <= at) and not queue.waiting_count
 
 
+def _crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Reading:
+    """A crisis is declared by a person, for all queues, and holds until a person ends it, at night too."""
+    return Reading(
+        kind=AlertKind.CRISIS,
+        queue="",
+        label=snapshot.organisation,
+        period=NOW,
+        period_start=crisis.since,
+        value=1.0,
+        reason=AlertReason.DECLARED,
+        figures=structs.replace(
+            _figures(snapshot, snapshot.total, NOW, settings), crisis=crisis, since=_unseen_since(snapshot)
+        ),
+    )
+
+
 def _source(snapshot: Snapshot) -> Iterator[Reading]:
     total = snapshot.total
     trouble = _TROUBLE.get(total.verdict.reason) if total.verdict.status is Status.NO_DATA else None
     over = total.day_hours is None or total.day_hours[1] <= snapshot.at
     if not total.open and not over:
         return
-    signs = [s.last_event_at if s.up else s.since for s in snapshot.sources if not s.is_log]
     yield Reading(
         kind=AlertKind.SOURCE_SILENT,
         queue="",
@@ -123,9 +138,20 @@ def _source(snapshot: Snapshot) -> Iterator[Reading]:
         period_start=total.periods[DAY].start,
         value=1.0 if trouble else 0.0,
         reason=trouble or AlertReason.AS_USUAL,
-        figures=AlertFigures(target=snapshot.target, since=min((s for s in signs if s), default=None)),
+        figures=AlertFigures(target=snapshot.target, since=_last_sign(snapshot)),
         day_over=over,
     )
+
+
+def _last_sign(snapshot: Snapshot) -> datetime | None:
+    signs = [s.last_event_at if s.up else s.since for s in snapshot.sources if not s.is_log]
+    return min((sign for sign in signs if sign), default=None)
+
+
+def _unseen_since(snapshot: Snapshot) -> datetime | None:
+    """Since when nothing can be vouched for; None while all is seen."""
+    verdict = snapshot.total.verdict
+    return _last_sign(snapshot) if verdict.status is Status.NO_DATA and verdict.reason in _TROUBLE else None
 
 
 def _hours(snapshot: Snapshot) -> Iterator[Reading]:

@@ -18,7 +18,7 @@ MONTH_AGAIN: Final = timedelta(days=1)
 """A month turns slowly, and what is said of it is for the planning of days."""
 
 TOGETHER_AGAIN: Final = timedelta(minutes=10)
-"""While a surge stands, what else goes wrong in that queue is told in one message, at most this often."""
+"""While a surge or a crisis stands, what else goes wrong is told in one message, at most this often."""
 
 IN_A_SURGE: Final = (
     AlertKind.TARGET_OUT_OF_REACH,
@@ -27,7 +27,10 @@ IN_A_SURGE: Final = (
     AlertKind.LONG_WAIT,
     AlertKind.MANY_REFUSED,
 )
-"""What a surge speaks for, in the order in which it tells of them."""
+"""What a surge speaks for in its queue, in the order in which it tells of them. A crisis speaks for it everywhere, and
+for every surge.
+"""
+_GATHERING: Final = (AlertKind.SURGE, AlertKind.CRISIS)
 
 Episodes = dict[Key, Episode]
 
@@ -91,7 +94,7 @@ def tell(episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], now
 
 def _told(episode: Episode, change: AlertChange, why: NotifyReason, now: datetime, episodes: Episodes) -> Alert:
     """The change as it is written down and sent; what people heard is remembered in `episodes`."""
-    if episode.kind is AlertKind.SURGE and change is not AlertChange.CLEARED:
+    if episode.kind in _GATHERING and change is not AlertChange.CLEARED:
         episode = _gathered(episode, episodes)
     known = episodes.get(episode.key)
     if known is not None and known.id == episode.id:
@@ -163,10 +166,15 @@ def _is_beyond_help(episode: Episode) -> bool:
 
 
 def is_covered(episode: Episode, episodes: Mapping[Key, Episode]) -> bool:
-    """Whether another message says it: a surge for all else in its queue; the day at risk for a long wait.
+    """Whether another message says it: a crisis for all that goes with it; a surge for all else in its queue; the day
+    at risk for a long wait.
 
     Once the day is lost, or has eased, the long waits are news again: they are what can still be helped.
     """
+    if episode.kind in (AlertKind.SURGE, *IN_A_SURGE) and episode.period != MONTH:
+        crisis = episodes.get((AlertKind.CRISIS.value, "", NOW))
+        if crisis is not None and crisis.raised:
+            return True
     if episode.kind in IN_A_SURGE and episode.period != MONTH:
         surge = episodes.get((AlertKind.SURGE.value, episode.queue, NOW))
         if surge is not None and surge.raised:
@@ -180,19 +188,26 @@ def is_covered(episode: Episode, episodes: Mapping[Key, Episode]) -> bool:
 
 
 def _gathered(surge: Episode, episodes: Episodes) -> Episode:
-    """A surge with all else that is wrong in its queue now."""
+    """A surge with all else that is wrong in its queue now; a crisis with what is wrong in any."""
     also = _also(surge, episodes)
     return structs.replace(surge, grouped=also, figures=structs.replace(surge.figures, also=also))
 
 
 def _also(surge: Episode, episodes: Episodes) -> tuple[AlertKind, ...]:
-    wrong = {e.kind for e in episodes.values() if e.queue == surge.queue and e.period != MONTH and e.is_alarm}
+    everywhere = surge.kind is AlertKind.CRISIS
+    wrong = {
+        each.kind
+        for each in episodes.values()
+        if (everywhere or each.queue == surge.queue) and each.period != MONTH and each.is_alarm
+    }
     return tuple(kind for kind in IN_A_SURGE if kind in wrong)
 
 
 def _must_gather(episode: Episode, episodes: Episodes, now: datetime) -> bool:
-    """Whether a surge that people know of has more to tell of."""
-    if episode.kind is not AlertKind.SURGE or not episode.raised or episode.told_at is None:
+    """Whether a surge or a crisis that people know of has more to tell of, and tells of it itself."""
+    if episode.kind not in _GATHERING or not episode.raised or episode.told_at is None:
+        return False
+    if is_covered(episode, episodes):
         return False
     new = set(_also(episode, episodes)) - set(episode.grouped)
     return bool(new) and now - episode.told_at >= TOGETHER_AGAIN

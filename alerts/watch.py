@@ -1,5 +1,6 @@
 """The round: every half minute the newest snapshot is read, what changed is put into words, written down and sent."""
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -28,6 +29,7 @@ from queue_monitor.model import (
     AlertLevel,
     AlertReason,
     AlertsNow,
+    Crisis,
     Snapshot,
 )
 from queue_monitor.ports import AlertStore, Clock, Figures
@@ -50,7 +52,7 @@ class Watch:
 
     def look(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """What changed since the last look, in words."""
-        readings = read(snapshot, self._settings)
+        readings = read(snapshot, self._settings, self.state.crisis)
         names = [scope.name for scope in scopes(snapshot)]
         self.state, changed = advance(self.state, readings, snapshot.at, self._settings, names)
         return tuple(self.worded(alert, snapshot.time_zone) for alert in changed)
@@ -90,6 +92,7 @@ class AlertRound:
         self._standing: tuple[Alert, ...] = ()
         self._raised: Counter[tuple[str, str]] = Counter()
         self._written = b""
+        self._looking = asyncio.Lock()
 
     async def start(self) -> None:
         """Take up what the last process left. Raises `StoreError`."""
@@ -114,6 +117,10 @@ class AlertRound:
 
     async def look(self) -> tuple[Alert, ...]:
         """One round. The state is written together with the notices that it made, so that none is made twice."""
+        async with self._looking:
+            return await self._look()
+
+    async def _look(self) -> tuple[Alert, ...]:
         snapshot = self._figures.latest()
         changed = self._watch.look(snapshot)
         changed = (*changed, *self._heartbeats(snapshot))
@@ -149,7 +156,24 @@ class AlertRound:
             raised=dict(self._raised),
             notifications=dict(self._dispatcher.counted),
             undelivered=self._dispatcher.undelivered,
+            crisis=self._watch.state.crisis,
         )
+
+    # ---- a crisis, declared and ended by a person
+
+    @property
+    def crisis(self) -> Crisis | None:
+        return self._watch.state.crisis
+
+    async def declare(self, crisis: Crisis) -> None:
+        """Told at once, and until its end for all that goes wrong meanwhile. One that stands already goes on."""
+        if self._watch.state.crisis is None:
+            self._watch.state = structs.replace(self._watch.state, crisis=crisis)
+            await self.look()
+
+    async def end_crisis(self) -> None:
+        self._watch.state = structs.replace(self._watch.state, crisis=None)
+        await self.look()
 
     # ---- a sign of life once a day, where wanted
 

@@ -25,6 +25,7 @@ from queue_monitor.api import create_app
 from queue_monitor.api.acknowledge import acknowledge_routes
 from queue_monitor.api.alerts import alert_routes
 from queue_monitor.api.connections import bounded, room
+from queue_monitor.api.crisis import crisis_routes
 from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
@@ -239,6 +240,7 @@ def bootstrap(
     audit = store if isinstance(store, SqlStore) else MemoryAudit()
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     routers.append(lead_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
+    routers.append(crisis_routes(alerts.round, clock, audit, language))
     app = create_app(
         alerts.figures,
         clock,

@@ -613,6 +613,7 @@ class AlertKind(StrEnum):
     NO_AGENTS = "no_agents"
     MANY_REFUSED = "many_refused"
     SURGE = "surge"
+    CRISIS = "crisis"
     HOURS_DISAGREE = "hours_disagree"
     HEARTBEAT = "heartbeat"
 
@@ -645,6 +646,7 @@ class AlertReason(StrEnum):
     NOBODY_STAFFED = "nobody_staffed"
     TURNED_AWAY = "turned_away"
     MANY_AT_ONCE = "many_at_once"
+    DECLARED = "declared"
     ANSWERED_WHILE_CLOSED = "answered_while_closed"
     REFUSED_WHILE_OPEN = "refused_while_open"
     ALIVE = "alive"
@@ -697,14 +699,22 @@ class MonthStanding(StrEnum):
     AT_RISK = "at_risk"
 
 
+class Crisis(Struct, frozen=True, kw_only=True):
+    """A crisis that a person has declared: from when, why, and who said so. No measure declares one."""
+
+    since: datetime
+    reason: str
+    by: str = ""
+
+
 class AlertFigures(Struct, frozen=True, kw_only=True):
     """The numbers behind an alert, as they were when it changed; what does not bear on it is None.
 
     `share`: the headline of the period so far. `margin`: misses that still fit within the target, of `budget` for the
     whole period. `month`: whether it can bear the day, None where that is not foretold. `refused` of
     `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
-    the trouble began. `also`: what else is wrong in that queue, told together with a surge. `channel`: by which way
-    nothing gets through.
+    the trouble began. `also`: what else is wrong in that queue, told together with a surge, or anywhere in a crisis.
+    `channel`: by which way nothing gets through.
     """
 
     share: float | None = None
@@ -724,6 +734,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     limit_seconds: int | None = None
     since: datetime | None = None
     also: tuple[AlertKind, ...] = ()
+    crisis: Crisis | None = None
     channel: str = ""
 
 
@@ -857,6 +868,7 @@ class AlertsNow(Struct, frozen=True, kw_only=True):
     """Open alerts, worst first, which of them somebody has seen, and what has been said since the start.
 
     `raised` counts by kind and level, `notifications` by channel and result; `undelivered` alarms reached nobody.
+    `crisis`: the one that somebody has declared and nobody has ended.
     """
 
     open: tuple[Alert, ...] = ()
@@ -864,6 +876,7 @@ class AlertsNow(Struct, frozen=True, kw_only=True):
     raised: dict[tuple[str, str], int] = {}
     notifications: dict[tuple[str, str], int] = {}
     undelivered: int = 0
+    crisis: Crisis | None = None
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from queue_monitor.model import (
     Alert,
     AlertBatch,
     CalendarDay,
+    Crisis,
     Disagreement,
     HistoryRow,
     Level,
@@ -188,6 +189,18 @@ class Acknowledger(Protocol):
     def is_acknowledged(self, alert: Alert) -> bool: ...
 
     async def acknowledge(self, alert: Alert, by: str = "") -> None: ...
+
+
+class CrisisDesk(Protocol):
+    """Where a crisis is declared and ended. Only a person does either."""
+
+    @property
+    def crisis(self) -> Crisis | None: ...
+
+    async def declare(self, crisis: Crisis) -> None:
+        """One that stands already goes on."""
+
+    async def end_crisis(self) -> None: ...
 
 
 class Figures(Protocol):

@@ -31,7 +31,7 @@ from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Fig
 
 T = TypeVar("T")
 ACKNOWLEDGE: Final = "acknowledge"
-_AWAY: Final[Answers] = {503: shapes.answer(shapes.ErrorBody, "The database is away.")}
+AWAY: Final[Answers] = {503: shapes.answer(shapes.ErrorBody, "The database is away.")}
 _BACKWARDS: Final[Answers] = {400: shapes.answer(shapes.ErrorBody, "from lies after to.")}
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def alert_routes(
         responses={200: shapes.answer(shapes.AlertsBody, "Alerts that stand, and the record.")}
         | SAME
         | _BACKWARDS
-        | _AWAY,
+        | AWAY,
     )
     async def alerts(request: Request, from_: FromQuery = None, to: ToQuery = None, lang: LangQuery = None) -> Response:
         """The alerts that stand, alarms first, and every alert to which something happened in a stretch of time (today
@@ -71,7 +71,7 @@ def alert_routes(
         responses={
             200: shapes.answer(shapes.AlertShape, "It is acknowledged, by this or an earlier request."),
             404: shapes.answer(shapes.ErrorBody, "No such alert stands."),
-            **_AWAY,
+            **AWAY,
         },
         openapi_extra={
             "requestBody": {"content": {"application/json": {"schema": shapes.reference(shapes.AcknowledgeBody)}}}
@@ -96,7 +96,7 @@ def alert_routes(
             200: shapes.answer(shapes.AuditBody, "What was done, oldest first."),
             **SAME,
             **_BACKWARDS,
-            **_AWAY,
+            **AWAY,
         },
     )
     async def what_was_done(
@@ -128,8 +128,7 @@ async def acknowledge_for(
     """Acknowledge for whoever asks, or for `by`; written down first. Raises `Problem` while that is not possible."""
     if acknowledger.is_acknowledged(alert):
         return
-    act = _act(request, clock, ACKNOWLEDGE, alert.episode, by)
-    await _from_store(audit.save_act(act), language)
+    act = await write_down(request, clock, audit, ACKNOWLEDGE, alert.episode, by, language)
     await acknowledger.acknowledge(alert, by or act.who)
 
 
@@ -142,9 +141,12 @@ async def _by(request: Request, language: str) -> str:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", words) from error
 
 
-def _act(request: Request, clock: Clock, act: str, subject: str, detail: str) -> AdminAct:
+async def write_down(
+    request: Request, clock: Clock, audit: AuditLog, act: str, subject: str, detail: str, language: str
+) -> AdminAct:
+    """Who is about to do what, and to what, before it is done. Raises `Problem` while that is not possible."""
     access: Access | None = getattr(request.state, "access", None)
-    return AdminAct(
+    written = AdminAct(
         at=clock.now(),
         who=access.name if access else "",
         origin=request.client.host if request.client else "",
@@ -152,6 +154,8 @@ def _act(request: Request, clock: Clock, act: str, subject: str, detail: str) ->
         subject=subject,
         detail=detail,
     )
+    await _from_store(audit.save_act(written), language)
+    return written
 
 
 async def _from_store(asked: Awaitable[T], language: str) -> T:

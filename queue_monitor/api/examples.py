@@ -72,6 +72,7 @@ def _error(status: str) -> dict[str, Any]:
         "400": ("backwards", "from (2026-03-02T00:00:00+01:00) måste vara före to (2026-03-01T00:00:00+01:00)."),
         "401": ("unauthorized", "This needs a token: Authorization: Bearer …"),
         "403": ("forbidden", "The role status may not do this."),
+        "409": ("crisis_stands", "En kris är redan utlyst: vattenläcka på Porsön."),
         "404": ("unknown_queue", "Det finns ingen kö som heter ”Bygg”. Köer som finns: Kundcenter."),
         "413": ("too_big", "A body of at most 65536 bytes, with its length."),
         "429": ("too_many_requests", "Too many requests. Wait a moment."),

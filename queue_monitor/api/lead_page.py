@@ -402,6 +402,16 @@ class Page:
     # ---- alerts
 
     @property
+    def crisis(self) -> str:
+        """Who declared the crisis that stands, and when."""
+        crisis = self.snapshot.alerts.crisis
+        if crisis is None:
+            return ""
+        clock = self.pen.clock(crisis.since)
+        key = "lead.crisis.declared_by" if crisis.by else "lead.crisis.declared"
+        return self.pen.say(key, clock=clock, by=crisis.by)
+
+    @property
     def standing(self) -> tuple[tuple[Alert, str], ...]:
         """What stands and bears on what is shown, worst first, in this page's language."""
         return tuple(

@@ -398,6 +398,28 @@ class AcknowledgeBody(Struct, frozen=True, kw_only=True):
     by: Annotated[str, Meta(max_length=80, description="A name or a role; else the token's name.")] = ""
 
 
+class DeclareBody(Struct, frozen=True, kw_only=True):
+    """A crisis to declare: why, and who says so."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=200, description="In a few words; nothing of callers.")]
+    by: Annotated[str, Meta(max_length=80, description="A name or a role; else the token's name.")] = ""
+
+
+class CrisisShape(Struct, frozen=True, kw_only=True):
+    """A crisis that a person has declared."""
+
+    declared_at: datetime
+    reason: str
+    by: Annotated[str, _said("Empty where nobody said and no token was needed.")]
+
+
+class CrisisBody(Struct, frozen=True, kw_only=True):
+    """Whether there is a crisis."""
+
+    generated_at: datetime
+    crisis: CrisisShape | None
+
+
 class ActShape(Struct, frozen=True, kw_only=True):
     """Something that a person with a token did."""
 
@@ -547,6 +569,8 @@ BODIES = (
     LostCallsBody,
     AlertsBody,
     AcknowledgeBody,
+    DeclareBody,
+    CrisisBody,
     AuditBody,
     DefinitionsBody,
     SourcesBody,

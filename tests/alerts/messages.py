@@ -13,6 +13,7 @@ from queue_monitor.model import (
     AlertKind,
     AlertLevel,
     AlertReason,
+    Crisis,
     MonthStanding,
     Notice,
     RiskCause,
@@ -139,6 +140,18 @@ def every() -> Iterator[tuple[str, Alert]]:
     )
     yield "fewer do", alert(AlertKind.SURGE, EASED, AlertReason.MANY_AT_ONCE, SURGE, minutes=160)
     yield "no longer", alert(AlertKind.SURGE, CLEARED, usual, QUIET, minutes=190)
+    crisis = structs.replace(SURGE, crisis=Crisis(since=at(132), reason="vattenläcka på Porsön", by="Anna Berg"))
+    yield "somebody declares a crisis", alert(AlertKind.CRISIS, RAISED, AlertReason.DECLARED, crisis)
+    yield (
+        "the same, and the switch says nothing",
+        alert(AlertKind.CRISIS, RAISED, AlertReason.DECLARED, structs.replace(crisis, since=at(122))),
+    )
+    worse = structs.replace(crisis, also=together.also, refused=31, dialled=140)
+    yield (
+        "what goes wrong in a crisis is told together",
+        alert(AlertKind.CRISIS, UPDATED, AlertReason.DECLARED, worse, minutes=145),
+    )
+    yield "the crisis is over", alert(AlertKind.CRISIS, CLEARED, usual, QUIET, minutes=250)
     for doubt in (AlertReason.REFUSED_WHILE_OPEN, AlertReason.ANSWERED_WHILE_CLOSED):
         wrong = alert(
             AlertKind.HOURS_DISAGREE,

@@ -18,6 +18,7 @@ from queue_monitor.model import (
     AlertKind,
     AlertLevel,
     Counts,
+    Crisis,
     Disagreement,
     HoursDoubt,
     Snapshot,
@@ -35,7 +36,8 @@ class Watched:
 
     def see(self, moment: Snapshot) -> list[Alert]:
         names = [scope.name for scope in scopes(moment)]
-        self.state, changed = advance(self.state, read(moment), moment.at, scopes=names)
+        readings = read(moment, crisis=self.state.crisis)
+        self.state, changed = advance(self.state, readings, moment.at, scopes=names)
         self.said += changed
         return list(changed)
 
@@ -360,6 +362,78 @@ def test_a_surge_in_one_queue_says_nothing_of_another():
     day.see(snapshot(now, rushed, queue(now, "b", waits=(650.0,))))
 
     assert [(kind, change) for kind, change, _ in day.heard] == [("surge", "raised"), ("long_wait", "raised")]
+
+
+def declared(day: Watched, minute: float) -> Watched:
+    crisis = Crisis(since=at(minute), reason="vattenläcka", by="Anna")
+    day.state = structs.replace(day.state, crisis=crisis)
+    return day
+
+
+def ended(day: Watched) -> Watched:
+    day.state = structs.replace(day.state, crisis=None)
+    return day
+
+
+def test_a_crisis_is_told_once_and_speaks_for_every_queue_and_every_surge():
+    day = declared(Watched(), 60)
+    day.see(snapshot(at(60)))
+    for minute in range(61, 80):
+        now = at(minute)
+        rushed = queue(now, "a", quarter=Counts(answered_in_time=60), usual=12.0)
+        day.see(snapshot(now, rushed, queue(now, "b", waits=(650.0,), risk=risk(0.97))))
+
+    assert day.heard[0] == ("crisis", "raised", "alarm")
+    assert {(kind, why) for kind, _, why in day.heard[1:]} == {("crisis", "together")}
+    assert day.said[-1].figures.also == (AlertKind.TARGET_AT_RISK, AlertKind.LONG_WAIT)
+    assert len(day.heard) == 2
+    assert {alert.kind for alert in day.said if alert.notified == "covered"} >= {
+        AlertKind.SURGE,
+        AlertKind.LONG_WAIT,
+        AlertKind.TARGET_AT_RISK,
+    }
+
+
+def test_a_surge_that_people_know_of_falls_silent_in_a_crisis():
+    day = Rush().at(60)
+    declared(day, 61)
+    for minute in range(61, 90):
+        day.at(minute, waits=(700.0,) if minute > 75 else ())
+
+    assert day.heard == [
+        ("surge", "raised", "alarm"),
+        ("crisis", "raised", "alarm"),
+        ("crisis", "updated", "together"),
+    ]
+
+
+def test_when_somebody_ends_the_crisis_that_is_told_and_what_still_stands_by_itself():
+    day = declared(Watched(), 60).chances(60, 0.97, 0.97)
+    ended(day).chances(62, 0.97, 0.97)
+
+    assert day.heard == [
+        ("crisis", "raised", "alarm"),
+        ("crisis", "cleared", "over"),
+        ("target_at_risk", "updated", "took_over"),
+    ]
+
+
+def test_a_crisis_holds_over_the_night_and_a_restart_and_is_told_again_after_a_day():
+    day = declared(Watched(), 60).chances(60, 0.1).restarted()
+    for hour in range(1, 26):
+        day.see(snapshot(at(60 + 60 * hour)))
+    assert [kind for kind, _, _ in day.heard] == ["crisis"]
+
+    day.see(snapshot(at(60 + 25 * 60 + 1)))
+    day.see(snapshot(at(60 + 25 * 60 + 2)))
+    assert day.heard == 2 * [("crisis", "raised", "alarm")]
+
+
+def test_a_crisis_is_told_though_nothing_can_be_seen_and_then_says_no_numbers():
+    day = declared(Watched(), 60)
+    (alert,) = day.see(snapshot(at(60), trouble=StatusReason.SOURCE_SILENT))
+
+    assert (alert.kind, alert.figures.since) == (AlertKind.CRISIS, at(41))
 
 
 def test_a_queue_that_becomes_part_of_a_pool_takes_its_alarm_along_and_nothing_is_said_twice():

@@ -21,6 +21,7 @@ from queue_monitor.model import (
     CalendarDay,
     Counts,
     Coverage,
+    Crisis,
     Difference,
     DifferenceCause,
     Disagreement,
@@ -624,12 +625,13 @@ def recorded(alert: Alert, *, by: str = "") -> RecordedAlert:
 
 
 class FakeAlerts:
-    """The doors of the lead's page to the alerts: the record, and who acknowledged what."""
+    """The doors of the lead's page to the alerts: the record, who acknowledged what, and the crisis."""
 
     def __init__(self, record: Sequence[RecordedAlert] = (), away: bool = False) -> None:
         self.record = list(record)
         self.away = away
         self.acknowledged: list[tuple[str, str]] = []
+        self.crisis: Crisis | None = None
 
     async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
         if self.away:
@@ -644,6 +646,12 @@ class FakeAlerts:
 
     async def acknowledge(self, alert: Alert, by: str = "") -> None:
         self.acknowledged.append((alert.episode, by))
+
+    async def declare(self, crisis: Crisis) -> None:
+        self.crisis = crisis
+
+    async def end_crisis(self) -> None:
+        self.crisis = None
 
 
 class FakeFigures:

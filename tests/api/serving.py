@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from queue_monitor.api import create_app
 from queue_monitor.api.connections import bounded
+from queue_monitor.api.crisis import crisis_routes
 from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Snapshot
@@ -54,7 +55,10 @@ class Server:
         self._started = threading.Event()
         self.audit = MemoryAudit()
         clock = ManualClock(first.at)
-        routers = [lead_routes(self.figures, clock, self.alerts, self.alerts, self.audit, language)]
+        routers = [
+            lead_routes(self.figures, clock, self.alerts, self.alerts, self.audit, language),
+            crisis_routes(self.alerts, clock, self.audit, language),
+        ]
         app = create_app(self.figures, clock, language=language, routers=routers, board_advice=board_advice)
         self._uvicorn = _Uvicorn(app, self._started, most, port)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)

@@ -1,6 +1,7 @@
 """The lead's page in a real Chromium: it keeps up, says when it cannot, and everybody can read and use it."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -232,7 +233,27 @@ def test_the_button_acknowledges_and_the_page_says_so(look: Look) -> None:
         now = later()
         seen = AlertsNow(open=now.alerts.open, acknowledged=frozenset(alert.episode for alert in now.alerts.open))
         server.show(replace(now, alerts=seen))
-        expect(page.locator("#alerts button")).to_have_count(0, timeout=15_000)
+        expect(page.locator("#alerts .standing button")).to_have_count(0, timeout=15_000)
+
+
+def test_a_crisis_is_declared_with_its_reason_and_ended_and_typing_is_not_lost(look: Look) -> None:
+    with serving(sample.lead()) as server:
+        page = look(server)
+        page.locator("#crisis summary").click()
+        page.get_by_label("Varför, med några ord").fill("vattenläcka på Porsön.")
+        server.show(later())
+        expect(page.locator("#when")).to_contain_text("10.43.00", timeout=15_000)
+        page.get_by_label("Ditt namn eller din roll").fill("Anna Berg")
+        page.get_by_role("button", name="Utlys kris").click()
+        page.wait_for_url("**/lead?queue=&lang=sv#alerts")
+
+        crisis = server.alerts.crisis
+        assert crisis is not None
+        assert (crisis.reason, crisis.by) == ("vattenläcka på Porsön", "Anna Berg")
+        server.show(replace(later(), at=later().at + timedelta(minutes=1), alerts=AlertsNow(crisis=crisis)))
+        page.get_by_role("button", name="Avsluta krisen").click(timeout=15_000)
+        page.wait_for_url("**/lead?queue=&lang=sv#alerts")
+        assert server.alerts.crisis is None
 
 
 def test_another_queue_is_chosen_by_keyboard(look: Look, server: Server) -> None:

@@ -37,9 +37,11 @@ function replace(fresh) {
   drawn.set(fresh.id, made);
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
   const open = [...old.querySelectorAll("details[open]")].map((details) => details.id);
+  const typed = [...old.querySelectorAll("input[id]")].map((input) => [input.id, input.value]);
   const scrolled = [...old.querySelectorAll(".wide")].map((wide) => [wide.id, wide.scrollLeft, wide.scrollTop]);
   old.replaceWith(fresh);
   for (const id of open) at(id)?.setAttribute("open", "");
+  for (const [id, value] of typed) if (at(id)) at(id).value = value;
   for (const [id, left, top] of scrolled) at(id)?.scrollTo(left, top);
   if (focused) at(focused)?.focus({ preventScroll: true });
 }

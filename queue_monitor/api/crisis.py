@@ -1,0 +1,121 @@
+"""A crisis is declared and ended by a person: over HTTP, or with the buttons on the lead's page. Written down first."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs, urlencode
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from queue_monitor import texts
+from queue_monitor.api import shapes
+from queue_monitor.api.alerts import AWAY, write_down
+from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
+from queue_monitor.api.lead import ADDRESS
+from queue_monitor.model import Crisis
+from queue_monitor.ports import AuditLog, Clock, CrisisDesk
+
+DECLARE: Final = "declare_crisis"
+END: Final = "end_crisis"
+
+
+def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str) -> APIRouter:
+    """`/api/v1/crisis`, to be read by readers and changed by admins, and the two buttons of `/lead`."""
+    routes = APIRouter()
+
+    async def declare(request: Request, wanted: shapes.DeclareBody, tongue: str) -> Crisis:
+        if desk.crisis is not None:
+            words = texts.say("error.crisis_stands", tongue, reason=desk.crisis.reason)
+            raise Problem(HTTPStatus.CONFLICT, "crisis_stands", words)
+        reason = " ".join(wanted.reason.split()).rstrip(".")
+        if not reason:
+            words = texts.say("error.crisis_reason", tongue)
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", words)
+        by = " ".join(wanted.by.split())
+        act = await write_down(request, clock, audit, DECLARE, reason, by, tongue)
+        crisis = Crisis(since=act.at, reason=reason, by=by or act.who)
+        await desk.declare(crisis)
+        return crisis
+
+    async def end(request: Request, crisis: Crisis, tongue: str) -> None:
+        await write_down(request, clock, audit, END, crisis.reason, "", tongue)
+        await desk.end_crisis()
+
+    @routes.get(
+        "/api/v1/crisis",
+        tags=["alerts"],
+        responses={200: shapes.answer(shapes.CrisisBody, "The crisis, or null.")} | SAME | UNREADABLE,
+    )
+    async def standing(request: Request) -> Response:
+        """The crisis that somebody has declared and nobody has ended; null where there is none."""
+        return as_list(request, _body(clock.now(), desk.crisis))
+
+    @routes.post(
+        "/api/v1/crisis",
+        tags=["alerts"],
+        responses={
+            200: shapes.answer(shapes.CrisisBody, "It is declared, and told."),
+            409: shapes.answer(shapes.ErrorBody, "One stands already."),
+            **UNREADABLE,
+            **AWAY,
+        },
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": shapes.reference(shapes.DeclareBody)}},
+            }
+        },
+    )
+    async def declare_crisis(request: Request, lang: LangQuery = None) -> Response:
+        """Declare a crisis, for all queues. It is told at once; until its end what goes wrong is told together, and the
+        advice is that of a surge. For admins. The reason is shown to everybody who sees alerts: nothing of callers.
+        """
+        tongue = texts.known_language(lang, language)
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=shapes.DeclareBody)
+        except msgspec.DecodeError as error:
+            words = texts.say("error.bad_request", tongue, words=str(error))
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", words) from error
+        return plain(_body(clock.now(), await declare(request, wanted, tongue)))
+
+    @routes.delete(
+        "/api/v1/crisis",
+        tags=["alerts"],
+        responses={
+            200: shapes.answer(shapes.CrisisBody, "It is over."),
+            404: shapes.answer(shapes.ErrorBody, "There is no crisis."),
+            **UNREADABLE,
+            **AWAY,
+        },
+    )
+    async def end_crisis(request: Request, lang: LangQuery = None) -> Response:
+        """End the crisis. What still is wrong is then told by itself. For admins."""
+        tongue = texts.known_language(lang, language)
+        if desk.crisis is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "no_crisis", texts.say("error.no_crisis", tongue))
+        await end(request, desk.crisis, tongue)
+        return plain(_body(clock.now(), None))
+
+    @routes.post(ADDRESS + "/crisis", include_in_schema=False)
+    async def pressed(request: Request, queue: str = "", lang: str | None = None) -> Response:
+        """A button of the page: with a reason it declares one, without it ends the one that stands."""
+        tongue = texts.known_language(lang, language)
+        written = parse_qs((await request.body()).decode("utf-8", "replace"))
+        reason, by = (written.get(name, [""])[0][:most] for name, most in (("reason", 200), ("by", 80)))
+        if reason.strip() and desk.crisis is None:
+            await declare(request, shapes.DeclareBody(reason=reason, by=by), tongue)
+        elif "end" in written and desk.crisis is not None:
+            await end(request, desk.crisis, tongue)
+        query = urlencode({"queue": queue, "lang": tongue})
+        return RedirectResponse(f"{ADDRESS}?{query}#alerts", status_code=HTTPStatus.SEE_OTHER)
+
+    return routes
+
+
+def _body(now: datetime, crisis: Crisis | None) -> shapes.CrisisBody:
+    shown = None
+    if crisis is not None:
+        shown = shapes.CrisisShape(declared_at=crisis.since.astimezone(UTC), reason=crisis.reason, by=crisis.by)
+    return shapes.CrisisBody(generated_at=now.astimezone(UTC), crisis=shown)
