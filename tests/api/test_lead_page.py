@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
-from queue_monitor.model import AlertsNow, Snapshot
+from queue_monitor.model import AlertsNow, Crisis, Snapshot
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import Server, chromium, serving
 
 Look = Callable[..., Page]
 
+STORM = Crisis(since=sample.lead().at, reason="storm", by="Anna Berg")
 STATES: dict[str, Callable[[], Snapshot]] = {
     "empty": sample.empty,
     "no_calls": sample.no_calls,
@@ -25,6 +26,7 @@ STATES: dict[str, Callable[[], Snapshot]] = {
     "night": sample.night,
     "twenty": sample.twenty,
     "all_at_once": sample.all_at_once,
+    "crisis": lambda: replace(sample.lead(), alerts=AlertsNow(crisis=STORM)),
 }
 SCREENS = {"desk": (1280, 900), "phone": (390, 844)}
 ZOOMED = (320, 256)
