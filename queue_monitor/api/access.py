@@ -6,10 +6,11 @@ events stands aside: its senders sign what they send, each with a key of its own
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode
 
 import msgspec
 from starlette.datastructures import Headers
@@ -40,6 +41,8 @@ SIGNED: Final = ("/api/v1/events",)
 """Senders sign each request with a key of their own (adapters/http)."""
 LINKS: Final = "/alerts/"
 """The page that acknowledges an alarm: the link in a message is signed, and is all that is needed."""
+
+_OWN_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 _TITLES: Final = {
     401: "unauthorized",
@@ -93,7 +96,8 @@ class AccessControl:
     sees the wallboard alone may travel in an address: addresses end up in logs. People sign in on a page.
 
     A request that changes something and is not authorised by a header must come from a page of our own: a browser
-    sends a cookie, or reaches this machine, on behalf of any page that it shows.
+    sends a cookie, or reaches this machine, on behalf of any page that it shows. Where no tokens are needed it must
+    have come by a name of this machine's own: anybody's name may be made to lead here (DNS rebinding).
     """
 
     def __init__(self, app: ASGIApp, tokens: Tokens, limits: Limits) -> None:
@@ -133,9 +137,14 @@ class AccessControl:
             return self._refuse(413, Refused.TOO_BIG, f"A body of at most {BODY_BYTES} bytes, with its length.")
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(headers):
             return self._refuse(403, Refused.CROSS_SITE, "Another site's page may not do this.")
-        if not self._tokens or _stands_aside(scope["path"]):
+        if _stands_aside(scope["path"]):
             return None
-        return self._shown(scope, headers, client)
+        if self._tokens:
+            return self._shown(scope, headers, client)
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _by_another_name(headers):
+            words = f"Without tokens a page may do this by one of the names {', '.join(_OWN_NAMES)} alone."
+            return self._refuse(403, Refused.CROSS_SITE, words)
+        return None
 
     def _shown(self, scope: Scope, headers: Headers, client: str) -> Response | None:
         if self._limits.guesses(client):
@@ -209,7 +218,14 @@ def _from_elsewhere(headers: Headers) -> bool:
     if site := headers.get("sec-fetch-site"):
         return site not in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+    return origin is not None and origin.partition("://")[2] != headers.get("host", "")
+
+
+def _by_another_name(headers: Headers) -> bool:
+    """Whether a browser found this machine by a name that is not the machine's own."""
+    is_browser = "origin" in headers or "sec-fetch-site" in headers
+    name = re.sub(r":\d+$", "", headers.get("host", "")).lower()
+    return is_browser and name not in _OWN_NAMES
 
 
 def _token(headers: Headers) -> str:

@@ -1,5 +1,6 @@
 """The page behind a message's link: looking is not acknowledging, the button is, and a guessed link finds nothing."""
 
+import pytest
 from httpx import ASGITransport, AsyncClient
 
 from alerts.dispatch import Dispatcher
@@ -19,7 +20,7 @@ from tests.scenario import STOCKHOLM
 class Page:
     """A served monitor with one open alarm, where everybody else needs a token."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tokens: bool = True) -> None:
         self.record, clock = MemoryRecord(), ManualClock(at(60))
         figures = FakeFigures(snapshot(at(60), risk=risk(0.97)))
         self.dispatcher = Dispatcher([], [], self.record, clock, STOCKHOLM)
@@ -27,7 +28,7 @@ class Page:
         self.round = AlertRound(watch, figures, clock, self.record, self.dispatcher, link="https://monitor.example/")
         access = [Access(name="tavlan", role=Role.WALLBOARD, token_sha256=digest("hemligt"))]
         routers = [acknowledge_routes(self.round, "sv")]
-        app = create_app(figures, clock, routers=routers, access=access)
+        app = create_app(figures, clock, routers=routers, access=access if tokens else [])
         self.client = AsyncClient(transport=ASGITransport(app=app), base_url="http://monitor.example")
 
     async def link(self) -> str:
@@ -57,6 +58,16 @@ async def test_the_button_acknowledges_once() -> None:
     assert "redan kvitterat" in again.text
     assert len((await page.record.load_alerts(at(0))).acknowledgements) == 1
     assert page.round.now().acknowledged
+
+
+@pytest.mark.parametrize("tokens", [True, False])
+async def test_a_link_works_by_whatever_name_the_monitor_is_reached(tokens: bool) -> None:
+    page = Page(tokens=tokens)
+    link = await page.link()
+    headers = {"Host": "monitor.example", "Origin": "https://monitor.example", "Sec-Fetch-Site": "same-origin"}
+
+    assert (await page.client.post(link, headers=headers)).status_code == 200
+    assert page.dispatcher.acknowledged
 
 
 async def test_a_guessed_link_finds_nothing_and_acknowledges_nothing() -> None:

@@ -184,6 +184,17 @@ async def test_a_page_of_our_own_acknowledges_with_a_cookie(headers: dict[str, s
     assert (await room.ask("POST", await room.path(), None, headers=headers | cookie)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1:8080", 200), ("localhost", 200), ("[::1]:8080", 200), ("elsewhere.example:8080", 403), ("[", 403)],
+)
+async def test_without_tokens_a_page_must_have_come_by_this_machines_own_name(host: str, status: int):
+    room = Room(tokens=False)
+    headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+
+    assert (await room.ask("POST", await room.path(), None, headers=headers)).status_code == status
+
+
 async def test_without_tokens_an_act_has_no_name_but_its_address():
     room = Room(tokens=False)
     await room.ask("POST", await room.path(), None)
