@@ -115,13 +115,17 @@ def folder_of(path: Path) -> Path:
 
 
 def _connections(recording: Recording) -> Iterator[Delivery]:
-    """Each file is a connection: what is held back at its end is told, and that it was lost."""
+    """Each file is a connection: what is held back at its end is told, and that it was lost. Events that name a source
+    of their own tell of its connections themselves.
+    """
     for number, path in enumerate(recording.paths):
         last: datetime | None = None
+        is_its_own = False
         for delivery in _connection(recording, path):
             last = delivery.received_at
+            is_its_own |= any(item.source == recording.source for item in delivery.items)
             yield delivery
-        if last is not None and number + 1 < len(recording.paths):
+        if last is not None and is_its_own and number + 1 < len(recording.paths):
             lost = SourceDisconnected(
                 id=event_id(recording.source, "source.disconnected", path.name, last.isoformat()),
                 source=recording.source,

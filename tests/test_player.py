@@ -56,6 +56,15 @@ def test_what_the_rules_read_is_figure_for_figure_what_the_faces_show():
     assert not moments
 
 
+def test_days_that_name_a_source_of_their_own_know_of_no_other(tmp_path: Path):
+    days = [written(tmp_path / f"{on}.jsonl", day(on, until=time(9))) for on in (FIRST, SECOND)]
+    status = tmp_path / "status.json"
+    main(["replay", *(f"replay:{path}" for path in days), "--status", str(status)])
+
+    (source,) = json.loads(status.read_text(encoding="utf-8"))["sources"]
+    assert (source["name"], source["up"]) == ("urn:kc:simulator:kundcenter", True)
+
+
 HOURS = """
 [[hours.weekdays]]
 days = ["mon", "tue", "wed", "thu", "fri"]
