@@ -4,6 +4,7 @@ AT-RISK, step 7. An estimate, and marked as one wherever it is shown.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -72,6 +73,7 @@ def agents_needed(
         good, of = lived(staffed(k), CLEAR_MINUTES)
         return float(good.sum()) >= target.ratio * float(of.sum())
 
+    @cache
     def chance(k: int, until: int = length) -> float:
         good, of = lived(staffed(k, until), None)
         return float((good_now + good >= target.ratio * (of_now + of)).mean())
