@@ -5,10 +5,14 @@ Everything here is frozen. Times are UTC; durations whole milliseconds (`_ms`) w
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct, structs
 
 from queue_monitor.events import AgentActivity, EndedBy, EntryReason, OutcomeBasis, RefusalReason, TimeBasis
+
+HAD_TO_WAIT_SECONDS: Final = 5.0
+"""Who waited longer had to wait: it is more than a ring at somebody who is free."""
 
 
 class Outcome(StrEnum):

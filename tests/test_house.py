@@ -83,7 +83,7 @@ TABLE = (
     Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model {own}", "msgspec babel"),
     Row(
         r"queue_monitor\.backtest\.(scoring|plain_rules|waits)",
-        "queue_monitor.backtest.scoring",
+        "queue_monitor.backtest.scoring queue_monitor.model",
         "msgspec numpy",
         IMPURE,
     ),

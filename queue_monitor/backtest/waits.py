@@ -12,8 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-HAD_TO_WAIT_SECONDS: Final = 5.0
-"""Longer than a ring at somebody who is free."""
+from queue_monitor.model import HAD_TO_WAIT_SECONDS
 
 PREDICTORS: Final = ("this monitor", "last wait", "average of 10", "average of 30", "first in line", "usual wait")
 

@@ -30,7 +30,7 @@ from queue_monitor.events import (
     QueueSnapshot,
     SourceRestarted,
 )
-from queue_monitor.model import Target
+from queue_monitor.model import HAD_TO_WAIT_SECONDS, Target
 
 Array = NDArray[np.float64]
 TARGET: Final = Target()
@@ -44,8 +44,6 @@ IDLE_SECONDS: Final = 900.0
 IDLE_WHILE_WAITING_SECONDS: Final = 90.0
 """The same, counting only time in which callers waited: who is there takes the next call."""
 LINE: Final = 3
-HAD_TO_WAIT_SECONDS: Final = 5.0
-"""Longer than a ring at somebody who is free."""
 STUCK_SECONDS: Final = 30.0
 STUCK_CALLERS: Final = 3
 """So many callers who have waited so long beside free agents: the agents cannot be reached."""
