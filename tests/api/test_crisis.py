@@ -76,6 +76,16 @@ async def test_without_a_reason_in_a_few_words_there_is_none(body: bytes):
     assert (desk.round.crisis, await desk.acts()) == (None, [])
 
 
+@pytest.mark.parametrize("number", ["0920-45 30 00", "+46704123456", "070 412 34 56"])
+async def test_a_telephone_number_is_neither_kept_nor_sent(number: str):
+    desk = Desk()
+    for body in ({"reason": f"ring {number}"}, {"reason": "storm", "by": number}):
+        answer = await desk.ask("POST", CRISIS, json=body)
+        assert (answer.status_code, answer.json()["detail"]) == (422, "Skriv inget telefonnummer.")
+    assert (desk.round.crisis, await desk.acts()) == (None, [])
+    assert (await desk.ask("POST", CRISIS, json={"reason": "E4 stängd sedan kl. 14.30, 120 bilar"})).status_code == 200
+
+
 async def test_whoever_may_only_read_declares_and_ends_nothing():
     desk = Desk()
     for method, path in (("POST", CRISIS), ("DELETE", CRISIS), ("POST", "/lead/crisis")):
