@@ -200,6 +200,20 @@ def test_who_serves_nobody_while_callers_wait_is_not_there() -> None:
     assert state.state(OPENS + 240).agents == 1
 
 
+def test_a_clock_that_ran_backwards_makes_no_fewer_agents_than_none() -> None:
+    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state.entered(OPENS + 60.0, "a")
+    state.answered(OPENS + 120.0, "a")
+    state.completed(OPENS + 30.0, "a")
+    state.entered(OPENS + 200.0, "b")
+    state.left(OPENS + 100.0, "b")
+
+    seen = state.state(OPENS + 1800.0)
+    assert seen.agents_by_minute.min() >= 0.0
+    assert (seen.serving, len(seen.waiting)) == (0, 0)
+    assert 0.0 <= forecast(seen).p_miss <= 1.0
+
+
 def test_inferred_agents_who_have_had_nobody_to_serve_are_not_taken_to_be_away() -> None:
     quiet = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
     forsaken = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)

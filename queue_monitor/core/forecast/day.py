@@ -166,7 +166,7 @@ class _Stays:
                 self.unlinked.add(contact)
 
     def columns(self) -> "_Calls":
-        """Every visit of which it is known when it began."""
+        """Every visit of which it is known when it began. Nothing ends before it began, whatever a clock said."""
         for contact in self.unlinked:
             self._link(self.by_contact[contact])
         self.unlinked.clear()
@@ -177,7 +177,8 @@ class _Stays:
         if not begun.all():
             moments, how, counted, agent = moments[:, begun], how[begun], counted[begun], agent[begun]
         entered, ended, completed, carried, superseded = moments
-        return _Calls(entered, ended, how, completed, counted, carried, superseded, agent)
+        ended = np.maximum(ended, entered)
+        return _Calls(entered, ended, how, np.maximum(completed, ended), counted, carried, superseded, agent)
 
     def _link(self, rows: list[int]) -> None:
         """Join the visits of a contact that came to another queue of the pool before anybody answered: one call,
