@@ -137,6 +137,7 @@ class Message:
         return [by, *said, self._say("surge.advice")] if self._alert.change is AlertChange.RAISED else said
 
     def _gathered(self) -> list[str]:
+        """Who waits and who serves, and what else goes wrong that those numbers do not say."""
         told = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.MANY_REFUSED)
         also = [self._say(f"surge.also.{kind.value}", **self._values()) for kind in self._figures.also if kind in told]
         return [self._waiting(), self._staff(), *also]

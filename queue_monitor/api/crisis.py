@@ -34,9 +34,10 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
             raise Problem(HTTPStatus.CONFLICT, "crisis_stands", words)
         reason = " ".join(wanted.reason.split()).rstrip(".")
         by = " ".join(wanted.by.split())
-        wrong = "error.crisis_reason" if not reason else "error.no_numbers" if _NUMBER.search(f"{reason} {by}") else ""
-        if wrong:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", texts.say(wrong, tongue))
+        if not reason:
+            raise _unfit("error.crisis_reason", tongue)
+        if _NUMBER.search(reason) or _NUMBER.search(by):
+            raise _unfit("error.no_numbers", tongue)
         act = await write_down(request, clock, audit, DECLARE, reason, by, tongue)
         crisis = Crisis(since=act.at, reason=reason, by=by or act.who)
         await desk.declare(crisis)
@@ -79,8 +80,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         try:
             wanted = msgspec.json.decode(await request.body(), type=shapes.DeclareBody)
         except msgspec.DecodeError as error:
-            words = texts.say("error.bad_request", tongue, words=str(error))
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", words) from error
+            raise _unfit("error.bad_request", tongue, words=str(error)) from error
         return plain(_body(clock.now(), await declare(request, wanted, tongue)))
 
     @routes.delete(
@@ -115,6 +115,10 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         return RedirectResponse(f"{ADDRESS}?{query}#alerts", status_code=HTTPStatus.SEE_OTHER)
 
     return routes
+
+
+def _unfit(key: str, language: str, **values: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", texts.say(key, language, **values))
 
 
 def _body(now: datetime, crisis: Crisis | None) -> shapes.CrisisBody:
