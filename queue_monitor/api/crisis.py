@@ -28,7 +28,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
     """`/api/v1/crisis`, to be read by readers and changed by admins, and the two buttons of `/lead`."""
     routes = APIRouter()
 
-    async def declare(request: Request, wanted: shapes.DeclareBody, tongue: str) -> Crisis:
+    async def declare(request: Request, wanted: shapes.DeclareBody, tongue: str) -> None:
         if desk.crisis is not None:
             words = texts.say("error.crisis_stands", tongue, reason=desk.crisis.reason)
             raise Problem(HTTPStatus.CONFLICT, "crisis_stands", words)
@@ -39,9 +39,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         if _NUMBER.search(reason) or _NUMBER.search(by):
             raise _unfit("error.no_numbers", tongue)
         act = await write_down(request, clock, audit, DECLARE, reason, by, tongue)
-        crisis = Crisis(since=act.at, reason=reason, by=by or act.who)
-        await desk.declare(crisis)
-        return crisis
+        await desk.declare(Crisis(since=act.at, reason=reason, by=by or act.who))
 
     async def end(request: Request, crisis: Crisis, tongue: str) -> None:
         await write_down(request, clock, audit, END, crisis.reason, "", tongue)
@@ -81,7 +79,8 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
             wanted = msgspec.json.decode(await request.body(), type=shapes.DeclareBody)
         except msgspec.DecodeError as error:
             raise _unfit("error.bad_request", tongue, words=str(error)) from error
-        return plain(_body(clock.now(), await declare(request, wanted, tongue)))
+        await declare(request, wanted, tongue)
+        return plain(_body(clock.now(), desk.crisis))
 
     @routes.delete(
         "/api/v1/crisis",

@@ -26,7 +26,7 @@ from queue_monitor.core.sources import Sources
 from queue_monitor.core.teams import JOINT, Teams, inherited
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.view import View, lies_in
-from queue_monitor.core.windows import Calendars, Windows
+from queue_monitor.core.windows import Calendars, Judged, Windows, before_opening_ms
 from queue_monitor.events import (
     AgentMember,
     AgentState,
@@ -507,11 +507,11 @@ class Live:
                 continue
             contact = story.contact
             ways_out = self.windows.ways_out(contact.first_queue)
-            may_be_called_back = _may_be_called_back(contact, ways_out, now)
+            judged = self.windows.place_contact(contact, now)
+            may_be_called_back = judged is not None and _may_be_called_back(contact, judged, ways_out, now)
             if not may_be_called_back and now - (contact.settled_at or now) > MAY_RETURN:
                 del self._departed[contact_id]
                 continue
-            judged = self.windows.place_contact(contact, now)
             if judged is None or not lies_in(judged, queues, start, end):
                 continue
             late = (contact.wait_ms or 0) > limit_ms and not may_be_called_back
@@ -539,11 +539,11 @@ class Live:
         )
 
 
-def _may_be_called_back(contact: Contact, ways_out: WaysOut, now: datetime) -> bool:
+def _may_be_called_back(contact: Contact, judged: Judged, ways_out: WaysOut, now: datetime) -> bool:
     """Whether one who left may yet be called back soon enough to count as in time."""
     if contact.outcome not in ways_out.judged or contact.called_back_ms is not None or contact.entered_at is None:
         return False
-    return milliseconds(now - contact.entered_at) <= ways_out.within_ms
+    return milliseconds(now - contact.entered_at) - before_opening_ms(contact, judged) <= ways_out.within_ms
 
 
 def _by_our_clock(event: Event) -> Event:

@@ -293,8 +293,8 @@ class Windows:
     def field_of(self, contact: Contact, judged: Judged) -> str:
         """The field of `Counts` that a contact placed so is counted in."""
         called_back = contact.called_back_ms
-        if called_back is not None and judged.early and contact.wait_ms is not None and judged.wait_ms is not None:
-            called_back -= contact.wait_ms - judged.wait_ms
+        if called_back is not None:
+            called_back -= before_opening_ms(contact, judged)
         ways_out = self.ways_out(contact.first_queue)
         return judge(contact.outcome, judged.wait_ms, self.target, ways_out, called_back)
 
@@ -572,6 +572,13 @@ def exact_figures(waits_ms: list[int]) -> WaitFigures:
         max_seconds=ordered[-1] / 1000,
         over_10_min_ratio=sum(wait > TEN_MINUTES_MS for wait in ordered) / len(ordered),
     )
+
+
+def before_opening_ms(contact: Contact, judged: Judged) -> int:
+    """How much of a contact's wait lies before opening and is not judged."""
+    if not judged.early or contact.wait_ms is None or judged.wait_ms is None:
+        return 0
+    return contact.wait_ms - judged.wait_ms
 
 
 def _contribution(judged: Judged, name: str, outcome: Outcome, start_known: bool) -> Contribution:

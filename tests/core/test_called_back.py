@@ -102,6 +102,8 @@ def test_who_was_promised_a_call_before_opening_is_judged_from_opening():
     story = Scenario(start=before_opening, ways_out=HALF_AN_HOUR)
     story.entered(0, "anna").left(100, "anna", "callback")
 
+    assert story.day(1860).ceiling == 1.0
+    assert story.day(1861).ceiling == 0.0
     assert called(story, 1850, 1860).counts(2000).called_back == 1
 
 
