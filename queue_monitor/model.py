@@ -5,11 +5,11 @@ Everything here is frozen. Times are UTC; durations whole milliseconds (`_ms`) w
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
 
-from queue_monitor.events import AgentActivity, EndedBy, EntryReason, OutcomeBasis, RefusalReason, TimeBasis
+from queue_monitor.events import AgentActivity, EndedBy, EntryReason, Event, OutcomeBasis, RefusalReason, TimeBasis
 
 HAD_TO_WAIT_SECONDS: Final = 5.0
 """Who waited longer had to wait: it is more than a ring at somebody who is free."""
@@ -943,6 +943,187 @@ class WaitSums(Struct, frozen=True, kw_only=True):
     max_ms: int = 0
     over_10_min: int = 0
     histogram: bytes = b""
+
+
+class Placement(NamedTuple):
+    """Where and as what one settled call counts.
+
+    `minute`: the minute of entry in whole minutes since 1970 UTC, of opening for one who came before it (`early`).
+    `inside`: within opening hours. `field`: the field of `Counts`. `judged_ms`: the wait as judged, None when it is not
+    known; it is in the histogram when `recorded`. `brought_by`: the field of `Counts` that says why a visit began, if
+    not directly.
+    """
+
+    level: Level
+    queue: str
+    inside: bool
+    minute: int
+    field: str
+    early: bool = False
+    judged_ms: int | None = None
+    recorded: bool = False
+    brought_by: str = ""
+
+
+class CallRecord(Struct, frozen=True, kw_only=True):
+    """One contact with its visits as history keeps it. `contact` is None when no such call is left: its evidence has
+    turned out to belong to another contact.
+
+    `placed` is where the contact counts, `visits_placed` where each visit does; None of one who still waits, or whose
+    time is not known. `evidence` is what the ledger has heard of it, as the ledger writes it down; `keys` are the ids
+    (`switch id` of visits, legs and the contact) by which a later word finds it. `last_at` is its newest evidence,
+    `is_open` whether somebody waits or talks still. `is_known`: whether memory has this call from the store, or has
+    written it there. `rules` is the version of the rules it was judged under.
+    """
+
+    contact_id: str
+    contact: Contact | None
+    visits: tuple[Visit, ...] = ()
+    placed: Placement | None = None
+    visits_placed: tuple[Placement | None, ...] = ()
+    evidence: bytes = b""
+    keys: tuple[str, ...] = ()
+    last_at: datetime | None = None
+    is_open: bool = False
+    is_known: bool = False
+    reached_later: bool | None = None
+    rules: str = ""
+
+
+class RefusalRecord(Struct, frozen=True, kw_only=True):
+    """One refused caller as history keeps it."""
+
+    refusal: Refusal
+    placed: Placement
+
+
+class CoverageRecord(Struct, frozen=True, kw_only=True):
+    """How the open minutes of one queue's local day were observed, as far as the day has gone."""
+
+    queue: str
+    day: date
+    coverage: Coverage
+
+
+class JournalBatch(Struct, frozen=True, kw_only=True):
+    """What is committed in one transaction: events in their order, and what they changed.
+
+    `calls` and `refusals` are true to the journal with these events in it. `days` are replaced by queue and day,
+    `states` by name: what the live state needs for a start. `journaled` is false when a rebuild writes what events
+    say that the journal holds already.
+    """
+
+    events: tuple[Event, ...] = ()
+    received_at: datetime
+    calls: tuple[CallRecord, ...] = ()
+    refusals: tuple[RefusalRecord, ...] = ()
+    days: tuple[CoverageRecord, ...] = ()
+    states: dict[str, bytes] = {}
+    journaled: bool = True
+
+
+class Committed(Struct, frozen=True, kw_only=True):
+    """What became of a batch. `seq` is the journal's newest number. `repeated` are the positions of events that the
+    journal had already, with the same content. `not_derived` are the contacts whose rows the store refused; their
+    events are safe all the same.
+    """
+
+    seq: int
+    repeated: tuple[int, ...] = ()
+    not_derived: tuple[str, ...] = ()
+
+
+class Known(StrEnum):
+    """What the journal has under an event's id: nothing, the same event, or another one."""
+
+    NEW = "new"
+    REPEATED = "repeated"
+    CONFLICT = "conflict"
+
+
+class SumRow(Struct, frozen=True, kw_only=True):
+    """Sums of the settled calls of one queue that entered in a quarter of an hour, or on a local day, from `start`."""
+
+    level: Level
+    queue: str
+    inside: bool
+    start: datetime
+    counts: Counts
+    waits: "WaitSums"
+
+
+class StoredVisit(Struct, frozen=True, kw_only=True):
+    """One visit as the store kept it. `counted_as` is the field of `Counts`, "" of one who still waits; `agent` is a
+    daily pseudonym unless a setting says otherwise, None where nobody answered.
+    """
+
+    queue: str
+    switch: str
+    entered_at: datetime | None
+    ended_wait_at: datetime | None
+    completed_at: datetime | None
+    outcome: Outcome
+    counted_as: str
+    inside: bool
+    early: bool
+    wait_ms: int | None
+    judged_ms: int | None
+    talk_ms: int | None
+    ended_by: EndedBy | None
+    agent: str | None
+    entry_reason: EntryReason
+    next_queue: str | None
+    key: str | None
+    rings: int
+    precision_ms: int
+    start_known: bool
+
+
+class StoredCall(Struct, frozen=True, kw_only=True):
+    """One contact as the store kept it, with its visits in their order. `id` tells calls apart and says nothing else;
+    `at` is the minute it counts in, of one who still waits the moment of entry. `is_derived` is false where the store
+    refused the row: then only `id` and `at` are known, and the next rebuild makes it.
+    """
+
+    id: str
+    at: datetime
+    first_queue: str
+    entered_at: datetime | None
+    settled_at: datetime | None
+    outcome: Outcome
+    counted_as: str
+    inside: bool
+    early: bool
+    wait_ms: int | None
+    judged_ms: int | None
+    wait_after_transfer_ms: int
+    called_back_ms: int | None
+    start_known: bool
+    precision_ms: int
+    reached_later: bool | None
+    rules: str
+    is_derived: bool
+    visits: tuple[StoredVisit, ...]
+
+
+class StoredRefusal(Struct, frozen=True, kw_only=True):
+    """One refused caller as the store kept it. `at` is when that was."""
+
+    queue: str
+    switch: str
+    at: datetime
+    reason: RefusalReason
+    inside: bool
+
+
+class StoreNow(Struct, frozen=True, kw_only=True):
+    """The store's health beside the journal's: contacts whose rows could not be made, journal rows that cannot be read,
+    and from when on every day is complete (None: as far back as is kept).
+    """
+
+    not_derived: int = 0
+    unreadable: int = 0
+    first_kept: date | None = None
 
 
 class HistoryRow(Struct, frozen=True, kw_only=True):

@@ -13,15 +13,25 @@ from queue_monitor.model import (
     Alert,
     AlertBatch,
     CalendarDay,
+    Committed,
+    Counts,
+    CoverageRecord,
     Crisis,
     Disagreement,
-    HistoryRow,
+    JournalBatch,
+    Known,
     Level,
     LostCall,
     Notice,
     Period,
+    Placement,
     RecordedAlert,
     Snapshot,
+    StoredCall,
+    StoredRefusal,
+    StoredVisit,
+    StoreNow,
+    SumRow,
     TransferWaits,
 )
 
@@ -116,22 +126,88 @@ class Clock(Protocol):
 
 
 class Store(Protocol):
-    """The journal, append-only and the truth, and beside it sums of closed days that the journal could rebuild."""
+    """The journal, append-only and the truth; and history made of it: calls, sums, and what a start needs.
 
-    async def append(self, events: Sequence[Event], received_at: datetime) -> int:
-        """Commit a batch, in order; an event already there, by (source, id), is passed over.
+    Every method raises `StoreError` when the database cannot do it. Nothing here is asked while an ordinary event is
+    taken: only `commit` is.
+    """
 
-        Returns how many were new. Raises `StoreError` when nothing was committed.
+    async def commit(self, batch: JournalBatch) -> Committed:
+        """Write all of a batch in one transaction: events that the journal has not by (source, id), then what they
+        changed, then the sums of it.
+
+        The same batch once more changes nothing. Raises `Outdated` when memory lacks what the store has; nothing was
+        committed then.
         """
 
+    async def look_up(self, events: Sequence[Event]) -> list[Known]:
+        """For each event what the journal has under its id."""
+
+    async def load_calls(self, keys: Iterable[str]) -> list[bytes]:
+        """The evidence of all calls that any of these keys finds, as it was handed to `commit`."""
+
+    async def load_recent(self, since: datetime) -> list[bytes]:
+        """The evidence of all calls that are open, or of which something was heard at or after `since`."""
+
+    async def load_placements(self, start: datetime) -> list[Placement]:
+        """Where contacts, visits and refused callers count that count at or after `start`; refused ones at both levels."""
+
+    async def load_states(self) -> tuple[int, dict[str, bytes]]:
+        """What the last batches had as `states`, and the journal's number they are true to at least."""
+
     def read(self, since: datetime) -> AsyncIterator[Event]:
-        """Every event that happened at or after `since`, in the order in which it was committed."""
+        """Every event that happened at or after `since`, in the order in which it was committed, packed or not."""
 
-    async def save_history(self, rows: Sequence[HistoryRow]) -> None:
-        """Insert or replace rows by their key (level, queue, inside_hours, start)."""
+    def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
+        """Every event with a higher number that is not packed yet, with its number."""
 
-    async def load_history(self, before: datetime) -> list[HistoryRow]:
-        """All rows whose slot starts before that moment, oldest first."""
+    async def newest_at(self) -> datetime | None:
+        """When the newest event of the journal happened; None while it is empty."""
+
+    async def pack(self, before: datetime, at_most: int = 10_000) -> int:
+        """Pack journal rows of events that happened before that moment; returns how many, fewer than `at_most` when
+        none is left.
+        """
+
+    async def totals(self) -> dict[str, Counts]:
+        """All settled visits and refused callers ever counted, by queue, in and outside opening hours."""
+
+    async def sums(
+        self, level: Level, queues: Sequence[str] | None, start: datetime, end: datetime, step: str
+    ) -> list[SumRow]:
+        """The sums by `step` (`quarter` or `day`) that start from `start` to before `end`, oldest first; of these
+        queues, None: of all.
+        """
+
+    async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
+        """How the open minutes of the days from `first` to `last`, both included, were observed, by queue."""
+
+    async def calls(
+        self,
+        start: datetime,
+        end: datetime,
+        queue: str | None = None,
+        after: tuple[datetime, str] | None = None,
+        limit: int | None = None,
+        with_visits: bool = True,
+    ) -> list[StoredCall]:
+        """Calls whose `at` is from `start` to before `end`, by (`at`, `id`), of a first queue or of all.
+
+        `after`: only those behind this (`at`, `id`). Without `with_visits` their visits are left out.
+        """
+
+    async def refusals(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredRefusal]:
+        """Refused callers of a stretch, oldest first."""
+
+    async def visits(
+        self, queue: str | None, start: datetime, end: datetime, *, after_answer: bool
+    ) -> list[StoredVisit]:
+        """Visits that entered from `start` to before `end`, of a queue or of all; with `after_answer` only those that
+        began after the caller had been answered.
+        """
+
+    async def health(self) -> StoreNow:
+        """What is wrong with history, if anything."""
 
     async def save_learned(self, body: bytes) -> None:
         """Keep what closed days have taught the forecast; replaces what was kept before."""
@@ -256,3 +332,20 @@ class DeliveryError(Exception):
 
 class StoreError(Exception):
     """The journal could not commit; nothing of the batch counts as received."""
+
+
+class StoreInUse(StoreError):
+    """Another monitor owns this store, or has taken it over. Trying again later can help."""
+
+
+class Outdated(Exception):
+    """A batch that memory made without knowing all that the store has. Nothing of it was committed.
+
+    `conflicts`: the positions of events whose id the journal has with another content. `calls`: contacts of which the
+    store has a row that memory does not know.
+    """
+
+    def __init__(self, conflicts: tuple[int, ...] = (), calls: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{len(conflicts)} conflicts, {len(calls)} calls unknown to memory")
+        self.conflicts = conflicts
+        self.calls = calls

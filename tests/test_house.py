@@ -46,9 +46,10 @@ TABLE = (
     Row(r"queue_monitor\.clock", "", "msgspec"),
     Row(r"queue_monitor\.model", "queue_monitor.events", "msgspec", IMPURE),
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
+    Row(r"queue_monitor\.waits", "queue_monitor.model", "hdrh numpy", IMPURE),
     Row(
         r"queue_monitor\.core(\..+)?",
-        "queue_monitor.events queue_monitor.model queue_monitor.core",
+        "queue_monitor.events queue_monitor.model queue_monitor.waits queue_monitor.core",
         "msgspec hdrh holidays numpy",
         IMPURE,
     ),
@@ -75,7 +76,7 @@ TABLE = (
     Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts.message {own}"),
     Row(
         r"queue_monitor\.store(\..+)?",
-        "queue_monitor.model queue_monitor.events queue_monitor.ports queue_monitor.store",
+        "queue_monitor.model queue_monitor.events queue_monitor.ports queue_monitor.waits queue_monitor.store",
         "sqlalchemy alembic aiosqlite psycopg msgspec",
     ),
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics

@@ -1,0 +1,125 @@
+"""Answered waits added up: exact in number, sum and longest, with the counts of an HdrHistogram for the percentiles.
+
+The bins are those of an HdrHistogram from 1 ms to one day with two significant digits, so a percentile lies within 1 %
+of the exact one. Only the bins that hold something are written down: six bytes each.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+from numpy.typing import NDArray
+
+from queue_monitor.model import WaitFigures, WaitSums
+
+LONGEST_MS: Final = 86_400_000
+"""A wait above a day is put in the bin of one day, and counted exactly beside it."""
+
+TEN_MINUTES_MS: Final = 600_000
+_LAYOUT: Final = HdrHistogram(1, LONGEST_MS, 2)
+_BINS: Final = int(_LAYOUT.counts_len)
+_WRITTEN: Final = np.dtype([("bin", "<u2"), ("count", "<i4")])
+
+
+@lru_cache(maxsize=65_536)
+def bin_of(wait_ms: int) -> int:
+    """The bin of the HdrHistogram that holds this wait."""
+    return int(_LAYOUT._counts_index_for(min(max(wait_ms, 0), LONGEST_MS)))
+
+
+def _upper_edges() -> NDArray[np.int64]:
+    """The longest wait that each bin holds, in ms."""
+    edges = [_LAYOUT.get_highest_equivalent_value(_LAYOUT.get_value_from_index(at)) for at in range(_BINS)]
+    return np.array(edges, np.int64)
+
+
+_UPPER_MS: Final = _upper_edges()
+
+
+class WaitTally:
+    """Waits that can be put in, taken out and added to others. `bins` are counts by bin, None while there are none.
+
+    After `remove` of the longest wait `max_ms` is still that wait: who removes must set it anew.
+    """
+
+    __slots__ = ("answered", "bins", "max_ms", "over_10_min", "sum_ms")
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.sum_ms = 0
+        self.max_ms = 0
+        self.over_10_min = 0
+        self.bins: NDArray[np.int64] | None = None
+
+    def record(self, wait_ms: int) -> None:
+        """Put one wait in."""
+        self._count(wait_ms, 1)
+        self.max_ms = max(self.max_ms, wait_ms)
+
+    def remove(self, wait_ms: int) -> None:
+        """Take out one wait that was put in before."""
+        self._count(wait_ms, -1)
+
+    def _count(self, wait_ms: int, sign: int) -> None:
+        self.answered += sign
+        self.sum_ms += sign * wait_ms
+        self.over_10_min += sign * (wait_ms > TEN_MINUTES_MS)
+        self._bins()[bin_of(wait_ms)] += sign
+
+    def merge(self, other: "WaitTally") -> None:
+        """Add another tally's waits to these."""
+        self._add(other.answered, other.sum_ms, other.max_ms, other.over_10_min)
+        if other.bins is not None:
+            self._bins()[:] += other.bins
+
+    def load(self, saved: WaitSums) -> None:
+        """Add waits that were written down by `sums`."""
+        self._add(saved.answered, saved.sum_ms, saved.max_ms, saved.over_10_min)
+        if saved.histogram:
+            written = np.frombuffer(saved.histogram, _WRITTEN)
+            self._bins()[written["bin"]] += written["count"]
+
+    def _add(self, answered: int, sum_ms: int, max_ms: int, over_10_min: int) -> None:
+        self.answered += answered
+        self.sum_ms += sum_ms
+        self.max_ms = max(self.max_ms, max_ms)
+        self.over_10_min += over_10_min
+
+    def sums(self) -> WaitSums:
+        """The same, to be written down."""
+        histogram = b""
+        if self.bins is not None and (held := np.flatnonzero(self.bins)).size:
+            written = np.empty(len(held), _WRITTEN)
+            written["bin"], written["count"] = held, self.bins[held]
+            histogram = written.tobytes()
+        return WaitSums(
+            answered=self.answered,
+            sum_ms=self.sum_ms,
+            max_ms=self.max_ms,
+            over_10_min=self.over_10_min,
+            histogram=histogram,
+        )
+
+    def figures(self) -> WaitFigures:
+        """Percentiles within 1 % of the exact ones; the rest exact. None where nothing was measured."""
+        if not self.answered or self.bins is None:
+            return WaitFigures()
+        reached = np.cumsum(self.bins)
+        total = int(reached[-1])
+        ranks = [max(1, -(-total * percent // 100)) for percent in (50, 90, 99)]
+        p50, p90, p99 = (min(int(_UPPER_MS[at]), self.max_ms) / 1000 for at in np.searchsorted(reached, ranks))
+        return WaitFigures(
+            answered=self.answered,
+            mean_seconds=self.sum_ms / self.answered / 1000,
+            p50_seconds=p50,
+            p90_seconds=p90,
+            p99_seconds=p99,
+            max_seconds=self.max_ms / 1000,
+            over_10_min_ratio=self.over_10_min / self.answered,
+        )
+
+    def _bins(self) -> NDArray[np.int64]:
+        if self.bins is None:
+            self.bins = np.zeros(_BINS, np.int64)
+        return self.bins
