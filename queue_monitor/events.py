@@ -412,6 +412,17 @@ def event_id(source: str, kind: str, *natural_key: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+_RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
+"""The fields that say how and when an event was received, not what happened."""
+
+
+def same_content(one: Event, other: Event) -> bool:
+    """Whether two events say the same; how and when they were received is left out."""
+    if type(one) is not type(other):
+        return False
+    return all(getattr(one, name) == getattr(other, name) for name in one.__struct_fields__ if name not in _RECEIPT)
+
+
 def milliseconds(span: timedelta) -> int:
     """Whole milliseconds of a time span, rounded down: 300 000 is in time, 300 001 is not."""
     return span // timedelta(milliseconds=1)

@@ -150,7 +150,9 @@ class Store(Protocol):
         """The evidence of all calls that are open, or of which something was heard at or after `since`."""
 
     async def load_placements(self, start: datetime) -> list[Placement]:
-        """Where contacts, visits and refused callers count that count at or after `start`; refused ones at both levels."""
+        """Where those contacts, visits and refused callers count that count at or after `start`. A refused caller has
+        two placements, one at each level.
+        """
 
     async def load_states(self) -> tuple[int, dict[str, bytes]]:
         """What the last batches had as `states`, and the journal's number they are true to at least."""
