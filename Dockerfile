@@ -23,8 +23,7 @@ FROM python:3.11-slim
 COPY --from=build /opt/queue-monitor /opt/queue-monitor
 RUN useradd --system --uid 10001 --home-dir /var/lib/queue-monitor --create-home queue-monitor
 ENV PATH=/opt/queue-monitor/bin:$PATH \
-    PYTHONUNBUFFERED=1 \
-    QUEUE_MONITOR_STORE__URL=sqlite:////var/lib/queue-monitor/queue-monitor.db
+    PYTHONUNBUFFERED=1
 USER 10001
 WORKDIR /var/lib/queue-monitor
 VOLUME /var/lib/queue-monitor

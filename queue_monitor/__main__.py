@@ -1,4 +1,4 @@
-"""The command line: run, replay, backtest, simulate, translate, check-config, healthcheck."""
+"""The command line: run, rebuild, verify, wipe, replay, backtest, simulate, translate, check-config, healthcheck."""
 
 import argparse
 import asyncio
@@ -18,17 +18,31 @@ from typing import Final, NoReturn
 
 from msgspec import structs
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-from queue_monitor import __version__, backtest, bootstrap, config, player, replay
+from queue_monitor import __version__, backtest, bootstrap, config, player, rebuilding, replay
 from queue_monitor.api.access import digest
 from queue_monitor.core import simulation
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
-from queue_monitor.ports import Clock, Rejected, StoreError
+from queue_monitor.ports import Clock, Rejected, StoreError, StoreInUse
 
 WRONG: Final = 2
 """Exit code for a mistake in what was asked: settings, arguments, files."""
+
+DIFFERENT: Final = 1
+"""Exit code of `verify` when it found a difference."""
+
+BUSY: Final = 75
+"""Exit code when another monitor owns the store: trying again later can help (EX_TEMPFAIL of sysexits.h)."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = chosen.command
     try:
         return command(chosen)
+    except StoreInUse as error:
+        _fail(str(error))
+        return BUSY
     except (config.ConfigError, replay.RecordingError, bootstrap.UnknownKind, StoreError, OSError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -67,6 +84,21 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--config", type=Path, help="the TOML file")
     run.add_argument("--speed", type=_positive, help="how fast simulated time runs beside life")
     run.set_defaults(command=_run)
+
+    anew = commands.add_parser("rebuild", help="make the history anew from the journal; the monitor must not run")
+    anew.add_argument("--config", type=Path, help="the TOML file")
+    anew.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="only from this day on")
+    anew.set_defaults(command=_rebuild)
+
+    checked = commands.add_parser("verify", help="compare history, sums and journal; lists every difference")
+    checked.add_argument("--config", type=Path, help="the TOML file")
+    checked.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="only from this day on")
+    checked.set_defaults(command=_verify)
+
+    wiped = commands.add_parser("wipe", help="delete everything in the store; the monitor must not run")
+    wiped.add_argument("--config", type=Path, help="the TOML file")
+    wiped.add_argument("--yes", action="store_true", help="do not ask")
+    wiped.set_defaults(command=_wipe)
 
     again = commands.add_parser("replay", help="play recordings through the live engine")
     again.add_argument("sources", nargs="+", metavar="KIND:PATH", help="a recording and the kind of switch it is from")
@@ -167,6 +199,35 @@ def _run(chosen: argparse.Namespace) -> int:
         clock = structs.replace(settings.clock, rate=chosen.speed)
         settings = structs.replace(settings, clock=clock)
     asyncio.run(bootstrap.serve(settings, _announce))
+    return 0
+
+
+def _rebuild(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    with _counted_progress("rebuilding") as report:
+        made = asyncio.run(rebuilding.rebuild(settings, chosen.first, report))
+    print(made.summary())
+    return 0
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    with _counted_progress("verifying") as report:
+        found = asyncio.run(rebuilding.verify(settings, chosen.first, report))
+    for words in found.differences:
+        print(words)
+    print(found.summary())
+    return DIFFERENT if found.differences else 0
+
+
+def _wipe(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    if not chosen.yes:
+        print("This deletes every call, sum and alert in the store. Type yes to go on: ", end="", flush=True)
+        if sys.stdin.readline().strip() != "yes":
+            return _fail("nothing was deleted")
+    asyncio.run(rebuilding.wipe(settings))
+    print("The store is empty.")
     return 0
 
 
@@ -300,7 +361,29 @@ def _healthcheck(chosen: argparse.Namespace) -> int:
 
 
 @contextmanager
+def _counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that is told how much is done, of how much."""
+    with _bar(what, None) as (progress, task):
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar that counts steps."""
+    with _bar(what, total) as (progress, task):
+
+        def advance(steps: int) -> None:
+            progress.advance(task, steps)
+
+        yield advance
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
     """A bar on a terminal; nothing where nobody looks."""
     console = Console(stderr=True)
     columns = (
@@ -311,12 +394,7 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-
-        def advance(steps: int) -> None:
-            progress.advance(task, steps)
-
-        yield advance
+        yield progress, progress.add_task(what, total=total)
 
 
 def _exit() -> NoReturn:

@@ -11,7 +11,17 @@ from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
 from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake
-from queue_monitor.model import AlertsNow, CalendarDay, Disagreement, Level, LostCall, Period, Snapshot, TransferWaits
+from queue_monitor.model import (
+    AlertsNow,
+    CalendarDay,
+    Disagreement,
+    Level,
+    LostCall,
+    Period,
+    Snapshot,
+    StoredCall,
+    TransferWaits,
+)
 from queue_monitor.ports import AlertHistory, AlertStore, Clock, Figures, Notifier
 
 
@@ -51,19 +61,24 @@ class AlertedFigures:
         async for _ in self._figures.changes():
             yield self.latest()
 
-    def intervals(
+    async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
-        return self._figures.intervals(start, end, step, level, queue)
+        return await self._figures.intervals(start, end, step, level, queue)
 
-    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
-        return self._figures.lost_calls(start, end, queue)
+    async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+        return await self._figures.lost_calls(start, end, queue)
 
-    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        return self._figures.transfer_waits(start, end, queue)
+    async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+        return await self._figures.transfer_waits(start, end, queue)
 
-    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        return self._figures.disagreements(start, end)
+    async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        return await self._figures.disagreements(start, end)
+
+    async def calls(
+        self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
+    ) -> list[StoredCall]:
+        return await self._figures.calls(start, end, queue, after, limit)
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
         return self._figures.calendar(first, last, queue)

@@ -28,7 +28,7 @@ from queue_monitor.api.connections import bounded, room
 from queue_monitor.api.crisis import crisis_routes
 from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ScaledClock, SystemClock
-from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source
+from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source, only_simulates
 from queue_monitor.core import swedish_days
 from queue_monitor.core.calendar import Calendar, Closure, DayHours, Stretch
 from queue_monitor.core.foresight import Foresight
@@ -36,7 +36,7 @@ from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.model import Access
-from queue_monitor.ports import Adapter, Clock, Connection, Store, Translator
+from queue_monitor.ports import Adapter, Clock, Connection, Store, StoreError, Translator
 from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
@@ -287,31 +287,55 @@ def _lively(calendar: Calendar, now: datetime) -> datetime | None:
 
 
 async def serve(config: Config, announce: Callable[[str, Clock], None]) -> None:
-    """Run until told to stop: rebuild from the journal, start sources and pages, and on the way out write what waits.
+    """Run until told to stop: take up where the store left off, start sources and pages, and on the way out write what
+    waits.
 
-    `announce` is given the address once it answers. Raises `StoreError` when the journal cannot be opened, and
-    `OSError` when the address is taken.
+    `announce` is given the address once it answers. Raises `StoreError` when the store cannot be opened or belongs to
+    another monitor, and `OSError` when the address is taken.
     """
-    store = await open_store(config.store.url)
-    try:
-        clock = clock_of(config, await _left_off(store))
-        service = bootstrap(config, clock=clock, store=store)
-        await service.pipeline.rebuild()
-        await service.alerts.round.start()
-        with listening(config) as listener:
+    with listening(config) as listener:
+        store = await own_store(config)
+        try:
+            clock = clock_of(config, await store.newest_at())
+            service = bootstrap(config, clock=clock, store=store)
+            await service.pipeline.start()
+            await service.alerts.round.start()
             announce(address_of(listener), clock)
             await run_service(service, listener)
-        await service.pipeline.drain()
-    finally:
+            await service.pipeline.drain()
+        finally:
+            await store.close()
+
+
+async def own_store(config: Config, progress: Callable[[int, int], None] | None = None) -> SqlStore:
+    """Open the store for a monitor with these sources. Real calls and simulated ones never share one.
+
+    Raises `StoreInUse` when another monitor owns it, `StoreError` when it cannot be used.
+    """
+    store = await open_store(config.store.url, **store_options(config), progress=progress)
+    try:
+        if not only_simulates(config.sources):
+            if await store.is_simulated():
+                raise StoreError(
+                    "store.url: a simulation has written its made-up calls there. Name another store, or empty this "
+                    "one with: queue-monitor wipe --config FILE"
+                )
+        elif config.sources:
+            if await store.holds_real():
+                raise StoreError(
+                    "store.url: real calls lie there, and a simulation would mix its made-up ones with them. "
+                    "Name another store for it"
+                )
+            await store.mark_simulated()
+    except BaseException:
         await store.close()
+        raise
+    return store
 
 
-async def _left_off(store: Store) -> datetime | None:
-    """The newest event of the last days in the journal: a simulated clock goes on from there."""
-    newest: datetime | None = None
-    async for event in store.read(SystemClock().now() - timedelta(days=4)):
-        newest = max(newest or event.at, event.at)
-    return newest
+def store_options(config: Config) -> dict[str, Any]:
+    """What opening a store needs to know besides its address."""
+    return {"zone": config.zone, "agents": config.store.agents, "agent_key": Path(config.store.agent_key)}
 
 
 def listening(config: Config) -> socket.socket:

@@ -423,9 +423,12 @@ def same_content(one: Event, other: Event) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in one.__struct_fields__ if name not in _RECEIPT)
 
 
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
 def milliseconds(span: timedelta) -> int:
     """Whole milliseconds of a time span, rounded down: 300 000 is in time, 300 001 is not."""
-    return span // timedelta(milliseconds=1)
+    return span // _MILLISECOND
 
 
 class InvalidEvent(ValueError):

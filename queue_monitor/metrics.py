@@ -4,9 +4,10 @@ All queues together stand under `queue=""`, which Prometheus treats as no label:
 and `{queue!=""}` for each queue. Where there is no number there is no sample: never NaN, never 100 %.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from threading import Lock
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from threading import Event, Lock, Thread
+from typing import Final, NamedTuple
+from weakref import ref
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -45,6 +46,15 @@ _STAFF: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachabl
 
 _WINDOWS_OF_A_QUEUE: Final = frozenset({"30min", "day", "month"})
 """All queues together get every window. With twenty queues each getting all six a scrape would cost 4 000 series."""
+
+HOLDS_SECONDS: Final = 5.0
+"""So long the rendered bytes are given to whoever scrapes before they are rendered anew."""
+
+OLDEST_SECONDS: Final = 2 * HOLDS_SECONDS
+"""Bytes as old as this are not given: the thread that should have made new ones is gone or cannot keep up."""
+
+WANTED_SECONDS: Final = 120.0
+"""After so long without a scrape nothing is rendered any more."""
 
 Labels = tuple[str, ...]
 
@@ -473,22 +483,100 @@ def _monitor(snapshot: Snapshot) -> Iterator[Metric]:
         "How long the oldest event has waited to be committed.",
         [((), journal.lag_seconds)],
     )
+    yield _gauge(
+        "callqueue_history_not_derived",
+        "Calls whose rows the database refused; queue-monitor rebuild makes them.",
+        [((), float(journal.not_derived))],
+    )
+    yield _gauge(
+        "callqueue_store_unreadable",
+        "Damaged rows that were passed over; see queue-monitor verify.",
+        [((), float(journal.unreadable))],
+    )
+    yield _gauge(
+        "callqueue_catching_up",
+        "1 after a start, until the forecast knows the whole day.",
+        [((), float(journal.catching_up))],
+    )
+
+
+class _Body(NamedTuple):
+    """One rendering: from when its figures are, real seconds, and the bytes."""
+
+    at: float
+    body: bytes
 
 
 class Metrics:
     """The body of /metrics, in the text format that the scraper asks for.
 
-    `render` reads nothing but frozen snapshots and may run in a thread: a big centre's scrape takes some tens of
-    milliseconds, which the event loop should not stand still for. Two scrapes at once take turns.
+    A big centre's takes some hundred milliseconds, which neither the event loop nor a scraper should wait for. So a
+    thread renders it, one at a time and every five seconds, for as long as somebody scrapes; a scrape is given what is
+    there. Only the first one waits. `monotonic` is the time in real seconds.
     """
 
-    def __init__(self, figures: Figures, refused_requests: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        figures: Figures,
+        refused_requests: Mapping[str, int] | None = None,
+        monotonic: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._monotonic = monotonic
         self._turn = Lock()
+        self._bodies: dict[str, _Body] = {}
+        self._scraped: dict[str, float] = {}
+        self._keeper: Thread | None = None
         self.registry = CollectorRegistry()
         self.registry.register(QueueCollector(figures, refused_requests))
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """The exposition and its content type."""
+        """The exposition of the newest figures and its content type, rendered now."""
         encode, content_type = choose_encoder(accept)
         with self._turn:
             return encode(self.registry), content_type
+
+    def kept(self, accept: str = "") -> tuple[bytes, str] | None:
+        """What has been rendered within the last seconds, without waiting; None where there is nothing."""
+        content_type = choose_encoder(accept)[1]
+        known, now = self._bodies.get(content_type), self._monotonic()
+        self._scraped[content_type] = now
+        if known is None or now - known.at > OLDEST_SECONDS:
+            return None
+        return known.body, content_type
+
+    def scrape(self, accept: str = "") -> tuple[bytes, str]:
+        """The same, waiting for a first rendering; then keep it fresh. Not to be called in an event loop."""
+        encode, content_type = choose_encoder(accept)
+        with self._turn:
+            if (known := self.kept(accept)) is not None:
+                return known
+            self._bodies[content_type] = self._rendered(encode)
+            if self._keeper is None:
+                self._keeper = Thread(target=_keep_fresh, args=(ref(self),), name="metrics", daemon=True)
+                self._keeper.start()
+            return self._bodies[content_type].body, content_type
+
+    def _rendered(self, encode: Callable[[CollectorRegistry], bytes]) -> _Body:
+        return _Body(self._monotonic(), encode(self.registry))
+
+    def refresh(self) -> bool:
+        """Render anew what has been asked for lately; whether there was any."""
+        with self._turn:
+            now = self._monotonic()
+            wanted = [kind for kind, at in self._scraped.items() if now - at <= WANTED_SECONDS]
+            for kind in wanted:
+                self._bodies[kind] = self._rendered(choose_encoder(kind)[0])
+            if not wanted:
+                self._keeper = None
+                self._bodies.clear()
+            return bool(wanted)
+
+
+def _keep_fresh(metrics: "ref[Metrics]") -> None:
+    """Render every few seconds, until nobody asks any more or the metrics are gone."""
+    pause, still_wanted = Event(), True
+    while still_wanted:
+        pause.wait(HOLDS_SECONDS)
+        known = metrics()
+        still_wanted = known is not None and known.refresh()
+        del known

@@ -35,6 +35,10 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+LOST_OUTCOMES: Final = frozenset(Outcome) - {Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN}
+"""How a call ends that nobody answered. `unknown` is none of them: nobody knows, and it is in no formula either."""
+
+
 class Visit(Struct, frozen=True, kw_only=True):
     """One stay in one queue, as all that has been heard of it adds up to.
 
@@ -288,6 +292,13 @@ class Coverage(Struct, frozen=True, kw_only=True):
     seen_minutes: int = 0
     recovered_minutes: int = 0
     blind_minutes: int = 0
+
+    def plus(self, other: "Coverage") -> "Coverage":
+        return Coverage(
+            seen_minutes=self.seen_minutes + other.seen_minutes,
+            recovered_minutes=self.recovered_minutes + other.recovered_minutes,
+            blind_minutes=self.blind_minutes + other.blind_minutes,
+        )
 
     @property
     def ratio(self) -> float | None:
@@ -599,12 +610,19 @@ class AdminAct(Struct, frozen=True, kw_only=True):
 
 
 class JournalNow(Struct, frozen=True, kw_only=True):
-    """The journal's health: how much waits to be committed, and why if it cannot be."""
+    """The store's health: how much waits to be committed, and why if it cannot be.
+
+    `catching_up`: just started, and the forecast does not know the whole day yet. `not_derived`: calls whose rows the
+    database refused. `unreadable`: damaged rows that were passed over.
+    """
 
     up: bool = True
     pending: int = 0
     lag_seconds: float = 0.0
     error: str = ""
+    catching_up: bool = False
+    not_derived: int = 0
+    unreadable: int = 0
 
 
 class AlertKind(StrEnum):
@@ -888,8 +906,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     `rate` is how fast the monitor's clock runs beside life. `events` counts what came in by result; `rejected` what
     was not understood, by source and reason. `hours_disagreements`: where switch and calendar say different things of
-    today. `totals` are all-time counts per queue at visit level. `calls_since`:
-    calls that entered from here on are held one by one, earlier ones as sums; None when all are.
+    today. `totals` are all-time counts per queue at visit level. `kept_from`: earlier calls are no longer kept; None
+    when all are.
     """
 
     at: datetime
@@ -914,7 +932,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     reconciliation: tuple[Difference, ...] = ()
     hours_disagreements: tuple[Disagreement, ...] = ()
     alerts: AlertsNow = AlertsNow()
-    calls_since: datetime | None = None
+    kept_from: datetime | None = None
     totals_talks: dict[str, "TalkSums"] = {}
 
 

@@ -130,7 +130,7 @@ async def replay_recordings(
     for path in (wanted.visits, wanted.contacts, wanted.status, wanted.alerts, wanted.predictions):
         if path is not None:
             replay.folder_of(path)
-    store = await open_store(wanted.store_url) if wanted.store_url else None
+    store = await open_store(wanted.store_url, **bootstrap.store_options(config)) if wanted.store_url else None
     try:
         if wanted.speed is None:
             played = await _at_once(config, deliveries, started, store, wanted, advance)
@@ -190,7 +190,7 @@ class Course:
         self.on_day: Callable[[datetime], None] = lambda at: None
         self.played = Played(live=live, started=started, ended=started)
         self._clock = ManualClock(started)
-        self.pipeline = Pipeline(live, self._clock, store)
+        self.pipeline = Pipeline(live, self._clock, store, holds_all=True)
         self.pipeline.on_forgotten = self.played.forgotten.extend
         self.watch = Watch(settings_of(config), config.organisation.language)
         self._calendar = live.rules.calendar

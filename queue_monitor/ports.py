@@ -1,6 +1,6 @@
 """The doors: what an adapter, a translator, a clock, a store and a reader look like, and the errors they may raise."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol
@@ -23,6 +23,7 @@ from queue_monitor.model import (
     Level,
     LostCall,
     Notice,
+    Outcome,
     Period,
     Placement,
     RecordedAlert,
@@ -160,8 +161,20 @@ class Store(Protocol):
     def read(self, since: datetime) -> AsyncIterator[Event]:
         """Every event that happened at or after `since`, in the order in which it was committed, packed or not."""
 
+    def read_numbered(self, since: datetime) -> AsyncIterator[tuple[int, Event]]:
+        """The same, each with its number."""
+
     def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
-        """Every event with a higher number that is not packed yet, with its number."""
+        """Every event with a higher number, with its number, in the order of the numbers, packed or not."""
+
+    async def newest_seq(self) -> int:
+        """The highest number of an event; 0 while there is none."""
+
+    async def latest(self, count: int) -> list[datetime]:
+        """When the events happened that were committed last, at most so many."""
+
+    async def save_rules(self, version: str, body: bytes, first_used: datetime | None = None) -> None:
+        """Keep the rules that calls are judged by from now on. A version that is there already stays as it is."""
 
     async def newest_at(self) -> datetime | None:
         """When the newest event of the journal happened; None while it is empty."""
@@ -192,10 +205,12 @@ class Store(Protocol):
         after: tuple[datetime, str] | None = None,
         limit: int | None = None,
         with_visits: bool = True,
+        outcomes: Collection[Outcome] | None = None,
     ) -> list[StoredCall]:
         """Calls whose `at` is from `start` to before `end`, by (`at`, `id`), of a first queue or of all.
 
-        `after`: only those behind this (`at`, `id`). Without `with_visits` their visits are left out.
+        `after`: only those behind this (`at`, `id`). `outcomes`: only those that ended so. Without `with_visits` their
+        visits are left out.
         """
 
     async def refusals(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredRefusal]:
@@ -290,23 +305,28 @@ class Figures(Protocol):
     def changes(self) -> AsyncIterator[Snapshot]:
         """The newest snapshot at once, then each new one; a slow reader skips to the newest and never piles up."""
 
-    def intervals(
+    async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
-        """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial`, local time); of a queue,
-        of several together, or None for all. Raises `ValueError` with words for a person when asked for the impossible.
+        """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial year`, local time); of a
+        queue, of several together, or None for all. Days that memory does not hold are asked of the store.
+
+        Raises `ValueError` with words for a person when asked for the impossible, `StoreError` when the store is away.
         """
 
-    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
-        """Callers whom nobody answered, in the order of entry, of a queue or of all; calls are held one by one from
-        the snapshot's `calls_since` on, and earlier ones are not in the list. Raises `ValueError` as above.
-        """
+    async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+        """Callers whom nobody answered, in the order of entry, of a queue or of all. Raises as above."""
 
-    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        """Waits of those passed on after an answer, by receiving queue, as far as calls are held one by one."""
+    async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+        """Waits of those passed on after an answer, by receiving queue. Raises as above."""
 
-    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        """Where the switch and the calendar say different things about being open, by queue and day."""
+    async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        """Where switch and calendar say different things about being open, by queue and day. Raises as above."""
+
+    async def calls(
+        self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
+    ) -> list[StoredCall]:
+        """At most `limit` calls of a stretch by (`at`, `id`), those behind `after` if it is given. Raises as above."""
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
         """The days from `first` to `last`, both included, by the hours of a queue or those of all. Raises as above."""

@@ -4,14 +4,16 @@ The bins are those of an HdrHistogram from 1 ms to one day with two significant 
 of the exact one. Only the bins that hold something are written down: six bytes each.
 """
 
+import zlib
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
-from queue_monitor.model import WaitFigures, WaitSums
+from queue_monitor.model import Counts, Coverage, WaitFigures, WaitSums
 
 LONGEST_MS: Final = 86_400_000
 """A wait above a day is put in the bin of one day, and counted exactly beside it."""
@@ -35,12 +37,14 @@ def _upper_edges() -> NDArray[np.int64]:
 
 
 _UPPER_MS: Final = _upper_edges()
+_UPPER: Final[list[int]] = _UPPER_MS.tolist()
 
 
 class WaitTally:
     """Waits that can be put in, taken out and added to others. `bins` are counts by bin, None while there are none.
 
-    After `remove` of the longest wait `max_ms` is still that wait: who removes must set it anew.
+    After `remove` of the longest wait `max_ms` is still that wait: who removes must set it anew, with `find_longest`
+    where the waits themselves are not kept.
     """
 
     __slots__ = ("answered", "bins", "max_ms", "over_10_min", "sum_ms")
@@ -61,6 +65,11 @@ class WaitTally:
         """Take out one wait that was put in before."""
         self._count(wait_ms, -1)
 
+    def find_longest(self) -> None:
+        """Set the longest wait anew after it was removed, as the bins know it: within 1 %."""
+        held = np.flatnonzero(self._bins())
+        self.max_ms = min(self.max_ms, int(_UPPER_MS[held[-1]])) if held.size else 0
+
     def _count(self, wait_ms: int, sign: int) -> None:
         self.answered += sign
         self.sum_ms += sign * wait_ms
@@ -71,7 +80,8 @@ class WaitTally:
         """Add another tally's waits to these."""
         self._add(other.answered, other.sum_ms, other.max_ms, other.over_10_min)
         if other.bins is not None:
-            self._bins()[:] += other.bins
+            held = bin_of(other.max_ms) + 1
+            self._bins()[:held] += other.bins[:held]
 
     def load(self, saved: WaitSums) -> None:
         """Add waits that were written down by `sums`."""
@@ -105,10 +115,10 @@ class WaitTally:
         """Percentiles within 1 % of the exact ones; the rest exact. None where nothing was measured."""
         if not self.answered or self.bins is None:
             return WaitFigures()
-        reached = np.cumsum(self.bins)
+        reached = self.bins[: bin_of(self.max_ms) + 1].cumsum()
         total = int(reached[-1])
         ranks = [max(1, -(-total * percent // 100)) for percent in (50, 90, 99)]
-        p50, p90, p99 = (min(int(_UPPER_MS[at]), self.max_ms) / 1000 for at in np.searchsorted(reached, ranks))
+        p50, p90, p99 = (min(_UPPER[at], self.max_ms) / 1000 for at in reached.searchsorted(ranks).tolist())
         return WaitFigures(
             answered=self.answered,
             mean_seconds=self.sum_ms / self.answered / 1000,
@@ -123,3 +133,30 @@ class WaitTally:
         if self.bins is None:
             self.bins = np.zeros(_BINS, np.int64)
         return self.bins
+
+
+def bins_of_hdr(encoded: bytes) -> bytes:
+    """The bins of an encoded HdrHistogram (as history was kept until schema 0004) the way `WaitTally.sums` writes them.
+
+    Raises `ValueError` when it cannot be read.
+    """
+    try:
+        decoded = HdrHistogram.decode(encoded)
+    except (HdrCookieException, HdrHistogramSettingsException, HdrLengthException, zlib.error) as error:
+        raise ValueError(f"no histogram: {error}") from error
+    counts = np.array(decoded.counts[:_BINS], np.int64)
+    held = np.flatnonzero(counts)
+    written = np.empty(len(held), _WRITTEN)
+    written["bin"], written["count"] = held, counts[held]
+    return written.tobytes()
+
+
+class Past(NamedTuple):
+    """What the store has of one stretch: settled calls within opening hours and outside, the answered waits of those
+    within, and how its open minutes were observed.
+    """
+
+    inside: Counts
+    outside: Counts
+    waits: WaitTally
+    coverage: Coverage

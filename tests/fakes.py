@@ -3,52 +3,61 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any, ClassVar
 
 from queue_monitor.events import Event
-from queue_monitor.model import HistoryRow
+from queue_monitor.model import Committed, JournalBatch
 from queue_monitor.ports import AdapterError, Delivery, StoreError
+from queue_monitor.store import SqlStore, open_store
 
 
 class FakeStore:
-    """A journal in memory; `broken` says why it cannot commit."""
+    """The real store, in memory, opened when it is first asked. `events` are those committed; `broken` says why it
+    cannot commit.
+    """
+
+    opened: ClassVar[list[SqlStore]] = []
+    """To be closed when the test is over."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.history: list[HistoryRow] = []
-        self.learned: bytes | None = None
+        self.batches: list[JournalBatch] = []
         self.broken = ""
+        self._real: SqlStore | None = None
 
-    async def append(self, events: Sequence[Event], received_at: datetime) -> int:
+    async def real(self) -> SqlStore:
+        if self._real is None:
+            self._real = await open_store("sqlite://", agents="named")
+            self.opened.append(self._real)
+        return self._real
+
+    async def commit(self, batch: JournalBatch) -> Committed:
         if self.broken:
             raise StoreError(self.broken)
-        known = {(event.source, event.id) for event in self.events}
-        new = [event for event in events if (event.source, event.id) not in known]
-        self.events.extend(new)
-        return len(new)
+        committed = await (await self.real()).commit(batch)
+        self.batches.append(batch)
+        self.events += [event for at, event in enumerate(batch.events) if at not in committed.repeated]
+        return committed
 
     async def read(self, since: datetime) -> AsyncIterator[Event]:
-        for event in self.events:
-            if event.at >= since:
-                yield event
+        async for event in (await self.real()).read(since):
+            yield event
 
-    async def save_history(self, rows: Sequence[HistoryRow]) -> None:
-        if self.broken:
-            raise StoreError(self.broken)
-        keys = {(row.level, row.queue, row.inside_hours, row.start) for row in rows}
-        kept = [row for row in self.history if (row.level, row.queue, row.inside_hours, row.start) not in keys]
-        self.history = [*kept, *rows]
+    async def read_numbered(self, since: datetime) -> AsyncIterator[tuple[int, Event]]:
+        async for found in (await self.real()).read_numbered(since):
+            yield found
 
-    async def load_history(self, before: datetime) -> list[HistoryRow]:
-        return sorted((row for row in self.history if row.start < before), key=lambda row: row.start)
+    async def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
+        async for found in (await self.real()).read_after(seq):
+            yield found
 
-    async def save_learned(self, body: bytes) -> None:
-        self.learned = body
+    def __getattr__(self, name: str) -> Any:
+        async def asked(*words: Any, **more: Any) -> Any:
+            if self.broken:
+                raise StoreError(self.broken)
+            return await getattr(await self.real(), name)(*words, **more)
 
-    async def load_learned(self) -> bytes | None:
-        return self.learned
-
-    async def close(self) -> None:
-        pass
+        return asked
 
 
 class FakeAdapter:

@@ -78,7 +78,7 @@ def test_without_a_file_one_simulated_switchboard_is_watched_on_loopback() -> No
         ("simulator", "simulator", "simulator")
     ]
     assert (understood.http.host, understood.http.port) == ("127.0.0.1", 8080)
-    assert understood.store.url == "sqlite:///var/queue-monitor.db"
+    assert understood.store.url == "sqlite:///var/demo.db"
     assert understood.target == Target()
 
 

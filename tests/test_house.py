@@ -54,8 +54,15 @@ TABLE = (
         IMPURE,
     ),
     Row(
+        r"queue_monitor\.history(\..+)?",
+        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.waits queue_monitor.history",
+        "msgspec",
+        IMPURE,
+    ),
+    Row(
         r"queue_monitor\.runtime(\..+)?",
-        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.events queue_monitor.runtime",
+        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.events queue_monitor.waits "
+        "queue_monitor.history queue_monitor.runtime",
     ),
     Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
     Row(r"adapters\.simulator(\..+)?", "queue_monitor.events queue_monitor.ports queue_monitor.core {own}"),
@@ -88,9 +95,13 @@ TABLE = (
         "msgspec numpy",
         IMPURE,
     ),
-    Row(r"queue_monitor\.(bootstrap|alerting|backtest|player|__main__)(\..+)?", EVERYTHING),
+    Row(r"queue_monitor\.(bootstrap|alerting|backtest|player|rebuilding|__main__)(\..+)?", EVERYTHING),
 )
-MAY_IMPORT_BOOTSTRAP = {"queue_monitor.__main__", "queue_monitor.player"}  # the command line, and its replay command
+MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
+    "queue_monitor.__main__",
+    "queue_monitor.player",
+    "queue_monitor.rebuilding",
+}
 
 
 class Import(NamedTuple):

@@ -292,3 +292,61 @@ def test_a_switch_with_the_most_queues_there_can_be_is_scraped_within_bounds() -
     samples = [line for line in scrape(crowded).text.splitlines() if not line.startswith("#")]
 
     assert len(samples) < 120 * MOST_QUEUES
+
+
+# ---- answered from bytes that a thread renders
+
+
+class Seconds:
+    """A clock set by hand, in real seconds."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_first_scrape_waits_and_the_next_are_given_the_same_bytes() -> None:
+    figures, seconds = FakeFigures(sample.calm()), Seconds()
+    metrics = Metrics(figures, monotonic=seconds)
+
+    assert metrics.kept() is None
+    first = metrics.scrape()
+    figures.show(sample.rush())
+    seconds.now += 4
+
+    assert metrics.kept() == first == metrics.scrape()
+    assert first[0] == Metrics(FakeFigures(sample.calm())).render()[0]
+
+
+def test_while_somebody_scrapes_newer_figures_are_rendered_without_being_asked_for() -> None:
+    figures, seconds = FakeFigures(sample.calm()), Seconds()
+    metrics = Metrics(figures, monotonic=seconds)
+    metrics.scrape()
+    metrics.scrape("application/openmetrics-text")
+    figures.show(sample.rush())
+    seconds.now += 5
+
+    assert metrics.refresh()
+    body, _ = metrics.kept() or (b"", "")
+    assert Samples(body.decode())("callqueue_calls_waiting", queue="Kundcenter") == 6
+    assert (metrics.kept("application/openmetrics-text") or (b"", ""))[0].endswith(b"# EOF\n")
+
+
+def test_nothing_is_rendered_any_more_when_nobody_scrapes() -> None:
+    figures, seconds = FakeFigures(sample.calm()), Seconds()
+    metrics = Metrics(figures, monotonic=seconds)
+    metrics.scrape()
+    seconds.now += 300
+
+    assert not metrics.refresh()
+    assert metrics.kept() is None
+
+
+def test_old_bytes_are_never_given_though_the_thread_should_be_gone() -> None:
+    metrics = Metrics(FakeFigures(sample.calm()), monotonic=(seconds := Seconds()))
+    metrics.scrape()
+    seconds.now += 11
+
+    assert metrics.kept() is None

@@ -165,19 +165,15 @@ class Disturbed:
     def journalled(self) -> list[Event]:
         """The publisher's events in the journal, in the order in which they were committed."""
         with sqlite3.connect(f"file:{self.folder / 'journal.db'}?mode=ro", uri=True) as database:
-            rows = database.execute("SELECT body FROM journal WHERE source = ? ORDER BY seq", (SOURCE,)).fetchall()
+            rows = database.execute("SELECT body FROM journal ORDER BY seq").fetchall()
         database.close()
         return [event for (body,) in rows if (event := decode(body)).sequence is not None]
 
     def count(self) -> int:
         try:
-            with sqlite3.connect(f"file:{self.folder / 'journal.db'}?mode=ro", uri=True) as database:
-                sql = "SELECT count(DISTINCT id) FROM journal WHERE source = ?"
-                found = int(database.execute(sql, (SOURCE,)).fetchone()[0])
-            database.close()
+            return len({event.id for event in self.journalled()})
         except sqlite3.OperationalError:  # not begun yet
             return 0
-        return found
 
 
 async def disturbed_run(folder: Path, events: list[Event], kills: int, publishing_seconds: float) -> Loss:

@@ -22,7 +22,7 @@ from queue_monitor.core import simulation
 from queue_monitor.core.foresight import Foresight, answer
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
-from queue_monitor.model import CalendarDay, Disagreement, Level, LostCall, Period, Snapshot, TransferWaits
+from queue_monitor.model import CalendarDay, Disagreement, Level, LostCall, Period, Snapshot, StoredCall, TransferWaits
 from tests.scenario import Scenario
 from tests.test_metrics import Samples
 
@@ -44,21 +44,26 @@ class Standing:
     async def changes(self) -> AsyncIterator[Snapshot]:
         yield self._snapshot
 
-    def intervals(
+    async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
         return self._live.intervals(self._now, start, end, step, level, queue)
 
-    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+    async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return self._live.lost_calls(start, end, queue)
+
+    async def calls(
+        self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
+    ) -> list[StoredCall]:
+        return self._live.stored_calls(start, end, queue)[:limit]
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
         return self._live.calendar(first, last, queue)
 
-    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+    async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
         return self._live.transfer_waits(start, end, queue)
 
-    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+    async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return self._live.disagreements(start, end)
 
 

@@ -156,7 +156,7 @@ def test_the_settings_as_understood_can_be_read_back(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
 
     assert "simulator" in said
-    assert "sqlite:///var/queue-monitor.db" in said
+    assert "sqlite:///var/demo.db" in said
 
 
 def test_a_recording_translated_and_replayed_as_events_gives_the_same_visits(

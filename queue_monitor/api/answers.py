@@ -95,6 +95,14 @@ def check_year(year: int, name: str, text: str, language: str) -> None:
         raise Problem(HTTPStatus.BAD_REQUEST, "impossible", words)
 
 
+def kept_note(snapshot: Snapshot, start: datetime, language: str) -> str:
+    """Words for a table that begins before what is kept; "" for one that does not."""
+    if snapshot.kept_from is None or start >= snapshot.kept_from:
+        return ""
+    day = snapshot.kept_from.astimezone(ZoneInfo(snapshot.time_zone)).date()
+    return texts.say("table.kept_from", language, day=day.isoformat())
+
+
 def queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
     """A queue as it is written here; capital letters do not matter. Raises `Problem`."""
     names = [queue.name for queue in snapshot.queues]
@@ -148,6 +156,7 @@ REFUSALS: Final[Answers] = {
     413: shapes.answer(shapes.ErrorBody, "The body is too big, or does not tell its length."),
     429: shapes.answer(shapes.ErrorBody, "Too many requests, open streams or wrong tokens; Retry-After says when."),
 }
+AWAY: Final = shapes.answer(shapes.ErrorBody, "The database, which holds the past, cannot be reached now.")
 SAME: Final[Answers] = {304: {"description": "As it was: the asker's ETag still holds."}}
 
 

@@ -25,6 +25,7 @@ from queue_monitor import texts
 from queue_monitor.api import shapes
 from queue_monitor.api.access import AccessControl, Tokens
 from queue_monitor.api.answers import (
+    AWAY,
     REFUSALS,
     SAME,
     UNREADABLE,
@@ -38,12 +39,14 @@ from queue_monitor.api.answers import (
     as_json,
     as_list,
     as_table,
+    kept_note,
     plain,
     queue_name,
     stretch,
     wants_table,
 )
 from queue_monitor.api.board import board_body, board_words
+from queue_monitor.api.calls import call_routes
 from queue_monitor.api.docs import pages_of
 from queue_monitor.api.examples import with_examples
 from queue_monitor.api.facts import fact_routes
@@ -55,12 +58,13 @@ from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_bo
 from queue_monitor.api.tables import intervals_table, lost_table
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Access, Level, Snapshot
-from queue_monitor.ports import Clock, Figures
+from queue_monitor.ports import Clock, Figures, StoreError
 
 _HERE: Final = Path(__file__).parent
 _RETRY_MS: Final = 2_000
 _PING_SECONDS: Final = 15
 _OLD_SECONDS: Final = 30
+_LAG_SECONDS: Final = 60
 _EXPOSITIONS: Final = ("text/plain", "application/openmetrics-text")
 
 SECURITY_HEADERS: Final = {
@@ -85,6 +89,7 @@ class Step(StrEnum):
     WEEK = "week"
     MONTH = "month"
     TERTIAL = "tertial"
+    YEAR = "year"
 
 
 class Rendered:
@@ -161,6 +166,7 @@ def create_app(
     wallboard = Rendered(partial(board_body, show_advice=board_advice))
     app.include_router(_status_routes(figures, clock, wallboard, language))
     app.include_router(fact_routes(figures, clock, language))
+    app.include_router(call_routes(figures, clock, language))
     app.include_router(_watch_routes(figures, clock, limits, language))
     if public:
         app.include_router(public_routes(figures, clock, language))
@@ -204,6 +210,7 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
             200: answer_or_table(shapes.IntervalsBody, "The figures, oldest first."),
             400: shapes.answer(shapes.ErrorBody, "The question asks for the impossible."),
             404: shapes.answer(shapes.ErrorBody, "No such queue; says which exist."),
+            503: AWAY,
         },
     )
     async def figures_over_time(
@@ -218,7 +225,7 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
         format_: FormatQuery = None,
         lang: LangQuery = None,
     ) -> Response:
-        """Figures for each quarter, hour, day, week, month or tertial; today by hour if nothing else is asked.
+        """Figures for each quarter, hour, day, week, month, tertial or year; today by hour if nothing else is asked.
 
         All five definitions stand in each interval. As CSV with `format=csv` or `Accept: text/csv`.
         """
@@ -233,7 +240,8 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
         def written() -> Response:
             if wants_table(request, format_):
                 zone = ZoneInfo(snapshot.time_zone)
-                return as_table(request, intervals_table(periods, snapshot.target, zone), f"intervals-{step.value}")
+                rows = intervals_table(periods, snapshot.target, zone, kept_note(snapshot, start, tongue))
+                return as_table(request, rows, f"intervals-{step.value}")
             body = intervals_shape(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
             return as_list(request, body)
 
@@ -245,6 +253,7 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
             200: answer_or_table(shapes.LostCallsBody, "The callers whom nobody answered."),
             400: shapes.answer(shapes.ErrorBody, "The question asks for the impossible."),
             404: shapes.answer(shapes.ErrorBody, "No such queue; says which exist."),
+            503: AWAY,
         },
     )
     async def lost_calls(
@@ -257,16 +266,21 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
     ) -> Response:
         """Callers whom nobody answered, one by one and without anything that tells who; today if nothing is asked.
 
-        Calls are kept one by one for two days; `kept_from` says from when. As CSV with `format=csv` or
+        Of any day that is kept; `kept_from` says where a question reaches further back. As CSV with `format=csv` or
         `Accept: text/csv`.
         """
         snapshot, tongue = figures.latest(), texts.known_language(lang, language)
         start, end = stretch(snapshot, clock, from_, to, tongue)
         name = None if not queue else queue_name(snapshot, queue, tongue)
-        calls = figures.lost_calls(start, end, name)
-        if wants_table(request, format_):
-            return as_table(request, lost_table(calls, ZoneInfo(snapshot.time_zone)), "lost-calls")
-        return as_list(request, lost_calls_shape(snapshot, calls, start=start, end=end, queue=name))
+        calls = await figures.lost_calls(start, end, name)
+
+        def written() -> Response:
+            if wants_table(request, format_):
+                note = kept_note(snapshot, start, tongue)
+                return as_table(request, lost_table(calls, ZoneInfo(snapshot.time_zone), note), "lost-calls")
+            return as_list(request, lost_calls_shape(snapshot, calls, start=start, end=end, queue=name))
+
+        return await run_in_threadpool(written)
 
     @routes.get(
         "/stream",
@@ -292,7 +306,7 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
 
 def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str) -> APIRouter:
     routes = APIRouter(tags=["health"], responses=UNREADABLE)
-    metrics = Metrics(figures, limits.refused)
+    metrics = Metrics(figures, limits.refused, lambda: clock.monotonic() / clock.rate)
 
     @routes.get("/healthz", responses={200: shapes.answer(shapes.HealthBody, "The process answers.")})
     async def healthz() -> Response:
@@ -324,8 +338,11 @@ def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str)
         },
     )
     async def scrape(request: Request) -> Response:
-        """Every figure for Prometheus, in the text format that the scraper asks for."""
-        body, content_type = await run_in_threadpool(metrics.render, request.headers.get("accept", ""))
+        """Every figure for Prometheus, in the text format that the scraper asks for; some five seconds old at most."""
+        accept = request.headers.get("accept", "")
+        if (kept := metrics.kept(accept)) is None:
+            kept = await run_in_threadpool(metrics.scrape, accept)
+        body, content_type = kept
         return Response(body, headers={"Content-Type": content_type})
 
     return routes
@@ -367,6 +384,12 @@ def _not_ready(snapshot: Snapshot, clock: Clock, language: str) -> tuple[str, ..
     reasons = []
     if not snapshot.journal.up:
         reasons.append(texts.say("ready.journal_down", language))
+    if snapshot.journal.lag_seconds > _LAG_SECONDS:
+        reasons.append(texts.say("ready.journal_lags", language, seconds=int(snapshot.journal.lag_seconds)))
+    if snapshot.journal.not_derived:
+        reasons.append(texts.say("ready.not_derived", language, count=snapshot.journal.not_derived))
+    if snapshot.journal.unreadable:
+        reasons.append(texts.say("ready.unreadable", language, count=snapshot.journal.unreadable))
     if not snapshot.sources:
         reasons.append(texts.say("ready.no_source", language))
     elif not any(source.up for source in snapshot.sources):
@@ -385,6 +408,11 @@ def _answer_problems(app: FastAPI, language: str) -> None:
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
         return plain(error.body, error.status)
+
+    @app.exception_handler(StoreError)
+    async def away(request: Request, error: StoreError) -> Response:
+        words = texts.say("error.database_away", tongue(request))
+        return plain(shapes.ErrorBody(error="database_away", detail=words), HTTPStatus.SERVICE_UNAVAILABLE)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(request: Request, error: RequestValidationError) -> Response:

@@ -3,7 +3,7 @@ fetches it anew every few seconds and puts in what has changed.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from queue_monitor import texts
 from queue_monitor.api.alerts import acknowledge_for
 from queue_monitor.api.board import page_version
-from queue_monitor.api.lead_page import Page
+from queue_monitor.api.lead_page import Page, faces_with_curves
 from queue_monitor.api.pen import Pen
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import Access, Disagreement, Level, LostCall, Period, QueueNow, Role, Snapshot, TransferWaits
@@ -111,28 +111,37 @@ class Lead:
         until = min(end, snapshot.at.replace(second=0, microsecond=0) + timedelta(minutes=1))
         scope = _scope(face)
 
-        def quarters_of(foretold: QueueNow) -> Sequence[Period]:
-            opens = foretold.day_hours[0] if foretold.day_hours else start
-            if opens >= until:
-                return ()
-            return self._figures.intervals(opens, until, "quarter", Level.CONTACT, _scope(foretold))
-
         try:
             record = await self._history.alert_record(start, end)
         except StoreError:
             record = None
+        drawn = faces_with_curves(snapshot, face)
+        quarters = {foretold.name: await self._quarters(foretold, start, until) for foretold in drawn}
+        lost: list[LostCall] | None
+        try:
+            lost = _of(scope, await self._figures.lost_calls(start, end))
+            transfers = _of(scope, await self._figures.transfer_waits(start, end))
+        except StoreError:
+            lost, transfers = None, []
         return Page(
             snapshot,
             face,
             pen,
-            quarters_of=quarters_of,
-            hours=self._figures.intervals(start, until, "hour", Level.CONTACT, scope),
-            lost=_of(scope, self._figures.lost_calls(start, end)),
-            transfers=_of(scope, self._figures.transfer_waits(start, end)),
-            doubts=_of(scope, self._figures.disagreements(start, end)),
+            quarters=quarters,
+            hours=await self._figures.intervals(start, until, "hour", Level.CONTACT, scope),
+            lost=lost,
+            transfers=transfers,
+            doubts=_of(scope, await self._figures.disagreements(start, end)),
             record=record,
             alerts_language=self._language,
         )
+
+    async def _quarters(self, foretold: QueueNow, start: datetime, until: datetime) -> Sequence[Period]:
+        """The day's quarters of one queue or pool so far, from its opening on."""
+        opens = foretold.day_hours[0] if foretold.day_hours else start
+        if opens >= until:
+            return ()
+        return await self._figures.intervals(opens, until, "quarter", Level.CONTACT, _scope(foretold))
 
 
 def _scope(face: QueueNow) -> tuple[str, ...] | None:

@@ -1,6 +1,6 @@
 """What the lead's page shows, put into words: everything that its template asks for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -105,6 +105,18 @@ class Recorded(Struct, frozen=True, kw_only=True):
     lines: tuple[Told, ...]
 
 
+def foretold_faces(snapshot: Snapshot, face: QueueNow) -> list[QueueNow]:
+    """The pools and queues whose forecast bears on the queues that the page is about."""
+    wanted = set(face.queues)
+    return [found for found in forecast_faces(snapshot) if found.risk and wanted & set(found.queues)]
+
+
+def faces_with_curves(snapshot: Snapshot, face: QueueNow) -> list[QueueNow]:
+    """Those of them that the page draws: none when they are too many."""
+    found = foretold_faces(snapshot, face)
+    return found if len(found) <= CURVES_SHOWN else []
+
+
 class Page:
     """Everything that the page shows, put into words; asked by its template."""
 
@@ -114,9 +126,9 @@ class Page:
         face: QueueNow,
         pen: Pen,
         *,
-        quarters_of: Callable[[QueueNow], Sequence[Period]],
+        quarters: Mapping[str, Sequence[Period]],
         hours: Sequence[Period],
-        lost: Sequence[LostCall],
+        lost: Sequence[LostCall] | None,
         transfers: Sequence[TransferWaits],
         doubts: Sequence[Disagreement],
         record: Sequence[RecordedAlert] | None,
@@ -131,9 +143,10 @@ class Page:
         self.trusted = face.verdict.reason not in UNTRUSTED
         self.transfers = transfers
         self._doubts = doubts
-        self._quarters_of = quarters_of
+        self._quarters = quarters
         self._hours = hours
-        self._lost = lost
+        self._lost = lost or ()
+        self._lost_are_away = lost is None
         self._record = record
         self.speaks_the_alerts_language = pen.language == alerts_language
 
@@ -237,11 +250,9 @@ class Page:
     @property
     def outlooks(self) -> tuple[Outlook, ...]:
         """Of what is shown, each forecast by itself; with their curves where they are few."""
-        wanted = set(self.face.queues)
-        faces = [face for face in forecast_faces(self.snapshot) if face.risk and wanted & set(face.queues)]
-        return tuple(self._outlook(face, with_curve=len(faces) <= CURVES_SHOWN) for face in faces)
+        return tuple(map(self._outlook, foretold_faces(self.snapshot, self.face)))
 
-    def _outlook(self, face: QueueNow, *, with_curve: bool) -> Outlook:
+    def _outlook(self, face: QueueNow) -> Outlook:
         risk = face.risk or RiskFigures(p_miss=0.0)
         pen = self.pen
         band = ""
@@ -263,8 +274,12 @@ class Page:
             help=tuple(helps),
             cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause else "",
             inferred=not risk.staff_known,
-            curve=fan(self._quarters_of(face), risk, face.day_hours, self.snapshot.at, pen) if with_curve else None,
+            curve=self._curve(face, risk),
         )
+
+    def _curve(self, face: QueueNow, risk: RiskFigures) -> Shape | None:
+        quarters = self._quarters.get(face.name)
+        return None if quarters is None else fan(quarters, risk, face.day_hours, self.snapshot.at, self.pen)
 
     # ---- who waits
 
@@ -374,6 +389,8 @@ class Page:
 
     @property
     def lost_words(self) -> tuple[str, ...]:
+        if self._lost_are_away:
+            return (self.pen.say("lead.lost.away"),)
         if not self._lost:
             return (self.pen.say("lead.lost.none"),)
         pen = self.pen

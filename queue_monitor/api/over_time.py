@@ -30,11 +30,11 @@ class OverTime:
         zone = ZoneInfo(self._figures.latest().time_zone)
         bounds = list(islice(cut(start, end, step, zone), MOST_INTERVALS + 1))
         if not PIECE < len(bounds) <= MOST_INTERVALS:
-            return self._figures.intervals(start, end, step, level, queue)
+            return await self._figures.intervals(start, end, step, level, queue)
         found: list[Period] = []
         async with self._turn:
             for first in range(0, len(bounds), PIECE):
                 piece = bounds[first : first + PIECE]
-                found += self._figures.intervals(piece[0][0], piece[-1][1], step, level, queue)
+                found += await self._figures.intervals(piece[0][0], piece[-1][1], step, level, queue)
                 await self._clock.sleep(0)
         return found

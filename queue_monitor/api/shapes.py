@@ -233,6 +233,9 @@ class JournalShape(Struct, frozen=True, kw_only=True):
     pending: int
     lag_seconds: float
     error: str
+    catching_up: Annotated[bool, _said("Just started: the forecast does not know the whole day yet.")]
+    not_derived: Annotated[int, _said("Calls whose rows the database refused; queue-monitor rebuild makes them.")]
+    unreadable: Annotated[int, _said("Rows that are damaged and were passed over; see queue-monitor verify.")]
 
 
 class DifferenceShape(Struct, frozen=True, kw_only=True):
@@ -306,6 +309,7 @@ class IntervalsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     step: str
     level: str
     queue: Annotated[str | None, _said("null: all queues.")]
+    kept_from: Annotated[datetime | None, _said("Earlier days are no longer kept. null: all that was asked for is.")]
     target: TargetShape
     intervals: tuple[PeriodShape, ...]
 
@@ -336,11 +340,70 @@ class LostCallsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     from_: datetime
     to: datetime
     queue: Annotated[str | None, _said("null: all queues.")]
-    kept_from: Annotated[
-        datetime | None, _said("Calls are kept one by one from here on: earlier ones are not in this list. null: all.")
-    ]
+    kept_from: Annotated[datetime | None, _said("Earlier calls are no longer kept. null: all that was asked for is.")]
     target: TargetShape
     calls: tuple[LostCallShape, ...]
+
+
+class StayShape(Struct, frozen=True, kw_only=True):
+    """One stay of a caller in one queue."""
+
+    queue: str
+    switch: str
+    entered_at: datetime | None
+    ended_at: Annotated[datetime | None, _said("When the wait ended; null: it goes on, or nobody saw it.")]
+    completed_at: Annotated[datetime | None, _said("When the talk ended.")]
+    outcome: str
+    counted_as: Annotated[str, _said("The count it belongs to; empty while the caller waits.")]
+    in_opening_hours: bool
+    wait_seconds: Seconds
+    judged_seconds: Annotated[float | None, _said("The wait that is judged; from opening for who came before it.")]
+    talk_seconds: Seconds
+    ended_by: str | None
+    agent: Annotated[str | None, _said("A pseudonym that changes every day, unless the settings say otherwise.")]
+    entry_reason: str
+    next_queue: str | None
+    key: str | None
+    rings: Annotated[int, _said("How many times it rang at an agent.")]
+    precision_seconds: float
+    start_known: bool
+
+
+class CallShape(Struct, frozen=True, kw_only=True):
+    """One person's whole call. Nothing here tells who."""
+
+    id: Annotated[str, _said("Tells calls apart, and says nothing else.")]
+    at: Annotated[datetime, _said("The minute in which it counts; of one who still waits, when he or she entered.")]
+    queue: Annotated[str, _said("The first queue: where the call is counted.")]
+    entered_at: datetime | None
+    settled_at: Annotated[datetime | None, _said("When it was answered or left.")]
+    outcome: str
+    counted_as: Annotated[str, _said("The count it belongs to; empty while the caller waits.")]
+    in_opening_hours: bool
+    early: Annotated[bool, _said("Entered before opening and still waited then: the wait counts from opening.")]
+    wait_seconds: Seconds
+    judged_seconds: Annotated[float | None, _said("The wait that is judged; null when its start was never seen.")]
+    wait_after_transfer_seconds: float
+    called_back_seconds: Annotated[float | None, _said("From entry to the answer of the call back.")]
+    reached_later: Annotated[bool | None, _said("Lost, and answered in a later call the same day.")]
+    precision_seconds: float
+    start_known: bool
+    rules: Annotated[str, _said("The version of the opening hours and exits it was judged by.")]
+    derived: Annotated[bool, _said("false: the database refused the row; queue-monitor rebuild makes it.")]
+    visits: tuple[StayShape, ...]
+
+
+class CallsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Calls one by one, in the order of the minute in which they count."""
+
+    generated_at: datetime
+    from_: datetime
+    to: datetime
+    queue: Annotated[str | None, _said("null: all queues.")]
+    kept_from: Annotated[datetime | None, _said("Earlier calls are no longer kept. null: all that was asked for is.")]
+    target: TargetShape
+    calls: tuple[CallShape, ...]
+    next: Annotated[str | None, _said("Ask again with `after` set to this for those that follow; null: these are all.")]
 
 
 class AlertChangeShape(Struct, frozen=True, kw_only=True):
@@ -567,6 +630,7 @@ BODIES = (
     QueueBody,
     IntervalsBody,
     LostCallsBody,
+    CallsBody,
     AlertsBody,
     AcknowledgeBody,
     DeclareBody,

@@ -63,6 +63,7 @@ def intervals_shape(
         step=step,
         level=level.value,
         queue=queue,
+        kept_from=kept_from(snapshot, start),
         target=target_shape(snapshot.target),
         intervals=tuple(period_shape(period, snapshot.target) for period in periods),
     )
@@ -77,10 +78,16 @@ def lost_calls_shape(
         from_=start.astimezone(UTC),
         to=end.astimezone(UTC),
         queue=queue,
-        kept_from=_utc(snapshot.calls_since),
+        kept_from=kept_from(snapshot, start),
         target=target_shape(snapshot.target),
         calls=tuple(map(_lost_call, calls)),
     )
+
+
+def kept_from(snapshot: Snapshot, start: datetime) -> datetime | None:
+    """From when calls are kept, where a stretch that begins at `start` reaches further back; else None."""
+    kept = snapshot.kept_from
+    return kept.astimezone(UTC) if kept is not None and start < kept else None
 
 
 def _lost_call(call: LostCall) -> shapes.LostCallShape:
@@ -123,7 +130,13 @@ def status_shape(snapshot: Snapshot) -> shapes.StatusBody:
 
 def journal_shape(journal: JournalNow) -> shapes.JournalShape:
     return shapes.JournalShape(
-        up=journal.up, pending=journal.pending, lag_seconds=journal.lag_seconds, error=journal.error
+        up=journal.up,
+        pending=journal.pending,
+        lag_seconds=journal.lag_seconds,
+        error=journal.error,
+        catching_up=journal.catching_up,
+        not_derived=journal.not_derived,
+        unreadable=journal.unreadable,
     )
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from queue_monitor.model import LostCall, Period, Target
+from queue_monitor.model import LostCall, Outcome, Period, StoredCall, Target
 
 Cell = str | int | float | bool | None
 BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -37,8 +37,8 @@ LOST_COLUMNS: Final = (
 )
 
 
-def lost_table(calls: Sequence[LostCall], zone: ZoneInfo) -> bytes:
-    """One row a caller whom nobody answered."""
+def lost_table(calls: Sequence[LostCall], zone: ZoneInfo, note: str = "") -> bytes:
+    """One row a caller whom nobody answered. `note`: words in a last row of their own."""
     return table(
         LOST_COLUMNS,
         (
@@ -58,7 +58,61 @@ def lost_table(calls: Sequence[LostCall], zone: ZoneInfo) -> bytes:
             )
             for call in calls
         ),
+        note,
     )
+
+
+CALL_COLUMNS: Final = (
+    "id",
+    "counts_at",
+    "counts_at_utc",
+    "queue",
+    "last_queue",
+    "entered_at",
+    "entered_at_utc",
+    "settled_at",
+    "settled_at_utc",
+    "wait_seconds",
+    "judged_seconds",
+    "talk_seconds",
+    "outcome",
+    "counted_as",
+    "in_opening_hours",
+    "early",
+    "wait_after_transfer_seconds",
+    "called_back_seconds",
+    "reached_later",
+    "agent",
+    "visits",
+    "precision_seconds",
+    "start_known",
+    "rules",
+    "derived",
+)
+
+
+def calls_table(calls: Sequence[StoredCall], zone: ZoneInfo, note: str = "") -> bytes:
+    """One row a call, its talk and agent those of the first answer. `note`: words in a last row of their own."""
+    return table(CALL_COLUMNS, (_call(call, zone) for call in calls), note)
+
+
+def _call(call: StoredCall, zone: ZoneInfo) -> Iterable[Cell]:
+    answered = next((visit for visit in call.visits if visit.outcome is Outcome.ANSWERED), None)
+    yield call.id
+    yield from _moment(call.at, zone)
+    yield call.first_queue
+    yield call.visits[-1].queue if call.visits else call.first_queue
+    yield from _moment(call.entered_at, zone)
+    yield from _moment(call.settled_at, zone)
+    yield from (_seconds(call.wait_ms), _seconds(call.judged_ms), _seconds(answered.talk_ms if answered else None))
+    yield from (call.outcome.value, call.counted_as, call.inside, call.early)
+    yield from (_seconds(call.wait_after_transfer_ms), _seconds(call.called_back_ms), call.reached_later)
+    yield answered.agent if answered else None
+    yield from (len(call.visits), call.precision_ms / 1000, call.start_known, call.rules, call.is_derived)
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 INTERVAL_COUNTS: Final = (
@@ -106,9 +160,9 @@ INTERVAL_COLUMNS: Final = (
 )
 
 
-def intervals_table(periods: Sequence[Period], target: Target, zone: ZoneInfo) -> bytes:
-    """One row an interval; shares are ratios from 0 to 1, as in the JSON."""
-    return table(INTERVAL_COLUMNS, (_interval(period, target, zone) for period in periods))
+def intervals_table(periods: Sequence[Period], target: Target, zone: ZoneInfo, note: str = "") -> bytes:
+    """One row an interval; shares are ratios from 0 to 1, as in the JSON. `note`: words in a last row of their own."""
+    return table(INTERVAL_COLUMNS, (_interval(period, target, zone) for period in periods), note)
 
 
 def _interval(period: Period, target: Target, zone: ZoneInfo) -> Iterable[Cell]:
@@ -128,12 +182,14 @@ def _interval(period: Period, target: Target, zone: ZoneInfo) -> Iterable[Cell]:
     yield period.coverage.ratio
 
 
-def table(columns: Sequence[str], rows: Iterable[Iterable[Cell]]) -> bytes:
-    """The whole file."""
+def table(columns: Sequence[str], rows: Iterable[Iterable[Cell]], note: str = "") -> bytes:
+    """The whole file. `note` becomes the only cell of a last row."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row] for row in rows)
+    if note:
+        writer.writerow([_cell(note)])
     return (BOM + text.getvalue()).encode()
 
 

@@ -87,7 +87,7 @@ class JournalPast:
         self._calendar = calendar
 
     async def _events(self) -> AsyncIterator[Event]:
-        store = await open_store(self._url)
+        store = await open_store(self._url, own=False)
         try:
             async for event in store.read(LONG_AGO):
                 yield event

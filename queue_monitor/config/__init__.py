@@ -20,6 +20,8 @@ from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
 from queue_monitor.config.reading import Reading, SettingsOf, is_loopback
 from queue_monitor.config.settings import (
+    DEMO_STORE,
+    REAL_STORE,
     AccessToken,
     AlertChannel,
     AlertRecipient,
@@ -73,6 +75,7 @@ __all__ = [
     "describe",
     "describe_hours",
     "load",
+    "only_simulates",
 ]
 
 SIMULATED_KINDS: Final = frozenset({"simulator", "replay"})
@@ -207,7 +210,7 @@ def _config(file: File, sources: list[Source]) -> Config:
         hours=schedule,
         queue_hours={queue: _over(schedule, own) for queue, own in hours.queues.items()},
         sources=tuple(sources),
-        store=structs.replace(file.store, url=perhaps_secret(file.store.url)),
+        store=_store(file.store, sources),
         http=file.http,
         wallboard=file.wallboard,
         access=file.access,
@@ -216,6 +219,16 @@ def _config(file: File, sources: list[Source]) -> Config:
         reserve=Reserve(**structs.asdict(file.reserve)),
         queues=file.queues,
     )
+
+
+def only_simulates(sources: Sequence[Source]) -> bool:
+    """Whether no call of these sources is a real one's."""
+    return all(source.kind in SIMULATED_KINDS for source in sources if source.enabled)
+
+
+def _store(store: StoreSettings, sources: Sequence[Source]) -> StoreSettings:
+    usual = DEMO_STORE if sources and only_simulates(sources) else REAL_STORE
+    return structs.replace(store, url=perhaps_secret(store.url or usual.url), spill=store.spill or usual.spill)
 
 
 def _with_secrets(alerts: AlertsSettings) -> AlertsSettings:

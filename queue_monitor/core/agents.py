@@ -1,9 +1,12 @@
 """Who is there to answer: agents by what they do now, and which queues share them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+
+import msgspec
 
 from queue_monitor.core.teams import grouped
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
@@ -24,6 +27,8 @@ BUSIEST_FIRST: Final = (
 POOL_LASTS: Final = timedelta(days=1)
 
 STAFFED: Final = frozenset(BUSIEST_FIRST[:5])
+_RANK: Final = {state: rank for rank, state in enumerate(BUSIEST_FIRST)}
+_COUNTED: Final = tuple((state, state.value) for state in AgentActivity if state is not AgentActivity.UNKNOWN)
 
 
 @dataclass(slots=True)
@@ -45,12 +50,51 @@ class _Agent:
     def in_queue(self, queue: str | None) -> _Said | None:
         """The newest word that holds in this queue; over all queues the busiest."""
         if queue is not None:
-            said = [s for s in (self.by_queue.get(queue), self.everywhere) if s is not None]
-            return max(said, key=lambda s: s.at, default=None)
+            here, everywhere = self.by_queue.get(queue), self.everywhere
+            if here is None or everywhere is None:
+                return here or everywhere
+            return here if here.at >= everywhere.at else everywhere
         current = [s for name in self.by_queue if self.member_of.get(name, True) and (s := self.in_queue(name))]
         if self.everywhere is not None and not current:
             current = [self.everywhere]
-        return min(current, key=lambda s: BUSIEST_FIRST.index(s.state), default=None)
+        return min(current, key=lambda s: _RANK[s.state], default=None)
+
+
+@dataclass(slots=True)
+class Staffing:
+    """What everybody does at one moment: in all queues together, and by queue (casefolded) of those that they are
+    members of. Who is known to be a member of none may answer any queue, but those in which something else was said.
+    """
+
+    is_known: bool = False
+    everywhere: list[AgentActivity | None] = field(default_factory=list)
+    by_queue: dict[str, dict[str, AgentActivity | None]] = field(default_factory=dict)
+    of_no_queue: list[tuple[Collection[str], AgentActivity | None]] = field(default_factory=list)
+
+    def of(self, keys: Sequence[str] | None) -> Staff:
+        """Distinct people of some queues, of all, by the busiest thing that they do."""
+        if keys is None:
+            return self._tally(self.everywhere)
+        if len(keys) == 1:
+            states = list(self.by_queue.get(keys[0], {}).values())
+        else:
+            by_agent: dict[str, AgentActivity | None] = {}
+            for key in keys:
+                for agent_id, state in self.by_queue.get(key, {}).items():
+                    known = by_agent.get(agent_id)
+                    if known is None or (state is not None and _RANK[state] < _RANK[known]):
+                        by_agent[agent_id] = state
+            states = list(by_agent.values())
+        states += [state for elsewhere, state in self.of_no_queue if any(key not in elsewhere for key in keys)]
+        return self._tally(states)
+
+    def _tally(self, states: list[AgentActivity | None]) -> Staff:
+        counted = Counter(states)
+        tally = {name: number for state, name in _COUNTED if (number := counted.get(state))}
+        return Staff(known=self.is_known, staffed=sum(counted.get(state, 0) for state in STAFFED), **tally)
+
+
+_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Agent], dict[str, str]])
 
 
 class Agents:
@@ -59,6 +103,14 @@ class Agents:
     def __init__(self) -> None:
         self._agents: dict[str, _Agent] = {}
         self._names: dict[str, str] = {}
+
+    def written(self) -> bytes:
+        """All of it, for a start to take up."""
+        return msgspec.msgpack.encode((self._agents, self._names))
+
+    def restore(self, written: bytes) -> None:
+        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        self._agents, self._names = _decoder.decode(written)
 
     def apply(self, event: AgentState | AgentMember | QueueSnapshot) -> None:
         """Take what an event says of agents; of two words on the same thing the later one holds."""
@@ -107,7 +159,7 @@ class Agents:
         found = []
         for agent_id, agent in sorted(self._agents.items()):
             said = agent.in_queue(None)
-            state = self._state(agent, None, agent_id in in_talk)
+            state = self._state(agent, said, agent_id in in_talk)
             if state is not None:
                 queues = tuple(sorted(self._names[key] for key, member in agent.member_of.items() if member))
                 reason = said.reason if said else None
@@ -120,30 +172,23 @@ class Agents:
 
     def staff(self, queues: Iterable[str] | None, talking: Iterable[str] = ()) -> Staff:
         """Distinct people of some queues (None: of all), by what they do now."""
-        in_talk = set(talking)
-        keys = None if queues is None else [self._key(queue) for queue in queues]
-        tally: dict[str, int] = {}
+        return self.staffing(talking).of(None if queues is None else [queue.casefold() for queue in queues])
+
+    def staffing(self, talking: Iterable[str] = ()) -> "Staffing":
+        """What everybody does now, worked out once for all queues. Who is in a talk is busy."""
+        found, in_talk = Staffing(is_known=bool(self._agents)), set(talking)
         for agent_id, agent in self._agents.items():
-            state = self._state_over(agent, keys, agent_id in in_talk)
-            if state is not None:
-                tally[state.value] = tally.get(state.value, 0) + 1
-        tally.pop(AgentActivity.UNKNOWN.value, None)
-        staffed = sum(count for state, count in tally.items() if AgentActivity(state) in STAFFED)
-        return Staff(known=bool(self._agents), staffed=staffed, **tally)
+            talks = agent_id in in_talk
+            found.everywhere.append(self._state(agent, agent.in_queue(None), talks))
+            if not agent.member_of:
+                found.of_no_queue.append((agent.by_queue.keys(), self._state(agent, agent.everywhere, talks)))
+                continue
+            for key, member in agent.member_of.items():
+                if member:
+                    found.by_queue.setdefault(key, {})[agent_id] = self._state(agent, agent.in_queue(key), talks)
+        return found
 
-    def _state_over(self, agent: _Agent, keys: list[str] | None, in_talk: bool) -> AgentActivity | None:
-        if keys is None:
-            return self._state(agent, None, in_talk)
-        states = [
-            state
-            for key in keys
-            if (agent.member_of.get(key) or (not agent.member_of and key not in agent.by_queue))
-            and (state := self._state(agent, key, in_talk)) is not None
-        ]
-        return min(states, key=BUSIEST_FIRST.index, default=None)
-
-    def _state(self, agent: _Agent, key: str | None, in_talk: bool) -> AgentActivity | None:
-        said = agent.in_queue(key)
+    def _state(self, agent: _Agent, said: _Said | None, in_talk: bool) -> AgentActivity | None:
         if said is None:
             return AgentActivity.BUSY if in_talk else None
         if agent.member_of and not any(agent.member_of.values()):

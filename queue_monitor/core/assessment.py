@@ -39,7 +39,7 @@ def period(
     this very moment; they widen floor and ceiling.
     """
     definition = target.definition
-    good, of = service_level.DEFINITIONS[definition](counts)
+    parts = service_level.DEFINITIONS[definition](counts)
     return Period(
         name=name,
         level=level,
@@ -48,12 +48,12 @@ def period(
         counts=counts,
         outside_hours=outside,
         service_level=service_level.service_level(counts),
-        headline=service_level.ratio((good, of)),
-        floor=service_level.ratio(service_level.floor_parts(counts, definition, returning)),
-        ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, returning)),
-        misses=service_level.misses(counts, definition),
+        headline=service_level.ratio(parts),
+        floor=service_level.ratio(service_level.floor_parts(counts, definition, returning, parts)),
+        ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, returning, parts)),
+        misses=service_level.misses(counts, definition, parts),
         refused_ratio=service_level.ratio((counts.refused, counts.dialled)),
-        including_refused=service_level.including_refused(counts, definition),
+        including_refused=service_level.including_refused(counts, definition, parts),
         waits=waits,
         coverage=coverage,
         precision_seconds=precision_ms / 1000,

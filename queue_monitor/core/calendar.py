@@ -89,8 +89,21 @@ class Calendar:
         self._periods = periods
         self._closures = closures
         self._crises = crises
+        self._last_stretch: Span | None = None
         self.span = lru_cache(maxsize=4096)(self._span)
         self.spans_of = lru_cache(maxsize=4096)(self._spans_of)
+
+    def described(self) -> dict[str, object]:
+        """All that the hours are made of, by plain names."""
+        return {
+            "zone": self.zone.key,
+            "week": self._week,
+            "exceptions": {day.isoformat(): hours for day, hours in sorted(self._exceptions.items())},
+            "holidays": getattr(self._holiday, "__name__", repr(self._holiday)),
+            "periods": self._periods,
+            "closures": self._closures,
+            "crises": self._crises,
+        }
 
     def day_of(self, at: datetime) -> date:
         """The local day a moment belongs to."""
@@ -131,6 +144,10 @@ class Calendar:
             spans = [part for span in spans for part in _without(span, starts, ends)]
         return tuple(spans)
 
+    def midnight(self, day: date) -> datetime:
+        """When a local day begins, UTC."""
+        return day_bounds(day, self.zone)[0]
+
     def _moment(self, day: date, at: time) -> datetime:
         day, at = (day + timedelta(days=1), time.min) if at == END_OF_DAY else (day, at)
         return datetime.combine(day, at, self.zone).astimezone(UTC)
@@ -142,7 +159,12 @@ class Calendar:
 
     def stretch(self, at: datetime) -> Span | None:
         """The open stretch that a moment lies in; None when closed."""
-        return next((span for span in self.spans_of(self.day_of(at)) if span[0] <= at < span[1]), None)
+        last = self._last_stretch  # the next question is mostly of the same stretch
+        if last is not None and last[0] <= at < last[1]:
+            return last
+        found = next((span for span in self.spans_of(self.day_of(at)) if span[0] <= at < span[1]), None)
+        self._last_stretch = found or last
+        return found
 
     def is_open(self, at: datetime) -> bool:
         """Open at 08:00:00, closed at 17:00:00."""
@@ -313,10 +335,13 @@ def cut(start: datetime, end: datetime, step: str, zone: ZoneInfo) -> Iterable[t
 
 
 def _step_start(day: date, step: str) -> date:
-    return {"day": day, "week": week_start(day), "month": month_start(day), "tertial": tertial_start(day)}[step]
+    starts = {"day": day, "week": week_start(day), "month": month_start(day), "tertial": tertial_start(day)}
+    return day.replace(month=1, day=1) if step == "year" else starts[step]
 
 
 def _step_next(day: date, step: str) -> date:
     if step == "tertial":
         return tertial_end(day)
+    if step == "year":
+        return day.replace(year=day.year + 1)
     return {"day": day + timedelta(days=1), "week": day + timedelta(days=7), "month": next_month(day)}[step]

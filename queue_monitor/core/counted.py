@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-from queue_monitor.events import CallEvent, Event, QueueSnapshot
+from queue_monitor.events import QueueSnapshot
 from queue_monitor.model import Staff
 
 
@@ -24,6 +26,9 @@ class Count(Struct, frozen=True, kw_only=True):
         return Staff(known=True, staffed=self.agents_logged_on, available=self.agents_free)
 
 
+_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, tuple[datetime, Count]], set[str]])
+
+
 class Counted:
     """The newest counters of each queue. They count for nothing once anything tells of the queue's callers."""
 
@@ -31,17 +36,26 @@ class Counted:
         self._newest: dict[str, tuple[datetime, Count]] = {}
         self._told_of_callers: set[str] = set()
 
-    def apply(self, event: Event) -> None:
-        queue = getattr(event, "queue", "").casefold()
-        if isinstance(event, CallEvent) and queue:
-            self._told_of_callers.add(queue)
-        elif isinstance(event, QueueSnapshot):
-            count = None if event.complete or event.waiting else _count(event.counters)
-            if count is None:
-                if event.complete or event.waiting:
-                    self._told_of_callers.add(queue)
-            elif queue not in self._newest or event.as_of >= self._newest[queue][0]:
-                self._newest[queue] = event.as_of, count
+    def written(self) -> bytes:
+        """All of it, for a start to take up."""
+        return msgspec.msgpack.encode((self._newest, self._told_of_callers))
+
+    def restore(self, written: bytes) -> None:
+        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        self._newest, self._told_of_callers = _decoder.decode(written)
+
+    def told_of_caller(self, queue: str) -> None:
+        """A call event has named this queue: its callers are told one by one."""
+        self._told_of_callers.add(queue.casefold())
+
+    def apply(self, event: QueueSnapshot) -> None:
+        queue = event.queue.casefold()
+        count = None if event.complete or event.waiting else _count(event.counters)
+        if count is None:
+            if event.complete or event.waiting:
+                self._told_of_callers.add(queue)
+        elif queue not in self._newest or event.as_of >= self._newest[queue][0]:
+            self._newest[queue] = event.as_of, count
 
     def of(self, queues: Iterable[str]) -> list[Count]:
         """The counters of those of these queues that are only counted."""

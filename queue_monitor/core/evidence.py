@@ -5,10 +5,14 @@ or one source before and after a lost connection, tell of the same stay under di
 their strands side by side by time (SWITCHBOARDS.md section 10, rule 13) and reads each stay off the best of them.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from itertools import product
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, structs
 
 from queue_monitor.events import (
     CallAnswered,
@@ -42,8 +46,16 @@ COARSE_MS = 1000
 
 HANG_UPS = (LeftOutcome.ABANDONED, LeftOutcome.LOST)
 
+SIGHTED: Final = 0
+"""Stands for the id of an event that no snapshot has: the entry that a snapshot's reported wait tells of."""
 
-class Moment(NamedTuple):
+
+def piece_id(event_id: str) -> int:
+    """The 64 bits by which a piece of evidence knows the event it came from."""
+    return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "big")
+
+
+class Moment(Struct, frozen=True, gc=False):
     """One source's word on when something happened."""
 
     at: datetime
@@ -58,14 +70,14 @@ class Moment(NamedTuple):
         return self.at
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     moment: Moment
     known: bool
     reason: EntryReason
     prev_visit_id: str | None
 
 
-class Ending(NamedTuple):
+class Ending(Struct, frozen=True, gc=False):
     """The end of a wait without an answer."""
 
     moment: Moment
@@ -75,67 +87,80 @@ class Ending(NamedTuple):
     next_queue: str | None
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True, gc=False):
     moment: Moment
     agent_id: str
 
 
-class Completion(NamedTuple):
+class Completion(Struct, frozen=True, gc=False):
     moment: Moment
     ended_by: EndedBy
     talk_ms: int | None
     agent_id: str
 
 
-@dataclass(slots=True)
-class Strand:
-    """Everything said under one visit id. Pieces are kept by event id: hearing one twice changes nothing."""
+_NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
+"""Most strands have no more than two kinds of pieces: the others cost nothing."""
+
+
+class Strand(Struct, gc=False):
+    """Everything said under one visit id. Pieces are kept by `piece_id`: hearing one twice changes nothing."""
 
     visit_id: str
     source: str
-    entries: dict[str, Entry] = field(default_factory=dict)
-    answers: dict[str, Answer] = field(default_factory=dict)
-    endings: dict[str, Ending] = field(default_factory=dict)
-    completions: dict[str, Completion] = field(default_factory=dict)
-    transfers: dict[str, Moment] = field(default_factory=dict)
-    rings: dict[str, RingResult | None] = field(default_factory=dict)
-    contacts: dict[str, int] = field(default_factory=dict)
+    entries: Mapping[int, Entry] = _NONE
+    answers: Mapping[int, Answer] = _NONE
+    endings: Mapping[int, Ending] = _NONE
+    completions: Mapping[int, Completion] = _NONE
+    transfers: Mapping[int, Moment] = _NONE
+    rings: Mapping[str, RingResult | None] = _NONE
+    contacts: Mapping[str, int] = _NONE
     position: tuple[datetime, int] | None = None
     sighted_at: datetime | None = None
     first_at: datetime | None = None
     last_at: datetime | None = None
 
-    def add(self, event: Event) -> None:
+    def add(self, event: "_OfVisit") -> None:
         """Take in one call event of this visit."""
-        self._seen(event.at)
-        moment = Moment(event.at, event.time_precision_ms, event.time_basis)
+        at, precision_ms = event.at, event.time_precision_ms
+        self._seen(at)
         contact_id = getattr(event, "contact_id", "")
-        if contact_id:
-            self.contacts[contact_id] = min(moment.precision_ms, self.contacts.get(contact_id, moment.precision_ms))
-        match event:
-            case CallEntered():
-                self.entries[event.id] = Entry(moment, event.start_known, event.entry_reason, event.prev_visit_id)
-                if event.position is not None:
-                    self._placed(event.at, event.position)
-            case CallAnswered():
-                self.answers[event.id] = Answer(moment, event.agent_id)
-                self._derive_entry(event.id, moment, event.wait_ms_reported)
-                if event.ring_id:
-                    self.rings[event.ring_id] = RingResult.ANSWERED
-            case CallLeft():
-                ending = Ending(moment, event.outcome, event.outcome_basis, event.key, event.next_queue)
-                self.endings[event.id] = ending
-                self._derive_entry(event.id, moment, event.wait_ms_reported)
-            case CallCompleted():
-                self._complete(event, moment)
-            case CallTransferred():
-                self.transfers[event.id] = moment
-            case CallRinging():
-                self.rings.setdefault(event.ring_id, None)
-            case CallMoved():
-                self._placed(event.at, event.position)
-            case _:
-                pass
+        if contact_id and precision_ms < self.contacts.get(contact_id, precision_ms + 1):
+            self.contacts = {**self.contacts, contact_id: precision_ms}
+        _ADDS[type(event)](self, event, Moment(at, precision_ms, event.time_basis))
+
+    def _enter(self, event: CallEntered, moment: Moment) -> None:
+        entry = Entry(moment, event.start_known, event.entry_reason, event.prev_visit_id)
+        self.entries = {**self.entries, piece_id(event.id): entry}
+        if event.position is not None:
+            self._placed(moment.at, event.position)
+
+    def _answer(self, event: CallAnswered, moment: Moment) -> None:
+        piece = piece_id(event.id)
+        self.answers = {**self.answers, piece: Answer(moment, event.agent_id)}
+        self._derive_entry(piece, moment, event.wait_ms_reported)
+        if event.ring_id:
+            self.ring(event.ring_id, RingResult.ANSWERED)
+
+    def _leave(self, event: CallLeft, moment: Moment) -> None:
+        piece = piece_id(event.id)
+        ending = Ending(moment, event.outcome, event.outcome_basis, event.key, event.next_queue)
+        self.endings = {**self.endings, piece: ending}
+        self._derive_entry(piece, moment, event.wait_ms_reported)
+
+    def _transfer(self, event: CallTransferred, moment: Moment) -> None:
+        self.transfers = {**self.transfers, piece_id(event.id): moment}
+
+    def _rings_at(self, event: CallRinging, moment: Moment) -> None:
+        if event.ring_id not in self.rings:
+            self.ring(event.ring_id, None)
+
+    def _move(self, event: CallMoved, moment: Moment) -> None:
+        self._placed(moment.at, event.position)
+
+    def ring(self, ring_id: str, result: RingResult | None) -> None:
+        """Note a ring at an agent, and how it ended."""
+        self.rings = {**self.rings, ring_id: result}
 
     def sight(self, event: QueueSnapshot, caller: WaitingCaller) -> None:
         """A snapshot lists this caller as waiting; the reported wait tells when it began, to a second."""
@@ -143,38 +168,72 @@ class Strand:
         self.sighted_at = max(self.sighted_at or event.as_of, event.as_of)
         if caller.position is not None:
             self._placed(event.as_of, caller.position)
-        if caller.contact_id:
-            self.contacts.setdefault(caller.contact_id, COARSE_MS)
+        if caller.contact_id and caller.contact_id not in self.contacts:
+            self.contacts = {**self.contacts, caller.contact_id: COARSE_MS}
         began = caller.entered_at
         if began is None and caller.waited_ms is not None:
             began = event.as_of - timedelta(milliseconds=caller.waited_ms)
-        if began is not None and not any(entry.known for entry in self.entries.values()):
+        if began is not None and SIGHTED not in self.entries and not self.is_seen_entering:
             moment = Moment(began, COARSE_MS, TimeBasis.DERIVED)
-            self.entries.setdefault("sighted", Entry(moment, False, EntryReason.UNKNOWN, None))
+            self.entries = {**self.entries, SIGHTED: Entry(moment, False, EntryReason.UNKNOWN, None)}
 
     def _complete(self, event: CallCompleted, moment: Moment) -> None:
         """Keep the end of the talk; its reported times place an answer and an entry that nobody saw."""
+        piece = piece_id(event.id)
         completion = Completion(moment, event.ended_by, event.talk_ms_reported, event.agent_id or "")
-        self.completions[event.id] = completion
+        self.completions = {**self.completions, piece: completion}
         if event.talk_ms_reported is not None:
             answered = moment.at - timedelta(milliseconds=event.talk_ms_reported)
-            self._derive_entry(event.id, Moment(answered, COARSE_MS, TimeBasis.DERIVED), event.wait_ms_reported)
+            self._derive_entry(piece, Moment(answered, COARSE_MS, TimeBasis.DERIVED), event.wait_ms_reported)
 
-    def _derive_entry(self, event_id: str, ended: Moment, wait_ms: int | None) -> None:
+    def _derive_entry(self, piece: int, ended: Moment, wait_ms: int | None) -> None:
         if wait_ms is not None:
             began = Moment(ended.at - timedelta(milliseconds=wait_ms), COARSE_MS, TimeBasis.DERIVED)
-            self.entries[event_id] = Entry(began, False, EntryReason.UNKNOWN, None)
+            self.entries = {**self.entries, piece: Entry(began, False, EntryReason.UNKNOWN, None)}
+
+    def merge(self, other: "Strand") -> bool:
+        """Take in what another memory has heard under the same visit id; returns whether any of it was new."""
+        before = self._extent()
+        self.entries = {**other.entries, **self.entries}
+        self.answers = {**other.answers, **self.answers}
+        self.endings = {**other.endings, **self.endings}
+        self.completions = {**other.completions, **self.completions}
+        self.transfers = {**other.transfers, **self.transfers}
+        ended = {ring_id: result for ring_id, result in self.rings.items() if result is not None}
+        self.rings = {**self.rings, **other.rings, **ended}
+        finer = {
+            contact_id: precision_ms
+            for contact_id, precision_ms in other.contacts.items()
+            if precision_ms < self.contacts.get(contact_id, precision_ms + 1)
+        }
+        self.contacts = {**self.contacts, **finer}
+        if other.position is not None:
+            self._placed(*other.position)
+        if other.sighted_at is not None:
+            self.sighted_at = max(self.sighted_at or other.sighted_at, other.sighted_at)
+        for at in filter(None, (other.first_at, other.last_at)):
+            self._seen(at)
+        return before != self._extent()
+
+    def _extent(self) -> tuple[object, ...]:
+        """Differs when something was added."""
+        pieces = (self.entries, self.answers, self.endings, self.completions, self.transfers)
+        when = (self.position, self.sighted_at, self.first_at, self.last_at)
+        return sum(len(piece) for piece in pieces), dict(self.rings), dict(self.contacts), when
 
     def _placed(self, at: datetime, position: int) -> None:
         self.position = max(self.position or (at, position), (at, position))
 
     def _seen(self, at: datetime) -> None:
-        self.first_at = min(self.first_at or at, at)
-        self.last_at = max(self.last_at or at, at)
+        if self.first_at is None or at < self.first_at:
+            self.first_at = at
+        if self.last_at is None or at > self.last_at:
+            self.last_at = at
 
     @property
-    def known_entry(self) -> Entry | None:
-        return min((entry for entry in self.entries.values() if entry.known), default=None)
+    def is_seen_entering(self) -> bool:
+        """Whether somebody saw the caller enter."""
+        return any(entry.known for entry in self.entries.values())
 
     @property
     def entry(self) -> Entry | None:
@@ -200,26 +259,49 @@ class Strand:
         return at
 
 
-@dataclass(slots=True)
-class Evidence:
+_OfVisit = CallEntered | CallAnswered | CallLeft | CallCompleted | CallRinging | CallTransferred | CallMoved
+
+_ADDS: Final[dict[type[Event], Callable[[Strand, Any, Moment], None]]] = {
+    CallEntered: Strand._enter,
+    CallAnswered: Strand._answer,
+    CallLeft: Strand._leave,
+    CallCompleted: Strand._complete,
+    CallTransferred: Strand._transfer,
+    CallRinging: Strand._rings_at,
+    CallMoved: Strand._move,
+}
+
+
+class Evidence(Struct, gc=False):
     """All strands of one call leg in one queue of one switch, and the snapshots that did not list it.
 
-    `stays` is what they add up to, as last worked out by the ledger.
+    `stays` is what they add up to, and `contacts` whose stays these are, as last worked out by the ledger.
     """
 
     switch: str
     leg_id: str
     queue: str
-    strands: dict[str, Strand] = field(default_factory=dict)
-    missing: list[datetime] = field(default_factory=list)
-    stays: list["Stay"] = field(default_factory=list)
+    strands: dict[str, Strand] = {}
+    missing: tuple[datetime, ...] = ()
+    stays: "list[Stay]" = []
+    contacts: frozenset[str] = frozenset()
+    key: "EvidenceKey" = ("", "", "")
+
+    def __post_init__(self) -> None:
+        self.key = self.switch, self.leg_id, self.queue.casefold()
 
     @property
     def last_at(self) -> datetime:
-        return max(strand.last_at for strand in self.strands.values() if strand.last_at)
+        """When the newest of it happened; a snapshot that did not list the leg is part of it."""
+        heard = [strand.last_at for strand in self.strands.values() if strand.last_at]
+        return max((*heard, *self.missing))
 
 
-class Stay(NamedTuple):
+EvidenceKey = tuple[str, str, str]
+"""Switch, leg and queue (casefolded)."""
+
+
+class Stay(Struct, frozen=True, gc=False):
     """One stay in one queue, before its neighbours are known. Fields as in `model.Visit`."""
 
     visit_id: str
@@ -253,21 +335,104 @@ class Stay(NamedTuple):
 def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> list[Stay]:
     """The stays that this evidence adds up to, in order of entry.
 
-    `restarts` are the switch's known new starts, `reconnects` when a live source of it began to listen (again).
+    `restarts` are the switch's known new starts, oldest first; `reconnects` when a live source of it began to listen
+    (again).
     """
+    if len(evidence.strands) == 1:
+        (strand,) = evidence.strands.values()
+        if (stay := read_plain(evidence, strand, restarts)) is not None:
+            return [stay]
     groups = _match([strand for strand in evidence.strands.values() if strand.first_at is not None])
-    stays = [_read(evidence, group, restarts, reconnects) for group in groups]
-    stays.sort(key=lambda stay: (stay.first_at, stay.visit_id))
+    if len(groups) == 1:
+        return [_read(evidence, groups[0], restarts, reconnects)]
+    read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
+    read.sort(key=lambda pair: (pair[0].first_at, pair[0].visit_id))
+    stays = [stay for stay, _ in read]
     for at, following in enumerate(stays[1:]):
-        if stays[at].outcome is Outcome.WAITING:
+        if _is_superseded(*read[at], following):
             stays[at] = _superseded(stays[at], following)
     return stays
 
 
+def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> Stay | None:
+    """Read the stay of a caller who was seen entering and of whom one source told no more than once how it went on;
+    None where there is more to weigh. It is what `_read` would say, sooner.
+    """
+    answers, endings, completions = strand.answers, strand.endings, strand.completions
+    if strand.transfers or strand.sighted_at is not None or evidence.missing:
+        return None
+    if len(answers) + len(endings) > 1 or len(completions) > len(answers):
+        return None
+    seen = [entry for entry in strand.entries.values() if entry.known]
+    if len(seen) != 1 or (restarts and restarts[-1] > seen[0].moment.at):
+        return None
+    entry, outcome, basis = seen[0], Outcome.WAITING, OutcomeBasis.STATED
+    began, ended, agent_id, ended_by = entry.moment, None, None, None
+    next_queue = key = completed_at = talk_ms = ended_at = wait_ms = None
+    for answer in answers.values():
+        outcome, ended, agent_id = Outcome.ANSWERED, answer.moment, answer.agent_id or None
+        for completion in completions.values():
+            over, ended_by = completion.moment, completion.ended_by
+            completed_at, talk_ms = over.at, completion.talk_ms
+            agent_id = agent_id or completion.agent_id or None
+            if over.basis == answer.moment.basis:
+                talk_ms = max(0, milliseconds(over.at - answer.moment.at))
+    for ending in endings.values():
+        outcome, basis, ended = _OUTCOMES[ending.outcome], ending.basis, ending.moment
+        next_queue, key, ended_by = ending.next_queue, ending.key or None, _WAIT_ENDED_BY.get(outcome, EndedBy.SYSTEM)
+    if ended is not None:
+        ended_at = _ended_at(began, ended)
+        if outcome is not Outcome.UNKNOWN:
+            wait_ms = max(0, milliseconds(ended_at - began.at))
+    contacts = strand.contacts
+    return Stay(
+        strand.visit_id,
+        min(contacts, key=lambda contact: (contacts[contact], contact)) if contacts else evidence.leg_id,
+        evidence.leg_id,
+        evidence.switch,
+        strand.source,
+        evidence.queue,
+        began.at,
+        began.at,
+        ended_at,
+        outcome,
+        basis,
+        wait_ms,
+        _time_basis(began, ended),
+        began.precision_ms if ended is None else max(began.precision_ms, ended.precision_ms),
+        True,
+        agent_id,
+        len(strand.rings),
+        None in strand.rings.values(),
+        completed_at,
+        talk_ms,
+        ended_by,
+        entry.reason,
+        entry.prev_visit_id or None,
+        next_queue,
+        key,
+        strand.position[1] if strand.position else None,
+    )
+
+
+_OUTCOMES: Final = {outcome: Outcome(outcome.value) for outcome in LeftOutcome}
+
+
+def _is_superseded(stay: Stay, group: list[Strand], following: Stay) -> bool:
+    """Whether nobody has told how a stay ended, and nothing but the next one says that it had."""
+    if stay.outcome is Outcome.ANSWERED or any(strand.endings for strand in group):
+        return False
+    return stay.ended_wait_at is None or stay.ended_wait_at > following.first_at
+
+
 def _superseded(stay: Stay, following: Stay) -> Stay:
     """Nobody waits twice in one queue: a caller who entered it anew had left it before, nobody saw how."""
-    return stay._replace(
-        outcome=Outcome.UNKNOWN, outcome_basis=OutcomeBasis.INFERRED, ended_wait_at=following.first_at, ringing=False
+    return structs.replace(
+        stay,
+        outcome=Outcome.UNKNOWN,
+        outcome_basis=OutcomeBasis.INFERRED,
+        ended_wait_at=following.first_at,
+        ringing=False,
     )
 
 
@@ -299,7 +464,7 @@ def _gap(group: list[Strand], strand: Strand) -> timedelta | None:
     """
     first, entry = group[0], strand.entry
     if entry is not None and entry.known:
-        if any(other.source == strand.source and other.known_entry for other in group):
+        if any(other.source == strand.source and other.is_seen_entering for other in group):
             return None
         gap = abs(_middle(first) - entry.moment.middle)
         return gap if gap <= SAME_ENTRY else None
@@ -409,16 +574,19 @@ def _outcome(
         known = [ending for ending in endings if ending.outcome is not LeftOutcome.UNKNOWN] or endings
         return Outcome(best.outcome), best.basis, [ending.moment for ending in known], best
     sighted = max((strand.sighted_at for strand in group if strand.sighted_at), default=None)
-    if restart is not None and (sighted is None or sighted < restart):
-        return Outcome.LOST, OutcomeBasis.INFERRED, [Moment(restart, COARSE_MS, TimeBasis.DERIVED)], None
     margin = timedelta(milliseconds=min((s.entry.moment.precision_ms for s in group if s.entry), default=COARSE_MS))
-    gone = [at for at in evidence.missing if at > first_at + margin and (sighted is None or at > sighted)]
-    if gone:
-        return Outcome.UNKNOWN, OutcomeBasis.INFERRED, [Moment(min(gone), COARSE_MS, TimeBasis.MONITOR)], None
+    gone = min(
+        (at for at in evidence.missing if at > first_at + margin and (sighted is None or at > sighted)), default=None
+    )
+    # who was no longer listed before the restart had gone already, nobody knows how
+    if restart is not None and (sighted is None or sighted < restart) and (gone is None or restart <= gone):
+        return Outcome.LOST, OutcomeBasis.INFERRED, [Moment(restart, COARSE_MS, TimeBasis.DERIVED)], None
+    if gone is not None:
+        return Outcome.UNKNOWN, OutcomeBasis.INFERRED, [Moment(gone, COARSE_MS, TimeBasis.MONITOR)], None
     return Outcome.WAITING, OutcomeBasis.STATED, [], None
 
 
-def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime]:
+def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime, str]:
     """Which of several endings to believe (SWITCHBOARDS.md 10.13 and section 9).
 
     Something known before `unknown`; what the switch states that only it can do (a time-out, a key) before a hang-up,
@@ -438,6 +606,7 @@ def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime]:
         -ending.moment.precision_ms,
         ending.outcome is LeftOutcome.LOST,
         ending.moment.at,
+        ending.outcome,
     )
 
 
@@ -468,6 +637,8 @@ def _ended_at(began: Moment | None, ended: Moment) -> datetime:
 
 
 def _time_basis(began: Moment | None, ended: Moment | None) -> TimeBasis:
+    if began is not None and began.basis is TimeBasis.SWITCH and (ended is None or ended.basis is TimeBasis.SWITCH):
+        return TimeBasis.SWITCH
     bases = {moment.basis for moment in (began, ended) if moment}
     for basis in (TimeBasis.DERIVED, TimeBasis.MONITOR):
         if basis in bases:

@@ -2,16 +2,22 @@
 
 Nothing here depends on the order in which events arrive. Each event is kept as a piece of evidence; what a visit is
 (when it began, how it ended, for how long) is a pure function of the evidence at hand and is worked out anew when a
-piece is added. Twice the same event, events in another order, or a log read afterwards then give the same ledger.
+piece was added and somebody asks. Twice the same event, events in another order, or a log read afterwards then give
+the same ledger. Evidence can be let go of, written down, and loaded again.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, Stay, Strand, read_stays
+import msgspec
+from msgspec import Struct
+
+from queue_monitor.core.documents import Document
+from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, Stay, Strand, read_stays
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -22,8 +28,10 @@ from queue_monitor.events import (
     CallRingEnded,
     CallRinging,
     CallTransferred,
+    EndedBy,
     EntryReason,
     Event,
+    OutcomeBasis,
     QueueSnapshot,
     SourceConnected,
     SourceRestarted,
@@ -40,11 +48,20 @@ UPTIME_SLACK = timedelta(seconds=2)
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
 
+LONGEST_TALK: Final = timedelta(hours=12)
+"""A talk whose end nobody has told is taken to be over when so long nothing was heard of it."""
+
+MARKS_KEPT: Final = timedelta(days=400)
+MOST_MARKS: Final = 2_000
+"""Restarts and reconnects of a switch are kept as long as calls are, so that a call loaded from the store comes out as
+it did; and at most so many of each, the newest.
+"""
+
 _MAY_GO_ON: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN})
 """Nobody with such a visit has left the queue without an answer, as far as is known."""
 
 
-class Story(NamedTuple):
+class Story(Struct, frozen=True, gc=False):
     """One contact with its visits, in the order of entry."""
 
     contact: Contact
@@ -52,18 +69,26 @@ class Story(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One contact before and after an event; None where it did not exist."""
+    """One contact before and after what was heard of it; None where it did not exist."""
 
+    contact_id: str
     before: Story | None
     after: Story | None
 
 
-class Changes(NamedTuple):
-    """What one event did to the ledger. `orphan`: it spoke of a visit whose start nobody has told."""
+class Applied(NamedTuple):
+    """What an event said beside its evidence. `orphan`: it spoke of a visit whose start nobody has told."""
 
-    stories: list[Change]
     refused: Refusal | None = None
     orphan: bool = False
+
+
+class Loaded(NamedTuple):
+    """A contact that was loaded, as its document alone tells it."""
+
+    contact_id: str
+    story: Story | None
+    reached_later: bool | None
 
 
 @dataclass(slots=True)
@@ -75,18 +100,32 @@ class _Switch:
     snapshots: dict[str, list[tuple[datetime, frozenset[str]]]] = field(default_factory=dict)
 
 
+_encoder: Final = msgspec.msgpack.Encoder()
+_switch_decoder: Final = msgspec.msgpack.Decoder(dict[str, _Switch])
+_OfVisit = CallEntered | CallAnswered | CallLeft | CallCompleted | CallRinging | CallTransferred | CallMoved
+
+_NOTHING: Final = Applied()
+_ORPHAN: Final = Applied(orphan=True)
+
+
 class Ledger:
-    """All visits and contacts in memory, the refused, and who waits now."""
+    """All visits and contacts in memory, the refused, and who waits now.
+
+    What is heard is noted at once and worked out when it is asked for, each contact once.
+    """
 
     def __init__(self) -> None:
-        self._evidence: dict[tuple[str, str, str], Evidence] = {}
-        self._moved_from: list[Evidence] = []
+        self._evidence: dict[EvidenceKey, Evidence] = {}
+        self._heard: dict[int, Evidence] = {}
+        self._doubted: dict[int, Evidence] = {}
         self._strands: dict[tuple[str, str], tuple[Strand, Evidence]] = {}
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, Story] = {}
-        self._parts: dict[str, dict[tuple[str, str, str], Evidence]] = {}
-        self._told: dict[tuple[str, str, str], set[str]] = {}
-        self._open: set[tuple[str, str, str]] = set()
+        self._parts: dict[str, dict[EvidenceKey, Evidence]] = {}
+        self._mentioned: dict[str, str] = {}
+        self._changed: dict[str, Story | None] = {}
+        self._open: set[EvidenceKey] = set()
+        self._undecided: set[EvidenceKey] = set()
         self._waiting: dict[str, None] = {}
         self._talking: dict[str, None] = {}
         self._refused: dict[tuple[str, str, str], list[Refusal]] = {}
@@ -94,37 +133,31 @@ class Ledger:
 
     # ---- what happened
 
-    def apply(self, event: Event) -> Changes:
+    def apply(self, event: Event) -> Applied:
         """Take one event; never raises on an illegal step, whatever its order."""
-        if isinstance(event, CallRefused):
-            return self._refuse(event)
-        if isinstance(event, QueueSnapshot):
-            return self._snapshot(event)
-        if isinstance(event, SourceRestarted):
-            return self._restarted(event.switch_name, event.at)
-        if isinstance(event, SourceConnected):
-            return self._connected(event)
-        if isinstance(event, CallRingEnded):
-            return self._ring_ended(event)
-        if isinstance(
-            event,
-            CallEntered | CallAnswered | CallLeft | CallCompleted | CallRinging | CallTransferred | CallMoved,
-        ):
-            strand, evidence = self._strand_for(event)
-            strand.add(event)
-            if isinstance(event, CallRinging):
-                self._rings[event.switch_name, event.ring_id] = event.visit_id
-            orphan = not isinstance(event, CallEntered) and strand.known_entry is None
-            return Changes(self._tell([evidence]), orphan=orphan)
-        return Changes([])
+        take = _TAKES.get(type(event))
+        return _NOTHING if take is None else take(self, event)
 
-    def _strand_for(
-        self,
-        event: CallEntered | CallAnswered | CallLeft | CallCompleted | CallRinging | CallTransferred | CallMoved,
-    ) -> tuple[Strand, Evidence]:
-        leg = getattr(event, "leg_id", "")
-        queue = getattr(event, "queue", "")
-        return self._strand(event.switch_name, event.visit_id, event.source, leg, queue)
+    def _hear(self, event: _OfVisit) -> Applied:
+        strand, evidence = self._strand(
+            event.switch_name,
+            event.visit_id,
+            event.source,
+            getattr(event, "leg_id", ""),
+            getattr(event, "queue", ""),
+        )
+        strand.add(event)
+        self._heard[id(evidence)] = evidence
+        return _ORPHAN if not strand.is_seen_entering else _NOTHING
+
+    def _ringing(self, event: CallRinging) -> Applied:
+        self._rings[event.switch_name, event.ring_id] = event.visit_id
+        return self._hear(event)
+
+    def _answered(self, event: CallAnswered) -> Applied:
+        if event.ring_id:
+            self._rings[event.switch_name, event.ring_id] = event.visit_id
+        return self._hear(event)
 
     def _strand(self, switch: str, visit_id: str, source: str, leg: str, queue: str) -> tuple[Strand, Evidence]:
         """The strand of this visit id, placed with all else that is known of this leg in this queue."""
@@ -135,11 +168,13 @@ class Ledger:
             evidence.strands[visit_id] = strand
             known = self._strands[switch, visit_id] = (strand, evidence)
         strand, evidence = known
+        if evidence.leg_id != visit_id and evidence.queue:
+            return known
         better_leg = leg if leg and evidence.leg_id == visit_id else evidence.leg_id
         better_queue = evidence.queue or queue
         if (better_leg, better_queue) != (evidence.leg_id, evidence.queue):
             del evidence.strands[visit_id]
-            self._moved_from.append(evidence)
+            self._heard[id(evidence)] = evidence
             evidence = self._evidence_of(switch, better_leg, better_queue)
             evidence.strands[visit_id] = strand
             self._strands[switch, visit_id] = (strand, evidence)
@@ -151,61 +186,72 @@ class Ledger:
         if evidence is None:
             evidence = self._evidence[key] = Evidence(switch=switch, leg_id=leg, queue=queue)
             recent = self._switch(switch).snapshots.get(key[2], [])
-            evidence.missing.extend(as_of for as_of, legs in recent if leg not in legs)
+            evidence.missing = tuple(as_of for as_of, legs in recent if leg not in legs)
         return evidence
 
-    def _ring_ended(self, event: CallRingEnded) -> Changes:
+    def _ring_ended(self, event: CallRingEnded) -> Applied:
         visit_id = event.visit_id or self._rings.get((event.switch_name, event.ring_id), "")
         known = self._strands.get((event.switch_name, visit_id))
         if known is None:
-            return Changes([], orphan=True)
+            return _ORPHAN
         strand, evidence = known
-        strand.rings[event.ring_id] = event.result
-        return Changes(self._tell([evidence]))
+        strand.ring(event.ring_id, event.result)
+        self._heard[id(evidence)] = evidence
+        return _NOTHING
 
-    def _refuse(self, event: CallRefused) -> Changes:
+    def _refuse(self, event: CallRefused) -> Applied:
         """Count a refused caller once, though two sources told of it."""
-        refusal = Refusal(
-            source=event.source,
-            switch=event.switch_name,
-            contact_id=event.contact_id,
-            leg_id=event.leg_id or event.contact_id,
-            queue=event.queue,
-            reason=event.reason,
-            at=event.at,
-            time_basis=event.time_basis,
-            precision_ms=event.time_precision_ms,
-        )
+        refusal = _refusal(event)
         same = self._refused.setdefault((refusal.switch, refusal.leg_id, refusal.queue.casefold()), [])
         near = timedelta(milliseconds=100 + event.time_precision_ms)
         if any(abs(other.at - refusal.at) <= near + timedelta(milliseconds=other.precision_ms) for other in same):
-            return Changes([])
+            return _NOTHING
         same.append(refusal)
-        return Changes([], refused=refusal)
+        return Applied(refused=refusal)
 
-    def _restarted(self, switch_name: str, at: datetime) -> Changes:
+    def take_back(self, event: CallRefused) -> Refusal | None:
+        """Forget a refused caller that was counted of this event; returns it, None when it was not."""
+        refusal = _refusal(event)
+        same = self._refused.get((refusal.switch, refusal.leg_id, refusal.queue.casefold()), [])
+        if refusal not in same:
+            return None
+        same.remove(refusal)
+        return refusal
+
+    def _restart(self, event: SourceRestarted) -> Applied:
+        self._restarted(event.switch_name, event.at)
+        return _NOTHING
+
+    def _restarted(self, switch_name: str, at: datetime) -> None:
         """The switch began anew: who waited before is lost, unless better evidence says otherwise."""
-        self._switch(switch_name).restarts.append(at)
-        keys = {key for key in self._open if key[0] == switch_name}
-        keys.update(key for contact_id in self._talking for key in self._parts[contact_id] if key[0] == switch_name)
-        return Changes(self._tell([self._evidence[key] for key in sorted(keys)]))
+        insort(self._switch(switch_name).restarts, at)
+        self._doubt(switch_name)
 
-    def _connected(self, event: SourceConnected) -> Changes:
+    def _connected(self, event: SourceConnected) -> Applied:
         switch = self._switch(event.switch_name)
         if event.live:
             switch.reconnects.append(event.at)
-        if event.switch_started_at is None:
-            return Changes([])
-        return self._restarted(event.switch_name, event.switch_started_at - UPTIME_SLACK)
+            if switch.restarts:
+                self._doubt(event.switch_name)
+        if event.switch_started_at is not None:
+            self._restarted(event.switch_name, event.switch_started_at - UPTIME_SLACK)
+        return _NOTHING
 
-    def _snapshot(self, event: QueueSnapshot) -> Changes:
+    def _doubt(self, switch_name: str) -> None:
+        """Look again at the calls whose end a restart may have been."""
+        for key in self._undecided:
+            if key[0] == switch_name:
+                evidence = self._evidence[key]
+                self._doubted[id(evidence)] = evidence
+
+    def _snapshot(self, event: QueueSnapshot) -> Applied:
         """Hold the ledger against who the switch says waits: unknown callers appear, vanished ones are `unknown`."""
+        self._settle()
         switch_name = event.switch_name
         queue = event.queue.casefold()
-        touched: dict[tuple[str, str, str], Evidence] = {}
         for caller in event.waiting:
             evidence = self._sight(event, caller)
-            touched[switch_name, evidence.leg_id, queue] = evidence
+            self._heard[id(evidence)] = evidence
         if event.complete:
             listed = frozenset(caller.leg_id for caller in event.waiting)
             recent = self._switch(switch_name).snapshots.setdefault(queue, [])
@@ -213,9 +259,10 @@ class Ledger:
             recent.append((event.as_of, listed))
             for key in self._open:
                 if key[0] == switch_name and key[2] == queue and key[1] not in listed:
-                    touched[key] = self._evidence[key]
-                    touched[key].missing.append(event.as_of)
-        return Changes(self._tell(list(touched.values())))
+                    evidence = self._evidence[key]
+                    evidence.missing += (event.as_of,)
+                    self._heard[id(evidence)] = evidence
+        return _NOTHING
 
     def _sight(self, event: QueueSnapshot, caller: WaitingCaller) -> Evidence:
         """A caller seen waiting in a snapshot: evidence that the visit goes on, and of its start if nobody saw that."""
@@ -239,6 +286,14 @@ class Ledger:
 
     # ---- what it adds up to
 
+    def written_switches(self) -> bytes:
+        """What is known of the switches besides their calls, for a start to take up."""
+        return _encoder.encode(self._switches)
+
+    def restore_switches(self, written: bytes) -> None:
+        """Take up what `written_switches` gave. Raises `msgspec.DecodeError`."""
+        self._switches = _switch_decoder.decode(written)
+
     def _switch(self, name: str) -> _Switch:
         return self._switches.setdefault(name, _Switch())
 
@@ -246,32 +301,50 @@ class Ledger:
         switch = self._switch(evidence.switch)
         return read_stays(evidence, switch.restarts, switch.reconnects)
 
-    def _tell(self, touched: Iterable[Evidence]) -> list[Change]:
-        """Work out anew every contact that this evidence touches, before or now, and that a strand was moved from."""
-        contacts: dict[str, None] = {}
-        moved_from, self._moved_from = self._moved_from, []
-        for evidence in (*moved_from, *touched):
-            key = (evidence.switch, evidence.leg_id, evidence.queue.casefold())
-            evidence.stays = self._stays(evidence)
-            now = {stay.contact_id for stay in evidence.stays}
-            contacts.update(dict.fromkeys(sorted(self._told.get(key, set()) | now)))
-            for contact_id in self._told.get(key, set()) - now:
-                self._parts[contact_id].pop(key, None)
-            for contact_id in now:
-                self._parts.setdefault(contact_id, {})[key] = evidence
-            self._told[key] = now
-            if any(stay.outcome is Outcome.WAITING for stay in evidence.stays):
-                self._open.add(key)
-            else:
-                self._open.discard(key)
-        changes = []
-        for contact_id in contacts:
+    def take_changes(self) -> list[Change]:
+        """Every contact of which something was heard since this was last asked, also where that changed nothing."""
+        self._settle()
+        changed, self._changed = self._changed, {}
+        return [Change(contact_id, before, self._stories.get(contact_id)) for contact_id, before in changed.items()]
+
+    def _settle(self) -> None:
+        """Work out anew every contact that what was heard touches, before or now, each once."""
+        if not self._heard and not self._doubted:
+            return
+        heard, self._heard = self._heard, {}
+        doubted, self._doubted = self._doubted, {}
+        contacts: dict[str, bool] = {}
+        for evidence in doubted.values():
+            contacts.update(dict.fromkeys(self._read(evidence), False))
+        for evidence in heard.values():
+            contacts.update(dict.fromkeys(self._read(evidence), True))
+        for contact_id, is_news in contacts.items():
             before = self._stories.get(contact_id)
             after = self._story(contact_id)
-            if before != after:
-                changes.append(Change(before, after))
+            if is_news or before != after:
+                self._changed.setdefault(contact_id, before)
                 self._remember(contact_id, after)
-        return changes
+
+    def _read(self, evidence: Evidence) -> list[str]:
+        """Work out the stays of this evidence; returns the contacts that had or have some of them."""
+        key, before = evidence.key, evidence.contacts
+        evidence.stays = stays = self._stays(evidence)
+        is_open = is_undecided = False
+        for stay in stays:
+            is_open = is_open or stay.outcome is Outcome.WAITING
+            is_undecided = is_undecided or _is_undecided(stay)
+        (self._open.add if is_open else self._open.discard)(key)
+        (self._undecided.add if is_undecided else self._undecided.discard)(key)
+        if len(stays) == 1 and len(before) == 1 and stays[0].contact_id in before:
+            return [stays[0].contact_id]
+        evidence.contacts = now = frozenset(stay.contact_id for stay in stays)
+        for contact_id in before - now:
+            self._parts.get(contact_id, {}).pop(key, None)
+        for contact_id in now:
+            self._parts.setdefault(contact_id, {})[key] = evidence
+        if not evidence.strands:
+            self._evidence.pop(key, None)
+        return sorted(before | now)
 
     def _remember(self, contact_id: str, story: Story | None) -> None:
         self._waiting.pop(contact_id, None)
@@ -281,37 +354,162 @@ class Ledger:
             self._parts.pop(contact_id, None)
             return
         self._stories[contact_id] = story
-        if any(visit.outcome is Outcome.WAITING for visit in story.visits):
-            self._waiting[contact_id] = None
-        if any(visit.outcome is Outcome.ANSWERED and visit.completed_at is None for visit in story.visits):
-            self._talking[contact_id] = None
+        for visit in story.visits:
+            if visit.outcome is Outcome.WAITING:
+                self._waiting[contact_id] = None
+            elif visit.outcome is Outcome.ANSWERED and visit.completed_at is None:
+                self._talking[contact_id] = None
 
     def _story(self, contact_id: str) -> Story | None:
-        stays = [
-            stay
-            for evidence in self._parts.get(contact_id, {}).values()
-            for stay in evidence.stays
-            if stay.contact_id == contact_id
-        ]
-        if not stays:
-            return None
-        stays.sort(key=lambda stay: (stay.first_at, stay.visit_id))
-        visits = tuple(_visits(stays))
-        return Story(_contact(contact_id, visits), visits)
+        return _story(contact_id, self._parts.get(contact_id, {}).values())
+
+    # ---- what is written down, let go of, and loaded again
+
+    def evidence_of(self, contact_id: str) -> list[Evidence]:
+        """All evidence that a contact's story is made of."""
+        self._settle()
+        return list(self._parts.get(contact_id, {}).values())
+
+    def holds_visit(self, switch: str, visit_id: str) -> bool:
+        return (switch, visit_id) in self._strands
+
+    def load(self, documents: Iterable[Document]) -> list[Loaded]:
+        """Take up contacts that were written down. Where more is known of one already, both are put together.
+
+        A contact that was not held before is no change; what then differs from its document is one.
+        """
+        self._settle()
+        documents = list(documents)
+        stories = [self._story_of(document) for document in documents]
+        loaded = {document.contact_id for document in documents}
+        placed = [part for document in documents for part in document.evidence if self._place(part)]
+        for evidence in (*placed, *self._heard.values()):
+            contacts = {stay.contact_id for stay in self._stays(evidence)}
+            others = contacts - loaded - self._stories.keys()
+            self._mentioned.update(dict.fromkeys(others, evidence.switch))
+            if id(evidence) not in self._heard and contacts.isdisjoint(self._stories):
+                self._read(evidence)
+            else:
+                self._heard[id(evidence)] = evidence
+        for contact_id, story in zip((d.contact_id for d in documents), stories, strict=True):
+            self._mentioned.pop(contact_id, None)
+            if story is not None and contact_id not in self._stories:
+                self._remember(contact_id, story)
+        self._settle()
+        return [Loaded(d.contact_id, story, d.reached_later) for d, story in zip(documents, stories, strict=True)]
+
+    def _story_of(self, document: Document) -> Story | None:
+        """What a document adds up to by itself."""
+        for part in document.evidence:
+            part.stays = self._stays(part)
+        return _story(document.contact_id, document.evidence)
+
+    def _place(self, part: Evidence) -> bool:
+        """Put evidence from a document beside what is held; returns whether it met none. What it met has news then."""
+        switch, meets = part.switch, part.key in self._evidence
+        if not meets and not any((switch, visit_id) in self._strands for visit_id in part.strands):
+            self._evidence[part.key] = part
+            for visit_id, strand in part.strands.items():
+                self._strands[switch, visit_id] = (strand, part)
+                self._rings.update(((switch, ring_id), visit_id) for ring_id in strand.rings)
+            return True
+        for visit_id, loaded in part.strands.items():
+            is_new = (switch, visit_id) not in self._strands
+            strand, evidence = self._strand(switch, visit_id, loaded.source, part.leg_id, part.queue)
+            missing = tuple(at for at in part.missing if at not in evidence.missing)
+            evidence.missing += missing
+            self._rings.update(((switch, ring_id), visit_id) for ring_id in loaded.rings)
+            if strand.merge(loaded) or is_new or missing:
+                self._heard[id(evidence)] = evidence
+        return False
+
+    def take_mentioned(self) -> dict[str, str]:
+        """Contacts that loaded evidence mentions and that were not loaded, each once, with the switch they are of."""
+        mentioned, self._mentioned = self._mentioned, {}
+        return mentioned
+
+    def drop(self, contact_ids: Iterable[str]) -> dict[str, tuple[Story, list[tuple[str, str]]]]:
+        """Remove contacts with their evidence, and those that share some of it.
+
+        Returns them by id, each with the switch and id of every visit that was heard of.
+        """
+        self._settle()
+        dropped: dict[str, tuple[Story, list[tuple[str, str]]]] = {}
+        left = [contact_id for contact_id in contact_ids if contact_id in self._stories]
+        while left:
+            contact_id = left.pop()
+            if contact_id not in dropped:
+                parts = self._parts[contact_id].values()
+                left += self._shares(contact_id)
+                heard = [(part.switch, visit_id) for part in parts for visit_id in part.strands]
+                dropped[contact_id] = self._stories[contact_id], heard
+        self._let_go(dropped)
+        return dropped
+
+    def evict(self, before: datetime, keep: Callable[[str], bool] = lambda contact_id: False) -> list[Story]:
+        """Let go of contacts over and silent since before that moment, and of refusals as old; returns the contacts.
+
+        Contacts that share evidence go together or not at all.
+        """
+        self._settle()
+        over = {
+            contact_id for contact_id in self._stories if self._is_over(contact_id, before) and not keep(contact_id)
+        }
+        while held_by_others := {contact_id for contact_id in over if self._shares(contact_id) - over}:
+            over -= held_by_others
+        gone = [self._stories[contact_id] for contact_id in self._stories if contact_id in over]
+        self._let_go(over)
+        for refused_key in list(self._refused):
+            self._refused[refused_key] = [kept for kept in self._refused[refused_key] if kept.at >= before]
+            if not self._refused[refused_key]:
+                del self._refused[refused_key]
+        for switch in self._switches.values():
+            for marks in (switch.restarts, switch.reconnects):
+                marks[:] = sorted(at for at in marks if at >= before - MARKS_KEPT)[-MOST_MARKS:]
+        return gone
+
+    def _is_over(self, contact_id: str, before: datetime) -> bool:
+        if contact_id in self._waiting:
+            return False
+        edge = before - LONGEST_TALK if contact_id in self._talking else before
+        return all(evidence.last_at < edge for evidence in self._parts[contact_id].values())
+
+    def _shares(self, contact_id: str) -> set[str]:
+        """Who is held and shares evidence with this contact."""
+        return {other for part in self._parts[contact_id].values() for other in part.contacts if other in self._stories}
+
+    def _let_go(self, contact_ids: Iterable[str]) -> None:
+        for contact_id in contact_ids:
+            for key, evidence in list(self._parts.get(contact_id, {}).items()):
+                for visit_id, strand in evidence.strands.items():
+                    self._strands.pop((evidence.switch, visit_id), None)
+                    for ring_id in strand.rings:
+                        self._rings.pop((evidence.switch, ring_id), None)
+                for other in evidence.contacts:
+                    self._parts.get(other, {}).pop(key, None)
+                self._evidence.pop(key, None)
+                self._open.discard(key)
+                self._undecided.discard(key)
+            self._remember(contact_id, None)
+            self._changed.pop(contact_id, None)
 
     # ---- what may be asked
 
     def stories(self) -> Iterator[Story]:
+        self._settle()
         yield from self._stories.values()
 
     def story(self, contact_id: str) -> Story | None:
+        self._settle()
         return self._stories.get(contact_id)
 
     def visits(self) -> Iterator[Visit]:
+        self._settle()
         for story in self._stories.values():
             yield from story.visits
 
     def contacts(self) -> Iterator[Contact]:
+        self._settle()
         for story in self._stories.values():
             yield story.contact
 
@@ -321,6 +519,7 @@ class Ledger:
 
     def waiting(self) -> list[tuple[Contact, Visit]]:
         """Who waits now, the longest first."""
+        self._settle()
         now = [
             (story.contact, visit)
             for contact_id in self._waiting
@@ -331,12 +530,18 @@ class Ledger:
         now.sort(key=lambda pair: (pair[1].entered_at is None, pair[1].entered_at, pair[1].visit_id))
         return now
 
+    def is_open(self, contact_id: str) -> bool:
+        """Whether somebody waits, or talks as far as is known."""
+        return contact_id in self._waiting or contact_id in self._talking
+
     def ringing(self) -> set[str]:
         """The visit ids of waiting calls that ring at somebody now."""
+        self._settle()
         return {stay.visit_id for key in self._open for stay in self._evidence[key].stays if stay.ringing}
 
     def talking(self) -> list[Visit]:
         """Answered calls not known to have ended, leaving out those whose end a gap may have hidden."""
+        self._settle()
         now = []
         for contact_id in self._talking:
             for visit in self._stories[contact_id].visits:
@@ -346,36 +551,56 @@ class Ledger:
                     now.append(visit)
         return now
 
-    def forget(self, before: datetime) -> list[Story]:
-        """Drop contacts over and silent since before that moment, and refusals as old; returns the contacts dropped."""
-        gone = [story for contact_id, story in self._stories.items() if self._is_over(contact_id, before)]
-        for story in gone:
-            contact_id = story.contact.contact_id
-            for key, evidence in self._parts.pop(contact_id).items():
-                if self._told.get(key, set()) <= {contact_id}:
-                    self._drop(key, evidence)
-            self._remember(contact_id, None)
-        for refused_key in list(self._refused):
-            self._refused[refused_key] = [kept for kept in self._refused[refused_key] if kept.at >= before]
-            if not self._refused[refused_key]:
-                del self._refused[refused_key]
-        for switch in self._switches.values():
-            switch.restarts[:] = [at for at in switch.restarts if at >= before]
-            switch.reconnects[:] = [at for at in switch.reconnects if at >= before]
-        return gone
 
-    def _drop(self, key: tuple[str, str, str], evidence: Evidence) -> None:
-        for visit_id, strand in evidence.strands.items():
-            self._strands.pop((evidence.switch, visit_id), None)
-            for ring_id in strand.rings:
-                self._rings.pop((evidence.switch, ring_id), None)
-        self._evidence.pop(key, None)
-        self._told.pop(key, None)
+_TAKES: Final[dict[type[Event], Callable[[Ledger, Any], Applied]]] = {
+    CallEntered: Ledger._hear,
+    CallAnswered: Ledger._answered,
+    CallLeft: Ledger._hear,
+    CallCompleted: Ledger._hear,
+    CallTransferred: Ledger._hear,
+    CallMoved: Ledger._hear,
+    CallRinging: Ledger._ringing,
+    CallRingEnded: Ledger._ring_ended,
+    CallRefused: Ledger._refuse,
+    QueueSnapshot: Ledger._snapshot,
+    SourceRestarted: Ledger._restart,
+    SourceConnected: Ledger._connected,
+}
 
-    def _is_over(self, contact_id: str, before: datetime) -> bool:
-        if contact_id in self._waiting:
-            return False
-        return all(evidence.last_at < before for evidence in self._parts[contact_id].values())
+
+def _refusal(event: CallRefused) -> Refusal:
+    return Refusal(
+        source=event.source,
+        switch=event.switch_name,
+        contact_id=event.contact_id,
+        leg_id=event.leg_id or event.contact_id,
+        queue=event.queue,
+        reason=event.reason,
+        at=event.at,
+        time_basis=event.time_basis,
+        precision_ms=event.time_precision_ms,
+    )
+
+
+def _is_undecided(stay: Stay) -> bool:
+    """Whether a restart of the switch, heard of afterwards, may say how this stay or its talk ended."""
+    if stay.outcome is Outcome.ANSWERED:
+        return stay.completed_at is None or stay.ended_by is EndedBy.SYSTEM
+    return stay.outcome is Outcome.WAITING or stay.outcome_basis is OutcomeBasis.INFERRED
+
+
+def _story(contact_id: str, parts: Iterable[Evidence]) -> Story | None:
+    """Everything known of one contact, from the evidence that it is part of."""
+    stays = [stay for evidence in parts for stay in evidence.stays if stay.contact_id == contact_id]
+    if not stays:
+        return None
+    if len(stays) == 1:
+        (stay,) = stays
+        visit = _visit(stay, None, stay.outcome, stay.next_queue)
+        return Story(_contact_of_one(visit), (visit,))
+    stays.sort(key=lambda stay: (stay.first_at, stay.visit_id))
+    visits = tuple(_visits(stays))
+    return Story(_contact(contact_id, visits), visits)
 
 
 def _visits(stays: list[Stay]) -> Iterator[Visit]:
@@ -387,33 +612,37 @@ def _visits(stays: list[Stay]) -> Iterator[Visit]:
         if following is not None and _moved_on(stay, following):
             next_queue = next_queue or following.queue
             outcome = Outcome.OVERFLOW if outcome is Outcome.TIMEOUT else outcome
-        yield Visit(
-            visit_id=stay.visit_id,
-            contact_id=stay.contact_id,
-            leg_id=stay.leg_id,
-            switch=stay.switch,
-            source=stay.source,
-            queue=stay.queue,
-            entered_at=stay.entered_at,
-            ended_wait_at=stay.ended_wait_at,
-            outcome=outcome,
-            outcome_basis=stay.outcome_basis,
-            wait_ms=stay.wait_ms,
-            time_basis=stay.time_basis,
-            precision_ms=stay.precision_ms,
-            start_known=stay.start_known,
-            agent_id=stay.agent_id,
-            rings=stay.rings,
-            completed_at=stay.completed_at,
-            talk_ms=stay.talk_ms,
-            ended_by=stay.ended_by,
-            entry_reason=_entry_reason(stay, previous),
-            prev_visit_id=stay.prev_visit_id or (previous.visit_id if previous else None),
-            next_queue=next_queue,
-            key=stay.key,
-            position=stay.position,
-        )
+        yield _visit(stay, previous, outcome, next_queue)
         previous = stay
+
+
+def _visit(stay: Stay, previous: Stay | None, outcome: Outcome, next_queue: str | None) -> Visit:
+    return Visit(
+        visit_id=stay.visit_id,
+        contact_id=stay.contact_id,
+        leg_id=stay.leg_id,
+        switch=stay.switch,
+        source=stay.source,
+        queue=stay.queue,
+        entered_at=stay.entered_at,
+        ended_wait_at=stay.ended_wait_at,
+        outcome=outcome,
+        outcome_basis=stay.outcome_basis,
+        wait_ms=stay.wait_ms,
+        time_basis=stay.time_basis,
+        precision_ms=stay.precision_ms,
+        start_known=stay.start_known,
+        agent_id=stay.agent_id,
+        rings=stay.rings,
+        completed_at=stay.completed_at,
+        talk_ms=stay.talk_ms,
+        ended_by=stay.ended_by,
+        entry_reason=_entry_reason(stay, previous),
+        prev_visit_id=stay.prev_visit_id or (previous.visit_id if previous else None),
+        next_queue=next_queue,
+        key=stay.key,
+        position=stay.position,
+    )
 
 
 def _moved_on(left: Stay, entered: Stay) -> bool:
@@ -437,6 +666,23 @@ def _entry_reason(stay: Stay, previous: Stay | None) -> EntryReason:
     if previous.queue.casefold() == stay.queue.casefold():
         return EntryReason.REENTRY
     return EntryReason.OVERFLOW
+
+
+def _contact_of_one(visit: Visit) -> Contact:
+    """What `_contact` says of one visit alone."""
+    waits = visit.outcome is Outcome.WAITING
+    return Contact(
+        contact_id=visit.contact_id,
+        first_queue=visit.queue,
+        entered_at=visit.entered_at,
+        outcome=visit.outcome,
+        visit_ids=(visit.visit_id,),
+        wait_ms=0 if waits else visit.wait_ms,
+        waiting_since=visit.entered_at if waits else None,
+        settled_at=visit.ended_wait_at,
+        start_known=visit.start_known,
+        precision_ms=visit.precision_ms,
+    )
 
 
 def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:

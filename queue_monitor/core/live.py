@@ -4,56 +4,74 @@ Synchronous and without a clock: the pipeline owns it, a replay drives it, a tes
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Final
+from typing import Any, Final, get_args
 
+import msgspec
 from msgspec import structs
 
-from queue_monitor.core import service_level
+from queue_monitor.core import documents
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, cut, day_bounds
 from queue_monitor.core.counted import Counted
+from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.foresight import Foreseen, Foresight, Learned
 from queue_monitor.core.ledger import Ledger, Story
+from queue_monitor.core.listing import as_stored
 from queue_monitor.core.lost import Callers, lost_calls
-from queue_monitor.core.opening_check import disagreements
+from queue_monitor.core.opening_check import OpeningCheck
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.sources import Sources
 from queue_monitor.core.teams import JOINT, Teams, inherited
 from queue_monitor.core.transfers import transfer_waits
-from queue_monitor.core.view import View, lies_in
+from queue_monitor.core.view import Departed, Memory, View, finished
 from queue_monitor.core.windows import Calendars, Judged, Windows, before_opening_ms
 from queue_monitor.events import (
+    EVENT_TYPES,
     AgentMember,
     AgentState,
+    CallEntered,
+    CallEvent,
+    CallRefused,
     CallRingEnded,
     Event,
     QueueSnapshot,
+    SourceConnected,
+    SourceRestarted,
     TimeBasis,
     milliseconds,
+    same_content,
 )
 from queue_monitor.model import (
     CalendarDay,
+    CallRecord,
     Contact,
     Coverage,
+    CoverageRecord,
     DefinitionId,
     Disagreement,
-    HistoryRow,
     Hours,
     JournalNow,
     Level,
     LostCall,
     Outcome,
     Period,
+    RefusalRecord,
     Snapshot,
     StatusReason,
+    StoredCall,
     TransferWaits,
+    Visit,
     WaysOut,
 )
+from queue_monitor.waits import Past
+
+_OF_CALLS: Final = frozenset(get_args(CallEvent))
+_WITHOUT_QUEUE: Final = frozenset(kind for kind in EVENT_TYPES.values() if "queue" not in kind.__struct_fields__)
 
 LATE_AFTER: Final = timedelta(minutes=15)
 """An event told this long after it happened still amends its call, and is counted as late."""
@@ -73,16 +91,23 @@ RETURNING: Final = frozenset(
         Outcome.CALLBACK,
     }
 )
-_RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
-STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial")
+STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial", "year")
 MOST_INTERVALS: Final = 5000
 MOST_DAYS: Final = 400
 MOST_QUEUES: Final = 200
 """A snapshot of so many is worked out within a second or two; a municipality has some dozens."""
 
 MOST_REASONS: Final = 200
+MOST_MENTIONS: Final = 20_000
+"""Who has named which queue how, noted so that it is looked at once."""
+
 OTHERS: Final = "others"
 """Stands for the queues, or the reasons, that are one too many."""
+
+PIECE: Final = 2
+"""So many queues are worked out before a snapshot pauses: some milliseconds."""
+
+VISITS_PIECE: Final = 500
 
 FORESEEN_HOLDS: Final = timedelta(minutes=5)
 """An older forecast is not shown."""
@@ -91,7 +116,13 @@ CLOCK_TRUSTED_MS: Final = 30_000
 """A switch whose clock is further off than this is timed by ours."""
 
 KEEP: Final = timedelta(hours=48)
-"""How long calls stay in memory, and so for how long a late word may amend them."""
+"""How long calls stay in memory where there is no store to load them from."""
+
+RULES: Final = "rules"
+"""The state that names the rules by which calls were judged last."""
+
+PERSON_KNOWN: Final = timedelta(hours=24)
+"""How long a person's calls are known to be one person's: the switch's pseudonyms change every night."""
 
 
 class Taken(StrEnum):
@@ -103,81 +134,399 @@ class Taken(StrEnum):
 
 
 class Live:
-    """Ledger, windows, agents and sources, fed by one hand and read through snapshots."""
+    """Ledger, windows, agents and sources, fed by one hand and read through snapshots.
+
+    What `apply` takes is worked out by `settle`, each contact once; everything that reads sees it settled. With
+    `records`, what changed is noted for `take_records`. `held_from`: calls that were over before it and silent since
+    are no longer in memory; None while all are.
+    """
 
     def __init__(self, rules: Rules, foresight: Foresight | None = None) -> None:
         self.rules = rules
         self.calendars = Calendars(rules.calendar, rules.calendars)
-        self.ledger = Ledger()
-        self.windows = Windows(rules.target, self.calendars, rules.ways_out_by_queue, rules.ways_out)
+        self.records = False
+        self.held_from: datetime | None = None
+        self.unreadable = 0
+        self.rules_version = rules.judged_by_version
+        self._ledger = Ledger()
+        self._windows = Windows(rules.target, self.calendars, rules.ways_out_by_queue, rules.ways_out)
         self.agents = Agents()
         self.teams = Teams()
         self.counted = Counted()
         self.callers = Callers()
         self.sources = Sources()
         self.reconciler = Reconciler()
+        self.opening_check = OpeningCheck(self.calendars.of)
         self.foresight = foresight
+        self.tells_forecast = True
         if foresight is not None:
             foresight.scopes = self.scopes
         self.foreseen: tuple[Foreseen, ...] = ()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0, invalid=0)
         self.rejected: Counter[str] = Counter()
         self.offers: dict[str, Counter[str]] = {}
-        self._seen: dict[tuple[str, str], tuple[datetime, int]] = {}
+        self._seen: dict[tuple[str, str], Event] = {}
+        self._to_record: dict[str, None] = {}
+        self._refusals: list[RefusalRecord] = []
+        self._known: set[str] = set()
+        self._dropped: dict[str, Story] = {}
+        self._reached: dict[str, bool | None] = {}
+        self._to_load: set[str] = set()
         self._newest: datetime | None = None
-        self._forgotten_before: datetime | None = None
         self._day_ends: datetime | None = None
         self._departed: dict[str, None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
         self._queue_names: dict[str, str] = {}
-        self._history_coverage: dict[tuple[str, date], Coverage] = {}
+        self._mentions: set[tuple[type[Event], str, str]] = set()
+        self._stored_coverage: dict[tuple[str, date], Coverage] = {}
         self._coverage_cache: dict[tuple[object, ...], Coverage] = {}
         self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
+        self._memory = Memory()
 
     # ---- what enters
 
     def apply(self, event: Event) -> Taken:
         """Take one event, once. Never raises on what an event says."""
-        key, content = (event.source, event.id), _content(event)
-        if known := self._seen.get(key):
-            taken = Taken.DUPLICATE if known[1] == content else Taken.CONFLICT
+        key = (event.source, event.id)
+        if (known := self._seen.get(key)) is not None:
+            taken = Taken.DUPLICATE if same_content(known, event) else Taken.CONFLICT
             self.events[taken.value] += 1
             return taken
-        self._seen[key] = (event.at, content)
+        self._seen[key] = event
         self.events["applied"] += 1
-        if self._newest is not None and self._newest - event.at > LATE_AFTER:
+        at, kind = event.at, type(event)
+        if self._newest is None or at > self._newest:
+            self._newest = at
+        elif self._newest - at > LATE_AFTER:
             self.events["late"] += 1
-        self._newest = max(self._newest or event.at, event.at)
-        self.sources.apply(event)
-        if abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:
+        if abs(self.sources.apply(event)) > CLOCK_TRUSTED_MS:
             event = _by_our_clock(event)
-        if self._day_ends is None or event.at >= self._day_ends:
-            self.turn_day(event.at)
-        event = self._within_bounds(event)
+            at = event.at
+        if self._day_ends is None or at >= self._day_ends:
+            self.turn_day(at)
+        if kind not in _WITHOUT_QUEUE:
+            event = self._note_queue(event)
+        if self.foresight is not None and self.tells_forecast:
+            self.foresight.apply(event)
+        if (take := _TAKES.get(kind)) is not None:
+            take(self, event)
+        applied = self._ledger.apply(event)
+        if applied.orphan:
+            self.events["orphan"] += 1
+        if applied.refused is not None:
+            placed = self._windows.refuse(applied.refused)
+            self.opening_check.refuse(applied.refused)
+            if self.records:
+                self._refusals.append(RefusalRecord(refusal=applied.refused, placed=placed))
+        if isinstance(event, QueueSnapshot):
+            self._reconcile(event)
+        return Taken.NEW
+
+    def _take_agent(self, event: AgentState | AgentMember) -> None:
+        self.agents.apply(event)
+
+    def _take_snapshot(self, event: QueueSnapshot) -> None:
+        self.agents.apply(event)
+        self.counted.apply(event)
+
+    def _take_entry(self, event: CallEntered) -> None:
+        self.callers.apply(event)
+
+    def _take_ring_end(self, event: CallRingEnded) -> None:
+        self.offers.setdefault("", Counter())[event.result.value] += 1
+
+    def settle(self) -> None:
+        """Work out every contact of which something was heard, and move the windows to what they are now."""
+        for contact_id, before, after in self._ledger.take_changes():
+            self._note_record(contact_id)
+            before = self._dropped.pop(contact_id, before)
+            if before != after:
+                self.reconciler.change(_visits(before), _visits(after))
+                self.opening_check.change(contact_id, _visits(after))
+                self._windows.change(contact_id, after)
+                self._note_departure(contact_id, after)
+                self._note_service(after)
+                for lost in self.callers.change(contact_id, after):
+                    self._look_again(*lost)
+
+    @property
+    def ledger(self) -> Ledger:
+        self.settle()
+        return self._ledger
+
+    @property
+    def windows(self) -> Windows:
+        self.settle()
+        return self._windows
+
+    # ---- what goes to the store, and comes back
+
+    def take_records(self) -> tuple[list[CallRecord], list[RefusalRecord]]:
+        """Every contact that changed since this was last asked, as it stands now, and the refusals that were new.
+
+        Who was dropped and has not come back by now is gone.
+        """
+        self.settle()
+        for contact_id, story in self._dropped.items():
+            self.reconciler.change(story.visits, ())
+            self.opening_check.change(contact_id, ())
+            self._windows.change(contact_id, None)
+            self._note_record(contact_id)
+        self._dropped.clear()
+        changed, self._to_record = self._to_record, {}
+        refusals, self._refusals = self._refusals, []
+        return [self._record(contact_id) for contact_id in changed], refusals
+
+    def _note_record(self, contact_id: str) -> None:
+        if self.records:
+            self._to_record[contact_id] = None
+
+    def _record(self, contact_id: str) -> CallRecord:
+        is_known = contact_id in self._known
+        story = self._ledger.story(contact_id)
+        if story is None:
+            self._known.discard(contact_id)
+            return CallRecord(contact_id=contact_id, contact=None, is_known=is_known, rules=self.rules_version)
+        evidence = self._ledger.evidence_of(contact_id)
+        reached_later = self.callers.reached_later(story.contact)
+        if reached_later is None:
+            reached_later = self._reached.get(contact_id)
+        tally = self._windows.counted(contact_id)
+        return CallRecord(
+            contact_id=contact_id,
+            contact=story.contact,
+            visits=story.visits,
+            placed=tally.placed,
+            visits_placed=tally.visits,
+            evidence=documents.write(contact_id, evidence, reached_later),
+            keys=tuple(dict.fromkeys(_keys(contact_id, evidence))),
+            last_at=max(part.last_at for part in evidence),
+            is_open=self._ledger.is_open(contact_id),
+            is_known=is_known,
+            reached_later=reached_later,
+            rules=self.rules_version,
+        )
+
+    def mark_known(self, contact_ids: Iterable[str]) -> None:
+        """The store holds these contacts as `take_records` gave them."""
+        self._known.update(contact_ids)
+
+    def knows(self, contact_id: str) -> bool:
+        """Whether the store is known to hold this contact."""
+        return contact_id in self._known
+
+    def load_calls(self, evidence: Iterable[bytes]) -> set[str]:
+        """Take up calls from the store, which are counted already. Returns the ids of those that are held now.
+
+        Of one that memory knows from the store the document says nothing new and is passed over. One that memory has
+        heard of beside the store is put together with it, and counted once. A document that cannot be read is
+        passed over, and counted in `unreadable`.
+        """
+        self.settle()
+        found = list(filter(None, map(self._read, evidence)))
+        new = {document.contact_id: document for document in found if document.contact_id not in self._known}
+        held = {contact_id for contact_id in new if self._ledger.story(contact_id) is not None}
+        for contact_id, story, reached_later in self._ledger.load(new.values()):
+            if story is None:
+                continue
+            self._known.add(contact_id)
+            self._reached[contact_id] = reached_later
+            now = self._ledger.story(contact_id)
+            if (dropped := self._dropped.pop(contact_id, None)) is not None:
+                held.add(contact_id)
+                self.reconciler.change(dropped.visits, _visits(now))
+            else:
+                if contact_id in held:
+                    self.reconciler.change(story.visits, ())
+                self._windows.adopt(contact_id, story)
+            self.opening_check.change(contact_id, _visits(now))
+            self._windows.change(contact_id, now)
+            self._note_departure(contact_id, now)
+            self.callers.change(contact_id, now)
+            if contact_id in held or self.callers.reached_later(story.contact) not in (None, reached_later):
+                self._note_record(contact_id)
+        return {document.contact_id for document in found}
+
+    def _read(self, document: bytes) -> documents.Document | None:
+        try:
+            return documents.read(document)
+        except documents.UnreadableDocument:
+            self.unreadable += 1
+            return None
+
+    def ask_again(self, keys: Iterable[str]) -> None:
+        """The store was away when it was asked for these calls: `missing_calls` gives them once more."""
+        self._to_load.update(keys)
+
+    def missing_calls(self) -> set[str]:
+        """Keys of calls to load next, each given once: those that share evidence with a loaded one, and those let go
+        of whose caller has since been answered.
+        """
+        self.settle()
+        keys = {f"{switch} {contact_id}" for contact_id, switch in self._ledger.take_mentioned().items()}
+        keys |= self._to_load
+        self._to_load = set()
+        return keys
+
+    def holds_visit(self, switch: str, visit_id: str) -> bool:
+        return self._ledger.holds_visit(switch, visit_id)
+
+    def evict(self, before: datetime) -> list[Story]:
+        """Let go of calls that are over and silent since before that moment; returns them. Their figures stay.
+
+        With `records`, only of calls that the store has as they are: call it when what `take_records` gave is safe.
+        """
+        self.settle()
+        gone = self._ledger.evict(before, self._is_unsaved)
+        contact_ids = [story.contact.contact_id for story in gone]
+        self._windows.let_go(contact_ids)
+        self._known.difference_update(contact_ids)
+        for contact_id in contact_ids:
+            self._reached.pop(contact_id, None)
+        self._seen = {key: event for key, event in self._seen.items() if event.at >= before}
+        self.callers.forget(before - PERSON_KNOWN)
+        self.opening_check.forget(before - KEEP)
+        self.reconciler.add_up(before)
+        self.held_from = before if self.held_from is None else max(before, self.held_from)
+        return gone
+
+    def _is_unsaved(self, contact_id: str) -> bool:
+        return self.records and (contact_id in self._to_record or contact_id not in self._known)
+
+    def amend_conflict(self, event: Event) -> None:
+        """The journal has another event under this one's id: it counts as a conflict, and no longer as heard.
+
+        What it did to calls is taken back by `drop_calls` and `load_calls`.
+        """
+        if self._seen.pop((event.source, event.id), None) is not None:
+            self.events["applied"] -= 1
+            self.events["conflict"] += 1
+            self._take_back(event)
+
+    def amend_repeat(self, event: Event) -> None:
+        """The journal had this event, from before what memory holds: it counts as a duplicate.
+
+        A call that it told of is put together with the store's by `load_calls`; a refused caller is counted already.
+        """
+        if (event.source, event.id) in self._seen:
+            self.events["applied"] -= 1
+            self.events["duplicate"] += 1
+            self._take_back(event)
+
+    def _take_back(self, event: Event) -> None:
+        if isinstance(event, CallRefused) and (refusal := self._ledger.take_back(event)) is not None:
+            self._windows.refuse(refusal, -1)
+            self.opening_check.refuse(refusal, -1)
+            self._refusals = [record for record in self._refusals if record.refusal != refusal]
+
+    def drop_calls(self, contact_ids: Iterable[str]) -> list[Event]:
+        """Remove contacts, and those that share evidence with them, as if nothing had been heard of them.
+
+        What they are counted as stays until `load_calls` and the events say what they are. Returns the events of
+        their visits that memory has heard, in that order, to be applied once more after loading.
+        """
+        self.settle()
+        dropped = self._ledger.drop(contact_ids)
+        visits = {visit for _, its in dropped.values() for visit in its}
+        for contact_id, (story, _) in dropped.items():
+            self._known.discard(contact_id)
+            self._dropped[contact_id] = story
+        heard = [
+            event for event in self._seen.values() if (event.switch_name, getattr(event, "visit_id", "")) in visits
+        ]
+        for event in heard:
+            del self._seen[event.source, event.id]
+            self.events["applied"] -= 1
+            if isinstance(event, CallRingEnded):
+                self.offers[""][event.result.value] -= 1
+        return heard
+
+    def is_held(self, event: Event) -> bool:
+        """Whether memory holds all that bears on this event, so that it can be taken without asking the store."""
+        if self.held_from is None:
+            return True
+        off = event.live and abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS
+        if (event.observed_at if off else event.at) < self.held_from:
+            return False
+        visit_id = getattr(event, "visit_id", "")
+        return not visit_id or isinstance(event, CallEntered) or self.holds_visit(event.switch_name, visit_id)
+
+    def keys_of(self, events: Iterable[Event]) -> set[str]:
+        """By what the calls that these events tell of are found in the store."""
+        names = ("visit_id", "leg_id", "contact_id")
+        return {
+            f"{event.switch_name} {known}" for event in events for name in names if (known := getattr(event, name, ""))
+        }
+
+    def remember(self, event: Event) -> None:
+        """Know again an event that is counted already, as one that the store has: its call is loaded beside it."""
+        self._seen[event.source, event.id] = event
+        if isinstance(event, CallRefused):
+            self._ledger.apply(event)
+
+    def hear_state(self, event: Event) -> None:
+        """Take what an event says of agents, sources and switches, and nothing of its call: that is loaded."""
+        self.sources.apply(event)
         self._note_queue(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             self.agents.apply(event)
-        self.counted.apply(event)
-        self.callers.apply(event)
-        if self.foresight is not None:
-            self.foresight.apply(event)
-        changes = self.ledger.apply(event)
-        if changes.orphan:
-            self.events["orphan"] += 1
-        for change in changes.stories:
-            self.windows.change(change)
-            self._note_departure(change.after)
-            self._note_service(change.after)
-        if changes.refused is not None:
-            self.windows.refuse(changes.refused)
-        if isinstance(event, QueueSnapshot) and event.counters:
-            self._reconcile(event)
-        if isinstance(event, CallRingEnded):
-            self.offers.setdefault("", Counter())[event.result.value] += 1
-        return Taken.NEW
+        if isinstance(event, QueueSnapshot):
+            self.counted.apply(event)
+        if isinstance(event, SourceConnected | SourceRestarted):
+            self._ledger.apply(event)
+
+    def save_states(self) -> dict[str, bytes]:
+        """What a start needs beside the calls, written down by name."""
+        queues = [(name, list(self._queue_switches.get(key, {}))) for key, name in self._queue_names.items()]
+        return {
+            "agents": self.agents.written(),
+            "sources": self.sources.written(),
+            "counted": self.counted.written(),
+            "teams": self.teams.written(),
+            "reconciler": self.reconciler.written(),
+            "opening check": self.opening_check.written(),
+            "switches": self._ledger.written_switches(),
+            "queues": msgspec.msgpack.encode(queues),
+            RULES: self.rules_version.encode(),
+        }
+
+    def load_states(self, states: dict[str, bytes]) -> None:
+        """Take up what `save_states` gave. Raises `msgspec.DecodeError`."""
+        parts = {
+            "agents": self.agents.restore,
+            "sources": self.sources.restore,
+            "counted": self.counted.restore,
+            "teams": self.teams.restore,
+            "reconciler": self.reconciler.restore,
+            "opening check": self.opening_check.restore,
+            "switches": self._ledger.restore_switches,
+            "queues": self._restore_queues,
+        }
+        for name, restore in parts.items():
+            if written := states.get(name):
+                restore(written)
+
+    def _restore_queues(self, written: bytes) -> None:
+        for queue, switches in msgspec.msgpack.decode(written, type=list[tuple[str, list[str]]]):
+            self._queue_names.setdefault(queue.casefold(), queue)
+            self._queue_switches.setdefault(queue.casefold(), {}).update(dict.fromkeys(switches))
+
+    def record_all(self) -> None:
+        """Give every contact that is held to the next `take_records`, changed or not."""
+        for contact in self.ledger.contacts():
+            self._note_record(contact.contact_id)
+
+    def _look_again(self, switch: str, contact_id: str) -> None:
+        """A lost caller has been answered in a later call: the record of the lost one is another now."""
+        story = self._ledger.story(contact_id)
+        if story is not None:
+            self._note_record(contact_id)
+        elif self.records:
+            self._to_load.add(f"{switch} {contact_id}")
 
     def turn_day(self, now: datetime) -> None:
         """A new day: the queues that the old one showed to share people are a pool from here on."""
+        self.settle()
         day_ends, self._day_ends = (
             self._day_ends,
             day_bounds(self.rules.calendar.day_of(now), self.rules.calendar.zone)[1],
@@ -191,6 +540,13 @@ class Live:
                 if name not in learned and (known := inherited(pool, learned)) is not None:
                     learned[name] = known
 
+    def tell_forecast(self, event: Event) -> None:
+        """Tell the forecast alone of an event that is counted already. `tells_forecast` is False until it knows all."""
+        if self.foresight is not None:
+            if event.live and abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:
+                event = _by_our_clock(event)
+            self.foresight.apply(event if type(event) in _WITHOUT_QUEUE else self._note_queue(event))
+
     def recall(self, learned: dict[str, Learned], now: datetime) -> None:
         """Take up what an earlier run has learned."""
         if self.foresight is not None:
@@ -201,8 +557,9 @@ class Live:
                 self._queue_names.setdefault(queue.casefold(), queue)
 
     def _reconcile(self, event: QueueSnapshot) -> None:
-        key = event.queue.casefold()
-        visits = [v for v in self.ledger.visits() if v.switch == event.switch_name and v.queue.casefold() == key]
+        if not event.counters:
+            return
+        visits = self.ledger.visits  # settled first: what was heard before the snapshot is compared with it
         self.reconciler.compare(event, visits, lambda since: self.sources.blind(event.switch_name, since, event.as_of))
 
     def reject(self, source: str, reason: str) -> None:
@@ -213,52 +570,46 @@ class Live:
             key = f"{OTHERS} {OTHERS}"
         self.rejected[key] += 1
 
-    def load_history(self, rows: Iterable[HistoryRow], closed_before: datetime) -> None:
-        """Take in earlier days as sums; events from before `closed_before` then change no figure."""
-        rows = list(rows)
-        self.windows.load(rows)
-        self.windows.closed_before = closed_before
-        for row in rows:
-            if row.level is Level.VISIT and row.inside_hours:
-                day = self.calendars.of(row.queue).day_of(row.start)
-                known = self._history_coverage.get((row.queue.casefold(), day), Coverage())
-                self._history_coverage[row.queue.casefold(), day] = _add(known, row.coverage)
-            self._queue_names.setdefault(row.queue.casefold(), row.queue)
+    def load_coverage(self, records: Iterable[CoverageRecord]) -> None:
+        """Take up how the open minutes of days before the edge were observed, as it was saved."""
+        for record in records:
+            self._stored_coverage[record.queue.casefold(), record.day] = record.coverage
+            self._queue_names.setdefault(record.queue.casefold(), record.queue)
+        self._coverage_cache.clear()
 
     def forget(self, now: datetime) -> list[Story]:
         """Let go of calls older than two days; returns them. Their figures stay."""
-        before = now - KEEP
-        self._seen = {key: seen for key, seen in self._seen.items() if seen[0] >= before}
-        gone = self.ledger.forget(before)
-        for story in gone:
-            self.callers.forget(story)
-        self.windows.forget(before)
-        self._forgotten_before = before
+        gone = self.evict(now - KEEP)
+        self._windows.forget(now - KEEP)
         return gone
 
-    def _note_queue(self, event: Event) -> None:
-        queue = getattr(event, "queue", "")
-        if queue:
-            self._queue_names.setdefault(queue.casefold(), queue)
-            self._queue_switches.setdefault(queue.casefold(), {})[event.switch_name] = None
+    def _note_queue(self, event: Event) -> Event:
+        """Note that a switch has named a queue; returns the event to take.
 
-    def _within_bounds(self, event: Event) -> Event:
-        """An event of one queue too many is taken as one of a queue that stands for all such: a mad switch, or a sender
+        An event of one queue too many is taken as one of a queue that stands for all such: a mad switch, or a sender
         that puts something else where a queue's name belongs, must not drown the real ones. Counted, and journaled as
         it was.
         """
         queue = getattr(event, "queue", "")
-        if not queue or queue.casefold() in self._queue_names or len(self._queue_names) < MOST_QUEUES:
+        mention = (type(event), queue, event.switch_name)
+        if not queue or mention in self._mentions:
             return event
-        self.reject(event.source, "too_many_queues")
-        return structs.replace(event, queue=OTHERS)
+        key = queue.casefold()
+        if key not in self._queue_names and len(self._queue_names) >= MOST_QUEUES:
+            self.reject(event.source, "too_many_queues")
+            event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, OTHERS
+        self._queue_names.setdefault(key, self._windows.name_of(queue))
+        self._queue_switches.setdefault(key, {})[event.switch_name] = None
+        if type(event) in _OF_CALLS:
+            self.counted.told_of_caller(queue)
+        if len(self._mentions) < MOST_MENTIONS:
+            self._mentions.add((type(event), queue, event.switch_name))
+        return event
 
-    def _note_departure(self, story: Story | None) -> None:
-        if story is None:
-            return
-        self._departed.pop(story.contact.contact_id, None)
-        if story.contact.outcome in RETURNING:
-            self._departed[story.contact.contact_id] = None
+    def _note_departure(self, contact_id: str, story: Story | None) -> None:
+        self._departed.pop(contact_id, None)
+        if story is not None and story.contact.outcome in RETURNING:
+            self._departed[contact_id] = None
 
     def _note_service(self, story: Story | None) -> None:
         for visit in story.visits if story else ():
@@ -268,7 +619,9 @@ class Live:
     # ---- what comes out
 
     def queues(self) -> list[str]:
-        return sorted(self._queue_names.values(), key=str.casefold)
+        """Every queue that was named by an event or is in the figures that were loaded."""
+        known = {queue.casefold(): queue for queue in self.windows.queues() if queue} | self._queue_names
+        return sorted(known.values(), key=str.casefold)
 
     def scopes(self) -> list[tuple[str, tuple[str, ...]]]:
         """What is forecast by itself: the pools, and the queues that share their agents with no other."""
@@ -283,29 +636,45 @@ class Live:
         """Queues of which the switch only says how many wait."""
         return {queue for queue in self.queues() if self.counted.of((queue,))}
 
-    def foreseen_of(self, queues: tuple[str, ...], now: datetime) -> Foreseen | None:
-        """The forecast that bears on these queues: their pool's; of several pools, the busiest's. None when old."""
-        wanted = {queue.casefold() for queue in queues}
-        found = [seen for seen in self._fresh(now) if wanted & {queue.casefold() for queue in seen.queues}]
-        return max(found, key=lambda seen: seen.day.expected_calls or 0.0 if seen.day else 0.0, default=None)
-
-    def foreseen_within(self, queues: tuple[str, ...], now: datetime) -> list[Foreseen]:
-        """The forecasts of the pools and single queues that these queues hold, whole; those of a part of one: none."""
-        wanted = {queue.casefold() for queue in queues}
-        return [seen for seen in self._fresh(now) if {queue.casefold() for queue in seen.queues} <= wanted]
-
-    def _fresh(self, now: datetime) -> list[Foreseen]:
+    def fresh(self, now: datetime) -> list[Foreseen]:
+        """The forecasts that are not too old to be shown."""
         return [seen for seen in self.foreseen if timedelta() <= now - seen.at <= FORESEEN_HOLDS]
 
     def snapshot(self, now: datetime, rate: float = 1.0, journal: JournalNow | None = None) -> Snapshot:
         """Everything that any face shows, at `now`."""
+        return finished(self.snapshot_in_pieces(now, rate, journal))
+
+    def snapshot_in_pieces(
+        self, now: datetime, rate: float = 1.0, journal: JournalNow | None = None
+    ) -> Generator[None, None, Snapshot]:
+        """The same, with a pause after each piece of work, so that nobody waits for all of it. No event may be applied
+        until it is done.
+        """
         queues = self.queues()
-        waiting = self.ledger.waiting()
         talking = self.ledger.talking()
-        ringing = self.ledger.ringing()
-        view = View(self, now, waiting, talking, ringing)
+        view = View(self, now, self.ledger.waiting(), talking, self.ledger.ringing(), memory=self._memory)
+        yield
+        disagreements = self._hours_disagreements(now)
         calendar = self.rules.calendar
         pools = [pool for pool in self.pools(queues) if len(pool) > 1]
+        yield
+        of_queues = []
+        for number, queue in enumerate(queues, start=1):
+            of_queues.append(view.queue(queue, (queue,), queue))
+            if number % PIECE == 0:
+                yield
+        of_pools = []
+        for pool in pools:
+            of_pools.append((yield from view.queue_in_pieces(JOINT.join(pool), pool, pool)))
+            yield
+        total = yield from view.queue_in_pieces("", tuple(queues), None)
+        yield
+        today = yield from view.today_in_pieces()
+        yield
+        agents = self.agents.now(visit.agent_id for visit in talking if visit.agent_id)
+        yield
+        totals, totals_waits = self.windows.totals(), self.windows.wait_buckets()
+        yield
         return Snapshot(
             at=now,
             rate=rate,
@@ -314,29 +683,22 @@ class Live:
             organisation=self.rules.organisation,
             time_zone=calendar.zone.key,
             hours=self._hours(now),
-            total=view.queue("", tuple(queues), None),
-            queues=tuple(view.queue(queue, (queue,), queue) for queue in queues),
-            pools=tuple(view.queue(JOINT.join(pool), pool, pool) for pool in pools),
-            agents=self.agents.now(visit.agent_id for visit in talking if visit.agent_id),
+            total=total,
+            queues=tuple(of_queues),
+            pools=tuple(of_pools),
+            agents=agents,
             sources=self.sources.now(),
-            today=tuple(view.today()),
+            today=tuple(today),
             events=dict(self.events),
             rejected=dict(self.rejected),
-            totals=self.windows.totals(),
-            totals_waits=self.windows.wait_buckets(),
+            totals=totals,
+            totals_waits=totals_waits,
             offers={queue: dict(counter) for queue, counter in self.offers.items()},
             journal=journal or JournalNow(),
             reconciliation=self.reconciler.differences(),
-            hours_disagreements=self._hours_disagreements(now),
-            calls_since=self.calls_since,
+            hours_disagreements=disagreements,
             totals_talks=self.windows.talks(),
         )
-
-    @property
-    def calls_since(self) -> datetime | None:
-        """From here on calls are held one by one; None when nothing has been let go of yet."""
-        edges = [edge for edge in (self.windows.closed_before, self._forgotten_before) if edge is not None]
-        return max(edges, default=None)
 
     def essentials(self, now: datetime) -> Snapshot:
         """The same snapshot with only what decides something, for whoever asks it many times of the past: figure for
@@ -381,39 +743,73 @@ class Live:
 
         Raises `ValueError` with words for a person.
         """
+        bounds, scope = self.bounds(start, end, step), self.known_scope(queue)
+        view = View(self, now, self.ledger.waiting(), [], set())
+        return [view.period(step, level, scope, low, high) for low, high in bounds]
+
+    def bounds(self, start: datetime, end: datetime, step: str) -> list[tuple[datetime, datetime]]:
+        """The intervals by `step` that touch a stretch. Raises `ValueError` with words for a person."""
         if step not in STEPS:
             raise ValueError(f"step: {step!r} is not one of {', '.join(STEPS)}")
         if end <= start:
             raise ValueError("to: must lie after from")
-        scope = (queue,) if isinstance(queue, str) else queue
-        for name in scope or ():
-            self._check_queue(name)
-        view = View(self, now, self.ledger.waiting(), [], set())
         bounds = list(islice(cut(start, end, step, self.rules.calendar.zone), MOST_INTERVALS + 1))
         if len(bounds) > MOST_INTERVALS:
             raise ValueError(f"from, to, step: at most {MOST_INTERVALS} intervals are given at once")
-        return [view.period(step, level, scope, low, high) for low, high in bounds]
+        return bounds
+
+    def known_scope(self, queue: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """A queue, or several, as a tuple; None for all. Raises `ValueError` when one is not known."""
+        scope = (queue,) if isinstance(queue, str) else queue
+        for name in scope or ():
+            self._check_queue(name)
+        return scope
+
+    def joined(
+        self,
+        now: datetime,
+        step: str,
+        level: Level,
+        scope: tuple[str, ...] | None,
+        bounds: Iterable[tuple[datetime, datetime]],
+        past: Iterable[Past],
+    ) -> list[Period]:
+        """Figures of stretches that begin before the edge: what the store says of the days before it, what memory
+        holds of those after, and who still waits wherever they entered.
+        """
+        view = View(self, now, self.ledger.waiting(), [], set())
+        return [view.period(step, level, scope, low, high, its) for (low, high), its in zip(bounds, past, strict=True)]
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
-        """Callers whom nobody answered, who entered between two moments; none from before `calls_since`.
+        """Callers whom nobody answered, who entered between two moments; of those held.
 
         Raises `ValueError` with words for a person.
         """
         if end <= start:
             raise ValueError("to: must lie after from")
         self._check_queue(queue)
-        return lost_calls(self.ledger, self.windows, self.callers, max(start, self.calls_since or start), end, queue)
+        return lost_calls(self.ledger, self.windows, self.callers, start, end, queue)
 
     def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        """Waits after a transfer, by receiving queue; none from before `calls_since`. Raises `ValueError`."""
+        """Waits after a transfer, by receiving queue; of those held. Raises `ValueError`."""
         self._check_queue(queue)
-        return transfer_waits(self.ledger.stories(), max(start, self.calls_since or start), end, queue)
+        return transfer_waits(self.ledger.stories(), start, end, queue)
+
+    def stored_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredCall]:
+        """The calls held that count between two moments, as history would keep them. Raises `ValueError`."""
+        if end <= start:
+            raise ValueError("to: must lie after from")
+        self._check_queue(queue)
+        found = (as_stored(story, self.windows.counted(story.contact.contact_id)) for story in self.ledger.stories())
+        key = None if queue is None else queue.casefold()
+        return [call for call in found if start <= call.at < end and key in (None, call.first_queue.casefold())]
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        """Where the switch and the calendar say different things about being open; of calls still held one by one."""
-        visits = (v for v in self.ledger.visits() if v.entered_at is not None and start <= v.entered_at < end)
-        refusals = (refusal for refusal in self.ledger.refusals() if start <= refusal.at < end)
-        return disagreements(self.calendars.of, visits, refusals)
+        """Where the switch and the calendar say different things about being open; of today, of yesterday, and of
+        calls still held one by one.
+        """
+        self.settle()
+        return self.opening_check.disagreements(start, end)
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
         """The opening hours of some days, a queue's or those of all. Raises `ValueError` with words for a person."""
@@ -425,44 +821,76 @@ class Live:
         return (self.rules.calendar if queue is None else self.calendars.of(queue)).days(first, last)
 
     def _check_queue(self, queue: str | None) -> None:
-        if queue is not None and queue.casefold() not in self._queue_names:
+        if queue is not None and queue.casefold() not in {known.casefold() for known in self.queues()}:
             raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
 
-    def changed_history(self, now: datetime) -> list[HistoryRow]:
-        """Rows for the store: the quarters of an hour that changed, with how their open minutes were observed."""
-        rows = []
-        for row in self.windows.take_changed():
-            end = min(row.start + timedelta(minutes=15), now)
-            covered = self._covered((row.queue,), self.calendars.of(row.queue), row.start, end)
-            rows.append(structs.replace(row, coverage=covered))
-        return rows
+    def coverage_records(self, day: date, now: datetime) -> list[CoverageRecord]:
+        """How the open minutes of a local day were observed up to now, for every queue that is known."""
+        found = []
+        for queue in self.queues():
+            calendar = self.calendars.of(queue)
+            start, end = day_bounds(day, calendar.zone)
+            fresh = self._covered((queue,), calendar, start, min(end, now))
+            noted = self._stored_coverage.get((queue.casefold(), day), fresh)
+            found.append(CoverageRecord(queue=queue, day=day, coverage=max(fresh, noted, key=_observed)))
+        return found
+
+    def past_coverage(
+        self, queues: tuple[str, ...], start: datetime, end: datetime, noted: Mapping[tuple[str, date], Coverage]
+    ) -> Coverage:
+        """The same of a past stretch: of whole days as `noted` by queue (casefolded) and day, else by the sources."""
+        calendar = self.calendars.of(queues[0]) if len(queues) == 1 else self.rules.calendar
+        found, at = Coverage(), start
+        while at < end:
+            day = calendar.day_of(at)
+            midnight, tomorrow = day_bounds(day, calendar.zone)
+            until = min(end, tomorrow)
+            if (midnight, tomorrow) == (at, until):
+                known = next((c for queue in queues if (c := noted.get((queue.casefold(), day)))), None)
+                blind = Coverage(blind_minutes=int(calendar.open_minutes(midnight, tomorrow)))
+                found = found.plus(known or blind)
+            else:
+                found = found.plus(self._covered(queues, calendar, at, until))
+            at = until
+        return found
 
     def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage:
-        """Open minutes of these queues (the first one's hours hold) up to now, by how they were observed."""
+        """Open minutes of these queues (the first one's hours hold) up to now, by how they were observed. Of days
+        before the edge by what was saved; a day of which nothing was saved is blind.
+        """
         calendar = self.calendars.of(queues[0]) if len(queues) == 1 else self.rules.calendar
         end = min(end, now)
         stored = Coverage()
-        edge = self.windows.closed_before
+        edge = self.windows.edge
         if edge is not None and start < edge and queues:
-            day, last = calendar.day_of(start), calendar.day_of(min(edge, end) - timedelta(seconds=1))
-            while day <= last:
-                known = self._history_coverage.get((queues[0].casefold(), day))
-                if known is None and calendar.span(day) is not None:
-                    known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
-                stored = _add(stored, known or Coverage())
-                day += timedelta(days=1)
+            stored = self._stored(queues, calendar, start, min(edge, end))
             start = edge
         if start >= end:
             return stored
-        return _add(stored, self._covered(queues, calendar, start, end))
+        return stored.plus(self._covered(queues, calendar, start, end))
+
+    def _stored(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
+        """The saved coverage of whole days."""
+        key = (queues, id(calendar), start, end)
+        if key not in self._coverage_cache:
+            found = Coverage()
+            day, last = calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1))
+            while day <= last:
+                known = next(filter(None, (self._stored_coverage.get((q.casefold(), day)) for q in queues)), None)
+                if known is None and calendar.span(day) is not None:
+                    known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
+                found = found.plus(known or Coverage())
+                day += timedelta(days=1)
+            self._coverage_cache[key] = found
+        return self._coverage_cache[key]
 
     def _covered(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
-        switches = self._switches(queues)
+        switches = self.switches(queues)
         if end <= start:
             return Coverage()
         sources = self.sources.now()
         key = (
-            tuple(switches),
+            switches,
             id(calendar),
             start,
             int(end.timestamp()) // 60,
@@ -474,13 +902,14 @@ class Live:
             self._coverage_cache[key] = self.sources.coverage(switches, calendar, start, end)
         return self._coverage_cache[key]
 
-    def _switches(self, queues: tuple[str, ...]) -> list[str]:
-        found = {switch for queue in queues for switch in self._queue_switches.get(queue.casefold(), {})}
-        return sorted(found) or self.sources.switches()
+    def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
+        """The switches that have told of these queues; all where none has."""
+        found = {switch for queue in queues for switch in self._queue_switches.get(queue.casefold(), ())}
+        return tuple(sorted(found) or self.sources.switches())
 
     def trouble(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
         """Why these queues cannot be vouched for now, if so: no source, one down, or none heard of in open hours."""
-        switches = self._switches(queues)
+        switches = self.switches(queues)
         if not switches:
             return StatusReason.NO_SOURCE
         if not self.sources.is_up(switches):
@@ -493,13 +922,13 @@ class Live:
                 return StatusReason.SOURCE_SILENT
         return None
 
-    def returning(
-        self, queues: frozenset[str] | None, start: datetime, end: datetime, now: datetime
-    ) -> service_level.Returning:
-        """Contacts that left a queue a moment ago and may be answered in another yet, or called back in time."""
+    def departed(self, now: datetime) -> dict[str, list[Departed]]:
+        """Contacts that left a queue a moment ago and may be answered in another yet, or called back in time; by their
+        first queue, those counted inside opening hours.
+        """
         limit_ms = self.rules.target.limit_seconds * 1000
         only_answered = self.rules.target.definition is DefinitionId.D1
-        found: Counter[str] = Counter()
+        found: dict[str, list[Departed]] = {}
         for contact_id in list(self._departed):
             story = self.ledger.story(contact_id)
             if story is None:
@@ -512,14 +941,18 @@ class Live:
             if not may_be_called_back and now - (contact.settled_at or now) > MAY_RETURN:
                 del self._departed[contact_id]
                 continue
-            if judged is None or not lies_in(judged, queues, start, end):
+            if judged is None or not judged.place.inside:
                 continue
             late = (contact.wait_ms or 0) > limit_ms and not may_be_called_back
             if only_answered or contact.outcome in ways_out.excluded:
-                found["outside_late" if late else "outside"] += 1
-            elif not late:
-                found["counted"] += 1
-        return service_level.Returning(**found)
+                counts_as = "outside_late" if late else "outside"
+            elif late:
+                continue
+            else:
+                counts_as = "counted"
+            its = found.setdefault(judged.place.queue.casefold(), [])
+            its.append(Departed(judged.place.minute, counts_as))
+        return found
 
     def _hours_disagreements(self, now: datetime) -> tuple[Disagreement, ...]:
         """Of today, looked for every five minutes: that is often enough for a wrong setting, and costs every call."""
@@ -557,15 +990,25 @@ def _by_our_clock(event: Event) -> Event:
     return structs.replace(event, time_precision_ms=max(event.time_precision_ms, 10), **told)
 
 
-def _content(event: Event) -> int:
-    """A number that differs when what two events say does; how and when they were received is left out."""
-    told = tuple(getattr(event, name) for name in event.__struct_fields__ if name not in _RECEIPT)
-    return hash((type(event).__name__, repr(told)))
+_TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {
+    AgentState: Live._take_agent,
+    AgentMember: Live._take_agent,
+    QueueSnapshot: Live._take_snapshot,
+    CallEntered: Live._take_entry,
+    CallRingEnded: Live._take_ring_end,
+}
 
 
-def _add(one: Coverage, other: Coverage) -> Coverage:
-    return Coverage(
-        seen_minutes=one.seen_minutes + other.seen_minutes,
-        recovered_minutes=one.recovered_minutes + other.recovered_minutes,
-        blind_minutes=one.blind_minutes + other.blind_minutes,
-    )
+def _visits(story: Story | None) -> tuple[Visit, ...]:
+    return () if story is None else story.visits
+
+
+def _keys(contact_id: str, evidence: Iterable[Evidence]) -> Iterable[str]:
+    """By what a later word finds a call: the contact, its legs and its visits, each with its switch."""
+    for part in evidence:
+        for known in (contact_id, part.leg_id, *part.strands):
+            yield f"{part.switch} {known}"
+
+
+def _observed(coverage: Coverage) -> int:
+    return coverage.seen_minutes + coverage.recovered_minutes

@@ -2,53 +2,81 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import NamedTuple
 
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.view import lies_in
 from queue_monitor.core.windows import Judged, Windows
-from queue_monitor.events import CallEntered, Event
-from queue_monitor.model import LostCall, Outcome, Refusal
+from queue_monitor.events import CallEntered
+from queue_monitor.model import LOST_OUTCOMES, Contact, LostCall, Outcome, Refusal
 
-NOT_LOST: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN})
-"""Of those whom the monitor lost track of nobody knows whether they were answered: in no list, as in no formula."""
+
+class _Call(NamedTuple):
+    """One call of a person: when it came in, whether it was answered, and since when it is lost (None: it is not)."""
+
+    switch: str
+    entered_at: datetime | None
+    is_answered: bool
+    lost_at: datetime | None
 
 
 class Callers:
     """Which calls are one person's, by the pseudonyms that a switch gives. Their key changes every night, so nobody is
-    known again on another day; they are kept in memory alone, as long as the call is, and never come out.
+    known again on another day; they are kept in memory alone, for a day, and never come out.
     """
 
     def __init__(self) -> None:
-        self._pseudonyms: dict[tuple[str, str], str] = {}
+        self._pseudonyms: dict[tuple[str, str], tuple[str, datetime]] = {}
+        self._calls: dict[str, dict[str, _Call]] = {}
+        self._whose: dict[str, str] = {}
 
-    def apply(self, event: Event) -> None:
-        if isinstance(event, CallEntered) and event.caller is not None and event.caller.pseudonym:
-            self._pseudonyms[event.switch_name, event.leg_id or event.visit_id] = event.caller.pseudonym
+    def apply(self, event: CallEntered) -> None:
+        if event.caller is not None and event.caller.pseudonym:
+            self._pseudonyms[event.switch_name, event.leg_id or event.visit_id] = event.caller.pseudonym, event.at
 
-    def forget(self, story: Story) -> None:
-        for visit in story.visits:
-            self._pseudonyms.pop((visit.switch, visit.leg_id), None)
+    def change(self, contact_id: str, story: Story | None) -> list[tuple[str, str]]:
+        """Take a contact as it stands now. Once it was answered, returns the person's calls that are lost, as switch
+        and id: they are reached later now.
+        """
+        if not self._pseudonyms:
+            return []
+        pseudonym = self._of(story) if story is not None else None
+        if (known := self._whose.pop(contact_id, None)) is not None:
+            self._calls[known].pop(contact_id, None)
+        if story is None or pseudonym is None:
+            return []
+        calls = self._calls.setdefault(pseudonym, {})
+        others = [(call.switch, other) for other, call in calls.items() if call.lost_at is not None]
+        contact = story.contact
+        is_answered = contact.outcome is Outcome.ANSWERED
+        lost_at = None if contact.outcome not in LOST_OUTCOMES else contact.settled_at
+        calls[contact_id] = _Call(story.visits[0].switch, contact.entered_at, is_answered, lost_at)
+        self._whose[contact_id] = pseudonym
+        return others if is_answered else []
 
-    def last_answered(self, ledger: Ledger) -> dict[str, datetime]:
-        """By pseudonym, when that person entered for the last call that was answered."""
-        found: dict[str, datetime] = {}
-        for story in ledger.stories() if self._pseudonyms else ():
-            entered, pseudonym = story.contact.entered_at, self._of(story)
-            if story.contact.outcome is Outcome.ANSWERED and entered is not None and pseudonym is not None:
-                found[pseudonym] = max(found.get(pseudonym, entered), entered)
-        return found
+    def forget(self, before: datetime) -> None:
+        """Forget whom a switch named before that moment."""
+        self._pseudonyms = {leg: known for leg, known in self._pseudonyms.items() if known[1] >= before}
+        kept = {pseudonym for pseudonym, _ in self._pseudonyms.values()}
+        for pseudonym in self._calls.keys() - kept:
+            for contact_id in self._calls.pop(pseudonym):
+                self._whose.pop(contact_id, None)
 
-    def reached_later(self, story: Story, answered: dict[str, datetime]) -> bool | None:
+    def reached_later(self, contact: Contact) -> bool | None:
         """Whether who was lost has been answered in a later call; None where callers are not told apart."""
-        lost_at, pseudonym = story.contact.settled_at, self._of(story)
-        if pseudonym is None or lost_at is None:
+        if contact.called_back_ms is not None:
+            return True
+        pseudonym, lost_at = self._whose.get(contact.contact_id), contact.settled_at
+        if pseudonym is None or lost_at is None or contact.outcome not in LOST_OUTCOMES:
             return None
-        return pseudonym in answered and answered[pseudonym] >= lost_at
+        return any(
+            call.is_answered and call.entered_at is not None and call.entered_at >= lost_at
+            for call in self._calls[pseudonym].values()
+        )
 
     def _of(self, story: Story) -> str | None:
         known = (self._pseudonyms.get((visit.switch, visit.leg_id)) for visit in story.visits)
-        return next(filter(None, known), None)
+        return next((pseudonym for pseudonym, _ in filter(None, known)), None)
 
 
 def lost_calls(
@@ -66,15 +94,13 @@ def lost_calls(
 
 
 def _all(ledger: Ledger, windows: Windows, callers: Callers) -> Iterator[tuple[Judged, LostCall]]:
-    answered = callers.last_answered(ledger)
     for story in ledger.stories():
-        if story.contact.outcome in NOT_LOST:
+        if story.contact.outcome not in LOST_OUTCOMES:
             continue
         judged = windows.place_settled(story.contact)
         if judged is None or (field := windows.field_of(story.contact, judged)) == "called_back":
             continue
-        reached_later = True if story.contact.called_back_ms is not None else callers.reached_later(story, answered)
-        yield judged, _lost(story, judged, windows, field, reached_later)
+        yield judged, _lost(story, judged, windows, field, callers.reached_later(story.contact))
     for refusal in ledger.refusals():
         judged = windows.place_refusal(refusal)
         yield judged, _refused(refusal, judged)

@@ -2,51 +2,120 @@
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.events import RefusalReason
-from queue_monitor.model import Disagreement, HoursDoubt, Outcome, Refusal, Visit
+from queue_monitor.model import Disagreement, HoursDoubt, Outcome, Refusal, StoredRefusal, StoredVisit, Visit
 
+AnyVisit = Visit | StoredVisit
+AnyRefusal = Refusal | StoredRefusal
 GRACE: Final = timedelta(minutes=2)
 """So close to opening and closing, clocks may differ and a last call be taken."""
 
 
+class Doubt(NamedTuple):
+    """One call by which switch and calendar differ: when it came in, and when the switch did what the hours deny."""
+
+    queue: str
+    entered_at: datetime
+    at: datetime
+    doubt: HoursDoubt
+
+
+_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, tuple[Doubt, ...]], list[Doubt]])
+
+
+class OpeningCheck:
+    """The calls by which switch and calendar differ, kept for some days though the calls are let go of."""
+
+    def __init__(self, calendar_of: Callable[[str], Calendar]) -> None:
+        self._calendar_of = calendar_of
+        self._doubts: dict[str, tuple[Doubt, ...]] = {}
+        self._refused: list[Doubt] = []
+
+    def written(self) -> bytes:
+        """All of it, for a start to take up."""
+        return msgspec.msgpack.encode((self._doubts, self._refused))
+
+    def restore(self, written: bytes) -> None:
+        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        self._doubts, self._refused = _decoder.decode(written)
+
+    def change(self, contact_id: str, visits: Iterable[Visit]) -> None:
+        """Look at a contact as it stands now."""
+        found = tuple(doubt for visit in visits if (doubt := doubt_of_visit(self._calendar_of, visit)) is not None)
+        if found:
+            self._doubts[contact_id] = found
+        elif contact_id in self._doubts:
+            del self._doubts[contact_id]
+
+    def refuse(self, refusal: Refusal, sign: int = +1) -> None:
+        """Look at a refused caller, or (`sign` -1) take one out."""
+        doubt = doubt_of_refusal(self._calendar_of, refusal)
+        if doubt is not None and sign > 0:
+            self._refused.append(doubt)
+        elif doubt in self._refused:
+            self._refused.remove(doubt)
+
+    def forget(self, before: datetime) -> None:
+        self._doubts = {
+            contact_id: doubts for contact_id, doubts in self._doubts.items() if doubts[-1].entered_at >= before
+        }
+        self._refused = [doubt for doubt in self._refused if doubt.at >= before]
+
+    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        """Those of calls that came in from `start` to before `end`, by queue and day, oldest first."""
+        doubts = [doubt for its in self._doubts.values() for doubt in its] + self._refused
+        return _added_up(self._calendar_of, (doubt for doubt in doubts if start <= doubt.entered_at < end))
+
+
 def disagreements(
-    calendar_of: Callable[[str], Calendar], visits: Iterable[Visit], refusals: Iterable[Refusal]
+    calendar_of: Callable[[str], Calendar], visits: Iterable[AnyVisit], refusals: Iterable[AnyRefusal]
 ) -> list[Disagreement]:
     """Calls that entered and were answered while the calendar says closed, and calls that the switch turned away as
     closed, or put out of the queue as closed, while the calendar says open. By queue and day, oldest first.
     """
+    found = [doubt_of_visit(calendar_of, visit) for visit in visits]
+    found += [doubt_of_refusal(calendar_of, refusal) for refusal in refusals]
+    return _added_up(calendar_of, filter(None, found))
+
+
+def _added_up(calendar_of: Callable[[str], Calendar], doubts: Iterable[Doubt]) -> list[Disagreement]:
     seen: dict[tuple[date, str, HoursDoubt], list[datetime]] = {}
-    for queue, at, doubt in (*_answered(calendar_of, visits), *_refused(calendar_of, visits, refusals)):
-        seen.setdefault((calendar_of(queue).day_of(at), queue, doubt), []).append(at)
+    for doubt in doubts:
+        seen.setdefault((calendar_of(doubt.queue).day_of(doubt.at), doubt.queue, doubt.doubt), []).append(doubt.at)
     return [
         Disagreement(queue=queue, day=day, doubt=doubt, calls=len(times), first=min(times), last=max(times))
         for (day, queue, doubt), times in sorted(seen.items())
     ]
 
 
-def _answered(
-    calendar_of: Callable[[str], Calendar], visits: Iterable[Visit]
-) -> Iterable[tuple[str, datetime, HoursDoubt]]:
-    for visit in visits:
-        entered, answered = visit.entered_at, visit.ended_wait_at
-        if visit.outcome is Outcome.ANSWERED and entered and answered:
-            calendar = calendar_of(visit.queue)
-            if not _is_near_open(calendar, entered) and not _is_near_open(calendar, answered):
-                yield visit.queue, answered, HoursDoubt.ANSWERED_WHILE_CLOSED
+def doubt_of_visit(calendar_of: Callable[[str], Calendar], visit: AnyVisit) -> Doubt | None:
+    """A visit answered though the calendar says closed, or put out as closed though it says open."""
+    entered, ended = visit.entered_at, visit.ended_wait_at
+    if ended is None:
+        return None
+    if visit.outcome is Outcome.ANSWERED and entered is not None:
+        calendar = calendar_of(visit.queue)
+        if not _is_near_open(calendar, entered) and not _is_near_open(calendar, ended):
+            return Doubt(visit.queue, entered, ended, HoursDoubt.ANSWERED_WHILE_CLOSED)
+    elif visit.outcome is Outcome.CLOSED and _is_well_open(calendar_of(visit.queue), ended):
+        return Doubt(visit.queue, entered or ended, ended, HoursDoubt.REFUSED_WHILE_OPEN)
+    return None
 
 
-def _refused(
-    calendar_of: Callable[[str], Calendar], visits: Iterable[Visit], refusals: Iterable[Refusal]
-) -> Iterable[tuple[str, datetime, HoursDoubt]]:
-    told = [(r.queue, r.at) for r in refusals if r.reason is RefusalReason.CLOSED]
-    told += [(v.queue, v.ended_wait_at) for v in visits if v.outcome is Outcome.CLOSED and v.ended_wait_at]
-    for queue, at in told:
-        calendar = calendar_of(queue)
-        if calendar.is_open(at - GRACE) and calendar.is_open(at) and calendar.is_open(at + GRACE):
-            yield queue, at, HoursDoubt.REFUSED_WHILE_OPEN
+def doubt_of_refusal(calendar_of: Callable[[str], Calendar], refusal: AnyRefusal) -> Doubt | None:
+    """A caller turned away as closed though the calendar says open."""
+    if refusal.reason is not RefusalReason.CLOSED or not _is_well_open(calendar_of(refusal.queue), refusal.at):
+        return None
+    return Doubt(refusal.queue, refusal.at, refusal.at, HoursDoubt.REFUSED_WHILE_OPEN)
+
+
+def _is_well_open(calendar: Calendar, at: datetime) -> bool:
+    return all(calendar.is_open(moment) for moment in (at - GRACE, at, at + GRACE))
 
 
 def _is_near_open(calendar: Calendar, at: datetime) -> bool:

@@ -1,17 +1,20 @@
 """The ledger held against the switch's own totals: each difference by queue and counter, with its likely cause.
 
 A switch counts from its last reset; so every counter is compared over the stretch from the first snapshot after the
-last reset to the newest. What the counters mean was read in the switches' sources (SWITCHBOARDS.md sections 1 and 2)
-and seen in the captures: Asterisk books a call as completed when it ends, and counts time-outs and withdrawn callers
-among its abandoned.
+last reset to the newest. Of that stretch the ends of visits are kept, so that calls need not be held for as long. What
+the counters mean was read in the switches' sources (SWITCHBOARDS.md sections 1 and 2) and seen in the captures:
+Asterisk books a call as completed when it ends, and counts time-outs and withdrawn callers among its abandoned.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+import msgspec
+
 from queue_monitor.events import QueueSnapshot
-from queue_monitor.model import Difference, DifferenceCause, Outcome, Visit
+from queue_monitor.model import Difference, DifferenceCause, Outcome, StoredVisit, Visit
 
 LET_GO: Final = frozenset(
     {
@@ -42,6 +45,12 @@ class _Counter(NamedTuple):
     outcomes: frozenset[Outcome]
     at_end: bool
 
+    def end_of(self, visit: Visit | StoredVisit) -> datetime | None:
+        """When this counter counts a visit; None when it does not."""
+        if visit.outcome not in self.outcomes:
+            return None
+        return visit.completed_at if self.at_end else visit.ended_wait_at
+
 
 COUNTERS: Final = {
     "Completed": _Counter("completed", frozenset({Outcome.ANSWERED}), at_end=True),
@@ -59,33 +68,122 @@ class _Begin(NamedTuple):
     newest: int
 
 
+class _Ends:
+    """The ends that one counter counts since its comparison began: the newest one by one, earlier ones as a sum."""
+
+    def __init__(self, since: datetime) -> None:
+        self._edge = since
+        self._sum = 0
+        self._times: list[datetime] = []
+
+    def move(self, at: datetime, sign: int) -> None:
+        """Put one in, or (`sign` -1) take out one that was put in."""
+        if at <= self._edge:
+            self._sum += sign
+        elif sign > 0:
+            insort(self._times, at)
+        elif at in self._times:
+            self._times.remove(at)
+
+    def add_up(self, before: datetime) -> None:
+        """Keep those from before that moment as a sum only."""
+        at = bisect_right(self._times, before)
+        self._sum += at
+        del self._times[:at]
+        self._edge = max(self._edge, before)
+
+    def until(self, at: datetime) -> int:
+        """How many there are up to a moment, it included."""
+        return self._sum + bisect_right(self._times, at)
+
+
+CounterKey = tuple[str, str, str]
+"""Switch, queue (casefolded) and the switch's word for the counter."""
+
+
+_decoder: Final = msgspec.msgpack.Decoder(list[tuple[str, str, str, int, datetime, int]])
+
+
 class Reconciler:
-    """The newest comparison of every queue and counter."""
+    """The newest comparison of every queue and counter.
+
+    It hears of every visit that changes, and keeps when those ended that a begun comparison counts: the calls
+    themselves may be let go of.
+    """
 
     def __init__(self) -> None:
-        self._begins: dict[tuple[str, str, str], _Begin] = {}
+        self._begins: dict[CounterKey, _Begin] = {}
+        self._ends: dict[CounterKey, _Ends] = {}
+        self._begun: dict[tuple[str, str], list[str]] = {}
         self._found: dict[tuple[str, str, str], Difference] = {}
 
-    def compare(self, snapshot: QueueSnapshot, visits: Iterable[Visit], blind: BlindSince) -> None:
-        """Hold the counters of one snapshot against the visits of its queue."""
-        for raw, counter in COUNTERS.items():
+    def written(self) -> bytes:
+        """Where each comparison began, for a start to take up."""
+        return msgspec.msgpack.encode([(*key, *begin) for key, begin in self._begins.items()])
+
+    def restore(self, written: bytes) -> None:
+        """Take up what `written` gave; the ends since then are given to `count`. Raises `msgspec.DecodeError`."""
+        for switch, queue, raw, value, at, newest in _decoder.decode(written):
+            if raw in COUNTERS:
+                self._begins[switch, queue, raw] = _Begin(value, at, newest)
+                self._ends[switch, queue, raw] = _Ends(at)
+                self._begun.setdefault((switch, queue), []).append(raw)
+
+    @property
+    def oldest_begin(self) -> datetime | None:
+        return min((begin.at for begin in self._begins.values()), default=None)
+
+    def count(self, visits: Iterable[Visit | StoredVisit]) -> None:
+        """Count the ends of visits that are known from the store."""
+        for visit in visits:
+            for raw in self._begun.get((visit.switch, visit.queue.casefold()), ()):
+                self._move(visit, raw, +1)
+
+    def change(self, before: Iterable[Visit], after: Iterable[Visit]) -> None:
+        """Take what a contact's visits were out and put in what they are."""
+        if not self._begun:
+            return
+        for visits, sign in ((before, -1), (after, +1)):
+            for visit in visits:
+                for raw in self._begun.get((visit.switch, visit.queue.casefold()), ()):
+                    self._move(visit, raw, sign)
+
+    def _move(self, visit: Visit | StoredVisit, raw: str, sign: int) -> None:
+        key, at = (visit.switch, visit.queue.casefold(), raw), COUNTERS[raw].end_of(visit)
+        if at is not None and at > self._begins[key].at:
+            self._ends[key].move(at, sign)
+
+    def add_up(self, before: datetime) -> None:
+        """Calls from before that moment are let go of."""
+        for ends in self._ends.values():
+            ends.add_up(before)
+
+    def compare(self, snapshot: QueueSnapshot, visits: Callable[[], Iterable[Visit]], blind: BlindSince) -> None:
+        """Hold the counters of one snapshot against the visits of its queue; `visits`, all that are held, is asked
+        where a comparison begins.
+        """
+        for raw in COUNTERS:
             value = snapshot.counters.get(raw, "")
             if value.isdecimal():
-                self._compare(snapshot, counter, int(value), list(visits), blind)
+                self._compare(snapshot, raw, int(value), visits, blind)
 
     def _compare(
-        self, snapshot: QueueSnapshot, counter: _Counter, value: int, visits: list[Visit], blind: BlindSince
+        self,
+        snapshot: QueueSnapshot,
+        raw: str,
+        value: int,
+        visits: Callable[[], Iterable[Visit]],
+        blind: BlindSince,
     ) -> None:
-        key = (snapshot.switch_name, snapshot.queue.casefold(), counter.name)
+        key, counter = (snapshot.switch_name, snapshot.queue.casefold(), raw), COUNTERS[raw]
         begin = self._begins.get(key)
         if begin is None or value < begin.newest:
-            self._begins[key] = _Begin(value, snapshot.as_of, value)
-            self._found.pop(key, None)
+            self._begin(key, _Begin(value, snapshot.as_of, value), visits())
             return
         self._begins[key] = begin._replace(newest=value)
-        ours = sum(_counted(visit, counter, begin.at, snapshot.as_of) for visit in visits)
+        ours = self._ends[key].until(snapshot.as_of)
         difference = ours - (value - begin.value)
-        self._found[key] = Difference(
+        self._found[*key[:2], counter.name] = Difference(
             switch=snapshot.switch_name,
             queue=snapshot.queue,
             counter=counter.name,
@@ -97,13 +195,20 @@ class Reconciler:
             cause=_cause(difference, counter, blind(begin.at)),
         )
 
+    def _begin(self, key: CounterKey, begin: _Begin, visits: Iterable[Visit]) -> None:
+        """Compare from here on; calls may have been heard of that end later than the snapshot."""
+        switch, queue, raw = key
+        self._found.pop((switch, queue, COUNTERS[raw].name), None)
+        self._begins[key], self._ends[key] = begin, _Ends(begin.at)
+        begun = self._begun.setdefault((switch, queue), [])
+        if raw not in begun:
+            begun.append(raw)
+        for visit in visits:
+            if (visit.switch, visit.queue.casefold()) == (switch, queue):
+                self._move(visit, raw, +1)
+
     def differences(self) -> tuple[Difference, ...]:
         return tuple(self._found[key] for key in sorted(self._found))
-
-
-def _counted(visit: Visit, counter: _Counter, since: datetime, until: datetime) -> bool:
-    at = visit.completed_at if counter.at_end else visit.ended_wait_at
-    return visit.outcome in counter.outcomes and at is not None and since < at <= until
 
 
 def _cause(difference: int, counter: _Counter, blind: timedelta) -> DifferenceCause:

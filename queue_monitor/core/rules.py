@@ -1,7 +1,9 @@
 """What the figures are made by: the target, the hours, the exceptions, and how things are called."""
 
+import hashlib
 from datetime import timedelta
 
+import msgspec
 from msgspec import Struct
 
 from queue_monitor.core.calendar import Calendar
@@ -25,3 +27,21 @@ class Rules(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     organisation: str = ""
     version: str = ""
+
+    @property
+    def judged_by(self) -> str:
+        """Everything that decides what a call counts as, as JSON that a person can read."""
+        body = {
+            "limit_seconds": self.target.limit_seconds,
+            "short_abandon_seconds": self.target.short_abandon_seconds,
+            "hours": self.calendar.described(),
+            "hours_by_queue": {queue.casefold(): calendar.described() for queue, calendar in self.calendars.items()},
+            "ways_out": self.ways_out,
+            "ways_out_by_queue": {queue.casefold(): ways for queue, ways in self.ways_out_by_queue.items()},
+        }
+        return msgspec.json.format(msgspec.json.encode(body, order="deterministic")).decode()
+
+    @property
+    def judged_by_version(self) -> str:
+        """A short name for `judged_by`: the same for the same rules, on every machine."""
+        return hashlib.sha256(self.judged_by.encode()).hexdigest()[:12]

@@ -7,6 +7,7 @@ Sources of the definitions: MISSION.md section 2 and the products named there.
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from queue_monitor.model import Counts, DefinitionId, Outcome, Target, WaysOut
@@ -50,36 +51,59 @@ def judge(
     return outcome.value
 
 
-def answered_only(counts: Counts) -> Parts:
-    """D1: answered in time / answered. Asterisk's ServicelevelPerf, Wazo, Cisco "only handled"."""
-    return _in_time(counts), _answered(counts)
+class Terms(NamedTuple):
+    """What the formulas are made of, whole calls. `in_time`: answered in time, and called back as soon as a setting
+    asks. `answered`: these and those answered late. `without_answer`: left otherwise, and still waiting past the limit.
+    """
+
+    in_time: int
+    answered: int
+    abandoned_short: int
+    abandoned_in_time: int
+    abandoned_late: int
+    without_answer: int
 
 
-def all_offered(counts: Counts) -> Parts:
-    """D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the promise."""
-    return _in_time(counts), _answered(counts) + _abandoned(counts) + _without_answer(counts)
-
-
-def without_short_abandons(counts: Counts) -> Parts:
-    """D3: as D2, those who hung up within the short limit left out. Talkdesk, Mitel, RingCentral."""
-    return (
-        _in_time(counts),
-        _answered(counts) + counts.abandoned_in_time + counts.abandoned_late + _without_answer(counts),
+def terms(counts: Counts) -> Terms:
+    in_time = counts.answered_in_time + counts.called_back
+    return Terms(
+        in_time,
+        in_time + counts.answered_late,
+        counts.abandoned_short,
+        counts.abandoned_in_time,
+        counts.abandoned_late,
+        counts.left_otherwise + counts.waiting_late,
     )
 
 
-def early_abandons_ignored(counts: Counts) -> Parts:
+def answered_only(of: Terms) -> Parts:
+    """D1: answered in time / answered. Asterisk's ServicelevelPerf, Wazo, Cisco "only handled"."""
+    return of.in_time, of.answered
+
+
+def all_offered(of: Terms) -> Parts:
+    """D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the promise."""
+    abandoned = of.abandoned_short + of.abandoned_in_time + of.abandoned_late
+    return of.in_time, of.answered + abandoned + of.without_answer
+
+
+def without_short_abandons(of: Terms) -> Parts:
+    """D3: as D2, those who hung up within the short limit left out. Talkdesk, Mitel, RingCentral."""
+    return of.in_time, of.answered + of.abandoned_in_time + of.abandoned_late + of.without_answer
+
+
+def early_abandons_ignored(of: Terms) -> Parts:
     """D4: as D2, all who hung up inside the limit left out. Cisco "ignore abandoned"."""
-    return _in_time(counts), _answered(counts) + counts.abandoned_late + _without_answer(counts)
+    return of.in_time, of.answered + of.abandoned_late + of.without_answer
 
 
-def early_abandons_good(counts: Counts) -> Parts:
+def early_abandons_good(of: Terms) -> Parts:
     """D5: hanging up inside the limit counts as served. Asterisk's ServicelevelPerf2, Amazon Connect."""
-    good = _in_time(counts) + counts.abandoned_short + counts.abandoned_in_time
-    return good, _answered(counts) + _abandoned(counts) + _without_answer(counts)
+    good = of.in_time + of.abandoned_short + of.abandoned_in_time
+    return good, all_offered(of)[1]
 
 
-DEFINITIONS: dict[DefinitionId, Callable[[Counts], Parts]] = {
+FORMULAS: Final[dict[DefinitionId, Callable[[Terms], Parts]]] = {
     DefinitionId.D1: answered_only,
     DefinitionId.D2: all_offered,
     DefinitionId.D3: without_short_abandons,
@@ -88,9 +112,22 @@ DEFINITIONS: dict[DefinitionId, Callable[[Counts], Parts]] = {
 }
 
 
+def _of_counts(formula: Callable[[Terms], Parts]) -> Callable[[Counts], Parts]:
+    return lambda counts: formula(terms(counts))
+
+
+DEFINITIONS: Final[dict[DefinitionId, Callable[[Counts], Parts]]] = {
+    name: _of_counts(formula) for name, formula in FORMULAS.items()
+}
+
+
 def service_level(counts: Counts) -> dict[str, float | None]:
     """All five at once, by name."""
-    return {name.value: ratio(formula(counts)) for name, formula in DEFINITIONS.items()}
+    of = terms(counts)
+    return {name: ratio(formula(of)) for name, formula in _BY_NAME}
+
+
+_BY_NAME: Final = tuple((name.value, formula) for name, formula in FORMULAS.items())
 
 
 def ratio(parts: Parts) -> float | None:
@@ -113,26 +150,33 @@ class Returning(NamedTuple):
 NOBODY: Final = Returning()
 
 
-def floor_parts(counts: Counts, definition: DefinitionId, returning: Returning = NOBODY) -> Parts:
-    """All who wait will miss, and so did all whose wait is not known: the share cannot end lower for these calls."""
-    good, of = DEFINITIONS[definition](counts)
+def floor_parts(
+    counts: Counts, definition: DefinitionId, returning: Returning = NOBODY, parts: Parts | None = None
+) -> Parts:
+    """All who wait will miss, and so did all whose wait is not known: the share cannot end lower for these calls.
+
+    Here and below `parts` are those of the definition, where they have been worked out already.
+    """
+    good, of = parts or DEFINITIONS[definition](counts)
     late = counts.waiting_late if definition is DefinitionId.D1 else 0
     back = returning.outside + returning.outside_late
     return good, of + late + counts.waiting_in_time + counts.unjudged + back
 
 
-def ceiling_parts(counts: Counts, definition: DefinitionId, returning: Returning = NOBODY) -> Parts:
+def ceiling_parts(
+    counts: Counts, definition: DefinitionId, returning: Returning = NOBODY, parts: Parts | None = None
+) -> Parts:
     """All who wait inside the limit, or may be back in it, will make it, and so did all whose wait is not known."""
-    good, of = DEFINITIONS[definition](counts)
+    good, of = parts or DEFINITIONS[definition](counts)
     hopeful = counts.waiting_in_time + counts.unjudged + returning.outside
     return good + hopeful + returning.counted, of + hopeful
 
 
-def misses(counts: Counts, definition: DefinitionId) -> int:
+def misses(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> int:
     """Calls that are lost to the target already, by the definition: late, hung up (as it counts them), left, or still
     waiting past the limit.
     """
-    good, of = DEFINITIONS[definition](counts)
+    good, of = parts or DEFINITIONS[definition](counts)
     late = counts.waiting_late if definition is DefinitionId.D1 else 0
     return of - good + late
 
@@ -144,9 +188,9 @@ def margin(target: Target, expected_calls: float, missed: int) -> int:
     return math.floor((1 - target.ratio) * expected_calls + 1e-9) - missed
 
 
-def including_refused(counts: Counts, definition: DefinitionId) -> float | None:
+def including_refused(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> float | None:
     """The share with every refused caller as a miss: what the public meets (JO 974-2021)."""
-    good, of = DEFINITIONS[definition](counts)
+    good, of = parts or DEFINITIONS[definition](counts)
     return ratio((good, of + counts.refused))
 
 
@@ -158,22 +202,11 @@ def lost_share(counts: Counts) -> float | None:
 def is_under(parts: Parts, target_ratio: float) -> bool:
     """Whether a share is under the target, by whole numbers: 89.96 % is not 90 %. Nothing measured is not under."""
     good, of = parts
-    return of > 0 and good < Fraction(str(target_ratio)) * of
+    target = _exactly(target_ratio)
+    return of > 0 and good * target.denominator < target.numerator * of
 
 
-def _in_time(counts: Counts) -> int:
-    """A≤, and those called back as soon as a setting asks."""
-    return counts.answered_in_time + counts.called_back
-
-
-def _answered(counts: Counts) -> int:
-    return _in_time(counts) + counts.answered_late
-
-
-def _abandoned(counts: Counts) -> int:
-    return counts.abandoned_short + counts.abandoned_in_time + counts.abandoned_late
-
-
-def _without_answer(counts: Counts) -> int:
-    """F and W>: left otherwise, and still waiting past the limit."""
-    return counts.left_otherwise + counts.waiting_late
+@lru_cache(maxsize=16)
+def _exactly(number: float) -> Fraction:
+    """A number as it is written: 0.9 is nine tenths."""
+    return Fraction(str(number))

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.events import (
@@ -25,6 +27,10 @@ class Span(NamedTuple):
     end: datetime | None
 
 
+_OWN: Final = frozenset({SourceConnected, SourceDisconnected, SourceClock, SourceGap})
+"""Events that say something of the source itself."""
+
+
 @dataclass(slots=True)
 class _Source:
     name: str
@@ -38,6 +44,11 @@ class _Source:
     gap_seconds: float = 0.0
     precision_ms: int = 1
     spans: list[Span] = field(default_factory=list)
+    is_awaited: bool = False
+    """Up when the monitor ended, and not heard of since it started anew."""
+
+
+_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Source], dict[str, list[tuple[Span, Recovery]]]])
 
 
 class Sources:
@@ -47,18 +58,47 @@ class Sources:
         self._sources: dict[str, _Source] = {}
         self._gaps: dict[str, list[tuple[Span, Recovery]]] = {}
 
-    def apply(self, event: Event) -> None:
-        """Note a sign of life. A source that never said so is connected from its first event."""
+    def written(self) -> bytes:
+        """All of it, for a start to take up."""
+        return msgspec.msgpack.encode((self._sources, self._gaps))
+
+    def restore(self, written: bytes) -> None:
+        """Take up what `written` gave. Raises `msgspec.DecodeError`.
+
+        Nobody has listened since: a live source counts as lost from its last sign on. A log goes on where it was, for
+        what it has told meanwhile is read.
+        """
+        self._sources, self._gaps = _decoder.decode(written)
+        for source in self._sources.values():
+            if source.up and not source.is_log and source.last_event_at is not None:
+                self._down(source, source.last_event_at)
+                source.is_awaited = True
+
+    def apply(self, event: Event) -> float:
+        """Note a sign of life. A source that never said so is connected from its first event.
+
+        Returns the switch's clock minus ours, in ms.
+        """
         source = self._sources.get(event.source)
         if source is None:
             source = _Source(event.source, event.switch_name, is_log=not event.live)
             self._sources[event.source] = source
             if not isinstance(event, SourceConnected | SourceDisconnected):
                 self._up(source, event.at)
-        if event.time_basis is TimeBasis.SWITCH and event.switch_time is not None:
+        elif source.is_awaited:
+            source.is_awaited = False
+            if not isinstance(event, SourceConnected | SourceDisconnected):
+                self._up(source, event.observed_at)
+        if event.switch_time is not None and event.time_basis is TimeBasis.SWITCH:
             source.precision_ms = event.time_precision_ms
         heard = event.observed_at if event.live else event.at
-        source.last_event_at = max(source.last_event_at or heard, heard)
+        if source.last_event_at is None or heard > source.last_event_at:
+            source.last_event_at = heard
+        if type(event) in _OWN:
+            self._take(event, source)
+        return source.clock_offset_ms or 0.0
+
+    def _take(self, event: Event, source: _Source) -> None:
         match event:
             case SourceConnected():
                 source.is_log = not event.live

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+import msgspec
+
 JOINT: Final = " + "
 """Between the names of a pool's queues in its own."""
 
@@ -16,6 +18,9 @@ SHOWN_FOR: Final = timedelta(days=30)
 Kept = TypeVar("Kept")
 
 
+_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, dict[str, datetime]], list[tuple[str, str, datetime]]])
+
+
 class Teams:
     """Told of every answered call; asked which queues belong together."""
 
@@ -23,8 +28,18 @@ class Teams:
         self._today: dict[str, dict[str, datetime]] = {}
         self._shared: dict[tuple[str, str], datetime] = {}
 
+    def written(self) -> bytes:
+        """All of it, for a start to take up."""
+        return msgspec.msgpack.encode((self._today, [(*pair, at) for pair, at in self._shared.items()]))
+
+    def restore(self, written: bytes) -> None:
+        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        self._today, shared = _decoder.decode(written)
+        self._shared = {(one, other): at for one, other, at in shared}
+
     def answered(self, agent_id: str, queue: str, at: datetime) -> None:
-        self._today.setdefault(agent_id, {})[queue.casefold()] = at
+        queues, key = self._today.setdefault(agent_id, {}), queue.casefold()
+        queues[key] = max(at, queues.get(key, at))
 
     def close_day(self, now: datetime) -> None:
         """From now on, what the day has shown counts."""

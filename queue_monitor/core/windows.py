@@ -1,49 +1,55 @@
 """Counting: exact whole numbers per minute of entry, and streaming histograms for percentiles.
 
 Everything belongs to the minute in which it entered. A minute slot keeps exact counts and the raw waits of its
-answered calls; a day keeps their sums and one HdrHistogram. When the ledger changes its mind about a call, the old
-contribution is taken out and the new one put in: sums stay exact, the day's histogram is made anew from its slots.
+answered calls; a day keeps their sums and one tally of waits. When the ledger changes its mind about a call, the old
+contribution is taken out and the new one put in. Of the days before the edge only sums are held: of the month and of
+the tertial.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Final, NamedTuple, TypeVar, cast
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from itertools import chain
+from typing import Final, NamedTuple, TypeVar
 
-from hdrh.histogram import HdrHistogram
+from msgspec import Struct, structs
 
-from queue_monitor.core.calendar import Calendar, day_bounds
-from queue_monitor.core.ledger import Change, Story
+from queue_monitor.core.calendar import Calendar, month_start, tertial_start
+from queue_monitor.core.ledger import Story
+from queue_monitor.core.series import (
+    FIELDS,
+    QUARTER,
+    Base,
+    LocalDays,
+    Numbers,
+    Series,
+    added,
+    minute_after,
+    minute_of,
+)
 from queue_monitor.core.service_level import PLAIN_MISSES, judge
 from queue_monitor.events import EntryReason, RefusalReason, milliseconds
 from queue_monitor.model import (
     Contact,
     Counts,
-    HistoryRow,
     Level,
     Outcome,
+    Placement,
     Refusal,
     TalkSums,
     Target,
     Visit,
     WaitBuckets,
     WaitFigures,
-    WaitSums,
     WaysOut,
 )
+from queue_monitor.waits import TEN_MINUTES_MS, WaitTally
 
-FIELDS: Final[dict[str, int]] = {name: at for at, name in enumerate(Counts.__struct_fields__)}
 EDGES: Final = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0)
 """Bucket edges of the Prometheus histogram, seconds; the limit of 300 is one of them exactly."""
 
-LONGEST_MS: Final = 86_400_000
-"""Waits above a day are put in the histogram as one day, and counted exactly beside it."""
-
-TEN_MINUTES_MS: Final = 600_000
-QUARTER: Final = 15
-CACHE_SIZE: Final = 4096
-Figure = TypeVar("Figure")
+EXACT_MINUTES: Final = 120
+"""Percentiles of a stretch no longer than this are worked out from the waits themselves."""
 
 _REFUSED: Final = {
     RefusalReason.FULL: "refused_full",
@@ -72,18 +78,6 @@ class Place(NamedTuple):
     minute: int
 
 
-class Contribution(NamedTuple):
-    """What one call adds: a field of `Counts` in a place, its wait when a histogram may hold it, and the field that
-    says why it came, if not directly.
-    """
-
-    place: Place
-    name: str
-    early: bool
-    wait_ms: int | None
-    brought_by: str = ""
-
-
 class Judged(NamedTuple):
     """A call, placed: from when its clock counts and how long it waited, or has waited so far."""
 
@@ -92,92 +86,54 @@ class Judged(NamedTuple):
     wait_ms: int | None
 
 
-@dataclass(slots=True)
-class _Waits:
-    """Answered waits added up: exact in number, sum and longest; a histogram for the percentiles, when one is asked."""
-
-    answered: int = 0
-    sum_ms: int = 0
-    max_ms: int = 0
-    over_10_min: int = 0
-    histogram: HdrHistogram | None = None
-
-    def record(self, wait_ms: int) -> None:
-        self.answered += 1
-        self.sum_ms += wait_ms
-        self.max_ms = max(self.max_ms, wait_ms)
-        self.over_10_min += wait_ms > TEN_MINUTES_MS
-        self._bins().record_value(min(wait_ms, LONGEST_MS))
-
-    def merge(self, other: "_Waits") -> None:
-        self._count(other.answered, other.sum_ms, other.max_ms, other.over_10_min)
-        if other.histogram is not None:
-            self._bins().add(other.histogram)
-
-    def load(self, saved: WaitSums) -> None:
-        self._count(saved.answered, saved.sum_ms, saved.max_ms, saved.over_10_min)
-        if saved.histogram:
-            self._bins().decode_and_add(saved.histogram)
-
-    def saved(self) -> WaitSums:
-        return WaitSums(
-            answered=self.answered,
-            sum_ms=self.sum_ms,
-            max_ms=self.max_ms,
-            over_10_min=self.over_10_min,
-            histogram=self.histogram.encode() if self.histogram is not None else b"",
-        )
-
-    def figures(self) -> WaitFigures:
-        """Percentiles within 1 % of the exact ones; the rest exact. Nothing where nothing was measured."""
-        if not self.answered or self.histogram is None:
-            return WaitFigures()
-        at = self.histogram.get_percentile_to_value_dict([50, 90, 99])
-        return WaitFigures(
-            answered=self.answered,
-            mean_seconds=self.sum_ms / self.answered / 1000,
-            p50_seconds=min(at[50], self.max_ms) / 1000,
-            p90_seconds=min(at[90], self.max_ms) / 1000,
-            p99_seconds=min(at[99], self.max_ms) / 1000,
-            max_seconds=self.max_ms / 1000,
-            over_10_min_ratio=self.over_10_min / self.answered,
-        )
-
-    def _count(self, answered: int, sum_ms: int, max_ms: int, over: int) -> None:
-        self.answered += answered
-        self.sum_ms += sum_ms
-        self.max_ms = max(self.max_ms, max_ms)
-        self.over_10_min += over
-
-    def _bins(self) -> HdrHistogram:
-        if self.histogram is None:
-            self.histogram = HdrHistogram(1, LONGEST_MS, 2)
-        return self.histogram
+CACHE_SIZE: Final = 4096
+Part = TypeVar("Part")
+Figure = TypeVar("Figure")
 
 
-@dataclass(slots=True)
-class _Slot:
-    counts: list[int] = field(default_factory=lambda: [0] * len(FIELDS))
-    waits: list[int] = field(default_factory=list)
-    saved: WaitSums | None = None
+class VisitSum(Struct, frozen=True, gc=False):
+    """What one settled visit adds to the sums of all time: a field of `Counts`, the field that says why it began, and
+    its wait where a histogram may hold it.
+    """
+
+    queue: str
+    field: str
+    brought_by: str
+    outcome: Outcome
+    wait_ms: int | None
 
 
-@dataclass(slots=True)
-class _Day:
-    counts: list[int] = field(default_factory=lambda: [0] * len(FIELDS))
-    waits: _Waits = field(default_factory=_Waits)
-    stale: bool = False
+class Tally(Struct, frozen=True, gc=False):
+    """What one contact adds: where it and each of its visits count (None: nowhere yet), and both together as `places`;
+    the visits' sums; and the talks that are over, as queue and ms.
+    """
+
+    placed: Placement | None = None
+    visits: tuple[Placement | None, ...] = ()
+    places: tuple[Placement, ...] = ()
+    sums: tuple[VisitSum, ...] = ()
+    talks: tuple[tuple[str, int], ...] = ()
 
 
-Series = tuple[Level, str, bool]
+NOTHING: Final = Tally()
+
+
 Queues = tuple[str, ...] | None
 """Which queues a figure is of; None for all."""
+
+Keys = tuple[str, ...] | None
+"""The same casefolded, each once."""
+
+
+class NotHeld(LookupError):
+    """A stretch that begins before the days held by the minute, and not with a month or tertial whose sums are held."""
 
 
 class Windows:
     """Counts by minute and by day, at contact and at visit level, for every queue.
 
-    `ways_out` says how deliberate ways out are judged in a queue (casefolded) that differs from the usual.
+    `ways_out` says how deliberate ways out are judged in a queue (casefolded) that differs from the usual. From `edge`
+    on calls are held by the minute; all are while it is None.
     """
 
     def __init__(
@@ -191,72 +147,178 @@ class Windows:
         self._calendars = calendars
         self._ways_out = ways_out or {}
         self._usual_ways_out = usual_ways_out
-        self._slots: dict[Series, dict[int, _Slot]] = {}
-        self._days: dict[Series, dict[date, _Day]] = {}
+        self._days = LocalDays(calendars.default.zone)
+        self._series: dict[tuple[Level, bool], dict[str, Series]] = {
+            (level, inside): {} for level in Level for inside in (True, False)
+        }
+        self._edge: int | None = None
+        self.edge: datetime | None = None
+        self._bases: dict[int, Base] = {}
         self._totals: dict[str, list[int]] = {}
         self._buckets: dict[str, _Buckets] = {}
         self._talks: dict[str, list[int]] = {}
-        self._changed: set[tuple[Series, int]] = set()
+        self._counted: dict[str, Tally] = {}
+        self._scopes: dict[str, tuple[Calendar, str]] = {}
         self._names: dict[str, str] = {}
-        self._versions: dict[tuple[Level, str | None], int] = {}
-        self._cache: dict[tuple[object, ...], tuple[int, object]] = {}
-        self.closed_before: datetime | None = None
+        self._versions = dict.fromkeys(Level, 0)
+        self._quarters: dict[int, int] = {}
+        self._loaded = 0
 
     # ---- what enters
 
-    def change(self, change: Change) -> None:
-        """Take a contact's old contribution out and put its new one in."""
-        self._count_talks(change)
-        before = self._of_story(change.before) if change.before else []
-        after = self._of_story(change.after) if change.after else []
-        if before == after:
-            return
-        for contribution in before:
-            self._count(contribution, -1)
-        for contribution in after:
-            self._count(contribution, +1)
-        self._count_totals(change)
+    def change(self, contact_id: str, story: Story | None) -> None:
+        """Take what was counted of a contact out and count it as it stands now; None: there is no such contact."""
+        before = self._counted.get(contact_id, NOTHING)
+        if story is None:
+            after = NOTHING
+            self._counted.pop(contact_id, None)
+        else:
+            self._counted[contact_id] = after = self.tally(story)
+        if before.places != after.places:
+            for placed, sign in _moves(before.places, after.places):
+                self.count(placed, sign)
+        if before.sums != after.sums:
+            for sums, sign in _moves(before.sums, after.sums):
+                self._count_sums(sums, sign)
+        if before.talks != after.talks:
+            for (queue, talk_ms), sign in _moves(before.talks, after.talks):
+                talks = self._talks.setdefault(queue, [0, 0])
+                talks[0] += sign
+                talks[1] += sign * talk_ms
 
-    def refuse(self, refusal: Refusal) -> None:
-        """Count a refused caller, at both levels alike."""
-        place = self.place_refusal(refusal).place
+    def adopt(self, contact_id: str, story: Story) -> None:
+        """Take it that a contact is counted already, as this story tells it, beside what else is counted of it."""
+        known, beside = self._counted.get(contact_id, NOTHING), self.tally(story)
+        self._counted[contact_id] = Tally(
+            beside.placed,
+            beside.visits,
+            known.places + beside.places,
+            known.sums + beside.sums,
+            known.talks + beside.talks,
+        )
+
+    def let_go(self, contact_ids: Iterable[str]) -> None:
+        """What is counted of these contacts stays, and will not change."""
+        for contact_id in contact_ids:
+            self._counted.pop(contact_id, None)
+
+    def counted(self, contact_id: str) -> Tally:
+        """What a contact that is held is counted as."""
+        return self._counted.get(contact_id, NOTHING)
+
+    def refuse(self, refusal: Refusal, sign: int = +1) -> Placement:
+        """Count a refused caller, at both levels alike, or (`sign` -1) take it out. Returns where at contact level."""
+        place, field = self.place_refusal(refusal).place, _REFUSED[refusal.reason]
+        placed = Placement(Level.CONTACT, place.queue, place.inside, place.minute, field)
         for level in Level:
-            self._count(Contribution(place._replace(level=level), _REFUSED[refusal.reason], False, None), +1)
+            self.count(placed._replace(level=level), sign)
         total = self._totals.setdefault(place.queue, [0] * len(FIELDS))
-        total[FIELDS[_REFUSED[refusal.reason]]] += 1
+        total[FIELDS[field]] += sign
+        return placed
 
-    def load(self, rows: Iterable[HistoryRow]) -> None:
-        """Take in the sums of earlier days; they are never counted anew from calls."""
-        for row in rows:
-            series = (row.level, self.name_of(row.queue), row.inside_hours)
-            self._touch(row.level, series[1])
-            slot = self._slots.setdefault(series, {}).setdefault(_minute(row.start), _Slot())
-            slot.saved = row.waits
-            numbers = [getattr(row.counts, name) for name in FIELDS]
-            slot.counts = [a + b for a, b in zip(slot.counts, numbers, strict=True)]
-            day = self._day(series, row.start)
-            day.counts = [a + b for a, b in zip(day.counts, numbers, strict=True)]
-            day.waits.load(row.waits)
-            if row.level is Level.VISIT:
-                total = self._totals.setdefault(series[1], [0] * len(FIELDS))
-                self._totals[series[1]] = [a + b for a, b in zip(total, numbers, strict=True)]
+    def count(self, placed: Placement, sign: int) -> None:
+        """Count one settled call, or (`sign` -1) take it out again. One of a day before the edge is counted in the sums
+        of the days before it.
+        """
+        fields = [FIELDS[placed.field]]
+        if placed.early:
+            fields.append(FIELDS["early"])
+        if placed.brought_by:
+            fields.append(FIELDS[placed.brought_by])
+        wait_ms = placed.judged_ms if placed.recorded else None
+        series = self._series_of(placed.level, placed.queue, placed.inside)
+        if self._edge is None or placed.minute >= self._edge:
+            series.put(placed.minute, fields, wait_ms, sign)
+            if placed.level is Level.CONTACT:
+                self._quarters[placed.minute // QUARTER] = self._versions[placed.level] + 1
+        elif placed.level is Level.CONTACT:
+            for start, base in self._bases.items():
+                if start <= placed.minute:
+                    base.put(placed.queue, placed.inside, fields, wait_ms, sign)
+            series.version += 1
+        self._versions[placed.level] += 1
 
-    def take_changed(self) -> list[HistoryRow]:
-        """The quarters of an hour that changed since this was last asked, as rows for the store."""
-        quarters = {(series, minute // QUARTER * QUARTER) for series, minute in self._changed}
-        self._changed.clear()
-        return [self._row(series, quarter) for series, quarter in sorted(quarters)]
+    def _count_sums(self, sums: VisitSum, sign: int) -> None:
+        numbers = self._totals.setdefault(sums.queue, [0] * len(FIELDS))
+        numbers[FIELDS[sums.field]] += sign
+        if sums.brought_by:
+            numbers[FIELDS[sums.brought_by]] += sign
+        if sums.wait_ms is not None:
+            self._buckets.setdefault(sums.queue, _Buckets()).count(sums.outcome, sums.wait_ms, sign)
+
+    def load_placements(self, placements: Iterable[Placement]) -> None:
+        """Count the settled calls and refused callers of the days from the edge on, as the store has them. The all-time
+        counters are not touched.
+        """
+        edge = self._edge or 0
+        for level, queue, inside, minute, name, early, judged_ms, recorded, brought_by in placements:
+            if minute < edge:
+                continue
+            fields = [FIELDS[name]]
+            if early:
+                fields.append(FIELDS["early"])
+            if brought_by:
+                fields.append(FIELDS[brought_by])
+            self._series_of(level, queue, inside).put(minute, fields, judged_ms if recorded else None, +1)
+        self._changed_everywhere()
+
+    def load_totals(self, totals: dict[str, Counts]) -> None:
+        """Take up the all-time counters: all settled visits and refused callers so far, by queue."""
+        for queue, counts in totals.items():
+            self._totals[self.name_of(queue)] = list(structs.astuple(counts))
+
+    def rebase(self, edge: date, month: Base, tertial: Base) -> None:
+        """From now on hold by minute the local days from `edge` on, and of those before it two sums: of the days from
+        the start of the edge's month, and of its tertial, up to the edge.
+        """
+        if (month.start, tertial.start) != (month_start(edge), tertial_start(edge)):
+            raise ValueError(f"sums from {month.start} and {tertial.start} are not of the month and tertial of {edge}")
+        self._edge = self._days.first_minute(edge)
+        self.edge = datetime.fromtimestamp(self._edge * 60, UTC)
+        self._bases = {self._days.first_minute(base.start): base for base in (tertial, month)}
+        for base in (month, tertial):
+            for queue in base.names.values():
+                self._series_of(Level.CONTACT, queue, True)
+        for held in self._series.values():
+            for series in held.values():
+                series.drop(self._edge)
+        self._changed_everywhere()
+
+    def advance(self, edge: date) -> None:
+        """Move the edge to a later day: the days that memory holds before it go into the sums. Without an edge so far,
+        memory is taken to hold the whole tertial.
+        """
+        minute = self._days.first_minute(edge)
+        if self._edge is not None and minute <= self._edge:
+            return
+        self.rebase(edge, self._base_at(month_start(edge), minute), self._base_at(tertial_start(edge), minute))
+
+    def _changed_everywhere(self) -> None:
+        for level in Level:
+            self._versions[level] += 1
+        self._quarters.clear()
+        self._loaded += 1
+
+    def _base_at(self, start: date, edge: int) -> Base:
+        """The sums of the days from `start` up to a new edge."""
+        low = self._days.first_minute(start)
+        base, found = self._bases.get(low, Base(start)), Base(start)
+        for inside in (True, False):
+            for key, counts in base.counts[inside].items():
+                found.add(self._names[key], inside, counts, base.waits[inside][key])
+            for key, series in self._series[Level.CONTACT, inside].items():
+                for first, day in series.days.items():
+                    if low <= first < edge:
+                        found.add(self._names[key], inside, day.counts, series.waits_of(first, day))
+        return found
 
     def forget(self, before: datetime) -> None:
         """Melt minute slots before that moment into quarters: their raw waits go, their sums stay."""
-        edge = _minute(before)
-        for series, slots in self._slots.items():
-            old = sorted({m // QUARTER * QUARTER for m, slot in slots.items() if m < edge and not slot.saved})
-            for quarter in old:
-                row = self._row(series, quarter)
-                for minute in range(quarter, quarter + QUARTER):
-                    slots.pop(minute, None)
-                slots[quarter] = _Slot(counts=[getattr(row.counts, name) for name in FIELDS], saved=row.waits)
+        edge = minute_of(before)
+        for held in self._series.values():
+            for series in held.values():
+                series.melt(edge)
+        self._changed_everywhere()
 
     # ---- what may be read
 
@@ -276,7 +338,7 @@ class Windows:
     def place_refusal(self, refusal: Refusal) -> Judged:
         """Where a refused caller counts, at both levels alike."""
         inside = self._calendars.of(refusal.queue).is_open(refusal.at)
-        return Judged(Place(Level.CONTACT, self.name_of(refusal.queue), inside, _minute(refusal.at)), False, None)
+        return Judged(Place(Level.CONTACT, self.name_of(refusal.queue), inside, minute_of(refusal.at)), False, None)
 
     def place_visit(self, visit: Visit, now: datetime) -> Judged | None:
         """Where a visit counts, on its own queue."""
@@ -287,7 +349,47 @@ class Windows:
         began = visit.entered_at or visit.ended_wait_at or visit.completed_at
         return self._judged(Level.VISIT, visit.queue, began, ended, waited)
 
+    def tally(self, story: Story) -> Tally:
+        """What a contact and its visits add. Who waits still is not counted yet: that depends on the time now."""
+        visits: list[Placement | None] = []
+        sums: list[VisitSum] = []
+        talks: list[tuple[str, int]] = []
+        for visit in story.visits:
+            its = None if visit.outcome is Outcome.WAITING else self._placed_visit(visit)
+            visits.append(its)
+            if its is not None:
+                wait_ms = visit.wait_ms if visit.start_known else None
+                sums.append(VisitSum(its.queue, its.field, its.brought_by, visit.outcome, wait_ms))
+                if visit.talk_ms is not None:
+                    talks.append((its.queue, visit.talk_ms))
+        contact = story.contact
+        if contact.outcome is Outcome.WAITING:
+            placed = None
+        elif len(visits) == 1 and contact.entered_at is not None and (alone := visits[0]) is not None:
+            # one visit alone is judged as its contact is, on the same queue and by the same times
+            placed = Placement(Level.CONTACT, *alone[1:-1], "")
+        else:
+            placed = self._placed_contact(contact)
+        places = tuple(one for one in (placed, *visits) if one is not None)
+        return Tally(placed, tuple(visits), places, tuple(sums), tuple(talks))
+
+    def _placed_contact(self, contact: Contact) -> Placement | None:
+        judged = self.place_settled(contact)
+        if judged is None:
+            return None
+        return _placement(judged, self.field_of(contact, judged), contact.outcome, contact.start_known)
+
+    def _placed_visit(self, visit: Visit) -> Placement | None:
+        judged = self.place_visit(visit, visit.ended_wait_at or visit.entered_at or _NEVER)
+        if judged is None:
+            return None
+        field = judge(visit.outcome, judged.wait_ms, self.target, self.ways_out(judged.place.queue))
+        brought_by = _BROUGHT_BY.get(visit.entry_reason, "")
+        return _placement(judged, field, visit.outcome, visit.start_known, brought_by)
+
     def ways_out(self, queue: str) -> WaysOut:
+        if not self._ways_out:
+            return self._usual_ways_out
         return self._ways_out.get(queue.casefold(), self._usual_ways_out)
 
     def field_of(self, contact: Contact, judged: Judged) -> str:
@@ -300,36 +402,50 @@ class Windows:
 
     def queues(self) -> list[str]:
         """Every queue that ever counted a call, as first written."""
-        return sorted({series[1] for series in self._slots})
+        return sorted({self._names[key] for held in self._series.values() for key in held})
+
+    def version(self, level: Level, keys: Keys) -> int:
+        """A number that differs after every change to what is counted of these queues."""
+        if keys is None:
+            return self._versions[level]
+        inside, outside = self._series[level, True], self._series[level, False]
+        found = 0
+        for key in keys:
+            if (series := inside.get(key)) is not None:
+                found += series.version
+            if (series := outside.get(key)) is not None:
+                found += series.version
+        return found
+
+    def version_of_quarters(self, low: int, high: int) -> tuple[int, ...]:
+        """Numbers of which one differs after every change to the contacts counted in these minutes."""
+        quarters = self._quarters
+        return self._loaded, *(quarters.get(at, 0) for at in range(low // QUARTER, -(-high // QUARTER)))
 
     def counts(self, level: Level, queues: Queues, start: datetime, end: datetime, inside: bool = True) -> Counts:
-        """Settled calls that entered from `start` up to `end`; whole days by their sums, the rest minute by minute."""
-        stretch = ("counts", _minute(start), _minute_up(end), inside)
-        return self._remembered(level, queues, stretch, lambda: self._sum(level, queues, start, end, inside))
+        """Settled calls that entered from `start` up to `end`. Raises `NotHeld`."""
+        return Counts(*self.numbers(level, keys_of(queues), minute_of(start), minute_after(end), inside))
 
     def waits(self, level: Level, queues: Queues, start: datetime, end: datetime) -> WaitFigures:
-        """Waits of the answered calls of a stretch: exact up to two hours, else by histogram, within 1 %."""
-        stretch = ("waits", _minute(start), _minute_up(end))
-        return self._remembered(level, queues, stretch, lambda: self._figures(level, queues, start, end))
+        """Waits of the calls answered within opening hours of a stretch: exact up to two hours, of those still held one
+        by one, else within 1 %. Raises `NotHeld`.
+        """
+        return self.figures(level, keys_of(queues), minute_of(start), minute_after(end))
 
-    def _figures(self, level: Level, queues: Queues, start: datetime, end: datetime) -> WaitFigures:
-        if end - start <= timedelta(hours=2):
-            raw: list[int] = []
-            for series in self._series(level, queues, True):
-                for slot in self._slots_between(series, start, end):
-                    raw.extend(slot.waits)
-            return exact_figures(raw)
-        merged = _Waits()
-        for series in self._series(level, queues, True):
-            zone = self._calendars.of(series[1]).zone
-            for day in self._days.get(series, {}):
-                first, last = day_bounds(day, zone)
-                if first >= start and last <= end:
-                    merged.merge(self._fresh(series, day))
-                elif first < end and last > start:
-                    for slot in self._slots_between(series, max(first, start), min(last, end)):
-                        _recall(merged, slot)
-        return merged.figures()
+    def waits_held(self, level: Level, keys: Keys, low: int, high: int) -> WaitTally:
+        """The waits of the calls answered within opening hours in these minutes, which are held one by one."""
+        together = WaitTally()
+        for series in _wanted(self._series[level, True], keys):
+            for tally in series.tallies(low, high):
+                together.merge(tally)
+        return together
+
+    def clear(self) -> None:
+        """Forget everything that is held by the minute; the sums of the days before stay."""
+        for held in self._series.values():
+            for series in held.values():
+                series.clear()
+        self._changed_everywhere()
 
     def totals(self) -> dict[str, Counts]:
         """All visits ever counted, per queue, settled ones."""
@@ -339,36 +455,57 @@ class Windows:
         return {queue: buckets.figures() for queue, buckets in self._buckets.items()}
 
     def talks(self) -> dict[str, TalkSums]:
-        return {queue: TalkSums(calls=calls, seconds=ms / 1000) for queue, (calls, ms) in self._talks.items()}
+        return {queue: TalkSums(calls=calls, seconds=ms / 1000) for queue, (calls, ms) in self._talks.items() if calls}
 
     # ---- inside
 
-    def _remembered(
-        self, level: Level, queues: Queues, key: tuple[object, ...], compute: Callable[[], Figure]
-    ) -> Figure:
-        """A figure worked out before, while nothing it is made of has changed."""
-        names = (None,) if queues is None else tuple(self.name_of(queue) for queue in queues)
-        version = sum(self._versions.get((level, name), 0) for name in names)
-        key = (level, names, *key)
-        known = self._cache.get(key)
-        if known is not None and known[0] == version:
-            return cast(Figure, known[1])
-        if len(self._cache) > CACHE_SIZE:
-            self._cache.clear()
-        figure = compute()
-        self._cache[key] = (version, figure)
-        return figure
+    def numbers(self, level: Level, keys: Keys, low: int, high: int, inside: bool) -> Numbers:
+        """The fields of `Counts` of the minutes from `low` up to `high`, in their order. Raises `NotHeld`."""
+        base = self._base_for(level, low, high)
+        held = self._series[level, inside]
+        parts = [series.sum(low, high) for series in _wanted(held, keys) if series.days]
+        if base is not None:
+            parts += _wanted(base.counts[inside], keys)
+        if len(parts) == 2:
+            return list(map(int.__add__, *parts))
+        return parts[0] if len(parts) == 1 else added(parts)
 
-    def _touch(self, level: Level, queue: str) -> None:
-        for name in (queue, None):
-            self._versions[level, name] = self._versions.get((level, name), 0) + 1
+    def figures(self, level: Level, keys: Keys, low: int, high: int) -> WaitFigures:
+        """The waits of these minutes, as `waits` says."""
+        base = self._base_for(level, low, high)
+        wanted = _wanted(self._series[level, True], keys)
+        if high - low <= EXACT_MINUTES and base is None:
+            parts = [series.waits_between(low, high) for series in wanted]
+            if None not in parts:
+                return exact_figures(list(chain.from_iterable(filter(None, parts))))
+        tallies = [tally for series in wanted for tally in series.tallies(low, high)]
+        if base is not None:
+            tallies += _wanted(base.waits[True], keys)
+        if len(tallies) == 1:
+            return tallies[0].figures()
+        together = WaitTally()
+        for tally in tallies:
+            together.merge(tally)
+        return together.figures()
 
-    def _sum(self, level: Level, queues: Queues, start: datetime, end: datetime, inside: bool) -> Counts:
-        total = [0] * len(FIELDS)
-        for series in self._series(level, queues, inside):
-            for counts in self._stretches(series, start, end):
-                total = [a + b for a, b in zip(total, counts, strict=True)]
-        return Counts(*total)
+    def _base_for(self, level: Level, low: int, high: int) -> Base | None:
+        """The sums of the days before the edge that a stretch begins with; None where it begins at the edge."""
+        if self._edge is None or low >= min(self._edge, high):
+            return None
+        base = self._bases.get(low)
+        if base is None or level is not Level.CONTACT or high < self._edge:
+            edge = datetime.fromtimestamp(self._edge * 60, UTC)
+            start = datetime.fromtimestamp(low * 60, UTC)
+            raise NotHeld(f"{level}: from {start:%Y-%m-%d %H:%M} on; held by the minute from {edge:%Y-%m-%d %H:%M} on")
+        return base
+
+    def _series_of(self, level: Level, queue: str, inside: bool) -> Series:
+        held, key = self._series[level, inside], queue.casefold()
+        series = held.get(key)
+        if series is None:
+            self.name_of(queue)
+            series = held[key] = Series(self._days)
+        return series
 
     def _judged(
         self, level: Level, queue: str, began: datetime | None, ended: datetime, waited_ms: int | None
@@ -376,141 +513,22 @@ class Windows:
         """Place a call by opening hours: one that enters before opening and still waits then counts from opening."""
         if began is None:
             return None
-        calendar = self._calendars.of(queue)
-        name = self.name_of(queue)
+        calendar, name = self._scopes.get(queue) or self._scope(queue)
         if calendar.is_open(began):
-            return Judged(Place(level, name, True, _minute(began)), False, waited_ms)
+            return Judged(Place(level, name, True, minute_of(began)), False, waited_ms)
         opening = calendar.next_opening(began)
         if opening is None or ended <= opening:
-            return Judged(Place(level, name, False, _minute(began)), False, waited_ms)
+            return Judged(Place(level, name, False, minute_of(began)), False, waited_ms)
         before_ms = milliseconds(opening - began)
         from_opening = None if waited_ms is None else max(0, waited_ms - before_ms)
-        return Judged(Place(level, name, True, _minute(opening)), True, from_opening)
+        return Judged(Place(level, name, True, minute_of(opening)), True, from_opening)
 
-    def _of_story(self, story: Story) -> list[Contribution]:
-        """What a contact and its visits add. Who waits still is not in the slots: that depends on the time now."""
-        found = []
-        if story.contact.outcome is not Outcome.WAITING:
-            contact = story.contact
-            judged = self.place_settled(contact)
-            if judged is not None:
-                name = self.field_of(contact, judged)
-                found.append(_contribution(judged, name, contact.outcome, contact.start_known))
-        for visit in story.visits:
-            if visit.outcome is not Outcome.WAITING:
-                judged = self.place_visit(visit, visit.ended_wait_at or visit.entered_at or _NEVER)
-                if judged is not None:
-                    name = judge(visit.outcome, judged.wait_ms, self.target, self.ways_out(judged.place.queue))
-                    added = _contribution(judged, name, visit.outcome, visit.start_known)
-                    found.append(added._replace(brought_by=_BROUGHT_BY.get(visit.entry_reason, "")))
+    def _scope(self, queue: str) -> tuple[Calendar, str]:
+        """A queue's hours and its first spelling, noted by each spelling of it."""
+        if len(self._scopes) > CACHE_SIZE:
+            self._scopes.clear()
+        self._scopes[queue] = found = self._calendars.of(queue), self.name_of(queue)
         return found
-
-    def _count(self, contribution: Contribution, sign: int) -> None:
-        place = contribution.place
-        series = (place.level, place.queue, place.inside)
-        at = datetime.fromtimestamp(place.minute * 60, UTC)
-        if self._is_closed(at):
-            return
-        slot = self._slots.setdefault(series, {}).setdefault(place.minute, _Slot())
-        day = self._day(series, at)
-        for counts in (slot.counts, day.counts):
-            counts[FIELDS[contribution.name]] += sign
-            if contribution.early:
-                counts[FIELDS["early"]] += sign
-            if contribution.brought_by:
-                counts[FIELDS[contribution.brought_by]] += sign
-        if contribution.wait_ms is not None:
-            if sign > 0:
-                slot.waits.append(contribution.wait_ms)
-                if not day.stale:
-                    day.waits.record(contribution.wait_ms)
-            else:
-                slot.waits.remove(contribution.wait_ms)
-                day.stale = True
-        self._changed.add((series, place.minute))
-        self._touch(place.level, place.queue)
-
-    def _is_closed(self, at: datetime | None) -> bool:
-        """Whether a moment belongs to the days that are counted by their saved sums."""
-        return at is not None and self.closed_before is not None and at < self.closed_before
-
-    def _count_totals(self, change: Change) -> None:
-        for story, sign in ((change.before, -1), (change.after, +1)):
-            for visit in story.visits if story else ():
-                if visit.outcome is Outcome.WAITING or self._is_closed(visit.entered_at or visit.ended_wait_at):
-                    continue
-                name = self.name_of(visit.queue)
-                numbers = self._totals.setdefault(name, [0] * len(FIELDS))
-                numbers[FIELDS[judge(visit.outcome, visit.wait_ms, self.target)]] += sign
-                if visit.entry_reason in _BROUGHT_BY:
-                    numbers[FIELDS[_BROUGHT_BY[visit.entry_reason]]] += sign
-                if visit.wait_ms is not None and visit.start_known:
-                    self._buckets.setdefault(name, _Buckets()).count(visit.outcome, visit.wait_ms, sign)
-
-    def _count_talks(self, change: Change) -> None:
-        for story, sign in ((change.before, -1), (change.after, +1)):
-            for visit in story.visits if story else ():
-                if visit.talk_ms is not None and not self._is_closed(visit.entered_at or visit.ended_wait_at):
-                    sums = self._talks.setdefault(self.name_of(visit.queue), [0, 0])
-                    sums[0] += sign
-                    sums[1] += sign * visit.talk_ms
-
-    def _series(self, level: Level, queues: Queues, inside: bool) -> list[Series]:
-        if queues is None:
-            return [series for series in self._slots if series[0] is level and series[2] is inside]
-        wanted = dict.fromkeys((level, self.name_of(queue), inside) for queue in queues)
-        return [series for series in wanted if series in self._slots]
-
-    def _stretches(self, series: Series, start: datetime, end: datetime) -> Iterator[list[int]]:
-        """Counts that make up a stretch: whole local days by their sums, what is left by the minute."""
-        zone = self._calendars.of(series[1]).zone
-        slots = self._slots.get(series, {})
-        if end - start < timedelta(hours=23):
-            yield from (slots[m].counts for m in range(_minute(start), _minute_up(end)) if m in slots)
-            return
-        for day, sums in self._days.get(series, {}).items():
-            first, last = day_bounds(day, zone)
-            if first >= start and last <= end:
-                yield sums.counts
-            elif first < end and last > start:
-                low, high = _minute(max(first, start)), _minute_up(min(last, end))
-                yield from (slots[m].counts for m in range(low, high) if m in slots)
-
-    def _slots_between(self, series: Series, start: datetime, end: datetime) -> Iterator[_Slot]:
-        slots = self._slots.get(series, {})
-        for minute in range(_minute(start), _minute_up(end)):
-            if minute in slots:
-                yield slots[minute]
-
-    def _day(self, series: Series, at: datetime) -> _Day:
-        day = self._calendars.of(series[1]).day_of(at)
-        return self._days.setdefault(series, {}).setdefault(day, _Day())
-
-    def _fresh(self, series: Series, day: date) -> _Waits:
-        """A day's waits, added up anew when one was taken out."""
-        sums = self._days[series][day]
-        if sums.stale:
-            sums.waits = _Waits()
-            for slot in self._slots_between(series, *day_bounds(day, self._calendars.of(series[1]).zone)):
-                _recall(sums.waits, slot)
-            sums.stale = False
-        return sums.waits
-
-    def _row(self, series: Series, quarter: int) -> HistoryRow:
-        numbers = [0] * len(FIELDS)
-        waits = _Waits()
-        start = datetime.fromtimestamp(quarter * 60, UTC)
-        for slot in self._slots_between(series, start, start + timedelta(minutes=QUARTER)):
-            numbers = [a + b for a, b in zip(numbers, slot.counts, strict=True)]
-            _recall(waits, slot)
-        return HistoryRow(
-            level=series[0],
-            queue=series[1],
-            inside_hours=series[2],
-            start=start,
-            counts=Counts(*numbers),
-            waits=waits.saved(),
-        )
 
     def name_of(self, queue: str) -> str:
         """A queue as it was first written: switches differ in the case of their names."""
@@ -551,6 +569,21 @@ class _Buckets:
         )
 
 
+def keys_of(queues: Queues) -> Keys:
+    """Queues casefolded, each once; None for all."""
+    return None if queues is None else tuple(dict.fromkeys(queue.casefold() for queue in queues))
+
+
+def _wanted(held: dict[str, Part], keys: Keys) -> list[Part]:
+    """What is held of some queues, of all."""
+    if keys is None:
+        return list(held.values())
+    if len(keys) == 1:
+        one = held.get(keys[0])
+        return [] if one is None else [one]
+    return [held[key] for key in keys if key in held]
+
+
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -570,7 +603,7 @@ def exact_figures(waits_ms: list[int]) -> WaitFigures:
         p90_seconds=rank(90),
         p99_seconds=rank(99),
         max_seconds=ordered[-1] / 1000,
-        over_10_min_ratio=sum(wait > TEN_MINUTES_MS for wait in ordered) / len(ordered),
+        over_10_min_ratio=(len(ordered) - bisect_right(ordered, TEN_MINUTES_MS)) / len(ordered),
     )
 
 
@@ -581,25 +614,20 @@ def before_opening_ms(contact: Contact, judged: Judged) -> int:
     return contact.wait_ms - judged.wait_ms
 
 
-def _contribution(judged: Judged, name: str, outcome: Outcome, start_known: bool) -> Contribution:
-    wait = judged.wait_ms if outcome is Outcome.ANSWERED and start_known else None
-    return Contribution(judged.place, name, judged.early, wait)
+def _moves(before: Iterable[Figure], after: Iterable[Figure]) -> list[tuple[Figure, int]]:
+    """What to take out (-1) and put in (+1) to get from one to the other; what is in both stays."""
+    added, taken_out = list(after), []
+    for one in before:
+        if one in added:
+            added.remove(one)
+        else:
+            taken_out.append((one, -1))
+    return taken_out + [(one, +1) for one in added]
 
 
-def _recall(waits: _Waits, slot: _Slot) -> None:
-    for wait in slot.waits:
-        waits.record(wait)
-    if slot.saved is not None:
-        waits.load(slot.saved)
-
-
-def _minute(at: datetime) -> int:
-    return int(at.timestamp()) // 60
-
-
-def _minute_up(at: datetime) -> int:
-    """The minute after the last one touched by a stretch that ends here."""
-    return -(-int(at.timestamp() * 1000) // 60_000)
+def _placement(judged: Judged, field: str, outcome: Outcome, start_known: bool, brought_by: str = "") -> Placement:
+    recorded = outcome is Outcome.ANSWERED and start_known and judged.wait_ms is not None
+    return Placement(*judged.place, field, judged.early, judged.wait_ms, recorded, brought_by)
 
 
 def _cumulative(numbers: list[int]) -> tuple[int, ...]:

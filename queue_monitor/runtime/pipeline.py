@@ -1,36 +1,42 @@
 """The corridor: one writer takes events one at a time, owns all live state, and publishes immutable snapshots.
 
 The journal is written beside it by a task of its own; what a delivery's sender wants to hear ("it is safe now") is
-said after the commit. When the database is away the live figures go on, and the sender waits.
+said after the commit. When the database is away the live figures go on, and the sender waits. An event about what
+memory no longer holds waits for the store: what is known of its call is loaded first, and amended.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
+from msgspec import structs
 
-from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.foresight import Foreseen, Foresight, Learned, Question, answer
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
-from queue_monitor.events import Event, SourceClock
+from queue_monitor.events import CallEntered, Event, SourceClock
 from queue_monitor.model import (
     CalendarDay,
+    CoverageRecord,
     Disagreement,
-    HistoryRow,
     JournalNow,
+    Known,
     Level,
     LostCall,
     Period,
     Snapshot,
+    StoredCall,
+    StoreNow,
     TransferWaits,
 )
-from queue_monitor.ports import Clock, Delivery, Receipt, Rejected, Store, StoreError
+from queue_monitor.ports import Clock, Delivery, Rejected, Store, StoreError
+from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
+from queue_monitor.runtime.holding import Holding
+from queue_monitor.runtime.journal_writer import JournalWriter, Line
 from queue_monitor.runtime.spill import Spill
 
 log = logging.getLogger(__name__)
@@ -44,46 +50,71 @@ FORESEE_SECONDS: Final = 15.0
 TURN: Final = 1000
 """Events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
 
-BATCH: Final = 2000
+LATE_BATCH: Final = 2000
+"""Events that need the store, looked up at once."""
+
 RETRY_SECONDS: Final = 1.0
-HISTORY_SECONDS: Final = 60.0
+DAYS_READ: Final = 7
+"""The forecast learns at a start from so many days at most that ended while nothing ran."""
 
+STATE_SECONDS: Final = 10.0
+"""How often what a start needs beside the calls is written down; what came after is read back from the journal."""
 
-class _Line(NamedTuple):
-    """One delivery on its way to the journal, and who is to hear of it."""
+HEALTH_SECONDS: Final = 60.0
+PACK_SECONDS: Final = 60.0
+PACK_AT_ONCE: Final = 2000
+NEW_DAY_AFTER_SECONDS: Final = 60.0
+"""A new day begins when the clock has said so for this long: a clock that jumps and comes back begins none."""
 
-    events: tuple[Event, ...]
-    received_at: datetime
-    settle: Callable[[Receipt], Awaitable[None]]
-    receipt: Receipt
-    since: float
+KEPT_DAYS: Final = 400
+"""Events of days before are refused as no longer kept, where nothing has been deleted (MISSION.md section 2)."""
 
 
 class Pipeline:
     """Takes deliveries, keeps the live state, journals, and shows snapshots to whoever looks."""
 
-    def __init__(self, live: Live, clock: Clock, store: Store | None = None, spill: Spill | None = None) -> None:
+    def __init__(
+        self,
+        live: Live,
+        clock: Clock,
+        store: Store | None = None,
+        spill: Spill | None = None,
+        *,
+        rebuilds: bool = False,
+        holds_all: bool = False,
+    ) -> None:
+        """`rebuilds`: the journal has these events already, and only history is made of them. `holds_all`: memory lets
+        go of no call, as a replay wants that lists them at its end.
+        """
+        self._rebuilds = rebuilds
         self._live = live
         self._clock = clock
         self._store = store
-        self._spill = spill
         self._clocks: dict[str, str] = {}
         self._has_learned = False
-        self._spilled = 0
-        self._spill_used = False
-        self._spill_error = False
         self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
-        self._journal: deque[_Line] = deque()
+        self._late: deque[tuple[Delivery, Line]] = deque()
+        self._writer = JournalWriter(live, clock, store, spill, self._reject, journaled=not rebuilds)
+        self._still = asyncio.Lock()
+        self._holding = Holding(live, store, clock, holds_all=holds_all) if store is not None else None
+        self._answers = MemoryAnswers(live, clock) if store is None else StoreAnswers(live, clock, store, self._flushed)
         self._to_write = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._news = asyncio.Event()
-        self._unsaved: dict[tuple[Level, str, bool, datetime], HistoryRow] = {}
-        self._journal_error = ""
         self._watchers: set[asyncio.Event] = set()
+        self._health = StoreNow()
+        self._catching_up = False
         self._snapshot = live.snapshot(clock.now(), clock.rate)
         self._published = clock.monotonic()
-        self._history_at = clock.monotonic()
+        self._states_at = clock.monotonic()
+        self._health_at = clock.monotonic()
         self._today = live.rules.calendar.day_of(clock.now())
         self.on_forgotten: Callable[[list[Story]], None] = lambda stories: None
+
+    @property
+    def trouble(self) -> str:
+        """Why the store cannot be written to; "" when it can."""
+        return self._writer.error
 
     # ---- in
 
@@ -92,10 +123,48 @@ class Pipeline:
         self._inbox.put_nowait(delivery)
 
     def take(self, delivery: Delivery) -> None:
-        """Apply one delivery to the live state and line it up for the journal."""
-        events: list[Event] = []
-        duplicates, conflicts = 0, []
-        for item in delivery.items:
+        """Apply one delivery and line it up for the journal; one that needs the store lines up for that."""
+        line = Line([], delivery.received_at, delivery.settle, self._clock.monotonic())
+        items = tuple(self._kept(delivery.items))
+        if self._store is not None and not self._all_held(items):
+            line.events = [item for item in items if not isinstance(item, Rejected)]
+            self._late.append((delivery, line))
+        else:
+            self._apply(items, line)
+            self._writer.add(line)
+        self._to_write.set()
+
+    def _all_held(self, items: Sequence[Event | Rejected]) -> bool:
+        """Whether memory holds all that these events are about, or they begin it themselves."""
+        entered: set[tuple[str, str]] = set()
+        for item in items:
+            if isinstance(item, Rejected):
+                continue
+            if (item.switch_name, getattr(item, "visit_id", "")) not in entered and not self._live.is_held(item):
+                return False
+            if isinstance(item, CallEntered):
+                entered.add((item.switch_name, item.visit_id))
+        return True
+
+    def _kept(self, items: Sequence[Event | Rejected]) -> Iterator[Event | Rejected]:
+        """What is not too old to be counted; the rest is refused, and counted as that."""
+        first = self.first_kept if self._store is not None and not self._rebuilds else None
+        for item in items:
+            if first is None or isinstance(item, Rejected) or item.at >= first:
+                yield item
+            else:
+                self._reject(Rejected(source=item.source, reason="no_longer_kept", detail=f"id {item.id}"))
+
+    @property
+    def first_kept(self) -> datetime:
+        """Events from before this moment are no longer kept."""
+        calendar = self._live.rules.calendar
+        day = calendar.day_of(self._clock.now()) - timedelta(days=KEPT_DAYS)
+        return calendar.midnight(max(day, self._health.first_kept or day))
+
+    def _apply(self, items: Sequence[Event | Rejected], line: Line) -> None:
+        line.events = []
+        for item in items:
             if isinstance(item, Rejected):
                 self._reject(item)
                 continue
@@ -103,17 +172,54 @@ class Pipeline:
                 self._note_clock(item)
             taken = self._live.apply(item)
             if taken is Taken.NEW:
-                events.append(item)
+                line.events.append(item)
             elif taken is Taken.DUPLICATE:
-                duplicates += 1
+                line.duplicates += 1
             else:
-                conflicts.append(item.id)
-                self._reject(Rejected(source=item.source, reason="id_used_twice", detail=f"id {item.id}"))
-        receipt = Receipt(taken=len(events), duplicates=duplicates, conflicts=tuple(conflicts))
-        self._journal.append(
-            _Line(tuple(events), delivery.received_at, delivery.settle, receipt, self._clock.monotonic())
-        )
-        self._to_write.set()
+                self._conflict(item, line)
+
+    def _conflict(self, event: Event, line: Line) -> None:
+        line.conflicts.append(event.id)
+        self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
+
+    async def _take_late(self, store: Store) -> None:
+        """Take what waits for the store: look up which events it has, and load the calls that the others are about.
+
+        Raises `StoreError`; what was not taken waits on.
+        """
+        while self._late:
+            waiting: list[tuple[Delivery, Line]] = []
+            size = 0
+            for delivery, line in self._late:
+                if waiting and size + len(line.events) > LATE_BATCH:
+                    break
+                waiting.append((delivery, line))
+                size += len(line.events)
+            events = [event for _, line in waiting for event in line.events]
+            found = [Known.NEW] * len(events) if self._rebuilds else await store.look_up(events)
+            new = [event for event, known in zip(events, found, strict=True) if known is Known.NEW]
+            await self._writer.reload(store, self._live.keys_of(new))
+            known_of = iter(found)
+            async with self._still:
+                for delivery, line in waiting:
+                    self._late.popleft()
+                    self._apply_late(delivery, line, known_of)
+                self._writer.cut()
+
+    def _apply_late(self, delivery: Delivery, line: Line, found: Iterator[Known]) -> None:
+        items: list[Event | Rejected] = [item for item in delivery.items if isinstance(item, Rejected)]
+        for event in line.events:
+            match next(found):
+                case Known.NEW:
+                    items.append(event)
+                case Known.REPEATED:
+                    line.duplicates += 1
+                    self._live.events["duplicate"] += 1
+                case Known.CONFLICT:
+                    self._live.events["conflict"] += 1
+                    self._conflict(event, line)
+        self._apply(items, line)
+        self._writer.add(line)
 
     def _note_clock(self, probe: SourceClock) -> None:
         """Say once when a switch's clock goes wrong, and once when it is right again."""
@@ -133,25 +239,74 @@ class Pipeline:
             log.warning("rejected source=%s reason=%s detail=%s", rejected.source, rejected.reason, rejected.detail)
         self._live.reject(rejected.source, rejected.reason)
 
-    async def rebuild(self) -> int:
-        """Read the journal back from the beginning of yesterday, and earlier days as sums; returns events read."""
+    # ---- a start
+
+    async def start(self) -> None:
+        """Take up where the store left off: open and recent calls, today's counts, agents and sources.
+
+        What an earlier process left on disk is taken as if it came now. Raises `StoreError`.
+        """
         if self._store is None:
-            return 0
-        if self._spill is not None and (left := await self._spill.recover()):
+            return
+        if self._holding is not None:
+            await self._holding.load()
+        self._health = await self._store.health()
+        left = await self._writer.recover()
+        if left:
             log.warning("events left on disk by a process that was killed: %d", len(left))
-            await self._store.append(left, self._clock.now())
-            await self._spill.clear()
-        zone = self._live.rules.calendar.zone
-        since = day_bounds(self._live.rules.calendar.day_of(self._clock.now()) - timedelta(days=1), zone)[0]
-        self._live.load_history(await self._store.load_history(since), since)
+            self.take(Delivery(items=tuple(left), received_at=self._clock.now()))
         await self._recall()
-        count = 0
-        async for event in self._store.read(since):
-            self._live.apply(event)
-            count += 1
+        self._catching_up = self._live.foresight is not None
+        self._live.tells_forecast = not self._catching_up
         self.publish()
-        log.info("rebuilt events=%d since=%s", count, since.isoformat())
-        return count
+
+    async def catch_up(self) -> None:
+        """Tell the forecast of the day so far, and of the days before that it has not learned from.
+
+        Takes seconds, and figures and pages do not wait. Raises `StoreError`.
+        """
+        store, foresight = self._store, self._live.foresight
+        if store is not None and foresight is not None and self._catching_up:
+            seq = await store.newest_seq()
+            count = 0
+            async for number, event in store.read_numbered(self._untold_from(foresight)):
+                if number <= seq:
+                    self._live.tell_forecast(event)
+                    count += 1
+                    if count % TURN == 0:
+                        await self._clock.sleep(0)
+            async with self._writing, self._still:
+                async for _, event in store.read_after(seq):
+                    self._live.tell_forecast(event)
+                for line in self._writer.lines:
+                    for event in line.events:
+                        self._live.tell_forecast(event)
+                self._live.tells_forecast = True
+            self._has_learned = True
+            log.info("caught up events=%d", count)
+        self._catching_up = False
+        self.publish()
+
+    def _untold_from(self, foresight: Foresight) -> datetime:
+        """From where on the forecast reads the journal: yesterday tells who is still logged in."""
+        calendar = self._live.rules.calendar
+        today = calendar.day_of(self._clock.now())
+        learned = [known.days[-1].day for known in foresight.learned.values() if known.days]
+        untold = max(learned) + timedelta(days=1) if learned else today - timedelta(days=DAYS_READ)
+        return calendar.midnight(max(min(untold, today - timedelta(days=1)), today - timedelta(days=DAYS_READ)))
+
+    async def _flushed(self) -> None:
+        """Commit what waits, for a question that the store answers. Raises `StoreError`."""
+        if not self._writer.is_idle or self._late:
+            await self.write()
+        if self._writer.error:
+            raise StoreError(self._writer.error)
+
+    async def rebuild(self) -> None:
+        """Start and catch up, for whoever has nothing to show meanwhile."""
+        await self.start()
+        await self.write()
+        await self.catch_up()
 
     async def _recall(self) -> None:
         """Give the forecast back what earlier days have taught it."""
@@ -180,19 +335,24 @@ class Pipeline:
         finally:
             self._watchers.discard(changed)
 
-    def intervals(
+    async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
-        return self._live.intervals(self._clock.now(), start, end, step, level, queue)
+        return await self._answers.intervals(start, end, step, level, queue)
 
-    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
-        return self._live.lost_calls(start, end, queue)
+    async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+        return await self._answers.lost_calls(start, end, queue)
 
-    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        return self._live.transfer_waits(start, end, queue)
+    async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+        return await self._answers.transfer_waits(start, end, queue)
 
-    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        return self._live.disagreements(start, end)
+    async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        return await self._answers.disagreements(start, end)
+
+    async def calls(
+        self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
+    ) -> list[StoredCall]:
+        return await self._answers.calls(start, end, queue, after, limit)
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
         return self._live.calendar(first, last, queue)
@@ -201,19 +361,41 @@ class Pipeline:
         """Work out the figures as they are now and show them."""
         self._news.clear()
         now = self._clock.now()
-        self._snapshot = self._live.snapshot(now, self._clock.rate, self._journal_now())
+        return self._show(self._live.snapshot(now, self._clock.rate, self._journal_now()))
+
+    async def _publish_in_pieces(self) -> None:
+        """The same; between two pieces the pages have their turn, and no event is taken."""
+        self._news.clear()
+        async with self._still:
+            pieces = self._live.snapshot_in_pieces(self._clock.now(), self._clock.rate, self._journal_now())
+            while True:
+                try:
+                    next(pieces)
+                except StopIteration as done:
+                    self._show(done.value)
+                    return
+                await self._clock.sleep(0)
+
+    def _show(self, snapshot: Snapshot) -> Snapshot:
+        if self._store is not None:
+            snapshot = structs.replace(snapshot, kept_from=self.first_kept)
+        self._snapshot = snapshot
         self._published = self._clock.monotonic()
         for watcher in self._watchers:
             watcher.set()
-        return self._snapshot
+        return snapshot
 
     def _journal_now(self) -> JournalNow:
-        oldest = self._journal[0].since if self._journal else self._clock.monotonic()
+        now = self._clock.monotonic()
+        waiting = [since for since in (self._writer.oldest, self._late[0][1].since if self._late else None) if since]
         return JournalNow(
-            up=not self._journal_error,
-            pending=sum(len(line.events) for line in self._journal),
-            lag_seconds=max(0.0, self._clock.monotonic() - oldest),
-            error=self._journal_error,
+            up=not self._writer.error,
+            pending=self._writer.pending + sum(len(line.events) for _, line in self._late),
+            lag_seconds=max(0.0, now - min(waiting, default=now)),
+            error=self._writer.error,
+            catching_up=self._catching_up,
+            not_derived=self._health.not_derived,
+            unreadable=self._health.unreadable + self._live.unreadable,
         )
 
     # ---- the tasks
@@ -225,18 +407,20 @@ class Pipeline:
             tasks.create_task(self._run_news())
             tasks.create_task(self._run_ticks())
             tasks.create_task(self._run_journal())
-            if self._live.foresight is not None:
-                tasks.create_task(self._run_foresight(self._live.foresight))
+            tasks.create_task(self._run_packing())
+            tasks.create_task(self._run_foresight())
 
     async def _run_inbox(self) -> None:
         while True:
             delivery = await self._inbox.get()
-            self.take(delivery)
-            taken = len(delivery.items)
-            while not self._inbox.empty() and taken < TURN:
-                delivery = self._inbox.get_nowait()
+            async with self._still:
                 self.take(delivery)
-                taken += len(delivery.items)
+                taken = len(delivery.items)
+                while not self._inbox.empty() and taken < TURN:
+                    delivery = self._inbox.get_nowait()
+                    self.take(delivery)
+                    taken += len(delivery.items)
+                self._writer.cut()
             self._news.set()
             await self._clock.sleep(0)
 
@@ -247,25 +431,42 @@ class Pipeline:
             shown_for = self._clock.monotonic() - self._published
             await self._clock.sleep(max(0.0, MOST_OFTEN_SECONDS * self._clock.rate - shown_for))
             if self._news.is_set():  # else it has been shown meanwhile
-                self.publish()
+                await self._publish_in_pieces()
 
     async def _run_ticks(self) -> None:
+        new_day_since: float | None = None
         while True:
-            self.publish()
-            self.turn_day()
-            if self._clock.monotonic() - self._history_at >= HISTORY_SECONDS:
+            await self._publish_in_pieces()
+            now = self._clock.monotonic()
+            if self._live.rules.calendar.day_of(self._clock.now()) == self._today:
+                new_day_since = None
+            else:
+                new_day_since = now if new_day_since is None else new_day_since
+                if now - new_day_since >= NEW_DAY_AFTER_SECONDS:
+                    self.turn_day()
+            if now - self._states_at >= STATE_SECONDS * self._clock.rate:
                 self._to_write.set()
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
 
-    async def _run_foresight(self, foresight: Foresight) -> None:
+    async def _run_foresight(self) -> None:
         """Ask what is to come, beside everything else: gathering takes milliseconds here, working out is a thread's."""
+        foresight = self._live.foresight
+        if foresight is None:
+            return
+        if self._catching_up:
+            try:
+                await self.catch_up()
+            except StoreError as error:
+                log.warning("the forecast begins without the day so far: %s", error)
+                self._live.tells_forecast = True
+                self._catching_up = False
         while True:
             questions = foresight.questions(self._clock.now(), self._live.scopes())
             self._live.foreseen = await asyncio.to_thread(_answered, questions)
             await self._clock.sleep(max(FORESEE_SECONDS, self._clock.rate))
 
     def turn_day(self) -> None:
-        """At local midnight: let go of old calls, and learn from the day that ended."""
+        """At local midnight: learn from the day that ended, and where there is no store let go of old calls."""
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
             self._today = today
@@ -279,79 +480,95 @@ class Pipeline:
                     *(found.queue, found.counter, found.switch_says, found.ledger_says),
                     *(found.difference, found.cause.value),
                 )
-            self.on_forgotten(self._live.forget(self._clock.now()))
+            if self._store is None:
+                self.on_forgotten(self._live.forget(self._clock.now()))
 
     async def _run_journal(self) -> None:
         while True:
             await self._to_write.wait()
             await self.write()
-            if self._journal_error:
+            if self._writer.error:
                 await self._clock.sleep(RETRY_SECONDS * self._clock.rate)
+
+    async def _run_packing(self) -> None:
+        """Pack old journal rows, a few at a time, so that the commits between wait for milliseconds only."""
+        holding = self._holding
+        if holding is None:
+            return
+        while True:
+            try:
+                packed = await holding.pack(PACK_AT_ONCE)
+            except StoreError as error:
+                log.warning("journal rows not packed yet: %s", error)
+                packed = 0
+            await self._clock.sleep((0.1 if packed >= PACK_AT_ONCE else PACK_SECONDS) * self._clock.rate)
 
     async def drain(self) -> None:
         """Take what is in the inbox and write what waits for the journal, once, on the way out."""
         while not self._inbox.empty():
             self.take(self._inbox.get_nowait())
+        self._states_at = -STATE_SECONDS
         await self.write()
-        await self.save_history()
 
     async def write(self) -> None:
         """Commit what waits, in order, and tell the senders; on failure nothing leaves the line."""
-        while self._journal:
-            lines = [self._journal[at] for at in range(min(BATCH, len(self._journal)))]
-            events = [event for line in lines for event in line.events]
+        async with self._writing:
             try:
-                if self._store is not None and events:
-                    await self._store.append(events, lines[-1].received_at)
+                await self._write()
             except StoreError as error:
-                if not self._journal_error:
-                    log.error("journal down error=%s", error)
-                self._journal_error = str(error)
-                await self._spill_over()
+                await self._writer.down(error)
+                await self._writer.spill([*self._writer.lines, *(line for _, line in self._late)])
                 return
-            if self._journal_error:
-                log.warning("journal up again pending=%d", len(self._journal))
-                self._journal_error = ""
-            for line in lines:
-                self._journal.popleft()
-                await line.settle(line.receipt)
-            self._spilled = max(0, self._spilled - len(lines))
-        self._to_write.clear()
-        if self._spill is not None and self._spill_used:
-            await self._spill.clear()
-            self._spill_used = False
-        if self._clock.monotonic() - self._history_at >= HISTORY_SECONDS:
-            await self.save_history()
+            if self._is_idle():
+                self._to_write.clear()
 
-    async def _spill_over(self) -> None:
-        """Put what waits for the database on disk beside it. Nobody is told that it is safe: that the commit says."""
-        if self._spill is None or self._spilled == len(self._journal):
-            return
-        waiting = list(self._journal)[self._spilled :]
-        try:
-            await self._spill.keep([event for line in waiting for event in line.events])
-        except OSError as error:
-            if not self._spill_error:
-                log.error("spill failed path=%s error=%s", self._spill.path, error.strerror or error)
-            self._spill_error = True
-            return
-        self._spill_used, self._spill_error = True, False
-        self._spilled += len(waiting)
+    async def _write(self) -> None:
+        is_first = True
+        while is_first or self._late or not self._writer.is_idle:
+            is_first = False
+            if self._store is not None:
+                await self._take_late(self._store)
+            if self._store is not None and (keys := self._live.missing_calls()):
+                await self._writer.reload(self._store, keys)
+            written = await self._writer.write_one(*self._beside())
+            holding = self._holding
+            if holding is None:
+                continue
+            holding.note(written.events, written.turn.calls.values())
+            if written.not_derived:
+                self._health_at = -HEALTH_SECONDS
+            async with self._still:
+                if self._is_idle():
+                    holding.let_go()
+            if holding.is_ahead:
+                await holding.step_back(self._is_idle)
+        await self._look_after(self._store)
 
-    async def save_history(self) -> None:
-        """Keep the sums of changed quarters; the journal could rebuild them, so a failure only waits."""
-        if self._store is None:
+    def _is_idle(self) -> bool:
+        return self._writer.is_idle and not self._late
+
+    def _beside(self) -> tuple[Sequence[CoverageRecord], dict[str, bytes]]:
+        """What is written now and then with the events: how the day was observed, and what a start needs."""
+        now = self._clock.monotonic()
+        if self._holding is None or self._rebuilds or now - self._states_at < STATE_SECONDS * self._clock.rate:
+            return (), {}
+        self._states_at = now
+        return self._holding.coverage(), self._live.save_states()
+
+    async def _look_after(self, store: Store | None) -> None:
+        """Ask now and then whether something is wrong with history, and keep what the forecast has learned."""
+        if store is None:
             return
-        self._history_at = self._clock.monotonic()
-        for row in self._live.changed_history(self._clock.now()):
-            self._unsaved[row.level, row.queue, row.inside_hours, row.start] = row
-        with contextlib.suppress(StoreError):
-            if self._unsaved:
-                await self._store.save_history(list(self._unsaved.values()))
-                self._unsaved.clear()
-            if self._has_learned and self._live.foresight is not None:
-                await self._store.save_learned(msgspec.json.encode(self._live.foresight.learned))
-                self._has_learned = False
+        if self._has_learned and self._live.foresight is not None:
+            await store.save_learned(msgspec.json.encode(self._live.foresight.learned))
+            self._has_learned = False
+        now = self._clock.monotonic()
+        if now - self._health_at >= HEALTH_SECONDS * self._clock.rate:
+            self._health_at = now
+            before, self._health = self._health, await store.health()
+            for name in ("not_derived", "unreadable"):
+                if (count := getattr(self._health, name)) != getattr(before, name):
+                    log.error("history %s=%d", name, count) if count else log.warning("history right again: %s", name)
 
 
 def _answered(questions: list[Question]) -> tuple[Foreseen, ...]:

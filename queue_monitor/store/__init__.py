@@ -1,85 +1,66 @@
-"""The only room that knows SQL: the journal of events, the history of counts, the records of alerts and of what people
+"""The only room that knows SQL: the journal of events, the history of calls, the records of alerts and of what people
 did, in SQLite or PostgreSQL.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
 
-from queue_monitor.events import Event
-from queue_monitor.model import AdminAct, AlertBatch, HistoryRow, RecordedAlert
-from queue_monitor.store.alerts import AlertRecord
-from queue_monitor.store.audit import AuditRecord, MemoryAudit
+from queue_monitor.store.agents import DAILY, Agents
+from queue_monitor.store.audit import MemoryAudit
 from queue_monitor.store.database import Database
-from queue_monitor.store.history import History
-from queue_monitor.store.journal import Journal
-from queue_monitor.store.learned import LearnedDocument
+from queue_monitor.store.local_days import LocalDays
+from queue_monitor.store.rebuild import SumDifference
+from queue_monitor.store.store import SqlStore
 
-__all__ = ["MemoryAudit", "SqlStore", "open_store"]
+__all__ = ["MemoryAudit", "SqlStore", "SumDifference", "open_store", "wipe"]
 
-
-class SqlStore:
-    """`ports.Store`, `ports.AlertStore` and `ports.AuditLog` over one database. Made by `open_store`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._journal = Journal(database)
-        self._history = History(database)
-        self._alerts = AlertRecord(database)
-        self._learned = LearnedDocument(database)
-        self._audit = AuditRecord(database)
-
-    @property
-    def unreadable(self) -> int:
-        """Rows passed over since the store was opened because they could not be decoded."""
-        return self._journal.unreadable + self._history.unreadable + self._alerts.unreadable + self._audit.unreadable
-
-    async def append(self, events: Sequence[Event], received_at: datetime) -> int:
-        return await self._journal.append(events, received_at)
-
-    def read(self, since: datetime) -> AsyncIterator[Event]:
-        return self._journal.read(since)
-
-    async def save_history(self, rows: Sequence[HistoryRow]) -> None:
-        await self._history.save(rows)
-
-    async def load_history(self, before: datetime) -> list[HistoryRow]:
-        return await self._history.load(before)
-
-    async def save_alerts(self, batch: AlertBatch) -> None:
-        await self._alerts.save(batch)
-
-    async def load_alerts(self, since: datetime) -> AlertBatch:
-        return await self._alerts.load(since)
-
-    async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
-        return await self._alerts.between(start, end)
-
-    async def save_learned(self, body: bytes) -> None:
-        await self._learned.save(body)
-
-    async def load_learned(self) -> bytes | None:
-        return await self._learned.load()
-
-    async def save_act(self, act: AdminAct) -> None:
-        await self._audit.save(act)
-
-    async def acts(self, start: datetime, end: datetime) -> list[AdminAct]:
-        return await self._audit.load(start, end)
-
-    async def close(self) -> None:
-        await self._database.close()
+_ZONE: Final = ZoneInfo("Europe/Stockholm")
+_AGENT_KEY: Final = "agent.key"
 
 
-async def open_store(url: str) -> SqlStore:
-    """Connect, and bring the tables to this version.
+async def open_store(
+    url: str,
+    *,
+    own: bool = True,
+    zone: ZoneInfo = _ZONE,
+    agents: str = DAILY,
+    agent_key: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SqlStore:
+    """Connect, become the owner, and bring the tables to this version.
 
     `url` is `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite://` (in memory) or
-    `postgresql://user:password@host/database`. Raises `StoreError`, in words for a person and without the password.
+    `postgresql://user:password@host/database`. Without `own` the store is only read, also while a monitor owns it, and
+    its tables stay as they are. `zone` says where a day begins. `agents` is how they are kept: `daily` (a pseudonym
+    for each day, made with the key in the file `agent_key`), `named` or `none`. `progress` is called with how many rows
+    of an older version are brought over, and of how many. What that version had summed stays as sums; calls of before
+    appear one by one after a rebuild.
+
+    Raises `StoreError`, in words for a person and without the password; `StoreInUse` when another monitor owns it.
     """
-    database = Database(url)
+    database = Database(url, own=own)
+    pseudonyms = Agents(agents, agent_key or _key_beside(database))
+    pseudonyms.check()
     try:
-        await database.migrate()
+        await database.open(zone=zone, progress=progress)
     except BaseException:
         await database.close()
         raise
-    return SqlStore(database)
+    return SqlStore(database, LocalDays(zone), pseudonyms)
+
+
+async def wipe(url: str) -> None:
+    """Delete everything in a store: events, calls, sums, alerts, acts, marks. Raises as `open_store` does."""
+    store = await open_store(url)
+    try:
+        await store.wipe()
+    finally:
+        await store.close()
+
+
+def _key_beside(database: Database) -> Path | None:
+    if database.file is not None:
+        return database.file.with_name(_AGENT_KEY)
+    return None if database.is_sqlite else Path("var") / _AGENT_KEY

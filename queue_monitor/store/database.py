@@ -1,63 +1,45 @@
-"""One URL to one database: the right driver, settings that do not lose a commit, and errors in words for a person."""
+"""One database: transactions, migrations, and errors in words for a person."""
 
 import asyncio
+import logging
+import sqlite3
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Table, event, exc
+from sqlalchemy import Connection, Table, exc, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_monitor.ports import StoreError
+from queue_monitor.store.bulk import Bulk
+from queue_monitor.store.engines import (
+    BEGIN,
+    begin_writing,
+    engine_for,
+    file_of,
+    is_sqlite,
+    lone_engine,
+    make_file,
+    name_of,
+    parsed,
+)
+from queue_monitor.store.ownership import FileOwner, InUse, NoOwner, Owner, ServerOwner, in_use
 
 T = TypeVar("T")
 
-_DRIVERS: Final = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-}
-_FORMS: Final = "sqlite:///path/to/file.db, sqlite:// (in memory) or postgresql://user:password@host/database"
-
-# A server that has lost its power says nothing: without these, a commit waits a quarter of an hour for TCP.
-_POSTGRESQL_PATIENCE: Final = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,  # ms
-    "application_name": "queue-monitor",
-}
-_SQLITE_BUSY_SECONDS: Final = 10
-_SQLITE_SETTINGS: Final = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # NORMAL may forget an acknowledged event when the power goes
-    "PRAGMA foreign_keys = ON",
-)
-_BEGIN: Final = "queue_monitor_begin"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
-
-# One writer at a time, as in SQLite: so the order of `seq` is the order of the commits, and two monitors on one
-# journal cannot lock each other out. The number is any that only we take ("QUEUEMON"). A writer that waits, or whose
-# machine has died with the lock, gives up.
-_POSTGRESQL_BEGIN_WRITING: Final = """
-    SELECT set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-           pg_advisory_xact_lock(5860666722629799758)
-"""
-_SQLITE_BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+_VERSION_TABLE: Final = "queue_monitor_version"
+_VACUUM_PAGES: Final = 500
 
 # Alembic keeps the migration that runs in a global, so one at a time for each event loop.
+_log = logging.getLogger(__name__)
 _migrating: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
 
 
@@ -67,23 +49,86 @@ class Database:
     Every error of the database leaves as a `StoreError` that names the setting and never tells the password.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = _parsed(url)
-        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+    def __init__(self, url: str, *, own: bool = True) -> None:
+        self._url = parsed(url)
+        self.file = file_of(self._url)
+        self.is_sqlite = is_sqlite(self._url)
         with self._errors("cannot be opened"):
-            self._engine = _sqlite(self._url) if self._is_sqlite else _postgresql(self._url)
-        begin = _SQLITE_BEGIN_WRITING if self._is_sqlite else _POSTGRESQL_BEGIN_WRITING
-        self._writing = self._engine.execution_options(**{_BEGIN: begin})
+            self._engine = engine_for(self._url, read_only=not own)
+            self._owner: Owner = self._right_to_write() if own else NoOwner()
+        self._own = own
+        self._writing = self._engine.execution_options(**{BEGIN: begin_writing(self._url)})
         self._unfinished: set[asyncio.Task[Any]] = set()
 
-    async def migrate(self) -> None:
-        """Bring the tables to this version. When several start at once, one does it and the others wait."""
-        await self.unbroken(self._migrate())
+    def _right_to_write(self) -> Owner:
+        if self.is_sqlite:
+            return FileOwner(self.file) if self.file else NoOwner()
+        return ServerOwner(lone_engine(self._url))
 
-    async def _migrate(self) -> None:
+    async def open(self, **migrating: Any) -> None:
+        """Become the owner and bring the tables to this version; `migrating` is for the revisions. Of a store that is
+        only read, see that it is of this version. Raises `StoreInUse` when another one owns it.
+        """
+        await self.unbroken(self._open(migrating) if self._own else self._look())
+
+    async def _open(self, migrating: dict[str, Any]) -> None:
+        with self._errors("cannot be opened"):
+            if self.file:
+                make_file(self.file)
+            await self._owner.take()
         one_at_a_time = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with one_at_a_time, self.writing("cannot be opened") as connection:
-            await connection.run_sync(_upgrade)
+            before = await connection.run_sync(_version)
+            await connection.run_sync(_upgrade, migrating)
+        if self.is_sqlite and before not in (None, _newest()):
+            await self._rewrite()
+        with self._errors("cannot be opened"):
+            await self._owner.begin()
+
+    async def _look(self) -> None:
+        if self.file and not self.file.exists():
+            raise self._error("cannot be opened", "there is no such file")
+        async with self.reading("cannot be opened") as connection:
+            found = await connection.run_sync(_version)
+        if found is None:
+            raise self._error("cannot be opened", "no queue monitor has written to it yet")
+        if found != _newest():
+            age = "an older" if found < _newest() else "a newer"
+            raise self._error(
+                "cannot be read", f"it was written by {age} version; an older one is brought up when the monitor starts"
+            )
+
+    async def _rewrite(self) -> None:
+        """Write a SQLite file anew after its tables were made anew: only so can it give back room later on.
+
+        Room is needed for a second file. Without it all is well but the size.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                await _script(connection, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")
+        except sqlite3.Error as error:
+            _log.warning("SQLite file not written anew, so it will not become smaller: reason=%s", error)
+
+    async def give_back(self) -> None:
+        """Give room that is no longer used back to the disk, a little at a time, as SQLite does not by itself."""
+        if self.is_sqlite:
+            await self.unbroken(self._give_back())
+
+    async def _give_back(self) -> None:
+        async with self._engine.connect() as connection:
+            unused = -1
+            while True:
+                left = (await connection.exec_driver_sql("PRAGMA freelist_count")).scalar()
+                await connection.rollback()
+                if not left or left == unused:
+                    return
+                unused = left
+                try:
+                    # Not by `execute`: it would free one page, whatever the number.
+                    await _script(connection, f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+                except sqlite3.Error as error:  # the next time will do
+                    _log.info("SQLite file not made smaller: reason=%s", error)
+                    return
 
     async def unbroken(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it to its end, also when whoever asked is cancelled and no longer waits.
@@ -105,24 +150,38 @@ class Database:
 
     @asynccontextmanager
     async def writing(self, trouble: str) -> AsyncIterator[AsyncConnection]:
-        """One transaction, committed when left without an error, else undone."""
+        """One transaction, committed when left without an error, else undone. Raises `StoreInUse` when another one has
+        become the owner.
+        """
         with self._errors(trouble):
+            if not self._own:
+                raise self._error(trouble, "it was opened for reading only")
+            await self._owner.check()
             async with self._writing.begin() as connection:
+                await connection.run_sync(self._owner.check_in)
                 yield connection
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An insert that can say what to do about a row already there."""
-        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def bulk(self, statement: Any, columns: Sequence[str]) -> Bulk:
+        """A statement for many rows of these columns."""
+        return Bulk(self._engine.dialect, statement, columns)
 
     async def close(self) -> None:
         if self._unfinished:
             await asyncio.wait(self._unfinished)
         await self._engine.dispose()
+        with self._errors("could not be closed"):
+            await self._owner.free()
 
     @contextmanager
     def _errors(self, trouble: str) -> Iterator[None]:
         try:
             yield
+        except InUse as error:
+            raise in_use(name_of(self._url), str(error)) from None
         except CommandError as error:
             raise self._error(trouble, f"it belongs to a newer version of the queue monitor ({error})") from error
         except ImportError as error:
@@ -131,83 +190,38 @@ class Database:
             raise self._error(trouble, _reason(error)) from error
 
     def _error(self, trouble: str, reason: str) -> StoreError:
-        message = f"store.url: {_name(self._url)} {trouble}: {reason}"
+        message = f"store.url: {name_of(self._url)} {trouble}: {reason}"
         return StoreError(message.replace(self._url.password, "***") if self._url.password else message)
 
 
-def _parsed(text: str) -> URL:
-    scheme, _, rest = text.partition("://")
-    if scheme not in _DRIVERS:
-        raise StoreError(f"store.url: {scheme[:20]!r} is not a kind of database known here; write {_FORMS}")
-    if rest.partition("?")[0].count("@") > 1 and not scheme.startswith("sqlite"):
-        raise StoreError("store.url: more than one @; in a user name or password, write it as %40")
-    try:
-        url = make_url(text).set(drivername=_DRIVERS[scheme])
-    except (exc.ArgumentError, ValueError):
-        # Not `from error`: what could not be read may hold a password.
-        raise StoreError(f"store.url: cannot be read; write {_FORMS}") from None
-    if scheme.startswith("sqlite") and (url.host or url.username or url.port):
-        raise StoreError("store.url: a SQLite file is written with three slashes, sqlite:///path/to/file.db")
-    return url
+async def _script(connection: AsyncConnection, script: str) -> None:
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    await driver.executescript(script)
 
 
-def _name(url: URL) -> str:
-    """What a person calls it: the file, or the server and the database on it."""
-    if url.get_backend_name() == "sqlite":
-        return f"the SQLite file {url.database}" if url.database else "the SQLite database in memory"
-    return f"the PostgreSQL database {url.database or ''!r} on {url.host or 'this machine'}:{url.port or 5432}"
-
-
-def _sqlite(url: URL) -> AsyncEngine:
-    in_memory = url.database in (None, "", ":memory:")
-    if not in_memory:
-        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(
-        url,
-        # Transactions begin where we say so (below), not where Python's driver guesses: it would let a migration
-        # through in halves.
-        connect_args={"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None},
-        poolclass=AsyncAdaptedQueuePool,
-        # In memory, the one connection is the database.
-        pool_size=1 if in_memory else 3,
-        max_overflow=0,
-        hide_parameters=True,
-    )
-    event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-    event.listen(engine.sync_engine, "begin", lambda connection: _begin(connection, "BEGIN"))
-    return engine
-
-
-def _set_up_sqlite(connection: DBAPIConnection, _: Any) -> None:
-    cursor = connection.cursor()
-    for setting in _SQLITE_SETTINGS:
-        cursor.execute(setting)
-    cursor.close()
-
-
-def _begin(connection: Connection, otherwise: str = "") -> None:
-    if statement := connection.get_execution_options().get(_BEGIN, otherwise):
-        connection.exec_driver_sql(statement)
-
-
-def _postgresql(url: URL) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        connect_args={key: value for key, value in _POSTGRESQL_PATIENCE.items() if key not in url.query},
-        pool_size=3,
-        max_overflow=0,
-        pool_pre_ping=True,  # after a restart of the server, the first append finds a live connection
-        hide_parameters=True,
-    )
-    event.listen(engine.sync_engine, "begin", _begin)
-    return engine
-
-
-def _upgrade(connection: Connection) -> None:
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _upgrade(connection: Connection, migrating: dict[str, Any]) -> None:
+    config = _config()
+    config.attributes.update(migrating)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _newest() -> str:
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _version(connection: Connection) -> str | None:
+    """Of the tables; None where there are none."""
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()
 
 
 def _reason(error: Exception) -> str:

@@ -1,97 +1,193 @@
-"""The history: counts of each quarter of an hour, kept beside the journal so that years can be read at once."""
+"""Calls, visits and refused callers of the past, one by one.
 
-import logging
-from collections.abc import Sequence
+Long answers are read a piece at a time, so that others get their turn.
+"""
+
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import msgspec
-from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import and_, func, or_, select
 
-from queue_monitor.model import Counts, Coverage, HistoryRow, Level, WaitSums
-from queue_monitor.store.database import Database
-from queue_monitor.store.schema import history, microseconds, moment
+from queue_monitor.events import EndedBy, EntryReason, RefusalReason
+from queue_monitor.model import Outcome, StoredCall, StoredRefusal, StoredVisit
+from queue_monitor.store.asking import Asking
+from queue_monitor.store.journal import chunks
+from queue_monitor.store.names import QUEUE, RULES, SWITCH
+from queue_monitor.store.schema import SITE, contact, microseconds, moment, refusal, visit
 
-_CHUNK: Final = 500
+T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
-
-
-class _Figures(Struct, frozen=True, kw_only=True):
-    """All of a row that is not its key, as one JSON document; binary fields as base64."""
-
-    counts: Counts
-    waits: WaitSums = WaitSums()
-    coverage: Coverage = Coverage()
-
-
-_decoder: Final = msgspec.json.Decoder(_Figures)
+_PAGE: Final = 250
+_KEYS: Final = 400
 
 
 class History:
-    """`unreadable` counts the rows that could not be decoded and were passed over."""
+    """Reads only. A word that a newer version has written is read as unknown."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        insert = database.insert(history)
-        self._upsert = insert.on_conflict_do_update(
-            index_elements=history.primary_key.columns.keys(),
-            set_={"figures": insert.excluded.figures},
-        )
-        self.unreadable = 0
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
 
-    async def save(self, rows: Sequence[HistoryRow]) -> None:
-        """All or none; a row already there, by level, queue, hours and start, is replaced. Raises `StoreError`."""
-        if rows:
-            await self._database.unbroken(self._save(rows))
-
-    async def _save(self, rows: Sequence[HistoryRow]) -> None:
-        async with self._database.writing("could not be written to") as connection:
-            await connection.execute(self._upsert, [_values(row) for row in rows])
-
-    async def load(self, before: datetime) -> list[HistoryRow]:
-        """Rows whose quarter starts before that moment, oldest first. Raises `StoreError`."""
-        return await self._database.unbroken(self._load(before))
-
-    async def _load(self, before: datetime) -> list[HistoryRow]:
-        question = (
-            select(history)
-            .where(history.c.start_us < microseconds(before))
-            .order_by(history.c.start_us, history.c.level, history.c.queue, history.c.inside_hours)
-        )
-        found: list[HistoryRow] = []
-        async with self._database.reading("could not be read") as connection:
-            rows = await connection.stream(question)
-            async for chunk in rows.partitions(_CHUNK):
-                found.extend(row for row in map(self._decoded, chunk) if row)
+    async def calls(
+        self,
+        start: datetime,
+        end: datetime,
+        queue: str | None = None,
+        after: tuple[datetime, str] | None = None,
+        limit: int | None = None,
+        with_visits: bool = True,
+        outcomes: Collection[Outcome] | None = None,
+    ) -> list[StoredCall]:
+        where = [contact.c.site == SITE, contact.c.at_us >= microseconds(start), contact.c.at_us < microseconds(end)]
+        if queue is not None:
+            number = await self._asking.queue(queue)
+            where.append(contact.c.queue == number)
+        if outcomes is not None:
+            where.append(contact.c.outcome.in_([outcome.value for outcome in outcomes]))
+        last = None if after is None else (microseconds(after[0]), _key(after[1]))
+        columns = [column for column in contact.c if column.name not in ("site", "evidence", "keys", "seq")]
+        found: list[StoredCall] = []
+        while limit is None or len(found) < limit:
+            question = select(*columns).where(*where)
+            if last is not None:
+                question = question.where(
+                    contact.c.at_us >= last[0],  # else the index would be walked from the start again, for each page
+                    or_(contact.c.at_us > last[0], and_(contact.c.at_us == last[0], contact.c.key > last[1])),
+                )
+            size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+            rows = await self._asking.rows(question.order_by(contact.c.at_us, contact.c.key).limit(size))
+            visits = await self._visits_of([row.key for row in rows]) if with_visits else {}
+            found += [await self._call(row, visits.get(row.key, ())) for row in rows]
+            if len(rows) < size:
+                break
+            last = rows[-1].at_us, rows[-1].key
         return found
 
-    def _decoded(self, row: Any) -> HistoryRow | None:
-        """Counts that this version does not know are passed over; those that the row does not know are 0."""
-        try:
-            figures = _decoder.decode(row.figures)
-            return HistoryRow(
-                level=Level(row.level),
-                queue=row.queue,
-                inside_hours=row.inside_hours,
-                start=moment(row.start_us),
-                counts=figures.counts,
-                waits=figures.waits,
-                coverage=figures.coverage,
+    async def _visits_of(self, keys: Sequence[bytes]) -> dict[bytes, tuple[StoredVisit, ...]]:
+        found: dict[bytes, tuple[StoredVisit, ...]] = {}
+        for chunk in chunks(keys, _KEYS):
+            question = select(visit).where(visit.c.site == SITE, visit.c.contact.in_(chunk))
+            for row in await self._asking.rows(question.order_by(visit.c.contact, visit.c.number)):
+                found[row.contact] = (*found.get(row.contact, ()), await self._visit(row))
+        return found
+
+    async def _call(self, row: Any, visits: tuple[StoredVisit, ...]) -> StoredCall:
+        return StoredCall(
+            id=row.key.hex(),
+            at=moment(row.at_us),
+            first_queue=await self._asking.name(QUEUE, row.queue),
+            entered_at=_at(row.entered_us),
+            settled_at=_at(row.settled_us),
+            outcome=_known(Outcome, row.outcome, Outcome.UNKNOWN),
+            counted_as=row.field,
+            inside=row.inside,
+            early=row.early,
+            wait_ms=row.wait_ms,
+            judged_ms=row.judged_ms,
+            wait_after_transfer_ms=row.wait_after_transfer_ms,
+            called_back_ms=row.called_back_ms,
+            start_known=row.start_known,
+            precision_ms=row.precision_ms,
+            reached_later=row.reached_later,
+            rules=await self._asking.name(RULES, row.rules),
+            is_derived=row.is_derived,
+            visits=visits,
+        )
+
+    async def _visit(self, row: Any) -> StoredVisit:
+        return StoredVisit(
+            queue=await self._asking.name(QUEUE, row.queue),
+            switch=await self._asking.name(SWITCH, row.switch),
+            entered_at=_at(row.entered_us),
+            ended_wait_at=_at(row.ended_wait_us),
+            completed_at=_at(row.completed_us),
+            outcome=_known(Outcome, row.outcome, Outcome.UNKNOWN),
+            counted_as=row.field,
+            inside=row.inside,
+            early=row.early,
+            wait_ms=row.wait_ms,
+            judged_ms=row.judged_ms,
+            talk_ms=row.talk_ms,
+            ended_by=None if row.ended_by is None else _known(EndedBy, row.ended_by, EndedBy.UNKNOWN),
+            agent=row.agent,
+            entry_reason=_known(EntryReason, row.entry_reason, EntryReason.UNKNOWN),
+            next_queue=None if row.next_queue is None else await self._asking.name(QUEUE, row.next_queue),
+            key=row.exit_key,
+            rings=row.rings,
+            precision_ms=row.precision_ms,
+            start_known=row.start_known,
+        )
+
+    async def refusals(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredRefusal]:
+        question = select(refusal).where(
+            refusal.c.site == SITE, refusal.c.at_us >= microseconds(start), refusal.c.at_us < microseconds(end)
+        )
+        if queue is not None:
+            number = await self._asking.queue(queue)
+            question = question.where(refusal.c.queue == number)
+        return [
+            StoredRefusal(
+                queue=await self._asking.name(QUEUE, row.queue),
+                switch=await self._asking.name(SWITCH, row.switch),
+                at=moment(row.at_us),
+                reason=_known(RefusalReason, row.reason, RefusalReason.UNKNOWN),
+                inside=row.inside,
             )
-        except (msgspec.DecodeError, ValueError) as error:
-            if not self.unreadable:
-                _log.warning("history row passed over: start=%s reason=%s", moment(row.start_us).isoformat(), error)
-            self.unreadable += 1
-            return None
+            for row in await self._asking.rows(question.order_by(refusal.c.at_us, refusal.c.key))
+        ]
+
+    async def visits(
+        self, queue: str | None, start: datetime, end: datetime, *, after_answer: bool
+    ) -> list[StoredVisit]:
+        c = visit.c
+        where = [c.site == SITE, c.entered_us < microseconds(end)]
+        if queue is not None:
+            number = await self._asking.queue(queue)
+            where.append(c.queue == number)
+        if after_answer:
+            where.append(c.after_answer)
+        found: list[StoredVisit] = []
+        last: Any = None
+        while True:
+            question = select(visit).where(*where)
+            if last is None:
+                question = question.where(c.entered_us >= microseconds(start))
+            else:
+                same = and_(c.contact == last.contact, c.number > last.number)
+                question = question.where(
+                    c.entered_us >= last.entered_us,
+                    or_(
+                        c.entered_us > last.entered_us,
+                        and_(c.entered_us == last.entered_us, or_(c.contact > last.contact, same)),
+                    ),
+                )
+            rows = await self._asking.rows(question.order_by(c.entered_us, c.contact, c.number).limit(_PAGE))
+            found += [await self._visit(row) for row in rows]
+            if len(rows) < _PAGE:
+                return found
+            last = rows[-1]
+
+    async def not_derived(self) -> int:
+        """How many contacts have a bare row."""
+        question = select(func.count()).select_from(contact).where(contact.c.site == SITE, ~contact.c.is_derived)
+        [row] = await self._asking.rows(question)
+        return int(row[0])
 
 
-def _values(row: HistoryRow) -> dict[str, object]:
-    return {
-        "level": str(row.level),
-        "queue": row.queue,
-        "inside_hours": row.inside_hours,
-        "start_us": microseconds(row.start),
-        "figures": msgspec.json.encode(_Figures(counts=row.counts, waits=row.waits, coverage=row.coverage)).decode(),
-    }
+def _known(kind: Callable[[str], T], word: str, otherwise: T) -> T:
+    """A word of a newer version is read as unknown."""
+    try:
+        return kind(word)
+    except ValueError:
+        return otherwise
+
+
+def _key(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
+def _at(us: int | None) -> datetime | None:
+    return None if us is None else moment(us)

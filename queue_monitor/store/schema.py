@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Index,
     Integer,
     LargeBinary,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,33 +27,265 @@ metadata: Final = MetaData()
 # SQLite numbers its rows itself only when the key is declared INTEGER.
 _Sequence = BigInteger().with_variant(Integer, "sqlite")
 
+SITE: Final = 1
+"""The one site there is today."""
+
+
+def _site() -> Column[int]:
+    """Which site a row belongs to. There is one today; it is in every key, so that many need no other tables."""
+    return Column("site", Integer, nullable=False, server_default="1")
+
+
+site: Final = Table(
+    "site",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False, unique=True),
+)
+
+# --- the journal: the newest events one by one, older ones in packs, the ids of all for ever
+
 journal: Final = Table(
     "journal",
     metadata,
-    Column("seq", _Sequence, primary_key=True, autoincrement=True),
-    Column("source", Text, nullable=False),
-    Column("id", Text, nullable=False),
-    Column("type", Text, nullable=False),
+    Column("seq", _Sequence, autoincrement=False),
+    _site(),
     Column("at_us", BigInteger, nullable=False),
-    Column("received_at_us", BigInteger, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    UniqueConstraint("source", "id", name="journal_source_id"),
-    Index("journal_at_us", "at_us"),
-    sqlite_autoincrement=True,  # a number is never used again, even after the newest rows were deleted
+    PrimaryKeyConstraint("seq", name="journal_by_seq"),
+    Index("journal_by_at", "site", "at_us"),
 )
 
-history: Final = Table(
-    "history",
+journal_id: Final = Table(
+    "journal_id",
     metadata,
-    Column("level", Text, nullable=False),
-    Column("queue", Text, nullable=False),
-    Column("inside_hours", Boolean, nullable=False),
-    Column("start_us", BigInteger, nullable=False),
-    Column("figures", Text, nullable=False),
-    PrimaryKeyConstraint("level", "queue", "inside_hours", "start_us", name="history_key"),
-    Index("history_start_us", "start_us"),
+    _site(),
+    Column("hash", LargeBinary, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    PrimaryKeyConstraint("site", "hash", name="journal_id_key"),
+    sqlite_with_rowid=False,
 )
 
+pack: Final = Table(
+    "pack",
+    metadata,
+    Column("id", _Sequence, primary_key=True, autoincrement=False),
+    _site(),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("pack_by_time", "site", "last_us"),
+    Index("pack_by_first_seq", "site", "first_seq"),
+    Index("pack_by_last_seq", "site", "last_seq"),
+)
+
+pack_contact: Final = Table(
+    "pack_contact",
+    metadata,
+    _site(),
+    Column("hash", BigInteger, nullable=False),
+    Column("pack", BigInteger, nullable=False),
+    PrimaryKeyConstraint("site", "hash", "pack", name="pack_contact_key"),
+    sqlite_with_rowid=False,
+)
+
+# --- history: one row for each contact and each visit, and sums of them
+
+name: Final = Table(
+    "name",
+    metadata,
+    _site(),
+    Column("kind", Text, nullable=False),
+    Column("id", Integer, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    PrimaryKeyConstraint("site", "kind", "id", name="name_id"),
+    UniqueConstraint("site", "kind", "key", name="name_key"),
+)
+
+contact: Final = Table(
+    "contact",
+    metadata,
+    _site(),
+    Column("key", LargeBinary, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("is_derived", Boolean, nullable=False),
+    Column("queue", Integer),
+    Column("entered_us", BigInteger),
+    Column("settled_us", BigInteger),
+    Column("outcome", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("inside", Boolean, nullable=False),
+    Column("early", Boolean, nullable=False),
+    Column("recorded", Boolean, nullable=False),
+    Column("judged_ms", BigInteger),
+    Column("brought_by", Text, nullable=False),
+    Column("wait_ms", BigInteger),
+    Column("wait_after_transfer_ms", BigInteger, nullable=False),
+    Column("called_back_ms", BigInteger),
+    Column("start_known", Boolean, nullable=False),
+    Column("precision_ms", BigInteger, nullable=False),
+    Column("reached_later", Boolean),
+    Column("rules", Integer, nullable=False),
+    Column("keys", LargeBinary, nullable=False),
+    Column("evidence", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("site", "key", name="contact_key"),
+    Index("contact_by_at", "site", "at_us", "key"),
+    Index("contact_by_last", "site", "last_us"),
+    Index("contact_open", "site", sqlite_where=text("is_open"), postgresql_where=text("is_open")),
+    Index("contact_bare", "site", sqlite_where=text("NOT is_derived"), postgresql_where=text("NOT is_derived")),
+)
+
+visit: Final = Table(
+    "visit",
+    metadata,
+    _site(),
+    Column("contact", LargeBinary, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("queue", Integer, nullable=False),
+    Column("switch", Integer, nullable=False),
+    Column("source", Integer, nullable=False),
+    Column("entered_us", BigInteger),
+    Column("ended_wait_us", BigInteger),
+    Column("completed_us", BigInteger),
+    Column("outcome", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("inside", Boolean, nullable=False),
+    Column("early", Boolean, nullable=False),
+    Column("recorded", Boolean, nullable=False),
+    Column("judged_ms", BigInteger),
+    Column("brought_by", Text, nullable=False),
+    Column("wait_ms", BigInteger),
+    Column("talk_ms", BigInteger),
+    Column("ended_by", Text),
+    Column("agent", Text),
+    Column("entry_reason", Text, nullable=False),
+    Column("next_queue", Integer),
+    Column("exit_key", Text),
+    Column("rings", BigInteger, nullable=False),
+    Column("position", BigInteger),
+    Column("after_answer", Boolean, nullable=False),
+    Column("start_known", Boolean, nullable=False),
+    Column("precision_ms", BigInteger, nullable=False),
+    Column("outcome_basis", Text, nullable=False),
+    Column("time_basis", Text, nullable=False),
+    PrimaryKeyConstraint("site", "contact", "number", name="visit_key"),
+    Index("visit_by_at", "site", "at_us"),
+    Index("visit_by_entry", "site", "entered_us"),
+    sqlite_with_rowid=False,
+)
+
+call_key: Final = Table(
+    "call_key",
+    metadata,
+    _site(),
+    Column("hash", BigInteger, nullable=False),
+    Column("contact", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("site", "hash", "contact", name="call_key_key"),
+    sqlite_with_rowid=False,
+)
+
+refusal: Final = Table(
+    "refusal",
+    metadata,
+    _site(),
+    Column("key", LargeBinary, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("counted_us", BigInteger, nullable=False),
+    Column("queue", Integer, nullable=False),
+    Column("switch", Integer, nullable=False),
+    Column("source", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("inside", Boolean, nullable=False),
+    Column("early", Boolean, nullable=False),
+    Column("precision_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("site", "key", name="refusal_key"),
+    Index("refusal_by_at", "site", "at_us"),
+    Index("refusal_by_minute", "site", "counted_us"),
+)
+
+sums: Final = Table(
+    "sums",
+    metadata,
+    _site(),
+    Column("step", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("queue", Integer, nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("inside", Boolean, nullable=False),
+    Column("counts", LargeBinary, nullable=False),
+    Column("answered", BigInteger, nullable=False),
+    Column("sum_ms", BigInteger, nullable=False),
+    Column("max_ms", BigInteger, nullable=False),
+    Column("over_10_min", BigInteger, nullable=False),
+    Column("histogram", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("site", "step", "level", "queue", "start_us", "inside", name="sums_key"),
+    sqlite_with_rowid=False,
+)
+
+coverage: Final = Table(
+    "coverage",
+    metadata,
+    _site(),
+    Column("day", Date, nullable=False),
+    Column("queue", Integer, nullable=False),
+    Column("seen_minutes", Integer, nullable=False),
+    Column("recovered_minutes", Integer, nullable=False),
+    Column("blind_minutes", Integer, nullable=False),
+    PrimaryKeyConstraint("site", "day", "queue", name="coverage_key"),
+    sqlite_with_rowid=False,
+)
+
+# --- what a start needs, and who owns the store
+
+state: Final = Table(
+    "state",
+    metadata,
+    _site(),
+    Column("name", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("site", "name", name="state_key"),
+)
+
+rules: Final = Table(
+    "rules",
+    metadata,
+    _site(),
+    Column("version", Text, nullable=False),
+    Column("first_used_us", BigInteger),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("site", "version", name="rules_key"),
+)
+
+lease: Final = Table(
+    "lease",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("token", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("beat_us", BigInteger, nullable=False),
+)
+
+mark: Final = Table(
+    "mark",
+    metadata,
+    _site(),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    PrimaryKeyConstraint("site", "name", name="mark_key"),
+)
+
+# --- what the forecast has learned, alerts, acts
 
 learned: Final = Table(
     "learned",

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import anyio
 from msgspec.structs import replace
 
+from queue_monitor.events import EntryReason
 from queue_monitor.model import (
     Acknowledgement,
     Alert,
@@ -43,6 +44,8 @@ from queue_monitor.model import (
     Staff,
     Status,
     StatusReason,
+    StoredCall,
+    StoredVisit,
     Target,
     TransferWaits,
     Verdict,
@@ -513,6 +516,62 @@ LOST_CALLS = (
 )
 
 
+def stored(number: int, queue: str, at: datetime, wait_seconds: float, counted_as: str) -> StoredCall:
+    """A call as history lists it, with its one stay."""
+    outcome = Outcome.ANSWERED if counted_as.startswith("answered") else Outcome.ABANDONED
+    ended, wait_ms = at + timedelta(seconds=wait_seconds), round(wait_seconds * 1000)
+    stay = StoredVisit(
+        queue=queue,
+        switch="pbx",
+        entered_at=at,
+        ended_wait_at=ended,
+        completed_at=ended + timedelta(minutes=3) if outcome is Outcome.ANSWERED else None,
+        outcome=outcome,
+        counted_as=counted_as,
+        inside=True,
+        early=False,
+        wait_ms=wait_ms,
+        judged_ms=wait_ms,
+        talk_ms=180_000 if outcome is Outcome.ANSWERED else None,
+        ended_by=None,
+        agent="5f1c2ab87d90e3f4" if outcome is Outcome.ANSWERED else None,
+        entry_reason=EntryReason.DIRECT,
+        next_queue=None,
+        key=None,
+        rings=1,
+        precision_ms=1,
+        start_known=True,
+    )
+    return StoredCall(
+        id=f"{number:032x}",
+        at=at.replace(second=0, microsecond=0),
+        first_queue=queue,
+        entered_at=at,
+        settled_at=ended,
+        outcome=outcome,
+        counted_as=counted_as,
+        inside=True,
+        early=False,
+        wait_ms=wait_ms,
+        judged_ms=wait_ms,
+        wait_after_transfer_ms=0,
+        called_back_ms=None,
+        start_known=True,
+        precision_ms=1,
+        reached_later=None,
+        rules="3f8d21c0aa17",
+        is_derived=True,
+        visits=(stay,),
+    )
+
+
+CALLS = (
+    stored(1, "Kundcenter", local(8, 3), 12.5, "abandoned_short"),
+    stored(2, "Kundcenter", local(8, 3), 30.0, "answered_in_time"),
+    stored(3, "Bygglov", local(9, 14), 341.0, "abandoned_late"),
+)
+
+
 def all_at_once() -> Snapshot:
     """The worst screenful: twenty queues, all late, alerts, a switch away and a journal that cannot be written."""
     crowded = twenty(20)
@@ -682,7 +741,7 @@ class FakeFigures:
             seen = self._latest
             yield seen
 
-    def intervals(
+    async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
         self.asked.append((start, end, step, level, queue))
@@ -692,14 +751,20 @@ class FakeFigures:
             return quarters(start, end, cut)
         return [period(step, DAY, at=end, level=level)]
 
-    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
+    async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return [call for call in LOST_CALLS if queue in (None, call.queue)]
 
-    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
+    async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
         return list(PASSED_ON)
 
-    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+    async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return list(DOUBTS)
+
+    async def calls(
+        self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
+    ) -> list[StoredCall]:
+        found = [call for call in CALLS if start <= call.at < end and queue in (None, call.first_queue)]
+        return [call for call in found if after is None or (call.at, call.id) > after][:limit]
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
         return office_hours().days(first, last)

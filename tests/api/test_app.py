@@ -101,7 +101,7 @@ async def test_intervals_are_today_by_hour_if_nothing_else_is_asked() -> None:
     start, end, step, level, queue = calm.figures.asked[0]
     assert (start, end, step, level, queue) == (local(0), local(0) + timedelta(days=1), "hour", Level.CONTACT, None)
     assert answer.json()["from"] == "2026-03-01T23:00:00Z"
-    given = calm.figures.intervals(start, end, step, level, queue)
+    given = await calm.figures.intervals(start, end, step, level, queue)
     assert [hour["entered"] for hour in answer.json()["intervals"]] == [hour.counts.entered for hour in given]
     assert sum(hour.counts.entered for hour in given) > 0
 

@@ -34,7 +34,7 @@ async def test_a_long_question_has_the_same_answer_in_pieces(step: str):
         start -= timedelta(days=20 * PIECE * 7)
     asked = (start, end, step, Level.CONTACT, None)
 
-    whole = pipeline.intervals(*asked)
+    whole = await pipeline.intervals(*asked)
 
     assert len(whole) > 2 * PIECE
     assert await over_time.intervals(*asked) == whole
@@ -65,4 +65,4 @@ async def test_a_question_without_end_is_refused_at_once(step: str):
     with pytest.raises(ValueError, match=f"at most {MOST_INTERVALS}"):
         await over_time.intervals(TEN, EVER, step, Level.CONTACT, None)
     with pytest.raises(ValueError, match=f"at most {MOST_INTERVALS}"):
-        pipeline.intervals(TEN, EVER, step, Level.CONTACT, None)
+        await pipeline.intervals(TEN, EVER, step, Level.CONTACT, None)

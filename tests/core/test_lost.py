@@ -97,15 +97,6 @@ def test_an_unknown_queue_and_a_stretch_that_ends_before_it_begins_are_refused_i
         story.live.lost_calls(TEN, TEN)
 
 
-def test_what_is_no_longer_held_call_by_call_is_said():
-    story = Scenario().entered(0, "anna", caller=Caller(pseudonym="a")).left(50, "anna")
-    later = TEN + timedelta(days=3)
-    story.live.forget(later)
-
-    assert story.live.snapshot(later).calls_since == later - timedelta(hours=48)
-    assert lost(story, minutes=6 * 24 * 60) == []
-
-
 @pytest.mark.parametrize("limit", [15, 300])
 def test_over_a_real_day_the_list_holds_exactly_the_calls_that_are_counted_as_lost(limit: int):
     events = events_of("asterisk_ami", "asterisk_queuelog")

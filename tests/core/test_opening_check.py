@@ -57,3 +57,15 @@ def test_every_face_is_told_of_todays_disagreement_and_not_of_yesterdays():
 
     assert (now.doubt, now.calls, now.first) == (HoursDoubt.REFUSED_WHILE_OPEN, 2, TEN)
     assert tomorrow.hours_disagreements == ()
+
+
+def test_a_finding_of_today_is_kept_though_its_calls_are_let_go_of():
+    story = Scenario(start=TEN.replace(hour=18)).entered(0, "anna").answered(20, "anna").completed(60, "anna")
+    story.refused(70, "bo", "closed")
+    assert len(story.live.evict(story.at(3600))) == 1
+
+    (now,) = story.live.disagreements(story.at(0), story.at(3600))
+    (shown,) = story.live.snapshot(story.at(3600)).hours_disagreements
+
+    assert (now.doubt, now.calls) == (HoursDoubt.ANSWERED_WHILE_CLOSED, 1)
+    assert shown == now

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
+from queue_monitor.core.series import FIELDS
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
-from queue_monitor.core.windows import FIELDS
 from queue_monitor.events import EntryReason, Event, LeftOutcome, decode, encode
 from queue_monitor.model import Counts, DefinitionId, Level, Outcome
 from tests.scenario import Scenario

@@ -1,5 +1,7 @@
 """The ledger held against the switch's own totals."""
 
+from datetime import timedelta
+
 from queue_monitor.model import DifferenceCause
 from tests.scenario import Scenario
 
@@ -58,3 +60,29 @@ def test_counters_never_feed_the_totals():
     counted(story, 100, completed=500, let_go=80)
 
     assert story.counts(200).entered == 0
+
+
+def test_calls_that_are_let_go_of_still_stand_beside_the_counters():
+    story = counted(Scenario().connected(-60), 0, completed=10, let_go=2)
+    story.entered(10, "anna").answered(20, "anna").completed(50, "anna").entered(15, "bo").left(40, "bo", "timeout")
+    assert len(story.live.evict(story.at(60))) == 2
+    story.entered(70, "cia").answered(71, "cia").completed(80, "cia")
+    counted(story, 100, completed=12, let_go=3)
+
+    assert differences(story) == {"completed": (2, 2, DifferenceCause.NONE), "let_go": (1, 1, DifferenceCause.NONE)}
+
+
+def test_a_call_that_is_amended_after_it_was_let_go_of_is_amended_there_too():
+    story = Scenario().connected(-60)
+    story.live.records = True
+    counted(story, 0, completed=10, let_go=2)
+    story.entered(15, "bo").left(40, "bo", "unknown")
+    (row,), _ = story.live.take_records()
+    story.live.mark_known([row.contact_id])
+    story.live.evict(story.at(3600))
+    story.live.load_calls([row.evidence])
+    story.left(50, "bo", "abandoned")
+    counted(story, 100, completed=10, let_go=3)
+
+    assert differences(story)["let_go"] == (1, 1, DifferenceCause.NONE)
+    assert story.live.held_from == story.start + timedelta(hours=1)

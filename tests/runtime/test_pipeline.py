@@ -1,20 +1,21 @@
 """The corridor: one writer, the journal beside it, and what it shows."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from queue_monitor.clock import ManualClock
+from queue_monitor.clock import ManualClock, ScaledClock, SystemClock
 from queue_monitor.core import simulation
 from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event, SourceClock
-from queue_monitor.model import Level
-from queue_monitor.ports import Delivery, Receipt, Rejected
+from queue_monitor.model import Outcome
+from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.pipeline import MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Spill
 from tests.fakes import FakeStore
@@ -98,10 +99,10 @@ async def test_what_waits_for_the_database_is_on_disk_and_survives_a_kill(tmp_pa
 
     after = Corridor(killed.store, spill=spill)
     after.store.broken = ""
-    rebuilt = await after.pipeline.rebuild()
+    await after.pipeline.rebuild()
 
     assert killed.settled == []
-    assert rebuilt == 3
+    assert len(after.store.events) == 3
     assert len(after.pipeline.publish().total.waiting) == 3
     assert not spill.exists()
 
@@ -161,15 +162,13 @@ async def test_a_restart_rebuilds_the_day_from_the_journal():
     assert after.pipeline.publish().total == before.pipeline.publish().total
 
 
-async def test_days_older_than_the_journal_s_reach_come_back_as_sums():
+async def test_days_that_memory_does_not_hold_come_back_as_sums():
     store = FakeStore()
     old = Corridor(store)
     for caller in range(5):
         old.story.entered(caller * 60, f"c{caller}").answered(caller * 60 + 30, f"c{caller}")
     old.take(*old.story.events)
     await old.pipeline.write()
-    await old.pipeline.save_history()
-    store.events.clear()
 
     later = Corridor(store)
     later.clock.advance_to(TEN + timedelta(days=4))
@@ -191,7 +190,7 @@ async def test_what_a_day_has_taught_is_there_after_a_restart():
     pipeline.take(Delivery(items=tuple(events), received_at=events[-1].at))
     clock.advance_to(events[-1].at + timedelta(hours=12))
     pipeline.turn_day()
-    await pipeline.save_history()
+    await pipeline.write()
 
     again = Live(rules, Foresight(rules.target, calendars))
     await Pipeline(again, clock, store).rebuild()
@@ -202,17 +201,68 @@ async def test_what_a_day_has_taught_is_there_after_a_restart():
     assert again.foresight.learned == first.foresight.learned
 
 
-async def test_rows_that_could_not_be_saved_are_saved_later():
+async def test_what_an_event_changed_is_written_with_it_and_not_before():
     corridor = Corridor()
+    corridor.store.broken = "away"
     corridor.take(*corridor.story.entered(0, "anna").answered(5, "anna").events)
     await corridor.pipeline.write()
-    corridor.store.broken = "away"
-    await corridor.pipeline.save_history()
     corridor.store.broken = ""
 
-    await corridor.pipeline.save_history()
+    await corridor.pipeline.write()
 
-    assert sum(row.counts.answered_in_time for row in corridor.store.history if row.level is Level.CONTACT) == 1
+    (batch,) = corridor.store.batches
+    assert [event.id for event in batch.events] == [event.id for event in corridor.story.events]
+    assert [record.placed.field for record in batch.calls if record.placed] == ["answered_in_time"]
+
+
+async def test_a_call_that_changes_while_its_first_word_is_being_committed_is_written_again():
+    corridor = Corridor()
+    corridor.take(*corridor.story.entered(0, "anna").events)
+    writing = asyncio.create_task(corridor.pipeline.write())
+    await SystemClock().sleep(0)
+    corridor.take(*corridor.story.answered(5, "anna").events[1:])
+    corridor.pipeline._writer.cut()
+    await writing
+    await corridor.pipeline.write()
+
+    assert [len(batch.events) for batch in corridor.store.batches] == [1, 1]
+    assert corridor.settled == ["delivery", "delivery"]
+
+
+async def test_a_caller_who_comes_and_goes_in_one_delivery_does_not_wait_for_a_store_that_is_away():
+    corridor = Corridor()
+    corridor.live.held_from = corridor.story.at(-3600)
+    corridor.store.broken = "away"
+
+    corridor.take(*corridor.story.entered(0, "anna").answered(5, "anna").events)
+
+    assert corridor.pipeline.publish().total.periods["day"].counts.answered == 1
+
+
+async def test_a_store_that_goes_away_while_a_call_is_loaded_is_asked_again(monkeypatch: pytest.MonkeyPatch):
+    store = FakeStore()
+    before, after = Corridor(store), Corridor(store)
+    before.take(*before.story.entered(0, "anna").events)
+    await before.pipeline.write()
+    real = await store.real()
+    load, tries = real.load_calls, 0
+
+    async def away_once(keys: Iterable[str]) -> list[bytes]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StoreError("away")
+        return await load(keys)
+
+    monkeypatch.setattr(real, "load_calls", away_once)
+    after.live.held_from = after.story.at(600)
+    after.take(*after.story.entered(0, "anna").answered(5, "anna").events[1:])
+    await after.pipeline.write()
+    told_while_away = list(after.settled)
+    await after.pipeline.write()
+
+    assert (told_while_away, after.settled) == ([], ["delivery"])
+    assert [call.outcome for call in await real.calls(after.story.at(-60), after.story.at(60))] == [Outcome.ANSWERED]
 
 
 def test_a_clock_that_is_off_is_said_once_and_so_is_its_return(caplog: pytest.LogCaptureFixture):
@@ -269,14 +319,15 @@ async def test_an_id_used_for_something_else_is_not_taken_and_the_sender_hears_o
 
 async def test_running_it_takes_what_is_put_and_writes_it():
     corridor = Corridor()
+    pipeline = Pipeline(corridor.live, ScaledClock(TEN), corridor.store)
     story = corridor.story.entered(0, "anna").answered(5, "anna")
     settled = asyncio.Event()
 
     async def settle(receipt: Receipt) -> None:
         settled.set()
 
-    working = asyncio.create_task(corridor.pipeline.run())
-    await corridor.pipeline.put(Delivery(items=tuple(story.events), received_at=story.at(5), settle=settle))
+    working = asyncio.create_task(pipeline.run())
+    await pipeline.put(Delivery(items=tuple(story.events), received_at=story.at(5), settle=settle))
     await asyncio.wait_for(settled.wait(), 10)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)

@@ -25,3 +25,9 @@ async def store(url: str) -> AsyncIterator[SqlStore]:
     opened = await open_store(url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a store makes in the current directory is made in one of the test's own."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("current"))

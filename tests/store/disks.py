@@ -73,7 +73,7 @@ class Limited:
         """The server's own log must stay below the limit (its files are 16 MB), so the table has to be above it."""
         rows(
             self.url,
-            "INSERT INTO journal (source, id, type, at_us, received_at_us, body) SELECT 'ballast', n::text, '', -1, 0, "
+            "INSERT INTO journal (seq, at_us, received_us, body) SELECT -n, -1, 0, "
             "convert_to(repeat('x', 1500), 'UTF8') FROM generate_series(1, :n) AS n",
             n=self._limit // 1500,
         )

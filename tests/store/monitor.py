@@ -1,7 +1,8 @@
 """A monitor in a process of its own, to be killed or started beside others.
 
 As a program: `append URL` appends batches for ever and prints how many callers are acknowledged; `open URL NUMBER` says
-`ready`, waits for a line, opens the store, appends one caller and says how many were new.
+`ready`, waits for a line, opens the store, appends one caller and says how many were new, or why it could not; `hold
+URL` opens the store, says `ready`, and owns it until it is killed.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final, Self
 
+from queue_monitor.ports import StoreInUse
 from queue_monitor.store import open_store
 from tests.store.calls import START, callers
 
@@ -64,9 +66,19 @@ async def append_for_ever(url: str) -> None:
 async def open_once(url: str, number: int) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
-    store = await open_store(url)
+    try:
+        store = await open_store(url)
+    except StoreInUse as error:
+        print(error, flush=True)
+        return
     print(await store.append(callers([number]), START), flush=True)
     await store.close()
+
+
+async def hold(url: str) -> None:
+    await open_store(url)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
@@ -75,3 +87,5 @@ if __name__ == "__main__":
             asyncio.run(append_for_ever(url))
         case ["open", url, number]:
             asyncio.run(open_once(url, int(number)))
+        case ["hold", url]:
+            asyncio.run(hold(url))

@@ -100,7 +100,7 @@ async def test_a_server_that_was_stopped_and_started_is_used_again_by_itself(
     await store.append([entered(1)], START)
     own_postgres.stop(crash=crash)
     try:
-        for attempt in (store.append([entered(2)], START), read_all(store), store.load_history(START)):
+        for attempt in (store.append([entered(2)], START), read_all(store), store.load_states()):
             with pytest.raises(StoreError, match=r"^store\.url: the PostgreSQL database .* could not be ") as caught:
                 await attempt
             assert PASSWORD not in str(caught.value)

@@ -1,0 +1,200 @@
+"""The evidence of one contact written down as compact bytes, and read back just as it was.
+
+A document is MessagePack: the version, one table of texts that the rest names by number (most
+ids begin with another id, and are written so), the contact, and its evidence.
+Times are whole microseconds after the earliest of them; an enum is written as its place in the tuples below.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from queue_monitor.core.evidence import Answer, Completion, Ending, Entry, Evidence, Moment, Strand
+from queue_monitor.events import EndedBy, EntryReason, LeftOutcome, OutcomeBasis, RingResult, TimeBasis
+
+VERSION: Final = 1
+
+_BASES: Final = tuple(TimeBasis)
+_REASONS: Final = tuple(EntryReason)
+_OUTCOMES: Final = tuple(LeftOutcome)
+_STATED: Final = tuple(OutcomeBasis)
+_ENDED_BY: Final = tuple(EndedBy)
+_RINGS: Final = tuple(RingResult)
+"""What has been written stays as it is: a new member of any of these enums goes to its end."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder()
+
+
+class Document(NamedTuple):
+    """One contact's evidence. `reached_later`: whether the caller was answered in a later call, as last known."""
+
+    contact_id: str
+    evidence: list[Evidence]
+    reached_later: bool | None = None
+
+
+class UnreadableDocument(ValueError):
+    """Bytes that are not a document of this or an earlier version."""
+
+
+def write(contact_id: str, evidence: Iterable[Evidence], reached_later: bool | None = None) -> bytes:
+    """Write one contact's evidence down."""
+    evidence = list(evidence)
+    heard = [strand.first_at for part in evidence for strand in part.strands.values() if strand.first_at]
+    pen = _Pen(min(heard, default=_EPOCH))
+    for part in evidence:
+        pen.text(part.switch)
+    whose, body = pen.text(contact_id), [pen.evidence(part) for part in evidence]
+    return _encoder.encode((VERSION, pen.began, pen.texts(), whose, reached_later, body))
+
+
+def read(document: bytes) -> Document:
+    """Read a document. Raises `UnreadableDocument`."""
+    try:
+        version, began, texts, contact_id, reached_later, body = _decoder.decode(document)
+        if version != VERSION:
+            raise UnreadableDocument(f"written by another version: {version}")
+        texts = _whole(texts)
+        reader = _Reader(_EPOCH + began * _MICROSECOND, texts)
+        return Document(texts[contact_id], [reader.evidence(part) for part in body], reached_later)
+    except UnreadableDocument:
+        raise
+    except (msgspec.DecodeError, ValueError, TypeError, LookupError, OverflowError) as error:
+        raise UnreadableDocument(f"cannot be read: {error}") from error
+
+
+class _Pen:
+    """Writes evidence as nested tuples of numbers, and notes the texts they name. 0 stands for no text."""
+
+    def __init__(self, began: datetime) -> None:
+        self._began = began
+        self.began = (began - _EPOCH) // _MICROSECOND
+        self._numbers: dict[str | None, int] = {None: 0}
+
+    def texts(self) -> list[str | tuple[int, str]]:
+        """The texts in order; one that begins with an earlier one as that one's number and the rest."""
+        texts = [text for text in self._numbers if text is not None]
+        return [_short(text, texts[:at]) for at, text in enumerate(texts)]
+
+    def text(self, text: str | None) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    def time(self, at: datetime | None) -> int | None:
+        return None if at is None else (at - self._began) // _MICROSECOND
+
+    def evidence(self, part: Evidence) -> tuple[Any, ...]:
+        return (
+            self.text(part.switch),
+            self.text(part.leg_id),
+            self.text(part.queue),
+            [self._strand(strand) for strand in part.strands.values()],
+            [self.time(at) for at in part.missing],
+        )
+
+    def _strand(self, strand: Strand) -> tuple[Any, ...]:
+        text, time, moment = self.text, self.time, self._moment
+        pieces: tuple[list[tuple[Any, ...]], ...] = (
+            [
+                (piece, *moment(said.moment), said.known, _REASONS.index(said.reason), text(said.prev_visit_id))
+                for piece, said in strand.entries.items()
+            ],
+            [(piece, *moment(said.moment), text(said.agent_id)) for piece, said in strand.answers.items()],
+            [
+                (
+                    *(piece, *moment(end.moment), _OUTCOMES.index(end.outcome), _STATED.index(end.basis)),
+                    *(text(end.key), text(end.next_queue)),
+                )
+                for piece, end in strand.endings.items()
+            ],
+            [
+                (piece, *moment(said.moment), _ENDED_BY.index(said.ended_by), said.talk_ms, text(said.agent_id))
+                for piece, said in strand.completions.items()
+            ],
+            [(piece, *moment(said)) for piece, said in strand.transfers.items()],
+        )
+        rings = [
+            (text(ring_id), None if result is None else _RINGS.index(result))
+            for ring_id, result in strand.rings.items()
+        ]
+        contacts = [(text(contact_id), precision_ms) for contact_id, precision_ms in strand.contacts.items()]
+        position = strand.position and (time(strand.position[0]), strand.position[1])
+        # an ordinary strand has none of the last, so that they are left out
+        rare = (rings, position, time(strand.sighted_at)) if rings or position or strand.sighted_at else ()
+        heard = (time(strand.first_at), time(strand.last_at))
+        return (text(strand.visit_id), text(strand.source), *heard, contacts, *pieces, *rare)
+
+    def _moment(self, moment: Moment) -> tuple[int | None, int, int]:
+        return self.time(moment.at), moment.precision_ms, _BASES.index(moment.basis)
+
+
+def _short(text: str, earlier: list[str]) -> str | tuple[int, str]:
+    beginnings = [(len(one), at) for at, one in enumerate(earlier, start=1) if len(one) > 3 and text.startswith(one)]
+    if not beginnings:
+        return text
+    length, at = max(beginnings)
+    return at, text[length:]
+
+
+def _whole(texts: list[Any]) -> list[Any]:
+    """The texts that `_Pen.texts` shortened; no text first."""
+    whole: list[Any] = [None]
+    for text in texts:
+        whole.append(text if isinstance(text, str) else whole[text[0]] + text[1])
+    return whole
+
+
+class _Reader:
+    """Reads what `_Pen` wrote."""
+
+    def __init__(self, began: datetime, texts: list[Any]) -> None:
+        self._began = began
+        self._texts = texts
+
+    def _time(self, written: int | None) -> Any:
+        return None if written is None else self._began + written * _MICROSECOND
+
+    def evidence(self, part: list[Any]) -> Evidence:
+        switch, leg_id, queue, strands, missing = part
+        texts = self._texts
+        found = Evidence(switch=texts[switch], leg_id=texts[leg_id], queue=texts[queue])
+        found.missing = tuple(self._time(at) for at in missing)
+        found.strands = {strand.visit_id: strand for strand in map(self._strand, strands)}
+        return found
+
+    def _strand(self, written: list[Any]) -> Strand:
+        texts, moment = self._texts, self._moment
+        visit_id, source, first_at, last_at, contacts, entries, answers, endings, completions, transfers, *rare = (
+            written
+        )
+        rings, position, sighted_at = rare or ((), None, None)
+        return Strand(
+            visit_id=texts[visit_id],
+            source=texts[source],
+            entries={
+                piece: Entry(moment(said), said[3], _REASONS[said[4]], texts[said[5]]) for piece, *said in entries
+            },
+            answers={piece: Answer(moment(said), texts[said[3]]) for piece, *said in answers},
+            endings={
+                piece: Ending(moment(said), _OUTCOMES[said[3]], _STATED[said[4]], texts[said[5]], texts[said[6]])
+                for piece, *said in endings
+            },
+            completions={
+                piece: Completion(moment(said), _ENDED_BY[said[3]], said[4], texts[said[5]])
+                for piece, *said in completions
+            },
+            transfers={piece: moment(said) for piece, *said in transfers},
+            rings={texts[ring_id]: None if result is None else _RINGS[result] for ring_id, result in rings},
+            contacts={texts[contact_id]: precision_ms for contact_id, precision_ms in contacts},
+            position=position and (self._time(position[0]), position[1]),
+            sighted_at=self._time(sighted_at),
+            first_at=self._time(first_at),
+            last_at=self._time(last_at),
+        )
+
+    def _moment(self, said: list[Any]) -> Moment:
+        return Moment(self._time(said[0]), said[1], _BASES[said[2]])

@@ -1,0 +1,6 @@
+"""Questions about the past, answered from the store: sums of any stretch, and calls one by one."""
+
+from queue_monitor.history.calls import disagreements, lost_calls, transfer_waits
+from queue_monitor.history.sums import PastSums, past_sums
+
+__all__ = ["PastSums", "disagreements", "lost_calls", "past_sums", "transfer_waits"]

@@ -1,0 +1,252 @@
+"""History made anew from the journal, history held against the journal, and a store emptied.
+
+Both ways of making history are one: the journal's events, day by day in the order in which they happened, go through
+the same live state and the same commit as in life. So what `rebuild` writes is what `verify` expects.
+"""
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from queue_monitor import bootstrap
+from queue_monitor.clock import ManualClock
+from queue_monitor.config import Config
+from queue_monitor.core.calendar import Calendar, next_month
+from queue_monitor.core.live import Live
+from queue_monitor.model import StoredCall, StoredRefusal
+from queue_monitor.ports import Delivery, StoreError
+from queue_monitor.runtime.pipeline import Pipeline
+from queue_monitor.store import SqlStore, SumDifference, open_store
+
+Report = Callable[[int, int], None]
+"""Is told how many of how many events are done."""
+
+DELIVERY: Final = 1000
+_NOTE: Final = "rebuild"
+
+
+class _Progress(Struct, frozen=True):
+    """How far a rebuild has come: days before `next` are done, from `first` on."""
+
+    first: date
+    next: date
+
+
+class Rebuilt(Struct, frozen=True, kw_only=True):
+    """What a rebuild came to."""
+
+    first: date | None
+    events: int
+    calls: int
+
+    def summary(self) -> str:
+        if self.first is None:
+            return "The journal is empty: there is nothing to rebuild."
+        return f"Made history anew from {self.first}: {self.calls} calls out of {self.events} events."
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """What a comparison found, a sentence each."""
+
+    events: int
+    calls: int
+    unreadable: int
+    differences: list[str]
+
+    def summary(self) -> str:
+        compared = f"{self.calls} calls and their sums compared with {self.events} events of the journal"
+        damaged = f"; {self.unreadable} damaged journal rows passed over" if self.unreadable else ""
+        found = f"{len(self.differences)} differences" if self.differences else "no difference"
+        return f"{compared}: {found}{damaged}."
+
+
+async def rebuild(config: Config, first: date | None, report: Report) -> Rebuilt:
+    """Make the history of `first` and later days anew, of all days whose journal is complete where it is None.
+
+    Days before are left as they are. A rebuild that was broken off goes on where it was. Raises `StoreInUse` while a
+    monitor runs, and `StoreError`.
+    """
+    store = await open_store(config.store.url, **bootstrap.store_options(config))
+    try:
+        calendar = bootstrap.rules_of(config).calendar
+        begins = await _first_day(store, calendar, first)
+        if begins is None:
+            return Rebuilt(first=None, events=0, calls=0)
+        done = await _broken_off(store)
+        resumed = done.next if done is not None and done.first == begins else begins
+        await store.forget_from(calendar.midnight(resumed))
+
+        async def keep(day: date) -> None:
+            await store.note(_NOTE, msgspec.json.encode(_Progress(begins, day)).decode())
+
+        events = await _derive(store, store, config, resumed, report, keep)
+        await store.note(_NOTE, "")
+        return Rebuilt(first=begins, events=events, calls=await store.count_calls(calendar.midnight(begins)))
+    finally:
+        await store.close()
+
+
+async def verify(config: Config, first: date | None, report: Report) -> Verified:
+    """Compare rows and sums with the journal, of `first` and later days or of all; a monitor may run meanwhile.
+
+    Calls that changed after the comparison began are left out. Raises `StoreError`.
+    """
+    options = bootstrap.store_options(config)
+    store = await open_store(config.store.url, own=False, **options)
+    with tempfile.TemporaryDirectory(prefix="queue-monitor-verify-") as folder:
+        scratch = await open_store(f"sqlite:///{Path(folder) / 'verify.db'}", **options)
+        try:
+            calendar = bootstrap.rules_of(config).calendar
+            begins = await _first_day(store, calendar, first)
+            if begins is None:
+                return Verified(events=0, calls=0, unreadable=0, differences=[])
+            newest = await store.newest_seq()
+            differences = [_sum_words(found) async for found in store.sum_differences()]
+            events = await _derive(store, scratch, config, begins, report)
+            changed = await store.calls_changed_after(newest)
+            if changed:  # a monitor runs: the sums of all time went on while they were read
+                differences = [words for words in differences if not words.startswith(_ALL_TIME)]
+            calls, found = await _compared(store, scratch, calendar, begins, changed)
+            unreadable = store.unreadable
+            return Verified(events=events, calls=calls, unreadable=unreadable, differences=[*differences, *found])
+        finally:
+            await scratch.close()
+            await store.close()
+
+
+async def wipe(config: Config) -> None:
+    """Empty the store. Raises `StoreInUse` while a monitor runs, and `StoreError`."""
+    store = await open_store(config.store.url, **bootstrap.store_options(config))
+    try:
+        await store.wipe()
+    finally:
+        await store.close()
+    await asyncio.to_thread(Path(config.store.spill).unlink, missing_ok=True)
+
+
+async def _first_day(store: SqlStore, calendar: Calendar, wanted: date | None) -> date | None:
+    """The first day that can be made from the journal: of those wanted, the first whose journal is complete."""
+    oldest = await store.oldest_at()
+    if oldest is None:
+        return None
+    complete = (await store.health()).first_kept
+    days = [calendar.day_of(oldest), *(day for day in (wanted, complete) if day is not None)]
+    return max(days)
+
+
+async def _broken_off(store: SqlStore) -> _Progress | None:
+    kept = await store.noted(_NOTE)
+    try:
+        return msgspec.json.decode(kept, type=_Progress) if kept else None
+    except msgspec.DecodeError as error:
+        raise StoreError(f"store.url: what an earlier rebuild noted cannot be read: {error}") from error
+
+
+async def _derive(
+    source: SqlStore,
+    target: SqlStore,
+    config: Config,
+    first: date,
+    report: Report,
+    done: Callable[[date], Awaitable[None]] | None = None,
+) -> int:
+    """Take the source's events through a live state whose history goes to the target; returns how many there were."""
+    live = Live(bootstrap.rules_of(config))
+    calendar = live.rules.calendar
+    clock = ManualClock(calendar.midnight(first))
+    pipeline = Pipeline(live, clock, target, rebuilds=True)
+    total = await source.count_events(calendar.midnight(first))
+    newest = await source.newest_at()
+    count, day = 0, first
+    while newest is not None and calendar.midnight(day) <= newest:
+        events = await source.events_between(calendar.midnight(day), calendar.midnight(day + timedelta(days=1)))
+        for at in range(0, len(events), DELIVERY):
+            some = tuple(events[at : at + DELIVERY])
+            clock.advance_to(some[-1].at)
+            pipeline.take(Delivery(items=some, received_at=some[-1].at))
+            await pipeline.write()
+            if pipeline.trouble:
+                raise StoreError(pipeline.trouble)
+            count += len(some)
+            report(count, max(total, count))
+        day += timedelta(days=1)
+        if done is not None and events:
+            await done(day)
+    return count
+
+
+_ALL_TIME: Final = "sum of all time"
+
+
+def _sum_words(found: SumDifference) -> str:
+    if found.day is None:
+        where = _ALL_TIME
+    elif found.step == "day":
+        where = f"sum of {found.day}"
+    else:
+        where = f"sum of the quarter from {found.start}"
+    hours = "" if found.inside else ", outside opening hours"
+    return (
+        f"{where}, {found.queue}, {found.level.value} level{hours}: {found.field} is {found.sum_says}, "
+        f"its rows add up to {found.rows_say}"
+    )
+
+
+async def _compared(
+    store: SqlStore, scratch: SqlStore, calendar: Calendar, first: date, changed: set[str]
+) -> tuple[int, list[str]]:
+    """Compare the calls of two stores a month at a time, those left out that `changed` meanwhile; how many there were,
+    and a sentence for each difference.
+    """
+    newest = await store.newest_at()
+    found: list[str] = []
+    alone: tuple[dict[str, StoredCall], dict[str, StoredCall]] = ({}, {})
+    count, day = 0, first
+    while newest and calendar.midnight(day) <= newest + timedelta(days=7):
+        following = next_month(day)
+        start, end = calendar.midnight(day), calendar.midnight(following)
+        ours = {call.id: call for call in await store.calls(start, end)}
+        expected = {call.id: call for call in await scratch.calls(start, end)}
+        count += len(ours)
+        for call_id in ours.keys() & expected.keys():
+            found += _difference(ours[call_id], expected[call_id]) if call_id not in changed else []
+        alone[0].update((i, call) for i, call in ours.items() if i not in expected)
+        alone[1].update((i, call) for i, call in expected.items() if i not in ours)
+        found += _refused(await store.refusals(start, end), await scratch.refusals(start, end)) if not changed else []
+        day = following
+    for call_id in alone[0].keys() & alone[1].keys():
+        found += _difference(alone[0][call_id], alone[1][call_id])
+    found += [f"not in the journal: {_words(c)}" for i, c in alone[0].items() if i not in alone[1] and i not in changed]
+    found += [f"missing: {_words(c)}" for i, c in alone[1].items() if i not in alone[0] and i not in changed]
+    return count, found
+
+
+def _words(call: StoredCall) -> str:
+    return f"call {call.id}, {call.first_queue}, {call.at.isoformat()}"
+
+
+def _difference(call: StoredCall, expected: StoredCall) -> list[str]:
+    """A sentence for each field in which a row differs from what the journal says."""
+    fields = [name for name in StoredCall.__struct_fields__ if getattr(call, name) != getattr(expected, name)]
+    return [
+        f"{_words(call)}: {name} is {_short(getattr(call, name))}, by the journal {_short(getattr(expected, name))}"
+        for name in fields
+    ]
+
+
+def _short(value: object) -> str:
+    return f"{len(value)} visits that differ" if isinstance(value, tuple) else str(value)
+
+
+def _refused(ours: list[StoredRefusal], expected: list[StoredRefusal]) -> list[str]:
+    have, wanted = (Counter((r.queue, r.at, r.reason) for r in refusals) for refusals in (ours, expected))
+    return [f"refused caller not in the journal: {queue}, {at.isoformat()}" for queue, at, _ in have - wanted] + [
+        f"refused caller missing: {queue}, {at.isoformat()}" for queue, at, _ in wanted - have
+    ]

@@ -1,0 +1,112 @@
+"""Questions over time: what memory holds answers for today, the store for the days before it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from queue_monitor.core.live import Live
+from queue_monitor.history import disagreements, lost_calls, past_sums, transfer_waits
+from queue_monitor.model import (
+    LOST_OUTCOMES,
+    Coverage,
+    Disagreement,
+    Level,
+    LostCall,
+    Period,
+    StoredCall,
+    TransferWaits,
+)
+from queue_monitor.ports import Clock, Store
+from queue_monitor.waits import Past
+
+Scope = str | tuple[str, ...] | None
+
+
+class MemoryAnswers:
+    """Where there is no store, as in a replay: memory holds everything."""
+
+    def __init__(self, live: Live, clock: Clock) -> None:
+        self._live = live
+        self._clock = clock
+
+    async def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: Scope) -> list[Period]:
+        return self._live.intervals(self._clock.now(), start, end, step, level, queue)
+
+    async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
+        return self._live.lost_calls(start, end, queue)
+
+    async def transfer_waits(self, start: datetime, end: datetime, queue: str | None) -> list[TransferWaits]:
+        return self._live.transfer_waits(start, end, queue)
+
+    async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        return self._live.disagreements(start, end)
+
+    async def calls(
+        self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
+    ) -> list[StoredCall]:
+        found = sorted(self._live.stored_calls(start, end, queue), key=lambda call: (call.at, call.id))
+        return [call for call in found if after is None or (call.at, call.id) > after][:limit]
+
+
+class StoreAnswers(MemoryAnswers):
+    """Calls one by one are asked of the store, sums too as far as memory does not hold their days.
+
+    `flushed` commits what waits, so that the store knows all that memory does; it raises `StoreError` when it cannot.
+    """
+
+    def __init__(self, live: Live, clock: Clock, store: Store, flushed: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(live, clock)
+        self._store = store
+        self._flushed = flushed
+
+    async def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: Scope) -> list[Period]:
+        live, zone = self._live, self._live.rules.calendar.zone
+        bounds, scope = live.bounds(start, end, step), live.known_scope(queue)
+        edge = live.windows.edge
+        if edge is None or bounds[0][0] >= edge:
+            return await super().intervals(start, end, step, level, queue)
+        await self._flushed()
+        clipped = [(min(low, edge), min(high, edge)) for low, high in bounds]
+        sums = await past_sums(self._store, zone, level, scope, clipped)
+        coverage = await self._coverage(scope or tuple(live.queues()), clipped)
+        past = [Past(s.inside, s.outside, s.waits, covered) for s, covered in zip(sums, coverage, strict=True)]
+        return live.joined(self._clock.now(), step, level, scope, bounds, past)
+
+    async def _coverage(self, queues: tuple[str, ...], bounds: Sequence[tuple[datetime, datetime]]) -> list[Coverage]:
+        """How the open minutes of past stretches were observed: whole days as was noted then, parts of a day as far as
+        the sources' spans are known still.
+        """
+        live, calendar = self._live, self._live.rules.calendar
+        first, last = calendar.day_of(bounds[0][0]), calendar.day_of(bounds[-1][1])
+        noted = {
+            (record.queue.casefold(), record.day): record.coverage for record in await self._store.coverage(first, last)
+        }
+        return [live.past_coverage(queues, low, high, noted) for low, high in bounds]
+
+    async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
+        self._check(start, end, queue)
+        await self._flushed()
+        calls = await self._store.calls(start, end, queue, outcomes=LOST_OUTCOMES)
+        refusals = await self._store.refusals(start, end, queue)
+        return lost_calls(calls, refusals, self._live.rules.target.limit_seconds * 1000)
+
+    async def transfer_waits(self, start: datetime, end: datetime, queue: str | None) -> list[TransferWaits]:
+        self._check(start, end, queue)
+        await self._flushed()
+        return transfer_waits(await self._store.visits(queue, start, end, after_answer=True))
+
+    async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
+        await self._flushed()
+        visits = await self._store.visits(None, start, end, after_answer=False)
+        return disagreements(self._live.calendars.of, visits, await self._store.refusals(start, end))
+
+    async def calls(
+        self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
+    ) -> list[StoredCall]:
+        self._check(start, end, queue)
+        await self._flushed()
+        return await self._store.calls(start, end, queue, after, limit)
+
+    def _check(self, start: datetime, end: datetime, queue: str | None) -> None:
+        if end <= start:
+            raise ValueError("to: must lie after from")
+        self._live.known_scope(queue)

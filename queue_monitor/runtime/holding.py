@@ -1,0 +1,185 @@
+"""What memory holds of the store: the calls of the last hour and those that are open, and the counts of today.
+
+Memory lets go of calls as the journal goes on, never as the clock does: a clock that jumps costs nothing. What it has
+let go of is asked of the store.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from queue_monitor.core.calendar import month_start, tertial_start
+from queue_monitor.core.live import RULES, Live
+from queue_monitor.core.series import Base
+from queue_monitor.events import Event
+from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, Level
+from queue_monitor.ports import Clock, Store
+
+log = logging.getLogger(__name__)
+
+HOLD: Final = timedelta(hours=1)
+"""How long calls that are over stay in memory, counted back from where the journal is."""
+
+STEP: Final = timedelta(minutes=5)
+"""Memory lets go of calls in steps of this."""
+
+LATEST: Final = 1000
+"""So many of the newest events tell where the journal is: nine in ten of them are later than what it lets go of."""
+
+_EVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
+_DAY_MINUTES: Final = 1440
+LONGEST_CALL: Final = timedelta(hours=12)
+PACK_AFTER: Final = timedelta(days=1)
+
+
+class Holding:
+    """Keeps memory as small as today, and in step with the store."""
+
+    def __init__(self, live: Live, store: Store, clock: Clock, *, holds_all: bool = False) -> None:
+        """`holds_all`: memory lets go of nothing."""
+        self._holds_all = holds_all
+        self._live = live
+        self._store = store
+        self._clock = clock
+        self._calendar = live.rules.calendar
+        self._latest: deque[datetime] = deque(maxlen=LATEST)
+        self._edge: date | None = None
+        self._days: set[int] = set()
+
+    async def load(self) -> None:
+        """Take up what a start needs. Raises `StoreError`."""
+        live, store = self._live, self._store
+        live.windows.load_totals(await store.totals())
+        self._latest.extend(await store.latest(LATEST))
+        if not self._latest:
+            await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
+            return
+        seq, states = await store.load_states()
+        live.load_states(states)
+        held_from = _EVER if self._holds_all else self._reached
+        edge = self._edge_for(held_from)
+        await self._restate(edge, states.get(RULES, b"").decode())
+        live.load_calls(await store.load_recent(held_from))
+        await self.complete()
+        if not self._holds_all:
+            live.held_from = held_from
+            self._take_up(edge, *await self._sums_before(edge))
+        live.windows.load_placements(await store.load_placements(self._calendar.midnight(edge)))
+        if (begun := live.reconciler.oldest_begin) is not None:
+            visits = await store.visits(None, begun - LONGEST_CALL, self._clock.now(), after_answer=False)
+            live.reconciler.count(visits)
+        async for event in store.read(held_from):
+            live.remember(event)
+        async for _, event in store.read_after(seq):
+            live.hear_state(event)
+        await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
+
+    async def complete(self) -> None:
+        """Load the calls that share evidence with those that memory holds. Raises `StoreError`."""
+        asked: set[str] = set()
+        while keys := self._live.missing_calls() - asked:
+            asked |= keys
+            self._live.load_calls(await self._store.load_calls(sorted(keys)))
+
+    async def _restate(self, edge: date, judged_by: str) -> None:
+        """Judge the calls of the days from `edge` on anew when the rules have changed since they were judged."""
+        rules = self._live.rules
+        if judged_by in ("", self._live.rules_version):
+            return
+        scratch = Live(rules)
+        scratch.records = True
+        scratch.load_calls(await self._store.load_recent(self._calendar.midnight(edge)))
+        scratch.record_all()
+        calls, _ = scratch.take_records()
+        await self._store.commit(JournalBatch(received_at=self._clock.now(), calls=tuple(calls)))
+        log.warning("rules changed: judged anew calls=%d since=%s", len(calls), edge)
+
+    async def _sums_before(self, edge: date) -> tuple[tuple[Base, Base], list[CoverageRecord]]:
+        """The sums of the month and of the tertial before a day, and how their days were observed."""
+        bases = []
+        for start in (month_start(edge), tertial_start(edge)):
+            begin, end = self._calendar.midnight(start), self._calendar.midnight(edge)
+            rows = await self._store.sums(Level.CONTACT, None, begin, end, "day") if begin < end else []
+            bases.append(Base.of(start, rows))
+        first = tertial_start(edge)
+        coverage = await self._store.coverage(first, edge - timedelta(days=1)) if first < edge else []
+        return (bases[0], bases[1]), coverage
+
+    def _take_up(self, edge: date, bases: tuple[Base, Base], coverage: list[CoverageRecord]) -> None:
+        """Hold the days from `edge` on by minute, and of those before it these sums."""
+        self._live.windows.rebase(edge, *bases)
+        self._live.load_coverage(coverage)
+        self._edge = edge
+
+    # ---- as the journal goes on
+
+    def note(self, events: Iterable[Event], calls: Iterable[CallRecord]) -> None:
+        """These have just been committed."""
+        self._latest.extend(event.at for event in events)
+        self._days.update(call.placed.minute // _DAY_MINUTES for call in calls if call.placed is not None)
+
+    def let_go(self) -> None:
+        """Let go of what memory need not hold any more. Only when nothing waits to be committed."""
+        if not self._latest or self._holds_all:
+            return
+        reached, held_from = self._reached, self._live.held_from
+        if held_from is not None and reached - held_from < STEP:
+            return
+        self._live.evict(reached)
+        edge = self._edge_for(reached)
+        if self._edge is None or edge > self._edge:
+            self._pass_over(edge)
+
+    @property
+    def _reached(self) -> datetime:
+        """From when on calls are held: an hour before where the journal is, whatever a few wrong clocks say."""
+        return sorted(self._latest)[len(self._latest) // 10] - HOLD
+
+    def _edge_for(self, held_from: datetime) -> date:
+        return min(self._calendar.day_of(held_from), self._calendar.day_of(self._clock.now()))
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the clock shows a day of which memory keeps only sums: it has been set back."""
+        return self._edge is not None and self._calendar.day_of(self._clock.now()) < self._edge
+
+    async def step_back(self, is_idle: Callable[[], bool]) -> None:
+        """Hold by minute again the days from the clock's on, if nothing waits to be committed. Raises `StoreError`."""
+        edge = self._calendar.day_of(self._clock.now())
+        bases, coverage = await self._sums_before(edge)
+        placements = await self._store.load_placements(self._calendar.midnight(edge))
+        if not is_idle():
+            return
+        self._live.windows.clear()
+        self._take_up(edge, bases, coverage)
+        self._live.windows.load_placements(placements)
+        log.warning("clock set back: days held anew since=%s", edge)
+
+    def _pass_over(self, edge: date) -> None:
+        """Keep of the days before `edge` only sums."""
+        now = self._clock.now()
+        day = self._edge
+        while day is not None and day < edge:
+            self._live.load_coverage(self._live.coverage_records(day, now))
+            day += timedelta(days=1)
+        self._live.windows.advance(edge)
+        self._edge = edge
+
+    async def pack(self, at_most: int) -> int:
+        """Pack old journal rows; returns how many. Raises `StoreError`."""
+        if self._live.held_from is None:
+            return 0
+        return await self._store.pack(self._live.held_from - PACK_AFTER, at_most)
+
+    def coverage(self) -> list[CoverageRecord]:
+        """How today was observed so far, and the days that calls were heard of since this was last asked."""
+        now = self._clock.now()
+        days = {self._calendar.day_of(now)}
+        for number in self._days:
+            days.add(self._calendar.day_of(datetime.fromtimestamp((number + 0.5) * 86_400, UTC)))
+        self._days.clear()
+        records = [record for day in sorted(days) for record in self._live.coverage_records(day, now)]
+        self._live.load_coverage(record for record in records if self._edge is not None and record.day < self._edge)
+        return records

@@ -1,0 +1,304 @@
+"""The journal's writer: commits what was taken together with what it changed, then tells the senders.
+
+Events wait here in *turns*: the deliveries taken since the turn before, and the calls they changed as those stood after
+the last of them. A turn is committed whole, so that a row never says more than the journal does. When the database is
+away, turns wait, on disk too, and nobody is told that an event is safe.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from msgspec import structs
+
+from queue_monitor.core.live import Live
+from queue_monitor.events import Event
+from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, RefusalRecord
+from queue_monitor.ports import Clock, Outdated, Receipt, Rejected, Store, StoreError
+from queue_monitor.runtime.spill import Spill
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 2000
+"""Events committed at once, unless one turn holds more."""
+
+MAX_AMENDMENTS: Final = 20
+"""A batch that is still outdated after so many amendments shows a bug in the core."""
+
+
+@dataclass(slots=True)
+class Line:
+    """One delivery on its way to the journal. `since` is when it came, in the clock's monotonic seconds."""
+
+    events: list[Event]
+    received_at: datetime
+    settle: Callable[[Receipt], Awaitable[None]]
+    since: float
+    duplicates: int = 0
+    conflicts: list[str] = field(default_factory=list)
+    spilled: bool = False
+
+    @property
+    def receipt(self) -> Receipt:
+        return Receipt(taken=len(self.events), duplicates=self.duplicates, conflicts=tuple(self.conflicts))
+
+
+@dataclass(slots=True)
+class Turn:
+    """Deliveries taken together and what they changed, by contact."""
+
+    lines: list[Line] = field(default_factory=list)
+    calls: dict[str, CallRecord] = field(default_factory=dict)
+    refusals: list[RefusalRecord] = field(default_factory=list)
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for line in self.lines for event in line.events]
+
+    def add(self, later: "Turn") -> None:
+        """Take in a turn that came after this one: of a call, what it says holds."""
+        self.lines += later.lines
+        self.calls |= later.calls
+        self.refusals += later.refusals
+
+
+class Written(NamedTuple):
+    """What one commit came to: the events that were new, and the contacts whose rows the store refused."""
+
+    turn: Turn
+    events: Sequence[Event]
+    not_derived: Sequence[str] = ()
+
+
+class JournalWriter:
+    """Everything between the live state and the store. The pipeline adds lines and asks for `write`."""
+
+    def __init__(
+        self,
+        live: Live,
+        clock: Clock,
+        store: Store | None,
+        spill: Spill | None,
+        reject: Callable[[Rejected], None],
+        journaled: bool = True,
+    ) -> None:
+        self._live = live
+        self._clock = clock
+        self._store = store
+        self._spill = spill
+        self._reject = reject
+        self._journaled = journaled
+        self._open: list[Line] = []
+        self._turns: deque[Turn] = deque()
+        self._spill_used = False
+        self._spill_error = False
+        self.error = ""
+        live.records = store is not None
+
+    # ---- what waits
+
+    def add(self, line: Line) -> None:
+        self._open.append(line)
+
+    def cut(self) -> None:
+        """End the turn: what was taken since the last cut belongs together with what it changed."""
+        if not self._open:
+            return
+        lines, self._open = self._open, []
+        turn = Turn(lines)
+        if self._store is not None:
+            records, refusals = self._live.take_records()
+            turn.refusals = list(refusals)
+            turn.calls = {record.contact_id: record for record in records}
+        self._turns.append(turn)
+
+    @property
+    def lines(self) -> Iterable[Line]:
+        for turn in self._turns:
+            yield from turn.lines
+        yield from self._open
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was taken is committed."""
+        return not self._turns and not self._open
+
+    @property
+    def pending(self) -> int:
+        return sum(len(line.events) for line in self.lines)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest line came; None when none waits."""
+        return next((line.since for line in self.lines), None)
+
+    # ---- writing
+
+    async def write_one(self, days: Sequence[CoverageRecord] = (), states: dict[str, bytes] | None = None) -> Written:
+        """Commit one batch of turns, in order, and tell its senders. Raises `StoreError`; nothing leaves the line then.
+
+        `days` and `states` are written with it.
+        """
+        self.cut()
+        turn = self._next()
+        written = Written(turn, turn.events)
+        if self._store is not None and (turn.lines or days or states):
+            written = await self._commit(self._store, turn, tuple(days), states or {})
+        if self._turns:
+            self._turns.popleft()
+        self._up()
+        for line in turn.lines:
+            await line.settle(line.receipt)
+        if self.is_idle and self._spill is not None and self._spill_used:
+            await self._spill.clear()
+            self._spill_used = False
+        return written
+
+    def _next(self) -> Turn:
+        """The turns that are committed next, as one; it stays first in the line until it is committed."""
+        if not self._turns:
+            return Turn()
+        first = self._turns[0]
+        size = len(first.events)
+        while len(self._turns) > 1 and size + (more := len(self._turns[1].events)) <= BATCH:
+            size += more
+            self._join_next()
+        return first
+
+    def _join_next(self) -> None:
+        first = self._turns.popleft()
+        first.add(self._turns.popleft())
+        self._turns.appendleft(first)
+
+    async def _commit(
+        self, store: Store, turn: Turn, days: tuple[CoverageRecord, ...], states: dict[str, bytes]
+    ) -> Written:
+        last: tuple[object, ...] = ()
+        for _ in range(MAX_AMENDMENTS):
+            events = turn.events
+            batch = JournalBatch(
+                events=tuple(events),
+                received_at=turn.lines[-1].received_at if turn.lines else self._clock.now(),
+                calls=tuple(map(self._as_known, turn.calls.values())),
+                refusals=tuple(turn.refusals),
+                days=days,
+                states=states,
+                journaled=self._journaled,
+            )
+            try:
+                committed = await store.commit(batch)
+            except Outdated as outdated:
+                last = (outdated.conflicts, outdated.calls)
+                await self._amend(store, turn, outdated)
+                continue
+            repeated = {events[at].id for at in committed.repeated}
+            for at in committed.repeated:
+                self._live.amend_repeat(events[at])
+            if repeated:
+                _note_repeated(turn.lines, repeated)
+            self._live.mark_known(turn.calls)
+            if committed.not_derived:
+                log.error("rows refused by the store calls=%d: rebuild makes them", len(committed.not_derived))
+            new = [event for event in events if event.id not in repeated]
+            return Written(turn, new, committed.not_derived)
+        raise RuntimeError(f"the store and the live state do not come to agree: {last}")
+
+    def _as_known(self, record: CallRecord) -> CallRecord:
+        """A turn may be cut before the one that first wrote its call is committed."""
+        is_known = record.is_known or self._live.knows(record.contact_id)
+        return record if is_known == record.is_known else structs.replace(record, is_known=True)
+
+    async def _amend(self, store: Store, turn: Turn, outdated: Outdated) -> None:
+        """Bring memory up to what the store has; then what changed is all of what memory has taken."""
+        self.cut()
+        while len(self._turns) > 1:
+            self._join_next()
+        events = turn.events
+        wrong = [events[at] for at in outdated.conflicts]
+        for event in wrong:
+            self._forget(turn, event)
+            self._live.amend_conflict(event)
+        keys = {f"{event.switch_name} {getattr(event, 'visit_id', '')}" for event in wrong}
+        touched = [record for record in turn.calls.values() if keys & set(record.keys)]
+        unknown = [turn.calls[name] for name in outdated.calls if name in turn.calls]
+        keys = {key for record in (*touched, *unknown) for key in record.keys}
+        heard = self._live.drop_calls(record.contact_id for record in touched)
+        try:
+            await self.reload(store, keys)
+        finally:  # the store may go away meanwhile: what was heard stays taken, and the commit says again what is amiss
+            for event in heard:
+                self._live.apply(event)
+            records, refusals = self._live.take_records()
+            turn.calls |= {record.contact_id: record for record in records}
+            turn.refusals += refusals
+
+    def _forget(self, turn: Turn, event: Event) -> None:
+        """An event whose id the journal has with another content is not taken, and its sender hears of it."""
+        for line in turn.lines:
+            if event in line.events:
+                line.events.remove(event)
+                line.conflicts.append(event.id)
+        self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
+
+    async def reload(self, store: Store, keys: set[str]) -> None:
+        """Take calls from the store into memory, and those that share evidence with them. Raises `StoreError`."""
+        asked: set[str] = set()
+        while keys := keys - asked:
+            asked |= keys
+            try:
+                documents = await store.load_calls(sorted(keys))
+            except StoreError:
+                self._live.ask_again(keys)
+                raise
+            self._live.load_calls(documents)
+            keys = self._live.missing_calls()
+
+    # ---- trouble
+
+    async def down(self, error: StoreError) -> None:
+        """Note that the database cannot be written to, and put what waits on disk."""
+        if not self.error:
+            log.error("journal down error=%s", error)
+        self.error = str(error)
+
+    def _up(self) -> None:
+        if self.error:
+            log.warning("journal up again pending=%d", self.pending)
+            self.error = ""
+
+    async def spill(self, lines: Iterable[Line]) -> None:
+        """Put lines on disk that are not there yet. Nobody is told that they are safe: that the commit says."""
+        if self._spill is None:
+            return
+        waiting = [line for line in lines if not line.spilled]
+        if not waiting:
+            return
+        try:
+            await self._spill.keep([event for line in waiting for event in line.events])
+        except OSError as error:
+            if not self._spill_error:
+                log.error("spill failed path=%s error=%s", self._spill.path, error.strerror or error)
+            self._spill_error = True
+            return
+        self._spill_used, self._spill_error = True, False
+        for line in waiting:
+            line.spilled = True
+
+    async def recover(self) -> list[Event]:
+        """What an earlier process left on disk; the file is emptied once all of it is committed."""
+        if self._spill is None:
+            return []
+        left = await self._spill.recover()
+        self._spill_used = bool(left)
+        return left
+
+
+def _note_repeated(lines: Iterable[Line], repeated: set[str]) -> None:
+    for line in lines:
+        known = sum(event.id in repeated for event in line.events)
+        if known:
+            line.events = [event for event in line.events if event.id not in repeated]
+            line.duplicates += known

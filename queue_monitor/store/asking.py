@@ -1,0 +1,44 @@
+"""Looks into the database, each in a transaction of its own, and the names that are met there."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from queue_monitor.store.database import Database
+from queue_monitor.store.names import QUEUE, Names
+
+T = TypeVar("T")
+
+
+class Asking:
+    """Reads only. All of it raises `StoreError`."""
+
+    def __init__(self, database: Database, names: Names) -> None:
+        self._database = database
+        self._names = names
+
+    async def ask(self, question: Callable[[Connection], T]) -> T:
+        return await self._database.unbroken(self._asked(question))
+
+    async def _asked(self, question: Callable[[Connection], T]) -> T:
+        async with self._database.reading("could not be read") as connection:
+            return await connection.run_sync(question)
+
+    async def rows(self, question: Any) -> Sequence[Any]:
+        return await self.ask(lambda connection: connection.execute(question).all())
+
+    async def name(self, kind: str, number: int | None) -> str:
+        """The text of a name; the table is read only when it is new to us."""
+        known = self._names.known(kind, number)
+        return known if known is not None else await self.ask(lambda c: self._names.text(c, kind, number))
+
+    async def queue(self, text: str) -> int:
+        """The number of a queue, whatever the spelling; 0, which no row has, of one that is not known."""
+        return await self.ask(lambda connection: self._names.find(connection, QUEUE, text)) or 0
+
+    async def queues(self, texts: Sequence[str] | None) -> list[int]:
+        """The numbers of these queues, or of all."""
+        if texts is None:
+            return await self.ask(lambda connection: self._names.all(connection, QUEUE))
+        return list(dict.fromkeys([number for text in texts if (number := await self.queue(text))]))

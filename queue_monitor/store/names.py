@@ -1,0 +1,102 @@
+"""Names of queues, switches, sources and rules, written once and known by a small number."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import Connection, insert, select
+
+from queue_monitor.store.schema import name
+
+QUEUE: Final = "queue"
+SWITCH: Final = "switch"
+SOURCE: Final = "source"
+RULES: Final = "rules"
+
+_LONGEST_KEY: Final = 512  # bytes; PostgreSQL refuses an index entry above 2,700
+
+
+class Names:
+    """What the table of names holds, as far as it was asked for. A queue is known whatever the case of its letters;
+    people are shown the spelling that came first.
+
+    After a transaction that was undone, `forget` what it had added.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[str, str], int] = {}
+        self._texts: dict[tuple[str, int], str] = {}
+        self._spellings: dict[tuple[str, str], int] = {}
+        self._is_loaded = False
+
+    def forget(self) -> None:
+        self._ids.clear()
+        self._texts.clear()
+        self._spellings.clear()
+        self._is_loaded = False
+
+    def load(self, connection: Connection) -> None:
+        """Read the table anew: another process may have added to it."""
+        rows = connection.execute(select(name.c.kind, name.c.id, name.c.key, name.c.text)).all()
+        self.forget()
+        for row in rows:
+            self._ids[row.kind, row.key] = row.id
+            self._texts[row.kind, row.id] = row.text
+        self._is_loaded = True
+
+    def ensure(self, connection: Connection, kind: str, texts: Iterable[str]) -> None:
+        """Give each of these a number that has none yet."""
+        if not self._is_loaded:
+            self.load(connection)
+        new = []
+        for text in texts:
+            if (kind, text) in self._spellings:
+                continue
+            key = key_of(kind, text)
+            if (kind, key) not in self._ids:
+                number = 1 + sum(1 for other, _ in self._ids if other == kind)
+                self._ids[kind, key] = number
+                self._texts[kind, number] = plain(text)
+                new.append({"kind": kind, "id": number, "key": key, "text": plain(text)})
+            self._spellings[kind, text] = self._ids[kind, key]
+        if new:
+            connection.execute(insert(name), new)
+
+    def id(self, kind: str, text: str) -> int:
+        """The number of a name that `ensure` has seen."""
+        return self._spellings[kind, text]
+
+    def find(self, connection: Connection, kind: str, text: str) -> int | None:
+        """The number of a name; None when no row can have it."""
+        key = kind, key_of(kind, text)
+        if key not in self._ids:
+            self.load(connection)
+        return self._ids.get(key)
+
+    def known(self, kind: str, number: int | None) -> str | None:
+        """The text of a name as far as it is in memory; "" of none."""
+        return self._texts.get((kind, number)) if number else ""
+
+    def text(self, connection: Connection, kind: str, number: int | None) -> str:
+        if number is None:
+            return ""
+        if (kind, number) not in self._texts:
+            self.load(connection)
+        return self._texts.get((kind, number), "")
+
+    def all(self, connection: Connection, kind: str) -> list[int]:
+        """The numbers of all names of a kind."""
+        self.load(connection)
+        return sorted(number for other, number in self._texts if other == kind)
+
+
+def plain(text: str) -> str:
+    """The same as every database holds it: PostgreSQL refuses a NUL, and neither takes half a character."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def key_of(kind: str, text: str) -> str:
+    """What a name is known by."""
+    key = plain(text.casefold() if kind == QUEUE else text)
+    raw = key.encode()
+    return key if len(raw) <= _LONGEST_KEY else "sha256:" + hashlib.sha256(raw).hexdigest()

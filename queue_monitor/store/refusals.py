@@ -1,0 +1,91 @@
+"""Refused callers: one row each, written once and never changed."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select
+
+from queue_monitor.model import Level, RefusalRecord
+from queue_monitor.store.bulk import refused_rows
+from queue_monitor.store.database import Database
+from queue_monitor.store.journal import chunks
+from queue_monitor.store.names import QUEUE, SOURCE, SWITCH, Names
+from queue_monitor.store.schema import SITE, microseconds, refusal
+from queue_monitor.store.tally import MINUTE_US, Share, share
+
+_CHUNK: Final = 200
+_COLUMNS: Final = [column.name for column in refusal.c if column.name != "site"]
+
+
+class RefusalRows:
+    """Writes refused callers inside the caller's transaction."""
+
+    def __init__(self, database: Database, names: Names) -> None:
+        self._names = names
+        self._put = database.bulk(insert(refusal), _COLUMNS)
+
+    def name(self, connection: Connection, records: Sequence[RefusalRecord]) -> None:
+        """Give numbers to all names in these records."""
+        self._names.ensure(connection, QUEUE, dict.fromkeys(record.placed.queue for record in records))
+        self._names.ensure(connection, SWITCH, dict.fromkeys(record.refusal.switch for record in records))
+        self._names.ensure(connection, SOURCE, dict.fromkeys(record.refusal.source for record in records))
+
+    def write(
+        self, connection: Connection, records: Sequence[RefusalRecord], left_out: set[bytes], *, careful: bool
+    ) -> tuple[list[Share], list[str]]:
+        """Returns what those add that are new, and the contacts of those that were refused or are in `left_out`.
+        Without `careful` the first refusal is raised.
+        """
+        rows = {refusal_key(record): record for record in records}
+        added: list[Share] = []
+        refused: list[str] = []
+        for chunk in chunks(list(rows), _CHUNK):
+            there = select(refusal.c.key).where(refusal.c.site == SITE, refusal.c.key.in_(chunk))
+            known = set(connection.execute(there).scalars())
+            new = [key for key in chunk if key not in known and key not in left_out]
+            values = [self._row(key, rows[key]) for key in new]
+            bad = set[bytes]()
+            if careful:
+                bad = {new[at] for at in refused_rows(connection, self._put, values)}
+            else:
+                self._put.run(connection, values)
+            added += [each for row in values if row["key"] not in bad for each in shares(row)]
+            refused += [rows[key].refusal.contact_id for key in chunk if key in bad or key in left_out]
+        return added, refused
+
+    def new_shares(self, record: RefusalRecord) -> list[Share]:
+        return shares(self._row(b"", record))
+
+    def _row(self, key: bytes, record: RefusalRecord) -> dict[str, Any]:
+        its, placed = record.refusal, record.placed
+        return {
+            "key": key,
+            "at_us": microseconds(its.at),
+            "counted_us": placed.minute * MINUTE_US,
+            "queue": self._names.id(QUEUE, placed.queue),
+            "switch": self._names.id(SWITCH, its.switch),
+            "source": self._names.id(SOURCE, its.source),
+            "reason": its.reason.value,
+            "field": placed.field,
+            "inside": placed.inside,
+            "early": placed.early,
+            "precision_ms": its.precision_ms,
+        }
+
+
+def shares(row: Any) -> list[Share]:
+    """A refused caller counts at both levels alike."""
+    found = [
+        share(level, row["queue"], row["inside"], row["counted_us"], row["field"], row["early"], "", None, False)
+        for level in Level
+    ]
+    return [each for each in found if each is not None]
+
+
+def refusal_key(record: RefusalRecord) -> bytes:
+    """16 bytes that stand for the switch, the leg, the queue whatever its spelling, and the moment."""
+    its = record.refusal
+    parts = (its.switch, its.leg_id, its.queue.casefold(), str(microseconds(its.at)))
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

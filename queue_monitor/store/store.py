@@ -1,0 +1,374 @@
+"""The store as the rest of the house sees it: every door of `ports` that keeps something."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from datetime import date, datetime
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, delete, func, select
+
+from queue_monitor.events import Event
+from queue_monitor.model import (
+    AdminAct,
+    AlertBatch,
+    Committed,
+    Counts,
+    CoverageRecord,
+    JournalBatch,
+    Known,
+    Level,
+    Outcome,
+    Placement,
+    RecordedAlert,
+    StoredCall,
+    StoredRefusal,
+    StoredVisit,
+    StoreNow,
+    SumRow,
+)
+from queue_monitor.ports import Outdated
+from queue_monitor.store.agents import Agents
+from queue_monitor.store.alerts import AlertRecord
+from queue_monitor.store.asking import Asking
+from queue_monitor.store.audit import AuditRecord
+from queue_monitor.store.calls import CallRows
+from queue_monitor.store.commit import NOT_WRITTEN, REAL, SIMULATED, Writer
+from queue_monitor.store.database import Database
+from queue_monitor.store.figures import Figures
+from queue_monitor.store.history import History
+from queue_monitor.store.journal import Journal, chunks
+from queue_monitor.store.learned import LearnedDocument
+from queue_monitor.store.local_days import LocalDays
+from queue_monitor.store.names import Names
+from queue_monitor.store.reading import Reader
+from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
+from queue_monitor.store.refusals import RefusalRows
+from queue_monitor.store.schema import SITE, contact, journal, lease, metadata, microseconds, moment, pack, site
+from queue_monitor.store.state import States
+from queue_monitor.store.sums import Sums
+
+T = TypeVar("T")
+
+_LOOK_UP: Final = 500
+_PACK_AT_ONCE: Final = 500
+_WRITTEN: Final = "could not be written to"
+
+
+class SqlStore:
+    """`ports.Store`, `ports.AlertStore` and `ports.AuditLog` over one database. Made by `open_store`."""
+
+    def __init__(self, database: Database, days: LocalDays, agents: Agents) -> None:
+        self._database = database
+        self._days = days
+        self._alerts = AlertRecord(database)
+        self._learned = LearnedDocument(database)
+        self._audit = AuditRecord(database)
+        self._journal = Journal(database)
+        # Names that a transaction has made, and may yet undo, are no reader's matter: each has a list of its own.
+        self._names = Names()
+        self._states = States(database, self._names)
+        self._sums = Sums(database, days)
+        self._calls = CallRows(database, self._names, agents, days)
+        refusals = RefusalRows(database, self._names)
+        self._writer = Writer(self._journal, self._calls, refusals, self._sums, self._states)
+        self._seen_names = Names()
+        self._seen_states = States(database, self._seen_names)
+        self._asking = Asking(database, self._seen_names)
+        self._history = History(self._asking)
+        self._figures = Figures(self._asking)
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def unreadable(self) -> int:
+        """Rows passed over since the store was opened because they could not be decoded."""
+        return self._journal.unreadable + self._alerts.unreadable + self._audit.unreadable
+
+    # --- writing
+
+    async def commit(self, batch: JournalBatch) -> Committed:
+        """As the door says. Cancelled, it may yet be committed, whole; the same batch again then changes nothing."""
+        return await self._database.unbroken(self._commit(batch))
+
+    async def _commit(self, batch: JournalBatch) -> Committed:
+        async with self._one_at_a_time:
+            try:
+                async with self._database.writing(_WRITTEN) as connection:
+                    committed = await connection.run_sync(self._writer.commit, batch)
+            except Outdated:
+                self._undone()
+                raise
+            except BaseException:
+                self._undone()
+                self._writer.unclear()
+                raise
+            self._writer.settled()
+            return committed
+
+    def _undone(self) -> None:
+        self._writer.forget()
+        self._names.forget()
+
+    async def append(self, events: Sequence[Event], received_at: datetime) -> int:
+        """Commit events alone; returns how many were new. Raises `StoreError`, and `Outdated` as `commit` does."""
+        if not events:
+            return 0
+        committed = await self.commit(JournalBatch(events=tuple(events), received_at=received_at))
+        return len(events) - len(committed.repeated)
+
+    async def pack(self, before: datetime, at_most: int = 10_000) -> int:
+        done = 0
+        while done < at_most:
+            work = partial(
+                self._journal.pack, before_us=microseconds(before), at_most=min(_PACK_AT_ONCE, at_most - done)
+            )
+            now = await self._write(work)
+            done += now
+            if not now:
+                break
+        if done:
+            await self._database.give_back()
+        return done
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        """One transaction beside the commits. What memory knew of the store is asked anew afterwards."""
+        return await self._database.unbroken(self._written(work))
+
+    async def _written(self, work: Callable[[Connection], T]) -> T:
+        async with self._one_at_a_time, self._database.writing(_WRITTEN) as connection:
+            return await connection.run_sync(work)
+
+    # --- the journal
+
+    async def read(self, since: datetime) -> AsyncIterator[Event]:
+        async for _, event in self.read_numbered(since):
+            yield event
+
+    def read_numbered(self, since: datetime) -> AsyncIterator[tuple[int, Event]]:
+        return Reader(self._database, self._journal, microseconds(since), -1).events()
+
+    def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
+        return Reader(self._database, self._journal, None, seq).events()
+
+    async def look_up(self, events: Sequence[Event]) -> list[Known]:
+        found: list[Known] = []
+        for chunk in chunks(events, _LOOK_UP):
+            found += await self._ask(partial(self._journal.look_up, events=chunk))
+        return found
+
+    async def latest(self, count: int) -> list[datetime]:
+        def latest(connection: Connection) -> list[datetime]:
+            rows = connection.execute(select(journal.c.at_us).order_by(journal.c.seq.desc()).limit(count))
+            found = [moment(row.at_us) for row in rows]
+            if len(found) < count:
+                packs = select(pack.c.last_us).where(pack.c.site == SITE).order_by(pack.c.last_seq.desc())
+                found += [moment(row.last_us) for row in connection.execute(packs.limit(count - len(found)))]
+            return found
+
+        return await self._ask(latest)
+
+    async def newest_at(self) -> datetime | None:
+        def newest(connection: Connection) -> int | None:
+            in_rows = connection.execute(select(func.max(journal.c.at_us)).where(journal.c.site == SITE)).scalar()
+            in_packs = connection.execute(select(func.max(pack.c.last_us)).where(pack.c.site == SITE)).scalar()
+            return max((us for us in (in_rows, in_packs) if us is not None), default=None)
+
+        at_us = await self._ask(newest)
+        return None if at_us is None else moment(at_us)
+
+    async def _ask(self, question: Callable[[Connection], T]) -> T:
+        return await self._asking.ask(question)
+
+    # --- history
+
+    async def load_calls(self, keys: Iterable[str]) -> list[bytes]:
+        return await self._figures.load_calls(keys)
+
+    async def load_recent(self, since: datetime) -> list[bytes]:
+        return await self._figures.load_recent(since)
+
+    async def load_placements(self, start: datetime) -> list[Placement]:
+        return await self._figures.load_placements(start)
+
+    async def load_states(self) -> tuple[int, dict[str, bytes]]:
+        return await self._ask(self._seen_states.load)
+
+    async def totals(self) -> dict[str, Counts]:
+        return await self._figures.totals()
+
+    async def sums(
+        self, level: Level, queues: Sequence[str] | None, start: datetime, end: datetime, step: str
+    ) -> list[SumRow]:
+        return await self._figures.sums(level, queues, start, end, step)
+
+    async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
+        return await self._ask(lambda connection: self._seen_states.load_days(connection, first, last))
+
+    async def calls(
+        self,
+        start: datetime,
+        end: datetime,
+        queue: str | None = None,
+        after: tuple[datetime, str] | None = None,
+        limit: int | None = None,
+        with_visits: bool = True,
+        outcomes: Collection[Outcome] | None = None,
+    ) -> list[StoredCall]:
+        return await self._history.calls(start, end, queue, after, limit, with_visits, outcomes)
+
+    async def refusals(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredRefusal]:
+        return await self._history.refusals(start, end, queue)
+
+    async def visits(
+        self, queue: str | None, start: datetime, end: datetime, *, after_answer: bool
+    ) -> list[StoredVisit]:
+        return await self._history.visits(queue, start, end, after_answer=after_answer)
+
+    async def health(self) -> StoreNow:
+        """`first_kept` is None: nothing is deleted by this version."""
+        not_written = await self._ask(lambda connection: self._seen_states.mark(connection, NOT_WRITTEN))
+        bare = await self._history.not_derived()
+        return StoreNow(not_derived=bare + int(not_written or 0), unreadable=self.unreadable)
+
+    # --- rules and marks
+
+    async def save_rules(self, version: str, body: bytes, first_used: datetime | None = None) -> None:
+        """Keep the rules that calls are judged under. A version that is there already stays as it is."""
+        await self._write(lambda connection: self._states.save_rules(connection, version, body, first_used))
+
+    async def load_rules(self) -> dict[str, bytes]:
+        """All rules by version."""
+        return await self._ask(self._seen_states.load_rules)
+
+    async def note(self, name: str, value: str) -> None:
+        """Keep a word of one's own under a name, "" for none."""
+        await self._write(lambda connection: self._states.set_mark(connection, f"note {name}", value))
+
+    async def noted(self, name: str) -> str:
+        """What `note` kept."""
+        return await self._ask(lambda connection: self._seen_states.mark(connection, f"note {name}")) or ""
+
+    async def mark_simulated(self) -> None:
+        """Say that a simulation writes to this store."""
+        await self._write(lambda connection: self._states.set_mark(connection, SIMULATED, ""))
+
+    async def is_simulated(self) -> bool:
+        return await self._ask(lambda connection: self._seen_states.mark(connection, SIMULATED)) is not None
+
+    async def holds_real(self) -> bool:
+        """Whether the journal has an event of a switch that is not simulated."""
+        return await self._ask(lambda connection: self._seen_states.mark(connection, REAL)) is not None
+
+    async def wipe(self) -> None:
+        """Delete everything, marks too."""
+        try:
+            await self._write(_wipe)
+        finally:
+            self._undone()
+            self._seen_names.forget()
+        await self._database.give_back()
+
+    # --- making history anew
+
+    async def forget_from(self, start: datetime) -> None:
+        """Delete calls, visits, refused callers and sums of the local day of that moment and of all days after it, in
+        one transaction. The journal stays.
+        """
+        start_us = midnight_us(self._days, start)
+        try:
+            await self._write(partial(forget_from, start_us=start_us, tables=self._sums, states=self._states))
+        finally:
+            self._undone()
+
+    async def sum_differences(self) -> AsyncIterator[SumDifference]:
+        """Where the sums are not those of the rows."""
+        recount = Recount(self._asking, self._days, Sums(self._database, self._days), self._seen_states)
+        async for found in recount.differences():
+            yield found
+
+    def rows(self) -> AsyncIterator[tuple[Any, ...]]:
+        """All rows of history, to compare two stores; numbers of the journal and evidence are left out."""
+        return dumped(self._database, self._asking)
+
+    # --- what making history anew asks
+
+    async def oldest_at(self) -> datetime | None:
+        """When the oldest event of the journal happened; None while it is empty."""
+
+        def oldest(connection: Connection) -> int | None:
+            in_rows = connection.execute(select(func.min(journal.c.at_us)).where(journal.c.site == SITE)).scalar()
+            in_packs = connection.execute(select(func.min(pack.c.first_us)).where(pack.c.site == SITE)).scalar()
+            return min((us for us in (in_rows, in_packs) if us is not None), default=None)
+
+        at_us = await self._ask(oldest)
+        return None if at_us is None else moment(at_us)
+
+    async def newest_seq(self) -> int:
+        """The journal's newest number; 0 while it is empty."""
+        return await self._ask(lambda connection: self._journal.newest_seq(connection))
+
+    async def count_events(self, start: datetime) -> int:
+        """How many events happened at or after that moment: packs that begin before it count whole."""
+        start_us = microseconds(start)
+
+        def count(connection: Connection) -> int:
+            rows = select(func.count()).where(journal.c.site == SITE, journal.c.at_us >= start_us)
+            packs = select(func.sum(pack.c.events)).where(pack.c.site == SITE, pack.c.last_us >= start_us)
+            return int(connection.execute(rows).scalar() or 0) + int(connection.execute(packs).scalar() or 0)
+
+        return await self._ask(count)
+
+    async def events_between(self, start: datetime, end: datetime) -> list[Event]:
+        """The events that happened from `start` to before `end`, in that order."""
+        return await self._ask(
+            lambda connection: self._journal.between(connection, microseconds(start), microseconds(end))
+        )
+
+    async def calls_changed_after(self, seq: int) -> set[str]:
+        """The ids of calls that were written with a higher journal number."""
+
+        def changed(connection: Connection) -> set[str]:
+            rows = connection.execute(select(contact.c.key).where(contact.c.site == SITE, contact.c.seq > seq))
+            return {bytes(row.key).hex() for row in rows}
+
+        return await self._ask(changed)
+
+    async def count_calls(self, start: datetime) -> int:
+        """How many calls count at or after that moment."""
+        where = (contact.c.site == SITE, contact.c.at_us >= microseconds(start))
+        return await self._ask(
+            lambda connection: int(connection.execute(select(func.count()).where(*where)).scalar() or 0)
+        )
+
+    # --- alerts, acts, and what was learned
+
+    async def save_alerts(self, batch: AlertBatch) -> None:
+        await self._alerts.save(batch)
+
+    async def load_alerts(self, since: datetime) -> AlertBatch:
+        return await self._alerts.load(since)
+
+    async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        return await self._alerts.between(start, end)
+
+    async def save_learned(self, body: bytes) -> None:
+        await self._learned.save(body)
+
+    async def load_learned(self) -> bytes | None:
+        return await self._learned.load()
+
+    async def save_act(self, act: AdminAct) -> None:
+        await self._audit.save(act)
+
+    async def acts(self, start: datetime, end: datetime) -> list[AdminAct]:
+        return await self._audit.load(start, end)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+def _wipe(connection: Connection) -> None:
+    """The lease stays, for the store is still owned, and the site."""
+    for table in metadata.sorted_tables:
+        if table.name not in (lease.name, site.name):
+            connection.execute(delete(table))

@@ -1,0 +1,280 @@
+"""Whatever is safe is counted, once, on its own day: whenever it came, and however often the monitor was restarted."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from queue_monitor.events import Event
+from queue_monitor.model import Counts, Level
+from queue_monitor.ports import Receipt
+from tests.runtime.lasting import ZONE, Call, Monitor, figures, journal_of, monitor, random_calls, recount
+from tests.scenario import Scenario
+from tests.store.postgres import postgres, postgres_url
+
+__all__ = ["postgres", "postgres_url"]
+
+WEDNESDAY = date(2026, 11, 18)
+FRIDAY = date(2026, 11, 20)
+MONDAY = date(2026, 11, 23)
+
+
+def at(day: date, hour: float) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=ZONE).astimezone(UTC) + timedelta(hours=hour)
+
+
+def callers(day: date, number: int, hour: float = 9, prefix: str = "") -> list[Call]:
+    """Answered after twenty seconds each, one a minute."""
+    first = at(day, hour)
+    return [
+        Call(f"{prefix}{day}-{n}", "kundcenter", first + timedelta(minutes=n), "answered", 20_000)
+        for n in range(number)
+    ]
+
+
+async def tell(run: Monitor, calls: list[Call]) -> None:
+    for call in calls:
+        await run.tell(call.events(), write=False)
+    await run.pipeline.write()
+
+
+async def test_a_log_read_after_a_long_weekend_counts_on_the_days_it_tells_of(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with monitor(url, at(WEDNESDAY, 8), tmp_path) as before:
+        await tell(before, callers(WEDNESDAY, 1, prefix="first "))
+    async with monitor(url, at(MONDAY, 8), tmp_path) as after:
+        for day in (WEDNESDAY, FRIDAY, MONDAY):
+            await tell(after, callers(day, 60))
+
+        assert [(await after.day(day)).counts.answered_in_time for day in (WEDNESDAY, FRIDAY, MONDAY)] == [61, 60, 60]
+        month = after.pipeline.publish().total.periods["month"]
+        assert month.counts.answered_in_time == 181
+        assert month.waits.answered == 181
+
+
+async def test_what_was_safe_on_friday_counts_on_friday_after_a_kill_and_a_start_on_monday(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with monitor(url, at(FRIDAY, 10), tmp_path) as killed:
+        await tell(killed, callers(FRIDAY, 100))
+        assert len(killed.receipts) == 100
+    async with monitor(url, at(MONDAY, 8), tmp_path) as after:
+        assert (await after.day(FRIDAY)).counts.answered_in_time == 100
+        assert after.pipeline.publish().total.periods["month"].counts.answered_in_time == 100
+
+
+async def test_calls_sent_late_count_on_their_own_day_at_once_and_in_the_month(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with monitor(url, at(MONDAY, 12), tmp_path) as run:
+        await tell(run, callers(MONDAY, 100))
+        await tell(run, callers(FRIDAY, 30))
+
+        assert (await run.day(FRIDAY)).counts.answered_in_time == 30
+        assert (await run.day(MONDAY)).counts.answered_in_time == 100
+        assert run.pipeline.publish().total.periods["month"].counts.answered_in_time == 130
+        assert all(receipt.taken == 3 for receipt in run.receipts)
+
+
+async def test_an_event_counts_once_for_ever_and_the_receipt_says_which_repeated(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with monitor(url, at(WEDNESDAY, 10), tmp_path) as run:
+        await tell(run, callers(WEDNESDAY, 20))
+        for day in (date(2026, 11, 19), FRIDAY, MONDAY):
+            run.clock.advance_to(at(day, 10))
+            run.pipeline.turn_day()
+            await tell(run, callers(day, 20))
+        run.receipts.clear()
+        await tell(run, callers(WEDNESDAY, 20))
+
+        assert (await run.day(WEDNESDAY)).counts.answered_in_time == 20
+        assert run.receipts == [Receipt(taken=0, duplicates=3)] * 20
+    async with monitor(url, at(MONDAY, 12), tmp_path) as again:
+        await tell(again, callers(WEDNESDAY, 21))
+        assert (await again.day(WEDNESDAY)).counts.answered_in_time == 21
+
+
+async def test_a_clock_that_jumps_ahead_and_comes_back_counts_nothing_twice(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with monitor(url, at(WEDNESDAY, 10), tmp_path) as run:
+        await tell(run, callers(WEDNESDAY, 21))
+        now = run.clock.now()
+        run.clock._now = now + timedelta(hours=75)
+        run.pipeline.publish()
+        run.pipeline.turn_day()
+        await run.pipeline.write()
+        run.clock._now = now
+        run.pipeline.turn_day()
+        await tell(run, callers(WEDNESDAY, 21))
+
+        assert (await run.day(WEDNESDAY)).counts.answered_in_time == 21
+        assert run.pipeline.publish().total.periods["day"].counts.answered_in_time == 21
+
+
+async def test_a_clock_that_ran_days_ahead_while_calls_came_is_set_back_and_every_day_is_right(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with monitor(url, at(FRIDAY, 10), tmp_path) as run:
+        await tell(run, callers(FRIDAY, 10))
+        run.clock._now = at(MONDAY, 12)
+        for day in (MONDAY, MONDAY + timedelta(days=1)):
+            run.clock._now = at(day, 12)
+            run.pipeline.turn_day()
+            await tell(run, callers(day, 400, hour=8, prefix="wrong "))
+        run.clock._now = at(FRIDAY, 12)
+        run.pipeline.publish()
+        run.pipeline.turn_day()
+        await tell(run, callers(FRIDAY, 5, hour=11, prefix="right "))
+
+        assert run.pipeline.publish().total.periods["day"].counts.answered_in_time == 15
+        assert (await run.day(FRIDAY)).counts.answered_in_time == 15
+        assert (await run.day(MONDAY)).counts.answered_in_time == 400
+
+
+async def test_an_id_used_again_days_later_for_something_else_is_refused_and_changes_no_figure(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with monitor(url, at(WEDNESDAY, 10), tmp_path) as run:
+        first = callers(WEDNESDAY, 1)[0]
+        await run.tell(first.events())
+    async with monitor(url, at(MONDAY, 10), tmp_path) as later:
+        await tell(later, callers(MONDAY, 5))
+        other = structs.replace(callers(MONDAY, 1, prefix="other ")[0].events()[0], id=first.events()[0].id)
+        later.receipts.clear()
+        await later.tell([other])
+
+        assert later.receipts == [Receipt(taken=0, conflicts=(other.id,))]
+        assert (await later.day(MONDAY)).counts == Counts(answered_in_time=5)
+        assert later.pipeline.publish().rejected == {"urn:kc:test:luleå id_used_twice": 1}
+
+
+async def test_a_late_word_changes_what_its_own_day_says_though_the_call_has_long_left_memory(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    call = Call("anna", "kundcenter", at(WEDNESDAY, 9), "answered", 400_000)
+    entered, *rest = call.events()
+    async with monitor(url, at(WEDNESDAY, 10), tmp_path) as run:
+        await run.tell([entered])
+        for day in (FRIDAY, MONDAY):
+            run.clock.advance_to(at(day, 10))
+            await tell(run, callers(day, 3))
+        waiting = (await run.day(WEDNESDAY)).counts
+        await run.tell(rest)
+
+        assert waiting == Counts(waiting_late=1)
+        assert (await run.day(WEDNESDAY)).counts == Counts(answered_late=1)
+
+
+async def test_what_is_older_than_what_is_kept_is_refused_and_counted(tmp_path: Path):
+    async with monitor(f"sqlite:///{tmp_path / 'calls.db'}", at(MONDAY, 10), tmp_path) as run:
+        await tell(run, callers(MONDAY, 1))
+        await tell(run, callers(MONDAY - timedelta(days=399), 2))
+        await tell(run, callers(MONDAY - timedelta(days=402), 2))
+
+        assert (await run.day(MONDAY - timedelta(days=402))).counts == Counts()
+        assert (await run.day(MONDAY - timedelta(days=399))).counts.entered == 2
+        assert run.pipeline.publish().rejected == {"urn:kc:test:luleå no_longer_kept": 6}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_month_old_log_connected_to_a_monitor_installed_today_is_read_and_counted(tmp_path: Path, seed: int):
+    chance = random.Random(seed)
+    path = tmp_path / "calls.db"
+    calls = random_calls(chance, at(date(2026, 10, 26), 0), 28, 400)
+    events = sorted((event for call in calls for event in call.events()), key=lambda event: event.at)
+    async with monitor(f"sqlite:///{path}", at(MONDAY, 10), tmp_path) as run:
+        await tell(run, callers(MONDAY, 3))
+        for start in range(0, len(events), 40):
+            await run.tell(events[start : start + 40], write=start % 3 == 0)
+        await run.pipeline.write()
+        days = {call.entered.astimezone(ZONE).date() for call in calls} | {MONDAY}
+
+        assert await figures(run, days) == recount(journal_of(f"sqlite:///{path}"), run.clock.now())
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_same_on_postgresql(postgres_url: str, tmp_path: Path, seed: int):
+    await live_through(postgres_url, tmp_path, random.Random(seed), calls=30)
+
+
+async def test_lost_calls_transfers_and_calls_of_any_kept_day_are_listed(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    long_ago = date(2026, 8, 12)
+    lost = Call("lost", "bygglov", at(long_ago, 9), "abandoned", 400_000)
+    async with monitor(url, at(MONDAY, 10), tmp_path) as run:
+        await tell(run, [*callers(MONDAY, 2), lost, *callers(long_ago, 3)])
+        start, end = at(long_ago, 0), at(long_ago, 24)
+
+        (line,) = await run.pipeline.lost_calls(start, end)
+        calls = await run.pipeline.calls(start, end, None, None, 2)
+        rest = await run.pipeline.calls(start, end, None, (calls[-1].at, calls[-1].id), 10)
+
+        assert (line.queue, line.wait_seconds, line.counted_as, line.is_late) == (
+            "bygglov",
+            400.0,
+            "abandoned_late",
+            True,
+        )
+        assert len({call.id for call in (*calls, *rest)}) == 4
+        year = await run.pipeline.intervals(at(date(2026, 1, 1), 0), end, "year", Level.CONTACT, None)
+        assert [period.counts.entered for period in year] == [6]
+
+
+async def test_changed_rules_judge_today_anew_and_leave_the_days_before_as_they_were(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with monitor(url, at(FRIDAY, 12), tmp_path) as before:
+        await tell(before, callers(FRIDAY, 3))
+        before.clock.advance_to(at(MONDAY, 10))
+        await tell(before, callers(MONDAY, 50))
+        await before.pipeline.drain()
+    for _ in range(2):
+        async with monitor(url, at(MONDAY, 11), tmp_path, Scenario(limit_seconds=10).rules) as after:
+            month = after.pipeline.publish().total.periods["month"].counts
+            days = [(await after.day(day)).counts for day in (FRIDAY, MONDAY)]
+
+            assert days == [Counts(answered_in_time=3), Counts(answered_late=50)]
+            assert month == Counts(answered_in_time=3, answered_late=50)
+            assert [found async for found in after.store.sum_differences()] == []
+            await after.pipeline.drain()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32))
+async def test_whatever_comes_when_and_however_often_each_day_is_a_recount_of_the_journal(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+):
+    """Random callers of ten days, told in any order, late and twice, to a monitor killed and started days apart."""
+    folder, chance = tmp_path_factory.mktemp("lasting"), random.Random(seed)
+    await live_through(f"sqlite:///{folder / 'calls.db'}", folder, chance)
+
+
+async def live_through(url: str, folder: Path, chance: random.Random, calls: int = 60) -> None:
+    first = at(date(2026, 11, 9), 0)
+    late: list[tuple[datetime, Event]] = []
+    for call in random_calls(chance, first, 10, calls):
+        entered, *rest = call.events()
+        for some in ([entered], rest):
+            delay = timedelta(hours=chance.choice((0, 0, 0, 0.01, 2, 60, 200)))
+            late += [(event.at + delay, event) for event in some]
+    told = [event for _, event in sorted(late, key=lambda pair: pair[0])]
+    told += chance.sample(told, len(told) // 4)
+    days = [first.astimezone(ZONE).date() + timedelta(days=number) for number in range(16)]
+    now = first
+    while told:
+        async with monitor(url, now, folder) as run:
+            for _ in range(chance.randrange(1, 8)):
+                number = chance.randrange(1, 30)
+                batch, told = told[:number], told[number:]
+                reached = max([now, *(event.at for event in batch)])
+                run.clock._now = reached + timedelta(hours=chance.choice((0, 0, 0, 75)))
+                run.pipeline.publish()
+                run.pipeline.turn_day()
+                run.clock._now = now = reached
+                await run.tell(batch, write=chance.random() < 0.7)
+            await run.pipeline.write()
+            if chance.random() < 0.3:
+                await run.store.pack(now - timedelta(days=1))
+            assert await figures(run, days) == recount(journal_of(url), run.clock.now())
+            visits = {day: (await run.day(day, level=Level.VISIT)).counts.entered for day in days}
+            assert visits == {day: (await run.day(day)).counts.entered for day in days}
+            assert [found async for found in run.store.sum_differences()] == []
+        now += timedelta(hours=chance.choice((0, 1, 30, 70)))

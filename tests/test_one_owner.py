@@ -1,0 +1,91 @@
+"""One monitor a store, and made-up calls never beside real ones: the whole program as processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from queue_monitor.__main__ import BUSY, WRONG
+from tests.api.centre import SETTINGS
+from tests.store.postgres import postgres, postgres_url
+from tests.test_service import PATIENCE, running
+
+__all__ = ["postgres", "postgres_url"]
+
+
+def command(folder: Path, *arguments: str, words: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end, in that folder."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("QUEUE_MONITOR_")}
+    environ |= {"QUEUE_MONITOR_HTTP__PORT": "0", "PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.run(
+        [sys.executable, "-m", "queue_monitor", *arguments],
+        cwd=folder,
+        env=environ | environment,
+        input=words,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+def test_a_second_monitor_on_a_store_is_refused_with_a_status_that_is_tried_again(tmp_path: Path, url: str):
+    with running(tmp_path, QUEUE_MONITOR_STORE__URL=url) as first:
+        first.wait_for("answered")
+        second = command(tmp_path, "run", QUEUE_MONITOR_STORE__URL=url)
+        rebuild = command(tmp_path, "rebuild", QUEUE_MONITOR_STORE__URL=url)
+
+        assert (second.returncode, rebuild.returncode) == (BUSY, BUSY)
+        assert "another" in second.stderr
+        assert "Traceback" not in second.stderr + rebuild.stderr
+        assert first.stop() == 0
+
+
+def test_a_killed_monitor_s_store_is_free_at_once(tmp_path: Path, url: str):
+    with running(tmp_path, QUEUE_MONITOR_STORE__URL=url) as first:
+        first.wait_for("answered")
+        first.stop(signal.SIGKILL)
+    with running(tmp_path, QUEUE_MONITOR_STORE__URL=url) as second:
+        second.wait_for("answered")
+
+
+def test_the_demo_and_a_config_of_one_s_own_in_the_same_folder_have_stores_of_their_own(tmp_path: Path):
+    (tmp_path / "my.toml").write_text(SETTINGS, encoding="utf-8")
+
+    demo = command(tmp_path, "check-config")
+    own = command(tmp_path, "check-config", "my.toml")
+
+    assert "sqlite:///var/demo.db" in demo.stdout
+    assert "sqlite:///var/queue-monitor.db" in own.stdout
+
+
+def test_a_real_monitor_refuses_a_store_with_made_up_calls_and_names_the_command_that_empties_it(
+    tmp_path: Path, url: str
+):
+    (tmp_path / "my.toml").write_text(SETTINGS, encoding="utf-8")
+    with running(tmp_path, QUEUE_MONITOR_STORE__URL=url) as demo:
+        demo.wait_for("answered")
+        demo.stop()
+    own = ("--config", "my.toml")
+
+    refused = command(tmp_path, "run", *own, QUEUE_MONITOR_STORE__URL=url)
+    asked = command(tmp_path, "wipe", *own, words="no\n", QUEUE_MONITOR_STORE__URL=url)
+    still = command(tmp_path, "run", *own, QUEUE_MONITOR_STORE__URL=url)
+    wiped = command(tmp_path, "wipe", *own, words="yes\n", QUEUE_MONITOR_STORE__URL=url)
+
+    assert (refused.returncode, still.returncode) == (WRONG, WRONG)
+    assert "queue-monitor wipe" in refused.stderr
+    assert "nothing was deleted" in asked.stderr
+    assert wiped.returncode == 0
+    with running(tmp_path, "--config", str(tmp_path / "my.toml"), QUEUE_MONITOR_STORE__URL=url) as real:
+        assert real.status()["total"]["periods"]["month"]["entered"] == 0

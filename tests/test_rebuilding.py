@@ -1,0 +1,164 @@
+"""History made anew from the journal is the history that was written with it, and what differs is said."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from queue_monitor import rebuilding
+from queue_monitor.__main__ import DIFFERENT, main
+from queue_monitor.bootstrap import adapter_kinds, rules_of, settings_of
+from queue_monitor.config import Config, load
+from queue_monitor.core import simulation
+from tests.runtime.lasting import monitor
+from tests.runtime.test_lasting import FRIDAY, MONDAY, WEDNESDAY, at, callers, tell
+
+ROWS = (
+    "SELECT * FROM contact ORDER BY key",
+    "SELECT * FROM visit ORDER BY contact, number",
+    "SELECT * FROM sums ORDER BY step, level, queue, inside, start_us",
+    "SELECT * FROM refusal ORDER BY 1, 2",
+)
+
+
+def config_of(path: Path) -> Config:
+    settings = load(None, {"QUEUE_MONITOR_STORE__URL": f"sqlite:///{path}"}, settings_of, adapter_kinds())
+    return structs.replace(settings, store=structs.replace(settings.store, agent_key=str(path.with_name("agent.key"))))
+
+
+def history(path: Path, *left_out: str) -> list[list[dict[str, Any]]]:
+    """All rows of history as they lie in the file."""
+    with sqlite3.connect(path) as database:
+        database.row_factory = sqlite3.Row
+        found = [[dict(row) for row in database.execute(question)] for question in ROWS]
+    return [[{name: row[name] for name in row if name not in left_out} for row in table] for table in found]
+
+
+def nothing(done: int, total: int) -> None:
+    pass
+
+
+async def lived(path: Path, config: Config) -> None:
+    """A simulated day, a call amended two days later, and days before and after it."""
+    rules = rules_of(config)
+    day = simulation.simulate(simulation.Config(date=FRIDAY)).events
+    async with monitor(f"sqlite:///{path}", at(WEDNESDAY, 12), path.parent, rules) as run:
+        first, *others = callers(WEDNESDAY, 20)
+        await tell(run, others)
+        entered, *rest = first.events()
+        await run.tell([entered])
+        for start in range(0, len(day), 500):
+            run.clock.advance_to(day[start].at)
+            await run.tell(day[start : start + 500])
+        run.clock.advance_to(at(MONDAY, 12))
+        await tell(run, callers(MONDAY, 20))
+        await run.tell(rest)
+        await run.store.pack(at(FRIDAY, 12))
+
+
+async def test_rebuilt_twice_it_is_what_was_written_with_the_journal(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    config = config_of(path)
+    await lived(path, config)
+    before = history(path, "seq", "evidence", "keys")
+
+    made = await rebuilding.rebuild(config, None, nothing)
+    once = history(path)
+    await rebuilding.rebuild(config, None, nothing)
+
+    assert made.first == WEDNESDAY
+    assert history(path) == once
+    assert history(path, "seq", "evidence", "keys") == before
+
+
+async def test_from_a_day_on_only_that_day_and_later_ones_are_made_anew(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    config = config_of(path)
+    await lived(path, config)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE contact SET wait_ms = 1")
+    before = history(path, "seq", "evidence", "keys")
+
+    await rebuilding.rebuild(config, FRIDAY, nothing)
+
+    contacts = history(path, "seq", "evidence", "keys")[0]
+    friday = at(FRIDAY, 0).timestamp() * 1_000_000
+    assert [row for row in contacts if row["at_us"] < friday] == [row for row in before[0] if row["at_us"] < friday]
+    assert all(row["wait_ms"] != 1 for row in contacts if row["at_us"] >= friday)
+
+
+async def test_a_rebuild_that_was_broken_off_goes_on_where_it_was(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    config = config_of(path)
+    await lived(path, config)
+    before = history(path, "seq", "evidence", "keys")
+
+    class Killed(Exception):
+        pass
+
+    def kill(done: int, total: int) -> None:
+        if done > 2000:
+            raise Killed
+
+    with pytest.raises(Killed):
+        await rebuilding.rebuild(config, None, kill)
+    done: list[int] = []
+    await rebuilding.rebuild(config, None, lambda now, total: done.append(now))
+
+    assert history(path, "seq", "evidence", "keys") == before
+
+
+async def test_what_is_as_it_should_be_is_verified_beside_a_running_monitor(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    config = config_of(path)
+    await lived(path, config)
+    async with monitor(f"sqlite:///{path}", at(MONDAY, 13), tmp_path, rules_of(config)) as run:
+        await tell(run, callers(MONDAY, 5, hour=12, prefix="later "))
+        found = await rebuilding.verify(config, None, nothing)
+
+    assert found.differences == []
+    assert found.calls > 900
+    assert "no difference" in found.summary()
+
+
+async def test_every_difference_is_listed_by_the_call_or_sum_that_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "calls.db"
+    config = config_of(path)
+    async with monitor(f"sqlite:///{path}", at(MONDAY, 12), tmp_path, rules_of(config)) as run:
+        await tell(run, callers(MONDAY, 3))
+    with sqlite3.connect(path) as database:
+        keys = [key for (key,) in database.execute("SELECT key FROM contact ORDER BY at_us")]
+        database.execute("UPDATE contact SET wait_ms = 7 WHERE key = ?", (keys[0],))
+        database.execute("DELETE FROM visit WHERE contact = ?", (keys[1],))
+        database.execute("DELETE FROM contact WHERE key = ?", (keys[1],))
+
+    found = await rebuilding.verify(config, None, nothing)
+
+    said = "\n".join(found.differences)
+    assert f"call {keys[0].hex()}, kundcenter, 2026-11-23T08:00:00+00:00: wait_ms is 7, by the journal 20000" in said
+    assert f"missing: call {keys[1].hex()}" in said
+    assert "sum of 2026-11-23, kundcenter, contact level: answered_in_time is 3, its rows add up to 2" in said
+
+
+def test_the_commands_say_what_they_found_in_words_and_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("QUEUE_MONITOR_STORE__URL", f"sqlite:///{tmp_path / 'calls.db'}")
+    monkeypatch.setenv("QUEUE_MONITOR_STORE__AGENT_KEY", str(tmp_path / "agent.key"))
+    main(["simulate", "--out", str(tmp_path / "day")])
+    main(["replay", "--store", f"sqlite:///{tmp_path / 'calls.db'}", f"replay:{tmp_path / 'day'}"])
+    capsys.readouterr()
+
+    assert main(["verify"]) == 0
+    assert "no difference" in capsys.readouterr().out
+    with sqlite3.connect(tmp_path / "calls.db") as database:
+        database.execute("UPDATE contact SET outcome = 'abandoned' WHERE rowid IN (SELECT min(rowid) FROM contact)")
+    assert main(["verify"]) == DIFFERENT
+    assert "1 difference" in capsys.readouterr().out
+    assert main(["rebuild"]) == 0
+    assert "Made history anew from 2026-11-23" in capsys.readouterr().out
+    assert main(["verify"]) == 0
