@@ -1,0 +1,161 @@
+# ruff: noqa: T201 -- it is a program that prints
+"""A start in the middle of a crisis day: how soon the first page, how soon caught up, how much memory.
+
+    python benchmarks/bench_start.py [--calls 50000] [--rounds 3] [--years 0]
+
+Writes half of a day of 100,000 calls to a store of its own, kills nothing but starts the program on it as a user would,
+and asks for pages from outside. With `--years`, so many years of 120,000 calls lie before that day.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from queue_monitor.clock import ManualClock
+from queue_monitor.core.calendar import Calendar, DayHours
+from queue_monitor.core.live import Live
+from queue_monitor.core.rules import Rules
+from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, Event
+from queue_monitor.ports import Delivery
+from queue_monitor.runtime.pipeline import Pipeline
+from queue_monitor.store import open_store
+
+ZONE = ZoneInfo("Europe/Stockholm")
+SOURCE = "urn:kc:http:vendor"
+DAY_SECONDS = 9 * 3600
+CALLS_A_DAY = 100_000
+SETTINGS = """
+[hours]
+holidays = "none"
+
+[[hours.weekdays]]
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+open = "00:00"
+close = "24:00"
+
+[[sources]]
+name = "vendor"
+kind = "http"
+switch = "pbx"
+secrets = ["kundcenter-0123456789abcdef0123456789abcdef"]
+"""
+
+
+def rules() -> Rules:
+    day = DayHours(opens=clock_time(0), closes=clock_time(23, 59))
+    return Rules(calendar=Calendar(ZONE, (day,) * 7))
+
+
+def calls(number: int, ends: datetime) -> list[Event]:
+    """The newest `number` calls of a day of 100,000, in the order in which a switch tells of them."""
+    apart = DAY_SECONDS / CALLS_A_DAY
+    events: list[Event] = []
+    for n in range(number):
+        entered = ends - timedelta(seconds=(number - n) * apart)
+        visit, switch = f"pbx:{n}", "pbx"
+        queue = f"queue {n % 5}"
+        told: list[tuple[type[Event], datetime, dict[str, object]]] = [
+            (CallEntered, entered, {"queue": queue, "contact_id": visit, "leg_id": visit}),
+            (CallAnswered, entered + timedelta(seconds=30 + n % 400), {"agent_id": f"pbx:agent {n % 200}"}),
+        ]
+        if n % 5 < 3:
+            told.append((CallCompleted, entered + timedelta(seconds=630 + n % 400), {}))
+        for kind, at, fields in told:
+            if at <= ends:
+                made: Event = kind(  # type: ignore[call-arg]
+                    id=f"{kind.__name__}/{n}",
+                    source=SOURCE,
+                    switch=switch,
+                    observed_at=at,
+                    switch_time=at,
+                    visit_id=visit,
+                    **fields,
+                )
+                events.append(made)
+    return sorted(events, key=lambda event: event.at)
+
+
+async def fill(folder: Path, number: int, ends: datetime) -> int:
+    store = await open_store(f"sqlite:///{folder / 'calls.db'}", zone=ZONE, agent_key=folder / "agent.key")
+    clock = ManualClock(ends)
+    pipeline = Pipeline(Live(rules()), clock, store)
+    await pipeline.rebuild()
+    events = calls(number, ends)
+    for at in range(0, len(events), 1000):
+        pipeline.take(Delivery(items=tuple(events[at : at + 1000]), received_at=ends))
+        await pipeline.write()
+    await pipeline.drain()
+    await store.close()
+    return len(events)
+
+
+def start(folder: Path) -> tuple[float, float, float]:
+    """Seconds to the first page and until caught up, and then the memory in MB."""
+    environ = os.environ | {
+        "QUEUE_MONITOR_HTTP__PORT": "0",
+        "QUEUE_MONITOR_STORE__URL": f"sqlite:///{folder / 'calls.db'}",
+        "QUEUE_MONITOR_STORE__SPILL": str(folder / "spill.jsonl"),
+        "QUEUE_MONITOR_STORE__AGENT_KEY": str(folder / "agent.key"),
+    }
+    began = time.monotonic()
+    command = [sys.executable, "-m", "queue_monitor", "run", "--config", str(folder / "my.toml")]
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[1]
+        with urllib.request.urlopen(address, timeout=30) as page:
+            assert page.status == 200
+        first = time.monotonic() - began
+        while True:
+            with urllib.request.urlopen(f"{address}api/v1/status", timeout=30) as answer:
+                status = json.load(answer)
+            if not status["journal"]["catching_up"] and status["total"]["periods"]["day"]["entered"]:
+                break
+            time.sleep(0.05)
+        caught_up = time.monotonic() - began
+        held = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmHWM" in line)
+        return first, caught_up, int(held.split()[1]) / 1024
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--calls", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory(prefix="queue-monitor-bench-") as name:
+        folder = Path(name)
+        (folder / "my.toml").write_text(SETTINGS, encoding="utf-8")
+        ends = datetime.now(UTC)  # noqa: TID251 -- the program asks the real clock
+        began = time.monotonic()
+        events = asyncio.run(fill(folder, asked.calls, ends))
+        print(f"{asked.calls} calls, {events} events written in {time.monotonic() - began:.0f} s")
+        found = [start(folder) for _ in range(asked.rounds)]
+    for what, target, figures in zip(
+        ("first page, s", "caught up, s", "most memory, MB"), (4, 8, 250), zip(*found, strict=True), strict=True
+    ):
+        print(f"{what}: {statistics.median(figures):.1f} ({min(figures):.1f} to {max(figures):.1f}), at most {target}")
+
+
+if __name__ == "__main__":
+    main()
