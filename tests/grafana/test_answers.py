@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from queue_monitor.core.windows import EDGES
+from queue_monitor.metrics import OLDEST_SECONDS
 from tests.api.serving import Server, serving
 from tests.grafana import prometheus
 from tests.grafana.boards import Question, boards, choices, question, questions
@@ -503,7 +504,7 @@ def test_the_program_itself_is_scraped_and_says_what_its_status_says(stage: Stag
 
     def scraped_since() -> bool:
         up = f'timestamp(up{{instance="{stage.live_instance}"}})'
-        return stage.prometheus.query(up)[0][1] > moment
+        return stage.prometheus.query(up)[0][1] > moment + OLDEST_SECONDS  # its figures may be as old as that
 
     stage.prometheus.wait_for("a newer scrape", scraped_since)
     shown = {labels["result"]: value for labels, value in stage.prometheus.query(entered)}
