@@ -1,10 +1,10 @@
 # ruff: noqa: T201 -- it is a program that prints
 """A start in the middle of a crisis day: how soon the first page, how soon caught up, how much memory.
 
-    python benchmarks/bench_start.py [--calls 50000] [--rounds 3] [--years 0]
+    python benchmarks/bench_start.py [--calls 50000] [--rounds 3]
 
 Writes half of a day of 100,000 calls to a store of its own, kills nothing but starts the program on it as a user would,
-and asks for pages from outside. With `--years`, so many years of 120,000 calls lie before that day.
+and asks for pages from outside.
 """
 
 import argparse
@@ -21,15 +21,14 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from datetime import time as clock_time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from queue_monitor import bootstrap
 from queue_monitor.clock import ManualClock
-from queue_monitor.core.calendar import Calendar, DayHours
+from queue_monitor.config import load
 from queue_monitor.core.live import Live
-from queue_monitor.core.rules import Rules
-from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, Event
+from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, CallLeft, Event, LeftOutcome
 from queue_monitor.ports import Delivery
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import open_store
@@ -55,13 +54,11 @@ secrets = ["kundcenter-0123456789abcdef0123456789abcdef"]
 """
 
 
-def rules() -> Rules:
-    day = DayHours(opens=clock_time(0), closes=clock_time(23, 59))
-    return Rules(calendar=Calendar(ZONE, (day,) * 7))
-
-
 def calls(number: int, ends: datetime) -> list[Event]:
-    """The newest `number` calls of a day of 100,000, in the order in which a switch tells of them."""
+    """The newest `number` calls of a day of 100,000, in the order in which a switch tells of them.
+
+    Three of five are answered, the others give up.
+    """
     apart = DAY_SECONDS / CALLS_A_DAY
     events: list[Event] = []
     for n in range(number):
@@ -70,10 +67,13 @@ def calls(number: int, ends: datetime) -> list[Event]:
         queue = f"queue {n % 5}"
         told: list[tuple[type[Event], datetime, dict[str, object]]] = [
             (CallEntered, entered, {"queue": queue, "contact_id": visit, "leg_id": visit}),
-            (CallAnswered, entered + timedelta(seconds=30 + n % 400), {"agent_id": f"pbx:agent {n % 200}"}),
         ]
+        out = entered + timedelta(seconds=30 + n % 400)
         if n % 5 < 3:
-            told.append((CallCompleted, entered + timedelta(seconds=630 + n % 400), {}))
+            told.append((CallAnswered, out, {"agent_id": f"pbx:agent {n % 200}"}))
+            told.append((CallCompleted, out + timedelta(seconds=600), {}))
+        else:
+            told.append((CallLeft, out, {"outcome": LeftOutcome.ABANDONED}))
         for kind, at, fields in told:
             if at <= ends:
                 made: Event = kind(  # type: ignore[call-arg]
@@ -92,7 +92,8 @@ def calls(number: int, ends: datetime) -> list[Event]:
 async def fill(folder: Path, number: int, ends: datetime) -> int:
     store = await open_store(f"sqlite:///{folder / 'calls.db'}", zone=ZONE, agent_key=folder / "agent.key")
     clock = ManualClock(ends)
-    pipeline = Pipeline(Live(rules()), clock, store)
+    config = load(folder / "my.toml", {}, bootstrap.settings_of)
+    pipeline = Pipeline(Live(bootstrap.rules_of(config)), clock, store)
     await pipeline.rebuild()
     events = calls(number, ends)
     for at in range(0, len(events), 1000):

@@ -84,20 +84,21 @@ class Figures:
             c.recorded,
             c.brought_by,
         )
-        question = select(*columns).where(c.site == SITE, c.at_us >= start_us, c.field != "")
+        question = select(*columns).where(c.site == SITE, c.field != "")
         found: list[Placement] = []
         after: Any = None
         while True:
-            page = question
+            # One lower bound only: of two SQLite takes either, and may walk the index from its start for each page.
+            page = question.where(c.at_us >= (start_us if after is None else after.at_us))
             if after is not None:
                 same = and_(key == after.its, number > after.number)
-                behind = or_(c.at_us > after.at_us, and_(c.at_us == after.at_us, or_(key > after.its, same)))
-                # The first part, or the index would be walked from the start again, for each page.
-                page = page.where(c.at_us >= after.at_us, behind)
+                page = page.where(or_(c.at_us > after.at_us, and_(c.at_us == after.at_us, or_(key > after.its, same))))
             rows = await self._asking.rows(page.order_by(c.at_us, key, number).limit(_PAGE * 4))
-            for row in rows:
-                its = await self._asking.name(QUEUE, row.queue), row.inside, row.at_us // MINUTE_US, row.field
-                found.append(Placement(level, *its, row.early, row.judged_ms, row.recorded, row.brought_by))
+            names = {number: await self._asking.name(QUEUE, number) for number in {row.queue for row in rows}}
+            found += [
+                Placement(level, names[queue], inside, at_us // MINUTE_US, *counts)
+                for _, _, queue, inside, at_us, *counts in rows
+            ]
             if len(rows) < _PAGE * 4:
                 return found
             after = rows[-1]

@@ -38,7 +38,7 @@ class History:
         with_visits: bool = True,
         outcomes: Collection[Outcome] | None = None,
     ) -> list[StoredCall]:
-        where = [contact.c.site == SITE, contact.c.at_us >= microseconds(start), contact.c.at_us < microseconds(end)]
+        where = [contact.c.site == SITE, contact.c.at_us < microseconds(end)]
         if queue is not None:
             number = await self._asking.queue(queue)
             where.append(contact.c.queue == number)
@@ -48,12 +48,12 @@ class History:
         columns = [column for column in contact.c if column.name not in ("site", "evidence", "keys", "seq")]
         found: list[StoredCall] = []
         while limit is None or len(found) < limit:
-            question = select(*columns).where(*where)
+            # One lower bound only: of two SQLite takes either, and may walk the index from its start for each page.
+            since = microseconds(start) if last is None else max(last[0], microseconds(start))
+            question = select(*columns).where(*where, contact.c.at_us >= since)
             if last is not None:
-                question = question.where(
-                    contact.c.at_us >= last[0],  # else the index would be walked from the start again, for each page
-                    or_(contact.c.at_us > last[0], and_(contact.c.at_us == last[0], contact.c.key > last[1])),
-                )
+                behind = and_(contact.c.at_us == last[0], contact.c.key > last[1])
+                question = question.where(or_(contact.c.at_us > last[0], behind))
             size = _PAGE if limit is None else min(_PAGE, limit - len(found))
             rows = await self._asking.rows(question.order_by(contact.c.at_us, contact.c.key).limit(size))
             visits = await self._visits_of([row.key for row in rows]) if with_visits else {}
