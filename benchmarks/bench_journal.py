@@ -1,6 +1,6 @@
 # ruff: noqa: T201 -- it is a program that prints
-"""How many events a second the store commits with the calls that they change, how it packs them, and how long a month
-and a year of five take to be read.
+"""This program measures how many events a second the store commits and packs, and how long it takes to read a month
+and a year out of five.
 
     python benchmarks/bench_journal.py [--directory DIR] [--postgres postgresql://user:password@host/database]
 
@@ -54,7 +54,7 @@ def lived(number: int) -> Iterator[tuple[datetime, Event]]:
 
 
 def record(number: int, now: datetime, is_known: bool) -> CallRecord:
-    """What the ledger says of that caller at that moment."""
+    """Returns the caller's call record as the ledger has it at that moment."""
     began = START + timedelta(seconds=number, milliseconds=number % 997)
     its, queue, wait = f"bench:{1_700_000_000 + number}.{number}", QUEUES[number % 5], 25_000 + number % 7_000
     waits = now < began + timedelta(seconds=25)

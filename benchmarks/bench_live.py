@@ -1,5 +1,5 @@
 # ruff: noqa: T201 -- it is a program that prints
-"""How many events a second the live state takes, worked out every thousand events, without the forecast.
+"""This program measures how many events a second the live state takes, without the forecast.
 
     python benchmarks/bench_live.py [--rounds 7] [--calls 10000] [--profile]
 

@@ -221,7 +221,7 @@ class Standing:
 
 
 def timed(what: Callable[[], object], rounds: int, before: Callable[[], object] = lambda: None) -> list[float]:
-    """How many ms of a core something takes, in order: what other programs of the machine do is not counted."""
+    """Returns the processor time of each run in ms, sorted. Time that other programs use is not in it."""
     spent = []
     for _ in range(rounds):
         before()

@@ -334,7 +334,7 @@ async def own_store(config: Config, progress: Callable[[int, int], None] | None 
 
 
 def store_options(config: Config) -> dict[str, Any]:
-    """What opening a store needs to know besides its address."""
+    """Return what `open_store` needs besides the address: time zone, how agents are kept, the key file."""
     return {"zone": config.zone, "agents": config.store.agents, "agent_key": Path(config.store.agent_key)}
 
 
