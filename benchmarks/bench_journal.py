@@ -254,7 +254,7 @@ async def measure_years(store: SqlStore, end: datetime, rounds: int) -> None:
         ("totals of all time", store.totals),
         ("a page of 100 calls", lambda: store.calls(*month, limit=100)),
         ("all calls of a month", lambda: store.calls(*month)),
-        ("a day's placements", lambda: store.load_placements(end - timedelta(days=4))),
+        ("a day's calls by minute", lambda: store.load_minutes(end - timedelta(days=4))),
         ("a day's evidence", lambda: store.load_recent(end - timedelta(days=4))),
         ("visits after an answer", lambda: store.visits(None, *month, after_answer=True)),
     )

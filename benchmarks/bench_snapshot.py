@@ -49,7 +49,7 @@ from queue_monitor.events import (
     SourceConnected,
 )
 from queue_monitor.metrics import Metrics
-from queue_monitor.model import Counts, Level, Placement, RiskFigures, Snapshot, SumRow, WaitSums
+from queue_monitor.model import CallsOfMinute, Counts, Level, RiskFigures, Snapshot, SumRow, WaitSums
 from queue_monitor.waits import WaitTally
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -132,7 +132,7 @@ class Centre:
         self.live.windows.rebase(TODAY, *bases)
 
     def _calls_of_today(self) -> None:
-        self.live.windows.load_placements(placements(self.size.queues, self.size.calls, self.queues))
+        self.live.windows.load_minutes(minutes(self.size.queues, self.size.calls, self.queues))
         for number, queue in enumerate(self.queues):
             self.settle(queue, NOON - timedelta(minutes=number % 50 + 1))
 
@@ -187,20 +187,22 @@ def waits_of(calls: int) -> WaitSums:
     return tally.sums()
 
 
-def placements(how_many_queues: int, calls: int, queues: list[str]) -> Iterator[Placement]:
-    """Where the calls of a day so far count, at both levels."""
+def minutes(how_many_queues: int, calls: int, queues: list[str]) -> Iterator[CallsOfMinute]:
+    """The calls of a day so far, at both levels."""
     opening = int(datetime(2026, 11, 25, 7, tzinfo=UTC).timestamp()) // 60
     for number in range(calls):
         for level in Level:
             answered = number % 6
-            yield Placement(
+            yield CallsOfMinute(
                 level,
                 queues[number % how_many_queues],
                 True,
                 opening + number * 7919 % 239,
                 "answered_in_time" if answered else "abandoned_in_time",
-                judged_ms=number * 137 % 280_000,
-                recorded=bool(answered),
+                False,
+                "",
+                1,
+                (number * 137 % 280_000,) if answered else (),
             )
 
 
@@ -350,9 +352,6 @@ def main() -> None:
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES))
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    queues = [f"queue {number:03}" for number in range(20)]
-    read = list(placements(20, 100_000, queues))
-    said("200,000 placements read at a start", timed(lambda: Live(rules()).windows.load_placements(read), 5), 1000)
     measure(TWENTY, options.rounds, options.seconds, {"snapshot": 8})
     measure(TWO_HUNDRED, options.rounds, options.seconds, {"snapshot": 100})
 

@@ -5,7 +5,7 @@ Everything here is frozen. Times are UTC; durations whole milliseconds (`_ms`) w
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct, structs
 
@@ -39,7 +39,7 @@ LOST_OUTCOMES: Final = frozenset(Outcome) - {Outcome.WAITING, Outcome.ANSWERED, 
 """How a call ends that nobody answered. `unknown` is none of them: nobody knows, and it is in no formula either."""
 
 
-class Visit(Struct, frozen=True, kw_only=True):
+class Visit(Struct, frozen=True, kw_only=True, gc=False):
     """One stay in one queue, as all that has been heard of it adds up to.
 
     `wait_ms` is None while waiting and when the start was never seen and could not be worked out. `start_known` is
@@ -73,7 +73,7 @@ class Visit(Struct, frozen=True, kw_only=True):
     position: int | None = None
 
 
-class Contact(Struct, frozen=True, kw_only=True):
+class Contact(Struct, frozen=True, kw_only=True, gc=False):
     """One person's whole call: judged once, on its first queue, at the first human answer.
 
     `wait_ms` adds the waits of the visits up to the first answer (of those already over, while one still waits:
@@ -963,7 +963,7 @@ class WaitSums(Struct, frozen=True, kw_only=True):
     histogram: bytes = b""
 
 
-class Placement(NamedTuple):
+class Placement(Struct, frozen=True, gc=False):
     """Where and as what one settled call counts.
 
     `minute`: the minute of entry in whole minutes since 1970 UTC, of opening for one who came before it (`early`).
@@ -981,6 +981,22 @@ class Placement(NamedTuple):
     judged_ms: int | None = None
     recorded: bool = False
     brought_by: str = ""
+
+
+class CallsOfMinute(Struct, frozen=True, gc=False):
+    """How many settled calls of one minute count alike, as `Placement` has it, and the waits (ms) of those of them that
+    are in the histogram.
+    """
+
+    level: Level
+    queue: str
+    inside: bool
+    minute: int
+    field: str
+    early: bool
+    brought_by: str
+    number: int
+    waits_ms: tuple[int, ...] = ()
 
 
 class CallRecord(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from queue_monitor.model import (
     Alert,
     AlertBatch,
     CalendarDay,
+    CallsOfMinute,
     Committed,
     Counts,
     CoverageRecord,
@@ -25,7 +26,6 @@ from queue_monitor.model import (
     Notice,
     Outcome,
     Period,
-    Placement,
     RecordedAlert,
     Snapshot,
     StoredCall,
@@ -150,9 +150,9 @@ class Store(Protocol):
     async def load_recent(self, since: datetime) -> list[bytes]:
         """The evidence of all calls that are open, or of which something was heard at or after `since`."""
 
-    async def load_placements(self, start: datetime) -> list[Placement]:
-        """Where those contacts, visits and refused callers count that count at or after `start`. A refused caller has
-        two placements, one at each level.
+    async def load_minutes(self, start: datetime) -> list[CallsOfMinute]:
+        """The contacts, visits and refused callers that count at or after `start`, added up by minute. A refused caller
+        counts at both levels.
         """
 
     async def load_states(self) -> tuple[int, dict[str, bytes]]:

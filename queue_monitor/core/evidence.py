@@ -233,7 +233,7 @@ class Strand(Struct, gc=False):
     @property
     def is_seen_entering(self) -> bool:
         """Whether somebody saw the caller enter."""
-        return any(entry.known for entry in self.entries.values())
+        return True in [entry.known for entry in self.entries.values()]
 
     @property
     def entry(self) -> Entry | None:
@@ -385,9 +385,12 @@ def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> 
         if outcome is not Outcome.UNKNOWN:
             wait_ms = max(0, milliseconds(ended_at - began.at))
     contacts = strand.contacts
+    contact_id = next(iter(contacts), evidence.leg_id)
+    if len(contacts) > 1:
+        contact_id = min(contacts, key=lambda contact: (contacts[contact], contact))
     return Stay(
         strand.visit_id,
-        min(contacts, key=lambda contact: (contacts[contact], contact)) if contacts else evidence.leg_id,
+        contact_id,
         evidence.leg_id,
         evidence.switch,
         strand.source,

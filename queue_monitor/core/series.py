@@ -101,8 +101,8 @@ class Series:
         self._newest_waits: tuple[int, int, int, list[int]] = (-1, 0, 0, [])
         self._melted_before = 0
 
-    def put(self, minute: int, fields: Iterable[int], wait_ms: int | None, sign: int) -> None:
-        """Put a call in (`sign` +1) or take it out (-1): the fields of `Counts` it counts in, and its wait."""
+    def _of(self, minute: int) -> tuple[Slot, Day]:
+        """What a minute is counted in."""
         if minute < self._melted_before:
             minute -= minute % QUARTER
         slot = self.slots.get(minute)
@@ -112,6 +112,21 @@ class Series:
         day = self.days.get(start)
         if day is None:
             day = self.days[start] = Day()
+        return slot, day
+
+    def add(self, minute: int, fields: Iterable[int], number: int, waits_ms: Iterable[int]) -> None:
+        """Put in so many calls that count in the same fields of `Counts`, and the waits of some of them."""
+        slot, day = self._of(minute)
+        for at in fields:
+            slot.counts[at] = slot.counts.get(at, 0) + number
+            day.counts[at] += number
+        for wait_ms in waits_ms:
+            self._put_wait(slot, day, wait_ms, +1)
+        self.version += 1
+
+    def put(self, minute: int, fields: Iterable[int], wait_ms: int | None, sign: int) -> None:
+        """Put a call in (`sign` +1) or take it out (-1): the fields of `Counts` it counts in, and its wait."""
+        slot, day = self._of(minute)
         for at in fields:
             slot.counts[at] = slot.counts.get(at, 0) + sign
             day.counts[at] += sign

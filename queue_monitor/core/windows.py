@@ -30,6 +30,7 @@ from queue_monitor.core.series import (
 from queue_monitor.core.service_level import PLAIN_MISSES, judge
 from queue_monitor.events import EntryReason, RefusalReason, milliseconds
 from queue_monitor.model import (
+    CallsOfMinute,
     Contact,
     Counts,
     Level,
@@ -211,7 +212,7 @@ class Windows:
         place, field = self.place_refusal(refusal).place, _REFUSED[refusal.reason]
         placed = Placement(Level.CONTACT, place.queue, place.inside, place.minute, field)
         for level in Level:
-            self.count(placed._replace(level=level), sign)
+            self.count(structs.replace(placed, level=level), sign)
         total = self._totals.setdefault(place.queue, [0] * len(FIELDS))
         total[FIELDS[field]] += sign
         return placed
@@ -246,20 +247,16 @@ class Windows:
         if sums.wait_ms is not None:
             self._buckets.setdefault(sums.queue, _Buckets()).count(sums.outcome, sums.wait_ms, sign)
 
-    def load_placements(self, placements: Iterable[Placement]) -> None:
+    def load_minutes(self, minutes: Iterable[CallsOfMinute]) -> None:
         """Count the settled calls and refused callers of the days from the edge on, as the store has them. The all-time
         counters are not touched.
         """
         edge = self._edge or 0
-        for level, queue, inside, minute, name, early, judged_ms, recorded, brought_by in placements:
-            if minute < edge:
-                continue
-            fields = [FIELDS[name]]
-            if early:
-                fields.append(FIELDS["early"])
-            if brought_by:
-                fields.append(FIELDS[brought_by])
-            self._series_of(level, queue, inside).put(minute, fields, judged_ms if recorded else None, +1)
+        for its in minutes:
+            if its.minute >= edge:
+                names = filter(None, (its.field, "early" if its.early else "", its.brought_by))
+                series = self._series_of(its.level, its.queue, its.inside)
+                series.add(its.minute, [FIELDS[name] for name in names], its.number, its.waits_ms)
         self._changed_everywhere()
 
     def load_totals(self, totals: dict[str, Counts]) -> None:
@@ -367,7 +364,7 @@ class Windows:
             placed = None
         elif len(visits) == 1 and contact.entered_at is not None and (alone := visits[0]) is not None:
             # one visit alone is judged as its contact is, on the same queue and by the same times
-            placed = Placement(Level.CONTACT, *alone[1:-1], "")
+            placed = structs.replace(alone, level=Level.CONTACT, brought_by="")
         else:
             placed = self._placed_contact(contact)
         places = tuple(one for one in (placed, *visits) if one is not None)

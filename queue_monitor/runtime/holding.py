@@ -1,4 +1,4 @@
-"""What memory holds of the store: the calls of the last hour and those that are open, and the counts of today.
+"""What memory holds of the store: the calls of the last minutes and those that are open, and the counts of today.
 
 Memory lets go of calls as the journal goes on, never as the clock does: a clock that jumps costs nothing. What it has
 let go of is asked of the store.
@@ -19,7 +19,7 @@ from queue_monitor.ports import Clock, Store
 
 log = logging.getLogger(__name__)
 
-HOLD: Final = timedelta(hours=1)
+HOLD: Final = timedelta(minutes=15)
 """How long calls that are over stay in memory, counted back from where the journal is."""
 
 STEP: Final = timedelta(minutes=5)
@@ -66,7 +66,7 @@ class Holding:
         if not self._holds_all:
             live.held_from = held_from
             self._take_up(edge, *await self._sums_before(edge))
-        live.windows.load_placements(await store.load_placements(self._calendar.midnight(edge)))
+        live.windows.load_minutes(await store.load_minutes(self._calendar.midnight(edge)))
         if (begun := live.reconciler.oldest_begin) is not None:
             visits = await store.visits(None, begun - LONGEST_CALL, self._clock.now(), after_answer=False)
             live.reconciler.count(visits)
@@ -134,7 +134,7 @@ class Holding:
 
     @property
     def _reached(self) -> datetime:
-        """From when on calls are held: an hour before where the journal is, whatever a few wrong clocks say."""
+        """From when on calls are held: `HOLD` before where the journal is, whatever a few wrong clocks say."""
         return sorted(self._latest)[len(self._latest) // 10] - HOLD
 
     def _edge_for(self, held_from: datetime) -> date:
@@ -149,12 +149,12 @@ class Holding:
         """Hold by minute again the days from the clock's on, if nothing waits to be committed. Raises `StoreError`."""
         edge = self._calendar.day_of(self._clock.now())
         bases, coverage = await self._sums_before(edge)
-        placements = await self._store.load_placements(self._calendar.midnight(edge))
+        minutes = await self._store.load_minutes(self._calendar.midnight(edge))
         if not is_idle():
             return
         self._live.windows.clear()
         self._take_up(edge, bases, coverage)
-        self._live.windows.load_placements(placements)
+        self._live.windows.load_minutes(minutes)
         log.warning("clock set back: days held anew since=%s", edge)
 
     def _pass_over(self, edge: date) -> None:

@@ -3,14 +3,14 @@
 Long answers are read a piece at a time, so that others get their turn.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, case, or_, select
+from sqlalchemy import Connection, Select, String, and_, case, cast, func, literal, or_, select
 
-from queue_monitor.model import Counts, Level, Placement, SumRow
+from queue_monitor.model import CallsOfMinute, Counts, Level, SumRow
 from queue_monitor.store.asking import Asking
 from queue_monitor.store.journal import chunks
 from queue_monitor.store.names import QUEUE
@@ -57,51 +57,16 @@ class Figures:
                 return [evidence for evidence in found.values() if evidence]
             after = rows[-1].last_us, rows[-1].key
 
-    # --- placements
+    # --- calls by minute
 
-    async def load_placements(self, start: datetime) -> list[Placement]:
-        start_us = microseconds(start)
-        found = await self._placed(Level.CONTACT, contact, contact.c.key, start_us)
-        found += await self._placed(Level.VISIT, visit, visit.c.contact, start_us)
-        question = select(refusal).where(refusal.c.site == SITE, refusal.c.counted_us >= start_us)
-        for row in await self._asking.rows(question.order_by(refusal.c.counted_us)):
-            its = await self._asking.name(QUEUE, row.queue), row.inside, row.counted_us // MINUTE_US, row.field
-            found += [Placement(level, *its, row.early) for level in Level]
+    async def load_minutes(self, start: datetime) -> list[CallsOfMinute]:
+        found: list[CallsOfMinute] = []
+        for level, question in _by_minute(microseconds(start)):
+            for queue, inside, at_us, field, early, brought_by, number, waits in await self._asking.rows(question):
+                its = await self._asking.name(QUEUE, queue), bool(inside), at_us // MINUTE_US, field, bool(early)
+                waits_ms = tuple(map(int, waits.split(","))) if waits else ()
+                found.append(CallsOfMinute(level, *its, brought_by, number, waits_ms))
         return found
-
-    async def _placed(self, level: Level, table: Any, key: Any, start_us: int) -> list[Placement]:
-        c = table.c
-        number = c.number if level is Level.VISIT else key
-        columns = (
-            key.label("its"),
-            number.label("number"),
-            c.queue,
-            c.inside,
-            c.at_us,
-            c.field,
-            c.early,
-            c.judged_ms,
-            c.recorded,
-            c.brought_by,
-        )
-        question = select(*columns).where(c.site == SITE, c.field != "")
-        found: list[Placement] = []
-        after: Any = None
-        while True:
-            # One lower bound only: of two SQLite takes either, and may walk the index from its start for each page.
-            page = question.where(c.at_us >= (start_us if after is None else after.at_us))
-            if after is not None:
-                same = and_(key == after.its, number > after.number)
-                page = page.where(or_(c.at_us > after.at_us, and_(c.at_us == after.at_us, or_(key > after.its, same))))
-            rows = await self._asking.rows(page.order_by(c.at_us, key, number).limit(_PAGE * 4))
-            names = {number: await self._asking.name(QUEUE, number) for number in {row.queue for row in rows}}
-            found += [
-                Placement(level, names[queue], inside, at_us // MINUTE_US, *counts)
-                for _, _, queue, inside, at_us, *counts in rows
-            ]
-            if len(rows) < _PAGE * 4:
-                return found
-            after = rows[-1]
 
     # --- sums
 
@@ -136,6 +101,21 @@ class Figures:
                 after = rows[-1].start_us, int(rows[-1].inside)
         found.sort(key=lambda each: each[0])
         return [row for _, row in found]
+
+
+def _by_minute(start_us: int) -> Iterator[tuple[Level, Select[Any]]]:
+    """The questions that add up what counts from a moment on, by level."""
+    for level, table in ((Level.CONTACT, contact), (Level.VISIT, visit)):
+        c = table.c
+        alike = c.queue, c.inside, c.at_us, c.field, c.early, c.brought_by
+        waits = func.aggregate_strings(case((c.recorded, cast(c.judged_ms, String))), ",")
+        question = select(*alike, func.count(), waits).where(c.site == SITE, c.at_us >= start_us, c.field != "")
+        yield level, question.group_by(*alike)
+    c = refusal.c
+    their = c.queue, c.inside, c.counted_us, c.field, c.early
+    turned_away = select(*their, literal("").label("brought_by"), func.count(), literal("").label("waits"))
+    for level in Level:
+        yield level, turned_away.where(c.site == SITE, c.counted_us >= start_us).group_by(*their)
 
 
 def _sum_row(level: Level, queue: str, row: Any) -> SumRow:

@@ -12,6 +12,7 @@ from queue_monitor.events import Event
 from queue_monitor.model import (
     AdminAct,
     AlertBatch,
+    CallsOfMinute,
     Committed,
     Counts,
     CoverageRecord,
@@ -19,7 +20,6 @@ from queue_monitor.model import (
     Known,
     Level,
     Outcome,
-    Placement,
     RecordedAlert,
     StoredCall,
     StoredRefusal,
@@ -187,8 +187,8 @@ class SqlStore:
     async def load_recent(self, since: datetime) -> list[bytes]:
         return await self._figures.load_recent(since)
 
-    async def load_placements(self, start: datetime) -> list[Placement]:
-        return await self._figures.load_placements(start)
+    async def load_minutes(self, start: datetime) -> list[CallsOfMinute]:
+        return await self._figures.load_minutes(start)
 
     async def load_states(self) -> tuple[int, dict[str, bytes]]:
         return await self._ask(self._seen_states.load)

@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 
+from msgspec import structs
+
 from queue_monitor.core.live import Live
 from queue_monitor.core.service_level import judge
 from queue_monitor.events import EntryReason
-from queue_monitor.model import Counts, Level, Outcome, Placement, SumRow, WaitFigures
+from queue_monitor.model import CallsOfMinute, Counts, Level, Outcome, Placement, SumRow, WaitFigures
 from queue_monitor.waits import WaitTally
 from tests.scenario import STOCKHOLM
 
@@ -37,6 +39,14 @@ def placements(live: Live) -> Iterator[Placement]:
         judged = windows.place_refusal(refusal)
         for level in Level:
             yield Placement(*judged.place._replace(level=level), f"refused_{refusal.reason.value}")
+
+
+def minutes(found: Iterable[Placement]) -> list[CallsOfMinute]:
+    """The same calls as a store adds them up."""
+    alike: defaultdict[CallsOfMinute, list[Placement]] = defaultdict(list)
+    for p in found:
+        alike[CallsOfMinute(p.level, p.queue, p.inside, p.minute, p.field, p.early, p.brought_by, 0)].append(p)
+    return [structs.replace(its, number=len(ps), waits_ms=tuple(waited(ps))) for its, ps in alike.items()]
 
 
 def counted(found: Iterable[Placement]) -> Counts:

@@ -54,7 +54,7 @@ def restarted(story: Scenario, edge: date) -> Live:
         for start in (month_start(edge), tertial_start(edge))
     ]
     live.windows.rebase(edge, *bases)
-    live.windows.load_placements(found)
+    live.windows.load_minutes(recount.minutes(found))
     return live
 
 
@@ -151,10 +151,10 @@ def test_sums_of_another_month_are_refused():
         Scenario().live.windows.rebase(date(2026, 11, 26), Base(date(2026, 10, 1)), Base(date(2026, 9, 1)))
 
 
-def test_placements_are_counted_as_calls_that_came_one_by_one():
+def test_calls_added_up_by_minute_are_counted_as_calls_that_came_one_by_one():
     story = some_days(random.Random(3), date(2026, 11, 23), 2)
     windows = Live(story.rules).windows
-    windows.load_placements(recount.placements(story.live))
+    windows.load_minutes(recount.minutes(recount.placements(story.live)))
     start = day_bounds(date(2026, 11, 23), STOCKHOLM)[0]
 
     for level in Level:
@@ -171,7 +171,7 @@ def test_placements_are_counted_as_calls_that_came_one_by_one():
 def test_a_call_loaded_at_a_start_can_be_taken_out_again_by_a_late_word():
     story = Scenario().entered(0, "anna").left(400, "anna", "unknown").entered(10, "bo").answered(30, "bo")
     windows = Live(story.rules).windows
-    windows.load_placements(recount.placements(story.live))
+    windows.load_minutes(recount.minutes(recount.placements(story.live)))
     before = story.live.ledger.story("luleå:anna")
     story.answered(350, "anna")
     after = story.live.ledger.story("luleå:anna")

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from queue_monitor.events import Event, RefusalReason
 from queue_monitor.model import (
     CallRecord,
@@ -139,7 +141,7 @@ def recounted(placements: Iterable[Placement], step: str) -> list[SumRow]:
 
 def placements_of(calls: Iterable[CallRecord], refusals: Iterable[RefusalRecord] = ()) -> list[Placement]:
     found = [each for call in calls for each in (call.placed, *call.visits_placed) if each is not None]
-    return found + [record.placed._replace(level=level) for record in refusals for level in Level]
+    return found + [structs.replace(record.placed, level=level) for record in refusals for level in Level]
 
 
 def _order(row: SumRow) -> tuple[object, ...]:

@@ -29,7 +29,7 @@ async def test_a_long_list_of_calls_comes_whole(store: SqlStore) -> None:
     await store.commit(batch(*(call(f"{number}", number) for number in range(1_300)), events=[entered(1)]))
 
     assert len(await store.calls(*EVER)) == 1_300
-    assert len(await store.load_placements(EVER[0])) == 2_600
+    assert sum(its.number for its in await store.load_minutes(EVER[0])) == 2_600
     assert len(await store.load_recent(START + timedelta(seconds=100))) == 1_300 - 100 + 12
     assert len(await store.visits(None, *EVER, after_answer=False)) == 1_300
     assert len(await store.load_calls([f"växel {number}" for number in range(0, 1_300, 2)])) == 650
