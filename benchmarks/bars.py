@@ -358,8 +358,7 @@ def tick_times(seed: int) -> None:
     for event in day.made().events:
         while event.at > due:
             began = stopwatch.perf_counter()
-            questions = live.foresight.questions(due, live.scopes()) if live.foresight else []
-            live.foreseen = tuple(map(answer, questions))
+            live.foreseen = tuple(map(answer, live.questions(due)))
             live.essentials(due)
             taken.append(1000 * (stopwatch.perf_counter() - began))
             due += timedelta(minutes=10)

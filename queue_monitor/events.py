@@ -412,6 +412,11 @@ def event_id(source: str, kind: str, *natural_key: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def contact_key(contact_id: str) -> bytes:
+    """16 bytes that stand for a contact."""
+    return hashlib.sha256(contact_id.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
 _RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
 """The fields that say how and when an event was received, not what happened."""
 

@@ -983,6 +983,25 @@ class Placement(Struct, frozen=True, gc=False):
     brought_by: str = ""
 
 
+class DayVisit(Struct, frozen=True, gc=False):
+    """One visit of a day as the forecast needs it: of the contact whose key begins with the number `contact`, its
+    visits counted from 0. Moments are whole microseconds since 1970. `placed` is where the contact counts, None while
+    it waits, and `settled_us` since when it does not wait any more.
+    """
+
+    contact: int
+    number: int
+    queue: str
+    outcome: Outcome
+    entry_reason: EntryReason
+    agent: str | None
+    entered_us: int | None
+    ended_us: int | None
+    completed_us: int | None
+    placed: Placement | None
+    settled_us: int | None
+
+
 class CallsOfMinute(Struct, frozen=True, gc=False):
     """How many settled calls of one minute count alike, as `Placement` has it, and the waits (ms) of those of them that
     are in the histogram.

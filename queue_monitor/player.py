@@ -249,7 +249,7 @@ class Course:
     def _round(self, at: datetime) -> None:
         live = self.live
         if live.foresight is not None:
-            live.foreseen = tuple(map(answer, live.foresight.questions(at, live.scopes())))
+            live.foreseen = tuple(map(answer, live.questions(at)))
         seen = live.essentials(at)
         self.played.alerts += self.watch.look(seen)
         self.on_round(seen)
@@ -265,7 +265,7 @@ def _predicted(live: Live, delivery: Delivery) -> list[Prediction]:
     if live.foresight is None:
         return []
     return [
-        Prediction(item.visit_id, item.queue, item.at, live.foresight.next_wait(item.at, item.queue) or NOT_KNOWN)
+        Prediction(item.visit_id, item.queue, item.at, live.next_wait(item.at, item.queue) or NOT_KNOWN)
         for item in delivery.items
         if isinstance(item, CallEntered)
     ]

@@ -18,6 +18,7 @@ from queue_monitor.model import (
     Counts,
     CoverageRecord,
     Crisis,
+    DayVisit,
     Disagreement,
     JournalBatch,
     Known,
@@ -161,8 +162,13 @@ class Store(Protocol):
     def read(self, since: datetime) -> AsyncIterator[Event]:
         """Every event that happened at or after `since`, in the order in which it was committed, packed or not."""
 
-    def read_numbered(self, since: datetime) -> AsyncIterator[tuple[int, Event]]:
-        """The same, each with its number."""
+    def read_numbered(self, since: datetime, *, of_agents: bool = False) -> AsyncIterator[tuple[int, Event]]:
+        """The same, each with its number; with `of_agents` those that say something of agents, and perhaps others."""
+
+    def day_visits(self, start: datetime, end: datetime, agent_ids: Iterable[str]) -> AsyncIterator[list[DayVisit]]:
+        """Visits that entered from `start` to before `end`, in the order of entry, a piece at a time. `agent_ids`: who
+        is to be named as he or she is known, not by the day's pseudonym.
+        """
 
     def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
         """Every event with a higher number, with its number, in the order of the numbers, packed or not."""

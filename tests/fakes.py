@@ -1,12 +1,12 @@
 """Doors that record and do nothing clever."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, ClassVar
 
 from queue_monitor.events import Event
-from queue_monitor.model import Committed, JournalBatch
+from queue_monitor.model import Committed, DayVisit, JournalBatch
 from queue_monitor.ports import AdapterError, Delivery, StoreError
 from queue_monitor.store import SqlStore, open_store
 
@@ -43,8 +43,14 @@ class FakeStore:
         async for event in (await self.real()).read(since):
             yield event
 
-    async def read_numbered(self, since: datetime) -> AsyncIterator[tuple[int, Event]]:
-        async for found in (await self.real()).read_numbered(since):
+    async def read_numbered(self, since: datetime, *, of_agents: bool = False) -> AsyncIterator[tuple[int, Event]]:
+        async for found in (await self.real()).read_numbered(since, of_agents=of_agents):
+            yield found
+
+    async def day_visits(
+        self, start: datetime, end: datetime, agent_ids: Iterable[str]
+    ) -> AsyncIterator[list[DayVisit]]:
+        async for found in (await self.real()).day_visits(start, end, agent_ids):
             yield found
 
     async def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:

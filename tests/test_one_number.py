@@ -103,12 +103,12 @@ async def test_every_face_says_the_same_at_random_moments_of_a_day(seed: int) ->
     ((opens, closes),) = rules.calendar.spans_of(MONDAY)
     chance = random.Random(seed)
     stops = sorted(opens + (closes - opens) * chance.random() for _ in range(MOMENTS))
-    live = Live(rules, foresight := Foresight(rules.target, Calendars(rules.calendar)))
+    live = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
     foretold = looked = 0
     for event in events:
         while stops and event.at > stops[0]:
             now = stops.pop(0)
-            live.foreseen = tuple(map(answer, foresight.questions(now, live.scopes())))
+            live.foreseen = tuple(map(answer, live.questions(now)))
             faces = await asked(live, now)
             agree(faces)
             foretold += faces.status["total"]["risk"].get("day") is not None

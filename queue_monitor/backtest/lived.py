@@ -122,7 +122,6 @@ async def live_through(
     collector.end_day()
     if live.foresight is not None:
         live.turn_day(course.played.ended + timedelta(days=1))
-        live.foresight.close_day()
         collector.lived.learned = live.foresight.learned
     collector.lived.rejected = dict(live.rejected)
     return collector.lived

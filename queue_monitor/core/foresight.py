@@ -1,17 +1,19 @@
-"""The forecast, driven: every pool's day is told to it, and it is asked how the day and the month may end.
+"""The forecast, driven: fed what the ledger, the windows and the agents know, and asked how day and month may end.
 
 Asking has two halves, so that the pages never wait for it: `questions` gathers what is known at a moment, cheaply;
 `answer` works a question out, in some tens of milliseconds, and touches nothing shared. What closed days have taught
 is a plain struct (`learned`), kept in the store between runs.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from msgspec import Struct, structs
 
+from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, DayKind, day_bounds, month_start, next_month
 from queue_monitor.core.forecast import (
     DayState,
@@ -32,32 +34,14 @@ from queue_monitor.core.forecast import (
     project,
     usual_day,
 )
+from queue_monitor.core.forecast.calls import DayCalls
 from queue_monitor.core.forecast.hindsight import LIKE_ITS_POOL
 from queue_monitor.core.forecast.projection import so_far
+from queue_monitor.core.forecast.shifts import Shift
+from queue_monitor.core.ledger import Story
 from queue_monitor.core.windows import Calendars
-from queue_monitor.events import (
-    AgentMember,
-    AgentState,
-    CallAnswered,
-    CallCompleted,
-    CallEntered,
-    CallLeft,
-    Event,
-    QueueSnapshot,
-    SourceRestarted,
-)
-from queue_monitor.model import Reserve, RiskCause, RiskFigures, RiskLevels, Target
+from queue_monitor.model import Outcome, Placement, Reserve, RiskCause, RiskFigures, RiskLevels, Target
 
-TOLD: Final = (
-    CallEntered,
-    CallAnswered,
-    CallLeft,
-    CallCompleted,
-    AgentState,
-    AgentMember,
-    QueueSnapshot,
-    SourceRestarted,
-)
 LEVELS: Final = RiskLevels()
 RESERVE: Final = Reserve()
 MONTH_DRAWS: Final = 2000
@@ -126,7 +110,9 @@ class Foreseen(Struct, frozen=True, kw_only=True):
 
 
 class Foresight:
-    """Told every event once; asked each minute. `learned` by scope name may come from an earlier run."""
+    """Fed by the ledger, the windows and the agents; asked each minute. `learned` by scope name may come from an
+    earlier run. `scopes` gives what is forecast by itself.
+    """
 
     def __init__(
         self,
@@ -142,50 +128,54 @@ class Foresight:
         self._calendars = calendars
         self.learned = dict(learned or {})
         self.scopes: Callable[[], Sequence[Scope]] = tuple
-        self._today: date | None = None
-        self._told: list[tuple[float, Event]] = []
-        self._last_of_agents: dict[tuple[str, ...], AgentMember | AgentState | QueueSnapshot] = {}
-        self._states: dict[Scope, DayState] = {}
+        self.agents = Agents()
+        self.today: LivedDay | None = None
         self._usual: dict[Scope, Usual] = {}
         self._own: dict[Scope, dict[str, OwnWait]] = {}
         self._ahead: dict[Scope, tuple[tuple[date, int], Outlook]] = {}
 
-    # ---- what is told
+    # ---- what is known
 
-    def apply(self, event: Event) -> None:
-        """Take one event. With the first of a new day, what the old one taught is learned."""
-        if not isinstance(event, TOLD):
+    def change(self, contact_id: str, story: Story | None, placed: Placement | None) -> None:
+        """Take a contact as the ledger has it now, and where the windows count it, None while it waits."""
+        if self.today is not None and (story is None or self.today.is_part(story)):
+            self.today.calls.change(contact_id, story, placed)
+
+    def turn_day(self, day: date) -> None:
+        """A day begins: what the one before taught is learned. Who was logged in stays so overnight."""
+        if self.today is not None and day <= self.today.day:
             return
-        zone = self._calendars.default.zone
-        day = event.at.astimezone(zone).date()
-        if self._today is None or day > self._today:
-            self.close_day()
-            self._today = day
-        elif day < self._today:
-            return
-        if isinstance(event, AgentMember | AgentState | QueueSnapshot):
-            self._last_of_agents[_matter(event)] = event
-        at = (event.at - day_bounds(day, zone)[0]).total_seconds()
-        self._told.append((at, event))
-        for state in self._states.values():
-            state.apply(event, at)
+        if self.today is not None:
+            self.learn(self.today)
+        self.today = LivedDay(day, self._calendars.default.zone, self.agents)
+        self.agents.turn_day(self.today.midnight)
+        self._forget_day()
 
     def close_day(self) -> None:
-        """Learn from the day told so far, and begin anew. Who was logged in stays so overnight."""
-        if self._today is not None and self._told:
-            for scope in self.scopes():
-                self._day_of(scope)
-        for scope, day in self._states.items():
-            closed = day.state(86_400.0)
-            if len(closed.entered_by_minute) and closed.entered_by_minute.sum() and self._heard_from(day.opens):
-                self._learn(scope, day, closed)
-        self._states, self._usual, self._own = {}, {}, {}
-        overnight = sorted(self._last_of_agents.values(), key=lambda event: event.at)
-        self._told = [(0.0, event) for event in overnight]
+        """Learn from today as if it were over."""
+        if self.today is not None:
+            self.learn(self.today)
 
-    def _heard_from(self, opens: float) -> bool:
-        """Whether the day was heard from about its opening on; of half a day nothing usual can be learned."""
-        return any(0.0 < at <= opens + LATE_START_SECONDS for at, _ in self._told)
+    def a_day(self, day: date) -> "LivedDay":
+        """An empty day, to be filled with what is known of it."""
+        return LivedDay(day, self._calendars.default.zone, Agents())
+
+    def learn(self, day: "LivedDay") -> None:
+        """Learn from a day that is over, of each scope that was open and heard from about its opening on; of half a day
+        nothing usual can be learned.
+        """
+        self._forget_day()
+        for scope in self.scopes():
+            told = self.day_of(scope, day)
+            if told is None or not day.was_heard_by(told.opens + LATE_START_SECONDS):
+                continue
+            closed = told.state(86_400.0)
+            if len(closed.entered_by_minute) and closed.entered_by_minute.sum():
+                self._learn(scope, told, closed)
+        self._forget_day()
+
+    def _forget_day(self) -> None:
+        self._usual, self._own = {}, {}
 
     def _learn(self, scope: Scope, told: DayState, closed: QueueState) -> None:
         name = scope[0]
@@ -202,8 +192,7 @@ class Foresight:
 
     def questions(self, now: datetime, scopes: Sequence[Scope]) -> list[Question]:
         """What is known now of each scope that is open today."""
-        zone = self._calendars.default.zone
-        if self._today != now.astimezone(zone).date():
+        if self._now(now) is None:
             return []
         asked = (self._question(now, scope) for scope in scopes)
         return [question for question in asked if question is not None]
@@ -213,17 +202,22 @@ class Foresight:
         how the rest of the day looks is worked out anew only each minute.
         """
         scope = next((scope for scope in self.scopes() if queue in scope[1]), ("", (queue,)))
-        zone = self._calendars.default.zone
-        if self._today != now.astimezone(zone).date() or (day := self._day_of(scope)) is None:
+        today = self._now(now)
+        if today is None or (day := self.day_of(scope, today)) is None:
             return None
-        at = (now - day_bounds(self._today, zone)[0]).total_seconds()
-        minute = self._today, int(at // 60)
+        at = (now - today.midnight).total_seconds()
+        minute = today.day, int(at // 60)
         known = self._ahead.get(scope)
         if known is None or known[0] != minute:
             state = day.state(at)
             known = self._ahead[scope] = (minute, outlook(state, self._usual_of(scope, state)))
         own = self._own_waits(scope).get(queue, LIKE_ITS_POOL)
         return _plain(expected_wait(day.line(at), known[1], queue, own))
+
+    def _now(self, now: datetime) -> "LivedDay | None":
+        """Today; None when it is not the day of this moment."""
+        is_now = self.today is not None and self.today.day == self._calendars.default.day_of(now)
+        return self.today if is_now else None
 
     def _usual_of(self, scope: Scope, state: QueueState) -> Usual:
         if scope not in self._usual:
@@ -246,10 +240,10 @@ class Foresight:
     def _question(self, now: datetime, scope: Scope) -> Question | None:
         name, queues = scope
         calendar = self._calendar(queues)
-        day = self._day_of(scope)
-        if day is None:
+        today = self._now(now)
+        if today is None or (day := self.day_of(scope, today)) is None:
             return None
-        midnight = day_bounds(calendar.day_of(now), calendar.zone)[0]
+        midnight = today.midnight
         state = day.state((now - midnight).total_seconds())
         learned = self.learned.get(name, Learned())
         first = month_start(state.day)
@@ -268,19 +262,14 @@ class Foresight:
             month_days=tuple(self._days_to_come(learned, calendar, state.day)),
         )
 
-    def _day_of(self, scope: Scope) -> DayState | None:
-        """Today of a scope, None when it is closed; told from the morning on when agents have just made a new pool."""
-        if scope not in self._states and self._today is not None:
-            calendar = self._calendar(scope[1])
-            span = calendar.span(self._today)
-            if span is None:
-                return None
-            midnight = day_bounds(self._today, calendar.zone)[0]
-            opens, closes = ((edge - midnight).total_seconds() for edge in span)
-            day = self._states[scope] = DayState(self._today, opens, closes, self._target, scope[1])
-            for at, event in self._told:
-                day.apply(event, at)
-        return self._states.get(scope)
+    def day_of(self, scope: Scope, day: "LivedDay") -> DayState | None:
+        """A scope's view of a day; None when it is closed then."""
+        calendar = self._calendar(scope[1])
+        span = calendar.span(day.day)
+        if span is None:
+            return None
+        opens, closes = ((edge - day.midnight).total_seconds() for edge in span)
+        return day.of(scope[1], opens, closes, self._target)
 
     def _days_to_come(self, learned: Learned, calendar: Calendar, today: date) -> Iterable[tuple[ClosedDay, ...]]:
         """For each open day left of the month the earlier days it may turn out like: of its weekday, else any."""
@@ -295,11 +284,46 @@ class Foresight:
         return self._calendars.of(queues[0]) if len(queues) == 1 else self._calendars.default
 
 
-def _matter(event: AgentMember | AgentState | QueueSnapshot) -> tuple[str, ...]:
-    """What an event about agents is the newest word of."""
-    if isinstance(event, QueueSnapshot):
-        return "queue", event.switch_name, event.queue
-    return (event.agent_id, event.queue) if isinstance(event, AgentMember) else (event.agent_id,)
+class LivedDay:
+    """One local day: its calls, and what was said of the agents, with a view of them for each pool."""
+
+    def __init__(self, day: date, zone: ZoneInfo, agents: Agents) -> None:
+        self.day = day
+        self.midnight, self.ends = day_bounds(day, zone)
+        self.calls = DayCalls(self.midnight)
+        self.agents = agents
+        self._views: dict[tuple[tuple[str, ...], float, float], DayState] = {}
+        self._shifts: dict[frozenset[str], dict[str, Shift]] = {}
+
+    def is_part(self, story: Story) -> bool:
+        """Whether any of a contact's visits lies in this day, or was not over when it began."""
+        for visit in story.visits:
+            over = visit.completed_at if visit.outcome is Outcome.ANSWERED else visit.ended_wait_at
+            if over is None or over >= self.midnight:
+                return True
+        return False
+
+    def was_heard_by(self, second: float) -> bool:
+        """Whether a call or a word about an agent had come by then."""
+        until = self.midnight + timedelta(seconds=second)
+        words = any(self.midnight <= word.at <= until for said in self.agents.words.values() for word in said.said)
+        return words or self.calls.began_by(second)
+
+    def of(self, queues: tuple[str, ...], opens: float, closes: float, target: Target) -> DayState:
+        """The day of a pool with these opening hours (s after midnight)."""
+        key = queues, opens, closes
+        if key not in self._views:
+            self._views[key] = DayState(self, opens, closes, target, queues)
+        return self._views[key]
+
+    def shifts_of(self, queues: frozenset[str]) -> Collection[Shift]:
+        """What each agent did for these queues (casefolded; none: all), up to now."""
+        shifts = self._shifts.setdefault(queues, {})
+        for agent_id, words in self.agents.words.items():
+            if agent_id not in shifts:
+                shifts[agent_id] = Shift(queues, self.midnight)
+            shifts[agent_id].read(words)
+        return shifts.values()
 
 
 def answer(question: Question) -> Foreseen:

@@ -18,7 +18,8 @@ from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, cut, day_bounds
 from queue_monitor.core.counted import Counted
 from queue_monitor.core.evidence import Evidence
-from queue_monitor.core.foresight import Foreseen, Foresight, Learned
+from queue_monitor.core.forecast import ExpectedWait
+from queue_monitor.core.foresight import Foreseen, Foresight, Learned, Question
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.listing import as_stored
 from queue_monitor.core.lost import Callers, lost_calls
@@ -158,9 +159,8 @@ class Live:
         self.reconciler = Reconciler()
         self.opening_check = OpeningCheck(self.calendars.of)
         self.foresight = foresight
-        self.tells_forecast = True
         if foresight is not None:
-            foresight.scopes = self.scopes
+            foresight.scopes, foresight.agents = self.scopes, self.agents
         self.foreseen: tuple[Foreseen, ...] = ()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0, invalid=0)
         self.rejected: Counter[str] = Counter()
@@ -206,8 +206,6 @@ class Live:
             self.turn_day(at)
         if kind not in _WITHOUT_QUEUE:
             event = self._note_queue(event)
-        if self.foresight is not None and self.tells_forecast:
-            self.foresight.apply(event)
         if (take := _TAKES.get(kind)) is not None:
             take(self, event)
         applied = self._ledger.apply(event)
@@ -244,6 +242,7 @@ class Live:
                 self.reconciler.change(_visits(before), _visits(after))
                 self.opening_check.change(contact_id, _visits(after))
                 self._windows.change(contact_id, after)
+                self._tell_forecast(contact_id, after)
                 self._note_departure(contact_id, after)
                 self._note_service(after)
                 for lost in self.callers.change(contact_id, after):
@@ -271,6 +270,7 @@ class Live:
             self.reconciler.change(story.visits, ())
             self.opening_check.change(contact_id, ())
             self._windows.change(contact_id, None)
+            self._tell_forecast(contact_id, None)
             self._note_record(contact_id)
         self._dropped.clear()
         changed, self._to_record = self._to_record, {}
@@ -341,6 +341,7 @@ class Live:
                 self._windows.adopt(contact_id, story)
             self.opening_check.change(contact_id, _visits(now))
             self._windows.change(contact_id, now)
+            self._tell_forecast(contact_id, now)
             self._note_departure(contact_id, now)
             self.callers.change(contact_id, now)
             if contact_id in held or self.callers.reached_later(story.contact) not in (None, reached_later):
@@ -531,21 +532,49 @@ class Live:
             self._day_ends,
             day_bounds(self.rules.calendar.day_of(now), self.rules.calendar.zone)[1],
         )
-        if day_ends is None or day_ends >= self._day_ends:
+        if day_ends is not None and day_ends >= self._day_ends:
             return
-        self.teams.close_day(now)
+        if day_ends is not None:
+            self.teams.close_day(now)
         if self.foresight is not None:
-            learned = self.foresight.learned
-            for name, pool in self.scopes():
-                if name not in learned and (known := inherited(pool, learned)) is not None:
-                    learned[name] = known
+            self._turn_forecast(self.foresight, now)
 
-    def tell_forecast(self, event: Event) -> None:
-        """Tell the forecast alone of an event that is counted already. `tells_forecast` is False until it knows all."""
+    def _turn_forecast(self, foresight: Foresight, now: datetime) -> None:
+        """A new day for the forecast, which begins with those who are still on the line."""
+        learned = foresight.learned
+        for name, pool in self.scopes():
+            if name not in learned and (known := inherited(pool, learned)) is not None:
+                learned[name] = known
+        foresight.turn_day(self.rules.calendar.day_of(now))
+        there = {visit.contact_id for _, visit in self._ledger.waiting()}
+        there |= {visit.contact_id for visit in self._ledger.talking()}
+        for contact_id in sorted(there):
+            self._tell_forecast(contact_id, self._ledger.story(contact_id))
+
+    def _tell_forecast(self, contact_id: str, story: Story | None) -> None:
         if self.foresight is not None:
-            if event.live and abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:
-                event = _by_our_clock(event)
-            self.foresight.apply(event if type(event) in _WITHOUT_QUEUE else self._note_queue(event))
+            self.foresight.change(contact_id, story, self._windows.counted(contact_id).placed)
+
+    def agent_ids(self) -> set[str]:
+        """Everybody who was heard of lately."""
+        return {*self.agents.ids(), *self.teams.ids()}
+
+    def hear_agent(self, heard: Agents, event: Event) -> None:
+        """Note in `heard` what an event that is counted already said of agents."""
+        if event.live and abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:
+            event = _by_our_clock(event)
+        if isinstance(event, AgentState | AgentMember | QueueSnapshot):
+            heard.apply(event)
+
+    def questions(self, now: datetime) -> list[Question]:
+        """What is to be foretold at this moment, of each pool that is open today; nothing without a forecast."""
+        self.settle()
+        return [] if self.foresight is None else self.foresight.questions(now, self.scopes())
+
+    def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
+        """What a caller who enters this queue now should expect; None when that is not foretold."""
+        self.settle()
+        return None if self.foresight is None else self.foresight.next_wait(now, queue)
 
     def recall(self, learned: dict[str, Learned], now: datetime) -> None:
         """Take up what an earlier run has learned."""

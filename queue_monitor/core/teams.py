@@ -41,6 +41,10 @@ class Teams:
         queues, key = self._today.setdefault(agent_id, {}), queue.casefold()
         queues[key] = max(at, queues.get(key, at))
 
+    def ids(self) -> Iterable[str]:
+        """Everybody who has answered a call today."""
+        return self._today.keys()
+
     def close_day(self, now: datetime) -> None:
         """From now on, what the day has shown counts."""
         for queues in self._today.values():

@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 from msgspec import structs
 
-from queue_monitor.core.foresight import Foreseen, Foresight, Learned, Question, answer
+from queue_monitor.core.agents import Agents
+from queue_monitor.core.foresight import Foreseen, Foresight, Learned, LivedDay, Question, answer
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
 from queue_monitor.events import CallEntered, Event, SourceClock
@@ -47,6 +48,9 @@ MOST_OFTEN_SECONDS: Final = 0.2
 
 CLOCK_WARNING_MS: Final = 2_000
 FORESEE_SECONDS: Final = 15.0
+LONGEST_ON_THE_LINE: Final = timedelta(hours=4)
+"""Who entered so long before midnight may be on the line after it."""
+
 TURN: Final = 1000
 """Events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
 
@@ -104,6 +108,7 @@ class Pipeline:
         self._watchers: set[asyncio.Event] = set()
         self._health = StoreNow()
         self._catching_up = False
+        self._read_to = 0
         self._snapshot = live.snapshot(clock.now(), clock.rate)
         self._published = clock.monotonic()
         self._states_at = clock.monotonic()
@@ -249,51 +254,70 @@ class Pipeline:
         if self._store is None:
             return
         if self._holding is not None:
+            self._live.turn_day(self._clock.now())
             await self._holding.load()
         self._health = await self._store.health()
+        self._read_to = await self._store.newest_seq()
         left = await self._writer.recover()
         if left:
             log.warning("events left on disk by a process that was killed: %d", len(left))
             self.take(Delivery(items=tuple(left), received_at=self._clock.now()))
         await self._recall()
         self._catching_up = self._live.foresight is not None
-        self._live.tells_forecast = not self._catching_up
         self.publish()
 
     async def catch_up(self) -> None:
-        """Tell the forecast of the day so far, and of the days before that it has not learned from.
+        """Give the forecast the day so far, and the days before that it has not learned from, as the store has them.
 
         Takes seconds, and figures and pages do not wait. Raises `StoreError`.
         """
         store, foresight = self._store, self._live.foresight
-        if store is not None and foresight is not None and self._catching_up:
-            seq = await store.newest_seq()
-            count = 0
-            async for number, event in store.read_numbered(self._untold_from(foresight)):
-                if number <= seq:
-                    self._live.tell_forecast(event)
-                    count += 1
-                    if count % TURN == 0:
-                        await self._clock.sleep(0)
-            async with self._writing, self._still:
-                async for _, event in store.read_after(seq):
-                    self._live.tell_forecast(event)
-                for line in self._writer.lines:
-                    for event in line.events:
-                        self._live.tell_forecast(event)
-                self._live.tells_forecast = True
-            self._has_learned = True
-            log.info("caught up events=%d", count)
+        if store is not None and foresight is not None and foresight.today is not None and self._catching_up:
+            days = list(self._unlearned_days(foresight))
+            heard = await self._heard_of_agents(store, days[0] if days else foresight.today.day)
+            for day in days:
+                lived = foresight.a_day(day)
+                lived.agents.take_words(heard, lived.ends)
+                lived.agents.turn_day(lived.midnight)
+                await self._load_visits(store, lived)
+                foresight.learn(lived)
+                self._has_learned = True
+            foresight.today.agents.take_words(heard, foresight.today.ends)
+            foresight.today.agents.turn_day(foresight.today.midnight)
+            await self._load_visits(store, foresight.today)
+            log.info("caught up calls=%d", len(foresight.today.calls))
         self._catching_up = False
         self.publish()
 
-    def _untold_from(self, foresight: Foresight) -> datetime:
-        """From where on the forecast reads the journal: yesterday tells who is still logged in."""
-        calendar = self._live.rules.calendar
-        today = calendar.day_of(self._clock.now())
+    async def _heard_of_agents(self, store: Store, first: date) -> Agents:
+        """What was said of agents from a day on before this process began. Who is logged in then is known from the day
+        before.
+        """
+        heard, count = Agents(), 0
+        since = self._live.rules.calendar.midnight(first - timedelta(days=1))
+        async for number, event in store.read_numbered(since, of_agents=True):
+            if number <= self._read_to:
+                self._live.hear_agent(heard, event)
+                count += 1
+                if count % TURN == 0:
+                    await self._clock.sleep(0)
+        return heard
+
+    async def _load_visits(self, store: Store, lived: LivedDay) -> None:
+        since = lived.midnight - LONGEST_ON_THE_LINE
+        async for visits in store.day_visits(since, lived.ends, self._live.agent_ids()):
+            lived.calls.load(visits)
+            await self._clock.sleep(0)
+
+    def _unlearned_days(self, foresight: Foresight) -> Iterator[date]:
+        """Of the last days those that the forecast has not learned from."""
+        today = self._live.rules.calendar.day_of(self._clock.now())
         learned = [known.days[-1].day for known in foresight.learned.values() if known.days]
-        untold = max(learned) + timedelta(days=1) if learned else today - timedelta(days=DAYS_READ)
-        return calendar.midnight(max(min(untold, today - timedelta(days=1)), today - timedelta(days=DAYS_READ)))
+        oldest = today - timedelta(days=DAYS_READ)
+        day = max(max(learned) + timedelta(days=1), oldest) if learned else oldest
+        while day < today:
+            yield day
+            day += timedelta(days=1)
 
     async def _flushed(self) -> None:
         """Commit what waits, for a question that the store answers. Raises `StoreError`."""
@@ -458,10 +482,9 @@ class Pipeline:
                 await self.catch_up()
             except StoreError as error:
                 log.warning("the forecast begins without the day so far: %s", error)
-                self._live.tells_forecast = True
                 self._catching_up = False
         while True:
-            questions = foresight.questions(self._clock.now(), self._live.scopes())
+            questions = self._live.questions(self._clock.now())
             self._live.foreseen = await asyncio.to_thread(_answered, questions)
             await self._clock.sleep(max(FORESEE_SECONDS, self._clock.rate))
 
@@ -471,9 +494,7 @@ class Pipeline:
         if today != self._today:
             self._today = today
             self._live.turn_day(self._clock.now())
-            if self._live.foresight is not None:
-                self._live.foresight.close_day()
-                self._has_learned = True
+            self._has_learned = self._live.foresight is not None
             for found in self._snapshot.reconciliation:
                 log.info(
                     "reconciled queue=%s counter=%s switch=%d ledger=%d difference=%d cause=%s",

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
 
+from queue_monitor.events import contact_key
 from queue_monitor.model import CallRecord, Contact, Level, Outcome, Placement, Visit
 from queue_monitor.store.agents import Agents
 from queue_monitor.store.bulk import Bulk, is_refused
@@ -14,7 +15,7 @@ from queue_monitor.store.database import Database
 from queue_monitor.store.journal import chunks
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.names import QUEUE, RULES, SOURCE, SWITCH, Names, plain
-from queue_monitor.store.packs import contact_key, key_hash
+from queue_monitor.store.packs import key_hash
 from queue_monitor.store.schema import SITE, call_key, contact, microseconds, visit
 from queue_monitor.store.tally import MINUTE_US, Share, share
 from queue_monitor.store.turns import giving_way

@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from queue_monitor.events import Event
+from queue_monitor.events import Event, contact_key
 from queue_monitor.model import CallRecord, Committed, JournalBatch, RefusalRecord
 from queue_monitor.ports import Outdated
 from queue_monitor.store.bulk import OF_A_ROW, is_of_a_row
 from queue_monitor.store.calls import CallRows, Old
 from queue_monitor.store.journal import Journal
-from queue_monitor.store.packs import contact_key, id_hash
+from queue_monitor.store.packs import id_hash
 from queue_monitor.store.refusals import RefusalRows, refusal_key
 from queue_monitor.store.schema import microseconds
 from queue_monitor.store.state import States

@@ -41,11 +41,6 @@ def id_hash(source: str, event_id: str) -> bytes:
     return hashlib.blake2b(text, digest_size=16).digest()
 
 
-def contact_key(contact_id: str) -> bytes:
-    """16 bytes that stand for a contact."""
-    return hashlib.sha256(contact_id.encode("utf-8", "surrogatepass")).digest()[:16]
-
-
 def key_hash(key: str) -> int:
     """A whole number of 8 bytes that stands for one of the keys of a call, or for a contact in the index of packs.
     Two that are the same by chance lead to a call too many, which does no harm.

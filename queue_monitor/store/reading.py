@@ -1,12 +1,12 @@
 """Reading the journal in the order in which it was committed, across rows and packs, while it goes on being written."""
 
 import heapq
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, func, or_, select
 
-from queue_monitor.events import Event
+from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot
 from queue_monitor.store.database import Database
 from queue_monitor.store.journal import Journal
 from queue_monitor.store.schema import SITE, journal, microseconds, pack
@@ -16,6 +16,10 @@ T = TypeVar("T")
 _ROWS: Final = 400
 _PACKS: Final = 4
 _END: Final = 2**63
+OF_AGENTS: Final = tuple(
+    f'"{kind.__struct_config__.tag}"'.encode() for kind in (AgentState, AgentMember, QueueSnapshot)
+)
+"""One of these stands in every event that says something of agents, and in few others."""
 
 
 class Reader:
@@ -25,10 +29,19 @@ class Reader:
     come can hold a lower number. A row that is packed while it is read is found in its new pack.
     """
 
-    def __init__(self, database: Database, records: Journal, since_us: int | None, after_seq: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        records: Journal,
+        since_us: int | None,
+        after_seq: int,
+        marks: Sequence[bytes] = (),
+    ) -> None:
+        """`marks`: only events in whose JSON one of these stands; none: all events."""
         self._database = database
         self._journal = records
         self._since_us = since_us
+        self._marks = marks
         self._done = after_seq
         self._lines: list[tuple[int, bytes]] = []
         self._opened: set[int] = set()
@@ -79,7 +92,7 @@ class Reader:
             question = question.where(journal.c.at_us + 0 >= self._since_us)
         rows = connection.execute(question.order_by(journal.c.seq).limit(_ROWS)).all()
         for row in rows:
-            heapq.heappush(self._lines, (row.seq, row.body))
+            self._push(row.seq, row.body)
         self._rows_to = rows[-1].seq if len(rows) == _ROWS else _END
 
     def _fetch_packs(self, connection: Connection) -> None:
@@ -106,4 +119,8 @@ class Reader:
             self._opened.add(row.id)
             for seq, body in self._journal.lines(row.id, row.body):
                 if seq > self._done:
-                    heapq.heappush(self._lines, (seq, body))
+                    self._push(seq, body)
+
+    def _push(self, seq: int, body: bytes) -> None:
+        if not self._marks or any(mark in body for mark in self._marks):
+            heapq.heappush(self._lines, (seq, body))

@@ -16,6 +16,7 @@ from queue_monitor.model import (
     Committed,
     Counts,
     CoverageRecord,
+    DayVisit,
     JournalBatch,
     Known,
     Level,
@@ -35,13 +36,14 @@ from queue_monitor.store.audit import AuditRecord
 from queue_monitor.store.calls import CallRows
 from queue_monitor.store.commit import NOT_WRITTEN, REAL, SIMULATED, Writer
 from queue_monitor.store.database import Database
+from queue_monitor.store.day_visits import DayVisits
 from queue_monitor.store.figures import Figures
 from queue_monitor.store.history import History
 from queue_monitor.store.journal import Journal, chunks
 from queue_monitor.store.learned import LearnedDocument
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.names import Names
-from queue_monitor.store.reading import Reader
+from queue_monitor.store.reading import OF_AGENTS, Reader
 from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
 from queue_monitor.store.refusals import RefusalRows
 from queue_monitor.store.schema import SITE, contact, journal, lease, metadata, microseconds, moment, pack, site
@@ -77,6 +79,7 @@ class SqlStore:
         self._asking = Asking(database, self._seen_names)
         self._history = History(self._asking)
         self._figures = Figures(self._asking)
+        self._day_visits = DayVisits(self._asking, agents, days)
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -144,8 +147,9 @@ class SqlStore:
         async for _, event in self.read_numbered(since):
             yield event
 
-    def read_numbered(self, since: datetime) -> AsyncIterator[tuple[int, Event]]:
-        return Reader(self._database, self._journal, microseconds(since), -1).events()
+    def read_numbered(self, since: datetime, *, of_agents: bool = False) -> AsyncIterator[tuple[int, Event]]:
+        marks = OF_AGENTS if of_agents else ()
+        return Reader(self._database, self._journal, microseconds(since), -1, marks).events()
 
     def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
         return Reader(self._database, self._journal, None, seq).events()
@@ -189,6 +193,9 @@ class SqlStore:
 
     async def load_minutes(self, start: datetime) -> list[CallsOfMinute]:
         return await self._figures.load_minutes(start)
+
+    def day_visits(self, start: datetime, end: datetime, agent_ids: Iterable[str]) -> AsyncIterator[list[DayVisit]]:
+        return self._day_visits.read(start, end, agent_ids)
 
     async def load_states(self) -> tuple[int, dict[str, bytes]]:
         return await self._ask(self._seen_states.load)

@@ -41,8 +41,10 @@ from queue_monitor.core.forecast.hindsight import (
 from queue_monitor.core.forecast.projection import so_far
 from queue_monitor.core.forecast.wait import gamma_below, gamma_quantile
 from queue_monitor.core.simulation import ZONE, Config, Day, Kind, simulate
-from queue_monitor.events import AgentActivity, AgentMember, MemberAction
+from queue_monitor.events import AgentActivity, MemberAction
 from queue_monitor.model import DefinitionId, Target
+from tests.core import told_day
+from tests.core.told_day import ToldDay
 
 POOL = ("kundcenter", "kundcenter-en")
 TARGET = Target(definition=DefinitionId.D3, short_abandon_seconds=10)
@@ -53,13 +55,7 @@ FIRST_DAY = date(2025, 1, 6)
 
 def fed(day: Day, until: float = math.inf) -> DayState:
     """The day of kundcenter's pool, told up to a moment."""
-    state = DayState(day.config.date, OPENS, CLOSES, TARGET, POOL)
-    midnight = datetime.combine(day.config.date, time(), ZONE).astimezone(UTC)
-    for event in day.events:
-        at = (event.at - midnight).total_seconds()
-        if at <= until:
-            state.apply(event, at)
-    return state
+    return told_day.fed(day.config.date, day.events, TARGET, POOL, until)
 
 
 def weekdays(first: date, count: int) -> list[date]:
@@ -180,7 +176,7 @@ def test_the_calls_of_a_day_are_judged_as_in_the_truth() -> None:
 
 
 def test_a_caller_past_the_limit_is_a_miss_while_still_waiting() -> None:
-    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state = ToldDay(FIRST_DAY, TARGET)
     state.entered(OPENS, "anna")
 
     assert state.state(OPENS + 300).tally.waiting_late == 0
@@ -188,7 +184,7 @@ def test_a_caller_past_the_limit_is_a_miss_while_still_waiting() -> None:
 
 
 def test_who_serves_nobody_while_callers_wait_is_not_there() -> None:
-    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state = ToldDay(FIRST_DAY, TARGET)
     for number in range(3):
         state.entered(OPENS, f"early {number}")
         state.answered(OPENS + 5, f"early {number}", f"agent {number}")
@@ -201,7 +197,7 @@ def test_who_serves_nobody_while_callers_wait_is_not_there() -> None:
 
 
 def test_a_clock_that_ran_backwards_makes_no_fewer_agents_than_none() -> None:
-    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state = ToldDay(FIRST_DAY, TARGET)
     state.entered(OPENS + 60.0, "a")
     state.answered(OPENS + 120.0, "a")
     state.completed(OPENS + 30.0, "a")
@@ -215,8 +211,8 @@ def test_a_clock_that_ran_backwards_makes_no_fewer_agents_than_none() -> None:
 
 
 def test_inferred_agents_who_have_had_nobody_to_serve_are_not_taken_to_be_away() -> None:
-    quiet = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
-    forsaken = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    quiet = ToldDay(FIRST_DAY, TARGET)
+    forsaken = ToldDay(FIRST_DAY, TARGET)
     forsaken.entered(OPENS + 60, "waits in vain")
 
     assert look(quiet.state(OPENS + 1200)).agents[0] > 5
@@ -299,7 +295,7 @@ def test_phones_that_cannot_be_reached_are_noticed_at_once() -> None:
 
 
 def test_the_next_caller_goes_straight_through_when_somebody_is_free() -> None:
-    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state = ToldDay(FIRST_DAY, TARGET)
     state.agent(OPENS, "agent", AgentActivity.AVAILABLE)
     now = state.state(OPENS + 60)
 
@@ -308,20 +304,15 @@ def test_the_next_caller_goes_straight_through_when_somebody_is_free() -> None:
 
 
 def test_a_caller_goes_straight_through_only_to_somebody_who_is_there_for_that_queue() -> None:
-    day = DayState(FIRST_DAY, OPENS, CLOSES, TARGET, POOL)
-
-    def joins(at: float, agent: str, queue: str, action: MemberAction = MemberAction.ADDED) -> None:
-        told = datetime.combine(FIRST_DAY, time(), ZONE) + timedelta(seconds=at)
-        event = AgentMember(id="1", source="urn:kc:x:y", observed_at=told, agent_id=agent, queue=queue, action=action)
-        day.apply(event, at)
+    day = ToldDay(FIRST_DAY, TARGET, POOL)
 
     for agent, queues in (("anna", ("Kundcenter",)), ("eva", ("Kundcenter", "Kundcenter-en"))):
         day.agent(OPENS, agent, AgentActivity.AVAILABLE)
         for queue in queues:
-            joins(OPENS, agent, queue)
+            day.joins(OPENS, agent, queue)
     day.agent(OPENS + 60, "eva", AgentActivity.BUSY)
-    joins(OPENS + 120, "anna", "Kundcenter-en")
-    joins(OPENS + 180, "anna", "Kundcenter-en", MemberAction.REMOVED)
+    day.joins(OPENS + 120, "anna", "Kundcenter-en")
+    day.joins(OPENS + 180, "anna", "Kundcenter-en", MemberAction.REMOVED)
 
     def basis(at: float, queue: str) -> Basis:
         now = day.line(at)
@@ -336,7 +327,7 @@ def test_a_caller_goes_straight_through_only_to_somebody_who_is_there_for_that_q
 
 
 def test_nobody_there_means_nobody_knows() -> None:
-    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state = ToldDay(FIRST_DAY, TARGET)
     state.entered(OPENS + 10, "anna")
     now = state.state(OPENS + 60)
 
@@ -391,8 +382,8 @@ def test_a_day_short_of_people_needs_some_and_says_until_when() -> None:
 # ---- what the switch does not say outright
 
 
-def staffed(agents: int, activity: AgentActivity = AgentActivity.AVAILABLE) -> DayState:
-    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+def staffed(agents: int, activity: AgentActivity = AgentActivity.AVAILABLE) -> ToldDay:
+    state = ToldDay(FIRST_DAY, TARGET)
     for number in range(agents):
         state.agent(OPENS, f"agent {number}", activity)
     return state
@@ -456,12 +447,13 @@ def test_lines_that_move_at_half_the_pace_that_agents_promise_are_expected_to_do
     for number in range(300):
         state.entered(OPENS + 60 * number, f"caller {number}")
         state.answered(OPENS + 300 + 60 * number, f"caller {number}")
-    served, promised = state.from_line(handle_seconds=np.full(48, 120.0))
+    served, promised = state.day.from_line(handle_seconds=np.full(48, 120.0))
 
     assert served == pytest.approx(300, abs=4)
     assert promised == pytest.approx(2 * served, rel=0.02)
 
 
+@lru_cache
 def brisk_afternoon() -> DayState:
     """Eight agents whose calls take ten minutes each until noon, and five after it."""
     state = staffed(8)
@@ -475,7 +467,7 @@ def brisk_afternoon() -> DayState:
             state.completed(done, visit)
             state.agent(done, agent, AgentActivity.AVAILABLE)
             at = done + 60.0
-    return state
+    return state.day
 
 
 @lru_cache
@@ -510,7 +502,7 @@ def test_a_day_on_which_nobody_was_served_says_nothing_of_how_waits_scatter() ->
     for number in range(20):
         state.entered(OPENS + 60 * number, f"caller {number}")
 
-    assert set(Profile().learn(state).service[0].scatter) == {0.0}
+    assert set(Profile().learn(state.day).service[0].scatter) == {0.0}
 
 
 def test_without_history_lines_move_as_promised() -> None:
@@ -518,7 +510,7 @@ def test_without_history_lines_move_as_promised() -> None:
 
 
 def test_a_call_is_over_even_when_that_is_told_first() -> None:
-    state = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    state = ToldDay(FIRST_DAY, TARGET)
     for number in range(300):
         state.completed(OPENS + 90, f"caller {number}")
         state.answered(OPENS + 30, f"caller {number}", "agent")
@@ -540,14 +532,14 @@ def test_a_queue_that_hardly_anybody_rings_has_shares_between_none_and_all() -> 
 
 
 def test_a_queue_whose_callers_wait_longer_than_their_place_says_is_known_for_it() -> None:
-    told = DayState(FIRST_DAY, OPENS, CLOSES, TARGET)
+    told = ToldDay(FIRST_DAY, TARGET)
     for number in range(200):
         slow = number % 2 == 0
         entered = OPENS + 60 * number
         told.entered(entered, f"caller {number}", queue="Slow" if slow else "quick")
         told.answered(entered + (230 if slow else 115), f"caller {number}", f"agent {number % 2}")
         told.completed(entered + (350 if slow else 235), f"caller {number}")
-    profile = Profile().learn(told)
+    profile = Profile().learn(told.day)
 
     assert profile.own_wait("slow").factor > 1.2
     assert profile.own_wait("quick").factor < 0.8

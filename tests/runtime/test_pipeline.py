@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec import structs
 
 from queue_monitor.clock import ManualClock, ScaledClock, SystemClock
 from queue_monitor.core import simulation
+from queue_monitor.core.forecast import QueueState
 from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
@@ -18,6 +20,7 @@ from queue_monitor.model import Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.pipeline import MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Spill
+from queue_monitor.store import open_store
 from tests.fakes import FakeStore
 from tests.scenario import SOURCE, TEN, Scenario
 
@@ -382,3 +385,44 @@ async def test_what_comes_in_just_after_the_figures_were_shown_does_not_wait_for
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     assert max(clock.waited) == MOST_OFTEN_SECONDS
+
+
+@pytest.mark.parametrize("agents", ["daily", "named"])
+async def test_after_a_restart_the_forecast_knows_the_day_as_if_it_had_heard_it(tmp_path: Path, agents: str) -> None:
+    events = simulation.simulate(simulation.Config(date=TEN.date(), kind=simulation.Kind.BURST)).events
+    rules = Scenario().rules
+    until = events[-1].at - timedelta(hours=4)
+    heard = [event for event in events if event.at <= until]
+    store = await open_store("sqlite://", zone=rules.calendar.zone, agents=agents, agent_key=tmp_path / "agent.key")
+    lives = []
+    for part in (heard[: len(heard) // 2], heard[len(heard) // 2 :], []):
+        live = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+        clock = ManualClock(part[0].at if part else until)
+        pipeline = Pipeline(live, clock, store)
+        await pipeline.rebuild()
+        for event in part:
+            clock.advance_to(event.at)
+            pipeline.take(Delivery(items=(event,), received_at=event.at))
+        await pipeline.drain()
+        lives.append(live)
+    await store.close()
+    without = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+    for event in heard:
+        without.apply(event)
+
+    for seen, wanted in zip(states_of(lives[-1], until), states_of(without, until), strict=True):
+        for name in QueueState.__struct_fields__:
+            its, right = getattr(seen, name), getattr(wanted, name)
+            if isinstance(right, np.ndarray):
+                its, right = np.sort(its), np.sort(right)
+            assert its == pytest.approx(right) if isinstance(right, float | np.ndarray) else its == right, name
+
+
+def states_of(live: Live, until: datetime) -> list[QueueState]:
+    """What the forecast sees of every pool, at some moments of the day so far."""
+    live.settle()
+    assert live.foresight is not None and live.foresight.today is not None
+    today = live.foresight.today
+    moments = [(until - today.midnight).total_seconds() - 3600 * hours for hours in range(4)]
+    days = [live.foresight.day_of(scope, today) for scope in live.scopes()]
+    return [day.state(at) for day in days if day is not None for at in moments]

@@ -12,7 +12,8 @@ from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from queue_monitor.core.forecast import hindsight
-from queue_monitor.core.forecast.day import MINUTE, SLOT_MINUTES, SLOTS, Array, DayState, QueueState, half_hour
+from queue_monitor.core.forecast.calls import Array
+from queue_monitor.core.forecast.day import MINUTE, SLOT_MINUTES, SLOTS, DayState, QueueState, half_hour
 from queue_monitor.core.forecast.erlang import in_time_chance
 from queue_monitor.core.forecast.hindsight import NOTHING_LEARNED, Hindsights, Lesson, OwnWait
 

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from msgspec import Struct, structs
 
-from queue_monitor.core.forecast.day import Array, Line, QueueState
+from queue_monitor.core.forecast.calls import Array
+from queue_monitor.core.forecast.day import Line, QueueState
 from queue_monitor.core.forecast.drift import mean_level
 from queue_monitor.core.forecast.hindsight import LIKE_ITS_POOL, WAIT_SCATTERS, OwnWait
 from queue_monitor.core.forecast.outlook import Outlook
