@@ -267,7 +267,7 @@ def _predicted(live: Live, delivery: Delivery) -> list[Prediction]:
     return [
         Prediction(item.visit_id, item.queue, item.at, live.next_wait(item.at, item.queue) or NOT_KNOWN)
         for item in delivery.items
-        if isinstance(item, CallEntered)
+        if isinstance(item, CallEntered) and live.is_first_word(item)
     ]
 
 

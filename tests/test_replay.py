@@ -247,3 +247,24 @@ def test_a_broken_sidecar_names_its_line(tmp_path: Path, capsys: pytest.CaptureF
 
     assert main(["replay", f"asterisk_ami:{tmp_path / 'a.raw'}"]) == 2
     assert "a.index.csv, line 2" in capsys.readouterr().err
+
+
+# ---- what each caller was to expect
+
+
+def predicted(tmp_path: Path, *sources: str) -> list[Row]:
+    out = tmp_path / "predictions.csv"
+    main(["replay", "--predictions", str(out), *sources])
+    return truth.read(out)
+
+
+def test_each_caller_is_foretold_once_however_many_sources_tell_of_him(tmp_path: Path):
+    alone, both = predicted(tmp_path, *ami(*SESSIONS)), predicted(tmp_path, *ami(*SESSIONS), QUEUE_LOG)
+    log_alone = predicted(tmp_path, QUEUE_LOG)
+    seen = {row["visit_id"]: row for row in both}
+
+    assert len(both) == len(seen) == len(log_alone) == 261
+    assert {row["visit_id"] for row in alone} < set(seen)
+    before_any_gap = [row for row in alone if row["entered_at"] < "2026-11-23T12:04:50"]
+    assert len(before_any_gap) > 20
+    assert [seen[row["visit_id"]] for row in before_any_gap] == before_any_gap

@@ -431,7 +431,9 @@ def _whole(text: str) -> int | None:
 
 
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """A recording line by line, each with its own epoch."""
+    """A recording line by line, each received when the second is over in which it was written: a source with finer
+    times has told of the same by then, as in life.
+    """
     for line in recording.splitlines(keepends=True):
         second = _whole(line.partition(b"|")[0].decode("ascii", "replace"))
-        yield line, None if second is None else _EPOCH + timedelta(seconds=second)
+        yield line, None if second is None else _EPOCH + timedelta(seconds=second + 1)

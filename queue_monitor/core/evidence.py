@@ -491,6 +491,12 @@ def _gap_of_orphan(group: list[Strand], strand: Strand) -> timedelta | None:
     return starts - began if starts >= began else began - starts
 
 
+def is_same_entry(strand: Strand, event: CallEntered) -> bool:
+    """Whether a strand of another source has seen the entry that an event tells of."""
+    moment = Moment(event.at, event.time_precision_ms, event.time_basis)
+    return strand.is_seen_entering and abs(_middle(strand) - moment.middle) <= SAME_ENTRY
+
+
 def _middle(strand: Strand) -> datetime:
     entry = strand.entry
     return entry.moment.middle if entry else strand.starts

@@ -7,7 +7,7 @@ the same ledger. Evidence can be let go of, written down, and loaded again.
 """
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from queue_monitor.core.documents import Document
-from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, Stay, Strand, read_stays
+from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, Stay, Strand, is_same_entry, read_stays
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -208,6 +208,18 @@ class Ledger:
             return _NOTHING
         same.append(refusal)
         return Applied(refused=refusal)
+
+    def has_entered(self, event: CallEntered, passing_over: Collection[str] = ()) -> bool:
+        """Whether a source has already told of the entry that this event tells of; `passing_over` these sources."""
+        leg = event.leg_id or event.visit_id
+        evidence = self._evidence.get((event.switch_name, leg, event.queue.casefold()))
+        if evidence is None:
+            return False
+        known = evidence.strands.get(event.visit_id)
+        if known is not None and known.is_seen_entering:
+            return True
+        others = (strand for strand in evidence.strands.values() if strand.source not in {event.source, *passing_over})
+        return any(is_same_entry(strand, event) for strand in others)
 
     def take_back(self, event: CallRefused) -> Refusal | None:
         """Forget a refused caller that was counted of this event; returns it, None when it was not."""

@@ -566,6 +566,14 @@ class Live:
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             heard.apply(event)
 
+    def is_first_word(self, event: CallEntered) -> bool:
+        """Whether this is the first word of a caller's entry: no other source has told of it, and a log is not asked
+        where a live source of its switch listens.
+        """
+        if not self.sources.hears(event.switch_name):
+            return not self._ledger.has_entered(event)
+        return event.live and not self._ledger.has_entered(event, self.sources.logs())
+
     def questions(self, now: datetime) -> list[Question]:
         """What is to be foretold at this moment, of each pool that is open today; nothing without a forecast."""
         self.settle()

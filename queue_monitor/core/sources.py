@@ -58,6 +58,14 @@ class Sources:
         self._sources: dict[str, _Source] = {}
         self._gaps: dict[str, list[tuple[Span, Recovery]]] = {}
 
+    def logs(self) -> set[str]:
+        """The sources that are logs."""
+        return {source.name for source in self._sources.values() if source.is_log}
+
+    def hears(self, switch: str) -> bool:
+        """Whether a live source of a switch is connected."""
+        return any(source.switch == switch and source.up and not source.is_log for source in self._sources.values())
+
     def written(self) -> bytes:
         """All of it, for a start to take up."""
         return msgspec.msgpack.encode((self._sources, self._gaps))
