@@ -1,12 +1,12 @@
 # ruff: noqa: T201 -- it is a program that prints
-"""This program measures how many events a second the live state takes, without the forecast.
+"""This program measures how many events a second the live state takes.
 
     python benchmarks/bench_live.py [--rounds 7] [--calls 10000] [--profile]
 
 Two streams: a simulated day of six ordinary ones with everything a switch says, and bare calls that enter, are
 answered and end. Each figure is the median of several rounds, with the slowest and the fastest: between two machines
 trust the ratios, not the figures. The time is the processor's, of `apply` and `settle` together; `records` takes the
-records too.
+records too, `forecast` feeds the forecast.
 """
 
 import argparse
@@ -22,9 +22,11 @@ from datetime import time as clock_time
 from importlib.metadata import version
 
 from queue_monitor.core.calendar import Calendar, DayHours
+from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.simulation import ZONE, Config, simulate
+from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, Event, event_id
 
 SETTLED_EVERY = 1000
@@ -62,9 +64,10 @@ def bare_calls(how_many: int) -> list[Event]:
     return sorted(events, key=lambda event: event.at)
 
 
-def seconds(events: list[Event], *, records: bool) -> float:
+def seconds(events: list[Event], *, records: bool = False, forecast: bool = False) -> float:
     """How long one fresh live state takes for all of them."""
-    live = Live(rules())
+    its = rules()
+    live = Live(its, Foresight(its.target, Calendars(its.calendar)) if forecast else None)
     live.records = records
     gc.collect()
     began = time.process_time()
@@ -82,8 +85,8 @@ def settle(live: Live) -> None:
         live.take_records()
 
 
-def measure(name: str, events: list[Event], rounds: int, *, records: bool) -> None:
-    speeds = [len(events) / seconds(events, records=records) for _ in range(rounds)]
+def measure(name: str, events: list[Event], rounds: int, **beside: bool) -> None:
+    speeds = [len(events) / seconds(events, **beside) for _ in range(rounds)]
     figures = f"{statistics.median(speeds):>9,.0f} {min(speeds):>9,.0f} {max(speeds):>9,.0f}"
     print(f"{name:<34} {len(events):>8,} {figures}", flush=True)
 
@@ -98,7 +101,7 @@ def main() -> None:
     if wanted.profile:
         for name, events in streams.items():
             profile = cProfile.Profile()
-            profile.runcall(seconds, events, records=False)
+            profile.runcall(seconds, events)
             print(name)
             pstats.Stats(profile).sort_stats("tottime").print_stats(25)
         return
@@ -106,8 +109,9 @@ def main() -> None:
     print(f"Python {platform.python_version()}", *(f"{package} {version(package)}" for package in PACKAGES))
     print(f"{'events/s, settled every 1,000':<34} {'events':>8} {'median':>9} {'slowest':>9} {'fastest':>9}")
     for name, events in streams.items():
-        for records in (False, True):
-            measure(name + (", records" if records else ""), events, wanted.rounds, records=records)
+        measure(name, events, wanted.rounds)
+        measure(f"{name}, records", events, wanted.rounds, records=True)
+        measure(f"{name}, forecast", events, wanted.rounds, forecast=True)
 
 
 if __name__ == "__main__":

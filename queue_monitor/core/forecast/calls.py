@@ -4,9 +4,10 @@ The ledger says what a visit was, and the windows how its contact was judged; no
 seconds after local midnight.
 """
 
+from array import array
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.service_level import terms
 from queue_monitor.events import EntryReason, contact_key
-from queue_monitor.model import Counts, DayVisit, Outcome, Placement
+from queue_monitor.model import Contact, Counts, DayVisit, Outcome, Placement
 
 Array = NDArray[np.float64]
 
@@ -25,9 +26,6 @@ IN_TIME, LATE, HUNG_UP_SHORT, HUNG_UP_IN_TIME, HUNG_UP_LATE, LEFT_OTHERWISE, WAI
 """What a contact was judged as, in the order of `day.Tally`; `WAITING` as long as it is not settled."""
 UNCOUNTED: Final = -1
 
-_ENTERED, _ENDED, _COMPLETED, _SETTLED, _CLOCK = range(5)
-_HOW_ENDED, _AGENT, _QUEUE, _JUDGED_AS, _CONTACT, _NEXT = range(6)
-_COUNTED, _TIMED, _SEVERAL = range(3)
 _NO_ARRIVAL: Final = frozenset({EntryReason.TRANSFER, EntryReason.CALLBACK})
 _HOW: Final = {Outcome.WAITING: 0, Outcome.ANSWERED: ANSWERED, Outcome.ABANDONED: ABANDONED}
 
@@ -57,7 +55,10 @@ class Columns(NamedTuple):
 
 
 class DayCalls:
-    """All visits of one local day, of every queue. `version` differs after every change."""
+    """All visits of one local day, of every queue. `version` differs after every change.
+
+    The columns are arrays that grow: a change writes single numbers, a look copies whole columns.
+    """
 
     def __init__(self, midnight: datetime) -> None:
         self.midnight = midnight
@@ -66,13 +67,15 @@ class DayCalls:
         self._agents: dict[str, int] = {"": NOBODY}
         self._first: dict[int, int] = {}
         self._loaded: set[int] = set()
-        self._count = 0
-        self._moments = np.empty((5, 256))
-        self._numbers = np.empty((6, 256), np.int64)
-        self._flags = np.empty((3, 256), bool)
+        self._entered, self._ended, self._completed = array("d"), array("d"), array("d")
+        self._settled, self._clock = array("d"), array("d")
+        self._how, self._judged = array("q"), array("q")
+        self._agent, self._queue = array("q"), array("q")
+        self._contact, self._next = array("q"), array("q")
+        self._counted, self._timed, self._several = array("b"), array("b"), array("b")
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._entered)
 
     # ---- what is known
 
@@ -81,22 +84,38 @@ class DayCalls:
         waits.
         """
         self.version += 1
-        visits, number = story.visits if story else (), contact_number(contact_id)
+        number = contact_number(contact_id)
         self._loaded.discard(number)
-        rows = self._rows(number, len(visits))
-        self._numbers[_JUDGED_AS, rows[1:]] = UNCOUNTED
-        for row, visit in zip(rows, visits, strict=False):
-            its = visit.entered_at, visit.ended_wait_at, visit.completed_at
-            self._put(row, visit.queue, visit.outcome, visit.entry_reason, visit.agent_id, *map(self._second, its))
-        for row in rows[len(visits) :]:
-            self._moments[_ENTERED, row] = NEVER
-        if story is not None:
-            contact = story.contact
-            waits_from = None if contact.wait_ms is None else self._second(contact.waiting_since)
-            if waits_from is not None and contact.wait_ms:
-                waits_from -= contact.wait_ms / 1000
-            judged = WAITING if contact.outcome is Outcome.WAITING else judged_as(placed)
-            self._judge(rows[0], judged, self._second(contact.settled_at), waits_from)
+        if story is None:
+            rows = self._rows(number, 0)
+        else:
+            rows = self._rows(number, len(story.visits))
+            for row, visit in zip(rows, story.visits, strict=False):
+                entered, ended, completed = visit.entered_at, visit.ended_wait_at, visit.completed_at
+                self._put(
+                    row,
+                    visit.queue,
+                    visit.outcome,
+                    visit.entry_reason,
+                    visit.agent_id,
+                    None if entered is None else (entered - self.midnight).total_seconds(),
+                    None if ended is None else (ended - self.midnight).total_seconds(),
+                    None if completed is None else (completed - self.midnight).total_seconds(),
+                )
+            self._judge_contact(rows[0], story.contact, placed)
+        for row in rows[len(story.visits) if story else 0 :]:
+            self._entered[row] = NEVER
+        for row in rows[1:]:
+            self._judged[row] = UNCOUNTED
+
+    def _judge_contact(self, row: int, contact: Contact, placed: Placement | None) -> None:
+        if contact.outcome is not Outcome.WAITING:
+            self._judge(row, judged_as(placed), self._second(contact.settled_at), None)
+            return
+        waits_from = None if contact.wait_ms is None else self._second(contact.waiting_since)
+        if waits_from is not None and contact.wait_ms:
+            waits_from -= contact.wait_ms / 1000
+        self._judge(row, WAITING, None, waits_from)
 
     def load(self, visits: Iterable[DayVisit]) -> None:
         """Take up visits that the store has of this day, in the order of their entry. What `change` has said of a
@@ -132,33 +151,36 @@ class DayCalls:
         completed: float | None,
     ) -> None:
         began = entered if entered is not None else ended if ended is not None else completed
+        began = 0.0 if began is None else began
         how = _HOW.get(outcome, LEFT)
-        moments, numbers, flags = self._moments, self._numbers, self._flags
-        moments[_ENTERED, row] = began = 0.0 if began is None else began
-        moments[_ENDED, row] = NEVER if not how else began if ended is None else ended
-        moments[_COMPLETED, row] = NEVER if completed is None else completed
-        numbers[_HOW_ENDED, row] = how
-        numbers[_AGENT, row] = self._agents.setdefault(agent or "", len(self._agents) + NOBODY)
-        numbers[_QUEUE, row] = self.queues.setdefault(queue.casefold(), len(self.queues))
-        flags[_COUNTED, row] = entered is not None and entered >= 0.0 and reason not in _NO_ARRIVAL
-        flags[_TIMED, row] = entered is not None
+        self._entered[row] = began
+        self._ended[row] = NEVER if not how else began if ended is None else ended
+        self._completed[row] = NEVER if completed is None else completed
+        self._how[row] = how
+        self._agent[row] = self._agents.setdefault(agent or "", len(self._agents) + NOBODY)
+        number = self.queues.get(queue)
+        self._queue[row] = self._number_of(queue) if number is None else number
+        self._counted[row] = entered is not None and entered >= 0.0 and reason not in _NO_ARRIVAL
+        self._timed[row] = entered is not None
+
+    def _number_of(self, queue: str) -> int:
+        return self.queues.setdefault(queue.casefold(), len(self.queues))
 
     def _judge(self, row: int, judged: int, settled: float | None, waits_from: float | None) -> None:
         """Note how a contact was judged, with its first visit. One that came before midnight counts in another day."""
-        if not self._flags[_TIMED, row] or self._moments[_ENTERED, row] < 0.0:
+        if not self._timed[row] or self._entered[row] < 0.0:
             judged = UNCOUNTED
-        self._numbers[_JUDGED_AS, row] = judged
-        self._moments[_SETTLED, row] = NEVER if judged == WAITING or settled is None else settled
-        entered = self._moments[_ENTERED, row]
-        self._moments[_CLOCK, row] = entered if judged != WAITING else NEVER if waits_from is None else waits_from
+        self._judged[row] = judged
+        self._settled[row] = NEVER if judged == WAITING or settled is None else settled
+        waits = NEVER if waits_from is None else waits_from
+        self._clock[row] = waits if judged == WAITING else self._entered[row]
 
     def _second(self, at: datetime | None) -> float | None:
         return None if at is None else (at - self.midnight).total_seconds()
 
     def began_by(self, second: float) -> bool:
         """Whether a visit of this day had begun by then."""
-        entered = self._moments[_ENTERED, : self._count]
-        return bool(((entered > 0.0) & (entered <= second)).any())
+        return any(0.0 < entered <= second for entered in self._entered)
 
     # ---- rows
 
@@ -167,30 +189,31 @@ class DayCalls:
         rows, row = [], self._first.get(contact, NOBODY)
         while row != NOBODY:
             rows.append(row)
-            row = int(self._numbers[_NEXT, row])
+            row = self._next[row]
         while len(rows) < at_least:
             rows.append(self._add(contact, several=bool(rows)))
         return rows
 
     def _add(self, contact: int, *, several: bool) -> int:
         """A new row behind the contact's last one."""
-        row = self._count
-        if row == self._moments.shape[1]:
-            self._moments = np.concatenate([self._moments, np.empty_like(self._moments)], axis=1)
-            self._numbers = np.concatenate([self._numbers, np.empty_like(self._numbers)], axis=1)
-            self._flags = np.concatenate([self._flags, np.empty_like(self._flags)], axis=1)
-        self._count += 1
-        self._moments[:, row] = NEVER
-        self._numbers[:, row] = (0, NOBODY, NOBODY, UNCOUNTED, row, NOBODY)
-        self._flags[:, row] = (True, True, several)
+        row = len(self._entered)
+        for moments in (self._entered, self._ended, self._completed, self._settled, self._clock):
+            moments.append(NEVER)
+        for numbers in (self._how, self._agent, self._queue, self._counted, self._timed):
+            numbers.append(0)
+        self._judged.append(UNCOUNTED)
+        self._next.append(NOBODY)
+        self._several.append(several)
         if not several:
+            self._contact.append(row)
             self._first[contact] = row
             return row
         before = first = self._first[contact]
-        while (following := int(self._numbers[_NEXT, before])) != NOBODY:
+        while (following := self._next[before]) != NOBODY:
             before = following
-        self._numbers[_NEXT, before], self._numbers[_CONTACT, row] = row, first
-        self._flags[_SEVERAL, first] = True
+        self._next[before] = row
+        self._contact.append(first)
+        self._several[first] = True
         return row
 
     # ---- what it adds up to
@@ -199,37 +222,41 @@ class DayCalls:
         """The visits of these queues (casefolded; none: of all), those before opening from opening on. Who left before
         opening, or came after closing, is no call of the day.
         """
-        count = self._count
-        entered, ended, completed, settled, clock = self._moments[:, :count]
-        how, agent, queue, judged, contact, _ = self._numbers[:, :count]
-        counted, timed, several = self._flags[:, :count]
+        entered, ended, completed = _copied(self._entered), _copied(self._ended), _copied(self._completed)
+        queue, how, clock = _copied(self._queue), _copied(self._how), _copied(self._clock)
+        counted, timed, several = _copied(self._counted), _copied(self._timed), _copied(self._several)
         ours = entered < NEVER
         if queues:
             ours &= np.isin(queue, [number for key, number in self.queues.items() if key in queues])
         rows = np.flatnonzero(ours)
         began = entered[rows]
         entered = np.maximum(began, opens)
-        counted = counted[rows] & (began < closes) & (ended[rows] > opens)
+        counted = counted[rows].astype(bool) & (began < closes) & (ended[rows] > opens)
         ended = np.maximum(ended[rows], entered)
         carried, superseded = np.zeros(len(rows)), np.full(len(rows), NEVER)
-        moved = np.flatnonzero(several[rows] & counted)
+        moved = np.flatnonzero((several[rows] != 0) & counted)
         if len(moved):
-            _link(moved, contact[rows], entered, ended, how[rows], carried, superseded)
+            _link(moved, _copied(self._contact)[rows], entered, ended, how[rows], carried, superseded)
         return Columns(
             entered,
             ended,
             how[rows],
             np.maximum(completed[rows], ended),
             counted,
-            timed[rows],
+            timed[rows] != 0,
             carried,
             superseded,
-            agent[rows],
+            _copied(self._agent)[rows],
             queue[rows],
-            np.where(counted, judged[rows], UNCOUNTED),
-            settled[rows],
+            np.where(counted, _copied(self._judged)[rows], UNCOUNTED),
+            _copied(self._settled)[rows],
             clock[rows] + (entered - began),
         )
+
+
+def _copied(column: "array[Any]") -> NDArray[Any]:
+    """A column as it stands now; a view would forbid it to grow."""
+    return np.frombuffer(column, column.typecode).copy() if column else np.empty(0, column.typecode)
 
 
 def _link(
