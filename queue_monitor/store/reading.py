@@ -1,7 +1,8 @@
 """Reading the journal in the order in which it was committed, across rows and packs, while it goes on being written."""
 
 import heapq
-from collections.abc import AsyncIterator, Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, func, or_, select
@@ -16,10 +17,13 @@ T = TypeVar("T")
 _ROWS: Final = 400
 _PACKS: Final = 4
 _END: Final = 2**63
-OF_AGENTS: Final = tuple(
-    f'"{kind.__struct_config__.tag}"'.encode() for kind in (AgentState, AgentMember, QueueSnapshot)
+_SEARCHED: Final = 4000
+"""Rows read at once where only a few of them are wanted."""
+
+OF_AGENTS: Final = re.compile(
+    b"|".join(f'"{kind.__struct_config__.tag}"'.encode() for kind in (AgentState, AgentMember, QueueSnapshot))
 )
-"""One of these stands in every event that says something of agents, and in few others."""
+"""Found in the JSON of every event that says something of agents, and in few others."""
 
 
 class Reader:
@@ -35,13 +39,13 @@ class Reader:
         records: Journal,
         since_us: int | None,
         after_seq: int,
-        marks: Sequence[bytes] = (),
+        only: re.Pattern[bytes] | None = None,
     ) -> None:
-        """`marks`: only events in whose JSON one of these stands; none: all events."""
+        """`only`: events in whose JSON this is found; None: all events."""
         self._database = database
         self._journal = records
         self._since_us = since_us
-        self._marks = marks
+        self._only = only
         self._done = after_seq
         self._lines: list[tuple[int, bytes]] = []
         self._opened: set[int] = set()
@@ -90,10 +94,11 @@ class Reader:
         if self._since_us is not None:
             # The 0 keeps the planner off the index of times: it would sort all that is left, for each chunk anew.
             question = question.where(journal.c.at_us + 0 >= self._since_us)
-        rows = connection.execute(question.order_by(journal.c.seq).limit(_ROWS)).all()
+        at_once = _ROWS if self._only is None else _SEARCHED
+        rows = connection.execute(question.order_by(journal.c.seq).limit(at_once)).all()
         for row in rows:
             self._push(row.seq, row.body)
-        self._rows_to = rows[-1].seq if len(rows) == _ROWS else _END
+        self._rows_to = rows[-1].seq if len(rows) == at_once else _END
 
     def _fetch_packs(self, connection: Connection) -> None:
         seq, number = self._packs_to
@@ -122,5 +127,5 @@ class Reader:
                     self._push(seq, body)
 
     def _push(self, seq: int, body: bytes) -> None:
-        if not self._marks or any(mark in body for mark in self._marks):
+        if self._only is None or self._only.search(body):
             heapq.heappush(self._lines, (seq, body))

@@ -148,8 +148,8 @@ class SqlStore:
             yield event
 
     def read_numbered(self, since: datetime, *, of_agents: bool = False) -> AsyncIterator[tuple[int, Event]]:
-        marks = OF_AGENTS if of_agents else ()
-        return Reader(self._database, self._journal, microseconds(since), -1, marks).events()
+        only = OF_AGENTS if of_agents else None
+        return Reader(self._database, self._journal, microseconds(since), -1, only).events()
 
     def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
         return Reader(self._database, self._journal, None, seq).events()
