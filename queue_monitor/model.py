@@ -256,8 +256,7 @@ class Counts(Struct, frozen=True):
 
     @property
     def entered(self) -> int:
-        settled = self.answered + self.abandoned + self.left_otherwise + self.called_back
-        return settled + self.unknown + self.excluded + self.waiting
+        return sum(structs.astuple(self)[:_ENTERED])
 
     @property
     def entered_directly(self) -> int:
@@ -272,6 +271,9 @@ class Counts(Struct, frozen=True):
     @property
     def dialled(self) -> int:
         return self.entered + self.refused
+
+
+_ENTERED: Final = Counts.__struct_fields__.index("waiting_late") + 1
 
 
 class WaitFigures(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,9 @@ LONGEST_MS: Final = 86_400_000
 
 TEN_MINUTES_MS: Final = 600_000
 _LAYOUT: Final = HdrHistogram(1, LONGEST_MS, 2)
+ROOM: Final = 128
+"""Bins are made so many at a time: most queues never need those of hours."""
+
 _BINS: Final = int(_LAYOUT.counts_len)
 _WRITTEN: Final = np.dtype([("bin", "<u2"), ("count", "<i4")])
 
@@ -41,7 +44,8 @@ _UPPER: Final[list[int]] = _UPPER_MS.tolist()
 
 
 class WaitTally:
-    """Waits that can be put in, taken out and added to others. `bins` are counts by bin, None while there are none.
+    """Waits that can be put in, taken out and added to others. `bins` are counts by bin, as many as the longest wait so
+    far needed, None while there are none.
 
     After `remove` of the longest wait `max_ms` is still that wait: who removes must set it anew, with `find_longest`
     where the waits themselves are not kept.
@@ -54,7 +58,7 @@ class WaitTally:
         self.sum_ms = 0
         self.max_ms = 0
         self.over_10_min = 0
-        self.bins: NDArray[np.int64] | None = None
+        self.bins: NDArray[np.int32] | None = None
 
     def record(self, wait_ms: int) -> None:
         """Put one wait in."""
@@ -67,28 +71,35 @@ class WaitTally:
 
     def find_longest(self) -> None:
         """Set the longest wait anew after it was removed, as the bins know it: within 1 %."""
-        held = np.flatnonzero(self._bins())
+        held = np.flatnonzero(self._room(0))
         self.max_ms = min(self.max_ms, int(_UPPER_MS[held[-1]])) if held.size else 0
 
     def _count(self, wait_ms: int, sign: int) -> None:
         self.answered += sign
         self.sum_ms += sign * wait_ms
         self.over_10_min += sign * (wait_ms > TEN_MINUTES_MS)
-        self._bins()[bin_of(wait_ms)] += sign
+        at = bin_of(wait_ms)
+        self._room(at)[at] += sign
 
     def merge(self, other: "WaitTally") -> None:
         """Add another tally's waits to these."""
         self._add(other.answered, other.sum_ms, other.max_ms, other.over_10_min)
-        if other.bins is not None:
-            held = bin_of(other.max_ms) + 1
-            self._bins()[:held] += other.bins[:held]
+        if other.bins is None:
+            return
+        if self.bins is None:
+            self.bins = other.bins.copy()
+        elif len(self.bins) < len(other.bins):
+            mine, self.bins = self.bins, other.bins.copy()
+            self.bins[: len(mine)] += mine
+        else:
+            self.bins[: len(other.bins)] += other.bins
 
     def load(self, saved: WaitSums) -> None:
         """Add waits that were written down by `sums`."""
         self._add(saved.answered, saved.sum_ms, saved.max_ms, saved.over_10_min)
         if saved.histogram:
             written = np.frombuffer(saved.histogram, _WRITTEN)
-            self._bins()[written["bin"]] += written["count"]
+            self._room(int(written["bin"].max()))[written["bin"]] += written["count"]
 
     def _add(self, answered: int, sum_ms: int, max_ms: int, over_10_min: int) -> None:
         self.answered += answered
@@ -115,9 +126,9 @@ class WaitTally:
         """Percentiles within 1 % of the exact ones; the rest exact. None where nothing was measured."""
         if not self.answered or self.bins is None:
             return WaitFigures()
-        reached = self.bins[: bin_of(self.max_ms) + 1].cumsum()
+        reached = self.bins.cumsum(dtype=np.int32)
         total = int(reached[-1])
-        ranks = [max(1, -(-total * percent // 100)) for percent in (50, 90, 99)]
+        ranks = np.array([-(-total * percent // 100) or 1 for percent in (50, 90, 99)], np.int32)
         p50, p90, p99 = (min(_UPPER[at], self.max_ms) / 1000 for at in reached.searchsorted(ranks).tolist())
         return WaitFigures(
             answered=self.answered,
@@ -129,9 +140,13 @@ class WaitTally:
             over_10_min_ratio=self.over_10_min / self.answered,
         )
 
-    def _bins(self) -> NDArray[np.int64]:
-        if self.bins is None:
-            self.bins = np.zeros(_BINS, np.int64)
+    def _room(self, at: int) -> NDArray[np.int32]:
+        """The bins, with room for that one."""
+        if self.bins is None or len(self.bins) <= at:
+            bins = np.zeros((at // ROOM + 1) * ROOM, np.int32)
+            if self.bins is not None:
+                bins[: len(self.bins)] = self.bins
+            self.bins = bins
         return self.bins
 
 

@@ -39,7 +39,8 @@ def period(
     this very moment; they widen floor and ceiling.
     """
     definition = target.definition
-    parts = service_level.DEFINITIONS[definition](counts)
+    of = service_level.terms(counts)
+    parts = service_level.FORMULAS[definition](of)
     return Period(
         name=name,
         level=level,
@@ -47,7 +48,7 @@ def period(
         end=end,
         counts=counts,
         outside_hours=outside,
-        service_level=service_level.service_level(counts),
+        service_level=service_level.of_terms(of),
         headline=service_level.ratio(parts),
         floor=service_level.ratio(service_level.floor_parts(counts, definition, returning, parts)),
         ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, returning, parts)),

@@ -195,6 +195,27 @@ class Series:
         self._newest_waits = (self.version, low, high, found)
         return found
 
+    def recent(self, lows: Iterable[int], high: int) -> tuple[list[Numbers], list[list[int] | None]]:
+        """The counts and the waits one by one of stretches that all end at `high`, the shortest first; no waits of a
+        stretch in which some have melted. Each minute is looked at once.
+        """
+        numbers, waits = list[Numbers](), list[list[int] | None]()
+        total, found = list(NOTHING), list[int]()
+        is_whole = True
+        for low in lows:
+            slots = list(self.between(low, high))
+            if slots:
+                total, found = list(total), list(found)
+            for slot in slots:
+                for at, number in slot.counts.items():
+                    total[at] += number
+                is_whole &= slot.melted is None
+                found += slot.waits
+            numbers.append(total)
+            waits.append(found if is_whole else None)
+            high = low
+        return numbers, waits
+
     def between(self, low: int, high: int) -> Iterator[Slot]:
         """The slots of a stretch, in their order."""
         return filter(None, map(self.slots.get, range(low, high)))

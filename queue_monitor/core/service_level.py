@@ -123,7 +123,11 @@ DEFINITIONS: Final[dict[DefinitionId, Callable[[Counts], Parts]]] = {
 
 def service_level(counts: Counts) -> dict[str, float | None]:
     """All five at once, by name."""
-    of = terms(counts)
+    return of_terms(terms(counts))
+
+
+def of_terms(of: Terms) -> dict[str, float | None]:
+    """The same, where the terms have been worked out already."""
     return {name: ratio(formula(of)) for name, formula in _BY_NAME}
 
 

@@ -1,9 +1,10 @@
 """One look at the live state: every figure of every queue, pool and period at one moment."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
+from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from msgspec import structs
@@ -17,6 +18,7 @@ from queue_monitor.core.foresight import Foreseen
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import FIELDS, Numbers, minute_after, minute_of
 from queue_monitor.core.sources import Sources
+from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Standing, Stretch
 from queue_monitor.core.windows import Calendars, Judged, NotHeld, Windows
 from queue_monitor.events import milliseconds
 from queue_monitor.model import (
@@ -31,7 +33,6 @@ from queue_monitor.model import (
     StatusReason,
     Target,
     Visit,
-    WaitFigures,
     WaitingNow,
 )
 from queue_monitor.waits import Past
@@ -87,8 +88,11 @@ class Watched(Protocol):
 
 
 class _Waiting(NamedTuple):
-    """One who waits, placed once for every queue, pool and period. `queue` is casefolded."""
+    """One who waits, placed once for every queue, pool and period: the place among all who wait, the longest first.
+    `queue` is casefolded.
+    """
 
+    place: int
     queue: str
     contact: Contact
     visit: Visit
@@ -103,6 +107,26 @@ class _Placed(NamedTuple):
     inside: bool
     early: bool
     field: int
+
+
+class _Entered(NamedTuple):
+    """One who waits and entered within opening hours: the visit counts in its own queue from `minute` on, the contact,
+    where it still waits, in its first queue. Queues are casefolded; a minute is None where nothing counts.
+    """
+
+    contact: Contact
+    visit: Visit
+    queue: str
+    minute: int
+    first_queue: str
+    contact_minute: int | None
+
+
+class _Periods(NamedTuple):
+    """The periods of a face, and its visits of today."""
+
+    periods: dict[str, Period]
+    visits: Period
 
 
 class _Face(NamedTuple):
@@ -126,11 +150,13 @@ class _DayNow(NamedTuple):
 
 
 class Memory:
-    """Periods and bars of earlier snapshots with what they were made of: what is made of the same is not made again."""
+    """What earlier snapshots were made of: what is made of the same is not made again."""
 
     def __init__(self) -> None:
-        self.periods: dict[tuple[str, Level, Names], tuple[tuple[object, ...], Period]] = {}
+        self.reads: Reads = {}
+        self.faces: dict[tuple[str, ...] | None, tuple[tuple[object, ...], _Periods]] = {}
         self.bars: dict[datetime, tuple[tuple[object, ...], Bar]] = {}
+        self.waiting: dict[str, _Entered] = {}
 
 
 class View:
@@ -154,12 +180,10 @@ class View:
         self._live = live
         self._briefly = briefly
         self._now = now
-        self._memory = memory
+        self._windows = live.windows
+        self._memory = memory or Memory()
+        self._is_strict = memory is None
         self._ringing = ringing
-        self._waiting = [self._waits(contact, visit) for contact, visit in waiting]
-        self._waiting_by_queue: dict[str, list[_Waiting]] = {}
-        for one in self._waiting:
-            self._waiting_by_queue.setdefault(one.queue, []).append(one)
         self._talking = Counter(visit.queue.casefold() for visit in talking)
         self._agents_in_talk = [visit.agent_id for visit in talking if visit.agent_id]
         self._staffing: Staffing | None = None
@@ -168,37 +192,87 @@ class View:
         self._trouble: dict[tuple[str, ...], StatusReason | None] = {}
         self._coverage: dict[tuple[object, ...], Coverage] = {}
         self._departed = live.departed(now)
+        self._limit_ms = live.rules.target.limit_seconds * 1000
         self._placed: dict[Level, dict[str, list[_Placed]]] = {level: {} for level in Level}
-        for contact, visit in waiting:
-            self._place(contact, visit)
+        self._waiting: list[_Waiting] = []
+        self._waiting_by_queue: dict[str, list[_Waiting]] = {}
+        self._look_at_waiting(waiting)
         self._fresh = live.fresh(now)
         self._foreseen_keys = [frozenset(queue.casefold() for queue in seen.queues) for seen in self._fresh]
         self._foreseen_at: dict[str, list[int]] = {}
-        for at, keys in enumerate(self._foreseen_keys):
-            for key in keys:
+        for at, foreseen_keys in enumerate(self._foreseen_keys):
+            for key in foreseen_keys:
                 self._foreseen_at.setdefault(key, []).append(at)
+        self._busiest = {key: self._busiest_of(places) for key, places in self._foreseen_at.items()}
         sources = live.sources.now()
         precisions = [source.precision_ms for source in sources if not source.is_log]
         self._precision = max(precisions, default=0) or max((source.precision_ms for source in sources), default=1)
-        self._stretches = list(self._bounds())
-        self._stretch_minutes: dict[tuple[datetime, datetime], tuple[int, int]] = {}
+        self._stretches = [
+            Stretch(name, start, end, minute_of(start), minute_after(end)) for name, start, end in self._bounds()
+        ]
+        self._day_at = next(at for at, stretch in enumerate(self._stretches) if stretch.name == "day")
+        reads, with_waits = self._memory.reads, not briefly
+        self._contacts = Standing(
+            self._windows, Level.CONTACT, self._stretches, reads, with_waits=with_waits, strict=self._is_strict
+        )
+        day = self._stretches[self._day_at]
+        self._visits = Standing(self._windows, Level.VISIT, [day], reads, with_waits=with_waits, strict=self._is_strict)
 
-    def _waits(self, contact: Contact, visit: Visit) -> _Waiting:
-        queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(self._now - visit.entered_at))
-        before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
-        return _Waiting(visit.queue.casefold(), contact, visit, before + queue_wait, queue_wait)
+    def _look_at_waiting(self, waiting: list[tuple[Contact, Visit]]) -> None:
+        """Place everybody who waits, once for all faces. Where somebody counts who entered within opening hours does
+        not change while the same is known of the call: only the wait does.
+        """
+        known, seen = self._memory.waiting, dict[str, _Entered]()
+        for place, (contact, visit) in enumerate(waiting):
+            entered = known.get(visit.visit_id)
+            if entered is None or entered.visit is not visit or entered.contact is not contact:
+                entered = self._entered(contact, visit)
+            queue = visit.queue.casefold() if entered is None else entered.queue
+            queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(self._now - visit.entered_at))
+            before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
+            one = _Waiting(place, queue, contact, visit, before + queue_wait, queue_wait)
+            self._waiting.append(one)
+            self._waiting_by_queue.setdefault(queue, []).append(one)
+            if entered is None:
+                self._place(contact, visit)
+                continue
+            seen[visit.visit_id] = entered
+            self._count(Level.VISIT, queue, entered.minute, True, False, queue_wait)
+            if entered.contact_minute is not None:
+                wait_ms, since = contact.wait_ms, contact.waiting_since
+                if wait_ms is not None and since is not None:
+                    wait_ms += queue_wait if since == visit.entered_at else max(0, milliseconds(self._now - since))
+                else:
+                    wait_ms = None
+                self._count(Level.CONTACT, entered.first_queue, entered.contact_minute, True, False, wait_ms)
+        self._memory.waiting = seen
+
+    def _entered(self, contact: Contact, visit: Visit) -> _Entered | None:
+        """Where somebody counts who waits; None where that may change, or cannot be said."""
+        calendars, began, first = self._live.calendars, visit.entered_at, contact.entered_at
+        if began is None or not calendars.of(visit.queue).is_open(began):
+            return None
+        minute = None
+        if contact.outcome is Outcome.WAITING:
+            if first is None or not calendars.of(contact.first_queue).is_open(first):
+                return None
+            minute = minute_of(first)
+        first_queue = contact.first_queue.casefold()
+        return _Entered(contact, visit, visit.queue.casefold(), minute_of(began), first_queue, minute)
+
+    def _count(self, level: Level, queue: str, minute: int, inside: bool, early: bool, wait_ms: int | None) -> None:
+        """Those who wait count in their place too: past the limit they are misses already."""
+        field = _LATE if wait_ms is not None and wait_ms > self._limit_ms else _IN_TIME
+        self._placed[level].setdefault(queue, []).append(_Placed(minute, inside, early, field))
 
     def _place(self, contact: Contact, visit: Visit) -> None:
-        """Those who wait count in their place too: past the limit they are misses already."""
-        windows, target = self._live.windows, self._live.rules.target
-        placed = [windows.place_visit(visit, self._now)]
+        """Count one who waits where opening hours say."""
+        placed = [self._windows.place_visit(visit, self._now)]
         if contact.outcome is Outcome.WAITING:
-            placed.append(windows.place_contact(contact, self._now))
+            placed.append(self._windows.place_contact(contact, self._now))
         for judged in filter(None, placed):
             level, queue, inside, minute = judged.place
-            field = FIELDS[service_level.judge(Outcome.WAITING, judged.wait_ms, target)]
-            its = self._placed[level].setdefault(queue.casefold(), [])
-            its.append(_Placed(minute, inside, judged.early, field))
+            self._count(level, queue.casefold(), minute, inside, judged.early, judged.wait_ms)
 
     def _bounds(self) -> Iterator[tuple[str, datetime, datetime]]:
         """The periods that every face has, from when to when."""
@@ -217,7 +291,7 @@ class View:
     def _face(self, name: str, queues: tuple[str, ...], scope: Scope) -> _Face:
         names = None if scope is None else (scope,) if isinstance(scope, str) else scope
         for queue in names or ():
-            self._live.windows.name_of(queue)  # so that a queue is written in one way everywhere
+            self._windows.name_of(queue)  # so that a queue is written in one way everywhere
         keys = None if names is None else tuple(dict.fromkeys(queue.casefold() for queue in names))
         calendar = self._live.calendars.of(queues[0]) if len(queues) == 1 else self._live.rules.calendar
         return _Face(name, queues, names, keys, self._live.switches(queues), calendar)
@@ -229,21 +303,16 @@ class View:
     def queue_in_pieces(self, name: str, queues: tuple[str, ...], scope: Scope) -> Generator[None, None, QueueNow]:
         """The same, with a pause after each period where there are many queues."""
         face = self._face(name, queues, scope)
-        periods: dict[str, Period] = {}
-        for period, start, end in self._stretches:
-            periods[period] = self._period(period, Level.CONTACT, face, start, end)
-            if len(queues) > MANY_QUEUES:
-                yield
         today = self._day_now(face.calendar)
-        visits = periods["day"] if self._briefly else self._period("day", Level.VISIT, face, *today.bounds)
-        if len(queues) > MANY_QUEUES:
-            yield
-        return self._queue_now(face, periods, visits, today)
+        found = yield from self._periods_of(face, today)
+        return self._queue_now(face, found, today)
 
-    def _queue_now(self, face: _Face, periods: dict[str, Period], visits: Period, today: _DayNow) -> QueueNow:
+    def _queue_now(self, face: _Face, found: _Periods, today: _DayNow) -> QueueNow:
         live, keys, queues = self._live, face.keys, face.queues
-        foreseen, within = self._foreseen(queues)
-        chances = self._chances(queues)
+        periods, visits = found
+        wanted = frozenset(queue.casefold() for queue in queues)
+        foreseen, within = self._foreseen(wanted)
+        chances = self._chances(wanted)
         lines = self._lines(keys, chances)
         counts = live.counted.of(queues)
         only_counted = bool(counts) and len(counts) == len(queues)
@@ -313,10 +382,7 @@ class View:
     # ---- who waits, and what is foretold
 
     def _lines(self, keys: tuple[str, ...] | None, chances: dict[str, float]) -> tuple[WaitingNow, ...]:
-        if keys is not None and len(keys) == 1:
-            its = self._waiting_by_queue.get(keys[0], [])
-        else:
-            its = self._waiting if keys is None else [one for one in self._waiting if one.queue in keys]
+        its = self._waiting if keys is None else self._line(keys)
         return tuple(
             WaitingNow(
                 visit_id=visit.visit_id,
@@ -329,39 +395,41 @@ class View:
                 start_known=visit.start_known,
                 in_time_chance=chances.get(visit.visit_id),
             )
-            for place, (_, _, visit, wait_ms, queue_wait_ms) in enumerate(its, start=1)
+            for place, (_, _, _, visit, wait_ms, queue_wait_ms) in enumerate(its, start=1)
         )
 
-    def _foreseen(self, queues: tuple[str, ...]) -> tuple[Foreseen | None, list[Foreseen]]:
+    def _line(self, keys: Collection[str]) -> list[_Waiting]:
+        """Who waits in these queues, the longest first."""
+        lines = [its for key in keys if (its := self._waiting_by_queue.get(key))]
+        return lines[0] if len(lines) == 1 else sorted(chain.from_iterable(lines), key=_BY_PLACE)
+
+    def _foreseen(self, wanted: frozenset[str]) -> tuple[Foreseen | None, list[Foreseen]]:
         """The forecast that bears on these queues: their pool's, of several pools the busiest's; and those of the pools
         and single queues that these queues hold, whole.
         """
-        wanted = {queue.casefold() for queue in queues}
         places = sorted({at for key in wanted for at in self._foreseen_at.get(key, ())})
-        found = [self._fresh[at] for at in places]
         within = [self._fresh[at] for at in places if self._foreseen_keys[at] <= wanted]
-        busiest = max(found, key=lambda seen: seen.day.expected_calls or 0.0 if seen.day else 0.0, default=None)
-        return busiest, within
+        return self._busiest_of(places), within
 
-    def _chances(self, queues: tuple[str, ...]) -> dict[str, float]:
+    def _busiest_of(self, places: Iterable[int]) -> Foreseen | None:
+        found = [self._fresh[at] for at in places]
+        return max(found, key=lambda seen: seen.day.expected_calls or 0.0 if seen.day else 0.0, default=None)
+
+    def _chances(self, keys: Iterable[str]) -> dict[str, float]:
         """The chance of each who waits in these queues to be answered in time, by place in the line of the pool."""
-        found: dict[str, float] = {}
-        for queue in queues if self._waiting else ():
-            seen = self._foreseen((queue,))[0]
-            if seen is None:
-                continue
+        found: list[dict[str, float]] = []
+        for seen in {id(seen): seen for key in keys if (seen := self._busiest.get(key))}.values():
             if seen.queues not in self._in_time:
                 self._in_time[seen.queues] = self._chances_of(seen)
-            if len(queues) == 1:
-                return self._in_time[seen.queues]
-            found |= self._in_time[seen.queues]
-        return found
+            if its := self._in_time[seen.queues]:
+                found.append(its)
+        return found[0] if len(found) == 1 else {visit_id: chance for its in found for visit_id, chance in its.items()}
 
     def _chances_of(self, seen: Foreseen) -> dict[str, float]:
-        if seen.pace is None:
+        line = self._line(dict.fromkeys(queue.casefold() for queue in seen.queues))
+        line = [one for one in line if one.visit.visit_id not in self._ringing]
+        if seen.pace is None or not line:
             return {}
-        keys = {queue.casefold() for queue in seen.queues}
-        line = [one for one in self._waiting if one.queue in keys and one.visit.visit_id not in self._ringing]
         chances = seen.pace.in_time([one.wait_ms / 1000 for one in line], self._live.rules.target.limit_seconds)
         return {one.visit.visit_id: chance for one, chance in zip(line, chances, strict=True)}
 
@@ -383,8 +451,8 @@ class View:
         """What the store has of a stretch, what memory holds of it from the edge on, and who still waits wherever in it
         they entered.
         """
-        live, windows = self._live, self._live.windows
-        low, high = self._minutes(start, end)
+        live, windows = self._live, self._windows
+        low, high = minute_of(start), minute_after(end)
         inside_now, outside_now = self._waiting_in(level, face.keys, low, high)
         inside, outside, coverage = past.inside, past.outside, past.coverage
         held = max(start, windows.edge or start)
@@ -409,59 +477,77 @@ class View:
         )
 
     def _period(self, name: str, level: Level, face: _Face, start: datetime, end: datetime) -> Period:
-        live = self._live
-        low, high = self._minutes(start, end)
-        inside_now, outside_now = self._waiting_in(level, face.keys, low, high)
-        coverage = Coverage() if self._briefly else self._covered(face, start, end)
-        returning = self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY
-        windows, keys, target = live.windows, face.keys, live.rules.target
-        version = windows.version(level, keys)
-        made_of = (start, end, version, inside_now, outside_now, returning, coverage, self._precision, target)
-        key = (name, level, keys)
-        if self._memory is not None and (known := self._memory.periods.get(key)) and known[0] == made_of:
-            return known[1]
-        inside, outside = (self._numbers(level, keys, low, high, is_inside) for is_inside in (True, False))
+        """Every figure of a stretch that not every face has."""
+        low, high = minute_of(start), minute_after(end)
         try:
-            waits = WaitFigures() if self._briefly else windows.figures(level, keys, low, high)
+            inside, outside = (self._windows.numbers(level, face.keys, low, high, inside) for inside in (True, False))
+            settled = Settled(inside, outside, self._windows.figures(level, face.keys, low, high))
         except NotHeld:
-            if self._memory is None:
+            if self._is_strict:
                 raise
-            waits = WaitFigures()
-        found = assessment.period(
-            name,
-            level,
-            start,
-            end,
-            _counts(inside, inside_now),
-            _counts(outside, outside_now),
-            waits,
-            coverage,
+            settled = Settled(NO_CALLS, NO_CALLS, NO_WAITS)
+        coverage = self._live.coverage(face.queues, start, end, self._now)
+        return self._made(name, level, face, Stretch(name, start, end, low, high), settled, coverage)
+
+    def _periods_of(self, face: _Face, today: _DayNow) -> Generator[None, None, _Periods]:
+        """The periods of a face; those of the last snapshot where they are made of the same."""
+        windows, keys, memory = self._windows, face.keys, self._memory
+        is_many = len(face.queues) > MANY_QUEUES
+        coverages = [self._covered(face, stretch) for stretch in self._stretches]
+        made_of = (
+            self._stretches,
+            windows.version(Level.CONTACT, keys),
+            windows.version(Level.VISIT, keys),
+            *(list(_of(self._placed[level], keys)) for level in Level),
+            list(_of(self._departed, keys)) if self._departed else [],
+            coverages,
+            today.bounds,
             self._precision,
-            target,
-            returning,
+            self._live.rules.target,
         )
-        if self._memory is not None:
-            if len(self._memory.periods) > MOST_REMEMBERED:
-                self._memory.periods.clear()
-            self._memory.periods[key] = made_of, found
+        if not self._is_strict and (known := memory.faces.get(keys)) and known[0] == made_of:
+            return known[1]
+        periods: dict[str, Period] = {}
+        for stretch, coverage, settled in zip(self._stretches, coverages, self._contacts.of(keys), strict=True):
+            periods[stretch.name] = self._made(stretch.name, Level.CONTACT, face, stretch, settled, coverage)
+            if is_many:
+                yield
+        found = _Periods(periods, periods["day"] if self._briefly else self._visits_of(face, today))
+        if is_many:
+            yield
+        if not self._is_strict:
+            if len(memory.faces) > MOST_REMEMBERED:
+                memory.faces.clear()
+            memory.faces[keys] = made_of, found
         return found
 
-    def _numbers(self, level: Level, keys: tuple[str, ...] | None, low: int, high: int, inside: bool) -> Numbers:
-        """The settled calls of these minutes. A snapshot has none of a day that memory holds only in sums: its clock
-        was set back, until the pipeline has read that day again.
-        """
-        try:
-            return self._live.windows.numbers(level, keys, low, high, inside)
-        except NotHeld:
-            if self._memory is None:
-                raise
-            return NO_CALLS
+    def _visits_of(self, face: _Face, today: _DayNow) -> Period:
+        """The visits of today, by the hours of the face."""
+        day = self._stretches[self._day_at]
+        if today.bounds != (day.start, day.end):
+            return self._period("day", Level.VISIT, face, *today.bounds)
+        coverage = self._covered(face, day)
+        return self._made("day", Level.VISIT, face, day, next(self._visits.of(face.keys)), coverage)
 
-    def _minutes(self, start: datetime, end: datetime) -> tuple[int, int]:
-        known = self._stretch_minutes.get((start, end))
-        if known is None:
-            known = self._stretch_minutes[start, end] = minute_of(start), minute_after(end)
-        return known
+    def _made(
+        self, name: str, level: Level, face: _Face, stretch: Stretch, settled: Settled, coverage: Coverage
+    ) -> Period:
+        """A period from what is settled in it, who waits and who may be back."""
+        low, high = stretch.low, stretch.high
+        inside_now, outside_now = self._waiting_in(level, face.keys, low, high)
+        return assessment.period(
+            name,
+            level,
+            stretch.start,
+            stretch.end,
+            _counts(settled.inside, inside_now),
+            _counts(settled.outside, outside_now),
+            settled.waits,
+            coverage,
+            self._precision,
+            self._live.rules.target,
+            self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY,
+        )
 
     def _waiting_in(
         self, level: Level, keys: tuple[str, ...] | None, low: int, high: int
@@ -486,15 +572,20 @@ class View:
                 found[counts_as] += 1
         return service_level.Returning(**found)
 
-    def _covered(self, face: _Face, start: datetime, end: datetime) -> Coverage:
+    def _covered(self, face: _Face, stretch: Stretch) -> Coverage:
         """How the open minutes were observed; of days held by the minute the same for all queues of a switch."""
-        edge = self._live.windows.edge
-        saved_of = face.queues if edge is not None and start < edge else ()
-        key = (face.switches, id(face.calendar), start, end, saved_of)
-        known = self._coverage.get(key)
-        if known is None:
-            known = self._coverage[key] = self._live.coverage(face.queues, start, end, self._now)
-        return known
+        if self._briefly:
+            return _NOTHING_SEEN
+        live, start, end = self._live, stretch.start, stretch.end
+        edge = self._windows.edge
+        saved_until = None if edge is None or start >= edge else edge
+        key = (face.switches, id(face.calendar), stretch.name)
+        held = self._coverage.get(key)
+        if held is None:
+            held = self._coverage[key] = live.coverage(face.queues, saved_until or start, end, self._now)
+        if saved_until is None:
+            return held
+        return live.coverage(face.queues, start, min(saved_until, end), self._now).plus(held)
 
     def today(self) -> Iterable[Bar]:
         """Today by quarter of an hour, from opening, or the first call, to the last of them."""
@@ -513,9 +604,8 @@ class View:
             at += timedelta(minutes=BAR_MINUTES)
             if many and is_new:
                 yield
-        if self._memory is not None:
-            for start in self._memory.bars.keys() - {bar.start for bar in found}:
-                del self._memory.bars[start]
+        for start in self._memory.bars.keys() - {bar.start for bar in found}:
+            del self._memory.bars[start]
         return found
 
     def _waiting_by_quarter(self, first: int) -> dict[int, dict[int, int]]:
@@ -530,21 +620,28 @@ class View:
 
     def _bar(self, at: datetime, waiting: dict[int, int]) -> tuple[Bar, bool]:
         """One bar, and whether it had to be worked out."""
-        windows, target = self._live.windows, self._live.rules.target
+        windows, target = self._windows, self._live.rules.target
         low = minute_of(at)
         high = low + BAR_MINUTES
         made_of = (windows.version_of_quarters(low, high), waiting, target)
-        if self._memory is not None and (known := self._memory.bars.get(at)) and known[0] == made_of:
+        if (known := self._memory.bars.get(at)) and known[0] == made_of:
             return known[1], False
-        counts = _counts(self._numbers(Level.CONTACT, None, low, high, True), waiting)
-        bar = assessment.bar(at, counts, target.definition)
-        if self._memory is not None:
-            self._memory.bars[at] = made_of, bar
+        try:
+            settled = windows.numbers(Level.CONTACT, None, low, high, True)
+        except NotHeld:
+            if self._is_strict:
+                raise
+            settled = NO_CALLS
+        bar = assessment.bar(at, _counts(settled, waiting), target.definition)
+        self._memory.bars[at] = made_of, bar
         return bar, True
 
 
+_BY_PLACE: Final = attrgetter("place")
 _EARLY: Final = FIELDS["early"]
-NO_CALLS: Final[Numbers] = [0] * len(FIELDS)
+_IN_TIME: Final = FIELDS["waiting_in_time"]
+_LATE: Final = FIELDS["waiting_late"]
+_NOTHING_SEEN: Final = Coverage()
 
 
 def _of(by_queue: dict[str, list[One]], keys: tuple[str, ...] | None) -> Iterable[One]:

@@ -458,7 +458,7 @@ class Windows:
 
     def numbers(self, level: Level, keys: Keys, low: int, high: int, inside: bool) -> Numbers:
         """The fields of `Counts` of the minutes from `low` up to `high`, in their order. Raises `NotHeld`."""
-        base = self._base_for(level, low, high)
+        base = self.base_for(level, low, high)
         held = self._series[level, inside]
         parts = [series.sum(low, high) for series in _wanted(held, keys) if series.days]
         if base is not None:
@@ -469,7 +469,7 @@ class Windows:
 
     def figures(self, level: Level, keys: Keys, low: int, high: int) -> WaitFigures:
         """The waits of these minutes, as `waits` says."""
-        base = self._base_for(level, low, high)
+        base = self.base_for(level, low, high)
         wanted = _wanted(self._series[level, True], keys)
         if high - low <= EXACT_MINUTES and base is None:
             parts = [series.waits_between(low, high) for series in wanted]
@@ -485,7 +485,7 @@ class Windows:
             together.merge(tally)
         return together.figures()
 
-    def _base_for(self, level: Level, low: int, high: int) -> Base | None:
+    def base_for(self, level: Level, low: int, high: int) -> Base | None:
         """The sums of the days before the edge that a stretch begins with; None where it begins at the edge."""
         if self._edge is None or low >= min(self._edge, high):
             return None
@@ -495,6 +495,14 @@ class Windows:
             start = datetime.fromtimestamp(low * 60, UTC)
             raise NotHeld(f"{level}: from {start:%Y-%m-%d %H:%M} on; held by the minute from {edge:%Y-%m-%d %H:%M} on")
         return base
+
+    def series(self, level: Level, inside: bool, key: str) -> Series | None:
+        """The calls of one queue (casefolded); None where there never was one."""
+        return self._series[level, inside].get(key)
+
+    def keys_of_level(self, level: Level) -> Iterable[str]:
+        """Every queue (casefolded) of which something is counted at that level."""
+        return self._series[level, True].keys() | self._series[level, False].keys()
 
     def _series_of(self, level: Level, queue: str, inside: bool) -> Series:
         held, key = self._series[level, inside], queue.casefold()

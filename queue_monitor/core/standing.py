@@ -1,0 +1,204 @@
+"""What is settled in the stretches that every face shows: each queue is read once, and pools and all queues together
+are added up from what was read.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from operator import is_
+from typing import Final, NamedTuple
+
+from queue_monitor.core.series import NOTHING, Base, Numbers, Series, added
+from queue_monitor.core.windows import EXACT_MINUTES, Keys, NotHeld, Windows, exact_figures
+from queue_monitor.model import Level, WaitFigures
+from queue_monitor.waits import WaitTally
+
+NO_CALLS: Final[Numbers] = list(NOTHING)
+NO_WAITS: Final = WaitFigures()
+_NOBODY: Final = WaitTally()
+
+
+class Stretch(NamedTuple):
+    """A period that every face has, and its minutes."""
+
+    name: str
+    start: datetime
+    end: datetime
+    low: int
+    high: int
+
+
+class Settled(NamedTuple):
+    """The settled calls of one stretch: within opening hours and outside, and the waits of those within."""
+
+    inside: Numbers
+    outside: Numbers
+    waits: WaitFigures
+
+
+Waits = list[int] | WaitTally | None
+"""The waits of a stretch one by one, or as a tally; None where there are none, or they have melted."""
+
+
+class Part(NamedTuple):
+    """What one queue has, inside opening hours or outside, of several stretches in their order."""
+
+    numbers: Sequence[Numbers]
+    waits: Sequence[Waits]
+
+
+class _Read:
+    """What was read of one series, and at which version, for which stretches."""
+
+    __slots__ = ("long", "long_of", "recent", "recent_of", "version")
+
+    def __init__(self) -> None:
+        self.version = -1
+        self.recent_of: object = None
+        self.recent = Part((), ())
+        self.long_of: object = None
+        self.long = Part((), ())
+
+
+Reads = dict[tuple[Level, bool, str], _Read]
+"""What was read, kept from one snapshot to the next."""
+
+
+class Standing:
+    """The settled calls of some stretches at one level, at one moment. `recent` of them end at the same minute and are
+    short enough for exact waits; the others are `long`.
+
+    `reads` is what an earlier one has read. Unless it is `strict`, a stretch that memory holds only in sums is empty:
+    the clock was set back, until the pipeline has read that day again. A strict one raises `NotHeld`.
+    """
+
+    def __init__(
+        self,
+        windows: Windows,
+        level: Level,
+        stretches: Sequence[Stretch],
+        reads: Reads,
+        *,
+        with_waits: bool = True,
+        strict: bool = False,
+    ) -> None:
+        self._windows = windows
+        self._level = level
+        self._stretches = stretches
+        self._reads = reads
+        self._with_waits = with_waits
+        self._parts: dict[tuple[bool, str], tuple[Part, Part]] = {}
+        self._where: list[tuple[bool, int] | None] = []  # whether it is long, and its place among those
+        self._recent: list[int] = []
+        self._recent_high = 0
+        self._long: list[tuple[int, int, Base | None]] = []
+        for stretch in stretches:
+            self._sort_in(stretch, strict)
+        self._long_of = tuple((low, high, id(base)) for low, high, base in self._long)
+        self._recent_of = (self._recent_high, *self._recent)
+
+    def _sort_in(self, stretch: Stretch, strict: bool) -> None:
+        low, high = stretch.low, stretch.high
+        try:
+            base = self._windows.base_for(self._level, low, high)
+        except NotHeld:
+            if strict:
+                raise
+            self._where.append(None)
+            return
+        follows = not self._recent or (high == self._recent_high and low <= self._recent[-1])
+        if base is None and high - low <= EXACT_MINUTES and follows:
+            self._where.append((False, len(self._recent)))
+            self._recent.append(low)
+            self._recent_high = high
+        else:
+            self._where.append((True, len(self._long)))
+            self._long.append((low, high, base))
+
+    def of(self, keys: Keys) -> Iterator[Settled]:
+        """What some queues, or all, have of each stretch, in their order."""
+        wanted = self._windows.keys_of_level(self._level) if keys is None else keys
+        inside, outside = ([self._part(is_inside, key) for key in wanted] for is_inside in (True, False))
+        known: tuple[list[Waits], WaitFigures] = ([], NO_WAITS)
+        for where, stretch in zip(self._where, self._stretches, strict=True):
+            if where is None:
+                yield Settled(NO_CALLS, NO_CALLS, NO_WAITS)
+                continue
+            is_long, at = where
+            waits = [part.waits[at] for its in inside if (part := its[is_long]).waits] if self._with_waits else []
+            if len(waits) != len(known[0]) or not all(map(is_, waits, known[0])):
+                known = waits, self._figures(keys, stretch, waits)
+            yield Settled(_together(inside, is_long, at), _together(outside, is_long, at), known[1])
+
+    def _part(self, inside: bool, key: str) -> tuple[Part, Part]:
+        """What one queue has of the recent stretches and of the long ones, read once."""
+        found = self._parts.get((inside, key))
+        if found is None:
+            found = self._parts[inside, key] = self._read(inside, key)
+        return found
+
+    def _figures(self, keys: Keys, stretch: Stretch, waits: list[Waits]) -> WaitFigures:
+        if not waits:
+            return NO_WAITS
+        exact = [its for its in waits if isinstance(its, list)]
+        if len(exact) == len(waits):
+            return exact_figures(exact[0] if len(exact) == 1 else list(chain.from_iterable(exact)))
+        tallies = [its for its in waits if isinstance(its, WaitTally)]
+        if len(tallies) < len(waits):  # some have melted
+            return self._windows.figures(self._level, keys, stretch.low, stretch.high)
+        return tallies[0].figures() if len(tallies) == 1 else _merged(tallies).figures()
+
+    def _read(self, inside: bool, key: str) -> tuple[Part, Part]:
+        """The same, taken from what an earlier one has read where nothing has changed since."""
+        series = self._windows.series(self._level, inside, key)
+        read = self._reads.get((self._level, inside, key))
+        if read is None:
+            read = self._reads[self._level, inside, key] = _Read()
+        version = 0 if series is None else series.version
+        if read.version != version:
+            read.version, read.recent_of, read.long_of = version, None, None
+        if read.recent_of != self._recent_of:
+            read.recent = Part((), ()) if series is None or not self._recent else self._recent_part(series)
+            read.recent_of = self._recent_of
+        if read.long_of != self._long_of:
+            read.long = self._long_part(series, inside, key)
+            read.long_of = self._long_of
+        return read.recent, read.long
+
+    def _recent_part(self, series: Series) -> Part:
+        numbers, waits = series.recent(self._recent, self._recent_high)
+        return Part(numbers, waits)
+
+    def _long_part(self, series: Series | None, inside: bool, key: str) -> Part:
+        numbers, waits = list[Numbers](), list[Waits]()
+        for low, high, base in self._long:
+            parts = [] if series is None else [series.sum(low, high)]
+            its_base = None if base is None else base.counts[inside].get(key)
+            if its_base is not None:
+                parts.append(its_base)
+            numbers.append(_added(parts))
+            if not inside or not self._with_waits:
+                continue
+            tallies = [] if series is None else series.tallies(low, high)
+            if base is not None and (before := base.waits[inside].get(key)) is not None:
+                tallies.append(before)
+            waits.append(tallies[0] if len(tallies) == 1 else _merged(tallies) if tallies else _NOBODY)
+        return Part(numbers, waits)
+
+
+def _together(parts: list[tuple[Part, Part]], is_long: bool, at: int) -> Numbers:
+    """The numbers of several queues in one stretch, added up."""
+    return _added([part.numbers[at] for its in parts if (part := its[is_long]).numbers])
+
+
+def _added(parts: list[Numbers]) -> Numbers:
+    if len(parts) == 2:
+        return list(map(int.__add__, *parts))
+    return parts[0] if len(parts) == 1 else added(parts)
+
+
+def _merged(tallies: Iterable[WaitTally]) -> WaitTally:
+    together = WaitTally()
+    for tally in tallies:
+        together.merge(tally)
+    return together
