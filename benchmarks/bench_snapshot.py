@@ -10,7 +10,6 @@ everything has changed has had a call settled in every queue since the last, and
 
 import argparse
 import asyncio
-import gc
 import os
 import platform
 import statistics
@@ -48,6 +47,7 @@ from queue_monitor.events import (
     MemberAction,
     SourceConnected,
 )
+from queue_monitor.garbage import collect_seldom
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import CallsOfMinute, Counts, Level, RiskFigures, Snapshot, SumRow, WaitSums
 from queue_monitor.waits import WaitTally
@@ -259,7 +259,7 @@ async def longest_hold(centre: Centre, seconds: float, scrapes: bool) -> list[fl
     """
     figures = Standing(centre.live.snapshot(centre.now))
     app = create_app(figures, SystemClock())  # type: ignore[arg-type]
-    gc.collect()  # of what making the application left behind
+    collect_seldom()  # as the service does
     late: list[float] = []
     answers: list[float] = []
 
@@ -307,6 +307,7 @@ def measure(size: Size, rounds: int, seconds: float, bars: dict[str, float]) -> 
         f"\n{size.queues} queues, {len(centre.live.snapshot(centre.now).pools)} pools, {size.waiting} waiting, "
         f"{size.calls:,} calls today, {size.agents} agents\n{'':<62} {'median':>8} {'fastest':>8} {'slowest':>8}  ms"
     )
+    collect_seldom()
     live = centre.live
     for _ in range(3):
         centre.change_everything()

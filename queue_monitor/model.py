@@ -174,7 +174,7 @@ class Level(StrEnum):
     VISIT = "visit"
 
 
-class Counts(Struct, frozen=True):
+class Counts(Struct, frozen=True, gc=False):
     """Exact whole numbers of calls that entered in some stretch of time. Every entered call is in exactly one field
     from `answered_in_time` to `waiting_late`; `entered` is their sum. `refused_*`, `early` and `by_*` stand beside.
 
@@ -276,7 +276,7 @@ class Counts(Struct, frozen=True):
 _ENTERED: Final = Counts.__struct_fields__.index("waiting_late") + 1
 
 
-class WaitFigures(Struct, frozen=True, kw_only=True):
+class WaitFigures(Struct, frozen=True, kw_only=True, gc=False):
     """Waits of answered calls whose start was seen, in seconds; None where there are none. `over_10_min` is a share."""
 
     answered: int = 0
@@ -288,7 +288,7 @@ class WaitFigures(Struct, frozen=True, kw_only=True):
     over_10_min_ratio: float | None = None
 
 
-class Coverage(Struct, frozen=True, kw_only=True):
+class Coverage(Struct, frozen=True, kw_only=True, gc=False):
     """Open minutes by how they were observed: seen live, recovered from a log or snapshot, or blind."""
 
     seen_minutes: int = 0
@@ -361,7 +361,7 @@ class Reserve(Struct, frozen=True, kw_only=True):
     ready_after_minutes: int = 10
 
 
-class Period(Struct, frozen=True, kw_only=True):
+class Period(Struct, frozen=True, kw_only=True, gc=False):
     """One stretch of time and all its figures, at contact level unless `level` says otherwise.
 
     `name` is `15min`, `30min`, `60min`, `day`, `month` or `tertial`. `service_level` holds all five definitions,
@@ -388,7 +388,7 @@ class Period(Struct, frozen=True, kw_only=True):
     precision_seconds: float
 
 
-class WaitingNow(Struct, frozen=True, kw_only=True):
+class WaitingNow(Struct, frozen=True, kw_only=True, gc=False):
     """One caller who waits now. `wait_ms` is the whole contact's wait so far; `queue_wait_ms` this queue's.
 
     `in_time_chance`: to be answered within the limit by one who stays; None where nothing is foretold.
@@ -405,7 +405,7 @@ class WaitingNow(Struct, frozen=True, kw_only=True):
     in_time_chance: float | None = None
 
 
-class AgentNow(Struct, frozen=True, kw_only=True):
+class AgentNow(Struct, frozen=True, kw_only=True, gc=False):
     """One agent on one switch, with the queues he or she is a member of."""
 
     agent_id: str
@@ -415,7 +415,7 @@ class AgentNow(Struct, frozen=True, kw_only=True):
     since: datetime | None
 
 
-class Staff(Struct, frozen=True, kw_only=True):
+class Staff(Struct, frozen=True, kw_only=True, gc=False):
     """Distinct people by what they do now. `known` is false when the source tells nothing of agents."""
 
     known: bool = False
@@ -453,7 +453,7 @@ class StatusReason(StrEnum):
     COUNTS_ONLY = "counts_only"
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """The status of a target with its reason. `under_target_now` is a fact beside it, not a status."""
 
     status: Status
@@ -461,7 +461,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     under_target_now: bool = False
 
 
-class QueueNow(Struct, frozen=True, kw_only=True):
+class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     """One queue, one pool of queues that share agents (`name` joins theirs), or all of them (`name` is empty).
 
     `expected_wait_seconds` is what the next caller should expect, None when it cannot be said. `label` is what people
@@ -500,7 +500,7 @@ class QueueNow(Struct, frozen=True, kw_only=True):
         return len(self.waiting) + (self.counted or 0)
 
 
-class SourceNow(Struct, frozen=True, kw_only=True):
+class SourceNow(Struct, frozen=True, kw_only=True, gc=False):
     """One source of events. `silent_seconds` counts from its last sign of life, while it is up."""
 
     name: str
@@ -540,7 +540,7 @@ class PlannedClosure(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Hours(Struct, frozen=True, kw_only=True):
+class Hours(Struct, frozen=True, kw_only=True, gc=False):
     """Opening hours as they bear on now. `note` says why the day differs, if it does."""
 
     open: bool
@@ -549,7 +549,7 @@ class Hours(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Bar(Struct, frozen=True, kw_only=True):
+class Bar(Struct, frozen=True, kw_only=True, gc=False):
     """One stretch of today's curve, at contact level, all queues."""
 
     start: datetime
@@ -689,7 +689,7 @@ class RiskCause(StrEnum):
     HANDLE_TIME = "handle_time"
 
 
-class RiskFigures(Struct, frozen=True, kw_only=True):
+class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
     """What the forecast says of one queue's or pool's day (or month): a projection, not a fact.
 
     `p_miss`: chance of ending under the target. `expected_share`, `expected_calls`: of the whole period at its end;
@@ -938,14 +938,14 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     totals_talks: dict[str, "TalkSums"] = {}
 
 
-class TalkSums(Struct, frozen=True, kw_only=True):
+class TalkSums(Struct, frozen=True, kw_only=True, gc=False):
     """Calls whose talk is over and was seen, and how long they talked together."""
 
     calls: int = 0
     seconds: float = 0.0
 
 
-class WaitBuckets(Struct, frozen=True, kw_only=True):
+class WaitBuckets(Struct, frozen=True, kw_only=True, gc=False):
     """Counts of waits for the Prometheus histogram: at most `edges[i]` seconds, cumulative, then all; and their sum."""
 
     edges: tuple[float, ...]
@@ -955,7 +955,7 @@ class WaitBuckets(Struct, frozen=True, kw_only=True):
     abandoned_sum_seconds: float
 
 
-class WaitSums(Struct, frozen=True, kw_only=True):
+class WaitSums(Struct, frozen=True, kw_only=True, gc=False):
     """Answered waits added up, exact in whole ms, and their encoded histogram for percentiles."""
 
     answered: int = 0

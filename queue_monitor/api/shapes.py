@@ -39,7 +39,7 @@ class HoursShape(Struct, frozen=True, kw_only=True):
     time_zone: str
 
 
-class StaffShape(Struct, frozen=True, kw_only=True):
+class StaffShape(Struct, frozen=True, kw_only=True, gc=False):
     """Distinct people by what they do now: counts only. All null when the source tells nothing of agents."""
 
     known: bool
@@ -53,7 +53,7 @@ class StaffShape(Struct, frozen=True, kw_only=True):
     logged_out: int | None = None
 
 
-class StatusOfTarget(Struct, frozen=True, kw_only=True):
+class StatusOfTarget(Struct, frozen=True, kw_only=True, gc=False):
     """How the day's target stands, and why."""
 
     status: Annotated[str, _said("ok, at_risk, out_of_reach or no_data.")]
@@ -61,7 +61,7 @@ class StatusOfTarget(Struct, frozen=True, kw_only=True):
     under_target_now: Annotated[bool, _said("A fact beside the status: the headline is below the target now.")]
 
 
-class WaitingShape(Struct, frozen=True, kw_only=True):
+class WaitingShape(Struct, frozen=True, kw_only=True, gc=False):
     """One caller who waits now. Nothing here tells who."""
 
     queue: str
@@ -72,7 +72,7 @@ class WaitingShape(Struct, frozen=True, kw_only=True):
     start_known: Annotated[bool, _said("False: the caller waited before anybody looked; the wait is at least this.")]
 
 
-class LeftShape(Struct, frozen=True, kw_only=True):
+class LeftShape(Struct, frozen=True, kw_only=True, gc=False):
     """Left the queue without an answer and without hanging up, by how."""
 
     timeout: int
@@ -87,7 +87,7 @@ class LeftShape(Struct, frozen=True, kw_only=True):
     lost: Annotated[int, _said("Cut off by a restart or crash of the switch.")]
 
 
-class RefusedShape(Struct, frozen=True, kw_only=True):
+class RefusedShape(Struct, frozen=True, kw_only=True, gc=False):
     """Never got into a queue, by reason."""
 
     full: int
@@ -96,7 +96,7 @@ class RefusedShape(Struct, frozen=True, kw_only=True):
     unknown: int
 
 
-class WaitsShape(Struct, frozen=True, kw_only=True):
+class WaitsShape(Struct, frozen=True, kw_only=True, gc=False):
     """Waits of answered calls whose start was seen."""
 
     answered: Annotated[int, _said("How many waits the figures rest on.")]
@@ -108,7 +108,7 @@ class WaitsShape(Struct, frozen=True, kw_only=True):
     over_10_min_ratio: Ratio
 
 
-class CoverageShape(Struct, frozen=True, kw_only=True):
+class CoverageShape(Struct, frozen=True, kw_only=True, gc=False):
     """How much of the open time was really observed."""
 
     ratio: Ratio
@@ -117,7 +117,7 @@ class CoverageShape(Struct, frozen=True, kw_only=True):
     blind_minutes: int
 
 
-class OutsideHoursShape(Struct, frozen=True, kw_only=True):
+class OutsideHoursShape(Struct, frozen=True, kw_only=True, gc=False):
     """Calls outside opening hours: counted, not in the target."""
 
     entered: int
@@ -129,7 +129,7 @@ class OutsideHoursShape(Struct, frozen=True, kw_only=True):
     refused: int
 
 
-class PeriodShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+class PeriodShape(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):
     """One stretch of time and all its figures."""
 
     from_: datetime
@@ -171,7 +171,7 @@ class PeriodShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     outside_hours: OutsideHoursShape
 
 
-class RiskShape(Struct, frozen=True, kw_only=True):
+class RiskShape(Struct, frozen=True, kw_only=True, gc=False):
     """How a period may end, by the forecast of the queue's pool: an estimate, marked as one wherever it is shown."""
 
     miss_probability: Annotated[float, _said("Chance that the period ends under the target.")]
@@ -188,7 +188,7 @@ class RiskShape(Struct, frozen=True, kw_only=True):
     reachable: bool
 
 
-class QueueShape(Struct, frozen=True, kw_only=True):
+class QueueShape(Struct, frozen=True, kw_only=True, gc=False):
     """One queue, one pool of queues that share agents, or all of them."""
 
     name: Annotated[str, _said("Empty for all queues together.")]

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import Counts, Level, SumRow, WaitSums
@@ -66,14 +66,15 @@ class LocalDays:
         return low
 
 
-@dataclass(slots=True)
-class Slot:
+class Slot(Struct, gc=False):
     """One minute, or a quarter of an hour of which only sums are kept: then `melted` has its waits. `counts` are by the
     place of a field in `Counts`; most minutes have few.
+
+    There are some hundred thousand of them, so they hold nothing that a garbage collection would have to look at.
     """
 
-    counts: dict[int, int] = field(default_factory=dict)
-    waits: list[int] = field(default_factory=list)
+    counts: dict[int, int] = {}
+    waits: tuple[int, ...] = ()
     melted: WaitSums | None = None
 
 
@@ -146,9 +147,10 @@ class Series:
             put_wait(tally, wait_ms, sign)
             slot.melted = tally.sums()
         elif sign > 0:
-            slot.waits.append(wait_ms)
+            slot.waits += (wait_ms,)
         else:
-            slot.waits.remove(wait_ms)
+            at = slot.waits.index(wait_ms)
+            slot.waits = slot.waits[:at] + slot.waits[at + 1 :]
 
     def sum(self, low: int, high: int) -> Numbers:
         """The counts of the minutes from `low` up to `high`: whole local days by their sums, the rest by the minute."""
