@@ -1,6 +1,7 @@
 """The FastAPI application: status, intervals, stream, health, metrics, their documentation, and the wallboard page."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
@@ -54,7 +55,7 @@ from queue_monitor.api.limits import Limits
 from queue_monitor.api.over_time import OverTime
 from queue_monitor.api.public import public_routes
 from queue_monitor.api.signin import sign_in_routes
-from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_body
+from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
 from queue_monitor.api.tables import intervals_table, lost_table
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Access, Level, Snapshot
@@ -105,6 +106,38 @@ class Rendered:
             self._body = self._render(snapshot)
             self._snapshot = snapshot
         return self._body
+
+
+class RenderedInPieces:
+    """The same of what takes long: between two pieces others have their turn. All who ask wait for one rendering."""
+
+    def __init__(
+        self, render: Callable[[Snapshot], Generator[None, None, bytes]], newest: Callable[[], Snapshot], clock: Clock
+    ) -> None:
+        self._render = render
+        self._newest = newest
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._snapshot: Snapshot | None = None
+        self._body = b""
+
+    async def __call__(self) -> bytes:
+        async with self._turn:
+            snapshot = self._newest()
+            if snapshot is not self._snapshot:
+                self._body = await self._in_pieces(snapshot)
+                self._snapshot = snapshot
+            return self._body
+
+    async def _in_pieces(self, snapshot: Snapshot) -> bytes:
+        pieces = self._render(snapshot)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as done:
+                body: bytes = done.value
+                return body
+            await self._clock.sleep(0)
 
 
 class SecurityHeaders:
@@ -181,14 +214,14 @@ def create_app(
 
 def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language: str) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["status"], responses=SAME | UNREADABLE)
-    status = Rendered(status_body)
+    status = RenderedInPieces(status_in_pieces, figures.latest, clock)
     frame = Rendered(lambda snapshot: b"retry: %d\r\ndata: %s\r\n\r\n" % (_RETRY_MS, wallboard(snapshot)))
     over_time = OverTime(figures, clock)
 
     @routes.get("/status", responses={200: shapes.answer(shapes.StatusBody, "Everything as it stands now.")})
     async def everything_now(request: Request) -> Response:
         """Every queue, pool and source as it stands now. Sends an ETag; answers 304 when nothing has changed."""
-        return as_json(request, status(figures.latest()))
+        return as_json(request, await status())
 
     @routes.get(
         "/queues/{queue:path}",

@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
 from queue_monitor.api import create_app, status_body
-from queue_monitor.api.app import SECURITY_HEADERS
+from queue_monitor.api.app import SECURITY_HEADERS, RenderedInPieces
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import JournalNow, Level, Snapshot
 from tests.api import sample
@@ -41,6 +41,21 @@ async def test_the_status_is_the_pure_function_of_the_snapshot() -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert answer.content == status_body(sample.rush())
+
+
+async def test_all_who_ask_for_the_status_at_once_wait_for_one_rendering() -> None:
+    made = list[Snapshot]()
+
+    def in_pieces(snapshot: Snapshot) -> Generator[None, None, bytes]:
+        made.append(snapshot)
+        yield
+        return b"the status"
+
+    rush = sample.rush()
+    status = RenderedInPieces(in_pieces, lambda: rush, ManualClock(rush.at))
+
+    assert await asyncio.gather(*(status() for _ in range(5))) == [b"the status"] * 5
+    assert made == [rush]
 
 
 async def test_who_has_it_already_gets_304() -> None:

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from queue_monitor.api import shapes, status_body
 from queue_monitor.api.board import board
-from queue_monitor.api.status import meets_target
+from queue_monitor.api.status import PIECE, meets_target, status_in_pieces
+from queue_monitor.core.view import finished
 from queue_monitor.events import AgentActivity
 from queue_monitor.model import AgentNow, Counts, Target
 from tests.api import sample
@@ -28,6 +29,19 @@ def test_the_status_is_what_its_documentation_says(state: State) -> None:
 
 def test_the_same_snapshot_gives_the_same_bytes() -> None:
     assert status_body(sample.rush()) == status_body(sample.rush())
+
+
+@pytest.mark.parametrize("state", EVERY_STATE)
+def test_in_pieces_the_status_is_the_same(state: State) -> None:
+    snapshot = state()
+
+    assert finished(status_in_pieces(snapshot)) == status_body(snapshot)
+
+
+def test_the_status_of_many_queues_pauses_often() -> None:
+    many = replace(sample.rush(), queues=sample.rush().queues * 20)
+
+    assert len(list(status_in_pieces(many))) == (len(many.queues) + len(many.pools)) // PIECE
 
 
 def test_the_worked_month_is_reproduced() -> None:
