@@ -128,7 +128,11 @@ def service_level(counts: Counts) -> dict[str, float | None]:
 
 def of_terms(of: Terms) -> dict[str, float | None]:
     """The same, where the terms have been worked out already."""
-    return {name: ratio(formula(of)) for name, formula in _BY_NAME}
+    found: dict[str, float | None] = {}
+    for name, formula in _BY_NAME:
+        good, all_of = formula(of)
+        found[name] = good / all_of if all_of else None
+    return found
 
 
 _BY_NAME: Final = tuple((name.value, formula) for name, formula in FORMULAS.items())

@@ -553,9 +553,12 @@ class View:
         self, level: Level, keys: tuple[str, ...] | None, low: int, high: int
     ) -> tuple[dict[int, int], dict[int, int]]:
         """Those who wait and count in these minutes, by field of `Counts`: inside opening hours and outside."""
+        placed = self._placed[level]
+        if keys is not None and len(keys) == 1 and keys[0] not in placed:
+            return _NOBODY
         inside: dict[int, int] = {}
         outside: dict[int, int] = {}
-        for minute, is_inside, early, field in _of(self._placed[level], keys):
+        for minute, is_inside, early, field in _of(placed, keys):
             if low <= minute < high:
                 found = inside if is_inside else outside
                 found[field] = found.get(field, 0) + 1
@@ -642,6 +645,8 @@ _EARLY: Final = FIELDS["early"]
 _IN_TIME: Final = FIELDS["waiting_in_time"]
 _LATE: Final = FIELDS["waiting_late"]
 _NOTHING_SEEN: Final = Coverage()
+_NOBODY: Final[tuple[dict[int, int], dict[int, int]]] = ({}, {})
+_NO_COUNTS: Final = Counts()
 
 
 def _of(by_queue: dict[str, list[One]], keys: tuple[str, ...] | None) -> Iterable[One]:
@@ -667,7 +672,7 @@ def _counts(settled: Numbers, waiting: dict[int, int]) -> Counts:
         settled = list(settled)
         for at, number in waiting.items():
             settled[at] += number
-    return Counts(*settled)
+    return Counts(*settled) if settled != NO_CALLS else _NO_COUNTS
 
 
 def _wait(seen: Foreseen | None, queues: tuple[str, ...]) -> ExpectedWait | None:
