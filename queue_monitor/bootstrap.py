@@ -35,7 +35,7 @@ from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
-from queue_monitor.garbage import collect_at_night, collect_seldom
+from queue_monitor.interpreter import collect_at_night, collect_seldom, switch_often
 from queue_monitor.model import Access
 from queue_monitor.ports import Adapter, Clock, Connection, Store, StoreError, Translator
 from queue_monitor.replay import Pieces, Recording
@@ -302,6 +302,7 @@ async def serve(config: Config, announce: Callable[[str, Clock], None]) -> None:
             await service.pipeline.start()
             await service.alerts.round.start()
             collect_seldom()
+            switch_often()
             announce(address_of(listener), clock)
             await run_service(service, listener, [collect_at_night(clock, config.zone)])
             await service.pipeline.drain()

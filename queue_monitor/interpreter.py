@@ -1,6 +1,7 @@
-"""When Python looks for garbage that refers to itself: never for long while callers wait."""
+"""How Python itself is set, so that nobody is held up while callers wait: its garbage collections and its threads."""
 
 import gc
+import sys
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,6 +30,13 @@ def collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, YOUNG_ROUNDS, NEVER)
+
+
+def switch_often() -> None:
+    """Let the event loop have its turn after one millisecond where another thread, such as the one that renders
+    /metrics, is at work. Python's own five are too many: the loop waits so long each time it has looked for news.
+    """
+    sys.setswitchinterval(0.001)
 
 
 async def collect_at_night(clock: Clock, zone: ZoneInfo) -> None:

@@ -1,7 +1,8 @@
-"""Garbage collections hold everybody up, so while callers wait there are only short ones."""
+"""While callers wait garbage collections are short, and the event loop has its turn soon beside other threads."""
 
 import asyncio
 import gc
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ import pytest
 
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.series import Slot
-from queue_monitor.garbage import NEVER, YOUNG, collect_at_night, collect_seldom, next_quiet_hour
+from queue_monitor.interpreter import NEVER, YOUNG, collect_at_night, collect_seldom, next_quiet_hour, switch_often
 from tests.scenario import Scenario
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -18,8 +19,9 @@ ZONE = ZoneInfo("Europe/Stockholm")
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    thresholds = gc.get_threshold()
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
     yield
+    sys.setswitchinterval(interval)
     gc.set_threshold(*thresholds)
     gc.unfreeze()
 
@@ -78,6 +80,12 @@ async def test_once_a_night_everything_is_looked_through():
 )
 def test_the_quiet_hour_is_by_the_local_clock(now: datetime, expected: datetime):
     assert next_quiet_hour(now, ZONE) == expected
+
+
+def test_another_thread_gives_the_loop_its_turn_after_a_millisecond():
+    switch_often()
+
+    assert sys.getswitchinterval() == pytest.approx(0.001)
 
 
 def test_the_minutes_and_the_figures_are_nothing_that_a_collection_looks_at():
