@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, String, and_, case, cast, func, literal, or_, select
+from sqlalchemy import BigInteger, Connection, Select, String, and_, bindparam, case, cast, func, literal, or_, select
 
 from queue_monitor.model import CallsOfMinute, Counts, Level, SumRow
 from queue_monitor.store.asking import Asking
@@ -21,7 +21,27 @@ from queue_monitor.store.tally import MINUTE_US, counts_of, wait_sums
 
 _PAGE: Final = 250
 _KEYS: Final = 400
+_SUMS_PAGE: Final = 500
 _as_number: Final = case((sums.c.inside, 1), else_=0)
+_after_us: Final = bindparam("after_us", type_=BigInteger)
+_SUMS: Final = (
+    select(
+        sums.c.start_us, sums.c.inside, sums.c.counts,
+        sums.c.answered, sums.c.sum_ms, sums.c.max_ms, sums.c.over_10_min, sums.c.histogram,
+    )
+    .where(
+        sums.c.site == SITE,
+        sums.c.step == bindparam("step"),
+        sums.c.level == bindparam("level"),
+        sums.c.queue == bindparam("queue"),
+        sums.c.start_us >= _after_us,
+        sums.c.start_us < bindparam("end_us"),
+        or_(sums.c.start_us > _after_us, and_(sums.c.start_us == _after_us, _as_number > bindparam("after_inside"))),
+    )
+    .order_by(sums.c.start_us, _as_number)
+    .limit(_SUMS_PAGE)
+)  # fmt: skip
+"""A page of sums: made once, for to put it together takes longer than to read a few rows."""
 
 
 class Figures:
@@ -86,21 +106,29 @@ class Figures:
         if step not in (QUARTER, DAY):
             raise ValueError(f"step {step!r} is not one of {QUARTER}, {DAY}")
         numbers = await self._asking.queues(queues)
-        found: list[tuple[int, SumRow]] = []
-        where = (sums.c.site == SITE, sums.c.step == step, sums.c.level == level.value)
-        for queue in numbers:
-            text, after = await self._asking.name(QUEUE, queue), (microseconds(start), -1)
+        names = {number: await self._asking.name(QUEUE, number) for number in numbers}
+        words = {"step": step, "level": level.value, "end_us": microseconds(end)}
+        found = await self._asking.ask(
+            partial(self._sums, level=level, names=names, start_us=microseconds(start), words=words)
+        )
+        found.sort(key=lambda row: row.start)
+        return found
+
+    def _sums(
+        self, connection: Connection, level: Level, names: dict[int, str], start_us: int, words: dict[str, Any]
+    ) -> list[SumRow]:
+        """The sums of queue after queue: others have their turn while the database works out each page."""
+        found: list[SumRow] = []
+        for number, name in names.items():
+            after_us, after_inside = start_us, -1
             while True:
-                behind = or_(sums.c.start_us > after[0], and_(sums.c.start_us == after[0], _as_number > after[1]))
-                question = select(sums).where(*where, sums.c.queue == queue, sums.c.start_us >= after[0], behind)
-                question = question.where(sums.c.start_us < microseconds(end))
-                rows = await self._asking.rows(question.order_by(sums.c.start_us, _as_number).limit(_PAGE * 2))
-                found += [(row.start_us, _sum_row(level, text, row)) for row in rows]
-                if len(rows) < _PAGE * 2:
+                page = words | {"queue": number, "after_us": after_us, "after_inside": after_inside}
+                rows = connection.execute(_SUMS, page).all()
+                found += [_sum_row(level, name, row) for row in rows]
+                if len(rows) < _SUMS_PAGE:
                     break
-                after = rows[-1].start_us, int(rows[-1].inside)
-        found.sort(key=lambda each: each[0])
-        return [row for _, row in found]
+                after_us, after_inside = rows[-1].start_us, int(rows[-1].inside)
+        return found
 
 
 def _by_minute(start_us: int) -> Iterator[tuple[Level, Select[Any]]]:
