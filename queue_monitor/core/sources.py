@@ -1,5 +1,6 @@
 """Who tells us, since when, and which open minutes nobody saw."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,16 @@ class _Source:
     """Up when the monitor ended, and not heard of since it started anew."""
 
 
+Minutes = list[range]
+"""Whole minutes since 1970 UTC, in stretches that follow one another."""
+
+MOST_SPANS: Final = 2_000
+"""So many stretches of one source, and gaps of one switch, are remembered: years of one a day, months of one an hour.
+Whole days before them are noted by the store.
+"""
+
+_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
 _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Source], dict[str, list[tuple[Span, Recovery]]]])
 
 
@@ -57,6 +68,7 @@ class Sources:
     def __init__(self) -> None:
         self._sources: dict[str, _Source] = {}
         self._gaps: dict[str, list[tuple[Span, Recovery]]] = {}
+        self._observed: dict[str, tuple[Minutes, Minutes]] = {}
 
     def logs(self) -> set[str]:
         """The sources that are logs."""
@@ -77,6 +89,11 @@ class Sources:
         what it has told meanwhile is read.
         """
         self._sources, self._gaps = _decoder.decode(written)
+        self._observed.clear()
+        for source in self._sources.values():
+            del source.spans[:-MOST_SPANS]
+        for gaps in self._gaps.values():
+            del gaps[:-MOST_SPANS]
         for source in self._sources.values():
             if source.up and not source.is_log and source.last_event_at is not None:
                 self._down(source, source.last_event_at)
@@ -111,6 +128,7 @@ class Sources:
             case SourceConnected():
                 source.is_log = not event.live
                 source.reason = event.reason
+                self._observed.pop(source.switch, None)
                 self._up(source, event.at)
             case SourceDisconnected():
                 source.reason = event.reason
@@ -122,6 +140,8 @@ class Sources:
                 gaps = self._gaps.setdefault(event.switch_name, [])
                 if gap not in gaps:
                     gaps.append(gap)
+                    del gaps[:-MOST_SPANS]
+                    self._observed.pop(event.switch_name, None)
                     source.gap_seconds += (event.to - event.from_).total_seconds()
             case _:
                 pass
@@ -133,11 +153,14 @@ class Sources:
             source.gap_seconds += (at - end).total_seconds()
         source.up, source.since = True, at
         source.spans.append(Span(at, None))
+        del source.spans[:-MOST_SPANS]
+        self._observed.pop(source.switch, None)
 
     def _down(self, source: _Source, at: datetime) -> None:
         source.up, source.since = False, at
         if source.spans and source.spans[-1].end is None:
             source.spans[-1] = Span(source.spans[-1].start, max(at, source.spans[-1].start))
+            self._observed.pop(source.switch, None)
 
     def now(self) -> tuple[SourceNow, ...]:
         return tuple(
@@ -184,7 +207,7 @@ class Sources:
             if not names:
                 counted["blind"] += len(minutes)
                 continue
-            kinds = [self._covered(name, minutes, closes) for name in names]
+            kinds = [self._covered(name, minutes) for name in names]
             seen = set(minutes).intersection(*(seen for seen, _ in kinds))
             known = set(minutes).intersection(*(seen | told for seen, told in kinds))
             counted["seen"] += len(seen)
@@ -194,21 +217,29 @@ class Sources:
             seen_minutes=counted["seen"], recovered_minutes=counted["recovered"], blind_minutes=counted["blind"]
         )
 
-    def _covered(self, switch: str, minutes: range, end: datetime) -> tuple[set[int], set[int]]:
-        """The minutes one switch's live sources saw whole, and those that only its logs tell of."""
+    def _covered(self, switch: str, minutes: range) -> tuple[set[int], set[int]]:
+        """The minutes one switch's live sources saw whole, and those that its logs tell of beside."""
+        if switch not in self._observed:
+            self._observed[switch] = self._observed_of(switch)
+        seen, told = self._observed[switch]
+        return _within(seen, minutes), _within(told, minutes)
+
+    def _observed_of(self, switch: str) -> tuple[Minutes, Minutes]:
+        """The same of all times, worked out when a source has come or gone: a question over time asks it by the
+        thousand.
+        """
         live: list[Span] = []
         told: list[Span] = []
         for source in self._sources.values():
             if source.switch == switch:
                 (told if source.is_log else live).extend(source.spans)
-        gaps = self._gaps.get(switch, [])
-        seen = _minutes(live, minutes, end)
-        for span, recovery in gaps:
-            touched = set(range(int(span.start.timestamp()) // 60, _minute_up(span.end or end)))
-            seen -= touched
+        missed = []
+        for span, recovery in self._gaps.get(switch, []):
+            end = span.end or span.start
+            missed.append(range(int(span.start.timestamp()) // 60, _minute_up(end)))
             if recovery is not Recovery.NONE:
-                told.append(Span(_whole(span.start), _whole_up(span.end or end)))
-        return seen, _minutes(live + told, minutes, end) if told else set()
+                told.append(Span(_whole(span.start), _whole_up(end)))
+        return _without(_minutes(live), missed), _minutes(live + told) if told else []
 
     def blind(self, switch: str, start: datetime, end: datetime) -> timedelta:
         """How much of a stretch no live source of this switch was connected."""
@@ -227,12 +258,36 @@ class Sources:
         )
 
 
-def _minutes(spans: list[Span], minutes: range, end: datetime) -> set[int]:
-    """The minutes that lie wholly inside the union of some spans."""
+def _minutes(spans: list[Span]) -> Minutes:
+    """The minutes that lie wholly inside the union of some spans; what goes on still goes on for ever."""
+    found = (range(_minute_up(start), int(stop.timestamp()) // 60) for start, stop in _union(spans, _EVER))
+    return [minutes for minutes in found if minutes]
+
+
+def _without(minutes: Minutes, missed: Minutes) -> Minutes:
+    """The minutes that were not missed."""
+    found: Minutes = []
+    missed = sorted(missed, key=lambda its: its.start)
+    first = 0
+    for its in minutes:
+        while first < len(missed) and missed[first].stop <= its.start:
+            first += 1
+        low, at = its.start, first
+        while at < len(missed) and missed[at].start < its.stop:
+            found.append(range(low, missed[at].start))
+            low = max(low, missed[at].stop)
+            at += 1
+        found.append(range(low, its.stop))
+    return [its for its in found if its]
+
+
+def _within(minutes: Minutes, wanted: range) -> set[int]:
+    """Those minutes that lie in one stretch."""
+    first = bisect_right(minutes, wanted.start, key=lambda its: its.stop)
+    last = bisect_left(minutes, wanted.stop, key=lambda its: its.start)
     found: set[int] = set()
-    for start, stop in _union(spans, end):
-        low, high = max(minutes.start, _minute_up(start)), min(minutes.stop, int(stop.timestamp()) // 60)
-        found.update(range(low, high))
+    for its in minutes[first:last]:
+        found.update(range(max(its.start, wanted.start), min(its.stop, wanted.stop)))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from queue_monitor.core.sources import MOST_SPANS
 from queue_monitor.events import Recovery, SourceGap
 from queue_monitor.model import Coverage
 from tests.scenario import TEN, Scenario
@@ -77,3 +78,17 @@ def test_gaps_are_counted_in_seconds():
     story = told_from_eight().disconnected(600).connected(690)
 
     assert story.live.snapshot(story.at(700)).sources[0].gap_seconds_total == 90
+
+
+def test_a_source_that_comes_and_goes_for_years_takes_no_more_memory_and_today_is_seen_still():
+    story = told_from_eight()
+    for hour in range(MOST_SPANS + 50, 0, -1):
+        story.disconnected(-3600 * hour - 600).connected(-3600 * hour)
+        story._tell(SourceGap, -3600 * hour, "gap", from_=story.at(-3600 * hour - 600), to=story.at(-3600 * hour))
+    story.disconnected(600).connected(900)
+    size = len(story.live.sources.written())
+    for hour in range(300):
+        story.disconnected(3600 + 2 * hour).connected(3601 + 2 * hour)
+
+    assert coverage(story, 60) == Coverage(seen_minutes=55, blind_minutes=5)
+    assert len(story.live.sources.written()) == size
