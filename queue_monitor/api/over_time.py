@@ -12,7 +12,10 @@ from queue_monitor.model import Level, Period
 from queue_monitor.ports import Clock, Figures
 
 PIECE: Final = 50
-"""Intervals worked out at once: some 50 ms. All that may be asked for at once take seconds, and the boards wait."""
+SHORT_PIECE: Final = 200
+"""Intervals worked out at once, and so many of a quarter or an hour: some 50 ms. All that may be asked for at once take
+a second, and the boards wait.
+"""
 
 
 class OverTime:
@@ -29,12 +32,13 @@ class OverTime:
         """The same figures; each piece is as it stands when it is worked out. Raises `ValueError` as they do."""
         zone = ZoneInfo(self._figures.latest().time_zone)
         bounds = list(islice(cut(start, end, step, zone), MOST_INTERVALS + 1))
-        if not PIECE < len(bounds) <= MOST_INTERVALS:
+        size = SHORT_PIECE if step in ("quarter", "hour") else PIECE
+        if not size < len(bounds) <= MOST_INTERVALS:
             return await self._figures.intervals(start, end, step, level, queue)
         found: list[Period] = []
         async with self._turn:
-            for first in range(0, len(bounds), PIECE):
-                piece = bounds[first : first + PIECE]
+            for first in range(0, len(bounds), size):
+                piece = bounds[first : first + size]
                 found += await self._figures.intervals(piece[0][0], piece[-1][1], step, level, queue)
                 await self._clock.sleep(0)
         return found

@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from operator import add
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import structs
@@ -12,6 +13,8 @@ from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import Counts, Level, SumRow
 from queue_monitor.ports import Store
 from queue_monitor.waits import WaitTally
+
+_SHORTEST_DAY: Final = timedelta(hours=23)
 
 
 class PastSums:
@@ -33,8 +36,7 @@ class PastSums:
     def add(self, row: SumRow) -> None:
         """Add the sums of a quarter or a day."""
         numbers = self._inside if row.inside else self._outside
-        for at, number in enumerate(structs.astuple(row.counts)):
-            numbers[at] += number
+        numbers[:] = map(add, numbers, structs.astuple(row.counts))
         if row.inside:
             self.waits.load(row.waits)
 
@@ -69,6 +71,9 @@ async def past_sums(
 
 def _pieces(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[_Piece]:
     """Cut a stretch into whole local days, and what lies before and after them."""
+    if end - start < _SHORTEST_DAY:
+        yield _Piece("quarter", start, end)
+        return
     first = day_bounds(start.astimezone(zone).date(), zone)
     low = start if first[0] == start else first[1]
     high = day_bounds(end.astimezone(zone).date(), zone)[0]

@@ -37,8 +37,10 @@ class Asking:
         """The number of a queue, whatever the spelling; 0, which no row has, of one that is not known."""
         return await self.ask(lambda connection: self._names.find(connection, QUEUE, text)) or 0
 
-    async def queues(self, texts: Sequence[str] | None) -> list[int]:
-        """The numbers of these queues, or of all."""
+    def queues_in(self, connection: Connection, texts: Sequence[str] | None) -> dict[int, str]:
+        """These queues, or all, by their numbers: the part of a question that says of whom it is."""
         if texts is None:
-            return await self.ask(lambda connection: self._names.all(connection, QUEUE))
-        return list(dict.fromkeys([number for text in texts if (number := await self.queue(text))]))
+            numbers = self._names.all(connection, QUEUE)
+        else:
+            numbers = [number for text in texts if (number := self._names.find(connection, QUEUE, text))]
+        return {number: self._names.text(connection, QUEUE, number) for number in numbers}

@@ -105,21 +105,24 @@ class Figures:
     ) -> list[SumRow]:
         if step not in (QUARTER, DAY):
             raise ValueError(f"step {step!r} is not one of {QUARTER}, {DAY}")
-        numbers = await self._asking.queues(queues)
-        names = {number: await self._asking.name(QUEUE, number) for number in numbers}
         words = {"step": step, "level": level.value, "end_us": microseconds(end)}
         found = await self._asking.ask(
-            partial(self._sums, level=level, names=names, start_us=microseconds(start), words=words)
+            partial(self._sums, level=level, queues=queues, start_us=microseconds(start), words=words)
         )
         found.sort(key=lambda row: row.start)
         return found
 
     def _sums(
-        self, connection: Connection, level: Level, names: dict[int, str], start_us: int, words: dict[str, Any]
+        self,
+        connection: Connection,
+        level: Level,
+        queues: Sequence[str] | None,
+        start_us: int,
+        words: dict[str, Any],
     ) -> list[SumRow]:
         """The sums of queue after queue: others have their turn while the database works out each page."""
         found: list[SumRow] = []
-        for number, name in names.items():
+        for number, name in self._asking.queues_in(connection, queues).items():
             after_us, after_inside = start_us, -1
             while True:
                 page = words | {"queue": number, "after_us": after_us, "after_inside": after_inside}
