@@ -15,7 +15,7 @@ from queue_monitor.store.asking import Asking
 from queue_monitor.store.journal import chunks
 from queue_monitor.store.names import QUEUE
 from queue_monitor.store.packs import key_hash
-from queue_monitor.store.schema import SITE, call_key, contact, microseconds, moment, refusal, sums, visit
+from queue_monitor.store.schema import IS_OPEN, SITE, call_key, contact, microseconds, moment, refusal, sums, visit
 from queue_monitor.store.sums import ALL, DAY, QUARTER
 from queue_monitor.store.tally import MINUTE_US, counts_of, wait_sums
 
@@ -66,7 +66,7 @@ class Figures:
 
     async def load_recent(self, since: datetime) -> list[bytes]:
         columns = select(contact.c.key, contact.c.last_us, contact.c.evidence).where(contact.c.site == SITE)
-        found = {row.key: row.evidence for row in await self._asking.rows(columns.where(contact.c.is_open))}
+        found = {row.key: row.evidence for row in await self._asking.rows(columns.where(IS_OPEN))}
         after = microseconds(since), b""
         while True:
             same = and_(contact.c.last_us == after[0], contact.c.key > after[1])

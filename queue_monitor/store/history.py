@@ -14,7 +14,7 @@ from queue_monitor.model import Outcome, StoredCall, StoredRefusal, StoredVisit
 from queue_monitor.store.asking import Asking
 from queue_monitor.store.journal import chunks
 from queue_monitor.store.names import QUEUE, RULES, SWITCH
-from queue_monitor.store.schema import SITE, contact, microseconds, moment, refusal, visit
+from queue_monitor.store.schema import IS_BARE, SITE, contact, microseconds, moment, refusal, visit
 
 T = TypeVar("T")
 
@@ -169,7 +169,7 @@ class History:
 
     async def not_derived(self) -> int:
         """How many contacts have a bare row."""
-        question = select(func.count()).select_from(contact).where(contact.c.site == SITE, ~contact.c.is_derived)
+        question = select(func.count()).select_from(contact).where(contact.c.site == SITE, IS_BARE)
         [row] = await self._asking.rows(question)
         return int(row[0])
 

@@ -107,6 +107,10 @@ name: Final = Table(
     UniqueConstraint("site", "kind", "key", name="name_key"),
 )
 
+IS_OPEN: Final = text("is_open")
+IS_BARE: Final = text("NOT is_derived")
+"""To be asked for in the words of their indexes: SQLite finds the index of a part by no others."""
+
 contact: Final = Table(
     "contact",
     metadata,
@@ -139,8 +143,8 @@ contact: Final = Table(
     PrimaryKeyConstraint("site", "key", name="contact_key"),
     Index("contact_by_at", "site", "at_us", "key"),
     Index("contact_by_last", "site", "last_us"),
-    Index("contact_open", "site", sqlite_where=text("is_open"), postgresql_where=text("is_open")),
-    Index("contact_bare", "site", sqlite_where=text("NOT is_derived"), postgresql_where=text("NOT is_derived")),
+    Index("contact_open", "site", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+    Index("contact_bare", "site", sqlite_where=IS_BARE, postgresql_where=IS_BARE),
 )
 
 visit: Final = Table(

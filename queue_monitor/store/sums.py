@@ -1,9 +1,9 @@
 """The sums of history: for each quarter of an hour, local day and all time, kept equal to the sums over the rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, delete, func, select
 
 from queue_monitor.model import Level
 from queue_monitor.store.bulk import refused_rows
@@ -90,12 +90,27 @@ class Sums:
         if len(self._cache) + len(missing) > _CACHED:
             kept = {key: self._cache[key] for key in keys if key in self._cache}
             self._cache = kept
-        for chunk in chunks(missing, _CHUNK):
-            for key in chunk:
-                self._cache[key] = Sum()
-            wanted = tuple_(*(sums.c[column] for column in _KEY_COLUMNS)).in_(chunk)
-            for row in connection.execute(select(sums).where(sums.c.site == SITE, wanted)):
-                key = SumKey(row.step, row.level, row.queue, row.start_us, row.inside)
+        self._cache |= {key: Sum() for key in missing}
+        for step in _STEPS:
+            its = [key for key in missing if key.step == step]
+            for starts in chunks(sorted({key.start_us for key in its}), _CHUNK):
+                self._load(connection, step, starts, {key for key in its if starts[0] <= key.start_us <= starts[-1]})
+
+    def _load(self, connection: Connection, step: str, starts: Sequence[int], wanted: set[SumKey]) -> None:
+        """Read those of a step. Column by column, for only so SQLite looks them up by the whole key: asked for whole
+        keys it goes through the table, which is seconds once there are years of them.
+        """
+        question = select(sums).where(
+            sums.c.site == SITE,
+            sums.c.step == step,
+            sums.c.level.in_({key.level for key in wanted}),
+            sums.c.queue.in_({key.queue for key in wanted}),
+            sums.c.start_us.in_(starts),
+            sums.c.inside.in_((False, True)),
+        )
+        for row in connection.execute(question):
+            key = SumKey(row.step, row.level, row.queue, row.start_us, row.inside)
+            if key in wanted:
                 figures = row.counts, row.answered, row.sum_ms, row.max_ms, row.over_10_min, row.histogram
                 self._cache[key] = summed(*figures)
 
