@@ -6,7 +6,7 @@
 Lives through the years as a monitor does, a day at a delivery, with journal, packs, sums and what the forecast learns;
 a second store holds today alone and a third the last hundred days, and today is the same in all. Then the program is
 started on each as a user would, and asked from outside; and the same questions are asked in this process. The stores
-are made in DIR (a folder of their own unless said), which takes a quarter of an hour; with `--keep` they stay there,
+are made in DIR (a folder of their own unless said), which takes twenty minutes; with `--keep` they stay there,
 and the next run that names DIR asks them again.
 
 A month is held against 0.3 s and a year against 1 s, and the memory of five years against that of one day.
