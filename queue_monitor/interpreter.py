@@ -14,12 +14,16 @@ YOUNG: Final = 5_000
 YOUNG_ROUNDS: Final = 4
 """Those that have lived through a collection are looked through again after so many."""
 
-NEVER: Final = 1_000_000_000
+OLD_ROUNDS: Final = 100
+"""Everything made since the start is looked through when two million objects more have come than gone: a leak is then
+bounded, and in a calm day it never happens.
+"""
+
 QUIET_HOUR: Final = time(3, 30)
 
 
 def collect_seldom() -> None:
-    """From now on collect only young garbage; call it once everything is loaded.
+    """From now on collect mostly young garbage; call it once everything is loaded.
 
     Nearly everything goes when the last reference to it goes. What is left to the collector are objects that refer to
     each other, such as an exception and its traceback, and most of those die young. A collection of all objects holds
@@ -29,7 +33,7 @@ def collect_seldom() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, YOUNG_ROUNDS, NEVER)
+    gc.set_threshold(YOUNG, YOUNG_ROUNDS, OLD_ROUNDS)
 
 
 def switch_often() -> None:
