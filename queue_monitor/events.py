@@ -14,6 +14,9 @@ from msgspec import Meta, Struct
 
 SCHEMA: Final = "urn:se.kundcenter:events:1"
 _PREFIX: Final = "se.kundcenter."
+MONITOR_SOURCE: Final = "urn:kc:monitor:waits"
+"""The source of what the monitor itself says: it is no switch, and no sign of life of one."""
+
 
 Text = Annotated[str, Meta(min_length=1)]
 Instant = Annotated[datetime, Meta(tz=True)]

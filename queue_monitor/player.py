@@ -37,6 +37,7 @@ WRITE_EVERY: Final = 500
 ROUND: Final = timedelta(minutes=2)
 """How often the alert rules look at the past; in life they look more often."""
 
+PACE_OF_BOUNDS: Final = timedelta(seconds=10)
 PAUSE: Final = timedelta(minutes=10)
 PREDICTION_COLUMNS: Final = (
     "visit_id",
@@ -197,7 +198,7 @@ class Course:
         self._tomorrow = day_bounds(self._calendar.day_of(started), config.zone)[1]
         self._zone = config.zone
         self._due: datetime | None = None
-        self._heard = started
+        self._heard = self._bounded = started
         self._taken = 0
 
     def recall(self, state: bytes) -> None:
@@ -218,6 +219,9 @@ class Course:
             self.pipeline.turn_day()
         if self.predicts:
             self.played.predictions += _predicted(self.live, delivery)
+        if at >= self._bounded + PACE_OF_BOUNDS:
+            self._bounded = at
+            self.pipeline.end_waits()
         self.pipeline.take(delivery)
         self._heard = self._clock.now()
         self._taken += 1
@@ -227,6 +231,7 @@ class Course:
     async def finish(self) -> None:
         """One more look after the last delivery, and what waits for the journal is written."""
         self._look_until(self._clock.now() + ROUND)
+        self.pipeline.end_waits()
         await self.pipeline.drain()
         self.played.ended = self._clock.now()
 

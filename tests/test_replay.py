@@ -268,3 +268,16 @@ def test_each_caller_is_foretold_once_however_many_sources_tell_of_him(tmp_path:
     before_any_gap = [row for row in alone if row["entered_at"] < "2026-11-23T12:04:50"]
     assert len(before_any_gap) > 20
     assert [seen[row["visit_id"]] for row in before_any_gap] == before_any_gap
+
+
+def test_a_caller_whose_last_line_is_missing_is_unknown_after_a_bound_and_waits_no_more(tmp_path: Path):
+    out = {name: tmp_path / name for name in ("visits", "status", "alerts")}
+    files = [part for name, path in out.items() for part in (f"--{name}", str(path))]
+    main(["replay", *files, f"asterisk_queuelog:{truth.RECORDINGS / 'end-never-written.log'}"])
+    ghost, *others = truth.read(out["visits"])
+    status = json.loads(out["status"].read_text())
+    said = {alert["alert"] for alert in map(json.loads, out["alerts"].read_text().splitlines())}
+
+    assert (ghost["outcome"], ghost["ended_wait_at"]) == ("unknown", "2026-11-23T12:05:00.000000Z")
+    assert {row["outcome"] for row in others} == {"answered"}
+    assert (status["total"]["waiting"], said - {"source_silent"}) == (0, set())

@@ -542,6 +542,10 @@ class Ledger:
         now.sort(key=lambda pair: (pair[1].entered_at is None, pair[1].entered_at, pair[1].visit_id))
         return now
 
+    def last_word(self, visit: Visit) -> datetime:
+        """When the newest of what was heard of a visit's contact happened."""
+        return max(part.last_at for part in self._parts[visit.contact_id].values())
+
     def is_open(self, contact_id: str) -> bool:
         """Whether somebody waits, or talks as far as is known."""
         return contact_id in self._waiting or contact_id in self._talking

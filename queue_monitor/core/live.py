@@ -30,6 +30,7 @@ from queue_monitor.core.sources import Sources
 from queue_monitor.core.teams import JOINT, Teams, inherited
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.view import Departed, Memory, View, finished
+from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, Judged, Windows, before_opening_ms
 from queue_monitor.events import (
     EVENT_TYPES,
@@ -37,6 +38,7 @@ from queue_monitor.events import (
     AgentState,
     CallEntered,
     CallEvent,
+    CallLeft,
     CallRefused,
     CallRingEnded,
     Event,
@@ -158,6 +160,7 @@ class Live:
         self.sources = Sources()
         self.reconciler = Reconciler()
         self.opening_check = OpeningCheck(self.calendars.of)
+        self.wait_bounds = WaitBounds(self.calendars.of)
         self.foresight = foresight
         if foresight is not None:
             foresight.scopes, foresight.agents = self.scopes, self.agents
@@ -226,9 +229,11 @@ class Live:
     def _take_snapshot(self, event: QueueSnapshot) -> None:
         self.agents.apply(event)
         self.counted.apply(event)
+        self.wait_bounds.see_list(event)
 
     def _take_entry(self, event: CallEntered) -> None:
         self.callers.apply(event)
+        self.wait_bounds.enter(event)
 
     def _take_ring_end(self, event: CallRingEnded) -> None:
         self.offers.setdefault("", Counter())[event.result.value] += 1
@@ -240,6 +245,7 @@ class Live:
             before = self._dropped.pop(contact_id, before)
             if before != after:
                 self.reconciler.change(_visits(before), _visits(after))
+                self.wait_bounds.change(_visits(before), _visits(after))
                 self.opening_check.change(contact_id, _visits(after))
                 self._windows.change(contact_id, after)
                 self._tell_forecast(contact_id, after)
@@ -486,6 +492,7 @@ class Live:
             "teams": self.teams.written(),
             "reconciler": self.reconciler.written(),
             "opening check": self.opening_check.written(),
+            "wait bounds": self.wait_bounds.written(),
             "switches": self._ledger.written_switches(),
             "queues": msgspec.msgpack.encode(queues),
             RULES: self.rules_version.encode(),
@@ -500,6 +507,7 @@ class Live:
             "teams": self.teams.restore,
             "reconciler": self.reconciler.restore,
             "opening check": self.opening_check.restore,
+            "wait bounds": self.wait_bounds.restore,
             "switches": self._ledger.restore_switches,
             "queues": self._restore_queues,
         }
@@ -565,6 +573,12 @@ class Live:
             event = _by_our_clock(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             heard.apply(event)
+
+    def overdue(self, now: datetime) -> list[CallLeft]:
+        """Of those who wait, who is taken to have left unseen: the events that say so, to be applied and journaled."""
+        self.wait_bounds.forget(now)
+        waiting = ((visit, self._ledger.last_word(visit)) for _, visit in self.ledger.waiting())
+        return self.wait_bounds.overdue(waiting, now)
 
     def is_first_word(self, event: CallEntered) -> bool:
         """Whether this is the first word of a caller's entry: no other source has told of it, and a log is not asked

@@ -10,6 +10,7 @@ import msgspec
 
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.events import (
+    MONITOR_SOURCE,
     Event,
     Recovery,
     SourceClock,
@@ -104,6 +105,8 @@ class Sources:
 
         Returns the switch's clock minus ours, in ms.
         """
+        if event.source == MONITOR_SOURCE:
+            return 0.0
         source = self._sources.get(event.source)
         if source is None:
             source = _Source(event.source, event.switch_name, is_log=not event.live)

@@ -48,6 +48,9 @@ MOST_OFTEN_SECONDS: Final = 0.2
 
 CLOCK_WARNING_MS: Final = 2_000
 FORESEE_SECONDS: Final = 15.0
+BOUNDS_SECONDS: Final = 10.0
+"""How often it is looked whether a caller has left unseen."""
+
 LONGEST_ON_THE_LINE: Final = timedelta(hours=4)
 """Who entered so long before midnight may be on the line after it."""
 
@@ -112,7 +115,7 @@ class Pipeline:
         self._snapshot = live.snapshot(clock.now(), clock.rate)
         self._published = clock.monotonic()
         self._states_at = clock.monotonic()
-        self._health_at = clock.monotonic()
+        self._health_at = self._bounded_at = clock.monotonic()
         self._today = live.rules.calendar.day_of(clock.now())
         self.on_forgotten: Callable[[list[Story]], None] = lambda stories: None
 
@@ -460,6 +463,12 @@ class Pipeline:
     async def _run_ticks(self) -> None:
         new_day_since: float | None = None
         while True:
+            now = self._clock.monotonic()
+            if now - self._bounded_at >= BOUNDS_SECONDS * self._clock.rate:
+                self._bounded_at = now
+                async with self._still:
+                    self.end_waits()
+                    self._writer.cut()
             await self._publish_in_pieces()
             now = self._clock.monotonic()
             if self._live.rules.calendar.day_of(self._clock.now()) == self._today:
@@ -471,6 +480,14 @@ class Pipeline:
             if now - self._states_at >= STATE_SECONDS * self._clock.rate:
                 self._to_write.set()
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
+
+    def end_waits(self) -> None:
+        """Say of callers whose end is overdue that they left unseen. An event of our own goes the way of all others."""
+        now = self._clock.now()
+        if not self._rebuilds and (overdue := self._live.overdue(now)):
+            for left in overdue:
+                log.warning("a caller left unseen: queue=%s at=%s", left.queue, left.at.isoformat())
+            self.take(Delivery(items=tuple(overdue), received_at=now))
 
     async def _run_foresight(self) -> None:
         """Ask what is to come, beside everything else: gathering takes milliseconds here, working out is a thread's."""

@@ -1,0 +1,182 @@
+"""When a wait whose end nobody reports is taken to be over: for switches that never list who waits (MISSION.md 2).
+
+Such a caller becomes `unknown` by an event of the monitor's own, which goes through the journal like any other, so that
+a rebuild makes the same history. A later word amends it.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from queue_monitor.core.calendar import Calendar
+from queue_monitor.events import (
+    MONITOR_SOURCE,
+    CallEntered,
+    CallLeft,
+    LeftOutcome,
+    OutcomeBasis,
+    QueueSnapshot,
+    TimeBasis,
+    event_id,
+)
+from queue_monitor.model import Outcome, Visit
+
+LEAST_OVERTAKES: Final = 5
+LEAST_HISTORY: Final = 10
+"""Days with waits of a queue, before the overtakes of it are counted on."""
+
+DAYS_KEPT: Final = 60
+SHORTEST: Final = timedelta(minutes=30)
+LONGEST: Final = timedelta(hours=4)
+AFTER_CLOSING: Final = timedelta(minutes=30)
+LISTED_WITHIN: Final = timedelta(minutes=15)
+"""A queue whose waiting callers a snapshot has listed so lately needs no bound: a vanished caller is missed there."""
+
+_REPORTED: Final = frozenset(Outcome) - {Outcome.WAITING, Outcome.UNKNOWN, Outcome.LOST}
+
+
+class DayOfWaits(Struct):
+    """Of one queue and day: the longest wait (ms) whose end was reported, and the most callers who had come later and
+    were answered before such a wait ended.
+    """
+
+    longest_ms: int = 0
+    overtakes: int = 0
+
+
+_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, dict[date, DayOfWaits]], set[str]])
+
+
+class WaitBounds:
+    """Learns from the waits that end how long they last in a queue; says which of those that go on are overdue."""
+
+    def __init__(self, calendar_of: Callable[[str], Calendar]) -> None:
+        self._calendar_of = calendar_of
+        self._days: dict[str, dict[date, DayOfWaits]] = {}
+        self._answered: dict[str, list[tuple[datetime, str, datetime]]] = {}
+        self._with_priorities: set[str] = set()
+        self._listed: dict[tuple[str, str], datetime] = {}
+
+    # ---- what is known
+
+    def enter(self, event: CallEntered) -> None:
+        """Note that callers of a queue do not come in the order of entry."""
+        if event.priority:
+            self._with_priorities.add(event.queue.casefold())
+
+    def see_list(self, event: QueueSnapshot) -> None:
+        """Note that a snapshot has listed all who wait in a queue."""
+        if event.complete:
+            self._listed[event.switch_name, event.queue.casefold()] = event.as_of
+
+    def change(self, before: Sequence[Visit], after: Iterable[Visit]) -> None:
+        """Take the visits of a contact as they stood and as they stand now."""
+        known = {visit.visit_id: visit for visit in before}
+        for visit in after:
+            was = known.get(visit.visit_id)
+            if visit.entered_at is None or visit.ended_wait_at is None or visit.outcome not in _REPORTED:
+                continue
+            if was is not None and (was.ended_wait_at, was.entered_at) == (visit.ended_wait_at, visit.entered_at):
+                continue
+            self._end(visit, was)
+
+    def _end(self, visit: Visit, was: Visit | None) -> None:
+        assert visit.entered_at is not None and visit.ended_wait_at is not None
+        key = visit.queue.casefold()
+        answered = self._answered.setdefault(key, [])
+        if was is not None and was.outcome is Outcome.ANSWERED and was.entered_at and was.ended_wait_at:
+            old = was.entered_at, was.visit_id, was.ended_wait_at
+            at = bisect_right(answered, old) - 1
+            if at >= 0 and answered[at] == old:
+                del answered[at]
+        day = self._calendar_of(visit.queue).day_of(visit.entered_at)
+        its = self._days.setdefault(key, {}).setdefault(day, DayOfWaits())
+        its.longest_ms = max(its.longest_ms, visit.wait_ms or 0)
+        its.overtakes = max(its.overtakes, len(_later(answered, visit, visit.ended_wait_at)))
+        if visit.outcome is Outcome.ANSWERED:
+            insort(answered, (visit.entered_at, visit.visit_id, visit.ended_wait_at))
+
+    def forget(self, now: datetime) -> None:
+        """Let go of what is too old to count."""
+        for answered in self._answered.values():
+            del answered[: bisect_right(answered, (now - LONGEST, "", now))]
+        for key, days in self._days.items():
+            first = self._calendar_of(key).day_of(now) - timedelta(days=DAYS_KEPT)
+            self._days[key] = {day: its for day, its in days.items() if day >= first}
+
+    def written(self) -> bytes:
+        """What days have taught, for a start to take up."""
+        return msgspec.msgpack.encode((self._days, self._with_priorities))
+
+    def restore(self, written: bytes) -> None:
+        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        self._days, self._with_priorities = _decoder.decode(written)
+
+    # ---- what follows
+
+    def overdue(self, waiting: Iterable[tuple[Visit, datetime]], now: datetime) -> list[CallLeft]:
+        """Of those who wait, each with the newest word of him or her, who is taken to have left unseen."""
+        found = []
+        for visit, last_word in waiting:
+            key = visit.queue.casefold()
+            listed = self._listed.get((visit.switch, key))
+            if visit.entered_at is None or (listed is not None and now - listed <= LISTED_WITHIN):
+                continue
+            over = min(self._bounds(visit, visit.entered_at, last_word, now))
+            if over <= now:
+                found.append(_left_unseen(visit, over, now))
+        return found
+
+    def _bounds(self, visit: Visit, entered: datetime, last_word: datetime, now: datetime) -> Iterable[datetime]:
+        """The moments at each of which the wait is taken to be over."""
+        key = visit.queue.casefold()
+        days = self._days.get(key, {})
+        longest = timedelta(milliseconds=max((its.longest_ms for its in days.values()), default=0))
+        yield entered + min(max(2 * longest, SHORTEST), LONGEST)
+        closes = _closing(self._calendar_of(visit.queue), entered, now)
+        if closes is not None:
+            yield max(closes, last_word) + AFTER_CLOSING
+        if len(days) >= LEAST_HISTORY and key not in self._with_priorities:
+            enough = max(LEAST_OVERTAKES, 1 + max(its.overtakes for its in days.values()))
+            overtook = sorted(_later(self._answered.get(key, []), visit, now))
+            if len(overtook) >= enough:
+                yield max(overtook[enough - 1], last_word)
+
+
+def _later(answered: list[tuple[datetime, str, datetime]], visit: Visit, until: datetime) -> list[datetime]:
+    """When those were answered who had entered after this visit, up to a moment."""
+    assert visit.entered_at is not None
+    behind = bisect_right(answered, (visit.entered_at, visit.visit_id, until))
+    return [ended for _, _, ended in answered[behind:] if ended <= until]
+
+
+def _closing(calendar: Calendar, entered: datetime, now: datetime) -> datetime | None:
+    """When the queue closed after that entry; None while it has not, or for who came outside opening hours."""
+    stretch = calendar.stretch(entered)
+    while stretch is not None and stretch[1] <= now:
+        following = calendar.stretch(stretch[1])
+        if following is None:
+            return stretch[1]
+        stretch = following
+    return None
+
+
+def _left_unseen(visit: Visit, at: datetime, now: datetime) -> CallLeft:
+    return CallLeft(
+        id=event_id(MONITOR_SOURCE, str(CallLeft.__struct_config__.tag), visit.switch, visit.visit_id),
+        source=MONITOR_SOURCE,
+        switch=visit.switch,
+        observed_at=now,
+        switch_time=at,
+        time_basis=TimeBasis.DERIVED,
+        time_precision_ms=1000,
+        visit_id=visit.visit_id,
+        outcome=LeftOutcome.UNKNOWN,
+        outcome_basis=OutcomeBasis.INFERRED,
+        queue=visit.queue,
+        leg_id=visit.leg_id,
+    )

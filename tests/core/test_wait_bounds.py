@@ -1,0 +1,127 @@
+"""A caller whose end nobody reports does not wait for ever."""
+
+from datetime import datetime, time, timedelta
+
+import pytest
+
+from queue_monitor.core.calendar import END_OF_DAY, Calendar, DayHours
+from queue_monitor.core.live import Live
+from queue_monitor.core.wait_bounds import LEAST_HISTORY, WaitBounds
+from queue_monitor.events import OutcomeBasis
+from queue_monitor.model import Outcome
+from tests.scenario import STOCKHOLM, Scenario, office_hours
+
+HOUR = 3600.0
+
+
+def bounded(story: Scenario, now: datetime) -> Scenario:
+    """What the monitor says of callers whose end is overdue, taken as its own events."""
+    for left in story.live.overdue(now):
+        story.add(left)
+    return story
+
+
+def outcome_of(story: Scenario, who: str) -> Outcome:
+    told = story.live.ledger.story(f"luleå:{who}")
+    assert told is not None
+    return told.contact.outcome
+
+
+def after_some_days(longest: float = 60.0) -> Scenario:
+    """Ten days on which five callers each waited at most so long, and then a Monday morning."""
+    story = Scenario(start=datetime(2026, 11, 23, 8, tzinfo=office_hours().zone))
+    weekdays = [number for number in range(-16, 0) if (story.start + timedelta(days=number)).weekday() < 5]
+    for number in weekdays[-LEAST_HISTORY:]:
+        for caller in range(5):
+            begins = number * 24 * HOUR + 600 * caller
+            story.entered(begins, f"day {number} {caller}").answered(begins + longest, f"day {number} {caller}")
+    return story
+
+
+def test_a_wait_is_over_after_half_an_hour_where_callers_wait_some_minutes():
+    story = Scenario().entered(0, "bo").answered(600, "bo").entered(700, "ghost")
+
+    assert outcome_of(bounded(story, story.at(700 + 1799)), "ghost") is Outcome.WAITING
+    assert outcome_of(bounded(story, story.at(700 + 1800)), "ghost") is Outcome.UNKNOWN
+    [visit] = story.live.ledger.story("luleå:ghost").visits  # type: ignore[union-attr]
+    assert (visit.ended_wait_at, visit.wait_ms) == (story.at(2500), None)
+    assert visit.outcome_basis is OutcomeBasis.INFERRED
+
+
+def test_where_callers_wait_long_the_bound_is_twice_the_longest_wait_and_at_most_four_hours():
+    story = Scenario().entered(0, "bo").answered(2 * HOUR, "bo").entered(2 * HOUR, "ghost")
+
+    assert outcome_of(bounded(story, story.at(2 * HOUR + 3.9 * HOUR)), "ghost") is Outcome.WAITING
+    assert outcome_of(bounded(story, story.at(2 * HOUR + 4 * HOUR)), "ghost") is Outcome.UNKNOWN
+
+
+def test_half_an_hour_after_closing_nobody_waits_any_more():
+    story = Scenario().entered(0, "bo").answered(HOUR, "bo").entered(6.9 * HOUR, "ghost")  # 16.54
+
+    assert outcome_of(bounded(story, story.at(7.49 * HOUR)), "ghost") is Outcome.WAITING
+    assert outcome_of(bounded(story, story.at(7.5 * HOUR)), "ghost") is Outcome.UNKNOWN
+
+
+def test_a_caller_overtaken_by_more_than_any_before_is_gone():
+    story = after_some_days().entered(0, "ghost")
+    for number in range(6):
+        story.entered(10 + number, f"late {number}").answered(60 + 10 * number, f"late {number}")
+
+    assert story.live.overdue(story.at(99)) == []
+    [left] = story.live.overdue(story.at(120))
+    assert left.at == story.at(100)  # when the fifth was answered
+
+
+@pytest.mark.parametrize("why", ["priorities", "little history"])
+def test_the_count_of_those_who_overtook_is_not_used_where_it_says_nothing(why: str):
+    story = Scenario() if why == "little history" else after_some_days()
+    story.entered(0, "ghost", priority=1 if why == "priorities" else None)
+    for number in range(6):
+        story.entered(10 + number, f"late {number}").answered(60 + 10 * number, f"late {number}")
+
+    assert story.live.overdue(story.at(200)) == []
+
+
+def test_a_switch_that_lists_who_waits_needs_no_bound():
+    story = Scenario().entered(0, "anna").snapshot(7000, "anna")
+
+    assert story.live.overdue(story.at(7300)) == []
+
+
+def test_a_later_word_knows_better():
+    story = bounded(Scenario().entered(0, "ghost"), Scenario().at(1800))
+
+    assert outcome_of(story, "ghost") is Outcome.UNKNOWN
+    assert outcome_of(story.answered(400, "ghost"), "ghost") is Outcome.ANSWERED
+    assert story.live.sources.now()[0].name == "urn:kc:test:luleå"
+    assert len(story.live.sources.now()) == 1
+
+
+def test_the_same_is_said_once_and_told_anew_from_a_journal():
+    story = bounded(Scenario().entered(0, "ghost"), Scenario().at(1800))
+    again = Live(story.rules)
+    for event in (*story.events, *story.events):
+        again.apply(event)
+
+    assert story.live.overdue(story.at(4000)) == []
+    assert list(again.ledger.stories()) == list(story.live.ledger.stories())
+
+
+def test_a_queue_that_never_closes_has_no_closing():
+    hours = DayHours(opens=time(0), closes=END_OF_DAY)
+    bounds = WaitBounds(lambda queue: Calendar(STOCKHOLM, (hours,) * 7))
+    story = Scenario(start=datetime(2026, 11, 23, 23, 50, tzinfo=STOCKHOLM)).entered(0, "anna")
+    waiting = [(visit, story.at(0)) for _, visit in story.live.ledger.waiting()]
+
+    assert bounds.overdue(waiting, story.at(1799)) == []
+
+
+def test_what_days_have_taught_outlives_a_restart():
+    story = after_some_days(longest=3000)
+    again = WaitBounds(story.live.calendars.of)
+    again.restore(story.live.wait_bounds.written())
+    story.entered(0, "ghost")
+    story.live.wait_bounds = again
+
+    assert story.live.overdue(story.at(5999)) == []
+    assert len(story.live.overdue(story.at(6000))) == 1
