@@ -15,7 +15,10 @@ from msgspec import Meta, Struct
 SCHEMA: Final = "urn:se.kundcenter:events:1"
 _PREFIX: Final = "se.kundcenter."
 MONITOR_SOURCE: Final = "urn:kc:monitor:waits"
-"""The source of what the monitor itself says: it is no switch, and no sign of life of one."""
+"""The source of what the monitor itself says of callers: it is no switch, and no sign of life of one."""
+
+SILENT: Final = "silent"
+"""The reason of a `SourceDisconnected` by which the monitor says that a source has said nothing for too long."""
 
 
 Text = Annotated[str, Meta(min_length=1)]

@@ -221,7 +221,7 @@ class Course:
             self.played.predictions += _predicted(self.live, delivery)
         if at >= self._bounded + PACE_OF_BOUNDS:
             self._bounded = at
-            self.pipeline.end_waits()
+            self.pipeline.say_own_words()
         self.pipeline.take(delivery)
         self._heard = self._clock.now()
         self._taken += 1
@@ -231,7 +231,7 @@ class Course:
     async def finish(self) -> None:
         """One more look after the last delivery, and what waits for the journal is written."""
         self._look_until(self._clock.now() + ROUND)
-        self.pipeline.end_waits()
+        self.pipeline.say_own_words()
         await self.pipeline.drain()
         self.played.ended = self._clock.now()
 

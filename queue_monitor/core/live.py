@@ -26,6 +26,7 @@ from queue_monitor.core.lost import Callers, lost_calls
 from queue_monitor.core.opening_check import OpeningCheck
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
+from queue_monitor.core.silence import Silence
 from queue_monitor.core.sources import Sources
 from queue_monitor.core.teams import JOINT, Teams, inherited
 from queue_monitor.core.transfers import transfer_waits
@@ -44,6 +45,7 @@ from queue_monitor.events import (
     Event,
     QueueSnapshot,
     SourceConnected,
+    SourceDisconnected,
     SourceRestarted,
     TimeBasis,
     milliseconds,
@@ -161,6 +163,7 @@ class Live:
         self.reconciler = Reconciler()
         self.opening_check = OpeningCheck(self.calendars.of)
         self.wait_bounds = WaitBounds(self.calendars.of)
+        self.silence = Silence(rules.calendar)
         self.foresight = foresight
         if foresight is not None:
             foresight.scopes, foresight.agents = self.scopes, self.agents
@@ -176,6 +179,7 @@ class Live:
         self._reached: dict[str, bool | None] = {}
         self._to_load: set[str] = set()
         self._newest: datetime | None = None
+        self._silent: tuple[datetime | None, list[SourceDisconnected]] = None, []
         self._day_ends: datetime | None = None
         self._departed: dict[str, None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
@@ -196,6 +200,7 @@ class Live:
             self.events[taken.value] += 1
             return taken
         self._seen[key] = event
+        self._silent = None, []
         self.events["applied"] += 1
         at, kind = event.at, type(event)
         if self._newest is None or at > self._newest:
@@ -234,6 +239,7 @@ class Live:
     def _take_entry(self, event: CallEntered) -> None:
         self.callers.apply(event)
         self.wait_bounds.enter(event)
+        self.silence.note(event.source, event.at)
 
     def _take_ring_end(self, event: CallRingEnded) -> None:
         self.offers.setdefault("", Counter())[event.result.value] += 1
@@ -493,6 +499,7 @@ class Live:
             "reconciler": self.reconciler.written(),
             "opening check": self.opening_check.written(),
             "wait bounds": self.wait_bounds.written(),
+            "silence": self.silence.written(),
             "switches": self._ledger.written_switches(),
             "queues": msgspec.msgpack.encode(queues),
             RULES: self.rules_version.encode(),
@@ -508,6 +515,7 @@ class Live:
             "reconciler": self.reconciler.restore,
             "opening check": self.opening_check.restore,
             "wait bounds": self.wait_bounds.restore,
+            "silence": self.silence.restore,
             "switches": self._ledger.restore_switches,
             "queues": self._restore_queues,
         }
@@ -573,6 +581,20 @@ class Live:
             event = _by_our_clock(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             heard.apply(event)
+
+    def own_words(self, now: datetime) -> list[Event]:
+        """What the monitor itself has to say at this moment, to be applied and journaled like all events: callers who
+        left unseen, and sources that have fallen silent in open hours.
+        """
+        return [*self.overdue(now), *self._silences(now)]
+
+    def _silences(self, now: datetime) -> list[SourceDisconnected]:
+        """Of the sources that are connected, those that have fallen silent: the events that say so."""
+        if self._silent[0] != now:
+            opened = self.rules.calendar.stretch(now)
+            patience, habits = self.rules.silent_after, self.silence
+            self._silent = now, self.sources.silent(opened[0], now, patience, habits) if opened else []
+        return self._silent[1]
 
     def overdue(self, now: datetime) -> list[CallLeft]:
         """Of those who wait, who is taken to have left unseen: the events that say so, to be applied and journaled."""
@@ -963,15 +985,12 @@ class Live:
         switches = self.switches(queues)
         if not switches:
             return StatusReason.NO_SOURCE
-        if not self.sources.is_up(switches):
-            return StatusReason.SOURCE_DOWN
-        opened = self.rules.calendar.stretch(now)
-        last = self.sources.last_sign(switches)
-        if opened is not None and last is not None:
-            quiet_since = max(last, opened[0])
-            if now - quiet_since > self.rules.silent_after:
-                return StatusReason.SOURCE_SILENT
-        return None
+        silent = {event.source for event in self._silences(now)}
+        if self.sources.is_up(switches, but_for=silent):
+            return None
+        if self.sources.is_silent(switches, silent):
+            return StatusReason.SOURCE_SILENT
+        return StatusReason.SOURCE_DOWN
 
     def departed(self, now: datetime) -> dict[str, list[Departed]]:
         """Contacts that left a queue a moment ago and may be answered in another yet, or called back in time; by their

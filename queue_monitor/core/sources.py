@@ -1,7 +1,7 @@
 """Who tells us, since when, and which open minutes nobody saw."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -9,15 +9,19 @@ from typing import Final, NamedTuple
 import msgspec
 
 from queue_monitor.core.calendar import Calendar
+from queue_monitor.core.silence import Silence
 from queue_monitor.events import (
     MONITOR_SOURCE,
+    SILENT,
     Event,
+    QueueSnapshot,
     Recovery,
     SourceClock,
     SourceConnected,
     SourceDisconnected,
     SourceGap,
     TimeBasis,
+    event_id,
 )
 from queue_monitor.model import Coverage, SourceNow
 
@@ -29,7 +33,7 @@ class Span(NamedTuple):
     end: datetime | None
 
 
-_OWN: Final = frozenset({SourceConnected, SourceDisconnected, SourceClock, SourceGap})
+_OWN: Final = frozenset({SourceConnected, SourceDisconnected, SourceClock, SourceGap, QueueSnapshot})
 """Events that say something of the source itself."""
 
 
@@ -48,6 +52,13 @@ class _Source:
     spans: list[Span] = field(default_factory=list)
     is_awaited: bool = False
     """Up when the monitor ended, and not heard of since it started anew."""
+    proves_life: bool = False
+    """It has sent a ping, a heartbeat or a snapshot: it is expected to go on."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Taken to be gone because it has said nothing for too long."""
+        return not self.up and self.reason == SILENT
 
 
 Minutes = list[range]
@@ -113,14 +124,14 @@ class Sources:
             self._sources[event.source] = source
             if not isinstance(event, SourceConnected | SourceDisconnected):
                 self._up(source, event.at)
-        elif source.is_awaited:
+        elif source.is_awaited or (source.is_silent and not _is_word_of_silence(event)):
             source.is_awaited = False
             if not isinstance(event, SourceConnected | SourceDisconnected):
-                self._up(source, event.observed_at)
+                self._up(source, event.observed_at if event.live else event.at)
         if event.switch_time is not None and event.time_basis is TimeBasis.SWITCH:
             source.precision_ms = event.time_precision_ms
         heard = event.observed_at if event.live else event.at
-        if source.last_event_at is None or heard > source.last_event_at:
+        if (source.last_event_at is None or heard > source.last_event_at) and not _is_word_of_silence(event):
             source.last_event_at = heard
         if type(event) in _OWN:
             self._take(event, source)
@@ -138,6 +149,9 @@ class Sources:
                 self._down(source, event.at)
             case SourceClock():
                 source.clock_offset_ms = event.offset_ms
+                source.proves_life = True
+            case QueueSnapshot():
+                source.proves_life = True
             case SourceGap():
                 gap = (Span(event.from_, event.to), event.recovered)
                 gaps = self._gaps.setdefault(event.switch_name, [])
@@ -149,12 +163,37 @@ class Sources:
             case _:
                 pass
 
+    def silent(self, opened: datetime, now: datetime, patience: timedelta, habits: Silence) -> list[SourceDisconnected]:
+        """Of the sources that are up, those that have said nothing for too long since `opened`: the events that say so.
+
+        One that proves life by itself is silent after `patience`, another by what is usual at the hour.
+        """
+        found = []
+        for source in self._sources.values():
+            last = source.last_event_at
+            if not source.up or last is None:
+                continue
+            since = max(last, opened)
+            proves = source.proves_life and not source.is_log
+            if now - since > patience if proves else habits.is_unlikely(source.name, since, now):
+                found.append(_word_of_silence(source, last, now))
+        return found
+
+    def is_silent(self, switches: Iterable[str], falling: Collection[str] = ()) -> bool:
+        """Whether one of these switches has no source that is connected, and one that is silent, or is `falling` so."""
+        for switch in switches:
+            its = [source for source in self._sources.values() if source.switch == switch]
+            heard = any(source.up and source.name not in falling for source in its)
+            if not heard and any(source.is_silent or source.name in falling for source in its):
+                return True
+        return False
+
     def _up(self, source: _Source, at: datetime) -> None:
         if source.spans and source.spans[-1].end is None:
             return
         if source.spans and (end := source.spans[-1].end) is not None and at > end:
             source.gap_seconds += (at - end).total_seconds()
-        source.up, source.since = True, at
+        source.up, source.since, source.reason = True, at, "" if source.is_silent else source.reason
         source.spans.append(Span(at, None))
         del source.spans[:-MOST_SPANS]
         self._observed.pop(source.switch, None)
@@ -253,12 +292,28 @@ class Sources:
     def switches(self) -> list[str]:
         return sorted({source.switch for source in self._sources.values()})
 
-    def is_up(self, switches: Iterable[str]) -> bool:
-        """Whether every one of these switches has a source that is connected."""
+    def is_up(self, switches: Iterable[str], but_for: Collection[str] = ()) -> bool:
+        """Whether every one of these switches has a source that is connected; some sources may be left out."""
         names = set(switches)
-        return bool(names) and all(
-            any(source.up for source in self._sources.values() if source.switch == name) for name in names
-        )
+        there = {source.switch for source in self._sources.values() if source.up and source.name not in but_for}
+        return bool(names) and names <= there
+
+
+def _is_word_of_silence(event: Event) -> bool:
+    return isinstance(event, SourceDisconnected) and event.reason == SILENT
+
+
+def _word_of_silence(source: _Source, last: datetime, now: datetime) -> SourceDisconnected:
+    return SourceDisconnected(
+        id=event_id(source.name, str(SourceDisconnected.__struct_config__.tag), SILENT, last.isoformat()),
+        source=source.name,
+        switch=source.switch,
+        observed_at=now,
+        switch_time=last,
+        time_basis=TimeBasis.MONITOR,
+        live=not source.is_log,
+        reason=SILENT,
+    )
 
 
 def _minutes(spans: list[Span]) -> Minutes:

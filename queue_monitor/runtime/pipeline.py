@@ -19,7 +19,7 @@ from queue_monitor.core.agents import Agents
 from queue_monitor.core.foresight import Foreseen, Foresight, Learned, LivedDay, Question, answer
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
-from queue_monitor.events import CallEntered, Event, SourceClock
+from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock
 from queue_monitor.model import (
     CalendarDay,
     CoverageRecord,
@@ -49,7 +49,7 @@ MOST_OFTEN_SECONDS: Final = 0.2
 CLOCK_WARNING_MS: Final = 2_000
 FORESEE_SECONDS: Final = 15.0
 BOUNDS_SECONDS: Final = 10.0
-"""How often it is looked whether a caller has left unseen."""
+"""How often it is looked whether a caller has left unseen, or a source has fallen silent."""
 
 LONGEST_ON_THE_LINE: Final = timedelta(hours=4)
 """Who entered so long before midnight may be on the line after it."""
@@ -467,7 +467,7 @@ class Pipeline:
             if now - self._bounded_at >= BOUNDS_SECONDS * self._clock.rate:
                 self._bounded_at = now
                 async with self._still:
-                    self.end_waits()
+                    self.say_own_words()
                     self._writer.cut()
             await self._publish_in_pieces()
             now = self._clock.monotonic()
@@ -481,13 +481,16 @@ class Pipeline:
                 self._to_write.set()
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
 
-    def end_waits(self) -> None:
-        """Say of callers whose end is overdue that they left unseen. An event of our own goes the way of all others."""
+    def say_own_words(self) -> None:
+        """Say which callers left unseen and which sources fell silent. Our own events go the way of all others."""
         now = self._clock.now()
-        if not self._rebuilds and (overdue := self._live.overdue(now)):
-            for left in overdue:
-                log.warning("a caller left unseen: queue=%s at=%s", left.queue, left.at.isoformat())
-            self.take(Delivery(items=tuple(overdue), received_at=now))
+        if not self._rebuilds and (words := self._live.own_words(now)):
+            for event in words:
+                if isinstance(event, CallLeft):
+                    log.warning("a caller left unseen: queue=%s at=%s", event.queue, event.at.isoformat())
+                else:
+                    log.warning("source silent source=%s since=%s", event.source, event.at.isoformat())
+            self.take(Delivery(items=tuple(words), received_at=now))
 
     async def _run_foresight(self) -> None:
         """Ask what is to come, beside everything else: gathering takes milliseconds here, working out is a thread's."""

@@ -435,13 +435,6 @@ def test_a_source_that_is_down_makes_its_queues_no_data():
     assert (verdict.status, verdict.reason) == (Status.NO_DATA, StatusReason.SOURCE_DOWN)
 
 
-def test_two_minutes_of_silence_in_open_hours_is_no_data():
-    story = Scenario().connected(-60).entered(0, "anna").answered(2, "anna")
-
-    assert story.live.snapshot(story.at(120)).total.verdict.status is Status.OK
-    assert story.live.snapshot(story.at(123)).total.verdict.reason is StatusReason.SOURCE_SILENT
-
-
 def test_before_anything_is_heard_there_is_no_data_and_no_number():
     snapshot = Scenario().live.snapshot(TEN)
 

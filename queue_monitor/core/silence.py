@@ -1,0 +1,70 @@
+"""When a source that says nothing is to be called silent (MISSION.md section 2, row silence).
+
+A source that proves life by itself, with a ping, a heartbeat or a snapshot, is expected to go on doing so. One that
+only tells of calls is expected to tell of as many as it usually does at that hour.
+"""
+
+import math
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from queue_monitor.core.calendar import Calendar
+
+UNLIKELY: Final = 1 / 1000
+"""A silence less likely than this by the hour's own past is none of a calm hour."""
+
+CALLS_MISSED: Final = -math.log(UNLIKELY)
+"""So many calls must have been usual in a silence: that none of them came has then a chance of `UNLIKELY` (Poisson)."""
+
+WITHOUT_PAST: Final = timedelta(minutes=15)
+LEAST_DAYS: Final = 5
+"""Days on which a source was heard, before its hours have a past."""
+
+DAYS_KEPT: Final = 20
+_HOUR: Final = timedelta(hours=1)
+_decoder: Final = msgspec.msgpack.Decoder(dict[str, dict[date, dict[int, int]]])
+
+
+class Silence:
+    """Learns how many calls each source tells of in each hour of the local day, in opening hours."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._days: dict[str, dict[date, dict[int, int]]] = {}
+
+    def note(self, source: str, at: datetime) -> None:
+        """A source has told of a caller who entered."""
+        local = at.astimezone(self._calendar.zone)
+        hours = self._days.setdefault(source, {}).setdefault(local.date(), {})
+        hours[local.hour] = hours.get(local.hour, 0) + 1
+
+    def is_unlikely(self, source: str, since: datetime, now: datetime) -> bool:
+        """Whether it is unlikely that nothing came from `since` to now, both in one stretch of open hours."""
+        today = self._calendar.day_of(now)
+        days = [hours for day, hours in self._days.get(source, {}).items() if day < today][-DAYS_KEPT:]
+        if len(days) < LEAST_DAYS:
+            return now - since >= WITHOUT_PAST
+        usual, at = 0.0, since
+        while at < now and usual < CALLS_MISSED:
+            local = at.astimezone(self._calendar.zone)
+            into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+            until = min(now, at + _HOUR - into)
+            usual += (until - at) / _HOUR * sum(hours.get(local.hour, 0) for hours in days) / len(days)
+            at = until
+        return usual >= CALLS_MISSED
+
+    def forget(self, now: datetime) -> None:
+        """Let go of days that are too old to count."""
+        first = self._calendar.day_of(now) - timedelta(days=2 * DAYS_KEPT)
+        for source, days in self._days.items():
+            self._days[source] = {day: hours for day, hours in sorted(days.items()) if day >= first}
+
+    def written(self) -> bytes:
+        """What days have taught, for a start to take up."""
+        return msgspec.msgpack.encode(self._days)
+
+    def restore(self, written: bytes) -> None:
+        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        self._days = _decoder.decode(written)

@@ -1,0 +1,118 @@
+"""A source that says nothing: when it is silent, since when, and which minutes nobody has seen."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from queue_monitor.core.live import Live
+from queue_monitor.core.silence import LEAST_DAYS
+from queue_monitor.events import SourceClock
+from queue_monitor.model import Coverage, Status, StatusReason
+from tests.scenario import STOCKHOLM, Scenario
+
+MINUTE = 60.0
+DAY = 24 * 3600.0
+
+
+def beat(story: Scenario, seconds: float) -> Scenario:
+    """A ping was answered."""
+    return story._tell(SourceClock, seconds, seconds, offset_ms=0)
+
+
+def reason(story: Scenario, seconds: float) -> StatusReason | None:
+    verdict = story.live.snapshot(story.at(seconds)).total.verdict
+    return verdict.reason if verdict.status is Status.NO_DATA and verdict.reason is not StatusReason.NO_CALLS else None
+
+
+def said(story: Scenario, seconds: float) -> Scenario:
+    """What the monitor says of itself at a moment, taken as its own events."""
+    for event in story.live.own_words(story.at(seconds)):
+        story.add(event)
+    return story
+
+
+def coverage(story: Scenario, seconds: float) -> Coverage:
+    return story.live.coverage(("kundcenter",), story.at(0), story.at(seconds), story.at(seconds))
+
+
+def after_some_days(calls_an_hour: int) -> Scenario:
+    """A Monday at ten, after days on which so many callers came each hour, evenly."""
+    story = Scenario(start=datetime(2026, 11, 23, 10, tzinfo=STOCKHOLM)).connected(-60 * DAY)
+    days = [number for number in range(-10, 0) if (story.start + timedelta(days=number)).weekday() < 5]
+    for day in days[-LEAST_DAYS:]:
+        for caller in range(-2 * calls_an_hour, 5 * calls_an_hour):
+            at = day * DAY + caller * 3600 / calls_an_hour
+            who = f"day {day} {caller}"
+            story.entered(at, who).answered(at + 5, who).completed(at + 60, who)
+    return story
+
+
+def test_a_source_that_has_proven_life_and_stops_is_silent_after_two_minutes():
+    story = beat(Scenario().connected(-60).entered(0, "anna").answered(2, "anna"), 60)
+
+    assert reason(story, 180) is None
+    assert reason(story, 181) is StatusReason.SOURCE_SILENT
+
+
+def test_one_that_only_tells_of_calls_may_be_quiet_for_a_quarter_of_an_hour_while_nothing_is_known_of_its_hours():
+    story = Scenario().connected(-60).entered(0, "anna").answered(2, "anna")
+
+    assert reason(story, 2 + 14.9 * MINUTE) is None
+    assert reason(story, 2 + 15 * MINUTE) is StatusReason.SOURCE_SILENT
+
+
+@pytest.mark.parametrize(("calls_an_hour", "minutes"), [(60, 6.91), (20, 20.7), (6, 69.1)])
+def test_with_a_past_a_silence_is_one_that_is_less_likely_than_one_in_a_thousand(calls_an_hour: int, minutes: float):
+    story = after_some_days(calls_an_hour).entered(0, "anna").answered(2, "anna")
+
+    assert reason(story, 2 + (minutes - 0.1) * MINUTE) is None
+    assert reason(story, 2 + (minutes + 0.1) * MINUTE) is StatusReason.SOURCE_SILENT
+
+
+def test_the_minutes_from_the_last_sign_on_are_blind_and_every_face_names_that_moment():
+    story = beat(Scenario().connected(-60).entered(0, "anna").answered(2, "anna"), 60)
+    seen_as_long_as_it_was_trusted = coverage(story, 170)
+    said(story, 190)
+    [source] = story.live.sources.now()
+
+    assert seen_as_long_as_it_was_trusted == Coverage(seen_minutes=2)
+    assert coverage(story, 600) == Coverage(seen_minutes=1, blind_minutes=9)
+    assert (source.up, source.since, source.last_event_at, source.reason) == (
+        False,
+        story.at(60),
+        story.at(60),
+        "silent",
+    )
+    assert reason(story, 600) is StatusReason.SOURCE_SILENT
+
+
+def test_a_source_that_speaks_again_is_heard_from_then_on():
+    story = said(beat(Scenario().connected(-60), 60), 190)
+    beat(story, 600)
+    [source] = story.live.sources.now()
+
+    assert reason(story, 610) is None
+    assert (source.up, source.reason) == (True, "")
+    assert coverage(story, 900) == Coverage(seen_minutes=6, blind_minutes=9)
+
+
+def test_at_night_nobody_is_called_silent():
+    story = beat(Scenario(start=datetime(2026, 11, 23, 16, 59, tzinfo=STOCKHOLM)).connected(-60), 30)
+
+    assert story.live.own_words(story.at(3600)) == []
+
+
+def test_a_word_of_silence_is_said_once_and_is_the_same_after_a_restart():
+    story = said(beat(Scenario().connected(-60), 60), 190)
+    again = Live(story.rules)
+    for event in story.events * 2:
+        again.apply(event)
+
+    assert story.live.own_words(story.at(400)) == []
+    assert again.sources.now() == story.live.sources.now()
+
+
+def test_where_one_source_of_a_switch_speaks_the_switch_is_not_silent():
+    story = beat(Scenario().connected(-60), 60).entered(300, "anna", source="urn:kc:test:log")
+
+    assert reason(story, 310) is None
