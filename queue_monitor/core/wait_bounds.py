@@ -122,14 +122,26 @@ class WaitBounds:
         """Of those who wait, each with the newest word of him or her, who is taken to have left unseen."""
         found = []
         for visit, last_word in waiting:
-            key = visit.queue.casefold()
-            listed = self._listed.get((visit.switch, key))
-            if visit.entered_at is None or (listed is not None and now - listed <= LISTED_WITHIN):
+            if visit.entered_at is None or self._is_listed(visit, now):
                 continue
             over = min(self._bounds(visit, visit.entered_at, last_word, now))
             if over <= now:
                 found.append(_left_unseen(visit, over, now))
         return found
+
+    def is_doubtful(self, visit: Visit, now: datetime) -> bool:
+        """Whether more callers who came later have been answered than ever overtook anybody in this queue: who waits
+        may have left unseen, and nobody is to be alarmed for him or her.
+        """
+        key = visit.queue.casefold()
+        if visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
+            return False
+        most = max((its.overtakes for its in self._days.get(key, {}).values()), default=0)
+        return len(_later(self._answered.get(key, []), visit, now)) > most
+
+    def _is_listed(self, visit: Visit, now: datetime) -> bool:
+        listed = self._listed.get((visit.switch, visit.queue.casefold()))
+        return listed is not None and now - listed <= LISTED_WITHIN
 
     def _bounds(self, visit: Visit, entered: datetime, last_word: datetime, now: datetime) -> Iterable[datetime]:
         """The moments at each of which the wait is taken to be over."""

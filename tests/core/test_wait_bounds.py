@@ -125,3 +125,15 @@ def test_what_days_have_taught_outlives_a_restart():
 
     assert story.live.overdue(story.at(5999)) == []
     assert len(story.live.overdue(story.at(6000))) == 1
+
+
+def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt():
+    story = Scenario().entered(0, "ghost").entered(10, "bo").entered(20, "cia").answered(60, "bo")
+    [ghost, cia] = [visit for _, visit in story.live.ledger.waiting()]
+
+    assert story.live.wait_bounds.is_doubtful(ghost, story.at(70))
+    assert not story.live.wait_bounds.is_doubtful(cia, story.at(70))
+    story.answered(80, "cia").answered(90, "ghost")  # two had overtaken a caller who was there after all
+    story.entered(100, "eva").entered(110, "fia").answered(120, "fia")
+    [eva] = [visit for _, visit in story.live.ledger.waiting()]
+    assert not story.live.wait_bounds.is_doubtful(eva, story.at(130))
