@@ -39,6 +39,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
+@pytest.mark.timeout(360)  # three starts of the program, on a machine that may be busy
 def test_a_second_monitor_on_a_store_is_refused_with_a_status_that_is_tried_again(tmp_path: Path, url: str):
     with running(tmp_path, QUEUE_MONITOR_STORE__URL=url) as first:
         first.wait_for("answered")
