@@ -418,6 +418,11 @@ def event_id(source: str, kind: str, *natural_key: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def is_own_word(event: Event) -> bool:
+    """Whether the monitor itself has said this, of what it had not heard."""
+    return event.source == MONITOR_SOURCE or (isinstance(event, SourceDisconnected) and event.reason == SILENT)
+
+
 def contact_key(contact_id: str) -> bytes:
     """16 bytes that stand for a contact."""
     return hashlib.sha256(contact_id.encode("utf-8", "surrogatepass")).digest()[:16]

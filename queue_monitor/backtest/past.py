@@ -9,7 +9,7 @@ from queue_monitor import player, replay
 from queue_monitor.backtest.calls import Call, events_of, read_calls
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar
-from queue_monitor.events import CallEntered, Event
+from queue_monitor.events import CallEntered, Event, is_own_word
 from queue_monitor.ports import Delivery
 from queue_monitor.store import open_store
 
@@ -90,7 +90,8 @@ class JournalPast:
         store = await open_store(self._url, own=False)
         try:
             async for event in store.read(LONG_AGO):
-                yield event
+                if not is_own_word(event):  # whoever lives through the past says it anew
+                    yield event
         finally:
             await store.close()
 
