@@ -3,9 +3,10 @@
 Product: Asterisk 16 to 22. Documented at docs.asterisk.org ("Queue Logs") and in its source (apps/app_queue.c,
 main/logger.c). The recordings were made with Asterisk 22.10.1: tests/recordings/README.md says how. A line is
 `epoch|callid|queue|agent|verb|data1|...`. It closes what the manager interface leaves open (which key, timeout or
-empty queue, what a system asked for), mends an outage, and checks a day. It says nothing of callers who were refused
-at the door, nor when a transferred call ended. Verbs that are not Asterisk's own (`QueueLog()` writes any) are passed
-over: they are no mistakes.
+empty queue, what a system asked for), mends an outage, and checks a day. Asterisk itself
+writes nothing of callers who were refused at the door, nor when a transferred call ended. Of verbs that are not
+Asterisk's own (`QueueLog()` writes any), those of refused callers and of outgoing calls are understood; others are
+passed over: they are no mistakes.
 """
 
 from adapters.asterisk_queuelog.follow import AsteriskQueueLogAdapter, build

@@ -2,13 +2,18 @@
 
 from msgspec import Struct
 
+from queue_monitor.events import RefusalReason
+
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One queue_log file.
 
     `state_path` is where to remember how far the file has been taken in, so that a restart goes on from there; without
     it every start reads from the beginning (which does no harm: the same line gives the same event).
-    `restart_window_seconds`: callers who "abandon" so shortly before a QUEUESTART were cut off by the restart.
+    Callers who "abandon" together, as the last thing before a QUEUESTART, were cut off by the restart, however late it
+    comes; `restart_window_seconds` is for one alone: so shortly before, he or she was cut off too.
+    `refusal_verbs` and `outgoing_verbs` are verbs of your own (`QueueLog()` writes any): of a caller turned away at the
+    door, with the reason (`full`, `no_agents`, `closed`, `unknown`), and of a call that you make yourselves.
     `member_names` names interfaces (`PJSIP/1001`) in the few verbs that write an interface where others write a name.
     `dialled_queues` maps our own dialled numbers (dialplan extensions) to queues.
     """
@@ -16,6 +21,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     path: str = "/var/log/asterisk/queue_log"
     state_path: str = ""
     poll_seconds: float = 1.0
-    restart_window_seconds: int = 5
+    restart_window_seconds: int = 600
     member_names: dict[str, str] = {}
     dialled_queues: dict[str, str] = {}
+    refusal_verbs: dict[str, RefusalReason] = {}
+    outgoing_verbs: tuple[str, ...] = ()

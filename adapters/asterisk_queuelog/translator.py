@@ -16,6 +16,7 @@ from queue_monitor.events import (
     CallEntered,
     Caller,
     CallLeft,
+    CallRefused,
     CallRingEnded,
     CallTransferred,
     EndedBy,
@@ -23,6 +24,7 @@ from queue_monitor.events import (
     LeftOutcome,
     MemberAction,
     OutcomeBasis,
+    RefusalReason,
     RingResult,
     SourceConnected,
     SourceRestarted,
@@ -37,7 +39,49 @@ _LONGEST_LINE: Final = 64 * 1024
 _MOST_VISITS: Final = 50_000
 """A visit goes when its call is complete. Where that is never told, the oldest go beyond this many."""
 
+_MOST_OUTGOING: Final = 10_000
+_STOPS_WITHIN: Final = timedelta(seconds=1)
+"""A switch that stops cuts off everybody at once; the lines of it may fall into two seconds."""
+
+_FORGOTTEN: Final = timedelta(hours=4)
+"""Who entered so long before a restart and never left does not count as waiting then: the line is missing."""
+
 _VERB: Final = re.compile(r"(?!NONE$)[A-Z0-9_]{2,}")
+_OUTGOING: Final = re.compile("OUTBOUND|OUTCALL|CALLOUT|OUTGOING|DIALOUT|OUTDIAL")
+"""Call centres that log the calls they make themselves name them so, before the same lines as for a queue."""
+
+_REFUSALS: Final = {
+    "FULL": RefusalReason.FULL,
+    "DIVERT_CA_RATIO": RefusalReason.FULL,
+    "DIVERT_HOLDTIME": RefusalReason.FULL,
+    "JOINEMPTY": RefusalReason.NO_AGENTS,
+    "JOINUNAVAIL": RefusalReason.NO_AGENTS,
+    "CLOSED": RefusalReason.CLOSED,
+}
+"""What dialplans (Wazo's and others) log of a caller who got no further than the door; Asterisk writes nothing."""
+
+_RINGS: Final = frozenset(("RINGNOANSWER", "RINGCANCELED"))
+_ONLY_OF_THE_OPEN: Final = frozenset(("LEAVEEMPTY", "LEAVEUNAVAIL"))
+_OF_THE_LIVING: Final = frozenset(("ENTERQUEUE", "CONNECT"))
+"""Lines that a switch which is stopping writes no more."""
+
+_OF_AGENTS: Final = frozenset(("PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL"))
+_NUMBERS: Final = {
+    "CONNECT": (0,),
+    "COMPLETECALLER": (0, 1),
+    "COMPLETEAGENT": (0, 1),
+    "ABANDON": (0, 1, 2),
+    "EXITWITHTIMEOUT": (0, 1, 2),
+    "EXITEMPTY": (0, 1, 2),
+    "EXITWITHKEY": (1, 2, 3),
+    "WITHDRAW": (0, 1, 2),
+    "RINGNOANSWER": (0,),
+    "RINGCANCELED": (0,),
+    "PENALTY": (0,),
+}
+"""Which fields behind a verb are whole numbers."""
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
 
 
@@ -48,6 +92,10 @@ class _Visit:
     leg_id: str
     agent_id: str = ""
     rings: int = 0
+    entry: "_Line | None" = None
+    answer: "_Line | None" = None
+    ring: "_Line | None" = None
+    is_doubled: bool = False
 
     def placed(self) -> dict[str, Any]:
         return {"visit_id": self.visit_id, "queue": self.queue, "leg_id": self.leg_id, "contact_id": self.leg_id}
@@ -63,6 +111,19 @@ class _Line:
     verb: str
     told: list[str]
     received_at: datetime
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.call, self.queue.casefold()
+
+    def repeats(self, earlier: "_Line | None") -> bool:
+        """Whether it has the words of an earlier line of (nearly) the same second."""
+        return (
+            earlier is not None
+            and abs(self.second - earlier.second) <= 1
+            and (self.verb, self.agent, self.told) == (earlier.verb, earlier.agent, earlier.told)
+            and self.place == earlier.place
+        )
 
     def word(self, index: int) -> str:
         return self.told[index] if -len(self.told) <= index < len(self.told) else ""
@@ -90,10 +151,15 @@ class Translator:
         self._second = 0
         self._repeats: dict[tuple[object, ...], int] = {}
         self._visits: dict[tuple[str, str], _Visit] = {}
+        self._ended: dict[tuple[str, str], _Line] = {}
+        self._outgoing: dict[str, None] = {}
+        self._logged_off: set[str] = set()
         self._abandons: list[tuple[_Line, _Visit]] = []
         self._queues = {queue.casefold(): queue for queue in settings.dialled_queues.values()}
         self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
-        self._verbs: dict[str, Callable[[_Line], None]] = {
+        self._refusals = _REFUSALS | {verb.upper(): reason for verb, reason in settings.refusal_verbs.items()}
+        self._outgoing_verbs = {verb.upper() for verb in settings.outgoing_verbs}
+        self._calls: dict[str, Callable[[_Line], None]] = {
             "ENTERQUEUE": self._entered,
             "CONNECT": self._connected,
             "COMPLETECALLER": lambda line: self._completed(line, EndedBy.CALLER),
@@ -109,18 +175,22 @@ class Translator:
             "WITHDRAW": self._withdrawn,
             "RINGNOANSWER": self._rang,
             "RINGCANCELED": self._rang,
+            "LEAVEEMPTY": self._left_empty,
+            "LEAVEUNAVAIL": self._left_empty,
+        }
+        self._verbs: dict[str, Callable[[_Line], None]] = self._calls | {
             "ADDMEMBER": lambda line: self._member(line, MemberAction.ADDED),
             "REMOVEMEMBER": lambda line: self._member(line, MemberAction.REMOVED),
             "PENALTY": lambda line: self._member(line, MemberAction.CHANGED),
             "RINGINUSE": lambda line: self._member(line, MemberAction.CHANGED),
-            "PAUSE": lambda line: self._state(line, AgentActivity.PAUSED),
-            "PAUSEALL": lambda line: self._state(line, AgentActivity.PAUSED),
-            "UNPAUSE": lambda line: self._state(line, AgentActivity.AVAILABLE),
-            "UNPAUSEALL": lambda line: self._state(line, AgentActivity.AVAILABLE),
-            "AGENTLOGIN": lambda line: self._state(line, AgentActivity.AVAILABLE),
-            "AGENTCALLBACKLOGIN": lambda line: self._state(line, AgentActivity.AVAILABLE),
-            "AGENTLOGOFF": lambda line: self._state(line, AgentActivity.LOGGED_OUT),
-            "AGENTCALLBACKLOGOFF": lambda line: self._state(line, AgentActivity.LOGGED_OUT),
+            "PAUSE": lambda line: self._pause(line, AgentActivity.PAUSED),
+            "PAUSEALL": lambda line: self._pause(line, AgentActivity.PAUSED),
+            "UNPAUSE": lambda line: self._pause(line, AgentActivity.AVAILABLE),
+            "UNPAUSEALL": lambda line: self._pause(line, AgentActivity.AVAILABLE),
+            "AGENTLOGIN": self._log_in,
+            "AGENTCALLBACKLOGIN": self._log_in,
+            "AGENTLOGOFF": self._log_off,
+            "AGENTCALLBACKLOGOFF": self._log_off,
             "QUEUESTART": self._restarted,
         }
 
@@ -165,35 +235,56 @@ class Translator:
             self._skipping = False
             return
         self._lines += 1
-        if not raw or raw == b"\r":
+        raw = raw.removeprefix(_BYTE_ORDER_MARK).strip(b"\0\r")
+        if not raw:
             return
         if len(raw) > _LONGEST_LINE:
             self._reject("line_too_long")
             return
-        line = self._line(raw.decode("utf-8", "replace").removesuffix("\r"), received_at)
+        line = self._line(_text(raw), received_at)
         if line is None:
             self._reject("malformed_line")
             return
         if not self._greeted:
             self._greeted = True
             self._out.append(SourceConnected(**self._envelope("source.connected", line), reason="queue_log"))
-        if translate := self._verbs.get(line.verb):
+        if line.verb in self._calls:
+            self._take_call(line)
+        elif translate := self._verbs.get(line.verb):
             translate(line)
+        elif (reason := self._refusals.get(line.verb.upper())) is not None:
+            self._refused(line, reason)
+        elif line.verb.upper() in self._outgoing_verbs or _OUTGOING.search(line.verb.upper()):
+            self._calls_out(line)
 
     def _line(self, text: str, received_at: datetime) -> _Line | None:
         fields = text.split("|")
         second = _whole(fields[0])
         if second is None or len(fields) < 5 or not fields[4]:
             return None
-        queue, agent, verb, told = fields[2], fields[3], fields[4], fields[5:]
-        if verb not in self._verbs and not _VERB.fullmatch(verb):
-            # A `|` in a queue's or an agent's name: Asterisk writes it as it is.
-            place = next((n for n in range(5, len(fields)) if fields[n] in self._verbs), 0)
-            if place:
-                queue, agent = self._parted(fields[2:place])
-                verb, told = fields[place], fields[place + 1 :]
+        queue, agent, place = fields[2], fields[3], self._verb_at(fields)
+        if place > 4:
+            queue, agent = self._parted(fields[2:place])
+        verb, told = fields[place], fields[place + 1 :]
         at = _EPOCH + timedelta(seconds=second)
         return _Line(at, second, fields[1], queue, agent, verb, told, received_at)
+
+    def _verb_at(self, fields: list[str]) -> int:
+        """Which field is the verb: the fifth, or a later one after a `|` in a name, which Asterisk writes as it is.
+
+        A verb of Asterisk's own is one with the fields that go with it. A word that could be anybody's own verb may
+        be half a name, but not behind an agent of NONE.
+        """
+        if fields[4] in self._verbs and _fits(fields, 4):
+            return 4
+        own = _VERB.fullmatch(fields[4]) is not None
+        if not own or fields[3] not in ("", "NONE"):
+            for place in range(5, len(fields)):
+                if fields[place] in self._verbs and _fits(fields, place):
+                    return place
+        if own or fields[4] in self._verbs:
+            return 4
+        return next((n for n in range(5, len(fields)) if fields[n] in self._verbs), 4)
 
     def _parted(self, fields: list[str]) -> tuple[str, str]:
         """Queue and agent out of more than two fields: by a queue known from before, or an agent of NONE."""
@@ -229,13 +320,73 @@ class Translator:
 
     # Callers
 
+    def _take_call(self, line: _Line) -> None:
+        if line.place not in self._visits and line.call in self._outgoing and line.verb != "ENTERQUEUE":
+            return
+        if self._is_repeat(line):
+            return
+        was_open = line.place in self._visits
+        self._calls[line.verb](line)
+        if line.place not in self._visits and (was_open or line.verb not in _ONLY_OF_THE_OPEN):
+            self._ended = {place: end for place, end in self._ended.items() if abs(line.second - end.second) <= 1}
+            self._ended[line.place] = line
+        if line.verb in _OF_THE_LIVING:
+            self._abandons = [one for one in self._abandons if one[0].second >= line.second]
+
+    def _is_repeat(self, line: _Line) -> bool:
+        """Whether this was only written twice: nobody enters a queue, is answered in it or leaves it twice over.
+
+        A phone may refuse twice within a second; that is a repeat only where the caller's entry was one, too.
+        """
+        visit = self._visits.get(line.place)
+        if visit is None:
+            return line.verb != "ENTERQUEUE" and line.repeats(self._ended.get(line.place))
+        if line.verb in _RINGS:
+            if not visit.is_doubled:
+                return False
+            is_second = line.repeats(visit.ring)
+            visit.ring = None if is_second else line
+            return is_second
+        is_repeat = line.repeats(visit.entry) or line.repeats(visit.answer)
+        visit.is_doubled |= is_repeat
+        return is_repeat
+
+    def _calls_out(self, line: _Line) -> None:
+        """A call that is made, not taken: what is told of it next is of no caller in a queue, until one enters."""
+        if line.call not in ("", "NONE") and line.place not in self._visits:
+            self._outgoing[line.call] = None
+            if len(self._outgoing) > _MOST_OUTGOING:
+                del self._outgoing[next(iter(self._outgoing))]
+
+    def _refused(self, line: _Line, reason: RefusalReason) -> None:
+        """A caller turned away at the door. Of one who has been let in, it only says why he or she left."""
+        left = self._ended.get(line.place)
+        if line.place in self._visits or (left is not None and 0 <= line.second - left.second <= 1):
+            return
+        leg = self._leg_id(line)
+        self._abandons = [one for one in self._abandons if one[0].second >= line.second]
+        self._out.append(
+            CallRefused(
+                **self._envelope("call.refused", line, leg, line.queue.casefold()),
+                contact_id=leg,
+                leg_id=leg,
+                queue="" if line.queue == "NONE" else line.queue,
+                reason=reason,
+            )
+        )
+
+    def _left_empty(self, line: _Line) -> None:
+        """What some dialplans log when the queue has thrown a caller out; Asterisk's EXITEMPTY says the same."""
+        if line.place in self._visits:
+            self._left(line, LeftOutcome.NO_AGENTS, 2)
+
     def _entered(self, line: _Line) -> None:
         self._queues.setdefault(line.queue.casefold(), line.queue)
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
         # Out of one queue and into the next within a second.
         number = self._count(line, "entered", line.call)
-        visit = _Visit(visit_id if number == 1 else f"{visit_id}.{number}", line.queue, self._leg_id(line))
-        self._visits[line.call, line.queue.casefold()] = visit
+        visit = _Visit(visit_id if number == 1 else f"{visit_id}.{number}", line.queue, self._leg_id(line), entry=line)
+        self._visits[line.place] = visit
         while len(self._visits) > _MOST_VISITS:
             del self._visits[next(iter(self._visits))]
         self._out.append(
@@ -250,7 +401,8 @@ class Translator:
     def _connected(self, line: _Line) -> None:
         wait, agent_leg, ring = line.milliseconds(0), line.word(1), line.milliseconds(2)
         visit = self._visit(line, wait)
-        visit.agent_id = self._agent_id(line)
+        visit.agent_id, visit.answer = self._agent_id(line), line
+        self._logged_off.discard(visit.agent_id)
         ring_id = f"{self._connection.switch}:{agent_leg}" if agent_leg else None
         if ring_id:
             self._end_ring(line, visit, ring_id, RingResult.ANSWERED, ring)
@@ -292,9 +444,9 @@ class Translator:
     ) -> None:
         wait = None if wait_at is None else line.milliseconds(wait_at)
         visit = self._visit(line, wait)
-        self._visits.pop((line.call, line.queue.casefold()), None)
+        self._visits.pop(line.place, None)
         if outcome is LeftOutcome.ABANDONED:
-            self._abandons = [one for one in self._abandons if self._just_before(one[0], line)]
+            self._abandons = [one for one in self._abandons if line.at - one[0].at <= _STOPS_WITHIN]
             self._abandons.append((line, visit))
         elif outcome is LeftOutcome.EXIT_KEY:
             key = line.word(0)[:4] or None
@@ -325,8 +477,8 @@ class Translator:
 
     def _completed(self, line: _Line, ended_by: EndedBy, hold_at: int = 0) -> None:
         wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
-        visit = self._visit(line, None if wait is None else wait + (talk or 0))
-        self._visits.pop((line.call, line.queue.casefold()), None)
+        visit = self._visit(line, None if wait is None or talk is None else wait + talk)
+        self._visits.pop(line.place, None)
         self._out.append(
             CallCompleted(
                 **self._envelope("call.completed", line, visit.visit_id),
@@ -339,10 +491,12 @@ class Translator:
         )
 
     def _transferred(self, line: _Line, kind: TransferKind) -> None:
-        """`exten|context|hold|talk|position`, or what was bridged in two or three fields and then the same three."""
-        hold_at = len(line.told) - 3
+        """`exten|context|hold|talk|position`, or what was bridged in two or three fields and then the same three. The
+        last ones are not always there, and a bar may stand at the end: they are counted from the front.
+        """
+        hold_at = 3 if kind is TransferKind.ATTENDED and line.word(0).upper() == "LINK" else 2
         wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
-        visit = self._visit(line, None if wait is None else wait + (talk or 0))
+        visit = self._visit(line, None if wait is None or talk is None else wait + talk)
         extension = line.word(0) if kind is TransferKind.BLIND else ""
         queue = self._settings.dialled_queues.get(extension) or self._queues.get(extension.casefold())
         self._out.append(
@@ -358,28 +512,41 @@ class Translator:
 
     def _visit(self, line: _Line, before_ms: int | None) -> _Visit:
         """The caller's stay in this queue. One that began before the file did is placed by its reported wait (`~`)."""
-        key = line.call, line.queue.casefold()
-        visit = self._visits.get(key)
+        visit = self._visits.get(line.place)
         if visit is None:
             began = line.second * 1000 - (before_ms or 0)
             visit = _Visit(f"{self._connection.switch}:{line.call}@~{began}", line.queue, self._leg_id(line))
-            self._visits[key] = visit
+            self._visits[line.place] = visit
         return visit
 
     def _leg_id(self, line: _Line) -> str:
         return f"{self._connection.switch}:{line.call}"
 
-    def _just_before(self, earlier: _Line, later: _Line) -> bool:
-        return 0 <= later.second - earlier.second <= self._settings.restart_window_seconds
-
     def _restarted(self, line: _Line) -> None:
-        """A stop makes every caller "abandon" at once: those of the last seconds did not hang up, they were cut off."""
-        for abandon, visit in self._abandons:
-            if self._just_before(abandon, line):
-                self._tell_left(abandon, visit, LeftOutcome.LOST, abandon.milliseconds(2), "ABANDON before QUEUESTART")
+        """A stop makes every caller "abandon" at once: they did not hang up, they were cut off."""
+        for abandon, visit in self._cut_off(line):
+            self._tell_left(abandon, visit, LeftOutcome.LOST, abandon.milliseconds(2), "ABANDON before QUEUESTART")
         self._abandons.clear()
         self._visits.clear()
         self._out.append(SourceRestarted(**self._envelope("source.restarted", line)))
+
+    def _cut_off(self, line: _Line) -> list[tuple[_Line, _Visit]]:
+        """Whose ABANDON, the last before a start, was the stop's doing, however late the start comes.
+
+        A stop empties the queues: where more callers still wait than have gone, the switch crashed, and those who had
+        gone had hung up. Several who go in one moment, and nobody after them, were cut off. One alone may have hung up
+        on a calm evening, long before a restart at night: `restart_window_seconds` decides.
+        """
+        gone = [one for one in self._abandons if one[0].second <= line.second]
+        waiting = sum(
+            visit.entry is not None and visit.answer is None and line.at - visit.entry.at <= _FORGOTTEN
+            for visit in self._visits.values()
+        )
+        if not gone or waiting >= len(gone):
+            return []
+        last = max(abandon.second for abandon, _ in gone)
+        is_near = line.second - last <= self._settings.restart_window_seconds
+        return gone if len(gone) > 1 or is_near else []
 
     # The people who answer
 
@@ -403,8 +570,24 @@ class Translator:
                 level=line.number(0) if line.verb == "PENALTY" else None,
             )
         )
+        if action is MemberAction.ADDED:
+            self._logged_off.discard(agent)
         if action is MemberAction.ADDED and line.word(0) == "PAUSED":
             self._state(line, AgentActivity.PAUSED, reason=None)
+
+    def _pause(self, line: _Line, state: AgentActivity) -> None:
+        """A pause, or its end. Whoever has logged off is not brought back by it: it only tidies up."""
+        if self._agent_id(line) not in self._logged_off:
+            self._state(line, state)
+
+    def _log_in(self, line: _Line) -> None:
+        self._logged_off.discard(self._agent_id(line))
+        self._state(line, AgentActivity.AVAILABLE)
+
+    def _log_off(self, line: _Line) -> None:
+        if line.agent not in ("", "NONE"):
+            self._logged_off.add(self._agent_id(line))
+        self._state(line, AgentActivity.LOGGED_OUT)
 
     def _state(self, line: _Line, state: AgentActivity, reason: str | None = "") -> None:
         agent = self._agent_id(line)
@@ -424,6 +607,25 @@ class Translator:
                 state_raw=line.verb,
             )
         )
+
+
+def _text(raw: bytes) -> str:
+    """A line as UTF-8, or as Latin-1 where it cannot be: two names that differ must not become one."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _fits(fields: list[str], place: int) -> bool:
+    """Whether a verb at this place has about it what Asterisk writes with it."""
+    verb, agent, told = fields[place], fields[place - 1], fields[place + 1 :]
+    if verb == "ENTERQUEUE":
+        return agent in ("", "NONE")
+    if verb in _OF_AGENTS:
+        return fields[1] in ("", "NONE") and len(told) <= 2
+    numbers = _NUMBERS.get(verb, ())
+    return all(at < len(told) and _whole(told[at]) is not None for at in numbers)
 
 
 def _whole(text: str) -> int | None:

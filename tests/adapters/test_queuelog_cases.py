@@ -1,0 +1,331 @@
+"""Lines of queue_log that people who run call queues have met, each with what really happened to the callers."""
+
+from itertools import chain
+
+import pytest
+
+from adapters.asterisk_queuelog import Settings, Translator
+from queue_monitor.core.live import Live
+from queue_monitor.core.rules import Rules
+from queue_monitor.events import Event, RefusalReason
+from queue_monitor.model import Counts, Outcome, Target, Visit
+from queue_monitor.ports import Connection
+from tests.adapters.telling import ASTERISK, LONG_AGO, heard, rejections, whole
+from tests.scenario import office_hours
+
+START = 1795433700
+"""Monday 23 November 2026, 12.35 in Luleå."""
+
+CONNECTION = Connection(source="urn:kc:asterisk_queuelog:test", switch="kc", epoch="1")
+
+
+def case(name: str) -> bytes:
+    return whole(ASTERISK / "log" / f"{name}.log")
+
+
+def text(*told: str) -> bytes:
+    """Each line is `seconds|rest`."""
+    return "".join(f"{START + int(line.partition('|')[0])}|{line.partition('|')[2]}\n" for line in told).encode()
+
+
+def played(raw: bytes, options: Settings | None = None) -> Live:
+    items = heard(Translator(CONNECTION, options or Settings()), [(raw, LONG_AGO)])
+    assert rejections(items) == []
+    live = Live(Rules(target=Target(), calendar=office_hours(), organisation="Kundcenter"))
+    for item in items:
+        assert isinstance(item, Event)
+        live.apply(item)
+    return live
+
+
+def visits(live: Live) -> list[Visit]:
+    return sorted(
+        live.ledger.visits(), key=lambda visit: (str(visit.ended_wait_at or visit.entered_at), visit.visit_id)
+    )
+
+
+def told(live: Live) -> list[tuple[str, str, float | None, float | None]]:
+    """Call, outcome, seconds of wait, seconds of talk."""
+    return [
+        (visit.leg_id.partition(":")[2], visit.outcome.value, seconds(visit.wait_ms), seconds(visit.talk_ms))
+        for visit in visits(live)
+    ]
+
+
+def seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def counts(live: Live) -> Counts:
+    newest = max(filter(None, (visit.ended_wait_at or visit.entered_at for visit in visits(live))))
+    return live.snapshot(newest).total.periods["day"].counts
+
+
+# Outgoing calls
+
+
+def test_a_call_centres_own_outgoing_calls_are_no_callers() -> None:
+    live = played(case("outgoing-calls"))
+
+    assert (told(live), live.events["orphan"]) == ([], 0)
+
+
+@pytest.mark.parametrize("verb", ["OUTCALL", "CALLOUT", "OUTBOUNDCALL", "DialOut", "RINGUP"])
+def test_other_words_for_an_outgoing_call(verb: str) -> None:
+    made = text(
+        f"0|M1.1|ut|NONE|{verb}||0980319201",
+        *("3|M1.1|ut|Agent/1|RINGNOANSWER|2000", "5|M1.1|ut|Agent/1|CONNECT|5|1.2|1"),
+        *("65|M1.1|ut|Agent/1|BLINDTRANSFER|2001|inne|5|60|1",),
+    )
+
+    assert told(played(made, Settings(outgoing_verbs=("RingUp",)))) == []
+
+
+def test_who_is_called_and_then_put_into_a_queue_is_a_caller() -> None:
+    live = played(
+        text(
+            *("0|1.1|ut|NONE|CALLOUTBOUND||0980319201", "9|1.1|ut|Anna|CONNECT|9", "20|1.1|ut|Anna|COMPLETEAGENT|9|11"),
+            *("20|1.1|kundcenter|NONE|ENTERQUEUE|||1", "24|1.1|kundcenter|Bo|CONNECT|4|1.3|2"),
+            "30|1.1|kundcenter|Bo|COMPLETEAGENT|4|6|1",
+        )
+    )
+
+    assert told(live) == [("1.1", "answered", 4, 6)]
+
+
+def test_a_waiting_callers_call_that_also_calls_out_stays_a_callers() -> None:
+    live = played(
+        text(
+            "0|1.1|q|NONE|ENTERQUEUE|||1", "2|1.1|q|NONE|OUTCALL|x", "4|1.1|q|Bo|CONNECT|4|1.3|2", "9|2.1|q|NONE|DID|1"
+        )
+    )
+
+    assert told(live) == [("1.1", "answered", 4, None)]
+
+
+# Callers turned away
+
+
+def test_callers_turned_away_at_the_door_are_counted_with_the_reason() -> None:
+    live = played(case("refusals"))
+
+    assert told(live) == [("5.4", "answered", 2, 12)]
+    found = counts(live)
+    assert (found.refused, found.dialled, found.entered) == (3, 4, 1)
+    assert [refusal.reason for refusal in chain.from_iterable(live.ledger._refused.values())] == [
+        RefusalReason.NO_AGENTS,
+        RefusalReason.FULL,
+        RefusalReason.CLOSED,
+    ]
+
+
+@pytest.mark.parametrize("verb", ["JOINUNAVAIL", "DIVERT_CA_RATIO", "DIVERT_HOLDTIME", "StangtIdag"])
+def test_other_words_for_being_turned_away(verb: str) -> None:
+    options = Settings(refusal_verbs={"STANGTIDAG": RefusalReason.CLOSED})
+    live = played(
+        text(f"0|5.1|q1|NONE|{verb}|", "9|5.2|q1|NONE|ENTERQUEUE|||1", "11|5.2|q1|NONE|ABANDON|1|1|2"), options
+    )
+
+    assert (counts(live).refused, counts(live).entered) == (1, 1)
+
+
+def test_why_a_caller_was_thrown_out_is_no_second_caller() -> None:
+    live = played(
+        text(
+            *("0|5.1|q1|NONE|ENTERQUEUE|||1", "30|5.1|q1|NONE|EXITEMPTY|1|1|30", "30|5.1|q1|NONE|LEAVEEMPTY|"),
+            *("40|5.2|q1|NONE|ENTERQUEUE|||1", "50|5.2|q1|NONE|LEAVEEMPTY|"),
+            *("60|5.3|q1|NONE|ENTERQUEUE|||1", "70|5.3|q1|NONE|EXITWITHTIMEOUT|1|1|10", "70|5.3|q1|NONE|CLOSED|"),
+        )
+    )
+
+    assert told(live) == [
+        ("5.1", "no_agents", 30, None),
+        ("5.2", "no_agents", 10, None),
+        ("5.3", "timeout", 10, None),
+    ]
+    assert counts(live).refused == 0
+
+
+# The switch begins anew
+
+
+def lost(live: Live) -> list[str]:
+    return [visit.leg_id.partition(":")[2] for visit in visits(live) if visit.outcome is Outcome.LOST]
+
+
+def test_all_whom_a_slow_restart_cut_off_are_lost() -> None:
+    assert len(lost(played(case("slow-restart")))) == 24
+
+
+@pytest.mark.parametrize("later", [1, 11, 90, 3600, 9 * 3600])
+def test_several_who_go_in_one_moment_are_lost_however_late_the_start_comes(later: int) -> None:
+    live = played(
+        text(
+            *(f"{n}|{n}.1|q|NONE|ENTERQUEUE|||1" for n in range(3)),
+            *("20|0.1|q|NONE|ABANDON|1|1|20", "30|9.9|q|Bo|COMPLETEAGENT|1|1|1"),
+            *("30|1.1|q|NONE|ABANDON|1|1|29", "31|2.1|q|NONE|ABANDON|1|2|29"),
+            *("31|NONE|q|Bo|PAUSE|", f"{31 + later}|NONE|NONE|NONE|QUEUESTART|"),
+        )
+    )
+
+    assert lost(live) == ["1.1", "2.1"]
+
+
+@pytest.mark.parametrize(("later", "cut_off"), [(11, ["1.1"]), (300, ["1.1"]), (9 * 3600, [])])
+def test_one_alone_is_lost_where_the_start_is_near(later: int, cut_off: list[str]) -> None:
+    start = f"{20 + later}|NONE|NONE|NONE|QUEUESTART|"
+
+    assert lost(played(text("0|1.1|q|NONE|ENTERQUEUE|||1", "20|1.1|q|NONE|ABANDON|1|1|20", start))) == cut_off
+
+
+def test_who_hangs_up_before_others_come_or_are_answered_was_not_cut_off() -> None:
+    live = played(
+        text(
+            *("0|1.1|q|NONE|ENTERQUEUE|||1", "1|1.2|q|NONE|ENTERQUEUE|||2", "5|1.1|q|NONE|ABANDON|1|1|5"),
+            *("7|1.2|q|Bo|CONNECT|6|1.3|1", "9|NONE|NONE|NONE|QUEUESTART|"),
+        )
+    )
+
+    assert lost(live) == []
+
+
+def test_a_crash_loses_those_who_wait_and_not_one_who_hung_up_before() -> None:
+    live = played(
+        text(
+            *(f"{n}|{n}.1|q|NONE|ENTERQUEUE|||1" for n in range(4)),
+            *("9|0.1|q|NONE|ABANDON|1|1|9", "20|NONE|NONE|NONE|QUEUESTART|"),
+        )
+    )
+
+    assert lost(live) == ["1.1", "2.1", "3.1"]
+
+
+# Fields
+
+
+def test_the_fields_of_a_transfer_are_counted_from_the_front() -> None:
+    found = {leg: (wait, talk) for leg, _, wait, talk in told(played(case("transfer-fields")))}
+
+    assert found == {"1.1": (None, None), "1.5": (10, 60), "1.7": (10, 60)}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "75|1.1|q|Bo|TRANSFER|2001|inne",
+        "75|1.1|q|Bo|BLINDTRANSFER|2001|inne|",
+        "75|1.1|q|Bo|BLINDTRANSFER|2001|inne|10|65|1|",
+        "75|1.1|q|Bo|ATTENDEDTRANSFER|BRIDGE|4f2c|10|65|1|",
+        "75|1.1|q|Bo|ATTENDEDTRANSFER|APP|Park|10|65",
+        "75|1.1|q|Bo|ATTENDEDTRANSFER|LINK|a|b|10|65|1|",
+        "75|1.1|q|Bo|ATTENDEDTRANSFER|LINK|a|b",
+        "75|1.1|q|Bo|COMPLETEAGENT|10",
+        "75|1.1|q|Bo|COMPLETECALLER||",
+    ],
+)
+def test_a_talk_that_was_seen_is_as_long_as_it_was_whatever_the_last_line_leaves_out(line: str) -> None:
+    live = played(text("0|1.1|q|NONE|ENTERQUEUE|||1", "10|1.1|q|Bo|CONNECT|10|1.2|1", line))
+
+    assert told(live) == [("1.1", "answered", 10, 65)]
+
+
+# Names
+
+
+def test_two_capitals_are_no_verb_where_they_are_half_a_name() -> None:
+    live = played(case("pipe-in-a-name"))
+
+    assert told(live) == [("1.1", "answered", 5, 60), ("1.2", "answered", 5, 60)]
+    assert [visit.agent_id for visit in visits(live)] == ["kc:andersson, bo (växel)", "kc:anna|bo"]
+
+
+@pytest.mark.parametrize(
+    ("queue", "agent"),
+    [("600", "A|BO|CECIL"), ("ÅÄÖ|KC", "BO"), ("KC|SYD", "ANNA|BO"), ("600", "PAUSE|CONNECT"), ("600", "Bo|DID_2")],
+)
+def test_bars_in_names_of_queues_and_agents(queue: str, agent: str) -> None:
+    live = played(
+        text(
+            f"0|1.1|{queue}|NONE|ENTERQUEUE||07|1",
+            f"4|1.1|{queue}|{agent}|RINGNOANSWER|2000",
+            f"5|1.1|{queue}|{agent}|CONNECT|5|1.2|1",
+            f"9|1.1|{queue}|{agent}|COMPLETECALLER|5|4|1",
+        )
+    )
+
+    assert [(visit.queue, visit.agent_id, visit.outcome) for visit in visits(live)] == [
+        (queue, f"kc:{agent.casefold()}", Outcome.ANSWERED)
+    ]
+    assert told(live) == [("1.1", "answered", 5, 4)]
+
+
+def test_a_verb_of_ones_own_that_speaks_of_another_verb_is_not_that_verb() -> None:
+    live = played(text("0|1.1|q|NONE|ENTERQUEUE|||1", "1|1.1|q|NONE|NOTE|ABANDON|1|1|1", "5|1.1|q|Bo|CONNECT|5|1.2|1"))
+
+    assert told(live) == [("1.1", "answered", 5, None)]
+
+
+def test_names_in_latin_1_stay_apart() -> None:
+    entered = "0|1.1|Växel|NONE|ENTERQUEUE|||1\n", "0|1.2|Vöxel|NONE|ENTERQUEUE|||1\n"
+    raw = "".join(f"{START}{line[1:]}" for line in entered).encode("latin-1")
+
+    assert {visit.queue for visit in visits(played(raw))} == {"Växel", "Vöxel"}
+
+
+# Lines written twice
+
+
+def doubled(raw: bytes) -> bytes:
+    return b"".join(line + line for line in raw.splitlines(keepends=True))
+
+
+def test_a_file_with_everything_twice_is_one_caller() -> None:
+    assert told(played(case("written-twice"))) == [("1795433699.1", "answered", 10, 60)]
+
+
+@pytest.mark.parametrize("name", ["written-twice", "static-members", "two-members", "refusals", "slow-restart"])
+def test_each_line_twice_in_a_row_changes_nothing(name: str) -> None:
+    once, twice = played(case(name)), played(doubled(case(name)))
+
+    assert told(twice) == told(once)
+    assert [visit.rings for visit in visits(twice)] == [visit.rings for visit in visits(once)]
+    assert counts(twice) == counts(once)
+
+
+def test_the_long_recording_with_each_line_twice_is_the_same() -> None:
+    long = whole(ASTERISK / "queue_log")
+
+    assert told(played(doubled(long))) == told(played(long))
+
+
+def test_two_writers_a_second_apart_are_one() -> None:
+    once = text("0|1.1|q|NONE|ENTERQUEUE|||1", "9|1.1|q|NONE|ABANDON|1|1|9")
+    twice = text(
+        *("0|1.1|q|NONE|ENTERQUEUE|||1", "1|1.1|q|NONE|ENTERQUEUE|||1"),
+        *("9|1.1|q|NONE|ABANDON|1|1|9", "10|1.1|q|NONE|ABANDON|1|1|9"),
+    )
+
+    assert told(played(twice)) == told(played(once))
+
+
+def test_who_is_thrown_out_and_comes_again_within_a_second_has_been_there_twice() -> None:
+    round_ = "0|1.1|q|NONE|ENTERQUEUE|||1", "0|1.1|q|NONE|EXITEMPTY|1|1|0"
+
+    assert told(played(text(*round_, *round_))) == [("1.1", "no_agents", 0, None)] * 2
+
+
+# Line ends
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n\n", b"\r\r\n"])
+def test_line_ends_make_no_difference(end: bytes) -> None:
+    raw = case("two-members")
+
+    assert told(played(raw.replace(b"\n", end))) == told(played(raw))
+
+
+def test_a_byte_order_mark_and_what_a_truncated_file_is_filled_with_are_passed_over() -> None:
+    raw = case("two-members")
+
+    assert told(played(b"\xef\xbb\xbf" + raw)) == told(played(raw))
+    assert told(played(b"\0" * 4096 + raw)) == told(played(raw))
