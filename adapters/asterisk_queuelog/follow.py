@@ -4,20 +4,24 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
-from msgspec import Struct
 
+from adapters.asterisk_queuelog.rotated import Place, Rotated, is_at, mark_before, opened, rotated, second_of
 from adapters.asterisk_queuelog.settings import Settings
 from adapters.asterisk_queuelog.translator import Translator
+from queue_monitor.events import SourceGap, TimeBasis, event_id
 from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Receipt
 
 KIND: Final = "asterisk_queuelog"
 
 _CONTEXT_BYTES: Final = 256 * 1024
 _READ_BYTES: Final = 256 * 1024
+_MOST_TRIED: Final = 10
+"""A place is looked for in so many of the files that begin before it, the newest first."""
 
 
 class AsteriskQueueLogAdapter:
@@ -35,12 +39,14 @@ class AsteriskQueueLogAdapter:
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncIterator[Delivery]]:
         path = Path(self._settings.path)
-        tail = _Tail(path, Path(self._settings.state_path) if self._settings.state_path else None)
+        state = Path(self._settings.state_path) if self._settings.state_path else None
+        tail = _Tail(path, state, self._settings.rotated_paths)
         try:
             earlier = await asyncio.to_thread(tail.open)
         except FileNotFoundError as error:
             raise AdapterError(
-                f"there is no file {path}: is queue_log = yes in logger.conf?", permanent=True
+                f"there is no file {path}: is queue_log = yes in logger.conf?",
+                permanent=not await asyncio.to_thread(tail.has_rotated),
             ) from error
         except OSError as error:
             raise AdapterError(f"{path} cannot be read: {error.strerror or error}", permanent=True) from error
@@ -54,72 +60,115 @@ class AsteriskQueueLogAdapter:
             tail.close()
 
     async def _deliveries(self, tail: "_Tail", translator: Translator) -> AsyncGenerator[Delivery, None]:
+        read_at = self._clock.now()
         while True:
             try:
                 lines = await asyncio.to_thread(tail.read)
             except OSError as error:
                 raise AdapterError(f"{self._settings.path} cannot be read: {error.strerror or error}") from error
             now = self._clock.now()
-            if not lines:
-                await self._clock.sleep(self._settings.poll_seconds)
-            elif items := tuple(translator.feed(lines, now)):
+            items = tuple(translator.feed(lines, now)) if lines else ()
+            if tail.is_lost:
+                items = (self._gap(tail, lines, read_at, now), *items)
+                tail.is_lost = False
+            read_at = now
+            if items:
                 yield Delivery(items=items, received_at=now, settle=tail.saver())
+            elif not lines:
+                await self._clock.sleep(self._settings.poll_seconds)
 
-
-class _Place(Struct, frozen=True):
-    """How far the file has been taken in: the file by its inode, for its name changes when it is rotated."""
-
-    inode: int
-    offset: int
+    def _gap(self, tail: "_Tail", lines: bytes, read_at: datetime, now: datetime) -> SourceGap:
+        """Lines may have been rotated away unread: from the last one that was read, or from our last look, on."""
+        first = second_of(lines)
+        start = read_at if tail.lost_from is None else datetime.fromtimestamp(tail.lost_from, UTC)
+        end = max(start, now if first is None else datetime.fromtimestamp(first, UTC))
+        source = f"urn:kc:{KIND}:{self.name}"
+        return SourceGap(
+            id=event_id(source, "source.gap", start.isoformat(), end.isoformat()),
+            source=source,
+            switch=self._switch,
+            observed_at=now,
+            switch_time=end,
+            time_basis=TimeBasis.MONITOR,
+            epoch=str(tail.inode),
+            live=False,
+            from_=start,
+            to=end,
+            cause="the log was rotated, and what we had read is in none of its files: lines may be missing",
+        )
 
 
 class _Tail:
-    """Whole lines from a file that grows, is renamed and begun anew, or is cut to nothing. Blocking: use a thread."""
+    """Whole lines from a file that grows, is renamed and begun anew, is copied away and cut to nothing, or packed.
+    Blocking: use a thread.
+    """
 
-    def __init__(self, path: Path, state: Path | None) -> None:
+    def __init__(self, path: Path, state: Path | None, elsewhere: tuple[str, ...] = ()) -> None:
         self.inode = 0
+        self.lost_from: int | None = None
+        self.is_lost = False
         self._path = path
         self._state = state
+        self._elsewhere = elsewhere
         self._file: BinaryIO | None = None
         self._offset = 0
+        self._mark = ""
+        self._second = 0
         self._pending: list[Path] = []
 
     def open(self) -> bytes:
-        """Go to where we were, in this file or in what it was renamed to; gives the lines shortly before that place."""
+        """Go to where we were, in this file or in what it was rotated to; gives the lines shortly before that place.
+
+        Where that place is in none of them, lines may be missing: `is_lost`, with the second of the last known line.
+        """
         saved = self._saved()
-        files = [self._path]
-        if saved and self._path.stat().st_ino != saved.inode:
-            rotated = sorted(self._path.parent.glob(f"{self._path.name}?*"), key=lambda file: file.stat().st_mtime_ns)
-            places = [number for number, file in enumerate(rotated) if file.stat().st_ino == saved.inode]
-            if places:
-                files = [*rotated[places[0] :], self._path]
-        self._pending = files[1:]
-        self._begin(files[0])
-        if saved is None or saved.inode != self.inode or saved.offset > self._size():
+        if saved is None:
+            self._begin(self._path)
             return b""
-        self._offset = saved.offset
-        return self._before(saved.offset)
+        self._second = saved.second
+        if self._path.exists() and self._is_at(self._path, saved):
+            return self._before(saved.offset)
+        earlier = self._find(saved)
+        if earlier is not None:
+            return earlier
+        older = [one.path for one in self._rotated() if saved.second and one.second >= saved.second]
+        self._pending = [*older[1:], self._path] if older else []
+        self._begin(older[0] if older else self._path)
+        first = self.first_second()
+        self.is_lost = bool(saved.second) and (first is None or first > saved.second)
+        self.lost_from = saved.second
+        return b""
 
     def read(self) -> bytes:
         """The next whole lines, or nothing yet. Goes on to the newer file when this one is used up."""
+        if self._file is not None and self._is_cut():
+            place = Place(self.inode, self._offset, self._mark, self._second)
+            if self._find(place) is None:
+                self._begin(self._path)
+                self.is_lost, self.lost_from = True, None
         lines = self._lines()
         if lines or self._file is None:
             return lines
-        if self._size() < self._offset:
-            self._offset = 0
-            return self._lines()
         newer = self._newer()
         if newer is None:
             return b""
         # Asterisk may have written a last line between our reading and the renaming.
         if lines := self._lines():
+            self._pending.insert(0, newer)
             return lines
         self._begin(newer)
         return self._lines()
 
+    def first_second(self) -> int | None:
+        """When the next line that will be read was written; None where there is none yet."""
+        if self._file is None:
+            return None
+        self._file.seek(self._offset)
+        return second_of(self._file.readline(_READ_BYTES))
+
     def saver(self) -> Callable[[Receipt], Coroutine[None, None, None]]:
         """What the pipeline calls once these lines are safe."""
-        place = _Place(self.inode, self._offset)
+        place = Place(self.inode, self._offset, self._mark, self._second)
 
         async def save(receipt: Receipt) -> None:
             if self._state:
@@ -132,15 +181,58 @@ class _Tail:
             self._file.close()
             self._file = None
 
+    def has_rotated(self) -> bool:
+        return bool(self._rotated())
+
     def _begin(self, path: Path) -> None:
+        file = opened(path)
         self.close()
-        self._file = path.open("rb")
-        self.inode = os.fstat(self._file.fileno()).st_ino
-        self._offset = 0
+        self._file = file
+        self.inode = os.fstat(file.fileno()).st_ino
+        self._offset, self._mark = 0, ""
+
+    def _is_at(self, path: Path, place: Place) -> bool:
+        """Whether a file is the one of that place; it is then open at it."""
+        try:
+            file = opened(path)
+        except OSError:
+            return False
+        inode = os.fstat(file.fileno()).st_ino
+        if not is_at(file, inode, place):
+            file.close()
+            return False
+        self.close()
+        self._file, self.inode, self._offset = file, inode, place.offset
+        self._mark = mark_before(file, place.offset)
+        return True
+
+    def _find(self, place: Place) -> bytes | None:
+        """Go to a place in what the log was rotated to, and from there on through the newer ones."""
+        files = self._rotated()
+        begun = sum(file.second <= place.second for file in files) if place.second else len(files)
+        for number in range(begun - 1, max(-1, begun - 1 - _MOST_TRIED), -1):
+            if self._is_at(files[number].path, place):
+                self._pending = [*(file.path for file in files[number + 1 :]), self._path]
+                return self._before(place.offset)
+        return None
+
+    def _rotated(self) -> list[Rotated]:
+        own = (self._state, _half(self._state)) if self._state else ()
+        return rotated(self._path, self._elsewhere, own)
+
+    def _is_cut(self) -> bool:
+        """Whether the file no longer has what we have read: it was cut to nothing, and may have grown again."""
+        if self._file is None or not self._offset:
+            return False
+        if self._size() < self._offset:
+            return True
+        return bool(self._mark) and mark_before(self._file, self._offset) != self._mark
 
     def _newer(self) -> Path | None:
-        if self._pending:
-            return self._pending.pop(0)
+        while self._pending:
+            path = self._pending.pop(0)
+            if path.exists():
+                return path
         try:
             return self._path if self._path.stat().st_ino != self.inode else None
         except FileNotFoundError:
@@ -158,6 +250,8 @@ class _Tail:
             return b""
         lines = piece[: piece.rfind(b"\n") + 1] or piece
         self._offset += len(lines)
+        self._mark = mark_before(self._file, self._offset)
+        self._second = second_of(lines[lines.rfind(b"\n", 0, -1) + 1 :]) or self._second
         return lines
 
     def _before(self, offset: int) -> bytes:
@@ -168,17 +262,21 @@ class _Tail:
         earlier = self._file.read(offset - start)
         return earlier if start == 0 else earlier.partition(b"\n")[2]
 
-    def _saved(self) -> _Place | None:
+    def _saved(self) -> Place | None:
         """A state file that cannot be read means: from the beginning."""
         try:
-            return msgspec.json.decode(self._state.read_bytes(), type=_Place) if self._state else None
+            return msgspec.json.decode(self._state.read_bytes(), type=Place) if self._state else None
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
 
+def _half(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
 def _write(path: Path, content: bytes) -> None:
     """All or nothing: a power cut must not leave half a number."""
-    half = path.with_name(path.name + ".new")
+    half = _half(path)
     half.write_bytes(content)
     half.replace(path)
 

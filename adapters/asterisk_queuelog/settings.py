@@ -10,6 +10,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `state_path` is where to remember how far the file has been taken in, so that a restart goes on from there; without
     it every start reads from the beginning (which does no harm: the same line gives the same event).
+    What the file is rotated to is looked for beside it and in folders beside it, packed (gz, bz2, xz) or not;
+    `rotated_paths` names more, such as "/var/old/queue_log*".
     Callers who "abandon" together, as the last thing before a QUEUESTART, were cut off by the restart, however late it
     comes; `restart_window_seconds` is for one alone: so shortly before, he or she was cut off too.
     `refusal_verbs` and `outgoing_verbs` are verbs of your own (`QueueLog()` writes any): of a caller turned away at the
@@ -20,6 +22,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     path: str = "/var/log/asterisk/queue_log"
     state_path: str = ""
+    rotated_paths: tuple[str, ...] = ()
     poll_seconds: float = 1.0
     restart_window_seconds: int = 600
     member_names: dict[str, str] = {}

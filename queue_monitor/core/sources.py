@@ -152,6 +152,8 @@ class Sources:
                 source.proves_life = True
             case QueueSnapshot():
                 source.proves_life = True
+            case SourceGap() if source.is_log and event.recovered is Recovery.NONE:
+                self._miss(source, event.from_, event.to)
             case SourceGap():
                 gap = (Span(event.from_, event.to), event.recovered)
                 gaps = self._gaps.setdefault(event.switch_name, [])
@@ -187,6 +189,18 @@ class Sources:
             if not heard and any(source.is_silent or source.name in falling for source in its):
                 return True
         return False
+
+    def _miss(self, source: _Source, start: datetime, end: datetime) -> None:
+        """A log has lines missing: of that time it tells nothing. What others saw they have seen."""
+        kept: list[Span] = []
+        for span in source.spans:
+            if span.start < start:
+                kept.append(Span(span.start, start if span.end is None else min(span.end, start)))
+            if span.end is None or span.end > end:
+                kept.append(Span(max(span.start, end), span.end))
+        source.spans[:] = kept
+        source.gap_seconds += (end - start).total_seconds()
+        self._observed.pop(source.switch, None)
 
     def _up(self, source: _Source, at: datetime) -> None:
         if source.spans and source.spans[-1].end is None:
