@@ -50,6 +50,8 @@ class Message:
         state = {AlertChange.EASED: "eased", AlertChange.CLEARED: "cleared"}.get(alert.change, "raised")
         if alert.kind is AlertKind.NO_AGENTS and state == "eased":
             state = "cleared"
+        if alert.kind is AlertKind.NO_AGENTS and state == "raised" and self._figures.at_least_staffed:
+            state = "seen"
         if alert.kind in (AlertKind.SURGE, AlertKind.CRISIS) and alert.change is AlertChange.UPDATED:
             state = "updated"
         return self._say(f"{alert.kind.value}.{state}", **self._values())
@@ -216,6 +218,8 @@ class Message:
     def _staff(self) -> str:
         if self._figures.staffed is None:
             return ""
+        if self._figures.at_least_staffed:
+            return self._say("staff_seen", number=self._figures.staffed) if self._figures.staffed else ""
         return self._say("staff" if self._figures.staffed else "nobody_staffed", number=self._figures.staffed)
 
     def _margin(self) -> str:

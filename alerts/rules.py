@@ -20,6 +20,7 @@ from queue_monitor.model import (
     RiskFigures,
     RiskLevels,
     Snapshot,
+    StaffBasis,
     Status,
     StatusReason,
 )
@@ -203,8 +204,7 @@ def _queue(
     oldest = (queue.oldest_wait_ms or 0) / 1000
     helped = _figures(snapshot, queue, NOW, settings, risk=queue.risk)
     yield reading(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG, figures=helped)
-    unstaffed = queue.staff.known and not queue.staff.staffed and bool(queue.waiting_count)
-    yield reading(AlertKind.NO_AGENTS, NOW, float(unstaffed), AlertReason.NOBODY_STAFFED)
+    yield reading(AlertKind.NO_AGENTS, NOW, float(_is_unstaffed(queue)), AlertReason.NOBODY_STAFFED)
     lately = queue.periods["30min"].counts
     enough = lately.dialled >= settings.refused_least_calls
     refused = lately.refused / lately.dialled if enough else 0.0
@@ -214,6 +214,16 @@ def _queue(
         factor = arrived / expected if arrived >= settings.surge_least_calls else 0.0
         figures = _figures(snapshot, queue, NOW, settings, arrived=arrived, factor=arrived / expected)
         yield reading(AlertKind.SURGE, NOW, factor, AlertReason.MANY_AT_ONCE, figures=figures)
+
+
+def _is_unstaffed(queue: QueueNow) -> bool:
+    """Whether callers wait and nobody is logged in. Where only a log tells who is there, that is not said while
+    somebody still answers, and not of a queue of which nothing is known.
+    """
+    staff = queue.staff
+    if not queue.waiting_count or staff.staffed or staff.basis is StaffBasis.UNKNOWN:
+        return False
+    return staff.known or not staff.answering
 
 
 def _month_is_over(snapshot: Snapshot, queue: QueueNow) -> bool:
@@ -267,7 +277,8 @@ def _figures(
         target=snapshot.target,
         waiting=queue.waiting_count,
         oldest_wait_seconds=None if queue.oldest_wait_ms is None else queue.oldest_wait_ms / 1000,
-        staffed=queue.staff.staffed if queue.staff.known else None,
+        staffed=None if queue.staff.basis is StaffBasis.UNKNOWN else queue.staff.staffed,
+        at_least_staffed=queue.staff.seen,
         risk=risk,
         margin=margin,
         budget=None if margin is None else margin + so_far.misses,

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from queue_monitor.core import service_level
-from queue_monitor.model import Counts, Period, QueueNow, RiskFigures, Snapshot, SourceNow, Staff, Status
+from queue_monitor.model import Counts, Period, QueueNow, RiskFigures, Snapshot, SourceNow, Staff, StaffBasis, Status
 from queue_monitor.ports import Figures
 
 _LEFT: Final = (
@@ -302,11 +302,12 @@ def _live(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield _gauge(
         "callqueue_agents",
-        "Distinct people by what they do now; one who serves several queues is counted once in all queues together.",
+        "Distinct people by what they do now; one who serves several queues is counted once in all queues together. "
+        "At least so many where only a log tells of people.",
         (
             ((face.name, state), float(number))
             for face in faces
-            if face.staff.known
+            if face.staff.basis is not StaffBasis.UNKNOWN
             for state, number in _states(face.staff)
         ),
         "queue",
@@ -314,8 +315,11 @@ def _live(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield _gauge(
         "callqueue_agents_staffed",
-        "Distinct people logged in.",
-        (((face.name,), float(face.staff.staffed) if face.staff.known else None) for face in faces),
+        "Distinct people logged in; at least so many where only a log tells of people.",
+        (
+            ((face.name,), None if face.staff.basis is StaffBasis.UNKNOWN else float(face.staff.staffed))
+            for face in faces
+        ),
         "queue",
     )
     yield _gauge(

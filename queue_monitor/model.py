@@ -415,10 +415,22 @@ class AgentNow(Struct, frozen=True, kw_only=True, gc=False):
     since: datetime | None
 
 
+class StaffBasis(StrEnum):
+    """How the people who answer are known: the switch lists them, a log has shown some of them, or not at all."""
+
+    KNOWN = "known"
+    SEEN = "seen"
+    UNKNOWN = "unknown"
+
+
 class Staff(Struct, frozen=True, kw_only=True, gc=False):
-    """Distinct people by what they do now. `known` is false when the source tells nothing of agents."""
+    """Distinct people by what they do now. `known`: the source lists all of them. `seen`: these were seen lately, and
+    there may be more. `answering`: one of those answered within the usual time of a call.
+    """
 
     known: bool = False
+    seen: bool = False
+    answering: bool = False
     staffed: int = 0
     available: int = 0
     ringing: int = 0
@@ -427,6 +439,10 @@ class Staff(Struct, frozen=True, kw_only=True, gc=False):
     paused: int = 0
     unreachable: int = 0
     logged_out: int = 0
+
+    @property
+    def basis(self) -> StaffBasis:
+        return StaffBasis.KNOWN if self.known else StaffBasis.SEEN if self.seen else StaffBasis.UNKNOWN
 
 
 class Status(StrEnum):
@@ -738,7 +754,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     whole period. `month`: whether it can bear the day, None where that is not foretold. `refused` of
     `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
     the trouble began. `also`: what else is wrong in that queue, told together with a surge, or anywhere in a crisis.
-    `channel`: by which way nothing gets through.
+    `channel`: by which way nothing gets through. `at_least_staffed`: `staffed` are only those who were seen.
     """
 
     share: float | None = None
@@ -746,6 +762,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     waiting: int = 0
     oldest_wait_seconds: float | None = None
     staffed: int | None = None
+    at_least_staffed: bool = False
     risk: RiskFigures | None = None
     margin: int | None = None
     budget: int | None = None

@@ -42,7 +42,14 @@ class HoursShape(Struct, frozen=True, kw_only=True):
 class StaffShape(Struct, frozen=True, kw_only=True, gc=False):
     """Distinct people by what they do now: counts only. All null when the source tells nothing of agents."""
 
-    known: bool
+    known: Annotated[bool, _said("The source lists everybody: the same as basis known.")]
+    basis: Annotated[
+        str,
+        _said(
+            "known: the source lists its members. seen: only a log tells, these served or paused lately, and there may "
+            "be more: read every number as at least. unknown: nothing is told."
+        ),
+    ]
     staffed: Annotated[int | None, _said("Logged in.")] = None
     available: Annotated[int | None, _said("Can take a call now.")] = None
     ringing: int | None = None

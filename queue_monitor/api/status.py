@@ -23,6 +23,7 @@ from queue_monitor.model import (
     Snapshot,
     SourceNow,
     Staff,
+    StaffBasis,
     Target,
     WaitingNow,
 )
@@ -221,10 +222,11 @@ def target_shape(target: Target) -> shapes.TargetShape:
 
 
 def staff_shape(staff: Staff) -> shapes.StaffShape:
-    if not staff.known:
-        return shapes.StaffShape(known=False)
+    if staff.basis is StaffBasis.UNKNOWN:
+        return shapes.StaffShape(known=False, basis=staff.basis.value)
     return shapes.StaffShape(
-        known=True,
+        known=staff.known,
+        basis=staff.basis.value,
         staffed=staff.staffed,
         available=staff.available,
         ringing=staff.ringing,

@@ -4,7 +4,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -28,6 +28,15 @@ BUSIEST_FIRST: Final = (
 
 POOL_LASTS: Final = timedelta(days=1)
 
+SEEN_LASTS: Final = timedelta(minutes=30)
+"""Of a switch that lists nobody, who served or paused within this time is taken to be there still."""
+
+LEFT_LASTS: Final = timedelta(days=1)
+"""Who logged off is counted as logged out for so long, where nothing but a log tells of it."""
+
+SHORTEST_CALL: Final = timedelta(minutes=5)
+"""Within this time, or twice the usual talk, of the last answer somebody is taken to be answering."""
+
 STAFFED: Final = frozenset(BUSIEST_FIRST[:5])
 _RANK: Final = {state: rank for rank, state in enumerate(BUSIEST_FIRST)}
 _COUNTED: Final = tuple((state, state.value) for state in AgentActivity if state is not AgentActivity.UNKNOWN)
@@ -49,7 +58,8 @@ class _Said:
 class _Agent:
     """What was last said of one agent: in all queues, or in one; and the queues he or she is a member of.
 
-    `is_listed`: a live source says what he or she does; a log tells only of some.
+    `is_listed`: a live source says what he or she does; a log tells only of some. `added`: when he or she last became
+    a member.
     """
 
     everywhere: _Said | None = None
@@ -57,6 +67,8 @@ class _Agent:
     member_of: dict[str, bool] = field(default_factory=dict)
     member_said: dict[str, datetime] = field(default_factory=dict)
     is_listed: bool = False
+    switch: str = ""
+    added: dict[str, datetime] = field(default_factory=dict)
 
     def in_queue(self, queue: str | None) -> _Said | None:
         """The newest word that holds in this queue; over all queues the busiest."""
@@ -64,6 +76,8 @@ class _Agent:
             here, everywhere = self.by_queue.get(queue), self.everywhere
             if here is None or everywhere is None:
                 return here or everywhere
+            if here.at == everywhere.at and everywhere.state is AgentActivity.LOGGED_OUT:
+                return everywhere
             return here if here.at >= everywhere.at else everywhere
         current = [s for name in self.by_queue if self.member_of.get(name, True) and (s := self.in_queue(name))]
         if self.everywhere is not None and not current:
@@ -80,22 +94,33 @@ class _Agent:
             yield Word(self.member_said[queue], queue, member=member)
 
 
+class Service(NamedTuple):
+    """The last call that an agent answered in a queue, and when he or she was last heard in a call there."""
+
+    switch: str
+    answered_at: datetime
+    last_at: datetime
+
+
 @dataclass(slots=True)
 class Staffing:
     """What everybody does at one moment: in all queues together, and by queue (casefolded) of those that they are
     members of. Who is not known to be a member of any may answer every queue: `of_no_queue` has what is said of these
-    by queue, and of all other queues.
+    by queue, and of all other queues. `listed`: the switches that list their members. `answering`: queues (casefolded)
+    in which somebody answered within the usual time of a call.
     """
 
-    is_known: bool = False
+    listed: frozenset[str] = frozenset()
+    answering: set[str] = field(default_factory=set)
     everywhere: list[AgentActivity | None] = field(default_factory=list)
     by_queue: dict[str, dict[str, AgentActivity | None]] = field(default_factory=dict)
     of_no_queue: list[tuple[dict[str, AgentActivity | None], AgentActivity | None]] = field(default_factory=list)
 
-    def of(self, keys: Sequence[str] | None) -> Staff:
-        """Distinct people of some queues, of all, by the busiest thing that they do."""
+    def of(self, keys: Sequence[str] | None, switches: Sequence[str] = ()) -> Staff:
+        """Distinct people of some queues of these switches, of all, by the busiest thing that they do."""
+        is_known = self.listed.issuperset(switches) if switches else bool(self.listed)
         if keys is None:
-            return self._tally(self.everywhere)
+            return self._tally(self.everywhere, is_known, bool(self.answering))
         if len(keys) == 1:
             states = list(self.by_queue.get(keys[0], {}).values())
         else:
@@ -107,12 +132,14 @@ class Staffing:
                         by_agent[agent_id] = state
             states = list(by_agent.values())
         states += [busiest(told.get(key, usually) for key in keys) for told, usually in self.of_no_queue]
-        return self._tally(states)
+        return self._tally(states, is_known, not self.answering.isdisjoint(keys))
 
-    def _tally(self, states: list[AgentActivity | None]) -> Staff:
+    def _tally(self, states: list[AgentActivity | None], is_known: bool, answering: bool) -> Staff:
         counted = Counter(states)
         tally = {name: number for state, name in _COUNTED if (number := counted.get(state))}
-        return Staff(known=self.is_known, staffed=sum(counted.get(state, 0) for state in STAFFED), **tally)
+        staffed = sum(counted.get(state, 0) for state in STAFFED)
+        is_seen = not is_known and bool(tally)
+        return Staff(known=is_known, seen=is_seen, answering=answering, staffed=staffed, **tally)
 
 
 class Word(NamedTuple):
@@ -153,7 +180,10 @@ class AgentWords:
         self.rewritten += 1
 
 
-_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Agent], dict[str, str]])
+_decoder: Final = msgspec.msgpack.Decoder(
+    tuple[dict[str, _Agent], dict[str, str], frozenset[str], dict[str, dict[str, Service]]]
+)
+_older: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Agent], dict[str, str]])
 
 
 class Agents:
@@ -162,15 +192,23 @@ class Agents:
     def __init__(self) -> None:
         self._agents: dict[str, _Agent] = {}
         self._names: dict[str, str] = {}
+        self._listed: frozenset[str] = frozenset()
+        self._services: dict[str, dict[str, Service]] = {}
+        self._usual_talk = timedelta()
         self.words: dict[str, AgentWords] = {}
 
     def written(self) -> bytes:
         """All of it, for a start to take up."""
-        return msgspec.msgpack.encode((self._agents, self._names))
+        return msgspec.msgpack.encode((self._agents, self._names, self._listed, self._services))
 
     def restore(self, written: bytes) -> None:
-        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
-        self._agents, self._names = _decoder.decode(written)
+        """Take up what `written` gave, here or in an older version. Raises `msgspec.DecodeError`."""
+        try:
+            self._agents, self._names, self._listed, self._services = _decoder.decode(written)
+        except msgspec.ValidationError:
+            self._agents, self._names = _older.decode(written)
+            switches = (agent_id.partition(":")[0] for agent_id, agent in self._agents.items() if agent.is_listed)
+            self._listed = frozenset(switches)
         for agent_id, agent in self._agents.items():
             self.words[agent_id] = AgentWords(sorted(agent.last_words(), key=itemgetter(0)), 0, agent.is_listed)
 
@@ -179,12 +217,33 @@ class Agents:
         if isinstance(event, AgentState):
             said = _Said(event.state, event.reason, event.at)
             self._say(event.agent_id, event.queues, said)
+            self._agents[event.agent_id].switch = event.switch_name
             if event.live:
                 self._list(event.agent_id)
         elif isinstance(event, AgentMember):
             self._join(event.agent_id, event.queue, event.action is not MemberAction.REMOVED, event.at)
+            agent, key = self._agents[event.agent_id], event.queue.casefold()
+            agent.switch = event.switch_name
+            if event.action is MemberAction.ADDED:
+                agent.added[key] = max(event.at, agent.added.get(key, event.at))
         else:
             self._snapshot(event)
+        lists = bool(event.agents) if isinstance(event, QueueSnapshot) else event.live
+        if lists and event.switch_name not in self._listed:
+            self._listed |= {event.switch_name}
+
+    def serve(self, agent_id: str, queue: str, switch: str, answered_at: datetime, over_at: datetime | None) -> None:
+        """Somebody answers a call, or has been in one until `over_at`."""
+        services, key, last_at = self._services.setdefault(agent_id, {}), queue.casefold(), over_at or answered_at
+        known = services.get(key)
+        if known is not None and known.answered_at >= answered_at and known.last_at >= last_at:
+            return
+        if over_at is not None:
+            talk = over_at - answered_at
+            self._usual_talk = self._usual_talk + (talk - self._usual_talk) / 20 if self._usual_talk else talk
+        if known is not None:
+            answered_at, last_at = max(answered_at, known.answered_at), max(last_at, known.last_at)
+        services[key] = Service(switch, answered_at, last_at)
 
     def _say(self, agent_id: str, queues: tuple[str, ...] | None, said: _Said) -> None:
         agent = self._agents.setdefault(agent_id, _Agent())
@@ -229,6 +288,11 @@ class Agents:
         """A day begins: of the one before only what still holds is kept."""
         for words in self.words.values():
             words.turn(midnight)
+        for agent_id, services in list(self._services.items()):
+            kept = {key: service for key, service in services.items() if midnight - service.last_at < LEFT_LASTS}
+            self._services[agent_id] = kept
+            if not kept:
+                del self._services[agent_id]
 
     def ids(self) -> Iterable[str]:
         """Everybody of whom anything was said."""
@@ -260,24 +324,63 @@ class Agents:
                 )
         return tuple(found)
 
-    def staff(self, queues: Iterable[str] | None, talking: Iterable[str] = ()) -> Staff:
-        """Distinct people of some queues (None: of all), by what they do now."""
-        return self.staffing(talking).of(None if queues is None else [queue.casefold() for queue in queues])
+    def staffing(self, now: datetime, talking: Iterable[str] = ()) -> "Staffing":
+        """What everybody does now, worked out once for all queues. Who is in a talk is busy.
 
-    def staffing(self, talking: Iterable[str] = ()) -> "Staffing":
-        """What everybody does now, worked out once for all queues. Who is in a talk is busy."""
-        found, in_talk = Staffing(is_known=bool(self._agents)), set(talking)
+        Of a switch that lists its members that is what it says of them. Of one of which only a log tells, it is who
+        has been seen: those who became members, and those who served or paused lately.
+        """
+        found, in_talk = Staffing(listed=self._listed), set(talking)
         for agent_id, agent in self._agents.items():
+            if not self._is_listed(agent_id, agent):
+                continue
             talks = agent_id in in_talk
             found.everywhere.append(self._state(agent, agent.in_queue(None), talks))
             if not agent.member_of:
                 by_queue = {key: self._state(agent, agent.in_queue(key), talks) for key in agent.by_queue}
                 found.of_no_queue.append((by_queue, self._state(agent, agent.everywhere, talks)))
                 continue
+            is_gone = not any(agent.member_of.values())
             for key, member in agent.member_of.items():
-                if member:
+                if member or is_gone:
                     found.by_queue.setdefault(key, {})[agent_id] = self._state(agent, agent.in_queue(key), talks)
+        self._look_for_others(found, now, in_talk)
         return found
+
+    def _is_listed(self, agent_id: str, agent: _Agent) -> bool:
+        return agent.is_listed or (agent.switch or agent_id.partition(":")[0]) in self._listed
+
+    def _look_for_others(self, found: Staffing, now: datetime, in_talk: set[str]) -> None:
+        """Who has been seen at switches that list nobody.
+
+        A phone (`PJSIP/1001`) that never answers where people answer by their names is one of theirs: nobody more.
+        """
+        unlisted = {
+            agent_id: its
+            for agent_id, services in self._services.items()
+            if (its := {key: service for key, service in services.items() if service.switch not in self._listed})
+        }
+        with_names = {
+            service.switch for agent_id, its in unlisted.items() if not _is_phone(agent_id) for service in its.values()
+        }
+        usual = max(SHORTEST_CALL, 2 * self._usual_talk)
+        for agent_id in {**self._agents, **unlisted}:
+            agent, services = self._agents.get(agent_id) or _Agent(), unlisted.get(agent_id, {})
+            if agent_id in self._agents and self._is_listed(agent_id, agent):
+                continue
+            found.answering.update(key for key, its in services.items() if now - its.answered_at <= usual)
+            if not services and _is_phone(agent_id) and agent.switch in with_names:
+                continue
+            talks = agent_id in in_talk
+            keys = {*agent.by_queue, *agent.member_of, *services}
+            by_queue = {key: _seen(agent, key, services.get(key), talks, now) for key in keys}
+            for key, state in by_queue.items():
+                if state is not None:
+                    found.by_queue.setdefault(key, {})[agent_id] = state
+            state = busiest(by_queue.values())
+            if state is None and (state := _lately(agent.everywhere, now)) is not None:
+                found.of_no_queue.append(({}, state))
+            found.everywhere.append(state)
 
     def _state(self, agent: _Agent, said: _Said | None, in_talk: bool) -> AgentActivity | None:
         if said is None:
@@ -315,3 +418,34 @@ class Agents:
         key = queue.casefold()
         self._names.setdefault(key, queue)
         return key
+
+
+def _is_phone(agent_id: str) -> bool:
+    return "/" in agent_id.partition(":")[2]
+
+
+def _seen(agent: _Agent, key: str, service: Service | None, talks: bool, now: datetime) -> AgentActivity | None:
+    """What an agent of whom only a log tells does in a queue; None of one not seen there lately."""
+    said, member = agent.in_queue(key), agent.member_of.get(key)
+    if service is not None and now - service.last_at > SEEN_LASTS and not talks:
+        service = None
+    if service is not None:
+        words = ([said.at] if said else []) + ([agent.member_said[key]] if member is False else [])
+        if service.answered_at > max(words, default=datetime.min.replace(tzinfo=UTC)):
+            return AgentActivity.BUSY if talks else AgentActivity.AVAILABLE
+    if member is False:
+        return AgentActivity.LOGGED_OUT if now - agent.member_said[key] <= LEFT_LASTS else None
+    if member and (said is None or agent.added.get(key, said.at) > said.at):
+        state: AgentActivity | None = AgentActivity.AVAILABLE
+    else:
+        state = said.state if said is not None and member else _lately(said, now)
+    is_free = state in (AgentActivity.AVAILABLE, AgentActivity.RINGING, AgentActivity.UNKNOWN)
+    return AgentActivity.BUSY if talks and is_free else state
+
+
+def _lately(said: _Said | None, now: datetime) -> AgentActivity | None:
+    """What was said of somebody, where that is not too long ago."""
+    if said is None:
+        return None
+    lasts = LEFT_LASTS if said.state is AgentActivity.LOGGED_OUT else SEEN_LASTS
+    return said.state if now - said.at <= lasts else None

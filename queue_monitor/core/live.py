@@ -688,6 +688,7 @@ class Live:
         for visit in story.visits if story else ():
             if visit.agent_id and visit.outcome is Outcome.ANSWERED and visit.ended_wait_at is not None:
                 self.teams.answered(visit.agent_id, visit.queue, visit.ended_wait_at)
+                self.agents.serve(visit.agent_id, visit.queue, visit.switch, visit.ended_wait_at, visit.completed_at)
 
     # ---- what comes out
 

@@ -323,7 +323,7 @@ class View:
         oldest = [line.wait_ms for line in lines]
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
-        staff = self._staff().of(keys)
+        staff = self._staff().of(keys or tuple(dict.fromkeys(q.casefold() for q in queues)) or None, face.switches)
         labels = live.rules.labels
         wait = _wait(foreseen, queues)
         return QueueNow(
@@ -334,7 +334,7 @@ class View:
             oldest_wait_ms=max(oldest, default=None),
             ringing=sum(line.ringing for line in lines),
             talking=self._talking.total() if keys is None else sum(self._talking[key] for key in keys),
-            staff=count.staff if count and (only_counted or not staff.known) else staff,
+            staff=count.staff if count and (only_counted or (count.staff.known and not staff.known)) else staff,
             verdict=assessment.verdict(
                 periods["day"],
                 live.rules.target,
@@ -376,7 +376,7 @@ class View:
 
     def _staff(self) -> Staffing:
         if self._staffing is None:
-            self._staffing = self._live.agents.staffing(self._agents_in_talk)
+            self._staffing = self._live.agents.staffing(self._now, self._agents_in_talk)
         return self._staffing
 
     # ---- who waits, and what is foretold

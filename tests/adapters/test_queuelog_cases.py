@@ -1,14 +1,16 @@
 """Lines of queue_log that people who run call queues have met, each with what really happened to the callers."""
 
+from datetime import timedelta
 from itertools import chain
 
 import pytest
 
 from adapters.asterisk_queuelog import Settings, Translator
+from alerts.rules import read
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.events import Event, RefusalReason
-from queue_monitor.model import Counts, Outcome, Target, Visit
+from queue_monitor.model import AlertKind, Counts, Outcome, Staff, StaffBasis, Target, Visit
 from queue_monitor.ports import Connection
 from tests.adapters.telling import ASTERISK, LONG_AGO, heard, rejections, whole
 from tests.scenario import office_hours
@@ -329,3 +331,136 @@ def test_a_byte_order_mark_and_what_a_truncated_file_is_filled_with_are_passed_o
 
     assert told(played(b"\xef\xbb\xbf" + raw)) == told(played(raw))
     assert told(played(b"\0" * 4096 + raw)) == told(played(raw))
+
+
+# Who is there
+
+
+def staff(live: Live, after: float = 0) -> tuple[Staff, Staff]:
+    """Of the only queue and of all together, at the time of the newest line or some seconds after it."""
+    assert live._newest is not None
+    shown = live.snapshot(live._newest + timedelta(seconds=after))
+    (only,) = shown.queues
+    return only.staff, shown.total.staff
+
+
+def unstaffed(live: Live, after: float = 0) -> bool:
+    """Whether people are told that nobody is logged in."""
+    assert live._newest is not None
+    found = read(live.snapshot(live._newest + timedelta(seconds=after)))
+    return any(reading.value for reading in found if reading.kind is AlertKind.NO_AGENTS)
+
+
+def test_members_of_whom_only_addmember_is_told_are_counted() -> None:
+    live = played(case("addmember-only"))
+    queue, total = staff(live)
+
+    assert queue == total
+    assert (queue.basis, queue.staffed, queue.available, queue.paused) == (StaffBasis.SEEN, 3, 2, 1)
+    assert not unstaffed(live, 600)
+
+
+@pytest.mark.parametrize(("name", "people"), [("static-members", 3), ("two-members", 2)])
+def test_static_members_are_those_who_were_seen(name: str, people: int) -> None:
+    live = played(case(name))
+    queue, total = staff(live)
+
+    assert queue == total
+    assert (queue.basis, queue.staffed, queue.available) == (StaffBasis.SEEN, people, people)
+    assert not unstaffed(live)
+
+
+def test_a_line_of_each_file_is_enough_to_agree_and_nobody_is_known_to_be_away() -> None:
+    for name in ("static-members", "two-members", "addmember-only", "unpause-after-log-off"):
+        raw = case(name).splitlines(keepends=True)
+        for length in range(1, len(raw) + 1):
+            live = played(b"".join(raw[:length]))
+            if len(live.queues()) != 1:
+                continue
+            queue, total = staff(live)
+            assert queue == total
+            assert queue.basis is not StaffBasis.KNOWN
+
+
+@pytest.mark.parametrize(
+    "tidied",
+    [
+        (),
+        ("111|NONE|NONE|Agent/3001|UNPAUSEALL|", "111|NONE|q1|Agent/3001|UNPAUSE|"),
+        ("110|NONE|q1|Agent/3001|UNPAUSE|",),
+        ("111|NONE|q1|Agent/3001|PAUSE|", "112|NONE|q1|Agent/3001|UNPAUSE|"),
+        ("111|MANAGER|q1|Agent/3001|PENALTY|2",),
+    ],
+)
+@pytest.mark.parametrize("off", ["AGENTCALLBACKLOGOFF|1002@ctx|43|CommandLogoff", "AGENTLOGOFF|SIP/1|43"])
+def test_what_tidies_up_after_a_log_off_is_no_log_in(off: str, tidied: tuple[str, ...]) -> None:
+    live = played(
+        text(
+            *("0|1.4|NONE|Agent/3001|AGENTCALLBACKLOGIN|1002@ctx", "80|5.4|q1|NONE|ENTERQUEUE|||1"),
+            *("82|5.4|q1|Agent/3001|CONNECT|2|5.5|1", "94|5.4|q1|Agent/3001|COMPLETEAGENT|2|12|1"),
+            *("109|NONE|q1|Agent/3001|PAUSE|", f"110|NONE|NONE|Agent/3001|{off}", *tidied),
+            "200|6.4|q1|NONE|ENTERQUEUE|||1",
+        )
+    )
+
+    queue, total = staff(live)
+    assert queue == total
+    assert (queue.staffed, queue.logged_out) == (0, 1)
+
+
+def test_the_file_of_a_log_off_has_nobody_there() -> None:
+    queue, total = staff(played(case("unpause-after-log-off")))
+
+    assert queue == total
+    assert (queue.basis, queue.staffed, queue.logged_out) == (StaffBasis.SEEN, 0, 1)
+
+
+@pytest.mark.parametrize("tidied", ["UNPAUSE", "UNPAUSEALL"])
+def test_nor_is_it_after_a_member_was_removed(tidied: str) -> None:
+    live = played(
+        text(
+            *("0|MANAGER|q1|PJSIP/1|ADDMEMBER|", "5|5.4|q1|NONE|ENTERQUEUE|||1", "20|MANAGER|q1|PJSIP/1|REMOVEMEMBER|"),
+            f"21|NONE|q1|PJSIP/1|{tidied}|",
+        )
+    )
+
+    queue, total = staff(live)
+    assert queue == total
+    assert (queue.staffed, queue.logged_out) == (0, 1)
+
+
+def test_who_logs_in_again_or_answers_is_there_again() -> None:
+    off = "0|1.1|q|NONE|ENTERQUEUE|||1", "1|1.4|NONE|Bo|AGENTLOGOFF|SIP/1|43"
+
+    assert staff(played(text(*off, "9|1.4|NONE|Bo|AGENTLOGIN|SIP/1", "10|NONE|q|Bo|PAUSE|")))[0].paused == 1
+    assert staff(played(text(*off, "9|1.1|q|Bo|CONNECT|9|1.2|1", "20|NONE|q|Bo|PAUSE|")))[0].paused == 1
+    assert staff(played(text(*off, "9|1.1|q|Bo|CONNECT|9|1.2|1")))[0].busy == 1
+
+
+def test_who_has_not_been_seen_for_long_is_not_counted_and_nothing_is_claimed() -> None:
+    live = played(case("two-members"))
+
+    assert staff(live, 3600)[0] == Staff()
+    assert staff(live, 20 * 60)[0].staffed == 2
+    assert staff(played(case("addmember-only")), 3600)[0].staffed == 3
+
+
+def test_a_phone_beside_people_with_names_is_nobody_more() -> None:
+    live = played(
+        text(
+            *("0|MANAGER|q|PJSIP/1001|ADDMEMBER|", "0|MANAGER|q|PJSIP/1002|ADDMEMBER|", "1|1.1|q|NONE|ENTERQUEUE|||1"),
+            *("3|1.1|q|Anna|CONNECT|2|1.2|1", "9|1.1|q|Anna|COMPLETECALLER|2|6|1"),
+        )
+    )
+
+    assert staff(live)[0].staffed == 1
+
+
+def test_a_start_knows_who_was_seen() -> None:
+    before = played(case("static-members"))
+    before.settle()
+    after = Live(before.rules)
+    after.load_states(before.save_states())
+    assert before._newest is not None
+
+    assert after.agents.staffing(before._newest).of(["kundcenter"]).staffed == 3

@@ -1,9 +1,10 @@
 """What is read off a moment, and what is left alone."""
 
 import pytest
+from msgspec import structs
 
 from alerts.rules import Reading, read, scopes
-from queue_monitor.model import AlertKind, AlertReason, Counts, StatusReason
+from queue_monitor.model import AlertKind, AlertReason, Counts, QueueNow, Staff, StatusReason
 from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
 
 
@@ -23,6 +24,22 @@ def test_nobody_logged_in_matters_while_somebody_waits():
     assert the(AlertKind.NO_AGENTS, read(snapshot(at(60), staffed=0, waits=(5.0,)))).value == 1
     assert the(AlertKind.NO_AGENTS, read(snapshot(at(60), staffed=0))).value == 0
     assert the(AlertKind.NO_AGENTS, read(snapshot(at(60), staffed=None, waits=(5.0,)))).value == 0
+
+
+def test_of_people_who_were_only_seen_it_is_not_said_that_nobody_is_logged_in_while_somebody_answers():
+    def unstaffed(staff: Staff) -> float:
+        moment = snapshot(at(60), waits=(5.0,))
+        return the(AlertKind.NO_AGENTS, read(structs.replace(moment, queues=(_with(moment.queues[0], staff),)))).value
+
+    assert unstaffed(Staff(seen=True, staffed=0, logged_out=2, answering=True)) == 0
+    assert unstaffed(Staff(seen=True, staffed=0, logged_out=2)) == 1
+    assert unstaffed(Staff(seen=True, staffed=1, paused=1)) == 0
+    assert unstaffed(Staff(answering=True)) == 0
+    assert unstaffed(Staff(known=True, answering=True)) == 1
+
+
+def _with(queue: QueueNow, staff: Staff) -> QueueNow:
+    return structs.replace(queue, staff=staff)
 
 
 def test_a_few_refused_among_a_few_calls_say_nothing():

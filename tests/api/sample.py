@@ -353,6 +353,16 @@ def empty() -> Snapshot:
     return snapshot(at, [], nothing, sources=[], today=())
 
 
+def seen() -> Snapshot:
+    """The rush, of a switch whose log shows some of those who answer."""
+
+    def only_seen(face: QueueNow) -> QueueNow:
+        return replace(face, staff=replace(face.staff, known=False, seen=True))
+
+    shown = rush()
+    return replace(shown, total=only_seen(shown.total), queues=tuple(map(only_seen, shown.queues)))
+
+
 def rush() -> Snapshot:
     """Six queues at ten in the morning; somebody has waited past five minutes."""
     at = local(10, 42)

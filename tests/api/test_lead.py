@@ -96,6 +96,14 @@ async def test_help_that_is_not_enough_or_not_needed_is_said_plainly(
     assert words in await Desk(with_risk(risk, margin)).page()
 
 
+async def test_of_people_who_were_only_seen_it_says_at_least() -> None:
+    page = await Desk(sample.seen()).page()
+
+    assert "<small>/ minst 9</small>" in page
+    assert "det är minst så många" in page
+    assert "minst 9" not in await Desk(sample.rush()).page()
+
+
 async def test_lost_calls_stand_short_and_long_apart_with_time_queue_and_wait_and_nothing_that_tells_who() -> None:
     page = await Desk().page()
 

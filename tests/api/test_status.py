@@ -85,9 +85,17 @@ def test_a_share_just_under_the_target_does_not_meet_it() -> None:
     assert meets_target(None, target) is None
 
 
+def test_of_people_who_were_only_seen_the_numbers_are_told_as_such() -> None:
+    agents, known = status(sample.seen())["agents"], status(sample.rush())["agents"]
+
+    assert (agents["known"], agents["basis"], known["basis"]) == (False, "seen", "known")
+    assert agents["staffed"] == known["staffed"] == 9
+
+
 def test_unknown_staff_is_null_not_nought() -> None:
     assert status(sample.empty())["agents"] == {
         "known": False,
+        "basis": "unknown",
         "staffed": None,
         "available": None,
         "ringing": None,

@@ -102,6 +102,15 @@ def fact(page: Page, name: str) -> str:
     return " ".join(parts).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_of_people_who_were_only_seen_it_says_at_least(look: Look) -> None:
+    with serving(sample.seen()) as server:
+        page = look(server, clock=True)
+
+        assert shown(page, "#staff") == "0 / minst 9 inloggade"
+        show(server, page, sample.rush())
+        assert shown(page, "#staff") == "0 / 9 inloggade"
+
+
 def test_the_four_big_things_are_the_snapshots(look: Look) -> None:
     with serving(sample.rush()) as server:
         page = look(server, clock=True)

@@ -212,18 +212,23 @@ function drawShare(day) {
   at("scale").replaceChildren(...parts);
 }
 
+/** How many are there; of people who were only seen, at least so many. */
+function allOf(staff) {
+  return staff.known ? count(staff.staffed) : `${say("at_least")} ${count(staff.staffed)}`;
+}
+
 function drawStaff(staff) {
-  if (!staff.known) {
+  if (staff.basis === "unknown") {
     putNumber("staff", NONE);
     putParts("staff-under", [[say("staff_unknown")]]);
     at("staff-scale").replaceChildren();
     return;
   }
-  putNumber("staff", count(staff.available), ` / ${count(staff.staffed)} ${say("staffed").toLowerCase()}`);
+  putNumber("staff", count(staff.available), ` / ${allOf(staff)} ${say("staffed").toLowerCase()}`);
   const parts = ["busy", "ringing", "wrapup", "paused", "unreachable"]
     .filter((state) => staff[state])
     .map((state) => [`${say(state)} ${count(staff[state])}`]);
-  putParts("staff-under", staff.staffed ? parts : [[say("nobody_staffed")]]);
+  putParts("staff-under", staff.staffed ? parts : [[say(staff.known ? "nobody_staffed" : "nobody_seen")]]);
   const people = [["free", staff.available], ["busy", staff.ringing + staff.busy + staff.wrapup], ["paused", staff.staffed - staff.available - staff.ringing - staff.busy - staff.wrapup]];
   const boxes = people.flatMap(([kind, number]) => Array(Math.max(0, number)).fill(kind));
   const wide = 100 / Math.max(boxes.length, 8);
@@ -517,7 +522,7 @@ function fillRow(item, queue) {
   name.querySelector("use").setAttribute("href", `#sign-${status}`);
   write(name.children[1], queue.name);
   write(name.children[2], status === "closed" ? say("queue_closed") : say(`status.${status}`));
-  const staff = queue.staff.known ? [count(queue.staff.available), ` / ${count(queue.staff.staffed)}`] : [NONE, ""];
+  const staff = queue.staff.basis !== "unknown" ? [count(queue.staff.available), ` / ${allOf(queue.staff)}`] : [NONE, ""];
   write(cells[0].lastElementChild, count(queue.waiting));
   fillWait(cells[1].lastElementChild, milliseconds, trusted ? urgency(milliseconds) : "");
   write(cells[2].lastElementChild, percent(queue.day?.headline ?? null, board.target.ratio));
