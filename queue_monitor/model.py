@@ -76,8 +76,9 @@ class Visit(Struct, frozen=True, kw_only=True, gc=False):
 class Contact(Struct, frozen=True, kw_only=True, gc=False):
     """One person's whole call: judged once, on its first queue, at the first human answer.
 
-    `wait_ms` adds the waits of the visits up to the first answer (of those already over, while one still waits:
-    then `waiting_since` is when the current visit began). `wait_after_transfer_ms` is what came after the answer.
+    `wait_ms` is the time spent waiting in any queue up to the first answer, overlaps counted once (while somebody still
+    waits: the known part of it before `waiting_since`, when the first of the open visits began).
+    `wait_after_transfer_ms` is what came after the answer.
     Who left the queue and was called back keeps the outcome of leaving: `called_back_ms` is from entry to the answer
     of that call, None until then.
     """

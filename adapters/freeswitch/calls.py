@@ -94,6 +94,7 @@ class Visit:
     started: Stamp | None = None
     answered: Stamp | None = None
     agent: str = ""
+    picked_up: Ring | None = None
     talk: _Talk | None = None
     over: Stamp | None = None
     guessed: bool = False
@@ -227,16 +228,35 @@ class Calls:
                 wait_ms_reported=self._wait_ms(visit, message, "CC-Agent-Answered-Time"),
             )
         )
+        visit.picked_up = ring
+        # Of the other phones that rang nothing need be told any more.
+        self._cancel_rings(visit, stamp)
         return True
 
     def unbridged(self, message: Message, stamp: Stamp) -> bool:
-        """`bridge-agent-end`: the talk is over. Held until the member's end, which comes in the same microsecond."""
+        """`bridge-agent-end`: the talk is over. Held until the member's end, which comes in the same microsecond.
+
+        Or the phone was picked up and the two were never connected: that ring has failed, and the member waits on.
+        """
         if not _named(message):
             return False
         visit = self._visit(message, stamp)
+        if message.get("CC-Agent-Bridged") == "false":
+            self._take_back(visit, message, stamp)
+            return True
         visit.talk = _Talk(message, stamp)
         self._wait(visit, stamp)
         return True
+
+    def _take_back(self, visit: Visit, message: Message, stamp: Stamp) -> None:
+        agent = message.get("CC-Agent", "") or visit.agent
+        picked_up = visit.picked_up if visit.picked_up and visit.picked_up.agent == agent else None
+        if agent:
+            ring = picked_up or visit.rings.get(agent) or self._ring_before(visit, agent, message, stamp)
+            self._end_ring(visit, ring, RingResult.FAILED, stamp, message.get("CC-Hangup-Cause", ""))
+        if visit.agent in ("", agent):
+            visit.answered, visit.agent, visit.picked_up = None, "", None
+        self._forget_if_done(visit)
 
     def ended(self, message: Message, stamp: Stamp) -> bool:
         """`member-queue-end`: after a talk at its end; without one, the caller left."""

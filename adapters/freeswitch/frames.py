@@ -6,6 +6,7 @@ carries the caller's whole channel, some 200 headers: all but the few that matte
 number among them.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -117,21 +118,32 @@ def _headers(block: bytes) -> dict[str, str]:
     return found
 
 
+def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
+    """Read bytes that are no UTF-8 as Latin-1: a trunk may hand on a caller's name as it came."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+_LATIN_1: Final = "latin-1-where-no-utf-8"
+codecs.register_error(_LATIN_1, _as_latin_1)
+
+
 def event(frame: Frame) -> dict[str, str] | None:
     """What matters of the event in a frame, decoded; None when it is no event."""
     if frame.kind == "text/event-json":
         return _of_json(frame.body)
     found: dict[str, str] = {}
-    for line in frame.body.decode("utf-8", "replace").split("\n"):
+    for line in frame.body.decode("utf-8", _LATIN_1).split("\n"):
         name, colon, value = line.partition(": ")
         if colon and (name in _WANTED or name.startswith("CC-")) and name not in found:
-            found[name] = unquote(value) if "%" in value else value
+            found[name] = unquote(value, errors=_LATIN_1) if "%" in value else value
     return found if "Event-Name" in found else None
 
 
 def _of_json(body: bytes) -> dict[str, str] | None:
     try:
-        content = msgspec.json.decode(body)
+        content = msgspec.json.decode(body.decode("utf-8", _LATIN_1))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not isinstance(content, dict) or "Event-Name" not in content:

@@ -103,7 +103,10 @@ class _Pen:
                 (piece, *moment(said.moment), said.known, _REASONS.index(said.reason), text(said.prev_visit_id))
                 for piece, said in strand.entries.items()
             ],
-            [(piece, *moment(said.moment), text(said.agent_id)) for piece, said in strand.answers.items()],
+            [
+                (piece, *moment(said.moment), text(said.agent_id), *((text(said.ring_id),) if said.ring_id else ()))
+                for piece, said in strand.answers.items()
+            ],
             [
                 (
                     *(piece, *moment(end.moment), _OUTCOMES.index(end.outcome), _STATED.index(end.basis)),
@@ -178,7 +181,10 @@ class _Reader:
             entries={
                 piece: Entry(moment(said), said[3], _REASONS[said[4]], texts[said[5]]) for piece, *said in entries
             },
-            answers={piece: Answer(moment(said), texts[said[3]]) for piece, *said in answers},
+            answers={
+                piece: Answer(moment(said), texts[said[3]], texts[said[4]] if len(said) > 4 else None)
+                for piece, *said in answers
+            },
             endings={
                 piece: Ending(moment(said), _OUTCOMES[said[3]], _STATED[said[4]], texts[said[5]], texts[said[6]])
                 for piece, *said in endings

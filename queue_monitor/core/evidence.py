@@ -6,11 +6,11 @@ their strands side by side by time (SWITCHBOARDS.md section 10, rule 13) and rea
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import product
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec import Struct, structs
 
@@ -45,6 +45,12 @@ COARSE_MS = 1000
 """From this precision on a clock reading is taken to be cut down to whole seconds."""
 
 HANG_UPS = (LeftOutcome.ABANDONED, LeftOutcome.LOST)
+
+USED_AGAIN: Final = timedelta(minutes=1)
+NEVER_SO_LONG: Final = timedelta(hours=12)
+"""A visit id told to enter so long after its end, or so long after its entry where no end was told, names another
+visit: some switches number their calls anew.
+"""
 
 SIGHTED: Final = 0
 """Stands for the id of an event that no snapshot has: the entry that a snapshot's reported wait tells of."""
@@ -88,8 +94,11 @@ class Ending(Struct, frozen=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
+    """The word that somebody answered. `ring_id`: the ring that was; when that ring failed after all, it falls."""
+
     moment: Moment
     agent_id: str
+    ring_id: str | None = None
 
 
 class Completion(Struct, frozen=True, gc=False):
@@ -137,7 +146,7 @@ class Strand(Struct, gc=False):
 
     def _answer(self, event: CallAnswered, moment: Moment) -> None:
         piece = piece_id(event.id)
-        self.answers = {**self.answers, piece: Answer(moment, event.agent_id)}
+        self.answers = {**self.answers, piece: Answer(moment, event.agent_id, event.ring_id or None)}
         self._derive_entry(piece, moment, event.wait_ms_reported)
         if event.ring_id:
             self.ring(event.ring_id, RingResult.ANSWERED)
@@ -159,8 +168,9 @@ class Strand(Struct, gc=False):
         self._placed(moment.at, event.position)
 
     def ring(self, ring_id: str, result: RingResult | None) -> None:
-        """Note a ring at an agent, and how it ended."""
-        self.rings = {**self.rings, ring_id: result}
+        """Note a ring at an agent, and how it ended. That it failed stands, whatever else is said of it."""
+        if self.rings.get(ring_id) is not RingResult.FAILED:
+            self.rings = {**self.rings, ring_id: result}
 
     def sight(self, event: QueueSnapshot, caller: WaitingCaller) -> None:
         """A snapshot lists this caller as waiting; the reported wait tells when it began, to a second."""
@@ -200,7 +210,8 @@ class Strand(Struct, gc=False):
         self.completions = {**other.completions, **self.completions}
         self.transfers = {**other.transfers, **self.transfers}
         ended = {ring_id: result for ring_id, result in self.rings.items() if result is not None}
-        self.rings = {**self.rings, **other.rings, **ended}
+        failed = {ring_id: result for ring_id, result in other.rings.items() if result is RingResult.FAILED}
+        self.rings = {**self.rings, **other.rings, **ended, **failed}
         finer = {
             contact_id: precision_ms
             for contact_id, precision_ms in other.contacts.items()
@@ -342,7 +353,8 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
         (strand,) = evidence.strands.values()
         if (stay := read_plain(evidence, strand, restarts)) is not None:
             return [stay]
-    groups = _match([strand for strand in evidence.strands.values() if strand.first_at is not None])
+    heard = [strand for strand in evidence.strands.values() if strand.first_at is not None]
+    groups = _match([part for strand in heard for part in _parted(strand, evidence.leg_id)])
     if len(groups) == 1:
         return [_read(evidence, groups[0], restarts, reconnects)]
     read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
@@ -362,6 +374,8 @@ def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> 
     if strand.transfers or strand.sighted_at is not None or evidence.missing:
         return None
     if len(answers) + len(endings) > 1 or len(completions) > len(answers):
+        return None
+    if answers and RingResult.FAILED in strand.rings.values():
         return None
     seen = [entry for entry in strand.entries.values() if entry.known]
     if len(seen) != 1 or (restarts and restarts[-1] > seen[0].moment.at):
@@ -439,6 +453,70 @@ def _superseded(stay: Stay, following: Stay) -> Stay:
     )
 
 
+def _parted(strand: Strand, leg_id: str) -> list[Strand]:
+    """The visits that one visit id has named, the first under that id, each later one with its entry's time behind it.
+
+    It names another when the id is told to enter long after the end of the one before.
+    """
+    if len([entry for entry in strand.entries.values() if entry.known]) < 2:
+        return [strand]
+    begins = _beginnings(strand)
+    if len(begins) < 2:
+        return [strand]
+    parts = [Strand(visit_id=strand.visit_id, source=strand.source) for _ in begins]
+    for at, (part, began) in enumerate(zip(parts, begins, strict=True)):
+        until = begins[at + 1] if at + 1 < len(begins) else None
+        low = None if at == 0 else began
+        part.entries = _within(strand.entries, low, until)
+        part.answers = _within(strand.answers, low, until)
+        part.endings = _within(strand.endings, low, until)
+        part.completions = _within(strand.completions, low, until)
+        part.transfers = {
+            piece: moment for piece, moment in strand.transfers.items() if _lies_within(moment.at, low, until)
+        }
+        part.contacts = strand.contacts
+        if low is not None:
+            mark = f"@{began.isoformat()}"
+            part.visit_id += mark
+            claims = strand.contacts or {leg_id: COARSE_MS}
+            part.contacts = {contact_id + mark: precision_ms for contact_id, precision_ms in claims.items()}
+        rung = {answer.ring_id for answer in part.answers.values()}
+        part.rings = {ring_id: result for ring_id, result in strand.rings.items() if ring_id in rung}
+        if strand.position is not None and _lies_within(strand.position[0], low, until):
+            part.position = strand.position
+        if strand.sighted_at is not None and _lies_within(strand.sighted_at, low, until):
+            part.sighted_at = strand.sighted_at
+        part.first_at = began if low else min(began, strand.first_at or began)
+    told = {ring_id for part in parts for ring_id in part.rings}
+    parts[-1].rings = {**parts[-1].rings, **{r: result for r, result in strand.rings.items() if r not in told}}
+    return parts
+
+
+def _beginnings(strand: Strand) -> list[datetime]:
+    """When the visits began that one visit id has named."""
+    entered = sorted(entry.moment.at for entry in strand.entries.values() if entry.known)
+    ends = [end.moment.at for end in strand.endings.values() if end.outcome is not LeftOutcome.UNKNOWN]
+    ends += [completion.moment.at for completion in strand.completions.values()]
+    begins, newest = entered[:1], entered[0]
+    for at in entered[1:]:
+        ended = any(newest <= end <= at - USED_AGAIN for end in ends)
+        if ended or at - newest > NEVER_SO_LONG:
+            begins.append(at)
+        newest = at
+    return begins
+
+
+_Piece = TypeVar("_Piece", Entry, Answer, Ending, Completion)
+
+
+def _within(pieces: Mapping[int, _Piece], low: datetime | None, until: datetime | None) -> Mapping[int, _Piece]:
+    return {piece: said for piece, said in pieces.items() if _lies_within(said.moment.at, low, until)}
+
+
+def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> bool:
+    return (low is None or at >= low) and (until is None or at < until)
+
+
 def _match(strands: list[Strand]) -> list[list[Strand]]:
     """Lay strands of the same stay together: those that saw the entry best first, the others to the nearest."""
     if len(strands) == 1:
@@ -512,6 +590,7 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], rec
     answers = [answer for strand in group for answer in strand.answers.values()]
     endings = [ending for strand in group for ending in strand.endings.values()]
     completions = [completion for strand in group for completion in strand.completions.values()]
+    answers, completions = _not_taken_back(group, answers, endings, completions)
     restart = min((at for at in restarts if at > first_at), default=None)
     outcome, basis, ends, ending = _outcome(evidence, group, first_at, answers, endings, completions, restart)
     began, ended, precision = _span([entry.moment for entry in entries], ends)
@@ -520,7 +599,7 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], rec
     wait_ms = None
     if entered_at is not None and ended_at is not None and outcome is not Outcome.UNKNOWN:
         wait_ms = max(0, milliseconds(ended_at - entered_at))
-    talk = _talk(answers, completions, [moment for strand in group for moment in strand.transfers.values()])
+    talk = _talk(answers, completions, [moment for strand in group for moment in strand.transfers.values()], endings)
     if talk.ended_at is None and outcome is Outcome.ANSWERED and restart is not None:
         talk = _cut_off(answers, restart, reconnects)
     named = min(
@@ -559,6 +638,47 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], rec
     )
 
 
+def _not_taken_back(
+    group: list[Strand], answers: list[Answer], endings: list[Ending], completions: list[Completion]
+) -> tuple[list[Answer], list[Completion]]:
+    """The answers and ends of talks that still hold: the earlier word falls when it is taken back.
+
+    It is when the ring that was answered failed after all (nobody was connected), and when the caller had left before.
+    """
+    failed = {ring_id for strand in group for ring_id, result in strand.rings.items() if result is RingResult.FAILED}
+    if failed:
+        answers = [answer for answer in answers if answer.ring_id not in failed]
+    left = [ending.moment for ending in endings if _is_final(ending)]
+    if not left or not (answers or completions):
+        return answers, completions
+    told = [answer.moment for answer in answers] or [_answered_before(completion) for completion in completions]
+    if all(any(_is_before(end, moment) for end in left) for moment in told):
+        return [], []
+    return answers, completions
+
+
+def _is_final(ending: Ending) -> bool:
+    """Whether nobody answers a caller who has left like this: no guess, and no promise to call back."""
+    if ending.outcome in (LeftOutcome.UNKNOWN, LeftOutcome.CALLBACK):
+        return False
+    return ending.basis is OutcomeBasis.STATED or ending.outcome is LeftOutcome.ABANDONED
+
+
+def _is_before(one: Moment, other: Moment) -> bool:
+    """Whether one moment lies before another for certain, whatever the clocks blur."""
+    coarse = one.precision_ms if one.precision_ms >= COARSE_MS else 0
+    if other.basis is TimeBasis.DERIVED:
+        coarse += other.precision_ms
+    return one.at + timedelta(milliseconds=coarse) < other.at
+
+
+def _answered_before(completion: Completion) -> Moment:
+    """When a call was answered whose end alone was told."""
+    if completion.talk_ms is None:
+        return Moment(datetime.min.replace(tzinfo=UTC), COARSE_MS, TimeBasis.MONITOR)
+    return Moment(completion.moment.at - timedelta(milliseconds=completion.talk_ms), COARSE_MS, TimeBasis.DERIVED)
+
+
 def _outcome(
     evidence: Evidence,
     group: list[Strand],
@@ -581,6 +701,9 @@ def _outcome(
     if endings:
         best = max(endings, key=_weight)
         known = [ending for ending in endings if ending.outcome is not LeftOutcome.UNKNOWN] or endings
+        if best.basis is OutcomeBasis.STATED:
+            # a guess that was wrong about how it ended may be wrong about when
+            known = [e for e in known if e.basis is best.basis or abs(e.moment.at - best.moment.at) <= DERIVED_SLACK]
         return Outcome(best.outcome), best.basis, [ending.moment for ending in known], best
     sighted = max((strand.sighted_at for strand in group if strand.sighted_at), default=None)
     margin = timedelta(milliseconds=min((s.entry.moment.precision_ms for s in group if s.entry), default=COARSE_MS))
@@ -663,8 +786,20 @@ class _Talk(NamedTuple):
     ended_by: EndedBy | None = None
 
 
-def _talk(answers: list[Answer], completions: list[Completion], transfers: list[Moment]) -> _Talk:
-    """Read the talk: up to the hang-up, or up to its transfer, after which the caller talks to somebody else."""
+def _talk(
+    answers: list[Answer], completions: list[Completion], transfers: list[Moment], endings: list[Ending]
+) -> _Talk:
+    """Read the talk: up to the hang-up, or up to its transfer, after which the caller talks to somebody else.
+
+    Who is told to have left after the answer has hung up: some senders have one word for the end of every call.
+    """
+    if not completions and answers:
+        completions = [
+            Completion(ending.moment, EndedBy.UNKNOWN, None, "")
+            for ending in endings
+            if ending.outcome is not LeftOutcome.UNKNOWN
+            and all(_is_before(answer.moment, ending.moment) for answer in answers)
+        ]
     if not completions:
         return _Talk()
     best = min(completions, key=lambda c: (c.moment.precision_ms, c.ended_by is EndedBy.UNKNOWN, c.moment.at))

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.core.documents import Document
 from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, Stay, Strand, is_same_entry, read_stays
@@ -33,6 +33,7 @@ from queue_monitor.events import (
     Event,
     OutcomeBasis,
     QueueSnapshot,
+    RingResult,
     SourceConnected,
     SourceRestarted,
     WaitingCaller,
@@ -45,6 +46,9 @@ SAME_MOVE = timedelta(seconds=2)
 
 UPTIME_SLACK = timedelta(seconds=2)
 """A start time worked out from whole seconds of uptime may lie this much after the real one."""
+
+INNER_ENTRY = timedelta(seconds=1)
+"""A channel that answers for a queue enters that queue at once: it waits in it still this much after the answer."""
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
 
@@ -192,6 +196,9 @@ class Ledger:
     def _ring_ended(self, event: CallRingEnded) -> Applied:
         visit_id = event.visit_id or self._rings.get((event.switch_name, event.ring_id), "")
         known = self._strands.get((event.switch_name, visit_id))
+        if known is None and event.visit_id and event.result is RingResult.FAILED:
+            # it may take back an answer that is yet to be heard of
+            known = self._strand(event.switch_name, visit_id, event.source, "", "")
         if known is None:
             return _ORPHAN
         strand, evidence = known
@@ -530,15 +537,18 @@ class Ledger:
             yield from refusals
 
     def waiting(self) -> list[tuple[Contact, Visit]]:
-        """Who waits now, the longest first."""
+        """Who waits now, the longest first. Who waits in several queues at once is one person: the contact waits with
+        the first of these visits, and stands as `unknown` beside the others.
+        """
         self._settle()
-        now = [
-            (story.contact, visit)
-            for contact_id in self._waiting
-            for story in (self._stories[contact_id],)
-            for visit in story.visits
-            if visit.outcome is Outcome.WAITING
-        ]
+        now: list[tuple[Contact, Visit]] = []
+        for contact_id in self._waiting:
+            story = self._stories[contact_id]
+            waiting = [visit for visit in story.visits if visit.outcome is Outcome.WAITING]
+            now.append((story.contact, waiting[0]))
+            if len(waiting) > 1:
+                beside = structs.replace(story.contact, outcome=Outcome.UNKNOWN)
+                now += [(beside, visit) for visit in waiting[1:]]
         now.sort(key=lambda pair: (pair[1].entered_at is None, pair[1].entered_at, pair[1].visit_id))
         return now
 
@@ -668,7 +678,7 @@ def _moved_on(left: Stay, entered: Stay) -> bool:
     if left.ended_wait_at is None or entered.entered_at is None:
         return False
     blur = timedelta(milliseconds=max(left.precision_ms, entered.precision_ms))
-    return entered.entered_at - left.ended_wait_at <= SAME_MOVE + blur
+    return abs(entered.entered_at - left.ended_wait_at) <= SAME_MOVE + blur
 
 
 def _entry_reason(stay: Stay, previous: Stay | None) -> EntryReason:
@@ -702,18 +712,27 @@ def _contact_of_one(visit: Visit) -> Contact:
 
 
 def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:
-    """Judge a contact once: the waits of its visits added, up to the first human answer (MISSION.md section 2).
+    """Judge a contact once: the time spent waiting up to the first human answer (MISSION.md section 2).
 
-    A call back to one who had left is no visit of his or hers to the queue: hours may lie between.
+    Visits may overlap (a queue whose member waits in another one): the wait is the union of their times. A call back
+    to one who had left is no visit of his or hers to the queue: hours may lie between.
     """
     own = _before_call_back(visits)
-    answered = next((at for at, visit in enumerate(own) if visit.outcome is Outcome.ANSWERED), None)
-    waiting = next((visit for visit in own if visit.outcome is Outcome.WAITING), None)
+    answered = _first_answer(own)
+    waiting = [visit for visit in own if visit.outcome is Outcome.WAITING] if answered is None else []
+    counted, after, last = own, list[Visit](), _last(own)
+    since = min((visit.entered_at for visit in waiting if visit.entered_at is not None), default=None)
     if answered is not None:
-        counted, after, last = own[: answered + 1], own[answered + 1 :], own[answered]
-    else:
-        counted, after, last = own, (), waiting or own[-1]
-    waits = [visit.wait_ms for visit in counted if visit is not waiting]
+        last = answered
+        counted = tuple(visit for visit in own if visit is answered or _began_before(visit, answered))
+        after = [visit for visit in own if visit not in counted]
+    elif waiting:
+        last = next((visit for visit in waiting if visit.entered_at == since), waiting[0])
+    until = since if waiting else last.ended_wait_at
+    waits = _union(counted, until)
+    wait_ms: int | None = sum(milliseconds(ended - began) for began, ended in waits)
+    if not waiting and any(visit.wait_ms is None and not _is_covered(visit, waits, until) for visit in counted):
+        wait_ms = None
     first = visits[0]
     return Contact(
         contact_id=contact_id,
@@ -721,14 +740,86 @@ def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:
         entered_at=first.entered_at,
         outcome=last.outcome,
         visit_ids=tuple(visit.visit_id for visit in visits),
-        wait_ms=None if None in waits else sum(wait for wait in waits if wait is not None),
-        waiting_since=waiting.entered_at if waiting is not None and answered is None else None,
+        wait_ms=wait_ms,
+        waiting_since=since,
         settled_at=last.ended_wait_at,
-        wait_after_transfer_ms=sum(visit.wait_ms or 0 for visit in after),
+        wait_after_transfer_ms=sum(milliseconds(ended - began) for began, ended in _union(after, None)),
         called_back_ms=_called_back_ms(first, visits[len(own) :]),
         start_known=all(visit.start_known for visit in counted),
         precision_ms=max(visit.precision_ms for visit in counted),
     )
+
+
+def _first_answer(visits: tuple[Visit, ...]) -> Visit | None:
+    """The visit in which a person answered first. A channel that waits in another queue itself is nobody yet."""
+    answered = [visit for visit in visits if visit.outcome is Outcome.ANSWERED]
+    if len(answered) > 1 or len(answered) < len(visits):
+        answered = [visit for visit in answered if not any(_waits_on(visit, other) for other in visits)]
+    timed = [(visit.ended_wait_at, at) for at, visit in enumerate(answered) if visit.ended_wait_at is not None]
+    if not timed:
+        return answered[0] if answered else None
+    earliest = answered[min(timed)[1]]
+    # an answer whose moment nobody knows is taken in the order of entry
+    return answered[0] if answered[0].ended_wait_at is None else earliest
+
+
+def _waits_on(answered: Visit, other: Visit) -> bool:
+    """Whether the same caller goes on waiting under another leg that was in a queue when this visit was answered."""
+    at = answered.ended_wait_at
+    if at is None or other is answered or other.leg_id == answered.leg_id or other.entered_at is None:
+        return False
+    began = answered.entered_at or at
+    if not began - SAME_MOVE <= other.entered_at <= at + INNER_ENTRY or other.outcome is Outcome.UNKNOWN:
+        return False
+    return other.ended_wait_at is None or other.ended_wait_at > at + INNER_ENTRY
+
+
+def _last(visits: tuple[Visit, ...]) -> Visit:
+    """The visit that tells how a contact ended which nobody answered: the newest, or the one around it that ended as
+    it did, for an inner channel goes when the outer one has gone.
+    """
+    last = visits[-1]
+    if last.ended_wait_at is None or last.entered_at is None:
+        return last
+    for visit in visits:
+        if visit.outcome in _MAY_GO_ON or visit.ended_wait_at is None or visit.leg_id == last.leg_id:
+            continue
+        if visit.ended_wait_at > last.entered_at and abs(visit.ended_wait_at - last.ended_wait_at) <= SAME_MOVE:
+            return visit
+    return last
+
+
+def _began_before(visit: Visit, answered: Visit) -> bool:
+    """Whether a visit began before the answer, as far as that can be told from times; else from the order."""
+    if visit.entered_at is None or answered.ended_wait_at is None:
+        began, answer = visit.entered_at or visit.ended_wait_at, answered.entered_at or answered.ended_wait_at
+        return began is None or answer is None or began <= answer
+    return visit.entered_at < answered.ended_wait_at
+
+
+def _union(visits: Iterable[Visit], until: datetime | None) -> list[tuple[datetime, datetime]]:
+    """The stretches of time that these visits waited, as far as that is known, up to that moment at most."""
+    spans = sorted(
+        (visit.entered_at, visit.ended_wait_at if until is None else min(until, visit.ended_wait_at))
+        for visit in visits
+        if visit.wait_ms is not None and visit.entered_at is not None and visit.ended_wait_at is not None
+    )
+    union: list[tuple[datetime, datetime]] = []
+    for began, ended in spans:
+        if ended <= began:
+            continue
+        if union and began < union[-1][1]:
+            union[-1] = union[-1][0], max(ended, union[-1][1])
+        else:
+            union.append((began, ended))
+    return union
+
+
+def _is_covered(visit: Visit, waits: list[tuple[datetime, datetime]], until: datetime | None) -> bool:
+    """Whether the caller waited all the time from this visit's entry anyway, so that its unknown end adds nothing."""
+    if visit.entered_at is None or until is None:
+        return False
+    return any(began <= visit.entered_at and until <= ended for began, ended in waits)
 
 
 def _before_call_back(visits: tuple[Visit, ...]) -> tuple[Visit, ...]:

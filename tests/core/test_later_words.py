@@ -1,0 +1,196 @@
+"""A later word wins where it knows better: answers taken back, ids used again, waits that overlap."""
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+
+from queue_monitor.core import documents
+from queue_monitor.core.ledger import Ledger, Story
+from queue_monitor.events import CallRingEnded, RingResult
+from queue_monitor.model import Contact, Outcome, Visit
+from tests.scenario import Scenario
+
+DAY = 24 * 3600
+
+
+def visit(story: Scenario) -> Visit:
+    (only,) = story.live.ledger.visits()
+    return only
+
+
+def contact(story: Scenario) -> Contact:
+    (only,) = story.live.ledger.contacts()
+    return only
+
+
+def stories(story: Scenario, order: tuple[int, ...]) -> list[Story]:
+    ledger = Ledger()
+    for at in order:
+        ledger.apply(story.events[at])
+        ledger.apply(story.events[at])
+    return sorted(ledger.stories(), key=lambda told: told.contact.contact_id)
+
+
+def whatever_the_order(story: Scenario) -> None:
+    orders = permutations(range(len(story.events)))
+    first = stories(story, next(orders))
+    assert all(stories(story, order) == first for order in orders)
+
+
+def ring_failed(story: Scenario, seconds: float, ring: str) -> Scenario:
+    return story._tell(
+        CallRingEnded, seconds, ring, ring_id=ring, result=RingResult.FAILED, visit_id="luleå:a@kundcenter"
+    )
+
+
+# ---- an answer that is taken back
+
+
+def test_an_answer_falls_when_its_ring_failed_after_all() -> None:
+    story = ring_failed(Scenario().entered(0, "a").answered(4, "a", ring_id="luleå:r1"), 7, "luleå:r1")
+
+    assert visit(story).outcome is Outcome.WAITING
+    assert [seen.visit_id for _, seen in story.live.ledger.waiting()] == ["luleå:a@kundcenter"]
+
+    story.answered(400, "a", ring_id="luleå:r2", agent_id="luleå:agent 2")
+
+    assert (visit(story).outcome, visit(story).wait_ms, visit(story).agent_id) == (
+        Outcome.ANSWERED,
+        400_000,
+        "luleå:agent 2",
+    )
+    whatever_the_order(story)
+
+
+@pytest.mark.parametrize("outcome", ["abandoned", "timeout", "exit_key", "no_agents"])
+def test_an_answer_falls_when_the_caller_had_already_left(outcome: str) -> None:
+    story = Scenario().entered(0, "a").left(4, "a", outcome).answered(4.3, "a").completed(4.4, "a")
+
+    assert (visit(story).outcome, visit(story).wait_ms) == (Outcome(outcome), 4_000)
+    assert (visit(story).agent_id, visit(story).completed_at, visit(story).talk_ms) == (None, None, None)
+    whatever_the_order(story)
+
+
+def test_a_promise_to_call_back_takes_no_answer_back() -> None:
+    story = Scenario().entered(0, "a").left(4, "a", "callback").answered(400, "a")
+
+    assert visit(story).outcome is Outcome.ANSWERED
+
+
+def test_who_left_in_the_same_second_of_a_coarse_clock_may_have_been_answered_first() -> None:
+    story = Scenario().entered(0, "a").left(4, "a", time_precision_ms=1000).answered(4.3, "a")
+
+    assert visit(story).outcome is Outcome.ANSWERED
+
+
+def test_an_answer_that_may_be_taken_back_is_written_down_as_such() -> None:
+    story = Scenario().entered(0, "a").answered(4, "a", ring_id="luleå:r1")
+    ledger = Ledger()
+    ledger.load([documents.read(documents.write("luleå:a", story.live.ledger.evidence_of("luleå:a")))])
+
+    assert [told.outcome for told in ledger.visits()] == [Outcome.ANSWERED]
+    ledger.apply(ring_failed(story, 7, "luleå:r1").events[-1])
+    assert [told.outcome for told in ledger.visits()] == [Outcome.WAITING]
+
+
+# ---- one word for every hang-up
+
+
+def test_who_leaves_after_the_answer_ends_the_talk() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").left(60, "a")
+
+    assert (visit(story).outcome, visit(story).wait_ms, visit(story).talk_ms) == (Outcome.ANSWERED, 10_000, 50_000)
+    assert story.live.ledger.talking() == []
+    whatever_the_order(story)
+
+
+def test_the_end_of_a_talk_that_is_told_as_such_is_the_better_word() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").completed(59.5, "a").left(60, "a")
+
+    assert visit(story).talk_ms == 49_500
+
+
+# ---- a visit id used again
+
+
+def test_a_visit_id_used_again_after_its_end_is_another_visit_of_another_call() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").completed(60, "a")
+    story.entered(DAY, "a").left(DAY + 400, "a")
+
+    told = sorted(story.live.ledger.stories(), key=lambda each: str(each.contact.entered_at))
+    assert [(each.contact.outcome, each.contact.wait_ms) for each in told] == [
+        (Outcome.ANSWERED, 10_000),
+        (Outcome.ABANDONED, 400_000),
+    ]
+    whatever_the_order(story)
+
+
+def test_a_visit_id_used_again_although_no_end_was_told_is_another_visit_next_morning() -> None:
+    story = Scenario().entered(0, "a").entered(DAY, "a").left(DAY + 5, "a")
+
+    told = sorted(story.live.ledger.visits(), key=lambda each: str(each.entered_at))
+    assert [each.outcome for each in told] == [Outcome.UNKNOWN, Outcome.ABANDONED]
+    whatever_the_order(story)
+
+
+def test_an_entry_told_twice_is_one_visit() -> None:
+    story = Scenario().entered(0, "a").entered(0.4, "a").left(5, "a")
+
+    assert visit(story).outcome is Outcome.ABANDONED
+
+
+# ---- visits that overlap
+
+
+def nested(outer_answered: float = 4.06) -> Scenario:
+    return (
+        Scenario()
+        .entered(0, "a", queue="utanför")
+        .entered(0.02, "a;2", queue="serie", contact_id="luleå:a")
+        .answered(4.05, "a;2", queue="serie")
+        .answered(outer_answered, "a", queue="utanför", agent_id="luleå:vidare")
+        .completed(6, "a;2", queue="serie")
+        .completed(6, "a", queue="utanför")
+    )
+
+
+def test_a_queue_whose_member_waits_in_another_one_is_one_wait() -> None:
+    assert (contact(nested()).outcome, contact(nested()).wait_ms) == (Outcome.ANSWERED, 4_050)
+    assert contact(nested()).wait_after_transfer_ms == 0
+
+
+def test_a_channel_that_answers_and_then_waits_itself_is_nobody_yet() -> None:
+    story = nested(outer_answered=0.03)
+
+    assert (contact(story).outcome, contact(story).wait_ms) == (Outcome.ANSWERED, 4_050)
+
+
+def test_who_gives_up_in_nested_queues_is_one_person_who_gave_up() -> None:
+    story = Scenario().entered(0, "a", queue="utanför").entered(0.02, "a;2", queue="serie", contact_id="luleå:a")
+    story.left(4, "a", queue="utanför").left(4.1, "a;2", "system", queue="serie")
+
+    assert (contact(story).outcome, contact(story).wait_ms) == (Outcome.ABANDONED, 4_000)
+
+
+def test_who_waits_in_two_queues_at_once_is_one_late_caller() -> None:
+    story = Scenario().entered(0, "a", queue="utanför").entered(0.02, "a;2", queue="serie", contact_id="luleå:a")
+
+    assert contact(story).waiting_since == story.at(0)
+    face = story.live.snapshot(story.at(310)).total
+    assert face.periods["day"].counts.waiting_late == 1
+
+
+def test_a_part_that_nobody_knows_does_not_hide_that_the_caller_is_late() -> None:
+    story = Scenario().entered(0, "a").left(100, "a", "unknown").entered(100, "a", queue="bygglov")
+
+    assert (contact(story).wait_ms, contact(story).waiting_since) == (0, story.at(100))
+    assert story.live.snapshot(story.at(410)).total.periods["day"].counts.waiting_late == 1
+
+
+def test_waits_one_after_the_other_add_up_and_those_that_overlap_count_once() -> None:
+    story = Scenario().entered(0, "a").left(100, "a", "timeout").entered(90, "a", queue="bygglov")
+    story.answered(150, "a", queue="bygglov")
+
+    assert contact(story).wait_ms == 150_000
+    assert contact(story).settled_at == story.at(0) + timedelta(seconds=150)
