@@ -219,10 +219,14 @@ class CallEntered(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.ente
 
 
 class CallMoved(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.moved"):
-    """A waiting caller's position changed; nothing else."""
+    """A caller moved up in the line, or to another channel: the visit then goes on under `new_leg_id` as well."""
 
     visit_id: Text
-    position: int
+    position: int | None = None
+    queue: str = ""
+    leg_id: str = ""
+    contact_id: str = ""
+    new_leg_id: str = ""
 
 
 class CallRinging(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.ringing"):

@@ -90,3 +90,95 @@ def test_who_leaves_after_the_answer_has_hung_up(tmp_path: Path):
     visit = only(play(tmp_path, "replay:left-after-answered.jsonl").visits)
 
     assert (visit["outcome"], visit["wait_seconds"], visit["talk_seconds"]) == ("answered", "10.000", "50.000")
+
+
+# ---- Asterisk: the manager interface alone, and with the log
+
+
+ASTERISK = {
+    "redirected": ("redirected.ami", "redirected.log"),
+    "redirected by a panel": ("redirect_abandon.raw.gz", "redirect_abandon.queue_log"),
+    "greeting": ("hung-up-during-greeting.ami", "hung-up-during-greeting.log"),
+    "attended": ("recept_att_waiting.raw.gz", "recept_att_waiting.queue_log"),
+    "nested": ("nested.raw.gz", "nested.queue_log"),
+    "originate": ("originate_local.raw.gz", "originate_local.queue_log"),
+}
+
+
+def asterisk(name: str, with_log: bool) -> tuple[str, ...]:
+    ami, log = ASTERISK[name]
+    return (f"asterisk_ami:{ami}", f"asterisk_queuelog:{log}") if with_log else (f"asterisk_ami:{ami}",)
+
+
+both_ways = pytest.mark.parametrize("with_log", [False, True], ids=["ami", "ami and log"])
+
+
+@both_ways
+@pytest.mark.parametrize("name", ["redirected", "redirected by a panel"])
+def test_who_is_moved_out_of_the_queue_did_not_give_up(tmp_path: Path, name: str, with_log: bool):
+    assert only(play(tmp_path, *asterisk(name, with_log)).visits)["outcome"] == "transferred_out"
+
+
+@both_ways
+def test_who_hangs_up_while_the_agent_hears_a_greeting_was_not_answered(tmp_path: Path, with_log: bool):
+    visit = only(play(tmp_path, *asterisk("greeting", with_log)).visits)
+
+    assert (visit["outcome"], visit["talk_seconds"]) == ("abandoned", "")
+    assert seconds(visit) == pytest.approx(5.504, abs=0.002)
+
+
+@both_ways
+def test_an_attended_transfer_into_a_queue_is_one_visit(tmp_path: Path, with_log: bool):
+    played = play(tmp_path, *asterisk("attended", with_log))
+
+    assert only(played.visits)["outcome"] == "answered"
+    assert seconds(only(played.contacts)) == pytest.approx(8.19, abs=0.25)
+
+
+def test_a_caller_put_into_a_queue_by_attended_transfer_is_on_the_wall_all_the_time(tmp_path: Path):
+    for second in (34, 36, 40):
+        moment = f"2026-11-28T14:58:{second}Z"
+        played = play(tmp_path, *asterisk("attended", with_log=False), options=("--until", moment))
+        assert only(played.visits)["outcome"] == "waiting", moment
+
+
+@both_ways
+def test_a_queue_that_waits_in_another_queue_is_one_person(tmp_path: Path, with_log: bool):
+    played = play(tmp_path, *asterisk("nested", with_log))
+
+    assert [row["outcome"] for row in played.contacts] == ["answered", "abandoned"]
+    assert [seconds(row) for row in played.contacts] == [pytest.approx(4.03, abs=0.05), pytest.approx(4.0, abs=0.05)]
+
+
+@both_ways
+def test_a_call_back_whose_local_channel_is_optimised_away_is_one_visit(tmp_path: Path, with_log: bool):
+    visit = only(play(tmp_path, *asterisk("originate", with_log)).visits)
+
+    assert (visit["outcome"], visit["ended_by"]) == ("answered", "agent")
+    assert seconds(visit) == pytest.approx(3.01, abs=0.01)
+    assert float(visit["talk_seconds"]) == pytest.approx(4.05, abs=0.01)
+
+
+def test_an_account_whose_filter_keeps_variables_back_guesses_nothing_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    assert only(play(tmp_path, "asterisk_ami:plain_timeout.raw.gz").visits)["outcome"] == "system"
+    assert "missing_variables" in caplog.text
+
+
+def test_what_the_log_knows_makes_up_for_the_filter(tmp_path: Path):
+    played = play(tmp_path, "asterisk_ami:plain_timeout.raw.gz", "asterisk_queuelog:plain_timeout.queue_log")
+
+    assert only(played.visits)["outcome"] == "timeout"
+
+
+def test_who_never_gets_into_the_queue_is_refused_although_the_filter_hides_why(tmp_path: Path):
+    played = play(tmp_path, "asterisk_ami:full.raw.gz")
+
+    assert sorted(row["outcome"] for row in played.visits) == ["abandoned", "refused"]
+
+
+def test_the_manager_of_asterisk_11_is_refused_in_words(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    assert play(tmp_path, "asterisk_ami:asterisk-11.ami").visits == []
+    assert "Asterisk 11 or older" in caplog.text
+    assert "queue_log" in caplog.text

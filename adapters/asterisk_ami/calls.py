@@ -21,6 +21,7 @@ from queue_monitor.events import (
     CallEntered,
     Caller,
     CallLeft,
+    CallMoved,
     CallRefused,
     CallRingEnded,
     CallRinging,
@@ -29,6 +30,7 @@ from queue_monitor.events import (
     Event,
     LeftOutcome,
     OutcomeBasis,
+    RefusalReason,
     RingResult,
     TransferKind,
     TransferTarget,
@@ -65,6 +67,9 @@ class Calls:
         self._gone: dict[str, datetime] = {}
         self._queues = {queue.casefold(): queue for queue in settings.dialled_queues.values()}
         self._last_talk: dict[tuple[str, str], Visit] = {}
+        self.unexplained = False
+        """Whether a caller's way out was a guess because no channel variable is ever told."""
+
         self.ended = 0
         """Visits seen from their Join to their end: enough to say which read classes are missing."""
 
@@ -82,7 +87,8 @@ class Calls:
         return bool(self._held)
 
     def holds(self, unique: str) -> bool:
-        return unique in self._held
+        leg = self._legs.get(unique)
+        return leg is not None and leg.unique in self._held
 
     def contact_of(self, unique: str) -> str | None:
         leg = self._legs.get(unique)
@@ -118,6 +124,8 @@ class Calls:
             return False
         self._queues[queue.casefold()] = queue
         leg = self._leg(unique, message)
+        if leg.channels:
+            leg = self._own_leg(unique, leg)
         self._settle(leg)
         before = leg.waiting
         again = before is not None and before.joined is not None and _same(before.queue, queue)
@@ -127,10 +135,12 @@ class Calls:
             if before and not _told_early(before, queue, stamp):
                 self._lose(before, stamp)
             visit = Visit(self._visit_id(leg, f"@{stamp.milliseconds}"), queue, leg, joined=stamp)
+            visit.entered_in = _place(message)
         leg.waiting, leg.last, leg.gone = visit, None, None
         leg.asked, leg.key = "", None
         leg.refused = leg.requested = leg.softly = False
-        self._gone.pop(unique, None)
+        leg.hung_up = None
+        self._gone.pop(leg.unique, None)
         dialled = message.get("Exten", "")
         number, name = message.get("CallerIDNum", ""), message.get("CallerIDName", "")
         withheld = number.casefold() in _WITHHELD or name.casefold() == "anonymous"
@@ -184,7 +194,8 @@ class Calls:
         self._settle(leg)
         visit.left, leg.waiting, leg.leaving = stamp, None, visit
         visit.key = leg.key
-        self._held[unique] = stamp.observed_at + self._hold
+        visit.left_in = visit.left_in or _place(message)
+        self._held[leg.unique] = stamp.observed_at + self._hold
         if visit.status:
             self._settle(leg)
         return True
@@ -200,6 +211,7 @@ class Calls:
         else:
             visit = self._waiting_visit(unique, message, stamp)
         visit.abandoned = stamp
+        visit.left_in = _place(message)
         visit.hold_ms = _ms(message, "HoldTime")
         return True
 
@@ -210,7 +222,10 @@ class Calls:
         leg = self._leg(unique, message)
         visit = self._leaver(leg, message.get("Queue", "")) or self._waiting_visit(unique, message, stamp)
         leg.waiting = leg.leaving = leg.last = None
-        self._held.pop(unique, None)
+        leg.asked = ""
+        self._held.pop(leg.unique, None)
+        if leg.hung_up is not None and not visit.told_gone:
+            self._tell_hung_up(visit, leg.hung_up)
         agent = self._agents.agent_id(message.get("MemberName", ""), message.get("Interface", ""))
         ring_ms = _ms(message, "RingTime")
         if dest:
@@ -242,6 +257,8 @@ class Calls:
         wait, talk = _ms(message, "HoldTime"), _ms(message, "TalkTime")
         leg = self._legs.get(message.get("Uniqueid", ""))
         visit = leg.talking.pop(queue.casefold(), None) if leg else None
+        if visit is None and message.get("Uniqueid"):
+            visit = self._under_another_channel(message, queue, agent, stamp)
         if visit is None and not message.get("Uniqueid"):
             # The caller's channel was gone already; the agent had one call in this queue.
             visit = self._last_talk.pop((queue.casefold(), agent), None)
@@ -268,8 +285,12 @@ class Calls:
         return True
 
     def transferred(self, message: Message, stamp: Stamp, kind: TransferKind) -> None:
-        """A transfer of a call that a queue handed out; any other is none of our business."""
+        """A transfer of a call that a queue handed out, or into a queue; any other is none of our business."""
         visit = self._talk_of(message)
+        if kind is TransferKind.ATTENDED and message.get("Result", "Success") == "Success":
+            consulting = self._legs.get(message.get("SecondTransfererUniqueid", ""))
+            if consulting and (visit is None or visit.leg is not consulting):
+                self._goes_on(consulting, message, "Transferee", stamp)
         if visit is None or message.get("Result", "Success") != "Success":
             return
         extension = message.get("Extension", "")
@@ -285,6 +306,57 @@ class Calls:
                 agent_id=visit.agent_id or None,
             )
         )
+
+    def optimized(self, message: Message, stamp: Stamp) -> None:
+        """`LocalOptimizationBegin`: a Local channel gives way to the one behind it, which goes on in its place."""
+        for half in ("LocalTwoUniqueid", "LocalOneUniqueid"):
+            leg = self._legs.get(message.get(half, ""))
+            if leg and leg.is_on(message[half]) and not leg.idle:
+                self._goes_on(leg, message, "Source", stamp)
+                return
+
+    def _goes_on(self, leg: Leg, message: Message, whose: str, stamp: Stamp) -> None:
+        """A caller who waits or talks goes on in the queue under another channel."""
+        unique, visit = message.get(f"{whose}Uniqueid", ""), leg.waiting or leg.leaving
+        if not unique or leg.is_on(unique) or leg.idle:
+            return
+        if linked := message.get(f"{whose}Linkedid"):
+            leg.contact_id = f"{self._switch}:{linked}"
+        if (other := self._legs.get(unique)) and other is not leg:
+            leg.talking.update(other.talking)
+        leg.channels.append(unique)
+        self._legs[unique] = leg
+        leg.gone = None
+        self._gone.pop(leg.unique, None)
+        for each in {id(v): v for v in (visit, *leg.talking.values()) if v and v.leg is leg}.values():
+            self._emit(
+                CallMoved(
+                    **stamp.envelope("call.moved", each.visit_id, unique),
+                    **each.placed(),
+                    new_leg_id=f"{self._switch}:{unique}",
+                )
+            )
+
+    def _under_another_channel(self, message: Message, queue: str, agent: str, stamp: Stamp) -> Visit | None:
+        """The talk of this agent that is of the same call, when its end names a channel that nobody told of."""
+        visit = self._last_talk.get((queue.casefold(), agent))
+        linked = message.get("Linkedid")
+        if visit is None or not linked or visit.leg.contact_id != f"{self._switch}:{linked}":
+            return None
+        if visit.leg.talking.get(queue.casefold()) is not visit:
+            return None
+        unique = message["Uniqueid"]
+        if not visit.leg.is_on(unique):
+            self._goes_on(visit.leg, message, "", stamp)
+        return visit.leg.talking.pop(queue.casefold(), None)
+
+    def _own_leg(self, unique: str, before: Leg) -> Leg:
+        """A channel on which a caller went on, and that now enters a queue itself, is a leg of its own."""
+        if unique == before.unique:
+            return before
+        leg = self._legs[unique] = Leg(unique, f"{self._switch}:{unique}", contact_id=before.contact_id)
+        leg.talking = before.talking
+        return leg
 
     def status(self, message: Message, stamp: Stamp) -> None:
         """QUEUESTATUS was set: how Queue() ended, in the switch's own words."""
@@ -320,37 +392,58 @@ class Calls:
                 leg.key = pressed
             return
         leg = self._leg(unique, message)
+        if leg.waiting or leg.leaving:
+            return
         leg.asked, leg.refused = message.get("AppData", "").partition(",")[0], False
 
-    def hanging_up(self, unique: str, *, softly: bool) -> None:
+    def hanging_up(self, unique: str, stamp: Stamp, *, softly: bool) -> None:
         """Someone asked for the end of a channel. From the caller's own side it is a HangupRequest.
 
         The first word counts: when a restart cuts both halves of a `Local` channel, the far half's end comes to the
         caller's half as a HangupRequest, but after the SoftHangupRequest.
         """
-        if (leg := self._legs.get(unique)) and leg.waiting:
-            if softly:
-                leg.softly = True
-            elif not leg.softly:
-                leg.requested = True
+        leg = self._legs.get(unique)
+        if leg is None or not leg.is_on(unique):
+            return
+        greeted = leg.leaving if leg.leaving and leg.leaving.abandoned is None else None
+        if greeted is None and leg.last and leg.last.greeted:
+            greeted = leg.last
+        if leg.waiting is None and greeted is None:
+            return
+        if softly:
+            leg.softly = leg.softly or not leg.requested
+        elif not leg.softly:
+            leg.requested, leg.hung_up = True, leg.hung_up or stamp
+            if greeted and (greeted.greeted or greeted.rings):
+                greeted.greeted = True
+                self._tell_hung_up(greeted, leg.hung_up)
+                leg.leaving, leg.last = None, greeted
+                self._held.pop(leg.unique, None)
 
     def hung_up(self, unique: str, stamp: Stamp) -> None:
         """A channel is gone: a phone that rang has stopped, or a caller is off the line."""
         if ring := self._rings.get(unique):
             self._end_ring(unique, ring, RingResult.CANCELLED, stamp.worked_out())
-        if leg := self._legs.get(unique):
+        if (leg := self._legs.get(unique)) and leg.is_on(unique):
             self._settle(leg, gone=stamp)
             leg.gone = stamp
+            if leg.asked and not leg.refused and not self._seen.sees_variables and self._seen.sees_dialplan:
+                # It asked for a queue and never got in; QUEUESTATUS, which says why, is kept back.
+                self.unexplained = True
+                self._refuse(leg, "", {}, stamp)
             if leg.idle:
                 self._drop(leg)
             else:
-                self._gone[unique] = stamp.observed_at + self._hold
+                self._gone[leg.unique] = stamp.observed_at + self._hold
 
     # Time and ends
 
     def expire(self, now: datetime) -> None:
         """What was held long enough is told as it stands."""
         for leg in self._due(self._held, now):
+            if (visit := leg.leaving) and visit.abandoned is None and visit.rings:
+                # A phone that was picked up is on the line still: its agent may be listening to a greeting.
+                visit.greeted = True
             # Kept in mind: what is told now may be a guess, and the switch may yet say better.
             self._settle(leg)
         for leg in self._due(self._gone, now):
@@ -453,8 +546,26 @@ class Calls:
             return
         leg.leaving = None
         self._held.pop(leg.unique, None)
-        self._tell_left(visit, verdict(visit, self._seen.sees_dialplan, cut=cut, restart=restart), gone)
+        self._tell_left(visit, self._verdict(visit, cut=cut, restart=restart), gone)
         leg.last = visit
+
+    def _verdict(self, visit: Visit, *, cut: bool = False, restart: bool = False) -> Ending:
+        ending = verdict(visit, self._seen.sees_variables, cut=cut, restart=restart)
+        guessed = ending[0] is LeftOutcome.SYSTEM and ending[1] is OutcomeBasis.INFERRED
+        self.unexplained = self.unexplained or (guessed and self._seen.sees_dialplan)
+        return ending
+
+    def _tell_hung_up(self, visit: Visit, stamp: Stamp) -> None:
+        """The caller's own channel ended before anybody answered, whatever the queue does with it afterwards."""
+        visit.told_gone = True
+        self._emit(
+            CallLeft(
+                **stamp.envelope("call.left", visit.visit_id, "hung up"),
+                **visit.placed(),
+                outcome=LeftOutcome.ABANDONED,
+                reason_raw="HangupRequest",
+            )
+        )
 
     def _tell_left(self, visit: Visit, ending: Ending, gone: Stamp | None = None) -> None:
         """A caller cut off by a restart waits until the line goes dead, some 40 ms after being put out of the queue."""
@@ -503,7 +614,7 @@ class Calls:
             return
         ended = leg.gone.worked_out()
         if (visit := leg.waiting) and visit.abandoned:
-            self._tell_left(visit, verdict(visit, self._seen.sees_dialplan))
+            self._tell_left(visit, self._verdict(visit))
         elif visit:
             self._lose(visit, leg.gone)
         for visit in leg.talking.values():
@@ -520,8 +631,11 @@ class Calls:
         for visit in (leg.waiting, leg.leaving, *leg.talking.values()):
             for dest in visit.rings if visit else ():
                 self._rings.pop(dest, None)
-        for known in (self._legs, self._held, self._gone):
+        for known in (self._held, self._gone):
             known.pop(leg.unique, None)
+        for unique in (leg.unique, *leg.channels):
+            if self._legs.get(unique) is leg:
+                del self._legs[unique]
 
     def _forget_if_idle(self, leg: Leg) -> None:
         """Without the read class `call` no channel is ever said to end."""
@@ -538,7 +652,7 @@ class Calls:
                 **stamp.envelope("call.refused", leg.leg_id),
                 contact_id=leg.contact_id or leg.leg_id,
                 queue=self._queues.get(queue.casefold(), queue),
-                reason=REFUSALS[status],
+                reason=REFUSALS.get(status, RefusalReason.UNKNOWN),
                 leg_id=leg.leg_id,
             )
         )
@@ -556,6 +670,12 @@ class Calls:
                 if leg.talking and leg.contact_id == contact:
                     return next(reversed(leg.talking.values()))
         return None
+
+
+def _place(message: Message) -> tuple[str, str] | None:
+    """Where in the dialplan the caller's channel stands."""
+    context, extension = message.get("Context"), message.get("Exten")
+    return None if context is None or extension is None else (context, extension)
 
 
 def _same(one: str, other: str) -> bool:

@@ -1,8 +1,9 @@
 """Why a caller left a queue without an answer, by all that was heard around the Leave.
 
-Strongest first: QUEUESTATUS (the switch's own word); a HangupRequest of the caller's own channel before the Abandon
-(the caller hung up); only a SoftHangupRequest (the switch cut the call: a restart); an Abandon with none of these; a
-Leave alone, which is what a pressed key looks like.
+Strongest first: QUEUESTATUS (the switch's own word); a HangupRequest of the caller's own channel before the Abandon,
+or while the agent who has picked up hears a greeting (the caller hung up); an Abandon that already stands in another
+place of the dialplan than the Join (somebody moved the caller there); only a SoftHangupRequest (the switch cut the
+call: a restart); an Abandon with none of these; a Leave alone, which is what a pressed key looks like.
 """
 
 from typing import Final
@@ -26,20 +27,31 @@ REFUSALS: Final = {
 }
 
 
-def verdict(visit: Visit, sees_dialplan: bool, *, cut: bool = False, restart: bool = False) -> Ending:
+def is_moved(visit: Visit) -> bool:
+    """Whether the caller's channel had gone to another place of the dialplan when it left the queue. `h` is where
+    every channel goes that has hung up.
+    """
+    if visit.entered_in is None or visit.left_in is None or "" in (*visit.entered_in, *visit.left_in):
+        return False
+    return visit.left_in != visit.entered_in and visit.left_in[1] != "h"
+
+
+def verdict(visit: Visit, sees_variables: bool, *, cut: bool = False, restart: bool = False) -> Ending:
     """`cut`: the connection ended while the Leave was held. `restart`: the switch went down then."""
     leg, inferred = visit.leg, OutcomeBasis.INFERRED
     if visit.status:
         return BY_STATUS.get(visit.status, LeftOutcome.SYSTEM), OutcomeBasis.STATED, visit.status
-    if visit.abandoned and leg.requested:
+    if leg.requested and (visit.abandoned or visit.greeted):
         return LeftOutcome.ABANDONED, OutcomeBasis.STATED, "HangupRequest"
+    if visit.abandoned and not leg.softly and is_moved(visit):
+        return LeftOutcome.TRANSFERRED_OUT, OutcomeBasis.STATED, "Redirect"
     if restart or (visit.abandoned and leg.softly):
         return LeftOutcome.LOST, inferred, "SoftHangupRequest" if leg.softly else "Shutdown"
     if cut:
         return LeftOutcome.UNKNOWN, inferred, "connection lost"
     if visit.abandoned is None:
         return LeftOutcome.EXIT_KEY, inferred, "Leave"
-    if sees_dialplan:
+    if sees_variables:
         # Had the switch let go, QUEUESTATUS would have said so.
         return LeftOutcome.ABANDONED, inferred, "Abandon"
     return LeftOutcome.SYSTEM, inferred, "Abandon"

@@ -20,7 +20,8 @@ _LAST_SECOND: Final = 253_402_300_799
 
 _NAMES: Final = (
     "QueueCallerJoin QueueCallerLeave QueueCallerAbandon AgentCalled AgentConnect AgentComplete AgentRingNoAnswer "
-    "HangupRequest SoftHangupRequest Hangup BlindTransfer AttendedTransfer QueueParams QueueMember QueueEntry "
+    "HangupRequest SoftHangupRequest Hangup BlindTransfer AttendedTransfer LocalOptimizationBegin "
+    "QueueParams QueueMember QueueEntry "
     "QueueStatusComplete QueueMemberStatus QueueMemberPause QueueMemberAdded QueueMemberRemoved "
     "QueueMemberPenalty QueueMemberRinginuse FullyBooted Shutdown"
 )
@@ -39,7 +40,8 @@ class Cutter:
     """Gives the messages that matter from pieces cut anywhere. The cuts make no difference to what comes out.
 
     `every_step` asks for every dialplan step (Newexten) and not only those that run Queue(). `sees_calls` and
-    `sees_dialplan` say whether anything of that read class has come.
+    `sees_dialplan` say whether anything of that read class has come, `sees_variables` whether any VarSet has: an
+    `eventfilter` may keep them back.
     """
 
     def __init__(self) -> None:
@@ -47,6 +49,7 @@ class Cutter:
         self.every_step = False
         self.sees_calls = False
         self.sees_dialplan = False
+        self.sees_variables = False
         self._rest = b""
         self._offset = 0
         self._skipping = False
@@ -72,7 +75,7 @@ class Cutter:
             end = block.find(b"\r\n")
             first = block[:end] if end >= 0 else block
             if first == _VARSET:
-                self.sees_dialplan = True
+                self.sees_dialplan = self.sees_variables = True
                 if _QUEUESTATUS in block:
                     yield first, block, begins
             elif first in _WANTED:

@@ -26,6 +26,14 @@ from queue_monitor.ports import Connection, Rejected
 _BOOT_SECONDS: Final = 2.0
 """FullyBooted follows a login at once, after a restart within 0.2 s. Without the read class `system` it never comes."""
 
+_NO_VARIABLES: Final = (
+    "no VarSet ever comes: an eventfilter of this account in manager.conf keeps it back; without the variable "
+    "QUEUESTATUS nobody can tell a timeout or a refusal"
+)
+_TOO_OLD: Final = (
+    "is that of Asterisk 11 or older, whose queue events are others: take Asterisk 13 or newer, or follow its queue_log"
+)
+
 _MOST_LISTS: Final = 8
 _COUNTERS: Final = (
     *("Max", "Strategy", "Calls", "Holdtime", "TalkTime", "Completed", "Abandoned"),
@@ -61,6 +69,8 @@ class Translator:
         self._connected = False
         self._booted = False
         self._reported: tuple[str, ...] = ()
+        self._told_of_variables = False
+        self._told_too_old = False
         calls = self._calls
         self._of_callers: dict[bytes, Callable[[Mapping[str, str], Stamp], bool]] = {
             b"Event: QueueCallerJoin": calls.joined,
@@ -76,6 +86,7 @@ class Translator:
             b"Event: Newexten": calls.stepped,
             b"Event: BlindTransfer": lambda message, stamp: calls.transferred(message, stamp, TransferKind.BLIND),
             b"Event: AttendedTransfer": lambda message, stamp: calls.transferred(message, stamp, TransferKind.ATTENDED),
+            b"Event: LocalOptimizationBegin": calls.optimized,
             b"Event: QueueParams": self._list_queue,
             b"Event: QueueMember": self._list_member,
             b"Event: QueueEntry": self._list_caller,
@@ -163,7 +174,9 @@ class Translator:
 
     def _read(self, first: bytes, content: bytes, offset: int, received_at: datetime) -> None:
         if first[:7] == b"Event: ":
-            if first[6:13] == b" Hangup" or first == b"Event: SoftHangupRequest":
+            if (self.version or "").startswith("1."):
+                self._reject_old()
+            elif first[6:13] == b" Hangup" or first == b"Event: SoftHangupRequest":
                 self._read_hangup(first, content, offset, received_at)
             elif first == b"Event: Newexten" and not self._matters(content):
                 return
@@ -173,6 +186,11 @@ class Translator:
             self._read_response(headers(content), offset, received_at)
         else:
             self._reject("not_a_message" if content else "message_too_long", f"at byte {offset}")
+
+    def _reject_old(self) -> None:
+        if not self._told_too_old:
+            self._told_too_old = True
+            self._reject("manager_too_old", f"manager {self.version} {_TOO_OLD}")
 
     def _matters(self, content: bytes) -> bool:
         return b"\r\nApplication: Queue\r\n" in content or self._calls.holds(header(content, b"Uniqueid"))
@@ -201,7 +219,8 @@ class Translator:
             stamp = self._stamp(header(content, b"Timestamp") or None, first, offset, received_at)
             self._calls.hung_up(unique, stamp)
         else:
-            self._calls.hanging_up(unique, softly=first == b"Event: SoftHangupRequest")
+            stamp = self._stamp(header(content, b"Timestamp") or None, first, offset, received_at)
+            self._calls.hanging_up(unique, stamp, softly=first == b"Event: SoftHangupRequest")
 
     def _stamp(self, text: str | None, first: bytes, offset: int, received_at: datetime) -> Stamp:
         told = timestamp(text) if text else None
@@ -271,6 +290,9 @@ class Translator:
         if "dialplan" in missing and self._reported != missing:
             self._reported = missing
             self._reject("missing_read_classes", ", ".join(missing))
+        if self._calls.unexplained and not self._told_of_variables:
+            self._told_of_variables = True
+            self._reject("missing_variables", _NO_VARIABLES)
 
     # QueueStatus lists
 

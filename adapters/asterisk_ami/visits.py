@@ -28,6 +28,10 @@ class Visit:
     status: str = ""
     key: str | None = None
     inferred: bool = False
+    greeted: bool = False
+    told_gone: bool = False
+    entered_in: tuple[str, str] | None = None
+    left_in: tuple[str, str] | None = None
     agent_id: str = ""
 
     def placed(self) -> dict[str, Any]:
@@ -44,10 +48,12 @@ class Visit:
 class Leg:
     unique: str
     leg_id: str
+    channels: list[str] = field(default_factory=list)
     contact_id: str = ""
     asked: str = ""
     refused: bool = False
     requested: bool = False
+    hung_up: Stamp | None = None
     softly: bool = False
     key: str | None = None
     waiting: Visit | None = None
@@ -57,6 +63,10 @@ class Leg:
     last_id: str = ""
     ids: int = 1
     gone: Stamp | None = None
+
+    def is_on(self, unique: str) -> bool:
+        """Whether that is the channel the caller is on now: after a transfer it is another one."""
+        return unique == (self.channels[-1] if self.channels else self.unique)
 
     @property
     def idle(self) -> bool:

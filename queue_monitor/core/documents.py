@@ -94,6 +94,7 @@ class _Pen:
             self.text(part.queue),
             [self._strand(strand) for strand in part.strands.values()],
             [self.time(at) for at in part.missing],
+            *(([self.text(leg_id) for leg_id in part.also],) if part.also else ()),
         )
 
     def _strand(self, strand: Strand) -> tuple[Any, ...]:
@@ -162,10 +163,11 @@ class _Reader:
         return None if written is None else self._began + written * _MICROSECOND
 
     def evidence(self, part: list[Any]) -> Evidence:
-        switch, leg_id, queue, strands, missing = part
+        switch, leg_id, queue, strands, missing, *rare = part
         texts = self._texts
         found = Evidence(switch=texts[switch], leg_id=texts[leg_id], queue=texts[queue])
         found.missing = tuple(self._time(at) for at in missing)
+        found.also = tuple(texts[leg_id] for leg_id in (rare[0] if rare else ()))
         found.strands = {strand.visit_id: strand for strand in map(self._strand, strands)}
         return found
 

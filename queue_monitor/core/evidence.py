@@ -165,7 +165,8 @@ class Strand(Struct, gc=False):
             self.ring(event.ring_id, None)
 
     def _move(self, event: CallMoved, moment: Moment) -> None:
-        self._placed(moment.at, event.position)
+        if event.position is not None:
+            self._placed(moment.at, event.position)
 
     def ring(self, ring_id: str, result: RingResult | None) -> None:
         """Note a ring at an agent, and how it ended. That it failed stands, whatever else is said of it."""
@@ -286,6 +287,7 @@ _ADDS: Final[dict[type[Event], Callable[[Strand, Any, Moment], None]]] = {
 class Evidence(Struct, gc=False):
     """All strands of one call leg in one queue of one switch, and the snapshots that did not list it.
 
+    `also`: other legs under which the same caller went on in this queue, as after a transfer.
     `stays` is what they add up to, and `contacts` whose stays these are, as last worked out by the ledger.
     """
 
@@ -294,6 +296,7 @@ class Evidence(Struct, gc=False):
     queue: str
     strands: dict[str, Strand] = {}
     missing: tuple[datetime, ...] = ()
+    also: tuple[str, ...] = ()
     stays: "list[Stay]" = []
     contacts: frozenset[str] = frozenset()
     key: "EvidenceKey" = ("", "", "")

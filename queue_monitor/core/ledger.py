@@ -123,6 +123,7 @@ class Ledger:
         self._heard: dict[int, Evidence] = {}
         self._doubted: dict[int, Evidence] = {}
         self._strands: dict[tuple[str, str], tuple[Strand, Evidence]] = {}
+        self._also: dict[EvidenceKey, str] = {}
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, Story] = {}
         self._parts: dict[str, dict[EvidenceKey, Evidence]] = {}
@@ -163,6 +164,43 @@ class Ledger:
             self._rings[event.switch_name, event.ring_id] = event.visit_id
         return self._hear(event)
 
+    def _moved(self, event: CallMoved) -> Applied:
+        """A caller moved in the line, or goes on in the queue under another leg."""
+        heard = self._hear(event)
+        if event.new_leg_id:
+            _, evidence = self._strands[event.switch_name, event.visit_id]
+            self._lay_together(evidence, event.new_leg_id)
+        return heard
+
+    def _lay_together(self, evidence: Evidence, leg: str) -> None:
+        """What is heard of that leg in this queue tells of the same caller, before and from now on."""
+        key = (evidence.switch, leg, evidence.key[2])
+        if leg in evidence.also or self._key(*key) == evidence.key:
+            return
+        evidence.also = tuple(sorted({*evidence.also, leg}))
+        self._also[key] = evidence.leg_id
+        self._heard[id(evidence)] = evidence
+        other = self._evidence.pop(key, None)
+        if other is None:
+            return
+        for visit_id, strand in other.strands.items():
+            evidence.strands[visit_id] = strand
+            self._strands[evidence.switch, visit_id] = (strand, evidence)
+        evidence.missing += tuple(at for at in other.missing if at not in evidence.missing)
+        other.strands, other.missing = {}, ()
+        self._heard[id(other)] = other
+        for further in other.also:
+            self._also.pop((evidence.switch, further, evidence.key[2]), None)
+            self._lay_together(evidence, further)
+
+    def _key(self, switch: str, leg: str, queue: str) -> EvidenceKey:
+        """Where the evidence of a leg in a queue (casefolded) lies: under the leg with which the caller entered."""
+        passed = {leg}
+        while (under := self._also.get((switch, leg, queue))) is not None and under not in passed:
+            passed.add(under)
+            leg = under
+        return switch, leg, queue
+
     def _strand(self, switch: str, visit_id: str, source: str, leg: str, queue: str) -> tuple[Strand, Evidence]:
         """The strand of this visit id, placed with all else that is known of this leg in this queue."""
         known = self._strands.get((switch, visit_id))
@@ -185,7 +223,8 @@ class Ledger:
         return strand, evidence
 
     def _evidence_of(self, switch: str, leg: str, queue: str) -> Evidence:
-        key = (switch, leg, queue.casefold())
+        key = self._key(switch, leg, queue.casefold())
+        leg = key[1]
         evidence = self._evidence.get(key)
         if evidence is None:
             evidence = self._evidence[key] = Evidence(switch=switch, leg_id=leg, queue=queue)
@@ -219,7 +258,7 @@ class Ledger:
     def has_entered(self, event: CallEntered, passing_over: Collection[str] = ()) -> bool:
         """Whether a source has already told of the entry that this event tells of; `passing_over` these sources."""
         leg = event.leg_id or event.visit_id
-        evidence = self._evidence.get((event.switch_name, leg, event.queue.casefold()))
+        evidence = self._evidence.get(self._key(event.switch_name, leg, event.queue.casefold()))
         if evidence is None:
             return False
         known = evidence.strands.get(event.visit_id)
@@ -272,7 +311,7 @@ class Ledger:
             evidence = self._sight(event, caller)
             self._heard[id(evidence)] = evidence
         if event.complete:
-            listed = frozenset(caller.leg_id for caller in event.waiting)
+            listed = frozenset(self._key(switch_name, caller.leg_id, queue)[1] for caller in event.waiting)
             recent = self._switch(switch_name).snapshots.setdefault(queue, [])
             recent[:] = [kept for kept in recent if event.as_of - kept[0] < SNAPSHOTS_KEPT]
             recent.append((event.as_of, listed))
@@ -425,12 +464,15 @@ class Ledger:
 
     def _place(self, part: Evidence) -> bool:
         """Put evidence from a document beside what is held; returns whether it met none. What it met has news then."""
-        switch, meets = part.switch, part.key in self._evidence
+        switch, meets = part.switch, self._key(*part.key) in self._evidence
         if not meets and not any((switch, visit_id) in self._strands for visit_id in part.strands):
             self._evidence[part.key] = part
             for visit_id, strand in part.strands.items():
                 self._strands[switch, visit_id] = (strand, part)
                 self._rings.update(((switch, ring_id), visit_id) for ring_id in strand.rings)
+            also, part.also = part.also, ()
+            for leg in also:
+                self._lay_together(part, leg)
             return True
         for visit_id, loaded in part.strands.items():
             is_new = (switch, visit_id) not in self._strands
@@ -440,6 +482,8 @@ class Ledger:
             self._rings.update(((switch, ring_id), visit_id) for ring_id in loaded.rings)
             if strand.merge(loaded) or is_new or missing:
                 self._heard[id(evidence)] = evidence
+            for leg in part.also:
+                self._lay_together(evidence, leg)
         return False
 
     def take_mentioned(self) -> dict[str, str]:
@@ -504,6 +548,8 @@ class Ledger:
                     self._strands.pop((evidence.switch, visit_id), None)
                     for ring_id in strand.rings:
                         self._rings.pop((evidence.switch, ring_id), None)
+                for leg in evidence.also:
+                    self._also.pop((evidence.switch, leg, key[2]), None)
                 for other in evidence.contacts:
                     self._parts.get(other, {}).pop(key, None)
                 self._evidence.pop(key, None)
@@ -584,7 +630,7 @@ _TAKES: Final[dict[type[Event], Callable[[Ledger, Any], Applied]]] = {
     CallLeft: Ledger._hear,
     CallCompleted: Ledger._hear,
     CallTransferred: Ledger._hear,
-    CallMoved: Ledger._hear,
+    CallMoved: Ledger._moved,
     CallRinging: Ledger._ringing,
     CallRingEnded: Ledger._ring_ended,
     CallRefused: Ledger._refuse,
@@ -681,12 +727,21 @@ def _moved_on(left: Stay, entered: Stay) -> bool:
     return abs(entered.entered_at - left.ended_wait_at) <= SAME_MOVE + blur
 
 
+def _waits_beside(previous: Stay, stay: Stay) -> bool:
+    """Whether a caller still waited under another leg on entering: neither left nor was passed on."""
+    if previous.leg_id == stay.leg_id or previous.entered_at is None or stay.entered_at is None:
+        return False
+    return previous.ended_wait_at is None or previous.ended_wait_at > stay.entered_at + SAME_MOVE
+
+
 def _entry_reason(stay: Stay, previous: Stay | None) -> EntryReason:
     """Why a caller entered: as stated, else told by the stay before."""
     if stay.entry_reason is not EntryReason.UNKNOWN:
         return stay.entry_reason
     if previous is None:
         return EntryReason.DIRECT if stay.start_known else EntryReason.UNKNOWN
+    if _waits_beside(previous, stay):
+        return EntryReason.UNKNOWN
     if previous.outcome is Outcome.ANSWERED:
         return EntryReason.TRANSFER
     if previous.queue.casefold() == stay.queue.casefold():

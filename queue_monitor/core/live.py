@@ -1077,7 +1077,7 @@ def _visits(story: Story | None) -> tuple[Visit, ...]:
 def _keys(contact_id: str, evidence: Iterable[Evidence]) -> Iterable[str]:
     """By what a later word finds a call: the contact, its legs and its visits, each with its switch."""
     for part in evidence:
-        for known in (contact_id, part.leg_id, *part.strands):
+        for known in (contact_id, part.leg_id, *part.also, *part.strands):
             yield f"{part.switch} {known}"
 
 
