@@ -13,6 +13,7 @@ from msgspec import Struct
 from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason, Crisis
 
 SEVERITY: Final = {AlertLevel.WARNING: 1, AlertLevel.ALARM: 2}
+TARGET: Final = "target"
 Key = tuple[str, str, str]
 """What it is about, queue, period: of one key there is one episode at a time."""
 
@@ -88,7 +89,7 @@ class State(Struct, frozen=True):
 
 def matter(kind: AlertKind) -> str:
     """What an alert is about: the target at risk and the target lost are one matter."""
-    return "target" if kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH) else kind.value
+    return TARGET if kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH) else kind.value
 
 
 def as_alert(episode: Episode, change: AlertChange, at: datetime, notified: str) -> Alert:

@@ -5,24 +5,30 @@ Never who called.
 """
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from queue_monitor import texts
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason, Notice
 
 
 class Message:
-    """One alert in one language."""
+    """One alert in one language, as it is told at a moment: when it changed, or `now`."""
 
-    def __init__(self, alert: Alert, zone: str, language: str) -> None:
+    def __init__(self, alert: Alert, zone: str, language: str, now: datetime | None = None) -> None:
         self._alert = alert
+        self._now = now or alert.at
         self._figures = alert.figures
         self._zone = zone
         self._language = language
 
     @property
     def title(self) -> str:
-        return self._say("title", clock=self._clock(self._alert.at), label=self._alert.label, what=self._what())
+        return self._say(
+            "title",
+            clock=self._clock(self._alert.at),
+            label=texts.label(self._alert.label, self._language),
+            what=self._what(),
+        )
 
     @property
     def body(self) -> str:
@@ -167,7 +173,7 @@ class Message:
         number = self._number(risk.agents_for_day)
         if risk.until is None:
             return self._say("agents", Number=number)
-        return self._say("agents_until", Number=number, until=self._clock(_whole(risk.until, 15, up=True)))
+        return self._say("agents_until", Number=number, until=texts.help_until(risk.until, self._zone, self._language))
 
     def _agents_for_queue(self) -> str:
         risk = self._figures.risk
@@ -228,11 +234,8 @@ class Message:
             return ""
         form = "margin" if left > 0 else "margin_over" if left < 0 else "margin_none"
         said = self._say(f"{form}.{self._alert.period}", number=abs(left), budget=self._figures.budget)
-        ends = risk.margin_ends_at if risk is not None and self._alert.period == "day" else None
-        if left > 0 and ends is not None and ends > self._alert.at:
-            about = _whole(ends, 5)
-            said += self._say("margin_ends", clock=self._clock(about if about > self._alert.at else ends))
-        return said + "."
+        ends = risk.margin_ends(left, self._now) if risk is not None and self._alert.period == "day" else None
+        return f"{said}{self._say('margin_ends', clock=self._clock(ends)) if ends else ''}."
 
     def _month(self) -> str:
         share, standing = self._figures.month_share, self._figures.month
@@ -273,12 +276,6 @@ class Message:
     def _written(self, value: object) -> object:
         """Numbers as on the pages: `1 546`."""
         return texts.count(value, self._language) if isinstance(value, int) else value
-
-
-def _whole(moment: datetime, minutes: int, *, up: bool = False) -> datetime:
-    """An estimate, to so many whole minutes: no later than it was, or with `up` no earlier."""
-    past = moment.timestamp() % (minutes * 60)
-    return moment + timedelta(seconds=(minutes * 60 - past) % (minutes * 60) if up else -past)
 
 
 def lines(notice: Notice, zone: str, language: str) -> tuple[str, str]:

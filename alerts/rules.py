@@ -1,11 +1,12 @@
-"""What deserves a person's attention, read off one snapshot and, where there is one, the forecast.
+"""What deserves a person's attention, read off the measurements of one snapshot and, where there is one, the forecast.
 
-Pure: the same snapshot gives the same readings. A reading is a measure, not yet an alert: how long it must stand and
-how often one may speak of it is decided in `lifecycle`.
+The status is not read here: it is decided afterwards, from what stands among other things. Pure: the same snapshot
+gives the same readings. A reading is a measure, not yet an alert: how long it must stand and how often one may speak
+of it is decided in `lifecycle`.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct, structs
@@ -15,13 +16,13 @@ from queue_monitor.model import (
     AlertKind,
     AlertReason,
     Crisis,
+    Minimum,
     MonthStanding,
     QueueNow,
     RiskFigures,
     RiskLevels,
     Snapshot,
     StaffBasis,
-    Status,
     StatusReason,
 )
 
@@ -33,16 +34,12 @@ EVEN: Final = 0.5
 class AlertSettings(Struct, frozen=True, kw_only=True):
     """When something is worth saying. Chances are of missing the target, waits are seconds, the rest as named.
 
-    The defaults for the target are measured (AT-RISK, step 6); `least_calls` and `not_before_minutes` keep the first
-    calls of a day from deciding it; of a day with many calls to come, the first `least_ratio` of them, but no more
-    than `least_calls_at_most`.
+    The defaults for the target are measured (AT-RISK, step 6); `minimum` keeps the first calls of a day from deciding
+    it.
     """
 
     levels: RiskLevels = RiskLevels()
-    least_calls: int = 20
-    least_ratio: float = 0.05
-    least_calls_at_most: int = 50
-    not_before_minutes: int = 15
+    minimum: Minimum = Minimum()
     alarm_without_staff: bool = True
     long_wait_seconds: int = 300
     long_wait_alarm_seconds: int = 600
@@ -91,7 +88,7 @@ def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis 
     if crisis is not None:
         found.append(_crisis(snapshot, settings, crisis))
     for queue in scopes(snapshot):
-        if queue.verdict.status is Status.NO_DATA and queue.verdict.reason in _TROUBLE:
+        if queue.trouble in _TROUBLE:
             continue
         over = _is_over(queue, snapshot.at)
         if queue.open or over:
@@ -127,7 +124,7 @@ def _crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Read
 
 def _source(snapshot: Snapshot) -> Iterator[Reading]:
     total = snapshot.total
-    trouble = _TROUBLE.get(total.verdict.reason) if total.verdict.status is Status.NO_DATA else None
+    trouble = _TROUBLE.get(total.trouble) if total.trouble else None
     over = total.day_hours is None or total.day_hours[1] <= snapshot.at
     if not total.open and not over:
         return
@@ -151,8 +148,7 @@ def _last_sign(snapshot: Snapshot) -> datetime | None:
 
 def _unseen_since(snapshot: Snapshot) -> datetime | None:
     """Since when nothing can be vouched for; None while all is seen."""
-    verdict = snapshot.total.verdict
-    return _last_sign(snapshot) if verdict.status is Status.NO_DATA and verdict.reason in _TROUBLE else None
+    return _last_sign(snapshot) if snapshot.total.trouble in _TROUBLE else None
 
 
 def _hours(snapshot: Snapshot) -> Iterator[Reading]:
@@ -236,9 +232,6 @@ def _target(
     snapshot: Snapshot, queue: QueueNow, settings: AlertSettings, period: str, risk: RiskFigures, over: bool
 ) -> Reading:
     lost = period == DAY and risk.p_miss >= settings.levels.alarm and not risk.reachable
-    opened = queue.day_hours[0] if queue.day_hours else snapshot.at
-    soon = period == DAY and snapshot.at - opened < timedelta(minutes=settings.not_before_minutes)
-    few = queue.periods[period].counts.entered < _least_calls(settings, risk)
     return Reading(
         kind=AlertKind.TARGET_OUT_OF_REACH if lost else AlertKind.TARGET_AT_RISK,
         queue=queue.name,
@@ -248,16 +241,10 @@ def _target(
         value=risk.p_miss,
         reason=AlertReason.CANNOT_BE_REACHED if lost else AlertReason.CHANCE_OF_MISSING,
         figures=_figures(snapshot, queue, period, settings, risk=risk),
-        may_raise=not (soon or few or over),
+        may_raise=not over and settings.minimum.is_met(queue, period, snapshot.at),
         at_most_warning=not risk.staff_known and not settings.alarm_without_staff,
         day_over=over and period == DAY,
     )
-
-
-def _least_calls(settings: AlertSettings, risk: RiskFigures) -> float:
-    """Calls that must have come before anything is said of the target."""
-    share = settings.least_ratio * (risk.expected_calls or 0.0)
-    return max(settings.least_calls, min(settings.least_calls_at_most, share))
 
 
 def _figures(

@@ -6,7 +6,7 @@ import hmac
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,10 +15,10 @@ import msgspec
 from msgspec import structs
 
 from alerts.dispatch import Dispatcher
-from alerts.episodes import State
+from alerts.episodes import TARGET, State, matter
 from alerts.lifecycle import advance
 from alerts.message import Message
-from alerts.rules import AlertSettings, read, scopes
+from alerts.rules import DAY, AlertSettings, Reading, read, scopes
 from alerts.telling import NotifyReason, standing
 from queue_monitor.model import (
     Alert,
@@ -31,6 +31,9 @@ from queue_monitor.model import (
     AlertsNow,
     Crisis,
     Snapshot,
+    Status,
+    StatusReason,
+    Verdict,
 )
 from queue_monitor.ports import AlertStore, Clock, Figures
 
@@ -57,13 +60,48 @@ class Watch:
         self.state, changed = advance(self.state, readings, snapshot.at, self._settings, names)
         return tuple(self.worded(alert, snapshot.time_zone) for alert in changed)
 
-    def worded(self, alert: Alert, zone: str) -> Alert:
-        message = Message(alert, zone, self._language)
+    def worded(self, alert: Alert, zone: str, now: datetime | None = None) -> Alert:
+        message = Message(alert, zone, self._language, now)
         return structs.replace(alert, title=message.title, text=message.body)
 
     def open(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """The alerts that stand, worst first, with the text that fits now."""
-        return tuple(self.worded(standing(episode), snapshot.time_zone) for episode in self.state.open)
+        return tuple(self.worded(standing(episode), snapshot.time_zone, snapshot.at) for episode in self.state.open)
+
+    def in_words(self, snapshot: Snapshot, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+        """What stands, said with the numbers and the status of the snapshot that it is shown in. A target that has been
+        decided since the last look stands at risk no more.
+        """
+        readings = {
+            (matter(reading.kind), reading.queue, reading.period): reading
+            for reading in read(snapshot, self._settings, self.state.crisis)
+        }
+        faces = {face.name: face for face in scopes(snapshot)}
+        told = []
+        for alert in alerts:
+            reading, face = readings.get((matter(alert.kind), alert.queue, alert.period)), faces.get(alert.queue)
+            shown = alert if reading is None else _as_read(alert, reading)
+            if matter(alert.kind) == TARGET and face is not None and reading is not None:
+                verdict = face.verdict if alert.period == DAY else face.verdicts.get(alert.period, face.verdict)
+                if verdict.status is Status.OK or verdict.reason is StatusReason.PERIOD_LOST:
+                    continue
+                shown = _as_judged(shown, verdict)
+            told.append(self.worded(shown, snapshot.time_zone, snapshot.at))
+        return tuple(told)
+
+
+def _as_read(alert: Alert, reading: Reading) -> Alert:
+    return structs.replace(
+        alert, label=reading.label, figures=structs.replace(reading.figures, also=alert.figures.also)
+    )
+
+
+def _as_judged(alert: Alert, verdict: Verdict) -> Alert:
+    """The day is lost or at risk as its status says, from one moment to the next."""
+    if alert.period == DAY and verdict.status is Status.OUT_OF_REACH:
+        lost = AlertKind.TARGET_OUT_OF_REACH, AlertReason.CANNOT_BE_REACHED
+        return structs.replace(alert, kind=lost[0], reason=lost[1])
+    return structs.replace(alert, kind=AlertKind.TARGET_AT_RISK, reason=AlertReason.CHANCE_OF_MISSING)
 
 
 class AlertRound:
@@ -103,6 +141,7 @@ class AlertRound:
             except msgspec.DecodeError as error:
                 log.warning("alert state of another version is let go: %s", error)
         self._alerts = {alert.episode: alert for alert in known.alerts}
+        self._standing = self._watch.open(self._figures.latest())
         self._dispatcher.recall(known)
         if known.secret is not None:
             self._secret = known.secret
@@ -147,6 +186,9 @@ class AlertRound:
         }
         self._standing = standing
         return changed
+
+    def in_words(self, snapshot: Snapshot, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+        return self._watch.in_words(snapshot, alerts)
 
     def now(self) -> AlertsNow:
         """For the faces: what stands, and what has been said."""

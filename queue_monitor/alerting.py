@@ -8,9 +8,10 @@ from typing import cast
 from msgspec import structs
 
 from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
-from alerts.rules import AlertSettings
+from alerts.rules import DEFAULTS, AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake
+from queue_monitor.core.assessment import decided
 from queue_monitor.model import (
     AlertsNow,
     CalendarDay,
@@ -40,10 +41,14 @@ class Alerting:
 
 
 class AlertedFigures:
-    """`ports.Figures` of the pipeline, each snapshot with the alerts that stand."""
+    """`ports.Figures` of the pipeline as they are published: each snapshot with the alerts that stand, and with the
+    status of every target, decided here and nowhere else. The rules read what is measured and foretold; every face
+    reads the status, and what stands is put into words by it.
+    """
 
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: Figures, settings: AlertSettings = DEFAULTS) -> None:
         self._figures = figures
+        self._settings = settings
         self.watch: AlertRound | None = None
         self._plain: Snapshot | None = None
         self._alerts = AlertsNow()
@@ -54,7 +59,7 @@ class AlertedFigures:
         alerts = self.watch.now() if self.watch else AlertsNow()
         if self._shown is None or plain is not self._plain or alerts != self._alerts:
             self._plain, self._alerts = plain, alerts
-            self._shown = structs.replace(plain, alerts=alerts)
+            self._shown = published(plain, alerts, self._settings, self.watch)
         return self._shown
 
     async def changes(self) -> AsyncIterator[Snapshot]:
@@ -82,6 +87,16 @@ class AlertedFigures:
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
         return self._figures.calendar(first, last, queue)
+
+
+def published(
+    plain: Snapshot, alerts: AlertsNow, settings: AlertSettings, watch: Watch | AlertRound | None
+) -> Snapshot:
+    """A snapshot as every face shows it: with its alerts and the status of every target, decided with them."""
+    judged = decided(plain, alerts.open, settings.levels, settings.minimum)
+    if watch is not None and alerts.open:
+        alerts = structs.replace(alerts, open=watch.in_words(judged, alerts.open))
+    return structs.replace(judged, alerts=alerts)
 
 
 def settings_of(config: Config) -> AlertSettings:
@@ -117,7 +132,7 @@ def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, 
         heartbeat_at=wanted.heartbeat if sending else None,
     )
     signed.append(watch)
-    shown = AlertedFigures(figures)
+    shown = AlertedFigures(figures, settings_of(config))
     shown.watch = watch
     return Alerting(watch, dispatcher, shown, store)
 

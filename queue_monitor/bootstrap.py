@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 
 import adapters
 from alerts.memory import MemoryRecord
-from queue_monitor import __version__
+from queue_monitor import __version__, texts
 from queue_monitor.alerting import Alerting, alerting
 from queue_monitor.api import create_app
 from queue_monitor.api.acknowledge import acknowledge_routes
@@ -131,6 +131,7 @@ def rules_of(config: Config) -> Rules:
         ways_out=config.exits.ways_out,
         ways_out_by_queue={queue.casefold(): exits.ways_out for queue, exits in config.queue_exits.items()},
         labels={queue.casefold(): shown.label for queue, shown in config.queues.items()},
+        pool_label=texts.words(config.organisation.language)["and_others"],
         organisation=config.organisation.name,
         version=__version__,
     )

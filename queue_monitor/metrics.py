@@ -435,8 +435,9 @@ def _results(period: Period) -> Iterator[tuple[str, int]]:
 
 
 def _status(queue: QueueNow) -> Iterator[tuple[Labels, float]]:
-    for status in Status:
-        yield (queue.name, "day", status.value), float(queue.verdict.status is status)
+    for period, verdict in (("day", queue.verdict), *queue.verdicts.items()):
+        for status in Status:
+            yield (queue.name, period, status.value), float(verdict.status is status)
 
 
 def _expected_wait(face: QueueNow) -> Iterator[tuple[tuple[str, str], float | None]]:

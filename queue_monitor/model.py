@@ -3,7 +3,7 @@
 Everything here is frozen. Times are UTC; durations whole milliseconds (`_ms`) where they are judged; ratios 0 to 1.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -353,6 +353,27 @@ class RiskLevels(Struct, frozen=True, kw_only=True):
     month: float = 0.7
 
 
+class Minimum(Struct, frozen=True, kw_only=True):
+    """How much of a period must have been before anything is said of its target: minutes of an open day, and calls.
+    Where many calls are to come, the first `least_ratio` of them, but no more than `least_calls_at_most`.
+    """
+
+    least_calls: int = 20
+    least_ratio: float = 0.05
+    least_calls_at_most: int = 50
+    not_before_minutes: int = 15
+
+    def is_met(self, face: "QueueNow", period: str, at: datetime) -> bool:
+        """Whether enough of `day`, `month` or `tertial` has been to say how it stands."""
+        opened = face.day_hours[0] if face.day_hours else at
+        if period == "day" and at - opened < timedelta(minutes=self.not_before_minutes):
+            return False
+        risk = {"day": face.risk, "month": face.month_risk}.get(period)
+        share = self.least_ratio * ((risk.expected_calls if risk else None) or 0.0)
+        least = max(self.least_calls, min(self.least_calls_at_most, share))
+        return face.periods[period].counts.entered >= least
+
+
 class Reserve(Struct, frozen=True, kw_only=True):
     """Who could help beyond those in the phones: those logged in and paused, and so many from other work. Nobody is in
     the phones sooner than `ready_after_minutes` from the call for help.
@@ -450,6 +471,7 @@ class Status(StrEnum):
     OK = "ok"
     AT_RISK = "at_risk"
     OUT_OF_REACH = "out_of_reach"
+    TOO_EARLY = "too_early"
     NO_DATA = "no_data"
 
 
@@ -460,9 +482,12 @@ class StatusReason(StrEnum):
     UNDER_TARGET_SO_FAR = "under_target_so_far"
     EXPECTED_WITHIN = "expected_within"
     LIKELY_MISSED = "likely_missed"
+    FORECAST_UNDER = "forecast_under"
+    ALERT_STANDS = "alert_stands"
     CANNOT_BE_REACHED = "cannot_be_reached"
     MANY_REFUSED = "many_refused"
     PERIOD_LOST = "period_lost"
+    TOO_EARLY = "too_early"
     NO_CALLS = "no_calls"
     SOURCE_DOWN = "source_down"
     SOURCE_SILENT = "source_silent"
@@ -478,6 +503,10 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     under_target_now: bool = False
 
 
+UNDECIDED: Final = Verdict(status=Status.NO_DATA, reason=StatusReason.NO_SOURCE)
+"""Until a snapshot is published nothing is vouched for."""
+
+
 class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     """One queue, one pool of queues that share agents (`name` joins theirs), or all of them (`name` is empty).
 
@@ -487,6 +516,9 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     `month_risk` are the forecast of the pool that the queue belongs to, `wait_range_seconds` holds 8 of 10 next
     callers, `unlikely` of the waiting will probably not make it; `margins` by period are misses that still fit, of
     whole pools; `usual_quarter`: calls usual in these 15 minutes. All are None, 0 or empty where nothing is foretold.
+
+    `trouble` is why nothing can be vouched for now, None while all is seen. All this is measured or foretold; `verdict`
+    (of the day) and `verdicts` (of the longer periods, by name) are decided from it where the snapshot is published.
     """
 
     name: str
@@ -497,10 +529,12 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     ringing: int
     talking: int
     staff: Staff
-    verdict: Verdict
     periods: dict[str, Period]
     visits_today: Period
     open: bool
+    trouble: StatusReason | None = None
+    verdict: Verdict = UNDECIDED
+    verdicts: dict[str, Verdict] = {}
     expected_wait_seconds: float | None = None
     counted: int | None = None
     day_hours: tuple[datetime, datetime] | None = None
@@ -730,6 +764,16 @@ class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
     reachable: bool = True
     margin_ends_at: datetime | None = None
     staff_known: bool = True
+
+    def margin_ends(self, left: int | None, now: datetime) -> datetime | None:
+        """When the margin of `left` misses is gone, as every face tells it: an estimate, to whole five minutes and no
+        later than it was; None where none is left, or it lasts.
+        """
+        ends = self.margin_ends_at
+        if ends is None or ends <= now or left is None or left <= 0:
+            return None
+        about = ends - timedelta(seconds=ends.timestamp() % 300)
+        return about if about > now else ends
 
 
 class MonthStanding(StrEnum):

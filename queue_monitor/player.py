@@ -15,7 +15,7 @@ from msgspec import Struct
 from alerts.episodes import State
 from alerts.watch import Watch
 from queue_monitor import bootstrap, replay
-from queue_monitor.alerting import settings_of
+from queue_monitor.alerting import published, settings_of
 from queue_monitor.api.status import status_body
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
@@ -25,7 +25,7 @@ from queue_monitor.core.foresight import answer
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
-from queue_monitor.model import Alert, AlertBatch, Snapshot
+from queue_monitor.model import Alert, AlertBatch, AlertsNow, Snapshot
 from queue_monitor.ports import Clock, Delivery, Store
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import SqlStore, open_store
@@ -90,6 +90,7 @@ class Played(Struct, kw_only=True):
     forgotten: list[Story] = []
     alerts: list[Alert] = []
     predictions: list[Prediction] = []
+    watch: Watch | None = None
 
     def summary(self) -> str:
         counted = self.live.events
@@ -140,7 +141,7 @@ async def replay_recordings(
     finally:
         if store is not None:
             await store.close()
-    _write(played, wanted, config.zone)
+    _write(config, played, wanted)
     if wanted.serve and wanted.speed is None:
         await _show(config, played, announce)
     return played
@@ -234,6 +235,7 @@ class Course:
         self.pipeline.say_own_words()
         await self.pipeline.drain()
         self.played.ended = self._clock.now()
+        self.played.watch = self.watch if self.watches else None
 
     def _look_until(self, now: datetime) -> None:
         """All rounds that fall due before `now`. Closed hours in which nothing is heard are passed over in one step."""
@@ -321,17 +323,24 @@ async def _show(config: Config, played: Played, announce: Announce) -> None:
         await bootstrap.run_service(service, listener)
 
 
-def _write(played: Played, wanted: Wanted, zone: ZoneInfo) -> None:
+def _write(config: Config, played: Played, wanted: Wanted) -> None:
     if wanted.visits is not None:
         replay.write_visits(wanted.visits, played.live, played.forgotten)
     if wanted.contacts is not None:
         replay.write_contacts(wanted.contacts, played.live, played.ended, played.forgotten)
     if wanted.status is not None:
-        wanted.status.write_bytes(status_body(played.live.snapshot(played.ended)) + b"\n")
+        wanted.status.write_bytes(status_body(shown_at_the_end(config, played)) + b"\n")
     if wanted.alerts is not None:
-        write_alerts(wanted.alerts, played.alerts, zone)
+        write_alerts(wanted.alerts, played.alerts, config.zone)
     if wanted.predictions is not None:
         write_predictions(wanted.predictions, played.predictions)
+
+
+def shown_at_the_end(config: Config, played: Played) -> Snapshot:
+    """What every face would show at the end of a recording."""
+    snapshot, watch = played.live.snapshot(played.ended), played.watch
+    alerts = AlertsNow(open=watch.open(snapshot)) if watch else AlertsNow()
+    return published(snapshot, alerts, settings_of(config), watch)
 
 
 def write_alerts(path: Path, alerts: Iterable[Alert], zone: ZoneInfo) -> None:

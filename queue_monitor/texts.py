@@ -5,12 +5,22 @@ The wallboard's script formats its ticking numbers by the same rules; a test hol
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from queue_monitor.model import Alert, AlertChange, AlertKind, DefinitionId, Outcome, Status, StatusReason
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertKind,
+    DefinitionId,
+    Outcome,
+    RiskFigures,
+    Status,
+    StatusReason,
+    Target,
+)
 
 LANGUAGES: Final = ("sv", "en")
 NONE: Final = "–"
@@ -61,15 +71,19 @@ _SWEDISH: Final = {
     "status.ok": "Inom mål",
     "status.at_risk": "Risk att målet missas",
     "status.out_of_reach": "Målet går inte att nå",
+    "status.too_early": "För tidigt att säga",
     "status.no_data": "Ingen data",
     "reason.within_target": "Minst {target} har hittills besvarats inom {limit}.",
-    "reason.expected_within": "Prognosen för dagen ligger över {target}.",
-    "reason.likely_missed": "Prognosen för dagen ligger under {target}.",
-    "reason.cannot_be_reached": "Dagens mål går inte att nå längre.",
+    "reason.expected_within": "Prognosen för dagen är {forecast}, målet {target}.",
+    "reason.likely_missed": "Risken att dagens mål missas är {chance}. Prognosen för dagen är {forecast}.",
+    "reason.forecast_under": "Prognosen för dagen är {forecast}, under målet {target}.",
+    "reason.alert_stands": "Larmet om dagens mål står kvar.",
+    "reason.cannot_be_reached": "Dagens mål går inte att nå längre. Prognosen för dagen är {forecast}.",
     "reason.under_target_so_far": "Färre än {target} har hittills besvarats inom {limit}.",
     "reason.many_refused": "Fler än {refused_limit} av uppringningarna har avvisats.",
-    "reason.period_lost": "Dagen slutade under {target}.",
-    "reason.no_calls": "Inga samtal att mäta än i dag.",
+    "reason.period_lost": "Dagen slutade på {share}, under målet {target}.",
+    "reason.too_early": "För få samtal eller minuter hittills för att säga hur dagens mål går.",
+    "reason.no_calls": "Inga samtal att mäta i dag.",
     "reason.source_down": "Kontakten med växeln är bruten.",
     "reason.source_silent": "Växeln har inte hörts av på ett tag.",
     "reason.no_source": "Ingen växel är ansluten.",
@@ -102,8 +116,8 @@ _SWEDISH: Final = {
     "coverage": "Uppmätt tid",
     "precision": "±{seconds} s",
     # what stands, on the board and on the lead's page: no number that grows old
-    "brief": "{label}: {what}",
-    "brief.eased": "{label}: {what}, har lättat",
+    "brief": "{what} – {label}",
+    "brief.eased": "{what}, har lättat",
     "brief.more": "+ {count} till",
     "brief.acknowledged": "kvitterat",
     "brief.target_at_risk.warning": "risk att {goal} missas",
@@ -143,6 +157,7 @@ _SWEDISH: Final = {
     "queue_staff": "Lediga",
     "queue_status": "Läge",
     "queue_closed": "Stängt",
+    "and_others": "{queue} med flera",
     "queue_page": "Sida {page} av {pages}",
     # trust
     "stale": "Ingen ny uppgift sedan {clock}",
@@ -667,15 +682,19 @@ _ENGLISH: Final = {
     "status.ok": "Within target",
     "status.at_risk": "Risk of missing the target",
     "status.out_of_reach": "Target out of reach",
+    "status.too_early": "Too early to say",
     "status.no_data": "No data",
     "reason.within_target": "At least {target} answered within {limit} so far.",
-    "reason.expected_within": "The day is forecast to end above {target}.",
-    "reason.likely_missed": "The day is forecast to end under {target}.",
-    "reason.cannot_be_reached": "Today's target can no longer be reached.",
+    "reason.expected_within": "The forecast for the day is {forecast}, the target {target}.",
+    "reason.likely_missed": "The chance of missing today's target is {chance}. The forecast for the day is {forecast}.",
+    "reason.forecast_under": "The forecast for the day is {forecast}, under the target {target}.",
+    "reason.alert_stands": "The alarm about today's target still stands.",
+    "reason.cannot_be_reached": "Today's target can no longer be reached. The forecast for the day is {forecast}.",
     "reason.under_target_so_far": "Fewer than {target} answered within {limit} so far.",
     "reason.many_refused": "More than {refused_limit} of all who dialled were refused.",
-    "reason.period_lost": "The day ended under {target}.",
-    "reason.no_calls": "No calls to measure yet today.",
+    "reason.period_lost": "The day ended at {share}, under the target {target}.",
+    "reason.too_early": "Too few calls or minutes so far to say how today's target stands.",
+    "reason.no_calls": "No calls to measure today.",
     "reason.source_down": "The connection to the switch is broken.",
     "reason.source_silent": "The switch has not been heard for a while.",
     "reason.no_source": "No switch is connected.",
@@ -705,8 +724,8 @@ _ENGLISH: Final = {
     "expected_minutes": "about {minutes} min",
     "coverage": "Time measured",
     "precision": "±{seconds} s",
-    "brief": "{label}: {what}",
-    "brief.eased": "{label}: {what}, has eased",
+    "brief": "{what} – {label}",
+    "brief.eased": "{what}, has eased",
     "brief.more": "+ {count} more",
     "brief.acknowledged": "acknowledged",
     "brief.target_at_risk.warning": "{goal} may be missed",
@@ -743,6 +762,7 @@ _ENGLISH: Final = {
     "queue_staff": "Available",
     "queue_status": "State",
     "queue_closed": "Closed",
+    "and_others": "{queue} and others",
     "queue_page": "Page {page} of {pages}",
     "stale": "Nothing new since {clock}",
     "stale_detail": "This board has lost touch with the monitor. The figures may be out of date. Trying again.",
@@ -1243,19 +1263,31 @@ def status_words(status: Status, language: str = "sv") -> str:
 def reason_words(
     reason: StatusReason,
     *,
-    target_ratio: float,
-    limit_seconds: int,
-    refused_limit_ratio: float,
+    target: Target,
+    share: float | None = None,
+    risk: RiskFigures | None = None,
     language: str = "sv",
 ) -> str:
-    """Why a status is what it is, as a sentence."""
+    """Why the day's status is what it is, as a sentence made from the share and the forecast that it stands beside."""
     return say(
         f"reason.{reason.value}",
         language,
-        target=plain_percent(target_ratio, language),
-        limit=span(limit_seconds, language),
-        refused_limit=plain_percent(refused_limit_ratio, language),
+        target=plain_percent(target.ratio, language),
+        limit=span(target.limit_seconds, language),
+        refused_limit=plain_percent(target.refused_limit_ratio, language),
+        share=percent(share, target.ratio, language),
+        forecast=percent(risk.expected_share if risk else None, target.ratio, language),
+        chance=chance(risk.p_miss, language) if risk else NONE,
     )
+
+
+def label(shown: str, language: str = "sv") -> str:
+    """The name of a queue or a pool in a language: `Växeln med flera` is `Växeln and others`."""
+    for known in LANGUAGES:
+        before, _, after = words(known)["and_others"].partition("{queue}")
+        if len(shown) > len(before + after) and shown.startswith(before) and shown.endswith(after):
+            return say("and_others", language, queue=shown[len(before) : len(shown) - len(after)])
+    return shown
 
 
 def definition_words(
@@ -1271,7 +1303,12 @@ def definition_words(
 
 
 def alert_words(alert: Alert, language: str = "sv") -> str:
-    """An alert that stands, in one line without a number that grows old: `Kundcenter: ingen är inloggad`."""
+    """An alert that stands, in one line: `Ingen är inloggad – Kundcenter`. What it says comes before the name."""
+    return say("brief", language, what=alert_message(alert, language), label=label(alert.label, language))
+
+
+def alert_message(alert: Alert, language: str = "sv") -> str:
+    """What an alert that stands says, without a number that grows old: `Ingen är inloggad`."""
     key = f"brief.{alert.kind.value}"
     if alert.kind is AlertKind.TARGET_AT_RISK:
         key += f".{alert.level.value}"
@@ -1279,7 +1316,8 @@ def alert_words(alert: Alert, language: str = "sv") -> str:
     limit = alert.figures.limit_seconds or alert.figures.target.limit_seconds
     reason = alert.figures.crisis.reason if alert.figures.crisis else ""
     what = say(key, language, goal=goal, limit=span(limit, language), reason=reason)
-    return say("brief.eased" if alert.change is AlertChange.EASED else "brief", language, label=alert.label, what=what)
+    what = what[:1].upper() + what[1:]
+    return say("brief.eased", language, what=what) if alert.change is AlertChange.EASED else what
 
 
 def outcome_words(outcome: Outcome, language: str = "sv") -> str:
@@ -1305,6 +1343,17 @@ def plain_percent(ratio: float, language: str = "sv") -> str:
     """A share that somebody chose, without needless decimals: `90 %`, `92,5 %`."""
     number = f"{ratio * 100:.1f}".removesuffix(".0").replace(".", _TEXTS[language]["decimal"])
     return say("percent", language, number=number)
+
+
+def chance(ratio: float, language: str = "sv") -> str:
+    """A chance is known in whole percent at most, and is never certain."""
+    return plain_percent(min(0.99, max(0.01, round(ratio, 2))), language)
+
+
+def help_until(moment: datetime, zone: str, language: str = "sv") -> str:
+    """Until when help is needed: an estimate, to the next whole quarter of an hour."""
+    quarter = 900
+    return clock(moment + timedelta(seconds=-moment.timestamp() % quarter), zone, language)
 
 
 def count(number: int | None, language: str = "sv") -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from queue_monitor.__main__ import main
 from queue_monitor.core import simulation
+from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.simulation import ZONE, Config, Kind
@@ -49,8 +50,9 @@ def test_what_the_rules_read_is_figure_for_figure_what_the_faces_show():
                 for name, period in queue.periods.items():
                     assert period.counts == shown.periods[name].counts
                     assert period.headline == shown.periods[name].headline
-                assert (queue.waiting, queue.verdict, queue.staff) == (shown.waiting, shown.verdict, shown.staff)
-            assert brief.total.verdict == whole.total.verdict
+                assert (queue.waiting, queue.trouble, queue.staff) == (shown.waiting, shown.trouble, shown.staff)
+            judged = decided(brief), decided(whole)
+            assert judged[0].total.verdict == judged[1].total.verdict
         live.apply(event)
 
     assert not moments

@@ -4,7 +4,7 @@ from string import Formatter
 import pytest
 
 from queue_monitor import texts
-from queue_monitor.model import DefinitionId, Outcome, Status, StatusReason
+from queue_monitor.model import DefinitionId, Outcome, RiskFigures, Status, StatusReason, Target
 from queue_monitor.texts import words
 
 TEN_PAST_TEN = datetime(2026, 3, 2, 9, 12, 5, tzinfo=UTC)
@@ -58,7 +58,7 @@ def test_everything_the_monitor_can_conclude_can_be_said(language: str) -> None:
         assert texts.status_words(status, language)
     for reason in StatusReason:
         said = texts.reason_words(
-            reason, target_ratio=0.9, limit_seconds=300, refused_limit_ratio=0.02, language=language
+            reason, target=Target(), share=0.839, risk=RiskFigures(p_miss=0.7, expected_share=0.881), language=language
         )
         assert said.endswith(".")
     for definition in DefinitionId:

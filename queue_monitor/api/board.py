@@ -125,13 +125,16 @@ class BoardCurve(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class BoardAlert(Struct, frozen=True, kw_only=True):
-    """One alert that stands, as the room may see it: no advice, no margin, and nobody's name. `words` by language."""
+    """One alert that stands, as the room may see it: no advice, no margin, and nobody's name. `words` say what it is
+    about and come before `label`, whom it is about; both by language.
+    """
 
     since: datetime
     level: str
     lost: bool
     acknowledged: bool
     words: dict[str, str]
+    label: dict[str, str]
 
 
 class BoardSource(Struct, frozen=True, kw_only=True):
@@ -143,8 +146,8 @@ class BoardSource(Struct, frozen=True, kw_only=True):
 
 
 class Board(Struct, frozen=True, kw_only=True):
-    """The wallboard's whole content at one moment. `page` marks the files that draw it; `advice` is words by language,
-    None unless switched on.
+    """The wallboard's whole content at one moment. `page` marks the files that draw it; `why` says by language why the
+    status is what it is; `advice` is words by language, None unless switched on.
     """
 
     at: datetime
@@ -157,6 +160,7 @@ class Board(Struct, frozen=True, kw_only=True):
     hours: BoardHours
     night: bool
     total: BoardQueue
+    why: dict[str, str]
     month: BoardPeriod | None
     queues: tuple[BoardQueue, ...]
     curve: BoardCurve | None
@@ -199,6 +203,7 @@ def board(snapshot: Snapshot, *, show_advice: bool = False) -> Board:
         hours=_hours(snapshot),
         night=not _is_open_anywhere(snapshot) and not snapshot.total.waiting_count,
         total=_queue(snapshot.total, target),
+        why={language: _why(snapshot.total, target, language) for language in texts.LANGUAGES},
         month=None if month is None else _period(month, target),
         queues=tuple(_queue(queue, target) for queue in snapshot.queues),
         curve=_curve(snapshot.today, snapshot.hours, snapshot.at, ZoneInfo(snapshot.time_zone)),
@@ -208,6 +213,11 @@ def board(snapshot: Snapshot, *, show_advice: bool = False) -> Board:
         alerts=tuple(_alerts(snapshot.alerts)),
         advice={language: advice(snapshot, language) for language in texts.LANGUAGES} if show_advice else None,
     )
+
+
+def _why(total: QueueNow, target: Target, language: str) -> str:
+    share = total.periods["day"].headline if "day" in total.periods else None
+    return texts.reason_words(total.verdict.reason, target=target, share=share, risk=total.risk, language=language)
 
 
 def _is_open_anywhere(snapshot: Snapshot) -> bool:
@@ -222,7 +232,8 @@ def _alerts(alerts: AlertsNow) -> Iterator[BoardAlert]:
                 level=alert.level.value,
                 lost=alert.kind is AlertKind.TARGET_OUT_OF_REACH,
                 acknowledged=alert.episode in alerts.acknowledged,
-                words={language: texts.alert_words(alert, language) for language in texts.LANGUAGES},
+                words={language: texts.alert_message(alert, language) for language in texts.LANGUAGES},
+                label={language: texts.label(alert.label, language) for language in texts.LANGUAGES},
             )
 
 

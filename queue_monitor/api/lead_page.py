@@ -39,6 +39,9 @@ CURVES_SHOWN: Final = 3
 """More forecasts than these are a table."""
 
 UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
+SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PERIOD_LOST})
+"""What has been said already need not stand beside it."""
+
 UNLIKELY: Final = 0.5
 STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
 _RESULTS: Final = frozenset({"sent", "superseded", "expired", "timeout", "unreachable", "refused"})
@@ -175,14 +178,13 @@ class Page:
 
     @property
     def reason(self) -> str:
-        target = self.pen.target
-        return texts.reason_words(
-            self.face.verdict.reason,
-            target_ratio=target.ratio,
-            limit_seconds=target.limit_seconds,
-            refused_limit_ratio=target.refused_limit_ratio,
-            language=self.pen.language,
+        """Why the status is what it is, and that the target is not met now where the sentence does not say so."""
+        verdict, pen = self.face.verdict, self.pen
+        said = texts.reason_words(
+            verdict.reason, target=pen.target, share=self.day.headline, risk=self.face.risk, language=pen.language
         )
+        is_beside = verdict.under_target_now and verdict.reason not in SAYS_UNDER
+        return f"{said} {pen.say('target_not_met')}." if is_beside else said
 
     @property
     def meets_target(self) -> bool | None:
@@ -258,18 +260,18 @@ class Page:
         band = ""
         if risk.low is not None and risk.high is not None:
             band = pen.say("lead.forecast.range", low=pen.percent(risk.low), high=pen.percent(risk.high))
-        ends = risk.margin_ends_at
+        ends = risk.margin_ends(face.margins.get("day"), self.snapshot.at)
         helps = [*help_words(risk, pen.zone, pen.language)]
         if risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
             helps.append(pen.say("lead.help.too_few", number=pen.count(risk.agents_at_most)))
         return Outlook(
-            label="" if face.queues == self.face.queues else face.label,
+            label="" if face.queues == self.face.queues else pen.label(face.label),
             share=pen.percent(risk.expected_share),
             band=band,
             miss=pen.chance(risk.p_miss),
             calls=texts.NONE if risk.expected_calls is None else pen.count(round(risk.expected_calls)),
             margin=margin_words(face, self.snapshot, pen.language),
-            margin_ends="" if ends is None else pen.say("lead.margin.ends", clock=pen.clock(ends)),
+            margin_ends=pen.say("lead.margin.ends", clock=pen.clock(ends)) if ends else "",
             month_margin=margin_words(face, self.snapshot, pen.language, "month"),
             help=tuple(helps),
             cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause else "",

@@ -40,7 +40,7 @@ def help_words(risk: RiskFigures, zone: str, language: str) -> Iterator[str]:
     if not risk.reachable:
         yield texts.say("help.out_of_reach", language)
     elif risk.agents_for_day and risk.until is not None:
-        until = texts.clock(risk.until, zone, language)
+        until = texts.help_until(risk.until, zone, language)
         yield texts.say("help.day_until", language, number=risk.agents_for_day, until=until)
     elif risk.agents_for_day:
         yield texts.say("help.day", language, number=risk.agents_for_day)
@@ -56,4 +56,4 @@ def advice(snapshot: Snapshot, language: str) -> str:
     if margin := margin_words(worst, snapshot, language):
         found.append(texts.say("margin.line", language, margin=margin))
     line = " ".join(found)
-    return f"{worst.label}: {line}" if line and len(faces) > 1 else line
+    return f"{texts.label(worst.label, language)}: {line}" if line and len(faces) > 1 else line

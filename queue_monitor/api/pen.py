@@ -26,8 +26,10 @@ class Pen:
         return texts.percent(ratio, self.target.ratio, self.language)
 
     def chance(self, ratio: float) -> str:
-        """A chance is known in whole percent at most, and is never certain."""
-        return texts.plain_percent(min(0.99, max(0.01, round(ratio, 2))), self.language)
+        return texts.chance(ratio, self.language)
+
+    def label(self, shown: str) -> str:
+        return texts.label(shown, self.language)
 
     def plain(self, ratio: float) -> str:
         return texts.plain_percent(ratio, self.language)

@@ -16,7 +16,7 @@ from queue_monitor import texts
 from queue_monitor.api import shapes
 from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, as_list
 from queue_monitor.api.status import meets_target
-from queue_monitor.model import Period, Snapshot, Status, StatusReason, Target
+from queue_monitor.model import Period, Snapshot, StatusReason, Target
 from queue_monitor.ports import Clock, Figures
 
 HOLDS_SECONDS: Final = 15
@@ -78,7 +78,7 @@ def public_shape(snapshot: Snapshot, language: str) -> shapes.PublicBody:
     low, high = total.wait_range_seconds or (None, None)
     if blind or not total.open:
         low = high = None
-    status = Status.NO_DATA if blind else total.verdict.status
+    status = total.verdict.status
     opens, closes = total.day_hours or (None, None)
     return shapes.PublicBody(
         generated_at=snapshot.at.astimezone(UTC),

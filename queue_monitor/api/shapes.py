@@ -61,9 +61,9 @@ class StaffShape(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class StatusOfTarget(Struct, frozen=True, kw_only=True, gc=False):
-    """How the day's target stands, and why."""
+    """How a period's target stands, and why."""
 
-    status: Annotated[str, _said("ok, at_risk, out_of_reach or no_data.")]
+    status: Annotated[str, _said("ok, at_risk, out_of_reach, too_early (too little to say) or no_data.")]
     reason: Annotated[str, _said("A stable word for why.")]
     under_target_now: Annotated[bool, _said("A fact beside the status: the headline is below the target now.")]
 
@@ -192,6 +192,7 @@ class RiskShape(Struct, frozen=True, kw_only=True, gc=False):
     ]
     agents_for_period: Annotated[int | None, _said("More agents needed to save the period.")]
     until: Annotated[datetime | None, _said("How long they are needed.")]
+    margin_ends_at: Annotated[datetime | None, _said("When the margin is gone as things go; null: not foreseen.")]
     reachable: bool
 
 
@@ -211,7 +212,8 @@ class QueueShape(Struct, frozen=True, kw_only=True, gc=False):
     expected_wait_high_seconds: Annotated[float | None, _said("Nine of ten will wait less than this.")]
     unlikely_in_time: Annotated[int, _said("Of those waiting, how many will probably not be answered in time.")]
     risk: Annotated[dict[str, RiskShape], _said("By period, day and month, where it is foretold.")]
-    status: StatusOfTarget
+    status: Annotated[StatusOfTarget, _said("Of the day.")]
+    longer: Annotated[dict[str, StatusOfTarget], _said("The same of the month and the tertial, by name.")]
     staff: StaffShape
     waiting_list: tuple[WaitingShape, ...]
     periods: Annotated[dict[str, PeriodShape], _said("15min, 30min, 60min, day, month, tertial; at contact level.")]
@@ -601,7 +603,7 @@ class PublicBody(Struct, frozen=True, kw_only=True):
     updated: Annotated[str, _said("The same moment, local time.")]
     organisation: str
     language: str
-    status: Annotated[str, _said("ok, at_risk, out_of_reach or no_data.")]
+    status: Annotated[str, _said("ok, at_risk, out_of_reach, too_early (too little to say) or no_data.")]
     status_words: str
     promise: str
     today: PublicShareShape

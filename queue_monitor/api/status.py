@@ -25,6 +25,7 @@ from queue_monitor.model import (
     Staff,
     StaffBasis,
     Target,
+    Verdict,
     WaitingNow,
 )
 
@@ -43,7 +44,7 @@ def status_in_pieces(snapshot: Snapshot) -> Generator[None, None, bytes]:
     """The same bytes, with a pause after some queues: a big centre's take some tens of milliseconds."""
     written: list[msgspec.Raw] = []
     for number, queue in enumerate((*snapshot.queues, *snapshot.pools), start=1):
-        written.append(msgspec.Raw(_encoder.encode(_queue(queue, snapshot.target))))
+        written.append(msgspec.Raw(_encoder.encode(_queue(queue, snapshot.target, snapshot.at))))
         if number % PIECE == 0:
             yield
     bare = status_shape(structs.replace(snapshot, queues=(), pools=()))
@@ -59,7 +60,7 @@ def queue_body(snapshot: Snapshot, queue: QueueNow) -> bytes:
             generated_at=snapshot.at.astimezone(UTC),
             target=target_shape(snapshot.target),
             hours=_hours(snapshot),
-            queue=_queue(queue, snapshot.target),
+            queue=_queue(queue, snapshot.target, snapshot.at),
         )
     )
 
@@ -134,9 +135,9 @@ def status_shape(snapshot: Snapshot) -> shapes.StatusBody:
         clock_rate=snapshot.rate,
         target=target_shape(snapshot.target),
         hours=_hours(snapshot),
-        total=_queue(snapshot.total, snapshot.target),
-        queues=_queues(snapshot.queues, snapshot.target),
-        pools=_queues(snapshot.pools, snapshot.target),
+        total=_queue(snapshot.total, snapshot.target, snapshot.at),
+        queues=_queues(snapshot.queues, snapshot.target, snapshot.at),
+        pools=_queues(snapshot.pools, snapshot.target, snapshot.at),
         agents=staff_shape(snapshot.total.staff),
         sources=tuple(map(source_shape, snapshot.sources)),
         journal=journal_shape(snapshot.journal),
@@ -197,7 +198,7 @@ def _risks(queue: QueueNow) -> Iterable[tuple[str, RiskFigures]]:
             yield name, risk
 
 
-def _risk(risk: RiskFigures, margin: int | None) -> shapes.RiskShape:
+def _risk(risk: RiskFigures, margin: int | None, at: datetime) -> shapes.RiskShape:
     return shapes.RiskShape(
         miss_probability=risk.p_miss,
         expected_share=risk.expected_share,
@@ -206,6 +207,7 @@ def _risk(risk: RiskFigures, margin: int | None) -> shapes.RiskShape:
         agents_for_queue=risk.agents_for_queue,
         agents_for_period=risk.agents_for_day,
         until=risk.until,
+        margin_ends_at=_utc(risk.margin_ends(margin, at)),
         reachable=risk.reachable,
     )
 
@@ -355,11 +357,11 @@ def _hours(snapshot: Snapshot) -> shapes.HoursShape:
     )
 
 
-def _queues(queues: Iterable[QueueNow], target: Target) -> tuple[shapes.QueueShape, ...]:
-    return tuple(_queue(queue, target) for queue in queues)
+def _queues(queues: Iterable[QueueNow], target: Target, at: datetime) -> tuple[shapes.QueueShape, ...]:
+    return tuple(_queue(queue, target, at) for queue in queues)
 
 
-def _queue(queue: QueueNow, target: Target) -> shapes.QueueShape:
+def _queue(queue: QueueNow, target: Target, at: datetime) -> shapes.QueueShape:
     return shapes.QueueShape(
         name=queue.name,
         label=queue.label,
@@ -373,16 +375,19 @@ def _queue(queue: QueueNow, target: Target) -> shapes.QueueShape:
         expected_wait_low_seconds=queue.wait_range_seconds[0] if queue.wait_range_seconds else None,
         expected_wait_high_seconds=queue.wait_range_seconds[1] if queue.wait_range_seconds else None,
         unlikely_in_time=queue.unlikely,
-        risk={name: _risk(risk, queue.margins.get(name)) for name, risk in _risks(queue)},
-        status=shapes.StatusOfTarget(
-            status=queue.verdict.status.value,
-            reason=queue.verdict.reason.value,
-            under_target_now=queue.verdict.under_target_now,
-        ),
+        risk={name: _risk(risk, queue.margins.get(name), at) for name, risk in _risks(queue)},
+        status=_verdict(queue.verdict),
+        longer={name: _verdict(verdict) for name, verdict in queue.verdicts.items()},
         staff=staff_shape(queue.staff),
         waiting_list=tuple(map(_waiting, queue.waiting)),
         periods={name: period_shape(period, target) for name, period in queue.periods.items()},
         visits_today=period_shape(queue.visits_today, target),
+    )
+
+
+def _verdict(verdict: Verdict) -> shapes.StatusOfTarget:
+    return shapes.StatusOfTarget(
+        status=verdict.status.value, reason=verdict.reason.value, under_target_now=verdict.under_target_now
     )
 
 

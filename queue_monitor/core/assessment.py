@@ -1,23 +1,41 @@
 """What the figures mean: the status of a target, its reason, and the figures of one period."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
+
+from msgspec import structs
 
 from queue_monitor.core import service_level
+from queue_monitor.core.teams import JOINT
 from queue_monitor.model import (
+    Alert,
+    AlertKind,
     Bar,
     Counts,
     Coverage,
     DefinitionId,
     Level,
+    Minimum,
     Period,
+    QueueNow,
     RiskFigures,
     RiskLevels,
+    Snapshot,
     Status,
     StatusReason,
     Target,
     Verdict,
     WaitFigures,
 )
+
+PERIODS: Final = ("day", "month", "tertial")
+"""The periods that have a target."""
+
+TARGET_ALERTS: Final = frozenset({AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH})
+LEVELS: Final = RiskLevels()
+MINIMUM: Final = Minimum()
+_NOTHING: Final = frozenset[str]()
 
 
 def period(
@@ -71,37 +89,121 @@ def bar(start: datetime, counts: Counts, definition: DefinitionId) -> Bar:
     )
 
 
-def verdict(
-    day: Period,
-    target: Target,
-    trouble: StatusReason | None,
-    closed: bool,
-    risk: RiskFigures | None,
-    levels: RiskLevels,
-) -> Verdict:
-    """The status of the day's target, with its reason.
-
-    `trouble` is why nothing can be vouched for now, if so: silence is not health. With a forecast (`risk`) its chance
-    decides; a share under the target is then a fact beside it. Without one a day under its target counts as at risk,
-    and as lost only once it is over. A day is never within target while more than the set share was refused
-    (MISSION.md section 2).
+def decided(
+    snapshot: Snapshot,
+    standing: Iterable[Alert] = (),
+    levels: RiskLevels = LEVELS,
+    minimum: Minimum = MINIMUM,
+) -> Snapshot:
+    """The snapshot with the status of every target in it, as every face shows it. `standing` are the alerts that stand
+    once the alert rules have read this snapshot or the one before.
     """
-    definition = service_level.DEFINITIONS[target.definition]
-    under = service_level.is_under(definition(day.counts), target.ratio)
-    if trouble is not None:
-        return Verdict(status=Status.NO_DATA, reason=trouble, under_target_now=under)
-    if day.headline is None and not day.counts.refused:
-        return Verdict(status=Status.NO_DATA, reason=StatusReason.NO_CALLS)
-    settled = closed and not day.counts.waiting
-    if risk is not None and not settled:
-        if risk.p_miss >= levels.alarm and not risk.reachable:
-            return Verdict(status=Status.OUT_OF_REACH, reason=StatusReason.CANNOT_BE_REACHED, under_target_now=under)
-        if risk.p_miss >= levels.warning:
-            return Verdict(status=Status.AT_RISK, reason=StatusReason.LIKELY_MISSED, under_target_now=under)
-    elif under:
-        reason = StatusReason.PERIOD_LOST if settled else StatusReason.UNDER_TARGET_SO_FAR
-        return Verdict(status=Status.OUT_OF_REACH if settled else Status.AT_RISK, reason=reason, under_target_now=True)
-    if (day.refused_ratio or 0.0) > target.refused_limit_ratio:
-        return Verdict(status=Status.AT_RISK, reason=StatusReason.MANY_REFUSED, under_target_now=under)
-    reason = StatusReason.EXPECTED_WITHIN if under else StatusReason.WITHIN_TARGET
-    return Verdict(status=Status.OK, reason=reason, under_target_now=under)
+    ladder = _Ladder(snapshot, standing, levels, minimum)
+    return structs.replace(
+        snapshot,
+        total=ladder.judged(snapshot.total),
+        queues=tuple(map(ladder.judged, snapshot.queues)),
+        pools=tuple(map(ladder.judged, snapshot.pools)),
+    )
+
+
+class _Ladder:
+    """The order in which a status is decided; the first that fits (MISSION.md section 2)."""
+
+    def __init__(self, snapshot: Snapshot, standing: Iterable[Alert], levels: RiskLevels, minimum: Minimum) -> None:
+        self._snapshot = snapshot
+        self._target = snapshot.target
+        self._parts = service_level.DEFINITIONS[snapshot.target.definition]
+        self._levels = levels
+        self._minimum = minimum
+        self._at_risk = _queues_at_risk(snapshot, standing)
+        pooled = {queue for pool in snapshot.pools for queue in pool.queues}
+        alone = ((queue.name,) for queue in snapshot.queues if queue.name not in pooled)
+        self._foretold = {frozenset(queues) for queues in (*(pool.queues for pool in snapshot.pools), *alone)}
+
+    def judged(self, face: QueueNow) -> QueueNow:
+        """A queue, a pool or all of them with the status of its day, month and tertial."""
+        verdicts = {name: self._verdict(face, name) for name in PERIODS if name in face.periods}
+        return structs.replace(face, verdict=verdicts.pop("day"), verdicts=verdicts)
+
+    def _verdict(self, face: QueueNow, name: str) -> Verdict:
+        """With a forecast its chance decides, and a share under the target is a fact beside it. What has no forecast of
+        its own, as one queue of several with the same agents, is at risk while its share is under the target too.
+        """
+        period = face.periods[name]
+        under = service_level.is_under(self._parts(period.counts), self._target.ratio)
+        status, reason = self._rung(face, period, name, under)
+        return Verdict(status=status, reason=reason, under_target_now=under)
+
+    def _rung(self, face: QueueNow, period: Period, name: str, under: bool) -> tuple[Status, StatusReason]:
+        if face.trouble is not None:
+            return Status.NO_DATA, face.trouble
+        many_refused = (period.refused_ratio or 0.0) > self._target.refused_limit_ratio
+        if self._is_over(face, period, name):
+            if under:
+                return Status.OUT_OF_REACH, StatusReason.PERIOD_LOST
+            if many_refused:
+                return Status.AT_RISK, StatusReason.MANY_REFUSED
+            nothing = period.headline is None
+            return (Status.NO_DATA, StatusReason.NO_CALLS) if nothing else (Status.OK, StatusReason.WITHIN_TARGET)
+        stands = not self._at_risk.get(name, _NOTHING).isdisjoint(face.queues)
+        if not stands and not self._is_enough(face, period, name):
+            if many_refused and period.counts.dialled >= self._minimum.least_calls:
+                return Status.AT_RISK, StatusReason.MANY_REFUSED
+            return Status.TOO_EARLY, StatusReason.TOO_EARLY
+        risk = {"day": face.risk, "month": face.month_risk}.get(name)
+        warning, alarm = (
+            (self._levels.warning, self._levels.alarm) if name == "day" else (self._levels.month, self._levels.month)
+        )
+        if risk is not None:
+            if risk.p_miss >= alarm and not risk.reachable:
+                return Status.OUT_OF_REACH, StatusReason.CANNOT_BE_REACHED
+            if risk.p_miss >= warning:
+                return Status.AT_RISK, StatusReason.LIKELY_MISSED
+            if risk.expected_share is not None and risk.expected_share < self._target.ratio:
+                return Status.AT_RISK, StatusReason.FORECAST_UNDER
+        if stands:
+            return Status.AT_RISK, StatusReason.ALERT_STANDS
+        if under and not self._is_foretold(face, risk):
+            return Status.AT_RISK, StatusReason.UNDER_TARGET_SO_FAR
+        if many_refused:
+            return Status.AT_RISK, StatusReason.MANY_REFUSED
+        is_so_far = not under and period.headline is not None
+        return Status.OK, StatusReason.WITHIN_TARGET if is_so_far else StatusReason.EXPECTED_WITHIN
+
+    def _is_over(self, face: QueueNow, period: Period, name: str) -> bool:
+        """Whether nothing more comes in this period and nobody of it waits."""
+        if period.counts.waiting or (face.day_hours is not None and face.day_hours[1] > self._snapshot.at):
+            return False
+        opens = self._snapshot.hours.opens_at
+        return name == "day" or (opens is not None and opens >= period.end)
+
+    def _is_enough(self, face: QueueNow, period: Period, name: str) -> bool:
+        """Whether enough has been, and was seen, to say how the target stands: a monitor new on a busy day knows
+        nothing of the hours before. Where no share is measured, a forecast must say it.
+        """
+        coverage = period.coverage
+        seen = coverage.seen_minutes + coverage.recovered_minutes
+        if coverage.blind_minutes and seen < self._minimum.not_before_minutes:
+            return False
+        risk = {"day": face.risk, "month": face.month_risk}.get(name)
+        if period.headline is None and (risk is None or risk.expected_share is None):
+            return False
+        return self._minimum.is_met(face, name, self._snapshot.at)
+
+    def _is_foretold(self, face: QueueNow, risk: RiskFigures | None) -> bool:
+        """Whether there is a forecast of just these queues."""
+        return risk is not None and risk.expected_share is not None and frozenset(face.queues) in self._foretold
+
+
+def _queues_at_risk(snapshot: Snapshot, standing: Iterable[Alert]) -> dict[str, frozenset[str]]:
+    """The queues whose target stands at risk, by period. An alert is of a queue or a pool; of one that is no more, of
+    the queues that it was made of.
+    """
+    held = {face.name: face.queues for face in (*snapshot.queues, *snapshot.pools)}
+    found: dict[str, frozenset[str]] = {}
+    for alert in standing:
+        if alert.kind in TARGET_ALERTS:
+            queues = held.get(alert.queue) or (alert.queue.split(JOINT) if alert.queue else snapshot.total.queues)
+            found[alert.period] = found.get(alert.period, _NOTHING).union(queues)
+    return found

@@ -13,7 +13,8 @@ from queue_monitor.model import RiskLevels, Target, WaysOut
 class Rules(Struct, frozen=True, kw_only=True):
     """What the figures are made by.
 
-    `labels` are what people are shown for a queue, by its name; `ways_out` says how deliberate ways out of a queue are
+    `labels` are what people are shown for a queue, by its name; `pool_label` makes a pool's of its first queue's, for a
+    wall cannot show them all; `ways_out` says how deliberate ways out of a queue are
     judged, for all queues or by queue.
     """
 
@@ -25,8 +26,14 @@ class Rules(Struct, frozen=True, kw_only=True):
     ways_out_by_queue: dict[str, WaysOut] = {}
     silent_after: timedelta = timedelta(minutes=2)
     labels: dict[str, str] = {}
+    pool_label: str = "{queue} …"
     organisation: str = ""
     version: str = ""
+
+    def label(self, queues: tuple[str, ...]) -> str:
+        """What people are shown for a queue, or for several that share agents."""
+        first = self.labels.get(queues[0].casefold(), queues[0])
+        return first if len(queues) == 1 else self.pool_label.format(queue=first)
 
     @property
     def judged_by(self) -> str:

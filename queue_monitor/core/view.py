@@ -324,25 +324,17 @@ class View:
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
         staff = self._staff().of(keys or tuple(dict.fromkeys(q.casefold() for q in queues)) or None, face.switches)
-        labels = live.rules.labels
         wait = _wait(foreseen, queues)
         return QueueNow(
             name=face.name,
-            label=" + ".join(labels.get(queue.casefold(), queue) for queue in queues) if face.name else "",
+            label=live.rules.label(queues) if face.name else "",
             queues=queues,
             waiting=lines,
             oldest_wait_ms=max(oldest, default=None),
             ringing=sum(line.ringing for line in lines),
             talking=self._talking.total() if keys is None else sum(self._talking[key] for key in keys),
             staff=count.staff if count and (only_counted or (count.staff.known and not staff.known)) else staff,
-            verdict=assessment.verdict(
-                periods["day"],
-                live.rules.target,
-                trouble,
-                closed=today.is_over,
-                risk=foreseen.day if foreseen else None,
-                levels=live.rules.levels,
-            ),
+            trouble=trouble,
             periods=periods,
             visits_today=visits,
             open=today.is_open,

@@ -17,6 +17,7 @@ from adapters.snapshot_poll.translator import MOST_BYTES
 from queue_monitor import config
 from queue_monitor.bootstrap import settings_of
 from queue_monitor.clock import ManualClock, SystemClock
+from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
 from queue_monitor.events import QueueSnapshot, SourceConnected
 from queue_monitor.model import Status, StatusReason
@@ -441,7 +442,7 @@ async def test_the_counts_are_on_the_board_without_a_service_level_and_go_with_t
 
         async def put(delivery: Delivery) -> None:
             pipeline.take(delivery)
-            shown.append(pipeline.publish().total)
+            shown.append(decided(pipeline.publish()).total)
 
         shown: list[Any] = []
         await Supervisor(adapter, "urn:kc:snapshot_poll:ace", "kc", put, clock).run()

@@ -17,10 +17,8 @@ from queue_monitor.model import (
     Snapshot,
     SourceNow,
     Staff,
-    Status,
     StatusReason,
     Target,
-    Verdict,
     WaitFigures,
     WaitingNow,
 )
@@ -91,7 +89,6 @@ def queue(
         )
         for place, wait in enumerate(waits, start=1)
     )
-    verdict = Verdict(status=Status.OK, reason=StatusReason.WITHIN_TARGET)
     return QueueNow(
         name=name,
         label=label or name.capitalize() if name else "",
@@ -101,7 +98,7 @@ def queue(
         ringing=0,
         talking=0,
         staff=Staff() if staffed is None else Staff(known=True, staffed=staffed),
-        verdict=Verdict(status=Status.NO_DATA, reason=trouble) if trouble else verdict,
+        trouble=trouble,
         periods={
             "15min": period("15min", quarter or Counts(answered_in_time=10), now - timedelta(minutes=15)),
             "30min": period("30min", lately or Counts(answered_in_time=20), now - timedelta(minutes=30)),
@@ -125,7 +122,7 @@ def snapshot(now: datetime, *queues: QueueNow, pools: tuple[QueueNow, ...] = (),
     source = SourceNow(
         name="urn:kc:asterisk_ami:vaxel",
         switch="växel",
-        up=total.verdict.reason is not StatusReason.SOURCE_DOWN,
+        up=total.trouble is not StatusReason.SOURCE_DOWN,
         since=at(40),
         last_event_at=at(41),
         reason="",

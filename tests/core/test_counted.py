@@ -6,6 +6,7 @@ import msgspec
 
 from queue_monitor.api.board import board
 from queue_monitor.api.status import status_body
+from queue_monitor.core.assessment import decided
 from queue_monitor.metrics import QueueCollector
 from queue_monitor.model import QueueNow, Snapshot, Status, StatusReason
 from tests.api.sample import FakeFigures
@@ -18,7 +19,7 @@ def counted(story: Scenario, at: float, queue: str = "bygglov", **counters: obje
 
 
 def face(story: Scenario, at: float, queue: str = "bygglov") -> QueueNow:
-    return next(face for face in story.live.snapshot(story.at(at)).queues if face.name == queue)
+    return next(face for face in decided(story.live.snapshot(story.at(at))).queues if face.name == queue)
 
 
 def test_the_newest_counters_are_shown_and_no_service_level_is_claimed():
@@ -46,7 +47,7 @@ def test_counters_of_another_kind_make_no_gauge():
     counted(story, 2, "sales", calls_answered=7)
 
     assert face(story, 3).counted is None
-    assert face(story, 3).verdict.reason is StatusReason.NO_CALLS
+    assert face(story, 3).verdict.reason is StatusReason.TOO_EARLY
     assert face(story, 3, "sales").counted is None
 
 
@@ -70,7 +71,7 @@ def both() -> tuple[Scenario, Snapshot]:
     story = Scenario().connected(0).entered(5, "anna").entered(6, "bo").answered(8, "bo")
     counted(story, 10, waiting=2, oldest_wait_seconds=301, agents_free=1, agents_logged_on=3)
     counted(story, 10, "parkering", waiting=3, agents_free=1, agents_logged_on=3)
-    return story, story.live.snapshot(story.at(12))
+    return story, decided(story.live.snapshot(story.at(12)))
 
 
 def test_all_queues_together_add_the_listed_and_the_counted():

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from queue_monitor.core.assessment import decided
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -383,7 +384,7 @@ def test_the_day_is_never_within_target_while_many_were_refused():
     for caller in range(30):
         story.entered(caller, f"c{caller}").answered(caller + 1, f"c{caller}")
     story.refused(40, "anna")
-    verdict = story.live.snapshot(story.at(60)).total.verdict
+    verdict = decided(story.live.snapshot(story.at(60))).total.verdict
 
     assert story.day(60).headline == 1.0
     assert (verdict.status, verdict.reason) == (Status.AT_RISK, StatusReason.MANY_REFUSED)
@@ -430,13 +431,13 @@ def test_entered_16_58_and_answered_17_04_belongs_to_the_hour_it_entered():
 
 def test_a_source_that_is_down_makes_its_queues_no_data():
     story = Scenario().connected(-60).entered(0, "anna").answered(2, "anna").disconnected(10)
-    verdict = story.live.snapshot(story.at(20)).total.verdict
+    verdict = decided(story.live.snapshot(story.at(20))).total.verdict
 
     assert (verdict.status, verdict.reason) == (Status.NO_DATA, StatusReason.SOURCE_DOWN)
 
 
 def test_before_anything_is_heard_there_is_no_data_and_no_number():
-    snapshot = Scenario().live.snapshot(TEN)
+    snapshot = decided(Scenario().live.snapshot(TEN))
 
     assert snapshot.total.verdict.status is Status.NO_DATA
     assert snapshot.total.periods["day"].headline is None

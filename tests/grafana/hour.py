@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from queue_monitor.api import status_body
+from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Snapshot
@@ -88,7 +89,7 @@ class Hour:
             taken = upto
             if moment == START + timedelta(minutes=30):
                 live.reject(SOURCE, "bad_timestamp")
-            found[moment] = live.snapshot(moment)
+            found[moment] = decided(live.snapshot(moment))
             moment += STEP
         return found
 

@@ -5,6 +5,7 @@ const STALE_MS = 10_000;
 const RECONNECT_MS = 15_000;
 const TURN_MS = 10_000;
 const TICK_MS = 200;
+const SAYS_UNDER = ["under_target_so_far", "period_lost"];
 const NONE = "–";
 const SPACE = "\u00a0";
 
@@ -262,16 +263,11 @@ function drawStanding() {
   const status = stale ? "no_data" : total.status;
   verdict.className = `verdict ${status}${total.trusted && !stale ? "" : " grey"}`;
   at("verdict-sign").setAttribute("href", `#sign-${status}`);
-  const values = {
-    target: plainPercent(target.ratio),
-    limit: span(target.limit_seconds),
-    refused_limit: plainPercent(target.refused_limit_ratio),
-  };
   put("verdict-word", say(`status.${status}`));
   put("verdict-reason", stale
     ? say("last_known_status", { status: say(`status.${total.status}`) })
-    : say(`reason.${total.reason}`, values));
-  put("verdict-fact", !stale && total.under_target_now && total.reason !== "under_target_so_far" ? say("target_not_met") : "");
+    : board.why[page.language]);
+  put("verdict-fact", !stale && total.under_target_now && !SAYS_UNDER.includes(total.reason) ? say("target_not_met") : "");
 
   const { day } = total;
   const facts = [
@@ -315,7 +311,8 @@ function drawStrips() {
   strip.replaceChildren(
     shape,
     html("small", {}, clock(worst.since, zone)),
-    html("span", {}, worst.words[page.language]),
+    html("span", { class: "message" }, worst.words[page.language]),
+    html("small", { class: "of" }, worst.label[page.language]),
     ...beside.filter(Boolean).map((words) => html("small", {}, words)),
   );
 }
