@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
+from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
 from queue_monitor.api.board import board_body
 from queue_monitor.clock import ManualClock
@@ -70,7 +71,7 @@ class Standing:
 class Faces:
     """What each face says at one moment."""
 
-    def __init__(self, figures: Standing, status: Any, day: Any, table: str, lost: Any, metrics: str) -> None:
+    def __init__(self, figures: AlertedFigures, status: Any, day: Any, table: str, lost: Any, metrics: str) -> None:
         self.board = msgspec.json.decode(board_body(figures.latest()))
         self.status, self.day, self.lost = status, day, lost
         (self.row,) = csv.DictReader(io.StringIO(table.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")), delimiter=";")
@@ -82,7 +83,7 @@ class Faces:
 
 
 async def asked(live: Live, now: datetime) -> Faces:
-    figures = Standing(live, now)
+    figures = AlertedFigures(Standing(live, now))
     app: FastAPI = create_app(figures, ManualClock(now))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kc") as client:
         get = client.get

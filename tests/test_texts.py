@@ -123,3 +123,26 @@ def test_an_unknown_language_becomes_the_house_language() -> None:
     assert texts.known_language("de") == "sv"
     assert texts.known_language(None, "en") == "en"
     assert texts.known_language("en", "sv") == "en"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (StatusReason.FORECAST_UNDER, "Prognosen för dagen är 88,1 %, under målet 90 %."),
+        (StatusReason.LIKELY_MISSED, "Risken att dagens mål missas är 70 %. Prognosen för dagen är 88,1 %."),
+        (StatusReason.PERIOD_LOST, "Dagen slutade på 83,9 %, under målet 90 %."),
+    ],
+)
+def test_why_a_status_is_what_it_is_is_said_with_the_numbers_beside_it(reason: StatusReason, said: str) -> None:
+    risk = RiskFigures(p_miss=0.7, expected_share=0.881)
+
+    words = texts.reason_words(reason, target=Target(), share=0.8389, risk=risk)
+
+    assert words.replace("\N{NO-BREAK SPACE}", " ") == said
+
+
+def test_a_pool_is_called_its_first_queue_and_others_in_each_language() -> None:
+    assert texts.label("Växeln med flera") == "Växeln med flera"
+    assert texts.label("Växeln med flera", "en") == "Växeln and others"
+    assert texts.label("Växeln and others", "sv") == "Växeln med flera"
+    assert texts.label("Bygglov", "en") == "Bygglov"

@@ -193,6 +193,7 @@ def waiting(queue: str, *seconds: float, ringing: int = 0) -> tuple[WaitingNow, 
 OK = Verdict(status=Status.OK, reason=StatusReason.WITHIN_TARGET)
 RISK = Verdict(status=Status.AT_RISK, reason=StatusReason.UNDER_TARGET_SO_FAR, under_target_now=True)
 LOST = Verdict(status=Status.OUT_OF_REACH, reason=StatusReason.PERIOD_LOST, under_target_now=True)
+EARLY = Verdict(status=Status.TOO_EARLY, reason=StatusReason.TOO_EARLY)
 REFUSED = Verdict(status=Status.AT_RISK, reason=StatusReason.MANY_REFUSED)
 NO_CALLS = Verdict(status=Status.NO_DATA, reason=StatusReason.NO_CALLS)
 DOWN = Verdict(status=Status.NO_DATA, reason=StatusReason.SOURCE_DOWN)
@@ -420,6 +421,13 @@ def out_of_reach() -> Snapshot:
     at = local(15, 30)
     day = replace(DAY, answered_late=96, abandoned_late=41)
     one = queue("Kundcenter", *waiting("Kundcenter", 222.0), at=at, day=day, verdict=LOST)
+    return snapshot(at, [one], replace(one, name=""))
+
+
+def too_early() -> Snapshot:
+    """Ten minutes after opening, with a few calls."""
+    at = local(8, 10)
+    one = queue("Kundcenter", *waiting("Kundcenter", 12.0), at=at, day=Counts(answered_in_time=6), verdict=EARLY)
     return snapshot(at, [one], replace(one, name=""))
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
 from queue_monitor.api.outlook import advice
-from queue_monitor.model import Snapshot, StatusReason, Verdict
+from queue_monitor.model import AlertKind, AlertsNow, Snapshot, StatusReason, Verdict
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import Server, chromium, serving
@@ -26,6 +26,7 @@ STATES: dict[str, Callable[[], Snapshot]] = {
     "rush": sample.rush,
     "alerted": sample.alerted,
     "out_of_reach": sample.out_of_reach,
+    "too_early": sample.too_early,
     "dead_source": sample.dead_source,
     "night": sample.night,
     "twenty": sample.twenty,
@@ -286,11 +287,29 @@ def test_what_stands_is_told_worst_first_without_advice(look: Look) -> None:
         page = look(server)
 
         told = shown(page, "#strip").split("\n")
-        assert told == ["10.31", "Kundcenter: stor risk att dagsmålet missas", "kvitterat", "+ 2 till"]
+        assert told == ["10.31", "Stor risk att dagsmålet missas", "Kundcenter", "kvitterat", "+ 2 till"]
         expect(page.locator("#advice")).to_be_hidden()
         assert "beräknas räcka" not in page.locator("body").inner_text()
         show(server, page, sample.calm())
         expect(page.locator("#strips")).to_be_hidden()
+
+
+@pytest.mark.parametrize("screen", ["wall", "small_wall"])
+def test_the_message_of_a_pools_alert_is_never_cut_however_many_its_queues(look: Look, screen: str) -> None:
+    crowded = sample.twenty(20)
+    pool = " + ".join(sample.NAMES)
+    long = replace(
+        sample.alert(AlertKind.TARGET_AT_RISK, pool, period="day"), label=f"{'Bygg och miljö ' * 9}med flera"
+    )
+    with serving(replace(crowded, alerts=AlertsNow(open=(long,)))) as server:
+        page = look(server, size=SCREENS[screen])
+
+        said = page.locator("#strip .message")
+        expect(said).to_be_visible()
+        assert said.inner_text() == "Stor risk att dagsmålet missas"
+        assert said.evaluate("its => its.scrollWidth <= its.clientWidth && its.scrollHeight <= its.clientHeight + 1")
+        inside = said.evaluate("its => its.getBoundingClientRect().right <= innerWidth")
+        assert inside
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)

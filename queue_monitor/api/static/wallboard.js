@@ -173,7 +173,7 @@ function drawTiles() {
   put("share-title", say("in_time_today", { limit }));
   const words = percent(day?.headline ?? null, target.ratio);
   putPercent("share", words);
-  at("share").classList.toggle("long", words.length > 6);
+  at("share").classList.toggle("long", words.replace(/\D/g, "").length > 3);
   const met = trusted ? (day?.meets_target ?? null) : null;
   tone(at("share"), ["good", "watch"], met === null ? "" : met ? "good" : "watch");
   const bounds = [];
