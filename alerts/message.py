@@ -84,7 +84,7 @@ class Message:
             return self._say("source.cleared")
         reason = alert.reason.value if alert.reason is not AlertReason.AS_USUAL else AlertReason.SOURCE_DOWN.value
         known = reason if self._figures.since else AlertReason.NO_SOURCE.value
-        return self._say(known, since=self._clock(self._figures.since))
+        return self._say(known, since=self._clock(self._figures.since), switch=self._figures.switch)
 
     def _values(self) -> dict[str, object]:
         figures = self._figures

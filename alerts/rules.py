@@ -128,6 +128,7 @@ def _source(snapshot: Snapshot) -> Iterator[Reading]:
     over = total.day_hours is None or total.day_hours[1] <= snapshot.at
     if not total.open and not over:
         return
+    since, switch = _last_sign(snapshot)
     yield Reading(
         kind=AlertKind.SOURCE_SILENT,
         queue="",
@@ -136,19 +137,25 @@ def _source(snapshot: Snapshot) -> Iterator[Reading]:
         period_start=total.periods[DAY].start,
         value=1.0 if trouble else 0.0,
         reason=trouble or AlertReason.AS_USUAL,
-        figures=AlertFigures(target=snapshot.target, since=_last_sign(snapshot)),
+        figures=AlertFigures(target=snapshot.target, since=since, switch=switch),
         day_over=over,
     )
 
 
-def _last_sign(snapshot: Snapshot) -> datetime | None:
-    signs = [s.last_event_at if s.up else s.since for s in snapshot.sources if not s.is_log]
-    return min((sign for sign in signs if sign), default=None)
+def _last_sign(snapshot: Snapshot) -> tuple[datetime | None, str]:
+    """The switch that was heard longest ago, and when; nothing where no switch was ever heard."""
+    signs: dict[str, datetime] = {}
+    for source in snapshot.sources:
+        sign = source.last_event_at if source.up else source.since
+        if sign is not None:
+            signs[source.switch] = max(sign, signs.get(source.switch, sign))
+    switch = min(signs, key=signs.__getitem__, default="")
+    return signs.get(switch), switch
 
 
 def _unseen_since(snapshot: Snapshot) -> datetime | None:
     """Since when nothing can be vouched for; None while all is seen."""
-    return _last_sign(snapshot) if snapshot.total.trouble in _TROUBLE else None
+    return _last_sign(snapshot)[0] if snapshot.total.trouble in _TROUBLE else None
 
 
 def _hours(snapshot: Snapshot) -> Iterator[Reading]:
@@ -197,7 +204,7 @@ def _queue(
         elif over and (period == DAY or _month_is_over(snapshot, queue)):
             ended = AlertReason.DAY_ENDED
             yield reading(AlertKind.TARGET_AT_RISK, period, 0.0, ended, may_raise=False, day_over=True)
-    oldest = (queue.oldest_wait_ms or 0) / 1000
+    oldest = (queue.longest_sure_wait_ms or 0) / 1000
     helped = _figures(snapshot, queue, NOW, settings, risk=queue.risk)
     yield reading(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG, figures=helped)
     yield reading(AlertKind.NO_AGENTS, NOW, float(_is_unstaffed(queue)), AlertReason.NOBODY_STAFFED)

@@ -413,7 +413,8 @@ class Period(Struct, frozen=True, kw_only=True, gc=False):
 class WaitingNow(Struct, frozen=True, kw_only=True, gc=False):
     """One caller who waits now. `wait_ms` is the whole contact's wait so far; `queue_wait_ms` this queue's.
 
-    `in_time_chance`: to be answered within the limit by one who stays; None where nothing is foretold.
+    `in_time_chance`: to be answered within the limit by one who stays; None where nothing is foretold. `doubtful`: may
+    have left unseen, for more who came later were answered than ever before.
     """
 
     visit_id: str
@@ -425,6 +426,7 @@ class WaitingNow(Struct, frozen=True, kw_only=True, gc=False):
     ringing: bool
     start_known: bool
     in_time_chance: float | None = None
+    doubtful: bool = False
 
 
 class AgentNow(Struct, frozen=True, kw_only=True, gc=False):
@@ -544,6 +546,13 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     risk: "RiskFigures | None" = None
     month_risk: "RiskFigures | None" = None
     usual_quarter: float | None = None
+
+    @property
+    def longest_sure_wait_ms(self) -> int | None:
+        """The longest wait so far of those who are surely there; None when nobody is."""
+        if not any(line.doubtful for line in self.waiting):
+            return self.oldest_wait_ms
+        return max((line.wait_ms for line in self.waiting if not line.doubtful), default=None)
 
     @property
     def waiting_count(self) -> int:
@@ -798,8 +807,9 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     `share`: the headline of the period so far. `margin`: misses that still fit within the target, of `budget` for the
     whole period. `month`: whether it can bear the day, None where that is not foretold. `refused` of
     `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
-    the trouble began. `also`: what else is wrong in that queue, told together with a surge, or anywhere in a crisis.
-    `channel`: by which way nothing gets through. `at_least_staffed`: `staffed` are only those who were seen.
+    the trouble began, with which `switch`. `also`: what else is wrong in that queue, told together with a surge, or
+    anywhere in a crisis. `channel`: by which way nothing gets through. `at_least_staffed`: `staffed` are only those who
+    were seen.
     """
 
     share: float | None = None
@@ -822,6 +832,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     also: tuple[AlertKind, ...] = ()
     crisis: Crisis | None = None
     channel: str = ""
+    switch: str = ""
 
 
 class Alert(Struct, frozen=True, kw_only=True):

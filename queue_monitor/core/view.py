@@ -19,6 +19,7 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import FIELDS, Numbers, minute_after, minute_of
 from queue_monitor.core.sources import Sources
 from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Standing, Stretch
+from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, Judged, NotHeld, Windows
 from queue_monitor.events import milliseconds
 from queue_monitor.model import (
@@ -70,6 +71,7 @@ class Watched(Protocol):
     agents: Agents
     counted: Counted
     sources: Sources
+    wait_bounds: WaitBounds
 
     @property
     def windows(self) -> Windows: ...
@@ -223,6 +225,8 @@ class View:
         not change while the same is known of the call: only the wait does.
         """
         known, seen = self._memory.waiting, dict[str, _Entered]()
+        in_doubt = self._live.wait_bounds.is_doubtful
+        self._doubtful = {visit.visit_id for _, visit in waiting if in_doubt(visit, self._now)}
         for place, (contact, visit) in enumerate(waiting):
             entered = known.get(visit.visit_id)
             if entered is None or entered.visit is not visit or entered.contact is not contact:
@@ -386,6 +390,7 @@ class View:
                 ringing=visit.visit_id in self._ringing,
                 start_known=visit.start_known,
                 in_time_chance=chances.get(visit.visit_id),
+                doubtful=visit.visit_id in self._doubtful,
             )
             for place, (_, _, _, visit, wait_ms, queue_wait_ms) in enumerate(its, start=1)
         )

@@ -34,7 +34,7 @@ TARGET = AlertFigures(
     month=MonthStanding.HOLDS,
 )
 LONG = AlertFigures(waiting=7, oldest_wait_seconds=312.0, staffed=6, limit_seconds=300)
-AWAY = AlertFigures(since=at(122))
+AWAY = AlertFigures(since=at(122), switch="luleå")
 REFUSED = AlertFigures(waiting=3, oldest_wait_seconds=45.0, refused=14, dialled=88)
 SURGE = AlertFigures(waiting=21, oldest_wait_seconds=250.0, staffed=6, arrived=61, factor=3.4)
 OVER = AlertFigures(waiting=2, oldest_wait_seconds=25.0, staffed=8, limit_seconds=300)
@@ -118,7 +118,7 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "the switch says nothing", alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.SOURCE_SILENT, AWAY)
     yield (
         "there is no switch",
-        alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.NO_SOURCE, structs.replace(AWAY, since=None)),
+        alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.NO_SOURCE, structs.replace(AWAY, since=None, switch="")),
     )
     yield "the switch is back", alert(AlertKind.SOURCE_SILENT, CLEARED, usual, AWAY, minutes=140)
     nobody = structs.replace(LONG, staffed=0, waiting=4, oldest_wait_seconds=75.0)

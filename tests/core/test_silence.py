@@ -7,7 +7,7 @@ import pytest
 from queue_monitor.core.live import Live
 from queue_monitor.core.silence import LEAST_DAYS
 from queue_monitor.events import SourceClock
-from queue_monitor.model import Coverage, Status, StatusReason
+from queue_monitor.model import Coverage, StatusReason
 from tests.scenario import STOCKHOLM, Scenario
 
 MINUTE = 60.0
@@ -20,8 +20,7 @@ def beat(story: Scenario, seconds: float) -> Scenario:
 
 
 def reason(story: Scenario, seconds: float) -> StatusReason | None:
-    verdict = story.live.snapshot(story.at(seconds)).total.verdict
-    return verdict.reason if verdict.status is Status.NO_DATA and verdict.reason is not StatusReason.NO_CALLS else None
+    return story.live.snapshot(story.at(seconds)).total.trouble
 
 
 def said(story: Scenario, seconds: float) -> Scenario:
