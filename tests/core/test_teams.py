@@ -82,3 +82,15 @@ def test_a_pool_that_grows_knows_what_its_greatest_part_knew():
 
     assert inherited(("a", "b", "c"), learned) == 2
     assert inherited(("f", "g"), learned) is None
+
+
+def test_a_pool_is_called_its_first_queue_and_others_and_keeps_its_name_as_key():
+    rules = Rules(calendar=office_hours(), labels={"parking": "Parkering"}, pool_label="{queue} med flera")
+    state = Live(rules, Foresight(Target(), Calendars(office_hours())))
+    for queue in ("parking", "school", "water"):
+        answered(state, queue, "eva", MORNING)
+    answered(state, "parking", "eva", MORNING + DAY)
+
+    (pool,) = state.snapshot(MORNING + DAY).pools
+    assert (pool.name, pool.label) == ("parking + school + water", "Parkering med flera")
+    assert [queue.label for queue in state.snapshot(MORNING + DAY).queues] == ["Parkering", "school", "water"]

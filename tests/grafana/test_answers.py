@@ -190,7 +190,7 @@ GAUGES: dict[tuple[str, str, str], Answer] = {
     (LIVE, "Samtal pågår", "A"): lambda s: s["total"]["talking"],
     (LIVE, "Samtal pågår", "B"): lambda s: s["total"]["ringing"],
     (LIVE, "Dagsmålet", "A"): lambda s: (
-        ["ok", "at_risk", "out_of_reach", "no_data"].index(s["total"]["status"]["status"]) + 1
+        ["ok", "at_risk", "out_of_reach", "no_data", "too_early"].index(s["total"]["status"]["status"]) + 1
     ),
     (DAY_MONTH, "Besvarade inom 5 min denna månad", "A"): lambda s: s["total"]["periods"]["month"]["headline"],
     (DAY_MONTH, "Lägst och högst denna månad", "A"): lambda s: s["total"]["periods"]["month"]["floor"],
