@@ -130,13 +130,14 @@ class WaitBounds:
         return found
 
     def is_doubtful(self, visit: Visit, now: datetime) -> bool:
-        """Whether more callers who came later have been answered than ever overtook anybody in this queue: who waits
-        may have left unseen, and nobody is to be alarmed for him or her.
+        """Whether more callers who came later have been answered than overtook anybody in this queue on the days before:
+        who waits may have left unseen, and nobody is to be alarmed for him or her.
         """
         key = visit.queue.casefold()
         if visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
             return False
-        most = max((its.overtakes for its in self._days.get(key, {}).values()), default=0)
+        today = self._calendar_of(visit.queue).day_of(now)
+        most = max((its.overtakes for day, its in self._days.get(key, {}).items() if day < today), default=0)
         return len(_later(self._answered.get(key, []), visit, now)) > most
 
     def _is_listed(self, visit: Visit, now: datetime) -> bool:

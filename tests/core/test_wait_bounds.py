@@ -128,12 +128,17 @@ def test_what_days_have_taught_outlives_a_restart():
 
 
 def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt():
-    story = Scenario().entered(0, "ghost").entered(10, "bo").entered(20, "cia").answered(60, "bo")
-    [ghost, cia] = [visit for _, visit in story.live.ledger.waiting()]
+    story = Scenario()
+    for number in range(3):  # the day before, two overtook a caller who was there after all
+        story.entered(number - 24 * HOUR, f"y{number}")
+    story.answered(60 - 24 * HOUR, "y1").answered(70 - 24 * HOUR, "y2").answered(80 - 24 * HOUR, "y0")
+    story.entered(0, "ghost")
+    doubts = []
+    for number in range(3):
+        story.entered(10 + number, f"late {number}").answered(60 + number, f"late {number}")
+        [ghost] = [visit for _, visit in story.live.ledger.waiting()]
+        doubts.append(story.live.wait_bounds.is_doubtful(ghost, story.at(70)))
 
-    assert story.live.wait_bounds.is_doubtful(ghost, story.at(70))
-    assert not story.live.wait_bounds.is_doubtful(cia, story.at(70))
-    story.answered(80, "cia").answered(90, "ghost")  # two had overtaken a caller who was there after all
-    story.entered(100, "eva").entered(110, "fia").answered(120, "fia")
-    [eva] = [visit for _, visit in story.live.ledger.waiting()]
-    assert not story.live.wait_bounds.is_doubtful(eva, story.at(130))
+    assert doubts == [False, False, True]
+    [line] = story.live.snapshot(story.at(70)).total.waiting
+    assert line.doubtful
