@@ -61,6 +61,9 @@ _REFUSALS: Final = {
 """What dialplans (Wazo's and others) log of a caller who got no further than the door; Asterisk writes nothing."""
 
 _RINGS: Final = frozenset(("RINGNOANSWER", "RINGCANCELED"))
+_UNANSWERED: Final = frozenset(("CONNECT", "ABANDON", "EXITWITHTIMEOUT", "EXITEMPTY", "EXITWITHKEY", "WITHDRAW"))
+"""Lines of a caller who waits until then."""
+
 _ONLY_OF_THE_OPEN: Final = frozenset(("LEAVEEMPTY", "LEAVEUNAVAIL"))
 _OF_THE_LIVING: Final = frozenset(("ENTERQUEUE", "CONNECT"))
 """Lines that a switch which is stopping writes no more."""
@@ -151,6 +154,7 @@ class Translator:
         self._second = 0
         self._repeats: dict[tuple[object, ...], int] = {}
         self._visits: dict[tuple[str, str], _Visit] = {}
+        self._reads_from: int | None = None
         self._ended: dict[tuple[str, str], _Line] = {}
         self._outgoing: dict[str, None] = {}
         self._logged_off: set[str] = set()
@@ -245,6 +249,8 @@ class Translator:
         if line is None:
             self._reject("malformed_line")
             return
+        if self._reads_from is None:
+            self._reads_from = line.second
         if not self._greeted:
             self._greeted = True
             self._out.append(SourceConnected(**self._envelope("source.connected", line), reason="queue_log"))
@@ -513,10 +519,33 @@ class Translator:
     def _visit(self, line: _Line, before_ms: int | None) -> _Visit:
         """The caller's stay in this queue. One that began before the file did is placed by its reported wait (`~`)."""
         visit = self._visits.get(line.place)
+        if (visit is None or (visit.entry is None and visit.answer is None)) and before_ms is not None:
+            visit = self._moved(line, line.second - before_ms // 1000) or visit
         if visit is None:
             began = line.second * 1000 - (before_ms or 0)
             visit = _Visit(f"{self._connection.switch}:{line.call}@~{began}", line.queue, self._leg_id(line))
             self._visits[line.place] = visit
+        return visit
+
+    def _moved(self, line: _Line, began: int) -> _Visit | None:
+        """Whose stay it is that goes on under another call's id: after an attended transfer into the queue the caller
+        has the place of the one who asked. Nobody else entered when the line says that this caller did.
+        """
+        if self._reads_from is None or began < self._reads_from:
+            return None
+        is_over = line.verb not in _UNANSWERED
+        near = [
+            (abs(visit.entry.second - began), place)
+            for place, visit in self._visits.items()
+            if place[1] == line.place[1]
+            and visit.entry is not None
+            and abs(visit.entry.second - began) <= 1
+            and (is_over or visit.answer is None)
+        ]
+        nearest = [place for gap, place in near if gap == min(near)[0]]
+        if len(nearest) != 1:
+            return None
+        visit = self._visits[line.place] = self._visits.pop(nearest[0])
         return visit
 
     def _leg_id(self, line: _Line) -> str:

@@ -231,6 +231,39 @@ def test_a_talk_that_was_seen_is_as_long_as_it_was_whatever_the_last_line_leaves
     assert told(live) == [("1.1", "answered", 10, 65)]
 
 
+# Attended transfers into a queue
+
+
+def test_who_is_put_into_a_queue_in_anothers_place_is_one_caller() -> None:
+    live = played(case("attended-transfer"))
+
+    assert [(visit.outcome, visit.wait_ms, visit.talk_ms) for visit in visits(live)] == [(Outcome.ANSWERED, 8000, 2000)]
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        ("30|1.1|q|NONE|ABANDON|1|1|20", Outcome.ABANDONED),
+        ("30|1.1|q|NONE|EXITWITHTIMEOUT|1|1|20", Outcome.TIMEOUT),
+        ("30|1.1|q|NONE|EXITWITHKEY|2|1|1|20", Outcome.EXIT_KEY),
+        ("30|1.1|q|Bo|CONNECT|21|1.3|2", Outcome.ANSWERED),
+    ],
+)
+def test_nor_are_there_two_when_he_leaves_another_way(line: str, outcome: Outcome) -> None:
+    entered = "0|9.9|q|NONE|ENTERQUEUE|||1", "10|2.2|q|NONE|ENTERQUEUE|||2", "10|3.3|r|NONE|ENTERQUEUE|||1"
+    live = played(text(*entered, line))
+
+    found = {visit.leg_id: visit.outcome for visit in visits(live)}
+    assert found == {"kc:9.9": Outcome.WAITING, "kc:2.2": outcome, "kc:3.3": Outcome.WAITING}
+
+
+def test_of_two_who_entered_then_nobody_is_taken_for_another() -> None:
+    entered = "0|9.9|q|NONE|ENTERQUEUE|||1", "10|2.2|q|NONE|ENTERQUEUE|||2", "10|3.3|q|NONE|ENTERQUEUE|||3"
+    live = played(text(*entered, "30|1.1|q|Bo|CONNECT|20|1.3|2"))
+
+    assert sorted(visit.leg_id for visit in visits(live)) == ["kc:1.1", "kc:2.2", "kc:3.3", "kc:9.9"]
+
+
 # Names
 
 

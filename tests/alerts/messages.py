@@ -123,6 +123,8 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "the switch is back", alert(AlertKind.SOURCE_SILENT, CLEARED, usual, AWAY, minutes=140)
     nobody = structs.replace(LONG, staffed=0, waiting=4, oldest_wait_seconds=75.0)
     yield "callers wait and nobody is there", alert(AlertKind.NO_AGENTS, RAISED, AlertReason.NOBODY_STAFFED, nobody)
+    unseen = structs.replace(nobody, at_least_staffed=True)
+    yield "only a log tells who is there", alert(AlertKind.NO_AGENTS, RAISED, AlertReason.NOBODY_STAFFED, unseen)
     yield "somebody is there again", alert(AlertKind.NO_AGENTS, CLEARED, usual, OVER, minutes=140)
     yield "many are turned away", alert(AlertKind.MANY_REFUSED, RAISED, AlertReason.TURNED_AWAY, REFUSED)
     yield "fewer are", alert(AlertKind.MANY_REFUSED, EASED, AlertReason.TURNED_AWAY, REFUSED, minutes=150)
