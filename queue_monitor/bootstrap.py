@@ -35,6 +35,7 @@ from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
+from queue_monitor.events import name_key
 from queue_monitor.interpreter import collect_at_night, collect_seldom, switch_often
 from queue_monitor.model import Access
 from queue_monitor.ports import Adapter, Clock, Connection, Store, StoreError, Translator
@@ -129,8 +130,8 @@ def rules_of(config: Config) -> Rules:
         calendar=_calendar(config, config.hours),
         calendars={queue: _calendar(config, schedule) for queue, schedule in config.queue_hours.items()},
         ways_out=config.exits.ways_out,
-        ways_out_by_queue={queue.casefold(): exits.ways_out for queue, exits in config.queue_exits.items()},
-        labels={queue.casefold(): shown.label for queue, shown in config.queues.items()},
+        ways_out_by_queue={name_key(queue): exits.ways_out for queue, exits in config.queue_exits.items()},
+        labels={name_key(queue): shown.label for queue, shown in config.queues.items()},
         pool_label=texts.words(config.organisation.language)["and_others"],
         organisation=config.organisation.name,
         version=__version__,

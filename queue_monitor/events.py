@@ -7,10 +7,12 @@ replay files. `encode` and `decode` translate; `json_schema` publishes the forma
 import hashlib
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, get_args
+from unicodedata import normalize
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 SCHEMA: Final = "urn:se.kundcenter:events:1"
 _PREFIX: Final = "se.kundcenter."
@@ -127,6 +129,18 @@ class Recovery(StrEnum):
     LOG = "log"
 
 
+@lru_cache(4096)
+def spelled(text: str) -> str:
+    """A name as it is shown: composed (NFC), without space around it. One of nothing but space stays as it is."""
+    return normalize("NFC", text).strip() or text
+
+
+@lru_cache(4096)
+def name_key(text: str) -> str:
+    """What a name is known by: two are one when equal after NFC, trimming and case folding."""
+    return spelled(text).casefold()
+
+
 class RawReference(Struct, frozen=True, kw_only=True):
     """Which block of the switch's bytes an event came from; the bytes themselves are not kept."""
 
@@ -145,6 +159,10 @@ class TransferTarget(Struct, frozen=True, kw_only=True):
     queue: str | None = None
     agent_id: str | None = None
     external: bool = False
+
+    def __post_init__(self) -> None:
+        if self.queue and (plain := spelled(self.queue)) != self.queue:
+            structs.force_setattr(self, "queue", plain)
 
 
 class WaitingCaller(Struct, frozen=True, kw_only=True):
@@ -188,6 +206,12 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     live: bool = True
     raw: RawReference | None = None
     unmapped: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """A queue's name is composed and trimmed wherever it comes from, so that all who compare names agree."""
+        for name in ("queue", "next_queue"):
+            if (queue := getattr(self, name, None)) and (plain := spelled(queue)) != queue:
+                structs.force_setattr(self, name, plain)
 
     @property
     def at(self) -> datetime:
@@ -318,6 +342,10 @@ class AgentState(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.stat
     reason: str | None = None
     queues: tuple[str, ...] | None = None
     state_raw: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.queues and (plain := tuple(map(spelled, self.queues))) != self.queues:
+            structs.force_setattr(self, "queues", plain)
 
 
 class AgentMember(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.member"):

@@ -128,6 +128,18 @@ def test_who_hangs_up_while_the_agent_hears_a_greeting_was_not_answered(tmp_path
 
 
 @both_ways
+def test_a_greeting_longer_than_a_leave_is_held_makes_no_difference(tmp_path: Path, with_log: bool):
+    said = (CASES / "hung-up-during-greeting.ami").read_bytes()
+    late = tmp_path / "late.ami"
+    late.write_bytes(said.replace(b"1795878258.28", b"1795878260.28"))
+    log = ("asterisk_queuelog:hung-up-during-greeting.log",) if with_log else ()
+
+    visit = only(play(tmp_path, f"asterisk_ami:{late}", *log).visits)
+    assert visit["outcome"] == "abandoned"
+    assert seconds(visit) == pytest.approx(7.504, abs=0.002)
+
+
+@both_ways
 def test_an_attended_transfer_into_a_queue_is_one_visit(tmp_path: Path, with_log: bool):
     played = play(tmp_path, *asterisk("attended", with_log))
 
@@ -182,3 +194,13 @@ def test_the_manager_of_asterisk_11_is_refused_in_words(tmp_path: Path, caplog: 
     assert play(tmp_path, "asterisk_ami:asterisk-11.ami").visits == []
     assert "Asterisk 11 or older" in caplog.text
     assert "queue_log" in caplog.text
+
+
+# ---- names
+
+
+def test_names_that_look_alike_are_one_queue(tmp_path: Path):
+    played = play(tmp_path, "replay:names-that-look-alike.jsonl")
+
+    assert [queue["name"] for queue in played.status["queues"]] == ["v\u00e4xel"]
+    assert [row["outcome"] for row in played.contacts] == ["abandoned"] * 4

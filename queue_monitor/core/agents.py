@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from queue_monitor.core.teams import grouped
-from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
+from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot, name_key
 from queue_monitor.model import AgentNow, Staff
 
 BUSIEST_FIRST: Final = (
@@ -415,7 +415,7 @@ class Agents:
         return any(agent.member_said for agent in self._agents.values())
 
     def _key(self, queue: str) -> str:
-        key = queue.casefold()
+        key = name_key(queue)
         self._names.setdefault(key, queue)
         return key
 

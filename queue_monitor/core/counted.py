@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from queue_monitor.events import QueueSnapshot
+from queue_monitor.events import QueueSnapshot, name_key
 from queue_monitor.model import Staff
 
 
@@ -46,10 +46,10 @@ class Counted:
 
     def told_of_caller(self, queue: str) -> None:
         """A call event has named this queue: its callers are told one by one."""
-        self._told_of_callers.add(queue.casefold())
+        self._told_of_callers.add(name_key(queue))
 
     def apply(self, event: QueueSnapshot) -> None:
-        queue = event.queue.casefold()
+        queue = name_key(event.queue)
         count = None if event.complete or event.waiting else _count(event.counters)
         if count is None:
             if event.complete or event.waiting:
@@ -59,7 +59,7 @@ class Counted:
 
     def of(self, queues: Iterable[str]) -> list[Count]:
         """The counters of those of these queues that are only counted."""
-        keys = (queue.casefold() for queue in queues)
+        keys = (name_key(queue) for queue in queues)
         return [self._newest[key][1] for key in keys if key in self._newest and key not in self._told_of_callers]
 
 

@@ -32,6 +32,7 @@ from queue_monitor.events import (
     TimeBasis,
     WaitingCaller,
     milliseconds,
+    name_key,
 )
 from queue_monitor.model import Outcome
 
@@ -302,7 +303,7 @@ class Evidence(Struct, gc=False):
     key: "EvidenceKey" = ("", "", "")
 
     def __post_init__(self) -> None:
-        self.key = self.switch, self.leg_id, self.queue.casefold()
+        self.key = self.switch, self.leg_id, name_key(self.queue)
 
     @property
     def last_at(self) -> datetime:

@@ -49,6 +49,7 @@ from queue_monitor.events import (
     SourceRestarted,
     TimeBasis,
     milliseconds,
+    name_key,
     same_content,
 )
 from queue_monitor.model import (
@@ -525,8 +526,8 @@ class Live:
 
     def _restore_queues(self, written: bytes) -> None:
         for queue, switches in msgspec.msgpack.decode(written, type=list[tuple[str, list[str]]]):
-            self._queue_names.setdefault(queue.casefold(), queue)
-            self._queue_switches.setdefault(queue.casefold(), {}).update(dict.fromkeys(switches))
+            self._queue_names.setdefault(name_key(queue), queue)
+            self._queue_switches.setdefault(name_key(queue), {}).update(dict.fromkeys(switches))
 
     def record_all(self) -> None:
         """Give every contact that is held to the next `take_records`, changed or not."""
@@ -627,7 +628,7 @@ class Live:
         self.teams.recall(learned, now)
         for pool in learned:
             for queue in pool.split(JOINT):
-                self._queue_names.setdefault(queue.casefold(), queue)
+                self._queue_names.setdefault(name_key(queue), queue)
 
     def _reconcile(self, event: QueueSnapshot) -> None:
         if not event.counters:
@@ -646,8 +647,8 @@ class Live:
     def load_coverage(self, records: Iterable[CoverageRecord]) -> None:
         """Take up how the open minutes of days before the edge were observed, as it was saved."""
         for record in records:
-            self._stored_coverage[record.queue.casefold(), record.day] = record.coverage
-            self._queue_names.setdefault(record.queue.casefold(), record.queue)
+            self._stored_coverage[name_key(record.queue), record.day] = record.coverage
+            self._queue_names.setdefault(name_key(record.queue), record.queue)
         self._coverage_cache.clear()
 
     def forget(self, now: datetime) -> list[Story]:
@@ -667,7 +668,7 @@ class Live:
         mention = (type(event), queue, event.switch_name)
         if not queue or mention in self._mentions:
             return event
-        key = queue.casefold()
+        key = name_key(queue)
         if key not in self._queue_names and len(self._queue_names) >= MOST_QUEUES:
             self.reject(event.source, "too_many_queues")
             event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, OTHERS
@@ -694,7 +695,7 @@ class Live:
 
     def queues(self) -> list[str]:
         """Every queue that was named by an event or is in the figures that were loaded."""
-        known = {queue.casefold(): queue for queue in self.windows.queues() if queue} | self._queue_names
+        known = {name_key(queue): queue for queue in self.windows.queues() if queue} | self._queue_names
         return sorted(known.values(), key=str.casefold)
 
     def scopes(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -875,8 +876,8 @@ class Live:
             raise ValueError("to: must lie after from")
         self._check_queue(queue)
         found = (as_stored(story, self.windows.counted(story.contact.contact_id)) for story in self.ledger.stories())
-        key = None if queue is None else queue.casefold()
-        return [call for call in found if start <= call.at < end and key in (None, call.first_queue.casefold())]
+        key = None if queue is None else name_key(queue)
+        return [call for call in found if start <= call.at < end and key in (None, name_key(call.first_queue))]
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         """Where the switch and the calendar say different things about being open; of today, of yesterday, and of
@@ -895,7 +896,7 @@ class Live:
         return (self.rules.calendar if queue is None else self.calendars.of(queue)).days(first, last)
 
     def _check_queue(self, queue: str | None) -> None:
-        if queue is not None and queue.casefold() not in {known.casefold() for known in self.queues()}:
+        if queue is not None and name_key(queue) not in {name_key(known) for known in self.queues()}:
             raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
 
     def coverage_records(self, day: date, now: datetime) -> list[CoverageRecord]:
@@ -905,7 +906,7 @@ class Live:
             calendar = self.calendars.of(queue)
             start, end = day_bounds(day, calendar.zone)
             fresh = self._covered((queue,), calendar, start, min(end, now))
-            noted = self._stored_coverage.get((queue.casefold(), day), fresh)
+            noted = self._stored_coverage.get((name_key(queue), day), fresh)
             found.append(CoverageRecord(queue=queue, day=day, coverage=max(fresh, noted, key=_observed)))
         return found
 
@@ -920,7 +921,7 @@ class Live:
             midnight, tomorrow = day_bounds(day, calendar.zone)
             until = min(end, tomorrow)
             if (midnight, tomorrow) == (at, until):
-                known = next((c for queue in queues if (c := noted.get((queue.casefold(), day)))), None)
+                known = next((c for queue in queues if (c := noted.get((name_key(queue), day)))), None)
                 blind = Coverage(blind_minutes=int(calendar.open_minutes(midnight, tomorrow)))
                 found = found.plus(known or blind)
             else:
@@ -950,7 +951,7 @@ class Live:
             found = Coverage()
             day, last = calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1))
             while day <= last:
-                known = next(filter(None, (self._stored_coverage.get((q.casefold(), day)) for q in queues)), None)
+                known = next(filter(None, (self._stored_coverage.get((name_key(q), day)) for q in queues)), None)
                 if known is None and calendar.span(day) is not None:
                     known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
                 found = found.plus(known or Coverage())
@@ -978,7 +979,7 @@ class Live:
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
         """The switches that have told of these queues; all where none has."""
-        found = {switch for queue in queues for switch in self._queue_switches.get(queue.casefold(), ())}
+        found = {switch for queue in queues for switch in self._queue_switches.get(name_key(queue), ())}
         return tuple(sorted(found) or self.sources.switches())
 
     def trouble(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
@@ -1021,7 +1022,7 @@ class Live:
                 continue
             else:
                 counts_as = "counted"
-            its = found.setdefault(judged.place.queue.casefold(), [])
+            its = found.setdefault(name_key(judged.place.queue), [])
             its.append(Departed(judged.place.minute, counts_as))
         return found
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from queue_monitor.core.calendar import Calendar
+from queue_monitor.events import name_key
 from queue_monitor.model import RiskLevels, Target, WaysOut
 
 
@@ -42,9 +43,9 @@ class Rules(Struct, frozen=True, kw_only=True):
             "limit_seconds": self.target.limit_seconds,
             "short_abandon_seconds": self.target.short_abandon_seconds,
             "hours": self.calendar.described(),
-            "hours_by_queue": {queue.casefold(): calendar.described() for queue, calendar in self.calendars.items()},
+            "hours_by_queue": {name_key(queue): calendar.described() for queue, calendar in self.calendars.items()},
             "ways_out": self.ways_out,
-            "ways_out_by_queue": {queue.casefold(): ways for queue, ways in self.ways_out_by_queue.items()},
+            "ways_out_by_queue": {name_key(queue): ways for queue, ways in self.ways_out_by_queue.items()},
         }
         return msgspec.json.format(msgspec.json.encode(body, order="deterministic")).decode()
 

@@ -9,6 +9,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from queue_monitor.events import name_key
+
 JOINT: Final = " + "
 """Between the names of a pool's queues in its own."""
 
@@ -38,7 +40,7 @@ class Teams:
         self._shared = {(one, other): at for one, other, at in shared}
 
     def answered(self, agent_id: str, queue: str, at: datetime) -> None:
-        queues, key = self._today.setdefault(agent_id, {}), queue.casefold()
+        queues, key = self._today.setdefault(agent_id, {}), name_key(queue)
         queues[key] = max(at, queues.get(key, at))
 
     def ids(self) -> Iterable[str]:
@@ -55,7 +57,7 @@ class Teams:
     def recall(self, pools: Iterable[str], now: datetime) -> None:
         """Take up the pools of an earlier run, by their names."""
         for pool in pools:
-            self._share([queue.casefold() for queue in pool.split(JOINT)], now)
+            self._share([name_key(queue) for queue in pool.split(JOINT)], now)
 
     def _share(self, queues: Iterable[str], at: datetime) -> None:
         first, *others = sorted(queues)
@@ -69,7 +71,7 @@ class Teams:
 
 def grouped(queues: Iterable[str], shared: Iterable[Iterable[str]]) -> list[tuple[str, ...]]:
     """Queues that are linked, by whatever way, together. `shared` names them casefolded."""
-    names = {queue.casefold(): queue for queue in queues}
+    names = {name_key(queue): queue for queue in queues}
     group = {key: {key} for key in names}
     for linked in shared:
         known = [key for key in linked if key in group]

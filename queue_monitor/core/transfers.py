@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from queue_monitor.core.ledger import Story
+from queue_monitor.events import name_key
 from queue_monitor.model import Outcome, TransferWaits, Visit
 
 
@@ -16,7 +17,7 @@ def transfer_waits(
         for visit in _after_the_answer(story):
             entered = visit.entered_at
             if entered is not None and start <= entered < end and _is_in(visit, queue):
-                found.setdefault(visit.queue.casefold(), []).append(visit)
+                found.setdefault(name_key(visit.queue), []).append(visit)
     return [_waits(visits) for _, visits in sorted(found.items())]
 
 
@@ -29,7 +30,7 @@ def _after_the_answer(story: Story) -> Iterator[Visit]:
 
 
 def _is_in(visit: Visit, queue: str | None) -> bool:
-    return queue is None or visit.queue.casefold() == queue.casefold()
+    return queue is None or name_key(visit.queue) == name_key(queue)
 
 
 def _waits(visits: list[Visit]) -> TransferWaits:

@@ -28,7 +28,7 @@ from queue_monitor.core.series import (
     minute_of,
 )
 from queue_monitor.core.service_level import PLAIN_MISSES, judge
-from queue_monitor.events import EntryReason, RefusalReason, milliseconds
+from queue_monitor.events import EntryReason, RefusalReason, milliseconds, name_key
 from queue_monitor.model import (
     CallsOfMinute,
     Contact,
@@ -387,7 +387,7 @@ class Windows:
     def ways_out(self, queue: str) -> WaysOut:
         if not self._ways_out:
             return self._usual_ways_out
-        return self._ways_out.get(queue.casefold(), self._usual_ways_out)
+        return self._ways_out.get(name_key(queue), self._usual_ways_out)
 
     def field_of(self, contact: Contact, judged: Judged) -> str:
         """The field of `Counts` that a contact placed so is counted in."""
@@ -505,7 +505,7 @@ class Windows:
         return self._series[level, True].keys() | self._series[level, False].keys()
 
     def _series_of(self, level: Level, queue: str, inside: bool) -> Series:
-        held, key = self._series[level, inside], queue.casefold()
+        held, key = self._series[level, inside], name_key(queue)
         series = held.get(key)
         if series is None:
             self.name_of(queue)
@@ -537,7 +537,7 @@ class Windows:
 
     def name_of(self, queue: str) -> str:
         """A queue as it was first written: switches differ in the case of their names."""
-        return self._names.setdefault(queue.casefold(), queue)
+        return self._names.setdefault(name_key(queue), queue)
 
 
 class Calendars:
@@ -545,10 +545,10 @@ class Calendars:
 
     def __init__(self, default: Calendar, by_queue: dict[str, Calendar] | None = None) -> None:
         self.default = default
-        self._by_queue = {name.casefold(): calendar for name, calendar in (by_queue or {}).items()}
+        self._by_queue = {name_key(name): calendar for name, calendar in (by_queue or {}).items()}
 
     def of(self, queue: str) -> Calendar:
-        return self._by_queue.get(queue.casefold(), self.default)
+        return self._by_queue.get(name_key(queue), self.default)
 
 
 class _Buckets:
@@ -576,7 +576,7 @@ class _Buckets:
 
 def keys_of(queues: Queues) -> Keys:
     """Queues casefolded, each once; None for all."""
-    return None if queues is None else tuple(dict.fromkeys(queue.casefold() for queue in queues))
+    return None if queues is None else tuple(dict.fromkeys(name_key(queue) for queue in queues))
 
 
 def _wanted(held: dict[str, Part], keys: Keys) -> list[Part]:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from queue_monitor.core.live import Live
+from queue_monitor.events import name_key
 from queue_monitor.history import disagreements, lost_calls, past_sums, transfer_waits
 from queue_monitor.model import (
     LOST_OUTCOMES,
@@ -78,7 +79,7 @@ class StoreAnswers(MemoryAnswers):
         live, calendar = self._live, self._live.rules.calendar
         first, last = calendar.day_of(bounds[0][0]), calendar.day_of(bounds[-1][1])
         noted = {
-            (record.queue.casefold(), record.day): record.coverage for record in await self._store.coverage(first, last)
+            (name_key(record.queue), record.day): record.coverage for record in await self._store.coverage(first, last)
         }
         return [live.past_coverage(queues, low, high, noted) for low, high in bounds]
 
