@@ -1197,3 +1197,46 @@ def test_only_one_line_of_the_adapter_can_write_to_the_socket() -> None:
 
     assert source.count(".write(") == 1
     assert "writelines" not in source and "sendall" not in source
+
+
+def test_a_phone_that_rang_beside_the_one_picked_up_stops_ringing_then() -> None:
+    items = lines(
+        told("member-queue-start"),
+        told("agent-offering", 1, CC_Agent="a1"),
+        told("agent-offering", 1, CC_Agent="a2"),
+        told("bridge-agent-start", 5, CC_Agent="a1"),
+        told("bridge-agent-fail", 5.2, CC_Agent="a2", CC_Hangup_Cause="LOSE_RACE"),
+    )
+
+    rings = [item for item in items if isinstance(item, CallRingEnded)]
+    assert [(ring.agent_id, ring.result, ring.ring_ms) for ring in rings] == [
+        ("kc:a1", RingResult.ANSWERED, 4_000),
+        ("kc:a2", RingResult.CANCELLED, 4_000),
+    ]
+
+
+def test_who_gives_up_after_a_phone_was_picked_up_in_vain_was_never_answered() -> None:
+    items = lines(
+        told("member-queue-start"),
+        told("agent-offering", 1, CC_Agent="a1"),
+        told("bridge-agent-start", 5, CC_Agent="a1"),
+        told("bridge-agent-end", 7, CC_Agent="a1", CC_Agent_Bridged="false"),
+        told("member-queue-end", 9, CC_Cause="Cancel", CC_Cancel_Reason="BREAK_OUT", Answer_State="hangup"),
+    )
+
+    (visit,) = visits(items)
+    assert (visit.outcome, visit.wait_ms, visit.agent_id) == (Outcome.ABANDONED, 9_000, None)
+
+
+def test_a_name_in_latin_1_beside_a_queue_in_utf_8_leaves_the_queue_its_name() -> None:
+    inner = told("member-queue-start", CC_Queue="v\u00e4xel", CC_Member_CID_Name="NAME")
+    frame = inner.replace(b"NAME", b"%C5", 1)
+
+    (visit,) = visits(lines(_measured(frame)))
+    assert visit.queue == "v\u00e4xel"
+
+
+def _measured(frame: bytes) -> bytes:
+    """The frame again, its length as it now is."""
+    head, _, body = frame.partition(b"\n\n")
+    return b"Content-Length: %d\n%b\n\n%b" % (len(body), head.partition(b"\n")[2], body)

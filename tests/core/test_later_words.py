@@ -7,7 +7,7 @@ import pytest
 
 from queue_monitor.core import documents
 from queue_monitor.core.ledger import Ledger, Story
-from queue_monitor.events import CallRingEnded, RingResult
+from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, RingResult
 from queue_monitor.model import Contact, Outcome, Visit
 from tests.scenario import Scenario
 
@@ -194,3 +194,71 @@ def test_waits_one_after_the_other_add_up_and_those_that_overlap_count_once() ->
 
     assert contact(story).wait_ms == 150_000
     assert contact(story).settled_at == story.at(0) + timedelta(seconds=150)
+
+
+# ---- a caller who goes on in the queue under another channel
+
+
+def moved(story: Scenario, seconds: float, contact_id: str = "luleå:a") -> Scenario:
+    """Channel c, which somebody put into the queue for caller a, gives way to a's own."""
+    return story._tell(
+        CallMoved,
+        seconds,
+        visit_id="luleå:c@kundcenter",
+        queue="kundcenter",
+        leg_id="luleå:c",
+        contact_id=contact_id,
+        new_leg_id="luleå:a",
+    )
+
+
+def transferred_in() -> Scenario:
+    """The manager interface tells of the move; the log knows the answered channel only, and how long it had waited."""
+    story = moved(Scenario().entered(0, "c", contact_id="luleå:c"), 2)
+    story.answered(8, "c")
+    return story._tell(
+        CallAnswered,
+        8.2,
+        source="urn:kc:log:luleå",
+        visit_id="luleå:a@~log",
+        queue="kundcenter",
+        leg_id="luleå:a",
+        agent_id="luleå:agent 1",
+        wait_ms_reported=8000,
+        time_precision_ms=1000,
+    )
+
+
+def test_a_visit_that_goes_on_under_another_channel_is_one_visit_of_the_callers_contact() -> None:
+    story = transferred_in()
+
+    assert (visit(story).outcome, visit(story).wait_ms) == (Outcome.ANSWERED, 8_000)
+    assert contact(story).contact_id == "luleå:a"
+    whatever_the_order(story)
+
+
+def test_a_list_that_names_the_new_channel_names_the_same_caller() -> None:
+    story = moved(Scenario().connected(-60).entered(0, "c", contact_id="luleå:c"), 2)
+    story.snapshot(5, "a", waited=5)
+
+    assert (visit(story).outcome, visit(story).visit_id) == (Outcome.WAITING, "luleå:c@kundcenter")
+
+
+def test_an_earlier_stay_of_the_new_channel_in_that_queue_stays_its_own() -> None:
+    story = Scenario().entered(-100, "a", visit="luleå:first").left(-90, "a", "timeout", visit="luleå:first")
+    moved(story.entered(0, "c", contact_id="luleå:c"), 2).answered(8, "c")
+
+    assert [(told.outcome, told.wait_ms) for told in story.live.ledger.visits()] == [
+        (Outcome.TIMEOUT, 10_000),
+        (Outcome.ANSWERED, 8_000),
+    ]
+    whatever_the_order(story)
+
+
+def test_what_goes_on_under_another_channel_is_written_down_as_such() -> None:
+    story = moved(Scenario().entered(0, "c", contact_id="luleå:c"), 2).answered(8, "c")
+    ledger = Ledger()
+    ledger.load([documents.read(documents.write("luleå:a", story.live.ledger.evidence_of("luleå:a")))])
+    ledger.apply(transferred_in().events[-1])
+
+    assert list(ledger.visits()) == list(story.live.ledger.visits())
