@@ -58,6 +58,7 @@ class WaitBounds:
         self._calendar_of = calendar_of
         self._days: dict[str, dict[date, DayOfWaits]] = {}
         self._answered: dict[str, list[tuple[datetime, str, datetime]]] = {}
+        self._to_count: list[tuple[DayOfWaits, Visit]] = []
         self._with_priorities: set[str] = set()
         self._listed: dict[tuple[str, str], datetime] = {}
 
@@ -96,12 +97,21 @@ class WaitBounds:
         day = self._calendar_of(visit.queue).day_of(visit.entered_at)
         its = self._days.setdefault(key, {}).setdefault(day, DayOfWaits())
         its.longest_ms = max(its.longest_ms, visit.wait_ms or 0)
-        its.overtakes = max(its.overtakes, len(_later(answered, visit, visit.ended_wait_at)))
         if visit.outcome is Outcome.ANSWERED:
             insort(answered, (visit.entered_at, visit.visit_id, visit.ended_wait_at))
+        self._to_count.append((its, visit))
+
+    def _count(self) -> None:
+        """Count who overtook those that ended lately: once all that was heard together is known."""
+        for its, visit in self._to_count:
+            if visit.ended_wait_at is not None:
+                overtook = _later(self._answered.get(visit.queue.casefold(), []), visit, visit.ended_wait_at)
+                its.overtakes = max(its.overtakes, len(overtook))
+        self._to_count.clear()
 
     def forget(self, now: datetime) -> None:
         """Let go of what is too old to count."""
+        self._count()
         for answered in self._answered.values():
             del answered[: bisect_right(answered, (now - LONGEST, "", now))]
         for key, days in self._days.items():
@@ -110,6 +120,7 @@ class WaitBounds:
 
     def written(self) -> bytes:
         """What days have taught, for a start to take up."""
+        self._count()
         return msgspec.msgpack.encode((self._days, self._with_priorities))
 
     def restore(self, written: bytes) -> None:
@@ -120,6 +131,7 @@ class WaitBounds:
 
     def overdue(self, waiting: Iterable[tuple[Visit, datetime]], now: datetime) -> list[CallLeft]:
         """Of those who wait, each with the newest word of him or her, who is taken to have left unseen."""
+        self._count()
         found = []
         for visit, last_word in waiting:
             if visit.entered_at is None or self._is_listed(visit, now):
@@ -130,9 +142,10 @@ class WaitBounds:
         return found
 
     def is_doubtful(self, visit: Visit, now: datetime) -> bool:
-        """Whether more callers who came later have been answered than overtook anybody in this queue on the days before:
-        who waits may have left unseen, and nobody is to be alarmed for him or her.
+        """Whether more who came later have been answered than overtook anybody in this queue on the days before: who
+        waits may have left unseen, and nobody is to be alarmed for him or her.
         """
+        self._count()
         key = visit.queue.casefold()
         if visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
             return False
