@@ -13,7 +13,7 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.simulation import Config, Kind
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallEntered, CallLeft, Event
-from queue_monitor.model import RiskCause, Target
+from queue_monitor.model import Outcome, RiskCause, Target, WaysOut
 from tests.scenario import STOCKHOLM, Scenario, office_hours
 
 ALL = ("", ("kundcenter", "kundcenter-en", "kundcenter-expert"))
@@ -219,3 +219,25 @@ def test_the_margin_is_of_whole_pools_and_everybodys_is_their_sum(learned: dict[
         "kundcenter-expert": True,
     }
     assert seen.total.margins["day"] == int(0.1 * expected + 1e-9) - seen.total.periods["day"].misses
+
+
+def test_a_way_out_that_is_left_out_of_the_target_is_no_miss_to_come():
+    story = Scenario(start=datetime(2026, 10, 12, 6, tzinfo=UTC))  # 8.00 in Luleå
+    for number in range(200):
+        at_second, who = 60.0 * number, f"c{number}"
+        story.entered(at_second, who)
+        if number % 3:
+            story.answered(at_second + 20, who, agent_id=f"agent {number % 6}").completed(at_second + 200, who)
+        else:
+            story.left(at_second + 30, who, "callback")
+    rules = Rules(calendar=office_hours(), ways_out=WaysOut(excluded=frozenset({Outcome.CALLBACK})))
+    live = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+    for event in story.events:
+        live.apply(event)
+    [question] = live.questions(story.at(12_000))
+    seen = answer(question).day
+
+    assert sum(question.state.tally) == 133
+    assert question.state.gave_up == 0
+    assert seen is not None
+    assert (seen.expected_share or 0.0) > 0.9

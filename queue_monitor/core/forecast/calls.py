@@ -25,6 +25,9 @@ ANSWERED, ABANDONED, LEFT = 1, 2, 3
 IN_TIME, LATE, HUNG_UP_SHORT, HUNG_UP_IN_TIME, HUNG_UP_LATE, LEFT_OTHERWISE, WAITING = range(7)
 """What a contact was judged as, in the order of `day.Tally`; `WAITING` as long as it is not settled."""
 UNCOUNTED: Final = -1
+EXCLUDED: Final = -2
+"""A way out that a setting leaves out of the target: no call of the day, and nobody who gave up."""
+
 
 _NO_ARRIVAL: Final = frozenset({EntryReason.TRANSFER, EntryReason.CALLBACK})
 _HOW: Final = {Outcome.WAITING: 0, Outcome.ANSWERED: ANSWERED, Outcome.ABANDONED: ABANDONED}
@@ -231,7 +234,8 @@ class DayCalls:
         rows = np.flatnonzero(ours)
         began = entered[rows]
         entered = np.maximum(began, opens)
-        counted = counted[rows].astype(bool) & (began < closes) & (ended[rows] > opens)
+        judged = _copied(self._judged)[rows]
+        counted = counted[rows].astype(bool) & (judged != EXCLUDED) & (began < closes) & (ended[rows] > opens)
         ended = np.maximum(ended[rows], entered)
         carried, superseded = np.zeros(len(rows)), np.full(len(rows), NEVER)
         moved = np.flatnonzero((several[rows] != 0) & counted)
@@ -248,7 +252,7 @@ class DayCalls:
             superseded,
             _copied(self._agent)[rows],
             queue[rows],
-            np.where(counted, _copied(self._judged)[rows], UNCOUNTED),
+            np.where(counted | (judged == EXCLUDED), judged, UNCOUNTED),
             _copied(self._settled)[rows],
             clock[rows] + (entered - began),
         )
@@ -294,4 +298,4 @@ def _judged(field: str) -> int:
     return next((fate for fate, number in enumerate((*fates, its.without_answer)) if number), UNCOUNTED)
 
 
-_JUDGED: Final = {field: _judged(field) for field in Counts.__struct_fields__}
+_JUDGED: Final = {field: _judged(field) for field in Counts.__struct_fields__} | {"excluded": EXCLUDED}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from queue_monitor.core.forecast.calls import (
     ANSWERED,
+    EXCLUDED,
     NEVER,
     NOBODY,
     WAITING,
@@ -162,6 +163,7 @@ class DayState:
         begun, done = answered <= at, end <= at
         busy = _seconds_by_minute(start[begun], np.minimum(end[begun], at), self.opens, minutes)
         freed = _per_minute(end[done & (end >= self.opens)] - self.opens, minutes)
+        left = (calls.how > ANSWERED) & (calls.judged != EXCLUDED)
         spent = np.clip(np.minimum(calls.ended, at) - calls.entered, 0.0, None)
         return QueueState(
             day=self.day,
@@ -182,7 +184,7 @@ class DayState:
             handle_seconds=(end - start)[done],
             busy_by_minute=busy,
             freed_by_minute=freed,
-            gave_up=int(((calls.how > ANSWERED) & (calls.ended <= at) & (calls.superseded == NEVER)).sum()),
+            gave_up=int((left & (calls.ended <= at) & (calls.superseded == NEVER)).sum()),
             waited_seconds=float(spent[(calls.entered <= at) & calls.timed].sum()),
         )
 
