@@ -453,6 +453,7 @@ def _superseded(stay: Stay, following: Stay) -> Stay:
         outcome=Outcome.UNKNOWN,
         outcome_basis=OutcomeBasis.INFERRED,
         ended_wait_at=following.first_at,
+        wait_ms=None,
         ringing=False,
     )
 

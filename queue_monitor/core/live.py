@@ -352,10 +352,12 @@ class Live:
                 if contact_id in held:
                     self.reconciler.change(story.visits, ())
                 self._windows.adopt(contact_id, story)
+            self.wait_bounds.change((), _visits(now))
             self.opening_check.change(contact_id, _visits(now))
             self._windows.change(contact_id, now)
             self._tell_forecast(contact_id, now)
             self._note_departure(contact_id, now)
+            self._note_service(now)
             self.callers.change(contact_id, now)
             if contact_id in held or self.callers.reached_later(story.contact) not in (None, reached_later):
                 self._note_record(contact_id)
@@ -599,9 +601,9 @@ class Live:
 
     def overdue(self, now: datetime) -> list[CallLeft]:
         """Of those who wait, who is taken to have left unseen: the events that say so, to be applied and journaled."""
-        self.wait_bounds.forget(now)
-        waiting = ((visit, self._ledger.last_word(visit)) for _, visit in self.ledger.waiting())
-        return self.wait_bounds.overdue(waiting, now)
+        waiting = [visit for _, visit in self.ledger.waiting()]
+        self.wait_bounds.forget(waiting, now)
+        return self.wait_bounds.overdue(((visit, self._ledger.last_word(visit)) for visit in waiting), now)
 
     def is_first_word(self, event: CallEntered) -> bool:
         """Whether this is the first word of a caller's entry: no other source has told of it, and a log is not asked

@@ -4,7 +4,7 @@ Such a caller becomes `unknown` by an event of the monitor's own, which goes thr
 a rebuild makes the same history. A later word amends it.
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -48,7 +48,10 @@ class DayOfWaits(Struct):
     overtakes: int = 0
 
 
-_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, dict[date, DayOfWaits]], set[str]])
+Answered = tuple[datetime, str, datetime]
+"""Of one who was answered: when he or she entered, the visit, and when that was."""
+
+_decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, dict[date, DayOfWaits]], set[str], dict[str, list[Answered]]])
 
 
 class WaitBounds:
@@ -57,7 +60,7 @@ class WaitBounds:
     def __init__(self, calendar_of: Callable[[str], Calendar]) -> None:
         self._calendar_of = calendar_of
         self._days: dict[str, dict[date, DayOfWaits]] = {}
-        self._answered: dict[str, list[tuple[datetime, str, datetime]]] = {}
+        self._answered: dict[str, list[Answered]] = {}
         self._to_count: list[tuple[DayOfWaits, Visit]] = []
         self._with_priorities: set[str] = set()
         self._listed: dict[tuple[str, str], datetime] = {}
@@ -98,7 +101,10 @@ class WaitBounds:
         its = self._days.setdefault(key, {}).setdefault(day, DayOfWaits())
         its.longest_ms = max(its.longest_ms, visit.wait_ms or 0)
         if visit.outcome is Outcome.ANSWERED:
-            insort(answered, (visit.entered_at, visit.visit_id, visit.ended_wait_at))
+            one = visit.entered_at, visit.visit_id, visit.ended_wait_at
+            at = bisect_right(answered, one)
+            if not at or answered[at - 1] != one:  # else a start has loaded it twice
+                answered.insert(at, one)
         self._to_count.append((its, visit))
 
     def _count(self) -> None:
@@ -109,11 +115,16 @@ class WaitBounds:
                 its.overtakes = max(its.overtakes, len(overtook))
         self._to_count.clear()
 
-    def forget(self, now: datetime) -> None:
-        """Let go of what is too old to count."""
+    def forget(self, waiting: Iterable[Visit], now: datetime) -> None:
+        """Let go of what is too old to count: of those answered, all who entered before anybody who waits now."""
         self._count()
-        for answered in self._answered.values():
-            del answered[: bisect_right(answered, (now - LONGEST, "", now))]
+        oldest: dict[str, datetime] = {}
+        for visit in waiting:
+            if visit.entered_at is not None:
+                key = visit.queue.casefold()
+                oldest[key] = min(visit.entered_at, oldest.get(key, visit.entered_at))
+        for key, answered in self._answered.items():
+            del answered[: bisect_right(answered, (max(oldest.get(key, now), now - LONGEST), "", now))]
         for key, days in self._days.items():
             first = self._calendar_of(key).day_of(now) - timedelta(days=DAYS_KEPT)
             self._days[key] = {day: its for day, its in days.items() if day >= first}
@@ -121,11 +132,11 @@ class WaitBounds:
     def written(self) -> bytes:
         """What days have taught, for a start to take up."""
         self._count()
-        return msgspec.msgpack.encode((self._days, self._with_priorities))
+        return msgspec.msgpack.encode((self._days, self._with_priorities, self._answered))
 
     def restore(self, written: bytes) -> None:
         """Take up what `written` gave. Raises `msgspec.DecodeError`."""
-        self._days, self._with_priorities = _decoder.decode(written)
+        self._days, self._with_priorities, self._answered = _decoder.decode(written)
 
     # ---- what follows
 
@@ -173,7 +184,7 @@ class WaitBounds:
                 yield max(overtook[enough - 1], last_word)
 
 
-def _later(answered: list[tuple[datetime, str, datetime]], visit: Visit, until: datetime) -> list[datetime]:
+def _later(answered: list[Answered], visit: Visit, until: datetime) -> list[datetime]:
     """When those were answered who had entered after this visit, up to a moment."""
     assert visit.entered_at is not None
     behind = bisect_right(answered, (visit.entered_at, visit.visit_id, until))

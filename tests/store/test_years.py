@@ -11,6 +11,8 @@ import pytest
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
+from queue_monitor.core.silence import Silence
+from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.ports import Store
 from queue_monitor.runtime.holding import Holding
 from queue_monitor.store import SqlStore, open_store
@@ -85,6 +87,8 @@ async def loaded(folder: Path, today: date) -> tuple[dict[str, int], int]:
     try:
         counting, live = Counting(store), Live(Scenario().rules)
         await Holding(live, cast(Store, counting), ManualClock(at(today, 17))).load()
+        # what days have taught of waits and of silence is a few numbers a day, and bounded by the days it is kept
+        live.wait_bounds, live.silence = WaitBounds(live.calendars.of), Silence(live.rules.calendar)
         return counting.handed_out, held_by(live)
     finally:
         await store.close()
