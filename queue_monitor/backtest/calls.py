@@ -9,6 +9,8 @@ import csv
 import gzip
 import heapq
 import io
+import logging
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -47,6 +49,9 @@ TALK_UNKNOWN_SECONDS: Final = 240.0
 """How long a call is taken to last before any has told how long calls last."""
 
 TALKS_REMEMBERED: Final = 60
+_MAY_BE_THOUSANDS: Final = re.compile(r"\d{1,3}(,\d{3})+")
+
+log = logging.getLogger(__name__)
 
 
 class Call(NamedTuple):
@@ -71,14 +76,56 @@ def read_calls(path: Path, zone: ZoneInfo) -> list[Call]:
     for column in NEEDED:
         if column not in rows.fieldnames:
             raise RecordingError(f"{path}, line 1: no column {column}; expected {', '.join(COLUMNS)}")
+    for column in COLUMNS:
+        if rows.fieldnames.count(column) > 1:
+            raise RecordingError(f"{path}, line 1: the column {column} stands twice")
     try:
-        calls = [_call(path, rows.line_num, row, zone) for row in rows]
+        calls = [_call(path, rows.line_num, row) for row in rows]
     except csv.Error as error:
         raise RecordingError(f"{path}, line {rows.line_num}: {error}") from error
     if not calls:
         raise RecordingError(f"{path}: holds no calls")
-    calls.sort(key=lambda call: call.entered_at)
-    return calls
+    return sorted(_each_once(path, _in_utc(path, calls, zone)), key=lambda call: call.entered_at)
+
+
+def _in_utc(path: Path, calls: list[Call], zone: ZoneInfo) -> Iterator[Call]:
+    """The same with times in UTC. Of the two autumn hours that look alike the second begins where a file in order goes
+    back in time, or, newest first, forward.
+    """
+    naive = [call.entered_at for call in calls if call.entered_at.tzinfo is None]
+    newest_first = len(naive) > 1 and naive[0] > naive[-1]
+    last: datetime | None = None
+    fold = int(newest_first)
+    for call in calls:
+        at = call.entered_at
+        if at.tzinfo is None:
+            local = at.replace(tzinfo=zone)
+            if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != at:
+                raise RecordingError(
+                    f"{path}, line {call.line}, entered_at: {at} is no time; the clocks were set forward then"
+                )
+            if local.utcoffset() != local.replace(fold=1).utcoffset():
+                if last is None or last.date() != at.date():
+                    fold = int(newest_first)
+                elif (at > last) if newest_first else (at < last):
+                    fold = int(not newest_first)
+                last, local = at, local.replace(fold=fold)
+            at = local
+        yield call._replace(entered_at=at.astimezone(UTC))
+
+
+def _each_once(path: Path, calls: Iterable[Call]) -> Iterator[Call]:
+    """Exports that overlap have rows that say the same: each is counted once, and how many there were is said."""
+    seen: set[tuple[object, ...]] = set()
+    repeated: list[int] = []
+    for call in calls:
+        if call[1:] in seen:
+            repeated.append(call.line)
+            continue
+        seen.add(call[1:])
+        yield call
+    if repeated:
+        log.warning("%s: rows that say the same, counted once: %d, from line %d on", path, len(repeated), repeated[0])
 
 
 def _text(path: Path) -> str:
@@ -95,7 +142,9 @@ def _text(path: Path) -> str:
         raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _call(path: Path, line: int, row: dict[str, str | None], zone: ZoneInfo) -> Call:
+def _call(path: Path, line: int, row: dict[str, str | None]) -> Call:
+    """One row as it is written: a time without a zone has none yet."""
+
     def wrong(field: str, expected: str) -> RecordingError:
         return RecordingError(f"{path}, line {line}, {field}: {written(field)!r}; expected {expected}")
 
@@ -103,6 +152,8 @@ def _call(path: Path, line: int, row: dict[str, str | None], zone: ZoneInfo) -> 
         return (row.get(field) or "").strip()
 
     def seconds(field: str) -> float:
+        if _MAY_BE_THOUSANDS.fullmatch(written(field)):
+            raise wrong(field, "seconds without a comma before three digits, which may be thousands or a decimal")
         try:
             value = float(written(field).replace(",", "."))
         except ValueError:
@@ -129,7 +180,7 @@ def _call(path: Path, line: int, row: dict[str, str | None], zone: ZoneInfo) -> 
     refused = outcome == Outcome.REFUSED
     return Call(
         line=line,
-        entered_at=(entered if entered.tzinfo else entered.replace(tzinfo=zone)).astimezone(UTC),
+        entered_at=entered,
         queue=written("queue"),
         wait=seconds("wait_seconds") if written("wait_seconds") or not refused else 0.0,
         outcome=Outcome(outcome),

@@ -149,3 +149,44 @@ def test_a_file_is_no_silent_switch_a_sign_of_life_is_told_each_minute_until_it_
     assert max((b - a).total_seconds() for a, b in pairwise(moments)) <= 60
     assert f"{moments[-1].astimezone(ZONE):%H:%M}" == "16:59"
     assert kinds == {SourceClock, CallEntered, CallAnswered, CallCompleted, CallLeft, CallRefused}
+
+
+def test_of_two_autumn_hours_that_look_alike_the_second_begins_where_the_file_goes_back(tmp_path: Path):
+    times = [f"2026-10-25 02:{minute:02}:00" for minute in (5, 25, 45, 5, 25, 45)]
+    rows = [f"{at},q,30,answered,100,eva\n" for at in ("2026-10-25 01:45:00", *times, "2026-10-25 03:05:00")]
+    for its in (rows, rows[::-1]):
+        calls = read_calls(written(tmp_path, HEADER + "".join(its)), ZONE)
+
+        assert [(call.entered_at.hour, call.entered_at.minute) for call in calls] == [
+            (23, 45), (0, 5), (0, 25), (0, 45), (1, 5), (1, 25), (1, 45), (2, 5),
+        ]  # fmt: skip
+
+
+def test_a_time_that_the_clocks_skip_in_spring_is_refused(tmp_path: Path):
+    path = written(tmp_path, HEADER + "2026-03-29 02:30:00,q,30,answered,100,eva\n")
+
+    with pytest.raises(RecordingError, match="line 2, entered_at: 2026-03-29 02:30:00 is no time; the clocks were set"):
+        read_calls(path, ZONE)
+
+
+def test_rows_of_overlapping_exports_are_counted_once_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    rows = [f"2026-03-02 08:{minute}:00,q,30,answered,100,eva\n" for minute in (10, 11, 12)]
+    calls = read_calls(written(tmp_path, HEADER + "".join(rows + rows[1:])), ZONE)
+
+    assert [call.line for call in calls] == [2, 3, 4]
+    assert "counted once: 2, from line 5 on" in caplog.text
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path):
+    path = written(tmp_path, HEADER.strip() + ",Wait_Seconds\n2026-03-02 08:10:00,q,30,answered,100,eva,31\n")
+
+    with pytest.raises(RecordingError, match="line 1: the column wait_seconds stands twice"):
+        read_calls(path, ZONE)
+
+
+@pytest.mark.parametrize("wait", ["1,234", "12,500", "1,234,567"])
+def test_a_comma_before_three_digits_is_not_guessed_at(wait: str, tmp_path: Path):
+    path = written(tmp_path, HEADER + f'2026-03-02 08:10:00,q,"{wait}",answered,100,eva\n')
+
+    with pytest.raises(RecordingError, match=r"line 2, wait_seconds: .* may be thousands or a decimal"):
+        read_calls(path, ZONE)
