@@ -57,7 +57,7 @@ def opened(path: Path) -> BinaryIO:
 
 
 def mark_before(file: BinaryIO, offset: int) -> str:
-    """What stands for the bytes before a place."""
+    """Returns a hash of the bytes before a place, by which the place is known again in a moved or packed file."""
     start = max(0, offset - _MARK_BYTES)
     file.seek(start)
     return hashlib.sha256(file.read(offset - start)).hexdigest()[:32]
@@ -77,7 +77,7 @@ def second_of(line: bytes) -> int | None:
 
 
 def rotated(log: Path, elsewhere: Iterable[str], other_than: Iterable[Path]) -> list[Rotated]:
-    """What the log was rotated to, oldest first: beside it, in folders beside it, and where the settings say.
+    """Returns the files that the log was rotated to, oldest first: beside it, in folders there, and where settings say.
 
     A copy of the log as it is now is none of them, nor is the second of two copies of one file.
     """

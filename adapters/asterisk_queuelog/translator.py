@@ -58,7 +58,7 @@ _REFUSALS: Final = {
     "JOINUNAVAIL": RefusalReason.NO_AGENTS,
     "CLOSED": RefusalReason.CLOSED,
 }
-"""What dialplans (Wazo's and others) log of a caller who got no further than the door; Asterisk writes nothing."""
+"""Dialplans (Wazo's and others) log these verbs for a caller who was turned away; Asterisk itself writes no line."""
 
 _RINGS: Final = frozenset(("RINGNOANSWER", "RINGCANCELED"))
 _UNANSWERED: Final = frozenset(("CONNECT", "ABANDON", "EXITWITHTIMEOUT", "EXITEMPTY", "EXITWITHKEY", "WITHDRAW"))
@@ -82,7 +82,7 @@ _NUMBERS: Final = {
     "RINGCANCELED": (0,),
     "PENALTY": (0,),
 }
-"""Which fields behind a verb are whole numbers."""
+"""Behind each verb these fields are whole numbers."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
@@ -276,7 +276,7 @@ class Translator:
         return _Line(at, second, fields[1], queue, agent, verb, told, received_at)
 
     def _verb_at(self, fields: list[str]) -> int:
-        """Which field is the verb: the fifth, or a later one after a `|` in a name, which Asterisk writes as it is.
+        """Returns which field is the verb: the fifth, or a later one where Asterisk wrote a name with a `|` as it is.
 
         A verb of Asterisk's own is one with the fields that go with it. A word that could be anybody's own verb may
         be half a name, but not behind an agent of NONE.

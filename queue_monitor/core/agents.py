@@ -222,7 +222,7 @@ class Agents:
                 self._list(event.agent_id)
         elif isinstance(event, AgentMember):
             self._join(event.agent_id, event.queue, event.action is not MemberAction.REMOVED, event.at)
-            agent, key = self._agents[event.agent_id], event.queue.casefold()
+            agent, key = self._agents[event.agent_id], name_key(event.queue)
             agent.switch = event.switch_name
             if event.action is MemberAction.ADDED:
                 agent.added[key] = max(event.at, agent.added.get(key, event.at))
@@ -234,7 +234,7 @@ class Agents:
 
     def serve(self, agent_id: str, queue: str, switch: str, answered_at: datetime, over_at: datetime | None) -> None:
         """Somebody answers a call, or has been in one until `over_at`."""
-        services, key, last_at = self._services.setdefault(agent_id, {}), queue.casefold(), over_at or answered_at
+        services, key, last_at = self._services.setdefault(agent_id, {}), name_key(queue), over_at or answered_at
         known = services.get(key)
         if known is not None and known.answered_at >= answered_at and known.last_at >= last_at:
             return

@@ -22,6 +22,7 @@ from queue_monitor.events import (
     QueueSnapshot,
     TimeBasis,
     event_id,
+    name_key,
 )
 from queue_monitor.model import Outcome, Visit
 
@@ -70,12 +71,12 @@ class WaitBounds:
     def enter(self, event: CallEntered) -> None:
         """Note that callers of a queue do not come in the order of entry."""
         if event.priority:
-            self._with_priorities.add(event.queue.casefold())
+            self._with_priorities.add(name_key(event.queue))
 
     def see_list(self, event: QueueSnapshot) -> None:
         """Note that a snapshot has listed all who wait in a queue."""
         if event.complete:
-            self._listed[event.switch_name, event.queue.casefold()] = event.as_of
+            self._listed[event.switch_name, name_key(event.queue)] = event.as_of
 
     def change(self, before: Sequence[Visit], after: Iterable[Visit]) -> None:
         """Take the visits of a contact as they stood and as they stand now."""
@@ -90,7 +91,7 @@ class WaitBounds:
 
     def _end(self, visit: Visit, was: Visit | None) -> None:
         assert visit.entered_at is not None and visit.ended_wait_at is not None
-        key = visit.queue.casefold()
+        key = name_key(visit.queue)
         answered = self._answered.setdefault(key, [])
         if was is not None and was.outcome is Outcome.ANSWERED and was.entered_at and was.ended_wait_at:
             old = was.entered_at, was.visit_id, was.ended_wait_at
@@ -111,7 +112,7 @@ class WaitBounds:
         """Count who overtook those that ended lately: once all that was heard together is known."""
         for its, visit in self._to_count:
             if visit.ended_wait_at is not None:
-                overtook = _later(self._answered.get(visit.queue.casefold(), []), visit, visit.ended_wait_at)
+                overtook = _later(self._answered.get(name_key(visit.queue), []), visit, visit.ended_wait_at)
                 its.overtakes = max(its.overtakes, len(overtook))
         self._to_count.clear()
 
@@ -121,7 +122,7 @@ class WaitBounds:
         oldest: dict[str, datetime] = {}
         for visit in waiting:
             if visit.entered_at is not None:
-                key = visit.queue.casefold()
+                key = name_key(visit.queue)
                 oldest[key] = min(visit.entered_at, oldest.get(key, visit.entered_at))
         for key, answered in self._answered.items():
             del answered[: bisect_right(answered, (max(oldest.get(key, now), now - LONGEST), "", now))]
@@ -157,7 +158,7 @@ class WaitBounds:
         waits may have left unseen, and nobody is to be alarmed for him or her.
         """
         self._count()
-        key = visit.queue.casefold()
+        key = name_key(visit.queue)
         if visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
             return False
         today = self._calendar_of(visit.queue).day_of(now)
@@ -165,12 +166,12 @@ class WaitBounds:
         return len(_later(self._answered.get(key, []), visit, now)) > most
 
     def _is_listed(self, visit: Visit, now: datetime) -> bool:
-        listed = self._listed.get((visit.switch, visit.queue.casefold()))
+        listed = self._listed.get((visit.switch, name_key(visit.queue)))
         return listed is not None and now - listed <= LISTED_WITHIN
 
     def _bounds(self, visit: Visit, entered: datetime, last_word: datetime, now: datetime) -> Iterable[datetime]:
         """The moments at each of which the wait is taken to be over."""
-        key = visit.queue.casefold()
+        key = name_key(visit.queue)
         days = self._days.get(key, {})
         longest = timedelta(milliseconds=max((its.longest_ms for its in days.values()), default=0))
         yield entered + min(max(2 * longest, SHORTEST), LONGEST)
