@@ -6,7 +6,7 @@ a rebuild makes the same history. A later word amends it.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -48,6 +48,8 @@ class DayOfWaits(Struct):
     longest_ms: int = 0
     overtakes: int = 0
 
+
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 Answered = tuple[datetime, str, datetime]
 """Of one who was answered: when he or she entered, the visit, and when that was."""
@@ -163,7 +165,8 @@ class WaitBounds:
             return False
         today = self._calendar_of(visit.queue).day_of(now)
         most = max((its.overtakes for day, its in self._days.get(key, {}).items() if day < today), default=0)
-        return len(_later(self._answered.get(key, []), visit, now)) > most
+        answered = self._answered.get(key, [])
+        return len(answered) - _behind(answered, visit) > most
 
     def _is_listed(self, visit: Visit, now: datetime) -> bool:
         listed = self._listed.get((visit.switch, name_key(visit.queue)))
@@ -187,9 +190,13 @@ class WaitBounds:
 
 def _later(answered: list[Answered], visit: Visit, until: datetime) -> list[datetime]:
     """When those were answered who had entered after this visit, up to a moment."""
+    return [ended for _, _, ended in answered[_behind(answered, visit) :] if ended <= until]
+
+
+def _behind(answered: list[Answered], visit: Visit) -> int:
+    """Where those begin who had entered after this visit."""
     assert visit.entered_at is not None
-    behind = bisect_right(answered, (visit.entered_at, visit.visit_id, until))
-    return [ended for _, _, ended in answered[behind:] if ended <= until]
+    return bisect_right(answered, (visit.entered_at, visit.visit_id, visit.ended_wait_at or _EVER))
 
 
 def _closing(calendar: Calendar, entered: datetime, now: datetime) -> datetime | None:
