@@ -124,7 +124,7 @@ def start(folder: Path) -> tuple[float, float, float]:
         while True:
             with urllib.request.urlopen(f"{address}api/v1/status", timeout=30) as answer:
                 status = json.load(answer)
-            if not status["journal"]["catching_up"] and status["total"]["periods"]["day"]["entered"]:
+            if not status["journal"]["catching_up"] and status["total"]["periods"]["tertial"]["entered"]:
                 break
             time.sleep(0.05)
         caught_up = time.monotonic() - began
