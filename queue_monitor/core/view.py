@@ -39,6 +39,7 @@ from queue_monitor.model import (
 from queue_monitor.waits import Past
 
 ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
+LONGEST_ROLLING: Final = timedelta(minutes=max(ROLLING.values()))
 ESSENTIAL: Final = ("15min", "30min", "day", "month")
 """The periods that the alert rules read."""
 

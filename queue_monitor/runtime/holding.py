@@ -13,6 +13,7 @@ from typing import Final
 from queue_monitor.core.calendar import month_start, tertial_start
 from queue_monitor.core.live import RULES, Live
 from queue_monitor.core.series import Base
+from queue_monitor.core.view import LONGEST_ROLLING
 from queue_monitor.events import Event
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, Level
 from queue_monitor.ports import Clock, Store
@@ -138,16 +139,21 @@ class Holding:
         return sorted(self._latest)[len(self._latest) // 10] - HOLD
 
     def _edge_for(self, held_from: datetime) -> date:
-        return min(self._calendar.day_of(held_from), self._calendar.day_of(self._clock.now()))
+        """The last day that both lie in: the calls that are held, and the last hour, which may begin before midnight."""
+        return min(self._calendar.day_of(held_from), self._hour_ago)
+
+    @property
+    def _hour_ago(self) -> date:
+        return self._calendar.day_of(self._clock.now() - LONGEST_ROLLING)
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the clock shows a day of which memory keeps only sums: it has been set back."""
-        return self._edge is not None and self._calendar.day_of(self._clock.now()) < self._edge
+        """Whether the last hour began on a day of which memory keeps only sums: the clock has been set back."""
+        return self._edge is not None and self._hour_ago < self._edge
 
     async def step_back(self, is_idle: Callable[[], bool]) -> None:
-        """Hold by minute again the days from the clock's on, if nothing waits to be committed. Raises `StoreError`."""
-        edge = self._calendar.day_of(self._clock.now())
+        """Hold by minute again the days from the last hour's on, if nothing waits to be committed. Raises `StoreError`."""
+        edge = self._hour_ago
         bases, coverage = await self._sums_before(edge)
         minutes = await self._store.load_minutes(self._calendar.midnight(edge))
         if not is_idle():

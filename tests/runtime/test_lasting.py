@@ -19,6 +19,7 @@ from tests.store.postgres import postgres, postgres_url
 __all__ = ["postgres", "postgres_url"]
 
 WEDNESDAY = date(2026, 11, 18)
+THURSDAY = date(2026, 11, 19)
 FRIDAY = date(2026, 11, 20)
 MONDAY = date(2026, 11, 23)
 
@@ -82,7 +83,7 @@ async def test_an_event_counts_once_for_ever_and_the_receipt_says_which_repeated
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     async with monitor(url, at(WEDNESDAY, 10), tmp_path) as run:
         await tell(run, callers(WEDNESDAY, 20))
-        for day in (date(2026, 11, 19), FRIDAY, MONDAY):
+        for day in (THURSDAY, FRIDAY, MONDAY):
             run.clock.advance_to(at(day, 10))
             run.pipeline.turn_day()
             await tell(run, callers(day, 20))
@@ -278,3 +279,28 @@ async def live_through(url: str, folder: Path, chance: random.Random, calls: int
             assert visits == {day: (await run.day(day)).counts.entered for day in days}
             assert [found async for found in run.store.sum_differences()] == []
         now += timedelta(hours=chance.choice((0, 1, 30, 70)))
+
+
+@pytest.mark.parametrize("minutes", [5, 16, 31, 59, 61])
+async def test_the_last_hour_reaches_over_midnight_after_a_start_and_without_one(tmp_path: Path, minutes: int):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    midnight = at(WEDNESDAY, 24)
+    now = midnight + timedelta(minutes=minutes)
+    moments = [midnight - timedelta(minutes=n) for n in range(1, 11)]
+    moments += [now - timedelta(seconds=n) for n in range(60, 400)]  # what is new lies after midnight
+    calls = [Call(str(n), "kundcenter", entered, "answered", 20_000) for n, entered in enumerate(sorted(moments))]
+    async with monitor(url, at(WEDNESDAY, 23), tmp_path) as run:
+        for call in calls:
+            run.clock.advance_to(max(run.clock.now(), call.entered))
+            await run.tell(call.events())
+        run.clock.advance_to(now)
+        run.pipeline.turn_day()
+        unbroken = run.pipeline.publish().total.periods
+        today = await run.day(THURSDAY)
+    async with monitor(url, now, tmp_path) as again:
+        restarted = again.pipeline.publish().total.periods
+        assert await again.day(THURSDAY) == today
+
+    for name, length in {"15min": 15, "30min": 30, "60min": 60}.items():
+        entered = sum(call.entered >= now - timedelta(minutes=length - 1) for call in calls)
+        assert unbroken[name].outside_hours.entered == restarted[name].outside_hours.entered == entered
