@@ -110,22 +110,35 @@ def _in_utc(path: Path, calls: list[Call], zone: ZoneInfo) -> Iterator[Call]:
                 elif (at > last) if newest_first else (at < last):
                     fold = int(not newest_first)
                 last, local = at, local.replace(fold=fold)
+            elif last is not None and (at > last if newest_first else at < last):
+                last = None  # another export begins
             at = local
         yield call._replace(entered_at=at.astimezone(UTC))
 
 
 def _each_once(path: Path, calls: Iterable[Call]) -> Iterator[Call]:
-    """Exports that overlap have rows that say the same: each is counted once, and how many there were is said."""
-    seen: set[tuple[object, ...]] = set()
+    """Where exports overlap, rows that say the same are counted once, and how many there were is said.
+
+    Two callers may enter in one second and give up after as many: such rows stand together. Exports overlap where
+    equal rows stand apart, or tell of an answer.
+    """
+    calls = list(calls)
+    seen: dict[tuple[object, ...], int] = {}
     repeated: list[int] = []
-    for call in calls:
-        if call[1:] in seen:
+    overlap = False
+    for place, call in enumerate(calls):
+        before = seen.get(call[1:])
+        if before is not None:
             repeated.append(call.line)
-            continue
-        seen.add(call[1:])
-        yield call
-    if repeated:
-        log.warning("%s: rows that say the same, counted once: %d, from line %d on", path, len(repeated), repeated[0])
+            between = calls[before + 1 : place]
+            overlap |= call.outcome is Outcome.ANSWERED or any(it.entered_at != call.entered_at for it in between)
+        seen[call[1:]] = place
+    if not overlap:
+        yield from calls
+        return
+    log.warning("%s: rows that say the same, counted once: %d, from line %d on", path, len(repeated), repeated[0])
+    left_out = set(repeated)
+    yield from (call for call in calls if call.line not in left_out)
 
 
 def _text(path: Path) -> str:

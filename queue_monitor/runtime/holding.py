@@ -139,7 +139,7 @@ class Holding:
         return sorted(self._latest)[len(self._latest) // 10] - HOLD
 
     def _edge_for(self, held_from: datetime) -> date:
-        """The last day that both lie in: the calls that are held, and the last hour, which may begin before midnight."""
+        """The day from which the calls that are held and the last hour, which may begin before midnight, are whole."""
         return min(self._calendar.day_of(held_from), self._hour_ago)
 
     @property
@@ -152,7 +152,7 @@ class Holding:
         return self._edge is not None and self._hour_ago < self._edge
 
     async def step_back(self, is_idle: Callable[[], bool]) -> None:
-        """Hold by minute again the days from the last hour's on, if nothing waits to be committed. Raises `StoreError`."""
+        """Hold by minute again from the day the last hour began on, if nothing waits. Raises `StoreError`."""
         edge = self._hour_ago
         bases, coverage = await self._sums_before(edge)
         minutes = await self._store.load_minutes(self._calendar.midnight(edge))

@@ -177,6 +177,24 @@ def test_rows_of_overlapping_exports_are_counted_once_and_said(tmp_path: Path, c
     assert "counted once: 2, from line 5 on" in caplog.text
 
 
+def test_two_callers_of_one_second_who_gave_up_after_as_many_are_two(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    row = "2026-03-02 08:10:00,q,400,abandoned,,\n"
+    calls = read_calls(written(tmp_path, HEADER + row + "2026-03-02 08:10:00,q,30,answered,9,eva\n" + row), ZONE)
+
+    assert [call.line for call in calls] == [2, 3, 4]
+    assert not caplog.text
+
+
+def test_overlapping_exports_of_an_autumn_night_are_counted_once(tmp_path: Path):
+    night = "".join(
+        f"2026-10-25 {hour}:{minute}:00,q,30,answered,100,eva\n"
+        for hour in ("01", "02", "02", "03")
+        for minute in (10, 40)
+    )
+
+    assert len(read_calls(written(tmp_path, HEADER + night + night), ZONE)) == 8
+
+
 def test_a_column_that_stands_twice_is_refused(tmp_path: Path):
     path = written(tmp_path, HEADER.strip() + ",Wait_Seconds\n2026-03-02 08:10:00,q,30,answered,100,eva,31\n")
 
