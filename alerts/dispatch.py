@@ -29,6 +29,7 @@ from queue_monitor.model import (
     NoticeState,
 )
 from queue_monitor.ports import AlertStore, Clock, DeliveryError, Notifier, StoreError
+from queue_monitor.queues import keys_of
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
             return True
         if alert.kind not in self.kinds and (self.kinds or alert.kind is AlertKind.HEARTBEAT):
             return False
-        named = {name.casefold() for name in alert.queue.split(" + ")}
-        return not self.queues or not alert.queue or bool(named & {queue.casefold() for queue in self.queues})
+        return not self.queues or not alert.queue or bool(keys_of(self.queues) & keys_of(alert.queues))
 
     def quiet_until(self, at: datetime, zone: ZoneInfo) -> datetime | None:
         """When the quiet hours end that a moment lies in; None outside them."""

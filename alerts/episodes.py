@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason, Crisis
+from queue_monitor.queues import queues_in
 
 SEVERITY: Final = {AlertLevel.WARNING: 1, AlertLevel.ALARM: 2}
 TARGET: Final = "target"
@@ -46,6 +47,11 @@ class Episode(Struct, frozen=True, kw_only=True):
     heard: AlertChange | None = None
     owed: bool = False
     grouped: tuple[AlertKind, ...] = ()
+    queues: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.queue and not self.queues:
+            structs.force_setattr(self, "queues", queues_in(self.queue))
 
     @property
     def key(self) -> Key:
@@ -98,6 +104,7 @@ def as_alert(episode: Episode, change: AlertChange, at: datetime, notified: str)
         episode=episode.id,
         at=at,
         queue=episode.queue,
+        queues=episode.queues,
         label=episode.label,
         kind=episode.kind,
         period=episode.period,

@@ -15,6 +15,7 @@ from alerts.episodes import SEVERITY, Episode, Key, Past, State, matter
 from alerts.rules import DEFAULTS, MONTH, NOW, AlertSettings, Reading
 from alerts.telling import tell
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
+from queue_monitor.queues import Pool
 
 LOST_AFTER: Final = timedelta(minutes=3)
 """A day is given up when this long nobody could have saved it: what would help is an estimate, and it wavers."""
@@ -102,7 +103,7 @@ def advance(
     readings: Iterable[Reading],
     now: datetime,
     settings: AlertSettings = DEFAULTS,
-    scopes: Sequence[str] = (),
+    scopes: Sequence[Pool] = (),
 ) -> tuple[State, tuple[Alert, ...]]:
     """The next state, and what changed, each with the reason why people are told of it or not.
 
@@ -148,12 +149,13 @@ def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:
     return [(ended, AlertChange.CLEARED)] if episode.raised else []
 
 
-def _placed(state: State, scopes: Sequence[str]) -> tuple[dict[Key, Episode], list[tuple[Episode, AlertChange]]]:
+def _placed(state: State, scopes: Sequence[Pool]) -> tuple[dict[Key, Episode], list[tuple[Episode, AlertChange]]]:
     """The episodes by the queues and pools there are now; of two that become one, the graver goes on."""
     episodes: dict[Key, Episode] = {}
     changes: list[tuple[Episode, AlertChange]] = []
     for episode in sorted(state.episodes, key=lambda e: (e.told_at is None, -SEVERITY[e.level], e.since)):
-        moved = structs.replace(episode, queue=_scope_of(episode.queue, scopes))
+        scope = _scope_of(episode, scopes)
+        moved = structs.replace(episode, queue=scope.name, queues=scope.queues)
         if moved.key not in episodes:
             episodes[moved.key] = moved
         elif episode.raised:
@@ -161,13 +163,11 @@ def _placed(state: State, scopes: Sequence[str]) -> tuple[dict[Key, Episode], li
     return episodes, changes
 
 
-def _scope_of(queue: str, scopes: Sequence[str]) -> str:
-    """The scope that has most of a queue's or pool's queues; itself when there is none."""
-    if not queue or not scopes or queue in scopes:
-        return queue
-    queues = set(queue.split(" + "))
-    best = max(scopes, key=lambda scope: len(queues & set(scope.split(" + "))))
-    return best if queues & set(best.split(" + ")) else queue
+def _scope_of(episode: Episode, scopes: Sequence[Pool]) -> Pool:
+    """The scope that has most of an episode's queues; its own when there is none."""
+    own = Pool(episode.queue, episode.queues)
+    best = max(scopes, key=lambda scope: (len(own.keys & scope.keys), scope == own), default=own)
+    return best if own.keys & best.keys else own
 
 
 def _step(
@@ -222,6 +222,7 @@ def _begun(reading: Reading, level: AlertLevel, now: datetime, times: int) -> Ep
         id=hashlib.sha256(named.encode()).hexdigest()[:16],
         kind=AlertKind.TARGET_AT_RISK if reading.kind is AlertKind.TARGET_OUT_OF_REACH else reading.kind,
         queue=reading.queue,
+        queues=reading.queues,
         label=reading.label,
         period=reading.period,
         period_start=reading.period_start,

@@ -26,7 +26,7 @@ class Message:
         return self._say(
             "title",
             clock=self._clock(self._alert.at),
-            label=texts.label(self._alert.label, self._language),
+            label=texts.label(self._alert, self._language),
             what=self._what(),
         )
 

@@ -71,6 +71,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     may_raise: bool = True
     at_most_warning: bool = False
     day_over: bool = False
+    queues: tuple[str, ...] = ()
 
 
 _TROUBLE = {
@@ -169,6 +170,7 @@ def _hours(snapshot: Snapshot) -> Iterator[Reading]:
         yield Reading(
             kind=AlertKind.HOURS_DISAGREE,
             queue=scope.name,
+            queues=scope.queues,
             label=labels[worst.queue],
             period=DAY,
             period_start=scope.periods[DAY].start,
@@ -188,6 +190,7 @@ def _queue(
         base = {
             "kind": kind,
             "queue": queue.name,
+            "queues": queue.queues if queue.name else (),
             "label": queue.label or snapshot.organisation,
             "period": period,
             "period_start": queue.periods[MONTH if period == MONTH else DAY].start,
@@ -242,6 +245,7 @@ def _target(
     return Reading(
         kind=AlertKind.TARGET_OUT_OF_REACH if lost else AlertKind.TARGET_AT_RISK,
         queue=queue.name,
+        queues=queue.queues if queue.name else (),
         label=queue.label or snapshot.organisation,
         period=period,
         period_start=queue.periods[period].start,

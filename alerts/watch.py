@@ -36,6 +36,7 @@ from queue_monitor.model import (
     Verdict,
 )
 from queue_monitor.ports import AlertStore, Clock, Figures
+from queue_monitor.queues import Pool
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ class Watch:
     def look(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """What changed since the last look, in words."""
         readings = read(snapshot, self._settings, self.state.crisis)
-        names = [scope.name for scope in scopes(snapshot)]
-        self.state, changed = advance(self.state, readings, snapshot.at, self._settings, names)
+        pools = [Pool(scope.name, scope.queues) for scope in scopes(snapshot)]
+        self.state, changed = advance(self.state, readings, snapshot.at, self._settings, pools)
         return tuple(self.worded(alert, snapshot.time_zone) for alert in changed)
 
     def worded(self, alert: Alert, zone: str, now: datetime | None = None) -> Alert:

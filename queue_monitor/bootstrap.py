@@ -39,6 +39,7 @@ from queue_monitor.events import name_key
 from queue_monitor.interpreter import collect_at_night, collect_seldom, switch_often
 from queue_monitor.model import Access
 from queue_monitor.ports import Adapter, Clock, Connection, Store, StoreError, Translator
+from queue_monitor.queues import keys_of
 from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
@@ -132,6 +133,7 @@ def rules_of(config: Config) -> Rules:
         ways_out=config.exits.ways_out,
         ways_out_by_queue={name_key(queue): exits.ways_out for queue, exits in config.queue_exits.items()},
         labels={name_key(queue): shown.label for queue, shown in config.queues.items()},
+        pool_names={keys_of(pool.queues): pool.name for pool in config.pools},
         pool_label=texts.words(config.organisation.language)["and_others"],
         organisation=config.organisation.name,
         version=__version__,

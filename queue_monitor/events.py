@@ -7,12 +7,13 @@ replay files. `encode` and `decode` translate; `json_schema` publishes the forma
 import hashlib
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, get_args
-from unicodedata import normalize
 
 import msgspec
 from msgspec import Meta, Struct, structs
+
+from queue_monitor.queues import name_key as name_key
+from queue_monitor.queues import spelled
 
 SCHEMA: Final = "urn:se.kundcenter:events:1"
 _PREFIX: Final = "se.kundcenter."
@@ -127,18 +128,6 @@ class Recovery(StrEnum):
     NONE = "none"
     SNAPSHOT = "snapshot"
     LOG = "log"
-
-
-@lru_cache(4096)
-def spelled(text: str) -> str:
-    """A name as it is shown: composed (NFC), without space around it. One of nothing but space stays as it is."""
-    return normalize("NFC", text).strip() or text
-
-
-@lru_cache(4096)
-def name_key(text: str) -> str:
-    """What a name is known by: two are one when equal after NFC, trimming and case folding."""
-    return spelled(text).casefold()
 
 
 class RawReference(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from queue_monitor.events import AgentActivity, EndedBy, EntryReason, Event, OutcomeBasis, RefusalReason, TimeBasis
+from queue_monitor.queues import queues_in
 
 HAD_TO_WAIT_SECONDS: Final = 5.0
 """Who waited longer had to wait: it is more than a ring at somebody who is free."""
@@ -836,7 +837,8 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One change of one alert. `episode` is the same from its raising to its end; `queue` is a queue or pool, "" all.
+    """One change of one alert. `episode` is the same from its raising to its end; `queue` is a queue or pool, "" all,
+    and `queues` are those of it.
 
     `period` is `now`, `day` or `month`. `notified` says why people were told of it, or why not. `title` and `text` are
     the message in the organisation's language: its first sentence, and the rest.
@@ -855,6 +857,11 @@ class Alert(Struct, frozen=True, kw_only=True):
     notified: str = ""
     title: str = ""
     text: str = ""
+    queues: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.queue and not self.queues:
+            structs.force_setattr(self, "queues", queues_in(self.queue))
 
 
 class NoticeState(StrEnum):

@@ -21,7 +21,7 @@ from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.forecast import Basis, ExpectedWait
-from queue_monitor.core.foresight import answer
+from queue_monitor.core.foresight import answer, written_lessons
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
@@ -169,7 +169,7 @@ async def _at_once(
     await course.finish()
     if live.foresight is not None and store is not None:
         live.foresight.close_day()
-        await store.save_learned(msgspec.json.encode(live.foresight.learned))
+        await store.save_learned(written_lessons(live.foresight.learned))
     if wanted.alerts and store is not None:
         await store.save_alerts(AlertBatch(state=course.watch.state.encode()))
     return course.played

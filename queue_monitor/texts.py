@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from queue_monitor.model import (
@@ -1281,8 +1281,21 @@ def reason_words(
     )
 
 
-def label(shown: str, language: str = "sv") -> str:
-    """The name of a queue or a pool in a language: `Växeln med flera` is `Växeln and others`."""
+class Labelled(Protocol):
+    """What people know by a label: a queue, a pool, or an alert of one."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def queues(self) -> tuple[str, ...]: ...
+
+
+def label(of: Labelled, language: str = "sv") -> str:
+    """The name of a queue or a pool in a language: the pool `Växeln med flera` is `Växeln and others`."""
+    shown = of.label
+    if len(of.queues) < 2:
+        return shown
     for known in LANGUAGES:
         before, _, after = words(known)["and_others"].partition("{queue}")
         if len(shown) > len(before + after) and shown.startswith(before) and shown.endswith(after):
@@ -1304,7 +1317,7 @@ def definition_words(
 
 def alert_words(alert: Alert, language: str = "sv") -> str:
     """An alert that stands, in one line: `Ingen är inloggad – Kundcenter`. What it says comes before the name."""
-    return say("brief", language, what=alert_message(alert, language), label=label(alert.label, language))
+    return say("brief", language, what=alert_message(alert, language), label=label(alert, language))
 
 
 def alert_message(alert: Alert, language: str = "sv") -> str:

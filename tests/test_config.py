@@ -185,6 +185,18 @@ def test_the_error_says_how_many_mistakes_there_are(settings: Settings) -> None:
         ),
         (SIMULATOR + '[queues."a b"]\nlabel = ""', 'queues."a b".label: ""; expected text that is not empty'),
         (
+            SIMULATOR + '[queues."växel"]\nlabel = "x"\n[queues."Växel"]\nlabel = "y"',
+            'queues: more than one named "växel"; expected a name of its own for each, by more than its case',
+        ),
+        (
+            SIMULATOR + '[[pools]]\nname = "x"\nqueues = ["a", "b"]\n[[pools]]\nname = "y"\nqueues = ["B"]',
+            'pools: "b" in two of them; expected each queue in one pool',
+        ),
+        (
+            SIMULATOR + '[[pools]]\nname = "x"\nqueues = []',
+            "pools[0]: does not fit together; expected at least one queue",
+        ),
+        (
             SIMULATOR + '[[hours.weekdays]]\ndays = []\nopen = "8:00"\nclose = "9:00"',
             "hours.weekdays[0]: does not fit together; expected at least one day",
         ),
@@ -555,7 +567,7 @@ port = 99999
 """
 
 BAD_TOLD = """
-foo: unknown key; expected one of organisation, target, hours, store, http, wallboard, access, clock, alerts, reserve, queues, sources
+foo: unknown key; expected one of organisation, target, hours, store, http, wallboard, access, clock, alerts, reserve, queues, pools, sources
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
 organisation.name: 3; expected text
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm

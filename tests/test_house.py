@@ -39,24 +39,26 @@ class Row(NamedTuple):
 
 EVERYTHING = "queue_monitor adapters alerts"
 IMPURE = "asyncio logging time socket ssl threading subprocess sqlite3 os urllib http smtplib"
-FACES = "queue_monitor.model queue_monitor.texts queue_monitor.ports queue_monitor.core {own}"
+FACES = "queue_monitor.model queue_monitor.queues queue_monitor.texts queue_monitor.ports queue_monitor.core {own}"
 TABLE = (
     Row(r"queue_monitor|adapters|alerts|alerts\.notifiers", "", ""),
-    Row(r"queue_monitor\.events", "", "msgspec", IMPURE),
+    Row(r"queue_monitor\.queues", "", "", IMPURE),
+    Row(r"queue_monitor\.events", "queue_monitor.queues", "msgspec", IMPURE),
     Row(r"queue_monitor\.clock", "", "msgspec"),
-    Row(r"queue_monitor\.model", "queue_monitor.events", "msgspec", IMPURE),
+    Row(r"queue_monitor\.model", "queue_monitor.events queue_monitor.queues", "msgspec", IMPURE),
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
     Row(r"queue_monitor\.interpreter", "queue_monitor.ports"),
     Row(r"queue_monitor\.waits", "queue_monitor.model", "hdrh numpy", IMPURE),
     Row(
         r"queue_monitor\.core(\..+)?",
-        "queue_monitor.events queue_monitor.model queue_monitor.waits queue_monitor.core",
+        "queue_monitor.events queue_monitor.queues queue_monitor.model queue_monitor.waits queue_monitor.core",
         "msgspec hdrh holidays numpy",
         IMPURE,
     ),
     Row(
         r"queue_monitor\.history(\..+)?",
-        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.waits queue_monitor.history",
+        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.queues queue_monitor.waits "
+        "queue_monitor.history",
         "msgspec",
         IMPURE,
     ),
@@ -69,18 +71,18 @@ TABLE = (
     Row(r"adapters\.simulator(\..+)?", "queue_monitor.events queue_monitor.ports queue_monitor.core {own}"),
     Row(r"adapters\..+", "queue_monitor.events queue_monitor.ports {own}"),
     Row(r"alerts\.rules", "queue_monitor.model", "msgspec", IMPURE),
-    Row(r"alerts\.episodes", "queue_monitor.model", "msgspec", IMPURE),
+    Row(r"alerts\.episodes", "queue_monitor.model queue_monitor.queues", "msgspec", IMPURE),
     Row(r"alerts\.telling", "queue_monitor.model alerts.rules alerts.episodes", "msgspec", IMPURE),
     Row(
         r"alerts\.lifecycle",
-        "queue_monitor.model alerts.rules alerts.episodes alerts.telling",
+        "queue_monitor.model queue_monitor.queues alerts.rules alerts.episodes alerts.telling",
         "msgspec",
         IMPURE,
     ),
-    Row(r"alerts\.dispatch", "queue_monitor.model queue_monitor.ports alerts.telling"),
+    Row(r"alerts\.dispatch", "queue_monitor.model queue_monitor.queues queue_monitor.ports alerts.telling"),
     Row(r"alerts\.message", "queue_monitor.model queue_monitor.texts"),
     Row(r"alerts\.memory", "queue_monitor.model"),
-    Row(r"alerts\.watch", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts"),
+    Row(r"alerts\.watch", "queue_monitor.model queue_monitor.queues queue_monitor.ports queue_monitor.texts alerts"),
     Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts.message {own}"),
     Row(
         r"queue_monitor\.store(\..+)?",
@@ -89,7 +91,7 @@ TABLE = (
     ),
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
     Row(r"queue_monitor\.(metrics|reports)(\..+)?", FACES),
-    Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model {own}", "msgspec babel"),
+    Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model queue_monitor.queues {own}", "msgspec babel"),
     Row(
         r"queue_monitor\.backtest\.(scoring|plain_rules|waits)",
         "queue_monitor.backtest.scoring queue_monitor.model",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from queue_monitor.events import AgentState, CallEntered, CallLeft, decode, encode, name_key, spelled
+from queue_monitor.events import AgentState, CallEntered, CallLeft, decode, encode
+from queue_monitor.queues import name_key, spelled
 from tests.scenario import Scenario
 
 COMPOSED, DECOMPOSED = "V\u00e4xel", "Va\u0308xel"

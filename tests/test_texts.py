@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 from string import Formatter
+from typing import NamedTuple
 
 import pytest
 
@@ -141,8 +142,16 @@ def test_why_a_status_is_what_it_is_is_said_with_the_numbers_beside_it(reason: S
     assert words.replace("\N{NO-BREAK SPACE}", " ") == said
 
 
+class Shown(NamedTuple):
+    label: str
+    queues: tuple[str, ...]
+
+
 def test_a_pool_is_called_its_first_queue_and_others_in_each_language() -> None:
-    assert texts.label("Växeln med flera") == "Växeln med flera"
-    assert texts.label("Växeln med flera", "en") == "Växeln and others"
-    assert texts.label("Växeln and others", "sv") == "Växeln med flera"
-    assert texts.label("Bygglov", "en") == "Bygglov"
+    pool, queue = ("växeln", "bygglov"), ("barn",)
+
+    assert texts.label(Shown("Växeln med flera", pool)) == "Växeln med flera"
+    assert texts.label(Shown("Växeln med flera", pool), "en") == "Växeln and others"
+    assert texts.label(Shown("Växeln and others", pool), "sv") == "Växeln med flera"
+    assert texts.label(Shown("Samhällsbyggnad", pool), "en") == "Samhällsbyggnad"
+    assert texts.label(Shown("Barn med flera", queue), "en") == "Barn med flera"

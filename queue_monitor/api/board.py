@@ -233,7 +233,7 @@ def _alerts(alerts: AlertsNow) -> Iterator[BoardAlert]:
                 lost=alert.kind is AlertKind.TARGET_OUT_OF_REACH,
                 acknowledged=alert.episode in alerts.acknowledged,
                 words={language: texts.alert_message(alert, language) for language in texts.LANGUAGES},
-                label={language: texts.label(alert.label, language) for language in texts.LANGUAGES},
+                label={language: texts.label(alert, language) for language in texts.LANGUAGES},
             )
 
 

@@ -22,6 +22,7 @@ from queue_monitor.api.pen import Pen
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import Access, Disagreement, Level, LostCall, Period, QueueNow, Role, Snapshot, TransferWaits
 from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
+from queue_monitor.queues import keys_of, name_key
 
 ADDRESS: Final = "/lead"
 PAGES_KEPT: Final = 64
@@ -150,8 +151,8 @@ def _scope(face: QueueNow) -> tuple[str, ...] | None:
 
 
 def _of(scope: tuple[str, ...] | None, found: Iterable[OfAQueue]) -> list[OfAQueue]:
-    wanted = None if scope is None else {queue.casefold() for queue in scope}
-    return [each for each in found if wanted is None or each.queue.casefold() in wanted]
+    wanted = None if scope is None else keys_of(scope)
+    return [each for each in found if wanted is None or name_key(each.queue) in wanted]
 
 
 def chosen(snapshot: Snapshot, asked: str) -> QueueNow | None:
@@ -159,7 +160,7 @@ def chosen(snapshot: Snapshot, asked: str) -> QueueNow | None:
     if not asked:
         return snapshot.total
     faces = (*snapshot.pools, *snapshot.queues)
-    return next((face for face in faces if face.name.casefold() == asked.casefold()), None)
+    return next((face for face in faces if name_key(face.name) == name_key(asked)), None)
 
 
 def unknown_words(snapshot: Snapshot, asked: str, language: str) -> str:

@@ -32,6 +32,7 @@ from queue_monitor.model import (
     TransferWaits,
     WaitingNow,
 )
+from queue_monitor.queues import keys_of, name_key
 
 WAITING_SHOWN: Final = 50
 LOST_SHOWN: Final = 60
@@ -265,7 +266,7 @@ class Page:
         if risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
             helps.append(pen.say("lead.help.too_few", number=pen.count(risk.agents_at_most)))
         return Outlook(
-            label="" if face.queues == self.face.queues else pen.label(face.label),
+            label="" if face.queues == self.face.queues else pen.label(face),
             share=pen.percent(risk.expected_share),
             band=band,
             miss=pen.chance(risk.p_miss),
@@ -327,7 +328,7 @@ class Page:
 
     def label(self, queue: str) -> str:
         """A queue as people are shown it."""
-        return next((face.label for face in self.snapshot.queues if face.name.casefold() == queue.casefold()), queue)
+        return next((face.label for face in self.snapshot.queues if name_key(face.name) == name_key(queue)), queue)
 
     # ---- hour by hour
 
@@ -436,7 +437,7 @@ class Page:
         return tuple(
             (alert, texts.alert_words(alert, self.pen.language))
             for alert in self.snapshot.alerts.open
-            if self._bears(alert.queue)
+            if self._bears(alert)
         )
 
     @property
@@ -444,14 +445,11 @@ class Page:
         """Today's alerts, the newest first; None while the record cannot be read."""
         if self._record is None:
             return None
-        return tuple(self._recorded(found) for found in reversed(self._record) if self._bears(found.changes[-1].queue))
+        return tuple(self._recorded(found) for found in reversed(self._record) if self._bears(found.changes[-1]))
 
-    def _bears(self, queue: str) -> bool:
-        """Whether an alert of a queue or pool ("" is all) bears on what is shown."""
-        wanted = {name.casefold() for name in (self.face.name, *self.face.queues)}
-        return (
-            not self.face.name or not queue or any(part.casefold() in wanted for part in (queue, *queue.split(" + ")))
-        )
+    def _bears(self, alert: Alert) -> bool:
+        """Whether an alert bears on what is shown: one of all queues always does."""
+        return not self.face.name or not alert.queue or bool(keys_of(self.face.queues) & keys_of(alert.queues))
 
     def _recorded(self, found: RecordedAlert) -> Recorded:
         first, last = found.changes[0], found.changes[-1]
@@ -515,11 +513,11 @@ class Page:
     @property
     def differences(self) -> tuple[Difference, ...]:
         """Where the switch's own counters say something else."""
-        wanted = {queue.casefold() for queue in self.face.queues}
+        wanted = keys_of(self.face.queues)
         return tuple(
             found
             for found in self.snapshot.reconciliation
-            if found.difference and (not self.face.name or found.queue.casefold() in wanted)
+            if found.difference and (not self.face.name or name_key(found.queue) in wanted)
         )
 
     @property

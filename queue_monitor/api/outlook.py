@@ -56,4 +56,4 @@ def advice(snapshot: Snapshot, language: str) -> str:
     if margin := margin_words(worst, snapshot, language):
         found.append(texts.say("margin.line", language, margin=margin))
     line = " ".join(found)
-    return f"{texts.label(worst.label, language)}: {line}" if line and len(faces) > 1 else line
+    return f"{texts.label(worst, language)}: {line}" if line and len(faces) > 1 else line

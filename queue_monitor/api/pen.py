@@ -28,8 +28,8 @@ class Pen:
     def chance(self, ratio: float) -> str:
         return texts.chance(ratio, self.language)
 
-    def label(self, shown: str) -> str:
-        return texts.label(shown, self.language)
+    def label(self, of: texts.Labelled) -> str:
+        return texts.label(of, self.language)
 
     def plain(self, ratio: float) -> str:
         return texts.plain_percent(ratio, self.language)

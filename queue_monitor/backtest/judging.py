@@ -11,6 +11,7 @@ from queue_monitor.backtest.plain_rules import PLAIN_RULES, PlainRule, said_by, 
 from queue_monitor.backtest.scoring import MINUTE, JudgedDay, Scored, Standing, scored
 from queue_monitor.backtest.waits import Met, met, usual_wait
 from queue_monitor.model import AlertLevel, Target
+from queue_monitor.queues import keys_of
 
 ALARM, WARNING = "alarm", "warning"
 LEAST_CALLS: Final = 20
@@ -49,7 +50,7 @@ def pools_of(days: Sequence[LivedDay]) -> dict[str, list[LivedDay]]:
     found: dict[str, list[LivedDay]] = {}
     held: dict[str, set[str]] = {}
     for day in sorted(days, key=lambda day: (day.day, len(day.queues)), reverse=True):
-        keys = {queue.casefold() for queue in day.queues}
+        keys = keys_of(day.queues)
         name = next((name for name, queues in held.items() if queues & keys), day.pool)
         held.setdefault(name, set()).update(keys)
         found.setdefault(name, []).append(day)

@@ -11,10 +11,11 @@ from queue_monitor.backtest.scoring import NEVER, Chance, Standing, budget_gone
 from queue_monitor.backtest.waits import Caller
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.foresight import Learned
+from queue_monitor.core.foresight import Lessons
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.core.service_level import DEFINITIONS
+from queue_monitor.events import name_key
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -28,6 +29,7 @@ from queue_monitor.model import (
     Visit,
 )
 from queue_monitor.player import Course, Prediction
+from queue_monitor.queues import keys_of
 from queue_monitor.replay import RecordingError
 
 DAY_KINDS = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH)
@@ -82,7 +84,7 @@ class Lived(Struct, kw_only=True):
     days: list[LivedDay] = []
     alerts: list[Alert] = []
     predictions: list[Prediction] = []
-    learned: dict[str, Learned] = {}
+    learned: Lessons = {}
     outside_hours: int = 0
     rejected: dict[str, int] = {}
 
@@ -191,8 +193,8 @@ class _Collector:
         judged: bool,
     ) -> LivedDay:
         target = self._live.rules.target
-        keys = {queue.casefold() for queue in queues}
-        ours = [story for story in stories if story.contact.first_queue.casefold() in keys]
+        keys = keys_of(queues)
+        ours = [story for story in stories if name_key(story.contact.first_queue) in keys]
         calls = tuple(call for story in ours for call in self._past_call(story, target))
         missed = [call.settled for call in calls if call.missed]
         of = sum(call.counted for call in calls)
@@ -248,11 +250,11 @@ class _Collector:
                     text=f"{alert.title} {alert.text}".strip(),
                 )
 
-    def _callers(self, keys: set[str], stories: Iterable[Story]) -> Iterator[Caller]:
+    def _callers(self, keys: frozenset[str], stories: Iterable[Story]) -> Iterator[Caller]:
         told = {made.visit_id: made.wait for made in self._course.played.predictions}
         for story in stories:
             for visit in story.visits:
-                if visit.queue.casefold() not in keys or visit.entered_at is None or visit.ended_wait_at is None:
+                if name_key(visit.queue) not in keys or visit.entered_at is None or visit.ended_wait_at is None:
                     continue
                 if not self._live.calendars.of(visit.queue).is_open(visit.entered_at):
                     continue

@@ -8,7 +8,7 @@ import datetime as dt
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -45,6 +45,7 @@ from queue_monitor.config.settings import (
     WeekdayHours,
 )
 from queue_monitor.model import AlertKind, Reserve, Target
+from queue_monitor.queues import keys_of, name_key
 
 __all__ = [
     "AccessToken",
@@ -147,6 +148,7 @@ def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
     tokens = _repeated([access.token_sha256 for access in file.access])
     found += [Mistake("access", "one token for two", "a token of its own for each") for _ in tokens]
     found += _alert_mistakes(file.alerts)
+    found += _queue_mistakes(file)
     found += _hours_mistakes(file.hours, ("hours",))
     for queue, hours in file.hours.queues.items():
         found += _hours_mistakes(hours, ("hours", "queues", queue))
@@ -180,6 +182,21 @@ def _alert_mistakes(alerts: AlertsSettings) -> list[Mistake]:
             else []
         ),
     ]
+
+
+def _queue_mistakes(file: File) -> list[Mistake]:
+    tables: dict[str, Iterable[str]] = {
+        "queues": file.queues,
+        "target.exits.queues": file.target.exits.queues,
+        "hours.queues": file.hours.queues,
+    }
+    found = [
+        Mistake(table, f'more than one named "{key}"', "a name of its own for each, by more than its case")
+        for table, queues in tables.items()
+        for key in _repeated([name_key(queue) for queue in queues])
+    ]
+    members = [key for pool in file.pools for key in keys_of(pool.queues)]
+    return found + [Mistake("pools", f'"{key}" in two of them', "each queue in one pool") for key in _repeated(members)]
 
 
 def _hours_mistakes(hours: HoursSection | QueueHours, key: Key) -> list[Mistake]:
@@ -218,6 +235,7 @@ def _config(file: File, sources: list[Source]) -> Config:
         alerts=_with_secrets(file.alerts),
         reserve=Reserve(**structs.asdict(file.reserve)),
         queues=file.queues,
+        pools=file.pools,
     )
 
 

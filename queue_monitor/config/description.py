@@ -42,6 +42,7 @@ def describe(config: Config) -> str:
         f" in the phones after {config.reserve.ready_after_minutes} min",
         f"clock         {_described_clock(config)}",
         *(f"queue         {queue} is shown as {own.label}" for queue, own in config.queues.items()),
+        *(f"pool          {', '.join(pool.queues)} are shown as {pool.name}" for pool in config.pools),
     ]
     return "\n".join(lines)
 

@@ -16,6 +16,7 @@ from queue_monitor.config.settings import (
     HoursPeriod,
     Http,
     Organisation,
+    PoolSettings,
     QueueSettings,
     StoreSettings,
     Wallboard,
@@ -105,3 +106,4 @@ class File(Struct, frozen=True, kw_only=True):
     alerts: AlertsSettings = AlertsSettings()
     reserve: _ReserveSection = _ReserveSection()
     queues: dict[str, QueueSettings] = {}
+    pools: tuple[PoolSettings, ...] = ()

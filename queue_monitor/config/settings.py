@@ -286,6 +286,16 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     label: Annotated[str, Meta(min_length=1)]
 
 
+class PoolSettings(Struct, frozen=True, kw_only=True):
+    """What the queues that the same people answer are called together: any pool that has all of `queues`."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    queues: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        require(bool(self.queues), "at least one queue")
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """Everything that can be set, checked. `exits` and `hours` bear on the queues that have none of their own."""
 
@@ -304,6 +314,7 @@ class Config(Struct, frozen=True, kw_only=True):
     alerts: AlertsSettings
     reserve: Reserve
     queues: dict[str, QueueSettings]
+    pools: tuple[PoolSettings, ...]
 
     @property
     def zone(self) -> ZoneInfo:

@@ -7,7 +7,6 @@ from typing import Final
 from msgspec import structs
 
 from queue_monitor.core import service_level
-from queue_monitor.core.teams import JOINT
 from queue_monitor.model import (
     Alert,
     AlertKind,
@@ -197,13 +196,10 @@ class _Ladder:
 
 
 def _queues_at_risk(snapshot: Snapshot, standing: Iterable[Alert]) -> dict[str, frozenset[str]]:
-    """The queues whose target stands at risk, by period. An alert is of a queue or a pool; of one that is no more, of
-    the queues that it was made of.
-    """
-    held = {face.name: face.queues for face in (*snapshot.queues, *snapshot.pools)}
+    """The queues whose target stands at risk, by period. An alert is of a queue or a pool, or of all."""
     found: dict[str, frozenset[str]] = {}
     for alert in standing:
         if alert.kind in TARGET_ALERTS:
-            queues = held.get(alert.queue) or (alert.queue.split(JOINT) if alert.queue else snapshot.total.queues)
+            queues = alert.queues if alert.queue else snapshot.total.queues
             found[alert.period] = found.get(alert.period, _NOTHING).union(queues)
     return found

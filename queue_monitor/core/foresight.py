@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 from msgspec import Struct, structs
 
@@ -41,6 +42,7 @@ from queue_monitor.core.forecast.shifts import Shift
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.windows import Calendars
 from queue_monitor.model import Outcome, Placement, Reserve, RiskCause, RiskFigures, RiskLevels, Target
+from queue_monitor.queues import Pool, keys_of, queues_in
 
 LEVELS: Final = RiskLevels()
 RESERVE: Final = Reserve()
@@ -53,9 +55,6 @@ WORTH_NAMING: Final = 1.08
 LEAST_DAYS: Final = 5
 """With fewer closed days behind it a month is not foretold."""
 
-Scope = tuple[str, tuple[str, ...]]
-"""A pool, or a queue that shares its agents with no other: its name and its queues."""
-
 
 class ClosedDay(Struct, frozen=True):
     """One closed day's outcome by the headline: good and counted calls."""
@@ -66,10 +65,28 @@ class ClosedDay(Struct, frozen=True):
 
 
 class Learned(Struct, frozen=True):
-    """What closed days have taught of one scope."""
+    """What closed days have taught of one pool, whose queues are named."""
 
     profile: Profile = Profile()
     days: tuple[ClosedDay, ...] = ()
+    queues: tuple[str, ...] = ()
+
+
+Lessons = dict[frozenset[str], Learned]
+"""What was learned of each pool, by what its queues are known by."""
+
+
+def written_lessons(lessons: Lessons) -> bytes:
+    """What was learned, as it is kept between runs."""
+    return msgspec.json.encode(list(lessons.values()))
+
+
+def lessons_in(written: bytes) -> Lessons:
+    """What `written_lessons` gave, or a version before 0.2 that named pools. Raises `msgspec.DecodeError`."""
+    kept = msgspec.json.decode(written, type=list[Learned] | dict[str, Learned])
+    if isinstance(kept, dict):
+        kept = [structs.replace(learned, queues=queues_in(name)) for name, learned in kept.items()]
+    return {keys_of(learned.queues): learned for learned in kept}
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -110,15 +127,15 @@ class Foreseen(Struct, frozen=True, kw_only=True):
 
 
 class Foresight:
-    """Fed by the ledger, the windows and the agents; asked each minute. `learned` by scope name may come from an
-    earlier run. `scopes` gives what is forecast by itself.
+    """Fed by the ledger, the windows and the agents; asked each minute. `learned` may come from an earlier run.
+    `scopes` gives what is forecast by itself.
     """
 
     def __init__(
         self,
         target: Target,
         calendars: Calendars,
-        learned: dict[str, Learned] | None = None,
+        learned: Lessons | None = None,
         levels: RiskLevels = LEVELS,
         reserve: Reserve = RESERVE,
     ) -> None:
@@ -127,12 +144,12 @@ class Foresight:
         self._reserve = reserve
         self._calendars = calendars
         self.learned = dict(learned or {})
-        self.scopes: Callable[[], Sequence[Scope]] = tuple
+        self.scopes: Callable[[], Sequence[Pool]] = tuple
         self.agents = Agents()
         self.today: LivedDay | None = None
-        self._usual: dict[Scope, Usual] = {}
-        self._own: dict[Scope, dict[str, OwnWait]] = {}
-        self._ahead: dict[Scope, tuple[tuple[date, int], Outlook]] = {}
+        self._usual: dict[Pool, Usual] = {}
+        self._own: dict[Pool, dict[str, OwnWait]] = {}
+        self._ahead: dict[Pool, tuple[tuple[date, int], Outlook]] = {}
 
     # ---- what is known
 
@@ -177,20 +194,19 @@ class Foresight:
     def _forget_day(self) -> None:
         self._usual, self._own = {}, {}
 
-    def _learn(self, scope: Scope, told: DayState, closed: QueueState) -> None:
-        name = scope[0]
-        before = self.learned.get(name, Learned())
+    def _learn(self, scope: Pool, told: DayState, closed: QueueState) -> None:
+        before = self.learned.get(scope.keys, Learned())
         if before.days and before.days[-1].day >= closed.day:
             return  # learned already, by the run that lived through it
         good, of = so_far(closed.tally, self._target.definition)
         day = ClosedDay(closed.day, good, of)
-        lesson = lesson_of(told, closed, self._usual_of(scope, closed), name, self._own_waits(scope))
+        lesson = lesson_of(told, closed, self._usual_of(scope, closed), scope.name, self._own_waits(scope))
         profile = before.profile.learn(told, self._special(told.day), lesson)
-        self.learned[name] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:])
+        self.learned[scope.keys] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:], scope.queues)
 
     # ---- what is asked
 
-    def questions(self, now: datetime, scopes: Sequence[Scope]) -> list[Question]:
+    def questions(self, now: datetime, scopes: Sequence[Pool]) -> list[Question]:
         """What is known now of each scope that is open today."""
         if self._now(now) is None:
             return []
@@ -201,7 +217,7 @@ class Foresight:
         """What a caller who enters this queue now should expect; None on a closed day. Cheap enough for every caller:
         how the rest of the day looks is worked out anew only each minute.
         """
-        scope = next((scope for scope in self.scopes() if queue in scope[1]), ("", (queue,)))
+        scope = next((scope for scope in self.scopes() if queue in scope.queues), Pool("", (queue,)))
         today = self._now(now)
         if today is None or (day := self.day_of(scope, today)) is None:
             return None
@@ -219,17 +235,17 @@ class Foresight:
         is_now = self.today is not None and self.today.day == self._calendars.default.day_of(now)
         return self.today if is_now else None
 
-    def _usual_of(self, scope: Scope, state: QueueState) -> Usual:
+    def _usual_of(self, scope: Pool, state: QueueState) -> Usual:
         if scope not in self._usual:
-            profile = self.learned.get(scope[0], Learned()).profile
+            profile = self.learned.get(scope.keys, Learned()).profile
             self._usual[scope] = usual_day(profile, state, self._special(state.day))
         return self._usual[scope]
 
-    def _own_waits(self, scope: Scope) -> dict[str, OwnWait]:
+    def _own_waits(self, scope: Pool) -> dict[str, OwnWait]:
         if scope not in self._own:
-            name, queues = scope
-            profile = self.learned.get(name, Learned()).profile
-            self._own[scope] = {queue: profile.own_wait(queue) for queue in queues} if len(queues) > 1 else {}
+            profile = self.learned.get(scope.keys, Learned()).profile
+            several = scope.queues if len(scope.queues) > 1 else ()
+            self._own[scope] = {queue: profile.own_wait(queue) for queue in several}
         return self._own[scope]
 
     def _special(self, day: date) -> str:
@@ -237,20 +253,19 @@ class Foresight:
         kind = self._calendars.default.kind(day)
         return "" if kind is DayKind.WEEKDAY else kind.value
 
-    def _question(self, now: datetime, scope: Scope) -> Question | None:
-        name, queues = scope
-        calendar = self._calendar(queues)
+    def _question(self, now: datetime, scope: Pool) -> Question | None:
+        calendar = self._calendar(scope.queues)
         today = self._now(now)
         if today is None or (day := self.day_of(scope, today)) is None:
             return None
         midnight = today.midnight
         state = day.state((now - midnight).total_seconds())
-        learned = self.learned.get(name, Learned())
+        learned = self.learned.get(scope.keys, Learned())
         first = month_start(state.day)
         earlier = [closed for closed in learned.days if first <= closed.day < state.day]
         return Question(
-            name=name,
-            queues=queues,
+            name=scope.name,
+            queues=scope.queues,
             state=state,
             usual=self._usual_of(scope, state),
             own_waits=self._own_waits(scope),
@@ -262,14 +277,14 @@ class Foresight:
             month_days=tuple(self._days_to_come(learned, calendar, state.day)),
         )
 
-    def day_of(self, scope: Scope, day: "LivedDay") -> DayState | None:
+    def day_of(self, scope: Pool, day: "LivedDay") -> DayState | None:
         """A scope's view of a day; None when it is closed then."""
-        calendar = self._calendar(scope[1])
+        calendar = self._calendar(scope.queues)
         span = calendar.span(day.day)
         if span is None:
             return None
         opens, closes = ((edge - day.midnight).total_seconds() for edge in span)
-        return day.of(scope[1], opens, closes, self._target)
+        return day.of(scope.queues, opens, closes, self._target)
 
     def _days_to_come(self, learned: Learned, calendar: Calendar, today: date) -> Iterable[tuple[ClosedDay, ...]]:
         """For each open day left of the month the earlier days it may turn out like: of its weekday, else any."""

@@ -19,7 +19,7 @@ from queue_monitor.core.calendar import Calendar, cut, day_bounds
 from queue_monitor.core.counted import Counted
 from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.forecast import ExpectedWait
-from queue_monitor.core.foresight import Foreseen, Foresight, Learned, Question
+from queue_monitor.core.foresight import Foreseen, Foresight, Lessons, Question
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.listing import as_stored
 from queue_monitor.core.lost import Callers, lost_calls
@@ -28,7 +28,7 @@ from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.silence import Silence
 from queue_monitor.core.sources import Sources
-from queue_monitor.core.teams import JOINT, Teams, inherited
+from queue_monitor.core.teams import Teams, inherited
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.view import Departed, Memory, View, finished
 from queue_monitor.core.wait_bounds import WaitBounds
@@ -74,6 +74,7 @@ from queue_monitor.model import (
     Visit,
     WaysOut,
 )
+from queue_monitor.queues import Pool, pool_of
 from queue_monitor.waits import Past
 
 _OF_CALLS: Final = frozenset(get_args(CallEvent))
@@ -561,9 +562,9 @@ class Live:
     def _turn_forecast(self, foresight: Foresight, now: datetime) -> None:
         """A new day for the forecast, which begins with those who are still on the line."""
         learned = foresight.learned
-        for name, pool in self.scopes():
-            if name not in learned and (known := inherited(pool, learned)) is not None:
-                learned[name] = known
+        for scope in self.scopes():
+            if scope.keys not in learned and (known := inherited(scope.keys, learned)) is not None:
+                learned[scope.keys] = structs.replace(known, queues=scope.queues)
         foresight.turn_day(self.rules.calendar.day_of(now))
         there = {visit.contact_id for _, visit in self._ledger.waiting()}
         there |= {visit.contact_id for visit in self._ledger.talking()}
@@ -623,13 +624,13 @@ class Live:
         self.settle()
         return None if self.foresight is None else self.foresight.next_wait(now, queue)
 
-    def recall(self, learned: dict[str, Learned], now: datetime) -> None:
+    def recall(self, learned: Lessons, now: datetime) -> None:
         """Take up what an earlier run has learned."""
         if self.foresight is not None:
             self.foresight.learned = learned
         self.teams.recall(learned, now)
-        for pool in learned:
-            for queue in pool.split(JOINT):
+        for known in learned.values():
+            for queue in known.queues:
                 self._queue_names.setdefault(name_key(queue), queue)
 
     def _reconcile(self, event: QueueSnapshot) -> None:
@@ -698,16 +699,16 @@ class Live:
     def queues(self) -> list[str]:
         """Every queue that was named by an event or is in the figures that were loaded."""
         known = {name_key(queue): queue for queue in self.windows.queues() if queue} | self._queue_names
-        return sorted(known.values(), key=str.casefold)
+        return sorted(known.values(), key=name_key)
 
-    def scopes(self) -> list[tuple[str, tuple[str, ...]]]:
+    def scopes(self) -> list[Pool]:
         """What is forecast by itself: the pools, and the queues that share their agents with no other."""
-        queues = [queue for queue in self.queues() if queue not in self.counted_only()]
-        return [(JOINT.join(pool), pool) for pool in self.pools(queues)]
+        return self.pools([queue for queue in self.queues() if queue not in self.counted_only()])
 
-    def pools(self, queues: list[str]) -> list[tuple[str, ...]]:
+    def pools(self, queues: list[str]) -> list[Pool]:
         """Queues grouped by the people they share: by the members that are told, else by who has answered what."""
-        return self.agents.pools(queues) if self.agents.members_told else self.teams.pools(queues)
+        found = self.agents.pools(queues) if self.agents.members_told else self.teams.pools(queues)
+        return [pool_of(pool) for pool in found]
 
     def counted_only(self) -> set[str]:
         """Queues of which the switch only says how many wait."""
@@ -733,7 +734,7 @@ class Live:
         yield
         disagreements = self._hours_disagreements(now)
         calendar = self.rules.calendar
-        pools = [pool for pool in self.pools(queues) if len(pool) > 1]
+        pools = [pool for pool in self.pools(queues) if len(pool.queues) > 1]
         yield
         of_queues = []
         for number, queue in enumerate(queues, start=1):
@@ -742,7 +743,7 @@ class Live:
                 yield
         of_pools = []
         for pool in pools:
-            of_pools.append((yield from view.queue_in_pieces(JOINT.join(pool), pool, pool)))
+            of_pools.append((yield from view.queue_in_pieces(pool.name, pool.queues, pool.queues)))
             yield
         total = yield from view.queue_in_pieces("", tuple(queues), None)
         yield
@@ -783,8 +784,8 @@ class Live:
         """
         queues = self.queues()
         view = View(self, now, self.ledger.waiting(), self.ledger.talking(), set(), briefly=True)
-        pools = [pool for pool in self.pools(queues) if len(pool) > 1]
-        alone = set(queues).difference(*pools)
+        pools = [pool for pool in self.pools(queues) if len(pool.queues) > 1]
+        alone = set(queues).difference(*(pool.queues for pool in pools))
         return Snapshot(
             at=now,
             rate=1.0,
@@ -795,7 +796,7 @@ class Live:
             hours=self._hours(now),
             total=view.queue("", tuple(queues), None),
             queues=tuple(view.queue(queue, (queue,), queue) for queue in queues if queue in alone),
-            pools=tuple(view.queue(JOINT.join(pool), pool, pool) for pool in pools),
+            pools=tuple(view.queue(pool.name, pool.queues, pool.queues) for pool in pools),
             agents=(),
             sources=self.sources.now(),
             today=(),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.events import name_key
 from queue_monitor.model import RiskLevels, Target, WaysOut
+from queue_monitor.queues import keys_of
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -27,14 +28,19 @@ class Rules(Struct, frozen=True, kw_only=True):
     ways_out_by_queue: dict[str, WaysOut] = {}
     silent_after: timedelta = timedelta(minutes=2)
     labels: dict[str, str] = {}
+    pool_names: dict[frozenset[str], str] = {}
     pool_label: str = "{queue} …"
     organisation: str = ""
     version: str = ""
 
     def label(self, queues: tuple[str, ...]) -> str:
         """What people are shown for a queue, or for several that share agents."""
-        first = self.labels.get(queues[0].casefold(), queues[0])
-        return first if len(queues) == 1 else self.pool_label.format(queue=first)
+        first = self.labels.get(name_key(queues[0]), queues[0])
+        if len(queues) == 1:
+            return first
+        keys = keys_of(queues)
+        named = (name for part, name in self.pool_names.items() if part <= keys)
+        return next(named, "") or self.pool_label.format(queue=first)
 
     @property
     def judged_by(self) -> str:

@@ -11,9 +11,6 @@ import msgspec
 
 from queue_monitor.events import name_key
 
-JOINT: Final = " + "
-"""Between the names of a pool's queues in its own."""
-
 SHOWN_FOR: Final = timedelta(days=30)
 """Queues that nobody has answered both of for so long are no pool any more."""
 
@@ -54,10 +51,10 @@ class Teams:
         self._today.clear()
         self._shared = {pair: at for pair, at in self._shared.items() if now - at <= SHOWN_FOR}
 
-    def recall(self, pools: Iterable[str], now: datetime) -> None:
-        """Take up the pools of an earlier run, by their names."""
-        for pool in pools:
-            self._share([name_key(queue) for queue in pool.split(JOINT)], now)
+    def recall(self, pools: Iterable[frozenset[str]], now: datetime) -> None:
+        """Take up the pools of an earlier run, by what their queues are known by."""
+        for pool in filter(None, pools):
+            self._share(pool, now)
 
     def _share(self, queues: Iterable[str], at: datetime) -> None:
         first, *others = sorted(queues)
@@ -82,7 +79,7 @@ def grouped(queues: Iterable[str], shared: Iterable[Iterable[str]]) -> list[tupl
     return sorted({tuple(sorted(names[key] for key in keys)) for keys in group.values()})
 
 
-def inherited(pool: tuple[str, ...], learned: Mapping[str, Kept]) -> Kept | None:
+def inherited(pool: frozenset[str], learned: Mapping[frozenset[str], Kept]) -> Kept | None:
     """What is known of a pool that has just grown: what is known of the part of it with the most queues."""
-    parts = [(len(queues), name) for name in learned if set(queues := name.split(JOINT)) < set(pool)]
-    return learned[max(parts)[1]] if parts else None
+    part = max((part for part in learned if part < pool), key=lambda part: (len(part), sorted(part)), default=None)
+    return None if part is None else learned[part]

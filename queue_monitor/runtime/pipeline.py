@@ -16,7 +16,7 @@ import msgspec
 from msgspec import structs
 
 from queue_monitor.core.agents import Agents
-from queue_monitor.core.foresight import Foreseen, Foresight, Learned, LivedDay, Question, answer
+from queue_monitor.core.foresight import Foreseen, Foresight, LivedDay, Question, answer, lessons_in, written_lessons
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
 from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock
@@ -340,7 +340,7 @@ class Pipeline:
         if self._store is None or self._live.foresight is None or (kept := await self._store.load_learned()) is None:
             return
         try:
-            self._live.recall(msgspec.json.decode(kept, type=dict[str, Learned]), self._clock.now())
+            self._live.recall(lessons_in(kept), self._clock.now())
         except msgspec.DecodeError as error:
             log.warning("what was learned cannot be read and is learned anew: %s", error)
 
@@ -601,7 +601,7 @@ class Pipeline:
         if store is None:
             return
         if self._has_learned and self._live.foresight is not None:
-            await store.save_learned(msgspec.json.encode(self._live.foresight.learned))
+            await store.save_learned(written_lessons(self._live.foresight.learned))
             self._has_learned = False
         now = self._clock.monotonic()
         if now - self._health_at >= HEALTH_SECONDS * self._clock.rate:

@@ -24,6 +24,7 @@ from queue_monitor.model import (
     Snapshot,
     StatusReason,
 )
+from queue_monitor.queues import Pool
 from tests.alerts.moments import CLOSES, OPENS, at, queue, risk, snapshot
 
 
@@ -35,9 +36,9 @@ class Watched:
         self.said: list[Alert] = []
 
     def see(self, moment: Snapshot) -> list[Alert]:
-        names = [scope.name for scope in scopes(moment)]
+        pools = [Pool(scope.name, scope.queues) for scope in scopes(moment)]
         readings = read(moment, crisis=self.state.crisis)
-        self.state, changed = advance(self.state, readings, moment.at, scopes=names)
+        self.state, changed = advance(self.state, readings, moment.at, scopes=pools)
         self.said += changed
         return list(changed)
 

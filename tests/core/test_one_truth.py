@@ -19,6 +19,7 @@ from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event
 from queue_monitor.model import DefinitionId, Outcome, QueueNow, Target, WaysOut
 from queue_monitor.ports import Rejected
+from queue_monitor.queues import Pool
 from tests.core.test_properties import days
 from tests.scenario import Scenario, office_hours
 from tests.truth import RECORDINGS, SESSIONS
@@ -49,7 +50,7 @@ def agree(live: Live, now: datetime) -> None:
 def _agree(live: Live, face: QueueNow, now: datetime) -> None:
     assert live.foresight is not None and live.foresight.today is not None
     today = live.foresight.today
-    day = live.foresight.day_of((face.name, face.queues), today)
+    day = live.foresight.day_of(Pool(face.name, face.queues), today)
     if day is None:
         return
     at = (now - today.midnight).total_seconds()

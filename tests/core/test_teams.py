@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from queue_monitor.core.foresight import Foresight, Learned
+import msgspec
+import pytest
+
+from queue_monitor.core.foresight import Foresight, Learned, lessons_in
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.teams import Teams, inherited
@@ -27,15 +30,19 @@ def live() -> Live:
     return Live(Rules(calendar=office_hours()), Foresight(Target(), Calendars(office_hours())))
 
 
+def grouped_queues(live: Live) -> list[tuple[str, ...]]:
+    return [pool.queues for pool in live.pools(live.queues())]
+
+
 def test_queues_that_one_person_answered_are_a_pool_from_the_next_day_on():
     state = live()
     answered(state, "parking", "eva", MORNING)
     answered(state, "school", "eva", MORNING + timedelta(hours=1))
-    same_day = state.pools(state.queues())
+    same_day = grouped_queues(state)
     answered(state, "parking", "eva", MORNING + DAY)
 
     assert same_day == [("parking",), ("school",)]
-    assert state.pools(state.queues()) == [("parking", "school")]
+    assert grouped_queues(state) == [("parking", "school")]
 
 
 def test_different_people_make_no_pool():
@@ -44,7 +51,7 @@ def test_different_people_make_no_pool():
     answered(state, "school", "bo", MORNING)
     answered(state, "school", "bo", MORNING + DAY)
 
-    assert state.pools(state.queues()) == [("parking",), ("school",)]
+    assert grouped_queues(state) == [("parking",), ("school",)]
 
 
 def test_what_is_told_of_members_counts_more_than_who_answered_what():
@@ -55,7 +62,7 @@ def test_what_is_told_of_members_counts_more_than_who_answered_what():
         at, joined = MORNING + DAY, MemberAction.ADDED
         state.apply(AgentMember(id=queue, source=SOURCE, observed_at=at, agent_id=agent, queue=queue, action=joined))
 
-    assert state.pools(state.queues()) == [("parking",), ("school",)]
+    assert grouped_queues(state) == [("parking",), ("school",)]
 
 
 def test_a_pool_that_nothing_has_shown_for_a_month_is_none_any_more():
@@ -72,16 +79,16 @@ def test_the_pools_of_an_earlier_run_are_known_by_what_was_learned_of_them():
     state = live()
     answered(state, "parking", "eva", MORNING)
     answered(state, "school", "bo", MORNING)
-    state.recall({"parking + school": Learned()}, MORNING)
+    state.recall(lessons_in(msgspec.json.encode({"parking + school": Learned()})), MORNING)
 
     assert state.scopes() == [("parking + school", ("parking", "school"))]
 
 
 def test_a_pool_that_grows_knows_what_its_greatest_part_knew():
-    learned = {"a": 1, "a + b": 2, "d": 3, "a + e": 4}
+    learned = {frozenset(queues): known for known, queues in enumerate(["a", "ab", "d", "ae"], start=1)}
 
-    assert inherited(("a", "b", "c"), learned) == 2
-    assert inherited(("f", "g"), learned) is None
+    assert inherited(frozenset("abc"), learned) == 2
+    assert inherited(frozenset("fg"), learned) is None
 
 
 def test_a_pool_is_called_its_first_queue_and_others_and_keeps_its_name_as_key():
@@ -94,3 +101,18 @@ def test_a_pool_is_called_its_first_queue_and_others_and_keeps_its_name_as_key()
     (pool,) = state.snapshot(MORNING + DAY).pools
     assert (pool.name, pool.label) == ("parking + school + water", "Parkering med flera")
     assert [queue.label for queue in state.snapshot(MORNING + DAY).queues] == ["Parkering", "school", "water"]
+
+
+@pytest.mark.parametrize(
+    ("named", "label"),
+    [
+        ({"parking", "school"}, "Samhälle"),
+        ({"school"}, "Samhälle"),
+        ({"parking", "library"}, "parking med flera"),
+    ],
+)
+def test_a_pool_that_has_all_the_queues_of_a_setting_has_its_name(named: set[str], label: str):
+    rules = Rules(calendar=office_hours(), pool_names={frozenset(named): "Samhälle"}, pool_label="{queue} med flera")
+
+    assert rules.label(("parking", "school", "water")) == label
+    assert rules.label(("school",)) == "school"

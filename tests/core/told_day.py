@@ -25,6 +25,7 @@ from queue_monitor.events import (
     MemberAction,
 )
 from queue_monitor.model import Target
+from queue_monitor.queues import Pool
 from tests.scenario import STOCKHOLM, office_hours
 
 SOURCE = "urn:kc:test:pbx"
@@ -37,7 +38,7 @@ class ToldDay:
         foresight = Foresight(target, Calendars(office_hours()))
         self.live = Live(Rules(calendar=office_hours(), target=target), foresight)
         self._foresight = foresight
-        self._scope = "", tuple(queues)
+        self._scope = Pool("", tuple(queues))
         self._midnight = day_bounds(day, STOCKHOLM)[0]
         self._count = 0
         self.live.turn_day(self._midnight + timedelta(hours=1))

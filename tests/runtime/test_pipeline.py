@@ -200,7 +200,7 @@ async def test_what_a_day_has_taught_is_there_after_a_restart():
 
     assert first.foresight is not None
     assert again.foresight is not None
-    assert list(first.foresight.learned) == ["kundcenter + kundcenter-en"]
+    assert [known.queues for known in first.foresight.learned.values()] == [("kundcenter", "kundcenter-en")]
     assert again.foresight.learned == first.foresight.learned
 
 
