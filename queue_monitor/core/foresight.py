@@ -158,6 +158,11 @@ class Foresight:
         if self.today is not None and (story is None or self.today.is_part(story)):
             self.today.calls.change(contact_id, story, placed)
 
+    def doubt(self, contact_ids: Iterable[str]) -> None:
+        """Let nobody stand behind these who wait, and no others: they may have left unseen."""
+        if self.today is not None:
+            self.today.calls.doubt(contact_ids)
+
     def turn_day(self, day: date) -> None:
         """A day begins: what the one before taught is learned. Who was logged in stays so overnight."""
         if self.today is not None and day <= self.today.day:

@@ -617,7 +617,12 @@ class Live:
     def questions(self, now: datetime) -> list[Question]:
         """What is to be foretold at this moment, of each pool that is open today; nothing without a forecast."""
         self.settle()
-        return [] if self.foresight is None else self.foresight.questions(now, self.scopes())
+        if self.foresight is None:
+            return []
+        waiting = self._ledger.waiting()
+        doubtful = [visit.contact_id for _, visit in waiting if self.wait_bounds.is_doubtful(visit, now)]
+        self.foresight.doubt(doubtful)
+        return self.foresight.questions(now, self.scopes())
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
         """What a caller who enters this queue now should expect; None when that is not foretold."""

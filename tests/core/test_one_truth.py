@@ -53,10 +53,11 @@ def _agree(live: Live, face: QueueNow, now: datetime) -> None:
     day = live.foresight.day_of(Pool(face.name, face.queues), today)
     if day is None:
         return
+    live.questions(now)  # which tells the forecast who may have left unseen
     at = (now - today.midnight).total_seconds()
     seen, counts = day.state(at), face.periods["day"].counts
     judged = terms(counts)
-    assert len(seen.waiting) == len(face.waiting)
+    assert len(seen.waiting) == sum(not caller.doubtful for caller in face.waiting)
     assert seen.tally == (
         judged.in_time,
         judged.answered - judged.in_time,

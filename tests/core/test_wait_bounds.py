@@ -5,10 +5,12 @@ from datetime import datetime, time, timedelta
 import pytest
 
 from queue_monitor.core.calendar import END_OF_DAY, Calendar, DayHours
+from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.wait_bounds import LEAST_HISTORY, WaitBounds
+from queue_monitor.core.windows import Calendars
 from queue_monitor.events import OutcomeBasis
-from queue_monitor.model import Outcome
+from queue_monitor.model import Outcome, Target
 from tests.scenario import STOCKHOLM, Scenario, office_hours
 
 HOUR = 3600.0
@@ -127,18 +129,26 @@ def test_what_days_have_taught_outlives_a_restart():
     assert len(story.live.overdue(story.at(6000))) == 1
 
 
-def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt():
+@pytest.mark.parametrize(("days", "from_then_on"), [(10, 3), (9, 5), (0, 5)])
+def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt(days: int, from_then_on: int):
     story = Scenario()
-    for number in range(3):  # the day before, two overtook a caller who was there after all
-        story.entered(number - 24 * HOUR, f"y{number}")
-    story.answered(60 - 24 * HOUR, "y1").answered(70 - 24 * HOUR, "y2").answered(80 - 24 * HOUR, "y0")
+    story.live = Live(story.rules, Foresight(Target(), Calendars(office_hours())))
+    for day in range(-days, 0):  # on each, two overtook a caller who was there after all
+        for number in range(3):
+            story.entered(number + day * 24 * HOUR, f"{day} {number}")
+        for at, number in ((60, 1), (70, 2), (80, 0)):
+            story.answered(at + day * 24 * HOUR, f"{day} {number}")
     story.entered(0, "ghost")
-    doubts = []
-    for number in range(3):
+    doubts, foreseen = [], []
+    for number in range(6):
         story.entered(10 + number, f"late {number}").answered(60 + number, f"late {number}")
         [ghost] = [visit for _, visit in story.live.ledger.waiting()]
         doubts.append(story.live.wait_bounds.is_doubtful(ghost, story.at(70)))
+        [question] = story.live.questions(story.at(70))
+        foreseen.append(len(question.state.waiting))
 
-    assert doubts == [False, False, True]
+    sure = from_then_on - 1
+    assert doubts == [False] * sure + [True] * (6 - sure)
+    assert foreseen == [1] * sure + [0] * (6 - sure)  # nobody stands behind one who may be gone
     [line] = story.live.snapshot(story.at(70)).total.waiting
     assert line.doubtful

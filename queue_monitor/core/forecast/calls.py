@@ -39,7 +39,7 @@ class Columns(NamedTuple):
     `counted`: it is a call to the pool, not a transfer of one who had been answered. `timed`: its beginning is known.
     `carried`: seconds that the contact waited before in another queue of the pool. `superseded`: when it went on to the
     next one. `judged`, `settled`, `clock`: of a contact's first visit what the contact was judged as, when that was
-    settled, and from when its wait counts; of the others `UNCOUNTED`.
+    settled, and from when its wait counts; of the others `UNCOUNTED`. `doubtful`: may have left unseen.
     """
 
     entered: Array
@@ -55,6 +55,7 @@ class Columns(NamedTuple):
     judged: NDArray[np.int64]
     settled: Array
     clock: Array
+    doubtful: NDArray[np.bool_]
 
 
 class DayCalls:
@@ -70,6 +71,7 @@ class DayCalls:
         self._agents: dict[str, int] = {"": NOBODY}
         self._first: dict[int, int] = {}
         self._loaded: set[int] = set()
+        self._doubtful: set[int] = set()
         self._entered, self._ended, self._completed = array("d"), array("d"), array("d")
         self._settled, self._clock = array("d"), array("d")
         self._how, self._judged = array("q"), array("q")
@@ -119,6 +121,13 @@ class DayCalls:
         if waits_from is not None and contact.wait_ms:
             waits_from -= contact.wait_ms / 1000
         self._judge(row, WAITING, None, waits_from)
+
+    def doubt(self, contact_ids: Iterable[str]) -> None:
+        """Take these who wait, and no others, for callers who may have left unseen."""
+        doubtful = {row for its in contact_ids if (row := self._first.get(contact_number(its))) is not None}
+        if doubtful != self._doubtful:
+            self._doubtful = doubtful
+            self.version += 1
 
     def load(self, visits: Iterable[DayVisit]) -> None:
         """Take up visits that the store has of this day, in the order of their entry. What `change` has said of a
@@ -255,6 +264,7 @@ class DayCalls:
             np.where(counted | (judged == EXCLUDED), judged, UNCOUNTED),
             _copied(self._settled)[rows],
             clock[rows] + (entered - began),
+            np.isin(_copied(self._contact)[rows], list(self._doubtful)),
         )
 
 

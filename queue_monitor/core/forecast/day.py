@@ -349,8 +349,8 @@ def _reached(levels: Array, moments: Array, rising: Array) -> Array:
 
 
 def _waiting(calls: Columns, at: float) -> Array:
-    """The wait so far of each who waits at a moment, first in line first."""
-    waits = (calls.entered <= at) & (calls.ended > at)
+    """The wait so far of each who surely waits at a moment, first in line first."""
+    waits = (calls.entered <= at) & (calls.ended > at) & ~calls.doubtful
     order = np.argsort(calls.entered[waits], kind="stable")
     waited: Array = (at - calls.entered[waits] + calls.carried[waits])[order]
     return waited
