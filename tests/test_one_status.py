@@ -25,6 +25,7 @@ from queue_monitor.api import create_app
 from queue_monitor.api.alerts import alert_routes
 from queue_monitor.api.board import board_body
 from queue_monitor.api.lead import lead_routes
+from queue_monitor.api.public import HOLDS_SECONDS, public_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.core import simulation
 from queue_monitor.core.foresight import Foresight, answer
@@ -67,6 +68,7 @@ class Monitor:
         routers = [
             alert_routes(self.figures, self.clock, self.round, record, audit, "sv"),
             lead_routes(self.figures, self.clock, self.round, record, audit, "sv"),
+            public_routes(self.figures, self.clock, "sv"),
         ]
         self.app: FastAPI = create_app(self.figures, self.clock, routers=routers)
         self.seen: list[str] = []
@@ -82,6 +84,8 @@ class Monitor:
             alerts = (await client.get("/api/v1/alerts")).json()
             metric = Samples((await client.get("/metrics")).text)
             pages = {language: (await client.get(f"/lead?lang={language}")).text for language in texts.LANGUAGES}
+            public = {lang: (await client.get(f"/api/v1/public?lang={lang}")).json() for lang in texts.LANGUAGES}
+            for_all = {language: (await client.get(f"/public?lang={language}")).text for language in texts.LANGUAGES}
         snapshot = self.figures.latest()
         board = msgspec.json.decode(board_body(snapshot))
         sensible(snapshot, self.settings.levels.warning)
@@ -93,6 +97,7 @@ class Monitor:
         assert len(alerts["open"]) == len(snapshot.alerts.open)
         for language, page in pages.items():
             in_words(snapshot, board, readable(page), language)
+            in_public(snapshot, public[language], readable(for_all[language]), language)
         self.seen.append(snapshot.total.verdict.status.value)
 
 
@@ -111,7 +116,7 @@ def sensible(snapshot: Snapshot, warning: float) -> None:
         queue
         for alert in snapshot.alerts.open
         if alert.kind.value in TARGET_KINDS and alert.period == "day"
-        for queue in alert.queue.split(" + ")
+        for queue in alert.queues
     }
     for face in (snapshot.total, *snapshot.queues, *snapshot.pools):
         status, day, risk = face.verdict.status, face.periods["day"], face.risk
@@ -157,6 +162,22 @@ def in_words(snapshot: Snapshot, board: Any, page: str, language: str) -> None:
             ends.add(texts.clock(end, snapshot.time_zone, language))
     pattern = r"slut ca (?:kl\. )?(\d+\.\d\d)" if language == "sv" else r"gone at about (\d+:\d\d)"
     assert set(re.findall(pattern, page)) <= ends
+
+
+def in_public(snapshot: Snapshot, summary: Any, page: str, language: str) -> None:
+    """The citizens' page says the same as the board, unless it still shows what it may keep for 15 seconds."""
+    if datetime.fromisoformat(summary["generated_at"]) != snapshot.at:
+        assert snapshot.at - datetime.fromisoformat(summary["generated_at"]) < timedelta(seconds=HOLDS_SECONDS)
+        return
+    total, day = snapshot.total, snapshot.total.periods["day"]
+    assert (summary["status"], summary["open"]) == (total.verdict.status.value, total.open)
+    assert summary["today"]["ratio"] == day.headline
+    for words in (
+        texts.status_words(total.verdict.status, language),
+        texts.percent(day.headline, 0.9, language),
+        texts.percent(total.periods["month"].headline, 0.9, language),
+    ):
+        assert words.replace("\N{NO-BREAK SPACE}", " ") in page
 
 
 async def walked(kind: Kind, begins: float, stops: Sequence[float], seed: int = 3) -> list[str]:
