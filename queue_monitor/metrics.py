@@ -323,6 +323,13 @@ def _live(snapshot: Snapshot) -> Iterator[Metric]:
         "queue",
     )
     yield _gauge(
+        "callqueue_agents_basis",
+        "1 for how people are known: known, the switch lists them; seen, a log tells of some; unknown.",
+        (((face.name, basis.value), float(face.staff.basis is basis)) for face in faces for basis in StaffBasis),
+        "queue",
+        "basis",
+    )
+    yield _gauge(
         "callqueue_open",
         "Whether it is within opening hours.",
         (((face.name,), float(face.open)) for face in faces),

@@ -104,7 +104,17 @@ def test_where_there_is_no_number_there_is_no_sample() -> None:
 
 
 def test_agents_are_not_counted_when_the_switch_tells_nothing_of_them() -> None:
-    assert "callqueue_agents{" not in scrape(sample.empty()).text
+    seen = scrape(sample.empty())
+
+    assert "callqueue_agents{" not in seen.text
+    assert seen("callqueue_agents_basis", queue="", basis="unknown") == 1
+
+
+def test_how_people_are_known_is_told_beside_their_number() -> None:
+    seen = scrape(sample.seen())
+
+    told = {basis: seen("callqueue_agents_basis", queue="", basis=basis) for basis in ("known", "seen", "unknown")}
+    assert told == {"known": 0, "seen": 1, "unknown": 0}
 
 
 def test_a_correction_downwards_does_not_step_a_counter_back() -> None:
@@ -191,6 +201,7 @@ NAMES = {
     "callqueue_calls_waiting": {"queue"},
     "callqueue_oldest_wait_seconds": {"queue"},
     "callqueue_agents": {"queue", "state"},
+    "callqueue_agents_basis": {"queue", "basis"},
     "callqueue_entered_total": {"queue", "reason"},
     "callqueue_answered_total": {"queue"},
     "callqueue_left_total": {"queue", "outcome"},
