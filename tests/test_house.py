@@ -69,6 +69,11 @@ TABLE = (
     ),
     Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
     Row(r"adapters\.simulator(\..+)?", "queue_monitor.events queue_monitor.ports queue_monitor.core {own}"),
+    Row(r"queue_monitor\.switch_session", "queue_monitor.ports", "msgspec"),
+    Row(
+        r"adapters\.(asterisk_ami|freeswitch|csta3)(\..+)?",
+        "queue_monitor.events queue_monitor.ports queue_monitor.switch_session {own}",
+    ),
     Row(r"adapters\..+", "queue_monitor.events queue_monitor.ports {own}"),
     Row(r"alerts\.rules", "queue_monitor.model", "msgspec", IMPURE),
     Row(r"alerts\.episodes", "queue_monitor.model queue_monitor.queues", "msgspec", IMPURE),

@@ -4,11 +4,6 @@ CSTA can clear, divert and make calls. So there is one function that can write t
 requests by name that only listen.
 """
 
-import asyncio
-import os
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final
 from xml.etree.ElementTree import Element
@@ -17,7 +12,8 @@ from adapters.csta3.frames import EVENT, Cutter, Fault, framed
 from adapters.csta3.messages import NAMESPACE, name, read, request, text, whole, written
 from adapters.csta3.settings import Settings
 from adapters.csta3.translator import Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection
+from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, secret_of
 
 KIND: Final = "csta3"
 
@@ -28,81 +24,28 @@ ALLOWED: Final = frozenset(
     )
 )
 APPLICATION: Final = "queue-monitor"
-_READ_BYTES: Final = 64 * 1024
-_TICK_SECONDS: Final = 1.0
 _MISSES: Final = 2
 _SHORTEST_SESSION: Final = 2
 _WRONG_FOR_GOOD: Final = ("invalid", "privilege", "notsupported", "not supported", "security")
 
 
-class Csta3Adapter:
-    """One exchange's CSTA link, live."""
+class CstaDialogue:
+    """What is said over one connection to an exchange. It tells events from its first monitor on."""
 
-    def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
-        self.name = name
-        self._switch = switch
+    def __init__(
+        self, line: Line, settings: Settings, clock: Clock, translator: Translator, password: str = ""
+    ) -> None:
+        self.translator = translator
+        self._line = line
         self._settings = settings
+        self._password = password
         self._clock = clock
-
-    def connect(self) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
-        return self._connect()
-
-    @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[AsyncIterator[Delivery]]:
-        if not self._settings.pilots:
-            raise AdapterError("no queue is named: pilots = { device = queue name }", permanent=True)
-        password = _password(self._settings)
-        began = self._clock.now()
-        connection = Connection(
-            source=f"urn:kc:{KIND}:{self.name}", switch=self._switch, epoch=f"{began:%Y%m%dT%H%M%S.%fZ}"
-        )
-        session = _Session(self._settings, self._clock, Translator(connection, self._settings))
-        tasks: list[asyncio.Task[None]] = []
-        try:
-            await self._enter(session, password)
-            tasks += [asyncio.create_task(session.listen()), asyncio.create_task(session.tick())]
-            async with aclosing(session.deliveries()) as deliveries:
-                yield deliveries
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await session.close()
-
-    async def _enter(self, session: "_Session", password: str) -> None:
-        try:
-            async with asyncio.timeout(self._settings.connect_seconds):
-                await session.open()
-                await session.start(password)
-        except TimeoutError as error:
-            raise AdapterError(f"{session.place} did not answer in {self._settings.connect_seconds:g} s") from error
-        except OSError as error:
-            raise AdapterError(f"{session.place} cannot be reached: {error.strerror or error}") from error
-
-
-class _Session:
-    """One connection. What is read at the beginning goes to the translator too: events come from the first monitor."""
-
-    def __init__(self, settings: Settings, clock: Clock, translator: Translator) -> None:
-        self.place = f"the CSTA link at {settings.host}:{settings.port}"
-        self._settings = settings
-        self._clock = clock
-        self._translator = translator
-        self._arrivals: asyncio.Queue[tuple[bytes | None, datetime]] = asyncio.Queue()
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
         self._cutter = Cutter()
         self._answers: dict[int, Element] = {}
         self._invoke = 0
         self._id = ""
         self._seconds = settings.session_seconds
         self._next_reset = self._next_status = self._next_list = clock.monotonic()
-
-    async def open(self) -> None:
-        context = ssl.create_default_context(cafile=self._settings.tls_ca or None) if self._settings.tls else None
-        self._reader, self._writer = await asyncio.open_connection(
-            self._settings.host, self._settings.port, ssl=context
-        )
 
     def send(self, root: Element, invoke: int | None = None, device: str = "") -> int:
         """The only way to the socket. Returns the invoke id. Raises `ValueError` for anything not allowed."""
@@ -111,14 +54,13 @@ class _Session:
             raise ValueError(f"this monitor never sends {kind!r}")
         if invoke is None:
             invoke = self._invoke = (self._invoke + 1) % EVENT
-            self._translator.asked(invoke, kind, device, self._clock.now())
-        if self._writer and not self._writer.is_closing():
-            self._writer.write(framed(invoke, written(root)))
+            self.translator.asked(invoke, kind, device, self._clock.now())
+        self._line.write(framed(invoke, written(root)))
         return invoke
 
-    async def start(self, password: str) -> None:
+    async def log_in(self) -> None:
         if self._settings.session_seconds:
-            await self._start_session(password)
+            await self._start_session()
         for device in (*self._settings.pilots, *self._settings.agent_names):
             told = await self._answer_to(self.send(self._request("MonitorStart", monitorObject__deviceObject=device)))
             if name(told) != "MonitorStartResponse":
@@ -127,12 +69,12 @@ class _Session:
         self._next_reset = now + self._seconds / 2
         self._next_status = now + self._settings.heartbeat_seconds
 
-    async def _start_session(self, password: str) -> None:
+    async def _start_session(self) -> None:
         login = {}
         if self._settings.username:
             login = {
                 "applicationInfo__applicationSpecificInfo__userName": self._settings.username,
-                "applicationInfo__applicationSpecificInfo__password": password,
+                "applicationInfo__applicationSpecificInfo__password": self._password,
             }
         told = await self._answer_to(
             self.send(
@@ -159,64 +101,34 @@ class _Session:
         words = [(one.text or "").strip() for one in told.iter() if (one.text or "").strip()]
         why = words[0][:60] if words else name(told)[:60]
         hopeless = any(word in why.casefold() for word in _WRONG_FOR_GOOD)
-        return AdapterError(f"{self.place} {what}: {why}", permanent=hopeless)
+        return AdapterError(f"{self._line.place} {what}: {why}", permanent=hopeless)
 
     async def _answer_to(self, invoke: int) -> Element:
         while invoke not in self._answers:
-            piece = await self._read()
+            piece = await self._line.read()
             if not piece:
-                raise AdapterError(f"{self.place} closed the connection at the beginning")
-            self._arrivals.put_nowait((piece, self._clock.now()))
+                raise AdapterError(f"{self._line.place} closed the connection at the beginning")
             for found in self._cutter.cut(piece):
                 if isinstance(found, Fault):
-                    raise AdapterError(f"{self.place} answers, but speaks no CSTA III in XML", permanent=True)
+                    raise AdapterError(f"{self._line.place} answers, but speaks no CSTA III in XML", permanent=True)
                 root = read(found.content)
                 if found.invoke != EVENT and not isinstance(root, str) and name(root) != "SystemStatus":
                     self._answers[found.invoke] = root
         return self._answers.pop(invoke)
 
-    async def _read(self) -> bytes:
-        if self._reader is None:
-            return b""
-        try:
-            return await self._reader.read(_READ_BYTES)
-        except OSError:
-            return b""
-
-    async def listen(self) -> None:
-        while piece := await self._read():
-            self._arrivals.put_nowait((piece, self._clock.now()))
-        self._arrivals.put_nowait((None, self._clock.now()))
-
-    async def tick(self) -> None:
-        while True:
-            await self._clock.sleep(min(_TICK_SECONDS, self._settings.heartbeat_seconds))
-            self._arrivals.put_nowait((b"", self._clock.now()))
-
-    async def deliveries(self) -> AsyncGenerator[Delivery, None]:
-        trouble = ""
-        while not trouble:
-            piece, at = await self._arrivals.get()
-            if piece is None:
-                trouble = "closed the connection"
-            elif items := tuple(self._translator.feed(piece, at) if piece else self._translator.flush(at)):
-                yield Delivery(items=items, received_at=at)
-            trouble = trouble or self._translator.trouble or self._ask()
-        if items := tuple(self._translator.close(at)):
-            yield Delivery(items=items, received_at=at)
-        raise AdapterError(f"{self.place} {trouble}")
-
-    def _ask(self) -> str:
+    def ask(self) -> str:
         """Who waits, whether it is there, that the session goes on. Gives what is wrong, if it does not answer.
 
         Exchanges have been known to drop their monitors in silence, so the silence itself is asked about.
         """
+        if self.translator.trouble:
+            return self.translator.trouble
         now = self._clock.monotonic()
-        replies, self._translator.replies = self._translator.replies, []
+        replies, self.translator.replies = self.translator.replies, []
         for invoke in replies:
             self.send(self._request("SystemStatusResponse"), invoke)
         if now >= self._next_status:
-            if self._translator.unanswered("RequestSystemStatus") >= _MISSES:
+            if self.translator.unanswered("RequestSystemStatus") >= _MISSES:
                 return f"has not answered {_MISSES} requests for its status"
             self._next_status = now + self._settings.heartbeat_seconds
             self.send(self._request("RequestSystemStatus"))
@@ -232,24 +144,27 @@ class _Session:
                 self.send(self._request("SnapshotDevice", snapshotObject=device), device=device)
         return ""
 
-    async def close(self) -> None:
-        if self._writer is None:
-            return
+    def say_goodbye(self) -> None:
         if self._id:
             self.send(self._request("StopApplicationSession", sessionID=self._id))
-        self._writer.close()
-        with suppress(OSError, ssl.SSLError):
-            await self._writer.wait_closed()
 
 
-def _password(settings: Settings) -> str:
-    if not settings.password_env:
-        return settings.password
-    password = os.environ.get(settings.password_env)
-    if password is None:
-        raise AdapterError(f"the environment variable {settings.password_env} is not set", permanent=True)
-    return password
+def build(label: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
+    place = Place(
+        name="the CSTA link",
+        host=settings.host,
+        port=settings.port,
+        tls=settings.tls,
+        tls_ca=settings.tls_ca,
+        connect_seconds=settings.connect_seconds,
+        tick_seconds=min(1.0, settings.heartbeat_seconds),
+    )
 
+    def dialogue(line: Line, began: datetime) -> CstaDialogue:
+        if not settings.pilots:
+            raise AdapterError("no queue is named: pilots = { device = queue name }", permanent=True)
+        password = secret_of(settings.password, settings.password_env)
+        connection = Connection(source=f"urn:kc:{KIND}:{label}", switch=switch, epoch=epoch_of(began))
+        return CstaDialogue(line, settings, clock, Translator(connection, settings), password)
 
-def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    return Csta3Adapter(name, switch, settings, clock)
+    return SwitchAdapter(label, place, clock, dialogue)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.asterisk_ami import AsteriskAmiAdapter, Settings, Translator, build, recorded_pieces, wire
+from adapters.asterisk_ami import Settings, Translator, build, recorded_pieces, wire
 from adapters.asterisk_ami.messages import LONGEST_MESSAGE, timestamp
-from adapters.asterisk_ami.wire import ALLOWED, _Session
+from adapters.asterisk_ami.wire import ALLOWED, AmiDialogue
 from queue_monitor.clock import SystemClock
 from queue_monitor.events import (
     AgentActivity,
@@ -43,6 +43,7 @@ from queue_monitor.events import (
     encode,
 )
 from queue_monitor.ports import AdapterError, Connection, Delivery
+from queue_monitor.switch_session import Line, Place, SwitchAdapter
 from tests.adapters.telling import ASTERISK, LONG_AGO, Items, heard, indexed, only, rejections, story, whole
 
 CONNECTION = Connection(source="urn:kc:asterisk_ami:test", switch="kc", epoch="1")
@@ -956,13 +957,13 @@ async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.write(b"Event: FullyBooted\r\nUptime: 980\r\n\r\n")
 
 
-def adapter(port: int, **options: object) -> AsteriskAmiAdapter:
+def adapter(port: int, **options: object) -> SwitchAdapter:
     made = build("ami", "kc", Settings(port=port, **{"secret": "sesam", **options}), SystemClock())  # type: ignore[arg-type]
-    assert isinstance(made, AsteriskAmiAdapter)
+    assert isinstance(made, SwitchAdapter)
     return made
 
 
-async def listen(to: AsteriskAmiAdapter) -> Items:
+async def listen(to: SwitchAdapter) -> Items:
     """Everything it delivers until the switch goes away."""
     items: Items = []
     with pytest.raises(AdapterError, match="closed the connection"):
@@ -1063,8 +1064,13 @@ async def test_the_secret_may_stand_in_the_environment(monkeypatch: pytest.Monke
     assert len(only(SourceConnected, items)) == 1
 
 
+def nowhere() -> Line:
+    """A line that leads to no switch."""
+    return Line(Place(name="nobody", host="127.0.0.1", port=1), SystemClock())
+
+
 def test_nothing_but_the_harmless_actions_can_be_sent() -> None:
-    session_ = _Session(Settings(), SystemClock(), translator())
+    session_ = AmiDialogue(nowhere(), Settings(), SystemClock(), translator())
 
     for action_ in (
         "QueueWithdrawCaller",

@@ -12,10 +12,10 @@ from xml.etree.ElementTree import Element, SubElement, fromstring
 
 import pytest
 
-from adapters.csta3 import Csta3Adapter, Settings, Translator, build, recorded_pieces, wire
+from adapters.csta3 import Settings, Translator, build, recorded_pieces, wire
 from adapters.csta3.frames import EVENT, Cutter, Frame, framed
 from adapters.csta3.messages import child, device, name, read, text, written
-from adapters.csta3.wire import ALLOWED, _Session
+from adapters.csta3.wire import ALLOWED, CstaDialogue
 from queue_monitor.clock import SystemClock
 from queue_monitor.core.ledger import Ledger
 from queue_monitor.events import (
@@ -45,6 +45,7 @@ from queue_monitor.events import (
 )
 from queue_monitor.model import Outcome, Visit
 from queue_monitor.ports import AdapterError, Connection, Delivery, Rejected
+from queue_monitor.switch_session import Line, Place, SwitchAdapter
 from tests.adapters.telling import Items, heard, only, rejections, story
 
 CSTA = Path(__file__).parent.parent / "recordings" / "csta3"
@@ -762,14 +763,14 @@ async def exchange(script: Script, requests: list[Element] | None = None) -> Asy
         raise failed[0]
 
 
-def adapter(port: int, **options: object) -> Csta3Adapter:
+def adapter(port: int, **options: object) -> SwitchAdapter:
     asked = {"pilots": QUEUES.pilots, "agents": QUEUES.agents, **options}
     built = build("csta", "kc", Settings(port=port, **asked), SystemClock())  # type: ignore[arg-type]
-    assert isinstance(built, Csta3Adapter)
+    assert isinstance(built, SwitchAdapter)
     return built
 
 
-async def listen(to: Csta3Adapter, trouble: str = "closed the connection") -> Items:
+async def listen(to: SwitchAdapter, trouble: str = "closed the connection") -> Items:
     items: Items = []
     with pytest.raises(AdapterError, match=trouble):
         async with to.connect() as deliveries:
@@ -977,8 +978,13 @@ async def test_an_exchange_that_is_down_silent_or_closes_may_come_back() -> None
     assert not down.value.permanent
 
 
+def nowhere() -> Line:
+    """A line that leads to no switch."""
+    return Line(Place(name="nobody", host="127.0.0.1", port=1), SystemClock())
+
+
 def test_nothing_but_the_harmless_requests_can_be_sent() -> None:
-    session = _Session(QUEUES, SystemClock(), translator())
+    session = CstaDialogue(nowhere(), QUEUES, SystemClock(), translator())
 
     for forbidden in ("ClearConnection", "DivertCall", "DeflectCall", "MakeCall", "SetAgentState", "MonitorStop", "x"):
         with pytest.raises(ValueError, match="never sends"):
@@ -994,7 +1000,7 @@ def test_a_name_in_the_settings_cannot_smuggle_in_another_request() -> None:
 
 
 def session_request(place: str) -> bytes:
-    session = _Session(QUEUES, SystemClock(), translator())
+    session = CstaDialogue(nowhere(), QUEUES, SystemClock(), translator())
     return written(session._request("MonitorStart", monitorObject__deviceObject=place))
 
 

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import pytest
 
-from adapters.freeswitch import FreeswitchAdapter, Settings, Translator, build, recorded_pieces, wire
+from adapters.freeswitch import Settings, Translator, build, recorded_pieces, wire
 from adapters.freeswitch.frames import LONGEST_BODY, LONGEST_HEADERS
 from adapters.freeswitch.translator import MEMBERS_OF, QUEUES
-from adapters.freeswitch.wire import _Session
+from adapters.freeswitch.wire import EslDialogue
 from queue_monitor.clock import SystemClock
 from queue_monitor.core.ledger import Ledger
 from queue_monitor.events import (
@@ -47,6 +47,7 @@ from queue_monitor.events import (
 )
 from queue_monitor.model import Outcome, Visit
 from queue_monitor.ports import AdapterError, Connection, Delivery, Rejected
+from queue_monitor.switch_session import Line, Place, SwitchAdapter
 from tests.adapters.telling import LONG_AGO, Items, heard, only, rejections, story
 
 FREESWITCH = Path(__file__).parent.parent / "recordings" / "freeswitch"
@@ -964,13 +965,13 @@ async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.write(OK)
 
 
-def adapter(port: int, **options: object) -> FreeswitchAdapter:
+def adapter(port: int, **options: object) -> SwitchAdapter:
     made = build("fs", "kc", Settings(port=port, **{"password": "sesam", **options}), SystemClock())  # type: ignore[arg-type]
-    assert isinstance(made, FreeswitchAdapter)
+    assert isinstance(made, SwitchAdapter)
     return made
 
 
-async def listen(to: FreeswitchAdapter, trouble: str = "closed the connection") -> Items:
+async def listen(to: SwitchAdapter, trouble: str = "closed the connection") -> Items:
     items: Items = []
     with pytest.raises(AdapterError, match=trouble):
         async with to.connect() as deliveries:
@@ -1162,8 +1163,13 @@ async def test_lists_are_asked_for_again_now_and_then() -> None:
     assert commands.count(MEMBERS_OF + "kundcenter@lab") >= 2
 
 
+def nowhere() -> Line:
+    """A line that leads to no switch."""
+    return Line(Place(name="nobody", host="127.0.0.1", port=1), SystemClock())
+
+
 def test_nothing_but_the_harmless_commands_can_be_sent() -> None:
-    session = _Session(Settings(), SystemClock(), translator())
+    session = EslDialogue(nowhere(), Settings(), SystemClock(), translator())
 
     for forbidden in (
         *("api originate user/1 &park", "api callcenter_config queue unload a", "api callcenter_config agent del a"),
