@@ -39,7 +39,7 @@ async def test_fifty_thousand_events_at_once_are_all_counted_and_the_screen_is_s
     gc.freeze()
     working = asyncio.create_task(pipeline.run())
     deliveries = [tuple(events[at : at + 500]) for at in range(0, len(events), 500)]
-    began, patience = time.process_time(), time.monotonic() + 100
+    began = time.process_time()
     for items in deliveries:
         await pipeline.put(Delivery(items=items, received_at=items[-1].at, settle=settle))
     stalls, shown_at = [], None
@@ -49,7 +49,6 @@ async def test_fifty_thousand_events_at_once_are_all_counted_and_the_screen_is_s
         stalls.append(time.thread_time() - before)
         if shown_at is None and pipeline.latest().events["applied"] == len(events):
             shown_at = time.process_time() - began
-        assert time.monotonic() < patience
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     await store.close()

@@ -26,7 +26,7 @@ from queue_monitor.api.alerts import alert_routes
 from queue_monitor.api.board import board_body
 from queue_monitor.api.lead import lead_routes
 from queue_monitor.api.public import HOLDS_SECONDS, public_routes
-from queue_monitor.clock import ManualClock
+from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core import simulation
 from queue_monitor.core.foresight import Foresight, answer
 from queue_monitor.core.live import Live
@@ -78,11 +78,19 @@ class Monitor:
         self.live.foreseen = tuple(map(answer, self.live.questions(now)))
         self.plain.move(now)
 
+    async def _metrics(self, client: httpx.AsyncClient) -> Samples:
+        """The metrics of the newest figures: a thread keeps them fresh, and may have been between two looks."""
+        while True:
+            found = Samples((await client.get("/metrics")).text)
+            if found("callqueue_snapshot_timestamp_seconds") == self.figures.latest().at.timestamp():
+                return found
+            await SystemClock().sleep(0.1)
+
     async def compare(self) -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://kc") as client:
             status = (await client.get("/api/v1/status")).json()
             alerts = (await client.get("/api/v1/alerts")).json()
-            metric = Samples((await client.get("/metrics")).text)
+            metric = await self._metrics(client)
             pages = {language: (await client.get(f"/lead?lang={language}")).text for language in texts.LANGUAGES}
             public = {lang: (await client.get(f"/api/v1/public?lang={lang}")).json() for lang in texts.LANGUAGES}
             for_all = {language: (await client.get(f"/public?lang={language}")).text for language in texts.LANGUAGES}

@@ -464,7 +464,7 @@ class Pipeline:
         new_day_since: float | None = None
         while True:
             now = self._clock.monotonic()
-            if now - self._bounded_at >= BOUNDS_SECONDS * self._clock.rate:
+            if now - self._bounded_at >= BOUNDS_SECONDS * self._clock.rate and self._inbox.empty():
                 self._bounded_at = now
                 async with self._still:
                     self.say_own_words()
@@ -482,7 +482,9 @@ class Pipeline:
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
 
     def say_own_words(self) -> None:
-        """Say which callers left unseen and which sources fell silent. Our own events go the way of all others."""
+        """Say which callers left unseen and which sources fell silent, once all that has come is heard: the word of
+        their end may be in the line. Our own events go the way of all others.
+        """
         now = self._clock.now()
         if not self._rebuilds and (words := self._live.own_words(now)):
             for event in words:

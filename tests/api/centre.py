@@ -4,10 +4,13 @@ import hashlib
 import hmac
 import json
 import os
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,12 +82,18 @@ class Centre:
         return Path(f"/proc/{self.monitor.process.pid}/{name}").read_text()
 
     def tell(self, *events: dict[str, Any]) -> int:
-        """Post them as one request; returns when the journal has them."""
+        """Post them as one request, again for as long as there is no room; returns when the journal has them."""
         body = json.dumps(events).encode()
         headers = {"Content-Type": "application/cloudevents-batch+json"} | signed(body)
         request = urllib.request.Request(f"{self.address}/api/v1/events", body, headers)
-        with urllib.request.urlopen(request, timeout=40) as answer:
-            return int(answer.status)
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=40) as answer:
+                    return int(answer.status)
+            except urllib.error.HTTPError as refused:
+                if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                time.sleep(float(refused.headers["Retry-After"]))
 
     def event(self, kind: str, **data: Any) -> dict[str, Any]:
         """One event that happens now, once in a caller's life."""
