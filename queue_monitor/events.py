@@ -232,7 +232,10 @@ class CallEntered(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.ente
 
 
 class CallMoved(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.moved"):
-    """A caller moved up in the line, or to another channel: the visit then goes on under `new_leg_id` as well."""
+    """A caller moved up in the line, or to another channel: the visit then goes on under `new_leg_id` as well.
+
+    `contact_id` may name another contact than before: whose wait it is, as the sender knows by now.
+    """
 
     visit_id: Text
     position: int | None = None

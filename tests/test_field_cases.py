@@ -162,6 +162,24 @@ def test_a_queue_that_waits_in_another_queue_is_one_person(tmp_path: Path, with_
     assert [seconds(row) for row in played.contacts] == [pytest.approx(4.03, abs=0.05), pytest.approx(4.0, abs=0.05)]
 
 
+def test_a_queue_that_waits_in_another_queue_is_one_person_by_the_log_alone(tmp_path: Path):
+    played = play(tmp_path, "asterisk_queuelog:nested.queue_log")
+
+    assert [(row["outcome"], row["wait_seconds"]) for row in played.contacts] == [
+        ("answered", "4.000"),
+        ("abandoned", "4.000"),
+    ]
+
+
+@pytest.mark.parametrize(("log", "wait"), [("originate_local", "3.000"), ("recept_att_waiting", "8.000")])
+def test_a_call_that_goes_on_under_another_id_is_one_visit_by_the_log_alone(tmp_path: Path, log: str, wait: str):
+    played = play(tmp_path, f"asterisk_queuelog:{log}.queue_log")
+
+    visit = only(played.visits)
+    assert (visit["outcome"], visit["wait_seconds"], visit["talk_seconds"] != "") == ("answered", wait, True)
+    assert only(played.contacts)["outcome"] == "answered"
+
+
 @both_ways
 def test_a_call_back_whose_local_channel_is_optimised_away_is_one_visit(tmp_path: Path, with_log: bool):
     visit = only(play(tmp_path, *asterisk("originate", with_log)).visits)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from adapters.asterisk_queuelog.nested import Nested, Person
 from adapters.asterisk_queuelog.settings import Settings
 from queue_monitor.events import (
     AgentActivity,
@@ -16,6 +17,7 @@ from queue_monitor.events import (
     CallEntered,
     Caller,
     CallLeft,
+    CallMoved,
     CallRefused,
     CallRingEnded,
     CallTransferred,
@@ -40,6 +42,7 @@ _MOST_VISITS: Final = 50_000
 """A visit goes when its call is complete. Where that is never told, the oldest go beyond this many."""
 
 _MOST_OUTGOING: Final = 10_000
+_MOST_HELD: Final = 1_000
 _STOPS_WITHIN: Final = timedelta(seconds=1)
 """A switch that stops cuts off everybody at once; the lines of it may fall into two seconds."""
 
@@ -88,6 +91,10 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
 
 
+class _Anybodys(Exception):
+    """A line under an id that never entered fits several callers alike."""
+
+
 @dataclass(slots=True)
 class _Visit:
     visit_id: str
@@ -95,13 +102,16 @@ class _Visit:
     leg_id: str
     agent_id: str = ""
     rings: int = 0
+    person: Person | None = None
     entry: "_Line | None" = None
+    rang: "_Line | None" = None
     answer: "_Line | None" = None
     ring: "_Line | None" = None
     is_doubled: bool = False
 
     def placed(self) -> dict[str, Any]:
-        return {"visit_id": self.visit_id, "queue": self.queue, "leg_id": self.leg_id, "contact_id": self.leg_id}
+        contact_id = self.person.contact_id if self.person else self.leg_id
+        return {"visit_id": self.visit_id, "queue": self.queue, "leg_id": self.leg_id, "contact_id": contact_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +164,8 @@ class Translator:
         self._second = 0
         self._repeats: dict[tuple[object, ...], int] = {}
         self._visits: dict[tuple[str, str], _Visit] = {}
+        self._nested = Nested()
+        self._held: list[_Line] = []
         self._reads_from: int | None = None
         self._ended: dict[tuple[str, str], _Line] = {}
         self._outgoing: dict[str, None] = {}
@@ -256,6 +268,7 @@ class Translator:
             self._out.append(SourceConnected(**self._envelope("source.connected", line), reason="queue_log"))
         if line.verb in self._calls:
             self._take_call(line)
+            self._take_held()
         elif translate := self._verbs.get(line.verb):
             translate(line)
         elif (reason := self._refusals.get(line.verb.upper())) is not None:
@@ -332,12 +345,29 @@ class Translator:
         if self._is_repeat(line):
             return
         was_open = line.place in self._visits
-        self._calls[line.verb](line)
+        try:
+            if any(held.place == line.place for held in self._held) and line.verb != "ENTERQUEUE":
+                raise _Anybodys
+            self._calls[line.verb](line)
+        except _Anybodys:
+            self._held.append(line)
+            return
         if line.place not in self._visits and (was_open or line.verb not in _ONLY_OF_THE_OPEN):
             self._ended = {place: end for place, end in self._ended.items() if abs(line.second - end.second) <= 1}
             self._ended[line.place] = line
         if line.verb in _OF_THE_LIVING:
             self._abandons = [one for one in self._abandons if one[0].second >= line.second]
+
+    def _take_held(self) -> None:
+        """Look again at the lines that fitted several callers: by now one of them may have gone another way."""
+        if not self._held:
+            return
+        held, self._held = self._held[-_MOST_HELD:], []
+        counted = self._second, self._repeats
+        for line in held:
+            self._second, self._repeats = line.second, {}
+            self._take_call(line)
+        self._second, self._repeats = counted
 
     def _is_repeat(self, line: _Line) -> bool:
         """Whether this was only written twice: nobody enters a queue, is answered in it or leaves it twice over.
@@ -391,8 +421,12 @@ class Translator:
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
         # Out of one queue and into the next within a second.
         number = self._count(line, "entered", line.call)
-        visit = _Visit(visit_id if number == 1 else f"{visit_id}.{number}", line.queue, self._leg_id(line), entry=line)
-        self._visits[line.place] = visit
+        if number > 1:
+            visit_id = f"{visit_id}.{number}"
+        is_withheld, leg = line.word(1).casefold() in _WITHHELD, self._leg_id(line)
+        who = Person(visit_id, line.call, line.place[1], "" if is_withheld else line.word(1), line.second, leg)
+        self._nested.enter(who)
+        visit = self._visits[line.place] = _Visit(visit_id, line.queue, leg, person=who, entry=line)
         while len(self._visits) > _MOST_VISITS:
             del self._visits[next(iter(self._visits))]
         self._out.append(
@@ -400,7 +434,7 @@ class Translator:
                 **self._envelope("call.entered", line, visit.visit_id),
                 **visit.placed(),
                 position=line.number(2),
-                caller=Caller(withheld=line.word(1).casefold() in _WITHHELD),
+                caller=Caller(withheld=is_withheld),
             )
         )
 
@@ -422,9 +456,25 @@ class Translator:
                 ring_ms=ring,
             )
         )
+        if visit.person:
+            began = line.second - (ring or 0) // 1000
+            self._tell_whose(line, self._nested.rang(visit.person, began, line.second, agent_leg))
+            self._tell_whose(line, self._nested.leave(visit.person, line.second))
+
+    def _tell_whose(self, line: _Line, persons: Iterable[Person]) -> None:
+        """A channel that waits in an inner queue does so for somebody who waits in another one."""
+        for person in persons:
+            self._out.append(
+                CallMoved(
+                    **self._envelope("call.moved", line, person.visit_id, person.contact_id),
+                    visit_id=person.visit_id,
+                    contact_id=person.contact_id,
+                )
+            )
 
     def _rang(self, line: _Line) -> None:
         visit, ring_ms = self._visit(line, None), line.number(0)
+        visit.rang = line
         result = RingResult.CANCELLED
         if line.verb == "RINGNOANSWER":
             # 0 ms: the phone was busy or refused at once; nobody heard it ring.
@@ -432,6 +482,9 @@ class Translator:
         # A phone that did not answer has no id of its own in the log: the visit's first ring, second ring ...
         visit.rings += 1
         self._end_ring(line, visit, f"{visit.visit_id}/{visit.rings}", result, ring_ms)
+        if visit.person:
+            began = line.second - (ring_ms or 0) // 1000
+            self._tell_whose(line, self._nested.rang(visit.person, began, line.second))
 
     def _end_ring(self, line: _Line, visit: _Visit, ring_id: str, result: RingResult, ring_ms: int | None) -> None:
         self._out.append(
@@ -457,6 +510,8 @@ class Translator:
         elif outcome is LeftOutcome.EXIT_KEY:
             key = line.word(0)[:4] or None
         self._tell_left(line, visit, outcome, wait, reason or line.verb, key)
+        if visit.person:
+            self._tell_whose(line, self._nested.leave(visit.person, line.second))
 
     def _tell_left(
         self, line: _Line, visit: _Visit, outcome: LeftOutcome, wait: int | None, reason: str, key: str | None = None
@@ -495,6 +550,9 @@ class Translator:
                 agent_id=self._agent_id(line) or visit.agent_id or None,
             )
         )
+        if visit.person:
+            self._nested.hang_up(visit.person)
+            self._tell_whose(line, self._nested.leave(visit.person, line.second))
 
     def _transferred(self, line: _Line, kind: TransferKind) -> None:
         """`exten|context|hold|talk|position`, or what was bridged in two or three fields and then the same three. The
@@ -529,7 +587,8 @@ class Translator:
 
     def _moved(self, line: _Line, began: int) -> _Visit | None:
         """Whose stay it is that goes on under another call's id: after an attended transfer into the queue the caller
-        has the place of the one who asked. Nobody else entered when the line says that this caller did.
+        has the place of the one who asked. It is who entered when the line says that this caller did, and of whom
+        nothing was told since. Raises `_Anybodys` while that fits several.
         """
         if self._reads_from is None or began < self._reads_from:
             return None
@@ -540,10 +599,13 @@ class Translator:
             if place[1] == line.place[1]
             and visit.entry is not None
             and abs(visit.entry.second - began) <= 1
-            and (is_over or visit.answer is None)
+            and (visit.answer is None or (is_over and visit.agent_id == self._agent_id(line)))
+            and (visit.rang is None or visit.rang.second <= line.second)
         ]
         nearest = [place for gap, place in near if gap == min(near)[0]]
-        if len(nearest) != 1:
+        if len(nearest) > 1:
+            raise _Anybodys
+        if not nearest:
             return None
         visit = self._visits[line.place] = self._visits.pop(nearest[0])
         return visit
@@ -557,6 +619,8 @@ class Translator:
             self._tell_left(abandon, visit, LeftOutcome.LOST, abandon.milliseconds(2), "ABANDON before QUEUESTART")
         self._abandons.clear()
         self._visits.clear()
+        self._held.clear()
+        self._nested.clear()
         self._out.append(SourceRestarted(**self._envelope("source.restarted", line)))
 
     def _cut_off(self, line: _Line) -> list[tuple[_Line, _Visit]]:

@@ -5,7 +5,7 @@ or one source before and after a lost connection, tell of the same stay under di
 their strands side by side by time (SWITCHBOARDS.md section 10, rule 13) and reads each stay off the best of them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import product
@@ -405,7 +405,7 @@ def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> 
     contacts = strand.contacts
     contact_id = next(iter(contacts), evidence.leg_id)
     if len(contacts) > 1:
-        contact_id = min(contacts, key=lambda contact: (contacts[contact], contact))
+        contact_id = _claimed(contacts.items(), evidence)
     return Stay(
         strand.visit_id,
         contact_id,
@@ -840,5 +840,13 @@ def _agent(answers: list[Answer], completions: list[Completion]) -> str | None:
 
 def _contact_id(evidence: Evidence, group: list[Strand], named: Strand) -> str:
     """The whole call's id, by the finest source that tells one; else the leg's own."""
-    claims = sorted((precision, contact) for strand in group for contact, precision in strand.contacts.items())
-    return claims[0][1] if claims else evidence.leg_id or named.visit_id
+    claims = [claim for strand in group for claim in strand.contacts.items()]
+    return _claimed(claims, evidence) if claims else evidence.leg_id or named.visit_id
+
+
+def _claimed(claims: Iterable[tuple[str, int]], evidence: Evidence) -> str:
+    """The contact, by the finest source of several; a source that has told the leg alone may know better later.
+
+    Switches number their calls upwards: of two others the shorter and then the smaller id is the older call's.
+    """
+    return min(claims, key=lambda claim: (claim[1], claim[0] == evidence.leg_id, len(claim[0]), claim[0]))[0]

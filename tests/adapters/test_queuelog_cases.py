@@ -9,7 +9,7 @@ from adapters.asterisk_queuelog import Settings, Translator
 from alerts.rules import read
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
-from queue_monitor.events import Event, RefusalReason
+from queue_monitor.events import CallEntered, Event, RefusalReason
 from queue_monitor.model import AlertKind, Counts, Outcome, Staff, StaffBasis, Target, Visit
 from queue_monitor.ports import Connection
 from tests.adapters.telling import ASTERISK, LONG_AGO, heard, rejections, whole
@@ -257,11 +257,165 @@ def test_nor_are_there_two_when_he_leaves_another_way(line: str, outcome: Outcom
     assert found == {"kc:9.9": Outcome.WAITING, "kc:2.2": outcome, "kc:3.3": Outcome.WAITING}
 
 
-def test_of_two_who_entered_then_nobody_is_taken_for_another() -> None:
-    entered = "0|9.9|q|NONE|ENTERQUEUE|||1", "10|2.2|q|NONE|ENTERQUEUE|||2", "10|3.3|q|NONE|ENTERQUEUE|||3"
-    live = played(text(*entered, "30|1.1|q|Bo|CONNECT|20|1.3|2"))
+TWO = "0|9.9|q|NONE|ENTERQUEUE|||1", "10|2.2|q|NONE|ENTERQUEUE|||2", "10|3.3|q|NONE|ENTERQUEUE|||3"
+EITHER = "30|1.1|q|Bo|CONNECT|20|1.3|2", "40|1.1|q|Bo|COMPLETECALLER|20|10|1"
 
-    assert sorted(visit.leg_id for visit in visits(live)) == ["kc:1.1", "kc:2.2", "kc:3.3", "kc:9.9"]
+
+def test_of_two_who_entered_then_nobody_is_taken_for_another_nor_is_there_a_third() -> None:
+    live = played(text(*TWO, *EITHER))
+
+    assert {visit.leg_id: visit.outcome for visit in visits(live)} == {
+        "kc:9.9": Outcome.WAITING,
+        "kc:2.2": Outcome.WAITING,
+        "kc:3.3": Outcome.WAITING,
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "50|2.2|q|NONE|ABANDON|2|2|40",
+        "50|2.2|q|Eva|CONNECT|40|1.4|2",
+        "50|2.2|q|Eva|RINGNOANSWER|5000",
+    ],
+)
+def test_once_one_of_the_two_goes_another_way_it_was_the_other(line: str) -> None:
+    live = played(text(*TWO, *EITHER, line))
+
+    assert ("3.3", "answered", 20, 10) in told(live)
+    assert len(visits(live)) == 3
+
+
+def test_of_two_who_talk_the_one_is_over_whose_agent_it_is() -> None:
+    talks = "15|2.2|q|Eva|CONNECT|5|1.4|2", "15|3.3|q|Bo|CONNECT|5|1.5|2"
+    live = played(text(*TWO, *talks, "45|1.1|q|Bo|COMPLETEAGENT|5|30|1"))
+
+    assert [row for row in told(live) if row[1] == "answered"] == [
+        ("2.2", "answered", 5, None),
+        ("3.3", "answered", 5, 30),
+    ]
+
+
+# A queue that waits in another queue
+
+ANNA, BO = "0980319201", "0980319202"
+
+
+def contacts(live: Live) -> list[tuple[str, float | None, int]]:
+    """Outcome, seconds of wait and number of visits of each."""
+    found = sorted(live.ledger.contacts(), key=lambda contact: (str(contact.entered_at), contact.contact_id))
+    return [(contact.outcome.value, seconds(contact.wait_ms), len(contact.visit_ids)) for contact in found]
+
+
+def enters(second: int, call: str, queue: str, number: str = ANNA) -> str:
+    return f"{second}|{call}|{queue}|NONE|ENTERQUEUE||{number}|1"
+
+
+def test_who_waits_in_a_queue_for_another_is_the_same_person_from_the_start() -> None:
+    live = played(text(enters(0, "1.0", "outer"), enters(0, "1.2", "inner")))
+
+    assert contacts(live) == [("waiting", 0, 2)]
+
+
+@pytest.mark.parametrize("number", [ANNA, "unknown"])
+def test_an_answer_in_the_inner_queue_is_one_persons_whatever_the_number(number: str) -> None:
+    live = played(
+        text(
+            enters(0, "1.0", "outer", number),
+            enters(30, "31.8", "inner", number),
+            "40|31.8|inner|Bo|CONNECT|10|31.9|9",
+            "40|1.0|outer|On|CONNECT|40|31.7|10",
+        )
+    )
+
+    assert contacts(live) == [("answered", 40, 2)]
+
+
+def test_each_ring_that_leads_into_the_inner_queue_is_the_same_persons() -> None:
+    live = played(
+        text(
+            enters(0, "1.0", "outer"),
+            enters(5, "6.8", "inner"),
+            "20|1.0|outer|On|RINGNOANSWER|15000",
+            "20|6.8|inner|NONE|ABANDON|1|1|15",
+            enters(25, "26.8", "inner"),
+        )
+    )
+
+    assert contacts(live) == [("waiting", 0, 3)]
+
+
+def test_who_hangs_up_while_a_later_ring_waits_in_the_inner_queue_is_one_person() -> None:
+    live = played(
+        text(
+            enters(0, "1.0", "outer"),
+            enters(30, "31.8", "inner"),
+            "37|31.8|inner|NONE|ABANDON|1|1|7",
+            "38|1.0|outer|On|RINGCANCELED|7800",
+            "38|1.0|outer|NONE|ABANDON|1|1|38",
+        )
+    )
+
+    assert contacts(live) == [("abandoned", 38, 2)]
+
+
+def test_a_member_that_answers_before_it_waits_in_the_inner_queue_is_nobody_yet() -> None:
+    live = played(
+        text(
+            enters(0, "1.0", "outer"),
+            "5|1.0|outer|On|CONNECT|5|5.4|0",
+            enters(5, "5.5", "inner"),
+            "25|5.5|inner|Bo|CONNECT|20|25.6|9",
+        )
+    )
+
+    assert contacts(live) == [("answered", 25, 2)]
+
+
+def test_three_queues_one_within_another_are_one_person() -> None:
+    live = played(
+        text(
+            enters(0, "1.7", "one"),
+            enters(1, "1.11", "two"),
+            enters(1, "1.15", "three"),
+            "9|1.15|three|Bo|CONNECT|8|1.17|3",
+            "9|1.11|two|On|CONNECT|8|1.14|8",
+            "9|1.7|one|On|CONNECT|9|1.10|9",
+        )
+    )
+
+    assert contacts(live) == [("answered", 9, 3)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (enters(0, "1.0", "outer"), enters(0, "1.2", "inner", BO)),
+        (enters(0, "1.0", "outer", "unknown"), enters(0, "1.2", "inner", "unknown")),
+        (enters(0, "1.0", "outer"), enters(2, "1.2", "inner")),
+        (enters(0, "0.9", "other"), enters(0, "1.0", "outer"), enters(0, "1.2", "inner")),
+        (
+            enters(0, "1.0", "outer"),
+            enters(9, "9.9", "inner"),
+            "20|1.0|outer|Eva|CONNECT|20|8.7|2",
+            "20|9.9|inner|Bo|CONNECT|11|9.1|2",
+        ),
+    ],
+    ids=["numbers differ", "numbers withheld", "some time later", "one number for all", "no ring began then"],
+)
+def test_two_people_in_two_queues_stay_two(lines: tuple[str, ...]) -> None:
+    live = played(text(*lines))
+
+    assert {len(contact.visit_ids) for contact in live.ledger.contacts()} == {1}
+
+
+def test_what_was_read_before_a_start_still_tells_whose_a_wait_is() -> None:
+    translator = Translator(CONNECTION, Settings())
+    translator.recall(text(enters(0, "1.0", "outer")), LONG_AGO)
+    told_now = translator.feed(text(enters(0, "1.2", "inner")), LONG_AGO)
+    (entered,) = [event for event in told_now if isinstance(event, CallEntered)]
+
+    assert entered.contact_id == "kc:1.0"
 
 
 # Names

@@ -262,3 +262,17 @@ def test_what_goes_on_under_another_channel_is_written_down_as_such() -> None:
     ledger.apply(transferred_in().events[-1])
 
     assert list(ledger.visits()) == list(story.live.ledger.visits())
+
+
+# ---- a contact that turns out to be another's
+
+
+@pytest.mark.parametrize(("outer", "between"), [("7", "10"), ("10", "7")])
+def test_whose_wait_it_is_may_be_told_later_than_the_leg_and_more_than_once(outer: str, between: str) -> None:
+    story = Scenario().entered(0, outer, "outer").entered(1, "15", "inner").left(9, "15", "abandoned", "inner")
+    for number, whose in enumerate((between, outer)):
+        story._tell(CallMoved, 9, f"later {number}", visit_id="luleå:15@inner", contact_id=f"luleå:{whose}")
+
+    whatever_the_order(story)
+    inner = next(seen for seen in story.live.ledger.visits() if seen.queue == "inner")
+    assert inner.contact_id == "luleå:7"
