@@ -214,6 +214,12 @@ def test_the_manager_of_asterisk_11_is_refused_in_words(tmp_path: Path, caplog: 
     assert "queue_log" in caplog.text
 
 
+def test_a_trace_saved_with_other_line_ends_is_played_all_the_same(tmp_path: Path):
+    visit = only(play(tmp_path, "asterisk_ami:line-ends.ami").visits)
+
+    assert (visit["outcome"], visit["wait_seconds"], visit["talk_seconds"]) == ("answered", "9.000", "30.000")
+
+
 # ---- names
 
 

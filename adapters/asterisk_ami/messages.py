@@ -141,7 +141,12 @@ def whole(text: str | None) -> int | None:
 
 
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """A recording without an index, message by message, each with the time written in it, if any."""
+    """A recording without an index, message by message, each with the time written in it, if any.
+
+    Asterisk ends its lines with CR LF; many a program that saves a trace keeps the LF alone.
+    """
+    if b"\r\n" not in recording:
+        recording = recording.replace(b"\n", b"\r\n")
     start = 0
     while start < len(recording):
         end = recording.find(_END, start)
