@@ -10,7 +10,16 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from adapters.asterisk_queuelog.rotated import Place, Rotated, is_at, mark_before, opened, rotated, second_of
+from adapters.asterisk_queuelog.rotated import (
+    Place,
+    Rotated,
+    after_a_gap,
+    is_at,
+    mark_before,
+    opened,
+    rotated,
+    second_of,
+)
 from adapters.asterisk_queuelog.settings import Settings
 from adapters.asterisk_queuelog.translator import Translator
 from queue_monitor.events import SourceGap, TimeBasis, event_id
@@ -20,6 +29,8 @@ KIND: Final = "asterisk_queuelog"
 
 _CONTEXT_BYTES: Final = 256 * 1024
 _READ_BYTES: Final = 256 * 1024
+_NOWHERE: Final = "what we had read is in none of its files"
+_MISSING: Final = "one of the files that came after what we had read is gone or cannot be read"
 _MOST_TRIED: Final = 10
 """A place is looked for in so many of the files that begin before it, the newest first."""
 
@@ -94,7 +105,7 @@ class AsteriskQueueLogAdapter:
             live=False,
             from_=start,
             to=end,
-            cause="the log was rotated, and what we had read is in none of its files: lines may be missing",
+            cause=f"the log was rotated, and {tail.lost_why}: lines may be missing",
         )
 
 
@@ -107,6 +118,7 @@ class _Tail:
         self.inode = 0
         self.lost_from: int | None = None
         self.is_lost = False
+        self.lost_why = ""
         self._path = path
         self._state = state
         self._elsewhere = elsewhere
@@ -115,6 +127,7 @@ class _Tail:
         self._mark = ""
         self._second = 0
         self._pending: list[Path] = []
+        self._after_a_gap: set[Path] = set()
 
     def open(self) -> bytes:
         """Go to where we were, in this file or in what it was rotated to; gives the lines shortly before that place.
@@ -135,8 +148,8 @@ class _Tail:
         self._pending = [*older[1:], self._path] if older else []
         self._begin(older[0] if older else self._path)
         first = self.first_second()
-        self.is_lost = bool(saved.second) and (first is None or first > saved.second)
-        self.lost_from = saved.second
+        if saved.second and (first is None or first > saved.second):
+            self._lose(saved.second, _NOWHERE)
         return b""
 
     def read(self) -> bytes:
@@ -145,7 +158,7 @@ class _Tail:
             place = Place(self.inode, self._offset, self._mark, self._second)
             if self._find(place) is None:
                 self._begin(self._path)
-                self.is_lost, self.lost_from = True, None
+                self._lose(None, _NOWHERE)
         lines = self._lines()
         if lines or self._file is None:
             return lines
@@ -157,6 +170,8 @@ class _Tail:
             self._pending.insert(0, newer)
             return lines
         self._begin(newer)
+        if newer in self._after_a_gap:
+            self._lose(self._second, _MISSING)
         return self._lines()
 
     def first_second(self) -> int | None:
@@ -183,6 +198,9 @@ class _Tail:
 
     def has_rotated(self) -> bool:
         return bool(self._rotated())
+
+    def _lose(self, since: int | None, why: str) -> None:
+        self.is_lost, self.lost_from, self.lost_why = True, since, why
 
     def _begin(self, path: Path) -> None:
         file = opened(path)
@@ -213,6 +231,7 @@ class _Tail:
         for number in range(begun - 1, max(-1, begun - 1 - _MOST_TRIED), -1):
             if self._is_at(files[number].path, place):
                 self._pending = [*(file.path for file in files[number + 1 :]), self._path]
+                self._after_a_gap = after_a_gap(files, self._path)
                 return self._before(place.offset)
         return None
 

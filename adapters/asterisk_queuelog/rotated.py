@@ -7,9 +7,12 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -18,6 +21,8 @@ from msgspec import Struct
 _MARK_BYTES: Final = 4096
 _HEAD_BYTES: Final = 4096
 _MOST_FILES: Final = 400
+_NUMBERED: Final = re.compile(r"\.(\d{1,4})$")
+_DATED: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 _COMPRESSED: Final[dict[str, Callable[[Path], Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -95,6 +100,33 @@ def rotated(log: Path, elsewhere: Iterable[str], other_than: Iterable[Path]) -> 
             known.add(head)
             kept.append(Rotated(file, second, head))
     return sorted(kept, key=lambda one: (one.second, _age(one.path)))
+
+
+def after_a_gap(files: Iterable[Rotated], log: Path) -> set[Path]:
+    """Returns those of these files, oldest first, and of the log itself before which one is missing by their names.
+
+    Numbers follow one another; dates have a rhythm, which takes three of them to be known.
+    """
+    placed = [(file.path, *_placed(file.path)) for file in files]
+    beside = [(older, newer) for older, newer in pairwise(placed) if older[1] == newer[1] != ""]
+    steps = [(newer[0], newer[1], abs(newer[2] - older[2])) for older, newer in beside]
+    days = sorted(step for _, kind, step in steps if kind == "date" and step)
+    usual = {"number": 1, "date": days[0] if len(days) > 1 else 0}
+    found = {path for path, kind, step in steps if usual[kind] and step >= 2 * usual[kind]}
+    if beside and beside[-1][1] is placed[-1] and placed[-1][1] == "number" and placed[-2][2] > placed[-1][2] > 1:
+        found.add(log)
+    return found
+
+
+def _placed(path: Path) -> tuple[str, int]:
+    """A file's number or date (as a count of days) among those that a log was rotated to, as its name tells it."""
+    name = path.name.removesuffix(path.suffix) if path.suffix in _COMPRESSED else path.name
+    if (numbered := _NUMBERED.search(name)) is not None and not _DATED.search(name):
+        return "number", int(numbered[1])
+    try:
+        return ("date", date(*map(int, dated.groups())).toordinal()) if (dated := _DATED.search(name)) else ("", 0)
+    except ValueError:
+        return "", 0
 
 
 def _age(file: Path) -> int:

@@ -13,7 +13,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     What the file is rotated to is looked for beside it and in folders beside it, packed (gz, bz2, xz) or not;
     `rotated_paths` names more, such as "/var/old/queue_log*".
     Callers who "abandon" together, as the last thing before a QUEUESTART, were cut off by the restart, however late it
-    comes; `restart_window_seconds` is for one alone: so shortly before, he or she was cut off too.
+    comes; `restart_window_seconds` is for one alone: so shortly before, and nothing written since, he or she was cut
+    off too. Who went earlier had hung up.
     `refusal_verbs` and `outgoing_verbs` are verbs of your own (`QueueLog()` writes any): of a caller turned away at the
     door, with the reason (`full`, `no_agents`, `closed`, `unknown`), and of a call that you make yourselves.
     `member_names` names interfaces (`PJSIP/1001`) in the few verbs that write an interface where others write a name.
@@ -24,7 +25,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_path: str = ""
     rotated_paths: tuple[str, ...] = ()
     poll_seconds: float = 1.0
-    restart_window_seconds: int = 600
+    restart_window_seconds: int = 30
     member_names: dict[str, str] = {}
     dialled_queues: dict[str, str] = {}
     refusal_verbs: dict[str, RefusalReason] = {}

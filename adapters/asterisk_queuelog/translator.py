@@ -171,6 +171,7 @@ class Translator:
         self._outgoing: dict[str, None] = {}
         self._logged_off: set[str] = set()
         self._abandons: list[tuple[_Line, _Visit]] = []
+        self._staff_at = 0
         self._queues = {queue.casefold(): queue for queue in settings.dialled_queues.values()}
         self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
         self._refusals = _REFUSALS | {verb.upper(): reason for verb, reason in settings.refusal_verbs.items()}
@@ -271,6 +272,7 @@ class Translator:
             self._take_held()
         elif translate := self._verbs.get(line.verb):
             translate(line)
+            self._staff_at = line.second
         elif (reason := self._refusals.get(line.verb.upper())) is not None:
             self._refused(line, reason)
         elif line.verb.upper() in self._outgoing_verbs or _OUTGOING.search(line.verb.upper()):
@@ -628,7 +630,8 @@ class Translator:
 
         A stop empties the queues: where more callers still wait than have gone, the switch crashed, and those who had
         gone had hung up. Several who go in one moment, and nobody after them, were cut off. One alone may have hung up
-        on a calm evening, long before a restart at night: `restart_window_seconds` decides.
+        on a calm evening, long before a restart at night: `restart_window_seconds` decides, and a switch at which
+        people paused or came and went since was not stopping.
         """
         gone = [one for one in self._abandons if one[0].second <= line.second]
         waiting = sum(
@@ -638,7 +641,7 @@ class Translator:
         if not gone or waiting >= len(gone):
             return []
         last = max(abandon.second for abandon, _ in gone)
-        is_near = line.second - last <= self._settings.restart_window_seconds
+        is_near = self._staff_at <= last and line.second - last <= self._settings.restart_window_seconds
         return gone if len(gone) > 1 or is_near else []
 
     # The people who answer

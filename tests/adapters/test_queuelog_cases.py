@@ -173,11 +173,22 @@ def test_several_who_go_in_one_moment_are_lost_however_late_the_start_comes(late
     assert lost(live) == ["1.1", "2.1"]
 
 
-@pytest.mark.parametrize(("later", "cut_off"), [(11, ["1.1"]), (300, ["1.1"]), (9 * 3600, [])])
+@pytest.mark.parametrize(("later", "cut_off"), [(1, ["1.1"]), (11, ["1.1"]), (60, []), (540, []), (9 * 3600, [])])
 def test_one_alone_is_lost_where_the_start_is_near(later: int, cut_off: list[str]) -> None:
     start = f"{20 + later}|NONE|NONE|NONE|QUEUESTART|"
 
     assert lost(played(text("0|1.1|q|NONE|ENTERQUEUE|||1", "20|1.1|q|NONE|ABANDON|1|1|20", start))) == cut_off
+
+
+def test_one_alone_had_hung_up_where_somebody_paused_before_the_switch_stopped() -> None:
+    live = played(
+        text(
+            *("0|1.1|q|NONE|ENTERQUEUE|||1", "20|1.1|q|NONE|ABANDON|1|1|20", "25|NONE|q|Bo|PAUSE|"),
+            "29|NONE|NONE|NONE|QUEUESTART|",
+        )
+    )
+
+    assert lost(live) == []
 
 
 def test_who_hangs_up_before_others_come_or_are_answered_was_not_cut_off() -> None:

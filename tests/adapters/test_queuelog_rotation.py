@@ -289,3 +289,70 @@ async def test_a_state_without_a_mark_still_knows_its_file(tmp_path: Path) -> No
     items = await log.run()
 
     assert (entered(items), only(SourceGap, items)) == ([2, 3], [])
+
+
+# ---- a file that is gone in the middle
+
+
+CHAINS = {
+    "numbered": ("queue_log.3", "queue_log.2", "queue_log.1"),
+    "numbered upwards": ("queue_log.7", "queue_log.8", "queue_log.9"),
+    "packed": ("queue_log.3.gz", "queue_log.2.gz", "queue_log.1"),
+    "dated": ("queue_log-20261121", "queue_log-20261122.gz", "queue_log-20261123"),
+    "dated by the week": ("queue_log-2026-11-08", "queue_log-2026-11-15", "queue_log-2026-11-22"),
+}
+OLDER = {
+    "numbered": "queue_log.4",
+    "numbered upwards": "queue_log.6",
+    "packed": "queue_log.4.gz",
+    "dated": "queue_log-20261120",
+    "dated by the week": "queue_log-2026-11-01",
+}
+
+
+def put(log: Log, name: str, *numbers: int) -> None:
+    content = calls(*numbers)
+    (log.folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("missing", [None, 1, 2])
+async def test_a_file_missing_in_the_middle_is_a_gap(tmp_path: Path, chain: str, missing: int | None) -> None:
+    """Of the last file, only numbers that begin with 1 tell."""
+    log = Log(tmp_path)
+    log.write(1)
+    await log.run()
+    log.file.unlink()
+    put(log, OLDER[chain], 0)
+    for number, name in enumerate(CHAINS[chain]):
+        if number != missing:
+            put(log, name, *((1, 2), (10,), (20,))[number])
+    log.write(30)
+
+    items = await log.run()
+
+    gaps = [(gap.from_, gap.to) for gap in only(SourceGap, items)]
+    end = timedelta(seconds=30)
+    match missing, chain:
+        case 1, _:
+            assert gaps == [(TEN + timedelta(minutes=2) + end, TEN + timedelta(minutes=20))]
+        case 2, "numbered" | "packed":
+            assert gaps == [(TEN + timedelta(minutes=10) + end, TEN + timedelta(minutes=30))]
+        case _:
+            assert gaps == []
+    assert entered(items) == [number for at, number in enumerate((2, 10, 20, 30)) if at != missing]
+    assert only(SourceGap, await log.run()) == []
+
+
+async def test_a_file_in_the_middle_that_cannot_be_read_is_a_gap(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.write(1)
+    await log.run()
+    renamed(log, "queue_log.3")
+    (tmp_path / "queue_log.2.gz").write_bytes(b"\x1f\x8b damaged")
+    put(log, "queue_log.1", 20)
+    log.write(30)
+
+    items = await log.run()
+
+    assert (entered(items), len(only(SourceGap, items))) == ([20, 30], 1)
