@@ -162,6 +162,7 @@ class Calls:
         if not unique or not dest or not agent:
             return False
         visit = self._waiting_visit(unique, message, stamp)
+        visit.entered_in = visit.entered_in or _place(message)
         ring = Ring(f"{self._switch}:{dest}", agent, visit, stamp)
         if told_before := self._rings.get(dest):
             told_before.visit.rings.pop(dest, None)

@@ -2,8 +2,8 @@
 
 Strongest first: QUEUESTATUS (the switch's own word); a HangupRequest of the caller's own channel before the Abandon,
 or while the agent who has picked up hears a greeting (the caller hung up); an Abandon that already stands in another
-place of the dialplan than the Join (somebody moved the caller there); only a SoftHangupRequest (the switch cut the
-call: a restart); an Abandon with none of these; a Leave alone, which is what a pressed key looks like.
+place of the dialplan than the Join or a ring (somebody moved the caller there); only a SoftHangupRequest (the switch
+cut the call: a restart); an Abandon with none of these; a Leave alone, which is what a pressed key looks like.
 """
 
 from typing import Final
@@ -51,6 +51,9 @@ def verdict(visit: Visit, sees_variables: bool, *, cut: bool = False, restart: b
         return LeftOutcome.UNKNOWN, inferred, "connection lost"
     if visit.abandoned is None:
         return LeftOutcome.EXIT_KEY, inferred, "Leave"
+    if sees_variables and visit.joined is None and visit.entered_in is None:
+        # Where the caller stood in the dialplan before is not known: perhaps somebody moved the channel.
+        return LeftOutcome.UNKNOWN, inferred, "Abandon"
     if sees_variables:
         # Had the switch let go, QUEUESTATUS would have said so.
         return LeftOutcome.ABANDONED, inferred, "Abandon"

@@ -576,6 +576,31 @@ def ends(items: Items) -> list[tuple[str, str]]:
     return [(one.outcome, one.outcome_basis) for one in only(CallLeft, items)]
 
 
+IN_QUEUE = {"Context": "callers", "Exten": "kundcenter"}
+RUNG = caller("AgentCalled", "500000", DestUniqueid="1.2", MemberName="Bo", Interface="Local/1@agents", **IN_QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("stream", "told"),
+    [
+        ([DIALPLAN, ABANDON, LEAVE, HANGUP], ("unknown", "inferred")),
+        ([DIALPLAN, RUNG, message("HangupRequest", Uniqueid="1.1"), ABANDON, LEAVE, HANGUP], ("abandoned", "stated")),
+        (
+            [DIALPLAN, RUNG, caller("QueueCallerAbandon", "900000", **IN_QUEUE), LEAVE, HANGUP],
+            ("abandoned", "inferred"),
+        ),
+        (
+            [DIALPLAN, RUNG, caller("QueueCallerAbandon", "900000", Context="elsewhere", Exten="s"), LEAVE, HANGUP],
+            ("transferred_out", "stated"),
+        ),
+    ],
+)
+def test_of_one_who_waited_before_we_came_only_a_ring_tells_whether_somebody_moved_the_call(
+    stream: list[bytes], told: tuple[str, str]
+) -> None:
+    assert ends(lines(*stream)) == [told]
+
+
 @pytest.mark.parametrize(
     ("stream", "told"),
     [
