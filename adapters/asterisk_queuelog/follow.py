@@ -78,6 +78,8 @@ class AsteriskQueueLogAdapter:
             except OSError as error:
                 raise AdapterError(f"{self._settings.path} cannot be read: {error.strerror or error}") from error
             now = self._clock.now()
+            if tail.is_lost:
+                translator.begin_amid()
             items = tuple(translator.feed(lines, now)) if lines else ()
             if tail.is_lost:
                 items = (self._gap(tail, lines, read_at, now), *items)
@@ -162,6 +164,9 @@ class _Tail:
         lines = self._lines()
         if lines or self._file is None:
             return lines
+        if self._pending and self._offset:
+            # it may have been rotated once more: the names of those that follow are others then
+            self._find(Place(self.inode, self._offset, self._mark, self._second))
         newer = self._newer()
         if newer is None:
             return b""

@@ -167,6 +167,7 @@ class Translator:
         self._nested = Nested()
         self._held: list[_Line] = []
         self._reads_from: int | None = None
+        self._is_amid = False
         self._ended: dict[tuple[str, str], _Line] = {}
         self._outgoing: dict[str, None] = {}
         self._logged_off: set[str] = set()
@@ -235,8 +236,13 @@ class Translator:
 
     def recall(self, earlier: bytes, now: datetime) -> None:
         """Read what was taken in before, to know who is in which queue, and tell nothing of it."""
+        self.begin_amid()
         self.feed(earlier, now)
         self._rest, self._greeted, self._lines, self._skipping = b"", False, 0, False
+
+    def begin_amid(self) -> None:
+        """Lines just before the next one may not have been read: another may have entered about then, too."""
+        self._reads_from, self._is_amid = None, True
 
     def _take(self) -> list[Event | Rejected]:
         taken = self._out.copy()
@@ -263,7 +269,7 @@ class Translator:
             self._reject("malformed_line")
             return
         if self._reads_from is None:
-            self._reads_from = line.second
+            self._reads_from = line.second + (2 if self._is_amid else 0)
         if not self._greeted:
             self._greeted = True
             self._out.append(SourceConnected(**self._envelope("source.connected", line), reason="queue_log"))

@@ -9,7 +9,7 @@ from adapters.asterisk_queuelog import Settings, Translator
 from alerts.rules import read
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
-from queue_monitor.events import CallEntered, Event, RefusalReason
+from queue_monitor.events import CallAnswered, CallEntered, Event, RefusalReason
 from queue_monitor.model import AlertKind, Counts, Outcome, Staff, StaffBasis, Target, Visit
 from queue_monitor.ports import Connection
 from tests.adapters.telling import ASTERISK, LONG_AGO, heard, rejections, whole
@@ -266,6 +266,15 @@ def test_nor_are_there_two_when_he_leaves_another_way(line: str, outcome: Outcom
 
     found = {visit.leg_id: visit.outcome for visit in visits(live)}
     assert found == {"kc:9.9": Outcome.WAITING, "kc:2.2": outcome, "kc:3.3": Outcome.WAITING}
+
+
+@pytest.mark.parametrize("begins", [9, 10, 11])
+def test_of_one_who_entered_before_what_is_still_read_nobody_is_taken_for_another(begins: int) -> None:
+    translator = Translator(CONNECTION, Settings())
+    translator.recall(text(f"{begins}|2.2|q|NONE|ENTERQUEUE|||2"), LONG_AGO)
+    told_now = translator.feed(text("30|1.1|q|Bo|CONNECT|20|1.3|2"), LONG_AGO)
+
+    assert [event.leg_id for event in told_now if isinstance(event, CallAnswered)] == ["kc:1.1"]
 
 
 TWO = "0|9.9|q|NONE|ENTERQUEUE|||1", "10|2.2|q|NONE|ENTERQUEUE|||2", "10|3.3|q|NONE|ENTERQUEUE|||3"

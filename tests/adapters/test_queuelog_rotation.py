@@ -356,3 +356,42 @@ async def test_a_file_in_the_middle_that_cannot_be_read_is_a_gap(tmp_path: Path)
     items = await log.run()
 
     assert (entered(items), len(only(SourceGap, items))) == ([20, 30], 1)
+
+
+async def test_a_log_rotated_again_while_its_files_are_read_is_read_in_order(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.write(1)
+    await log.run()
+    log.write(2)
+    renamed(log, "queue_log.2")
+    log.write(3)
+    renamed(log, "queue_log.1")
+    log.write(4)
+    async with build("log", "kc", log.options, log.clock).connect() as deliveries:
+        items = [*(await anext(deliveries)).items]
+        for number in (2, 1):
+            (tmp_path / f"queue_log.{number}").rename(tmp_path / f"queue_log.{number + 1}")
+        renamed(log, "queue_log.1")
+        log.write(5)
+        for _ in range(3):
+            items += (await anext(deliveries)).items
+
+    assert (entered(items), only(SourceGap, items)) == ([2, 3, 4, 5], [])
+
+
+async def test_a_file_that_goes_while_those_before_it_are_read_is_a_gap(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.write(1)
+    await log.run()
+    log.write(2)
+    renamed(log, "queue_log.3")
+    put(log, "queue_log.2", 3)
+    put(log, "queue_log.1", 4)
+    log.write(5)
+    async with build("log", "kc", log.options, log.clock).connect() as deliveries:
+        items = [*(await anext(deliveries)).items]
+        (tmp_path / "queue_log.2").unlink()
+        for _ in range(2):
+            items += (await anext(deliveries)).items
+
+    assert (entered(items), len(only(SourceGap, items))) == ([2, 4, 5], 1)
