@@ -23,6 +23,9 @@ from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delive
 MAX_LINE_BYTES: Final = 1 << 20
 """A snapshot of a thousand waiting callers is about 200 kB; a longer line than this is not one of ours."""
 
+DATED_BY_SENDER: Final = True
+"""The times of its events are a sender's word."""
+
 _CHUNK_BYTES: Final = 1 << 16
 _GZIP: Final = b"\x1f"
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -152,7 +155,7 @@ class ReplayAdapter:
         pace = _Pace(self._clock, self._settings.speed)
         for items in self._batches(file):
             async for batch in pace.batches(items):
-                yield Delivery(items=batch, received_at=self._clock.now())
+                yield Delivery(items=batch, received_at=self._clock.now(), dated_by_sender=True)
         raise AdapterError(f"the recording {self._settings.path} has been played to its end", permanent=True)
 
     def _batches(self, file: BinaryIO) -> Iterator[tuple[Event | Rejected, ...]]:

@@ -1,4 +1,4 @@
-"""The command line: run, rebuild, verify, wipe, replay, backtest, simulate, translate, check-config, healthcheck."""
+"""The command line: run, rebuild, verify, rejected, wipe, replay, backtest, simulate, translate, check-config …"""
 
 import argparse
 import asyncio
@@ -28,7 +28,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from queue_monitor import __version__, backtest, bootstrap, config, player, rebuilding, replay
+from queue_monitor import __version__, backtest, bootstrap, config, player, rebuilding, rejections, replay
 from queue_monitor.api.access import digest
 from queue_monitor.core import simulation
 from queue_monitor.events import encode
@@ -94,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     checked.add_argument("--config", type=Path, help="the TOML file")
     checked.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="only from this day on")
     checked.set_defaults(command=_verify)
+
+    refused = commands.add_parser("rejected", help="list what was not taken lately, by field and reason")
+    refused.add_argument("--config", type=Path, help="the TOML file")
+    refused.set_defaults(command=_rejected)
 
     wiped = commands.add_parser("wipe", help="delete everything in the store; the monitor must not run")
     wiped.add_argument("--config", type=Path, help="the TOML file")
@@ -218,6 +222,16 @@ def _verify(chosen: argparse.Namespace) -> int:
         print(words)
     print(found.summary())
     return DIFFERENT if found.differences else 0
+
+
+def _rejected(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    items = asyncio.run(rejections.last_rejected(settings))
+    for item in items:
+        print(rejections.line(item, settings))
+    if not items:
+        print("Nothing was refused lately.")
+    return 0
 
 
 def _wipe(chosen: argparse.Namespace) -> int:

@@ -112,6 +112,7 @@ def build_recording(
         paths=tuple(paths),
         translator=translator,
         pieces=cast(Pieces, module.recorded_pieces),
+        dated_by_sender=getattr(module, "DATED_BY_SENDER", False),
     )
 
 

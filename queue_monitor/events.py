@@ -523,6 +523,8 @@ def decode(raw: bytes | str) -> Event:
         for field in ("observed_at", "switch_time"):
             if field not in content and wire.time is not None:
                 content[field] = wire.time
+        if "observed_at" not in content:
+            raise InvalidEvent("Object missing required field `time`")
         content |= {"id": wire.id, "source": wire.source, "sequence": wire.sequence}
         return msgspec.convert(content, EVENT_TYPES[wire.type])
     except msgspec.ValidationError as error:

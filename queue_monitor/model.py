@@ -688,6 +688,21 @@ class JournalNow(Struct, frozen=True, kw_only=True):
     unreadable: int = 0
 
 
+class RejectedItem(Struct, frozen=True, kw_only=True):
+    """One thing that was not taken, for whoever looks for its sender: where it was and of what kind, not what it said.
+
+    `field` as its sender writes it; `kind` is `text`, `number`, `time` or `list`; `length` its characters or items.
+    """
+
+    at: datetime
+    source: str
+    reason: str
+    field: str = ""
+    kind: str = ""
+    length: int = 0
+    detail: str = ""
+
+
 class AlertKind(StrEnum):
     """What a person may have to know. The two about the target are one matter: the second is the first, lost."""
 

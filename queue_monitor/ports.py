@@ -42,12 +42,26 @@ class Rejected(Struct, frozen=True, kw_only=True):
     """Something on the wire that should have been understood and was not.
 
     `reason` is a short stable word for counting (`bad_timestamp`); `detail` helps a person and never holds a caller's
-    number or name.
+    number or name. `field` is named as the sender writes it, `kind` is what it holds (`text`, `number`, `time`,
+    `list`), `length` how many characters or items it has; all three are empty where it is no single field.
     """
 
     source: str
     reason: str
     detail: str = ""
+    field: str = ""
+    kind: str = ""
+    length: int = 0
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """An event of a delivery that the gate has not let in; `index` counts the delivery's items from 0."""
+
+    index: int
+    id: str
+    reason: str
+    field: str
+    detail: str
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -59,14 +73,16 @@ class Connection(Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """What became of a delivery's events: taken, known already, or (by id) known with another content.
+    """What became of a delivery's events: taken, known already, (by id) known with another content, or refused.
 
-    An event of the last kind is not taken: two senders use one id, or one sender uses it twice.
+    One known with another content is not taken: two senders use one id, or one sender uses it twice. One that is
+    refused fits no limit of the gate, and never will.
     """
 
     taken: int = 0
     duplicates: int = 0
     conflicts: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
 
 async def _nothing_to_settle(receipt: Receipt) -> None:
@@ -77,11 +93,15 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """What an adapter hands over: events in order, what it could not read, and a way to hear "it is safe now".
 
     `received_at` is when the bytes reached us. The pipeline awaits `settle` after the journal has committed.
+    `dated_by_sender`: the times are a sender's word, not read by us from a switch. `whole`: when one event is refused,
+    none is taken.
     """
 
     items: tuple[Event | Rejected, ...]
     received_at: datetime
     settle: Callable[[Receipt], Awaitable[None]] = _nothing_to_settle
+    dated_by_sender: bool = False
+    whole: bool = False
 
 
 class Translator(Protocol):

@@ -86,6 +86,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     paths: tuple[Path, ...]
     translator: Callable[[str], Translator]
     pieces: Pieces
+    dated_by_sender: bool = False
 
 
 def play(recordings: Iterable[Recording], until: datetime | None = None) -> Iterator[Delivery]:
@@ -147,10 +148,10 @@ def _connection(recording: Recording, path: Path) -> Iterator[Delivery]:
             items += tuple(translator.flush(at))
             flushed = at
         if items:
-            yield Delivery(items=items, received_at=at)
+            yield Delivery(items=items, received_at=at, dated_by_sender=recording.dated_by_sender)
     if at is not None:
         items = tuple(translator.close(at))
-        yield Delivery(items=items, received_at=at)
+        yield Delivery(items=items, received_at=at, dated_by_sender=recording.dated_by_sender)
 
 
 def _timed_pieces(recording: Recording, path: Path) -> Iterator[tuple[bytes, datetime]]:

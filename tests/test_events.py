@@ -188,7 +188,7 @@ def test_a_gap_says_from_on_the_wire() -> None:
         ({"time": "yesterday"}, "$.time"),
         ({"time": "2026-03-02T08:15:30"}, "$.time"),
         ({"data": []}, "$.data"),
-        ({"time": None}, "observed_at"),
+        ({"time": None}, "`time`"),
         ({"data": {"queue": "kundcenter"}}, "visit_id"),
         ({"data": {"queue": "", "visit_id": "pbx:1"}}, "$.queue"),
         ({"data": {"queue": "k", "visit_id": "pbx:1", "position": "third"}}, "$.position"),

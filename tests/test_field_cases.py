@@ -228,3 +228,10 @@ def test_names_that_look_alike_are_one_queue(tmp_path: Path):
 
     assert [queue["name"] for queue in played.status["queues"]] == ["v\u00e4xel"]
     assert [row["outcome"] for row in played.contacts] == ["abandoned"] * 4
+
+
+def test_a_sender_without_a_clock_is_refused_named_and_counted(tmp_path: Path):
+    played = play(tmp_path, "mqtt:sender-without-a-clock.jsonl")
+
+    assert played.visits == []
+    assert played.status["rejected"] == {"urn:kc:bridge:pbx time_out_of_range": 3}

@@ -103,12 +103,13 @@ TABLE = (
         "msgspec numpy",
         IMPURE,
     ),
-    Row(r"queue_monitor\.(bootstrap|alerting|backtest|player|rebuilding|__main__)(\..+)?", EVERYTHING),
+    Row(r"queue_monitor\.(bootstrap|alerting|backtest|player|rebuilding|rejections|__main__)(\..+)?", EVERYTHING),
 )
 MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
     "queue_monitor.__main__",
     "queue_monitor.player",
     "queue_monitor.rebuilding",
+    "queue_monitor.rejections",
 }
 
 

@@ -6,12 +6,17 @@ share the path, and the header that names the sender finds the source. The recor
 request bodies, one a line, written by hand after what the documented webhooks of Twilio and Enreach tell.
 """
 
+from typing import Final
+
 from adapters.http.body import Translator, recorded_pieces
 from adapters.http.intake import HttpAdapter
 from adapters.http.settings import Settings
 from queue_monitor.ports import Adapter, Clock
 
 __all__ = ["HttpAdapter", "Settings", "Translator", "build", "recorded_pieces"]
+
+DATED_BY_SENDER: Final = True
+"""The times of its events are a sender's word."""
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from adapters.http.body import MOST_BYTES, MOST_EVENTS, Fault
 from queue_monitor.events import Event
+from queue_monitor.ports import Refused
 
 SINGLE: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -89,6 +90,14 @@ def answer(status: HTTPStatus, body: Struct, headers: dict[str, str] | None = No
         status_code=status,
         media_type="application/json",
         headers={"Cache-Control": "no-store"} | (headers or {}),
+    )
+
+
+def refused(events: tuple[Event, ...], found: tuple[Refused, ...]) -> tuple[Fault, ...]:
+    """The faults that the gate has found, each by the field that its sender wrote."""
+    return tuple(
+        Fault(index=one.index, id=events[one.index].id[:100], reason=one.reason, detail=f"{one.field}: {one.detail}")
+        for one in found
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypedDict
 
 import msgspec
@@ -24,15 +24,7 @@ from queue_monitor.ports import Connection, Rejected
 
 MOST_BYTES: Final = 256 * 1024
 MOST_EVENTS: Final = 500
-OLDEST: Final = timedelta(days=400)
-"""What happened longer ago is history: import it with `replay`. A clock that was never set is caught here too."""
-
-LONGEST_TEXT: Final = 500
-LARGEST_NUMBER: Final = 10**9
-"""In ms eleven days. Beyond it, what adds times to dates would overflow."""
-
 _IDS: Final = frozenset({"visit_id", "prev_visit_id", "contact_id", "leg_id", "ring_id", "agent_id"})
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LIKE_A_NUMBER: Final = re.compile(r"[+\d][\d\s()./-]{2,20}")
 _PLACE: Final = re.compile(r"`\$[\w.\[\]]*`")
 
@@ -172,14 +164,14 @@ class Translator:
             return Fault(index=index, id=_id_in(piece), reason="invalid_event", detail=_said(error))
         try:
             self._belongs(event)
-            _fits(event, "", received_at - OLDEST, received_at + timedelta(minutes=5), f"{self._connection.switch}:")
+            _may_say(event, "", f"{self._connection.switch}:")
         except _Unfit as unfit:
             return Fault(index=index, id=_shown(event.id), reason=unfit.reason, detail=unfit.detail)
         return structs.replace(
             event,
             switch=self._connection.switch,
-            switch_time=event.switch_time and event.switch_time.astimezone(UTC),
-            observed_at=(received_at if event.switch_time else event.observed_at).astimezone(UTC),
+            switch_time=event.at,
+            observed_at=received_at,
             unmapped={},  # any key may stand there, and any person behind it
         )
 
@@ -191,40 +183,21 @@ class Translator:
             raise _Unfit("wrong_switch", f"switch must be {switch} or left out")
 
 
-def _fits(value: object, name: str, earliest: datetime, latest: datetime, prefix: str) -> None:
-    """Raises `_Unfit` for what the schema allows and no switchboard says, which would harm those who reckon with it."""
+def _may_say(value: object, name: str, prefix: str) -> None:
+    """Raises `_Unfit` for an id of somebody else's switch, and for a telephone number where a pseudonym belongs."""
     match value:
-        case None | bool():
-            pass
         case str():
-            _fits_text(value, name, prefix)
-        case int() | float():
-            if abs(value) > LARGEST_NUMBER:
-                raise _Unfit("number_out_of_range", f"{name}: beyond {LARGEST_NUMBER}")
-        case datetime():
-            if not earliest <= value <= latest:
-                words = f"{name}: more than {OLDEST.days} days ago, or more than 5 minutes ahead of our clock"
-                raise _Unfit("time_out_of_range", words)
+            if name in _IDS and value and not value.startswith(prefix):
+                raise _Unfit("foreign_id", f"{name} must begin with {prefix}")
+            if name == "pseudonym" and _LIKE_A_NUMBER.fullmatch(value):
+                words = "pseudonym: looks like a telephone number, which nobody may send here"
+                raise _Unfit("number_as_pseudonym", words)
         case Struct():
             for field in value.__struct_fields__:
-                if field != "unmapped":
-                    _fits(getattr(value, field), field, earliest, latest, prefix)
-        case dict():
-            for key, part in value.items():
-                _fits_text(key, name, prefix)
-                _fits(part, name, earliest, latest, prefix)
-        case Sequence():
+                _may_say(getattr(value, field), field, prefix)
+        case tuple():
             for part in value:
-                _fits(part, name, earliest, latest, prefix)
-
-
-def _fits_text(text: str, name: str, prefix: str) -> None:
-    if len(text) > LONGEST_TEXT or _CONTROL.search(text):
-        raise _Unfit("unfit_text", f"{name}: longer than {LONGEST_TEXT} characters, or with control characters")
-    if name in _IDS and text and not text.startswith(prefix):
-        raise _Unfit("foreign_id", f"{name} must begin with {prefix}")
-    if name == "pseudonym" and _LIKE_A_NUMBER.fullmatch(text):
-        raise _Unfit("number_as_pseudonym", "pseudonym: looks like a telephone number, which nobody may send here")
+                _may_say(part, name, prefix)
 
 
 def _said(error: Exception) -> str:

@@ -28,11 +28,12 @@ from adapters.http.answers import (
     Taken,
     answer,
     conflicting,
+    refused,
     too_large,
     too_many,
     unavailable,
 )
-from adapters.http.body import MOST_BYTES, Translator
+from adapters.http.body import MOST_BYTES, Fault, Translator
 from adapters.http.bucket import Bucket
 from adapters.http.settings import Settings
 from queue_monitor.events import Event
@@ -127,12 +128,7 @@ class HttpAdapter:
         reading = line.translator.read(body, received_at, batch=batch)
         if reading.faults:
             self._count(*map(line.translator.rejected, reading.faults))
-            raise Refusal(
-                HTTPStatus.BAD_REQUEST,
-                "Not all of these are events that can be taken",
-                "Nothing of this request was taken. Mend the events listed and send them all again.",
-                errors=reading.faults,
-            )
+            raise _not_all(reading.faults)
         self._spend(len(reading.events) - 1)
         events = reading.events or (line.translator.sign_of_life(sent_at, received_at),)
         if greeting := line.translator.greeting(events, received_at):
@@ -203,7 +199,8 @@ class HttpAdapter:
             if not told.done():
                 told.set_result(receipt)
 
-        line.put(Delivery(items=events, received_at=received_at, settle=settle), told)
+        delivery = Delivery(items=events, received_at=received_at, settle=settle, dated_by_sender=True, whole=True)
+        line.put(delivery, told)
         try:
             async with asyncio.timeout(self._settings.commit_seconds):
                 receipt = await told
@@ -213,6 +210,8 @@ class HttpAdapter:
             raise unavailable(
                 "Not in the journal yet", "It may be taken or not. Send it again: what was taken is not counted twice."
             )
+        if receipt.refused:
+            raise _not_all(refused(events, receipt.refused))
         if receipt.conflicts:
             taken = f"{receipt.taken} events were taken, {receipt.duplicates} were known."
             raise Refusal(
@@ -232,6 +231,15 @@ class HttpAdapter:
             self._counted_at = now
             self._line.put(Delivery(items=tuple(self._uncounted), received_at=self._clock.now()))
             self._uncounted.clear()
+
+
+def _not_all(faults: tuple[Fault, ...]) -> Refusal:
+    return Refusal(
+        HTTPStatus.BAD_REQUEST,
+        "Not all of these are events that can be taken",
+        "Nothing of this request was taken. Mend the events listed and send them all again.",
+        errors=faults,
+    )
 
 
 def _check(name: str, secrets: tuple[str, ...]) -> None:

@@ -7,8 +7,13 @@ were written by hand and with `queue_monitor.core.simulation`, and hold nobody's
 library and the only file that knows it, `publishers` remembers who told what, `translator` understands, `wire` joins.
 """
 
+from typing import Final
+
 from adapters.mqtt.settings import Settings
 from adapters.mqtt.translator import Translator, recorded_pieces
 from adapters.mqtt.wire import MqttAdapter, build
+
+DATED_BY_SENDER: Final = True
+"""The times of its events are a sender's word."""
 
 __all__ = ["MqttAdapter", "Settings", "Translator", "build", "recorded_pieces"]

@@ -202,6 +202,9 @@ class Translator:
         """`counts` is false for what was retained: read again at every connection, it stands in no order."""
         publisher = self._publishers[name]
         yield from publisher.learn(event.source, event.switch)
+        # when it came is ours to say; what the broker had kept came before, and its sender's word is all there is
+        observed_at = received_at if counts else min(received_at, event.observed_at)
+        event = structs.replace(event, switch_time=event.at, observed_at=observed_at)
         if counts and (gap := publisher.count(event, received_at)) is not None:
             yield self._rejected("sequence_gap", f"{gap.cause} {_from(name)}")
             yield gap

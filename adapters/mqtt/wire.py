@@ -72,7 +72,7 @@ class MqttAdapter:
             now = self._clock.now()
             items = [item for one in messages for item in translator.message(one.topic, one.payload, one.retain, now)]
             settle = self._keeping(session.acknowledger(messages))
-            yield Delivery(items=tuple(items), received_at=now, settle=settle)
+            yield Delivery(items=tuple(items), received_at=now, settle=settle, dated_by_sender=True)
 
     # ---- what outlives the program
 

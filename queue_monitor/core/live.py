@@ -3,7 +3,7 @@
 Synchronous and without a clock: the pipeline owns it, a replay drives it, a test feeds it.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -20,6 +20,7 @@ from queue_monitor.core.counted import Counted
 from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.forecast import ExpectedWait
 from queue_monitor.core.foresight import Foreseen, Foresight, Lessons, Question
+from queue_monitor.core.gate import CLOCK_TRUSTED_MS, by_our_clock
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.listing import as_stored
 from queue_monitor.core.lost import Callers, lost_calls
@@ -47,7 +48,6 @@ from queue_monitor.events import (
     SourceConnected,
     SourceDisconnected,
     SourceRestarted,
-    TimeBasis,
     milliseconds,
     name_key,
     same_content,
@@ -67,6 +67,7 @@ from queue_monitor.model import (
     Outcome,
     Period,
     RefusalRecord,
+    RejectedItem,
     Snapshot,
     StatusReason,
     StoredCall,
@@ -104,7 +105,13 @@ MOST_DAYS: Final = 400
 MOST_QUEUES: Final = 200
 """A snapshot of so many is worked out within a second or two; a municipality has some dozens."""
 
+AT_ONCE: Final = 100
+"""So many names get a place at once. The others get theirs with the second caller: what is made up is used once."""
+
 MOST_REASONS: Final = 200
+MOST_REJECTED: Final = 200
+"""So many of the last things that were not taken are kept to be listed."""
+
 MOST_MENTIONS: Final = 20_000
 """Who has named which queue how, noted so that it is looked at once."""
 
@@ -119,14 +126,14 @@ VISITS_PIECE: Final = 500
 FORESEEN_HOLDS: Final = timedelta(minutes=5)
 """An older forecast is not shown."""
 
-CLOCK_TRUSTED_MS: Final = 30_000
-"""A switch whose clock is further off than this is timed by ours."""
-
 KEEP: Final = timedelta(hours=48)
 """How long calls stay in memory where there is no store to load them from."""
 
 RULES: Final = "rules"
 """The state that names the rules by which calls were judged last."""
+
+REJECTED: Final = "rejected"
+"""The state that lists the last things that were not taken."""
 
 PERSON_KNOWN: Final = timedelta(hours=24)
 """How long a person's calls are known to be one person's: the switch's pseudonyms change every night."""
@@ -172,6 +179,7 @@ class Live:
         self.foreseen: tuple[Foreseen, ...] = ()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0, invalid=0)
         self.rejected: Counter[str] = Counter()
+        self.last_rejected: deque[RejectedItem] = deque(maxlen=MOST_REJECTED)
         self.offers: dict[str, Counter[str]] = {}
         self._seen: dict[tuple[str, str], Event] = {}
         self._to_record: dict[str, None] = {}
@@ -186,6 +194,8 @@ class Live:
         self._departed: dict[str, None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
         self._queue_names: dict[str, str] = {}
+        self._set_up = {name_key(queue) for queue in (*rules.labels, *rules.calendars, *rules.ways_out_by_queue)}
+        self._knocked: set[str] = set()
         self._mentions: set[tuple[type[Event], str, str]] = set()
         self._stored_coverage: dict[tuple[str, date], Coverage] = {}
         self._coverage_cache: dict[tuple[object, ...], Coverage] = {}
@@ -210,7 +220,7 @@ class Live:
         elif self._newest - at > LATE_AFTER:
             self.events["late"] += 1
         if abs(self.sources.apply(event)) > CLOCK_TRUSTED_MS:
-            event = _by_our_clock(event)
+            event = by_our_clock(event)
             at = event.at
         if self._day_ends is None or at >= self._day_ends:
             self.turn_day(at)
@@ -504,6 +514,7 @@ class Live:
             "opening check": self.opening_check.written(),
             "wait bounds": self.wait_bounds.written(),
             "silence": self.silence.written(),
+            REJECTED: msgspec.msgpack.encode(list(self.last_rejected)),
             "switches": self._ledger.written_switches(),
             "queues": msgspec.msgpack.encode(queues),
             RULES: self.rules_version.encode(),
@@ -520,6 +531,7 @@ class Live:
             "opening check": self.opening_check.restore,
             "wait bounds": self.wait_bounds.restore,
             "silence": self.silence.restore,
+            REJECTED: self._restore_rejected,
             "switches": self._ledger.restore_switches,
             "queues": self._restore_queues,
         }
@@ -531,6 +543,9 @@ class Live:
         for queue, switches in msgspec.msgpack.decode(written, type=list[tuple[str, list[str]]]):
             self._queue_names.setdefault(name_key(queue), queue)
             self._queue_switches.setdefault(name_key(queue), {}).update(dict.fromkeys(switches))
+
+    def _restore_rejected(self, written: bytes) -> None:
+        self.last_rejected.extend(msgspec.msgpack.decode(written, type=list[RejectedItem]))
 
     def record_all(self) -> None:
         """Give every contact that is held to the next `take_records`, changed or not."""
@@ -582,7 +597,7 @@ class Live:
     def hear_agent(self, heard: Agents, event: Event) -> None:
         """Note in `heard` what an event that is counted already said of agents."""
         if event.live and abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:
-            event = _by_our_clock(event)
+            event = by_our_clock(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
             heard.apply(event)
 
@@ -644,8 +659,10 @@ class Live:
         visits = self.ledger.visits  # settled first: what was heard before the snapshot is compared with it
         self.reconciler.compare(event, visits, lambda since: self.sources.blind(event.switch_name, since, event.as_of))
 
-    def reject(self, source: str, reason: str) -> None:
-        """Count what an adapter could not read."""
+    def reject(self, source: str, reason: str, item: RejectedItem | None = None) -> None:
+        """Count what was not taken; `item` is kept among the last ones."""
+        if item is not None:
+            self.last_rejected.append(item)
         self.events["invalid"] += 1
         key = f"{source} {reason}"
         if key not in self.rejected and len(self.rejected) >= MOST_REASONS:
@@ -677,7 +694,7 @@ class Live:
         if not queue or mention in self._mentions:
             return event
         key = name_key(queue)
-        if key not in self._queue_names and len(self._queue_names) >= MOST_QUEUES:
+        if key not in self._queue_names and not self._has_place(key, event):
             self.reject(event.source, "too_many_queues")
             event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, OTHERS
         self._queue_names.setdefault(key, self._windows.name_of(queue))
@@ -687,6 +704,21 @@ class Live:
         if len(self._mentions) < MOST_MENTIONS:
             self._mentions.add((type(event), queue, event.switch_name))
         return event
+
+    def _has_place(self, key: str, event: Event) -> bool:
+        """Whether a new queue's name gets a place of its own (docs/limits.md)."""
+        taken = len(self._queue_names)
+        if taken < AT_ONCE or key in self._set_up:
+            return True
+        if taken >= MOST_QUEUES or not isinstance(event, CallEntered):
+            return False
+        if key in self._knocked:
+            self._knocked.discard(key)
+            return True
+        if len(self._knocked) >= MOST_MENTIONS:
+            self._knocked.clear()
+        self._knocked.add(key)
+        return False
 
     def _note_departure(self, contact_id: str, story: Story | None) -> None:
         self._departed.pop(contact_id, None)
@@ -1057,17 +1089,6 @@ def _may_be_called_back(contact: Contact, judged: Judged, ways_out: WaysOut, now
     if contact.outcome not in ways_out.judged or contact.called_back_ms is not None or contact.entered_at is None:
         return False
     return milliseconds(now - contact.entered_at) - before_opening_ms(contact, judged) <= ways_out.within_ms
-
-
-def _by_our_clock(event: Event) -> Event:
-    """An event of a switch whose clock is far off, timed by its receipt instead (SWITCHBOARDS.md 10.8)."""
-    if not event.live and not isinstance(event, QueueSnapshot):
-        return event
-    told: dict[str, object] = {"switch_time": None, "time_basis": TimeBasis.MONITOR}
-    if isinstance(event, QueueSnapshot):
-        told["as_of"] = event.observed_at
-        told["waiting"] = tuple(structs.replace(caller, entered_at=None) for caller in event.waiting)
-    return structs.replace(event, time_precision_ms=max(event.time_precision_ms, 10), **told)
 
 
 _TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from queue_monitor.core.calendar import month_start, tertial_start
+from queue_monitor.core.gate import fits
 from queue_monitor.core.live import RULES, Live
 from queue_monitor.core.series import Base
 from queue_monitor.core.view import LONGEST_ROLLING
@@ -72,9 +73,11 @@ class Holding:
             visits = await store.visits(None, begun - LONGEST_CALL, self._clock.now(), after_answer=False)
             live.reconciler.count(visits)
         async for event in store.read(held_from):
-            live.remember(event)
+            if fits(event):
+                live.remember(event)
         async for _, event in store.read_after(seq):
-            live.hear_state(event)
+            if fits(event):
+                live.hear_state(event)
         await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
 
     async def complete(self) -> None:

@@ -17,7 +17,7 @@ from msgspec import structs
 from queue_monitor.core.live import Live
 from queue_monitor.events import Event
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, RefusalRecord
-from queue_monitor.ports import Clock, Outdated, Receipt, Rejected, Store, StoreError
+from queue_monitor.ports import Clock, Outdated, Receipt, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.spill import Spill
 
 log = logging.getLogger(__name__)
@@ -39,11 +39,17 @@ class Line:
     since: float
     duplicates: int = 0
     conflicts: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     spilled: bool = False
 
     @property
     def receipt(self) -> Receipt:
-        return Receipt(taken=len(self.events), duplicates=self.duplicates, conflicts=tuple(self.conflicts))
+        return Receipt(
+            taken=len(self.events),
+            duplicates=self.duplicates,
+            conflicts=tuple(self.conflicts),
+            refused=tuple(self.refused),
+        )
 
 
 @dataclass(slots=True)

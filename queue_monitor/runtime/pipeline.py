@@ -17,8 +17,9 @@ from msgspec import structs
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.foresight import Foreseen, Foresight, LivedDay, Question, answer, lessons_in, written_lessons
+from queue_monitor.core.gate import CLOCK_TRUSTED_MS, Gate, Redated, Unfit, masked, plain, unfit
 from queue_monitor.core.ledger import Story
-from queue_monitor.core.live import CLOCK_TRUSTED_MS, Live, Taken
+from queue_monitor.core.live import Live, Taken
 from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock
 from queue_monitor.model import (
     CalendarDay,
@@ -29,12 +30,13 @@ from queue_monitor.model import (
     Level,
     LostCall,
     Period,
+    RejectedItem,
     Snapshot,
     StoredCall,
     StoreNow,
     TransferWaits,
 )
-from queue_monitor.ports import Clock, Delivery, Rejected, Store, StoreError
+from queue_monitor.ports import Clock, Delivery, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
 from queue_monitor.runtime.holding import Holding
 from queue_monitor.runtime.journal_writer import JournalWriter, Line
@@ -73,6 +75,9 @@ PACK_AT_ONCE: Final = 2000
 NEW_DAY_AFTER_SECONDS: Final = 60.0
 """A new day begins when the clock has said so for this long: a clock that jumps and comes back begins none."""
 
+MAX_NAME: Final = 100
+"""So many characters of a name that others wrote are counted under and logged."""
+
 KEPT_DAYS: Final = 400
 """Events of days before are refused as no longer kept, where nothing has been deleted (MISSION.md section 2)."""
 
@@ -97,6 +102,7 @@ class Pipeline:
         self._live = live
         self._clock = clock
         self._store = store
+        self._gate = Gate(live.sources.clock_offset_ms)
         self._clocks: dict[str, str] = {}
         self._has_learned = False
         self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -133,7 +139,7 @@ class Pipeline:
     def take(self, delivery: Delivery) -> None:
         """Apply one delivery and line it up for the journal; one that needs the store lines up for that."""
         line = Line([], delivery.received_at, delivery.settle, self._clock.monotonic())
-        items = tuple(self._kept(delivery.items))
+        items = self._admitted(delivery, line)
         if self._store is not None and not self._all_held(items):
             line.events = [item for item in items if not isinstance(item, Rejected)]
             self._late.append((delivery, line))
@@ -154,14 +160,35 @@ class Pipeline:
                 entered.add((item.switch_name, item.visit_id))
         return True
 
-    def _kept(self, items: Sequence[Event | Rejected]) -> Iterator[Event | Rejected]:
-        """What is not too old to be counted; the rest is refused, and counted as that."""
-        first = self.first_kept if self._store is not None and not self._rebuilds else None
-        for item in items:
-            if first is None or isinstance(item, Rejected) or item.at >= first:
-                yield item
+    def _admitted(self, delivery: Delivery, line: Line) -> list[Event | Rejected]:
+        """What the gate lets in of a delivery, as it is to be taken; the rest is refused, counted and named."""
+        admitted: list[Event | Rejected] = []
+        earliest = self.first_kept
+        for index, item in enumerate(delivery.items):
+            if isinstance(item, Rejected):
+                admitted.append(item)
+                continue
+            found = self._judge(item, delivery, earliest)
+            if isinstance(found, Unfit):
+                line.refused.append(Refused(index=index, id=item.id, **_named(found)))
+                self._reject(Rejected(source=item.source, kind=found.kind, length=found.length, **_named(found)))
+            elif isinstance(found, Redated):
+                words = "its switch's clock is more than 5 minutes ahead: dated by receipt"
+                self._reject(
+                    Rejected(source=item.source, reason="clock_ahead", field="time", kind="time", detail=words)
+                )
+                admitted.append(found.event)
             else:
-                self._reject(Rejected(source=item.source, reason="no_longer_kept", detail=f"id {item.id}"))
+                admitted.append(found)
+        if delivery.whole and line.refused:
+            return [item for item in admitted if isinstance(item, Rejected)]
+        return admitted
+
+    def _judge(self, event: Event, delivery: Delivery, earliest: datetime) -> Event | Redated | Unfit:
+        """The gate's word. Of a journal that is read again the times have been judged when they came."""
+        if self._rebuilds:
+            return unfit(event) or event
+        return self._gate.judge(event, delivery.received_at, earliest, by_sender=delivery.dated_by_sender)
 
     @property
     def first_kept(self) -> datetime:
@@ -243,9 +270,24 @@ class Pipeline:
         self._clocks[probe.source] = state
 
     def _reject(self, rejected: Rejected) -> None:
-        if f"{rejected.source} {rejected.reason}" not in self._live.rejected:
-            log.warning("rejected source=%s reason=%s detail=%s", rejected.source, rejected.reason, rejected.detail)
-        self._live.reject(rejected.source, rejected.reason)
+        """Count it, keep it in the list of the last ones, and log the first of its kind. Others wrote the names."""
+        source = plain(rejected.source, MAX_NAME)
+        if f"{source} {rejected.reason}" not in self._live.rejected:
+            words = f"{rejected.detail} field={rejected.field}" if rejected.field else rejected.detail
+            log.warning("rejected source=%s reason=%s detail=%s", source, rejected.reason, plain(words))
+        self._live.reject(
+            source,
+            rejected.reason,
+            RejectedItem(
+                at=self._clock.now(),
+                source=source,
+                reason=rejected.reason,
+                field=rejected.field,
+                kind=rejected.kind,
+                length=rejected.length,
+                detail=rejected.detail if rejected.field else masked(rejected.detail),
+            ),
+        )
 
     # ---- a start
 
@@ -264,7 +306,7 @@ class Pipeline:
         left = await self._writer.recover()
         if left:
             log.warning("events left on disk by a process that was killed: %d", len(left))
-            self.take(Delivery(items=tuple(left), received_at=self._clock.now()))
+            self.take(Delivery(items=tuple(left), received_at=self._clock.now(), dated_by_sender=True))
         await self._recall()
         self._catching_up = self._live.foresight is not None
         self.publish()
@@ -612,6 +654,10 @@ class Pipeline:
             for name in ("not_derived", "unreadable"):
                 if (count := getattr(self._health, name)) != getattr(before, name):
                     log.error("history %s=%d", name, count) if count else log.warning("history right again: %s", name)
+
+
+def _named(found: Unfit) -> dict[str, str]:
+    return {"reason": found.reason, "field": found.field, "detail": found.detail}
 
 
 def _answered(questions: list[Question]) -> tuple[Foreseen, ...]:

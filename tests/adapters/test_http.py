@@ -32,6 +32,7 @@ from queue_monitor import config
 from queue_monitor.api import create_app
 from queue_monitor.bootstrap import bootstrap, settings_of
 from queue_monitor.clock import ManualClock, SystemClock
+from queue_monitor.core.gate import Gate, Unfit
 from queue_monitor.core.live import Live
 from queue_monitor.events import Event, SourceClock, SourceConnected
 from queue_monitor.model import Snapshot
@@ -557,15 +558,17 @@ def test_ten_thousand_mangled_bodies_are_read_without_a_word_of_complaint_from_p
     source = random.Random(8)
     translator = Translator(Connection(source="urn:kc:http:test", switch="kc"), Settings(secrets=(SECRET,)))
     seeds = [line for file in RECORDINGS.glob("*.jsonl") for line in file.read_bytes().splitlines()]
-    live = Live(Scenario().rules)
+    live, gate = Live(Scenario().rules), Gate(lambda source: 0.0)
     taken = refused = 0
 
     for _ in range(10_000):
         reading = translator.read(mangled(source, seeds), LONG_AGO, batch=source.choice((None, True, False)))
-        for event in reading.events:
-            live.apply(event)
-        taken += len(reading.events)
-        refused += len(reading.faults)
+        judged = [gate.judge(event, LONG_AGO, LONG_AGO - KEPT, by_sender=True) for event in reading.events]
+        for event in judged:
+            if isinstance(event, Event):
+                live.apply(event)
+        taken += sum(isinstance(event, Event) for event in judged)
+        refused += len(reading.faults) + sum(isinstance(event, Unfit) for event in judged)
 
     live.snapshot(LONG_AGO)
     assert taken > 50
@@ -584,6 +587,8 @@ async def test_a_mangled_request_is_answered_and_never_with_a_failure_of_ours() 
     assert statuses <= {200, 202, 400, 409}
     assert {202, 400} <= statuses
 
+
+KEPT: Final = timedelta(days=400)
 
 VALUES: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -612,11 +617,12 @@ FIELDS: Final = (
 @settings(max_examples=300)
 def test_whatever_a_field_says_it_is_taken_or_refused(kind: str, said: dict[str, Any]) -> None:
     translator = Translator(Connection(source="urn:kc:http:vendor", switch="växel"), Settings(secrets=(SECRET,)))
-    live = Live(Scenario().rules)
+    live, gate = Live(Scenario().rules), Gate(lambda source: 0.0)
 
     reading = translator.read(json.dumps(told(1, kind) | {"data": said}).encode(), TEN)
     for event in reading.events:
-        live.apply(event)
+        if isinstance(fit := gate.judge(event, TEN, TEN - KEPT, by_sender=True), Event):
+            live.apply(fit)
 
     assert len(reading.events) + len(reading.faults) == 1
     live.snapshot(TEN)
@@ -647,18 +653,25 @@ def test_one_caller_was_answered_and_one_hung_up() -> None:
 
 def test_each_refused_body_says_why_and_none_says_what_stood_there() -> None:
     items = recorded("what-is-refused.jsonl")
+    gate = Gate(lambda source: 0.0)
+    judged = [
+        item if isinstance(item, Rejected) else gate.judge(item, LONG_AGO, LONG_AGO - KEPT, by_sender=True)
+        for item in items
+    ]
 
+    assert [(item.reason, item.field) for item in judged if isinstance(item, Unfit)] == [
+        ("time_out_of_range", "time"),
+        ("number_out_of_range", "wait_ms_reported"),
+        ("unfit_text", "queue"),
+    ]
     assert rejections(items) == [
         ("wrong_source", "event 0"),
         ("wrong_switch", "event 0"),
         ("foreign_id", "event 0"),
         ("number_as_pseudonym", "event 0"),
-        ("time_out_of_range", "event 0"),
         ("invalid_event", "event 0"),
         ("invalid_event", "event 0"),
         ("invalid_event", "event 1"),
-        ("number_out_of_range", "event 0"),
-        ("unfit_text", "event 0"),
     ]
 
 
@@ -689,7 +702,8 @@ def test_every_answer_is_documented_and_no_other() -> None:
 
 def test_the_guide_names_every_answer_and_every_reason() -> None:
     guide = (ROOT / "docs" / "http-intake.md").read_text(encoding="utf-8")
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "adapters" / "http").glob("*.py"))
+    files = [*(ROOT / "adapters" / "http").glob("*.py"), ROOT / "queue_monitor" / "core" / "gate.py"]
+    code = "".join(path.read_text(encoding="utf-8") for path in files)
     reasons = {word for word in REASONS if f'"{word}"' in code}
 
     assert reasons == set(REASONS)
@@ -700,7 +714,7 @@ def test_the_guide_names_every_answer_and_every_reason() -> None:
 
 REASONS: Final = (
     *("not_json", "too_many_events", "invalid_event", "wrong_source", "wrong_switch", "foreign_id", "id_used_twice"),
-    *("time_out_of_range", "number_out_of_range", "unfit_text", "number_as_pseudonym"),
+    *("time_out_of_range", "number_out_of_range", "unfit_text", "too_many_items", "number_as_pseudonym"),
 )
 
 

@@ -1,0 +1,32 @@
+"""The last things that were not taken, as the monitor has kept them: for whoever looks for the sender of one."""
+
+import msgspec
+
+from queue_monitor import bootstrap
+from queue_monitor.config import Config
+from queue_monitor.core.live import REJECTED
+from queue_monitor.model import RejectedItem
+from queue_monitor.ports import StoreError
+from queue_monitor.store import open_store
+
+
+async def last_rejected(config: Config) -> list[RejectedItem]:
+    """Read the list out of the store, oldest first; a monitor may run meanwhile and writes it every ten seconds.
+
+    Raises `StoreError`.
+    """
+    store = await open_store(config.store.url, own=False, **bootstrap.store_options(config))
+    try:
+        _, states = await store.load_states()
+        return msgspec.msgpack.decode(states[REJECTED], type=list[RejectedItem]) if REJECTED in states else []
+    except msgspec.DecodeError as error:
+        raise StoreError(f"store.url: the list there is of another version: {error}") from error
+    finally:
+        await store.close()
+
+
+def line(item: RejectedItem, config: Config) -> str:
+    """One item as a line of text: when, from where, why, and which field, without what stood in it."""
+    at = item.at.astimezone(config.zone).isoformat(timespec="seconds")
+    what = f"  {item.field} ({item.kind}, length {item.length})" if item.field else ""
+    return f"{at}  {item.source}  {item.reason}{what}  {item.detail}".rstrip()
