@@ -55,21 +55,23 @@ class _Line:
 
     def __init__(self, translator: Translator) -> None:
         self.translator = translator
-        self._queue: asyncio.Queue[tuple[Delivery, asyncio.Future[Receipt | None] | None]] = asyncio.Queue()
+        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._untold: set[asyncio.Future[Receipt | None]] = set()
 
     def put(self, delivery: Delivery, told: asyncio.Future[Receipt | None] | None = None) -> None:
-        self._queue.put_nowait((delivery, told))
+        self._queue.put_nowait(delivery)
+        if told is not None:
+            self._untold.add(told)
+            told.add_done_callback(self._untold.discard)
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         while True:
-            delivery, _ = await self._queue.get()
-            yield delivery
+            yield await self._queue.get()
 
     def close(self) -> None:
-        """What nobody took is not taken: its sender is told to come again."""
-        while not self._queue.empty():
-            _, told = self._queue.get_nowait()
-            if told is not None and not told.done():
+        """What is not known to be in the journal may not be taken: its sender is told to come again."""
+        for told in tuple(self._untold):
+            if not told.done():
                 told.set_result(None)
 
 
@@ -85,6 +87,7 @@ class HttpAdapter:
         self._line: _Line | None = None
         self._under_way = 0
         self._bucket = Bucket(settings.events_per_second, settings.burst_events, clock)
+        self._beat_at: datetime | None = None
         self._uncounted: deque[Rejected] = deque(maxlen=_MOST_UNCOUNTED)
         self._counted_at = -math.inf
         self.router = _router(name, self.receive)
@@ -130,7 +133,12 @@ class HttpAdapter:
             self._count(*map(line.translator.rejected, reading.faults))
             raise _not_all(reading.faults)
         self._spend(len(reading.events) - 1)
-        events = reading.events or (line.translator.sign_of_life(sent_at, received_at),)
+        events = reading.events
+        if not events:
+            if self._beat_at is not None and sent_at <= self._beat_at:
+                return HTTPStatus.OK, Taken(taken=0, duplicates=1)
+            self._beat_at = sent_at
+            events = (line.translator.sign_of_life(sent_at, received_at),)
         if greeting := line.translator.greeting(events, received_at):
             line.put(Delivery(items=greeting, received_at=received_at))
         return await self._committed(line, events, received_at)

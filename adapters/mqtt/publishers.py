@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,6 +12,12 @@ from queue_monitor.events import Event, Recovery, SourceConnected, SourceDisconn
 
 _MOST_EPOCHS: Final = 8
 """After a reconnection the broker sends again what was not acknowledged: from the last few epochs, not from older."""
+
+
+_MOST_DIGITS: Final = 18
+_LONGEST_KEPT: Final = timedelta(days=400)
+_AHEAD: Final = timedelta(minutes=5)
+"""A time that is older, or further ahead, is refused, and begins or ends no gap: its clock is wrong."""
 
 
 class Sign(NamedTuple):
@@ -93,11 +99,12 @@ class Publisher:
 
         A step back is a repetition. A new epoch may go on with the numbers or begin them anew.
         """
-        if event.sequence is None or not event.sequence.isdecimal():
+        if event.sequence is None or not event.sequence.isdecimal() or len(event.sequence) > _MOST_DIGITS:
             return None
         epochs = self.counted.setdefault(event.source, {})
         known = epochs.get(event.epoch)
-        now = _Counted(int(event.sequence), event.at)
+        is_near = -_AHEAD <= received_at - event.at <= _LONGEST_KEPT
+        now = _Counted(int(event.sequence), event.at if is_near else received_at)
         if known is not None and now.number <= known.number:
             return None
         before = known or next(reversed(epochs.values()), None)

@@ -205,6 +205,9 @@ class Translator:
         # when it came is ours to say; what the broker had kept came before, and its sender's word is all there is
         observed_at = received_at if counts else min(received_at, event.observed_at)
         event = structs.replace(event, switch_time=event.at, observed_at=observed_at)
+        if counts and publisher.offline:  # its last will came after it had connected anew
+            yield from publisher.say(Sign(online=True, at=received_at))
+            yield from self._look_at_ourselves(received_at)
         if counts and (gap := publisher.count(event, received_at)) is not None:
             yield self._rejected("sequence_gap", f"{gap.cause} {_from(name)}")
             yield gap

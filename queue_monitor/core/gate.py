@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct, inspect, structs
 
+from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import EVENT_TYPES, Event, QueueSnapshot, SourceGap, TimeBasis
 
 MAX_TEXT: Final = 500
@@ -29,9 +30,6 @@ MAX_ITEMS: Final = 5_000
 
 AHEAD: Final = timedelta(minutes=5)
 """How far ahead of our clock a time may be."""
-
-CLOCK_TRUSTED_MS: Final = 30_000
-"""A switch whose clock is further off than this is timed by ours."""
 
 RECEIPT_PRECISION_MS: Final = 10
 

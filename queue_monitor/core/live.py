@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from typing import Any, Final, get_args
 
@@ -20,7 +21,7 @@ from queue_monitor.core.counted import Counted
 from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.forecast import ExpectedWait
 from queue_monitor.core.foresight import Foreseen, Foresight, Lessons, Question
-from queue_monitor.core.gate import CLOCK_TRUSTED_MS, by_our_clock
+from queue_monitor.core.gate import by_our_clock
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.listing import as_stored
 from queue_monitor.core.lost import Callers, lost_calls
@@ -28,7 +29,7 @@ from queue_monitor.core.opening_check import OpeningCheck
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.silence import Silence
-from queue_monitor.core.sources import Sources
+from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources
 from queue_monitor.core.teams import Teams, inherited
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.view import Departed, Memory, View, finished
@@ -520,11 +521,11 @@ class Live:
             RULES: self.rules_version.encode(),
         }
 
-    def load_states(self, states: dict[str, bytes]) -> None:
+    def load_states(self, states: dict[str, bytes], now: datetime) -> None:
         """Take up what `save_states` gave. Raises `msgspec.DecodeError`."""
-        parts = {
+        parts: dict[str, Callable[[bytes], None]] = {
             "agents": self.agents.restore,
-            "sources": self.sources.restore,
+            "sources": partial(self.sources.restore, now=now),
             "counted": self.counted.restore,
             "teams": self.teams.restore,
             "reconciler": self.reconciler.restore,

@@ -54,6 +54,10 @@ class _Source:
     """Up when the monitor ended, and not heard of since it started anew."""
     proves_life: bool = False
     """It has sent a ping, a heartbeat or a snapshot: it is expected to go on."""
+    probe_ms: float | None = None
+    """What the last probe of its clock has measured, believed or not."""
+    lost_at: datetime | None = None
+    """When word came that it is gone, by our clock."""
 
     @property
     def is_silent(self) -> bool:
@@ -68,6 +72,12 @@ MOST_SPANS: Final = 2_000
 """So many stretches of one source, and gaps of one switch, are remembered: years of one a day, months of one an hour.
 Whole days before them are noted by the store.
 """
+
+CLOCK_TRUSTED_MS: Final = 30_000
+"""A switch whose clock is further off than this is timed by ours."""
+
+CLOCKS_AGREE_MS: Final = 5_000
+"""Two probes of one clock agree within this."""
 
 _EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -94,19 +104,20 @@ class Sources:
         """All of it, for a start to take up."""
         return msgspec.msgpack.encode((self._sources, self._gaps))
 
-    def restore(self, written: bytes) -> None:
+    def restore(self, written: bytes, now: datetime) -> None:
         """Take up what `written` gave. Raises `msgspec.DecodeError`.
 
-        Nobody has listened since: a live source counts as lost from its last sign on. A log goes on where it was, for
-        what it has told meanwhile is read.
+        No source has been heard later than `now`, whatever its clock may have said. Nobody has listened since: a live
+        source counts as lost from its last sign on. A log goes on where it was, for what it has told meanwhile is read.
         """
         self._sources, self._gaps = _decoder.decode(written)
         self._observed.clear()
         for source in self._sources.values():
             del source.spans[:-MOST_SPANS]
-        for gaps in self._gaps.values():
-            del gaps[:-MOST_SPANS]
+        self._gaps = {switch: _merged(gaps) for switch, gaps in self._gaps.items()}
         for source in self._sources.values():
+            if source.last_event_at is not None:
+                source.last_event_at = min(source.last_event_at, now)
             if source.up and not source.is_log and source.last_event_at is not None:
                 self._down(source, source.last_event_at)
                 source.is_awaited = True
@@ -124,13 +135,13 @@ class Sources:
             self._sources[event.source] = source
             if not isinstance(event, SourceConnected | SourceDisconnected):
                 self._up(source, event.at)
-        elif source.is_awaited or (source.is_silent and not _is_word_of_silence(event)):
+        elif source.is_awaited or self._is_back(source, event):
             source.is_awaited = False
             if not isinstance(event, SourceConnected | SourceDisconnected):
                 self._up(source, event.observed_at if event.live else event.at)
         if event.switch_time is not None and event.time_basis is TimeBasis.SWITCH:
             source.precision_ms = event.time_precision_ms
-        heard = event.observed_at if event.live else event.at
+        heard = event.observed_at if event.live else min(event.at, event.observed_at)
         if (source.last_event_at is None or heard > source.last_event_at) and not _is_word_of_silence(event):
             source.last_event_at = heard
         if type(event) in _OWN:
@@ -146,24 +157,33 @@ class Sources:
                 self._up(source, event.at)
             case SourceDisconnected():
                 source.reason = event.reason
+                source.lost_at = event.observed_at
                 self._down(source, event.at)
             case SourceClock():
-                source.clock_offset_ms = event.offset_ms
+                _probe(source, event.offset_ms)
                 source.proves_life = True
             case QueueSnapshot():
                 source.proves_life = True
             case SourceGap() if source.is_log and event.recovered is Recovery.NONE:
                 self._miss(source, event.from_, event.to)
             case SourceGap():
-                gap = (Span(event.from_, event.to), event.recovered)
                 gaps = self._gaps.setdefault(event.switch_name, [])
-                if gap not in gaps:
-                    gaps.append(gap)
-                    del gaps[:-MOST_SPANS]
+                merged = _merged([*gaps, (Span(event.from_, event.to), event.recovered)])
+                if merged != gaps:
+                    source.gap_seconds += _seconds(merged) - _seconds(gaps)
+                    self._gaps[event.switch_name] = merged
                     self._observed.pop(event.switch_name, None)
-                    source.gap_seconds += (event.to - event.from_).total_seconds()
             case _:
                 pass
+
+    def _is_back(self, source: _Source, event: Event) -> bool:
+        """Whether an event says that a source is there: one that was silent, or one that was said to be gone earlier
+        than the event came.
+        """
+        if source.is_silent:
+            return not _is_word_of_silence(event)
+        is_down = not source.up and source.lost_at is not None and not isinstance(event, SourceGap)
+        return is_down and event.live and event.observed_at > (source.lost_at or _EVER)
 
     def silent(self, opened: datetime, now: datetime, patience: timedelta, habits: Silence) -> list[SourceDisconnected]:
         """Of the sources that are up, those that have said nothing for too long since `opened`: the events that say so.
@@ -295,7 +315,7 @@ class Sources:
             missed.append(range(int(span.start.timestamp()) // 60, _minute_up(end)))
             if recovery is not Recovery.NONE:
                 told.append(Span(_whole(span.start), _whole_up(end)))
-        return _without(_minutes(live), missed), _minutes(live + told) if told else []
+        return _without(_minutes(live), _joined(missed)), _minutes(live + told) if told else []
 
     def blind(self, switch: str, start: datetime, end: datetime) -> timedelta:
         """How much of a stretch no live source of this switch was connected."""
@@ -315,6 +335,33 @@ class Sources:
 
 def _is_word_of_silence(event: Event) -> bool:
     return isinstance(event, SourceDisconnected) and event.reason == SILENT
+
+
+def _probe(source: _Source, offset_ms: float) -> None:
+    """Take what a probe of a clock has measured.
+
+    That a clock is so far off that its times are not used, or no longer is, two probes in a row must say: one that was
+    late on its way looks like a clock that is wrong.
+    """
+    known, before = source.clock_offset_ms or 0.0, source.probe_ms
+    is_same_side = (abs(offset_ms) > CLOCK_TRUSTED_MS) == (abs(known) > CLOCK_TRUSTED_MS)
+    agrees = before is not None and abs(offset_ms - before) <= CLOCKS_AGREE_MS
+    source.probe_ms = offset_ms
+    if agrees or (is_same_side and abs(offset_ms) <= CLOCK_TRUSTED_MS):
+        source.clock_offset_ms = offset_ms
+
+
+def _merged(gaps: list[tuple[Span, Recovery]]) -> list[tuple[Span, Recovery]]:
+    """Gaps that touch as one, those that were recovered in one way apart from those that were not; the newest ones."""
+    found: list[tuple[Span, Recovery]] = []
+    for recovery in Recovery:
+        spans = [span for span, its in gaps if its is recovery]
+        found += [(Span(start, end), recovery) for start, end in _union(spans, _EVER)]
+    return sorted(found, key=lambda gap: gap[0].start)[-MOST_SPANS:]
+
+
+def _seconds(gaps: list[tuple[Span, Recovery]]) -> float:
+    return sum((span.end - span.start).total_seconds() for span, _ in gaps if span.end is not None)
 
 
 def _word_of_silence(source: _Source, last: datetime, now: datetime) -> SourceDisconnected:
@@ -337,9 +384,8 @@ def _minutes(spans: list[Span]) -> Minutes:
 
 
 def _without(minutes: Minutes, missed: Minutes) -> Minutes:
-    """The minutes that were not missed."""
+    """The minutes that were not missed; both are in order."""
     found: Minutes = []
-    missed = sorted(missed, key=lambda its: its.start)
     first = 0
     for its in minutes:
         while first < len(missed) and missed[first].stop <= its.start:
@@ -351,6 +397,17 @@ def _without(minutes: Minutes, missed: Minutes) -> Minutes:
             at += 1
         found.append(range(low, its.stop))
     return [its for its in found if its]
+
+
+def _joined(minutes: Minutes) -> Minutes:
+    """The same minutes in stretches that do not overlap."""
+    found: Minutes = []
+    for its in sorted(minutes, key=lambda its: its.start):
+        if found and its.start <= found[-1].stop:
+            found[-1] = range(found[-1].start, max(found[-1].stop, its.stop))
+        else:
+            found.append(its)
+    return found
 
 
 def _within(minutes: Minutes, wanted: range) -> set[int]:

@@ -59,7 +59,7 @@ class Holding:
             await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
             return
         seq, states = await store.load_states()
-        live.load_states(states)
+        live.load_states(states, self._clock.now())
         held_from = _EVER if self._holds_all else self._reached
         edge = self._edge_for(held_from)
         await self._restate(edge, states.get(RULES, b"").decode())

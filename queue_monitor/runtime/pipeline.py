@@ -17,9 +17,10 @@ from msgspec import structs
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.foresight import Foreseen, Foresight, LivedDay, Question, answer, lessons_in, written_lessons
-from queue_monitor.core.gate import CLOCK_TRUSTED_MS, Gate, Redated, Unfit, masked, plain, unfit
+from queue_monitor.core.gate import Gate, Redated, Unfit, masked, plain, unfit
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live, Taken
+from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock
 from queue_monitor.model import (
     CalendarDay,
@@ -203,9 +204,9 @@ class Pipeline:
             if isinstance(item, Rejected):
                 self._reject(item)
                 continue
-            if isinstance(item, SourceClock):
-                self._note_clock(item)
             taken = self._live.apply(item)
+            if isinstance(item, SourceClock):
+                self._note_clock(item.source)
             if taken is Taken.NEW:
                 line.events.append(item)
             elif taken is Taken.DUPLICATE:
@@ -256,18 +257,19 @@ class Pipeline:
         self._apply(items, line)
         self._writer.add(line)
 
-    def _note_clock(self, probe: SourceClock) -> None:
+    def _note_clock(self, source: str) -> None:
         """Say once when a switch's clock goes wrong, and once when it is right again."""
-        off = abs(probe.offset_ms)
+        offset_ms = self._live.sources.clock_offset_ms(source)
+        off = abs(offset_ms)
         state = "right" if off <= CLOCK_WARNING_MS else "off" if off <= CLOCK_TRUSTED_MS else "far off"
-        if state != self._clocks.get(probe.source, "right"):
+        if state != self._clocks.get(source, "right"):
             words = "its times are not used" if state == "far off" else "set both by the same time server"
-            seconds = probe.offset_ms / 1000
+            seconds = offset_ms / 1000
             if state == "right":
-                log.info("clock right again source=%s offset=%+.1f s", probe.source, seconds)
+                log.info("clock right again source=%s offset=%+.1f s", source, seconds)
             else:
-                log.warning("clock %s source=%s offset=%+.1f s: %s", state, probe.source, seconds, words)
-        self._clocks[probe.source] = state
+                log.warning("clock %s source=%s offset=%+.1f s: %s", state, source, seconds, words)
+        self._clocks[source] = state
 
     def _reject(self, rejected: Rejected) -> None:
         """Count it, keep it in the list of the last ones, and log the first of its kind. Others wrote the names."""

@@ -223,6 +223,17 @@ async def test_an_empty_batch_is_a_sign_of_life_and_tells_the_senders_clock() ->
         assert isinstance(desk.store.events[-1], SourceClock)
 
 
+async def test_the_same_sign_of_life_again_proves_nothing() -> None:
+    async with Desk().open() as desk:
+        await desk.send(at=TEN)
+        desk.hand.advance_to(TEN + timedelta(seconds=200))
+        again = await desk.send(at=TEN)
+
+        assert (again.status_code, again.json()) == (200, {"taken": 0, "duplicates": 1})
+        (source,) = desk.look().sources
+        assert (source.clock_offset_ms, source.last_event_at) == (0, TEN)
+
+
 async def test_the_time_of_receipt_is_ours_and_what_may_hold_a_person_is_not_kept() -> None:
     async with Desk().open() as desk:
         event = told(

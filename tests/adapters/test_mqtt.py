@@ -835,3 +835,41 @@ def test_without_the_broker_every_publisher_is_unknown_and_the_offline_ones_stay
         ("source.gap", SOURCE),
         ("source.connected", "urn:kc:mqtt:broker"),
     ]
+
+
+def test_an_event_says_that_a_publisher_is_there_whose_last_will_came_late():
+    one = translator()
+    understood(one, "kc/v1/pbx/call/k/entered", encode(caller(1)))
+    understood(one, STATUS, "online")
+    understood(one, STATUS, "offline")  # the dead one's last will, after its successor's word
+
+    assert understood(one, "kc/v1/pbx/call/k/entered", encode(caller(2))) == ["source.connected", "call.entered"]
+    assert understood(one, "kc/v1/pbx/call/k/entered", encode(caller(3))) == ["call.entered"]
+    assert understood(one, STATUS, "offline") == ["source.disconnected"]
+
+
+def test_what_was_retained_says_nothing_of_whether_its_publisher_is_there_now():
+    one, topic = translator(), "kc/v1/pbx/queue/kundcenter/snapshot"
+    understood(one, topic, encode(snapshot(MORNING)))
+    understood(one, STATUS, "offline")
+
+    assert understood(one, topic, encode(snapshot(MORNING)), retain=True) == ["queue.snapshot"]
+
+
+def test_when_an_event_came_is_ours_to_say_and_when_it_happened_its_senders():
+    sent = structs.replace(caller(1), switch_time=None, observed_at=MORNING - timedelta(minutes=3))
+    (event,) = translator().message("kc/v1/pbx/call/k/entered", encode(sent), False, MORNING)
+
+    assert isinstance(event, CallEntered)
+    assert (event.observed_at, event.at) == (MORNING, MORNING - timedelta(minutes=3))
+
+
+def test_a_number_of_five_thousand_digits_and_a_clock_of_1970_begin_no_gap():
+    one = translator()
+    understood(one, "kc/v1/pbx/call/k/entered", encode(caller(1, sequence="9" * 5_000)))
+    long_ago = datetime(1970, 1, 1, tzinfo=UTC)
+    understood(one, "kc/v1/pbx/call/k/entered", encode(structs.replace(caller(2, sequence="1"), switch_time=long_ago)))
+
+    items = list(one.message("kc/v1/pbx/call/k/entered", encode(caller(3, sequence="9")), False, MORNING))
+    (gap,) = (item for item in items if isinstance(item, SourceGap))
+    assert MORNING - timedelta(days=1) < gap.from_ <= gap.to <= MORNING + timedelta(days=1)

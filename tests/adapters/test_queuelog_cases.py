@@ -667,7 +667,7 @@ def test_a_start_knows_who_was_seen() -> None:
     before = played(case("static-members"))
     before.settle()
     after = Live(before.rules)
-    after.load_states(before.save_states())
     assert before._newest is not None
+    after.load_states(before.save_states(), before._newest)
 
     assert after.agents.staffing(before._newest).of(["kundcenter"]).staffed == 3

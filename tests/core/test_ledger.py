@@ -462,7 +462,7 @@ def test_queue_names_differ_only_in_case_for_a_switch_that_does_not_care():
 @pytest.mark.parametrize(("offset_ms", "entered"), [(29_000.0, 45.0), (45_000.0, 0.0), (-45_000.0, 0.0)])
 def test_a_switch_whose_clock_is_far_off_is_timed_by_ours(offset_ms: float, entered: float):
     """The switch writes 45 s; by our clock it was 0 s."""
-    story = Scenario()._tell(SourceClock, -5, offset_ms=offset_ms)
+    story = Scenario()._tell(SourceClock, -35, offset_ms=offset_ms)._tell(SourceClock, -5, offset_ms=offset_ms)
     for kind, at in ((CallEntered, 0), (CallAnswered, 20)):
         story.add(
             kind(
