@@ -5,7 +5,6 @@ import asyncio
 import json
 import logging
 import os
-import secrets
 import sys
 import urllib.error
 import urllib.request
@@ -29,11 +28,11 @@ from rich.progress import (
 )
 
 from queue_monitor import __version__, backtest, bootstrap, config, player, rebuilding, rejections, replay
-from queue_monitor.api.access import digest
+from queue_monitor.api.access import digest, new_token
 from queue_monitor.core import simulation
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
-from queue_monitor.ports import Clock, Rejected, StoreError, StoreInUse
+from queue_monitor.ports import Rejected, StoreError, StoreInUse
 
 WRONG: Final = 2
 """Exit code for a mistake in what was asked: settings, arguments, files."""
@@ -245,8 +244,12 @@ def _wipe(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _announce(address: str, clock: Clock) -> None:
+def _announce(address: str, service: bootstrap.Service) -> None:
+    clock, first = service.clock, service.first_token
     lines = [f"Wallboard:  {address}", f"Status API: {address}docs", f"Metrics:    {address}metrics"]
+    lines.append(f"Reading:    {service.reading}.")
+    if first is not None:
+        lines.append(f"To acknowledge or declare anything, make the first token: {address.rstrip('/')}{first.path}")
     if not bootstrap.is_real(clock):
         pace = f"{clock.rate:g} x real speed" if clock.rate else "standing still"
         lines.append(f"Simulated time: {clock.now():%Y-%m-%d %H:%M} UTC, {pace}.")
@@ -344,7 +347,7 @@ def _translate(chosen: argparse.Namespace) -> int:
 
 def _check_config(chosen: argparse.Namespace) -> int:
     understood = _load(chosen.config)
-    print(config.describe(understood))
+    print(config.describe(understood, has_tokens=bootstrap.has_tokens(understood)))
     for day, name in bootstrap.days_to_confirm(understood, bootstrap.today_of(understood)):
         print(f"to confirm    {day} {name}: counts as a full day until [[hours.exceptions]] says what it is")
     return 0
@@ -352,7 +355,7 @@ def _check_config(chosen: argparse.Namespace) -> int:
 
 def _token(chosen: argparse.Namespace) -> int:
     """The token goes to its holder and is kept nowhere; what the settings keep cannot be turned back into it."""
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     print(f"The token, shown this once: {token}\n\nFor the settings:\n")
     print(f'[[access]]\nname = {json.dumps(chosen.name, ensure_ascii=False)}\nrole = "{chosen.role}"')
     print(f'token_sha256 = "{digest(token)}"')

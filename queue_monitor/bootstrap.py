@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -26,9 +27,10 @@ from queue_monitor.api.acknowledge import acknowledge_routes
 from queue_monitor.api.alerts import alert_routes
 from queue_monitor.api.connections import bounded, room
 from queue_monitor.api.crisis import crisis_routes
+from queue_monitor.api.first_token import FirstToken
 from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ScaledClock, SystemClock
-from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source, only_simulates
+from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source, describe_reading, only_simulates
 from queue_monitor.core import swedish_days
 from queue_monitor.core.calendar import Calendar, Closure, DayHours, Stretch
 from queue_monitor.core.foresight import Foresight
@@ -37,13 +39,14 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import name_key
 from queue_monitor.interpreter import collect_at_night, collect_seldom, switch_often
-from queue_monitor.model import Access
-from queue_monitor.ports import Adapter, Clock, Connection, Store, StoreError, Translator
+from queue_monitor.model import Access, AdminAct
+from queue_monitor.ports import Adapter, AuditLog, Clock, Connection, Store, StoreError, Translator
 from queue_monitor.queues import keys_of
 from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.supervisor import Supervisor
+from queue_monitor.runtime.token_file import TokenFile
 from queue_monitor.store import MemoryAudit, SqlStore, open_store
 
 ENTRY_POINTS: Final = "queue_monitor.adapters"
@@ -51,6 +54,7 @@ DEMO_STARTS: Final = time(10)
 """A simulated day is looked at from here on, when it is not said otherwise: the forenoon rush."""
 
 GRACE_SECONDS: Final = 3
+MAKE_TOKEN: Final = "make_token"
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -190,7 +194,10 @@ def live_of(config: Config) -> Live:
 
 
 class Service:
-    """Everything that runs, put together: pipeline, one supervisor a source, and the web server."""
+    """Everything that runs, put together: pipeline, one supervisor a source, and the web server.
+
+    `reading`: words for who may read. `first_token`: the page that makes one, where there is none.
+    """
 
     def __init__(
         self,
@@ -202,6 +209,8 @@ class Service:
         supervisors: list[Supervisor],
         app: FastAPI,
         alerts: Alerting,
+        reading: str,
+        first_token: FirstToken | None,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -211,6 +220,8 @@ class Service:
         self.supervisors = supervisors
         self.app = app
         self.alerts = alerts
+        self.reading = reading
+        self.first_token = first_token
 
 
 def bootstrap(
@@ -220,11 +231,13 @@ def bootstrap(
     store: Store | None = None,
     live: Live | None = None,
     sources: Sequence[Source] | None = None,
+    tokens: TokenFile | None = None,
     build: Callable[[Source, Clock], Adapter] = build_adapter,
 ) -> Service:
     """Put the machine together; a test hands in its own clock, store or adapters by the same names.
 
-    With `sources` given it is a recording or a test: nobody is sent anything.
+    With `sources` given it is a recording or a test: nobody is sent anything. `tokens`: where those are kept that were
+    made on a page; without it there is no such page. Raises `OSError` where they cannot be read.
     """
     clock = clock or clock_of(config)
     live = live or live_of(config)
@@ -239,6 +252,7 @@ def bootstrap(
         if (router := getattr(adapter, "router", None)) is not None:
             routers.append(router)
     access = [Access(name=a.name, role=a.role, token_sha256=a.token_sha256) for a in config.access]
+    access += tokens.read() if tokens is not None else []
     language = config.organisation.language
     record = store if isinstance(store, SqlStore) else MemoryRecord()
     alerts = alerting(config, pipeline, clock, record, sending=sources is None)
@@ -247,17 +261,34 @@ def bootstrap(
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     routers.append(lead_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     routers.append(crisis_routes(alerts.round, clock, audit, language))
+    first_token = None
+    if tokens is not None and not access:
+        first_token = FirstToken(partial(_keep_token, tokens, audit, clock))
     app = create_app(
         alerts.figures,
         clock,
         language=language,
         routers=routers,
         access=access,
+        read_without_token=config.http.read_without_token,
+        first_token=first_token,
         public=config.http.public,
         cors_origins=config.http.cors_origins,
         board_advice=config.wallboard.advice,
     )
-    return Service(config, clock, store, live, pipeline, supervisors, app, alerts)
+    reading = describe_reading(config.http, has_tokens=bool(access))
+    return Service(config, clock, store, live, pipeline, supervisors, app, alerts, reading, first_token)
+
+
+async def _keep_token(tokens: TokenFile, audit: AuditLog, clock: Clock, made: Access, origin: str) -> None:
+    act = AdminAct(at=clock.now(), who=made.name, origin=origin, act=MAKE_TOKEN, subject=made.role.value)
+    await audit.save_act(act)
+    await tokens.add(made)
+
+
+def has_tokens(config: Config) -> bool:
+    """Whether anybody has a token, by the settings or by a page. Raises `OSError` where the file cannot be read."""
+    return bool(config.access or TokenFile(Path(config.http.tokens)).read())
 
 
 def clock_of(config: Config, resume_at: datetime | None = None) -> Clock:
@@ -292,23 +323,23 @@ def _lively(calendar: Calendar, now: datetime) -> datetime | None:
     return None
 
 
-async def serve(config: Config, announce: Callable[[str, Clock], None]) -> None:
+async def serve(config: Config, announce: Callable[[str, Service], None]) -> None:
     """Run until told to stop: take up where the store left off, start sources and pages, and on the way out write what
     waits.
 
-    `announce` is given the address once it answers. Raises `StoreError` when the store cannot be opened or belongs to
-    another monitor, and `OSError` when the address is taken.
+    `announce` is given the address. Raises `StoreError` when the store cannot be opened or belongs to
+    another monitor, and `OSError` when the address is taken or the file of the tokens cannot be read.
     """
     with listening(config) as listener:
         store = await own_store(config)
         try:
             clock = clock_of(config, await store.newest_at())
-            service = bootstrap(config, clock=clock, store=store)
+            service = bootstrap(config, clock=clock, store=store, tokens=TokenFile(Path(config.http.tokens)))
             await service.pipeline.start()
             await service.alerts.round.start()
             collect_seldom()
             switch_often()
-            announce(address_of(listener), clock)
+            announce(address_of(listener), service)
             await run_service(service, listener, [collect_at_night(clock, config.zone)])
             await service.pipeline.drain()
         finally:
@@ -386,6 +417,8 @@ async def run_service(
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=bool(service.config.http.trusted_proxies),
+        forwarded_allow_ips=list(service.config.http.trusted_proxies),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(settings)

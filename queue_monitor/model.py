@@ -643,11 +643,14 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class Role(StrEnum):
-    """What a token's holder may do: look at the wallboard; read everything; scrape metrics; act."""
+    """What a token's holder may do: look at the wallboard; read everything; scrape metrics; lead a shift, which is to
+    read and to act (acknowledge, declare a crisis); everything. Who sends events is a source, and shows no token.
+    """
 
     WALLBOARD = "wallboard"
     STATUS = "status"
     METRICS = "metrics"
+    LEAD = "lead"
     ADMIN = "admin"
 
 

@@ -26,7 +26,7 @@ from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
 from queue_monitor.model import Alert, AlertBatch, AlertsNow, Snapshot
-from queue_monitor.ports import Clock, Delivery, Store
+from queue_monitor.ports import Delivery, Store
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import SqlStore, open_store
 
@@ -50,7 +50,7 @@ PREDICTION_COLUMNS: Final = (
 )
 NOT_KNOWN: Final = ExpectedWait(None, None, None, Basis.UNKNOWN)
 Advance = Callable[[int], None]
-Announce = Callable[[str, Clock], None]
+Announce = Callable[[str, bootstrap.Service], None]
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -302,7 +302,7 @@ async def _paced(
 
     if wanted.serve:
         with bootstrap.listening(config) as listener:
-            announce(bootstrap.address_of(listener), clock)
+            announce(bootstrap.address_of(listener), service)
             await bootstrap.run_service(service, listener, [feed()])
     else:
         working = asyncio.create_task(service.pipeline.run())
@@ -319,7 +319,7 @@ async def _show(config: Config, played: Played, announce: Announce) -> None:
     clock.stop()
     service = bootstrap.bootstrap(config, clock=clock, live=played.live, sources=())
     with bootstrap.listening(config) as listener:
-        announce(bootstrap.address_of(listener), clock)
+        announce(bootstrap.address_of(listener), service)
         await bootstrap.run_service(service, listener)
 
 

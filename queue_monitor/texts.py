@@ -364,6 +364,27 @@ _SWEDISH: Final = {
     "sign_in.out": "Logga ut",
     "sign_in.wrong": "Nyckeln känns inte igen.",
     "sign_in.wait": "För många okända nycklar. Vänta en minut.",
+    "first.title": "Den första nyckeln",
+    "first.note": (
+        "Här gör du den första nyckeln, för dig som sköter köläget. Med den får du göra allt: kvittera larm, "
+        "utlysa kris och läsa granskningsloggen. Så snart den finns behövs en nyckel även för att läsa, om "
+        "inställningarna inte säger annat."
+    ),
+    "first.name": "Ditt namn, som det ska stå i granskningsloggen",
+    "first.button": "Gör nyckeln",
+    "first.made": "Nyckeln visas bara nu:",
+    "first.keep": (
+        "Spara den i en lösenordshanterare. Köläget sparar bara ett kontrollvärde och kan inte visa nyckeln igen. "
+        "Du är inloggad i den här webbläsaren i tolv timmar; därefter loggar du in med nyckeln."
+    ),
+    "first.more": "Fler nycklar, för tavlor, system och teamledare, görs med kommandot queue-monitor token NAMN ROLL.",
+    "first.on": "Till teamledarsidan",
+    "first.unknown": (
+        "Adressen gäller inte längre. En nyckel finns redan, eller så har köläget startats om: en start utan "
+        "nycklar skriver ut en ny adress."
+    ),
+    "first.nameless": "Skriv ett namn.",
+    "first.not_kept": "Nyckeln kunde inte sparas och gäller inte. Loggen säger varför; åtgärda det och försök igen.",
     # the team lead's page
     "lead.title": "Läget i detalj",
     "lead.for": "Teamledare",
@@ -473,7 +494,7 @@ _SWEDISH: Final = {
     "lead.crisis.end": "Avsluta krisen",
     "lead.crisis.declared": "Krisen utlystes {clock}.",
     "lead.crisis.declared_by": "Krisen utlystes {clock} av {by}.",
-    "lead.alerts.who": "Kvitteras med länken i meddelandet eller av den som har rollen admin.",
+    "lead.alerts.who": "Kvitteras med länken i meddelandet eller av den som är inloggad med rollen lead eller admin.",
     "lead.record": "Dagens larm",
     "lead.record.none": "Inget larm i dag.",
     "lead.record.away": "Larmens journal går inte att läsa just nu.",
@@ -962,6 +983,29 @@ _ENGLISH: Final = {
     "sign_in.out": "Sign out",
     "sign_in.wrong": "The key is not known.",
     "sign_in.wait": "Too many unknown keys. Wait a minute.",
+    "first.title": "The first key",
+    "first.note": (
+        "Make the first key here, for whoever runs the queue status. It allows everything: acknowledging alarms, "
+        "declaring a crisis and reading the audit log. As soon as it exists a key is needed for reading too, "
+        "unless the settings say otherwise."
+    ),
+    "first.name": "Your name, as it is to stand in the audit log",
+    "first.button": "Make the key",
+    "first.made": "The key is shown only now:",
+    "first.keep": (
+        "Save it in a password manager. The monitor keeps a check value only and cannot show the key again. You "
+        "are signed in with this browser for twelve hours; after that, sign in with the key."
+    ),
+    "first.more": (
+        "More keys, for screens, systems and team leads, are made with the command queue-monitor token NAME ROLE."
+    ),
+    "first.on": "To the team lead's page",
+    "first.unknown": (
+        "This address no longer holds. A key exists already, or the monitor was started again: a start without "
+        "keys prints a new address."
+    ),
+    "first.nameless": "Write a name.",
+    "first.not_kept": "The key could not be kept and does not hold. The log says why; mend that and try again.",
     "lead.title": "The day in detail",
     "lead.for": "Team lead",
     "lead.board": "The wallboard",
@@ -1070,7 +1114,9 @@ _ENGLISH: Final = {
     "lead.crisis.end": "End the crisis",
     "lead.crisis.declared": "The crisis was declared {clock}.",
     "lead.crisis.declared_by": "The crisis was declared {clock} by {by}.",
-    "lead.alerts.who": "Acknowledged with the link in the message, or by whoever has the role admin.",
+    "lead.alerts.who": (
+        "Acknowledged with the link in the message, or by whoever is signed in with the role lead or admin."
+    ),
     "lead.record": "Today's alerts",
     "lead.record.none": "No alert today.",
     "lead.record.away": "The record of alerts cannot be read at the moment.",

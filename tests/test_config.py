@@ -166,7 +166,14 @@ def test_the_error_says_how_many_mistakes_there_are(settings: Settings) -> None:
         (AMI + "[clock]\nrate = 60", "clock: simulated time; expected the machine's own clock beside the live source"),
         (SIMULATOR + "[clock]\nrate = 0", "clock.rate: 0; expected a number above 0 and at most 10000"),
         (SIMULATOR + "[clock]\nstart = 2026-03-02", "clock.start: 2026-03-02; expected a date and time such as"),
-        (SIMULATOR + '[http]\nhost = "0.0.0.0"', 'http.host: "0.0.0.0"; expected 127.0.0.1, localhost or ::1'),
+        (
+            SIMULATOR + '[http]\ntrusted_proxies = ["proxy"]',
+            "http: does not fit together; expected trusted_proxies that",
+        ),
+        (
+            SIMULATOR + '[http]\ntrusted_proxies = ["10.0.0.1/8"]',
+            "http: does not fit together; expected trusted_proxies",
+        ),
         (SIMULATOR + '[http]\nhost = "pbx.example"', 'http.host: "pbx.example"; expected an address such as 127.0.0.1'),
         (
             SIMULATOR + '[organisation]\ntime_zone = "../x"',
@@ -354,7 +361,29 @@ def test_of_several_sources_each_must_say_its_switchboard(settings: Settings) ->
     assert mistakes[0].startswith('sources[0].switch (source "sim"): missing; expected the switchboard\'s name')
 
 
-def test_with_a_token_others_than_this_machine_may_be_served(settings: Settings) -> None:
+@pytest.mark.parametrize(
+    ("written", "has_tokens", "holds"),
+    [
+        ("", False, "on this machine without a token, and so through any proxy on it, until there is a token"),
+        ("", True, "with a token only, as there is one"),
+        ("read_without_token = true", True, "on this machine without a token, and so through any proxy on it (http."),
+        ("read_without_token = false", False, "with a token only (http.read_without_token = false)"),
+    ],
+)
+def test_who_may_read_is_said_as_it_holds(settings: Settings, written: str, has_tokens: bool, holds: str) -> None:
+    understood = settings.read(SIMULATOR + "[http]\n" + written)
+
+    assert f"reading       {holds}" in config.describe(understood, has_tokens=has_tokens)
+
+
+def test_proxies_that_are_believed_are_named(settings: Settings) -> None:
+    understood = settings.read(SIMULATOR + '[http]\ntrusted_proxies = ["127.0.0.1", "10.1.0.0/16", "::1"]\n')
+
+    assert understood.http.trusted_proxies == ("127.0.0.1", "10.1.0.0/16", "::1")
+    assert "              10.1.0.0/16 is believed when it says for whom it asks" in config.describe(understood)
+
+
+def test_tokens_stand_in_the_settings_by_who_holds_them(settings: Settings) -> None:
     entry = f'[[access]]\nname = "tavlan"\nrole = "wallboard"\ntoken_sha256 = "{"0" * 64}"\n'
     understood = settings.read(SIMULATOR + entry + '[http]\nhost = "0.0.0.0"\n')
 
@@ -509,6 +538,7 @@ source        spare: asterisk_ami, switch pbx, switched off
               secret = not set
 store         postgresql+psycopg://kc:***@db/kc
 wallboard     http://[::1]:8081
+reading       on this machine without a token, and so through any proxy on it, until there is a token
 alerts        on the screens only, nobody is sent anything
 reserve       4 can be called in, in the phones after 10 min
 clock         the machine's own

@@ -85,7 +85,7 @@ class Faces:
 async def asked(live: Live, now: datetime) -> Faces:
     figures = AlertedFigures(Standing(live, now))
     app: FastAPI = create_app(figures, ManualClock(now))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kc") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         get = client.get
         return Faces(
             figures,

@@ -87,7 +87,7 @@ class Monitor:
             await SystemClock().sleep(0.1)
 
     async def compare(self) -> None:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://kc") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://localhost") as client:
             status = (await client.get("/api/v1/status")).json()
             alerts = (await client.get("/api/v1/alerts")).json()
             metric = await self._metrics(client)

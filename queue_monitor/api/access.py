@@ -1,13 +1,17 @@
-"""Who may see what: a token for each screen, system and person, each with one role; deny by default.
+"""Who may do what: a token for each screen, system and person, each with one role; deny by default.
 
-Without a single token everything is open, and the settings then allow this machine alone to be served. The intake of
-events stands aside: its senders sign what they send, each with a key of its own, and no token opens it.
+Whatever changes something needs a token, from this machine too. Reading needs none only where this machine itself asks,
+by a name of its own, and the settings allow it; as soon as there is a token they do not, unless they say so. The intake
+of events stands aside: its senders sign what they send, each with a key of its own, and no token opens it.
 """
 
 import hashlib
 import hmac
+import ipaddress
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs, quote, urlencode
@@ -27,22 +31,44 @@ A_YEAR: Final = 365 * 86_400
 A_SHIFT: Final = 12 * 3_600
 """A person signs in for a working day, a wallboard for as long as it hangs there."""
 
-BOARD: Final = frozenset({Role.WALLBOARD, Role.STATUS, Role.ADMIN})
-READERS: Final = frozenset({Role.STATUS, Role.ADMIN})
-ADMINS: Final = frozenset({Role.ADMIN})
+
+class Deed(Enum):
+    """The kinds of request, by what is needed to make them."""
+
+    BOARD = auto()
+    READ = auto()
+    SCRAPE = auto()
+    ACT = auto()
+    ADMINISTER = auto()
+
+
+MAY: Final[Mapping[Role, frozenset[Deed]]] = {
+    Role.WALLBOARD: frozenset({Deed.BOARD}),
+    Role.STATUS: frozenset({Deed.BOARD, Deed.READ}),
+    Role.METRICS: frozenset({Deed.SCRAPE}),
+    Role.LEAD: frozenset({Deed.BOARD, Deed.READ, Deed.ACT}),
+    Role.ADMIN: frozenset(Deed),
+}
+"""What each role may; the one place that says so. Whoever sends events is a source of kind `http`, not a token."""
+
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 STREAM: Final = "/api/v1/stream"
-OPEN: Final = ("/healthz", SIGN_IN, SIGN_OUT, "/static/docs.css", "/static/icon.svg")
+AUDIT: Final = "/api/v1/audit"
+OPEN: Final = ("/healthz", SIGN_IN, SIGN_OUT)
+STATIC: Final = "/static/"
 PUBLIC: Final = ("/public", "/api/v1/public")
 """Open too, where the settings offer them at all."""
 
 SIGNED: Final = ("/api/v1/events",)
 """Senders sign each request with a key of their own (adapters/http)."""
-LINKS: Final = "/alerts/"
-"""The page that acknowledges an alarm: the link in a message is signed, and is all that is needed."""
+LINKS: Final = ("/alerts/", "/first-token/")
+"""Pages whose address holds a secret, which is all that is needed: to acknowledge an alarm, to make the first token."""
 
-_OWN_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+_ACTS: Final = ("/api/v1/alerts/", "/api/v1/crisis", "/lead/")
+_READING: Final = ("GET", "HEAD", "OPTIONS")
+_PASSED_ON: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""What a proxy adds when it is told to; a request with one of these is not this machine's own."""
 
 _TITLES: Final = {
     401: "unauthorized",
@@ -53,39 +79,60 @@ _TITLES: Final = {
 }
 
 
+def new_token() -> str:
+    """Make a token of 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
 def digest(token: str) -> str:
     """What is kept of a token: its SHA-256. The tokens are 256 random bits, so that needs no salt and no stretching."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def roles_for(method: str, path: str) -> frozenset[Role]:
-    """Who may make a request. What is not named is for admins."""
-    reading = method in ("GET", "HEAD", "OPTIONS")
-    if reading and (path in ("/", STREAM) or path.startswith("/static/")):
-        return BOARD
-    if reading and path == "/metrics":
-        return frozenset({Role.METRICS, Role.ADMIN})
-    if path == "/api/v1/audit":
-        return ADMINS
-    if reading and (path.startswith("/api/v1/") or path in ("/lead", "/docs", "/openapi.json", "/readyz")):
-        return READERS
-    return ADMINS
+def deed_of(method: str, path: str) -> Deed:
+    """What a request does. What is not named is for admins."""
+    if method not in _READING:
+        return Deed.ACT if path.startswith(_ACTS) else Deed.ADMINISTER
+    if path in ("/", STREAM):
+        return Deed.BOARD
+    if path == "/metrics":
+        return Deed.SCRAPE
+    if path != AUDIT and (path.startswith("/api/v1/") or path in ("/lead", "/docs", "/openapi.json", "/readyz")):
+        return Deed.READ
+    return Deed.ADMINISTER
 
 
 class Tokens:
-    """Those who may come in, by what they show."""
+    """Those who may come in, by what they show.
 
-    def __init__(self, access: Sequence[Access]) -> None:
-        self._access = tuple(access)
+    `read_without_token`: whether this machine may read without one; None: for as long as there is no token.
+    """
+
+    def __init__(self, access: Sequence[Access] = (), read_without_token: bool | None = None) -> None:
+        self._access = list(access)
+        self._read_without_token = read_without_token
 
     def __bool__(self) -> bool:
         return bool(self._access)
+
+    def add(self, access: Access) -> None:
+        """Let one more come in from now on."""
+        self._access.append(access)
+
+    def remove(self, access: Access) -> None:
+        """Let one who was added no longer come in."""
+        self._access.remove(access)
 
     def known(self, token: str) -> Access | None:
         """The entry of a token. All are compared, each in constant time: how long it takes tells nothing."""
         shown = digest(token)
         matches = [entry for entry in self._access if hmac.compare_digest(entry.token_sha256, shown)]
         return matches[0] if token and matches else None
+
+    @property
+    def reads_without_token(self) -> bool:
+        """Whether this machine may read without a token now."""
+        return not self if self._read_without_token is None else self._read_without_token
 
 
 class AccessControl:
@@ -96,8 +143,10 @@ class AccessControl:
     sees the wallboard alone may travel in an address: addresses end up in logs. People sign in on a page.
 
     A request that changes something and is not authorised by a header must come from a page of our own: a browser
-    sends a cookie, or reaches this machine, on behalf of any page that it shows. Where no tokens are needed it must
-    have come by a name of this machine's own: anybody's name may be made to lead here (DNS rebinding).
+    sends a cookie on behalf of any page that it shows. What this machine reads without a token must be asked by a name
+    of this machine's own: anybody's name may be made to lead here (DNS rebinding).
+
+    A right token always passes: whoever guesses at the same address uses up an allowance of his own.
     """
 
     def __init__(self, app: ASGIApp, tokens: Tokens, limits: Limits) -> None:
@@ -131,40 +180,34 @@ class AccessControl:
     def _answer(self, scope: Scope, client: str) -> Response | None:
         """A refusal, or the way on; None when the request may pass."""
         headers = Headers(scope=scope)
-        if not self._limits.may_ask(client):
+        token, query = _token(headers), parse_qs(scope["query_string"].decode("latin-1"))
+        in_address = query.pop("token", None) if scope["path"] == "/" else None
+        known = self._tokens.known(in_address[0] if in_address else token)
+        if not self._limits.may_ask(_asker(client, known, wrong=bool(in_address or token))):
             return self._refuse(429, Refused.TOO_OFTEN, "Too many requests. Wait a moment.", {"Retry-After": "1"})
         if _too_big(headers):
             return self._refuse(413, Refused.TOO_BIG, f"A body of at most {BODY_BYTES} bytes, with its length.")
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(headers):
+        if scope["method"] not in _READING and _from_elsewhere(headers):
             return self._refuse(403, Refused.CROSS_SITE, "Another site's page may not do this.")
+        if known is not None:
+            scope.setdefault("state", {})["access"] = known
         if _stands_aside(scope["path"]):
             return None
-        if self._tokens:
-            return self._shown(scope, headers, client)
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _by_another_name(headers):
-            words = f"Without tokens a page may do this by one of the names {', '.join(_OWN_NAMES)} alone."
-            return self._refuse(403, Refused.CROSS_SITE, words)
-        return None
-
-    def _shown(self, scope: Scope, headers: Headers, client: str) -> Response | None:
-        if self._limits.guesses(client):
-            wait = {"Retry-After": str(int(WRONG_TOKENS_SECONDS))}
-            return self._refuse(429, Refused.GUESSING, "Too many wrong tokens. Wait a minute.", wait)
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        if scope["path"] == "/" and "token" in query:
-            return self._kiosk(query.pop("token")[0], query, scope, client)
-        token = _token(headers)
-        known = self._tokens.known(token)
+        if in_address:
+            return self._kiosk(in_address[0], known, query, scope, client)
         if known is None:
             return self._unknown(token, scope, headers, client)
-        if known.role not in roles_for(scope["method"], scope["path"]):
+        if deed_of(scope["method"], scope["path"]) not in MAY[known.role]:
             return self._refuse(403, Refused.WRONG_ROLE, f"The role {known.role.value} may not do this.")
-        scope.setdefault("state", {})["access"] = known
         return None
 
-    def _unknown(self, token: str, scope: Scope, headers: Headers, client: str) -> Response:
-        """Nobody we know: a person looking at a page is shown where to sign in."""
+    def _unknown(self, token: str, scope: Scope, headers: Headers, client: str) -> Response | None:
+        """Nobody we know: this machine may read, if that is allowed; a person is shown where to sign in."""
+        if self._reads_here(scope, headers):
+            return None
         if token:
+            if self._limits.guesses(client):
+                return self._guessing()
             self._limits.wrong_token(client)
         reason = Refused.WRONG_TOKEN if token else Refused.NO_TOKEN
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
@@ -173,9 +216,20 @@ class AccessControl:
         words = "This needs a token: Authorization: Bearer …"
         return self._refuse(401, reason, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
 
-    def _kiosk(self, token: str, query: dict[str, list[str]], scope: Scope, client: str) -> Response:
-        known = self._tokens.known(token)
+    def _reads_here(self, scope: Scope, headers: Headers) -> bool:
+        reads = scope["method"] in _READING and scope["path"] != AUDIT
+        return reads and self._tokens.reads_without_token and _is_of_this_machine(scope, headers)
+
+    def _guessing(self) -> Response:
+        wait = {"Retry-After": str(int(WRONG_TOKENS_SECONDS))}
+        return self._refuse(429, Refused.GUESSING, "Too many wrong tokens. Wait a minute.", wait)
+
+    def _kiosk(
+        self, token: str, known: Access | None, query: dict[str, list[str]], scope: Scope, client: str
+    ) -> Response:
         if known is None or known.role is not Role.WALLBOARD:
+            if self._limits.guesses(client):
+                return self._guessing()
             self._limits.wrong_token(client)
             return self._refuse(401, Refused.WRONG_TOKEN, "Only a wallboard's token may stand in an address.")
         rest = urlencode(query, doseq=True)
@@ -201,8 +255,36 @@ def keep(answer: Response, token: str, known: Access, request: Request) -> None:
     )
 
 
+def may(request: Request, deed: Deed) -> bool:
+    """Whether whoever makes this request has shown a token whose role may do this."""
+    access: Access | None = getattr(request.state, "access", None)
+    return access is not None and deed in MAY[access.role]
+
+
 def _stands_aside(path: str) -> bool:
-    return path in OPEN + PUBLIC or path.startswith(LINKS)
+    return path in OPEN + PUBLIC or path.startswith((*LINKS, STATIC))
+
+
+def _asker(client: str, known: Access | None, *, wrong: bool) -> str:
+    """Whose allowance a request takes from: that of a token at an address, of those who show none, or wrong ones."""
+    return f"{client} {known.token_sha256}" if known else f"{client} ?" if wrong else client
+
+
+def _is_of_this_machine(scope: Scope, headers: Headers) -> bool:
+    """Whether this machine asks, by a name of its own, and no proxy says that it passes on another's request."""
+    name = re.sub(r":\d+$", "", headers.get("host", "")).strip("[]").lower()
+    address = (scope.get("client") or ("", 0))[0]
+    passed_on = any(header in headers for header in _PASSED_ON)
+    return _is_loopback(address) and (name == "localhost" or _is_loopback(name)) and not passed_on
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if found.version == 6 else None
+    return (mapped or found).is_loopback
 
 
 def _too_big(headers: Headers) -> bool:
@@ -219,13 +301,6 @@ def _from_elsewhere(headers: Headers) -> bool:
         return site not in ("same-origin", "none")
     origin = headers.get("origin")
     return origin is not None and origin.partition("://")[2] != headers.get("host", "")
-
-
-def _by_another_name(headers: Headers) -> bool:
-    """Whether a browser found this machine by a name that is not the machine's own."""
-    is_browser = "origin" in headers or "sec-fetch-site" in headers
-    name = re.sub(r":\d+$", "", headers.get("host", "")).lower()
-    return is_browser and name not in _OWN_NAMES
 
 
 def _token(headers: Headers) -> str:

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 def alert_routes(
     figures: Figures, clock: Clock, acknowledger: Acknowledger, history: AlertHistory, audit: AuditLog, language: str
 ) -> APIRouter:
-    """`/api/v1/alerts`, its acknowledging, which is for admins, and `/api/v1/audit`."""
+    """`/api/v1/alerts`, its acknowledging, which is for the roles lead and admin, and `/api/v1/audit`."""
     routes = APIRouter(prefix="/api/v1", tags=["alerts"], responses=UNREADABLE)
 
     @routes.get(
@@ -78,7 +78,8 @@ def alert_routes(
         },
     )
     async def acknowledge(request: Request, episode: str, lang: LangQuery = None) -> Response:
-        """Say that somebody takes care of an alert: nobody else is then told of it. For admins; written down first.
+        """Say that somebody takes care of an alert: nobody else is then told of it. For the roles lead and
+        admin; written down first.
 
         The body may name who: `{"by": "Anna"}`; else it is the token's name.
         """

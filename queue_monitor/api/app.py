@@ -51,6 +51,7 @@ from queue_monitor.api.calls import call_routes
 from queue_monitor.api.docs import pages_of
 from queue_monitor.api.examples import with_examples
 from queue_monitor.api.facts import fact_routes
+from queue_monitor.api.first_token import FirstToken, first_token_routes
 from queue_monitor.api.limits import Limits
 from queue_monitor.api.over_time import OverTime
 from queue_monitor.api.public import public_routes
@@ -165,14 +166,18 @@ def create_app(
     language: str = "sv",
     routers: Sequence[APIRouter] = (),
     access: Sequence[Access] = (),
+    read_without_token: bool | None = None,
+    first_token: FirstToken | None = None,
     public: bool = False,
     cors_origins: Sequence[str] = (),
     board_advice: bool = False,
 ) -> FastAPI:
     """Every HTTP face of the monitor. `language` is used where nobody asks for another with `?lang=`.
 
-    `routers` are what adapters offer, such as the intake of events. Without any `access` everything is open. `public`:
-    anybody may read a summary; `cors_origins`: sites whose pages may read the API in a browser.
+    `routers` are what adapters offer, such as the intake of events. `access`: those who have a token;
+    `read_without_token`: whether this machine may read without one, None: until there is a token; `first_token`: the
+    page that makes the first one. `public`: anybody may read a summary; `cors_origins`: sites whose pages may read the
+    API in a browser.
     `board_advice`: whether the wall shows the margin and what would help.
     """
     app = FastAPI(
@@ -184,7 +189,7 @@ def create_app(
         redoc_url=None,
         responses=REFUSALS,
     )
-    tokens, limits = Tokens(access), Limits(clock)
+    tokens, limits = Tokens(access, read_without_token), Limits(clock)
     app.add_middleware(AccessControl, tokens=tokens, limits=limits)
     app.add_middleware(SecurityHeaders)
     if cors_origins:
@@ -204,6 +209,8 @@ def create_app(
     if public:
         app.include_router(public_routes(figures, clock, language))
     app.include_router(sign_in_routes(tokens, limits, language))
+    if first_token is not None:
+        app.include_router(first_token_routes(tokens, first_token, language))
     app.include_router(_pages(figures, wallboard, app, language))
     for router in routers:
         app.include_router(router)

@@ -25,7 +25,7 @@ _NUMBER: Final = re.compile(r"(?:\d[ -]?){7}")
 
 
 def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str) -> APIRouter:
-    """`/api/v1/crisis`, to be read by readers and changed by admins, and the two buttons of `/lead`."""
+    """`/api/v1/crisis`, read by readers, changed by the roles lead and admin; and the two buttons of `/lead`."""
     routes = APIRouter()
 
     async def declare(request: Request, wanted: shapes.DeclareBody, tongue: str) -> None:
@@ -72,7 +72,8 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
     )
     async def declare_crisis(request: Request, lang: LangQuery = None) -> Response:
         """Declare a crisis, for all queues. It is told at once; until its end what goes wrong is told together, and the
-        advice is that of a surge. For admins. The reason is shown to everybody who sees alerts: nothing of callers.
+        advice is that of a surge. For the roles lead and admin. The reason is shown to everybody who sees alerts:
+        nothing of callers.
         """
         tongue = texts.known_language(lang, language)
         try:
@@ -93,7 +94,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         },
     )
     async def end_crisis(request: Request, lang: LangQuery = None) -> Response:
-        """End the crisis. What still is wrong is then told by itself. For admins."""
+        """End the crisis. What still is wrong is then told by itself. For the roles lead and admin."""
         tongue = texts.known_language(lang, language)
         if desk.crisis is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no_crisis", texts.say("error.no_crisis", tongue))

@@ -15,12 +15,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from queue_monitor import texts
+from queue_monitor.api.access import Deed, may
 from queue_monitor.api.alerts import acknowledge_for
 from queue_monitor.api.board import page_version
 from queue_monitor.api.lead_page import Page, faces_with_curves
 from queue_monitor.api.pen import Pen
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.model import Access, Disagreement, Level, LostCall, Period, QueueNow, Role, Snapshot, TransferWaits
+from queue_monitor.model import Disagreement, Level, LostCall, Period, QueueNow, Snapshot, TransferWaits
 from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
 from queue_monitor.queues import keys_of, name_key
 
@@ -45,9 +46,9 @@ def lead_routes(
         face = chosen(snapshot, queue)
         if face is None:
             words = unknown_words(snapshot, queue, tongue)
-            html = await lead.render(snapshot, snapshot.total, tongue, may_act=_may_act(request), unknown=words)
+            html = await lead.render(snapshot, snapshot.total, tongue, may_act=may(request, Deed.ACT), unknown=words)
             return HTMLResponse(html, status_code=HTTPStatus.NOT_FOUND)
-        return HTMLResponse(await lead(snapshot, face, tongue, may_act=_may_act(request)))
+        return HTMLResponse(await lead(snapshot, face, tongue, may_act=may(request, Deed.ACT)))
 
     @routes.post(ADDRESS + "/acknowledge/{episode}")
     async def acknowledge(request: Request, episode: str, queue: str = "", lang: str | None = None) -> Response:
@@ -166,9 +167,3 @@ def chosen(snapshot: Snapshot, asked: str) -> QueueNow | None:
 def unknown_words(snapshot: Snapshot, asked: str, language: str) -> str:
     names = ", ".join(face.name for face in snapshot.queues) or texts.NONE
     return texts.say("error.unknown_queue", language, queue=asked, queues=names)
-
-
-def _may_act(request: Request) -> bool:
-    """Without tokens everybody may; with them the role admin."""
-    access: Access | None = getattr(request.state, "access", None)
-    return access is None or access.role is Role.ADMIN

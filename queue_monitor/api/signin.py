@@ -38,12 +38,12 @@ def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
         token = written.get("token", [""])[0].strip()
         wanted = _own_path(written.get("next", ["/"])[0])
         client = client_of(request.client.host if request.client else "")
-        if limits.guesses(client):
+        known = tokens.known(token)
+        if known is None and limits.guesses(client):
             limits.refused[Refused.GUESSING] += 1
             answer = page(request, HTTPStatus.TOO_MANY_REQUESTS, "sign_in.wait", wanted)
             answer.headers["Retry-After"] = str(int(WRONG_TOKENS_SECONDS))
             return answer
-        known = tokens.known(token)
         if known is None:
             limits.wrong_token(client)
             limits.refused[Refused.WRONG_TOKEN] += 1

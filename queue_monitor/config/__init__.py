@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
-from queue_monitor.config.description import describe, describe_hours
+from queue_monitor.config.description import describe, describe_hours, describe_reading
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
-from queue_monitor.config.reading import Reading, SettingsOf, is_loopback
+from queue_monitor.config.reading import Reading, SettingsOf
 from queue_monitor.config.settings import (
     DEMO_STORE,
     REAL_STORE,
@@ -75,6 +75,7 @@ __all__ = [
     "WeekdayHours",
     "describe",
     "describe_hours",
+    "describe_reading",
     "load",
     "only_simulates",
 ]
@@ -142,9 +143,6 @@ def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
     if real and file.clock.simulated:
         about = f'"{real[0].name}" ({real[0].kind})'
         found.append(Mistake("clock", "simulated time", f"the machine's own clock beside the live source {about}"))
-    if not is_loopback(file.http.host) and not file.access:
-        expected = "127.0.0.1, localhost or ::1 as long as there is no [[access]]: nobody else may reach it"
-        found.append(Mistake("http.host", f'"{file.http.host}"', expected))
     tokens = _repeated([access.token_sha256 for access in file.access])
     found += [Mistake("access", "one token for two", "a token of its own for each") for _ in tokens]
     found += _alert_mistakes(file.alerts)

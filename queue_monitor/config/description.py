@@ -12,13 +12,14 @@ from queue_monitor.config.settings import (
     Holidays,
     HoursException,
     HoursPeriod,
+    Http,
     Schedule,
     Source,
 )
 
 
-def describe(config: Config) -> str:
-    """What was understood, for `check-config`; secrets are not shown."""
+def describe(config: Config, *, has_tokens: bool = False) -> str:
+    """What was understood, for `check-config`; secrets are not shown. `has_tokens`: whether anybody has a token."""
     target = config.target
     since = f", since {target.since}" if target.since else ""
     lines = [
@@ -36,6 +37,8 @@ def describe(config: Config) -> str:
         f"wallboard     http://{_host_in_url(config.http.host)}:{config.http.port}",
         *(["              with the margin and what would help"] if config.wallboard.advice else []),
         *_described_doors(config),
+        f"reading       {describe_reading(config.http, has_tokens=has_tokens)}",
+        *(f"              {proxy} is believed when it says for whom it asks" for proxy in config.http.trusted_proxies),
         *(f"access        {access.name}: {access.role.value}" for access in config.access),
         *_described_alerts(config.alerts),
         f"reserve       {config.reserve.can_be_called_in} can be called in,"
@@ -45,6 +48,17 @@ def describe(config: Config) -> str:
         *(f"pool          {', '.join(pool.queues)} are shown as {pool.name}" for pool in config.pools),
     ]
     return "\n".join(lines)
+
+
+def describe_reading(http: Http, *, has_tokens: bool) -> str:
+    """Who may read what is shown, as it holds now. Whatever changes something needs a token in any case."""
+    if http.read_without_token:
+        return "on this machine without a token, and so through any proxy on it (http.read_without_token = true)"
+    if http.read_without_token is False:
+        return "with a token only (http.read_without_token = false)"
+    if has_tokens:
+        return "with a token only, as there is one"
+    return "on this machine without a token, and so through any proxy on it, until there is a token"
 
 
 def describe_hours(config: Config) -> str:

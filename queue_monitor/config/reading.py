@@ -47,6 +47,7 @@ _LISTS: Final = frozenset(
         "channels",
         "recipients",
         "cors_origins",
+        "trusted_proxies",
     }
 )
 
@@ -256,14 +257,6 @@ def _is_time_zone(name: str) -> bool:
 def _is_address(host: str) -> bool:
     try:
         return host == "localhost" or bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches it."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -1,6 +1,7 @@
 """Everything that can be set, as frozen structs: what the rest of the program is given."""
 
 import datetime as dt
+import ipaddress
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
@@ -22,6 +23,13 @@ Origin = Annotated[
 def require(met: bool, words: str) -> None:
     if not met:
         raise ValueError(words)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_network(text))
+    except ValueError:
+        return False
 
 
 class Organisation(Struct, frozen=True, kw_only=True):
@@ -183,13 +191,22 @@ class Http(Struct, frozen=True, kw_only=True):
     """Where the wallboard and the API are served. Port 0 takes any that is free.
 
     `public`: whether anybody may read a summary without a token. `cors_origins`: other sites whose pages may read the
-    API in a browser.
+    API in a browser. `read_without_token`: whether this machine may read without one; None: until there is a token.
+    `trusted_proxies`: addresses or networks that are believed when they say for whom they ask. `tokens`: the file of
+    the tokens that were made on a page.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     public: bool = False
     cors_origins: tuple[Origin, ...] = ()
+    read_without_token: bool | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    tokens: Annotated[str, Meta(min_length=1)] = "var/tokens.json"
+
+    def __post_init__(self) -> None:
+        for proxy in self.trusted_proxies:
+            require(_is_network(proxy), "trusted_proxies that are addresses or networks, such as 10.0.0.0/24")
 
 
 class Wallboard(Struct, frozen=True, kw_only=True):

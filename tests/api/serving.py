@@ -10,18 +10,20 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from queue_monitor.api import create_app
+from queue_monitor.api.access import COOKIE, digest
 from queue_monitor.api.connections import bounded
 from queue_monitor.api.crisis import crisis_routes
 from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Snapshot
+from queue_monitor.model import Access, Role, Snapshot
 from queue_monitor.store.audit import MemoryAudit
 from tests.api.sample import FakeAlerts, FakeFigures
 
 CHROMIUM = Path("/usr/bin/chromium")
+TOKEN = "lead-nyckel"
 _QUIET = (
     "--headless",
     "--no-sandbox",
@@ -59,7 +61,15 @@ class Server:
             lead_routes(self.figures, clock, self.alerts, self.alerts, self.audit, language),
             crisis_routes(self.alerts, clock, self.audit, language),
         ]
-        app = create_app(self.figures, clock, language=language, routers=routers, board_advice=board_advice)
+        app = create_app(
+            self.figures,
+            clock,
+            language=language,
+            routers=routers,
+            access=[Access(name="Anna i rummet", role=Role.LEAD, token_sha256=digest(TOKEN))],
+            read_without_token=True,
+            board_advice=board_advice,
+        )
         self._uvicorn = _Uvicorn(app, self._started, most, port)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
 
@@ -91,6 +101,11 @@ class Server:
         """At once: boards that still listen are cut off."""
         self._uvicorn.should_exit = self._uvicorn.force_exit = True
         self._thread.join(20)
+
+
+def sign_in(context: BrowserContext, server: Server) -> None:
+    """Let a browser show the token of whoever leads the shift."""
+    context.add_cookies([{"name": COOKIE, "value": TOKEN, "url": server.address}])
 
 
 class _Uvicorn(uvicorn.Server):

@@ -32,10 +32,10 @@ TOKENS = {role: f"{role.value}-nyckel" for role in Role}
 class Door:
     """The application with a token for each role, over the wire's own shape but in one process."""
 
-    def __init__(self, *roles: Role) -> None:
+    def __init__(self, *roles: Role, **options: Any) -> None:
         access = [Access(name=role.value, role=role, token_sha256=digest(TOKENS[role])) for role in roles]
         self.clock = ManualClock(TEN)
-        self.app = create_app(FakeFigures(sample.calm()), self.clock, access=access)
+        self.app = create_app(FakeFigures(sample.calm()), self.clock, access=access, **options)
 
     async def ask(
         self, method: str, path: str, role: Role | None = None, client: str = "127.0.0.1", **options: Any
@@ -43,7 +43,7 @@ class Door:
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role else {}
         headers |= options.pop("headers", {})
         transport = httpx.ASGITransport(self.app, client=(client, 4711))
-        async with httpx.AsyncClient(transport=transport, base_url="http://kc") as asking:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
             return await asking.request(method, path, headers=headers, **options)
 
 
@@ -54,19 +54,83 @@ def limits_of(door: Door) -> Limits:
     return limits
 
 
+READS = ("/", "/api/v1/status", "/api/v1/intervals", "/docs", "/openapi.json")
 READABLE = {
-    Role.WALLBOARD: ("/", "/static/wallboard.css"),
-    Role.STATUS: ("/", "/static/wallboard.css", "/api/v1/status", "/api/v1/intervals", "/docs", "/openapi.json"),
+    Role.WALLBOARD: ("/",),
+    Role.STATUS: READS,
     Role.METRICS: ("/metrics",),
-    Role.ADMIN: ("/", "/api/v1/status", "/metrics", "/docs"),
+    Role.LEAD: READS,
+    Role.ADMIN: (*READS, "/metrics"),
 }
 EVERYTHING = sorted({path for paths in READABLE.values() for path in paths})
 
 
-async def test_without_any_token_everything_is_open():
+OF_OTHERS: dict[str, dict[str, Any]] = {
+    "another machine": {"client": "192.0.2.7"},
+    "another name that leads here": {"headers": {"Host": "elsewhere.example:8080"}},
+    "no name": {"headers": {"Host": ""}},
+    "a proxy that says for whom": {"headers": {"X-Forwarded-For": "127.0.0.1"}},
+    "a proxy that says how": {"headers": {"X-Forwarded-Proto": "https"}},
+    "a proxy of the standard": {"headers": {"Forwarded": "for=127.0.0.1"}},
+    "nginx as many set it up": {"headers": {"X-Real-IP": "127.0.0.1"}},
+}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "LOCALHOST:80", "[::1]:8080", "127.0.0.9"])
+@pytest.mark.parametrize("client", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+async def test_without_any_token_this_machine_reads_everything(host: str, client: str):
+    door = Door()
+    answers = [await door.ask("GET", path, client=client, headers={"Host": host}) for path in EVERYTHING]
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.parametrize("asks", OF_OTHERS.values(), ids=OF_OTHERS)
+async def test_without_any_token_nobody_else_reads_anything(asks: dict[str, Any]):
     door = Door()
 
-    assert {(await door.ask("GET", path)).status_code for path in EVERYTHING} == {200}
+    assert {(await door.ask("GET", path, **asks)).status_code for path in EVERYTHING} == {401}
+    assert (await door.ask("GET", "/healthz", **asks)).status_code == 200
+    assert (await door.ask("GET", "/static/wallboard.css", **asks)).status_code == 200
+
+
+async def test_as_soon_as_there_is_a_token_this_machine_needs_one_too():
+    assert {(await Door(Role.LEAD).ask("GET", path)).status_code for path in EVERYTHING} == {401}
+
+
+async def test_reading_without_a_token_is_as_the_settings_say_where_they_say_anything():
+    closed, opened = Door(read_without_token=False), Door(Role.ADMIN, read_without_token=True)
+
+    assert (await closed.ask("GET", "/api/v1/status")).status_code == 401
+    assert (await opened.ask("GET", "/api/v1/status")).status_code == 200
+    assert (await opened.ask("GET", "/api/v1/status", client="192.0.2.7")).status_code == 401
+    assert (await opened.ask("GET", "/api/v1/audit")).status_code == 401
+
+
+CHANGES = (
+    ("POST", "/api/v1/crisis"),
+    ("DELETE", "/api/v1/crisis"),
+    ("POST", "/api/v1/alerts/x/acknowledge"),
+    ("POST", "/lead/crisis"),
+    ("POST", "/lead/acknowledge/x"),
+    ("PUT", "/anything/else"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+@pytest.mark.parametrize("read_without_token", [None, True])
+async def test_nothing_is_changed_without_a_token(method: str, path: str, read_without_token: bool | None):
+    door = Door(read_without_token=read_without_token)
+
+    assert (await door.ask(method, path)).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+async def test_whoever_leads_a_shift_acts_and_nothing_more(method: str, path: str):
+    door = Door(*Role)
+    may = {role for role in Role if (await door.ask(method, path, role)).status_code not in (401, 403)}
+
+    assert may == ({Role.ADMIN} if path == "/anything/else" else {Role.LEAD, Role.ADMIN})
 
 
 @pytest.mark.parametrize("role", Role)
@@ -74,11 +138,7 @@ async def test_a_role_reads_what_it_may_and_nothing_else(role: Role):
     door = Door(*Role)
     answers = {path: (await door.ask("GET", path, role)).status_code for path in EVERYTHING}
 
-    may = {path for path, status in answers.items() if status == 200}
-    assert may >= set(READABLE[role])
-    assert {status for path, status in answers.items() if path not in may} <= {403}
-    if role is not Role.ADMIN:
-        assert may == set(READABLE[role])
+    assert answers == {path: 200 if path in READABLE[role] else 403 for path in EVERYTHING}
 
 
 @pytest.mark.parametrize("path", EVERYTHING)
@@ -91,7 +151,7 @@ async def test_nobody_gets_in_without_a_token_or_with_a_wrong_one(path: str):
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_only_an_admin_may_do_more_than_read():
+async def test_only_an_admin_may_do_what_is_not_named():
     door = Door(*Role)
 
     assert {(await door.ask("POST", "/api/v1/status", role)).status_code for role in Role if role != Role.ADMIN} == {
@@ -117,7 +177,7 @@ async def test_a_wallboard_s_address_lets_the_screen_in_once_and_the_token_leave
     assert second.status_code == 200
 
 
-@pytest.mark.parametrize("role", [Role.STATUS, Role.METRICS, Role.ADMIN])
+@pytest.mark.parametrize("role", [Role.STATUS, Role.METRICS, Role.LEAD, Role.ADMIN])
 async def test_no_token_that_may_do_more_travels_in_an_address(role: Role):
     answer = await Door(*Role).ask("GET", f"/?token={TOKENS[role]}")
 
@@ -125,16 +185,33 @@ async def test_no_token_that_may_do_more_travels_in_an_address(role: Role):
     assert "set-cookie" not in answer.headers
 
 
+GUESS = {"Authorization": "Bearer gissning"}
+
+
 async def test_guessing_is_slowed_down_and_forgiven_after_a_minute():
     door = Door(*Role)
     for _ in range(WRONG_TOKENS):
-        await door.ask("GET", "/", headers={"Authorization": "Bearer gissning"})
-    blocked = await door.ask("GET", "/", Role.WALLBOARD)
+        await door.ask("GET", "/", headers=GUESS)
+    blocked = await door.ask("GET", "/", headers=GUESS)
+    in_address = await door.ask("GET", "/?token=gissning")
     door.clock.advance_to(TEN.replace(minute=1, second=1))
 
-    assert blocked.status_code == 429
+    assert (blocked.status_code, in_address.status_code) == (429, 429)
     assert blocked.headers["retry-after"] == "60"
-    assert (await door.ask("GET", "/", Role.WALLBOARD)).status_code == 200
+    assert (await door.ask("GET", "/", headers=GUESS)).status_code == 401
+
+
+async def test_whoever_guesses_takes_nothing_from_the_right_tokens_at_the_same_address():
+    door = Door(*Role)
+    limits = limits_of(door)
+    while (await door.ask("GET", "/", headers=GUESS)).json()["error"] != "too_many_requests":
+        while limits.may_ask("127.0.0.1 ?"):
+            pass
+
+    for role in (Role.WALLBOARD, Role.ADMIN):
+        assert (await door.ask("GET", "/", role)).status_code == 200
+    assert (await door.ask("GET", f"/?token={TOKENS[Role.WALLBOARD]}")).status_code == 303
+    assert (await door.ask("POST", "/sign-in", data={"token": TOKENS[Role.LEAD]})).status_code == 303
 
 
 async def test_a_refusal_has_the_headers_of_every_answer():
@@ -264,12 +341,13 @@ async def test_a_wrong_key_lets_nobody_in_and_guessing_is_slowed_down():
     wrong = await door.ask("POST", "/sign-in", data={"token": "gissning"})
     for _ in range(WRONG_TOKENS):
         await door.ask("POST", "/sign-in", data={"token": "gissning"})
-    blocked = await door.ask("POST", "/sign-in", data={"token": TOKENS[Role.ADMIN]})
+    blocked = await door.ask("POST", "/sign-in", data={"token": "gissning"})
 
     assert (wrong.status_code, blocked.status_code) == (401, 429)
     assert "Nyckeln känns inte igen" in wrong.text
     assert "set-cookie" not in wrong.headers
     assert "set-cookie" not in blocked.headers
+    assert (await door.ask("POST", "/sign-in", data={"token": TOKENS[Role.ADMIN]})).status_code == 303
 
 
 @pytest.mark.parametrize("wanted", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/a\nb", ""])

@@ -29,7 +29,7 @@ class Asked:
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get(path, **options)
 
 
@@ -298,6 +298,7 @@ async def test_every_static_file_is_inside_the_package() -> None:
     assert {path.name for path in (folder / "templates").iterdir()} == {
         "acknowledge.html",
         "docs.html",
+        "first-token.html",
         "lead.html",
         "public.html",
         "sign-in.html",
@@ -322,9 +323,10 @@ class SlowReader:
             "path": "/api/v1/stream",
             "raw_path": b"/api/v1/stream",
             "query_string": b"",
-            "headers": [],
+            "headers": [(b"host", b"localhost")],
             "scheme": "http",
-            "server": ("monitor", 80),
+            "server": ("localhost", 80),
+            "client": ("127.0.0.1", 4711),
         }
         await self._app(scope, self._receive, self._send)
 

@@ -37,7 +37,7 @@ class Desk:
         clock = ManualClock(self.figures.latest().at)
         routers = [lead_routes(self.figures, clock, self.alerts, self.alerts, self.audit, "sv")]
         app = create_app(self.figures, clock, routers=routers, access=tokens)
-        self.client = AsyncClient(transport=ASGITransport(app=app), base_url="http://monitor.example")
+        self.client = AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost")
 
     async def page(self, **query: str) -> str:
         answer = await self.client.get("/lead", params=query)
@@ -258,10 +258,20 @@ async def test_a_reader_or_another_sites_page_acknowledges_nothing() -> None:
     assert desk.alerts.acknowledged == []
 
 
-async def test_an_alert_that_is_over_by_now_leads_back_to_the_page() -> None:
+async def test_where_nobody_has_a_token_the_page_of_this_machine_shows_no_button_either() -> None:
     desk = Desk()
 
-    answer = await desk.client.post("/lead/acknowledge/redan-slut")
+    answer = await desk.client.post(f"/lead/acknowledge/{LONG_WAIT}")
+
+    assert 'method="post"' not in await desk.page()
+    assert answer.status_code == 401
+    assert desk.alerts.acknowledged == []
+
+
+async def test_an_alert_that_is_over_by_now_leads_back_to_the_page() -> None:
+    desk = Desk(tokens=access(Role.ADMIN))
+
+    answer = await desk.client.post("/lead/acknowledge/redan-slut", headers=ADMIN)
 
     assert answer.status_code == 303
     assert desk.alerts.acknowledged == []

@@ -13,7 +13,7 @@ from queue_monitor import texts
 from queue_monitor.model import AlertsNow, Crisis, Snapshot
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
-from tests.api.serving import Server, chromium, serving
+from tests.api.serving import Server, chromium, serving, sign_in
 
 Look = Callable[..., Page]
 
@@ -59,6 +59,7 @@ def look(browser: Browser) -> Iterator[Look]:
     ) -> Page:
         width, height = size
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
+        sign_in(context, server)
         page = context.new_page()
         asked: list[str] = []
         trouble: list[str] = []
@@ -231,7 +232,7 @@ def test_the_button_acknowledges_and_the_page_says_so(look: Look) -> None:
         page.get_by_role("button", name="Acknowledge: Unusually many are calling, has eased – Bygglov").click()
         page.wait_for_url("**/lead?queue=Bygglov&lang=en#alerts")
 
-        assert server.alerts.acknowledged == [("surge-Bygglov", "")]
+        assert server.alerts.acknowledged == [("surge-Bygglov", "Anna i rummet")]
         now = later()
         seen = AlertsNow(open=now.alerts.open, acknowledged=frozenset(alert.episode for alert in now.alerts.open))
         server.show(replace(now, alerts=seen))
