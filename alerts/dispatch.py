@@ -99,7 +99,8 @@ PATIENCE: Final = Patience()
 class Dispatcher:
     """Plans notices, sends them, and knows which alarm nobody has seen.
 
-    `sign` makes the link of an episode ("" when there is no page). `counted` counts deliveries by channel and result.
+    `sign` makes the link of an episode for a recipient ("" when there is no page). `counted` counts deliveries by
+    channel and result.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Dispatcher:
         *,
         patience: Patience = PATIENCE,
         escalate_to: str = "",
-        sign: Callable[[str], str] = lambda episode: "",
+        sign: Callable[[str, str], str] = lambda episode, recipient: "",
     ) -> None:
         self._channels = {channel.name: channel for channel in channels}
         self._recipients = recipients
@@ -231,7 +232,7 @@ class Dispatcher:
             due_at=due,
             expires_at=due + self._patience.give_up_after,
             escalation=escalation,
-            link=self._sign(alert.episode) if _can_be_seen_to(alert) else "",
+            link=self._sign(alert.episode, recipient.name) if _can_be_seen_to(alert) else "",
         )
 
     def _named(self, name: str) -> Recipient:

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
@@ -256,18 +257,23 @@ class AlertRound:
 
     # ---- acknowledging
 
-    def sign(self, episode: str) -> str:
-        """The link of an episode: whoever has it may acknowledge, nobody can guess it."""
-        return f"{self._link}/alerts/{episode}.{self._signature(episode)}" if self._link else ""
+    def sign(self, episode: str, recipient: str) -> str:
+        """The link of an episode for one recipient: whoever has it may acknowledge, nobody can guess it."""
+        if not self._link:
+            return ""
+        about = f"{episode}.{urlsafe_b64encode(recipient.encode()).decode().rstrip('=')}"
+        return f"{self._link}/alerts/{about}.{self._signature(about)}"
 
-    def _signature(self, episode: str) -> str:
-        return hmac.new(self._secret, episode.encode(), "sha256").hexdigest()[:32]
+    def _signature(self, about: str) -> str:
+        return hmac.new(self._secret, about.encode(), "sha256").hexdigest()[:32]
 
-    def find(self, link: str) -> Alert | None:
-        episode, _, signature = link.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(episode).encode()):
+    def find(self, link: str) -> tuple[Alert, str] | None:
+        about, _, signature = link.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(about).encode()):
             return None
-        return self._alerts.get(episode)
+        episode, _, name = about.partition(".")
+        alert = self._alerts.get(episode)
+        return (alert, urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()) if alert else None
 
     def is_acknowledged(self, alert: Alert) -> bool:
         return alert.episode in self._dispatcher.acknowledged

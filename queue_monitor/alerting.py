@@ -120,7 +120,7 @@ def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, 
         config.zone,
         patience=_patience(wanted),
         escalate_to=wanted.escalate_to if sending else "",
-        sign=lambda episode: signed[0].sign(episode),
+        sign=lambda episode, recipient: signed[0].sign(episode, recipient),
     )
     watch = AlertRound(
         Watch(settings_of(config), config.organisation.language),

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, cast
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 from msgspec import Struct, structs
@@ -30,7 +31,17 @@ from queue_monitor.api.crisis import crisis_routes
 from queue_monitor.api.first_token import FirstToken
 from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ScaledClock, SystemClock
-from queue_monitor.config import Config, Holidays, HoursPeriod, Schedule, Source, describe_reading, only_simulates
+from queue_monitor.config import (
+    Config,
+    Holidays,
+    HoursPeriod,
+    Schedule,
+    Source,
+    changed,
+    describe_reading,
+    only_simulates,
+    written_out,
+)
 from queue_monitor.core import swedish_days
 from queue_monitor.core.calendar import Calendar, Closure, DayHours, Stretch
 from queue_monitor.core.foresight import Foresight
@@ -55,6 +66,7 @@ DEMO_STARTS: Final = time(10)
 
 GRACE_SECONDS: Final = 3
 MAKE_TOKEN: Final = "make_token"
+SETTINGS: Final = "settings"
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -256,8 +268,8 @@ def bootstrap(
     language = config.organisation.language
     record = store if isinstance(store, SqlStore) else MemoryRecord()
     alerts = alerting(config, pipeline, clock, record, sending=sources is None)
-    routers.append(acknowledge_routes(alerts.round, language))
     audit = store if isinstance(store, SqlStore) else MemoryAudit()
+    routers.append(acknowledge_routes(alerts.round, clock, audit, language))
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     routers.append(lead_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     routers.append(crisis_routes(alerts.round, clock, audit, language))
@@ -286,9 +298,18 @@ async def _keep_token(tokens: TokenFile, audit: AuditLog, clock: Clock, made: Ac
     await tokens.add(made)
 
 
+async def record_settings(store: SqlStore, config: Config, clock: Clock) -> None:
+    """Put into the audit that the monitor starts, and which settings are others than at the start before."""
+    now, before = written_out(config), await store.noted(SETTINGS)
+    differs = changed(msgspec.json.decode(before, type=dict[str, str]), now) if before else ["the first start"]
+    detail = "; ".join(differs)
+    await store.save_act(AdminAct(at=clock.now(), who="", origin="", act=SETTINGS, subject=__version__, detail=detail))
+    await store.note(SETTINGS, msgspec.json.encode(now).decode())
+
+
 def has_tokens(config: Config) -> bool:
     """Whether anybody has a token, by the settings or by a page. Raises `OSError` where the file cannot be read."""
-    return bool(config.access or TokenFile(Path(config.http.tokens)).read())
+    return bool(config.access or TokenFile(Path(config.http.token_file)).read())
 
 
 def clock_of(config: Config, resume_at: datetime | None = None) -> Clock:
@@ -334,9 +355,10 @@ async def serve(config: Config, announce: Callable[[str, Service], None]) -> Non
         store = await own_store(config)
         try:
             clock = clock_of(config, await store.newest_at())
-            service = bootstrap(config, clock=clock, store=store, tokens=TokenFile(Path(config.http.tokens)))
+            service = bootstrap(config, clock=clock, store=store, tokens=TokenFile(Path(config.http.token_file)))
             await service.pipeline.start()
             await service.alerts.round.start()
+            await record_settings(store, config, clock)
             collect_seldom()
             switch_often()
             announce(address_of(listener), service)

@@ -663,8 +663,8 @@ class Access(Struct, frozen=True, kw_only=True):
 
 
 class AdminAct(Struct, frozen=True, kw_only=True):
-    """Something that a person with a token did: who (the token's name, empty where nobody needs one), from which
-    address, what (a stable word) and to what. Nothing of callers.
+    """Something that was done: who did it (a token's name, or the recipient of a link; empty for the monitor itself),
+    from which address, what (a stable word) and to what. Nothing of callers.
     """
 
     at: datetime

@@ -283,7 +283,7 @@ class AlertStore(AlertHistory, Protocol):
 
 
 class AuditLog(Protocol):
-    """What people with tokens did, append-only."""
+    """Who did what, append-only; and which settings each start found changed."""
 
     async def save_act(self, act: AdminAct) -> None:
         """Raises `StoreError` when it was not written; the act is then not to be done."""
@@ -302,8 +302,8 @@ class Notifier(Protocol):
 class Acknowledger(Protocol):
     """What the page behind a notice's link needs. A link that is none of ours finds nothing."""
 
-    def find(self, link: str) -> Alert | None:
-        """The newest change of the alert that a link is about."""
+    def find(self, link: str) -> tuple[Alert, str] | None:
+        """The newest change of the alert that a link is about, and the name of the recipient to whom it was sent."""
 
     def is_acknowledged(self, alert: Alert) -> bool: ...
 

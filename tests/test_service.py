@@ -28,7 +28,7 @@ class Monitor:
             "QUEUE_MONITOR_HTTP__PORT": "0",
             "QUEUE_MONITOR_STORE__URL": f"sqlite:///{folder / 'journal.db'}",
             "QUEUE_MONITOR_STORE__SPILL": str(folder / "spill.jsonl"),
-            "QUEUE_MONITOR_HTTP__TOKENS": str(folder / "tokens.json"),
+            "QUEUE_MONITOR_HTTP__TOKEN_FILE": str(folder / "tokens.json"),
             "PYTHONUNBUFFERED": "1",
         }
         self.log = folder / "log.txt"
@@ -132,7 +132,7 @@ def test_two_monitors_cannot_share_an_address_and_the_second_says_so(tmp_path: P
             | {
                 "QUEUE_MONITOR_HTTP__PORT": port,
                 "QUEUE_MONITOR_STORE__URL": f"sqlite:///{tmp_path / 'second.db'}",
-                "QUEUE_MONITOR_HTTP__TOKENS": str(tmp_path / "tokens.json"),
+                "QUEUE_MONITOR_HTTP__TOKEN_FILE": str(tmp_path / "tokens.json"),
             },
             capture_output=True,
             text=True,

@@ -12,14 +12,17 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
+from queue_monitor.api.alerts import acknowledge_for
 from queue_monitor.model import Alert
-from queue_monitor.ports import Acknowledger
+from queue_monitor.ports import Acknowledger, AuditLog, Clock
 
 _HERE: Final = Path(__file__).parent
 
 
-def acknowledge_routes(alerts: Acknowledger, language: str) -> APIRouter:
-    """`/alerts/{link}`, outside the roles: whoever was sent the link may use it, nobody can guess it."""
+def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, language: str) -> APIRouter:
+    """`/alerts/{link}`, outside the roles: whoever was sent the link may use it, nobody can guess it. The audit names
+    the recipient to whom it was sent.
+    """
     routes = APIRouter(prefix="/alerts", include_in_schema=False)
     templates = Jinja2Templates(directory=_HERE / "templates")
 
@@ -41,18 +44,21 @@ def acknowledge_routes(alerts: Acknowledger, language: str) -> APIRouter:
 
     @routes.get("/{link}", response_class=HTMLResponse)
     async def show(request: Request, link: str, lang: str | None = None) -> Response:
-        alert = alerts.find(link)
-        if alert is None:
+        found = alerts.find(link)
+        if found is None:
             return page(request, None, "ack.unknown", lang)
+        alert, _ = found
         return page(request, alert, "ack.already" if alerts.is_acknowledged(alert) else "", lang)
 
     @routes.post("/{link}", response_class=HTMLResponse)
     async def acknowledge(request: Request, link: str, lang: str | None = None) -> Response:
-        alert = alerts.find(link)
-        if alert is None:
+        found = alerts.find(link)
+        if found is None:
             return page(request, None, "ack.unknown", lang)
+        alert, recipient = found
+        tongue = texts.known_language(lang, language)
         said = "ack.already" if alerts.is_acknowledged(alert) else "ack.done"
-        await alerts.acknowledge(alert)
+        await acknowledge_for(request, alert, clock, alerts, audit, tongue, recipient=recipient)
         return page(request, alert, said, lang)
 
     return routes

@@ -103,7 +103,9 @@ def alert_routes(
     async def what_was_done(
         request: Request, from_: FromQuery = None, to: ToQuery = None, lang: LangQuery = None
     ) -> Response:
-        """What people with tokens have done: who, when, from which address, to what. For admins."""
+        """What people have done: who, when, from which address, to what; and at each start, without a name, which
+        settings are others than at the start before. For admins.
+        """
         snapshot, tongue = figures.latest(), texts.known_language(lang, language)
         start, end = stretch(snapshot, clock, from_, to, tongue)
         body = shapes.AuditBody(
@@ -125,11 +127,14 @@ async def acknowledge_for(
     audit: AuditLog,
     language: str,
     by: str = "",
+    recipient: str = "",
 ) -> None:
-    """Acknowledge for whoever asks, or for `by`; written down first. Raises `Problem` while that is not possible."""
+    """Acknowledge for whoever asks, or for `by`; written down first. `recipient`: to whom the link was sent that is
+    used. Raises `Problem` while that is not possible.
+    """
     if acknowledger.is_acknowledged(alert):
         return
-    act = await write_down(request, clock, audit, ACKNOWLEDGE, alert.episode, by, language)
+    act = await write_down(request, clock, audit, ACKNOWLEDGE, alert.episode, by, language, recipient)
     await acknowledger.acknowledge(alert, by or act.who)
 
 
@@ -143,13 +148,20 @@ async def _by(request: Request, language: str) -> str:
 
 
 async def write_down(
-    request: Request, clock: Clock, audit: AuditLog, act: str, subject: str, detail: str, language: str
+    request: Request,
+    clock: Clock,
+    audit: AuditLog,
+    act: str,
+    subject: str,
+    detail: str,
+    language: str,
+    recipient: str = "",
 ) -> AdminAct:
     """Who is about to do what, and to what, before it is done. Raises `Problem` while that is not possible."""
     access: Access | None = getattr(request.state, "access", None)
     written = AdminAct(
         at=clock.now(),
-        who=access.name if access else "",
+        who=recipient or (access.name if access else ""),
         origin=request.client.host if request.client else "",
         act=act,
         subject=subject,

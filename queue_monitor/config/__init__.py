@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
-from queue_monitor.config.description import describe, describe_hours, describe_reading
+from queue_monitor.config.description import changed, describe, describe_hours, describe_reading, written_out
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
 from queue_monitor.config.reading import Reading, SettingsOf
@@ -73,11 +73,13 @@ __all__ = [
     "Wallboard",
     "Weekday",
     "WeekdayHours",
+    "changed",
     "describe",
     "describe_hours",
     "describe_reading",
     "load",
     "only_simulates",
+    "written_out",
 ]
 
 SIMULATED_KINDS: Final = frozenset({"simulator", "replay"})

@@ -1,10 +1,11 @@
 """What was understood, told to a person."""
 
 import datetime as dt
+from collections.abc import Mapping
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from queue_monitor.config.mistakes import Secret, perhaps_secret
+from queue_monitor.config.mistakes import Key, Secret, perhaps_secret, written_key
 from queue_monitor.config.settings import (
     AlertsSettings,
     Config,
@@ -59,6 +60,37 @@ def describe_reading(http: Http, *, has_tokens: bool) -> str:
     if has_tokens:
         return "with a token only, as there is one"
     return "on this machine without a token, and so through any proxy on it, until there is a token"
+
+
+def written_out(config: Config) -> dict[str, str]:
+    """Every setting by its key, as it is shown to people: a secret as `***`, so that another one is not seen."""
+    found: dict[str, str] = {}
+    _write_out(config, (), found)
+    return found
+
+
+def _write_out(value: object, key: Key, found: dict[str, str]) -> None:
+    if isinstance(value, Struct):
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    elif isinstance(value, tuple) and any(isinstance(part, Struct) for part in value):
+        value = {getattr(part, "name", str(place)): part for place, part in enumerate(value)}
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _write_out(part, (*key, name), found)
+    elif isinstance(value, tuple | list | set | frozenset):
+        found[written_key(key)] = ", ".join(sorted(map(_for_people, value))) or "not set"
+    else:
+        found[written_key(key)] = _for_people(value)
+
+
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """What differs between two of `written_out`, one sentence a key, by key."""
+    keys = sorted(before.keys() | after.keys())
+    return [
+        f"{key}: {before.get(key, 'not set')} -> {after.get(key, 'not set')}"
+        for key in keys
+        if before.get(key) != after.get(key)
+    ]
 
 
 def describe_hours(config: Config) -> str:

@@ -192,7 +192,7 @@ class Http(Struct, frozen=True, kw_only=True):
 
     `public`: whether anybody may read a summary without a token. `cors_origins`: other sites whose pages may read the
     API in a browser. `read_without_token`: whether this machine may read without one; None: until there is a token.
-    `trusted_proxies`: addresses or networks that are believed when they say for whom they ask. `tokens`: the file of
+    `trusted_proxies`: addresses or networks that are believed when they say for whom they ask. `token_file`: the file of
     the tokens that were made on a page.
     """
 
@@ -202,7 +202,7 @@ class Http(Struct, frozen=True, kw_only=True):
     cors_origins: tuple[Origin, ...] = ()
     read_without_token: bool | None = None
     trusted_proxies: tuple[str, ...] = ()
-    tokens: Annotated[str, Meta(min_length=1)] = "var/tokens.json"
+    token_file: Annotated[str, Meta(min_length=1)] = "var/tokens.json"
 
     def __post_init__(self) -> None:
         for proxy in self.trusted_proxies:

@@ -25,9 +25,9 @@ class TokenFile:
         except FileNotFoundError:
             return []
         except msgspec.DecodeError as error:
-            raise OSError(f"http.tokens: {self._path} is damaged: {error}") from error
+            raise OSError(f"http.token_file: {self._path} is damaged: {error}") from error
         except OSError as error:
-            raise OSError(f"http.tokens: {self._path} cannot be read: {error.strerror or error}") from error
+            raise OSError(f"http.token_file: {self._path} cannot be read: {error.strerror or error}") from error
 
     async def add(self, access: Access) -> None:
         """Keep one more; returns when the disk has it. Raises `OSError`, and then nothing has changed."""

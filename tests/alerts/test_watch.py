@@ -38,7 +38,7 @@ class Process:
         channel = Channel(name="mejl", notifier=self.notifier)
         lead = Recipient(name="lead", channel="mejl")
         self.dispatcher = Dispatcher(
-            [channel], [lead], store, self.clock, STOCKHOLM, sign=lambda episode: self.round.sign(episode)
+            [channel], [lead], store, self.clock, STOCKHOLM, sign=lambda *about: self.round.sign(*about)
         )
         watch = Watch(AlertSettings(), "sv")
         link = {"link": "https://monitor.example"}
@@ -67,8 +67,9 @@ async def test_killed_in_the_middle_of_an_episode_the_next_process_says_nothing_
     assert [notice.alert.change for notice in second.notifier.sent] == [AlertChange.CLEARED]
     (begun,), (over,) = first.notifier.sent, second.notifier.sent
     assert begun.alert.episode == over.alert.episode
-    assert begun.link == first.round.sign(begun.alert.episode) == second.round.sign(begun.alert.episode)
-    assert second.round.find(begun.link.rpartition("/")[2]) == over.alert
+    said = begun.alert.episode, begun.recipient
+    assert begun.link == first.round.sign(*said) == second.round.sign(*said)
+    assert second.round.find(begun.link.rpartition("/")[2]) == (over.alert, begun.recipient)
 
 
 async def test_what_was_decided_and_not_sent_when_the_process_died_is_sent_by_the_next(store: SqlStore) -> None:

@@ -715,7 +715,7 @@ class FakeAlerts:
             raise StoreError("away")
         return self.record
 
-    def find(self, link: str) -> Alert | None:
+    def find(self, link: str) -> tuple[Alert, str] | None:
         return None
 
     def is_acknowledged(self, alert: Alert) -> bool:

@@ -12,6 +12,7 @@ from queue_monitor.api.access import digest
 from queue_monitor.api.acknowledge import acknowledge_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, Role
+from queue_monitor.store import MemoryAudit
 from tests.alerts.moments import at, risk, snapshot
 from tests.api.sample import FakeFigures
 from tests.scenario import STOCKHOLM
@@ -21,19 +22,19 @@ class Page:
     """A served monitor with one open alarm, where everybody else needs a token."""
 
     def __init__(self, *, tokens: bool = True) -> None:
-        self.record, clock = MemoryRecord(), ManualClock(at(60))
+        self.record, self.audit, clock = MemoryRecord(), MemoryAudit(), ManualClock(at(60))
         figures = FakeFigures(snapshot(at(60), risk=risk(0.97)))
         self.dispatcher = Dispatcher([], [], self.record, clock, STOCKHOLM)
         watch = Watch(AlertSettings(), "sv")
         self.round = AlertRound(watch, figures, clock, self.record, self.dispatcher, link="https://monitor.example/")
         access = [Access(name="tavlan", role=Role.WALLBOARD, token_sha256=digest("hemligt"))]
-        routers = [acknowledge_routes(self.round, "sv")]
+        routers = [acknowledge_routes(self.round, clock, self.audit, "sv")]
         app = create_app(figures, clock, routers=routers, access=access if tokens else [])
         self.client = AsyncClient(transport=ASGITransport(app=app), base_url="http://monitor.example")
 
     async def link(self) -> str:
         (alert,) = await self.round.look()
-        return self.round.sign(alert.episode).removeprefix("https://monitor.example")
+        return self.round.sign(alert.episode, "Åsa Öberg").removeprefix("https://monitor.example")
 
 
 async def test_looking_at_the_page_acknowledges_nothing() -> None:
@@ -58,6 +59,27 @@ async def test_the_button_acknowledges_once() -> None:
     assert "redan kvitterat" in again.text
     assert len((await page.record.load_alerts(at(0))).acknowledgements) == 1
     assert page.round.now().acknowledged
+
+
+async def test_the_audit_and_the_record_name_to_whom_the_link_was_sent_and_from_where_it_was_used() -> None:
+    page = Page()
+    link = await page.link()
+
+    await page.client.post(link)
+    await page.client.post(link)
+
+    (act,) = await page.audit.acts(at(0), at(100))
+    (seen,) = (await page.record.load_alerts(at(0))).acknowledgements
+    assert (act.who, act.origin, act.act, act.subject) == ("Åsa Öberg", "127.0.0.1", "acknowledge", seen.episode)
+    assert seen.by == "Åsa Öberg"
+
+
+async def test_a_link_of_somebody_elses_name_is_no_link_of_ours() -> None:
+    page = Page()
+    episode, _, signature = (await page.link()).split(".")
+
+    assert (await page.client.post(f"{episode}.Qm8.{signature}")).status_code == 404
+    assert (await page.client.post(f"{episode}.{signature}")).status_code == 404
 
 
 @pytest.mark.parametrize("tokens", [True, False])

@@ -1,6 +1,8 @@
 """The page that makes the first token: its address is printed once, and holds until a token exists."""
 
+import json
 import re
+import sqlite3
 import urllib.request
 from pathlib import Path
 
@@ -138,3 +140,17 @@ def test_a_demo_without_settings_prints_the_address_and_its_token_outlives_a_res
     assert "Reading:    with a token only, as there is one." in said_again
     assert '"who":"Anna","origin":"127.0.0.1","act":"make_token","subject":"admin"' in audit
     assert token not in (tmp_path / "log.txt").read_text()
+
+
+def test_each_start_writes_down_which_settings_are_others(tmp_path: Path):
+    with running(tmp_path) as monitor:
+        monitor.stop()
+    with running(tmp_path, QUEUE_MONITOR_ALERTS__TRIES="5", QUEUE_MONITOR_HTTP__READ_WITHOUT_TOKEN="true") as monitor:
+        monitor.stop()
+
+    found = sqlite3.connect(tmp_path / "journal.db").execute("SELECT body FROM audit ORDER BY seq").fetchall()
+    acts = [json.loads(body) for (body,) in found]
+    assert [(act["who"], act["act"], act["detail"]) for act in acts] == [
+        ("", "settings", "the first start"),
+        ("", "settings", "alerts.tries: 3 -> 5; http.read_without_token: not set -> yes"),
+    ]
