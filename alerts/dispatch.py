@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -38,10 +38,10 @@ KEPT: Final = timedelta(hours=48)
 
 
 class Channel(Struct, frozen=True, kw_only=True):
-    """A way to reach people, and which other to take when it fails ("" none)."""
+    """A way to reach people, by one notifier an address, and which other to take when one fails ("" none)."""
 
     name: str
-    notifier: Notifier
+    notifiers: tuple[Notifier, ...]
     fallback: str = ""
 
 
@@ -69,13 +69,19 @@ class Recipient(Struct, frozen=True, kw_only=True):
         if self.quiet is None:
             return None
         start, end = self.quiet
-        local = at.astimezone(zone)
-        clock = local.time()
-        within = start <= clock < end if start < end else clock >= start or clock < end
-        if not within:
-            return None
-        day = local.date() + timedelta(days=1) if start >= end and clock >= start else local.date()
-        return datetime.combine(day, end, zone).astimezone(at.tzinfo)
+        today = at.astimezone(zone).date()
+        for day in (today - timedelta(days=1), today):
+            begins = min(_moments(day, start, zone))
+            ends = max(_moments(day if start < end else day + timedelta(days=1), end, zone))
+            if begins <= at < ends:
+                return ends.astimezone(at.tzinfo)
+        return None
+
+
+def _moments(day: date, clock: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """When the clocks show a time: the same twice, but for the hour that autumn has twice and spring not at all."""
+    shown = datetime.combine(day, clock, zone)
+    return shown.astimezone(UTC), shown.replace(fold=1).astimezone(UTC)
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -202,7 +208,7 @@ class Dispatcher:
         told = self._was_told(alert.episode, recipient.name)
         self._supersede(alert, recipient.name, notices, attempts)
         if told or alert.change is not AlertChange.CLEARED:
-            notices.append(self._notice(alert, recipient))
+            notices += self._to_all(alert, recipient)
 
     def _supersede(self, alert: Alert, recipient: str | None, notices: list[Notice], attempts: list[Attempt]) -> None:
         for notice in self.pending:
@@ -220,7 +226,17 @@ class Dispatcher:
             for notice in self._of(episode)
         )
 
-    def _notice(self, alert: Alert, recipient: Recipient, escalation: bool = False) -> Notice:
+    def _to_all(self, alert: Alert, recipient: Recipient, escalation: bool = False) -> list[Notice]:
+        """A recipient's notice, one for each address of the channel."""
+        first = self._notice(alert, recipient, escalation)
+        named = (alert, recipient.name, recipient.channel, str(escalation))
+        return [first, *(_at(first, address, *named) for address in self._others(recipient.channel))]
+
+    def _others(self, channel: str) -> range:
+        """The addresses of a channel beyond the first."""
+        return range(1, len(self._channels[channel].notifiers) if channel in self._channels else 1)
+
+    def _notice(self, alert: Alert, recipient: Recipient, escalation: bool) -> Notice:
         now = self._clock.now()
         due = recipient.quiet_until(now, self._zone) or now
         return Notice(
@@ -251,7 +267,7 @@ class Dispatcher:
         for episode, alert in self._open.items():
             if self._must_escalate(episode, alert):
                 newest = max(self._of(episode), key=lambda notice: notice.made_at)
-                found.append(self._notice(newest.alert, self._named(self._escalate_to), escalation=True))
+                found += self._to_all(newest.alert, self._named(self._escalate_to), escalation=True)
                 log.warning("alert escalated episode=%s to=%s", episode, self._escalate_to)
         self._notices |= {notice.id: notice for notice in found}
         return AlertBatch(notices=tuple(found))
@@ -298,10 +314,13 @@ class Dispatcher:
         if channel is None:
             await self._failed(notice, "no_channel", f"there is no channel {notice.channel}", permanent=True)
             return
+        if notice.address >= len(channel.notifiers):
+            await self._failed(notice, "no_address", "the channel has fewer addresses than before", permanent=True)
+            return
         self._sending.add(notice.id)
         try:
             async with asyncio.timeout(self._patience.send_seconds):
-                await channel.notifier.send(notice)
+                await channel.notifiers[notice.address].send(notice)
         except DeliveryError as error:
             await self._failed(notice, error.reason, str(error), error.permanent)
         except TimeoutError:
@@ -326,11 +345,21 @@ class Dispatcher:
         other = None if reason == "expired" else self._fallback(notice)
         if other is None:
             self.undelivered += 1
-            log.error("alert not delivered channel=%s reason=%s kind=%s", notice.channel, reason, notice.alert.kind)
-        await self._settle(given_up, reason, detail, other)
+            log.error(
+                "alert not delivered channel=%s address=%d reason=%s kind=%s detail=%s",
+                *(notice.channel, notice.address + 1, reason, notice.alert.kind, detail),
+            )
+        else:
+            log.warning(
+                "alert takes another way channel=%s address=%d reason=%s detail=%s",
+                *(notice.channel, notice.address + 1, reason, detail),
+            )
+        await self._settle(given_up, reason, detail, other or ())
 
-    def _fallback(self, notice: Notice) -> Notice | None:
-        """The same through the next channel that has not been tried for it."""
+    def _fallback(self, notice: Notice) -> tuple[Notice, ...] | None:
+        """The same through the next channel that has not been tried for it; empty when another address of the failed
+        channel has taken that way already, None when there is none.
+        """
         tried = {notice.channel}
         earlier = self._notices.get(notice.fallback_of)
         while earlier is not None:
@@ -341,9 +370,13 @@ class Dispatcher:
         if not name or name in tried:
             return None
         now = self._clock.now()
-        return structs.replace(
+        named = (notice.alert, notice.recipient, name, notice.channel, str(notice.escalation))
+        if _id(*named) in self._notices:
+            return ()
+        first = structs.replace(
             notice,
-            id=_id(notice.alert, notice.recipient, name, notice.id),
+            id=_id(*named),
+            address=0,
             channel=name,
             made_at=now,
             due_at=now,
@@ -351,9 +384,10 @@ class Dispatcher:
             attempts=0,
             fallback_of=notice.id,
         )
+        return first, *(_at(first, address, *named) for address in self._others(name))
 
-    async def _settle(self, notice: Notice, result: str, detail: str = "", more: Notice | None = None) -> None:
-        notices = (notice,) if more is None else (notice, more)
+    async def _settle(self, notice: Notice, result: str, detail: str = "", more: Sequence[Notice] = ()) -> None:
+        notices = (notice, *more)
         self._notices |= {each.id: each for each in notices}
         tried = self._tried(notice, notice.attempts, result, detail)
         await self.save(AlertBatch(notices=notices, attempts=(tried,)))
@@ -405,6 +439,11 @@ class Dispatcher:
 
 def _can_be_seen_to(alert: Alert) -> bool:
     return alert.change is not AlertChange.CLEARED and alert.kind is not AlertKind.HEARTBEAT
+
+
+def _at(notice: Notice, address: int, alert: Alert, *named: str) -> Notice:
+    """The same notice to another address of its channel."""
+    return structs.replace(notice, id=_id(alert, *named, str(address)), address=address)
 
 
 def _id(alert: Alert, *more: str) -> str:

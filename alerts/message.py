@@ -5,7 +5,10 @@ Never who called.
 """
 
 import math
+import re
+import unicodedata
 from datetime import datetime
+from typing import Final
 
 from queue_monitor import texts
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason, Notice
@@ -276,6 +279,57 @@ class Message:
     def _written(self, value: object) -> object:
         """Numbers as on the pages: `1 546`."""
         return texts.count(value, self._language) if isinstance(value, int) else value
+
+
+SMS_PARTS: Final = 2
+_LONG_PART: Final = 153
+_SHORT: Final = 160
+_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED: Final = frozenset("^{}\\[~]|€")
+"""The alphabet of GSM 03.38 (3GPP TS 23.038); what is in the second takes two places. Anything else in a text makes
+every character of it twice as wide, and a part holds 67 of those instead of 153.
+"""
+_PLAIN: Final = str.maketrans({"–": "-", "—": "-", "−": "-", "…": "...", "’": "'", "‘": "'", "”": '"', "“": '"'})
+_SENTENCES: Final = re.compile(r"(?<=[.!?])(?<!\bkl\.)(?<!\bca\.) +(?=[A-ZÅÄÖ0-9])")
+
+
+def sms(notice: Notice, zone: str, language: str) -> str:
+    """A notice for a telephone: its first sentence, the way to acknowledge, and as many more sentences as two parts
+    hold, in the plain alphabet.
+    """
+    alert = notice.alert
+    said = [alert.title]
+    if notice.escalation:
+        said.insert(0, texts.say("alert.escalated", language, clock=texts.clock(alert.at, zone, language)))
+    link = [texts.say("alert.acknowledge", language, link=notice.link)] if notice.link else []
+    for sentence in _SENTENCES.split(alert.text):
+        if parts(plain_alphabet(" ".join([*said, sentence, *link]))) > SMS_PARTS:
+            break
+        said.append(sentence)
+    return plain_alphabet(" ".join(filter(None, [*said, *link])))
+
+
+def plain_alphabet(text: str) -> str:
+    """The text in the alphabet of GSM: dashes, quotes and spaces made plain, accents dropped, `?` for what is left."""
+    return "".join(map(_plain, text.translate(_PLAIN)))
+
+
+def _plain(letter: str) -> str:
+    known = _BASIC | _EXTENDED
+    like = letter if letter in known else unicodedata.normalize("NFKD", letter)[0]
+    return like if like in known else "?"
+
+
+def parts(text: str) -> int:
+    """How many SMS a text is sent and paid as."""
+    if set(text) <= _BASIC | _EXTENDED:
+        length, short, long = sum(1 + (letter in _EXTENDED) for letter in text), _SHORT, _LONG_PART
+    else:
+        length, short, long = len(text.encode("utf-16-le")) // 2, 70, 67
+    return 1 if length <= short else math.ceil(length / long)
 
 
 def lines(notice: Notice, zone: str, language: str) -> tuple[str, str]:

@@ -142,11 +142,11 @@ def _channel(channel: AlertChannel, config: Config) -> Channel:
     module = importlib.import_module(f"alerts.notifiers.{channel.kind}")
     zone, language = config.organisation.time_zone, config.organisation.language
     try:
-        notifier = cast(Notifier, module.build(channel.name, str(channel.url), zone, language))
+        notifiers = cast("tuple[Notifier, ...]", module.build(channel.name, str(channel.url), zone, language))
     except ValueError as error:
         found = f"the url of {channel.name}: {error}"
         raise ConfigError([Mistake("alerts.channels", found, f"an address of kind {channel.kind}")]) from error
-    return Channel(name=channel.name, notifier=notifier, fallback=channel.fallback)
+    return Channel(name=channel.name, notifiers=notifiers, fallback=channel.fallback)
 
 
 def _recipient(person: AlertRecipient) -> Recipient:

@@ -894,7 +894,8 @@ class NoticeState(StrEnum):
 class Notice(Struct, frozen=True, kw_only=True):
     """One message to one recipient through one channel. `due_at`: not before; `expires_at`: not after.
 
-    `fallback_of` is the notice whose channel failed. `link` opens the page that acknowledges.
+    `address`: which of the channel's addresses, from 0 on; each is tried and counted by itself. `fallback_of` is the
+    notice whose channel failed. `link` opens the page that acknowledges.
     """
 
     id: str
@@ -909,6 +910,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     escalation: bool = False
     fallback_of: str = ""
     link: str = ""
+    address: int = 0
 
 
 class Attempt(Struct, frozen=True, kw_only=True):

@@ -81,5 +81,6 @@ def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def build(name: str, url: str, zone: str, language: str) -> AlertmanagerNotifier:
-    return AlertmanagerNotifier(name, url, zone, language)
+def build(name: str, url: str, zone: str, language: str) -> tuple[AlertmanagerNotifier, ...]:
+    """The one Alertmanager. Raises `ValueError` on an address of another kind."""
+    return (AlertmanagerNotifier(name, url, zone, language),)

@@ -2,38 +2,145 @@
 
 Examples: `mailtos://user:password@mail.example?to=lead@example`, `46elks://user:password@46555/46701740605`,
 `workflows://host:443/workflow/signature` (Teams), `ntfys://topic`, `jsons://example/hook`. Tested against a mail sink
-and an HTTP receiver; Apprise says only whether it succeeded, so that every failure but a wrong address may pass.
+and an HTTP receiver. Apprise says only whether it succeeded; why it did not is read from what it logs, which is passed
+on to nobody: it holds addresses.
 """
+
+import asyncio
+import copy
+import logging
+import re
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple
 
 import apprise
 
-from alerts.message import lines
+from alerts.message import lines, sms
 from queue_monitor.model import Alert, AlertChange, AlertLevel, Notice
 from queue_monitor.ports import DeliveryError
 
+SMS_CHARACTERS: Final = 160
+"""What Apprise gives as the longest text of every service that sends SMS."""
+
+
+class _Cause(NamedTuple):
+    """A failure by what is logged of it; the words are for whoever looks after the channel."""
+
+    pattern: str
+    reason: str
+    permanent: bool
+    words: str
+
+
+_CAUSES: Final = (
+    _Cause(
+        r"\b53[045]\b|Authentication|AUTH extension",
+        "login",
+        True,
+        "the server does not accept the user name and password, or no sign-in at that port; put the url right",
+    ),
+    _Cause(
+        r"\b55[0134]\b|\b5\.1\.\d",
+        "address_refused",
+        True,
+        "the server refuses the address; put it right or take it out of the channel's url",
+    ),
+    _Cause(r"\b45[0-2]\b|\b421\b", "busy", False, "the server takes nothing just now; it is tried again"),
+    _Cause(
+        r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError",
+        "certificate",
+        False,
+        "the server's certificate is not trusted here; renew it there, or trust who issued it on this machine",
+    ),
+    _Cause(
+        r"WRONG_VERSION_NUMBER|SSLError|\[SSL",
+        "tls",
+        False,
+        "encryption could not be agreed on; look at the port and at whether the url's kind ends in s",
+    ),
+    _Cause(
+        r"Name or service not known|nodename nor servname|name resolution|NameResolutionError|getaddrinfo",
+        "no_such_host",
+        False,
+        "the host's name is not known; look at its spelling in the channel's url and at this machine's DNS",
+    ),
+    _Cause(
+        r"Connection refused|No route to host|unreachable",
+        "unreachable",
+        False,
+        "nothing answers at the host and port; look at both in the channel's url, at the server and at firewalls",
+    ),
+    _Cause(r"timed? ?out", "timeout", False, "no answer in time; look at the server and at firewalls"),
+)
+_HTTP: Final = re.compile(r"error=(\d{3})\b")
+_NOT_TAKEN: Final = _Cause(
+    "", "refused", False, "the other side did not take it and gave no reason that is known here; look in its own log"
+)
+_heard: ContextVar[list[str]] = ContextVar("heard")
+
+
+class _Hearing(logging.Handler):
+    """Keeps what Apprise logs for the one who sends at the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        heard = _heard.get(None)
+        if heard is not None:
+            heard.append(record.getMessage())
+
+
+_log: Final = logging.getLogger("apprise")
+_log.addHandler(_Hearing())
+_log.setLevel(logging.DEBUG)
+_log.propagate = False
+
 
 class AppriseNotifier:
-    """One address. Raises `ValueError` when Apprise does not know its kind; the address is never told."""
+    """One address of one service."""
 
-    def __init__(self, name: str, url: str, zone: str, language: str) -> None:
+    def __init__(self, name: str, service: Any, zone: str, language: str) -> None:
         self.name = name
         self._zone = zone
         self._language = language
+        self._sms = service.body_maxlen <= SMS_CHARACTERS
         self._service = apprise.Apprise()
-        if not self._service.add(url):
-            raise ValueError("of no kind that Apprise knows")
+        self._service.add(service)
 
     def render(self, notice: Notice) -> tuple[str, str]:
-        """Title and text as they are sent."""
+        """Title and text as they are sent; an SMS has no title."""
+        if self._sms:
+            return "", sms(notice, self._zone, self._language)
         return lines(notice, self._zone, self._language)
 
     async def send(self, notice: Notice) -> None:
+        heard: list[str] = []
+        _heard.set(heard)
+        if not await asyncio.to_thread(self._send, notice):
+            cause = _cause("\n".join(heard))
+            raise DeliveryError(f"{self.name}: {cause.words}", reason=cause.reason, permanent=cause.permanent)
+
+    def _send(self, notice: Notice) -> bool:
         title, body = self.render(notice)
-        sent = await self._service.async_notify(
-            title=title, body=body or title, notify_type=_kind(notice.alert), body_format=apprise.NotifyFormat.TEXT
-        )
-        if not sent:
-            raise DeliveryError(f"{self.name}: not taken by the other side", reason="refused")
+        kind, plain = _kind(notice.alert), apprise.NotifyFormat.TEXT
+        return bool(self._service.notify(title=title, body=body or title, notify_type=kind, body_format=plain))
+
+
+def _cause(heard: str) -> _Cause:
+    if (code := _HTTP.search(heard)) is not None:
+        return _http(int(code[1]))
+    return next((cause for cause in _CAUSES if re.search(cause.pattern, heard, re.IGNORECASE)), _NOT_TAKEN)
+
+
+def _http(code: int) -> _Cause:
+    wrong = 400 <= code < 500 and code not in (408, 429)
+    what = {
+        401: "the user name, password or key is not accepted; put it right in the channel's url",
+        403: "it may not be sent to with this user or key; put it right in the channel's url",
+        404: "there is nothing at that address; put it right in the channel's url",
+        410: "the address is no longer used; put the new one in the channel's url",
+        429: "too much is sent there; it is tried again",
+    }.get(code, "the url may be wrong; look at it and at the other side's log" if wrong else "it is tried again")
+    return _Cause("", f"http_{code}", wrong, f"answered {code}: {what}")
 
 
 def _kind(alert: Alert) -> apprise.NotifyType:
@@ -42,5 +149,27 @@ def _kind(alert: Alert) -> apprise.NotifyType:
     return apprise.NotifyType.FAILURE if alert.level is AlertLevel.ALARM else apprise.NotifyType.WARNING
 
 
-def build(name: str, url: str, zone: str, language: str) -> AppriseNotifier:
-    return AppriseNotifier(name, url, zone, language)
+def _by_address(service: Any) -> Iterator[Any]:
+    """The service once for each of its addresses, so that one that fails holds up no other. Copies of a mail go along
+    with the first.
+    """
+    targets = getattr(service, "targets", None)
+    if not isinstance(targets, list) or len(targets) < 2:
+        yield service
+        return
+    for place, target in enumerate(targets):
+        one = copy.copy(service)
+        one.targets = [target]
+        if place and hasattr(one, "cc"):
+            one.cc, one.bcc = set(), set()
+        yield one
+
+
+def build(name: str, url: str, zone: str, language: str) -> tuple[AppriseNotifier, ...]:
+    """One notifier for each address. Raises `ValueError`, which never shows the url, when Apprise cannot use it."""
+    services = apprise.Apprise()
+    if not services.add(url):
+        if "webhook.office" in url or "outlook.office" in url or url.startswith("msteams:"):
+            raise ValueError("a webhook of Teams that Microsoft has retired; make a workflow and write workflows://…")
+        raise ValueError("of no kind that Apprise knows, or not complete: mail needs its addressees, ?to=…")
+    return tuple(AppriseNotifier(name, one, zone, language) for service in services for one in _by_address(service))

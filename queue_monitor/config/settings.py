@@ -192,8 +192,8 @@ class Http(Struct, frozen=True, kw_only=True):
 
     `public`: whether anybody may read a summary without a token. `cors_origins`: other sites whose pages may read the
     API in a browser. `read_without_token`: whether this machine may read without one; None: until there is a token.
-    `trusted_proxies`: addresses or networks that are believed when they say for whom they ask. `token_file`: the file of
-    the tokens that were made on a page.
+    `trusted_proxies`: addresses or networks that are believed when they say for whom they ask. `token_file`: the file
+    of the tokens that were made on a page.
     """
 
     host: str = "127.0.0.1"

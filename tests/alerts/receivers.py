@@ -30,11 +30,20 @@ def free_port() -> int:
 
 
 class MailSink:
-    """What arrived, parsed."""
+    """What arrived, parsed. `answers`: what is said to some addressees instead of yes."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
+        self.answers: dict[str, str] = {}
         self.port = free_port()
+
+    async def handle_RCPT(  # noqa: N802 - its name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        answer = self.answers.get(address, "250 OK")
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
         content = envelope.content

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
+import pytest
 from msgspec import structs
 
 from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
@@ -66,8 +67,8 @@ class Office:
         self.record = record or MemoryRecord()
         self.clock = ManualClock(at(start))
         channels = [
-            Channel(name="sms", notifier=self.sms, fallback="mejl"),
-            Channel(name="mejl", notifier=self.mail, fallback="sms"),
+            Channel(name="sms", notifiers=(self.sms,), fallback="mejl"),
+            Channel(name="mejl", notifiers=(self.mail,), fallback="sms"),
         ]
         self.dispatcher = Dispatcher(channels, recipients, self.record, self.clock, STOCKHOLM, **more)
 
@@ -154,6 +155,80 @@ async def test_who_never_got_the_alarm_is_not_told_that_it_is_over():
     assert (office.sms.sent, office.mail.sent) == ([], [])
     assert (await office.results())[-1] == ("sms", "superseded")
     assert office.dispatcher.undelivered == 0
+
+
+class Shared:
+    """A channel with two addresses, which falls back on another channel with two, and whoever is told by the first."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.good, self.bad = FakeNotifier(), FakeNotifier(*answers)
+        self.others = FakeNotifier(), FakeNotifier()
+        self.record, self.clock = MemoryRecord(), ManualClock(at(132))
+        channels = [
+            Channel(name="mejl", notifiers=(self.good, self.bad), fallback="sms"),
+            Channel(name="sms", notifiers=self.others),
+        ]
+        lead = Recipient(name="teamledare", channel="mejl")
+        self.dispatcher = Dispatcher(channels, [lead], self.record, self.clock, STOCKHOLM)
+
+    async def tell(self) -> None:
+        self.dispatcher.plan([structs.replace(ALERT, notified="alarm")])
+        for _ in range(4):
+            await self.dispatcher.work()
+            self.clock.advance_to(self.clock.now() + timedelta(minutes=2))
+
+
+REFUSED = DeliveryError("no such mailbox", reason="address_refused")
+GONE = DeliveryError("no such mailbox", reason="address_refused", permanent=True)
+
+
+async def test_of_two_addresses_in_one_channel_the_good_one_is_told_once_while_the_bad_one_is_tried_again():
+    shared = Shared(REFUSED, REFUSED)
+    await shared.tell()
+
+    assert (len(shared.good.sent), len(shared.bad.sent)) == (1, 1)
+    assert shared.dispatcher.counted == {("mejl", "sent"): 2, ("mejl", "address_refused"): 2}
+    assert [other.sent for other in shared.others] == [[], []]
+
+
+async def test_only_for_the_bad_one_the_other_way_is_taken_once_and_the_technician_is_told(
+    caplog: pytest.LogCaptureFixture,
+):
+    shared = Shared(GONE)
+    await shared.tell()
+
+    assert len(shared.good.sent) == 1
+    assert [len(other.sent) for other in shared.others] == [1, 1]
+    assert "channel=mejl address=2 reason=address_refused detail=no such mailbox" in caplog.text
+
+
+async def test_two_bad_addresses_take_the_other_way_once_together():
+    shared = Shared(GONE)
+    shared.good.answers = [GONE]
+    await shared.tell()
+
+    assert [len(other.sent) for other in shared.others] == [1, 1]
+
+
+QUIET = structs.replace(LEAD, quiet=(time(17), time(2, 30)))
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        ("2026-10-25T01:40+02:00", "2026-10-25T02:30+01:00"),
+        ("2026-10-25T02:40+02:00", "2026-10-25T02:30+01:00"),
+        ("2026-10-25T02:10+01:00", "2026-10-25T02:30+01:00"),
+        ("2026-10-25T02:31+01:00", None),
+        ("2026-03-29T01:59+01:00", "2026-03-29T03:30+02:00"),
+        ("2026-11-23T16:59+01:00", None),
+        ("2026-11-23T17:00+01:00", "2026-11-24T02:30+01:00"),
+    ],
+)
+def test_quiet_hours_end_when_the_clocks_show_it_for_the_last_time(now: str, until: str | None):
+    ends = QUIET.quiet_until(datetime.fromisoformat(now), STOCKHOLM)
+
+    assert ends == (None if until is None else datetime.fromisoformat(until))
 
 
 async def test_quiet_hours_hold_a_message_back_and_what_is_over_by_then_is_never_sent():

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from alerts.message import Message
-from queue_monitor.model import AlertChange, AlertKind
+from alerts.message import Message, lines, parts, plain_alphabet, sms
+from queue_monitor.model import AlertChange, AlertKind, Notice
 from tests.alerts.messages import TARGET, ZONE, document, every, of_target, sent
 from tests.alerts.moments import at, risk
+from tests.store.test_alerts import NOTICE
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "messages.md"
 LANGUAGES = ("sv", "en")
+LINK = "https://monitor.kommunen.example/alerts/0123456789abcdef.dGVhbWxlZGFyZQ.0123456789abcdef0123456789abcdef"
 
 
 def said(language: str) -> list[str]:
@@ -26,6 +28,47 @@ def test_the_document_shows_every_message_as_it_is() -> None:
 
 def test_every_kind_of_alert_has_its_messages() -> None:
     assert {alert.kind for _, alert in every()} == set(AlertKind)
+
+
+def notices(language: str, link: str) -> list[Notice]:
+    """Every message as it leaves."""
+    found = []
+    for _, alert in every():
+        message = Message(alert, ZONE, language)
+        told = structs.replace(alert, title=message.title, text=message.body)
+        found.append(structs.replace(NOTICE, alert=told, link=link))
+    return found
+
+
+def test_an_sms_is_in_the_plain_alphabet_and_takes_two_parts_at_most() -> None:
+    for link in ("", LINK):
+        sent = [(each, language) for language in LANGUAGES for each in notices(language, link)]
+        whole = [parts(" ".join(lines(each, ZONE, language))) for each, language in sent]
+        short = [sms(each, ZONE, language) for each, language in sent]
+
+        assert max(map(parts, short)) == 2
+        assert sum(map(parts, short)) < sum(whole) / 2
+        assert all(plain_alphabet(text) == text and link in text for text in short)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "counted"),
+    [
+        ("Kl. 10.12 – Växeln: 84\N{NO-BREAK SPACE}%", "Kl. 10.12 - Växeln: 84 %", 1),
+        ("René “Åsa” … 5 €", 'René "Åsa" ... 5 €', 1),
+        ("č 漢 🙂", "c ? ?", 1),
+        ("å" * 160, "å" * 160, 1),
+        ("å" * 161, "å" * 161, 2),
+        ("[" * 81, "[" * 81, 2),
+    ],
+)
+def test_the_alphabet_of_gsm_and_what_fits_in_a_part(text: str, plain: str, counted: int) -> None:
+    assert plain_alphabet(text) == plain
+    assert parts(plain) == counted
+
+
+def test_one_wide_letter_halves_what_fits_in_a_part() -> None:
+    assert (parts("å" * 70 + "–"), parts("å" * 71), parts("–" * 70), parts("–" * 135)) == (2, 1, 1, 3)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

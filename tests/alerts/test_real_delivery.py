@@ -1,5 +1,6 @@
 """Every way out against the real other side: the message is seen where it arrives."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from msgspec import structs
 
 from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
 from alerts.memory import MemoryRecord
-from alerts.message import Message
+from alerts.message import Message, parts, plain_alphabet
 from alerts.notifiers import alertmanager as alertmanager_notifier
 from alerts.notifiers import apprise as apprise_notifier
 from queue_monitor.clock import ManualClock, SystemClock
@@ -39,8 +40,8 @@ def notice(change: AlertChange = AlertChange.RAISED, moment: datetime = TWELVE_P
     return structs.replace(NOTICE, alert=told(change, moment), link="https://monitor.example/alerts/e1.abc")
 
 
-def apprise(url: str) -> Notifier:
-    return apprise_notifier.build("kanal", url, ZONE, "sv")
+def apprise(url: str, address: int = 0) -> Notifier:
+    return apprise_notifier.build("kanal", url, ZONE, "sv")[address]
 
 
 async def test_a_mail_arrives_with_its_first_sentence_as_subject() -> None:
@@ -54,6 +55,76 @@ async def test_a_mail_arrives_with_its_first_sentence_as_subject() -> None:
     text = body.get_content()
     assert "Två till i telefonkön fram till kl. 11.30 beräknas räcka." in text
     assert "https://monitor.example/alerts/e1.abc" in text
+
+
+async def test_of_two_addressees_each_is_sent_to_by_itself_and_what_is_wrong_with_one_is_said() -> None:
+    with mail_sink() as sink:
+        sink.answers = {"fel@example.se": "550 5.1.1 User unknown"}
+        url = sink.url + ",fel@example.se&cc=chef@example.se"
+        good, bad = (apprise(url, address) for address in (0, 1))
+        await good.send(notice())
+        with pytest.raises(DeliveryError) as caught:
+            await bad.send(notice())
+
+    assert [mail["To"] for mail in sink.mails] == ["lead@example.se"]
+    assert (caught.value.reason, caught.value.permanent) == ("address_refused", True)
+    assert "take it out of the channel's url" in str(caught.value)
+    assert "fel@example.se" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "permanent"),
+    [
+        ("450 4.2.0 Greylisted", "busy", False),
+        ("553 5.1.3 Bad address", "address_refused", True),
+    ],
+)
+async def test_a_mail_server_s_no_is_told_from_its_not_yet(answer: str, reason: str, permanent: bool) -> None:
+    with mail_sink() as sink:
+        sink.answers = {"lead@example.se": answer}
+        with pytest.raises(DeliveryError) as caught:
+            await apprise(sink.url).send(notice())
+
+    assert (caught.value.reason, caught.value.permanent) == (reason, permanent)
+
+
+async def test_a_mail_server_that_is_away_or_misspelt_or_speaks_no_tls_is_told_apart() -> None:
+    found = []
+    with mail_sink() as sink:
+        for url in (
+            f"mailto://127.0.0.1:{free_port()}?from=a@example.se&to=b@example.se",
+            "mailto://mail.invalid?from=a@example.se&to=b@example.se",
+            sink.url.replace("mailto:", "mailtos:") + "&mode=ssl",
+            sink.url.replace("://", "://user:hemligt@"),
+        ):
+            with pytest.raises(DeliveryError) as caught:
+                await apprise(url).send(notice())
+            found.append(caught.value)
+
+    assert [error.reason for error in found] == ["unreachable", "no_such_host", "tls", "login"]
+    assert "hemligt" not in "".join(map(str, found))
+    assert [error.permanent for error in found] == [False, False, False, True]
+
+
+async def test_two_who_fail_at_the_same_moment_are_not_taken_for_each_other() -> None:
+    with receiver() as hook:
+        hook.codes = [410]
+        senders = apprise(f"json://{hook.address}/larm"), apprise(f"json://127.0.0.1:{free_port()}/")
+        errors = await asyncio.gather(*(one.send(notice()) for one in senders), return_exceptions=True)
+
+    assert [error.reason for error in errors if isinstance(error, DeliveryError)] == ["http_410", "unreachable"]
+
+
+def test_an_sms_is_short_and_in_the_plain_alphabet() -> None:
+    url = "46elks://user:secret@46555/46701740605/46701740606"
+    first, second = apprise_notifier.build("sms", url, ZONE, "sv")
+    title, said = first.render(notice())
+
+    assert (title, second.render(notice())) == ("", ("", said))
+    assert said.startswith("Kl. 10.12 - Kundcenter: stor risk att dagsmålet missas. Två till i telefonkön")
+    assert said.endswith("https://monitor.example/alerts/e1.abc")
+    assert plain_alphabet(said) == said
+    assert parts(said) == 2
 
 
 async def test_a_webhook_is_given_the_message() -> None:
@@ -92,6 +163,10 @@ async def test_a_receiver_that_refuses_is_a_failure(code: int) -> None:
 async def test_an_address_of_no_known_kind_is_told_at_the_start() -> None:
     with pytest.raises(ValueError, match="Apprise"):
         apprise("gopher://hemligt")
+    with pytest.raises(ValueError, match="retired"):
+        apprise("https://x.webhook.office.com/webhookb2/hemligt")
+    with pytest.raises(ValueError, match="addressees"):
+        apprise("mailtos://mail.example")
     with pytest.raises(ValueError, match="address"):
         alertmanager_notifier.build("am", "127.0.0.1:9093", ZONE, "sv")
 
@@ -99,7 +174,7 @@ async def test_an_address_of_no_known_kind_is_told_at_the_start() -> None:
 async def test_alertmanager_passes_an_alarm_and_its_end_on(tmp_path: Path) -> None:
     began, ended = SystemClock().now(), SystemClock().now()
     with receiver() as hook, alertmanager(tmp_path, hook.address) as running:
-        notifier = alertmanager_notifier.build("am", running.url, ZONE, "sv")
+        notifier = alertmanager_notifier.build("am", running.url, ZONE, "sv")[0]
         await notifier.send(notice(moment=began))
         until(lambda: hook.got, "the alarm")
         (open_alert,) = running.alerts()
@@ -115,14 +190,14 @@ async def test_alertmanager_passes_an_alarm_and_its_end_on(tmp_path: Path) -> No
 
 
 async def test_an_alertmanager_that_is_away_or_refuses_is_told_apart() -> None:
-    away = alertmanager_notifier.build("am", f"http://127.0.0.1:{free_port()}", ZONE, "sv")
+    away = alertmanager_notifier.build("am", f"http://127.0.0.1:{free_port()}", ZONE, "sv")[0]
     with pytest.raises(DeliveryError) as caught:
         await away.send(notice())
     assert (caught.value.reason, caught.value.permanent) == ("unreachable", False)
 
     with receiver() as wrong:
         wrong.codes = [400, 503]
-        notifier = alertmanager_notifier.build("am", f"http://{wrong.address}", ZONE, "sv")
+        notifier = alertmanager_notifier.build("am", f"http://{wrong.address}", ZONE, "sv")[0]
         for reason, permanent in (("http_400", True), ("http_503", False)):
             with pytest.raises(DeliveryError) as caught:
                 await notifier.send(notice())
@@ -135,8 +210,8 @@ async def test_two_real_channels_down_then_one_up_the_message_arrives_and_the_re
     with receiver() as hook:
         hook.codes = [500, 500]
         channels = [
-            Channel(name="sms", notifier=apprise(f"json://127.0.0.1:{free_port()}/"), fallback="mejl"),
-            Channel(name="mejl", notifier=apprise(f"json://{hook.address}/"), fallback="sms"),
+            Channel(name="sms", notifiers=(apprise(f"json://127.0.0.1:{free_port()}/"),), fallback="mejl"),
+            Channel(name="mejl", notifiers=(apprise(f"json://{hook.address}/"),), fallback="sms"),
         ]
         people = [Recipient(name="teamledare", channel="sms")]
         dispatcher = Dispatcher(channels, people, record, clock, STOCKHOLM, patience=Patience(tries=2))
@@ -156,14 +231,13 @@ async def test_two_real_channels_down_then_one_up_the_message_arrives_and_the_re
 
     written = await record.load_alerts(OPENS)
     results = [(attempt.channel, attempt.result) for attempt in written.attempts]
-    assert results == [("sms", "refused")] * 2 + [("mejl", "refused")] * 2 + [("sms", "refused")] * 2 + [
-        ("mejl", "sent")
-    ]
+    away, broken = ("sms", "unreachable"), ("mejl", "http_500")
+    assert results == [away, away, broken, broken, away, away, ("mejl", "sent")]
     assert [n.state for n in written.notices].count(NoticeState.SENT) == 1
     assert hook.got[0]["title"] == SAID
 
 
 def test_times_go_out_as_utc() -> None:
-    body = alertmanager_notifier.build("am", "http://127.0.0.1:1", ZONE, "sv").render(notice())
+    body = alertmanager_notifier.build("am", "http://127.0.0.1:1", ZONE, "sv")[0].render(notice())
 
     assert body[0]["startsAt"] == at(132).astimezone(UTC).isoformat().replace("+00:00", "Z")

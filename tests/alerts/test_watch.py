@@ -35,7 +35,7 @@ class Process:
         self.notifier = notifier or FakeNotifier()
         self.clock = ManualClock(OPENS)
         self.figures = FakeFigures(snapshot(OPENS))
-        channel = Channel(name="mejl", notifier=self.notifier)
+        channel = Channel(name="mejl", notifiers=(self.notifier,))
         lead = Recipient(name="lead", channel="mejl")
         self.dispatcher = Dispatcher(
             [channel], [lead], store, self.clock, STOCKHOLM, sign=lambda *about: self.round.sign(*about)
@@ -126,8 +126,8 @@ class Kept(Process):
         super().__init__(store, heartbeat_at=time(8, 30))
         self.sms, self.mail = FakeNotifier(), mail or FakeNotifier()
         channels = [
-            Channel(name="sms", notifier=self.sms),
-            Channel(name="mejl", notifier=self.mail, fallback="sms"),
+            Channel(name="sms", notifiers=(self.sms,)),
+            Channel(name="mejl", notifiers=(self.mail,), fallback="sms"),
         ]
         people = [
             Recipient(name="lead", channel="sms"),
