@@ -50,6 +50,8 @@ class Message:
         if alert.reason is AlertReason.DAY_ENDED:
             return self._say("closed")
         if alert.kind is AlertKind.HEARTBEAT:
+            if alert.reason is AlertReason.TEST:
+                return self._say("test")
             lost = alert.reason is AlertReason.NOT_DELIVERED
             return self._say("heartbeat.lost", channel=self._figures.channel) if lost else self._say("heartbeat")
         if alert.kind is AlertKind.SOURCE_SILENT:
@@ -112,6 +114,8 @@ class Message:
         if alert.kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH):
             return self._of_target()
         if alert.kind is AlertKind.HEARTBEAT:
+            if alert.reason is AlertReason.TEST:
+                return [self._say("test.body")]
             lost = alert.reason is AlertReason.NOT_DELIVERED
             return [self._say("heartbeat.lost.body" if lost else "heartbeat.body")]
         if alert.kind is AlertKind.SOURCE_SILENT:

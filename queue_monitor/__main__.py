@@ -27,8 +27,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from queue_monitor import __version__, backtest, bootstrap, config, player, rebuilding, rejections, replay
+from queue_monitor import __version__, alerting, backtest, bootstrap, config, player, rebuilding, rejections, replay
 from queue_monitor.api.access import digest, new_token
+from queue_monitor.clock import SystemClock
 from queue_monitor.core import simulation
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
@@ -38,7 +39,7 @@ WRONG: Final = 2
 """Exit code for a mistake in what was asked: settings, arguments, files."""
 
 DIFFERENT: Final = 1
-"""Exit code of `verify` when it found a difference."""
+"""Exit code of `verify` when it found a difference, and of `test-alarm` when a channel failed."""
 
 BUSY: Final = 75
 """Exit code when another monitor owns the store: trying again later can help (EX_TEMPFAIL of sysexits.h)."""
@@ -150,6 +151,11 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="read the settings and say what was understood")
     check.add_argument("config", type=Path, nargs="?", help="the TOML file; without it the embedded defaults")
     check.set_defaults(command=_check_config)
+
+    tried = commands.add_parser("test-alarm", help="send a test through the channels; exit 1 if one fails")
+    tried.add_argument("channel", nargs="?", default="", help="only this channel")
+    tried.add_argument("--config", type=Path, help="the TOML file")
+    tried.set_defaults(command=_test_alarm)
 
     token = commands.add_parser("token", help="make an access token for a screen, a system or a person")
     token.add_argument("name", help="who will hold it, for the record")
@@ -346,11 +352,28 @@ def _translate(chosen: argparse.Namespace) -> int:
 
 
 def _check_config(chosen: argparse.Namespace) -> int:
-    understood = _load(chosen.config)
+    try:
+        understood = _load(chosen.config)
+    except config.ConfigError as error:
+        if not all(mistake.to_fill_in for mistake in error.mistakes):
+            raise
+        print("NOT READY TO RUN. Nothing is wrong, but this is still to be filled in:")
+        print("\n".join(f"to fill in    {mistake}" for mistake in error.mistakes))
+        return 0
+    if mistakes := bootstrap.mistakes_at_start(understood):
+        raise config.ConfigError(mistakes)
     print(config.describe(understood, has_tokens=bootstrap.has_tokens(understood)))
     for day, name in bootstrap.days_to_confirm(understood, bootstrap.today_of(understood)):
         print(f"to confirm    {day} {name}: counts as a full day until [[hours.exceptions]] says what it is")
     return 0
+
+
+def _test_alarm(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    results = asyncio.run(alerting.send_tests(settings, SystemClock().now(), chosen.channel))
+    for where, wrong in results:
+        print(f"{where}: {wrong or 'sent'}")
+    return DIFFERENT if any(wrong for _, wrong in results) else 0
 
 
 def _token(chosen: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """The alerts put together out of the settings: what is worth saying, who is told through what, and the live round."""
 
+import asyncio
 import importlib
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
@@ -7,23 +8,31 @@ from typing import cast
 
 from msgspec import structs
 
-from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
+from alerts.dispatch import PATIENCE, Channel, Dispatcher, Patience, Recipient
+from alerts.message import Message
 from alerts.rules import DEFAULTS, AlertSettings
 from alerts.watch import AlertRound, Watch
-from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake
+from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake, one_of
 from queue_monitor.core.assessment import decided
 from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertFigures,
+    AlertKind,
+    AlertLevel,
+    AlertReason,
     AlertsNow,
     CalendarDay,
     Disagreement,
     Level,
     LostCall,
+    Notice,
     Period,
     Snapshot,
     StoredCall,
     TransferWaits,
 )
-from queue_monitor.ports import AlertHistory, AlertStore, Clock, Figures, Notifier
+from queue_monitor.ports import AlertHistory, AlertStore, Clock, DeliveryError, Figures, Notifier
 
 
 class Alerting:
@@ -135,6 +144,60 @@ def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, 
     shown = AlertedFigures(figures, settings_of(config))
     shown.watch = watch
     return Alerting(watch, dispatcher, shown, store)
+
+
+def channel_mistakes(config: Config) -> list[Mistake]:
+    """Every channel whose address cannot be used."""
+    found: list[Mistake] = []
+    for channel in config.alerts.channels:
+        try:
+            _channel(channel, config)
+        except ConfigError as error:
+            found += error.mistakes
+    return found
+
+
+async def send_tests(config: Config, now: datetime, wanted: str = "") -> list[tuple[str, str]]:
+    """Send a test through every channel, or the wanted one, to each of its addresses; "" where it was taken, else what
+    went wrong, by the address's name. Raises `ConfigError` where there is no such channel.
+    """
+    chosen = [channel for channel in config.alerts.channels if wanted in ("", channel.name)]
+    if not chosen:
+        names = one_of([channel.name for channel in config.alerts.channels])
+        raise ConfigError([Mistake("alerts.channels", f'no channel "{wanted}"' if wanted else "no channel", names)])
+    found = []
+    for channel in (_channel(each, config) for each in chosen):
+        for place, notifier in enumerate(channel.notifiers):
+            where = f"{channel.name}, address {place + 1}" if len(channel.notifiers) > 1 else channel.name
+            try:
+                async with asyncio.timeout(PATIENCE.send_seconds):
+                    await notifier.send(_test_notice(config, channel.name, now))
+            except DeliveryError as error:
+                found.append((where, str(error)))
+            except TimeoutError:
+                found.append((where, f"no answer in {PATIENCE.send_seconds:g} s"))
+            else:
+                found.append((where, ""))
+    return found
+
+
+def _test_notice(config: Config, channel: str, now: datetime) -> Notice:
+    alert = Alert(
+        episode="test",
+        at=now,
+        queue="",
+        label=config.organisation.name,
+        kind=AlertKind.HEARTBEAT,
+        period="day",
+        level=AlertLevel.ALARM,
+        change=AlertChange.UPDATED,
+        reason=AlertReason.TEST,
+        figures=AlertFigures(target=config.target, channel=channel),
+    )
+    message = Message(alert, config.organisation.time_zone, config.organisation.language)
+    told = structs.replace(alert, title=message.title, text=message.body)
+    until = now + timedelta(hours=1)
+    return Notice(id="test", alert=told, recipient="", channel=channel, made_at=now, due_at=now, expires_at=until)
 
 
 def _channel(channel: AlertChannel, config: Config) -> Channel:

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import os
 import pkgutil
 import signal
 import socket
@@ -22,7 +23,7 @@ from msgspec import Struct, structs
 import adapters
 from alerts.memory import MemoryRecord
 from queue_monitor import __version__, texts
-from queue_monitor.alerting import Alerting, alerting
+from queue_monitor.alerting import Alerting, alerting, channel_mistakes
 from queue_monitor.api import create_app
 from queue_monitor.api.acknowledge import acknowledge_routes
 from queue_monitor.api.alerts import alert_routes
@@ -35,6 +36,7 @@ from queue_monitor.config import (
     Config,
     Holidays,
     HoursPeriod,
+    Mistake,
     Schedule,
     Source,
     changed,
@@ -67,6 +69,9 @@ DEMO_STARTS: Final = time(10)
 GRACE_SECONDS: Final = 3
 MAKE_TOKEN: Final = "make_token"
 SETTINGS: Final = "settings"
+CERTIFICATES: Final = ("tls_ca", "tls_cert", "tls_key", "ca_file")
+"""What adapters call the settings that name a file of certificates or the key of one."""
+
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -177,6 +182,18 @@ def _calendar(config: Config, schedule: Schedule) -> Calendar:
         ),
         crises=tuple(map(_stretch, schedule.crisis)),
     )
+
+
+def mistakes_at_start(config: Config) -> list[Mistake]:
+    """What the settings name that a start could not use: addresses of channels, files of certificates."""
+    found = channel_mistakes(config)
+    for place, source in enumerate(config.sources):
+        for name in CERTIFICATES:
+            path = getattr(source.settings, name, "")
+            if source.enabled and path and not os.access(path, os.R_OK):
+                expected = "a certificate's file that can be read"
+                found.append(Mistake(f"sources[{place}].{name}", f'"{path}"', expected, f'source "{source.name}"'))
+    return found
 
 
 def today_of(config: Config) -> date:

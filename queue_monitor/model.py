@@ -753,6 +753,7 @@ class AlertReason(StrEnum):
     ANSWERED_WHILE_CLOSED = "answered_while_closed"
     REFUSED_WHILE_OPEN = "refused_while_open"
     ALIVE = "alive"
+    TEST = "test"
     NOT_DELIVERED = "not_delivered"
     AS_USUAL = "as_usual"
     DAY_ENDED = "day_ended"

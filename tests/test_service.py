@@ -154,6 +154,43 @@ def test_every_mistake_in_the_settings_is_told_at_once_with_its_key(tmp_path: Pa
     assert all(key in said for key in ("target.ratio", "sources[0].kind", "http.port", "3 mistakes"))
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # of Apprise, at its first use
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('[[alerts.channels]]\nname = "t"\nurl = "msteams://a/b/c"\n', "retired"),
+        ('[[alerts.channels]]\nname = "m"\nurl = "mailtos://mail.example"\n', "mail needs its addressees"),
+        ('[[sources]]\nname = "v"\nkind = "http"\nswitch = "pbx"\nsecrets = ["kort"]\n', "at least 32 characters"),
+        (
+            '[[sources]]\nname = "m"\nkind = "mqtt"\nswitch = "pbx"\nhost = "h"\ntls = true\n'
+            'tls_ca = "/nowhere/ca.pem"\n',
+            'sources[0].tls_ca (source "m"): "/nowhere/ca.pem"; expected a certificate',
+        ),
+    ],
+)
+def test_what_a_start_could_not_use_is_refused_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], written: str, said: str
+):
+    file = tmp_path / "bad.toml"
+    file.write_text(written + ("" if "sources" in written else '[[sources]]\nname = "s"\nkind = "simulator"\n'))
+
+    assert main(["check-config", str(file)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_untouched_sample_lacks_only_what_is_to_be_filled_in(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    sample = str(Path(__file__).parents[1] / "deploy" / "queue-monitor.toml")
+    monkeypatch.delenv("AMI_SECRET", raising=False)
+
+    assert main(["check-config", sample]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("NOT READY TO RUN.")
+    assert "to fill in    sources[0].secret" in said
+    assert main(["run", "--config", sample]) == 2
+
+
 def test_the_settings_as_understood_can_be_read_back(capsys: pytest.CaptureFixture[str]):
     assert main(["check-config"]) == 0
     said = capsys.readouterr().out

@@ -35,13 +35,12 @@ from adapters.http.answers import (
 )
 from adapters.http.body import MOST_BYTES, Fault, Translator
 from adapters.http.bucket import Bucket
-from adapters.http.settings import Settings
+from adapters.http.settings import SHORTEST_SECRET, Settings
 from queue_monitor.events import Event
 from queue_monitor.ports import AdapterError, Clock, Connection, Delivery, Receipt, Rejected
 
 KIND: Final = "http"
 PATH: Final = "/api/v1/events"
-SHORTEST_SECRET: Final = 32
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")

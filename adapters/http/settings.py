@@ -1,8 +1,17 @@
 """What a person may set for one sender."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
+
+SHORTEST_SECRET: Final = 32
+Secret = Annotated[
+    str,
+    Meta(
+        min_length=SHORTEST_SECRET,
+        description=f"a key of at least {SHORTEST_SECRET} characters; make one with: openssl rand -hex 32",
+    ),
+]
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,7 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     many of its requests may be under way.
     """
 
-    secrets: tuple[str, ...]
+    secrets: tuple[Secret, ...]
     window_seconds: Annotated[float, Meta(gt=0, le=3600)] = 300.0
     commit_seconds: Annotated[float, Meta(gt=0, le=60)] = 10.0
     body_seconds: Annotated[float, Meta(gt=0, le=60)] = 10.0

@@ -78,6 +78,7 @@ __all__ = [
     "describe_hours",
     "describe_reading",
     "load",
+    "one_of",
     "only_simulates",
     "written_out",
 ]

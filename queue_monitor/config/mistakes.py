@@ -14,13 +14,17 @@ _SECRET_KEY: Final = re.compile(r"(^|_)(secret|password|passphrase|token|credent
 
 
 class Mistake(Struct, frozen=True):
-    """One thing to mend: the key, what stands there, what should. `about` helps to find it; `hint` guesses."""
+    """One thing to mend: the key, what stands there, what should. `about` helps to find it; `hint` guesses.
+
+    `to_fill_in`: nothing is wrong but that a value is not there yet.
+    """
 
     key: str
     found: str
     expected: str
     about: str = ""
     hint: str = ""
+    to_fill_in: bool = False
 
     def __str__(self) -> str:
         about = f" ({self.about})" if self.about else ""

@@ -109,7 +109,10 @@ class Reading:
             return value
         variable = value.removeprefix("env:").strip()
         if variable not in self._environ:
-            return self.note(key, f"env:{variable}", f"the environment variable {variable} to be set")
+            found = f"env:{variable}"
+            expected = f"the environment variable {variable} to be set"
+            self.mistakes.append(Mistake(written_key(key), found, expected, self._about, to_fill_in=True))
+            return _WRONG
         return FromEnvironment(self._environ[variable], variable)
 
     # the file

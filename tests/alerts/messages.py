@@ -170,6 +170,8 @@ def every() -> Iterator[tuple[str, Alert]]:
     lost_way = AlertFigures(channel="sms")
     lost_beat = alert(AlertKind.HEARTBEAT, RAISED, AlertReason.NOT_DELIVERED, lost_way, minutes=-12, period="day")
     yield "the sign of life did not get through (to everybody)", lost_beat
+    tried = alert(AlertKind.HEARTBEAT, UPDATED, AlertReason.TEST, AlertFigures(), minutes=-10, period="day")
+    yield "a test, by `queue-monitor test-alarm`", tried
 
 
 def sent(language: str) -> tuple[str, str]:
