@@ -23,11 +23,13 @@ FROM python:3.11-slim
 COPY --from=build /opt/queue-monitor /opt/queue-monitor
 RUN useradd --system --uid 10001 --home-dir /var/lib/queue-monitor --create-home queue-monitor
 ENV PATH=/opt/queue-monitor/bin:$PATH \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    QUEUE_MONITOR_CONFIG=/etc/queue-monitor/queue-monitor.toml
 USER 10001
 WORKDIR /var/lib/queue-monitor
 VOLUME /var/lib/queue-monitor
 STOPSIGNAL SIGTERM
+# Reads the settings that the monitor runs on: both take the file above where it is mounted
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["queue-monitor", "healthcheck"]
 ENTRYPOINT ["queue-monitor"]
 CMD ["run"]

@@ -35,6 +35,7 @@ from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
 
+CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
 WRONG: Final = 2
 """Exit code for a mistake in what was asked: settings, arguments, files."""
 
@@ -198,11 +199,15 @@ def _moment(text: str) -> datetime:
 
 
 def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
+    """The settings: of the file that is named, else of the one that QUEUE_MONITOR_CONFIG names where it exists."""
+    usual = Path(os.environ.get(CONFIG_VARIABLE, ""))
+    path = path or (usual if usual.is_file() else None)
     kinds = bootstrap.adapter_kinds()
     return config.load(path, os.environ, bootstrap.settings_of, kinds, needs_sources=needs_sources)
 
 
 def _run(chosen: argparse.Namespace) -> int:
+    os.umask(0o077)  # what a monitor keeps is for its own user alone
     settings = _load(chosen.config)
     if chosen.speed is not None:
         clock = structs.replace(settings.clock, rate=chosen.speed)

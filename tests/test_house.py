@@ -152,6 +152,18 @@ def within(wanted: str, prefixes: str) -> bool:
     return any(wanted == prefix or wanted.startswith(f"{prefix}.") for prefix in prefixes.split())
 
 
+def test_the_unit_and_the_compose_file_give_the_monitor_no_more_than_it_needs() -> None:
+    unit = (ROOT / "deploy" / "queue-monitor.service").read_text(encoding="utf-8")
+    compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+    assert {"UMask=0077", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "SystemCallFilter=@system-service"} <= set(
+        unit.splitlines()
+    )
+    assert "    read_only: true\n    cap_drop: [ALL]\n" in compose
+    assert "QUEUE_MONITOR_CONFIG=/etc/queue-monitor/queue-monitor.toml" in image
+
+
 def fault(found: Import, row: Row) -> str:
     top = found.wanted.split(".")[0]
     if top in PACKAGES:

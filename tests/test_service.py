@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from queue_monitor.__main__ import main
+from tests.adapters.broker import free_port
 
 PATIENCE = 40.0
 
@@ -121,6 +122,35 @@ def test_the_health_check_knows_a_running_monitor_from_none(tmp_path: Path, caps
         monitor.stop()
         assert main(["healthcheck", "--url", monitor.address + "healthz"]) == 1
     assert "not well" in capsys.readouterr().err
+
+
+def test_run_and_the_health_check_find_the_same_settings_where_the_image_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    port = free_port()
+    file = tmp_path / "mounted.toml"
+    file.write_text(f'[http]\nport = {port}\n[[sources]]\nname = "s"\nkind = "simulator"\n')
+    here = {"QUEUE_MONITOR_CONFIG": str(file), "QUEUE_MONITOR_HTTP__PORT": str(port)}
+    with running(tmp_path, **here) as monitor:
+        monkeypatch.setenv("QUEUE_MONITOR_CONFIG", str(file))
+        asked = [main(["healthcheck"]) for _ in range(3)]
+        sources = json.loads(monitor.get("api/v1/sources")[1])["sources"]
+        monitor.stop()
+
+    assert monitor.address == f"http://127.0.0.1:{port}/"
+    assert [source["name"] for source in sources] == ["urn:kc:simulator:s"]
+    assert 0 in asked
+    assert main(["healthcheck"]) == 1
+
+
+def test_what_a_monitor_keeps_is_for_its_own_user_alone(tmp_path: Path):
+    with running(tmp_path) as monitor:
+        monitor.wait_for("answered")
+        kept = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir() if path.name != "log.txt"}
+        monitor.stop()
+
+    assert "journal.db-wal" in kept
+    assert set(kept.values()) == {0}
 
 
 def test_two_monitors_cannot_share_an_address_and_the_second_says_so(tmp_path: Path):

@@ -261,10 +261,10 @@ def _check(name: str, secrets: tuple[str, ...]) -> None:
 
 
 def _is_batch(request: Request) -> bool:
-    kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
-    charset = parameters.strip().replace('"', "")
+    kind, *parameters = request.headers.get("content-type", "").lower().split(";")
+    charsets = {part.strip().replace('"', "") for part in parameters if part.strip().startswith("charset=")}
     packed = request.headers.get("content-encoding", "identity").lower()
-    if kind.strip() not in (SINGLE, BATCH) or charset not in ("", "charset=utf-8") or packed != "identity":
+    if kind.strip() not in (SINGLE, BATCH) or charsets - {"charset=utf-8"} or packed != "identity":
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "Not CloudEvents in structured JSON",

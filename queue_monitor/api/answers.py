@@ -117,6 +117,11 @@ def queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
     raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", words, names)
 
 
+def lived_seconds(seconds: float, clock: Clock) -> float:
+    """So many seconds of the monitor's clock in the life of whoever asks; a clock that stands has passed none."""
+    return seconds / clock.rate if clock.rate else 0.0
+
+
 def as_json(request: Request, body: bytes) -> Response:
     """A body with its ETag, or 304 without one when the asker has it already."""
     return _tagged(request, body, f'"{_digest(body)}"', JSON)

@@ -41,6 +41,7 @@ from queue_monitor.api.answers import (
     as_list,
     as_table,
     kept_note,
+    lived_seconds,
     plain,
     queue_name,
     stretch,
@@ -346,7 +347,7 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
 
 def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str) -> APIRouter:
     routes = APIRouter(tags=["health"], responses=UNREADABLE)
-    metrics = Metrics(figures, limits.refused, lambda: clock.monotonic() / clock.rate)
+    metrics = Metrics(figures, limits.refused, lambda: lived_seconds(clock.monotonic(), clock))
 
     @routes.get("/healthz", responses={200: shapes.answer(shapes.HealthBody, "The process answers.")})
     async def healthz() -> Response:
@@ -435,7 +436,7 @@ def _not_ready(snapshot: Snapshot, clock: Clock, language: str) -> tuple[str, ..
     elif not any(source.up for source in snapshot.sources):
         names = ", ".join(source.name for source in snapshot.sources)
         reasons.append(texts.say("ready.sources_down", language, sources=names))
-    age = (clock.now() - snapshot.at).total_seconds() / clock.rate
+    age = lived_seconds((clock.now() - snapshot.at).total_seconds(), clock)
     if age > _OLD_SECONDS:
         reasons.append(texts.say("ready.old_figures", language, seconds=int(age)))
     return tuple(reasons)

@@ -14,7 +14,7 @@ from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
 from queue_monitor.api import shapes
-from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, as_list
+from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, as_list, lived_seconds
 from queue_monitor.api.status import meets_target
 from queue_monitor.model import Period, Snapshot, StatusReason, Target
 from queue_monitor.ports import Clock, Figures
@@ -34,9 +34,9 @@ class _Kept:
         self._kept: dict[str, tuple[float, shapes.PublicBody]] = {}
 
     def __call__(self, language: str) -> shapes.PublicBody:
-        now = self._clock.monotonic() / self._clock.rate
+        now = lived_seconds(self._clock.monotonic(), self._clock)
         known = self._kept.get(language)
-        if known is None or now - known[0] >= HOLDS_SECONDS:
+        if known is None or not self._clock.rate or now - known[0] >= HOLDS_SECONDS:
             known = self._kept[language] = (now, public_shape(self._figures.latest(), language))
         return known[1]
 

@@ -34,7 +34,8 @@ class Spill:
 
     def _append(self, lines: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
+        for_the_owner = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(for_the_owner, "ab") as file:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())

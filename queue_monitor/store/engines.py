@@ -1,6 +1,7 @@
 """From a URL to an engine: the right driver, and settings that do not lose a commit."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -106,10 +107,12 @@ def lone_engine(url: URL) -> AsyncEngine:
 
 
 def make_file(file: Path) -> None:
-    """A SQLite file that does not exist yet is for its owner alone, and so are those that SQLite puts beside it."""
+    """A SQLite file is for its owner alone, and so are those that SQLite puts beside it; older ones become so."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    for each in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+        with suppress(FileNotFoundError, PermissionError):  # gone meanwhile, or another's whose group we are in
+            each.chmod(0o600)
 
 
 def _sqlite(url: URL, read_only: bool) -> AsyncEngine:

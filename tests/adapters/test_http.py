@@ -319,6 +319,7 @@ async def test_what_is_no_json_is_said_to_be_none(kind: str, body: bytes, reason
         {"Content-Type": "application/cloudevents+xml"},
         {"Content-Type": ""},
         {"Content-Type": f"{SINGLE}; charset=iso-8859-1"},
+        {"Content-Type": f"{SINGLE}; profile=x; charset=iso-8859-1"},
         {"Content-Encoding": "gzip"},
     ],
 )
@@ -333,6 +334,7 @@ async def test_other_kinds_of_content_are_refused_with_the_right_ones_named(head
 async def test_a_content_type_may_say_utf_8() -> None:
     async with Desk().open() as desk:
         assert (await desk.send(told(1), kind=f'{SINGLE}; charset="UTF-8"')).status_code == 202
+        assert (await desk.send(told(2), kind=f"{SINGLE}; profile=x; charset=utf-8;")).status_code == 202
 
 
 async def test_a_body_of_256_kb_is_read_and_one_byte_more_is_not() -> None:

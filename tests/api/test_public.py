@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from queue_monitor import texts
 from queue_monitor.api import create_app
 from queue_monitor.api.access import digest
-from queue_monitor.clock import ManualClock
+from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.model import Access, Role, Snapshot
 from tests.api import sample
 from tests.api.sample import FakeFigures, local
@@ -52,6 +52,22 @@ async def test_anybody_reads_how_the_promise_stands_and_nothing_else_is_opened()
     assert (body["definition"], body["expected_wait_words"]) == ("D2", "2–6 minuter")
     assert (body["status_words"], body["hours_words"]) == ("Inom mål", "kl. 8.00–17.00")
     assert (await site.ask("GET", "/api/v1/status")).status_code == 401
+
+
+async def test_where_the_clock_stands_everything_is_answered_and_the_newest_is_shown():
+    snapshot = shown(sample.calm())
+    clock = ScaledClock(snapshot.at)
+    clock.stop()
+    figures = FakeFigures(snapshot)
+    app = create_app(figures, clock, public=True)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        codes = [(await client.get(path)).status_code for path in ("/public", "/api/v1/public", "/readyz", "/metrics")]
+        before = (await client.get("/api/v1/public")).json()
+        figures.show(shown(sample.rush()))
+        after = (await client.get("/api/v1/public")).json()
+
+    assert codes == [200, 200, 200, 200]
+    assert before["status"] != after["status"]
 
 
 async def test_nothing_internal_is_in_it():

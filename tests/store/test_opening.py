@@ -35,6 +35,23 @@ async def test_a_sqlite_file_is_made_with_its_directories(tmp_path: Path) -> Non
     assert made == {"journal.db": 0o600, "journal.db.lock": 0o600}
 
 
+def modes_of(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+async def test_a_sqlite_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+    file = tmp_path / "journal.db"
+    file.touch(0o644)
+    file.chmod(0o644)
+    store = await open_store(f"sqlite:///{file}")
+    await store.append([entered(1)], START)
+    modes = modes_of(tmp_path)
+    await store.close()
+
+    assert set(modes) > {"journal.db", "journal.db-wal"}
+    assert set(modes.values()) == {0o600}
+
+
 async def test_a_relative_path_begins_where_the_program_was_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
