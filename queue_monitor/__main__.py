@@ -43,7 +43,9 @@ DIFFERENT: Final = 1
 """Exit code of `verify` when it found a difference, and of `test-alarm` when a channel failed."""
 
 BUSY: Final = 75
-"""Exit code when another monitor owns the store: trying again later can help (EX_TEMPFAIL of sysexits.h)."""
+"""Exit code when another monitor owns the store or the database went away during the start: trying again later can
+help (EX_TEMPFAIL of sysexits.h).
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,10 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = chosen.command
     try:
         return command(chosen)
-    except StoreInUse as error:
+    except StoreError as error:
         _fail(str(error))
-        return BUSY
-    except (config.ConfigError, replay.RecordingError, bootstrap.UnknownKind, StoreError, OSError) as error:
+        return BUSY if error.passing or isinstance(error, StoreInUse) else WRONG
+    except (config.ConfigError, replay.RecordingError, bootstrap.UnknownKind, OSError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return 130

@@ -1,13 +1,14 @@
 """The composition root: settings in, a running service out. The only file that sees every room."""
 
 import asyncio
+import errno
 import importlib
 import os
 import pkgutil
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from importlib.metadata import entry_points
@@ -19,6 +20,7 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 from msgspec import Struct, structs
+from starlette.types import ASGIApp
 
 import adapters
 from alerts.memory import MemoryRecord
@@ -60,6 +62,7 @@ from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.supervisor import Supervisor
 from queue_monitor.runtime.token_file import TokenFile
+from queue_monitor.starting import Entrance, patiently
 from queue_monitor.store import MemoryAudit, SqlStore, open_store
 
 ENTRY_POINTS: Final = "queue_monitor.adapters"
@@ -365,24 +368,44 @@ async def serve(config: Config, announce: Callable[[str, Service], None]) -> Non
     """Run until told to stop: take up where the store left off, start sources and pages, and on the way out write what
     waits.
 
-    `announce` is given the address. Raises `StoreError` when the store cannot be opened or belongs to
-    another monitor, and `OSError` when the address is taken or the file of the tokens cannot be read.
+    `announce` is given the address once the figures are there. What heals by itself is waited for: an address that is
+    taken, a database that does not answer. Raises `StoreError` when the store is not fit for these sources or belongs
+    to another monitor, and `OSError` when the address can never be served or the file of the tokens cannot be read.
     """
-    with listening(config) as listener:
-        store = await own_store(config)
-        try:
-            clock = clock_of(config, await store.newest_at())
-            service = bootstrap(config, clock=clock, store=store, tokens=TokenFile(Path(config.http.token_file)))
-            await service.pipeline.start()
-            await service.alerts.round.start()
-            await record_settings(store, config, clock)
-            collect_seldom()
-            switch_often()
-            announce(address_of(listener), service)
-            await run_service(service, listener, [collect_at_night(clock, config.zone)])
-            await service.pipeline.drain()
-        finally:
-            await store.close()
+    real = SystemClock()
+    with await patiently(partial(asyncio.to_thread, listening, config), _is_taken, real) as listener:
+        entrance = Entrance(config.organisation.language)
+        async with pages(entrance, listener, config.http.trusted_proxies) as serving:
+            opening = asyncio.create_task(patiently(partial(own_store, config), _is_away, real, entrance.because))
+            await asyncio.wait({serving, opening}, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                opening.cancel()
+                await asyncio.gather(opening, return_exceptions=True)
+                return
+            store = opening.result()
+            try:
+                clock = clock_of(config, await store.newest_at())
+                service = bootstrap(config, clock=clock, store=store, tokens=TokenFile(Path(config.http.token_file)))
+                await service.pipeline.start()
+                await service.alerts.round.start()
+                await record_settings(store, config, clock)
+                collect_seldom()
+                switch_often()
+                entrance.let_in(service.app)
+                announce(address_of(listener), service)
+                await run_service(service, serving, [collect_at_night(clock, config.zone)])
+                await service.pipeline.drain()
+            finally:
+                await store.close()
+
+
+def _is_taken(error: OSError | StoreError) -> bool:
+    """Whether an address is in use now, or not this machine's yet."""
+    return isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+
+
+def _is_away(error: OSError | StoreError) -> bool:
+    return isinstance(error, StoreError) and error.passing
 
 
 async def own_store(config: Config, progress: Callable[[int, int], None] | None = None) -> SqlStore:
@@ -423,7 +446,8 @@ def listening(config: Config) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise OSError(f"http.host, http.port: {host}:{port} cannot be served: {error.strerror or error}") from error
+        why = f"http.host, http.port: {host}:{port} cannot be served: {error.strerror or error}"
+        raise ServingError(error.errno, why) from error
 
 
 def address_of(listener: socket.socket) -> str:
@@ -436,6 +460,13 @@ def is_real(clock: Clock) -> bool:
     return isinstance(clock, SystemClock)
 
 
+class ServingError(OSError):
+    """The pages cannot be served at this address. The message names the settings."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 class _Server(uvicorn.Server):
     """Leaves the signals to us: what waits for the journal is written after the last page was served."""
 
@@ -444,20 +475,21 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run_service(
-    service: Service, listener: socket.socket, beside: Sequence[Coroutine[Any, Any, None]] = ()
-) -> None:
-    """Everything at once until told to stop; a bug in the core ends it all, and the journal rebuilds."""
+@asynccontextmanager
+async def pages(
+    app: ASGIApp, listener: socket.socket, trusted_proxies: Sequence[str] = ()
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve pages from now on. The task that is given ends when the monitor is told to stop."""
     settings = uvicorn.Config(
-        service.app,
+        app,
         http=bounded(room()),
         ws="none",
         log_level="error",  # what somebody sends that is no HTTP is worth no line
         access_log=False,
         lifespan="off",
         server_header=False,
-        proxy_headers=bool(service.config.http.trusted_proxies),
-        forwarded_allow_ips=list(service.config.http.trusted_proxies),
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(settings)
@@ -465,6 +497,19 @@ async def run_service(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="web")
+    try:
+        yield serving
+    finally:
+        server.should_exit = True
+        await serving
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def run_service(
+    service: Service, serving: asyncio.Task[None], beside: Sequence[Coroutine[Any, Any, None]] = ()
+) -> None:
+    """Everything at once for as long as pages are served; a bug in the core ends it all, and the journal rebuilds."""
     working = {asyncio.create_task(service.pipeline.run(), name="pipeline")}
     working |= {asyncio.create_task(supervisor.run()) for supervisor in service.supervisors}
     working |= {asyncio.create_task(service.alerts.round.run(), name="alerts")}
@@ -480,7 +525,3 @@ async def run_service(
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        server.should_exit = True
-        await serving
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)

@@ -303,7 +303,8 @@ async def _paced(
     if wanted.serve:
         with bootstrap.listening(config) as listener:
             announce(bootstrap.address_of(listener), service)
-            await bootstrap.run_service(service, listener, [feed()])
+            async with bootstrap.pages(service.app, listener) as serving:
+                await bootstrap.run_service(service, serving, [feed()])
     else:
         working = asyncio.create_task(service.pipeline.run())
         await feed()
@@ -320,7 +321,8 @@ async def _show(config: Config, played: Played, announce: Announce) -> None:
     service = bootstrap.bootstrap(config, clock=clock, live=played.live, sources=())
     with bootstrap.listening(config) as listener:
         announce(bootstrap.address_of(listener), service)
-        await bootstrap.run_service(service, listener)
+        async with bootstrap.pages(service.app, listener) as serving:
+            await bootstrap.run_service(service, serving)
 
 
 def _write(config: Config, played: Played, wanted: Wanted) -> None:

@@ -379,7 +379,13 @@ class DeliveryError(Exception):
 
 
 class StoreError(Exception):
-    """The journal could not commit; nothing of the batch counts as received."""
+    """The journal could not commit; nothing of the batch counts as received. `passing`: the database does not answer
+    now, and trying again can help.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class StoreInUse(StoreError):

@@ -153,28 +153,6 @@ def test_what_a_monitor_keeps_is_for_its_own_user_alone(tmp_path: Path):
     assert set(kept.values()) == {0}
 
 
-def test_two_monitors_cannot_share_an_address_and_the_second_says_so(tmp_path: Path):
-    with running(tmp_path) as monitor:
-        port = monitor.address.rstrip("/").rpartition(":")[2]
-        second = subprocess.run(
-            [sys.executable, "-m", "queue_monitor", "run"],
-            env=os.environ
-            | {
-                "QUEUE_MONITOR_HTTP__PORT": port,
-                "QUEUE_MONITOR_STORE__URL": f"sqlite:///{tmp_path / 'second.db'}",
-                "QUEUE_MONITOR_HTTP__TOKEN_FILE": str(tmp_path / "tokens.json"),
-            },
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-
-    assert second.returncode == 2
-    assert "http.host, http.port" in second.stderr
-    assert "Traceback" not in second.stderr
-
-
 def test_every_mistake_in_the_settings_is_told_at_once_with_its_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "bad.toml"
     file.write_text('[target]\nratio = 9\n\n[[sources]]\nname = "x"\nkind = "asterix_ami"\n\n[http]\nport = "no"\n')

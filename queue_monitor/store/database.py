@@ -187,11 +187,12 @@ class Database:
         except ImportError as error:
             raise self._error(trouble, "its driver is missing: pip install 'queue-monitor[postgres]'") from error
         except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
-            raise self._error(trouble, _reason(error)) from error
+            raise self._error(trouble, _reason(error), passing=True) from error
 
-    def _error(self, trouble: str, reason: str) -> StoreError:
+    def _error(self, trouble: str, reason: str, *, passing: bool = False) -> StoreError:
         message = f"store.url: {name_of(self._url)} {trouble}: {reason}"
-        return StoreError(message.replace(self._url.password, "***") if self._url.password else message)
+        told = message.replace(self._url.password, "***") if self._url.password else message
+        return StoreError(told, passing=passing)
 
 
 async def _script(connection: AsyncConnection, script: str) -> None:
