@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -142,7 +142,7 @@ class _Tail:
             return b""
         self._second = saved.second
         if self._path.exists() and self._is_at(self._path, saved):
-            return self._before(saved.offset)
+            return self._before(saved.offset, self._rotated())
         earlier = self._find(saved)
         if earlier is not None:
             return earlier
@@ -237,7 +237,7 @@ class _Tail:
             if self._is_at(files[number].path, place):
                 self._pending = [*(file.path for file in files[number + 1 :]), self._path]
                 self._after_a_gap = after_a_gap(files, self._path)
-                return self._before(place.offset)
+                return self._before(place.offset, files[:number])
         return None
 
     def _rotated(self) -> list[Rotated]:
@@ -278,13 +278,15 @@ class _Tail:
         self._second = second_of(lines[lines.rfind(b"\n", 0, -1) + 1 :]) or self._second
         return lines
 
-    def _before(self, offset: int) -> bytes:
+    def _before(self, offset: int, older: list[Rotated]) -> bytes:
+        """The lines shortly before a place, also of the file before where this one has but a few."""
         if self._file is None:
             return b""
-        start = max(0, offset - _CONTEXT_BYTES)
-        self._file.seek(start)
-        earlier = self._file.read(offset - start)
-        return earlier if start == 0 else earlier.partition(b"\n")[2]
+        earlier = _end_of(self._file, offset, _CONTEXT_BYTES)
+        if offset < _CONTEXT_BYTES and older:
+            with suppress(OSError), opened(older[-1].path) as file:
+                earlier = _end_of(file, file.seek(0, 2), _CONTEXT_BYTES - offset) + earlier
+        return earlier
 
     def _saved(self) -> Place | None:
         """A state file that cannot be read means: from the beginning."""
@@ -292,6 +294,14 @@ class _Tail:
             return msgspec.json.decode(self._state.read_bytes(), type=Place) if self._state else None
         except (FileNotFoundError, msgspec.DecodeError):
             return None
+
+
+def _end_of(file: BinaryIO, offset: int, most: int) -> bytes:
+    """Whole lines before a place in a file, so many bytes at most."""
+    start = max(0, offset - most)
+    file.seek(start)
+    lines = file.read(offset - start)
+    return lines if start == 0 else lines.partition(b"\n")[2]
 
 
 def _half(path: Path) -> Path:

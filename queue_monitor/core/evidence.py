@@ -715,9 +715,12 @@ def _outcome(
     gone = min(
         (at for at in evidence.missing if at > first_at + margin and (sighted is None or at > sighted)), default=None
     )
-    # who was no longer listed before the restart had gone already, nobody knows how
-    if restart is not None and (sighted is None or sighted < restart) and (gone is None or restart <= gone):
-        return Outcome.LOST, OutcomeBasis.INFERRED, [Moment(restart, COARSE_MS, TimeBasis.DERIVED)], None
+    # who was no longer listed before the restart had gone already, nobody knows how; a start that was worked out lies a
+    # little early, so that the last list before it may seem to come after
+    waited_until = restart is not None and (sighted is None or sighted < restart + DERIVED_SLACK)
+    if restart is not None and waited_until and (gone is None or restart <= gone):
+        cut_off = Moment(max(restart, sighted or restart), COARSE_MS, TimeBasis.DERIVED)
+        return Outcome.LOST, OutcomeBasis.INFERRED, [cut_off], None
     if gone is not None:
         return Outcome.UNKNOWN, OutcomeBasis.INFERRED, [Moment(gone, COARSE_MS, TimeBasis.MONITOR)], None
     return Outcome.WAITING, OutcomeBasis.STATED, [], None

@@ -190,6 +190,21 @@ async def test_who_waited_when_the_log_was_packed_is_answered_as_the_same_caller
     assert answered.visit_id == first.visit_id
 
 
+async def test_who_waited_before_the_rotation_is_known_after_a_later_start(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.file.write_bytes(calls(1).splitlines(keepends=True)[0])
+    (first,) = only(CallEntered, await log.run())
+    packed(renamed(log, "queue_log.1"))
+    log.write(2)
+    await log.run()
+    with log.file.open("ab") as file:
+        file.write(calls(1).splitlines(keepends=True)[1])
+
+    (answered,) = only(CallAnswered, await log.run())
+
+    assert answered.visit_id == first.visit_id
+
+
 async def test_lines_that_are_in_no_file_any_more_are_a_gap(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.write(1, 2)

@@ -299,6 +299,22 @@ def test_a_switch_that_says_it_began_after_the_callers_entered_has_lost_them():
     assert story.visit("bo").outcome is Outcome.WAITING
 
 
+def test_who_was_listed_just_before_a_start_that_is_told_to_two_seconds_is_lost():
+    story = Scenario().connected(0).entered(10, "anna").snapshot(20, "anna", waited=10)
+    story.connected(26, switch_started_at=story.at(21.9)).snapshot(26.1)
+
+    (visit,) = story.live.ledger.visits()
+    assert (visit.outcome, visit.wait_ms) == (Outcome.LOST, 10_000)
+
+
+def test_who_was_listed_after_the_start_was_not_lost_by_it():
+    story = Scenario().connected(0).entered(10, "anna").connected(20, switch_started_at=Scenario().at(15))
+    story.snapshot(20, "anna", waited=10).snapshot(30)
+
+    (visit,) = story.live.ledger.visits()
+    assert visit.outcome is Outcome.UNKNOWN
+
+
 def test_the_finer_source_decides_who_hung_up_and_who_was_cut_off_by_a_restart():
     story = Scenario().entered(0.2, "anna").left(29.7, "anna", "lost")
     logged(story, CallEntered, 0.2, "luleå:anna@log")
