@@ -153,7 +153,7 @@ class JournalWriter:
         written = Written(turn, turn.events)
         if self._store is not None and (turn.lines or days or states):
             written = await self._commit(self._store, turn, tuple(days), states or {})
-        if self._turns:
+        if self._turns and self._turns[0] is turn:  # an empty one was never in the line, and others may have come since
             self._turns.popleft()
         self._up()
         for line in turn.lines:

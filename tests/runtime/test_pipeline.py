@@ -232,6 +232,19 @@ async def test_a_call_that_changes_while_its_first_word_is_being_committed_is_wr
     assert corridor.settled == ["delivery", "delivery"]
 
 
+async def test_a_call_that_comes_while_nothing_but_what_a_start_needs_is_committed_is_written_after_it():
+    corridor = Corridor()
+    writing = asyncio.create_task(corridor.pipeline._writer.write_one(states={"agents": b""}))
+    await SystemClock().sleep(0)
+    corridor.take(*corridor.story.entered(0, "anna").events)
+    corridor.pipeline._writer.cut()
+    await writing
+    await corridor.pipeline.write()
+
+    assert [len(batch.events) for batch in corridor.store.batches] == [0, 1]
+    assert corridor.settled == ["delivery"]
+
+
 async def test_a_caller_who_comes_and_goes_in_one_delivery_does_not_wait_for_a_store_that_is_away():
     corridor = Corridor()
     corridor.live.held_from = corridor.story.at(-3600)
