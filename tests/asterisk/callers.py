@@ -7,7 +7,7 @@ The test has a manager connection of its own. It makes calls and hears the UserE
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from queue_monitor.clock import SystemClock
@@ -19,6 +19,16 @@ Message = dict[str, str]
 
 LET_GO = {"TIMEOUT": "timeout", "LEAVEEMPTY": "no_agents", "WITHDRAW": "withdrawn"}
 REFUSED = ("FULL", "JOINEMPTY")
+SORTS = (
+    *("plain", "hasty", "limited", "onward", "key", "passed on"),
+    *("nested", "nested and hasty", "moved", "reception", "called back"),
+)
+FICTITIOUS = [
+    f"{area}{number:0{digits}}"
+    for area, first, digits in (("0980", 319200, 6), ("031", 3900600, 7), ("040", 6280400, 7), ("08", 46500400, 8))
+    for number in range(first, first + 100)
+]
+"""Telephone numbers set aside for fiction. As in life, each caller has one of his or her own."""
 
 
 @dataclass
@@ -26,6 +36,7 @@ class Call:
     """One person's plan: how patient, how long the phones ring before an agent answers, how long the talk goes on.
 
     `limit`: the queue lets the caller go after so long. `onward`: then on to bygglov. `press`: key 1 after so long.
+    `way`: into the queue by the reception, called back by us, or taken out of it and moved elsewhere.
     """
 
     name: str
@@ -38,6 +49,7 @@ class Call:
     onward: bool = False
     press: float | None = None
     transferred: bool = False
+    way: str = ""
 
 
 @dataclass
@@ -142,6 +154,8 @@ class Truth:
                 self._end(stay, "exit_key", at)
             case "hangs up" if stay:
                 self._end(stay, "abandoned", at)
+            case "moved" if stay:
+                self._end(stay, "transferred_out", at)
             case "let go" if stay and message["Status"] in REFUSED:
                 self.stays.remove(stay)
                 self.refused.append(message | {"Queue": stay.queue})
@@ -175,6 +189,8 @@ class Callers:
         self.truth = truth or Truth()
         self.control = control
         self._transfers: set[str] = set()
+        self._moves: set[str] = set()
+        self._dialled = 0
         self._transferring: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
@@ -183,9 +199,15 @@ class Callers:
             self.truth.hear(message)
             if message["What"] == "answered" and message["Call"] in self._transfers:
                 self._transfers.remove(message["Call"])
-                task = asyncio.create_task(self._transfer(message["Chan"]))
-                self._transferring.add(task)
-                task.add_done_callback(self._transferring.discard)
+                self._beside(self._transfer(message["Chan"]))
+            if message["What"] == "enters" and message["Call"] in self._moves:
+                self._moves.remove(message["Call"])
+                self._beside(self._move(message["Channel"]))
+
+    def _beside(self, doing: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(doing)
+        self._transferring.add(task)
+        task.add_done_callback(self._transferring.discard)
 
     async def make(self, calls: Iterable[Call]) -> None:
         """Make each call at its time, counted from now."""
@@ -197,17 +219,22 @@ class Callers:
     async def dial(self, call: Call) -> None:
         if call.transferred:
             self._transfers.add(call.name)
+        if call.way == "moved":
+            self._moves.add(call.name)
+        number = FICTITIOUS[self._dialled % len(FICTITIOUS)]
+        self._dialled += 1
         told = {"CALL": call.name, "RING": call.ring, "TALK": call.talk, "LIMIT": call.limit, "PATIENCE": call.patience}
         told["ONWARD"] = "bygglov" if call.onward else ""
+        told["CONSULTS"] = 2.5
         told["PRESS"] = "" if call.press is None else call.press
         reply = await self.control.ask(
             "Originate",
             {f"__{name}": str(value) for name, value in told.items()},
-            Channel="Local/10@people/n",
-            Context="callers",
+            Channel="Local/10@callback" if call.way == "called back" else "Local/10@people/n",
+            Context="reception" if call.way == "reception" else "callers",
             Exten=call.queue,
             Priority="1",
-            CallerID="<0980319200>",
+            CallerID=f"<{number}>",
             Async="true",
         )
         assert reply["Response"] == "Success", reply
@@ -217,6 +244,11 @@ class Callers:
         await CLOCK.sleep(1.5)
         await self.control.ask("BlindTransfer", Channel=channel, Context="callers", Exten="bygglov")
 
+    async def _move(self, channel: str) -> None:
+        """A panel takes the caller out of the queue."""
+        await CLOCK.sleep(2)
+        await self.control.ask("Redirect", Channel=channel, Context="elsewhere", Exten="s", Priority="1")
+
 
 def rush(count: int, seconds: float, seed: int, prefix: str) -> Iterator[Call]:
     """So many callers in so long a time, of every sort; the same for the same seed."""
@@ -225,7 +257,7 @@ def rush(count: int, seconds: float, seed: int, prefix: str) -> Iterator[Call]:
         at = seconds * (number + draw.random()) / count
         queue = "bygglov" if draw.random() < 0.3 else "kundcenter"
         call = Call(f"{prefix}{number:03}", queue, at, ring=draw.choice((1, 2, 3)), talk=draw.choice((6, 9, 12, 16)))
-        match draw.choices(("plain", "hasty", "limited", "onward", "key", "passed on"), (9, 4, 2, 2, 2, 2))[0]:
+        match draw.choices(SORTS, (9, 4, 2, 2, 2, 2, 4, 2, 2, 2, 2))[0]:
             case "hasty":
                 call.patience, call.ring = draw.uniform(1.5, 7), draw.choice((3, 8))
             case "limited":
@@ -236,4 +268,12 @@ def rush(count: int, seconds: float, seed: int, prefix: str) -> Iterator[Call]:
                 call.press, call.ring = draw.uniform(1, 4), 8
             case "passed on":
                 call.queue, call.transferred = "kundcenter", True
+            case "nested":
+                call.queue = "yttre"
+            case "nested and hasty":
+                call.queue, call.patience, call.ring = "yttre", draw.uniform(2, 9), 8
+            case "moved":
+                call.way, call.ring = "moved", 8
+            case "reception" | "called back" as way:
+                call.way = way
         yield call

@@ -1,4 +1,7 @@
-"""A real Asterisk, started in its chroot on this machine's loopback, with two queues and `Local/` channels only.
+"""A real Asterisk, started in its chroot on this machine's loopback, with four queues and `Local/` channels only.
+
+A member of `yttre` is a channel that waits in `inre`. At the reception somebody consults a queue and hangs up: the
+caller goes on in it. Who is called back is behind a `Local` channel that Asterisk optimises away.
 
 Callers and agents are dialplan: a *person* is the far half of a caller's `Local` channel and does what the call's
 variables say (patience, key); an agent rings for a while, answers or not, talks and hangs up. What they do they tell in
@@ -21,15 +24,19 @@ SECRET = "exempel-ej-hemlig"
 USERS = {
     "monitor": ("agent,call,dialplan,system", "reporting"),
     "narrow": ("agent,call", "reporting"),
+    "filtered": ("agent,call,dialplan,system", "reporting"),
     "control": ("user,system", "all"),
 }
-AGENTS = {"kundcenter": range(101, 104), "bygglov": range(201, 203)}
-FULL_AT = 4
+FILTERS = {"filtered": "eventfilter = !Event: VarSet\n"}
+AGENTS = {"kundcenter": range(101, 109), "bygglov": range(201, 205), "inre": range(301, 304)}
+QUEUES = (*AGENTS, "yttre")
+FULL_AT = 6
 """So many may wait for bygglov; the next is refused."""
 
 _MODULES = """
-pbx_config app_queue app_stack app_userevent app_senddtmf app_exec func_logic func_channel func_callerid func_strings
-func_global func_math func_rand func_timeout bridge_simple bridge_builtin_features bridge_holding bridge_softmix
+pbx_config app_queue app_dial app_stack app_userevent app_senddtmf app_exec func_logic func_channel func_callerid
+func_strings func_global func_math func_rand func_timeout bridge_simple bridge_builtin_features bridge_holding
+bridge_softmix
 res_timing_timerfd res_clioriginate codec_ulaw format_pcm
 """
 
@@ -67,6 +74,15 @@ maxlen = {full}
 joinempty = paused,unavailable,invalid,unknown
 leavewhenempty = paused,unavailable,invalid,unknown
 {bygglov}
+[inre](common)
+strategy = rrmemory
+{inre}
+[yttre](common)
+strategy = rrmemory
+timeout = 15
+member => Local/1@within/n,0,Onward 1
+member => Local/2@within/n,0,Onward 2
+member => Local/3@within/n,0,Onward 3
 """,
     "extensions.conf": """
 [callers]
@@ -78,6 +94,38 @@ exten => _[a-z].,1,Answer()
  same => n,Hangup(16)
  same => n(onward),Set(ONWARD=)
  same => n,Goto(bygglov,1)
+
+[elsewhere]
+exten => s,1,UserEvent(Truth,What: moved,Call: ${{CALL}})
+ same => n,Wait(2)
+ same => n,Hangup(16)
+
+[within]
+exten => _X,1,Set(WITHIN=${{CALL}}/inre)
+ same => n,UserEvent(Truth,What: enters,Call: ${{WITHIN}},Asks: inre,Id: ${{UNIQUEID}})
+ same => n,Queue(inre,r,,,,,within)
+ same => n,Hangup(16)
+exten => h,1,UserEvent(Truth,What: hangs up,Call: ${{WITHIN}})
+exten => s,1,UserEvent(Truth,What: answered,Call: ${{CALL}}/inre)
+ same => n,Return()
+
+[reception]
+exten => _[a-z].,1,Set(__TRANSFER_CONTEXT=consulted)
+ same => n,Dial(Local/${{EXTEN}}@desk/n,,t)
+
+[desk]
+exten => _[a-z].,1,Answer()
+ same => n,Wait(0.5)
+ same => n,SendDTMF(*2ww${{IF($["${{EXTEN}}" = "bygglov"]?2:1)}})
+ same => n,Wait(${{CONSULTS}})
+ same => n,Hangup(16)
+
+[consulted]
+exten => 1,1,Goto(callers,kundcenter,1)
+exten => 2,1,Goto(callers,bygglov,1)
+
+[callback]
+exten => _X.,1,Dial(Local/${{EXTEN}}@people/n)
 
 [keys]
 exten => 1,1,UserEvent(Truth,What: key,Call: ${{CALL}})
@@ -132,7 +180,14 @@ systemname =
 """,
     "cdr.conf": "[general]\nenable = no\n",
     "cel.conf": "[general]\nenable = no\n",
-    "features.conf": "",
+    "features.conf": """
+[general]
+xfersound =
+xferfailsound =
+transferannouncesound =
+[featuremap]
+atxfer => *2
+""",
     "indications.conf": "[general]\ncountry = us\n[us]\nringcadence = 2000,4000\nring = 440+480/2000\n",
     "musiconhold.conf": "",
     "udptl.conf": "",
@@ -232,7 +287,8 @@ def _configure(root: Path, folder: Path, inside: str, port: int) -> None:
         "modules_in": "/" + str(modules.relative_to(root)),
         "modules": "\n".join(f"load = {name}" for name in _MODULES.split() if (modules / f"{name}.so").exists()),
         "users": "\n".join(
-            f"[{name}]\nsecret = {SECRET}\nread = {read}\nwrite = {write}" for name, (read, write) in USERS.items()
+            f"[{name}]\nsecret = {SECRET}\nread = {read}\nwrite = {write}\n{FILTERS.get(name, '')}"
+            for name, (read, write) in USERS.items()
         ),
         **{
             queue: "\n".join(f"member => Local/{number}@agents/n,0,Agent {number}" for number in numbers)
