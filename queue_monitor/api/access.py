@@ -212,7 +212,7 @@ class AccessControl:
         reason = Refused.WRONG_TOKEN if token else Refused.NO_TOKEN
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             self._limits.refused[reason] += 1
-            return RedirectResponse(f"{SIGN_IN}?next={quote(scope['path'])}", status_code=303)
+            return RedirectResponse(way(scope["path"], f"{SIGN_IN}?next={quote(scope['path'])}"), status_code=303)
         words = "This needs a token: Authorization: Bearer …"
         return self._refuse(401, reason, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
 
@@ -233,7 +233,7 @@ class AccessControl:
             self._limits.wrong_token(client)
             return self._refuse(401, Refused.WRONG_TOKEN, "Only a wallboard's token may stand in an address.")
         rest = urlencode(query, doseq=True)
-        answer = RedirectResponse("/" + (f"?{rest}" if rest else ""), status_code=303)
+        answer = RedirectResponse(way("/", f"/?{rest}" if rest else "/"), status_code=303)
         keep(answer, token, known, Request(scope))
         return answer
 
@@ -253,6 +253,11 @@ def keep(answer: Response, token: str, known: Access, request: Request) -> None:
         samesite="strict",
         secure=request.url.scheme == "https",
     )
+
+
+def way(here: str, there: str) -> str:
+    """The address of one of our pages as seen from another: a proxy may serve them all under a path of its own."""
+    return ("../" * (here.count("/") - 1) or "./") + there.lstrip("/")
 
 
 def may(request: Request, deed: Deed) -> bool:

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from queue_monitor import texts
 from queue_monitor.api import shapes
+from queue_monitor.api.access import way
 from queue_monitor.api.alerts import AWAY, write_down
 from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.api.lead import ADDRESS
@@ -112,7 +113,8 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         elif "end" in written and desk.crisis is not None:
             await end(request, desk.crisis, tongue)
         query = urlencode({"queue": queue, "lang": tongue})
-        return RedirectResponse(f"{ADDRESS}?{query}#alerts", status_code=HTTPStatus.SEE_OTHER)
+        back = way(request.url.path, f"{ADDRESS}?{query}#alerts")
+        return RedirectResponse(back, status_code=HTTPStatus.SEE_OTHER)
 
     return routes
 

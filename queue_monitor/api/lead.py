@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from queue_monitor import texts
-from queue_monitor.api.access import Deed, may
+from queue_monitor.api.access import Deed, may, way
 from queue_monitor.api.alerts import acknowledge_for
 from queue_monitor.api.board import page_version
 from queue_monitor.api.lead_page import Page, faces_with_curves
@@ -58,7 +58,8 @@ def lead_routes(
         if standing is not None:
             await acknowledge_for(request, standing, clock, alerts, audit, tongue)
         query = urlencode({"queue": queue, "lang": tongue})
-        return RedirectResponse(f"{ADDRESS}?{query}#alerts", status_code=HTTPStatus.SEE_OTHER)
+        back = way(request.url.path, f"{ADDRESS}?{query}#alerts")
+        return RedirectResponse(back, status_code=HTTPStatus.SEE_OTHER)
 
     return routes
 

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
-from queue_monitor.api.access import COOKIE, SIGN_IN, SIGN_OUT, Tokens, keep
+from queue_monitor.api.access import COOKIE, SIGN_IN, SIGN_OUT, Tokens, keep, way
 from queue_monitor.api.limits import WRONG_TOKENS_SECONDS, Limits, Refused, client_of
 
 _HERE: Final = Path(__file__).parent
@@ -48,13 +48,13 @@ def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
             limits.wrong_token(client)
             limits.refused[Refused.WRONG_TOKEN] += 1
             return page(request, HTTPStatus.UNAUTHORIZED, "sign_in.wrong", wanted)
-        way_on = RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
+        way_on = RedirectResponse(way(SIGN_IN, wanted), HTTPStatus.SEE_OTHER)
         keep(way_on, token, known, request)
         return way_on
 
     @routes.post(SIGN_OUT)
     async def sign_out(request: Request) -> Response:
-        way_on = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
+        way_on = RedirectResponse(way(SIGN_OUT, SIGN_IN), HTTPStatus.SEE_OTHER)
         way_on.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return way_on
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -170,7 +171,7 @@ async def test_a_wallboard_s_address_lets_the_screen_in_once_and_the_token_leave
     first = await door.ask("GET", f"/?lang=en&token={TOKENS[Role.WALLBOARD]}")
     cookie = first.headers["set-cookie"]
 
-    assert (first.status_code, first.headers["location"]) == (303, "/?lang=en")
+    assert (first.status_code, first.headers["location"]) == (303, "./?lang=en")
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
     second = await door.ask("GET", "/", headers={"Cookie": f"{COOKIE}={TOKENS[Role.WALLBOARD]}"})
@@ -322,13 +323,13 @@ async def test_a_body_that_does_not_tell_its_length_is_refused():
 async def test_a_person_signs_in_once_and_goes_on_to_the_page_that_was_wanted():
     door = Door(*Role)
     turned = await door.ask("GET", "/docs", headers={"Accept": "text/html,*/*"})
-    page = await door.ask("GET", turned.headers["location"])
+    page = await door.ask("GET", urljoin("/docs", turned.headers["location"]))
     answer = await door.ask("POST", "/sign-in", data={"token": TOKENS[Role.STATUS], "next": "/docs"})
     cookie = answer.headers["set-cookie"]
 
-    assert (turned.status_code, turned.headers["location"]) == (303, "/sign-in?next=/docs")
+    assert (turned.status_code, turned.headers["location"]) == (303, "./sign-in?next=/docs")
     assert 'value="/docs"' in page.text
-    assert (answer.status_code, answer.headers["location"]) == (303, "/docs")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./docs")
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
     assert "Max-Age=43200" in cookie
@@ -354,7 +355,15 @@ async def test_a_wrong_key_lets_nobody_in_and_guessing_is_slowed_down():
 async def test_signing_in_never_leads_to_another_site(wanted: str):
     answer = await Door(*Role).ask("POST", "/sign-in", data={"token": TOKENS[Role.STATUS], "next": wanted})
 
-    assert answer.headers["location"] == "/"
+    assert answer.headers["location"] == "./"
+
+
+async def test_what_looks_like_another_scheme_is_a_page_of_ours_that_does_not_exist():
+    answer = await Door(*Role).ask(
+        "POST", "/sign-in", data={"token": TOKENS[Role.STATUS], "next": "/https:evil.example"}
+    )
+
+    assert urljoin("http://localhost/sign-in", answer.headers["location"]) == "http://localhost/https:evil.example"
 
 
 async def test_signing_out_takes_the_cookie_away():

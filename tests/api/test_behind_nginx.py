@@ -2,12 +2,14 @@
 
 import http.client
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urljoin
 
 import pytest
 
@@ -25,7 +27,7 @@ http {{
   access_log off;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder}; uwsgi_temp_path {folder};
   scgi_temp_path {folder};
-  server {{ listen 127.0.0.1:{listen}; location / {{ {location} }} }}
+  server {{ listen 127.0.0.1:{listen}; location {path} {{ {location} }} }}
 }}
 """
 CRISIS: Final = "/api/v1/crisis"
@@ -50,21 +52,30 @@ class Proxy:
         finally:
             connection.close()
 
+    def where(self, method: str, path: str, **headers: str) -> str:
+        """Where an answer leads on."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, headers=headers)
+            return connection.getresponse().headers["Location"] or ""
+        finally:
+            connection.close()
+
 
 @contextmanager
-def behind_nginx(told: Centre, folder: Path, location: str) -> Iterator[Proxy]:
+def behind_nginx(told: Centre, folder: Path, location: str, path: str = "/") -> Iterator[Proxy]:
     listen = free_port()
     folder.mkdir()
     where = location.format(port=told.address.rpartition(":")[2])
     file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, listen=listen, location=where))
+    file.write_text(NGINX.format(folder=folder, listen=listen, path=path, location=where))
     process = subprocess.Popen([program("nginx"), "-p", str(folder), "-c", str(file)], stderr=subprocess.DEVNULL)
     try:
         proxy = Proxy(listen)
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                assert proxy.ask("GET", "/healthz")[0] == 200
+                assert proxy.ask("GET", path + "healthz")[0] == 200
                 break
             except OSError:
                 assert time.monotonic() < until, (folder / "error.log").read_text()
@@ -111,3 +122,30 @@ def test_only_a_proxy_that_the_settings_name_is_believed(tmp_path: Path, setting
         assert proxy.ask("POST", CRISIS, role=Role.LEAD, **said)[0] == 200
 
         assert [act["origin"] for act in acts(proxy)] == [origin]
+
+
+UNDER: Final = "/tavla/"
+
+
+def named_in(page: str, at: str) -> set[str]:
+    """The paths that a page asks for and leads to."""
+    found = re.findall(r'(?:href|src|action)="([^"#]+)"', page) + re.findall(r'EventSource\("([^"]+)"\)', page)
+    return {urljoin(at, one.replace("&amp;", "&")).partition("?")[0] for one in found}
+
+
+def test_under_a_path_of_the_proxy_s_every_page_has_its_style_its_data_and_its_links(tmp_path: Path):
+    pages = ("", "lead", "docs", "public", "sign-in", "alerts/x", "static/wallboard.js")
+    settings = with_tokens() + "\n[http]\npublic = true\n"
+    stripped = BARE.replace(";", "/;", 1)
+    with centre(tmp_path, settings) as told, behind_nginx(told, tmp_path / "nginx", stripped, UNDER) as proxy:
+        shown = {page: proxy.ask("GET", UNDER + page, role=Role.ADMIN)[1].decode() for page in pages}
+        # a script's addresses are those of the page that loads it
+        base = {page: UNDER + page.replace("static/wallboard.js", "") for page in pages}
+        asked = {path for page in pages for path in named_in(shown[page], base[page])}
+        found = {path: proxy.ask("GET", path, role=Role.ADMIN)[0] for path in asked if not path.endswith("/stream")}
+        turned = proxy.where("GET", UNDER + "lead", Accept="text/html")
+
+    assert {path for path in asked if not path.startswith(UNDER)} == set()
+    assert {UNDER, UNDER + "lead", UNDER + "static/lead.css", UNDER + "api/v1/stream"} <= asked
+    assert {path for path, code in found.items() if code not in (200, 405)} == {UNDER + "readyz"}, "no source is up yet"
+    assert urljoin(UNDER + "lead", turned) == UNDER + "sign-in?next=/lead"

@@ -703,7 +703,7 @@ function listen() {
   stream?.close();
   triedAt = performance.now();
   patience = RECONNECT_MS * (1 + Math.random() / 10);
-  stream = new EventSource("/api/v1/stream");
+  stream = new EventSource("api/v1/stream");
   stream.onmessage = (event) => hear(JSON.parse(event.data));
 }
 function watch() {
