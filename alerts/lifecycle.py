@@ -88,7 +88,7 @@ def policy(reading: Reading, settings: AlertSettings) -> Policy:
         case AlertKind.SURGE:
             factor = settings.surge_factor
             return Policy(alarm_at=factor, ends_under=factor / 2, ease_share=0.7, ease_after=timedelta(minutes=15))
-        case AlertKind.CRISIS:
+        case AlertKind.CRISIS | AlertKind.EVENT_SKIPPED:
             return Policy(alarm_at=0.5)
         case AlertKind.HOURS_DISAGREE:
             return Policy(warning_at=settings.hours_least_calls)

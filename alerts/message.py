@@ -58,6 +58,8 @@ class Message:
             return self._source()
         if alert.kind is AlertKind.HOURS_DISAGREE:
             return self._say(f"hours.{alert.reason.value}")
+        if alert.kind is AlertKind.EVENT_SKIPPED:
+            return self._say("event_skipped")
         state = {AlertChange.EASED: "eased", AlertChange.CLEARED: "cleared"}.get(alert.change, "raised")
         if alert.kind is AlertKind.NO_AGENTS and state == "eased":
             state = "cleared"
@@ -122,6 +124,8 @@ class Message:
             return [self._say("source.back" if alert.change is AlertChange.CLEARED else "source.body")]
         if alert.kind is AlertKind.HOURS_DISAGREE:
             return [self._say("hours.body", number=self._figures.arrived, since=self._clock(self._figures.since))]
+        if alert.kind is AlertKind.EVENT_SKIPPED:
+            return [self._say("event_skipped.body", since=self._clock(self._figures.since))]
         if alert.kind is AlertKind.CRISIS:
             return self._of_crisis()
         if alert.change is AlertChange.CLEARED:

@@ -85,7 +85,7 @@ def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis 
     """Every measure of this moment. Of a queue that cannot be vouched for only that is said, and what is open there
     stays as it was.
     """
-    found = [*_source(snapshot), *_hours(snapshot)]
+    found = [*_source(snapshot), *_hours(snapshot), *_skipped(snapshot)]
     if crisis is not None:
         found.append(_crisis(snapshot, settings, crisis))
     for queue in scopes(snapshot):
@@ -157,6 +157,22 @@ def _last_sign(snapshot: Snapshot) -> tuple[datetime | None, str]:
 def _unseen_since(snapshot: Snapshot) -> datetime | None:
     """Since when nothing can be vouched for; None while all is seen."""
     return _last_sign(snapshot)[0] if snapshot.total.trouble in _TROUBLE else None
+
+
+def _skipped(snapshot: Snapshot) -> Iterator[Reading]:
+    """An event of which our own code knew no way out has been skipped today: the technician must know."""
+    start, at = snapshot.total.periods[DAY].start, snapshot.journal.skipped_at
+    if at is not None and at >= start:
+        yield Reading(
+            kind=AlertKind.EVENT_SKIPPED,
+            queue="",
+            label=snapshot.organisation,
+            period=DAY,
+            period_start=start,
+            value=1.0,
+            reason=AlertReason.CODE_RAISED,
+            figures=AlertFigures(target=snapshot.target, arrived=snapshot.journal.skipped, since=at),
+        )
 
 
 def _hours(snapshot: Snapshot) -> Iterator[Reading]:

@@ -34,6 +34,7 @@ from queue_monitor.core import simulation
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
+from queue_monitor.runtime.fault import BrokenEvent
 
 CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
 WRONG: Final = 2
@@ -41,6 +42,9 @@ WRONG: Final = 2
 
 DIFFERENT: Final = 1
 """Exit code of `verify` when it found a difference, and of `test-alarm` when a channel failed."""
+
+FAULT: Final = 70
+"""Exit code when our own code has raised on an event, which the next start skips (EX_SOFTWARE of sysexits.h)."""
 
 BUSY: Final = 75
 """Exit code when another monitor owns the store or the database went away during the start: trying again later can
@@ -64,6 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     except StoreError as error:
         _fail(str(error))
         return BUSY if error.passing or isinstance(error, StoreInUse) else WRONG
+    except BrokenEvent as error:
+        _fail(str(error))
+        return FAULT
     except (config.ConfigError, replay.RecordingError, bootstrap.UnknownKind, OSError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:

@@ -679,7 +679,8 @@ class JournalNow(Struct, frozen=True, kw_only=True):
     """The store's health: how much waits to be committed, and why if it cannot be.
 
     `catching_up`: just started, and the forecast does not know the whole day yet. `not_derived`: calls whose rows the
-    database refused. `unreadable`: damaged rows that were passed over.
+    database refused. `unreadable`: damaged rows that were passed over. `skipped`: events that are never taken because
+    they stopped the monitor, the last one at `skipped_at`.
     """
 
     up: bool = True
@@ -689,6 +690,18 @@ class JournalNow(Struct, frozen=True, kw_only=True):
     catching_up: bool = False
     not_derived: int = 0
     unreadable: int = 0
+    skipped: int = 0
+    skipped_at: datetime | None = None
+
+
+class SkippedEvent(Struct, frozen=True, kw_only=True):
+    """An event on which our own code has raised, and which is never taken again. `key` stands for its source and id."""
+
+    key: str
+    at: datetime
+    source: str
+    kind: str
+    error: str = ""
 
 
 class RejectedItem(Struct, frozen=True, kw_only=True):
@@ -718,6 +731,7 @@ class AlertKind(StrEnum):
     SURGE = "surge"
     CRISIS = "crisis"
     HOURS_DISAGREE = "hours_disagree"
+    EVENT_SKIPPED = "event_skipped"
     HEARTBEAT = "heartbeat"
 
 
@@ -752,6 +766,7 @@ class AlertReason(StrEnum):
     DECLARED = "declared"
     ANSWERED_WHILE_CLOSED = "answered_while_closed"
     REFUSED_WHILE_OPEN = "refused_while_open"
+    CODE_RAISED = "code_raised"
     ALIVE = "alive"
     TEST = "test"
     NOT_DELIVERED = "not_delivered"

@@ -28,6 +28,7 @@ from queue_monitor.model import (
     Outcome,
     Period,
     RecordedAlert,
+    SkippedEvent,
     Snapshot,
     StoredCall,
     StoredRefusal,
@@ -251,6 +252,12 @@ class Store(Protocol):
 
     async def health(self) -> StoreNow:
         """What is wrong with history, if anything."""
+
+    async def save_skipped(self, event: SkippedEvent) -> None:
+        """Mark an event that must never be taken again."""
+
+    async def load_skipped(self) -> list[SkippedEvent]:
+        """All of them, in no order."""
 
     async def save_learned(self, body: bytes) -> None:
         """Keep what closed days have taught the forecast; replaces what was kept before."""

@@ -16,12 +16,13 @@ import msgspec
 from msgspec import Struct
 
 from queue_monitor import bootstrap
-from queue_monitor.clock import ManualClock
+from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar, next_month
 from queue_monitor.core.live import Live
 from queue_monitor.model import StoredCall, StoredRefusal
 from queue_monitor.ports import Delivery, StoreError
+from queue_monitor.runtime.fault import BrokenEvent
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import SqlStore, SumDifference, open_store
 
@@ -71,7 +72,7 @@ async def rebuild(config: Config, first: date | None, report: Report) -> Rebuilt
     """Make the history of `first` and later days anew, of all days whose journal is complete where it is None.
 
     Days before are left as they are. A rebuild that was broken off goes on where it was. Raises `StoreInUse` while a
-    monitor runs, and `StoreError`.
+    monitor runs, `StoreError`, and `BrokenEvent` for an event on which our own code raises: the next time skips it.
     """
     store = await open_store(config.store.url, **bootstrap.store_options(config))
     try:
@@ -86,7 +87,11 @@ async def rebuild(config: Config, first: date | None, report: Report) -> Rebuilt
         async def keep(day: date) -> None:
             await store.note(_NOTE, msgspec.json.encode(_Progress(begins, day)).decode())
 
-        events = await _derive(store, store, config, resumed, report, keep)
+        try:
+            events = await _derive(store, store, config, resumed, report, keep)
+        except BrokenEvent as fault:
+            await store.save_skipped(fault.mark(SystemClock().now()))
+            raise
         await store.note(_NOTE, "")
         return Rebuilt(first=begins, events=events, calls=await store.count_calls(calendar.midnight(begins)))
     finally:
@@ -162,6 +167,7 @@ async def _derive(
     calendar = live.rules.calendar
     clock = ManualClock(calendar.midnight(first))
     pipeline = Pipeline(live, clock, target, rebuilds=True)
+    pipeline.skip(await source.load_skipped())
     total = await source.count_events(calendar.midnight(first))
     newest = await source.newest_at()
     count, day = 0, first

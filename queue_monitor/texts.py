@@ -325,6 +325,9 @@ _SWEDISH: Final = {
     "alert.hours.answered_while_closed": "växeln tar emot samtal fast det ska vara stängt.",
     "alert.hours.refused_while_open": "växeln avvisar samtal som stängt fast det ska vara öppet.",
     "alert.hours.body": "{number} samtal sedan kl. {since}. Växelns tider eller kalendern behöver rättas.",
+    "alert.event_skipped": "en händelse hoppas över efter ett programfel.",
+    "alert.event_skipped.body": "Bevakningen startade om kl. {since}. Ett samtal kan saknas i siffrorna. Till "
+    "teknikern: felet står i loggen.",
     "alert.heartbeat": "bevakningen är igång.",
     "alert.heartbeat.body": "Dagens livstecken. Larm som skickas den här vägen kommer fram.",
     "alert.test": "provlarm.",
@@ -949,6 +952,9 @@ _ENGLISH: Final = {
     "alert.hours.answered_while_closed": "the switch takes calls though it should be closed.",
     "alert.hours.refused_while_open": "the switch turns calls away as closed though it should be open.",
     "alert.hours.body": "{number} calls since {since}. The switch's hours or the calendar need mending.",
+    "alert.event_skipped": "an event is skipped after a bug in the program.",
+    "alert.event_skipped.body": "The monitor started anew at {since}. A call may be missing in the figures. For the "
+    "technician: what happened is in the log.",
     "alert.heartbeat": "the monitor is running.",
     "alert.heartbeat.body": "Today's sign of life. Alarms sent this way get through.",
     "alert.test": "test alarm.",

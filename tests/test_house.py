@@ -225,7 +225,7 @@ def test_time_comes_from_the_clock() -> None:
 
 
 def test_everything_is_caught_in_two_places_only() -> None:
-    """Cleaning up and raising on is not catching."""
+    """Cleaning up and raising on is not catching, nor is saying on what event our own code has raised."""
     allowed = {"queue_monitor.runtime.supervisor", "alerts.dispatch"}
     faults = [
         f"{where(module, node.lineno)}: catches everything; a bug must not look like bad luck"
@@ -234,7 +234,7 @@ def test_everything_is_caught_in_two_places_only() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or re.search(r"\b(Base)?Exception\b", ast.unparse(node.type)))
-        and ast.unparse(node.body[-1]) != "raise"
+        and not isinstance(node.body[-1], ast.Raise)
     ]
 
     assert not faults, "\n" + "\n".join(faults)

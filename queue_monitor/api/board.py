@@ -32,7 +32,7 @@ AMBER: Final = 0.7
 
 _UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 _SHORTEST_CURVE: Final = timedelta(hours=4)
-_NOT_FOR_THE_ROOM: Final = frozenset({AlertKind.SOURCE_SILENT, AlertKind.HEARTBEAT})
+_NOT_FOR_THE_ROOM: Final = frozenset({AlertKind.SOURCE_SILENT, AlertKind.EVENT_SKIPPED, AlertKind.HEARTBEAT})
 """A silent switch has its own banner, and a sign of life is for whoever waits for it."""
 
 

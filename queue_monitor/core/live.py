@@ -4,7 +4,7 @@ Synchronous and without a clock: the pipeline owns it, a replay drives it, a tes
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -178,7 +178,7 @@ class Live:
         if foresight is not None:
             foresight.scopes, foresight.agents = self.scopes, self.agents
         self.foreseen: tuple[Foreseen, ...] = ()
-        self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0, invalid=0)
+        self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0, invalid=0, skipped=0)
         self.rejected: Counter[str] = Counter()
         self.last_rejected: deque[RejectedItem] = deque(maxlen=MOST_REJECTED)
         self.offers: dict[str, Counter[str]] = {}
@@ -188,6 +188,7 @@ class Live:
         self._known: set[str] = set()
         self._dropped: dict[str, Story] = {}
         self._reached: dict[str, bool | None] = {}
+        self._settling = ""
         self._to_load: set[str] = set()
         self._newest: datetime | None = None
         self._silent: tuple[datetime | None, list[SourceDisconnected]] = None, []
@@ -260,6 +261,7 @@ class Live:
     def settle(self) -> None:
         """Work out every contact of which something was heard, and move the windows to what they are now."""
         for contact_id, before, after in self._ledger.take_changes():
+            self._settling = contact_id
             self._note_record(contact_id)
             before = self._dropped.pop(contact_id, before)
             if before != after:
@@ -272,6 +274,12 @@ class Live:
                 self._note_service(after)
                 for lost in self.callers.change(contact_id, after):
                     self._look_again(*lost)
+
+    def blamed(self, events: Sequence[Event]) -> Event | None:
+        """Of these events the last one of the contact at which `settle` has stopped; the last, if none tells of it."""
+        keys = set(_keys(self._settling, self._ledger.evidence_of(self._settling))) if self._settling else set()
+        about = [event for event in events if keys & self.keys_of([event])]
+        return next(reversed(about or list(events)), None)
 
     @property
     def ledger(self) -> Ledger:

@@ -18,6 +18,7 @@ from queue_monitor.core.view import LONGEST_ROLLING
 from queue_monitor.events import Event
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, Level
 from queue_monitor.ports import Clock, Store
+from queue_monitor.runtime.fault import BrokenEvent, skip_key
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Holding:
         self._latest: deque[datetime] = deque(maxlen=LATEST)
         self._edge: date | None = None
         self._days: set[int] = set()
+        self.skipped: frozenset[str] = frozenset()
 
     async def load(self) -> None:
         """Take up what a start needs. Raises `StoreError`."""
@@ -73,12 +75,19 @@ class Holding:
             visits = await store.visits(None, begun - LONGEST_CALL, self._clock.now(), after_answer=False)
             live.reconciler.count(visits)
         async for event in store.read(held_from):
-            if fits(event):
-                live.remember(event)
+            self._take(live.remember, event)
         async for _, event in store.read_after(seq):
-            if fits(event):
-                live.hear_state(event)
+            self._take(live.hear_state, event)
         await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
+
+    def _take(self, take: Callable[[Event], None], event: Event) -> None:
+        """Take an event of the journal, unless it fits no limit or must not be taken. Raises `BrokenEvent`."""
+        if not fits(event) or skip_key(event) in self.skipped:
+            return
+        try:
+            take(event)
+        except Exception as error:
+            raise BrokenEvent(event) from error
 
     async def complete(self) -> None:
         """Load the calls that share evidence with those that memory holds. Raises `StoreError`."""

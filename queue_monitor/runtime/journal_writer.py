@@ -18,6 +18,7 @@ from queue_monitor.core.live import Live
 from queue_monitor.events import Event
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, RefusalRecord
 from queue_monitor.ports import Clock, Outdated, Receipt, Refused, Rejected, Store, StoreError
+from queue_monitor.runtime.fault import BrokenEvent
 from queue_monitor.runtime.spill import Spill
 
 log = logging.getLogger(__name__)
@@ -110,15 +111,24 @@ class JournalWriter:
         self._open.append(line)
 
     def cut(self) -> None:
-        """End the turn: what was taken since the last cut belongs together with what it changed."""
+        """End the turn: what was taken since the last cut belongs together with what it changed.
+
+        Raises `BrokenEvent`; the turn is open still then.
+        """
         if not self._open:
             return
-        lines, self._open = self._open, []
-        turn = Turn(lines)
+        turn = Turn(self._open)
         if self._store is not None:
-            records, refusals = self._live.take_records()
+            try:
+                records, refusals = self._live.take_records()
+            except Exception as error:
+                blamed = self._live.blamed([event for line in self._open for event in line.events])
+                if blamed is None:
+                    raise
+                raise BrokenEvent(blamed) from error
             turn.refusals = list(refusals)
             turn.calls = {record.contact_id: record for record in records}
+        self._open = []
         self._turns.append(turn)
 
     @property

@@ -32,13 +32,15 @@ from queue_monitor.model import (
     LostCall,
     Period,
     RejectedItem,
+    SkippedEvent,
     Snapshot,
     StoredCall,
     StoreNow,
     TransferWaits,
 )
-from queue_monitor.ports import Clock, Delivery, Refused, Rejected, Store, StoreError
+from queue_monitor.ports import Clock, Delivery, Receipt, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
+from queue_monitor.runtime.fault import BrokenEvent, skip_key
 from queue_monitor.runtime.holding import Holding
 from queue_monitor.runtime.journal_writer import JournalWriter, Line
 from queue_monitor.runtime.spill import Spill
@@ -103,6 +105,8 @@ class Pipeline:
         self._live = live
         self._clock = clock
         self._store = store
+        self._spill = spill
+        self._skipped: dict[str, SkippedEvent] = {}
         self._gate = Gate(live.sources.clock_offset_ms)
         self._clocks: dict[str, str] = {}
         self._has_learned = False
@@ -187,6 +191,9 @@ class Pipeline:
 
     def _judge(self, event: Event, delivery: Delivery, earliest: datetime) -> Event | Redated | Unfit:
         """The gate's word. Of a journal that is read again the times have been judged when they came."""
+        if self._skipped and skip_key(event) in self._skipped:
+            words = "it has stopped the monitor before"
+            return Unfit(reason="skipped", field="id", kind="text", length=len(event.id), detail=words)
         if self._rebuilds:
             return unfit(event) or event
         return self._gate.judge(event, delivery.received_at, earliest, by_sender=delivery.dated_by_sender)
@@ -200,11 +207,15 @@ class Pipeline:
 
     def _apply(self, items: Sequence[Event | Rejected], line: Line) -> None:
         line.events = []
-        for item in items:
+        for number, item in enumerate(items):
             if isinstance(item, Rejected):
                 self._reject(item)
                 continue
-            taken = self._live.apply(item)
+            try:
+                taken = self._live.apply(item)
+            except Exception as error:
+                rest = [event for event in (*line.events, *items[number + 1 :]) if isinstance(event, Event)]
+                raise BrokenEvent(item, rest) from error
             if isinstance(item, SourceClock):
                 self._note_clock(item.source)
             if taken is Taken.NEW:
@@ -296,22 +307,64 @@ class Pipeline:
     async def start(self) -> None:
         """Take up where the store left off: open and recent calls, today's counts, agents and sources.
 
-        What an earlier process left on disk is taken as if it came now. Raises `StoreError`.
+        What an earlier process left on disk is taken as if it came now. Raises `StoreError`, and `BrokenEvent` once for
+        each event on which our own code raises: the next start skips it.
         """
         if self._store is None:
             return
+        try:
+            await self._start(self._store)
+        except BrokenEvent as fault:
+            await self._mark(fault)
+            raise
+
+    async def _start(self, store: Store) -> None:
+        left = await self._writer.recover()
+        for skipped in self._spill.skipped if self._spill is not None else ():
+            await store.save_skipped(skipped)
+        self.skip(await store.load_skipped())
         if self._holding is not None:
             self._live.turn_day(self._clock.now())
             await self._holding.load()
-        self._health = await self._store.health()
-        self._read_to = await self._store.newest_seq()
-        left = await self._writer.recover()
+        self._health = await store.health()
+        self._read_to = await store.newest_seq()
         if left:
             log.warning("events left on disk by a process that was killed: %d", len(left))
             self.take(Delivery(items=tuple(left), received_at=self._clock.now(), dated_by_sender=True))
+            self._writer.cut()
         await self._recall()
         self._catching_up = self._live.foresight is not None
         self.publish()
+
+    def skip(self, events: Sequence[SkippedEvent]) -> None:
+        """Never take these events: our own code has raised on them."""
+        self._skipped |= {event.key: event for event in events}
+        self._live.events["skipped"] = len(self._skipped)
+        if self._holding is not None:
+            self._holding.skipped = frozenset(self._skipped)
+
+    async def _mark(self, fault: BrokenEvent) -> None:
+        """Mark an event in the journal as one that must not be taken again; on disk where the database is away."""
+        log.critical("%s", fault, exc_info=fault.__cause__)
+        mark = fault.mark(self._clock.now())
+        try:
+            if self._store is not None:
+                await self._store.save_skipped(mark)
+        except StoreError:
+            if self._spill is not None:
+                await self._spill.mark(mark)
+
+    async def _bury(self, fault: BrokenEvent) -> None:
+        """Mark the event that has stopped us, and keep on disk all others that are not in the journal yet."""
+        await self._mark(fault)
+        waiting = [*self._writer.lines, *(line for _, line in self._late)]
+        rest = list(fault.rest)
+        while not self._inbox.empty():
+            rest += [item for item in self._inbox.get_nowait().items if isinstance(item, Event)]
+        waiting.append(Line(rest, self._clock.now(), _nothing_to_settle, self._clock.monotonic()))
+        for line in waiting:
+            line.events = [event for event in line.events if event is not fault.event]
+        await self._writer.spill(waiting)
 
     async def catch_up(self) -> None:
         """Give the forecast the day so far, and the days before that it has not learned from, as the store has them.
@@ -467,12 +520,27 @@ class Pipeline:
             catching_up=self._catching_up,
             not_derived=self._health.not_derived,
             unreadable=self._health.unreadable + self._live.unreadable,
+            skipped=len(self._skipped),
+            skipped_at=max((event.at for event in self._skipped.values()), default=None),
         )
 
     # ---- the tasks
 
     async def run(self) -> None:
-        """Work until cancelled; what is in the journal's line is written before leaving, if it can be."""
+        """Work until cancelled; what is in the journal's line is written before leaving, if it can be.
+
+        Raises `BrokenEvent` when our own code has raised on an event, which is marked then.
+        """
+        faults: list[BrokenEvent] = []
+        try:
+            await self._work()
+        except* BrokenEvent as group:
+            faults = _faults_of(group)
+        if faults:
+            await self._bury(faults[0])
+            raise faults[0]
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_inbox())
             tasks.create_task(self._run_news())
@@ -656,6 +724,17 @@ class Pipeline:
             for name in ("not_derived", "unreadable"):
                 if (count := getattr(self._health, name)) != getattr(before, name):
                     log.error("history %s=%d", name, count) if count else log.warning("history right again: %s", name)
+
+
+async def _nothing_to_settle(receipt: Receipt) -> None:
+    return None
+
+
+def _faults_of(group: BaseExceptionGroup[BrokenEvent]) -> list[BrokenEvent]:
+    found: list[BrokenEvent] = []
+    for each in group.exceptions:
+        found += [each] if isinstance(each, BrokenEvent) else _faults_of(each)
+    return found
 
 
 def _named(found: Unfit) -> dict[str, str]:

@@ -9,15 +9,32 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from queue_monitor.events import Event, InvalidEvent, decode, encode
+from queue_monitor.model import SkippedEvent
+
+
+class _Mark(Struct, frozen=True):
+    """A line that is no event."""
+
+    skipped: SkippedEvent
 
 
 class Spill:
-    """The file at `path`; made when it is first needed. `unreadable` counts lines that a crash cut short."""
+    """The file at `path`; made when it is first needed. `unreadable` counts lines that a crash cut short, `skipped` are
+    the marks that were found in it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.unreadable = 0
+        self.skipped: list[SkippedEvent] = []
+
+    async def mark(self, event: SkippedEvent) -> None:
+        """Keep the mark of an event that must not be taken again, for the next start. Raises `OSError`."""
+        await asyncio.to_thread(self._append, msgspec.json.encode(_Mark(event)) + b"\n")
 
     async def keep(self, events: Sequence[Event]) -> None:
         """Append, and return when the disk has it. Raises `OSError`, then nothing is promised of these events."""
@@ -47,4 +64,7 @@ class Spill:
             try:
                 yield decode(line)
             except InvalidEvent:
-                self.unreadable += 1
+                try:
+                    self.skipped.append(msgspec.json.decode(line, type=_Mark).skipped)
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    self.unreadable += 1

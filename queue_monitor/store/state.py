@@ -81,6 +81,11 @@ class States:
         found = connection.execute(select(mark.c.value).where(mark.c.site == SITE, mark.c.name == name))
         return found.scalar_one_or_none()
 
+    def marks(self, connection: Connection, beginning: str) -> list[str]:
+        """The values of all marks whose name begins so."""
+        named = mark.c.name.startswith(beginning, autoescape=True)
+        return list(connection.execute(select(mark.c.value).where(mark.c.site == SITE, named)).scalars())
+
     def save_rules(self, connection: Connection, version: str, body: bytes, first_used: datetime | None) -> None:
         """A version that is there already stays as it is."""
         used_us = None if first_used is None else microseconds(first_used)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, delete, func, select
 
 from queue_monitor.events import Event
@@ -22,6 +23,7 @@ from queue_monitor.model import (
     Level,
     Outcome,
     RecordedAlert,
+    SkippedEvent,
     StoredCall,
     StoredRefusal,
     StoredVisit,
@@ -52,6 +54,7 @@ from queue_monitor.store.sums import Sums
 
 T = TypeVar("T")
 
+SKIPPED: Final = "skipped "
 _LOOK_UP: Final = 500
 _PACK_AT_ONCE: Final = 500
 _WRITTEN: Final = "could not be written to"
@@ -254,6 +257,14 @@ class SqlStore:
     async def noted(self, name: str) -> str:
         """What `note` kept."""
         return await self._ask(lambda connection: self._seen_states.mark(connection, f"note {name}")) or ""
+
+    async def save_skipped(self, event: SkippedEvent) -> None:
+        value = msgspec.json.encode(event).decode()
+        await self._write(lambda connection: self._states.set_mark(connection, f"{SKIPPED}{event.key}", value))
+
+    async def load_skipped(self) -> list[SkippedEvent]:
+        values = await self._ask(lambda connection: self._seen_states.marks(connection, SKIPPED))
+        return [msgspec.json.decode(value, type=SkippedEvent) for value in values]
 
     async def mark_simulated(self) -> None:
         """Say that a simulation writes to this store."""

@@ -165,6 +165,11 @@ def every() -> Iterator[tuple[str, Alert]]:
             period="day",
         )
         yield "switch and calendar disagree (screens only)", wrong
+    skipped = AlertFigures(arrived=1, since=at(120))
+    yield (
+        "the program has a fault, and an event is skipped (for the technician)",
+        alert(AlertKind.EVENT_SKIPPED, RAISED, AlertReason.CODE_RAISED, skipped, minutes=121, period="day"),
+    )
     alive = alert(AlertKind.HEARTBEAT, UPDATED, AlertReason.ALIVE, AlertFigures(), minutes=-15, period="day")
     yield "a sign of life, to those who ask for it", alive
     lost_way = AlertFigures(channel="sms")

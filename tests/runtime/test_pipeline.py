@@ -18,6 +18,7 @@ from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event, SourceClock
 from queue_monitor.model import Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
+from queue_monitor.runtime.fault import BrokenEvent
 from queue_monitor.runtime.pipeline import MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.store import open_store
@@ -364,7 +365,7 @@ async def test_a_bug_in_the_core_ends_the_pipeline_rather_than_show_wrong_number
         Delivery(items=tuple(corridor.story.entered(0, "anna").events), received_at=corridor.clock.now())
     )
 
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(BrokenEvent):
         await asyncio.wait_for(working, 10)
 
 
