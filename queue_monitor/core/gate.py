@@ -119,7 +119,7 @@ class Gate:
         is_timely = earliest <= at <= latest and event.observed_at <= latest
         if is_timely and at.tzinfo is not UTC:
             event = structs.replace(event, switch_time=event.switch_time and event.switch_time.astimezone(UTC))
-        if is_timely and all(getattr(event, name) is None for name in check.times):
+        if is_timely and (not check.times or all(getattr(event, name) is None for name in check.times)):
             return event
         redated = not by_sender and any(moment > latest for _, moment in _times(event))
         if redated:
