@@ -512,7 +512,8 @@ async def test_a_stalled_line_is_given_up_after_two_pings_and_the_next_one_catch
 
             assert any("has not answered 2 pings" in reason for reason in reasons)
             assert watch.source("asterisk_ami").up
-            assert watch.source("asterisk_queuelog").up
+            # its lines were all there at the start, ahead of the clock: it has said nothing since
+            assert watch.source("asterisk_queuelog").reason in ("", "silent")
             assert len(shown_by(watch)) == len(waits_at(clock.now())) == 3
 
 
