@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -221,7 +222,7 @@ def _run(chosen: argparse.Namespace) -> int:
     if chosen.speed is not None:
         clock = structs.replace(settings.clock, rate=chosen.speed)
         settings = structs.replace(settings, clock=clock)
-    asyncio.run(bootstrap.serve(settings, _announce))
+    asyncio.run(bootstrap.serve(settings, _announce, partial(_load, chosen.config), chosen.config))
     return 0
 
 

@@ -57,6 +57,7 @@ from queue_monitor.interpreter import collect_at_night, collect_seldom, switch_o
 from queue_monitor.model import Access, AdminAct
 from queue_monitor.ports import Adapter, AuditLog, Clock, Connection, Store, StoreError, Translator
 from queue_monitor.queues import keys_of
+from queue_monitor.renewal import Renewal
 from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
@@ -264,12 +265,14 @@ def bootstrap(
     live: Live | None = None,
     sources: Sequence[Source] | None = None,
     tokens: TokenFile | None = None,
+    renewal: Renewal | None = None,
     build: Callable[[Source, Clock], Adapter] = build_adapter,
 ) -> Service:
     """Put the machine together; a test hands in its own clock, store or adapters by the same names.
 
     With `sources` given it is a recording or a test: nobody is sent anything. `tokens`: where those are kept that were
-    made on a page; without it there is no such page. Raises `OSError` where they cannot be read.
+    made on a page; without it there is no such page. `renewal` gives a source anew when its settings change. Raises
+    `OSError` where the tokens cannot be read.
     """
     clock = clock or clock_of(config)
     live = live or live_of(config)
@@ -280,7 +283,8 @@ def bootstrap(
             continue
         adapter = build(source, clock)
         urn = source_urn(source.kind, source.name)
-        supervisors.append(Supervisor(adapter, urn, source.switch, pipeline.put, clock))
+        renewed = renewal.of(source, clock) if renewal is not None else lambda: None
+        supervisors.append(Supervisor(adapter, urn, source.switch, pipeline.put, clock, renewed))
         if (router := getattr(adapter, "router", None)) is not None:
             routers.append(router)
     access = [Access(name=a.name, role=a.role, token_sha256=a.token_sha256) for a in config.access]
@@ -364,13 +368,16 @@ def _lively(calendar: Calendar, now: datetime) -> datetime | None:
     return None
 
 
-async def serve(config: Config, announce: Callable[[str, Service], None]) -> None:
+async def serve(
+    config: Config, announce: Callable[[str, Service], None], read: Callable[[], Config], path: Path | None = None
+) -> None:
     """Run until told to stop: take up where the store left off, start sources and pages, and on the way out write what
     waits.
 
-    `announce` is given the address once the figures are there. What heals by itself is waited for: an address that is
-    taken, a database that does not answer. Raises `StoreError` when the store is not fit for these sources or belongs
-    to another monitor, and `OSError` when the address can never be served or the file of the tokens cannot be read.
+    `announce` is given the address once the figures are there; `read` reads the settings file at `path` again. What
+    heals by itself is waited for: an address that is taken, a database that does not answer. Raises `StoreError` when
+    the store is not fit for these sources or belongs to another monitor, and `OSError` when the address can never be
+    served or the file of the tokens cannot be read.
     """
     real = SystemClock()
     with await patiently(partial(asyncio.to_thread, listening, config), _is_taken, real) as listener:
@@ -385,7 +392,13 @@ async def serve(config: Config, announce: Callable[[str, Service], None]) -> Non
             store = opening.result()
             try:
                 clock = clock_of(config, await store.newest_at())
-                service = bootstrap(config, clock=clock, store=store, tokens=TokenFile(Path(config.http.token_file)))
+                service = bootstrap(
+                    config,
+                    clock=clock,
+                    store=store,
+                    tokens=TokenFile(Path(config.http.token_file)),
+                    renewal=Renewal(path, read, build_adapter),
+                )
                 await service.pipeline.start()
                 await service.alerts.round.start()
                 await record_settings(store, config, clock)

@@ -1,5 +1,6 @@
 """Doors that record and do nothing clever."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -7,7 +8,7 @@ from typing import Any, ClassVar
 
 from queue_monitor.events import Event
 from queue_monitor.model import Committed, DayVisit, JournalBatch
-from queue_monitor.ports import AdapterError, Delivery, StoreError
+from queue_monitor.ports import Clock, Delivery, StoreError
 from queue_monitor.store import SqlStore, open_store
 
 
@@ -67,19 +68,26 @@ class FakeStore:
 
 
 class FakeAdapter:
-    """Plays a script: each connection is a list of deliveries, or an error on the way in; then the line is lost."""
+    """Plays a script: each connection is a list of deliveries, or an error on the way in; then the line is lost.
+
+    Whoever connects after its end is cancelled. `moments`: when it was connected, if it has a clock.
+    """
 
     name = "fake"
 
     def __init__(self, *connections: Sequence[Delivery] | Exception) -> None:
         self.connections = list(connections)
         self.connected = 0
+        self.clock: Clock | None = None
+        self.moments: list[float] = []
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncIterator[Delivery]]:
         self.connected += 1
+        if self.clock is not None:
+            self.moments.append(self.clock.monotonic())
         if not self.connections:
-            raise AdapterError("the script is over", permanent=True)
+            raise asyncio.CancelledError
         script = self.connections.pop(0)
         if isinstance(script, Exception):
             raise script

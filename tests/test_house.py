@@ -104,6 +104,7 @@ TABLE = (
         "msgspec numpy",
         IMPURE,
     ),
+    Row(r"queue_monitor\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
     Row(r"queue_monitor\.(bootstrap|alerting|backtest|player|rebuilding|rejections|__main__)(\..+)?", EVERYTHING),
 )
 MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do

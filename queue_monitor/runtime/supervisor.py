@@ -1,6 +1,7 @@
 """Keeps one adapter running: connects, reconnects with growing pauses, and says when the source is up or down.
 
-An adapter only says what went wrong; whether to try again, and when, is decided here and nowhere else.
+An adapter only says what went wrong; whether to try again, and when, is decided here and nowhere else. A mistake that
+a person must mend, such as a wrong password, is tried again seldom, and at once when the settings have changed.
 """
 
 import logging
@@ -14,27 +15,46 @@ from queue_monitor.ports import Adapter, AdapterError, Clock, Delivery
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 60.0
+LONGEST_PAUSE_SECONDS: Final = 5.0
+"""With its spread at most 7.5 s: a switch that is back is heard within ten."""
+
+REFUSED_PAUSES_SECONDS: Final = (60.0, 300.0, 900.0)
+"""After a mistake that somebody must mend: an account may be locked when a wrong password comes too often."""
+
+LOOK_SECONDS: Final = 1.0
+AGAIN: Final = "tried again after 1, 5, then every 15 minutes, and at once when its settings change"
 STEADY_AFTER_SECONDS: Final = 60.0
 """A connection that held this long starts the pauses over."""
 
 Put = Callable[[Delivery], Awaitable[None]]
+Renewed = Callable[[], Adapter | None]
+"""Gives the adapter anew when its settings have changed since it was made or last given; else None."""
 
 
 class Supervisor:
-    """One adapter, kept running until cancelled or until it says that trying again cannot help."""
+    """One adapter, kept running until cancelled."""
 
-    def __init__(self, adapter: Adapter, source: str, switch: str, put: Put, clock: Clock) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        source: str,
+        switch: str,
+        put: Put,
+        clock: Clock,
+        renewed: Renewed = lambda: None,
+    ) -> None:
         self._adapter = adapter
         self._source = source
         self._switch = switch
         self._put = put
         self._clock = clock
+        self._renewed = renewed
+        self._refusals = 0
         self._pauses = random.Random(source)  # spreads reconnects of many sources; nothing secret
         self._down_because = ""
 
     async def run(self) -> None:
-        """Run the adapter; returns only after a permanent error, which has then been told."""
+        """Run the adapter, for ever."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             began = self._clock.monotonic()
@@ -46,19 +66,31 @@ class Supervisor:
             except Exception as error:  # a bug in one adapter must not stop the others
                 log.exception("adapter failed source=%s", self._source)
                 reason, permanent = f"{type(error).__name__} in the adapter: see the log", False
-            await self._tell_down(reason)
+            await self._tell_down(f"{reason} ({AGAIN})" if permanent else reason)
             if permanent:
-                log.error("source stopped source=%s reason=%s", self._adapter.name, reason)
-                return
+                await self._until_it_may_be_mended()
+                continue
             if self._clock.monotonic() - began > STEADY_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await self._clock.sleep(pause * (0.5 + self._pauses.random()))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
+    async def _until_it_may_be_mended(self) -> None:
+        pause = REFUSED_PAUSES_SECONDS[min(self._refusals, len(REFUSED_PAUSES_SECONDS) - 1)]
+        self._refusals += 1
+        log.error("source refused source=%s tried again in %d min", self._adapter.name, pause / 60)
+        until = self._clock.monotonic() + pause
+        while self._clock.monotonic() < until:
+            await self._clock.sleep(LOOK_SECONDS)
+            if (adapter := self._renewed()) is not None:
+                log.info("settings changed source=%s", adapter.name)
+                self._adapter, self._refusals = adapter, 0
+                return
+
     async def _consume(self) -> None:
         async with self._adapter.connect() as deliveries:
             log.info("source connected source=%s", self._adapter.name)
-            self._down_because = ""
+            self._down_because, self._refusals = "", 0
             async for delivery in deliveries:
                 await self._put(delivery)
 
