@@ -318,7 +318,7 @@ class Page:
         if foretold:
             lines = map(self._line, waiting)
             unlikely = sum(line.unlikely for line in lines)
-            key = "lead.waiting.unlikely" if unlikely else "lead.waiting.likely"
+            key = f"lead.waiting.{'one_' if len(waiting) == 1 else ''}{'un' if unlikely else ''}likely"
             found.append(pen.say(key, unlikely=pen.count(unlikely), waiting=pen.count(len(waiting))))
         if self.face.counted:
             found.append(pen.say("lead.waiting.counted", number=pen.count(self.face.counted)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from msgspec import structs
 from msgspec.structs import replace
 
 from queue_monitor import texts
@@ -69,6 +70,17 @@ async def test_who_of_the_waiting_will_probably_not_make_it_is_said_of_each_and_
     assert "6 av 11 får troligen inte svar inom 5 min." in page
     assert page.count("hinner troligen inte") == 3
     assert page.count("redan över 5 min") == 3
+
+
+@pytest.mark.parametrize(
+    ("chance", "said"), [(0.9, "Den som väntar får troligen svar"), (0.1, "Den som väntar får troligen inte svar")]
+)
+async def test_of_one_who_waits_it_is_said_in_the_singular(chance: float, said: str) -> None:
+    shown = sample.rush()
+    caller = structs.replace(shown.total.waiting[-1], in_time_chance=chance)
+    page = await Desk(structs.replace(shown, total=structs.replace(shown.total, waiting=(caller,)))).page()
+
+    assert f"{said} inom 5 min." in page
 
 
 def with_risk(risk: RiskFigures, margin: int) -> Snapshot:
