@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from adapters.asterisk_queuelog.nested import Nested, Person
@@ -35,6 +36,7 @@ from queue_monitor.events import (
     event_id,
 )
 from queue_monitor.ports import Connection, Rejected
+from queue_monitor.translating import translated
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_LINE: Final = 64 * 1024
@@ -216,7 +218,7 @@ class Translator:
         lines = (self._rest + raw).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
-            self._read(line, received_at)
+            self._out += translated(self._connection.source, partial(self._read, line, received_at))
         if len(self._rest) > _LONGEST_LINE:
             if not self._skipping:
                 self._lines += 1
@@ -230,7 +232,7 @@ class Translator:
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
         """A file that ends without a newline has ended all the same."""
         if self._rest:
-            self._read(self._rest, now)
+            self._out += translated(self._connection.source, partial(self._read, self._rest, now))
             self._rest = b""
         return self._take()
 

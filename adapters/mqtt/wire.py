@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,9 @@ from adapters.mqtt.publishers import Publishers
 from adapters.mqtt.session import Session
 from adapters.mqtt.settings import Settings
 from adapters.mqtt.translator import Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Receipt
+from queue_monitor.events import Event
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Receipt, Rejected
+from queue_monitor.translating import translated
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,10 @@ class MqttAdapter:
                 yield Delivery(items=tuple(translator.close(now)), received_at=now)
                 raise
             now = self._clock.now()
-            items = [item for one in messages for item in translator.message(one.topic, one.payload, one.retain, now)]
+            items: list[Event | Rejected] = []
+            for one in messages:
+                read = partial(translator.message, one.topic, one.payload, one.retain, now)
+                items += translated(connection.source, read)
             settle = self._keeping(session.acknowledger(messages))
             yield Delivery(items=tuple(items), received_at=now, settle=settle, dated_by_sender=True)
 

@@ -463,6 +463,30 @@ async def test_poison_is_counted_acknowledged_and_stops_nobody(broker: Broker):
     assert not any(isinstance(item, Rejected) for item in monitor.items[first:])  # none came again
 
 
+async def test_a_message_on_which_our_own_code_fails_is_acknowledged_and_stops_nobody(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+):
+    understood = Translator.message
+
+    def failing(self: Translator, topic: str, payload: bytes, retain: bool, now: datetime) -> object:
+        if numbers(2, 2)[0].encode() in payload:
+            raise ZeroDivisionError
+        return understood(self, topic, payload, retain, now)
+
+    monkeypatch.setattr(Translator, "message", failing)
+    monitor = Monitor(settings(broker))
+    async with monitor.listening(), publishing(broker) as pbx:
+        await publish(pbx, callers(1, 3))
+        await monitor.until(lambda: len(monitor.callers) == 2)
+    monkeypatch.undo()
+    async with monitor.listening(), publishing(broker) as pbx:
+        await publish(pbx, callers(4, 4))
+        await monitor.until(lambda: len(monitor.callers) == 3)
+
+    assert monitor.callers == [*numbers(1, 1), *numbers(3, 4)]  # the second never comes again
+    assert monitor.rejected() == ["fault"]
+
+
 async def test_nobody_may_speak_in_anothers_name(broker: Broker):
     monitor = Monitor(settings(broker))
     async with monitor.listening(), publishing(broker) as pbx, publishing(broker, "annan") as other:
