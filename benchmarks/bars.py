@@ -23,7 +23,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec import structs
 
@@ -37,7 +36,7 @@ from queue_monitor.backtest.scoring import MINUTE, Scored, brier, brier_bounds, 
 from queue_monitor.backtest.waits import PREDICTORS, coverage, figures
 from queue_monitor.config import Config, Holidays
 from queue_monitor.core import simulation
-from queue_monitor.core.foresight import Learned, answer
+from queue_monitor.core.foresight import answer, lessons_in, written_lessons
 from queue_monitor.core.simulation import ZONE, Kind
 from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot
 from queue_monitor.model import DefinitionId, RiskLevels, Target, Visit
@@ -172,7 +171,7 @@ def through(day: AnyDay, learned: bytes, *, judged: bool) -> Lived:
     settings, (past, true_wait) = day.settings(), day.past()
     live = bootstrap.live_of(settings)
     began = datetime.combine(day.on, time(), settings.zone).astimezone(UTC)
-    live.recall(msgspec.json.decode(learned, type=dict[str, Learned]), began)
+    live.recall(lessons_in(learned), began)
     return asyncio.run(live_through(settings, live, past, taught=lambda on: not judged, true_wait=true_wait))
 
 
@@ -183,17 +182,17 @@ def _judged(task: tuple[AnyDay, bytes]) -> list[LivedDay]:
 def walk(history: Iterable[AnyDay], days: Iterable[AnyDay], processes: int) -> tuple[list[LivedDay], list[LivedDay]]:
     """What history came to, and the judged days in order: each after all that came before it and nothing else."""
     taught: list[LivedDay] = []
-    learned = b"{}"
+    learned = written_lessons({})
     for day in history:
         lived = through(day, learned, judged=False)
         taught += lived.days
-        learned = msgspec.json.encode(lived.learned)
+        learned = written_lessons(lived.learned)
 
     def tasks() -> Iterator[tuple[AnyDay, bytes]]:
         known = learned
         for day in days:
             yield day, known
-            known = msgspec.json.encode(through(day, known, judged=False).learned)
+            known = written_lessons(through(day, known, judged=False).learned)
 
     if processes == 1:
         return taught, [lived for task in tasks() for lived in _judged(task)]

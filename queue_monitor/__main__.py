@@ -217,11 +217,11 @@ def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    os.umask(0o077)  # what a monitor keeps is for its own user alone
     settings = _load(chosen.config)
     if chosen.speed is not None:
         clock = structs.replace(settings.clock, rate=chosen.speed)
         settings = structs.replace(settings, clock=clock)
+    os.umask(0o077)  # what a monitor keeps is for its own user alone
     asyncio.run(bootstrap.serve(settings, _announce, partial(_load, chosen.config), chosen.config))
     return 0
 

@@ -156,19 +156,15 @@ class WaitBounds:
         return found
 
     def is_doubtful(self, visit: Visit, now: datetime) -> bool:
-        """Whether more who came later have been answered than overtook anybody in this queue on the days before, and
-        where few days are known at least `LEAST_OVERTAKES`: who waits may have left unseen. Nobody is to be alarmed for
-        him or her, and the forecast lets nobody stand behind.
+        """Whether more who came later have been answered than overtook anybody in this queue on the days before: who
+        waits may have left unseen. Nobody is to be alarmed for him or her, and the forecast lets nobody stand behind.
         """
         self._count()
         key = name_key(visit.queue)
         if visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
             return False
         today = self._calendar_of(visit.queue).day_of(now)
-        before = [its.overtakes for day, its in self._days.get(key, {}).items() if day < today]
-        most = max(before, default=0)
-        if len(before) < LEAST_HISTORY:
-            most = max(most, LEAST_OVERTAKES - 1)
+        most = max((its.overtakes for day, its in self._days.get(key, {}).items() if day < today), default=0)
         answered = self._answered.get(key, [])
         return len(answered) - _behind(answered, visit) > most
 

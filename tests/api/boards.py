@@ -32,7 +32,7 @@ class Board:
         reader, writer = await asyncio.open_connection(*self._at, local_addr=(self._own, 0), limit=1 << 22)
         try:
             authorised = f"Authorization: Bearer {self._token}\r\n" if self._token else ""
-            writer.write(f"GET /api/v1/stream HTTP/1.1\r\nHost: monitor\r\n{authorised}\r\n".encode())
+            writer.write(f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n{authorised}\r\n".encode())
             self.status = (await reader.readline()).decode().partition(" ")[2].strip()
             while line := await reader.readline():
                 self.bytes += len(line)

@@ -23,7 +23,7 @@ class Asker:
 
     async def get(self, path: str) -> httpx.Response:
         app = create_app(self.figures, ManualClock(self.figures.latest().at))
-        transport = httpx.ASGITransport(app=app, client=("192.0.2.1", 4000))
+        transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 4000))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.get(path)
 

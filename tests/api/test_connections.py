@@ -15,7 +15,7 @@ from tests.api import sample
 from tests.api.serving import Server, serving
 
 PATIENCE = 20.0
-ASK = b"GET /healthz HTTP/1.1\r\nHost: monitor\r\n\r\n"
+ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 Connect = Callable[[], socket.socket]
 
 
@@ -62,7 +62,7 @@ def test_who_asks_a_byte_at_a_time_is_let_go(connect: Connect):
 
 def test_who_has_been_answered_and_dribbles_on_is_let_go(connect: Connect):
     dribbling = connect()
-    dribbling.sendall(b"POST /healthz HTTP/1.1\r\nHost: monitor\r\nContent-Length: 1000\r\n\r\n")
+    dribbling.sendall(b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
     with pytest.raises(ConnectionError):
         for _ in range(400):
             dribbling.sendall(b"x")
@@ -82,7 +82,7 @@ def test_who_asks_in_time_is_answered_again_and_again(connect: Connect):
 def test_a_question_too_long_is_refused(connect: Connect):
     for headers in (b"X: " + b"x" * 20_000 + b"\r\n", b"".join(b"X-%d: %d\r\n" % (n, n) for n in range(2_000))):
         asking = connect()
-        asking.sendall(b"GET / HTTP/1.1\r\nHost: monitor\r\n" + headers + b"\r\n")
+        asking.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")
         assert said(asking).startswith(b"HTTP/1.1 400")
 
 
@@ -96,7 +96,7 @@ def test_a_question_without_end_is_refused(connect: Connect):
 
 def test_who_takes_nothing_of_a_stream_is_let_go(connect: Connect, server: Server):
     deaf = connect()
-    deaf.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: monitor\r\n\r\n")
+    deaf.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
     long = replace(sample.twenty(), organisation="x" * 1_000_000)
     until = time.monotonic() + PATIENCE
     while not server.connections:
@@ -109,7 +109,7 @@ def test_who_takes_nothing_of_a_stream_is_let_go(connect: Connect, server: Serve
 def test_when_all_places_are_taken_the_one_that_has_not_asked_longest_makes_room(connect: Connect):
     listening = [connect() for _ in range(5)]
     for stream in listening:
-        stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: monitor\r\n\r\n")
+        stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" in stream.recv(20)
     silent = [connect() for _ in range(100)]
 
@@ -125,7 +125,7 @@ def test_when_all_places_are_taken_the_one_that_has_not_asked_longest_makes_room
 def test_when_all_listen_the_newcomer_is_turned_away(connect: Connect):
     for _ in range(20):
         stream = connect()
-        stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: monitor\r\n\r\n")
+        stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" in stream.recv(20)
 
     assert said(connect()) == b""

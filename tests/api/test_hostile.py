@@ -105,7 +105,7 @@ def test_a_body_without_end_is_not_taken_in(besieged: Centre, path: str):
     sent = 0
     for head in (b"Content-Length: 100000000000", b"Transfer-Encoding: chunked"):
         with hostile(besieged) as connection, suppress(ConnectionError):
-            start = f"POST {path} HTTP/1.1\r\nHost: monitor\r\nContent-Type: application/cloudevents+json\r\n"
+            start = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents+json\r\n"
             connection.sendall(start.encode() + head + b"\r\n\r\n")
             for _ in range(400):
                 piece = b"x" * 65_536
@@ -156,7 +156,7 @@ class Siege:
         with suppress(OSError):
             async with self._open(own) as (reader, writer):
                 token = TOKENS[Role.WALLBOARD]
-                head = f"GET /api/v1/stream HTTP/1.1\r\nHost: monitor\r\nAuthorization: Bearer {token}\r\n\r\n"
+                head = f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
                 writer.write(head.encode())
                 said = (await reader.readline()).decode()[9:12] or said
                 self.streams[said] += 1

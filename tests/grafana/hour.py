@@ -11,9 +11,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from msgspec import structs
+
 from queue_monitor.api import status_body
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
+from queue_monitor.events import Event
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Snapshot
 from tests.api.sample import FakeFigures
@@ -71,6 +74,13 @@ def story() -> Scenario:
     return told.disconnected(2430).connected(2505)
 
 
+def heard(told: Scenario) -> list[Event]:
+    """The story in order. A log tells what happened while the line was cut: heard live, it would end the cut."""
+    cut, back = told.at(2430), told.at(2505)
+    events = [structs.replace(event, live=False) if cut < event.at < back else event for event in told.events]
+    return sorted(events, key=lambda event: event.at)
+
+
 class Hour:
     """The snapshots of the hour, and their samples."""
 
@@ -78,7 +88,7 @@ class Hour:
     def snapshots(self) -> dict[datetime, Snapshot]:
         told = story()
         live = Live(told.rules)
-        events = sorted(told.events, key=lambda event: event.at)
+        events = heard(told)
         times = [event.at for event in events]
         taken, found = 0, {}
         moment = START
