@@ -52,11 +52,10 @@ from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
-from queue_monitor.events import name_key
 from queue_monitor.interpreter import collect_at_night, collect_seldom, switch_often
 from queue_monitor.model import Access, AdminAct
 from queue_monitor.ports import Adapter, AuditLog, Clock, Connection, Store, StoreError, Translator
-from queue_monitor.queues import keys_of
+from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.renewal import Renewal
 from queue_monitor.replay import Pieces, Recording
 from queue_monitor.runtime.pipeline import Pipeline
@@ -157,8 +156,8 @@ def rules_of(config: Config) -> Rules:
         calendar=_calendar(config, config.hours),
         calendars={queue: _calendar(config, schedule) for queue, schedule in config.queue_hours.items()},
         ways_out=config.exits.ways_out,
-        ways_out_by_queue={name_key(queue): exits.ways_out for queue, exits in config.queue_exits.items()},
-        labels={name_key(queue): shown.label for queue, shown in config.queues.items()},
+        ways_out_by_queue={queue_key(queue): exits.ways_out for queue, exits in config.queue_exits.items()},
+        labels={queue_key(queue): shown.label for queue, shown in config.queues.items()},
         pool_names={keys_of(pool.queues): pool.name for pool in config.pools},
         pool_label=texts.words(config.organisation.language)["and_others"],
         organisation=config.organisation.name,

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from queue_monitor.queues import name_key as name_key
 from queue_monitor.queues import spelled
 
 SCHEMA: Final = "urn:se.kundcenter:events:1"

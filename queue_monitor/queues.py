@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NewType
 from unicodedata import normalize
 
 JOINT: Final = " + "
 """Between the names of a pool's queues in its own."""
+
+
+QueueKey = NewType("QueueKey", str)
+"""What a queue is known by, however it is spelled."""
 
 
 @lru_cache(4096)
@@ -16,9 +20,9 @@ def spelled(text: str) -> str:
 
 
 @lru_cache(4096)
-def name_key(text: str) -> str:
+def queue_key(name: str) -> QueueKey:
     """What a queue is known by: two are one when equal after NFC, trimming and case folding."""
-    return spelled(text).casefold()
+    return QueueKey(spelled(name).casefold())
 
 
 class Pool(NamedTuple):
@@ -30,7 +34,7 @@ class Pool(NamedTuple):
     queues: tuple[str, ...]
 
     @property
-    def keys(self) -> frozenset[str]:
+    def keys(self) -> frozenset[QueueKey]:
         """What its queues are known by."""
         return keys_of(self.queues)
 
@@ -41,9 +45,9 @@ def pool_of(queues: Iterable[str]) -> Pool:
     return Pool(JOINT.join(queues), queues)
 
 
-def keys_of(queues: Iterable[str]) -> frozenset[str]:
+def keys_of(queues: Iterable[str]) -> frozenset[QueueKey]:
     """What queues are known by."""
-    return frozenset(map(name_key, queues))
+    return frozenset(map(queue_key, queues))
 
 
 def queues_in(name: str) -> tuple[str, ...]:

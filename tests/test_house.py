@@ -65,8 +65,8 @@ TABLE = (
     ),
     Row(
         r"queue_monitor\.runtime(\..+)?",
-        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.events queue_monitor.waits "
-        "queue_monitor.history queue_monitor.runtime",
+        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.queues queue_monitor.events "
+        "queue_monitor.waits queue_monitor.history queue_monitor.runtime",
     ),
     Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
     Row(r"adapters\.simulator(\..+)?", "queue_monitor.events queue_monitor.ports queue_monitor.core {own}"),
@@ -74,11 +74,11 @@ TABLE = (
     Row(r"queue_monitor\.translating", "queue_monitor.events queue_monitor.ports", ""),
     Row(
         r"adapters\.(mqtt|asterisk_queuelog)(\..+)?",
-        "queue_monitor.events queue_monitor.ports queue_monitor.translating {own}",
+        "queue_monitor.events queue_monitor.queues queue_monitor.ports queue_monitor.translating {own}",
     ),
     Row(
         r"adapters\.(asterisk_ami|freeswitch|csta3)(\..+)?",
-        "queue_monitor.events queue_monitor.ports queue_monitor.switch_session {own}",
+        "queue_monitor.events queue_monitor.queues queue_monitor.ports queue_monitor.switch_session {own}",
     ),
     Row(r"adapters\..+", "queue_monitor.events queue_monitor.ports {own}"),
     Row(r"alerts\.rules", "queue_monitor.model", "msgspec", IMPURE),
@@ -97,7 +97,8 @@ TABLE = (
     Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts.message {own}"),
     Row(
         r"queue_monitor\.store(\..+)?",
-        "queue_monitor.model queue_monitor.events queue_monitor.ports queue_monitor.waits queue_monitor.store",
+        "queue_monitor.model queue_monitor.queues queue_monitor.events queue_monitor.ports queue_monitor.waits "
+        "queue_monitor.store",
         "sqlalchemy alembic aiosqlite psycopg msgspec",
     ),
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
@@ -241,6 +242,19 @@ def test_everything_is_caught_in_three_places_only() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or re.search(r"\b(Base)?Exception\b", ast.unparse(node.type)))
         and not isinstance(node.body[-1], ast.Raise)
+    ]
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def test_names_of_queues_are_folded_joined_and_split_in_one_place() -> None:
+    folded = re.compile(r"queues?\w*\.casefold\(|(split|join)\(\" \+ \"\)|\" \+ \"\.join\(\w*queues")
+    faults = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for module, path in FILES.items()
+        if module != "queue_monitor.queues"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if folded.search(line)
     ]
 
     assert not faults, "\n" + "\n".join(faults)

@@ -3,7 +3,7 @@
 import pytest
 
 from queue_monitor.events import AgentState, CallEntered, CallLeft, decode, encode
-from queue_monitor.queues import name_key, spelled
+from queue_monitor.queues import queue_key, spelled
 from tests.scenario import Scenario
 
 COMPOSED, DECOMPOSED = "V\u00e4xel", "Va\u0308xel"
@@ -11,7 +11,7 @@ COMPOSED, DECOMPOSED = "V\u00e4xel", "Va\u0308xel"
 
 @pytest.mark.parametrize("alike", [DECOMPOSED, f" {COMPOSED}", f"{COMPOSED}\u00a0", "V\u00c4XEL", "va\u0308xel "])
 def test_names_equal_but_for_form_space_and_case_are_one(alike: str):
-    assert name_key(alike) == name_key(COMPOSED)
+    assert queue_key(alike) == queue_key(COMPOSED)
 
 
 def test_a_name_of_nothing_but_space_stays_as_it_is():

@@ -8,6 +8,7 @@ from typing import Final
 from adapters.asterisk_ami.messages import whole
 from adapters.asterisk_ami.stamp import Stamp
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, Event, MemberAction, QueueAgent
+from queue_monitor.queues import queue_key
 
 _BY_DEVICE: Final = {
     "0": AgentActivity.UNKNOWN,
@@ -38,7 +39,7 @@ class Agents:
     def __init__(self, switch: str, wrapup_seconds: Mapping[str, int], emit: Callable[[Event], None]) -> None:
         self._switch = switch
         self._emit = emit
-        self._queue_wrapup = {queue.casefold(): seconds for queue, seconds in wrapup_seconds.items()}
+        self._queue_wrapup = {queue_key(queue): seconds for queue, seconds in wrapup_seconds.items()}
         self._names: dict[str, str] = {}
         self._states: dict[_Key, tuple[AgentActivity, str | None]] = {}
         self._wrapups: dict[_Key, tuple[datetime, str]] = {}
@@ -89,10 +90,10 @@ class Agents:
                 )
             )
         if action is MemberAction.REMOVED:
-            self._states.pop((agent, queue.casefold()), None)
-            self._wrapups.pop((agent, queue.casefold()), None)
+            self._states.pop((agent, queue_key(queue)), None)
+            self._wrapups.pop((agent, queue_key(queue)), None)
             return True
-        before = self._states.get((agent, queue.casefold()))
+        before = self._states.get((agent, queue_key(queue)))
         after = self._settle(agent, queue, message, now)
         if after != before:
             self._emit(
@@ -136,7 +137,7 @@ class Agents:
     def _settle(
         self, agent: str, queue: str, message: Mapping[str, str], now: datetime
     ) -> tuple[AgentActivity, str | None]:
-        key = (agent, queue.casefold())
+        key = (agent, queue_key(queue))
         self._wrapups.pop(key, None)
         activity, reason = self._activity(message), None
         if activity is AgentActivity.PAUSED:
@@ -158,7 +159,7 @@ class Agents:
 
     def _wrapup_until(self, queue: str, message: Mapping[str, str]) -> datetime | None:
         last = whole(message.get("LastCall"))
-        seconds = whole(message.get("Wrapuptime")) or self._queue_wrapup.get(queue.casefold())
+        seconds = whole(message.get("Wrapuptime")) or self._queue_wrapup.get(queue_key(queue))
         return datetime.fromtimestamp(last + seconds, UTC) if last and seconds else None
 
 

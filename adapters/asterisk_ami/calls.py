@@ -36,6 +36,7 @@ from queue_monitor.events import (
     TransferTarget,
 )
 from queue_monitor.ports import Rejected
+from queue_monitor.queues import queue_key
 
 Message = Mapping[str, str]
 
@@ -65,7 +66,7 @@ class Calls:
         self._rings: dict[str, Ring] = {}
         self._held: dict[str, datetime] = {}
         self._gone: dict[str, datetime] = {}
-        self._queues = {queue.casefold(): queue for queue in settings.dialled_queues.values()}
+        self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._last_talk: dict[tuple[str, str], Visit] = {}
         self.unexplained = False
         """Whether a caller's way out was a guess because no channel variable is ever told."""
@@ -96,7 +97,7 @@ class Calls:
 
     def listed(self, unique: str, queue: str, entered_ms: int, stamp: Stamp) -> str:
         """The visit of a caller in a QueueStatus list; one not seen before is remembered by when it must have begun."""
-        self._queues.setdefault(queue.casefold(), queue)
+        self._queues.setdefault(queue_key(queue), queue)
         leg = self._leg(unique)
         for visit in (leg.waiting, leg.leaving):
             if visit and _same(visit.queue, queue):
@@ -122,7 +123,7 @@ class Calls:
         unique, queue = message.get("Uniqueid", ""), message.get("Queue", "")
         if not unique or not queue:
             return False
-        self._queues[queue.casefold()] = queue
+        self._queues[queue_key(queue)] = queue
         leg = self._leg(unique, message)
         if leg.channels:
             leg = self._own_leg(unique, leg)
@@ -235,8 +236,8 @@ class Calls:
             exact = (microseconds(stamp.at) - microseconds(ring.began.at)) // 1000 if known else ring_ms
             self._end_ring(dest, ring, RingResult.ANSWERED, stamp, exact)
         visit.agent_id = agent
-        leg.talking[visit.queue.casefold()] = visit
-        self._last_talk[visit.queue.casefold(), agent] = visit
+        leg.talking[queue_key(visit.queue)] = visit
+        self._last_talk[queue_key(visit.queue), agent] = visit
         self._emit(
             CallAnswered(
                 **stamp.envelope("call.answered", visit.visit_id),
@@ -257,20 +258,20 @@ class Calls:
         agent = self._agents.agent_id(message.get("MemberName", ""), message.get("Interface", ""))
         wait, talk = _ms(message, "HoldTime"), _ms(message, "TalkTime")
         leg = self._legs.get(message.get("Uniqueid", ""))
-        visit = leg.talking.pop(queue.casefold(), None) if leg else None
+        visit = leg.talking.pop(queue_key(queue), None) if leg else None
         if visit is None and message.get("Uniqueid"):
             visit = self._under_another_channel(message, queue, agent, stamp)
         if visit is None and not message.get("Uniqueid"):
             # The caller's channel was gone already; the agent had one call in this queue.
-            visit = self._last_talk.pop((queue.casefold(), agent), None)
+            visit = self._last_talk.pop((queue_key(queue), agent), None)
             if visit is None:
                 return False
-            visit.leg.talking.pop(queue.casefold(), None)
+            visit.leg.talking.pop(queue_key(queue), None)
         if visit is None:
             leg = leg or Leg(message["Uniqueid"], f"{self._switch}:{message['Uniqueid']}")
             self._name_contact(leg, message)
             visit = Visit(f"{leg.leg_id}@~{stamp.milliseconds - (wait or 0) - (talk or 0)}", queue, leg)
-        self._last_talk.pop((queue.casefold(), agent), None)
+        self._last_talk.pop((queue_key(queue), agent), None)
         self.ended += visit.joined is not None
         self._emit(
             CallCompleted(
@@ -295,7 +296,7 @@ class Calls:
         if visit is None or message.get("Result", "Success") != "Success":
             return
         extension = message.get("Extension", "")
-        queue = self._settings.dialled_queues.get(extension) or self._queues.get(extension.casefold())
+        queue = self._settings.dialled_queues.get(extension) or self._queues.get(queue_key(extension))
         # `IsExternal` says who carried the transfer out (a SIP REFER), not where to: it is of no use here.
         agent = self._agents.behind(message.get("TransferTargetChannel", ""))
         self._emit(
@@ -340,16 +341,16 @@ class Calls:
 
     def _under_another_channel(self, message: Message, queue: str, agent: str, stamp: Stamp) -> Visit | None:
         """The talk of this agent that is of the same call, when its end names a channel that nobody told of."""
-        visit = self._last_talk.get((queue.casefold(), agent))
+        visit = self._last_talk.get((queue_key(queue), agent))
         linked = message.get("Linkedid")
         if visit is None or not linked or visit.leg.contact_id != f"{self._switch}:{linked}":
             return None
-        if visit.leg.talking.get(queue.casefold()) is not visit:
+        if visit.leg.talking.get(queue_key(queue)) is not visit:
             return None
         unique = message["Uniqueid"]
         if not visit.leg.is_on(unique):
             self._goes_on(visit.leg, message, "", stamp)
-        return visit.leg.talking.pop(queue.casefold(), None)
+        return visit.leg.talking.pop(queue_key(queue), None)
 
     def _own_leg(self, unique: str, before: Leg) -> Leg:
         """A channel on which a caller went on, and that now enters a queue itself, is a leg of its own."""
@@ -652,7 +653,7 @@ class Calls:
             CallRefused(
                 **stamp.envelope("call.refused", leg.leg_id),
                 contact_id=leg.contact_id or leg.leg_id,
-                queue=self._queues.get(queue.casefold(), queue),
+                queue=self._queues.get(queue_key(queue), queue),
                 reason=REFUSALS.get(status, RefusalReason.UNKNOWN),
                 leg_id=leg.leg_id,
             )

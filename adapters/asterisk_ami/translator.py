@@ -22,6 +22,7 @@ from queue_monitor.events import (
     WaitingCaller,
 )
 from queue_monitor.ports import Connection, Rejected
+from queue_monitor.queues import queue_key
 
 _BOOT_SECONDS: Final = 2.0
 """FullyBooted follows a login at once, after a restart within 0.2 s. Without the read class `system` it never comes."""
@@ -310,11 +311,11 @@ class Translator:
         while len(self._lists) > _MOST_LISTS:
             del self._lists[next(iter(self._lists))]
         one = self._lists.setdefault(message.get("ActionID", ""), {})
-        if queue.casefold() not in one:
+        if queue_key(queue) not in one:
             when = self._switch_now(stamp.observed_at)
             as_of = Stamp(self._connection, stamp.observed_at, stamp.offset, when, derived=True)
-            one[queue.casefold()] = _Listing(queue, as_of, {})
-        return one[queue.casefold()]
+            one[queue_key(queue)] = _Listing(queue, as_of, {})
+        return one[queue_key(queue)]
 
     def _list_member(self, message: Mapping[str, str], stamp: Stamp) -> None:
         if (listing := self._listing(message, stamp)) and (agent := self._agents.listed(message, listing.stamp.at)):

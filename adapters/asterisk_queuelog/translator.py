@@ -36,6 +36,7 @@ from queue_monitor.events import (
     event_id,
 )
 from queue_monitor.ports import Connection, Rejected
+from queue_monitor.queues import queue_key
 from queue_monitor.translating import translated
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -129,7 +130,7 @@ class _Line:
 
     @property
     def place(self) -> tuple[str, str]:
-        return self.call, self.queue.casefold()
+        return self.call, queue_key(self.queue)
 
     def repeats(self, earlier: "_Line | None") -> bool:
         """Whether it has the words of an earlier line of (nearly) the same second."""
@@ -175,7 +176,7 @@ class Translator:
         self._logged_off: set[str] = set()
         self._abandons: list[tuple[_Line, _Visit]] = []
         self._staff_at = 0
-        self._queues = {queue.casefold(): queue for queue in settings.dialled_queues.values()}
+        self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
         self._refusals = _REFUSALS | {verb.upper(): reason for verb, reason in settings.refusal_verbs.items()}
         self._outgoing_verbs = {verb.upper() for verb in settings.outgoing_verbs}
@@ -319,7 +320,7 @@ class Translator:
         """Queue and agent out of more than two fields: by a queue known from before, or an agent of NONE."""
         for parts in range(len(fields) - 1, 0, -1):
             queue = "|".join(fields[:parts])
-            if queue.casefold() in self._queues:
+            if queue_key(queue) in self._queues:
                 return queue, "|".join(fields[parts:])
         if fields[-1] == "NONE":
             return "|".join(fields[:-1]), "NONE"
@@ -413,7 +414,7 @@ class Translator:
         self._abandons = [one for one in self._abandons if one[0].second >= line.second]
         self._out.append(
             CallRefused(
-                **self._envelope("call.refused", line, leg, line.queue.casefold()),
+                **self._envelope("call.refused", line, leg, queue_key(line.queue)),
                 contact_id=leg,
                 leg_id=leg,
                 queue="" if line.queue == "NONE" else line.queue,
@@ -427,7 +428,7 @@ class Translator:
             self._left(line, LeftOutcome.NO_AGENTS, 2)
 
     def _entered(self, line: _Line) -> None:
-        self._queues.setdefault(line.queue.casefold(), line.queue)
+        self._queues.setdefault(queue_key(line.queue), line.queue)
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
         # Out of one queue and into the next within a second.
         number = self._count(line, "entered", line.call)
@@ -572,7 +573,7 @@ class Translator:
         wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
         visit = self._visit(line, None if wait is None or talk is None else wait + talk)
         extension = line.word(0) if kind is TransferKind.BLIND else ""
-        queue = self._settings.dialled_queues.get(extension) or self._queues.get(extension.casefold())
+        queue = self._settings.dialled_queues.get(extension) or self._queues.get(queue_key(extension))
         self._out.append(
             CallTransferred(
                 **self._envelope("call.transferred", line, visit.visit_id),

@@ -16,7 +16,7 @@ from queue_monitor import texts
 from queue_monitor.api import shapes
 from queue_monitor.model import Snapshot
 from queue_monitor.ports import Clock
-from queue_monitor.queues import name_key
+from queue_monitor.queues import queue_key
 
 Answers = dict[int | str, dict[str, Any]]
 """What a route may answer, for the OpenAPI document."""
@@ -111,7 +111,7 @@ def queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
         if name == asked:
             return name
     for name in names:
-        if name_key(name) == name_key(asked):
+        if queue_key(name) == queue_key(asked):
             return name
     words = texts.say("error.unknown_queue", language, queue=asked, queues=", ".join(names) or texts.NONE)
     raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", words, names)

@@ -23,7 +23,7 @@ from queue_monitor.api.pen import Pen
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import Disagreement, Level, LostCall, Period, QueueNow, Snapshot, TransferWaits
 from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
-from queue_monitor.queues import keys_of, name_key
+from queue_monitor.queues import keys_of, queue_key
 
 ADDRESS: Final = "/lead"
 PAGES_KEPT: Final = 64
@@ -154,7 +154,7 @@ def _scope(face: QueueNow) -> tuple[str, ...] | None:
 
 def _of(scope: tuple[str, ...] | None, found: Iterable[OfAQueue]) -> list[OfAQueue]:
     wanted = None if scope is None else keys_of(scope)
-    return [each for each in found if wanted is None or name_key(each.queue) in wanted]
+    return [each for each in found if wanted is None or queue_key(each.queue) in wanted]
 
 
 def chosen(snapshot: Snapshot, asked: str) -> QueueNow | None:
@@ -162,7 +162,7 @@ def chosen(snapshot: Snapshot, asked: str) -> QueueNow | None:
     if not asked:
         return snapshot.total
     faces = (*snapshot.pools, *snapshot.queues)
-    return next((face for face in faces if name_key(face.name) == name_key(asked)), None)
+    return next((face for face in faces if queue_key(face.name) == queue_key(asked)), None)
 
 
 def unknown_words(snapshot: Snapshot, asked: str, language: str) -> str:

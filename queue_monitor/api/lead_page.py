@@ -32,7 +32,7 @@ from queue_monitor.model import (
     TransferWaits,
     WaitingNow,
 )
-from queue_monitor.queues import keys_of, name_key
+from queue_monitor.queues import keys_of, queue_key
 
 WAITING_SHOWN: Final = 50
 LOST_SHOWN: Final = 60
@@ -328,7 +328,7 @@ class Page:
 
     def label(self, queue: str) -> str:
         """A queue as people are shown it."""
-        return next((face.label for face in self.snapshot.queues if name_key(face.name) == name_key(queue)), queue)
+        return next((face.label for face in self.snapshot.queues if queue_key(face.name) == queue_key(queue)), queue)
 
     # ---- hour by hour
 
@@ -517,7 +517,7 @@ class Page:
         return tuple(
             found
             for found in self.snapshot.reconciliation
-            if found.difference and (not self.face.name or name_key(found.queue) in wanted)
+            if found.difference and (not self.face.name or queue_key(found.queue) in wanted)
         )
 
     @property

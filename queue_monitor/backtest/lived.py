@@ -15,7 +15,6 @@ from queue_monitor.core.foresight import Lessons
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.core.service_level import DEFINITIONS
-from queue_monitor.events import name_key
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -29,7 +28,7 @@ from queue_monitor.model import (
     Visit,
 )
 from queue_monitor.player import Course, Prediction
-from queue_monitor.queues import keys_of
+from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.replay import RecordingError
 
 DAY_KINDS = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH)
@@ -194,7 +193,7 @@ class _Collector:
     ) -> LivedDay:
         target = self._live.rules.target
         keys = keys_of(queues)
-        ours = [story for story in stories if name_key(story.contact.first_queue) in keys]
+        ours = [story for story in stories if queue_key(story.contact.first_queue) in keys]
         calls = tuple(call for story in ours for call in self._past_call(story, target))
         missed = [call.settled for call in calls if call.missed]
         of = sum(call.counted for call in calls)
@@ -254,7 +253,7 @@ class _Collector:
         told = {made.visit_id: made.wait for made in self._course.played.predictions}
         for story in stories:
             for visit in story.visits:
-                if name_key(visit.queue) not in keys or visit.entered_at is None or visit.ended_wait_at is None:
+                if queue_key(visit.queue) not in keys or visit.entered_at is None or visit.ended_wait_at is None:
                     continue
                 if not self._live.calendars.of(visit.queue).is_open(visit.entered_at):
                     continue

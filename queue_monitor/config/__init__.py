@@ -45,7 +45,7 @@ from queue_monitor.config.settings import (
     WeekdayHours,
 )
 from queue_monitor.model import AlertKind, Reserve, Target
-from queue_monitor.queues import keys_of, name_key
+from queue_monitor.queues import keys_of, queue_key
 
 __all__ = [
     "AccessToken",
@@ -194,7 +194,7 @@ def _queue_mistakes(file: File) -> list[Mistake]:
     found = [
         Mistake(table, f'more than one named "{key}"', "a name of its own for each, by more than its case")
         for table, queues in tables.items()
-        for key in _repeated([name_key(queue) for queue in queues])
+        for key in _repeated([queue_key(queue) for queue in queues])
     ]
     members = [key for pool in file.pools for key in keys_of(pool.queues)]
     return found + [Mistake("pools", f'"{key}" in two of them', "each queue in one pool") for key in _repeated(members)]

@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from queue_monitor.core.teams import grouped
-from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot, name_key
+from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
 from queue_monitor.model import AgentNow, Staff
+from queue_monitor.queues import queue_key
 
 BUSIEST_FIRST: Final = (
     AgentActivity.BUSY,
@@ -222,7 +223,7 @@ class Agents:
                 self._list(event.agent_id)
         elif isinstance(event, AgentMember):
             self._join(event.agent_id, event.queue, event.action is not MemberAction.REMOVED, event.at)
-            agent, key = self._agents[event.agent_id], name_key(event.queue)
+            agent, key = self._agents[event.agent_id], queue_key(event.queue)
             agent.switch = event.switch_name
             if event.action is MemberAction.ADDED:
                 agent.added[key] = max(event.at, agent.added.get(key, event.at))
@@ -234,7 +235,7 @@ class Agents:
 
     def serve(self, agent_id: str, queue: str, switch: str, answered_at: datetime, over_at: datetime | None) -> None:
         """Somebody answers a call, or has been in one until `over_at`."""
-        services, key, last_at = self._services.setdefault(agent_id, {}), name_key(queue), over_at or answered_at
+        services, key, last_at = self._services.setdefault(agent_id, {}), queue_key(queue), over_at or answered_at
         known = services.get(key)
         if known is not None and known.answered_at >= answered_at and known.last_at >= last_at:
             return
@@ -415,7 +416,7 @@ class Agents:
         return any(agent.member_said for agent in self._agents.values())
 
     def _key(self, queue: str) -> str:
-        key = name_key(queue)
+        key = queue_key(queue)
         self._names.setdefault(key, queue)
         return key
 

@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from queue_monitor.events import QueueSnapshot, name_key
+from queue_monitor.events import QueueSnapshot
 from queue_monitor.model import Staff
+from queue_monitor.queues import queue_key
 
 
 class Count(Struct, frozen=True, kw_only=True):
@@ -46,10 +47,10 @@ class Counted:
 
     def told_of_caller(self, queue: str) -> None:
         """A call event has named this queue: its callers are told one by one."""
-        self._told_of_callers.add(name_key(queue))
+        self._told_of_callers.add(queue_key(queue))
 
     def apply(self, event: QueueSnapshot) -> None:
-        queue = name_key(event.queue)
+        queue = queue_key(event.queue)
         count = None if event.complete or event.waiting else _count(event.counters)
         if count is None:
             if event.complete or event.waiting:
@@ -59,7 +60,7 @@ class Counted:
 
     def of(self, queues: Iterable[str]) -> list[Count]:
         """The counters of those of these queues that are only counted."""
-        keys = (name_key(queue) for queue in queues)
+        keys = (queue_key(queue) for queue in queues)
         return [self._newest[key][1] for key in keys if key in self._newest and key not in self._told_of_callers]
 
 

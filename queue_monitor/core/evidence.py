@@ -32,9 +32,9 @@ from queue_monitor.events import (
     TimeBasis,
     WaitingCaller,
     milliseconds,
-    name_key,
 )
 from queue_monitor.model import Outcome
+from queue_monitor.queues import queue_key
 
 SAME_ENTRY = timedelta(milliseconds=1100)
 """Two sources' times of one entry differ at most by this: one has whole seconds (SWITCHBOARDS.md 10.13)."""
@@ -303,7 +303,7 @@ class Evidence(Struct, gc=False):
     key: "EvidenceKey" = ("", "", "")
 
     def __post_init__(self) -> None:
-        self.key = self.switch, self.leg_id, name_key(self.queue)
+        self.key = self.switch, self.leg_id, queue_key(self.queue)
 
     @property
     def last_at(self) -> datetime:

@@ -38,9 +38,9 @@ from queue_monitor.events import (
     SourceRestarted,
     WaitingCaller,
     milliseconds,
-    name_key,
 )
 from queue_monitor.model import Contact, Outcome, Refusal, Visit
+from queue_monitor.queues import queue_key
 
 SAME_MOVE = timedelta(seconds=2)
 """A caller who enters another queue within this time of leaving one was moved there (SWITCHBOARDS.md section 9)."""
@@ -224,7 +224,7 @@ class Ledger:
         return strand, evidence
 
     def _evidence_of(self, switch: str, leg: str, queue: str) -> Evidence:
-        key = self._key(switch, leg, name_key(queue))
+        key = self._key(switch, leg, queue_key(queue))
         leg = key[1]
         evidence = self._evidence.get(key)
         if evidence is None:
@@ -249,7 +249,7 @@ class Ledger:
     def _refuse(self, event: CallRefused) -> Applied:
         """Count a refused caller once, though two sources told of it."""
         refusal = _refusal(event)
-        same = self._refused.setdefault((refusal.switch, refusal.leg_id, name_key(refusal.queue)), [])
+        same = self._refused.setdefault((refusal.switch, refusal.leg_id, queue_key(refusal.queue)), [])
         near = timedelta(milliseconds=100 + event.time_precision_ms)
         if any(abs(other.at - refusal.at) <= near + timedelta(milliseconds=other.precision_ms) for other in same):
             return _NOTHING
@@ -259,7 +259,7 @@ class Ledger:
     def has_entered(self, event: CallEntered, passing_over: Collection[str] = ()) -> bool:
         """Whether a source has already told of the entry that this event tells of; `passing_over` these sources."""
         leg = event.leg_id or event.visit_id
-        evidence = self._evidence.get(self._key(event.switch_name, leg, name_key(event.queue)))
+        evidence = self._evidence.get(self._key(event.switch_name, leg, queue_key(event.queue)))
         if evidence is None:
             return False
         known = evidence.strands.get(event.visit_id)
@@ -271,7 +271,7 @@ class Ledger:
     def take_back(self, event: CallRefused) -> Refusal | None:
         """Forget a refused caller that was counted of this event; returns it, None when it was not."""
         refusal = _refusal(event)
-        same = self._refused.get((refusal.switch, refusal.leg_id, name_key(refusal.queue)), [])
+        same = self._refused.get((refusal.switch, refusal.leg_id, queue_key(refusal.queue)), [])
         if refusal not in same:
             return None
         same.remove(refusal)
@@ -307,7 +307,7 @@ class Ledger:
         """Hold the ledger against who the switch says waits: unknown callers appear, vanished ones are `unknown`."""
         self._settle()
         switch_name = event.switch_name
-        queue = name_key(event.queue)
+        queue = queue_key(event.queue)
         for caller in event.waiting:
             evidence = self._sight(event, caller)
             self._heard[id(evidence)] = evidence
@@ -720,7 +720,7 @@ def _visit(stay: Stay, previous: Stay | None, outcome: Outcome, next_queue: str 
 
 def _moved_on(left: Stay, entered: Stay) -> bool:
     """Whether a caller not answered went to another queue at once: in two seconds, and what coarse clocks blur."""
-    if left.outcome in (Outcome.WAITING, Outcome.ANSWERED) or name_key(left.queue) == name_key(entered.queue):
+    if left.outcome in (Outcome.WAITING, Outcome.ANSWERED) or queue_key(left.queue) == queue_key(entered.queue):
         return False
     if left.ended_wait_at is None or entered.entered_at is None:
         return False
@@ -745,7 +745,7 @@ def _entry_reason(stay: Stay, previous: Stay | None) -> EntryReason:
         return EntryReason.UNKNOWN
     if previous.outcome is Outcome.ANSWERED:
         return EntryReason.TRANSFER
-    if name_key(previous.queue) == name_key(stay.queue):
+    if queue_key(previous.queue) == queue_key(stay.queue):
         return EntryReason.REENTRY
     return EntryReason.OVERFLOW
 

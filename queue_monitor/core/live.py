@@ -50,7 +50,6 @@ from queue_monitor.events import (
     SourceDisconnected,
     SourceRestarted,
     milliseconds,
-    name_key,
     same_content,
 )
 from queue_monitor.model import (
@@ -76,7 +75,7 @@ from queue_monitor.model import (
     Visit,
     WaysOut,
 )
-from queue_monitor.queues import Pool, pool_of
+from queue_monitor.queues import Pool, pool_of, queue_key
 from queue_monitor.waits import Past
 
 _OF_CALLS: Final = frozenset(get_args(CallEvent))
@@ -196,7 +195,7 @@ class Live:
         self._departed: dict[str, None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
         self._queue_names: dict[str, str] = {}
-        self._set_up = {name_key(queue) for queue in (*rules.labels, *rules.calendars, *rules.ways_out_by_queue)}
+        self._set_up = {queue_key(queue) for queue in (*rules.labels, *rules.calendars, *rules.ways_out_by_queue)}
         self._knocked: set[str] = set()
         self._mentions: set[tuple[type[Event], str, str]] = set()
         self._stored_coverage: dict[tuple[str, date], Coverage] = {}
@@ -550,8 +549,8 @@ class Live:
 
     def _restore_queues(self, written: bytes) -> None:
         for queue, switches in msgspec.msgpack.decode(written, type=list[tuple[str, list[str]]]):
-            self._queue_names.setdefault(name_key(queue), queue)
-            self._queue_switches.setdefault(name_key(queue), {}).update(dict.fromkeys(switches))
+            self._queue_names.setdefault(queue_key(queue), queue)
+            self._queue_switches.setdefault(queue_key(queue), {}).update(dict.fromkeys(switches))
 
     def _restore_rejected(self, written: bytes) -> None:
         self.last_rejected.extend(msgspec.msgpack.decode(written, type=list[RejectedItem]))
@@ -660,7 +659,7 @@ class Live:
         self.teams.recall(learned, now)
         for known in learned.values():
             for queue in known.queues:
-                self._queue_names.setdefault(name_key(queue), queue)
+                self._queue_names.setdefault(queue_key(queue), queue)
 
     def _reconcile(self, event: QueueSnapshot) -> None:
         if not event.counters:
@@ -681,8 +680,8 @@ class Live:
     def load_coverage(self, records: Iterable[CoverageRecord]) -> None:
         """Take up how the open minutes of days before the edge were observed, as it was saved."""
         for record in records:
-            self._stored_coverage[name_key(record.queue), record.day] = record.coverage
-            self._queue_names.setdefault(name_key(record.queue), record.queue)
+            self._stored_coverage[queue_key(record.queue), record.day] = record.coverage
+            self._queue_names.setdefault(queue_key(record.queue), record.queue)
         self._coverage_cache.clear()
 
     def forget(self, now: datetime) -> list[Story]:
@@ -702,10 +701,10 @@ class Live:
         mention = (type(event), queue, event.switch_name)
         if not queue or mention in self._mentions:
             return event
-        key = name_key(queue)
+        key = queue_key(queue)
         if key not in self._queue_names and not self._has_place(key, event):
             self.reject(event.source, "too_many_queues")
-            event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, OTHERS
+            event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, queue_key(OTHERS)
         self._queue_names.setdefault(key, self._windows.name_of(queue))
         self._queue_switches.setdefault(key, {})[event.switch_name] = None
         if type(event) in _OF_CALLS:
@@ -744,8 +743,8 @@ class Live:
 
     def queues(self) -> list[str]:
         """Every queue that was named by an event or is in the figures that were loaded."""
-        known = {name_key(queue): queue for queue in self.windows.queues() if queue} | self._queue_names
-        return sorted(known.values(), key=name_key)
+        known = {queue_key(queue): queue for queue in self.windows.queues() if queue} | self._queue_names
+        return sorted(known.values(), key=queue_key)
 
     def scopes(self) -> list[Pool]:
         """What is forecast by itself: the pools, and the queues that share their agents with no other."""
@@ -925,8 +924,8 @@ class Live:
             raise ValueError("to: must lie after from")
         self._check_queue(queue)
         found = (as_stored(story, self.windows.counted(story.contact.contact_id)) for story in self.ledger.stories())
-        key = None if queue is None else name_key(queue)
-        return [call for call in found if start <= call.at < end and key in (None, name_key(call.first_queue))]
+        key = None if queue is None else queue_key(queue)
+        return [call for call in found if start <= call.at < end and key in (None, queue_key(call.first_queue))]
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         """Where the switch and the calendar say different things about being open; of today, of yesterday, and of
@@ -945,7 +944,7 @@ class Live:
         return (self.rules.calendar if queue is None else self.calendars.of(queue)).days(first, last)
 
     def _check_queue(self, queue: str | None) -> None:
-        if queue is not None and name_key(queue) not in {name_key(known) for known in self.queues()}:
+        if queue is not None and queue_key(queue) not in {queue_key(known) for known in self.queues()}:
             raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
 
     def coverage_records(self, day: date, now: datetime) -> list[CoverageRecord]:
@@ -955,7 +954,7 @@ class Live:
             calendar = self.calendars.of(queue)
             start, end = day_bounds(day, calendar.zone)
             fresh = self._covered((queue,), calendar, start, min(end, now))
-            noted = self._stored_coverage.get((name_key(queue), day), fresh)
+            noted = self._stored_coverage.get((queue_key(queue), day), fresh)
             found.append(CoverageRecord(queue=queue, day=day, coverage=max(fresh, noted, key=_observed)))
         return found
 
@@ -970,7 +969,7 @@ class Live:
             midnight, tomorrow = day_bounds(day, calendar.zone)
             until = min(end, tomorrow)
             if (midnight, tomorrow) == (at, until):
-                known = next((c for queue in queues if (c := noted.get((name_key(queue), day)))), None)
+                known = next((c for queue in queues if (c := noted.get((queue_key(queue), day)))), None)
                 blind = Coverage(blind_minutes=int(calendar.open_minutes(midnight, tomorrow)))
                 found = found.plus(known or blind)
             else:
@@ -1000,7 +999,7 @@ class Live:
             found = Coverage()
             day, last = calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1))
             while day <= last:
-                known = next(filter(None, (self._stored_coverage.get((name_key(q), day)) for q in queues)), None)
+                known = next(filter(None, (self._stored_coverage.get((queue_key(q), day)) for q in queues)), None)
                 if known is None and calendar.span(day) is not None:
                     known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
                 found = found.plus(known or Coverage())
@@ -1028,7 +1027,7 @@ class Live:
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
         """The switches that have told of these queues; all where none has."""
-        found = {switch for queue in queues for switch in self._queue_switches.get(name_key(queue), ())}
+        found = {switch for queue in queues for switch in self._queue_switches.get(queue_key(queue), ())}
         return tuple(sorted(found) or self.sources.switches())
 
     def trouble(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
@@ -1071,7 +1070,7 @@ class Live:
                 continue
             else:
                 counts_as = "counted"
-            its = found.setdefault(name_key(judged.place.queue), [])
+            its = found.setdefault(queue_key(judged.place.queue), [])
             its.append(Departed(judged.place.minute, counts_as))
         return found
 

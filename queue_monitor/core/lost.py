@@ -7,8 +7,9 @@ from typing import NamedTuple
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.view import lies_in
 from queue_monitor.core.windows import Judged, Windows
-from queue_monitor.events import CallEntered, name_key
+from queue_monitor.events import CallEntered
 from queue_monitor.model import LOST_OUTCOMES, Contact, LostCall, Outcome, Refusal
+from queue_monitor.queues import queue_key
 
 
 class _Call(NamedTuple):
@@ -86,7 +87,7 @@ def lost_calls(
 
     They are the calls that the counts of that stretch hold, so one that is judged from opening lies at opening.
     """
-    queues = None if queue is None else frozenset({name_key(queue)})
+    queues = None if queue is None else frozenset({queue_key(queue)})
     found = [
         call for judged, call in _all(ledger, windows, callers) if lies_in(judged, queues, start, end, inside=None)
     ]

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from queue_monitor.events import QueueSnapshot, name_key
+from queue_monitor.events import QueueSnapshot
 from queue_monitor.model import Difference, DifferenceCause, Outcome, StoredVisit, Visit
+from queue_monitor.queues import queue_key
 
 LET_GO: Final = frozenset(
     {
@@ -136,7 +137,7 @@ class Reconciler:
     def count(self, visits: Iterable[Visit | StoredVisit]) -> None:
         """Count the ends of visits that are known from the store."""
         for visit in visits:
-            for raw in self._begun.get((visit.switch, name_key(visit.queue)), ()):
+            for raw in self._begun.get((visit.switch, queue_key(visit.queue)), ()):
                 self._move(visit, raw, +1)
 
     def change(self, before: Iterable[Visit], after: Iterable[Visit]) -> None:
@@ -145,11 +146,11 @@ class Reconciler:
             return
         for visits, sign in ((before, -1), (after, +1)):
             for visit in visits:
-                for raw in self._begun.get((visit.switch, name_key(visit.queue)), ()):
+                for raw in self._begun.get((visit.switch, queue_key(visit.queue)), ()):
                     self._move(visit, raw, sign)
 
     def _move(self, visit: Visit | StoredVisit, raw: str, sign: int) -> None:
-        key, at = (visit.switch, name_key(visit.queue), raw), COUNTERS[raw].end_of(visit)
+        key, at = (visit.switch, queue_key(visit.queue), raw), COUNTERS[raw].end_of(visit)
         if at is not None and at > self._begins[key].at:
             self._ends[key].move(at, sign)
 
@@ -175,7 +176,7 @@ class Reconciler:
         visits: Callable[[], Iterable[Visit]],
         blind: BlindSince,
     ) -> None:
-        key, counter = (snapshot.switch_name, name_key(snapshot.queue), raw), COUNTERS[raw]
+        key, counter = (snapshot.switch_name, queue_key(snapshot.queue), raw), COUNTERS[raw]
         begin = self._begins.get(key)
         if begin is None or value < begin.newest:
             self._begin(key, _Begin(value, snapshot.as_of, value), visits())
@@ -204,7 +205,7 @@ class Reconciler:
         if raw not in begun:
             begun.append(raw)
         for visit in visits:
-            if (visit.switch, name_key(visit.queue)) == (switch, queue):
+            if (visit.switch, queue_key(visit.queue)) == (switch, queue):
                 self._move(visit, raw, +1)
 
     def differences(self) -> tuple[Difference, ...]:

@@ -7,9 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from queue_monitor.core.calendar import Calendar
-from queue_monitor.events import name_key
 from queue_monitor.model import RiskLevels, Target, WaysOut
-from queue_monitor.queues import keys_of
+from queue_monitor.queues import keys_of, queue_key
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -35,7 +34,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     def label(self, queues: tuple[str, ...]) -> str:
         """What people are shown for a queue, or for several that share agents."""
-        first = self.labels.get(name_key(queues[0]), queues[0])
+        first = self.labels.get(queue_key(queues[0]), queues[0])
         if len(queues) == 1:
             return first
         keys = keys_of(queues)
@@ -49,9 +48,9 @@ class Rules(Struct, frozen=True, kw_only=True):
             "limit_seconds": self.target.limit_seconds,
             "short_abandon_seconds": self.target.short_abandon_seconds,
             "hours": self.calendar.described(),
-            "hours_by_queue": {name_key(queue): calendar.described() for queue, calendar in self.calendars.items()},
+            "hours_by_queue": {queue_key(queue): calendar.described() for queue, calendar in self.calendars.items()},
             "ways_out": self.ways_out,
-            "ways_out_by_queue": {name_key(queue): ways for queue, ways in self.ways_out_by_queue.items()},
+            "ways_out_by_queue": {queue_key(queue): ways for queue, ways in self.ways_out_by_queue.items()},
         }
         return msgspec.json.format(msgspec.json.encode(body, order="deterministic")).decode()
 

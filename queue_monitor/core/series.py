@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.events import name_key
 from queue_monitor.model import Counts, Level, SumRow, WaitSums
+from queue_monitor.queues import queue_key
 from queue_monitor.waits import WaitTally
 
 FIELDS: Final[dict[str, int]] = {name: at for at, name in enumerate(Counts.__struct_fields__)}
@@ -316,7 +316,7 @@ class Base:
         tally.merge(waits)
 
     def _of(self, queue: str, inside: bool) -> tuple[Numbers, WaitTally]:
-        key = name_key(queue)
+        key = queue_key(queue)
         if key not in self.counts[inside]:
             self.names.setdefault(key, queue)
             self.counts[inside][key], self.waits[inside][key] = list(NOTHING), WaitTally()

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from queue_monitor.events import name_key
+from queue_monitor.queues import QueueKey, queue_key
 
 SHOWN_FOR: Final = timedelta(days=30)
 """Queues that nobody has answered both of for so long are no pool any more."""
@@ -37,7 +37,7 @@ class Teams:
         self._shared = {(one, other): at for one, other, at in shared}
 
     def answered(self, agent_id: str, queue: str, at: datetime) -> None:
-        queues, key = self._today.setdefault(agent_id, {}), name_key(queue)
+        queues, key = self._today.setdefault(agent_id, {}), queue_key(queue)
         queues[key] = max(at, queues.get(key, at))
 
     def ids(self) -> Iterable[str]:
@@ -67,9 +67,9 @@ class Teams:
 
 
 def grouped(queues: Iterable[str], shared: Iterable[Iterable[str]]) -> list[tuple[str, ...]]:
-    """Queues that are linked, by whatever way, together. `shared` names them casefolded."""
-    names = {name_key(queue): queue for queue in queues}
-    group = {key: {key} for key in names}
+    """Queues that are linked, by whatever way, together. `shared` has their keys."""
+    names = {queue_key(queue): queue for queue in queues}
+    group: dict[str, set[QueueKey]] = {key: {key} for key in names}
     for linked in shared:
         known = [key for key in linked if key in group]
         for key in known[1:]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from queue_monitor.core.ledger import Story
-from queue_monitor.events import name_key
 from queue_monitor.model import Outcome, TransferWaits, Visit
+from queue_monitor.queues import queue_key
 
 
 def transfer_waits(
@@ -17,7 +17,7 @@ def transfer_waits(
         for visit in _after_the_answer(story):
             entered = visit.entered_at
             if entered is not None and start <= entered < end and _is_in(visit, queue):
-                found.setdefault(name_key(visit.queue), []).append(visit)
+                found.setdefault(queue_key(visit.queue), []).append(visit)
     return [_waits(visits) for _, visits in sorted(found.items())]
 
 
@@ -30,7 +30,7 @@ def _after_the_answer(story: Story) -> Iterator[Visit]:
 
 
 def _is_in(visit: Visit, queue: str | None) -> bool:
-    return queue is None or name_key(visit.queue) == name_key(queue)
+    return queue is None or queue_key(visit.queue) == queue_key(queue)
 
 
 def _waits(visits: list[Visit]) -> TransferWaits:

@@ -21,7 +21,7 @@ from queue_monitor.core.sources import Sources
 from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Standing, Stretch
 from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, Judged, NotHeld, Windows
-from queue_monitor.events import milliseconds, name_key
+from queue_monitor.events import milliseconds
 from queue_monitor.model import (
     Bar,
     Contact,
@@ -36,6 +36,7 @@ from queue_monitor.model import (
     Visit,
     WaitingNow,
 )
+from queue_monitor.queues import queue_key
 from queue_monitor.waits import Past
 
 ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
@@ -187,7 +188,7 @@ class View:
         self._memory = memory or Memory()
         self._is_strict = memory is None
         self._ringing = ringing
-        self._talking = Counter(name_key(visit.queue) for visit in talking)
+        self._talking: Counter[str] = Counter(queue_key(visit.queue) for visit in talking)
         self._agents_in_talk = [visit.agent_id for visit in talking if visit.agent_id]
         self._staffing: Staffing | None = None
         self._in_time: dict[tuple[str, ...], dict[str, float]] = {}
@@ -201,7 +202,7 @@ class View:
         self._waiting_by_queue: dict[str, list[_Waiting]] = {}
         self._look_at_waiting(waiting)
         self._fresh = live.fresh(now)
-        self._foreseen_keys = [frozenset(name_key(queue) for queue in seen.queues) for seen in self._fresh]
+        self._foreseen_keys = [frozenset(queue_key(queue) for queue in seen.queues) for seen in self._fresh]
         self._foreseen_at: dict[str, list[int]] = {}
         for at, foreseen_keys in enumerate(self._foreseen_keys):
             for key in foreseen_keys:
@@ -232,7 +233,7 @@ class View:
             entered = known.get(visit.visit_id)
             if entered is None or entered.visit is not visit or entered.contact is not contact:
                 entered = self._entered(contact, visit)
-            queue = name_key(visit.queue) if entered is None else entered.queue
+            queue = queue_key(visit.queue) if entered is None else entered.queue
             queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(self._now - visit.entered_at))
             before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
             one = _Waiting(place, queue, contact, visit, before + queue_wait, queue_wait)
@@ -262,8 +263,8 @@ class View:
             if first is None or not calendars.of(contact.first_queue).is_open(first):
                 return None
             minute = minute_of(first)
-        first_queue = name_key(contact.first_queue)
-        return _Entered(contact, visit, name_key(visit.queue), minute_of(began), first_queue, minute)
+        first_queue = queue_key(contact.first_queue)
+        return _Entered(contact, visit, queue_key(visit.queue), minute_of(began), first_queue, minute)
 
     def _count(self, level: Level, queue: str, minute: int, inside: bool, early: bool, wait_ms: int | None) -> None:
         """Those who wait count in their place too: past the limit they are misses already."""
@@ -277,7 +278,7 @@ class View:
             placed.append(self._windows.place_contact(contact, self._now))
         for judged in filter(None, placed):
             level, queue, inside, minute = judged.place
-            self._count(level, name_key(queue), minute, inside, judged.early, judged.wait_ms)
+            self._count(level, queue_key(queue), minute, inside, judged.early, judged.wait_ms)
 
     def _bounds(self) -> Iterator[tuple[str, datetime, datetime]]:
         """The periods that every face has, from when to when."""
@@ -297,7 +298,7 @@ class View:
         names = None if scope is None else (scope,) if isinstance(scope, str) else scope
         for queue in names or ():
             self._windows.name_of(queue)  # so that a queue is written in one way everywhere
-        keys = None if names is None else tuple(dict.fromkeys(name_key(queue) for queue in names))
+        keys = None if names is None else tuple(dict.fromkeys(queue_key(queue) for queue in names))
         calendar = self._live.calendars.of(queues[0]) if len(queues) == 1 else self._live.rules.calendar
         return _Face(name, queues, names, keys, self._live.switches(queues), calendar)
 
@@ -315,7 +316,7 @@ class View:
     def _queue_now(self, face: _Face, found: _Periods, today: _DayNow) -> QueueNow:
         live, keys, queues = self._live, face.keys, face.queues
         periods, visits = found
-        wanted = frozenset(name_key(queue) for queue in queues)
+        wanted = frozenset(queue_key(queue) for queue in queues)
         foreseen, within = self._foreseen(wanted)
         chances = self._chances(wanted)
         lines = self._lines(keys, chances)
@@ -328,7 +329,7 @@ class View:
         oldest = [line.wait_ms for line in lines]
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
-        staff = self._staff().of(keys or tuple(dict.fromkeys(name_key(q) for q in queues)) or None, face.switches)
+        staff = self._staff().of(keys or tuple(dict.fromkeys(queue_key(q) for q in queues)) or None, face.switches)
         wait = _wait(foreseen, queues)
         return QueueNow(
             name=face.name,
@@ -424,7 +425,7 @@ class View:
         return found[0] if len(found) == 1 else {visit_id: chance for its in found for visit_id, chance in its.items()}
 
     def _chances_of(self, seen: Foreseen) -> dict[str, float]:
-        line = self._line(dict.fromkeys(name_key(queue) for queue in seen.queues))
+        line = self._line(dict.fromkeys(queue_key(queue) for queue in seen.queues))
         line = [one for one in line if one.visit.visit_id not in self._ringing]
         if seen.pace is None or not line:
             return {}
@@ -694,7 +695,7 @@ def _margins(seen: list[Foreseen], periods: dict[str, Period], target: Target) -
 def lies_in(
     judged: Judged, keys: frozenset[str] | None, start: datetime, end: datetime, inside: bool | None = True
 ) -> bool:
-    if keys is not None and name_key(judged.place.queue) not in keys:
+    if keys is not None and queue_key(judged.place.queue) not in keys:
         return False
     if inside is not None and judged.place.inside is not inside:
         return False

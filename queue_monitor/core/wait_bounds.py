@@ -22,9 +22,9 @@ from queue_monitor.events import (
     QueueSnapshot,
     TimeBasis,
     event_id,
-    name_key,
 )
 from queue_monitor.model import Outcome, Visit
+from queue_monitor.queues import queue_key
 
 LEAST_OVERTAKES: Final = 5
 LEAST_HISTORY: Final = 10
@@ -73,12 +73,12 @@ class WaitBounds:
     def enter(self, event: CallEntered) -> None:
         """Note that callers of a queue do not come in the order of entry."""
         if event.priority:
-            self._with_priorities.add(name_key(event.queue))
+            self._with_priorities.add(queue_key(event.queue))
 
     def see_list(self, event: QueueSnapshot) -> None:
         """Note that a snapshot has listed all who wait in a queue."""
         if event.complete:
-            self._listed[event.switch_name, name_key(event.queue)] = event.as_of
+            self._listed[event.switch_name, queue_key(event.queue)] = event.as_of
 
     def change(self, before: Sequence[Visit], after: Iterable[Visit]) -> None:
         """Take the visits of a contact as they stood and as they stand now."""
@@ -93,7 +93,7 @@ class WaitBounds:
 
     def _end(self, visit: Visit, was: Visit | None) -> None:
         assert visit.entered_at is not None and visit.ended_wait_at is not None
-        key = name_key(visit.queue)
+        key = queue_key(visit.queue)
         answered = self._answered.setdefault(key, [])
         if was is not None and was.outcome is Outcome.ANSWERED and was.entered_at and was.ended_wait_at:
             old = was.entered_at, was.visit_id, was.ended_wait_at
@@ -114,7 +114,7 @@ class WaitBounds:
         """Count who overtook those that ended lately: once all that was heard together is known."""
         for its, visit in self._to_count:
             if visit.ended_wait_at is not None:
-                overtook = _later(self._answered.get(name_key(visit.queue), []), visit, visit.ended_wait_at)
+                overtook = _later(self._answered.get(queue_key(visit.queue), []), visit, visit.ended_wait_at)
                 its.overtakes = max(its.overtakes, len(overtook))
         self._to_count.clear()
 
@@ -124,13 +124,13 @@ class WaitBounds:
         oldest: dict[str, datetime] = {}
         for visit in waiting:
             if visit.entered_at is not None:
-                key = name_key(visit.queue)
+                key = queue_key(visit.queue)
                 oldest[key] = min(visit.entered_at, oldest.get(key, visit.entered_at))
-        for key, answered in self._answered.items():
-            del answered[: bisect_right(answered, (max(oldest.get(key, now), now - LONGEST), "", now))]
-        for key, days in self._days.items():
-            first = self._calendar_of(key).day_of(now) - timedelta(days=DAYS_KEPT)
-            self._days[key] = {day: its for day, its in days.items() if day >= first}
+        for queue, answered in self._answered.items():
+            del answered[: bisect_right(answered, (max(oldest.get(queue, now), now - LONGEST), "", now))]
+        for queue, days in self._days.items():
+            first = self._calendar_of(queue).day_of(now) - timedelta(days=DAYS_KEPT)
+            self._days[queue] = {day: its for day, its in days.items() if day >= first}
 
     def written(self) -> bytes:
         """What days have taught, for a start to take up."""
@@ -160,7 +160,7 @@ class WaitBounds:
         waits may have left unseen. Nobody is to be alarmed for him or her, and the forecast lets nobody stand behind.
         """
         self._count()
-        key = name_key(visit.queue)
+        key = queue_key(visit.queue)
         if visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
             return False
         today = self._calendar_of(visit.queue).day_of(now)
@@ -169,12 +169,12 @@ class WaitBounds:
         return len(answered) - _behind(answered, visit) > most
 
     def _is_listed(self, visit: Visit, now: datetime) -> bool:
-        listed = self._listed.get((visit.switch, name_key(visit.queue)))
+        listed = self._listed.get((visit.switch, queue_key(visit.queue)))
         return listed is not None and now - listed <= LISTED_WITHIN
 
     def _bounds(self, visit: Visit, entered: datetime, last_word: datetime, now: datetime) -> Iterable[datetime]:
         """The moments at each of which the wait is taken to be over."""
-        key = name_key(visit.queue)
+        key = queue_key(visit.queue)
         days = self._days.get(key, {})
         longest = timedelta(milliseconds=max((its.longest_ms for its in days.values()), default=0))
         yield entered + min(max(2 * longest, SHORTEST), LONGEST)

@@ -28,7 +28,7 @@ from queue_monitor.core.series import (
     minute_of,
 )
 from queue_monitor.core.service_level import PLAIN_MISSES, judge
-from queue_monitor.events import EntryReason, RefusalReason, milliseconds, name_key
+from queue_monitor.events import EntryReason, RefusalReason, milliseconds
 from queue_monitor.model import (
     CallsOfMinute,
     Contact,
@@ -44,6 +44,7 @@ from queue_monitor.model import (
     WaitFigures,
     WaysOut,
 )
+from queue_monitor.queues import queue_key
 from queue_monitor.waits import TEN_MINUTES_MS, WaitTally
 
 EDGES: Final = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0)
@@ -387,7 +388,7 @@ class Windows:
     def ways_out(self, queue: str) -> WaysOut:
         if not self._ways_out:
             return self._usual_ways_out
-        return self._ways_out.get(name_key(queue), self._usual_ways_out)
+        return self._ways_out.get(queue_key(queue), self._usual_ways_out)
 
     def field_of(self, contact: Contact, judged: Judged) -> str:
         """The field of `Counts` that a contact placed so is counted in."""
@@ -505,7 +506,7 @@ class Windows:
         return self._series[level, True].keys() | self._series[level, False].keys()
 
     def _series_of(self, level: Level, queue: str, inside: bool) -> Series:
-        held, key = self._series[level, inside], name_key(queue)
+        held, key = self._series[level, inside], queue_key(queue)
         series = held.get(key)
         if series is None:
             self.name_of(queue)
@@ -537,7 +538,7 @@ class Windows:
 
     def name_of(self, queue: str) -> str:
         """A queue as it was first written: switches differ in the case of their names."""
-        return self._names.setdefault(name_key(queue), queue)
+        return self._names.setdefault(queue_key(queue), queue)
 
 
 class Calendars:
@@ -545,10 +546,10 @@ class Calendars:
 
     def __init__(self, default: Calendar, by_queue: dict[str, Calendar] | None = None) -> None:
         self.default = default
-        self._by_queue = {name_key(name): calendar for name, calendar in (by_queue or {}).items()}
+        self._by_queue = {queue_key(name): calendar for name, calendar in (by_queue or {}).items()}
 
     def of(self, queue: str) -> Calendar:
-        return self._by_queue.get(name_key(queue), self.default)
+        return self._by_queue.get(queue_key(queue), self.default)
 
 
 class _Buckets:
@@ -576,7 +577,7 @@ class _Buckets:
 
 def keys_of(queues: Queues) -> Keys:
     """Queues casefolded, each once; None for all."""
-    return None if queues is None else tuple(dict.fromkeys(name_key(queue) for queue in queues))
+    return None if queues is None else tuple(dict.fromkeys(queue_key(queue) for queue in queues))
 
 
 def _wanted(held: dict[str, Part], keys: Keys) -> list[Part]:

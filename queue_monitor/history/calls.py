@@ -15,7 +15,7 @@ from queue_monitor.model import (
     StoredVisit,
     TransferWaits,
 )
-from queue_monitor.queues import name_key
+from queue_monitor.queues import queue_key
 
 
 def lost_calls(calls: Iterable[StoredCall], refusals: Iterable[StoredRefusal], limit_ms: int) -> list[LostCall]:
@@ -71,7 +71,7 @@ def transfer_waits(visits: Iterable[StoredVisit]) -> list[TransferWaits]:
     """Waits of visits that began after the caller had been answered, by receiving queue."""
     by_queue: dict[str, list[StoredVisit]] = {}
     for visit in visits:
-        by_queue.setdefault(name_key(visit.queue), []).append(visit)
+        by_queue.setdefault(queue_key(visit.queue), []).append(visit)
     return [_waits(found) for _, found in sorted(by_queue.items())]
 
 

@@ -1,10 +1,9 @@
 """Questions over time: what memory holds answers for today, the store for the days before it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from queue_monitor.core.live import Live
-from queue_monitor.events import name_key
 from queue_monitor.history import disagreements, lost_calls, past_sums, transfer_waits
 from queue_monitor.model import (
     LOST_OUTCOMES,
@@ -17,6 +16,7 @@ from queue_monitor.model import (
     TransferWaits,
 )
 from queue_monitor.ports import Clock, Store
+from queue_monitor.queues import queue_key
 from queue_monitor.waits import Past
 
 Scope = str | tuple[str, ...] | None
@@ -78,8 +78,8 @@ class StoreAnswers(MemoryAnswers):
         """
         live, calendar = self._live, self._live.rules.calendar
         first, last = calendar.day_of(bounds[0][0]), calendar.day_of(bounds[-1][1])
-        noted = {
-            (name_key(record.queue), record.day): record.coverage for record in await self._store.coverage(first, last)
+        noted: dict[tuple[str, date], Coverage] = {
+            (queue_key(record.queue), record.day): record.coverage for record in await self._store.coverage(first, last)
         }
         return [live.past_coverage(queues, low, high, noted) for low, high in bounds]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, select
 
-from queue_monitor.events import name_key
+from queue_monitor.queues import queue_key
 from queue_monitor.store.schema import name
 
 QUEUE: Final = "queue"
@@ -98,6 +98,6 @@ def plain(text: str) -> str:
 
 def key_of(kind: str, text: str) -> str:
     """What a name is known by."""
-    key = plain(name_key(text) if kind == QUEUE else text)
+    key = plain(queue_key(text) if kind == QUEUE else text)
     raw = key.encode()
     return key if len(raw) <= _LONGEST_KEY else "sha256:" + hashlib.sha256(raw).hexdigest()

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 
-from queue_monitor.events import name_key
 from queue_monitor.model import Level, RefusalRecord
+from queue_monitor.queues import queue_key
 from queue_monitor.store.bulk import refused_rows
 from queue_monitor.store.database import Database
 from queue_monitor.store.journal import chunks
@@ -87,6 +87,6 @@ def shares(row: Any) -> list[Share]:
 def refusal_key(record: RefusalRecord) -> bytes:
     """16 bytes that stand for the switch, the leg, the queue whatever its spelling, and the moment."""
     its = record.refusal
-    parts = (its.switch, its.leg_id, name_key(its.queue), str(microseconds(its.at)))
+    parts = (its.switch, its.leg_id, queue_key(its.queue), str(microseconds(its.at)))
     text = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

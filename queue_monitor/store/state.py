@@ -5,8 +5,8 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, delete, select
 
-from queue_monitor.events import name_key
 from queue_monitor.model import Coverage, CoverageRecord
+from queue_monitor.queues import queue_key
 from queue_monitor.store.database import Database
 from queue_monitor.store.names import QUEUE, Names, plain
 from queue_monitor.store.schema import SITE, coverage, mark, microseconds, rules, state
@@ -39,7 +39,7 @@ class States:
         return min((row.seq for row in rows), default=0), {row.name: row.body for row in rows}
 
     def save_days(self, connection: Connection, days: Iterable[CoverageRecord]) -> None:
-        rows = {(record.day, name_key(record.queue)): record for record in days}
+        rows = {(record.day, queue_key(record.queue)): record for record in days}
         if not rows:
             return
         self._names.ensure(connection, QUEUE, dict.fromkeys(record.queue for record in rows.values()))

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.service_level import terms
-from queue_monitor.events import EntryReason, contact_key, name_key
+from queue_monitor.events import EntryReason, contact_key
 from queue_monitor.model import Contact, Counts, DayVisit, Outcome, Placement
+from queue_monitor.queues import queue_key
 
 Array = NDArray[np.float64]
 
@@ -176,7 +177,7 @@ class DayCalls:
         self._timed[row] = entered is not None
 
     def _number_of(self, queue: str) -> int:
-        return self.queues.setdefault(name_key(queue), len(self.queues))
+        return self.queues.setdefault(queue_key(queue), len(self.queues))
 
     def _judge(self, row: int, judged: int, settled: float | None, waits_from: float | None) -> None:
         """Note how a contact was judged, with its first visit. One that came before midnight counts in another day."""

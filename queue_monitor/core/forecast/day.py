@@ -23,8 +23,9 @@ from queue_monitor.core.forecast.calls import (
     DayCalls,
 )
 from queue_monitor.core.forecast.shifts import ON_DUTY, SERVING, Shift, duty_of_all
-from queue_monitor.events import AgentActivity, name_key
+from queue_monitor.events import AgentActivity
 from queue_monitor.model import HAD_TO_WAIT_SECONDS, Target
+from queue_monitor.queues import queue_key
 
 TARGET: Final = Target()
 
@@ -132,7 +133,7 @@ class DayState:
         self.opens = opens
         self.closes = closes
         self.target = target
-        self._queues = frozenset(name_key(queue) for queue in queues)
+        self._queues = frozenset(queue_key(queue) for queue in queues)
         self._calls = lived.calls
         self._lived = lived
         self._known: tuple[int, Columns] | None = None

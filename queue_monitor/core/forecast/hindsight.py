@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from queue_monitor.events import name_key
+from queue_monitor.queues import queue_key
 
 Array = NDArray[np.float64]
 
@@ -141,7 +141,7 @@ def wait_scatter(lessons: Sequence[Lesson], queue: str | None = None) -> float:
         counts
         for lesson in lessons
         for name, counts in lesson.held.items()
-        if counts[0] and (queue is None or name == name_key(queue))
+        if counts[0] and (queue is None or name == queue_key(queue))
     ]
     if not rows:
         return usual

@@ -10,7 +10,7 @@ from queue_monitor.core.forecast.hindsight import HOURS, LIKE_ITS_POOL, Foretold
 from queue_monitor.core.forecast.outlook import Outlook, Usual, outlook
 from queue_monitor.core.forecast.projection import generator, simulate_paths, so_far
 from queue_monitor.core.forecast.wait import held_by
-from queue_monitor.events import name_key
+from queue_monitor.queues import queue_key
 
 HOUR: Final = 3600.0
 HALF_PAST: Final = 1800.0
@@ -31,7 +31,7 @@ def lesson_of(day: DayState, closed: QueueState, usual: Usual, pool: str, own: M
     """What would have been told at half past every hour, and from then on to a quarter of the callers. Of no misses on
     a day of few calls, and of nothing on a day before which nothing usual was known.
     """
-    own_waits = {name_key(queue): one for queue, one in own.items()}
+    own_waits = {queue_key(queue): one for queue, one in own.items()}
     foretold: dict[int, Foretold] = {}
     held: dict[str, list[tuple[int, ...]]] = {}
     for hour in range(HOURS) if usual.calls is not None else ():
@@ -44,7 +44,7 @@ def lesson_of(day: DayState, closed: QueueState, usual: Usual, pool: str, own: M
                 foretold[hour] = one
             for queue, entered, waited in day.stood_in_line(at, at + TOLD_SECONDS):
                 met = day.line(entered - JUST_BEFORE)
-                told = held_by(waited, met, ahead, queue, own_waits.get(queue, LIKE_ITS_POOL))
+                told = held_by(waited, met, ahead, queue, own_waits.get(queue_key(queue), LIKE_ITS_POOL))
                 held.setdefault(queue, []).append(told)
     return Lesson(foretold, {queue: tuple(map(sum, zip(*told, strict=True))) for queue, told in held.items()})
 

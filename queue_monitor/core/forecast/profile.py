@@ -16,7 +16,7 @@ from queue_monitor.core.forecast.calls import Array
 from queue_monitor.core.forecast.day import MINUTE, SLOT_MINUTES, SLOTS, DayState, QueueState, half_hour
 from queue_monitor.core.forecast.erlang import in_time_chance
 from queue_monitor.core.forecast.hindsight import NOTHING_LEARNED, Hindsights, Lesson, OwnWait
-from queue_monitor.events import name_key
+from queue_monitor.queues import queue_key
 
 LAST_CALLER_SECONDS: Final = 3600.0
 DAYS_OF_A_KIND: Final = 12
@@ -173,7 +173,7 @@ class Profile(Struct, frozen=True):
         for day in self.service:
             for name, sums in day.by_queue.items():
                 everybody += sums
-                own += sums if name == name_key(queue) else 0.0
+                own += sums if name == queue_key(queue) else 0.0
         if not own[0] or not everybody[1] or not everybody[2]:
             return 1.0
         prior = _OWN_PRIOR_CALLS * everybody[1:] / everybody[0]

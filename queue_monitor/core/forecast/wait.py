@@ -16,7 +16,7 @@ from queue_monitor.core.forecast.day import Line, QueueState
 from queue_monitor.core.forecast.drift import mean_level
 from queue_monitor.core.forecast.hindsight import LIKE_ITS_POOL, WAIT_SCATTERS, OwnWait
 from queue_monitor.core.forecast.outlook import Outlook
-from queue_monitor.events import name_key
+from queue_monitor.queues import queue_key
 
 RING_SECONDS: Final = 4.0
 TEN_PERCENT: Final = 1.2815515655446004
@@ -85,7 +85,7 @@ def expected_wait(
     if moves is None:
         return ExpectedWait(None, None, None, Basis.UNKNOWN)
     in_line = max(0, len(state.waiting) - state.ringing)
-    someone_free = state.agents > state.serving and (not queue or name_key(queue) in state.free)
+    someone_free = state.agents > state.serving and (not queue or queue_key(queue) in state.free)
     if ahead.staff_known and not in_line and someone_free:
         return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, Basis.AT_ONCE)
     if own.scatter is not None:
