@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import logging
 import os
 import sys
 import urllib.error
@@ -28,7 +27,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from queue_monitor import __version__, alerting, backtest, bootstrap, config, player, rebuilding, rejections, replay
+from queue_monitor import (
+    __version__,
+    alerting,
+    backtest,
+    bootstrap,
+    config,
+    logs,
+    player,
+    rebuilding,
+    rejections,
+    replay,
+)
 from queue_monitor.api.access import digest, new_token
 from queue_monitor.clock import SystemClock
 from queue_monitor.core import simulation
@@ -56,13 +66,7 @@ help (EX_TEMPFAIL of sysexits.h).
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     chosen = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if chosen.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    for quiet in ("alembic", "aiosqlite", "asyncio", "sqlalchemy"):
-        logging.getLogger(quiet).setLevel(logging.WARNING)
+    logs.configure(verbose=chosen.verbose)
     command: Callable[[argparse.Namespace], int] = chosen.command
     try:
         return command(chosen)

@@ -58,6 +58,7 @@ from queue_monitor.ports import Adapter, AuditLog, Clock, Connection, Store, Sto
 from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.renewal import Renewal
 from queue_monitor.replay import Pieces, Recording
+from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.supervisor import Supervisor
@@ -275,7 +276,9 @@ def bootstrap(
     """
     clock = clock or clock_of(config)
     live = live or live_of(config)
-    pipeline = Pipeline(live, clock, store, Spill(Path(config.store.spill)) if store is not None else None)
+    keys = MonthKeys(Path(config.store.number_keys) if store is not None else None)
+    spill = Spill(Path(config.store.spill)) if store is not None else None
+    pipeline = Pipeline(live, clock, store, spill, keys=keys, names=own_names(config))
     supervisors, routers = [], []
     for source in config.sources if sources is None else sources:
         if not source.enabled:
@@ -328,6 +331,16 @@ async def record_settings(store: SqlStore, config: Config, clock: Clock) -> None
     detail = "; ".join(differs)
     await store.save_act(AdminAct(at=clock.now(), who="", origin="", act=SETTINGS, subject=__version__, detail=detail))
     await store.note(SETTINGS, msgspec.json.encode(now).decode())
+
+
+def own_names(config: Config) -> set[str]:
+    """What the settings call queues, sources and switches: a number among these is ours, and no caller's."""
+    names = {*config.queues, *config.queue_hours, *config.queue_exits}
+    names |= {queue for pool in config.pools for queue in pool.queues}
+    for source in config.sources:
+        publishers = getattr(source.settings, "sources", ())
+        names |= {source.name, source.switch, *(entry.rpartition(":")[2] for entry in publishers)}
+    return names
 
 
 def has_tokens(config: Config) -> bool:
@@ -496,6 +509,7 @@ async def pages(
         app,
         http=bounded(room()),
         ws="none",
+        log_config=None,  # our own, which shows no number
         log_level="error",  # what somebody sends that is no HTTP is worth no line
         access_log=False,
         lifespan="off",

@@ -27,6 +27,7 @@ from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
 from queue_monitor.model import Alert, AlertBatch, AlertsNow, Snapshot
 from queue_monitor.ports import Delivery, Store
+from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import SqlStore, open_store
 
@@ -192,7 +193,9 @@ class Course:
         self.on_day: Callable[[datetime], None] = lambda at: None
         self.played = Played(live=live, started=started, ended=started)
         self._clock = ManualClock(started)
-        self.pipeline = Pipeline(live, self._clock, store, holds_all=True)
+        keys = MonthKeys(Path(config.store.number_keys) if store is not None else None)
+        names = bootstrap.own_names(config)
+        self.pipeline = Pipeline(live, self._clock, store, keys=keys, names=names, holds_all=True)
         self.pipeline.on_forgotten = self.played.forgotten.extend
         self.watch = Watch(settings_of(config), config.organisation.language)
         self._calendar = live.rules.calendar

@@ -94,8 +94,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """What an adapter hands over: events in order, what it could not read, and a way to hear "it is safe now".
 
     `received_at` is when the bytes reached us. The pipeline awaits `settle` after the journal has committed.
-    `dated_by_sender`: the times are a sender's word, not read by us from a switch. `whole`: when one event is refused,
-    none is taken.
+    `dated_by_sender`: times, ids and texts are a sender's word, not read by us from a switch. `whole`: when one event
+    is refused, none is taken. `taken_before`: an earlier process has taken these events; their ids are as they stay.
     """
 
     items: tuple[Event | Rejected, ...]
@@ -103,6 +103,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     settle: Callable[[Receipt], Awaitable[None]] = _nothing_to_settle
     dated_by_sender: bool = False
     whole: bool = False
+    taken_before: bool = False
 
 
 class Translator(Protocol):

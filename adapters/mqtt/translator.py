@@ -242,7 +242,7 @@ class Translator:
             switch_time=now,
             time_basis=TimeBasis.MONITOR,
             epoch=self._connection.epoch,
-            reason="" if self._up else f"{', '.join(away)}: {WILL}",
+            reason="" if self._up else WILL,
         )
 
     def _rejected(self, reason: str, detail: str = "") -> Rejected:

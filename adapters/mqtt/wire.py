@@ -64,13 +64,13 @@ class MqttAdapter:
             source=f"urn:kc:{KIND}:{self.name}", switch=self._switch, epoch=f"{now:%Y%m%dT%H%M%S.%fZ}"
         )
         translator = Translator(connection, self._settings, self._publishers)
-        yield Delivery(items=tuple(translator.opened(now, session.resumed)), received_at=now)
+        yield Delivery(items=tuple(translator.opened(now, session.resumed)), received_at=now, dated_by_sender=True)
         while True:
             try:
                 messages = await session.messages()
             except AdapterError:
                 now = self._clock.now()
-                yield Delivery(items=tuple(translator.close(now)), received_at=now)
+                yield Delivery(items=tuple(translator.close(now)), received_at=now, dated_by_sender=True)
                 raise
             now = self._clock.now()
             items: list[Event | Rejected] = []

@@ -174,12 +174,16 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
     `agents` is how an agent stands in the history: `daily`, under a pseudonym that changes every day, made with the key
     in the file `agent_key`; `named`, under the switch's own name for him or her; or `none`, not at all.
+
+    `number_keys` is the file of the keys, one a calendar month, under which telephone numbers in a sender's ids are
+    replaced.
     """
 
     url: str = ""
     spill: str = ""
     agents: Literal["daily", "named", "none"] = "daily"
     agent_key: Annotated[str, Meta(min_length=1)] = "var/agent.key"
+    number_keys: Annotated[str, Meta(min_length=1)] = "var/number-keys.json"
 
 
 REAL_STORE: Final = StoreSettings(url="sqlite:///var/queue-monitor.db", spill="var/spill.jsonl")

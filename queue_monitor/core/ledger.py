@@ -607,6 +607,13 @@ class Ledger:
         """Whether somebody waits, or talks as far as is known."""
         return contact_id in self._waiting or contact_id in self._talking
 
+    def is_open_call(self, switch: str, known: str) -> bool:
+        """Whether a contact, visit or leg by this id waits or talks now."""
+        self._settle()
+        strand = self._strands.get((switch, known))
+        contacts = [known] if strand is None else [known, *strand[1].contacts]
+        return any(map(self.is_open, contacts)) or any((switch, known) == key[:2] for key in self._open)
+
     def ringing(self) -> set[str]:
         """The visit ids of waiting calls that ring at somebody now."""
         self._settle()

@@ -602,6 +602,14 @@ class Live:
         """Everybody who was heard of lately."""
         return {*self.agents.ids(), *self.teams.ids()}
 
+    def knows_agent(self, agent_id: str) -> bool:
+        """Whether he or she was heard of lately."""
+        return agent_id in self.agents.ids() or agent_id in self.teams.ids()
+
+    def is_open(self, switch: str, call: str) -> bool:
+        """Whether a contact, visit or leg by this id waits or talks now."""
+        return self._ledger.is_open_call(switch, call)
+
     def hear_agent(self, heard: Agents, event: Event) -> None:
         """Note in `heard` what an event that is counted already said of agents."""
         if event.live and abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:

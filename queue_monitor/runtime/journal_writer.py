@@ -32,7 +32,9 @@ MAX_AMENDMENTS: Final = 20
 
 @dataclass(slots=True)
 class Line:
-    """One delivery on its way to the journal. `since` is when it came, in the clock's monotonic seconds."""
+    """One delivery on its way to the journal. `since` is when it came, in the clock's monotonic seconds. `sent`: ids of
+    events as their sender wrote them, by what replaced them.
+    """
 
     events: list[Event]
     received_at: datetime
@@ -41,6 +43,7 @@ class Line:
     duplicates: int = 0
     conflicts: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    sent: dict[str, str] = field(default_factory=dict)
     spilled: bool = False
 
     @property
@@ -48,7 +51,7 @@ class Line:
         return Receipt(
             taken=len(self.events),
             duplicates=self.duplicates,
-            conflicts=tuple(self.conflicts),
+            conflicts=tuple(self.sent.get(known, known) for known in self.conflicts),
             refused=tuple(self.refused),
         )
 

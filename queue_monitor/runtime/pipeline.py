@@ -8,7 +8,7 @@ memory no longer holds waits for the store: what is known of its call is loaded 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -20,6 +20,7 @@ from queue_monitor.core.foresight import Foreseen, Foresight, LivedDay, Question
 from queue_monitor.core.gate import Gate, Redated, Unfit, masked, plain, unfit
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live, Taken
+from queue_monitor.core.privacy import Veil
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock
 from queue_monitor.model import (
@@ -43,6 +44,7 @@ from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
 from queue_monitor.runtime.fault import BrokenEvent, skip_key
 from queue_monitor.runtime.holding import Holding
 from queue_monitor.runtime.journal_writer import JournalWriter, Line
+from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.spill import Spill
 
 log = logging.getLogger(__name__)
@@ -95,11 +97,15 @@ class Pipeline:
         store: Store | None = None,
         spill: Spill | None = None,
         *,
+        keys: MonthKeys | None = None,
+        names: Iterable[str] = (),
         rebuilds: bool = False,
         holds_all: bool = False,
     ) -> None:
-        """`rebuilds`: the journal has these events already, and only history is made of them. `holds_all`: memory lets
-        go of no call, as a replay wants that lists them at its end.
+        """`keys`: under which numbers in ids are replaced; without them under ones that are gone with the process.
+        `names`: what the settings call queues, sources and switches. `rebuilds`: the journal has these events already,
+        and only history is made of them. `holds_all`: memory lets go of no call, as a replay wants that lists them at
+        its end.
         """
         self._rebuilds = rebuilds
         self._live = live
@@ -108,6 +114,7 @@ class Pipeline:
         self._spill = spill
         self._skipped: dict[str, SkippedEvent] = {}
         self._gate = Gate(live.sources.clock_offset_ms)
+        self._veil = Veil(keys or MonthKeys(None), live, live.rules.calendar.zone, names)
         self._clocks: dict[str, str] = {}
         self._has_learned = False
         self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -175,8 +182,9 @@ class Pipeline:
                 continue
             found = self._judge(item, delivery, earliest)
             if isinstance(found, Unfit):
+                source = self._veil.shown(item.source) if delivery.dated_by_sender else item.source
                 line.refused.append(Refused(index=index, id=item.id, **_named(found)))
-                self._reject(Rejected(source=item.source, kind=found.kind, length=found.length, **_named(found)))
+                self._reject(Rejected(source=source, kind=found.kind, length=found.length, **_named(found)))
             elif isinstance(found, Redated):
                 words = "its switch's clock is more than 5 minutes ahead: dated by receipt"
                 self._reject(
@@ -185,18 +193,34 @@ class Pipeline:
                 admitted.append(found.event)
             else:
                 admitted.append(found)
+                if found.id != item.id:
+                    line.sent[found.id] = item.id
         if delivery.whole and line.refused:
             return [item for item in admitted if isinstance(item, Rejected)]
         return admitted
 
     def _judge(self, event: Event, delivery: Delivery, earliest: datetime) -> Event | Redated | Unfit:
         """The gate's word. Of a journal that is read again the times have been judged when they came."""
-        if self._skipped and skip_key(event) in self._skipped:
+        if self._rebuilds:
+            found: Event | Redated | Unfit = unfit(event) or event
+        else:
+            found = self._gate.judge(event, delivery.received_at, earliest, by_sender=delivery.dated_by_sender)
+            if delivery.dated_by_sender and not delivery.taken_before and isinstance(found, Event):
+                found = self._veiled(found, event.at if earliest <= event.at <= delivery.received_at else found.at)
+        taken = found.event if isinstance(found, Redated) else found
+        if self._skipped and isinstance(taken, Event) and skip_key(taken) in self._skipped:
             words = "it has stopped the monitor before"
             return Unfit(reason="skipped", field="id", kind="text", length=len(event.id), detail=words)
-        if self._rebuilds:
-            return unfit(event) or event
-        return self._gate.judge(event, delivery.received_at, earliest, by_sender=delivery.dated_by_sender)
+        return found
+
+    def _veiled(self, event: Event, at: datetime) -> Event:
+        """What a sender wrote, without numbers and free words. Names that hold a number are counted, and told once."""
+        veiled = self._veil.over(event, at)
+        for field in veiled.hidden:
+            words = "a telephone number as a name, not shown; if it is no caller's, name it in the settings"
+            rejected = Rejected(source=veiled.event.source, reason="number_as_name", field=field, kind="text")
+            self._reject(structs.replace(rejected, detail=words))
+        return veiled.event
 
     @property
     def first_kept(self) -> datetime:
@@ -330,7 +354,9 @@ class Pipeline:
         self._read_to = await store.newest_seq()
         if left:
             log.warning("events left on disk by a process that was killed: %d", len(left))
-            self.take(Delivery(items=tuple(left), received_at=self._clock.now(), dated_by_sender=True))
+            self.take(
+                Delivery(items=tuple(left), received_at=self._clock.now(), dated_by_sender=True, taken_before=True)
+            )
             self._writer.cut()
         await self._recall()
         self._catching_up = self._live.foresight is not None

@@ -1,0 +1,361 @@
+"""What a sender wrote, without telephone numbers and without free words, before anything else sees it.
+
+Where a sender chooses the ids, they may hold a caller's number. It is replaced under a key of the event's calendar
+month, so that all visits of one contact stay together; who is in a call or at work at the turn of a month keeps the
+replacement. Free fields keep words that are listed here and in docs/limits.md, and nothing else. Pure: the keys are
+handed in.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, tzinfo
+from enum import Enum, auto
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+from msgspec import NODEFAULT, Struct, inspect, structs
+
+from queue_monitor.events import EVENT_TYPES, Event
+from queue_monitor.queues import name_key
+
+_HEX: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}"
+_UNIQUEID: Final = r"(?:[0-9a-z]+-)?[12]\d{9}\.\d+"
+_UNIQUE: Final = rf"(?<![0-9a-z])(?:{_HEX}|{_UNIQUEID})(?![0-9a-z])"
+_ABROAD: Final = r"(?:\+ ?[1-9](?:[ /-]?(?:\(0\))?\d){3,5}|00[1-9](?:[ /-]?(?:\(0\))?\d){4,5})(?:[ \xa0]?\d){3,9}"
+_AT_HOME: Final = r"0[1-9](?:[ /-]?\d){3}(?:[ \xa0]?\d){2,8}"
+_NUMBER: Final = rf"(?<!\d)(?<!\d\.)(?:{_ABROAD}|{_AT_HOME})(?!\d)"
+_ADDRESS: Final = rf"(?:tel|sips?):(?://)?(?:{_NUMBER}|\d{{7,}}|[^\s@;,>?/]+)"
+_MAY_BE_ONE: Final = re.compile(r"[+0](?<!\d0)[ 0]?[1-9](?:[ \xa0/()-]{0,3}\d){5}")
+_SCHEMES: Final = ("tel:", "sip:", "sips:")
+"""A cheap first look: nearly all ids hold nothing like these."""
+
+_IN_IDS: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_ADDRESS}|{_NUMBER}", re.IGNORECASE)
+_IN_NAMES: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}", re.IGNORECASE)
+_IN_TEXT: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}|\d{{7,}}", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"(?:tel|sips?):(?://)?", re.IGNORECASE)
+_BESIDE_DIGITS: Final = re.compile(r"\(0\)|[ \xa0/()-]")
+_LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
+_REPLACED: Final = "nr-"
+HIDDEN: Final = "…"
+"""What stands in a name where a number stood."""
+
+_SHORT_NUMBER: Final = re.compile(r"(?<!\d)\d{1,6}(?!\d)")
+_COUNTED: Final = re.compile(r"0|[1-9]\d{0,8}")
+_KEYS_PRESSED: Final = re.compile(r"[0-9A-D*#]{1,4}", re.IGNORECASE)
+_ONLY_A_NUMBER: Final = re.compile(r"\+?[\d\s()./-]{5,}")
+
+_PAUSES: Final = (
+    "admin, administration, annat, auto-pause, away, back office, backoffice, break, busy, chat, chatt, coaching, dnd, "
+    "do not disturb, e-post, efterarbete, eget arbete, email, fika, handledning, lunch, meeting, möte, no answer, "
+    "not answering, other, outbound, paus, pause, personal, project, projekt, rast, ringnoanswer, samtal, svarar ej, "
+    "teknik, telefon, toalett, training, utbildning, utringning, wrap-up, wrapup"
+)
+_OF_SOURCES: Final = (
+    "crash, maintenance, network, omstart, offline, online, reload, restart, shutdown, silent, start, startup, stop, "
+    "stopped, underhåll, update, uppdatering, its first event, the broker was away, the broker was away and has "
+    "forgotten our session, the connection to the broker is gone, # missing: the numbers # to # never came"
+)
+_ENDS: Final = (
+    "abandon, abandoned, answered, busy, call_rejected, cancel, closed, congestion, exitempty, exitwithkey, "
+    "exitwithtimeout, full, hangup, leaveempty, no answer, no_answer, no_user_response, noanswer, normal_clearing, "
+    "originator_cancel, rejected, ringnoanswer, timeout, transfer, user_busy"
+)
+_STATES: Final = (
+    "available, available (on demand), busy, idle, in a queue call, in use, invalid, logged out, not in use, on break, "
+    "on hold, paused, receiving, ringing, ringinuse, unavailable, unknown, waiting"
+)
+_WILL: Final = "its connection to the broker was lost, or it has stopped"
+LISTED: Final = {
+    "reason": frozenset({*_PAUSES.split(", "), *_OF_SOURCES.split(", "), "#", _WILL}),
+    "cause": frozenset({*_OF_SOURCES.split(", "), "#"}),
+    "reason_raw": frozenset({*_ENDS.split(", "), "#"}),
+    "cause_raw": frozenset({*_ENDS.split(", "), "#"}),
+    "state_raw": frozenset({*_STATES.split(", "), "#"}),
+}
+"""The words that a free field may hold, in any case of letters; `#` is a number of six digits at most."""
+
+COUNTERS: Final = frozenset(
+    {"Abandoned", "Calls", "Completed", "calls_abandoned", "calls_answered", "waiting", "oldest_wait_seconds"}
+    | {"agents_free", "agents_logged_on"}
+)
+"""What a snapshot's counters may be called."""
+
+
+Part = TypeVar("Part", bound=Struct)
+
+
+class Keys(Protocol):
+    """One key for each calendar month, `2026-11`, and what was carried over into it."""
+
+    def of(self, month: str) -> bytes:
+        """The month's key; made when it is first asked for."""
+
+    def before(self, month: str) -> str | None:
+        """The newest earlier month that has a key."""
+
+    def carried(self, month: str, replaced: str) -> str | None:
+        """By what is to stand in this month for what its own key gives, if anything."""
+
+    def carry(self, month: str, replaced: str, earlier: str) -> None:
+        """From now on `earlier` stands in this month where its own key gives `replaced`."""
+
+
+class Known(Protocol):
+    """What is going on now."""
+
+    def is_open(self, switch: str, call: str) -> bool:
+        """Whether a contact, visit or leg by this id waits or talks now."""
+
+    def knows_agent(self, agent_id: str) -> bool: ...
+
+
+class Veiled(NamedTuple):
+    """An event as it is taken; `hidden`: the fields of names in which a number stood."""
+
+    event: Event
+    hidden: tuple[str, ...] = ()
+
+
+class Veil:
+    """Replaces numbers and drops free words. `names`: what the settings call queues, sources and switches, numbers
+    among them; `zone` says where a month begins.
+    """
+
+    def __init__(self, keys: Keys, known: Known, zone: tzinfo, names: Iterable[str] = ()) -> None:
+        self._keys = keys
+        self._known = known
+        self._zone = zone
+        self._names = frozenset(map(name_key, names))
+        self._replacement = lru_cache(maxsize=10_000)(_replacement)
+
+    def over(self, event: Event, at: datetime) -> Veiled:
+        """The event without what its sender must not say. `at` is the event's own time."""
+        plan = _PLANS[type(event)]
+        if not any(plan.others(event)) and not _may_hold_one("|".join(filter(None, plan.texts(event)))):
+            return Veiled(event)
+        scene = _Scene(event.switch_name, f"{at.astimezone(self._zone):%Y-%m}", [])
+        self._carry_over(event, scene)
+        return Veiled(self._veiled(event, scene), tuple(dict.fromkeys(scene.hidden)))
+
+    def shown(self, source: str) -> str:
+        """A source's name without a number that the settings do not name."""
+        return self._name("source", source, [])
+
+    # ---- parts of an event
+
+    def _veiled(self, part: Part, scene: "_Scene") -> Part:
+        told: dict[str, Any] = {}
+        for name, rule, default in _rules_of(type(part)):
+            if (value := getattr(part, name)) and (new := self._value(name, rule, value, default, scene)) != value:
+                told[name] = new
+        return structs.replace(part, **told) if told else part
+
+    def _value(self, name: str, rule: "_Rule", value: Any, default: Any, scene: "_Scene") -> Any:
+        match rule:
+            case _Rule.ID:
+                return self._id(value, scene.switch, scene.month, carries=name != "id")
+            case _Rule.NAME:
+                return self._name(name, value, scene.hidden)
+            case _Rule.NAMES:
+                return tuple(self._name(name, each, scene.hidden) for each in value)
+            case _Rule.WORD:
+                return value if _SHORT_NUMBER.sub("#", value.strip().lower()) in LISTED[name] else default
+            case _Rule.KEYS_PRESSED:
+                return value if _KEYS_PRESSED.fullmatch(value) else default
+            case _Rule.PSEUDONYM:
+                return default if _ONLY_A_NUMBER.fullmatch(value) or _first_number(_IN_IDS, value) else value
+            case _Rule.COUNTERS:
+                return {key: count for key, count in value.items() if key in COUNTERS and _COUNTED.fullmatch(count)}
+            case _Rule.PART:
+                return self._veiled(value, scene)
+            case _Rule.PARTS:
+                return tuple(self._veiled(each, scene) for each in value)
+            case _Rule.DROPPED:
+                return default
+
+    def _name(self, field: str, text: str, hidden: list[str]) -> str:
+        """A name; one that the settings have may be a number."""
+        own = text.rpartition(":")[2] if field == "source" else text
+        if name_key(own) in self._names or not _first_number(_IN_NAMES, text):
+            return text
+        hidden.append(field)
+        return _IN_NAMES.sub(lambda found: found[0] if found["unique"] else HIDDEN, text)
+
+    # ---- ids
+
+    def _id(self, text: str, switch: str, month: str, *, carries: bool) -> str:
+        """An id as it stands in a month. What is carried over from earlier ones is only looked at where that `carries`:
+        an event's own id depends on its time alone, so that it is the same when the event is sent again.
+        """
+
+        def stands(found: re.Match[str]) -> str:
+            if found["unique"]:
+                return found[0]
+            own = self._replacement(self._keys.of(month), found[0])
+            return (self._keys.carried(month, own) if carries else None) or own
+
+        own, colon, rest = text.partition(":")
+        if not colon or own != switch:
+            return _IN_IDS.sub(stands, text)
+        return f"{self._shown_switch(switch)}:{_IN_IDS.sub(stands, rest)}"  # a switch may be called "tel" or "sip"
+
+    def _shown_switch(self, switch: str) -> str:
+        return self._name("switch", switch, [])
+
+    def _carry_over(self, event: Event, scene: "_Scene") -> None:
+        """Who is in a call, or known as an agent, under the key of an earlier month keeps what replaced the number."""
+        earlier = self._keys.before(scene.month)
+        if earlier is None:
+            return
+        for name, text in _lasting_ids(event):
+            before = self._id(text, scene.switch, earlier, carries=True)
+            if before == text:
+                continue
+            if name == "agent_id":
+                is_known = self._known.knows_agent(before)
+            else:
+                is_known = self._known.is_open(self._shown_switch(scene.switch), before)
+            if is_known:
+                self._carry(text.removeprefix(f"{scene.switch}:"), earlier, scene.month)
+
+    def _carry(self, text: str, earlier: str, month: str) -> None:
+        for found in _IN_IDS.finditer(text):
+            if not found["unique"]:
+                was = self._replacement(self._keys.of(earlier), found[0])
+                own = self._replacement(self._keys.of(month), found[0])
+                if self._keys.carried(month, own) is None:
+                    self._keys.carry(month, own, self._keys.carried(earlier, was) or was)
+
+
+class _Scene(NamedTuple):
+    """What all parts of one event share; names of fields in which a number was hidden are added to `hidden`."""
+
+    switch: str
+    month: str
+    hidden: list[str]
+
+
+def _may_hold_one(text: str) -> bool:
+    if _MAY_BE_ONE.search(text):
+        return True
+    low = text.lower()
+    return any(scheme in low for scheme in _SCHEMES)
+
+
+def without_numbers(text: str) -> str:
+    """A text for people and the log: telephone numbers, and numbers of seven digits or more, as `…`."""
+    return _IN_TEXT.sub(lambda found: found[0] if found["unique"] else HIDDEN, text)
+
+
+def _first_number(pattern: re.Pattern[str], text: str) -> bool:
+    return any(not found["unique"] for found in pattern.finditer(text))
+
+
+def _replacement(key: bytes, written: str) -> str:
+    """What stands for a number: letters only, so that it is no number itself."""
+    digest = hmac.new(key, _one_spelling(written).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:10]
+    return _REPLACED + digest.hex().translate(_LETTERS)
+
+
+def _one_spelling(written: str) -> str:
+    """A number however it is written, with its country: `070-174 06 05` is `46701740605`; Sweden where none is said."""
+    text = _SCHEME.sub("", written)
+    plain = _BESIDE_DIGITS.sub("", text)
+    if not plain.removeprefix("+").isdecimal():
+        return text.lower()
+    if plain.startswith("+"):
+        return plain[1:]
+    return plain[2:] if plain.startswith("00") else f"46{plain[1:]}" if plain.startswith("0") else plain
+
+
+# ---- what every field may hold
+
+
+class _Rule(Enum):
+    ID = auto()
+    NAME = auto()
+    NAMES = auto()
+    WORD = auto()
+    KEYS_PRESSED = auto()
+    PSEUDONYM = auto()
+    COUNTERS = auto()
+    PART = auto()
+    PARTS = auto()
+    DROPPED = auto()
+
+
+_RULES: Final[Mapping[str, _Rule]] = {
+    **dict.fromkeys(("id", "epoch", "sequence", "contact_id", "visit_id", "prev_visit_id"), _Rule.ID),
+    **dict.fromkeys(("leg_id", "new_leg_id", "ring_id", "agent_id"), _Rule.ID),
+    **dict.fromkeys(("source", "switch", "queue", "next_queue"), _Rule.NAME),
+    **dict.fromkeys(LISTED, _Rule.WORD),
+    **dict.fromkeys(("waiting", "agents"), _Rule.PARTS),
+    **dict.fromkeys(("caller", "to"), _Rule.PART),
+    "queues": _Rule.NAMES,
+    "key": _Rule.KEYS_PRESSED,
+    "pseudonym": _Rule.PSEUDONYM,
+    "counters": _Rule.COUNTERS,
+}
+"""Fields by name. Any other that can hold a text is dropped: `dialled`, `version`, `raw`, `unmapped`."""
+
+_LASTING: Final = frozenset({"contact_id", "visit_id", "leg_id", "agent_id"})
+
+
+@lru_cache
+def _rules_of(kind: type[Struct]) -> tuple[tuple[str, _Rule, Any], ...]:
+    """The fields of one struct that can hold a text, what is done with each, and what stands there when dropped."""
+    return tuple(
+        (field.name, _RULES.get(field.name, _Rule.DROPPED), _default(field))
+        for field in structs.fields(kind)
+        if _holds_text(inspect.type_info(field.type))
+    )
+
+
+def _default(field: structs.FieldInfo) -> Any:
+    if field.default_factory is not NODEFAULT:
+        return field.default_factory()
+    return "" if field.default is NODEFAULT else field.default
+
+
+def _holds_text(written: inspect.Type) -> bool:
+    match written:
+        case inspect.Metadata():
+            return _holds_text(written.type)
+        case inspect.UnionType():
+            return any(map(_holds_text, written.types))
+        case inspect.StrType() | inspect.DictType() | inspect.VarTupleType() | inspect.StructType():
+            return True
+        case _:
+            return False
+
+
+def _lasting_ids(part: Struct) -> Iterator[tuple[str, str]]:
+    """The ids by which calls and agents are known for longer than one event."""
+    for name, rule, _ in _rules_of(type(part)):
+        value = getattr(part, name)
+        if name in _LASTING and value:
+            yield name, value
+        elif rule is _Rule.PART and value is not None:
+            yield from _lasting_ids(value)
+        elif rule is _Rule.PARTS:
+            for each in value:
+                yield from _lasting_ids(each)
+
+
+class _Plan(NamedTuple):
+    """How an event of one type is looked at first: ids and names together, and all that needs a closer look."""
+
+    texts: Callable[[Any], tuple[str | None, ...]]
+    others: Callable[[Any], tuple[Any, ...]]
+
+
+def _plan_of(kind: type[Struct]) -> _Plan:
+    texts = [name for name, rule, _ in _rules_of(kind) if rule in (_Rule.ID, _Rule.NAME)]
+    others = [name for name, rule, _ in _rules_of(kind) if rule not in (_Rule.ID, _Rule.NAME)]
+    return _Plan(attrgetter(*texts), attrgetter(*others))
+
+
+_PLANS: Final = {kind: _plan_of(kind) for kind in EVENT_TYPES.values()}

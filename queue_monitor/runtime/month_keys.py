@@ -1,0 +1,129 @@
+"""The keys under which telephone numbers in ids are replaced: one a calendar month, in a file of its owner's alone.
+
+A month's key is destroyed when the last journal row of that month is: nobody can then tell any more whose calls they
+were. With each month the file has what was carried over into it from earlier ones.
+"""
+
+import logging
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from secrets import token_bytes
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from queue_monitor.ports import StoreError
+
+log = logging.getLogger(__name__)
+
+KEY_BYTES: Final = 32
+_Month = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}$")]
+_Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One month as it stands in the file. `carried`: what its own key gives, and what stands there instead."""
+
+    key: _Key
+    carried: dict[str, str] = {}
+
+
+_decoder: Final = msgspec.json.Decoder(dict[_Month, _Kept])
+
+
+class MonthKeys:
+    """The file at `path`, made when the first key is; without one the keys are gone with the process.
+
+    A file that cannot be written is no reason to refuse calls: the keys then live in memory, it is said once in the
+    log, and every further change tries again. Raises `StoreError` for a file that cannot be used.
+    """
+
+    def __init__(self, path: Path | None, make: Callable[[int], bytes] = token_bytes) -> None:
+        self._path = path
+        self._make = make
+        self._keys: dict[str, bytes] = {}
+        self._carried: dict[str, dict[str, str]] = {}
+        self._is_behind = False
+        if path is not None:
+            for month, kept in _read(path).items():
+                self._keys[month] = bytes.fromhex(kept.key)
+                self._carried[month] = dict(kept.carried)
+
+    @property
+    def months(self) -> list[str]:
+        """The months that have a key, oldest first, each as `2026-11`."""
+        return sorted(self._keys)
+
+    def of(self, month: str) -> bytes:
+        """The month's key; made and written down when it is first asked for."""
+        key = self._keys.get(month)
+        if key is None:
+            key = self._keys[month] = self._make(KEY_BYTES)
+            self._write()
+        return key
+
+    def before(self, month: str) -> str | None:
+        """The newest earlier month that has a key."""
+        return max((known for known in self._keys if known < month), default=None)
+
+    def carried(self, month: str, replaced: str) -> str | None:
+        """By what is to stand in this month for what its own key gives, if anything."""
+        return self._carried.get(month, {}).get(replaced)
+
+    def carry(self, month: str, replaced: str, earlier: str) -> None:
+        """From now on `earlier` stands in this month where its own key gives `replaced`."""
+        self._carried.setdefault(month, {})[replaced] = earlier
+        self._write()
+
+    def destroy(self, month: str) -> None:
+        """Forget a month's key and what was carried into it, for good. Raises `OSError` where the file still has it."""
+        if self._keys.pop(month, None) is not None:
+            self._carried.pop(month, None)
+            self._save()
+
+    def _write(self) -> None:
+        try:
+            self._save()
+        except OSError as error:
+            if not self._is_behind:
+                log.error("store.number_keys cannot be written path=%s error=%s", self._path, error.strerror or error)
+            self._is_behind = True
+        else:
+            self._is_behind = False
+
+    def _save(self) -> None:
+        """Whole or not at all: written beside, then put in place."""
+        if self._path is None:
+            return
+        kept = {
+            month: _Kept(key=self._keys[month].hex(), carried=self._carried.get(month, {})) for month in self.months
+        }
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_name(self._path.name + ".new")
+        beside.unlink(missing_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
+
+
+def _read(path: Path) -> dict[str, _Kept]:
+    try:
+        mode, content = path.stat().st_mode, path.read_bytes()
+        kept = _decoder.decode(content)
+    except FileNotFoundError:
+        return {}
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"store.number_keys: {path} is damaged; put the right one back, or take the file away and new keys are "
+            "made: calls that go on then count anew where their ids hold a number"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"store.number_keys: {path} cannot be read: {error.strerror or error}") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise StoreError(f"store.number_keys: {path} is open to others than its owner; chmod 600 {path}")
+    return kept
