@@ -127,13 +127,14 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
 
 
 async def wipe(config: Config) -> None:
-    """Empty the store. Raises `StoreInUse` while a monitor runs, and `StoreError`."""
+    """Empty the store and destroy its months' keys. Raises `StoreInUse` while a monitor runs, and `StoreError`."""
     store = await open_store(config.store.url, **bootstrap.store_options(config))
     try:
         await store.wipe()
     finally:
         await store.close()
-    await asyncio.to_thread(Path(config.store.spill).unlink, missing_ok=True)
+    for left in (config.store.spill, config.store.number_keys):
+        await asyncio.to_thread(Path(left).unlink, missing_ok=True)
 
 
 async def _first_day(store: SqlStore, calendar: Calendar, wanted: date | None) -> date | None:

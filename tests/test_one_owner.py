@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from queue_monitor.__main__ import BUSY, WRONG
+from queue_monitor.runtime.month_keys import MonthKeys
 from tests.api.centre import SETTINGS
 from tests.store.postgres import postgres, postgres_url
 from tests.test_service import PATIENCE, running
@@ -78,9 +79,12 @@ def test_a_real_monitor_refuses_a_store_with_made_up_calls_and_names_the_command
         demo.wait_for("answered")
         demo.stop()
     own = ("--config", "my.toml")
+    keys = tmp_path / "var" / "number-keys.json"
+    MonthKeys(keys).of("2026-11")
 
     refused = command(tmp_path, "run", *own, QUEUE_MONITOR_STORE__URL=url)
     asked = command(tmp_path, "wipe", *own, words="no\n", QUEUE_MONITOR_STORE__URL=url)
+    kept = keys.exists()
     still = command(tmp_path, "run", *own, QUEUE_MONITOR_STORE__URL=url)
     wiped = command(tmp_path, "wipe", *own, words="yes\n", QUEUE_MONITOR_STORE__URL=url)
 
@@ -88,5 +92,6 @@ def test_a_real_monitor_refuses_a_store_with_made_up_calls_and_names_the_command
     assert "queue-monitor wipe" in refused.stderr
     assert "nothing was deleted" in asked.stderr
     assert wiped.returncode == 0
+    assert (kept, keys.exists()) == (True, False)
     with running(tmp_path, "--config", str(tmp_path / "my.toml"), QUEUE_MONITOR_STORE__URL=url) as real:
         assert real.status()["total"]["periods"]["month"]["entered"] == 0

@@ -247,7 +247,12 @@ def only_simulates(sources: Sequence[Source]) -> bool:
 
 def _store(store: StoreSettings, sources: Sequence[Source]) -> StoreSettings:
     usual = DEMO_STORE if sources and only_simulates(sources) else REAL_STORE
-    return structs.replace(store, url=perhaps_secret(store.url or usual.url), spill=store.spill or usual.spill)
+    return structs.replace(
+        store,
+        url=perhaps_secret(store.url or usual.url),
+        spill=store.spill or usual.spill,
+        number_keys=store.number_keys or usual.number_keys,
+    )
 
 
 def _with_secrets(alerts: AlertsSettings) -> AlertsSettings:

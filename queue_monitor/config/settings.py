@@ -169,25 +169,27 @@ class Source(Struct, frozen=True, kw_only=True):
 class StoreSettings(Struct, frozen=True, kw_only=True):
     """Where journal and history live: an SQLAlchemy address, SQLite or PostgreSQL.
 
-    `spill` is a file in which events wait while the database is away, so that a restart does not lose them. Where
-    neither is set, a monitor with real sources and one that only simulates have files of their own.
+    `spill` is a file in which events wait while the database is away, so that a restart does not lose them.
+    `number_keys` is the file of the keys, one a calendar month, under which telephone numbers in a sender's ids are
+    replaced. Where these are not set, a monitor with real sources and one that only simulates have files of their own.
 
     `agents` is how an agent stands in the history: `daily`, under a pseudonym that changes every day, made with the key
     in the file `agent_key`; `named`, under the switch's own name for him or her; or `none`, not at all.
-
-    `number_keys` is the file of the keys, one a calendar month, under which telephone numbers in a sender's ids are
-    replaced.
     """
 
     url: str = ""
     spill: str = ""
     agents: Literal["daily", "named", "none"] = "daily"
     agent_key: Annotated[str, Meta(min_length=1)] = "var/agent.key"
-    number_keys: Annotated[str, Meta(min_length=1)] = "var/number-keys.json"
+    number_keys: str = ""
 
 
-REAL_STORE: Final = StoreSettings(url="sqlite:///var/queue-monitor.db", spill="var/spill.jsonl")
-DEMO_STORE: Final = StoreSettings(url="sqlite:///var/demo.db", spill="var/demo-spill.jsonl")
+REAL_STORE: Final = StoreSettings(
+    url="sqlite:///var/queue-monitor.db", spill="var/spill.jsonl", number_keys="var/number-keys.json"
+)
+DEMO_STORE: Final = StoreSettings(
+    url="sqlite:///var/demo.db", spill="var/demo-spill.jsonl", number_keys="var/demo-number-keys.json"
+)
 """Where no address is set. A demo's made-up calls must never lie where a real monitor looks for its own."""
 
 

@@ -99,8 +99,8 @@ class Keys(Protocol):
     def carried(self, month: str, replaced: str) -> str | None:
         """By what is to stand in this month for what its own key gives, if anything."""
 
-    def carry(self, month: str, replaced: str, earlier: str) -> None:
-        """From now on `earlier` stands in this month where its own key gives `replaced`."""
+    def carry(self, month: str, earlier: Mapping[str, str]) -> None:
+        """From now on these stand in this month, by what its own key gives."""
 
 
 class Known(Protocol):
@@ -210,6 +210,7 @@ class Veil:
         earlier = self._keys.before(scene.month)
         if earlier is None:
             return
+        stays: dict[str, str] = {}
         for name, text in _lasting_ids(event):
             before = self._id(text, scene.switch, earlier, carries=True)
             if before == text:
@@ -219,15 +220,20 @@ class Veil:
             else:
                 is_known = self._known.is_open(self._shown_switch(scene.switch), before)
             if is_known:
-                self._carry(text.removeprefix(f"{scene.switch}:"), earlier, scene.month)
+                stays |= self._stays(text.removeprefix(f"{scene.switch}:"), earlier, scene.month)
+        if stays:
+            self._keys.carry(scene.month, stays)
 
-    def _carry(self, text: str, earlier: str, month: str) -> None:
+    def _stays(self, text: str, earlier: str, month: str) -> dict[str, str]:
+        """What is to stand for the numbers of an id in a month, by what its own key gives, as far as that is news."""
+        stays = {}
         for found in _IN_IDS.finditer(text):
             if not found["unique"]:
                 was = self._replacement(self._keys.of(earlier), found[0])
                 own = self._replacement(self._keys.of(month), found[0])
                 if self._keys.carried(month, own) is None:
-                    self._keys.carry(month, own, self._keys.carried(earlier, was) or was)
+                    stays[own] = self._keys.carried(earlier, was) or was
+        return stays
 
 
 class _Scene(NamedTuple):

@@ -7,7 +7,7 @@ were. With each month the file has what was carried over into it from earlier on
 import logging
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_bytes
 from typing import Annotated, Final
@@ -73,9 +73,9 @@ class MonthKeys:
         """By what is to stand in this month for what its own key gives, if anything."""
         return self._carried.get(month, {}).get(replaced)
 
-    def carry(self, month: str, replaced: str, earlier: str) -> None:
-        """From now on `earlier` stands in this month where its own key gives `replaced`."""
-        self._carried.setdefault(month, {})[replaced] = earlier
+    def carry(self, month: str, earlier: Mapping[str, str]) -> None:
+        """From now on these stand in this month, by what its own key gives."""
+        self._carried.setdefault(month, {}).update(earlier)
         self._write()
 
     def destroy(self, month: str) -> None:

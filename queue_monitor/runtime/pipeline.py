@@ -386,7 +386,9 @@ class Pipeline:
         waiting = [*self._writer.lines, *(line for _, line in self._late)]
         rest = list(fault.rest)
         while not self._inbox.empty():
-            rest += [item for item in self._inbox.get_nowait().items if isinstance(item, Event)]
+            left = self._inbox.get_nowait()
+            admitted = self._admitted(left, Line([], left.received_at, left.settle, self._clock.monotonic()))
+            rest += [item for item in admitted if isinstance(item, Event)]
         waiting.append(Line(rest, self._clock.now(), _nothing_to_settle, self._clock.monotonic()))
         for line in waiting:
             line.events = [event for event in line.events if event is not fault.event]

@@ -25,7 +25,7 @@ def test_the_file_is_made_with_the_first_key_for_its_owner_alone(tmp_path: Path)
 def test_what_was_carried_over_outlives_the_process(tmp_path: Path):
     keys = MonthKeys(tmp_path / "keys.json")
     keys.of("2026-12")
-    keys.carry("2026-12", "nr-b", "nr-a")
+    keys.carry("2026-12", {"nr-b": "nr-a"})
 
     again = MonthKeys(tmp_path / "keys.json")
 
@@ -44,7 +44,7 @@ def test_a_key_that_is_destroyed_is_in_no_file_and_never_comes_back(tmp_path: Pa
     path = tmp_path / "keys.json"
     keys = MonthKeys(path)
     old, new = keys.of("2026-10"), keys.of("2026-11")
-    keys.carry("2026-10", "nr-b", "nr-a")
+    keys.carry("2026-10", {"nr-b": "nr-a"})
 
     keys.destroy("2026-10")
     keys.destroy("2026-09")
@@ -90,5 +90,5 @@ def test_a_disk_that_takes_no_key_costs_no_call_and_is_said_once(tmp_path: Path,
     assert keys.of("2026-11") == november
     assert caplog.text.count("store.number_keys cannot be written") == 1
     (tmp_path / "file").unlink()
-    keys.carry("2026-12", "nr-b", "nr-a")
+    keys.carry("2026-12", {"nr-b": "nr-a"})
     assert MonthKeys(tmp_path / "file" / "keys.json").of("2026-11") == november

@@ -11,6 +11,7 @@ from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, Event, SourceDisconnected
 from queue_monitor.ports import Delivery, Receipt
+from queue_monitor.runtime.fault import BrokenEvent
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
@@ -116,6 +117,34 @@ async def test_what_waits_on_disk_has_no_number_and_is_taken_as_it_was(tmp_path:
     assert NUMBER not in on_disk
     assert after.waiting == 1
     assert [event.reason for event in store.events if isinstance(event, SourceDisconnected)] == ["its own words"]
+
+
+async def test_what_is_put_on_disk_because_of_a_bug_of_ours_has_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store = FakeStore()
+    monitor = Monitor(store, tmp_path)
+    taken = Live.apply
+
+    def apply(self: Live, event: Event) -> Any:
+        if isinstance(event, CallAnswered):
+            raise OverflowError("a bug")
+        return taken(self, event)
+
+    monkeypatch.setattr(Live, "apply", apply)
+    for event in (call(CallEntered), call(CallAnswered), call(CallCompleted)):
+        await monitor.pipeline.put(Delivery(items=(event,), received_at=TEN, dated_by_sender=True))
+
+    with pytest.raises(BrokenEvent):
+        await monitor.pipeline.run()
+    on_disk = (tmp_path / "spill.jsonl").read_text()
+    again = Monitor(store, tmp_path)
+    await again.pipeline.rebuild()
+    refused = await again.sent(call(CallAnswered))
+
+    assert on_disk.count("nr-") > 0
+    assert NUMBER not in on_disk + str(store.events)
+    assert [one.reason for one in refused.refused] == ["skipped"]
 
 
 def _told_by_the_switch() -> Event:
