@@ -33,7 +33,7 @@ STALE_AFTER: Final = timedelta(minutes=5)
 """A retained snapshot older than this says who waited then. Events have told since what became of them."""
 
 WILL: Final = "its connection to the broker was lost, or it has stopped"
-_GONE: Final = "the connection to the broker is gone"
+GONE: Final = "the connection to the broker is gone"
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _TELEPHONE: Final = re.compile(r"\+?[\d\s()/-]{5,}")
 _PLAIN_NAME: Final = re.compile(r"(?!.*\d{5})[\w.-]{1,64}")
@@ -94,7 +94,7 @@ class Translator:
         if self._rest or self._overlong:  # a recording's last line need not end in a newline
             yield from self._finish(now)
         for publisher in self._publishers:
-            yield from publisher.lose(now, _GONE)
+            yield from publisher.lose(now, GONE)
 
     # ---- recordings
 

@@ -24,9 +24,10 @@ from queue_monitor.queues import name_key
 _HEX: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}"
 _UNIQUEID: Final = r"(?:[0-9a-z]+-)?[12]\d{9}\.\d+"
 _UNIQUE: Final = rf"(?<![0-9a-z])(?:{_HEX}|{_UNIQUEID})(?![0-9a-z])"
-_ABROAD: Final = r"(?:\+ ?[1-9](?:[ /-]?(?:\(0\))?\d){3,5}|00[1-9](?:[ /-]?(?:\(0\))?\d){4,5})(?:[ \xa0]?\d){3,9}"
-_AT_HOME: Final = r"0[1-9](?:[ /-]?\d){3}(?:[ \xa0]?\d){2,8}"
-_NUMBER: Final = rf"(?<!\d)(?<!\d\.)(?:{_ABROAD}|{_AT_HOME})(?!\d)"
+_PLUS: Final = r"\+ ?[1-9](?:[ /-]?(?:\(0\))?\d){3,5}"
+_ABROAD: Final = rf"(?:{_PLUS}|(?<!\d)00[1-9](?:[ /-]?(?:\(0\))?\d){{4,5}})(?:[ \xa0]?\d){{3,9}}"
+_AT_HOME: Final = r"(?<!\d)0[1-9](?:[ /-]?\d){3}(?:[ \xa0]?\d){2,8}"
+_NUMBER: Final = rf"(?:{_ABROAD}|{_AT_HOME})(?!\d)"
 _ADDRESS: Final = rf"(?:tel|sips?):(?://)?(?:{_NUMBER}|\d{{7,}}|[^\s@;,>?/]+)"
 _MAY_BE_ONE: Final = re.compile(r"[+0](?<!\d0)[ 0]?[1-9](?:[ \xa0/()-]{0,3}\d){5}")
 _SCHEMES: Final = ("tel:", "sip:", "sips:")

@@ -1,5 +1,7 @@
 """Numbers and free words in what a sender wrote: which are replaced or dropped, and what stays as it is."""
 
+import gzip
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect, structs
 
+from adapters.mqtt.publishers import Publisher, Sign
+from adapters.mqtt.translator import GONE, WILL
 from queue_monitor import events
 from queue_monitor.core.privacy import COUNTERS, HIDDEN, LISTED, Veil, without_numbers
 from queue_monitor.events import (
@@ -97,6 +101,19 @@ def test_a_number_in_an_id_is_replaced_however_it_is_written_and_always_alike(wr
     assert event.contact_id == expected
     assert event.visit_id == f"{expected}@pbx-17"
     assert event.id == f"{expected.removeprefix('vxl:')}/joined"
+
+
+@pytest.mark.parametrize("before", ["", "7.", "x", "_", "a1b2-", "8/", "1795507200.12/", "+"])
+@pytest.mark.parametrize("behind", ["", ".7", "x", "_", "-17", "/1", "@pbx", "/1795507200.12", " ", "c"])
+@pytest.mark.parametrize("written", SPELLINGS)
+def test_a_number_is_found_whatever_stands_around_it(before: str, written: str, behind: str):
+    found = under(veil(), said(contact_id=f"vxl:{before}{written}{behind}")).contact_id
+
+    assert "740605" not in re.sub(r"[ /-]", "", found)
+
+
+def test_a_plus_begins_a_number_behind_digits_too():
+    assert "740605" not in under(veil(), said(contact_id="vxl:17+46701740605")).contact_id
 
 
 def test_what_stands_behind_a_number_is_no_part_of_it():
@@ -349,3 +366,25 @@ def test_the_document_lists_the_words_and_counters_that_stay():
     for field, words in LISTED.items():
         assert f"| `{field}` | {', '.join(sorted(words))} |" in limits
     assert f"| `counters` | {', '.join(f'`{name}`' for name in sorted(COUNTERS))}: " in limits
+
+
+def test_what_our_own_door_says_of_a_publisher_stays():
+    publisher = Publisher("pbx", sources={"urn:kc:x:pbx": "pbx"})
+    for sequence in ("1", "5"):
+        gap = publisher.count(said(sequence=sequence), TEN)
+    signs = [*publisher.say(Sign(online=False, at=TEN, reason=WILL)), *publisher.say(Sign(online=True, at=TEN))]
+    told = [gap, *signs, *publisher.lose(TEN, GONE)]
+    for resumed in (True, False):
+        told += [*publisher.find(TEN, resumed), *publisher.lose(TEN, GONE)]
+
+    assert all(event is not None and under(veil(), event) == event for event in told)
+    assert {getattr(event, "cause", "") for event in told} > {"3 missing: the numbers 2 to 4 never came"}
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parents[1] / "recordings" / "replay").glob("*.gz")), ids=str)
+def test_a_day_of_a_good_sender_stays_as_it_is(file: Path):
+    cover = veil()
+
+    for line in gzip.decompress(file.read_bytes()).splitlines():
+        event = events.decode(line)
+        assert under(cover, event) == event
