@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 import textwrap
+from numbers import Number
 from typing import Final
 
 from queue_monitor.core.privacy import without_numbers
@@ -45,7 +46,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _said(part: object) -> object:
-    return part if isinstance(part, int | float) else without_numbers(str(part))
+    return part if isinstance(part, Number) else without_numbers(str(part))
 
 
 def _set_in(text: str) -> str:

@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+import numpy as np
+
 from queue_monitor.logs import Formatter
 
 FORMATTER = Formatter("%(levelname)s %(name)s %(message)s")
@@ -22,6 +24,7 @@ def test_others_forge_no_line():
 
 def test_what_others_wrote_shows_no_number_and_our_own_counts_stay():
     assert line("id=%s calls=%d", "+46701740605/joined", 12345678) == "WARNING queue_monitor id=…/joined calls=12345678"
+    assert line("%.1f of %d", np.float64(0.5), np.int64(12345678)) == "WARNING queue_monitor 0.5 of 12345678"
     assert line("id=%s", ValueError("070-174 06 05")) == "WARNING queue_monitor id=…"
     assert line("from 46701740605, as a library says it") == "WARNING queue_monitor from …, as a library says it"
 
