@@ -49,11 +49,11 @@ def with_tokens() -> str:
     )
 
 
-def signed(body: bytes) -> dict[str, str]:
+def signed(body: bytes, sender: str = "vendor") -> dict[str, str]:
     """The headers of a request that the sender makes now."""
     timestamp = f"{SystemClock().now().timestamp():.6f}"
     mac = hmac.new(SECRET.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
-    return {"X-KC-Source": "vendor", "X-KC-Timestamp": timestamp, "X-KC-Signature": f"sha256={mac}"}
+    return {"X-KC-Source": sender, "X-KC-Timestamp": timestamp, "X-KC-Signature": f"sha256={mac}"}
 
 
 class Centre:
