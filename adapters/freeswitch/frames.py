@@ -131,23 +131,26 @@ codecs.register_error(_LATIN_1, _as_latin_1)
 
 def event(frame: Frame) -> dict[str, str] | None:
     """What matters of the event in a frame, decoded; None when it is no event."""
-    if frame.kind == "text/event-json":
-        return _of_json(frame.body)
-    found: dict[str, str] = {}
-    for line in frame.body.decode("utf-8", _LATIN_1).split("\n"):
-        name, colon, value = line.partition(": ")
-        if colon and (name in _WANTED or name.startswith("CC-")) and name not in found:
-            found[name] = unquote(value, errors=_LATIN_1) if "%" in value else value
+    found = _of_json(frame.body) if frame.kind == "text/event-json" else _of_plain(frame.body)
     return found if "Event-Name" in found else None
 
 
-def _of_json(body: bytes) -> dict[str, str] | None:
+def _of_plain(body: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in body.decode("utf-8", _LATIN_1).split("\n"):
+        name, colon, value = line.partition(": ")
+        if colon and (name in _WANTED or name.startswith("CC-")) and name not in found:
+            found[name] = unquote(value, errors=_LATIN_1) if "%" in value else value
+    return found
+
+
+def _of_json(body: bytes) -> dict[str, str]:
     try:
         content = msgspec.json.decode(body.decode("utf-8", _LATIN_1))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if not isinstance(content, dict) or "Event-Name" not in content:
-        return None
+        return {}
+    if not isinstance(content, dict):
+        return {}
     # A channel variable with several values is a list: none of those matters.
     return {
         name: value

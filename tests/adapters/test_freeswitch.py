@@ -907,6 +907,17 @@ def spoilt(frame: bytes, dice: random.Random) -> bytes:
     return head + blank + body
 
 
+@pytest.mark.parametrize("name", [17, None, ["HEARTBEAT"], {}])
+def test_an_event_whose_name_is_no_text_is_refused_and_the_next_is_heard(name: object) -> None:
+    body = json.dumps({"Event-Name": name, "Event-Subclass": "callcenter::info"}).encode()
+    frame = b"Content-Length: %d\nContent-Type: text/event-json\n\n%b" % (len(body), body)
+
+    items = lines(frame, told("member-queue-start"))
+
+    assert [reason for reason, _ in rejections(items)] == ["bad_event"]
+    assert only(CallEntered, items)
+
+
 # The wire, against a server of our own that speaks the recordings
 
 
