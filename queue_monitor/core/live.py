@@ -1019,14 +1019,7 @@ class Live:
         switches = self.switches(queues)
         if end <= start:
             return Coverage()
-        sources = self.sources.now()
-        key = (
-            switches,
-            id(calendar),
-            start,
-            int(end.timestamp()) // 60,
-            tuple((source.name, source.up, source.since, source.gap_seconds_total) for source in sources),
-        )
+        key = (switches, id(calendar), start, int(end.timestamp()) // 60, self.sources.changes(switches))
         if len(self._coverage_cache) > 2000:
             self._coverage_cache.clear()
         if key not in self._coverage_cache:

@@ -1,6 +1,7 @@
 """Who tells us, since when, and which open minutes nobody saw."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -91,6 +92,7 @@ class Sources:
         self._sources: dict[str, _Source] = {}
         self._gaps: dict[str, list[tuple[Span, Recovery]]] = {}
         self._observed: dict[str, tuple[Minutes, Minutes]] = {}
+        self._changes: Counter[str] = Counter()
 
     def logs(self) -> set[str]:
         """The sources that are logs."""
@@ -113,6 +115,7 @@ class Sources:
         self._sources, self._gaps = _decoder.decode(written)
         self._observed.clear()
         for source in self._sources.values():
+            self._changed(source.switch)
             del source.spans[:-MOST_SPANS]
         self._gaps = {switch: _merged(gaps) for switch, gaps in self._gaps.items()}
         for source in self._sources.values():
@@ -153,7 +156,7 @@ class Sources:
             case SourceConnected():
                 source.is_log = not event.live
                 source.reason = event.reason
-                self._observed.pop(source.switch, None)
+                self._changed(source.switch)
                 self._up(source, event.at)
             case SourceDisconnected():
                 source.reason = event.reason
@@ -172,7 +175,7 @@ class Sources:
                 if merged != gaps:
                     source.gap_seconds += _seconds(merged) - _seconds(gaps)
                     self._gaps[event.switch_name] = merged
-                    self._observed.pop(event.switch_name, None)
+                    self._changed(event.switch_name)
             case _:
                 pass
 
@@ -220,7 +223,7 @@ class Sources:
                 kept.append(Span(max(span.start, end), span.end))
         source.spans[:] = kept
         source.gap_seconds += (end - start).total_seconds()
-        self._observed.pop(source.switch, None)
+        self._changed(source.switch)
 
     def _up(self, source: _Source, at: datetime) -> None:
         if source.spans and source.spans[-1].end is None:
@@ -230,13 +233,13 @@ class Sources:
         source.up, source.since, source.reason = True, at, "" if source.is_silent else source.reason
         source.spans.append(Span(at, None))
         del source.spans[:-MOST_SPANS]
-        self._observed.pop(source.switch, None)
+        self._changed(source.switch)
 
     def _down(self, source: _Source, at: datetime) -> None:
         source.up, source.since = False, at
         if source.spans and source.spans[-1].end is None:
             source.spans[-1] = Span(source.spans[-1].start, max(at, source.spans[-1].start))
-            self._observed.pop(source.switch, None)
+            self._changed(source.switch)
 
     def now(self) -> tuple[SourceNow, ...]:
         return tuple(
@@ -292,6 +295,14 @@ class Sources:
         return Coverage(
             seen_minutes=counted["seen"], recovered_minutes=counted["recovered"], blind_minutes=counted["blind"]
         )
+
+    def changes(self, switches: Iterable[str]) -> tuple[int, ...]:
+        """How often each switch's coverage has changed. As long as these are the same, so is what was covered."""
+        return tuple(self._changes[switch] for switch in switches)
+
+    def _changed(self, switch: str) -> None:
+        self._observed.pop(switch, None)
+        self._changes[switch] += 1
 
     def _covered(self, switch: str, minutes: range) -> tuple[set[int], set[int]]:
         """The minutes one switch's live sources saw whole, and those that its logs tell of beside."""

@@ -2,6 +2,9 @@
 
 import time
 from datetime import timedelta
+from unittest.mock import Mock
+
+import pytest
 
 from queue_monitor.core.sources import MOST_SPANS
 from queue_monitor.events import Recovery, SourceClock, SourceGap
@@ -158,6 +161,19 @@ def test_a_year_of_gaps_is_worked_out_in_a_moment():
     story.live.snapshot(story.at(60))
 
     assert time.process_time() - began < 1.0
+
+
+def test_a_switch_that_comes_and_goes_costs_the_coverage_of_no_other(monkeypatch: pytest.MonkeyPatch):
+    """A publisher that flapped took half the processor: each time the month was worked out anew for every queue."""
+    story = told_from_eight().connected(3, source="urn:kc:mqtt:annan", switch="annan")
+    worked_out = Mock(wraps=story.live.sources.coverage)
+    monkeypatch.setattr(story.live.sources, "coverage", worked_out)
+
+    for second in range(600, 620):
+        story.disconnected(second, source="urn:kc:mqtt:annan", switch="annan")
+        story.live.coverage(("kundcenter",), story.at(0), story.at(540), story.at(540))
+
+    assert worked_out.call_count == 1
 
 
 def test_a_sign_of_life_from_the_future_is_forgotten_at_a_start():
