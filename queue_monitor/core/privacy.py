@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from msgspec import NODEFAULT, Struct, inspect, structs
 
 from queue_monitor.events import EVENT_TYPES, Event
-from queue_monitor.queues import name_key
+from queue_monitor.queues import queue_key
 
 _HEX: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}"
 _UNIQUEID: Final = r"(?:[0-9a-z]+-)?[12]\d{9}\.\d+"
@@ -129,7 +129,7 @@ class Veil:
         self._keys = keys
         self._known = known
         self._zone = zone
-        self._names = frozenset(map(name_key, names))
+        self._names = frozenset(map(queue_key, names))
         self._replacement = lru_cache(maxsize=10_000)(_replacement)
 
     def over(self, event: Event, at: datetime) -> Veiled:
@@ -180,7 +180,7 @@ class Veil:
     def _name(self, field: str, text: str, hidden: list[str]) -> str:
         """A name; one that the settings have may be a number."""
         own = text.rpartition(":")[2] if field == "source" else text
-        if name_key(own) in self._names or not _first_number(_IN_NAMES, text):
+        if queue_key(own) in self._names or not _first_number(_IN_NAMES, text):
             return text
         hidden.append(field)
         return _IN_NAMES.sub(lambda found: found[0] if found["unique"] else HIDDEN, text)
