@@ -158,10 +158,12 @@ class Foresight:
         if self.today is not None and (story is None or self.today.is_part(story)):
             self.today.calls.change(contact_id, story, placed)
 
-    def doubt(self, contact_ids: Iterable[str]) -> None:
-        """Let nobody stand behind these who wait, and no others: they may have left unseen."""
+    def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
+        """Let nobody stand behind these who wait, and no others: they may have left unseen. Each is a contact and the
+        place among its visits.
+        """
         if self.today is not None:
-            self.today.calls.doubt(contact_ids)
+            self.today.calls.doubt(visits)
 
     def turn_day(self, day: date) -> None:
         """A day begins: what the one before taught is learned. Who was logged in stays so overnight."""

@@ -651,9 +651,15 @@ class Live:
         if self.foresight is None:
             return []
         waiting = self._ledger.waiting()
-        doubtful = [visit.contact_id for _, visit in waiting if self.wait_bounds.is_doubtful(visit, now)]
-        self.foresight.doubt(doubtful)
+        doubtful = [visit for _, visit in waiting if self.wait_bounds.is_doubtful(visit, now)]
+        self.foresight.doubt((visit.contact_id, self._place_of(visit)) for visit in doubtful)
         return self.foresight.questions(now, self.scopes())
+
+    def _place_of(self, visit: Visit) -> int:
+        """Where a visit stands among those of its contact."""
+        story = self._ledger.story(visit.contact_id)
+        visits = story.visits if story else ()
+        return next((at for at, its in enumerate(visits) if its.visit_id == visit.visit_id), 0)
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
         """What a caller who enters this queue now should expect; None when that is not foretold."""

@@ -658,7 +658,7 @@ async def test_trouble_names_the_setting_and_what_to_do_and_the_log_goes_on(
         source, told = await trouble(tmp_path, port, **options)
 
     assert [word for word in words if word not in source.reason] == [], source.reason
-    assert sum("source stopped source=ami" in line for line in told) == for_good
+    assert sum("source refused source=ami" in line for line in told) == for_good
     assert SECRET not in source.reason
 
 

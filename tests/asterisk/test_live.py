@@ -575,7 +575,7 @@ def test_a_wrong_password_names_the_setting_and_is_not_tried_again(story: Story)
 
     assert not source["up"]
     assert all(word in source["reason"] for word in ("username", "secret"))
-    assert log.count("source stopped") == 1
+    assert log.count("source refused") == 1
 
 
 def test_a_wrong_password_stops_no_other_source(story: Story):

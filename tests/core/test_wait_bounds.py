@@ -152,3 +152,13 @@ def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt(days: int,
     assert foreseen == [1] * sure + [0] * (6 - sure)  # nobody stands behind one who may be gone
     [line] = story.live.snapshot(story.at(70)).total.waiting
     assert line.doubtful
+
+
+def test_of_a_caller_in_two_queues_only_the_stay_that_others_overtook_is_in_doubt():
+    story = Scenario()
+    story.live = Live(story.rules, Foresight(Target(), Calendars(office_hours())))
+    story.entered(0, "anna", "a").entered(0, "anna", "b", visit="luleå:anna in b")
+    story.entered(10, "bo", "a").answered(20, "bo", "a")
+    told = {question.queues: len(question.state.waiting) for question in story.live.questions(story.at(30))}
+
+    assert told == {("a",): 0, ("b",): 1}

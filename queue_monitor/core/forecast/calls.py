@@ -123,9 +123,14 @@ class DayCalls:
             waits_from -= contact.wait_ms / 1000
         self._judge(row, WAITING, None, waits_from)
 
-    def doubt(self, contact_ids: Iterable[str]) -> None:
-        """Take these who wait, and no others, for callers who may have left unseen."""
-        doubtful = {row for its in contact_ids if (row := self._first.get(contact_number(its))) is not None}
+    def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
+        """Take these visits, and no others, for callers who may have left unseen. Each is a contact and the place among
+        its visits.
+        """
+        doubtful = set()
+        for contact_id, place in visits:
+            rows = self._rows(contact_number(contact_id), 0)
+            doubtful.update(rows[place : place + 1])
         if doubtful != self._doubtful:
             self._doubtful = doubtful
             self.version += 1
@@ -265,7 +270,7 @@ class DayCalls:
             np.where(counted | (judged == EXCLUDED), judged, UNCOUNTED),
             _copied(self._settled)[rows],
             clock[rows] + (entered - began),
-            np.isin(_copied(self._contact)[rows], list(self._doubtful)),
+            np.isin(rows, list(self._doubtful)),
         )
 
 
