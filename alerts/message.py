@@ -332,7 +332,7 @@ def _plain(letter: str) -> str:
 
 
 def parts(text: str) -> int:
-    """How many SMS a text is sent and paid as."""
+    """Return the number of SMS parts that a text is sent as, and paid for."""
     if set(text) <= _BASIC | _EXTENDED:
         length, short, long = sum(1 + (letter in _EXTENDED) for letter in text), _SHORT, _LONG_PART
     else:

@@ -26,7 +26,7 @@ _BOOT_SECONDS: Final = 3.0
 
 
 class AmiDialogue:
-    """What is said over one connection to an Asterisk manager."""
+    """Logs in to an Asterisk manager over one line, asks who waits and whether it is there, and logs off."""
 
     def __init__(self, line: Line, settings: Settings, clock: Clock, translator: Translator, secret: str = "") -> None:
         self.translator = translator

@@ -30,7 +30,7 @@ _WRONG_FOR_GOOD: Final = ("invalid", "privilege", "notsupported", "not supported
 
 
 class CstaDialogue:
-    """What is said over one connection to an exchange. It tells events from its first monitor on."""
+    """Starts a session with an exchange over one line, monitors its devices, asks who waits, and keeps it alive."""
 
     def __init__(
         self, line: Line, settings: Settings, clock: Clock, translator: Translator, password: str = ""

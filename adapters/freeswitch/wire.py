@@ -34,7 +34,7 @@ _HEARTBEATS: Final = 2.5
 
 
 class EslDialogue:
-    """What is said over one connection to an event socket."""
+    """Logs in to an event socket over one line, subscribes, and asks who waits and who answers."""
 
     def __init__(
         self, line: Line, settings: Settings, clock: Clock, translator: Translator, password: str = ""

@@ -68,7 +68,7 @@ class _Line:
             yield await self._queue.get()
 
     def close(self) -> None:
-        """What is not known to be in the journal may not be taken: its sender is told to come again."""
+        """Tell every sender whose events are not known to be in the journal to send them again."""
         for told in tuple(self._untold):
             if not told.done():
                 told.set_result(None)

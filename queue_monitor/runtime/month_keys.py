@@ -5,7 +5,6 @@ were. With each month the file has what was carried over into it from earlier on
 """
 
 import logging
-import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from queue_monitor.ports import StoreError
+from queue_monitor.runtime.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -95,20 +95,12 @@ class MonthKeys:
             self._is_behind = False
 
     def _save(self) -> None:
-        """Whole or not at all: written beside, then put in place."""
         if self._path is None:
             return
         kept = {
             month: _Kept(key=self._keys[month].hex(), carried=self._carried.get(month, {})) for month in self.months
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_name(self._path.name + ".new")
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        write_whole(self._path, kept)
 
 
 def _read(path: Path) -> dict[str, _Kept]:

@@ -1,13 +1,13 @@
 """Where tokens that were made on a page are kept: their holders, roles and SHA-256, in a file of its owner's alone."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from queue_monitor.model import Access
+from queue_monitor.runtime.whole_file import write_whole
 
 _decoder: Final = msgspec.json.Decoder(list[Access])
 
@@ -31,15 +31,4 @@ class TokenFile:
 
     async def add(self, access: Access) -> None:
         """Keep one more; returns when the disk has it. Raises `OSError`, and then nothing has changed."""
-        await asyncio.to_thread(self._write, [*self.read(), access])
-
-    def _write(self, kept: list[Access]) -> None:
-        """Whole or not at all: written beside, then put in place."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_name(self._path.name + ".new")
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        await asyncio.to_thread(write_whole, self._path, [*self.read(), access])
