@@ -2,13 +2,14 @@
 
 A SQLite file is owned by who holds the lock on the file beside it; the kernel frees that when the process is gone,
 however it went. A PostgreSQL database is owned by who holds an advisory lock on a connection of its own, freed as soon
-as the server sees the connection closed. Because such a lock can be lost unnoticed, every owner also takes a new token,
+as the server sees the connection closed; a server that is busy may see that a little after the process is gone. Because such a lock can be lost unnoticed, every owner also takes a new token,
 and every transaction that writes looks whether the token is still the newest.
 """
 
 import asyncio
 import fcntl
 import os
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,8 @@ from queue_monitor.ports import StoreInUse
 # Any two numbers that only we take: "QUEU", "OWNR".
 _LOCK: Final = "pg_try_advisory_lock(1364542805, 1331121746)"
 _BEAT_SECONDS: Final = 2.0
+_GONE_SECONDS: Final = 10.0  # for the server to see that a process of this machine is gone
+_LOOK_AGAIN_SECONDS: Final = 0.05
 _TAKE_OVER: Final = text(
     "INSERT INTO lease (id, token, owner, beat_us) VALUES (1, 1, :owner, :now)"
     " ON CONFLICT (id) DO UPDATE SET token = lease.token + 1, owner = excluded.owner, beat_us = excluded.beat_us"
@@ -107,11 +110,15 @@ class ServerOwner:
         self._checked = 0.0
 
     async def take(self) -> None:
+        """Waits for a lock whose owner is known to be gone, as after a kill."""
         connection = await self._engine.connect()
+        give_up = _seconds() + _GONE_SECONDS
         try:
-            taken = (await connection.execute(text(f"SELECT {_LOCK}"))).scalar_one()
-            if not taken:
-                raise InUse(await self._who(connection))
+            while not (await connection.execute(text(f"SELECT {_LOCK}"))).scalar_one():
+                who = await self._who(connection)
+                if not _is_gone(who) or _seconds() > give_up:
+                    raise InUse(who)
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         except BaseException:
             await connection.close()
             raise
@@ -171,7 +178,25 @@ def in_use(store: str, who: str) -> StoreInUse:
 
 
 def _me() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"
+    return _name(os.getpid())
+
+
+def _name(process: int) -> str:
+    return f"process {process} on {socket.gethostname()}"
+
+
+def _is_gone(who: str) -> bool:
+    """Whether it was a process of this machine, and no longer runs."""
+    named = re.fullmatch(r"process (\d+) on .*", who)
+    if named is None or who != _name(process := int(named[1])):
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # somebody else's process
+        return False
+    return False
 
 
 def _seconds() -> float:

@@ -6,6 +6,7 @@ import pytest
 
 from queue_monitor.ports import StoreError, StoreInUse
 from queue_monitor.store import open_store, wipe
+from queue_monitor.store.ownership import _LOCK
 from tests.store.calls import START, callers, entered, read_all, rows
 from tests.store.monitor import Monitor
 from tests.store.postgres import Postgres
@@ -29,18 +30,43 @@ async def test_a_store_is_free_at_once_when_its_owner_was_killed(url: str) -> No
     with Monitor("hold", url) as first:
         assert first.says() == "ready"
         first.kill()
-
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while True:
-            try:
-                second = await open_store(url)
-                break
-            except StoreInUse:
-                assert loop.time() - began < 5
+        second = await open_store(url)
 
     assert await second.append([entered(1)], START) == 1
     await second.close()
+
+
+async def test_a_server_that_has_not_yet_seen_that_the_owner_is_gone_is_waited_for(postgres: Postgres) -> None:
+    url = postgres.new_database()
+    with Monitor("hold", url) as first:
+        assert first.says() == "ready"
+        first.kill()
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as unseen:
+        while not await _lock(unseen):
+            await asyncio.sleep(0.01)
+        opening = asyncio.create_task(open_store(url))
+        await _until_refused(url)
+        assert not opening.done()
+
+    second = await opening
+    assert await second.append([entered(1)], START) == 1
+    await second.close()
+
+
+async def _lock(connection: psycopg.AsyncConnection) -> bool:
+    row = await (await connection.execute(f"SELECT {_LOCK}")).fetchone()
+    return bool(row and row[0])
+
+
+async def _until_refused(url: str) -> None:
+    """Until whoever opens the store has asked for the lock, and for who has it."""
+    asked = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'queue-monitor owner' AND query LIKE '%FROM lease%'"
+    )
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        while await (await connection.execute(asked)).fetchone() is None:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_store_that_was_closed_can_be_owned_again(url: str) -> None:
