@@ -2,8 +2,9 @@
 
 A SQLite file is owned by who holds the lock on the file beside it; the kernel frees that when the process is gone,
 however it went. A PostgreSQL database is owned by who holds an advisory lock on a connection of its own, freed as soon
-as the server sees the connection closed; a server that is busy may see that a little after the process is gone. Because such a lock can be lost unnoticed, every owner also takes a new token,
-and every transaction that writes looks whether the token is still the newest.
+as the server sees the connection closed; a server that is busy may see that a little after the process is gone. Because
+such a lock can be lost unnoticed, every owner also takes a new token, and every transaction that writes looks whether
+the token is still the newest.
 """
 
 import asyncio
@@ -21,10 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from queue_monitor.ports import StoreInUse
 
 # Any two numbers that only we take: "QUEU", "OWNR".
-_LOCK: Final = "pg_try_advisory_lock(1364542805, 1331121746)"
+LOCK: Final = "(1364542805, 1331121746)"
+_TRY: Final = text(f"SELECT pg_try_advisory_lock{LOCK}")
+_WAIT: Final = text(f"SELECT pg_advisory_lock{LOCK}")
 _BEAT_SECONDS: Final = 2.0
-_GONE_SECONDS: Final = 10.0  # for the server to see that a process of this machine is gone
-_LOOK_AGAIN_SECONDS: Final = 0.05
+_PATIENCE: Final = text("SET lock_timeout = '10s'")  # for the server to see that a process is gone
 _TAKE_OVER: Final = text(
     "INSERT INTO lease (id, token, owner, beat_us) VALUES (1, 1, :owner, :now)"
     " ON CONFLICT (id) DO UPDATE SET token = lease.token + 1, owner = excluded.owner, beat_us = excluded.beat_us"
@@ -112,17 +114,22 @@ class ServerOwner:
     async def take(self) -> None:
         """Waits for a lock whose owner is known to be gone, as after a kill."""
         connection = await self._engine.connect()
-        give_up = _seconds() + _GONE_SECONDS
         try:
-            while not (await connection.execute(text(f"SELECT {_LOCK}"))).scalar_one():
-                who = await self._who(connection)
-                if not _is_gone(who) or _seconds() > give_up:
-                    raise InUse(who)
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            if not (await connection.execute(_TRY)).scalar_one():
+                await self._outlast(await self._who(connection), connection)
         except BaseException:
             await connection.close()
             raise
         self._connection = connection
+
+    async def _outlast(self, who: str, connection: AsyncConnection) -> None:
+        if not _is_gone(who):
+            raise InUse(who)
+        try:
+            await connection.execute(_PATIENCE)
+            await connection.execute(_WAIT)
+        except exc.OperationalError as error:
+            raise InUse(who) from error
 
     async def begin(self) -> None:
         assert self._connection is not None

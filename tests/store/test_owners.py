@@ -6,7 +6,7 @@ import pytest
 
 from queue_monitor.ports import StoreError, StoreInUse
 from queue_monitor.store import open_store, wipe
-from queue_monitor.store.ownership import _LOCK
+from queue_monitor.store.ownership import LOCK
 from tests.store.calls import START, callers, entered, read_all, rows
 from tests.store.monitor import Monitor
 from tests.store.postgres import Postgres
@@ -42,31 +42,15 @@ async def test_a_server_that_has_not_yet_seen_that_the_owner_is_gone_is_waited_f
         assert first.says() == "ready"
         first.kill()
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as unseen:
-        while not await _lock(unseen):
-            await asyncio.sleep(0.01)
+        await unseen.execute(f"SELECT pg_advisory_lock{LOCK}")
         opening = asyncio.create_task(open_store(url))
-        await _until_refused(url)
-        assert not opening.done()
+        asked = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+        while await (await unseen.execute(asked)).fetchone() is None:
+            await unseen.execute("SELECT pg_sleep(0.01)")
 
     second = await opening
     assert await second.append([entered(1)], START) == 1
     await second.close()
-
-
-async def _lock(connection: psycopg.AsyncConnection) -> bool:
-    row = await (await connection.execute(f"SELECT {_LOCK}")).fetchone()
-    return bool(row and row[0])
-
-
-async def _until_refused(url: str) -> None:
-    """Until whoever opens the store has asked for the lock, and for who has it."""
-    asked = (
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-        " AND application_name = 'queue-monitor owner' AND query LIKE '%FROM lease%'"
-    )
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        while await (await connection.execute(asked)).fetchone() is None:
-            await asyncio.sleep(0.01)
 
 
 async def test_a_store_that_was_closed_can_be_owned_again(url: str) -> None:
