@@ -59,7 +59,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 def policy(reading: Reading, settings: AlertSettings) -> Policy:
-    """The levels and times of a kind. For the target: AT-RISK steps 6 and 9."""
+    """The levels and times of a kind. For the target: docs/at-risk.md, steps 6 and 9."""
     match reading.kind:
         case AlertKind.TARGET_AT_RISK | AlertKind.TARGET_OUT_OF_REACH:
             month = reading.period == MONTH

@@ -34,8 +34,8 @@ EVEN: Final = 0.5
 class AlertSettings(Struct, frozen=True, kw_only=True):
     """When something is worth saying. Chances are of missing the target, waits are seconds, the rest as named.
 
-    The defaults for the target are measured (AT-RISK, step 6); `minimum` keeps the first calls of a day from deciding
-    it.
+    The defaults for the target are measured (docs/at-risk.md, step 6). `minimum` keeps the first calls of a day from
+    deciding it.
     """
 
     levels: RiskLevels = RiskLevels()

@@ -2,12 +2,16 @@
 
 import asyncio
 import importlib
+import pkgutil
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
-from typing import cast
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Final, cast
 
 from msgspec import structs
 
+from alerts import notifiers
 from alerts.dispatch import PATIENCE, Channel, Dispatcher, Patience, Recipient
 from alerts.message import Message
 from alerts.rules import DEFAULTS, AlertSettings
@@ -33,6 +37,9 @@ from queue_monitor.model import (
     TransferWaits,
 )
 from queue_monitor.ports import AlertHistory, AlertStore, Clock, DeliveryError, Figures, Notifier
+
+NOTIFIERS: Final = "queue_monitor.notifiers"
+"""The group of entry points under which another package names its kinds of channel."""
 
 
 class Alerting:
@@ -201,15 +208,31 @@ def _test_notice(config: Config, channel: str, now: datetime) -> Notice:
 
 
 def _channel(channel: AlertChannel, config: Config) -> Channel:
-    """The notifier of a kind, imported only now."""
-    module = importlib.import_module(f"alerts.notifiers.{channel.kind}")
+    """The notifier of a kind, imported only now. Raises `ConfigError` when there is no such kind, or for its address."""
+    module = _module_of(channel)
     zone, language = config.organisation.time_zone, config.organisation.language
     try:
-        notifiers = cast("tuple[Notifier, ...]", module.build(channel.name, str(channel.url), zone, language))
+        addresses = cast("tuple[Notifier, ...]", module.build(channel.name, str(channel.url), zone, language))
     except ValueError as error:
         found = f"the url of {channel.name}: {error}"
         raise ConfigError([Mistake("alerts.channels", found, f"an address of kind {channel.kind}")]) from error
-    return Channel(name=channel.name, notifiers=notifiers, fallback=channel.fallback)
+    return Channel(name=channel.name, notifiers=addresses, fallback=channel.fallback)
+
+
+def notifier_kinds() -> list[str]:
+    """Every kind of channel that can be named in a config: our own files, and those that others have installed."""
+    own = {module.name for module in pkgutil.iter_modules(notifiers.__path__)}
+    return sorted(own | {point.name for point in entry_points(group=NOTIFIERS)})
+
+
+def _module_of(channel: AlertChannel) -> ModuleType:
+    if channel.kind.isidentifier() and channel.kind in {each.name for each in pkgutil.iter_modules(notifiers.__path__)}:
+        return importlib.import_module(f"alerts.notifiers.{channel.kind}")
+    for point in entry_points(group=NOTIFIERS):
+        if point.name == channel.kind:
+            return cast(ModuleType, point.load())
+    found = f'"{channel.kind}" as the kind of {channel.name}'
+    raise ConfigError([Mistake("alerts.channels", found, one_of(notifier_kinds()))])
 
 
 def _recipient(person: AlertRecipient) -> Recipient:

@@ -16,6 +16,8 @@ from alerts.message import lines
 from queue_monitor.model import AlertChange, AlertKind, AlertReason, Notice
 from queue_monitor.ports import DeliveryError
 
+EXAMPLE: Final = "http://127.0.0.1:9"
+
 OPEN_FOR: Final = timedelta(days=1)
 SECONDS: Final = 10.0
 _NAMES: Final = {AlertKind.TARGET_OUT_OF_REACH: AlertKind.TARGET_AT_RISK}

@@ -20,6 +20,8 @@ from alerts.message import lines, sms
 from queue_monitor.model import Alert, AlertChange, AlertLevel, Notice
 from queue_monitor.ports import DeliveryError
 
+EXAMPLE: Final = "json://127.0.0.1:9/"
+
 SMS_CHARACTERS: Final = 160
 """What Apprise gives as the longest text of every service that sends SMS."""
 

@@ -243,10 +243,12 @@ class ClockSettings(Struct, frozen=True, kw_only=True):
 
 
 class AlertChannel(Struct, frozen=True, kw_only=True):
-    """A way to reach people. `fallback` names the channel to take when this one fails."""
+    """A way to reach people. `kind` is the name of a file in `alerts/notifiers`, or of one that another package has
+    installed; `fallback` names the channel to take when this one fails.
+    """
 
     name: Annotated[str, Meta(min_length=1)]
-    kind: Literal["apprise", "alertmanager"] = "apprise"
+    kind: str = "apprise"
     url: Annotated[str, Meta(min_length=1)]
     fallback: str = ""
 
