@@ -19,7 +19,7 @@ from queue_monitor.ports import Adapter, Clock, Connection, Delivery, Rejected
 
 MAX_LINE_BYTES: Final = 1 << 20
 SIGN_OF_LIFE: Final = timedelta(seconds=30)
-"""How often the switch answers a probe; SWITCHBOARDS.md's clock rule asks for as much."""
+"""How often the switch answers a probe; docs/switch-rules.md, rule 8, asks for as much."""
 
 _BATCH: Final = 2_000
 

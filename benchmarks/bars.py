@@ -248,7 +248,7 @@ def minutes_to_alarm(pool: JudgedPool, incidents: dict[date, tuple[Kind, float]]
 
 
 def bars(pool: JudgedPool, incidents: dict[date, tuple[Kind, float]]) -> Iterator[Bar]:
-    """AT-RISK's bar, line by line."""
+    """The bar, line by line."""
     rules = dict(pool.rules)
     alarm, warning = rules[ALARM], rules[WARNING]
 
@@ -397,7 +397,7 @@ def _a_year_before(day: RealDay) -> RealDay:
 
 
 def real_bars(pool: JudgedPool, limit: int) -> Iterator[Bar]:
-    """AT-RISK's bar on real calls."""
+    """The bar on real calls."""
     alarm = dict(pool.rules)[ALARM]
     strict = limit >= 300
     for what, field, must, good, share, higher in (

@@ -233,7 +233,7 @@ class Counts(Struct, frozen=True, gc=False):
 
     @property
     def left_otherwise(self) -> int:
-        """Left without an answer and without hanging up: F in MISSION.md, a miss each."""
+        """Left without an answer and without hanging up: F in docs/definitions.md, a miss each."""
         return (
             self.timeout
             + self.overflow
@@ -312,7 +312,7 @@ class Coverage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DefinitionId(StrEnum):
-    """The five formulas of MISSION.md section 2."""
+    """The five formulas of docs/definitions.md."""
 
     D1 = "D1"
     D2 = "D2"
@@ -333,7 +333,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class WaysOut(Struct, frozen=True, kw_only=True):
-    """How the deliberate ways out of a queue are judged, as far as they are not plain misses (MISSION.md section 2).
+    """How the deliberate ways out of a queue are judged, as far as they are not plain misses (docs/definitions.md).
 
     `excluded` are left out of the target; `judged` count as answered in time when the caller was called back, and that
     call answered, within so many ms of entering.
@@ -346,7 +346,7 @@ class WaysOut(Struct, frozen=True, kw_only=True):
 
 class RiskLevels(Struct, frozen=True, kw_only=True):
     """From which chance of ending under its target on a day is at risk, and a warning; an alarm; and a month an alarm.
-    One set for status, advice and alerts (AT-RISK, steps 6 and 9); how they were chosen is in docs/forecast.md.
+    One set for status, advice and alerts (docs/at-risk.md, steps 6 and 9); how they were chosen is in docs/forecast.md.
     """
 
     warning: float = 0.6

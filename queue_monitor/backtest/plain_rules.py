@@ -21,7 +21,7 @@ NOT_BEFORE: Final = 15 * MINUTE
 EASE_SHARE, EASE_AFTER = 0.7, 15 * MINUTE
 LEAST_IN_WINDOW: Final = 10
 RUNNING_FROM: Final = 100
-"""A running share of fewer calls says little; in AT-RISK the rule begins here."""
+"""A running share of fewer calls says little; the rule begins here."""
 
 LAST_CALLER: Final = 3600.0
 FALSE_ALLOWED: Final = 1.0

@@ -1,6 +1,6 @@
 """How well a rule foretold lost days: from what it said and when, and how each day ended. Pure.
 
-Definitions (AT-RISK): a day is **lost** when its share ends under the target; its **budget is gone** when its misses
+Definitions: a day is **lost** when its share ends under the target; its **budget is gone** when its misses
 exceed the target's share of all the day's calls, which only the end of the day can tell. **Recall**: lost days on
 which an alert stood at that moment, or had eased less than half an hour before, and had been raised so many minutes
 earlier. **Lead**: how much earlier; 0 where none was. **False alarm**: an alert raised on a day that was not lost.

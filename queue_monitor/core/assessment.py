@@ -107,7 +107,7 @@ def decided(
 
 
 class _Ladder:
-    """The order in which a status is decided; the first that fits (MISSION.md section 2)."""
+    """The order in which a status is decided; the first that fits (docs/definitions.md)."""
 
     def __init__(self, snapshot: Snapshot, standing: Iterable[Alert], levels: RiskLevels, minimum: Minimum) -> None:
         self._snapshot = snapshot

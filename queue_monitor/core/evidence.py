@@ -2,7 +2,7 @@
 
 A *strand* is what one visit id has said. Two sources that listen to one switch (the manager interface and queue_log),
 or one source before and after a lost connection, tell of the same stay under different visit ids: `read_stays` lays
-their strands side by side by time (SWITCHBOARDS.md section 10, rule 13) and reads each stay off the best of them.
+their strands side by side by time (docs/switch-rules.md, rule 13) and reads each stay off the best of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +37,7 @@ from queue_monitor.model import Outcome
 from queue_monitor.queues import queue_key
 
 SAME_ENTRY = timedelta(milliseconds=1100)
-"""Two sources' times of one entry differ at most by this: one has whole seconds (SWITCHBOARDS.md 10.13)."""
+"""Two sources' times of one entry differ at most by this: one has whole seconds (docs/switch-rules.md, rule 13)."""
 
 DERIVED_SLACK = timedelta(milliseconds=2100)
 """The same where a time was worked out from a reported duration in whole seconds."""
@@ -727,7 +727,7 @@ def _outcome(
 
 
 def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime, str]:
-    """Which of several endings to believe (SWITCHBOARDS.md 10.13 and section 9).
+    """Which of several endings to believe (docs/switch-rules.md, rule 13 and Who left how).
 
     Something known before `unknown`; what the switch states that only it can do (a time-out, a key) before a hang-up,
     and that before a guess; a callback before a bare withdrawal. Of two words on a hang-up the finer clock's: a

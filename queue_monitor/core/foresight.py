@@ -425,7 +425,7 @@ def _cause(ends: Projection) -> RiskCause | None:
 
 
 def _month(question: Question, good: float, of: float, rng: np.random.Generator) -> RiskFigures | None:
-    """The month: what is done, today as foretold, and earlier days drawn for those to come (AT-RISK, step 9)."""
+    """The month: what is done, today as foretold, and earlier days drawn for the rest (docs/at-risk.md, step 9)."""
     if not question.month_days and not question.month_so_far[1]:
         return None
     goods = np.full(MONTH_DRAWS, question.month_so_far[0] + good)

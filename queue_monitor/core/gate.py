@@ -1,7 +1,7 @@
 """The gate: every event from every door is judged here before anything else sees it.
 
 The limits are the same for all doors and stand in docs/limits.md. Times are judged as the ledger will use them, after
-the rule for clocks that are far off (SWITCHBOARDS.md, section 10, rule 8). Pure: the moment of receipt is handed in.
+the rule for clocks that are far off (docs/switch-rules.md, rule 8). Pure: the moment of receipt is handed in.
 """
 
 import re

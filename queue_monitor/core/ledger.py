@@ -43,7 +43,7 @@ from queue_monitor.model import Contact, Outcome, Refusal, Visit
 from queue_monitor.queues import queue_key
 
 SAME_MOVE = timedelta(seconds=2)
-"""A caller who enters another queue within this time of leaving one was moved there (SWITCHBOARDS.md section 9)."""
+"""A caller who enters another queue within this time of leaving one was moved there (docs/switch-rules.md, rule 2)."""
 
 UPTIME_SLACK = timedelta(seconds=2)
 """A start time worked out from whole seconds of uptime may lie this much after the real one."""
@@ -775,7 +775,7 @@ def _contact_of_one(visit: Visit) -> Contact:
 
 
 def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:
-    """Judge a contact once: the time spent waiting up to the first human answer (MISSION.md section 2).
+    """Judge a contact once: the time spent waiting up to the first human answer (docs/definitions.md).
 
     Visits may overlap (a queue whose member waits in another one): the wait is the union of their times. A call back
     to one who had left is no visit of his or hers to the queue: hours may lie between.

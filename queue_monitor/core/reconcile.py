@@ -2,8 +2,8 @@
 
 A switch counts from its last reset; so every counter is compared over the stretch from the first snapshot after the
 last reset to the newest. Of that stretch the ends of visits are kept, so that calls need not be held for as long. What
-the counters mean was read in the switches' sources (SWITCHBOARDS.md sections 1 and 2) and seen in the captures:
-Asterisk books a call as completed when it ends, and counts time-outs and withdrawn callers among its abandoned.
+the counters mean was read in the switches' sources and seen in the captures: Asterisk books a
+call as completed when it ends, and counts time-outs and withdrawn callers among its abandoned (docs/switch-rules.md).
 """
 
 from bisect import bisect_right, insort

@@ -1,7 +1,7 @@
 """The formulas: what a call counts as, and what share was answered in time by each named definition.
 
 All from exact whole numbers (`model.Counts`). A ratio is None where nothing was measured: never 100 % of nothing.
-Sources of the definitions: MISSION.md section 2 and the products named there.
+Source of the definitions: docs/definitions.md.
 """
 
 import math
@@ -191,7 +191,7 @@ def misses(counts: Counts, definition: DefinitionId, parts: Parts | None = None)
 
 def margin(target: Target, expected_calls: float, missed: int) -> int:
     """Misses that still fit: floor((1 - target) x calls expected in the whole period) - misses so far. Negative: too
-    many (MISSION.md section 2).
+    many (docs/definitions.md).
     """
     return math.floor((1 - target.ratio) * expected_calls + 1e-9) - missed
 

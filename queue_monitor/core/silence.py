@@ -1,4 +1,4 @@
-"""When a source that says nothing is to be called silent (MISSION.md section 2, row silence).
+"""When a source that says nothing is to be called silent (docs/definitions.md, Silence).
 
 A source that proves life by itself, with a ping, a heartbeat or a snapshot, is expected to go on doing so. One that
 only tells of calls is expected to tell of as many as it usually does at that hour.

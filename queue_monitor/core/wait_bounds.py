@@ -1,7 +1,7 @@
-"""When a wait whose end nobody reports is taken to be over: for switches that never list who waits (MISSION.md 2).
+"""When a wait whose end nobody reports is taken to be over, for switches that never list who waits.
 
-Such a caller becomes `unknown` by an event of the monitor's own, which goes through the journal like any other, so that
-a rebuild makes the same history. A later word amends it.
+The rule stands in docs/definitions.md. Such a caller becomes `unknown` by an event of the monitor's own, which
+goes through the journal like any other, so that a rebuild makes the same history. A later word amends it.
 """
 
 from bisect import bisect_right

@@ -84,7 +84,7 @@ MAX_NAME: Final = 100
 """So many characters of a name that others wrote are counted under and logged."""
 
 KEPT_DAYS: Final = 400
-"""Events of days before are refused as no longer kept, where nothing has been deleted (MISSION.md section 2)."""
+"""Events of days before are refused as no longer kept, where nothing has been deleted (docs/definitions.md)."""
 
 
 class Pipeline:

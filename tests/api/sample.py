@@ -101,7 +101,7 @@ def local(hour: int, minute: int = 0, second: int = 0, day: date = MONDAY) -> da
 
 
 def shares(counts: Counts) -> dict[str, float | None]:
-    """D1 to D5 by MISSION's table, for a sample only; those who wait within the limit are not counted yet."""
+    """D1 to D5 (docs/definitions.md), for a sample only; those who wait within the limit are not counted yet."""
     good, late = counts.answered_in_time, counts.answered_late
     short, middle, long = counts.abandoned_short, counts.abandoned_in_time, counts.abandoned_late
     others = long + counts.left_otherwise + counts.waiting_late

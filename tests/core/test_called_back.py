@@ -1,4 +1,4 @@
-"""A promise to call back is not an answer: what the call back changes, and for whom (MISSION.md section 2)."""
+"""A promise to call back is not an answer: what the call back changes, and for whom (docs/definitions.md)."""
 
 import itertools
 from typing import Any

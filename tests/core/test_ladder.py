@@ -1,4 +1,4 @@
-"""The order in which a status is decided: the first that fits (MISSION.md section 2)."""
+"""The order in which a status is decided: the first that fits (docs/definitions.md)."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is true about callers: the edge rules of SWITCHBOARDS.md section 10 and MISSION.md section 2, one test each."""
+"""What is true about callers: the rules of docs/switch-rules.md and docs/definitions.md, one test each."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The formulas of MISSION.md section 2, reproduced."""
+"""The formulas of docs/definitions.md, reproduced."""
 
 import pytest
 from hypothesis import given

@@ -1,6 +1,6 @@
 """How many more agents: one number to clear the queue, one to save the day; the same simulation with n + k.
 
-AT-RISK, step 7. An estimate, and marked as one wherever it is shown.
+docs/at-risk.md, step 7. An estimate, and marked as one wherever it is shown.
 """
 
 from collections.abc import Callable

@@ -44,7 +44,7 @@ STUCK_CALLERS: Final = 3
 
 
 class Tally(NamedTuple):
-    """Calls judged so far, as in MISSION.md section 2: A<=, A>, Bs, Bm, B>, F, W>."""
+    """Calls judged so far, as in docs/definitions.md: A<=, A>, Bs, Bm, B>, F, W>."""
 
     in_time: int = 0
     late: int = 0

@@ -1,7 +1,8 @@
 """What came of what was foretold: closed days held against their own forecasts, and what that says of the next ones.
 
 The simulation leaves things out: scarce skills, the evening's shift, how much one day differs from the next. What they
-do shows in the misses that came of those foretold (AT-RISK, step 10), as a straight line and how far days lie from it.
+do shows in the misses that came of those foretold (docs/at-risk.md, step 10), as a straight line and how far days lie
+from it.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a closed day would have been told of itself, held against what it came to (AT-RISK, step 10)."""
+"""What a closed day would have been told of itself, held against what it came to (docs/at-risk.md, step 10)."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,7 +1,7 @@
 """The rest of the day as it looks from now: how many will ring, who will be there, how long a call takes.
 
-Each estimate joins what is usual (`profile`) with what today has shown so far; the method is that of AT-RISK, steps 2
-to 4. Per minute unless a name says seconds.
+Each estimate joins what is usual (`profile`) with what today has shown so far: docs/at-risk.md, steps 2 to 4. Per
+minute unless a name says seconds.
 """
 
 from typing import Final
@@ -179,7 +179,7 @@ def _weights(state: QueueState, memory: float, count: int | None = None) -> Arra
 
 def _rates(state: QueueState, calls: Array, settings: Settings) -> tuple[tuple[float, float], Array]:
     """Gamma (shape, rate) of the lasting factor on the usual calls: Poisson counts with a gamma prior, old minutes
-    fading (AT-RISK, step 2); and the chances of the passing level, against the lasting one.
+    fading (docs/at-risk.md, step 2); and the chances of the passing level, against the lasting one.
     """
     came, expected = state.entered_by_minute, calls[: state.minutes]
     weights = _weights(state, settings.slow_memory)
@@ -201,7 +201,7 @@ def _without_rushes(came: Array, expected: Array) -> Array:
 
 
 def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) -> tuple[Array, float]:
-    """Agents on duty in each minute of the day from now on, and how many of the usual are here (AT-RISK, step 3)."""
+    """Agents on duty in each minute of the day from now on, and the share of the usual who are here."""
     past = state.minutes
     ahead = np.maximum(np.arange(length) - past, 0.0)
     down = phones_down(state)

@@ -20,7 +20,7 @@ from queue_monitor.queues import queue_key
 
 LAST_CALLER_SECONDS: Final = 3600.0
 DAYS_OF_A_KIND: Final = 12
-"""So many days of one weekday are remembered (AT-RISK, step 2: the last 8-12)."""
+"""So many days of one weekday are remembered (docs/at-risk.md, step 2)."""
 DAYS_OF_SERVICE: Final = 60
 """So many days of handle time and patience are remembered (step 4)."""
 

@@ -2,7 +2,7 @@
 
 The queue with hang-ups (Erlang A) in steps of one minute: Poisson calls, departures by the diffusion of Garnett,
 Mandelbaum & Reiman (2002, "Designing a call center with impatient customers") with the handle time's own variation.
-Each path carries its own lasting errors of rate and capacity. AT-RISK, step 5.
+Each path carries its own lasting errors of rate and capacity. docs/at-risk.md, step 5.
 """
 
 from functools import lru_cache

@@ -1,6 +1,7 @@
 """How long the next caller should expect to wait, and each who waits now: QL_m with a gamma range, or an honest guess.
 
-Whitt (1999), "Predicting queueing delays", and Ibrahim & Whitt (2009) for queues with hang-ups. AT-RISK, step 8.
+Whitt (1999), "Predicting queueing delays", and Ibrahim & Whitt (2009) for queues with hang-ups:
+docs/at-risk.md, step 8.
 """
 
 import math
