@@ -35,6 +35,7 @@ from queue_monitor.model import (
     Snapshot,
     StoredCall,
     TransferWaits,
+    WeekSlot,
 )
 from queue_monitor.ports import AlertHistory, AlertStore, Clock, DeliveryError, Figures, Notifier
 
@@ -86,6 +87,9 @@ class AlertedFigures:
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
         return await self._figures.intervals(start, end, step, level, queue)
+
+    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+        return await self._figures.week_map(start, end, queue)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return await self._figures.lost_calls(start, end, queue)
@@ -208,7 +212,7 @@ def _test_notice(config: Config, channel: str, now: datetime) -> Notice:
 
 
 def _channel(channel: AlertChannel, config: Config) -> Channel:
-    """The notifier of a kind, imported only now. Raises `ConfigError` when there is no such kind, or for its address."""
+    """Make a channel's notifiers; their kind is imported only now. Raises `ConfigError` for the kind or the address."""
     module = _module_of(channel)
     zone, language = config.organisation.time_zone, config.organisation.language
     try:

@@ -1223,6 +1223,27 @@ class SumRow(Struct, frozen=True, kw_only=True):
     waits: "WaitSums"
 
 
+class HalfHour(Struct, frozen=True, kw_only=True):
+    """The settled calls, at contact level and within opening hours, that entered in half an hour from `start`.
+    `longest_ms`: the longest wait of those answered, 0 where nobody was.
+    """
+
+    start: datetime
+    counts: Counts
+    longest_ms: int = 0
+
+
+class WeekSlot(Struct, frozen=True, kw_only=True):
+    """Half an hour of one weekday over many weeks. `weekday`: Monday is 0; `half_hour`: 0 is 00.00 to 00.30 local time.
+    `longest_seconds`: the longest wait of those answered, None where nobody was.
+    """
+
+    weekday: int
+    half_hour: int
+    counts: Counts
+    longest_seconds: float | None = None
+
+
 class StoredVisit(Struct, frozen=True, kw_only=True):
     """One visit as the store kept it. `counted_as` is the field of `Counts`, "" of one who still waits; `agent` is a
     daily pseudonym unless a setting says otherwise, None where nobody answered.

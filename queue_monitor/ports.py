@@ -20,6 +20,7 @@ from queue_monitor.model import (
     Crisis,
     DayVisit,
     Disagreement,
+    HalfHour,
     JournalBatch,
     Known,
     Level,
@@ -36,6 +37,7 @@ from queue_monitor.model import (
     StoreNow,
     SumRow,
     TransferWaits,
+    WeekSlot,
 )
 
 
@@ -222,6 +224,11 @@ class Store(Protocol):
         queues, None: of all.
         """
 
+    async def half_hours(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[HalfHour]:
+        """Settled calls at contact level within opening hours, by half hour, oldest first; of these queues together,
+        None: of all. Half hours without calls are left out.
+        """
+
     async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
         """How the open minutes of the days from `first` to `last`, both included, were observed, by queue."""
 
@@ -342,11 +349,15 @@ class Figures(Protocol):
     async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
-        """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial year`, local time); of a
-        queue, of several together, or None for all. Days that memory does not hold are asked of the store.
+        """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial year`, local time), or by
+        `whole`, the days that they touch as one; of a queue, of several together, or None for all. Days that memory
+        does not hold are asked of the store.
 
         Raises `ValueError` with words for a person when asked for the impossible, `StoreError` when the store is away.
         """
+
+    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+        """Calls within opening hours by weekday and half hour, of a queue or of all. Raises as above."""
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         """Callers whom nobody answered, in the order of entry, of a queue or of all. Raises as above."""

@@ -23,7 +23,17 @@ from queue_monitor.core import simulation
 from queue_monitor.core.foresight import Foresight, answer
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
-from queue_monitor.model import CalendarDay, Disagreement, Level, LostCall, Period, Snapshot, StoredCall, TransferWaits
+from queue_monitor.model import (
+    CalendarDay,
+    Disagreement,
+    Level,
+    LostCall,
+    Period,
+    Snapshot,
+    StoredCall,
+    TransferWaits,
+    WeekSlot,
+)
 from tests.scenario import Scenario
 from tests.test_metrics import Samples
 
@@ -49,6 +59,9 @@ class Standing:
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
         return self._live.intervals(self._now, start, end, step, level, queue)
+
+    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+        return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return self._live.lost_calls(start, end, queue)

@@ -319,13 +319,19 @@ def tertial_end(start: date) -> date:
 
 
 def cut(start: datetime, end: datetime, step: str, zone: ZoneInfo) -> Iterable[tuple[datetime, datetime]]:
-    """Bounds of the intervals that touch a stretch; short ones in elapsed time, so that a repeated hour is two."""
+    """Bounds of the intervals that touch a stretch; short ones in elapsed time, so that a repeated hour is two. By
+    `whole`, the local days that it touches are one interval.
+    """
     if step in ("quarter", "hour"):
         seconds = 900 if step == "quarter" else 3600
         at = datetime.fromtimestamp(int(start.timestamp()) // seconds * seconds, UTC)
         while at < end:
             yield at, at + timedelta(seconds=seconds)
             at += timedelta(seconds=seconds)
+        return
+    if step == "whole":
+        last = (end - timedelta(microseconds=1)).astimezone(zone).date()
+        yield day_bounds(start.astimezone(zone).date(), zone)[0], day_bounds(last, zone)[1]
         return
     day = _step_start(start.astimezone(zone).date(), step)
     while (low := day_bounds(day, zone)[0]) < end:

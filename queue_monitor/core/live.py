@@ -99,7 +99,7 @@ RETURNING: Final = frozenset(
         Outcome.CALLBACK,
     }
 )
-STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial", "year")
+STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial", "year", "whole")
 MOST_INTERVALS: Final = 5000
 MOST_DAYS: Final = 400
 MOST_QUEUES: Final = 200

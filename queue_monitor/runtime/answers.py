@@ -1,23 +1,32 @@
 """Questions over time: what memory holds answers for today, the store for the days before it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
+from msgspec import structs
+
+from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.live import Live
-from queue_monitor.history import disagreements, lost_calls, past_sums, transfer_waits
+from queue_monitor.history import disagreements, lost_calls, past_sums, transfer_waits, week_map
 from queue_monitor.model import (
     LOST_OUTCOMES,
     Coverage,
     Disagreement,
+    HalfHour,
     Level,
     LostCall,
     Period,
     StoredCall,
     TransferWaits,
+    WeekSlot,
 )
 from queue_monitor.ports import Clock, Store
 from queue_monitor.queues import queue_key
 from queue_monitor.waits import Past
+
+_AT_ONCE: Final = timedelta(days=40)
+"""At most so much is asked of memory at once, by quarter of an hour."""
 
 Scope = str | tuple[str, ...] | None
 
@@ -31,6 +40,22 @@ class MemoryAnswers:
 
     async def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: Scope) -> list[Period]:
         return self._live.intervals(self._clock.now(), start, end, step, level, queue)
+
+    async def week_map(self, start: datetime, end: datetime, queue: str | None) -> list[WeekSlot]:
+        return week_map(self._half_hours(start, end, queue), self._live.rules.calendar.zone)
+
+    def _half_hours(self, start: datetime, end: datetime, queue: str | None) -> list[HalfHour]:
+        """Those that memory holds, oldest first, and no more of them than lie before the end of today."""
+        now = self._clock.now()
+        end = min(end, day_bounds(self._live.rules.calendar.day_of(now), self._live.rules.calendar.zone)[1])
+        found: list[HalfHour] = []
+        while start < end:
+            low, start = start, min(end, start + _AT_ONCE)
+            for period in self._live.intervals(now, low, start, "quarter", Level.CONTACT, queue):
+                if any(structs.astuple(period.counts)):
+                    longest_ms = round((period.waits.max_seconds or 0) * 1000)
+                    found.append(HalfHour(start=period.start, counts=period.counts, longest_ms=longest_ms))
+        return found
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
         return self._live.lost_calls(start, end, queue)
@@ -82,6 +107,16 @@ class StoreAnswers(MemoryAnswers):
             (queue_key(record.queue), record.day): record.coverage for record in await self._store.coverage(first, last)
         }
         return [live.past_coverage(queues, low, high, noted) for low, high in bounds]
+
+    async def week_map(self, start: datetime, end: datetime, queue: str | None) -> list[WeekSlot]:
+        self._check(start, end, queue)
+        edge = self._live.windows.edge
+        if edge is None or start >= edge:
+            return await super().week_map(start, end, queue)
+        await self._flushed()
+        found = await self._store.half_hours((queue,) if queue else None, start, min(end, edge))
+        held = self._half_hours(edge, end, queue) if end > edge else []
+        return week_map([*found, *held], self._live.rules.calendar.zone)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
         self._check(start, end, queue)

@@ -38,6 +38,7 @@ from queue_monitor.model import (
     StoredCall,
     StoreNow,
     TransferWaits,
+    WeekSlot,
 )
 from queue_monitor.ports import Clock, Delivery, Receipt, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
@@ -491,6 +492,9 @@ class Pipeline:
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
         return await self._answers.intervals(start, end, step, level, queue)
+
+    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+        return await self._answers.week_map(start, end, queue)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return await self._answers.lost_calls(start, end, queue)

@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Select, String, and_, bindparam, case, cast, func, literal, or_, select
 
-from queue_monitor.model import CallsOfMinute, Counts, Level, SumRow
+from queue_monitor.model import CallsOfMinute, Counts, HalfHour, Level, SumRow
 from queue_monitor.store.asking import Asking
 from queue_monitor.store.journal import chunks
+from queue_monitor.store.local_days import QUARTER_US
 from queue_monitor.store.names import QUEUE
 from queue_monitor.store.packs import key_hash
 from queue_monitor.store.schema import IS_OPEN, SITE, call_key, contact, microseconds, moment, refusal, sums, visit
 from queue_monitor.store.sums import ALL, DAY, QUARTER
-from queue_monitor.store.tally import MINUTE_US, counts_of, wait_sums
+from queue_monitor.store.tally import MINUTE_US, CountsAdder, counts_of, wait_sums
 
 _PAGE: Final = 250
 _KEYS: Final = 400
@@ -42,6 +43,23 @@ _SUMS: Final = (
     .limit(_SUMS_PAGE)
 )  # fmt: skip
 """A page of sums: made once, for to put it together takes longer than to read a few rows."""
+
+
+_HALF_HOUR_US: Final = 2 * QUARTER_US
+_QUARTERS: Final = (
+    select(sums.c.start_us, sums.c.counts, sums.c.max_ms)
+    .where(
+        sums.c.site == SITE,
+        sums.c.step == QUARTER,
+        sums.c.level == bindparam("level"),
+        sums.c.queue == bindparam("queue"),
+        sums.c.start_us > _after_us,
+        sums.c.start_us < bindparam("end_us"),
+        sums.c.inside,
+    )
+    .order_by(sums.c.start_us)
+    .limit(_SUMS_PAGE)
+)
 
 
 class Figures:
@@ -131,6 +149,34 @@ class Figures:
                 if len(rows) < _SUMS_PAGE:
                     break
                 after_us, after_inside = rows[-1].start_us, int(rows[-1].inside)
+        return found
+
+    async def half_hours(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[HalfHour]:
+        words: dict[str, Any] = {
+            "level": Level.CONTACT.value,
+            "start_us": microseconds(start),
+            "end_us": microseconds(end),
+        }
+        found = await self._asking.ask(partial(self._half_hours, queues=queues, words=words))
+        return [
+            HalfHour(start=moment(at), counts=its.counts(), longest_ms=its.longest_ms)
+            for at, its in sorted(found.items())
+        ]
+
+    def _half_hours(
+        self, connection: Connection, queues: Sequence[str] | None, words: dict[str, Any]
+    ) -> dict[int, CountsAdder]:
+        """What was added up, by when half an hour began."""
+        found: dict[int, CountsAdder] = {}
+        for number in self._asking.queues_in(connection, queues):
+            after_us = words["start_us"] - 1
+            while True:
+                rows = connection.execute(_QUARTERS, words | {"queue": number, "after_us": after_us}).all()
+                for at, counts, longest_ms in rows:
+                    found.setdefault(at - at % _HALF_HOUR_US, CountsAdder()).add(counts, longest_ms)
+                if len(rows) < _SUMS_PAGE:
+                    break
+                after_us = rows[-1].start_us
         return found
 
 

@@ -18,6 +18,7 @@ from queue_monitor.model import (
     Counts,
     CoverageRecord,
     DayVisit,
+    HalfHour,
     JournalBatch,
     Known,
     Level,
@@ -210,6 +211,9 @@ class SqlStore:
         self, level: Level, queues: Sequence[str] | None, start: datetime, end: datetime, step: str
     ) -> list[SumRow]:
         return await self._figures.sums(level, queues, start, end, step)
+
+    async def half_hours(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[HalfHour]:
+        return await self._figures.half_hours(queues, start, end)
 
     async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
         return await self._ask(lambda connection: self._seen_states.load_days(connection, first, last))

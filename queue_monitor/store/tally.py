@@ -141,6 +141,27 @@ def read_counts(written: bytes) -> dict[str, int]:
     return {_FIELDS[number]: count for number, count in _COUNT.iter_unpack(written) if number < len(_FIELDS)}
 
 
+class CountsAdder:
+    """Adds up written counts, many of them quickly. `longest_ms` is the longest wait among what was added."""
+
+    __slots__ = ("_numbers", "longest_ms")
+
+    def __init__(self) -> None:
+        self._numbers = [0] * len(_FIELDS)
+        self.longest_ms = 0
+
+    def add(self, written: bytes, longest_ms: int) -> None:
+        """Add the counts of one sum, and its longest wait."""
+        for number, count in _COUNT.iter_unpack(written):
+            if number < len(_FIELDS):
+                self._numbers[number] += count
+        self.longest_ms = max(self.longest_ms, longest_ms)
+
+    def counts(self) -> Counts:
+        """The counts so far."""
+        return Counts(**dict(zip(_FIELDS, self._numbers, strict=True)))
+
+
 def counts_of(written: bytes) -> Counts:
     return Counts(**read_counts(written))
 

@@ -52,6 +52,7 @@ from queue_monitor.model import (
     WaitBuckets,
     WaitFigures,
     WaitingNow,
+    WeekSlot,
 )
 from queue_monitor.ports import StoreError
 from tests.scenario import office_hours
@@ -768,6 +769,9 @@ class FakeFigures:
         if cut := {"quarter": timedelta(minutes=15), "hour": timedelta(hours=1)}.get(step):
             return quarters(start, end, cut)
         return [period(step, DAY, at=end, level=level)]
+
+    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+        return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return [call for call in LOST_CALLS if queue in (None, call.queue)]
