@@ -34,6 +34,19 @@ async def read_all(store: SqlStore, since: datetime = LONG_AGO) -> list[Event]:
     return [event async for event in store.read(since)]
 
 
+def insert_rows(url: str, table: str, values: list[dict[str, Any]]) -> None:
+    """Insert rows, all with the same columns, on one connection."""
+    if not values:
+        return
+    engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    try:
+        with engine.begin() as connection:
+            names, gaps = ", ".join(values[0]), ", ".join(f":{name}" for name in values[0])
+            connection.execute(sqlalchemy.text(f"INSERT INTO {table} ({names}) VALUES ({gaps})"), values)
+    finally:
+        engine.dispose()
+
+
 def rows(url: str, sql: str, **values: Any) -> list[tuple[Any, ...]]:
     """Run one statement in the database itself."""
     engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))

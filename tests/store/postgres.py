@@ -93,7 +93,7 @@ class Postgres:
         if making.wait(_WAIT_SECONDS) != 0:
             pytest.fail(f"initdb failed:\n{self._log.read_text()}")
         with (self._data / "postgresql.conf").open("a") as settings:
-            settings.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = on\n")
+            settings.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\n")
 
     def _popen(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:

@@ -13,7 +13,7 @@ from queue_monitor.ports import StoreError
 from queue_monitor.store import SqlStore, open_store
 from queue_monitor.store.migrations.compacting import Compacting
 from queue_monitor.waits import WaitTally
-from tests.store.calls import START, entered, read_all, rows
+from tests.store.calls import START, entered, insert_rows, read_all, rows
 from tests.store.old import RECORDING, make_tables
 from tests.store.records import EVER, all_sums, batch, call
 
@@ -32,14 +32,10 @@ def old_url(url: str, tmp_path: Path) -> str:
     with sqlite3.connect(tmp_path / "old.db") as old:
         old.row_factory = sqlite3.Row
         for table in OLD_TABLES:
-            for row in old.execute(f"SELECT * FROM {table}"):
-                values: dict[str, Any] = dict(row)
-                if table == "history":
-                    values["inside_hours"] = bool(values["inside_hours"])
-                names = ", ".join(values)
-                rows(
-                    url, f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + name for name in values)})", **values
-                )
+            found: list[dict[str, Any]] = [dict(row) for row in old.execute(f"SELECT * FROM {table}")]
+            for values in found if table == "history" else ():
+                values["inside_hours"] = bool(values["inside_hours"])
+            insert_rows(url, table, found)
     old.close()
     return url
 
