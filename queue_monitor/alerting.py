@@ -88,7 +88,9 @@ class AlertedFigures:
     ) -> list[Period]:
         return await self._figures.intervals(start, end, step, level, queue)
 
-    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+    async def week_map(
+        self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
+    ) -> list[WeekSlot]:
         return await self._figures.week_map(start, end, queue)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

@@ -32,6 +32,7 @@ from queue_monitor.api.alerts import alert_routes
 from queue_monitor.api.connections import bounded, room
 from queue_monitor.api.crisis import crisis_routes
 from queue_monitor.api.first_token import FirstToken
+from queue_monitor.api.history import history_routes
 from queue_monitor.api.lead import lead_routes
 from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import (
@@ -297,6 +298,7 @@ def bootstrap(
     audit = store if isinstance(store, SqlStore) else MemoryAudit()
     routers.append(acknowledge_routes(alerts.round, clock, audit, language))
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
+    routers.append(history_routes(alerts.figures, clock, alerts.history, language))
     routers.append(lead_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     routers.append(crisis_routes(alerts.round, clock, audit, language))
     first_token = None

@@ -356,8 +356,12 @@ class Figures(Protocol):
         Raises `ValueError` with words for a person when asked for the impossible, `StoreError` when the store is away.
         """
 
-    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
-        """Calls within opening hours by weekday and half hour, of a queue or of all. Raises as above."""
+    async def week_map(
+        self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
+    ) -> list[WeekSlot]:
+        """Calls within opening hours by weekday and half hour; of a queue, of several together, or None for all. Raises
+        as above.
+        """
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         """Callers whom nobody answered, in the order of entry, of a queue or of all. Raises as above."""

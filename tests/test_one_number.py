@@ -60,7 +60,9 @@ class Standing:
     ) -> list[Period]:
         return self._live.intervals(self._now, start, end, step, level, queue)
 
-    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+    async def week_map(
+        self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
+    ) -> list[WeekSlot]:
         return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

@@ -97,7 +97,9 @@ def deed_of(method: str, path: str) -> Deed:
         return Deed.BOARD
     if path == "/metrics":
         return Deed.SCRAPE
-    if path != AUDIT and (path.startswith("/api/v1/") or path in ("/lead", "/docs", "/openapi.json", "/readyz")):
+    if path != AUDIT and (
+        path.startswith("/api/v1/") or path in ("/lead", "/history", "/docs", "/openapi.json", "/readyz")
+    ):
         return Deed.READ
     return Deed.ADMINISTER
 

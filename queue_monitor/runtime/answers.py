@@ -41,10 +41,10 @@ class MemoryAnswers:
     async def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: Scope) -> list[Period]:
         return self._live.intervals(self._clock.now(), start, end, step, level, queue)
 
-    async def week_map(self, start: datetime, end: datetime, queue: str | None) -> list[WeekSlot]:
+    async def week_map(self, start: datetime, end: datetime, queue: Scope) -> list[WeekSlot]:
         return week_map(self._half_hours(start, end, queue), self._live.rules.calendar.zone)
 
-    def _half_hours(self, start: datetime, end: datetime, queue: str | None) -> list[HalfHour]:
+    def _half_hours(self, start: datetime, end: datetime, queue: Scope) -> list[HalfHour]:
         """Those that memory holds, oldest first, and no more of them than lie before the end of today."""
         now = self._clock.now()
         end = min(end, day_bounds(self._live.rules.calendar.day_of(now), self._live.rules.calendar.zone)[1])
@@ -108,13 +108,14 @@ class StoreAnswers(MemoryAnswers):
         }
         return [live.past_coverage(queues, low, high, noted) for low, high in bounds]
 
-    async def week_map(self, start: datetime, end: datetime, queue: str | None) -> list[WeekSlot]:
-        self._check(start, end, queue)
-        edge = self._live.windows.edge
+    async def week_map(self, start: datetime, end: datetime, queue: Scope) -> list[WeekSlot]:
+        if end <= start:
+            raise ValueError("to: must lie after from")
+        scope, edge = self._live.known_scope(queue), self._live.windows.edge
         if edge is None or start >= edge:
             return await super().week_map(start, end, queue)
         await self._flushed()
-        found = await self._store.half_hours((queue,) if queue else None, start, min(end, edge))
+        found = await self._store.half_hours(scope, start, min(end, edge))
         held = self._half_hours(edge, end, queue) if end > edge else []
         return week_map([*found, *held], self._live.rules.calendar.zone)
 

@@ -493,7 +493,9 @@ class Pipeline:
     ) -> list[Period]:
         return await self._answers.intervals(start, end, step, level, queue)
 
-    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+    async def week_map(
+        self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
+    ) -> list[WeekSlot]:
         return await self._answers.week_map(start, end, queue)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

@@ -770,7 +770,9 @@ class FakeFigures:
             return quarters(start, end, cut)
         return [period(step, DAY, at=end, level=level)]
 
-    async def week_map(self, start: datetime, end: datetime, queue: str | None = None) -> list[WeekSlot]:
+    async def week_map(
+        self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
+    ) -> list[WeekSlot]:
         return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

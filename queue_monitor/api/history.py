@@ -1,0 +1,169 @@
+"""The page of the past: any kept period of a queue, a pool or all, for those who may read everything."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from queue_monitor import texts
+from queue_monitor.api.answers import YEARS
+from queue_monitor.api.history_page import HistoryChoice, HistoryPage, chosen_target
+from queue_monitor.api.lead import chosen, unknown_words
+from queue_monitor.api.over_time import OverTime
+from queue_monitor.api.pen import Pen
+from queue_monitor.api.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
+from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot
+from queue_monitor.ports import AlertHistory, Clock, Figures, StoreError
+
+ADDRESS: Final = "/history"
+YEARS_COMPARED: Final = 2
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+class _Unreadable(Exception):
+    """A choice that cannot be shown; the message is for the reader."""
+
+
+def history_routes(figures: Figures, clock: Clock, history: AlertHistory, language: str) -> APIRouter:
+    """`/history`, for those who may read everything."""
+    routes = APIRouter(include_in_schema=False)
+    over_time = OverTime(figures, clock)
+    template = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("history.html")
+
+    @routes.get(ADDRESS, response_class=HTMLResponse)
+    async def history_page(
+        request: Request,
+        period: str = "",
+        day: str = "",
+        until: str = "",
+        queue: str = "",
+        definition: str = "",
+        lang: str | None = None,
+    ) -> Response:
+        """One period; last month where nothing is chosen."""
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        notice, status = "", HTTPStatus.OK
+        face = chosen(snapshot, queue)
+        if face is None:
+            notice, status = unknown_words(snapshot, queue, tongue), HTTPStatus.NOT_FOUND
+            face = snapshot.total
+        chosen_definition = snapshot.target.definition
+        shown = _default_period(snapshot)
+        try:
+            shown = _period(snapshot, period, day, until, tongue)
+            chosen_definition = _definition(snapshot, definition, tongue)
+        except _Unreadable as error:
+            notice, status = str(error), HTTPStatus.BAD_REQUEST
+        choice = HistoryChoice(period=shown, queue=face.name, definition=chosen_definition)
+        pen = Pen(tongue, snapshot.time_zone, chosen_target(snapshot.target, chosen_definition))
+        page: HistoryPage | None = None
+        try:
+            page = await _page(over_time, figures, history, snapshot, face, choice, pen)
+        except StoreError:
+            notice, status = pen.say("history.away"), HTTPStatus.SERVICE_UNAVAILABLE
+        html = template.render(
+            page=page,
+            choice=choice,
+            face=face,
+            snapshot=snapshot,
+            pen=pen,
+            notice=notice,
+            kinds=list(PeriodKind),
+            definitions=list(DefinitionId),
+            other="en" if tongue == "sv" else "sv",
+        )
+        return HTMLResponse(html, status_code=status)
+
+    return routes
+
+
+async def _page(
+    over_time: OverTime,
+    figures: Figures,
+    history: AlertHistory,
+    snapshot: Snapshot,
+    face: QueueNow,
+    choice: HistoryChoice,
+    pen: Pen,
+) -> HistoryPage:
+    """Ask for everything that the page shows. Raises `StoreError`."""
+    zone = ZoneInfo(snapshot.time_zone)
+    scope = face.queues if face.name else None
+    start, end = choice.period.bounds(zone)
+    if start > snapshot.at:
+        return HistoryPage(snapshot, choice, pen, whole=None, parts=(), earlier=(), week=(), record=())
+    step = "hour" if choice.period.kind is PeriodKind.DAY else "day"
+    today_ends = ChosenPeriod(
+        kind=PeriodKind.DAY, first=snapshot.at.astimezone(zone).date(), last=snapshot.at.astimezone(zone).date()
+    ).bounds(zone)[1]
+    [whole] = await over_time.intervals(start, end, "whole", Level.CONTACT, scope)
+    parts = await over_time.intervals(start, min(end, today_ends), step, Level.CONTACT, scope)
+    earlier = []
+    for years in range(1, YEARS_COMPARED + 1):
+        before = choice.period.year_before(years)
+        [found] = await over_time.intervals(*before.bounds(zone), "whole", Level.CONTACT, scope)
+        earlier.append((before, found))
+    week = await figures.week_map(start, min(end, today_ends), scope)
+    record = await _record(history, start, end)
+    return HistoryPage(snapshot, choice, pen, whole=whole, parts=parts, earlier=earlier, week=week, record=record)
+
+
+async def _record(history: AlertHistory, start: datetime, end: datetime) -> Sequence[RecordedAlert] | None:
+    try:
+        return await history.alert_record(start, end)
+    except StoreError:
+        return None
+
+
+def _default_period(snapshot: Snapshot) -> ChosenPeriod:
+    """Last month: what a controller comes for."""
+    today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
+    return period_of(PeriodKind.MONTH, today).before()
+
+
+def _period(snapshot: Snapshot, kind: str, day: str, until: str, language: str) -> ChosenPeriod:
+    if not kind and not day:
+        return _default_period(snapshot)
+    kinds = [each.value for each in PeriodKind]
+    if kind and kind not in kinds:
+        raise _Unreadable(texts.say("history.bad_choice", language, value=kind, choices=", ".join(kinds)))
+    wanted = PeriodKind(kind or PeriodKind.MONTH)
+    first = _day(day, language) if day else snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
+    if wanted is not PeriodKind.FREE:
+        return period_of(wanted, first)
+    try:
+        return free_period(first, _day(until, language) if until else first)
+    except ValueError as error:
+        raise _Unreadable(texts.say(f"history.{error}", language, days=MAX_DAYS)) from error
+
+
+def _day(text: str, language: str) -> date:
+    """A day that can be asked for, with room for what is compared with it."""
+    try:
+        found = date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise _Unreadable(texts.say("history.bad_day", language, value=text)) from error
+    if found.year not in YEARS or (found - timedelta(days=366 * (YEARS_COMPARED + 1))).year not in YEARS:
+        raise _Unreadable(texts.say("history.bad_day", language, value=text))
+    return found
+
+
+def _definition(snapshot: Snapshot, asked: str, language: str) -> DefinitionId:
+    if not asked:
+        return snapshot.target.definition
+    choices = [each.value for each in DefinitionId]
+    if asked.upper() not in choices:
+        raise _Unreadable(texts.say("history.bad_choice", language, value=asked, choices=", ".join(choices)))
+    return DefinitionId(asked.upper())

@@ -1,0 +1,563 @@
+"""The page of the past put into words: one period's figures against the target, its parts, its week and its years."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, structs
+
+from queue_monitor import texts
+from queue_monitor.api.pen import Pen
+from queue_monitor.api.periods import ChosenPeriod, PeriodKind
+from queue_monitor.api.status import meets_target
+from queue_monitor.core import service_level
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertKind,
+    AlertLevel,
+    Counts,
+    DefinitionId,
+    Outcome,
+    Period,
+    RecordedAlert,
+    Snapshot,
+    Target,
+    WeekSlot,
+)
+
+WIDE: Final = 960.0
+HIGH: Final = 240.0
+_LEFT: Final = 56.0
+_TOP: Final = 12.0
+_BASE: Final = HIGH - 28.0
+BEST_DAYS: Final = 5
+LEAST_CALLS: Final = 20
+"""A day of fewer calls says little of how good it was, and is listed neither among the best nor among the worst."""
+
+ALERTS_SHOWN: Final = 40
+SHADES: Final = 5
+_SHOWN_KINDS: Final = frozenset({AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.CRISIS})
+_WAYS_OUT: Final = tuple(
+    outcome.value for outcome in Outcome if outcome.value in Counts.__struct_fields__ and outcome is not Outcome.UNKNOWN
+)
+
+
+class HistoryChoice(Struct, frozen=True, kw_only=True):
+    """What a reader has chosen: a period, a queue ("" for all), and the formula of the headline."""
+
+    period: ChosenPeriod
+    queue: str
+    definition: DefinitionId
+
+    def query(self, language: str, **other: object) -> str:
+        """The choice as the query of an address, with some of it changed."""
+        period = self.period
+        words: dict[str, object] = {"period": period.kind.value, "day": period.first.isoformat()}
+        if period.kind is PeriodKind.FREE:
+            words["until"] = period.last.isoformat()
+        words |= {"queue": self.queue, "definition": self.definition.value, "lang": language}
+        return urlencode(words | other)
+
+    def of(self, period: ChosenPeriod, language: str) -> str:
+        """The same choice for another period, as a query."""
+        return structs.replace(self, period=period).query(language)
+
+
+class PartRow(Struct, frozen=True, kw_only=True):
+    """One day, or one hour, as a row of the table and a bar of the picture. `link` is the query of that day's page."""
+
+    label: str
+    link: str
+    calls: str
+    share: str
+    meets: bool | None
+    longest: str
+    lost: str
+    refused: str
+
+
+class ShareBar(Struct, frozen=True, kw_only=True):
+    """One bar of the picture, in the picture's own measure. `meets`: None where nothing was measured."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    meets: bool | None
+    words: str
+
+
+class ShareChart(Struct, frozen=True, kw_only=True):
+    """The parts of a period as bars under the line of the target."""
+
+    words: str
+    bars: tuple[ShareBar, ...]
+    target_y: float
+    target_words: str
+    shares: tuple[tuple[float, str], ...]
+    labels: tuple[tuple[float, str], ...]
+    wide: float = WIDE
+    high: float = HIGH
+    left: float = _LEFT
+    base: float = _BASE
+
+
+class MapCell(Struct, frozen=True, kw_only=True):
+    """One cell of a week's table. `shade` is 0 to 5, the more calls the higher; `bad`: worse than the target."""
+
+    words: str
+    shade: int = 0
+    bad: bool = False
+
+
+class WeekTable(Struct, frozen=True, kw_only=True):
+    """One figure by half hour (rows) and weekday (columns)."""
+
+    title: str
+    days: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[MapCell, ...]], ...]
+
+
+class ComparedRow(Struct, frozen=True, kw_only=True):
+    """One period of a comparison; all but its name are "–" where there are no figures."""
+
+    label: str
+    link: str
+    share: str
+    meets: bool | None
+    calls: str
+    lost: str
+    refused: str
+    p50: str
+    p90: str
+    longest: str
+
+
+class AlertRow(Struct, frozen=True, kw_only=True):
+    """One alert, or crisis, of the period."""
+
+    when: str
+    what: str
+
+
+class HistoryPage:
+    """Everything that the page shows; asked by its template.
+
+    `whole` is the period as one, None where it lies in the future; `parts` its days, or hours; `earlier` the same
+    period one and two years before; `record` None where the record of alerts cannot be read.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        choice: HistoryChoice,
+        pen: Pen,
+        *,
+        whole: Period | None,
+        parts: Sequence[Period],
+        earlier: Sequence[tuple[ChosenPeriod, Period]],
+        week: Sequence[WeekSlot],
+        record: Sequence[RecordedAlert] | None,
+    ) -> None:
+        self.snapshot = snapshot
+        self.choice = choice
+        self.pen = pen
+        self.whole = whole
+        self.is_day = choice.period.kind is PeriodKind.DAY
+        self._parts = [part for part in parts if part.start <= snapshot.at and _is_worth_a_row(part)]
+        self._all_parts = [part for part in parts if part.start <= snapshot.at]
+        self._earlier = earlier
+        self._week = week
+        self._record = record
+        self._zone = ZoneInfo(pen.zone)
+
+    # ---- the headline
+
+    @property
+    def label(self) -> str:
+        return self.choice.period.label(self.pen.language)
+
+    @property
+    def queue_label(self) -> str:
+        """The chosen queue as people are shown it; "" for all."""
+        name = self.choice.queue
+        return next((face.label for face in self.snapshot.queues if face.name == name), name)
+
+    @property
+    def is_ongoing(self) -> bool:
+        return self.whole is not None and self.whole.end > self.snapshot.at
+
+    @property
+    def share(self) -> float | None:
+        return self._share(self.whole)
+
+    @property
+    def meets(self) -> bool | None:
+        return meets_target(self.share, self.pen.target)
+
+    @property
+    def headline(self) -> str:
+        """The period in one sentence."""
+        if self.whole is None:
+            return self.pen.say("history.future")
+        _, of = self.fraction(self.whole.counts, self.choice.definition)
+        if self.share is None:
+            return self.pen.say("history.nothing")
+        key = "history.headline_one" if of == 1 else "history.headline"
+        return self.pen.say(key, share=self.pen.percent(self.share), calls=self.pen.count(of))
+
+    @property
+    def verdict(self) -> str:
+        """Whether the target was met; "" where there is nothing to judge."""
+        if self.meets is None:
+            return ""
+        key = f"history.{'met' if self.meets else 'missed'}{'_so_far' if self.is_ongoing else ''}"
+        return self.pen.say(key, target=self.pen.plain(self.pen.target.ratio))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How far the figures reach."""
+        found = []
+        if self.is_ongoing:
+            found.append(self.pen.say("history.so_far", clock=self.pen.clock(self.snapshot.at), date=self._day_words()))
+        kept, start = self.snapshot.kept_from, self.choice.period.bounds(self._zone)[0]
+        if kept is not None and start < kept and self.whole is not None and not self.whole.counts.entered:
+            found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
+        return tuple(found)
+
+    def _day_words(self) -> str:
+        return texts.date_words(self.snapshot.at, self.pen.zone, self.pen.language)
+
+    @property
+    def definition_words(self) -> str:
+        target = self.pen.target
+        return texts.definition_words(
+            self.choice.definition,
+            limit_seconds=target.limit_seconds,
+            short_abandon_seconds=target.short_abandon_seconds,
+            language=self.pen.language,
+        )
+
+    @property
+    def csv_query(self) -> str:
+        """From, to, queue and language, for the files."""
+        first, last = self.choice.period.first, self.choice.period.last + timedelta(days=1)
+        return urlencode(
+            {
+                "from": first.isoformat(),
+                "to": last.isoformat(),
+                "queue": self.choice.queue,
+                "lang": self.pen.language,
+                "format": "csv",
+            }
+        )
+
+    # ---- counts, formulas, waits
+
+    @property
+    def counts(self) -> tuple[tuple[str, str], ...]:
+        """What became of the calls, those ways out left out that nobody took."""
+        if self.whole is None:
+            return ()
+        its, pen = self.whole.counts, self.pen
+        rows = [
+            (pen.say("history.dialled"), its.dialled),
+            (pen.say("entered"), its.entered),
+            (pen.say("history.in_time"), its.answered_in_time),
+            (pen.say("history.late"), its.answered_late),
+            (pen.say("history.unjudged"), its.answered_unjudged),
+            (pen.say("history.abandoned_short"), its.abandoned_short),
+            (pen.say("history.abandoned_in_time"), its.abandoned_in_time),
+            (pen.say("history.abandoned_late"), its.abandoned_late + its.abandoned_unjudged),
+            *((texts.say(f"outcome.{way}", pen.language).capitalize(), getattr(its, way)) for way in _WAYS_OUT),
+            (pen.say("history.called_back"), its.called_back),
+            (pen.say("history.excluded"), its.excluded),
+            (pen.say("history.unknown"), its.unknown),
+            (pen.say("history.waiting"), its.waiting_in_time + its.waiting_late),
+            (pen.say("refused"), its.refused),
+            (pen.say("history.outside"), self.whole.outside_hours.entered),
+        ]
+        always = {pen.say(key) for key in ("history.dialled", "entered", "history.in_time", "history.late", "refused")}
+        return tuple((name, pen.count(number)) for name, number in rows if number or name in always)
+
+    @property
+    def definitions(self) -> tuple[tuple[str, str, str, str, str, bool], ...]:
+        """Each formula: its id, its words, numerator, denominator, share, and whether it is the headline's."""
+        if self.whole is None:
+            return ()
+        pen, found = self.pen, []
+        for definition in DefinitionId:
+            good, of = self.fraction(self.whole.counts, definition)
+            words = texts.definition_words(
+                definition,
+                limit_seconds=pen.target.limit_seconds,
+                short_abandon_seconds=pen.target.short_abandon_seconds,
+                language=pen.language,
+            )
+            share = pen.percent(good / of if of else None)
+            chosen = definition is self.choice.definition
+            found.append((definition.value, words, pen.count(good), pen.count(of), share, chosen))
+        return tuple(found)
+
+    @staticmethod
+    def fraction(counts: Counts, definition: DefinitionId) -> service_level.Parts:
+        """Numerator and denominator of a formula, whole calls."""
+        return service_level.FORMULAS[definition](service_level.terms(counts))
+
+    @property
+    def waits(self) -> tuple[tuple[str, str], ...]:
+        if self.whole is None:
+            return ()
+        its, pen = self.whole.waits, self.pen
+        over = its.over_10_min_ratio
+        return (
+            (pen.say("history.p50"), pen.wait(its.p50_seconds)),
+            (pen.say("history.p90"), pen.wait(its.p90_seconds)),
+            (pen.say("history.p99"), pen.wait(its.p99_seconds)),
+            (pen.say("history.mean"), pen.wait(its.mean_seconds)),
+            (pen.say("history.longest"), pen.wait(its.max_seconds)),
+            (pen.say("history.over_10"), texts.NONE if over is None else texts.percent(over, None, pen.language)),
+        )
+
+    @property
+    def waits_note(self) -> str:
+        answered = self.whole.waits.answered if self.whole else 0
+        return self.pen.say("history.waits.note", number=self.pen.count(answered))
+
+    @property
+    def coverage(self) -> str:
+        if self.whole is None:
+            return self.pen.say("history.coverage.none")
+        its = self.whole.coverage
+        known = its.seen_minutes + its.recovered_minutes
+        minutes = known + its.blind_minutes
+        if not minutes:
+            return self.pen.say("history.coverage.none")
+        return self.pen.say(
+            "history.coverage.words",
+            share=texts.percent(known / minutes, None, self.pen.language),
+            seen=self.pen.count(its.seen_minutes),
+            recovered=self.pen.count(its.recovered_minutes),
+            blind=self.pen.count(its.blind_minutes),
+        )
+
+    # ---- the parts
+
+    def _share(self, period: Period | None) -> float | None:
+        return None if period is None else period.service_level.get(self.choice.definition.value)
+
+    @property
+    def parts(self) -> tuple[PartRow, ...]:
+        return tuple(map(self._row, self._parts))
+
+    def _row(self, part: Period) -> PartRow:
+        pen, share = self.pen, self._share(part)
+        return PartRow(
+            label=self._part_label(part),
+            link="" if self.is_day else self._day_link(part),
+            calls=pen.count(part.counts.entered),
+            share=pen.percent(share),
+            meets=meets_target(share, pen.target),
+            longest=pen.wait(part.waits.max_seconds),
+            lost=pen.count(part.counts.abandoned),
+            refused=pen.count(part.counts.refused),
+        )
+
+    def _part_label(self, part: Period) -> str:
+        local = part.start.astimezone(self._zone)
+        if self.is_day:
+            return f"{self.pen.clock(part.start)}–{self.pen.clock(part.end)}"
+        short = self.pen.say(f"weekday.{local.weekday()}")[:3]
+        return f"{short} {local.date().isoformat()}"
+
+    def _day_link(self, part: Period) -> str:
+        day = part.start.astimezone(self._zone).date()
+        return self.choice.query(self.pen.language, period="day", day=day.isoformat())
+
+    @property
+    def chart(self) -> ShareChart | None:
+        """Every part as a small bar; None where nothing was measured in any."""
+        parts = self._all_parts
+        known = [share for part in parts if (share := self._share(part)) is not None]
+        if len(parts) < 2 or not known:
+            return None
+        step = (WIDE - _LEFT) / len(parts)
+        bars, labels = [], []
+        for number, part in enumerate(parts):
+            share = self._share(part)
+            height = round((share or 0.0) * (_BASE - _TOP), 1)
+            x = round(_LEFT + number * step, 2)
+            if share is not None:
+                words = f"{self._part_label(part)}: {self.pen.percent(share)}"
+                bars.append(
+                    ShareBar(
+                        x=x,
+                        y=round(_BASE - height, 1),
+                        width=round(max(0.5, step * 0.8), 2),
+                        height=height,
+                        meets=meets_target(share, self.pen.target),
+                        words=words,
+                    )
+                )
+            if (label := self._axis_label(part, len(parts))) is not None:
+                labels.append((round(x + step / 2, 1), label))
+        target = self.pen.target.ratio
+        return ShareChart(
+            words=self.pen.say("history.parts.chart", period=self.label, target=self.pen.plain(target)),
+            bars=tuple(bars),
+            target_y=round(_BASE - target * (_BASE - _TOP), 1),
+            target_words=self.pen.plain(target),
+            shares=tuple(
+                (round(_BASE - share * (_BASE - _TOP), 1), self.pen.plain(share))
+                for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+                if abs(share - target) > 0.12
+            ),
+            labels=tuple(labels),
+        )
+
+    def _axis_label(self, part: Period, many: int) -> str | None:
+        """The words under a bar; None where there is no room for them."""
+        local = part.start.astimezone(self._zone)
+        if self.is_day:
+            return self.pen.clock(part.start) if local.hour % 3 == 0 else None
+        if many <= 7:
+            return self.pen.say(f"weekday.{local.weekday()}")[:3]
+        if many <= 45:
+            return str(local.day) if local.day == 1 or local.day % 5 == 0 else None
+        return self.pen.say(f"month.{local.month}")[:3] if local.day == 15 else None
+
+    @property
+    def best(self) -> tuple[PartRow, ...]:
+        return self._extremes(reverse=True)
+
+    @property
+    def worst(self) -> tuple[PartRow, ...]:
+        return self._extremes(reverse=False)
+
+    def _extremes(self, *, reverse: bool) -> tuple[PartRow, ...]:
+        if self.is_day:
+            return ()
+        big = [part for part in self._parts if part.counts.entered >= LEAST_CALLS and self._share(part) is not None]
+        if len(big) < 2 * BEST_DAYS:
+            return ()
+        ordered = sorted(big, key=lambda part: (self._share(part) or 0.0, part.start), reverse=reverse)
+        return tuple(map(self._row, ordered[:BEST_DAYS]))
+
+    # ---- the week
+
+    @property
+    def week(self) -> tuple[WeekTable, ...]:
+        """Calls, share and longest wait by half hour and weekday."""
+        slots = [slot for slot in self._week if slot.counts.entered]
+        if not slots or self.is_day:
+            return ()
+        most = max(slot.counts.entered for slot in slots)
+
+        def calls(slot: WeekSlot) -> MapCell:
+            number = slot.counts.entered
+            return MapCell(words=self.pen.count(number), shade=-(-number * SHADES // most))
+
+        def share(slot: WeekSlot) -> MapCell:
+            good, of = self.fraction(slot.counts, self.choice.definition)
+            ratio = good / of if of else None
+            words = self.pen.percent(ratio).removesuffix("%").strip()
+            return MapCell(words=words, bad=meets_target(ratio, self.pen.target) is False)
+
+        def longest(slot: WeekSlot) -> MapCell:
+            late = (slot.longest_seconds or 0.0) > self.pen.target.limit_seconds
+            return MapCell(words=self.pen.wait(slot.longest_seconds), bad=late)
+
+        return (
+            self._week_table("history.map.calls", slots, calls),
+            self._week_table("history.map.share", slots, share),
+            self._week_table("history.map.longest", slots, longest),
+        )
+
+    def _week_table(self, title: str, slots: Sequence[WeekSlot], cell: Callable[[WeekSlot], MapCell]) -> WeekTable:
+        days = sorted({slot.weekday for slot in slots})
+        known = {(slot.weekday, slot.half_hour): cell(slot) for slot in slots}
+        halves = range(min(slot.half_hour for slot in slots), max(slot.half_hour for slot in slots) + 1)
+        empty = MapCell(words=texts.NONE)
+        return WeekTable(
+            title=self.pen.say(title),
+            days=tuple(self.pen.say(f"weekday.{day}")[:3] for day in days),
+            rows=tuple((self._half(half), tuple(known.get((day, half), empty) for day in days)) for half in halves),
+        )
+
+    def _half(self, half: int) -> str:
+        at = datetime.combine(date(2001, 1, 1), time(half // 2, half % 2 * 30), UTC)
+        return texts.clock(at, "UTC", self.pen.language)
+
+    # ---- years, alerts
+
+    @property
+    def compared(self) -> tuple[ComparedRow, ...]:
+        """This period beside the same one of the years before."""
+        rows = [] if self.whole is None else [(self.choice.period, self.whole), *self._earlier]
+        return tuple(self._compared(period, found) for period, found in rows)
+
+    def _compared(self, period: ChosenPeriod, found: Period) -> ComparedRow:
+        pen, its = self.pen, found.counts
+        is_known = bool(its.dialled)
+        share = self._share(found)
+
+        def number(value: int) -> str:
+            return pen.count(value) if is_known else texts.NONE
+
+        return ComparedRow(
+            label=period.label(pen.language),
+            link=self.choice.of(period, pen.language),
+            share=pen.percent(share),
+            meets=meets_target(share, pen.target),
+            calls=number(its.entered),
+            lost=number(its.abandoned),
+            refused=number(its.refused),
+            p50=pen.wait(found.waits.p50_seconds),
+            p90=pen.wait(found.waits.p90_seconds),
+            longest=pen.wait(found.waits.max_seconds),
+        )
+
+    @property
+    def alerts_are_away(self) -> bool:
+        return self._record is None
+
+    @property
+    def alerts(self) -> tuple[AlertRow, ...]:
+        return tuple(self._alert_row(found) for found in self._marked()[:ALERTS_SHOWN])
+
+    @property
+    def alerts_left_out(self) -> int:
+        return max(0, len(self._marked()) - ALERTS_SHOWN)
+
+    def _marked(self) -> list[RecordedAlert]:
+        """Alarms about the target, and crises, of the chosen queue or of all; the oldest first."""
+        return [found for found in self._record or () if found.changes and self._is_marked(found.changes)]
+
+    def _is_marked(self, changes: Iterable[Alert]) -> bool:
+        return any(
+            change.kind in _SHOWN_KINDS
+            and change.level is AlertLevel.ALARM
+            and (not self.choice.queue or not change.queues or self.choice.queue in change.queues)
+            for change in changes
+        )
+
+    def _alert_row(self, found: RecordedAlert) -> AlertRow:
+        first, last = found.changes[0], found.changes[-1]
+        day = first.at.astimezone(self._zone).date().isoformat()
+        when = f"{day} {self.pen.clock(first.at)}"
+        if last.change is AlertChange.CLEARED:
+            when = f"{when} {self.pen.say('history.until_clock', clock=self.pen.clock(last.at))}"
+        worst = next((change for change in found.changes if change.level is AlertLevel.ALARM), first)
+        return AlertRow(when=when, what=texts.alert_words(worst, self.pen.language))
+
+
+def _is_worth_a_row(part: Period) -> bool:
+    return bool(part.counts.dialled or part.outside_hours.dialled or part.coverage.blind_minutes)
+
+
+def chosen_target(target: Target, definition: DefinitionId) -> Target:
+    """The target with another formula."""
+    return structs.replace(target, definition=definition)

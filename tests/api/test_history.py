@@ -1,0 +1,232 @@
+"""The page of the past: what a controller finds there, against a count of the calls themselves."""
+
+import random
+import re
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from httpx import ASGITransport, AsyncClient
+
+from queue_monitor.api import create_app
+from queue_monitor.api.access import digest
+from queue_monitor.api.history import history_routes
+from queue_monitor.clock import ManualClock
+from queue_monitor.model import Access, Role
+from queue_monitor.ports import StoreError
+from tests.api import sample
+from tests.api.looking import AA, UNREADABLE
+from tests.api.sample import FakeAlerts, FakeFigures
+from tests.api.serving import chromium
+from tests.runtime.lasting import QUEUES, ZONE, Call, monitor
+
+FIRST = date(2026, 10, 1)
+LAST = date(2026, 10, 30)
+
+
+def at(day: date, hour: int, minute: int = 0) -> datetime:
+    return datetime.combine(day, time(hour, minute), ZONE).astimezone(UTC)
+
+
+def calls_of_october() -> list[Call]:
+    dice = random.Random(5)
+    found = []
+    for number in range((LAST - FIRST).days + 1):
+        day = FIRST + timedelta(days=number)
+        for one in range(24):
+            entered = at(day, dice.randrange(8, 17), dice.randrange(60))
+            how = dice.choice(["answered", "answered", "answered", "abandoned"])
+            found.append(Call(f"{number}-{one}", dice.choice(QUEUES), entered, how, dice.randrange(1_000, 400_000)))
+    return found
+
+
+def client_of(figures: FakeFigures) -> AsyncClient:
+    clock = ManualClock(figures.latest().at)
+    app = create_app(figures, clock, routers=[history_routes(figures, clock, FakeAlerts(), "sv")])
+    return AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost")
+
+
+def plain(html: str) -> str:
+    """The words of a page, with single spaces."""
+    words = re.sub(r"<(script|style)[^>]*>.*?</\1>|<[^>]+>", " ", html, flags=re.DOTALL)
+    return " ".join(words.replace("\N{NO-BREAK SPACE}", " ").replace("&amp;", "&").split())
+
+
+class October:
+    """A month in a store, and the page over it."""
+
+    def __init__(self, calls: list[Call], client: AsyncClient) -> None:
+        self.calls = [call for call in calls if call.entered.astimezone(ZONE).weekday() < 5]
+        self.client = client
+
+    async def page(self, **query: str) -> str:
+        answer = await self.client.get("/history", params=query)
+        assert answer.status_code == 200
+        return plain(answer.text)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("october")
+
+
+@pytest.fixture
+async def october(written: Path) -> AsyncIterator[October]:
+    """Asked some days after its end."""
+    calls, url = calls_of_october(), f"sqlite:///{written}/store.db"
+    if not (written / "store.db").exists():
+        for number in range((LAST - FIRST).days + 1):
+            today = FIRST + timedelta(days=number)
+            async with monitor(url, at(today, 18), written) as run:
+                its = (call for call in calls if call.entered.astimezone(ZONE).date() == today)
+                await run.tell(event for call in its for event in call.events())
+    async with monitor(url, at(date(2026, 11, 5), 12), written) as run:
+        run.pipeline.publish()
+        app = create_app(run.pipeline, run.clock, routers=[history_routes(run.pipeline, run.clock, FakeAlerts(), "sv")])
+        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
+            yield October(calls, client)
+
+
+def percent(good: int, of: int) -> str:
+    return f"{int(good * 1000 / of + 0.5) / 10:.1f} %".replace(".", ",")
+
+
+async def test_without_a_choice_it_is_last_month_and_its_figures_are_those_of_the_calls(october: October) -> None:
+    page = await october.page()
+
+    good = sum(call.how == "answered" and call.waited_ms <= 300_000 for call in october.calls)
+    assert "Oktober 2026" in page
+    assert f"{percent(good, len(october.calls))} av {len(october.calls)} samtal besvarades inom 5 min." in page
+    assert "Målet 90 % nåddes inte." in page
+    answered = sum(call.how == "answered" for call in october.calls)
+    assert f"D1: besvarade inom 5 min av alla besvarade {good} {answered} {percent(good, answered)}" in page
+    longest = max(call.waited_ms for call in october.calls if call.how == "answered") // 1000
+    assert f"Längst {longest // 60}:{longest % 60:02}" in page
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+async def test_of_a_queue_and_a_day_it_counts_that_queue_and_day_alone(october: October, queue: str) -> None:
+    day = date(2026, 10, 14)
+    page = await october.page(period="day", day=day.isoformat(), queue=queue, definition="D1")
+
+    its = [call for call in october.calls if call.queue == queue and call.entered.astimezone(ZONE).date() == day]
+    answered = [call for call in its if call.how == "answered"]
+    good = sum(call.waited_ms <= 300_000 for call in answered)
+    assert f"{percent(good, len(answered))} av {len(answered)} samtal besvarades inom 5 min." in page
+    assert f"Inkomna till kö {len(its)}" in page
+    assert "Timme för timme" in page
+
+
+async def test_each_day_links_to_its_own_page_and_keeps_queue_and_formula(october: October) -> None:
+    answer = await october.client.get(
+        "/history", params={"period": "week", "day": "2026-10-14", "queue": "bygglov", "definition": "D3"}
+    )
+
+    assert "history?period=day&amp;day=2026-10-14&amp;queue=bygglov&amp;definition=D3&amp;lang=sv" in answer.text
+    assert "history?period=week&amp;day=2026-10-05&amp;queue=bygglov&amp;definition=D3&amp;lang=sv" in answer.text
+    assert "api/v1/intervals?step=day&amp;from=2026-10-12&amp;to=2026-10-19&amp;queue=bygglov" in answer.text
+
+
+async def test_the_year_before_stands_beside_and_says_that_it_has_no_figures(october: October) -> None:
+    page = await october.page(period="month", day="2026-10-01")
+
+    assert "oktober 2025 – – – – – – –" in page
+
+
+async def test_a_period_that_goes_on_is_judged_so_far(october: October) -> None:
+    page = await october.page(period="year", day="2026-02-01")
+
+    assert "Målet 90 % är inte nått hittills." in page
+    assert "Perioden pågår: siffrorna gäller till 12.00 torsdag 5 november." in page
+
+
+async def test_a_period_to_come_is_said_to_be_one(october: October) -> None:
+    assert "Perioden har inte börjat." in await october.page(period="month", day="2027-01-01")
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ({"period": "fortnight"}, 400, "fortnight finns inte att välja; det som finns är day, week, month"),
+        ({"period": "month", "day": "oktober"}, 400, "oktober är ingen dag; skriv till exempel 2026-10-01."),
+        ({"period": "month", "day": "1650-10-01"}, 400, "1650-10-01 är ingen dag"),
+        (
+            {"period": "free", "day": "2026-10-09", "until": "2026-10-01"},
+            400,
+            "Den sista dagen ligger före den första.",
+        ),
+        ({"period": "free", "day": "2025-01-01", "until": "2026-10-01"}, 400, "högst 400"),
+        ({"definition": "D9"}, 400, "D9 finns inte att välja; det som finns är D1, D2, D3, D4, D5."),
+        ({"queue": "månen"}, 404, "månen"),
+    ],
+)
+async def test_what_cannot_be_shown_is_said_in_words_on_a_page(query: dict[str, str], status: int, words: str) -> None:
+    answer = await client_of(FakeFigures(sample.lead())).get("/history", params=query)
+
+    assert answer.status_code == status
+    assert words in plain(answer.text)
+    assert "<form" in answer.text
+
+
+async def test_a_database_that_is_away_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = FakeFigures(sample.lead())
+
+    async def away(*_: object) -> None:
+        raise StoreError("away")
+
+    monkeypatch.setattr(figures, "intervals", away)
+    answer = await client_of(figures).get("/history")
+
+    assert answer.status_code == 503
+    assert "Databasen går inte att nå just nu" in plain(answer.text)
+
+
+@pytest.mark.parametrize(("role", "status"), [("wallboard", 403), ("status", 200), ("lead", 200), ("admin", 200)])
+async def test_who_may_read_everything_may_read_the_past(role: str, status: int) -> None:
+    figures = FakeFigures(sample.lead())
+    clock = ManualClock(figures.latest().at)
+    token = Access(name=role, role=Role(role), token_sha256=digest(role))
+    app = create_app(figures, clock, routers=[history_routes(figures, clock, FakeAlerts(), "sv")], access=[token])
+
+    async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
+        answer = await client.get("/history", headers={"Authorization": f"Bearer {role}"})
+
+    assert answer.status_code == status
+
+
+# ---- looked at
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+@pytest.mark.parametrize("language", ["sv", "en"])
+async def test_everybody_can_read_it_and_no_text_is_cut_off(
+    october: October, written: Path, language: str, width: int, height: int
+) -> None:
+    answer = await october.client.get("/history", params={"lang": language, "period": "month", "day": "2026-10-01"})
+    static = Path(__file__).parents[2] / "queue_monitor/api/static"
+    page_file = written / "page.html"
+    page_file.write_text(answer.text.replace("static/", f"{static.as_uri()}/"))
+
+    found = _looked_at(page_file.as_uri(), width, height)
+
+    assert found == ([], 0, [])
+
+
+def _looked_at(address: str, width: int, height: int) -> tuple[list[str], int, list[str]]:
+    """What cannot be read, how far the page runs out of the screen, and what axe finds."""
+
+    def look() -> tuple[list[str], int, list[str]]:
+        with chromium() as browser:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.goto(address)
+            unreadable = [words for words in page.evaluate(UNREADABLE) if not words.startswith("below the screen")]
+            beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            violations = [str(it["id"]) for it in Axe().run(page, options=AA).response["violations"]]
+            page.close()
+            return unreadable, beyond, violations
+
+    with ThreadPoolExecutor(1) as aside:  # Playwright's own loop must not meet that of the test
+        return aside.submit(look).result()
