@@ -66,6 +66,7 @@ LINKS: Final = ("/alerts/", "/first-token/")
 """Pages whose address holds a secret, which is all that is needed: to acknowledge an alarm, to make the first token."""
 
 _ACTS: Final = ("/api/v1/alerts/", "/api/v1/crisis", "/lead/")
+_READ: Final = ("/lead", "/history", "/docs", "/openapi.json", "/readyz")
 _READING: Final = ("GET", "HEAD", "OPTIONS")
 _PASSED_ON: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 """What a proxy adds when it is told to; a request with one of these is not this machine's own."""
