@@ -34,10 +34,12 @@ UNREADABLE: Final = """() => {
       }
     }
   }
+  texts.sort(([, p], [, q]) => p.top - q.top);
   for (let a = 0; a < texts.length; a += 1) {
+    const [one, p] = texts[a];
     for (let b = a + 1; b < texts.length; b += 1) {
-      const [one, p] = texts[a];
       const [other, q] = texts[b];
+      if (q.top > p.bottom) break;
       if (one === other) continue;
       const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
       const high = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);

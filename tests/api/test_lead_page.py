@@ -92,8 +92,7 @@ def later(minutes: int = 1) -> Snapshot:
     return replace(now, at=sample.local(10, 42 + minutes), total=replace(now.total, waiting=one_more))
 
 
-@pytest.mark.parametrize("language", texts.LANGUAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "language"), [("light", "sv"), ("dark", "en")])  # neither hangs on the other
 def test_everybody_can_read_it(look: Look, server: Server, scheme: str, language: str) -> None:
     for state, made in STATES.items():
         server.show(made())

@@ -375,8 +375,7 @@ def test_one_queue_has_no_list_of_queues(look: Look) -> None:
         expect(look(server).locator("#queues")).to_be_hidden()
 
 
-@pytest.mark.parametrize("language", texts.LANGUAGES)
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("theme", "language"), [("dark", "sv"), ("light", "en")])  # neither hangs on the other
 def test_everybody_can_read_it(look: Look, server: Server, theme: str, language: str) -> None:
     server.show(sample.calm())
     page = look(server, f"?theme={theme}&lang={language}")
