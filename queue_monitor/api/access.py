@@ -98,9 +98,7 @@ def deed_of(method: str, path: str) -> Deed:
         return Deed.BOARD
     if path == "/metrics":
         return Deed.SCRAPE
-    if path != AUDIT and (
-        path.startswith("/api/v1/") or path in ("/lead", "/history", "/docs", "/openapi.json", "/readyz")
-    ):
+    if path != AUDIT and (path.startswith(("/api/v1/", "/history/")) or path in _READ):
         return Deed.READ
     return Deed.ADMINISTER
 

@@ -134,9 +134,14 @@ def as_list(request: Request, body: msgspec.Struct) -> Response:
 
 
 def as_table(request: Request, body: bytes, name: str) -> Response:
-    """A table that a browser saves under a name."""
-    answer = _tagged(request, body, f'"{_digest(body)}"', CSV)
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    """A CSV that a browser saves under a name."""
+    return as_file(request, body, f"{name}.csv", CSV)
+
+
+def as_file(request: Request, body: bytes, name: str, media_type: str) -> Response:
+    """A file that a browser saves under a name."""
+    answer = _tagged(request, body, f'"{_digest(body)}"', media_type)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 

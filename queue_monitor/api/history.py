@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
-from queue_monitor.api.answers import YEARS
+from queue_monitor.api.answers import YEARS, Problem, as_file, as_table, kept_note
+from queue_monitor.api.history_file import XLSX, about_words, written_csv, written_xlsx
 from queue_monitor.api.history_page import HistoryChoice, HistoryPage, chosen_target
 from queue_monitor.api.lead import chosen, unknown_words
 from queue_monitor.api.over_time import OverTime
@@ -86,7 +88,65 @@ def history_routes(figures: Figures, clock: Clock, history: AlertHistory, langua
         )
         return HTMLResponse(html, status_code=status)
 
+    _add_files(routes, figures, over_time, language)
     return routes
+
+
+def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, language: str) -> None:
+    """`/history/file`: the same choice as a file for a spreadsheet, of one queue or of all of them."""
+
+    @routes.get(ADDRESS + "/file")
+    async def history_file(
+        request: Request,
+        period: str = "",
+        day: str = "",
+        until: str = "",
+        queue: str = "",
+        definition: str = "",
+        step: str = "",
+        format: str = "xlsx",  # noqa: A002 -- as every other address calls it
+        lang: str | None = None,
+    ) -> Response:
+        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        face = chosen(snapshot, queue)
+        if face is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, tongue))
+        try:
+            shown = _period(snapshot, period, day, until, tongue)
+            formula = _definition(snapshot, definition, tongue)
+            usual = "hour" if shown.kind is PeriodKind.DAY else "day"
+            wanted = _one_of(step or usual, ("hour", "day", "week", "month", "whole"), tongue)
+            kind = _one_of(format, ("xlsx", "csv"), tongue)
+        except _Unreadable as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
+        pen = Pen(tongue, snapshot.time_zone, chosen_target(snapshot.target, formula))
+        zone = ZoneInfo(snapshot.time_zone)
+        start, end = shown.bounds(zone)
+        faces = (face,) if face.name else (snapshot.total, *snapshot.queues)
+        rows = []
+        try:
+            for each in faces:
+                scope = each.queues if each.name else None
+                label = pen.label(each) if each.name else pen.say("lead.all")
+                rows.append((label, await over_time.intervals(start, end, wanted, Level.CONTACT, scope)))
+        except ValueError as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
+        title = pen.say("file.title", period=shown.label(tongue), queue=rows[0][0])
+        notes = about_words(pen, kept_note(snapshot, start, tongue))
+        name = f"{ADDRESS[1:]}-{shown.first.isoformat()}-{shown.last.isoformat()}"
+
+        def written() -> Response:
+            if kind == "csv":
+                return as_table(request, written_csv(rows, pen, (title, *notes)), name)
+            return as_file(request, written_xlsx(rows, pen, title, notes, end), f"{name}.xlsx", XLSX)
+
+        return await run_in_threadpool(written)
+
+
+def _one_of(asked: str, choices: Sequence[str], language: str) -> str:
+    if asked not in choices:
+        raise _Unreadable(texts.say("history.bad_choice", language, value=asked, choices=", ".join(choices)))
+    return asked
 
 
 async def _page(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from httpx import ASGITransport, AsyncClient
+from python_calamine import CalamineWorkbook
 
 from queue_monitor.api import create_app
 from queue_monitor.api.access import digest
@@ -195,6 +196,60 @@ async def test_who_may_read_everything_may_read_the_past(role: str, status: int)
         answer = await client.get("/history", headers={"Authorization": f"Bearer {role}"})
 
     assert answer.status_code == status
+
+
+# ---- files
+
+
+async def test_all_queues_are_in_one_file_for_excel_and_add_up(october: October, tmp_path: Path) -> None:
+    query = {"period": "month", "day": "2026-10-01", "format": "xlsx"}
+    answer = await october.client.get("/history/file", params=query)
+    again = await october.client.get("/history/file", params=query)
+    file = tmp_path / "october.xlsx"
+    file.write_bytes(answer.content)
+    book = CalamineWorkbook.from_path(str(file))
+    head, *rows = book.get_sheet_by_name("Siffror").to_python()
+
+    assert answer.headers["content-disposition"] == 'attachment; filename="history-2026-10-01-2026-10-31.xlsx"'
+    assert again.content == answer.content
+    at = head.index("Inkomna till kö")
+    entered = {
+        queue: sum(int(str(row[at]).split(".")[0]) for row in rows if row[0] == queue)
+        for queue in ("Alla köer", *QUEUES)
+    }
+    assert entered == {
+        "Alla köer": len(october.calls),
+        **{queue: sum(call.queue == queue for call in october.calls) for queue in QUEUES},
+    }
+    about = [str(row[0]).replace("\N{NO-BREAK SPACE}", " ") for row in book.get_sheet_by_name("Om filen").to_python()]
+    assert about[:2] == ["oktober 2026, Alla köer", "Mål: 90 % av samtalen besvarade inom 5 min."]
+
+
+async def test_a_csv_has_swedish_headers_with_units_and_says_what_it_is(october: October) -> None:
+    query = {"period": "week", "day": "2026-10-14", "queue": "bygglov", "format": "csv"}
+    answer = await october.client.get("/history/file", params=query)
+    lines = answer.content.decode("utf-8-sig").replace("\N{NO-BREAK SPACE}", " ").splitlines()
+
+    assert "Besvarade inom 5 min;Besvarade senare" in lines[0]
+    assert "D2 (%)" in lines[0]
+    assert "Längsta väntan (s)" in lines[0]
+    assert len(lines) == 1 + 7 + 1
+    assert lines[-1].startswith('"vecka 42 2026, bygglov; Mål: 90 % av samtalen')
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ({"format": "pdf"}, 400, "pdf finns inte att välja; det som finns är xlsx, csv."),
+        ({"step": "minute"}, 400, "minute finns inte att välja"),
+        ({"queue": "månen"}, 404, "månen"),
+    ],
+)
+async def test_a_file_that_cannot_be_made_is_refused_by_name(query: dict[str, str], status: int, words: str) -> None:
+    answer = await client_of(FakeFigures(sample.lead())).get("/history/file", params=query)
+
+    assert answer.status_code == status
+    assert words in answer.json()["detail"]
 
 
 # ---- looked at

@@ -1,0 +1,199 @@
+"""A period as a file for a spreadsheet: all queues in one table, with headers in the reader's language and their units.
+
+XLSX holds real numbers, so that a spreadsheet shows them by its own country's habits; CSV is for a Swedish one. The
+same figures make the same bytes.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import xlsxwriter
+
+from queue_monitor import texts
+from queue_monitor.api.pen import Pen
+from queue_monitor.api.tables import Cell, table
+from queue_monitor.model import DefinitionId, Period
+
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_DAY_SECONDS: Final = 86_400
+
+
+class CellKind(StrEnum):
+    """How a column's cells are written."""
+
+    TEXT = "text"
+    MOMENT = "moment"
+    COUNT = "count"
+    SHARE = "share"
+    SECONDS = "seconds"
+
+
+_FORMATS: Final[Mapping[CellKind, str]] = {
+    CellKind.MOMENT: "yyyy-mm-dd hh:mm",
+    CellKind.COUNT: "#,##0",
+    CellKind.SHARE: "0.0 %",
+    CellKind.SECONDS: "[h]:mm:ss",
+}
+_UNITS: Final[Mapping[CellKind, str]] = {CellKind.SHARE: "%", CellKind.SECONDS: "s"}
+"""Of numbers in a CSV, where no format says it."""
+
+
+class Column(NamedTuple):
+    """One column: the key of its header, and how its cells are written."""
+
+    header: str
+    kind: CellKind
+
+
+COLUMNS: Final = (
+    Column("queue", CellKind.TEXT),
+    Column("from", CellKind.MOMENT),
+    Column("to", CellKind.MOMENT),
+    Column("dialled", CellKind.COUNT),
+    Column("entered", CellKind.COUNT),
+    Column("in_time", CellKind.COUNT),
+    Column("late", CellKind.COUNT),
+    Column("unjudged", CellKind.COUNT),
+    Column("abandoned_short", CellKind.COUNT),
+    Column("abandoned_in_time", CellKind.COUNT),
+    Column("abandoned_late", CellKind.COUNT),
+    Column("left_otherwise", CellKind.COUNT),
+    Column("called_back", CellKind.COUNT),
+    Column("excluded", CellKind.COUNT),
+    Column("unknown", CellKind.COUNT),
+    Column("waiting", CellKind.COUNT),
+    Column("refused", CellKind.COUNT),
+    Column("outside", CellKind.COUNT),
+    *(Column(definition.value, CellKind.SHARE) for definition in DefinitionId),
+    Column("mean", CellKind.SECONDS),
+    Column("p50", CellKind.SECONDS),
+    Column("p90", CellKind.SECONDS),
+    Column("p99", CellKind.SECONDS),
+    Column("longest", CellKind.SECONDS),
+    Column("over_10", CellKind.SHARE),
+    Column("coverage", CellKind.SHARE),
+)
+
+Rows = Sequence[tuple[str, Sequence[Period]]]
+"""The periods of each queue, by the name that people see; the first is that of all."""
+
+
+def file_rows(rows: Rows, zone: ZoneInfo) -> Iterator[tuple[str | datetime | int | float | None, ...]]:
+    """One row for each queue and part, in the order of `COLUMNS`; shares are 0 to 1, waits seconds, times local."""
+    for queue, periods in rows:
+        for its in periods:
+            counts, waits = its.counts, its.waits
+            yield (
+                queue,
+                its.start.astimezone(zone).replace(tzinfo=None),
+                its.end.astimezone(zone).replace(tzinfo=None),
+                counts.dialled,
+                counts.entered,
+                counts.answered_in_time,
+                counts.answered_late,
+                counts.answered_unjudged,
+                counts.abandoned_short,
+                counts.abandoned_in_time,
+                counts.abandoned_late + counts.abandoned_unjudged,
+                counts.left_otherwise,
+                counts.called_back,
+                counts.excluded,
+                counts.unknown,
+                counts.waiting_in_time + counts.waiting_late,
+                counts.refused,
+                its.outside_hours.entered,
+                *(its.service_level[definition.value] for definition in DefinitionId),
+                waits.mean_seconds,
+                waits.p50_seconds,
+                waits.p90_seconds,
+                waits.p99_seconds,
+                waits.max_seconds,
+                waits.over_10_min_ratio,
+                its.coverage.ratio,
+            )
+
+
+def header(column: Column, pen: Pen) -> str:
+    """A column's header; a formula's id is the same in every language."""
+    if column.header in DefinitionId.__members__:
+        return column.header
+    return pen.say(f"file.{column.header}")
+
+
+def written_csv(rows: Rows, pen: Pen, notes: Sequence[str]) -> bytes:
+    """The table as CSV for a Swedish spreadsheet; shares in percent. `notes` stand in the last rows."""
+
+    def cells(row: Iterable[str | datetime | int | float | None]) -> Iterator[Cell]:
+        for column, value in zip(COLUMNS, row, strict=True):
+            if isinstance(value, datetime):
+                yield value.strftime("%Y-%m-%d %H:%M")
+            elif column.kind is CellKind.SHARE and isinstance(value, float):
+                yield round(value * 100, 6)
+            else:
+                yield value
+
+    headers = [
+        f"{header(column, pen)} ({_UNITS[column.kind]})" if column.kind in _UNITS else header(column, pen)
+        for column in COLUMNS
+    ]
+    return table(headers, map(cells, file_rows(rows, ZoneInfo(pen.zone))), "; ".join(notes))
+
+
+def written_xlsx(rows: Rows, pen: Pen, title: str, notes: Sequence[str], made_for: datetime) -> bytes:
+    """The table as XLSX, and a sheet that says what the figures are. `made_for` is the only date inside."""
+    out = io.BytesIO()
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(out, options) as book:
+        book.set_properties({"title": title, "created": made_for.astimezone(UTC).replace(tzinfo=None)})
+        bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+        formats = {kind: book.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
+        sheet = book.add_worksheet(pen.say("file.figures"))
+        sheet.freeze_panes(1, 1)
+        for at, column in enumerate(COLUMNS):
+            wide = {CellKind.TEXT: 24, CellKind.MOMENT: 17}.get(column.kind, 12)
+            sheet.set_column(at, at, wide, formats.get(column.kind))
+            sheet.write_string(0, at, header(column, pen), bold)
+        last = 0
+        for number, row in enumerate(file_rows(rows, ZoneInfo(pen.zone)), start=1):
+            last = number
+            for at, (column, value) in enumerate(zip(COLUMNS, row, strict=True)):
+                if isinstance(value, str):
+                    sheet.write_string(number, at, value)
+                elif isinstance(value, datetime):
+                    sheet.write_datetime(number, at, value, formats[CellKind.MOMENT])
+                elif value is not None:
+                    shown = value / _DAY_SECONDS if column.kind is CellKind.SECONDS else value
+                    sheet.write_number(number, at, shown, formats[column.kind])
+        sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
+        about = book.add_worksheet(pen.say("file.about"))
+        about.set_column(0, 0, 110)
+        for number, words in enumerate((title, *notes)):
+            about.write_string(number, 0, words, bold if number == 0 else None)
+    return out.getvalue()
+
+
+def about_words(pen: Pen, kept_note: str) -> tuple[str, ...]:
+    """What the figures are: each formula, the target, units, and what is not kept."""
+    target = pen.target
+    formulas = [
+        f"{definition.value}: "
+        + texts.definition_words(
+            definition,
+            limit_seconds=target.limit_seconds,
+            short_abandon_seconds=target.short_abandon_seconds,
+            language=pen.language,
+        )
+        for definition in DefinitionId
+    ]
+    found = [
+        pen.say("file.note.target", target=pen.plain(target.ratio)),
+        *formulas,
+        pen.say("file.note.hours"),
+        pen.say("file.note.waits"),
+        pen.say("file.note.empty"),
+    ]
+    return (*found, kept_note) if kept_note else tuple(found)
