@@ -247,8 +247,11 @@ class Agents:
         services[key] = Service(switch, answered_at, last_at)
 
     def _say(self, agent_id: str, queues: tuple[str, ...] | None, said: _Said) -> None:
-        agent = self._agents.setdefault(agent_id, _Agent())
-        words = self.words.setdefault(agent_id, AgentWords())
+        agent, words = self._agents.get(agent_id), self.words.get(agent_id)
+        if agent is None:
+            agent = self._agents[agent_id] = _Agent()
+        if words is None:
+            words = self.words[agent_id] = AgentWords()
         if queues is None:
             words.add(Word(said.at, "", said.state))
             if agent.everywhere is None or said.at >= agent.everywhere.at:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from queue_monitor.core.evidence import Answer, Completion, Ending, Entry, Evidence, Moment, Strand
+from queue_monitor.core.evidence import Answer, Completion, Ending, Entry, Evidence, Moment, Strand, Transfer
 from queue_monitor.events import EndedBy, EntryReason, LeftOutcome, OutcomeBasis, RingResult, TimeBasis
 
 VERSION: Final = 1
@@ -101,25 +101,30 @@ class _Pen:
         text, time, moment = self.text, self.time, self._moment
         pieces: tuple[list[tuple[Any, ...]], ...] = (
             [
-                (piece, *moment(said.moment), said.known, _REASONS.index(said.reason), text(said.prev_visit_id))
-                for piece, said in strand.entries.items()
-            ],
-            [
-                (piece, *moment(said.moment), text(said.agent_id), *((text(said.ring_id),) if said.ring_id else ()))
-                for piece, said in strand.answers.items()
+                (said.piece, *moment(said.moment), said.known, _REASONS.index(said.reason), text(said.prev_visit_id))
+                for said in strand.entries
             ],
             [
                 (
-                    *(piece, *moment(end.moment), _OUTCOMES.index(end.outcome), _STATED.index(end.basis)),
-                    *(text(end.key), text(end.next_queue)),
+                    said.piece,
+                    *moment(said.moment),
+                    text(said.agent_id),
+                    *((text(said.ring_id),) if said.ring_id else ()),
                 )
-                for piece, end in strand.endings.items()
+                for said in strand.answers
             ],
             [
-                (piece, *moment(said.moment), _ENDED_BY.index(said.ended_by), said.talk_ms, text(said.agent_id))
-                for piece, said in strand.completions.items()
+                (
+                    *(end.piece, *moment(end.moment), _OUTCOMES.index(end.outcome), _STATED.index(end.basis)),
+                    *(text(end.key), text(end.next_queue)),
+                )
+                for end in strand.endings
             ],
-            [(piece, *moment(said)) for piece, said in strand.transfers.items()],
+            [
+                (said.piece, *moment(said.moment), _ENDED_BY.index(said.ended_by), said.talk_ms, text(said.agent_id))
+                for said in strand.completions
+            ],
+            [(said.piece, *moment(said.moment)) for said in strand.transfers],
         )
         rings = [
             (text(ring_id), None if result is None else _RINGS.index(result))
@@ -180,22 +185,28 @@ class _Reader:
         return Strand(
             visit_id=texts[visit_id],
             source=texts[source],
-            entries={
-                piece: Entry(moment(said), said[3], _REASONS[said[4]], texts[said[5]]) for piece, *said in entries
-            },
-            answers={
-                piece: Answer(moment(said), texts[said[3]], texts[said[4]] if len(said) > 4 else None)
-                for piece, *said in answers
-            },
-            endings={
-                piece: Ending(moment(said), _OUTCOMES[said[3]], _STATED[said[4]], texts[said[5]], texts[said[6]])
-                for piece, *said in endings
-            },
-            completions={
-                piece: Completion(moment(said), _ENDED_BY[said[3]], said[4], texts[said[5]])
-                for piece, *said in completions
-            },
-            transfers={piece: moment(said) for piece, *said in transfers},
+            entries=tuple(
+                [Entry(piece, moment(said), said[3], _REASONS[said[4]], texts[said[5]]) for piece, *said in entries]
+            ),
+            answers=tuple(
+                [
+                    Answer(piece, moment(said), texts[said[3]], texts[said[4]] if len(said) > 4 else None)
+                    for piece, *said in answers
+                ]
+            ),
+            endings=tuple(
+                [
+                    Ending(piece, moment(said), _OUTCOMES[said[3]], _STATED[said[4]], texts[said[5]], texts[said[6]])
+                    for piece, *said in endings
+                ]
+            ),
+            completions=tuple(
+                [
+                    Completion(piece, moment(said), _ENDED_BY[said[3]], said[4], texts[said[5]])
+                    for piece, *said in completions
+                ]
+            ),
+            transfers=tuple([Transfer(piece, moment(said)) for piece, *said in transfers]),
             rings={texts[ring_id]: None if result is None else _RINGS[result] for ring_id, result in rings},
             contacts={texts[contact_id]: precision_ms for contact_id, precision_ms in contacts},
             position=position and (self._time(position[0]), position[1]),

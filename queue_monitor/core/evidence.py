@@ -33,7 +33,7 @@ from queue_monitor.events import (
     WaitingCaller,
     milliseconds,
 )
-from queue_monitor.model import Outcome
+from queue_monitor.model import Outcome, Visit
 from queue_monitor.queues import queue_key
 
 SAME_ENTRY = timedelta(milliseconds=1100)
@@ -78,6 +78,9 @@ class Moment(Struct, frozen=True, gc=False):
 
 
 class Entry(Struct, frozen=True, gc=False):
+    """The beginning of a visit. `piece`, here and below, is the `piece_id` of the event that told of it."""
+
+    piece: int
     moment: Moment
     known: bool
     reason: EntryReason
@@ -87,6 +90,7 @@ class Entry(Struct, frozen=True, gc=False):
 class Ending(Struct, frozen=True, gc=False):
     """The end of a wait without an answer."""
 
+    piece: int
     moment: Moment
     outcome: LeftOutcome
     basis: OutcomeBasis
@@ -97,32 +101,41 @@ class Ending(Struct, frozen=True, gc=False):
 class Answer(Struct, frozen=True, gc=False):
     """The word that somebody answered. `ring_id`: the ring that was; when that ring failed after all, it falls."""
 
+    piece: int
     moment: Moment
     agent_id: str
     ring_id: str | None = None
 
 
 class Completion(Struct, frozen=True, gc=False):
+    piece: int
     moment: Moment
     ended_by: EndedBy
     talk_ms: int | None
     agent_id: str
 
 
+class Transfer(Struct, frozen=True, gc=False):
+    piece: int
+    moment: Moment
+
+
+_Piece = TypeVar("_Piece", bound=Entry | Answer | Ending | Completion | Transfer)
+
 _NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
-"""Most strands have no more than two kinds of pieces: the others cost nothing."""
+"""Most strands have no rings: that costs nothing."""
 
 
 class Strand(Struct, gc=False):
-    """Everything said under one visit id. Pieces are kept by `piece_id`: hearing one twice changes nothing."""
+    """Everything said under one visit id, a piece by each event: hearing one twice changes nothing."""
 
     visit_id: str
     source: str
-    entries: Mapping[int, Entry] = _NONE
-    answers: Mapping[int, Answer] = _NONE
-    endings: Mapping[int, Ending] = _NONE
-    completions: Mapping[int, Completion] = _NONE
-    transfers: Mapping[int, Moment] = _NONE
+    entries: tuple[Entry, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    endings: tuple[Ending, ...] = ()
+    completions: tuple[Completion, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
     rings: Mapping[str, RingResult | None] = _NONE
     contacts: Mapping[str, int] = _NONE
     position: tuple[datetime, int] | None = None
@@ -136,30 +149,33 @@ class Strand(Struct, gc=False):
         self._seen(at)
         contact_id = getattr(event, "contact_id", "")
         if contact_id and precision_ms < self.contacts.get(contact_id, precision_ms + 1):
-            self.contacts = {**self.contacts, contact_id: precision_ms}
+            self._name_contact(contact_id, precision_ms)
         _ADDS[type(event)](self, event, Moment(at, precision_ms, event.time_basis))
 
+    def _name_contact(self, contact_id: str, precision_ms: int) -> None:
+        self.contacts = {**self.contacts, contact_id: precision_ms} if self.contacts else {contact_id: precision_ms}
+
     def _enter(self, event: CallEntered, moment: Moment) -> None:
-        entry = Entry(moment, event.start_known, event.entry_reason, event.prev_visit_id)
-        self.entries = {**self.entries, piece_id(event.id): entry}
+        entry = Entry(piece_id(event.id), moment, event.start_known, event.entry_reason, event.prev_visit_id)
+        self.entries = _with(self.entries, entry)
         if event.position is not None:
             self._placed(moment.at, event.position)
 
     def _answer(self, event: CallAnswered, moment: Moment) -> None:
         piece = piece_id(event.id)
-        self.answers = {**self.answers, piece: Answer(moment, event.agent_id, event.ring_id or None)}
+        self.answers = _with(self.answers, Answer(piece, moment, event.agent_id, event.ring_id or None))
         self._derive_entry(piece, moment, event.wait_ms_reported)
         if event.ring_id:
             self.ring(event.ring_id, RingResult.ANSWERED)
 
     def _leave(self, event: CallLeft, moment: Moment) -> None:
         piece = piece_id(event.id)
-        ending = Ending(moment, event.outcome, event.outcome_basis, event.key, event.next_queue)
-        self.endings = {**self.endings, piece: ending}
+        ending = Ending(piece, moment, event.outcome, event.outcome_basis, event.key, event.next_queue)
+        self.endings = _with(self.endings, ending)
         self._derive_entry(piece, moment, event.wait_ms_reported)
 
     def _transfer(self, event: CallTransferred, moment: Moment) -> None:
-        self.transfers = {**self.transfers, piece_id(event.id): moment}
+        self.transfers = _with(self.transfers, Transfer(piece_id(event.id), moment))
 
     def _rings_at(self, event: CallRinging, moment: Moment) -> None:
         if event.ring_id not in self.rings:
@@ -181,19 +197,19 @@ class Strand(Struct, gc=False):
         if caller.position is not None:
             self._placed(event.as_of, caller.position)
         if caller.contact_id and caller.contact_id not in self.contacts:
-            self.contacts = {**self.contacts, caller.contact_id: COARSE_MS}
+            self._name_contact(caller.contact_id, COARSE_MS)
         began = caller.entered_at
         if began is None and caller.waited_ms is not None:
             began = event.as_of - timedelta(milliseconds=caller.waited_ms)
-        if began is not None and SIGHTED not in self.entries and not self.is_seen_entering:
+        if began is not None and not any(entry.known or entry.piece == SIGHTED for entry in self.entries):
             moment = Moment(began, COARSE_MS, TimeBasis.DERIVED)
-            self.entries = {**self.entries, SIGHTED: Entry(moment, False, EntryReason.UNKNOWN, None)}
+            self.entries = (*self.entries, Entry(SIGHTED, moment, False, EntryReason.UNKNOWN, None))
 
     def _complete(self, event: CallCompleted, moment: Moment) -> None:
         """Keep the end of the talk; its reported times place an answer and an entry that nobody saw."""
         piece = piece_id(event.id)
-        completion = Completion(moment, event.ended_by, event.talk_ms_reported, event.agent_id or "")
-        self.completions = {**self.completions, piece: completion}
+        completion = Completion(piece, moment, event.ended_by, event.talk_ms_reported, event.agent_id or "")
+        self.completions = _with(self.completions, completion)
         if event.talk_ms_reported is not None:
             answered = moment.at - timedelta(milliseconds=event.talk_ms_reported)
             self._derive_entry(piece, Moment(answered, COARSE_MS, TimeBasis.DERIVED), event.wait_ms_reported)
@@ -201,16 +217,16 @@ class Strand(Struct, gc=False):
     def _derive_entry(self, piece: int, ended: Moment, wait_ms: int | None) -> None:
         if wait_ms is not None:
             began = Moment(ended.at - timedelta(milliseconds=wait_ms), COARSE_MS, TimeBasis.DERIVED)
-            self.entries = {**self.entries, piece: Entry(began, False, EntryReason.UNKNOWN, None)}
+            self.entries = _with(self.entries, Entry(piece, began, False, EntryReason.UNKNOWN, None))
 
     def merge(self, other: "Strand") -> bool:
         """Take in what another memory has heard under the same visit id; returns whether any of it was new."""
         before = self._extent()
-        self.entries = {**other.entries, **self.entries}
-        self.answers = {**other.answers, **self.answers}
-        self.endings = {**other.endings, **self.endings}
-        self.completions = {**other.completions, **self.completions}
-        self.transfers = {**other.transfers, **self.transfers}
+        self.entries = _merged(other.entries, self.entries)
+        self.answers = _merged(other.answers, self.answers)
+        self.endings = _merged(other.endings, self.endings)
+        self.completions = _merged(other.completions, self.completions)
+        self.transfers = _merged(other.transfers, self.transfers)
         ended = {ring_id: result for ring_id, result in self.rings.items() if result is not None}
         failed = {ring_id: result for ring_id, result in other.rings.items() if result is RingResult.FAILED}
         self.rings = {**self.rings, **other.rings, **ended, **failed}
@@ -246,13 +262,13 @@ class Strand(Struct, gc=False):
     @property
     def is_seen_entering(self) -> bool:
         """Whether somebody saw the caller enter."""
-        return True in [entry.known for entry in self.entries.values()]
+        return True in [entry.known for entry in self.entries]
 
     @property
     def entry(self) -> Entry | None:
         """The best word on when this visit began: seen before worked out, fine before coarse."""
         return min(
-            self.entries.values(),
+            self.entries,
             key=lambda entry: (not entry.known, entry.moment.precision_ms, entry.moment.at),
             default=None,
         )
@@ -260,8 +276,8 @@ class Strand(Struct, gc=False):
     @property
     def ended_at(self) -> datetime | None:
         """When the wait ended, by the first word of it."""
-        ends = [answer.moment.at for answer in self.answers.values()]
-        ends += [ending.moment.at for ending in self.endings.values() if ending.outcome is not LeftOutcome.UNKNOWN]
+        ends = [answer.moment.at for answer in self.answers]
+        ends += [ending.moment.at for ending in self.endings if ending.outcome is not LeftOutcome.UNKNOWN]
         return min(ends, default=None)
 
     @property
@@ -270,6 +286,23 @@ class Strand(Struct, gc=False):
         at = entry.moment.at if entry else self.first_at
         assert at is not None  # a strand is made by an event or a sighting, and both have a time
         return at
+
+
+def _with(pieces: tuple[_Piece, ...], said: _Piece) -> tuple[_Piece, ...]:
+    """These pieces and one more, which stands in the place of what its event has said before."""
+    if not pieces:
+        return (said,)
+    for at, known in enumerate(pieces):
+        if known.piece == said.piece:
+            return (*pieces[:at], said, *pieces[at + 1 :])
+    return (*pieces, said)
+
+
+def _merged(pieces: tuple[_Piece, ...], others: tuple[_Piece, ...]) -> tuple[_Piece, ...]:
+    """The pieces of both, each event's once."""
+    for said in others:
+        pieces = _with(pieces, said)
+    return pieces
 
 
 _OfVisit = CallEntered | CallAnswered | CallLeft | CallCompleted | CallRinging | CallTransferred | CallMoved
@@ -299,11 +332,15 @@ class Evidence(Struct, gc=False):
     missing: tuple[datetime, ...] = ()
     also: tuple[str, ...] = ()
     stays: "list[Stay]" = []
-    contacts: frozenset[str] = frozenset()
+    contacts: tuple[str, ...] = ()
     key: "EvidenceKey" = ("", "", "")
 
     def __post_init__(self) -> None:
         self.key = self.switch, self.leg_id, queue_key(self.queue)
+
+    def is_placed(self, visit_id: str) -> bool:
+        """Whether leg and queue are known, so that another word of this visit cannot tell better where it belongs."""
+        return self.leg_id != visit_id and self.queue != ""
 
     @property
     def last_at(self) -> datetime:
@@ -317,34 +354,16 @@ EvidenceKey = tuple[str, str, str]
 
 
 class Stay(Struct, frozen=True, gc=False):
-    """One stay in one queue, before its neighbours are known. Fields as in `model.Visit`."""
+    """One stay in one queue: the visit that it is where the contact has no other.
 
-    visit_id: str
-    contact_id: str
-    leg_id: str
-    switch: str
-    source: str
-    queue: str
+    `first_at` is the entry, or the first that was heard where nobody told of one. `ringing`: it rings at somebody now.
+    `reason` is why it began, as far as that was stated.
+    """
+
+    visit: Visit
     first_at: datetime
-    entered_at: datetime | None
-    ended_wait_at: datetime | None
-    outcome: Outcome
-    outcome_basis: OutcomeBasis
-    wait_ms: int | None
-    time_basis: TimeBasis
-    precision_ms: int
-    start_known: bool
-    agent_id: str | None
-    rings: int
     ringing: bool
-    completed_at: datetime | None
-    talk_ms: int | None
-    ended_by: EndedBy | None
-    entry_reason: EntryReason
-    prev_visit_id: str | None
-    next_queue: str | None
-    key: str | None
-    position: int | None
+    reason: EntryReason
 
 
 def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> list[Stay]:
@@ -354,7 +373,7 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
     (again).
     """
     if len(evidence.strands) == 1:
-        (strand,) = evidence.strands.values()
+        strand = next(iter(evidence.strands.values()))
         if (stay := read_plain(evidence, strand, restarts)) is not None:
             return [stay]
     heard = [strand for strand in evidence.strands.values() if strand.first_at is not None]
@@ -362,7 +381,7 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
     if len(groups) == 1:
         return [_read(evidence, groups[0], restarts, reconnects)]
     read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
-    read.sort(key=lambda pair: (pair[0].first_at, pair[0].visit_id))
+    read.sort(key=lambda pair: (pair[0].first_at, pair[0].visit.visit_id))
     stays = [stay for stay, _ in read]
     for at, following in enumerate(stays[1:]):
         if _is_superseded(*read[at], following):
@@ -375,27 +394,27 @@ def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> 
     None where there is more to weigh. It is what `_read` would say, sooner.
     """
     answers, endings, completions = strand.answers, strand.endings, strand.completions
-    if strand.transfers or strand.sighted_at is not None or evidence.missing:
-        return None
-    if len(answers) + len(endings) > 1 or len(completions) > len(answers):
+    if strand.transfers or len(answers) + len(endings) > 1 or len(completions) > len(answers):
         return None
     if answers and RingResult.FAILED in strand.rings.values():
         return None
-    seen = [entry for entry in strand.entries.values() if entry.known]
+    seen = [entry for entry in strand.entries if entry.known]
     if len(seen) != 1 or (restarts and restarts[-1] > seen[0].moment.at):
+        return None
+    if not answers and not endings and any(at > seen[0].moment.at for at in evidence.missing):
         return None
     entry, outcome, basis = seen[0], Outcome.WAITING, OutcomeBasis.STATED
     began, ended, agent_id, ended_by = entry.moment, None, None, None
     next_queue = key = completed_at = talk_ms = ended_at = wait_ms = None
-    for answer in answers.values():
+    for answer in answers:
         outcome, ended, agent_id = Outcome.ANSWERED, answer.moment, answer.agent_id or None
-        for completion in completions.values():
+        for completion in completions:
             over, ended_by = completion.moment, completion.ended_by
             completed_at, talk_ms = over.at, completion.talk_ms
             agent_id = agent_id or completion.agent_id or None
             if over.basis == answer.moment.basis:
                 talk_ms = max(0, milliseconds(over.at - answer.moment.at))
-    for ending in endings.values():
+    for ending in endings:
         outcome, basis, ended = _OUTCOMES[ending.outcome], ending.basis, ending.moment
         next_queue, key, ended_by = ending.next_queue, ending.key or None, _WAIT_ENDED_BY.get(outcome, EndedBy.SYSTEM)
     if ended is not None:
@@ -406,34 +425,38 @@ def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> 
     contact_id = next(iter(contacts), evidence.leg_id)
     if len(contacts) > 1:
         contact_id = _claimed(contacts.items(), evidence)
-    return Stay(
-        strand.visit_id,
-        contact_id,
-        evidence.leg_id,
-        evidence.switch,
-        strand.source,
-        evidence.queue,
-        began.at,
-        began.at,
-        ended_at,
-        outcome,
-        basis,
-        wait_ms,
-        _time_basis(began, ended),
-        began.precision_ms if ended is None else max(began.precision_ms, ended.precision_ms),
-        True,
-        agent_id,
-        len(strand.rings),
-        None in strand.rings.values(),
-        completed_at,
-        talk_ms,
-        ended_by,
-        entry.reason,
-        entry.prev_visit_id or None,
-        next_queue,
-        key,
-        strand.position[1] if strand.position else None,
+    visit = Visit(
+        visit_id=strand.visit_id,
+        contact_id=contact_id,
+        leg_id=evidence.leg_id,
+        switch=evidence.switch,
+        source=strand.source,
+        queue=evidence.queue,
+        entered_at=began.at,
+        ended_wait_at=ended_at,
+        outcome=outcome,
+        outcome_basis=basis,
+        wait_ms=wait_ms,
+        time_basis=_time_basis(began, ended),
+        precision_ms=began.precision_ms if ended is None else max(began.precision_ms, ended.precision_ms),
+        start_known=True,
+        agent_id=agent_id,
+        rings=len(strand.rings),
+        completed_at=completed_at,
+        talk_ms=talk_ms,
+        ended_by=ended_by,
+        entry_reason=_reason_alone(entry.reason, True),
+        prev_visit_id=entry.prev_visit_id or None,
+        next_queue=next_queue,
+        key=key,
+        position=strand.position[1] if strand.position else None,
     )
+    return Stay(visit, began.at, None in strand.rings.values(), entry.reason)
+
+
+def _reason_alone(reason: EntryReason, start_known: bool) -> EntryReason:
+    """Why a caller entered who was in no queue before: as stated, else straight where somebody saw it."""
+    return EntryReason.DIRECT if reason is EntryReason.UNKNOWN and start_known else reason
 
 
 _OUTCOMES: Final = {outcome: Outcome(outcome.value) for outcome in LeftOutcome}
@@ -441,21 +464,22 @@ _OUTCOMES: Final = {outcome: Outcome(outcome.value) for outcome in LeftOutcome}
 
 def _is_superseded(stay: Stay, group: list[Strand], following: Stay) -> bool:
     """Whether nobody has told how a stay ended, and nothing but the next one says that it had."""
-    if stay.outcome is Outcome.ANSWERED or any(strand.endings for strand in group):
+    visit = stay.visit
+    if visit.outcome is Outcome.ANSWERED or any(strand.endings for strand in group):
         return False
-    return stay.ended_wait_at is None or stay.ended_wait_at > following.first_at
+    return visit.ended_wait_at is None or visit.ended_wait_at > following.first_at
 
 
 def _superseded(stay: Stay, following: Stay) -> Stay:
     """Nobody waits twice in one queue: a caller who entered it anew had left it before, nobody saw how."""
-    return structs.replace(
-        stay,
+    visit = structs.replace(
+        stay.visit,
         outcome=Outcome.UNKNOWN,
         outcome_basis=OutcomeBasis.INFERRED,
         ended_wait_at=following.first_at,
         wait_ms=None,
-        ringing=False,
     )
+    return structs.replace(stay, visit=visit, ringing=False)
 
 
 def _parted(strand: Strand, leg_id: str) -> list[Strand]:
@@ -463,7 +487,7 @@ def _parted(strand: Strand, leg_id: str) -> list[Strand]:
 
     It names another when the id is told to enter long after the end of the one before.
     """
-    if len([entry for entry in strand.entries.values() if entry.known]) < 2:
+    if len([entry for entry in strand.entries if entry.known]) < 2:
         return [strand]
     begins = _beginnings(strand)
     if len(begins) < 2:
@@ -476,16 +500,14 @@ def _parted(strand: Strand, leg_id: str) -> list[Strand]:
         part.answers = _within(strand.answers, low, until)
         part.endings = _within(strand.endings, low, until)
         part.completions = _within(strand.completions, low, until)
-        part.transfers = {
-            piece: moment for piece, moment in strand.transfers.items() if _lies_within(moment.at, low, until)
-        }
+        part.transfers = _within(strand.transfers, low, until)
         part.contacts = strand.contacts
         if low is not None:
             mark = f"@{began.isoformat()}"
             part.visit_id += mark
             claims = strand.contacts or {leg_id: COARSE_MS}
             part.contacts = {contact_id + mark: precision_ms for contact_id, precision_ms in claims.items()}
-        rung = {answer.ring_id for answer in part.answers.values()}
+        rung = {answer.ring_id for answer in part.answers}
         part.rings = {ring_id: result for ring_id, result in strand.rings.items() if ring_id in rung}
         if strand.position is not None and _lies_within(strand.position[0], low, until):
             part.position = strand.position
@@ -499,9 +521,9 @@ def _parted(strand: Strand, leg_id: str) -> list[Strand]:
 
 def _beginnings(strand: Strand) -> list[datetime]:
     """When the visits began that one visit id has named."""
-    entered = sorted(entry.moment.at for entry in strand.entries.values() if entry.known)
-    ends = [end.moment.at for end in strand.endings.values() if end.outcome is not LeftOutcome.UNKNOWN]
-    ends += [completion.moment.at for completion in strand.completions.values()]
+    entered = sorted(entry.moment.at for entry in strand.entries if entry.known)
+    ends = [end.moment.at for end in strand.endings if end.outcome is not LeftOutcome.UNKNOWN]
+    ends += [completion.moment.at for completion in strand.completions]
     begins, newest = entered[:1], entered[0]
     for at in entered[1:]:
         ended = any(newest <= end <= at - USED_AGAIN for end in ends)
@@ -511,11 +533,8 @@ def _beginnings(strand: Strand) -> list[datetime]:
     return begins
 
 
-_Piece = TypeVar("_Piece", Entry, Answer, Ending, Completion)
-
-
-def _within(pieces: Mapping[int, _Piece], low: datetime | None, until: datetime | None) -> Mapping[int, _Piece]:
-    return {piece: said for piece, said in pieces.items() if _lies_within(said.moment.at, low, until)}
+def _within(pieces: tuple[_Piece, ...], low: datetime | None, until: datetime | None) -> tuple[_Piece, ...]:
+    return tuple(said for said in pieces if _lies_within(said.moment.at, low, until))
 
 
 def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> bool:
@@ -587,14 +606,14 @@ def _middle(strand: Strand) -> datetime:
 
 def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], reconnects: list[datetime]) -> Stay:
     """Read one stay off its strands: the finest time, the best stated outcome."""
-    entries = [entry for strand in group for entry in strand.entries.values()]
+    entries = [entry for strand in group for entry in strand.entries]
     if any(entry.known for entry in entries):
         entries = [entry for entry in entries if entry.known]
     best = min(entries, key=lambda e: (e.moment.precision_ms, e.moment.at), default=None)
     first_at = best.moment.at if best else min(strand.starts for strand in group)
-    answers = [answer for strand in group for answer in strand.answers.values()]
-    endings = [ending for strand in group for ending in strand.endings.values()]
-    completions = [completion for strand in group for completion in strand.completions.values()]
+    answers = [answer for strand in group for answer in strand.answers]
+    endings = [ending for strand in group for ending in strand.endings]
+    completions = [completion for strand in group for completion in strand.completions]
     answers, completions = _not_taken_back(group, answers, endings, completions)
     restart = min((at for at in restarts if at > first_at), default=None)
     outcome, basis, ends, ending = _outcome(evidence, group, first_at, answers, endings, completions, restart)
@@ -604,7 +623,7 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], rec
     wait_ms = None
     if entered_at is not None and ended_at is not None and outcome is not Outcome.UNKNOWN:
         wait_ms = max(0, milliseconds(ended_at - entered_at))
-    talk = _talk(answers, completions, [moment for strand in group for moment in strand.transfers.values()], endings)
+    talk = _talk(answers, completions, [transfer.moment for strand in group for transfer in strand.transfers], endings)
     if talk.ended_at is None and outcome is Outcome.ANSWERED and restart is not None:
         talk = _cut_off(answers, restart, reconnects)
     named = min(
@@ -613,14 +632,15 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], rec
     rings = max(group, key=lambda strand: len(strand.rings)).rings
     placed = max((strand.position for strand in group if strand.position), default=None)
     contact_id = _contact_id(evidence, group, named)
-    return Stay(
+    reason = next((e.reason for e in entries if e.reason is not EntryReason.UNKNOWN), EntryReason.UNKNOWN)
+    start_known = best is not None and best.known
+    visit = Visit(
         visit_id=named.visit_id,
         contact_id=contact_id,
         leg_id=evidence.leg_id,
         switch=evidence.switch,
         source=named.source,
         queue=evidence.queue,
-        first_at=first_at,
         entered_at=entered_at,
         ended_wait_at=ended_at,
         outcome=outcome,
@@ -628,19 +648,19 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], rec
         wait_ms=wait_ms,
         time_basis=_time_basis(began, ended),
         precision_ms=precision,
-        start_known=best is not None and best.known,
+        start_known=start_known,
         agent_id=_agent(answers, completions),
         rings=len(rings),
-        ringing=any(result is None for result in rings.values()),
         completed_at=talk.ended_at,
         talk_ms=talk.ms,
         ended_by=talk.ended_by if outcome is Outcome.ANSWERED else _WAIT_ENDED_BY.get(outcome, EndedBy.SYSTEM),
-        entry_reason=next((e.reason for e in entries if e.reason is not EntryReason.UNKNOWN), EntryReason.UNKNOWN),
+        entry_reason=_reason_alone(reason, start_known),
         prev_visit_id=next((e.prev_visit_id for e in entries if e.prev_visit_id), None),
         next_queue=ending.next_queue if ending else None,
         key=next((e.key for e in endings if e.key), None),
         position=placed[1] if placed else None,
     )
+    return Stay(visit, first_at, any(result is None for result in rings.values()), reason)
 
 
 def _not_taken_back(
@@ -803,7 +823,7 @@ def _talk(
     """
     if not completions and answers:
         completions = [
-            Completion(ending.moment, EndedBy.UNKNOWN, None, "")
+            Completion(ending.piece, ending.moment, EndedBy.UNKNOWN, None, "")
             for ending in endings
             if ending.outcome is not LeftOutcome.UNKNOWN
             and all(_is_before(answer.moment, ending.moment) for answer in answers)

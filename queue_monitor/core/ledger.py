@@ -7,7 +7,7 @@ the same ledger. Evidence can be let go of, written down, and loaded again.
 """
 
 from bisect import insort
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -127,7 +127,7 @@ class Ledger:
         self._also: dict[EvidenceKey, str] = {}
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, Story] = {}
-        self._parts: dict[str, dict[EvidenceKey, Evidence]] = {}
+        self._parts: dict[str, tuple[Evidence, ...]] = {}
         self._mentioned: dict[str, str] = {}
         self._changed: dict[str, Story | None] = {}
         self._open: set[EvidenceKey] = set()
@@ -145,13 +145,12 @@ class Ledger:
         return _NOTHING if take is None else take(self, event)
 
     def _hear(self, event: _OfVisit) -> Applied:
-        strand, evidence = self._strand(
-            event.switch_name,
-            event.visit_id,
-            event.source,
-            getattr(event, "leg_id", ""),
-            getattr(event, "queue", ""),
-        )
+        switch, visit_id = event.switch_name, event.visit_id
+        known = self._strands.get((switch, visit_id))
+        if known is None or not known[1].is_placed(visit_id):
+            leg, queue = getattr(event, "leg_id", ""), getattr(event, "queue", "")
+            known = self._strand(switch, visit_id, event.source, leg, queue)
+        strand, evidence = known
         strand.add(event)
         self._heard[id(evidence)] = evidence
         return _ORPHAN if not strand.is_seen_entering else _NOTHING
@@ -211,7 +210,7 @@ class Ledger:
             evidence.strands[visit_id] = strand
             known = self._strands[switch, visit_id] = (strand, evidence)
         strand, evidence = known
-        if evidence.leg_id != visit_id and evidence.queue:
+        if evidence.is_placed(visit_id):
             return known
         better_leg = leg if leg and evidence.leg_id == visit_id else evidence.leg_id
         better_queue = evidence.queue or queue
@@ -338,9 +337,9 @@ class Ledger:
         if began is None and caller.waited_ms is not None:
             began = event.as_of - timedelta(milliseconds=caller.waited_ms)
         for stay in reversed(self._stays(evidence)):
-            is_open = stay.outcome in (Outcome.WAITING, Outcome.UNKNOWN)
+            is_open = stay.visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN)
             if is_open and (began is None or abs(stay.first_at - began) <= DERIVED_SLACK):
-                return stay.visit_id
+                return stay.visit.visit_id
         return f"{caller.leg_id}@{(began or event.as_of).isoformat()}"
 
     # ---- what it adds up to
@@ -354,7 +353,10 @@ class Ledger:
         self._switches = _switch_decoder.decode(written)
 
     def _switch(self, name: str) -> _Switch:
-        return self._switches.setdefault(name, _Switch())
+        known = self._switches.get(name)
+        if known is None:
+            known = self._switches[name] = _Switch()
+        return known
 
     def _stays(self, evidence: Evidence) -> list[Stay]:
         switch = self._switch(evidence.switch)
@@ -374,9 +376,11 @@ class Ledger:
         doubted, self._doubted = self._doubted, {}
         contacts: dict[str, bool] = {}
         for evidence in doubted.values():
-            contacts.update(dict.fromkeys(self._read(evidence), False))
+            for contact_id in self._read(evidence):
+                contacts[contact_id] = False
         for evidence in heard.values():
-            contacts.update(dict.fromkeys(self._read(evidence), True))
+            for contact_id in self._read(evidence):
+                contacts[contact_id] = True
         for contact_id, is_news in contacts.items():
             before = self._stories.get(contact_id)
             after = self._story(contact_id)
@@ -384,26 +388,34 @@ class Ledger:
                 self._changed.setdefault(contact_id, before)
                 self._remember(contact_id, after)
 
-    def _read(self, evidence: Evidence) -> list[str]:
+    def _read(self, evidence: Evidence) -> Sequence[str]:
         """Work out the stays of this evidence; returns the contacts that had or have some of them."""
         key, before = evidence.key, evidence.contacts
         evidence.stays = stays = self._stays(evidence)
         is_open = is_undecided = False
         for stay in stays:
-            is_open = is_open or stay.outcome is Outcome.WAITING
-            is_undecided = is_undecided or _is_undecided(stay)
+            is_open = is_open or stay.visit.outcome is Outcome.WAITING
+            is_undecided = is_undecided or _is_undecided(stay.visit)
         (self._open.add if is_open else self._open.discard)(key)
         (self._undecided.add if is_undecided else self._undecided.discard)(key)
-        if len(stays) == 1 and len(before) == 1 and stays[0].contact_id in before:
-            return [stays[0].contact_id]
-        evidence.contacts = now = frozenset(stay.contact_id for stay in stays)
-        for contact_id in before - now:
-            self._parts.get(contact_id, {}).pop(key, None)
+        if len(stays) == 1 and len(before) == 1 and stays[0].visit.contact_id == before[0]:
+            return before
+        now = tuple(dict.fromkeys(stay.visit.contact_id for stay in stays))
+        evidence.contacts = now
+        for contact_id in before:
+            if contact_id not in now:
+                self._part_with(contact_id, evidence)
         for contact_id in now:
-            self._parts.setdefault(contact_id, {})[key] = evidence
+            if contact_id not in before:
+                self._parts[contact_id] = (*self._parts.get(contact_id, ()), evidence)
         if not evidence.strands:
             self._evidence.pop(key, None)
-        return sorted(before | now)
+        return sorted({*before, *now})
+
+    def _part_with(self, contact_id: str, evidence: Evidence) -> None:
+        """A contact has none of this evidence any more."""
+        if (parts := self._parts.get(contact_id)) is not None:
+            self._parts[contact_id] = tuple(part for part in parts if part is not evidence)
 
     def _remember(self, contact_id: str, story: Story | None) -> None:
         self._waiting.pop(contact_id, None)
@@ -420,14 +432,14 @@ class Ledger:
                 self._talking[contact_id] = None
 
     def _story(self, contact_id: str) -> Story | None:
-        return _story(contact_id, self._parts.get(contact_id, {}).values())
+        return _story(contact_id, self._parts.get(contact_id, ()))
 
     # ---- what is written down, let go of, and loaded again
 
     def evidence_of(self, contact_id: str) -> list[Evidence]:
         """All evidence that a contact's story is made of."""
         self._settle()
-        return list(self._parts.get(contact_id, {}).values())
+        return list(self._parts.get(contact_id, ()))
 
     def holds_visit(self, switch: str, visit_id: str) -> bool:
         return (switch, visit_id) in self._strands
@@ -443,7 +455,7 @@ class Ledger:
         loaded = {document.contact_id for document in documents}
         placed = [part for document in documents for part in document.evidence if self._place(part)]
         for evidence in (*placed, *self._heard.values()):
-            contacts = {stay.contact_id for stay in self._stays(evidence)}
+            contacts = {stay.visit.contact_id for stay in self._stays(evidence)}
             others = contacts - loaded - self._stories.keys()
             self._mentioned.update(dict.fromkeys(others, evidence.switch))
             if id(evidence) not in self._heard and contacts.isdisjoint(self._stories):
@@ -503,7 +515,7 @@ class Ledger:
         while left:
             contact_id = left.pop()
             if contact_id not in dropped:
-                parts = self._parts[contact_id].values()
+                parts = self._parts[contact_id]
                 left += self._shares(contact_id)
                 heard = [(part.switch, visit_id) for part in parts for visit_id in part.strands]
                 dropped[contact_id] = self._stories[contact_id], heard
@@ -536,15 +548,16 @@ class Ledger:
         if contact_id in self._waiting:
             return False
         edge = before - LONGEST_TALK if contact_id in self._talking else before
-        return all(evidence.last_at < edge for evidence in self._parts[contact_id].values())
+        return all(evidence.last_at < edge for evidence in self._parts[contact_id])
 
     def _shares(self, contact_id: str) -> set[str]:
         """Who is held and shares evidence with this contact."""
-        return {other for part in self._parts[contact_id].values() for other in part.contacts if other in self._stories}
+        return {other for part in self._parts[contact_id] for other in part.contacts if other in self._stories}
 
     def _let_go(self, contact_ids: Iterable[str]) -> None:
         for contact_id in contact_ids:
-            for key, evidence in list(self._parts.get(contact_id, {}).items()):
+            for evidence in self._parts.get(contact_id, ()):
+                key = evidence.key
                 for visit_id, strand in evidence.strands.items():
                     self._strands.pop((evidence.switch, visit_id), None)
                     for ring_id in strand.rings:
@@ -552,7 +565,7 @@ class Ledger:
                 for leg in evidence.also:
                     self._also.pop((evidence.switch, leg, key[2]), None)
                 for other in evidence.contacts:
-                    self._parts.get(other, {}).pop(key, None)
+                    self._part_with(other, evidence)
                 self._evidence.pop(key, None)
                 self._open.discard(key)
                 self._undecided.discard(key)
@@ -601,7 +614,7 @@ class Ledger:
 
     def last_word(self, visit: Visit) -> datetime:
         """When the newest of what was heard of a visit's contact happened."""
-        return max(part.last_at for part in self._parts[visit.contact_id].values())
+        return max(part.last_at for part in self._parts[visit.contact_id])
 
     def is_open(self, contact_id: str) -> bool:
         """Whether somebody waits, or talks as far as is known."""
@@ -617,7 +630,7 @@ class Ledger:
     def ringing(self) -> set[str]:
         """The visit ids of waiting calls that ring at somebody now."""
         self._settle()
-        return {stay.visit_id for key in self._open for stay in self._evidence[key].stays if stay.ringing}
+        return {stay.visit.visit_id for key in self._open for stay in self._evidence[key].stays if stay.ringing}
 
     def talking(self) -> list[Visit]:
         """Answered calls not known to have ended, leaving out those whose end a gap may have hidden."""
@@ -662,70 +675,46 @@ def _refusal(event: CallRefused) -> Refusal:
     )
 
 
-def _is_undecided(stay: Stay) -> bool:
-    """Whether a restart of the switch, heard of afterwards, may say how this stay or its talk ended."""
-    if stay.outcome is Outcome.ANSWERED:
-        return stay.completed_at is None or stay.ended_by is EndedBy.SYSTEM
-    return stay.outcome is Outcome.WAITING or stay.outcome_basis is OutcomeBasis.INFERRED
+def _is_undecided(visit: Visit) -> bool:
+    """Whether a restart of the switch, heard of afterwards, may say how this visit or its talk ended."""
+    if visit.outcome is Outcome.ANSWERED:
+        return visit.completed_at is None or visit.ended_by is EndedBy.SYSTEM
+    return visit.outcome is Outcome.WAITING or visit.outcome_basis is OutcomeBasis.INFERRED
 
 
 def _story(contact_id: str, parts: Iterable[Evidence]) -> Story | None:
     """Everything known of one contact, from the evidence that it is part of."""
-    stays = [stay for evidence in parts for stay in evidence.stays if stay.contact_id == contact_id]
+    stays = [stay for evidence in parts for stay in evidence.stays if stay.visit.contact_id == contact_id]
     if not stays:
         return None
     if len(stays) == 1:
-        (stay,) = stays
-        visit = _visit(stay, None, stay.outcome, stay.next_queue)
+        visit = stays[0].visit
         return Story(_contact_of_one(visit), (visit,))
-    stays.sort(key=lambda stay: (stay.first_at, stay.visit_id))
+    stays.sort(key=lambda stay: (stay.first_at, stay.visit.visit_id))
     visits = tuple(_visits(stays))
     return Story(_contact(contact_id, visits), visits)
 
 
 def _visits(stays: list[Stay]) -> Iterator[Visit]:
     """The visits of one contact, each told by the ones beside it why it began and where it led."""
-    previous: Stay | None = None
-    for position, stay in enumerate(stays):
-        following = stays[position + 1] if position + 1 < len(stays) else None
-        outcome, next_queue = stay.outcome, stay.next_queue
-        if following is not None and _moved_on(stay, following):
-            next_queue = next_queue or following.queue
+    previous: Visit | None = None
+    for stay, following in zip(stays, [*stays[1:], None], strict=True):
+        visit = stay.visit
+        outcome, next_queue = visit.outcome, visit.next_queue
+        if following is not None and _moved_on(visit, following.visit):
+            next_queue = next_queue or following.visit.queue
             outcome = Outcome.OVERFLOW if outcome is Outcome.TIMEOUT else outcome
-        yield _visit(stay, previous, outcome, next_queue)
-        previous = stay
+        yield structs.replace(
+            visit,
+            outcome=outcome,
+            entry_reason=visit.entry_reason if previous is None else _entry_reason(stay, previous),
+            prev_visit_id=visit.prev_visit_id or (previous.visit_id if previous else None),
+            next_queue=next_queue,
+        )
+        previous = visit
 
 
-def _visit(stay: Stay, previous: Stay | None, outcome: Outcome, next_queue: str | None) -> Visit:
-    return Visit(
-        visit_id=stay.visit_id,
-        contact_id=stay.contact_id,
-        leg_id=stay.leg_id,
-        switch=stay.switch,
-        source=stay.source,
-        queue=stay.queue,
-        entered_at=stay.entered_at,
-        ended_wait_at=stay.ended_wait_at,
-        outcome=outcome,
-        outcome_basis=stay.outcome_basis,
-        wait_ms=stay.wait_ms,
-        time_basis=stay.time_basis,
-        precision_ms=stay.precision_ms,
-        start_known=stay.start_known,
-        agent_id=stay.agent_id,
-        rings=stay.rings,
-        completed_at=stay.completed_at,
-        talk_ms=stay.talk_ms,
-        ended_by=stay.ended_by,
-        entry_reason=_entry_reason(stay, previous),
-        prev_visit_id=stay.prev_visit_id or (previous.visit_id if previous else None),
-        next_queue=next_queue,
-        key=stay.key,
-        position=stay.position,
-    )
-
-
-def _moved_on(left: Stay, entered: Stay) -> bool:
+def _moved_on(left: Visit, entered: Visit) -> bool:
     """Whether a caller not answered went to another queue at once: in two seconds, and what coarse clocks blur."""
     if left.outcome in (Outcome.WAITING, Outcome.ANSWERED) or queue_key(left.queue) == queue_key(entered.queue):
         return False
@@ -735,24 +724,22 @@ def _moved_on(left: Stay, entered: Stay) -> bool:
     return abs(entered.entered_at - left.ended_wait_at) <= SAME_MOVE + blur
 
 
-def _waits_beside(previous: Stay, stay: Stay) -> bool:
+def _waits_beside(previous: Visit, visit: Visit) -> bool:
     """Whether a caller still waited under another leg on entering: neither left nor was passed on."""
-    if previous.leg_id == stay.leg_id or previous.entered_at is None or stay.entered_at is None:
+    if previous.leg_id == visit.leg_id or previous.entered_at is None or visit.entered_at is None:
         return False
-    return previous.ended_wait_at is None or previous.ended_wait_at > stay.entered_at + SAME_MOVE
+    return previous.ended_wait_at is None or previous.ended_wait_at > visit.entered_at + SAME_MOVE
 
 
-def _entry_reason(stay: Stay, previous: Stay | None) -> EntryReason:
-    """Why a caller entered: as stated, else told by the stay before."""
-    if stay.entry_reason is not EntryReason.UNKNOWN:
-        return stay.entry_reason
-    if previous is None:
-        return EntryReason.DIRECT if stay.start_known else EntryReason.UNKNOWN
-    if _waits_beside(previous, stay):
+def _entry_reason(stay: Stay, previous: Visit) -> EntryReason:
+    """Why a caller entered who was in a queue before: as stated, else told by the visit before."""
+    if stay.reason is not EntryReason.UNKNOWN:
+        return stay.reason
+    if _waits_beside(previous, stay.visit):
         return EntryReason.UNKNOWN
     if previous.outcome is Outcome.ANSWERED:
         return EntryReason.TRANSFER
-    if queue_key(previous.queue) == queue_key(stay.queue):
+    if queue_key(previous.queue) == queue_key(stay.visit.queue):
         return EntryReason.REENTRY
     return EntryReason.OVERFLOW
 

@@ -213,7 +213,8 @@ class Live:
             self.events[taken.value] += 1
             return taken
         self._seen[key] = event
-        self._silent = None, []
+        if self._silent[0] is not None:
+            self._silent = None, []
         self.events["applied"] += 1
         at, kind = event.at, type(event)
         if self._newest is None or at > self._newest:
@@ -262,17 +263,26 @@ class Live:
         for contact_id, before, after in self._ledger.take_changes():
             self._settling = contact_id
             self._note_record(contact_id)
-            before = self._dropped.pop(contact_id, before)
+            if self._dropped:
+                before = self._dropped.pop(contact_id, before)
             if before != after:
-                self.reconciler.change(_visits(before), _visits(after))
-                self.wait_bounds.change(_visits(before), _visits(after))
-                self.opening_check.change(contact_id, _visits(after))
-                self._windows.change(contact_id, after)
-                self._tell_forecast(contact_id, after)
-                self._note_departure(contact_id, after)
-                self._note_service(after)
-                for lost in self.callers.change(contact_id, after):
-                    self._look_again(*lost)
+                self._move(contact_id, before, after)
+
+    def _move(self, contact_id: str, before: Story | None, after: Story | None) -> None:
+        """Take a contact as it stands now for what it was."""
+        were, are = _visits(before), _visits(after)
+        self.reconciler.change(were, are)
+        if before is not None and after is not None and _is_same_wait(before, after):
+            self._windows.change_talk(contact_id, are[0])
+        else:
+            self.wait_bounds.change(were, are)
+            self.opening_check.change(contact_id, are)
+            self._windows.change(contact_id, after)
+            self._note_departure(contact_id, after)
+        self._tell_forecast(contact_id, after)
+        self._note_service(are)
+        for lost in self.callers.change(contact_id, after):
+            self._look_again(*lost)
 
     def blamed(self, events: Sequence[Event]) -> Event | None:
         """Of these events the last one of the contact at which `settle` has stopped; the last, if none tells of it."""
@@ -376,7 +386,7 @@ class Live:
             self._windows.change(contact_id, now)
             self._tell_forecast(contact_id, now)
             self._note_departure(contact_id, now)
-            self._note_service(now)
+            self._note_service(_visits(now))
             self.callers.change(contact_id, now)
             if contact_id in held or self.callers.reached_later(story.contact) not in (None, reached_later):
                 self._note_record(contact_id)
@@ -747,8 +757,8 @@ class Live:
         if story is not None and story.contact.outcome in RETURNING:
             self._departed[contact_id] = None
 
-    def _note_service(self, story: Story | None) -> None:
-        for visit in story.visits if story else ():
+    def _note_service(self, visits: Iterable[Visit]) -> None:
+        for visit in visits:
             if visit.agent_id and visit.outcome is Outcome.ANSWERED and visit.ended_wait_at is not None:
                 self.teams.answered(visit.agent_id, visit.queue, visit.ended_wait_at)
                 self.agents.serve(visit.agent_id, visit.queue, visit.switch, visit.ended_wait_at, visit.completed_at)
@@ -1113,6 +1123,14 @@ _TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {
     CallEntered: Live._take_entry,
     CallRingEnded: Live._take_ring_end,
 }
+
+
+def _is_same_wait(before: Story, after: Story) -> bool:
+    """Whether a contact of one visit came in, waited and got out as it did before: only its talk may differ."""
+    (visit, *others), contact = after.visits, after.contact
+    if others or contact.entered_at is None or contact != before.contact:
+        return False
+    return visit.entry_reason is before.visits[0].entry_reason
 
 
 def _visits(story: Story | None) -> tuple[Visit, ...]:

@@ -46,9 +46,9 @@ class OpeningCheck:
 
     def change(self, contact_id: str, visits: Iterable[Visit]) -> None:
         """Look at a contact as it stands now."""
-        found = tuple(doubt for visit in visits if (doubt := doubt_of_visit(self._calendar_of, visit)) is not None)
+        found = [doubt for visit in visits if (doubt := doubt_of_visit(self._calendar_of, visit)) is not None]
         if found:
-            self._doubts[contact_id] = found
+            self._doubts[contact_id] = tuple(found)
         elif contact_id in self._doubts:
             del self._doubts[contact_id]
 
@@ -115,8 +115,8 @@ def doubt_of_refusal(calendar_of: Callable[[str], Calendar], refusal: AnyRefusal
 
 
 def _is_well_open(calendar: Calendar, at: datetime) -> bool:
-    return all(calendar.is_open(moment) for moment in (at - GRACE, at, at + GRACE))
+    return calendar.is_open(at) and calendar.is_open(at - GRACE) and calendar.is_open(at + GRACE)
 
 
 def _is_near_open(calendar: Calendar, at: datetime) -> bool:
-    return any(calendar.is_open(moment) for moment in (at - GRACE, at, at + GRACE))
+    return calendar.is_open(at) or calendar.is_open(at - GRACE) or calendar.is_open(at + GRACE)

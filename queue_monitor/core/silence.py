@@ -24,6 +24,9 @@ LEAST_DAYS: Final = 5
 
 DAYS_KEPT: Final = 20
 _HOUR: Final = timedelta(hours=1)
+_QUARTER_SECONDS: Final = 900
+"""In every time zone an hour of the clock begins with a quarter of UTC."""
+
 _decoder: Final = msgspec.msgpack.Decoder(dict[str, dict[date, dict[int, int]]])
 
 
@@ -33,12 +36,16 @@ class Silence:
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._days: dict[str, dict[date, dict[int, int]]] = {}
+        self._quarter: tuple[int, date, int] = -1, date.min, 0
 
     def note(self, source: str, at: datetime) -> None:
         """A source has told of a caller who entered."""
-        local = at.astimezone(self._calendar.zone)
-        hours = self._days.setdefault(source, {}).setdefault(local.date(), {})
-        hours[local.hour] = hours.get(local.hour, 0) + 1
+        quarter, day, hour = self._quarter
+        if quarter != (now := int(at.timestamp()) // _QUARTER_SECONDS):
+            local = at.astimezone(self._calendar.zone)
+            _, day, hour = self._quarter = now, local.date(), local.hour
+        hours = self._days.setdefault(source, {}).setdefault(day, {})
+        hours[hour] = hours.get(hour, 0) + 1
 
     def is_unlikely(self, source: str, since: datetime, now: datetime) -> bool:
         """Whether it is unlikely that nothing came from `since` to now, both in one stretch of open hours."""

@@ -84,9 +84,9 @@ class WaitBounds:
         """Take the visits of a contact as they stood and as they stand now."""
         known = {visit.visit_id: visit for visit in before}
         for visit in after:
-            was = known.get(visit.visit_id)
             if visit.entered_at is None or visit.ended_wait_at is None or visit.outcome not in _REPORTED:
                 continue
+            was = known.get(visit.visit_id)
             if was is not None and (was.ended_wait_at, was.entered_at) == (visit.ended_wait_at, visit.entered_at):
                 continue
             self._end(visit, was)
@@ -101,7 +101,10 @@ class WaitBounds:
             if at >= 0 and answered[at] == old:
                 del answered[at]
         day = self._calendar_of(visit.queue).day_of(visit.entered_at)
-        its = self._days.setdefault(key, {}).setdefault(day, DayOfWaits())
+        days = self._days.setdefault(key, {})
+        its = days.get(day)
+        if its is None:
+            its = days[day] = DayOfWaits()
         its.longest_ms = max(its.longest_ms, visit.wait_ms or 0)
         if visit.outcome is Outcome.ANSWERED:
             one = visit.entered_at, visit.visit_id, visit.ended_wait_at

@@ -7,7 +7,7 @@ the tertial.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Final, NamedTuple, TypeVar
@@ -118,6 +118,8 @@ class Tally(Struct, frozen=True, gc=False):
 
 
 NOTHING: Final = Tally()
+NOWHERE_YET: Final = Tally(visits=(None,))
+"""One who waits in one queue counts when the wait is over."""
 
 
 Queues = tuple[str, ...] | None
@@ -182,8 +184,19 @@ class Windows:
         if before.sums != after.sums:
             for sums, sign in _moves(before.sums, after.sums):
                 self._count_sums(sums, sign)
-        if before.talks != after.talks:
-            for (queue, talk_ms), sign in _moves(before.talks, after.talks):
+        self._move_talks(before.talks, after.talks)
+
+    def change_talk(self, contact_id: str, visit: Visit) -> None:
+        """The same of a contact of one visit of which nothing but the talk may have changed."""
+        before = self._counted.get(contact_id, NOTHING)
+        talks = _talk(before.visits[0], visit) if len(before.visits) == 1 else ()
+        if before.talks != talks:
+            self._move_talks(before.talks, talks)
+            self._counted[contact_id] = structs.replace(before, talks=talks)
+
+    def _move_talks(self, before: tuple[tuple[str, int], ...], after: tuple[tuple[str, int], ...]) -> None:
+        if before != after:
+            for (queue, talk_ms), sign in _moves(before, after):
                 talks = self._talks.setdefault(queue, [0, 0])
                 talks[0] += sign
                 talks[1] += sign * talk_ms
@@ -214,8 +227,7 @@ class Windows:
         placed = Placement(Level.CONTACT, place.queue, place.inside, place.minute, field)
         for level in Level:
             self.count(structs.replace(placed, level=level), sign)
-        total = self._totals.setdefault(place.queue, [0] * len(FIELDS))
-        total[FIELDS[field]] += sign
+        self._totals_of(place.queue)[FIELDS[field]] += sign
         return placed
 
     def count(self, placed: Placement, sign: int) -> None:
@@ -241,12 +253,21 @@ class Windows:
         self._versions[placed.level] += 1
 
     def _count_sums(self, sums: VisitSum, sign: int) -> None:
-        numbers = self._totals.setdefault(sums.queue, [0] * len(FIELDS))
+        numbers = self._totals_of(sums.queue)
         numbers[FIELDS[sums.field]] += sign
         if sums.brought_by:
             numbers[FIELDS[sums.brought_by]] += sign
         if sums.wait_ms is not None:
-            self._buckets.setdefault(sums.queue, _Buckets()).count(sums.outcome, sums.wait_ms, sign)
+            buckets = self._buckets.get(sums.queue)
+            if buckets is None:
+                buckets = self._buckets[sums.queue] = _Buckets()
+            buckets.count(sums.outcome, sums.wait_ms, sign)
+
+    def _totals_of(self, queue: str) -> list[int]:
+        numbers = self._totals.get(queue)
+        if numbers is None:
+            numbers = self._totals[queue] = [0] * len(FIELDS)
+        return numbers
 
     def load_minutes(self, minutes: Iterable[CallsOfMinute]) -> None:
         """Count the settled calls and refused callers of the days from the edge on, as the store has them. The all-time
@@ -349,27 +370,27 @@ class Windows:
 
     def tally(self, story: Story) -> Tally:
         """What a contact and its visits add. Who waits still is not counted yet: that depends on the time now."""
-        visits: list[Placement | None] = []
-        sums: list[VisitSum] = []
-        talks: list[tuple[str, int]] = []
-        for visit in story.visits:
-            its = None if visit.outcome is Outcome.WAITING else self._placed_visit(visit)
-            visits.append(its)
-            if its is not None:
-                wait_ms = visit.wait_ms if visit.start_known else None
-                sums.append(VisitSum(its.queue, its.field, its.brought_by, visit.outcome, wait_ms))
-                if visit.talk_ms is not None:
-                    talks.append((its.queue, visit.talk_ms))
-        contact = story.contact
-        if contact.outcome is Outcome.WAITING:
-            placed = None
-        elif len(visits) == 1 and contact.entered_at is not None and (alone := visits[0]) is not None:
-            # one visit alone is judged as its contact is, on the same queue and by the same times
-            placed = structs.replace(alone, level=Level.CONTACT, brought_by="")
-        else:
-            placed = self._placed_contact(contact)
-        places = tuple(one for one in (placed, *visits) if one is not None)
-        return Tally(placed, tuple(visits), places, tuple(sums), tuple(talks))
+        contact, its_visits = story.contact, story.visits
+        if len(its_visits) == 1 and contact.entered_at is not None:
+            return self._tally_of_one(its_visits[0])
+        visits = tuple([None if its.outcome is Outcome.WAITING else self._placed_visit(its) for its in its_visits])
+        sums, talks = list[VisitSum](), list[tuple[str, int]]()
+        for placed, visit in zip(visits, its_visits, strict=True):
+            if placed is not None:
+                sums.append(_sum(placed, visit))
+                talks += _talk(placed, visit)
+        at_contact_level = None if contact.outcome is Outcome.WAITING else self._placed_contact(contact)
+        places = tuple([one for one in (at_contact_level, *visits) if one is not None])
+        return Tally(at_contact_level, visits, places, tuple(sums), tuple(talks))
+
+    def _tally_of_one(self, visit: Visit) -> Tally:
+        """The same of a contact of one visit: both are judged alike, on the same queue and by the same times."""
+        if visit.outcome is Outcome.WAITING or (its := self._placed_visit(visit)) is None:
+            return NOWHERE_YET
+        placed = Placement(
+            Level.CONTACT, its.queue, its.inside, its.minute, its.field, its.early, its.judged_ms, its.recorded
+        )
+        return Tally(placed, (its,), (placed, its), (_sum(its, visit),), _talk(its, visit))
 
     def _placed_contact(self, contact: Contact) -> Placement | None:
         judged = self.place_settled(contact)
@@ -620,8 +641,10 @@ def before_opening_ms(contact: Contact, judged: Judged) -> int:
     return contact.wait_ms - judged.wait_ms
 
 
-def _moves(before: Iterable[Figure], after: Iterable[Figure]) -> list[tuple[Figure, int]]:
+def _moves(before: Sequence[Figure], after: Sequence[Figure]) -> list[tuple[Figure, int]]:
     """What to take out (-1) and put in (+1) to get from one to the other; what is in both stays."""
+    if not before:
+        return [(one, +1) for one in after]
     added, taken_out = list(after), []
     for one in before:
         if one in added:
@@ -629,6 +652,16 @@ def _moves(before: Iterable[Figure], after: Iterable[Figure]) -> list[tuple[Figu
         else:
             taken_out.append((one, -1))
     return taken_out + [(one, +1) for one in added]
+
+
+def _sum(placed: Placement, visit: Visit) -> VisitSum:
+    wait_ms = visit.wait_ms if visit.start_known else None
+    return VisitSum(placed.queue, placed.field, placed.brought_by, visit.outcome, wait_ms)
+
+
+def _talk(placed: Placement | None, visit: Visit) -> tuple[tuple[str, int], ...]:
+    """The talk of a visit that is counted, once it is over."""
+    return () if placed is None or visit.talk_ms is None else ((placed.queue, visit.talk_ms),)
 
 
 def _placement(judged: Judged, field: str, outcome: Outcome, start_known: bool, brought_by: str = "") -> Placement:
