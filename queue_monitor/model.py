@@ -272,10 +272,11 @@ class Counts(Struct, frozen=True, gc=False):
 
     @property
     def dialled(self) -> int:
-        return self.entered + self.refused
+        return sum(structs.astuple(self)[:_DIALLED])
 
 
 _ENTERED: Final = Counts.__struct_fields__.index("waiting_late") + 1
+_DIALLED: Final = Counts.__struct_fields__.index("refused_unknown") + 1
 
 
 class WaitFigures(Struct, frozen=True, kw_only=True, gc=False):

@@ -117,6 +117,9 @@ class Standing:
 
     def of(self, keys: Keys) -> Iterator[Settled]:
         """What some queues, or all, have of each stretch, in their order."""
+        if keys is not None and len(keys) == 1:
+            yield from self._of_one(keys)
+            return
         wanted = self._windows.keys_of_level(self._level) if keys is None else keys
         inside, outside = ([self._part(is_inside, key) for key in wanted] for is_inside in (True, False))
         known: tuple[list[Waits], WaitFigures] = ([], NO_WAITS)
@@ -129,6 +132,29 @@ class Standing:
             if len(waits) != len(known[0]) or not all(map(is_, waits, known[0])):
                 known = waits, self._figures(keys, stretch, waits)
             yield Settled(_together(inside, is_long, at), _together(outside, is_long, at), known[1])
+
+    def _of_one(self, keys: tuple[str, ...]) -> Iterator[Settled]:
+        """The same of one queue, which is nothing but what was read of it."""
+        inside, outside = self._part(True, keys[0]), self._part(False, keys[0])
+        known: Waits = None
+        figures = NO_WAITS
+        for where, stretch in zip(self._where, self._stretches, strict=True):
+            if where is None:
+                yield Settled(NO_CALLS, NO_CALLS, NO_WAITS)
+                continue
+            is_long, at = where
+            its, beside = inside[is_long], outside[is_long]
+            if self._with_waits and its.waits:
+                waits = its.waits[at]
+                if waits is not known or waits is None:
+                    known, figures = waits, self._figures(keys, stretch, [waits])
+            else:
+                known, figures = None, NO_WAITS
+            yield Settled(
+                its.numbers[at] if its.numbers else NO_CALLS,
+                beside.numbers[at] if beside.numbers else NO_CALLS,
+                figures,
+            )
 
     def _part(self, inside: bool, key: str) -> tuple[Part, Part]:
         """What one queue has of the recent stretches and of the long ones, read once."""
