@@ -4,6 +4,7 @@ fetches it anew every few seconds and puts in what has changed.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, TypeVar
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from queue_monitor import texts
 from queue_monitor.api.access import Deed, may, way
@@ -72,14 +73,18 @@ class Lead:
         self._history = history
         self._language = language
         self._kept: dict[tuple[str, str, bool], tuple[Snapshot, str]] = {}
-        self._template = Environment(
+        self._files = page_version()
+
+    @cached_property
+    def _template(self) -> Template:
+        """The page's form, made when the first one asks: a start need not wait for it."""
+        return Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         ).get_template("lead.html")
-        self._files = page_version()
 
     async def __call__(self, snapshot: Snapshot, face: QueueNow, language: str, *, may_act: bool) -> str:
         key = (face.name, language, may_act)

@@ -390,8 +390,12 @@ class Ledger:
 
     def _read(self, evidence: Evidence) -> Sequence[str]:
         """Work out the stays of this evidence; returns the contacts that had or have some of them."""
-        key, before = evidence.key, evidence.contacts
-        evidence.stays = stays = self._stays(evidence)
+        evidence.stays = self._stays(evidence)
+        return self._note(evidence)
+
+    def _note(self, evidence: Evidence) -> Sequence[str]:
+        """Note whose the stays of this evidence are, and whether one is open; returns the same."""
+        key, before, stays = evidence.key, evidence.contacts, evidence.stays
         is_open = is_undecided = False
         for stay in stays:
             is_open = is_open or stay.visit.outcome is Outcome.WAITING
@@ -455,11 +459,13 @@ class Ledger:
         loaded = {document.contact_id for document in documents}
         placed = [part for document in documents for part in document.evidence if self._place(part)]
         for evidence in (*placed, *self._heard.values()):
-            contacts = {stay.visit.contact_id for stay in self._stays(evidence)}
+            # one that met nothing adds up to what its document alone said
+            stays = self._stays(evidence) if id(evidence) in self._heard else evidence.stays
+            contacts = {stay.visit.contact_id for stay in stays}
             others = contacts - loaded - self._stories.keys()
             self._mentioned.update(dict.fromkeys(others, evidence.switch))
             if id(evidence) not in self._heard and contacts.isdisjoint(self._stories):
-                self._read(evidence)
+                self._note(evidence)
             else:
                 self._heard[id(evidence)] = evidence
         for contact_id, story in zip((d.contact_id for d in documents), stories, strict=True):
