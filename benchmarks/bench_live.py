@@ -6,7 +6,7 @@
 Two streams: a simulated day of six ordinary ones with everything a switch says, and bare calls that enter, are
 answered and end. Each figure is the median of several rounds, with the slowest and the fastest: between two machines
 trust the ratios, not the figures. The time is the processor's, of `apply` and `settle` together; `records` takes the
-records too, `forecast` feeds the forecast.
+records too, `forecast` feeds the forecast. Garbage is collected as the service does it.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.simulation import ZONE, Config, simulate
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, Event, event_id
+from queue_monitor.interpreter import collect_seldom
 
 SETTLED_EVERY = 1000
 PACKAGES = ("msgspec", "hdrhistogram")
@@ -105,6 +106,7 @@ def main() -> None:
             print(name)
             pstats.Stats(profile).sort_stats("tottime").print_stats(25)
         return
+    collect_seldom()
     print(f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(f"Python {platform.python_version()}", *(f"{package} {version(package)}" for package in PACKAGES))
     print(f"{'events/s, settled every 1,000':<34} {'events':>8} {'median':>9} {'slowest':>9} {'fastest':>9}")
