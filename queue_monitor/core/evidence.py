@@ -331,7 +331,7 @@ class Evidence(Struct, gc=False):
     strands: dict[str, Strand] = {}
     missing: tuple[datetime, ...] = ()
     also: tuple[str, ...] = ()
-    stays: "list[Stay]" = []
+    stays: "tuple[Stay, ...]" = ()
     contacts: tuple[str, ...] = ()
     key: "EvidenceKey" = ("", "", "")
 
@@ -366,7 +366,7 @@ class Stay(Struct, frozen=True, gc=False):
     reason: EntryReason
 
 
-def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> list[Stay]:
+def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> tuple[Stay, ...]:
     """The stays that this evidence adds up to, in order of entry.
 
     `restarts` are the switch's known new starts, oldest first; `reconnects` when a live source of it began to listen
@@ -375,18 +375,18 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
     if len(evidence.strands) == 1:
         strand = next(iter(evidence.strands.values()))
         if (stay := read_plain(evidence, strand, restarts)) is not None:
-            return [stay]
+            return (stay,)
     heard = [strand for strand in evidence.strands.values() if strand.first_at is not None]
     groups = _match([part for strand in heard for part in _parted(strand, evidence.leg_id)])
     if len(groups) == 1:
-        return [_read(evidence, groups[0], restarts, reconnects)]
+        return (_read(evidence, groups[0], restarts, reconnects),)
     read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
     read.sort(key=lambda pair: (pair[0].first_at, pair[0].visit.visit_id))
     stays = [stay for stay, _ in read]
     for at, following in enumerate(stays[1:]):
         if _is_superseded(*read[at], following):
             stays[at] = _superseded(stays[at], following)
-    return stays
+    return tuple(stays)
 
 
 def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> Stay | None:

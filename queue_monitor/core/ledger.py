@@ -358,7 +358,7 @@ class Ledger:
             known = self._switches[name] = _Switch()
         return known
 
-    def _stays(self, evidence: Evidence) -> list[Stay]:
+    def _stays(self, evidence: Evidence) -> tuple[Stay, ...]:
         switch = self._switch(evidence.switch)
         return read_stays(evidence, switch.restarts, switch.reconnects)
 
