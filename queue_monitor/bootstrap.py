@@ -478,7 +478,9 @@ def listening(config: Config) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> str:
+    """An address at which the pages can be opened; for one that listens everywhere, by this machine's name."""
     host, port = listener.getsockname()[:2]
+    host = socket.gethostname() if host in ("0.0.0.0", "::") else host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 

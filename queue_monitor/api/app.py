@@ -10,15 +10,13 @@ from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,13 +53,14 @@ from queue_monitor.api.facts import fact_routes
 from queue_monitor.api.first_token import FirstToken, first_token_routes
 from queue_monitor.api.limits import Limits
 from queue_monitor.api.over_time import OverTime
+from queue_monitor.api.problems import answer_problems, only_known_parameters
 from queue_monitor.api.public import public_routes
 from queue_monitor.api.signin import sign_in_routes
 from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
 from queue_monitor.api.tables import intervals_table, lost_table
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Access, Level, Snapshot
-from queue_monitor.ports import Clock, Figures, StoreError
+from queue_monitor.ports import Clock, Figures
 
 _HERE: Final = Path(__file__).parent
 _RETRY_MS: Final = 2_000
@@ -189,6 +188,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         responses=REFUSALS,
+        dependencies=[Depends(only_known_parameters)],
     )
     tokens, limits = Tokens(access, read_without_token), Limits(clock)
     app.add_middleware(AccessControl, tokens=tokens, limits=limits)
@@ -201,7 +201,7 @@ def create_app(
             allow_headers=["Authorization", "If-None-Match"],
             expose_headers=["ETag"],
         )
-    _answer_problems(app, language)
+    answer_problems(app, language)
     wallboard = Rendered(partial(board_body, show_advice=board_advice))
     app.include_router(_status_routes(figures, clock, wallboard, language))
     app.include_router(fact_routes(figures, clock, language))
@@ -440,43 +440,6 @@ def _not_ready(snapshot: Snapshot, clock: Clock, language: str) -> tuple[str, ..
     if age > _OLD_SECONDS:
         reasons.append(texts.say("ready.old_figures", language, seconds=int(age)))
     return tuple(reasons)
-
-
-def _answer_problems(app: FastAPI, language: str) -> None:
-    def tongue(request: Request) -> str:
-        return texts.known_language(request.query_params.get("lang"), language)
-
-    @app.exception_handler(Problem)
-    async def problem(request: Request, error: Problem) -> Response:
-        return plain(error.body, error.status)
-
-    @app.exception_handler(StoreError)
-    async def away(request: Request, error: StoreError) -> Response:
-        words = texts.say("error.database_away", tongue(request))
-        return plain(shapes.ErrorBody(error="database_away", detail=words), HTTPStatus.SERVICE_UNAVAILABLE)
-
-    @app.exception_handler(RequestValidationError)
-    async def unreadable(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        name, value = str(first["loc"][-1]), first.get("input")
-        expected = str(first.get("ctx", {}).get("expected", ""))
-        if expected:
-            choices = [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
-            words = texts.say("error.bad_choice", tongue(request), value=value, name=name, choices=", ".join(choices))
-            body = shapes.ErrorBody(error="bad_choice", detail=words, choices=tuple(choices))
-        else:
-            words = texts.say("error.bad_request", tongue(request), words=f"{name}: {first['msg']}")
-            body = shapes.ErrorBody(error="bad_request", detail=words)
-        return plain(body, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        nothing = error.status_code == HTTPStatus.NOT_FOUND
-        words = texts.say("error.not_found", tongue(request)) if nothing else str(error.detail)
-        word = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        response = plain(shapes.ErrorBody(error=word, detail=words), error.status_code)
-        response.headers.update(error.headers or {})
-        return response
 
 
 def _document_shapes(app: FastAPI) -> None:

@@ -293,6 +293,7 @@ async def test_every_static_file_is_inside_the_package() -> None:
         "docs.css",
         "icon.svg",
         "lead.js",
+        "history.css",
         "lead.css",
     }
     assert {path.name for path in (folder / "templates").iterdir()} == {

@@ -1,0 +1,95 @@
+"""Questions that cannot be answered: a page for people, JSON for programs, by what they accept; and what nobody knows
+is refused by its name.
+"""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.templating import Jinja2Templates
+from starlette.exceptions import HTTPException
+
+from queue_monitor import texts
+from queue_monitor.api import shapes
+from queue_monitor.api.answers import JSON, Problem, plain
+from queue_monitor.ports import StoreError
+
+_TEMPLATES: Final = Jinja2Templates(directory=Path(__file__).parent / "templates")
+_CHECKED: Final = ("/api/v1/", "/history")
+"""Where a parameter that nobody reads is refused. Programs that ask for `/metrics` have habits of their own."""
+
+
+async def only_known_parameters(request: Request) -> None:
+    """Refuse a parameter that the route does not read, so that a misspelt one is not passed over. Raises `Problem`."""
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    if dependant is None or request.method != "GET" or not request.url.path.startswith(_CHECKED):
+        return
+    known = sorted({field.alias for field in dependant.query_params})
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        language = texts.known_language(request.query_params.get("lang"), request.app.state.language)
+        words = texts.say("error.unknown_parameter", language, name=unknown[0], names=", ".join(known) or texts.NONE)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_parameter", words, known)
+
+
+def answer_problems(app: FastAPI, language: str) -> None:
+    """Answer everything that goes wrong in words, in the asker's language and form."""
+    app.state.language = language
+
+    def tongue(request: Request) -> str:
+        return texts.known_language(request.query_params.get("lang"), language)
+
+    def answer(request: Request, body: shapes.ErrorBody, status: int) -> Response:
+        if not wants_page(request):
+            return plain(body, status)
+        words = {
+            "language": tongue(request),
+            "texts": texts.words(tongue(request)),
+            "detail": body.detail,
+            "top": "../" * (request.url.path.count("/") - 1) or "./",
+        }
+        page = _TEMPLATES.TemplateResponse(request, "error.html", words, status_code=status)
+        page.headers["Cache-Control"] = "no-store"
+        return page
+
+    @app.exception_handler(Problem)
+    async def problem(request: Request, error: Problem) -> Response:
+        return answer(request, error.body, error.status)
+
+    @app.exception_handler(StoreError)
+    async def away(request: Request, error: StoreError) -> Response:
+        words = texts.say("error.database_away", tongue(request))
+        body = shapes.ErrorBody(error="database_away", detail=words)
+        return answer(request, body, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        name, value = str(first["loc"][-1]), first.get("input")
+        expected = str(first.get("ctx", {}).get("expected", ""))
+        if expected:
+            choices = [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
+            words = texts.say("error.bad_choice", tongue(request), value=value, name=name, choices=", ".join(choices))
+            body = shapes.ErrorBody(error="bad_choice", detail=words, choices=tuple(choices))
+        else:
+            words = texts.say("error.bad_request", tongue(request), words=f"{name}: {first['msg']}")
+            body = shapes.ErrorBody(error="bad_request", detail=words)
+        return answer(request, body, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        nothing = error.status_code == HTTPStatus.NOT_FOUND
+        words = texts.say("error.not_found", tongue(request)) if nothing else str(error.detail)
+        word = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        response = answer(request, shapes.ErrorBody(error=word, detail=words), error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person's browser asks: it accepts HTML, and nobody has asked for JSON."""
+    accept = request.headers.get("accept", "")
+    return "text/html" in accept and JSON not in accept
