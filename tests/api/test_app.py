@@ -299,7 +299,9 @@ async def test_every_static_file_is_inside_the_package() -> None:
     assert {path.name for path in (folder / "templates").iterdir()} == {
         "acknowledge.html",
         "docs.html",
+        "error.html",
         "first-token.html",
+        "history.html",
         "lead.html",
         "public.html",
         "sign-in.html",
