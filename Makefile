@@ -68,14 +68,17 @@ machine-test:
 
 $(VENV)/made.stamp:
 	@.ci/machine run $(PYTHON)
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making a place for the packages: $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.txt
-	$(pip) --require-hashes -r requirements/run.txt
+	@echo "Installing the packages that the monitor needs; this takes a minute or two, once"
+	@$(pip) --require-hashes -r requirements/run.txt
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/made.stamp requirements/dev.txt pyproject.toml
-	$(pip) --require-hashes -r requirements/dev.txt
-	$(pip) --no-deps --no-build-isolation -e .
+	@echo "Installing the packages that the tests need; this takes some minutes, once"
+	@$(pip) --require-hashes -r requirements/dev.txt
+	@$(pip) --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/run.stamp

@@ -23,7 +23,7 @@ UNREADABLE: Final = """() => {
   for (const [node, box] of texts) {
     const words = node.textContent.trim();
     if (box.left < -near || box.right > innerWidth + near) found.push(`outside the screen: ${words}`);
-    if (innerWidth >= 1200 && (scrolls || box.bottom > innerHeight + near)) found.push(`below the screen: ${words}`);
+    if (innerWidth >= 900 && innerWidth * 3 >= innerHeight * 4 && (scrolls || box.bottom > innerHeight + near)) found.push(`below the screen: ${words}`);
     const holder = node.parentElement.closest('.tile, .panel, .verdict, .facts, .alarm, .row, .drawing');
     if (holder) {
       const edge = holder.getBoundingClientRect();

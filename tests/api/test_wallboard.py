@@ -34,7 +34,7 @@ STATES: dict[str, Callable[[], Snapshot]] = {
     "all_at_once": sample.all_at_once,
 }
 WALL = (1920, 1080)
-SCREENS = {"wall": WALL, "4k": (3840, 2160), "small_wall": (1366, 768), "phone": (390, 844)}
+SCREENS = {"wall": WALL, "4k": (3840, 2160), "scaled": (1093, 614), "half": (960, 540), "phone": (390, 844)}
 
 MARKS = count()
 

@@ -11,7 +11,7 @@ const SPACE = "\u00a0";
 
 const page = JSON.parse(document.getElementById("page").textContent);
 const texts = page.texts;
-const wall = matchMedia("(min-width: 1200px) and (min-height: 600px)");
+const wall = matchMedia("(min-width: 900px) and (min-height: 480px) and (min-aspect-ratio: 4/3)");
 const at = (id) => document.getElementById(id);
 
 // ---- words and numbers
