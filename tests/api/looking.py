@@ -19,11 +19,12 @@ UNREADABLE: Final = """() => {
     for (const box of range.getClientRects()) if (box.width && box.height) texts.push([node, box]);
   }
   const near = 1.5;
+  const isWall = innerWidth >= 900 && innerWidth * 3 >= innerHeight * 4;
   const scrolls = document.documentElement.scrollHeight > innerHeight + 1;
   for (const [node, box] of texts) {
     const words = node.textContent.trim();
     if (box.left < -near || box.right > innerWidth + near) found.push(`outside the screen: ${words}`);
-    if (innerWidth >= 900 && innerWidth * 3 >= innerHeight * 4 && (scrolls || box.bottom > innerHeight + near)) found.push(`below the screen: ${words}`);
+    if (isWall && (scrolls || box.bottom > innerHeight + near)) found.push(`below the screen: ${words}`);
     const holder = node.parentElement.closest('.tile, .panel, .verdict, .facts, .alarm, .row, .drawing');
     if (holder) {
       const edge = holder.getBoundingClientRect();
