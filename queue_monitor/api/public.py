@@ -1,44 +1,79 @@
 """What the municipality's own web page may show anybody: how the promise stands and what a caller should expect.
 
 Off unless the settings switch it on. Nothing of single queues, people, sources or alerts; worked out at most every
-fifteen seconds, however many ask.
+fifteen seconds, and the months every quarter of an hour, however many ask.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
+from msgspec import Struct
 
 from queue_monitor import texts
 from queue_monitor.api import shapes
-from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, as_list, lived_seconds
+from queue_monitor.api.answers import (
+    SAME,
+    UNREADABLE,
+    FormatQuery,
+    LangQuery,
+    answer_or_table,
+    as_list,
+    as_table,
+    lived_seconds,
+    wants_table,
+)
+from queue_monitor.api.periods import PeriodKind, period_of
 from queue_monitor.api.status import meets_target
-from queue_monitor.model import Period, Snapshot, StatusReason, Target
-from queue_monitor.ports import Clock, Figures
+from queue_monitor.api.tables import table
+from queue_monitor.model import Level, Period, Snapshot, StatusReason, Target
+from queue_monitor.ports import Clock, Figures, StoreError
 
 HOLDS_SECONDS: Final = 15
+MONTHS_HOLD_SECONDS: Final = 900
+WIDE: Final = 720.0
+HIGH: Final = 180.0
 _HERE: Final = Path(__file__).parent
 _FOREIGN: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 """Why there is no data is the monitor's own matter; then no number of now is given either."""
 
 
 class _Kept:
-    """One summary a language, held for a while."""
+    """One summary a language, held for a while. What the store cannot say now is asked again with the next one."""
 
     def __init__(self, figures: Figures, clock: Clock) -> None:
         self._figures = figures
         self._clock = clock
         self._kept: dict[str, tuple[float, shapes.PublicBody]] = {}
+        self._months: tuple[float, list[Period]] | None = None
 
-    def __call__(self, language: str) -> shapes.PublicBody:
+    async def __call__(self, language: str) -> shapes.PublicBody:
         now = lived_seconds(self._clock.monotonic(), self._clock)
         known = self._kept.get(language)
         if known is None or not self._clock.rate or now - known[0] >= HOLDS_SECONDS:
-            known = self._kept[language] = (now, public_shape(self._figures.latest(), language))
+            months = await self._last_months(now)
+            known = self._kept[language] = (now, public_shape(self._figures.latest(), language, months))
         return known[1]
+
+    async def _last_months(self, now: float) -> list[Period]:
+        if self._months is None or now - self._months[0] >= MONTHS_HOLD_SECONDS:
+            snapshot = self._figures.latest()
+            today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
+            this = period_of(PeriodKind.MONTH, today)
+            first = this.first.replace(year=this.first.year - 1)
+            start = period_of(PeriodKind.MONTH, first).after().bounds(ZoneInfo(snapshot.time_zone))[0]
+            end = this.bounds(ZoneInfo(snapshot.time_zone))[1]
+            try:
+                found = await self._figures.intervals(start, end, "month", Level.CONTACT, None)
+            except StoreError:
+                return []
+            self._months = now, found
+        return self._months[1]
 
 
 def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
@@ -50,20 +85,74 @@ def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
     @routes.get(
         "/api/v1/public",
         tags=["public"],
-        responses={200: shapes.answer(shapes.PublicBody, "The summary."), **SAME, **UNREADABLE},
+        responses={200: answer_or_table(shapes.PublicBody, "The summary; as CSV the months."), **SAME, **UNREADABLE},
     )
-    async def summary_for_everybody(request: Request, lang: LangQuery = None) -> Response:
-        """How the promise stands, for the organisation's own web page. Open to all; may be kept for fifteen seconds."""
-        answer = as_list(request, summary(texts.known_language(lang, language)))
-        return _may_be_kept(answer)
+    async def summary_for_everybody(request: Request, format_: FormatQuery = None, lang: LangQuery = None) -> Response:
+        """How the promise stands, for the organisation's own web page. Open to all; may be kept for fifteen seconds.
+
+        As CSV with `format=csv` or `Accept: text/csv`: the last twelve months.
+        """
+        tongue = texts.known_language(lang, language)
+        body = await summary(tongue)
+        if wants_table(request, format_):
+            return _may_be_kept(as_table(request, _months_table(body, tongue), "public"))
+        return _may_be_kept(as_list(request, body))
 
     @routes.get("/public", response_class=HTMLResponse, include_in_schema=False)
     async def page_for_everybody(request: Request, lang: str | None = None) -> Response:
         tongue = texts.known_language(lang, language)
-        shown = {"language": tongue, "texts": texts.words(tongue), "summary": summary(tongue)}
+        body = await summary(tongue)
+        shown: dict[str, object] = {
+            "language": tongue,
+            "texts": texts.words(tongue),
+            "summary": body,
+            "bars": _bars(body),
+        }
+        ratio = figures.latest().target.ratio
+        shown |= {"target": texts.plain_percent(ratio, tongue), "target_y": round(HIGH - ratio * HIGH, 1)}
         return _may_be_kept(templates.TemplateResponse(request, "public.html", shown))
 
     return routes
+
+
+class MonthBar(Struct, frozen=True, kw_only=True):
+    """One month of the picture, in its own measure (`WIDE` by `HIGH`); no bar where nothing was measured."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    meets: bool | None
+    words: str
+    short: str
+
+
+def _bars(body: shapes.PublicBody) -> tuple[MonthBar, ...]:
+    step = WIDE / max(1, len(body.months))
+    found = []
+    for number, month in enumerate(body.months):
+        height = round((month.share.ratio or 0.0) * HIGH, 1)
+        found.append(
+            MonthBar(
+                x=round(number * step, 1),
+                y=round(HIGH - height, 1),
+                width=round(step * 0.7, 1),
+                height=height,
+                meets=month.share.meets_target,
+                words=f"{month.words}: {month.share.words}",
+                short=month.words[:3],
+            )
+        )
+    return tuple(found)
+
+
+def _months_table(body: shapes.PublicBody, language: str) -> bytes:
+    """One row a month: the month, and the share in percent."""
+    headers = [texts.say(f"public.table.{name}", language) for name in ("month", "share")]
+    rows = [
+        (month.month, None if month.share.ratio is None else round(month.share.ratio * 100, 6)) for month in body.months
+    ]
+    return table(headers, rows, f"{texts.say('public.counted', language)} {body.definition_words}")
 
 
 def _may_be_kept(answer: Response) -> Response:
@@ -71,8 +160,8 @@ def _may_be_kept(answer: Response) -> Response:
     return answer
 
 
-def public_shape(snapshot: Snapshot, language: str) -> shapes.PublicBody:
-    """What anybody may know, with the words for it."""
+def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = ()) -> shapes.PublicBody:
+    """What anybody may know, with the words for it. `months`: the last twelve, oldest first."""
     total, target, zone = snapshot.total, snapshot.target, snapshot.time_zone
     blind = total.verdict.reason in _FOREIGN
     low, high = total.wait_range_seconds or (None, None)
@@ -95,6 +184,7 @@ def public_shape(snapshot: Snapshot, language: str) -> shapes.PublicBody:
         ),
         today=_share(total.periods["day"], target, language),
         month=_share(total.periods["month"], target, language),
+        months=tuple(_month(month, snapshot, language) for month in months),
         definition=target.definition.value,
         definition_words=texts.definition_words(
             target.definition,
@@ -109,6 +199,16 @@ def public_shape(snapshot: Snapshot, language: str) -> shapes.PublicBody:
         opens_at=_utc(opens),
         closes_at=_utc(closes),
         hours_words=_hours(opens, closes, snapshot.hours.note, zone, language),
+    )
+
+
+def _month(period: Period, snapshot: Snapshot, language: str) -> shapes.PublicMonthShape:
+    first = period.start.astimezone(ZoneInfo(snapshot.time_zone)).date()
+    return shapes.PublicMonthShape(
+        month=f"{first.year:04}-{first.month:02}",
+        words=f"{texts.say(f'month.{first.month}', language)} {first.year}",
+        share=_share(period, snapshot.target, language),
+        whole=period.end <= snapshot.at,
     )
 
 

@@ -596,6 +596,15 @@ class PublicShareShape(Struct, frozen=True, kw_only=True):
     meets_target: bool | None
 
 
+class PublicMonthShape(Struct, frozen=True, kw_only=True):
+    """How one month went; null: nothing to measure."""
+
+    month: Annotated[str, _said("The month as 2026-10.")]
+    words: Annotated[str, _said("The month's name and year, in the language asked for.")]
+    share: PublicShareShape
+    whole: Annotated[bool, _said("Whether the month is over.")]
+
+
 class PublicBody(Struct, frozen=True, kw_only=True):
     """What anybody may know. Everything in words can be shown as it stands."""
 
@@ -608,6 +617,7 @@ class PublicBody(Struct, frozen=True, kw_only=True):
     promise: str
     today: PublicShareShape
     month: PublicShareShape
+    months: Annotated[tuple[PublicMonthShape, ...], _said("The last twelve months, oldest first, this one the last.")]
     definition: Annotated[str, _said("D1 to D5: the formula of the shares.")]
     definition_words: str
     expected_wait_low_seconds: Annotated[float | None, _said("Nine of ten will wait longer than this.")]

@@ -1,5 +1,6 @@
 """The summary for everybody: off unless switched on, nothing internal, worked out seldom; other sites only if named."""
 
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,9 +12,11 @@ from queue_monitor import texts
 from queue_monitor.api import create_app
 from queue_monitor.api.access import digest
 from queue_monitor.clock import ManualClock, ScaledClock
-from queue_monitor.model import Access, Role, Snapshot
+from queue_monitor.core.calendar import day_bounds
+from queue_monitor.model import Access, Period, Role, Snapshot
+from queue_monitor.ports import StoreError
 from tests.api import sample
-from tests.api.sample import FakeFigures, local
+from tests.api.sample import ZONE, FakeFigures, local
 
 SITE = "https://www.kommunen.example"
 
@@ -86,6 +89,46 @@ async def test_the_page_says_it_in_the_language_asked_for(language: str, said: s
     assert said in answer.text
     assert "<script" not in answer.text
     assert "style=" not in answer.text
+
+
+async def test_the_last_twelve_months_are_on_it_in_json_and_csv(monkeypatch: pytest.MonkeyPatch):
+    site = Site(shown(sample.calm()), public=True)
+    asked = []
+
+    async def months(start: datetime, end: datetime, step: str, *_: Any) -> list[Period]:
+        asked.append((start.astimezone(ZONE).date(), end.astimezone(ZONE).date(), step))
+        day = site.figures.latest().total.periods["day"]
+        first = [date(2025, 4 + number, 1) for number in range(9)] + [date(2026, 1 + number, 1) for number in range(3)]
+        return [
+            replace(day, start=day_bounds(one, ZONE)[0], end=day_bounds(one + timedelta(days=28), ZONE)[1])
+            for one in first
+        ]
+
+    monkeypatch.setattr(site.figures, "intervals", months)
+    body = (await site.ask("GET", "/api/v1/public")).json()
+    page = (await site.ask("GET", "/public")).text
+    csv = (await site.ask("GET", "/api/v1/public?format=csv")).content.decode("utf-8-sig").splitlines()
+
+    assert asked == [(date(2025, 4, 1), date(2026, 4, 1), "month")]
+    assert [month["month"] for month in body["months"]][::11] == ["2025-04", "2026-03"]
+    assert [month["whole"] for month in body["months"]] == [True] * 11 + [False]
+    assert page.count("<rect") == 12
+    assert "mars 2026 (hittills)" in page
+    assert csv[0] == "Månad;Besvarade i tid (%)"
+    assert csv[1].startswith("2025-04;92,")
+    assert len(csv) == 1 + 12 + 1
+
+
+async def test_without_its_database_the_page_is_there_without_the_months(monkeypatch: pytest.MonkeyPatch):
+    site = Site(shown(sample.calm()), public=True)
+
+    async def away(*_: Any) -> list[Period]:
+        raise StoreError("away")
+
+    monkeypatch.setattr(site.figures, "intervals", away)
+
+    assert (await site.ask("GET", "/public")).status_code == 200
+    assert (await site.ask("GET", "/api/v1/public")).json()["months"] == []
 
 
 async def test_when_the_switch_is_not_heard_no_number_of_now_is_given():
