@@ -290,9 +290,10 @@ async def test_the_last_hour_reaches_over_midnight_after_a_start_and_without_one
     moments += [now - timedelta(seconds=n) for n in range(60, 400)]  # what is new lies after midnight
     calls = [Call(str(n), "kundcenter", entered, "answered", 20_000) for n, entered in enumerate(sorted(moments))]
     async with monitor(url, at(WEDNESDAY, 23), tmp_path) as run:
-        for call in calls:
+        for number, call in enumerate(calls):
             run.clock.advance_to(max(run.clock.now(), call.entered))
-            await run.tell(call.events())
+            await run.tell(call.events(), write=number % 20 == 0)
+        await run.pipeline.write()
         run.clock.advance_to(now)
         run.pipeline.turn_day()
         unbroken = run.pipeline.publish().total.periods
