@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from queue_monitor.api import status_body
-from queue_monitor.core.live import MOST_QUEUES
+from queue_monitor.core.queue_places import MOST_QUEUES
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import AlertsNow, Counts, Difference, DifferenceCause, RiskFigures, Snapshot, TalkSums
 from tests.api import sample

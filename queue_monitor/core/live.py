@@ -26,6 +26,7 @@ from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.listing import as_stored
 from queue_monitor.core.lost import Callers, lost_calls
 from queue_monitor.core.opening_check import OpeningCheck
+from queue_monitor.core.queue_places import Named, QueuePlaces
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.silence import Silence
@@ -102,12 +103,6 @@ RETURNING: Final = frozenset(
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial", "year", "whole")
 MOST_INTERVALS: Final = 5000
 MOST_DAYS: Final = 400
-MOST_QUEUES: Final = 200
-"""A snapshot of so many is worked out within a second or two; a municipality has some dozens."""
-
-AT_ONCE: Final = 100
-"""So many names get a place at once. The others get theirs with the second caller: what is made up is used once."""
-
 MOST_REASONS: Final = 200
 MOST_REJECTED: Final = 200
 """So many of the last things that were not taken are kept to be listed."""
@@ -195,8 +190,8 @@ class Live:
         self._departed: dict[str, None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
         self._queue_names: dict[str, str] = {}
-        self._set_up = {queue_key(queue) for queue in (*rules.labels, *rules.calendars, *rules.ways_out_by_queue)}
-        self._knocked: set[str] = set()
+        self._places = QueuePlaces(rules.queue_keys)
+        self._leaving: set[str] = set()
         self._mentions: set[tuple[type[Event], str, str]] = set()
         self._stored_coverage: dict[tuple[str, date], Coverage] = {}
         self._coverage_cache: dict[tuple[object, ...], Coverage] = {}
@@ -522,7 +517,8 @@ class Live:
 
     def save_states(self) -> dict[str, bytes]:
         """What a start needs beside the calls, written down by name."""
-        queues = [(name, list(self._queue_switches.get(key, {}))) for key, name in self._queue_names.items()]
+        names = ((key, name) for key, name in self._queue_names.items() if key not in self._leaving)
+        queues = [(name, list(self._queue_switches.get(key, {}))) for key, name in names]
         return {
             "agents": self.agents.written(),
             "sources": self.sources.written(),
@@ -535,6 +531,7 @@ class Live:
             REJECTED: msgspec.msgpack.encode(list(self.last_rejected)),
             "switches": self._ledger.written_switches(),
             "queues": msgspec.msgpack.encode(queues),
+            "queue places": msgspec.msgpack.encode(self._places.holders),
             RULES: self.rules_version.encode(),
         }
 
@@ -552,6 +549,7 @@ class Live:
             REJECTED: self._restore_rejected,
             "switches": self._ledger.restore_switches,
             "queues": self._restore_queues,
+            "queue places": lambda written: self._places.restore(msgspec.msgpack.decode(written, type=dict[str, str])),
         }
         for name, restore in parts.items():
             if written := states.get(name):
@@ -561,6 +559,7 @@ class Live:
         for queue, switches in msgspec.msgpack.decode(written, type=list[tuple[str, list[str]]]):
             self._queue_names.setdefault(queue_key(queue), queue)
             self._queue_switches.setdefault(queue_key(queue), {}).update(dict.fromkeys(switches))
+        self._places.restore(dict.fromkeys(self._queue_names, ""))
 
     def _restore_rejected(self, written: bytes) -> None:
         self.last_rejected.extend(msgspec.msgpack.decode(written, type=list[RejectedItem]))
@@ -589,6 +588,10 @@ class Live:
             return
         if day_ends is not None:
             self.teams.close_day(now)
+            for key in self._leaving:
+                self._queue_names.pop(key, None)
+                self._queue_switches.pop(key, None)
+            self._leaving.clear()
         if self.foresight is not None:
             self._turn_forecast(self.foresight, now)
 
@@ -726,31 +729,33 @@ class Live:
         if not queue or mention in self._mentions:
             return event
         key = queue_key(queue)
-        if key not in self._queue_names and not self._has_place(key, event):
+        named = Named.ENTERED if type(event) is CallEntered else Named.SAID
+        has_place, gives_up = self._places.find(key, event.source.rpartition(":")[2], named)
+        if gives_up is not None:
+            self._lose_place(gives_up)
+        if has_place:
+            self._leaving.discard(key)
+        else:
             self.reject(event.source, "too_many_queues")
             event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, queue_key(OTHERS)
         self._queue_names.setdefault(key, self._windows.name_of(queue))
         self._queue_switches.setdefault(key, {})[event.switch_name] = None
         if type(event) in _OF_CALLS:
             self.counted.told_of_caller(queue)
-        if len(self._mentions) < MOST_MENTIONS:
+        if len(self._mentions) < MOST_MENTIONS and self._places.is_settled(key):
             self._mentions.add((type(event), queue, event.switch_name))
         return event
 
-    def _has_place(self, key: str, event: Event) -> bool:
-        """Whether a new queue's name gets a place of its own (docs/limits.md)."""
-        taken = len(self._queue_names)
-        if taken < AT_ONCE or key in self._set_up:
-            return True
-        if taken >= MOST_QUEUES or not isinstance(event, CallEntered):
-            return False
-        if key in self._knocked:
-            self._knocked.discard(key)
-            return True
-        if len(self._knocked) >= MOST_MENTIONS:
-            self._knocked.clear()
-        self._knocked.add(key)
-        return False
+    def list_queue(self, queue: str) -> None:
+        """A switch that we watch ourselves has this queue in its own list: its name is not made up."""
+        self._places.list_queue(queue_key(queue))
+
+    def _lose_place(self, key: str) -> None:
+        """A queue has given up its place: what comes for it counts under `others` from now on. Those who are in it are
+        shown for the rest of the day.
+        """
+        self._leaving.add(key)
+        self._mentions = {mention for mention in self._mentions if queue_key(mention[1]) != key}
 
     def _note_departure(self, contact_id: str, story: Story | None) -> None:
         self._departed.pop(contact_id, None)

@@ -42,6 +42,12 @@ class Rules(Struct, frozen=True, kw_only=True):
         return next(named, "") or self.pool_label.format(queue=first)
 
     @property
+    def queue_keys(self) -> set[str]:
+        """The keys of all queues that the settings name."""
+        named = (*self.labels, *self.calendars, *self.ways_out_by_queue)
+        return {queue_key(queue) for queue in named} | {key for pool in self.pool_names for key in pool}
+
+    @property
     def judged_by(self) -> str:
         """Everything that decides what a call counts as, as JSON that a person can read."""
         body = {

@@ -22,7 +22,7 @@ from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live, Taken
 from queue_monitor.core.privacy import Veil
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
-from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock
+from queue_monitor.events import CallEntered, CallLeft, Event, QueueSnapshot, SourceClock
 from queue_monitor.model import (
     CalendarDay,
     CoverageRecord,
@@ -182,6 +182,8 @@ class Pipeline:
                 admitted.append(item)
                 continue
             found = self._judge(item, delivery, earliest)
+            if isinstance(found, QueueSnapshot) and not delivery.dated_by_sender:
+                self._live.list_queue(found.queue)
             if isinstance(found, Unfit):
                 source = self._veil.shown(item.source) if delivery.dated_by_sender else item.source
                 line.refused.append(Refused(index=index, id=item.id, **_named(found)))

@@ -1,6 +1,12 @@
 """A switch that has gone mad cannot drown the real queues: names and reasons are bounded, what is too many counts."""
 
-from queue_monitor.core.live import AT_ONCE, MOST_QUEUES, MOST_REASONS, OTHERS
+from typing import Any
+
+from msgspec import structs
+
+from queue_monitor.core.live import MOST_REASONS, OTHERS, Live
+from queue_monitor.core.queue_places import AT_ONCE, MOST_LISTED, MOST_QUEUES
+from queue_monitor.queues import keys_of, queue_key
 from tests.scenario import SOURCE, Scenario
 
 
@@ -35,7 +41,83 @@ def test_queues_that_all_have_calls_fill_all_places_and_no_more():
     for number in range(600):
         story.entered(10, f"{number}a", queue=f"kö {number}").entered(10, f"{number}b", queue=f"kö {number}")
 
-    assert len(story.live.snapshot(story.at(60)).queues) == MOST_QUEUES
+    assert len(story.live.snapshot(story.at(60)).queues) == MOST_QUEUES + 1, "and one for all others"
+
+
+def crowded(story: Scenario | None = None) -> Scenario:
+    """One sender has filled all places with names that two callers have entered."""
+    story = story or Scenario()
+    for number in range(MOST_QUEUES):
+        story.entered(10, f"{number}a", queue=f"kö {number}").entered(10, f"{number}b", queue=f"kö {number}")
+    return story
+
+
+def with_real_callers(story: Scenario, queue: str, **fields: Any) -> int:
+    """Three callers come for a queue: how many are counted under its name."""
+    for number in range(3):
+        story.entered(30 + number, f"{queue}{number}", queue=queue, **fields)
+    return story.counts(60, queue).entered if queue in story.live.queues() else 0
+
+
+def test_of_all_that_one_sender_names_the_newest_gives_way_to_a_queue_of_another_sender():
+    story = crowded()
+
+    assert with_real_callers(story, "bygglov", source="urn:kc:test:piteå") == 2
+    assert with_real_callers(story, "skola") == 0, "the same sender gets no more places than there are"
+    story.entered(50, "sen", queue=f"kö {MOST_QUEUES - 1}").entered(50, "tidig", queue="kö 0")
+    assert story.counts(60, f"kö {MOST_QUEUES - 1}").entered == 1, "its place is gone, its caller is not"
+    assert story.counts(60, "kö 0").entered == 3
+
+
+def test_a_name_that_one_caller_has_entered_gives_way_to_a_queue_with_two():
+    story = Scenario()
+    for number in range(AT_ONCE):
+        story.entered(10, f"{number}", queue=f"hittepå {number}")
+    for number in range(MOST_QUEUES - AT_ONCE):
+        story.entered(10, f"{number}a", queue=f"kö {number}").entered(10, f"{number}b", queue=f"kö {number}")
+
+    assert with_real_callers(story, "bygglov") == 2
+    story.entered(50, "sen", queue=f"hittepå {AT_ONCE - 1}").entered(50, "tidig", queue="hittepå 0")
+    assert story.counts(60, f"hittepå {AT_ONCE - 1}").entered == 1, "its place is gone, its caller is not"
+    assert story.counts(60, "hittepå 0").entered == 2
+
+
+def test_a_queue_of_the_settings_has_its_place_whatever_comes_before_it():
+    story = Scenario()
+    rules = structs.replace(
+        story.rules,
+        labels={queue_key("bygglov"): "Bygglov"},
+        pool_names={keys_of(["Skola", "Förskola"]): "Barn"},
+    )
+    story.live = Live(rules)
+    crowded(story)
+
+    assert with_real_callers(story, "Bygglov") == 3
+    assert with_real_callers(story, "Förskola") == 3
+
+
+def test_a_queue_in_a_switchs_own_list_has_its_place_whatever_comes_before_it():
+    story = crowded()
+    story.live.list_queue("Bygglov")
+
+    assert with_real_callers(story, "bygglov") == 3
+
+
+def test_a_mad_switch_that_lists_ten_thousand_queues_gets_no_more_places_than_may_be():
+    story = crowded()
+    for number in range(10_000):
+        story.live.list_queue(f"lista {number}")
+        story.entered(20, f"l{number}", queue=f"lista {number}")
+
+    assert len(story.live.snapshot(story.at(60)).queues) == MOST_QUEUES + MOST_LISTED + 1
+
+
+def test_after_a_restart_one_senders_names_still_give_way_to_another_senders():
+    before = crowded()
+    after = Scenario()
+    after.live.load_states(before.live.save_states(), after.at(20))
+
+    assert with_real_callers(after, "bygglov", source="urn:kc:test:piteå") == 2
 
 
 def test_reasons_for_not_understanding_are_bounded_and_still_counted():

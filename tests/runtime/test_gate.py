@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from queue_monitor.core.live import OTHERS
 from queue_monitor.events import CallCompleted, CallEntered, Event
 from queue_monitor.model import RejectedItem
 from queue_monitor.ports import Delivery, Receipt
 from queue_monitor.runtime.spill import Spill
+from tests.core.test_bounds import crowded
 from tests.fakes import FakeStore
 from tests.runtime.test_pipeline import Corridor
-from tests.scenario import SOURCE, TEN
+from tests.scenario import SOURCE, TEN, Scenario
 
 YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -131,3 +133,19 @@ async def test_the_last_ones_are_listed_by_field_and_length_and_outlive_the_proc
     )
     assert (number.field, number.kind, number.length) == ("talk_ms_reported", "number", 19)
     assert (time.field, time.reason) == ("time", "time_out_of_range")
+
+
+@pytest.mark.parametrize(("by_sender", "place"), [(False, "bygglov"), (True, OTHERS)])
+async def test_only_the_list_of_a_switch_that_we_watch_ourselves_gives_a_queue_its_place(by_sender: bool, place: str):
+    corridor = Corridor()
+    corridor.clock.advance_to(TEN + timedelta(seconds=60))
+    crowded(corridor.story)
+    lists = Scenario().snapshot(30, queue="bygglov").events
+    for events, sent_so in ((corridor.story.events, True), (lists, by_sender)):
+        delivery = Delivery(items=tuple(events), received_at=corridor.clock.now(), dated_by_sender=sent_so)
+        corridor.pipeline.take(delivery)
+
+    caller = Scenario().entered(40, "anna", queue="bygglov").events
+    corridor.pipeline.take(Delivery(items=tuple(caller), received_at=corridor.clock.now()))
+
+    assert "luleå:anna@bygglov" in {v.visit_id for _, v in corridor.live.ledger.waiting() if v.queue == place}

@@ -1,0 +1,117 @@
+"""Which queues have a place of their own on the boards, and which count under one name for all others.
+
+A sender may put anything where a queue's name belongs. Names that are made up must not push out a queue that has
+calls, and one sender's names not another's (docs/limits.md).
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import Enum, auto
+from typing import Any, Final
+
+MOST_QUEUES: Final = 200
+"""A snapshot of so many is worked out within a second or two; a municipality has some dozens."""
+
+AT_ONCE: Final = 100
+"""So many names get a place at once. The others get theirs with the second caller: what is made up is used once."""
+
+MOST_LISTED: Final = 200
+"""So many names of a switch's own list get a place, whatever places others hold."""
+
+_MOST_KNOCKED: Final = 20_000
+"""So many names are remembered that one caller has entered and that have no place."""
+
+
+class Named(Enum):
+    """How an event names a queue: a caller enters it, or something else is said of it."""
+
+    ENTERED = auto()
+    SAID = auto()
+
+
+class QueuePlaces:
+    """The places. Queues are known by their keys, and who named one by what the sender is called."""
+
+    def __init__(self, set_up: Iterable[str]) -> None:
+        """`set_up`: the queues that the settings name."""
+        self._sure = set(set_up)
+        self._listed = 0
+        self._holders: dict[str, str] = {}
+        self._callers: dict[str, int] = {}
+        self._knocked: set[str] = set()
+
+    @property
+    def holders(self) -> dict[str, str]:
+        """Who named each queue that has a place for other reasons than the settings, first named first."""
+        return dict(self._holders)
+
+    def restore(self, holders: dict[str, str]) -> None:
+        """Take up what `holders` gave, and queues of which nothing is known but that they had a place."""
+        self._holders = {key: holder for key, holder in holders.items() if key not in self._sure}
+
+    def list_queue(self, key: str) -> None:
+        """A switch that we watch ourselves has this queue in its own list: it gets a place when it is named."""
+        if key not in self._sure and self._listed < MOST_LISTED:
+            self._listed += 1
+            self._sure.add(key)
+            self._holders.pop(key, None)
+            self._callers.pop(key, None)
+
+    def is_settled(self, key: str) -> bool:
+        """Whether nothing more needs to be heard of a queue to know its place: a second caller makes no difference."""
+        return key not in self._callers
+
+    def find(self, key: str, by: str, named: Named) -> tuple[bool, str | None]:
+        """Whether a queue has a place or gets one now, and which queue gives up its own for it."""
+        if key in self._sure:
+            return True, None
+        if key in self._holders:
+            self._count(key, named)
+            return True, None
+        taken = len(self._holders)
+        if taken < AT_ONCE:
+            self._callers[key] = 0
+            self._count(key, named)
+            self._holders[key] = by
+            return True, None
+        if named is not Named.ENTERED or not self._is_second(key):
+            return False, None
+        gives_up = self._weakest(by) if taken >= MOST_QUEUES else None
+        if taken >= MOST_QUEUES and gives_up is None:
+            return False, None
+        self._knocked.discard(key)
+        if gives_up is not None:
+            self._holders.pop(gives_up)
+            self._callers.pop(gives_up, None)
+        self._holders[key] = by
+        return True, gives_up
+
+    def _count(self, key: str, named: Named) -> None:
+        if named is Named.ENTERED and key in self._callers:
+            self._callers[key] += 1
+            if self._callers[key] > 1:
+                del self._callers[key]
+
+    def _is_second(self, key: str) -> bool:
+        if key in self._knocked:
+            return True
+        if len(self._knocked) >= _MOST_KNOCKED:
+            self._knocked.clear()
+        self._knocked.add(key)
+        return False
+
+    def _weakest(self, by: str) -> str | None:
+        """The queue that gives up its place for one of this sender: of those that a single caller has entered at most,
+        the newest of the sender that has most of them; else the newest of the sender that holds most places, if it is
+        left with no fewer than this one then has.
+        """
+        if self._callers:
+            return self._newest(Counter(self._holders[key] for key in self._callers), self._callers)
+        held = Counter(self._holders.values())
+        if held.most_common(1)[0][1] < held[by] + 2:
+            return None
+        return self._newest(held, self._holders)
+
+    def _newest(self, held: Counter[str], among: dict[str, Any]) -> str:
+        greediest, _ = held.most_common(1)[0]
+        return next(key for key in reversed(among) if self._holders[key] == greediest)
