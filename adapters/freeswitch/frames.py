@@ -22,6 +22,9 @@ LONGEST_BODY: Final = 8 * 1024 * 1024
 """A list of ten thousand waiting callers is 2 MB. Beyond this it is garbage, and memory must not grow with it."""
 
 _END: Final = b"\n\n"
+_WRONG_END: Final = b"\r\n\r\n"
+"""No switch sends that: a trace whose line ends a program has changed, and with them every length."""
+
 _BEGINS: Final = re.compile(rb"(?:Content-Length: \d{1,9}\n)?Content-Type: [a-z]+/[a-z-]+(?:\n|\Z)")
 _TIMESTAMP: Final = re.compile(rb'\bEvent-Date-Timestamp"?: ?"?(\d{10,18})\b')
 _WANTED: Final = frozenset(
@@ -75,6 +78,8 @@ class Cutter:
         while self._rest.startswith((b"\n", b"\r")):
             self._pass(1)
         begins, end = self._offset, self._rest.find(_END)
+        if not self._skipping and (fault := self._wrong_line_ends(end)) is not None:
+            return fault
         if end < 0 or end > LONGEST_HEADERS:
             return self._overlong(end)
         if self._skipping:
@@ -98,6 +103,15 @@ class Cutter:
         body = bytes(self._rest[end + 2 : end + 2 + length])
         self._pass(end + 2 + length)
         return Frame(headers["Content-Type"], headers, body, begins)
+
+    def _wrong_line_ends(self, end: int) -> Fault | None:
+        """Headers that end as they do on Windows: they are passed over, and said so."""
+        begins = self._offset
+        wrong = self._rest.find(_WRONG_END, 0, LONGEST_HEADERS if end < 0 else min(end, LONGEST_HEADERS))
+        if wrong < 0:
+            return None
+        self._pass(wrong + len(_WRONG_END))
+        return Fault("wrong_line_ends", begins)
 
     def _overlong(self, end: int) -> Frame | Fault | None:
         """Headers without an end: pass over them as they come, and say so once."""

@@ -29,6 +29,11 @@ QUEUES: Final = "api callcenter_config queue list"
 _STATUS_SECONDS: Final = 2.0
 """The answer to `api status` comes at once. A recording may hold none."""
 
+_JUMP: Final = timedelta(minutes=5)
+"""A time that differs more from what the switch's clock should show is taken for one event's only."""
+
+_CLOCKS_AGREE: Final = timedelta(seconds=5)
+
 _UPTIME: Final = re.compile(
     r"UP (\d{1,4}) years?, (\d{1,4}) days?, (\d{1,2}) hours?, (\d{1,2}) minutes?, (\d{1,2}) seconds?, (\d{1,3}) milli"
 )
@@ -54,6 +59,7 @@ class Translator:
         self._questions: list[str] = []
         self._counters: dict[str, dict[str, str]] = {}
         self._clock: tuple[datetime, datetime] | None = None
+        self._jumped: timedelta | None = None
         self._core = ""
         self._uptime_ms: int | None = None
         self._logged_in: Stamp | None = None
@@ -184,9 +190,22 @@ class Translator:
         told = from_microseconds(message.get("Event-Date-Timestamp", ""))
         if told is None:
             self._reject("bad_timestamp", f"at byte {offset}")
-        elif self._clock is None or told >= self._clock[0]:
-            self._clock = (told, received_at)
+        else:
+            self._hear_clock(told, received_at)
         return Stamp(self._connection, received_at, offset, told)
+
+    def _hear_clock(self, told: datetime, received_at: datetime) -> None:
+        """Take a time as the switch's clock; one that is far from what was expected only when the next one agrees."""
+        expected = self._switch_now(received_at) or received_at
+        ahead = told - received_at
+        if abs(told - expected) <= _JUMP:
+            self._jumped = None
+            if self._clock is None or told >= self._clock[0]:
+                self._clock = (told, received_at)
+        elif self._jumped is not None and abs(ahead - self._jumped) <= _CLOCKS_AGREE:
+            self._jumped, self._clock = None, (told, received_at)
+        else:
+            self._jumped = ahead
 
     def _unbridged(self, message: Mapping[str, str], stamp: Stamp) -> bool:
         self._agents.talked(message.get("CC-Agent", ""), stamp)

@@ -843,6 +843,40 @@ def test_garbage_without_end_does_not_fill_the_memory() -> None:
     assert only(CallEntered, list(one.feed(b"\n\n" + told(START), NOON)))
 
 
+def test_a_trace_whose_line_ends_were_changed_is_refused_in_those_words() -> None:
+    trace = (told(START) + told(END, 3, **HUNG_UP)).replace(b"\n", b"\r\n")
+
+    in_bytes = heard(translator(), [(trace[at : at + 1], NOON) for at in range(len(trace))])
+
+    assert {reason for reason, _ in rejections(lines(trace))} == {"wrong_line_ends"}
+    assert rejections(in_bytes) == rejections(lines(trace))
+
+
+YEAR_9999 = str(int(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1_000_000))
+AHEAD = str(int((NOON + timedelta(hours=2)).timestamp() * 1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("dates", "clock"),
+    [
+        (("", YEAR_9999, ""), timedelta(0)),
+        ((YEAR_9999, ""), timedelta(0)),
+        ((YEAR_9999, YEAR_9999, "", ""), timedelta(0)),
+        ((AHEAD, AHEAD), timedelta(hours=2)),
+    ],
+)
+def test_a_list_is_dated_by_the_switchs_clock_whatever_one_event_was_dated(
+    dates: tuple[str, ...], clock: timedelta
+) -> None:
+    one = translator()
+    for date in dates:
+        list(one.feed(told(START, Event_Date_Timestamp=date) if date else told(START), NOON))
+
+    (shot,) = only(QueueSnapshot, asked(one, MEMBERS_OF + "kundcenter@lab", members(), NOON + timedelta(seconds=20)))
+
+    assert shot.switch_time == shot.as_of == NOON + clock + timedelta(seconds=20)
+
+
 def test_ten_thousand_spoilt_messages_stop_nothing_and_are_counted() -> None:
     dice = random.Random(8021)
     frames = [piece for file in RECORDINGS for piece, _ in recorded_pieces(file.read_bytes())]
