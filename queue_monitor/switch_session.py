@@ -19,6 +19,9 @@ from queue_monitor.ports import AdapterError, Clock, Delivery, Translator
 
 _READ_BYTES: Final = 64 * 1024
 
+MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
+"""So much of what a switch says waits here; then nothing is read, and the switch has to wait. Nothing is dropped."""
+
 
 class Place(Struct, frozen=True, kw_only=True):
     """Where a switch listens. `name` is what people call it; `opened_by` says where it is opened on the other side."""
@@ -38,13 +41,17 @@ class Place(Struct, frozen=True, kw_only=True):
 
 class Line:
     """A connection. Whatever is read is kept for the translator, with the moment at which it came. `heard_at` is when
-    the last piece came, in the clock's monotonic seconds.
+    the last piece came, in the clock's monotonic seconds; `is_behind`: a switch says more than we take in, so that what
+    it has answered may not have been read yet.
     """
 
     def __init__(self, place: Place, clock: Clock) -> None:
         self.place = place
         self.heard_at = clock.monotonic()
+        self.is_behind = False
         self._clock = clock
+        self._waiting_bytes = 0
+        self._has_room = asyncio.Event()
         self._arrivals: asyncio.Queue[tuple[bytes | None, datetime]] = asyncio.Queue()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -64,6 +71,7 @@ class Line:
         piece = await self._read()
         if piece:
             self.heard_at = self._clock.monotonic()
+            self._waiting_bytes += len(piece)
             self._arrivals.put_nowait((piece, self._clock.now()))
         return piece
 
@@ -76,19 +84,32 @@ class Line:
             return b""
 
     async def listen(self) -> None:
-        """Queue what comes, whatever the dialogue is doing: switches cut off a reader who is slow."""
+        """Queue what comes, whatever the dialogue is doing: switches cut off a reader who is slow. As long as too much
+        waits, nothing is read.
+        """
         while await self.read():
-            pass
+            if self._waiting_bytes >= MOST_WAITING_BYTES:
+                self.is_behind = True
+                self._has_room.clear()
+                await self._has_room.wait()
         self._arrivals.put_nowait((None, self._clock.now()))
 
     async def tick(self) -> None:
         while True:
             await self._clock.sleep(self.place.tick_seconds)
-            self._arrivals.put_nowait((b"", self._clock.now()))
+            if self._arrivals.empty():  # whatever waits lets time pass as well
+                self._arrivals.put_nowait((b"", self._clock.now()))
 
     async def arrival(self) -> tuple[bytes | None, datetime]:
         """A piece and when it came; an empty one as time passes, and None at the end of the connection."""
-        return await self._arrivals.get()
+        piece, at = await self._arrivals.get()
+        if piece:
+            self._waiting_bytes -= len(piece)
+            if self._waiting_bytes < MOST_WAITING_BYTES // 2:
+                self._has_room.set()
+        else:
+            self.is_behind = False
+        return piece, at
 
     async def close(self) -> None:
         if self._writer is None:
@@ -167,7 +188,8 @@ async def _deliveries(dialogue: Dialogue, line: Line) -> AsyncGenerator[Delivery
             trouble = "closed the connection"
         elif items := tuple(translator.feed(piece, at) if piece else translator.flush(at)):
             yield Delivery(items=items, received_at=at)
-        trouble = trouble or dialogue.ask()
+        if not line.is_behind:
+            trouble = trouble or dialogue.ask()
     if items := tuple(translator.close(at)):
         yield Delivery(items=items, received_at=at)
     raise AdapterError(f"{line.place} {trouble}")

@@ -65,6 +65,9 @@ LONGEST_ON_THE_LINE: Final = timedelta(hours=4)
 TURN: Final = 1000
 """Events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
 
+MOST_IN_LINE: Final = 20_000
+"""Events that came and are not taken yet: some 20 MB. A door that has more waits, and so does whoever sends there."""
+
 LATE_BATCH: Final = 2000
 """Events that need the store, looked up at once."""
 
@@ -118,7 +121,10 @@ class Pipeline:
         self._veil = Veil(keys or MonthKeys(None), live, live.rules.calendar.zone, names)
         self._clocks: dict[str, str] = {}
         self._has_learned = False
-        self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._inbox: deque[Delivery] = deque()
+        self._in_line = 0
+        self._has_come, self._has_room = asyncio.Event(), asyncio.Event()
+        self._ended = False
         self._late: deque[tuple[Delivery, Line]] = deque()
         self._writer = JournalWriter(live, clock, store, spill, self._reject, journaled=not rebuilds)
         self._still = asyncio.Lock()
@@ -146,8 +152,23 @@ class Pipeline:
     # ---- in
 
     async def put(self, delivery: Delivery) -> None:
-        """Hand over a delivery; never refuses, never drops."""
-        self._inbox.put_nowait(delivery)
+        """Hand over a delivery; never refuses, never drops. Waits while too many events are in the line already: the
+        door then takes in no more, and whoever sends has to wait.
+        """
+        while self._in_line >= MOST_IN_LINE and not self._ended:
+            self._has_room.clear()
+            await self._has_room.wait()
+        self._in_line += len(delivery.items)
+        self._inbox.append(delivery)
+        self._has_come.set()
+
+    def _next(self) -> Delivery:
+        """Take the next delivery out of the line."""
+        delivery = self._inbox.popleft()
+        self._in_line -= len(delivery.items)
+        if self._in_line < MOST_IN_LINE:
+            self._has_room.set()
+        return delivery
 
     def take(self, delivery: Delivery) -> None:
         """Apply one delivery and line it up for the journal; one that needs the store lines up for that."""
@@ -388,8 +409,8 @@ class Pipeline:
         await self._mark(fault)
         waiting = [*self._writer.lines, *(line for _, line in self._late)]
         rest = list(fault.rest)
-        while not self._inbox.empty():
-            left = self._inbox.get_nowait()
+        while self._inbox:
+            left = self._next()
             admitted = self._admitted(left, Line([], left.received_at, left.settle, self._clock.monotonic()))
             rest += [item for item in admitted if isinstance(item, Event)]
         waiting.append(Line(rest, self._clock.now(), _nothing_to_settle, self._clock.monotonic()))
@@ -568,10 +589,14 @@ class Pipeline:
         Raises `BrokenEvent` when our own code has raised on an event, which is marked then.
         """
         faults: list[BrokenEvent] = []
+        self._ended = False
         try:
             await self._work()
         except* BrokenEvent as group:
             faults = _faults_of(group)
+        finally:
+            self._ended = True  # nobody takes any more, so nobody need wait to be taken
+            self._has_room.set()
         if faults:
             await self._bury(faults[0])
             raise faults[0]
@@ -587,15 +612,16 @@ class Pipeline:
 
     async def _run_inbox(self) -> None:
         while True:
-            delivery = await self._inbox.get()
+            await self._has_come.wait()
             async with self._still:
-                self.take(delivery)
-                taken = len(delivery.items)
-                while not self._inbox.empty() and taken < TURN:
-                    delivery = self._inbox.get_nowait()
+                taken = 0
+                while self._inbox and taken < TURN:
+                    delivery = self._next()
                     self.take(delivery)
                     taken += len(delivery.items)
                 self._writer.cut()
+                if not self._inbox:
+                    self._has_come.clear()
             self._news.set()
             await self._clock.sleep(0)
 
@@ -612,7 +638,7 @@ class Pipeline:
         new_day_since: float | None = None
         while True:
             now = self._clock.monotonic()
-            if now - self._bounded_at >= BOUNDS_SECONDS * self._clock.rate and self._inbox.empty():
+            if now - self._bounded_at >= BOUNDS_SECONDS * self._clock.rate and not self._inbox:
                 self._bounded_at = now
                 async with self._still:
                     self.say_own_words()
@@ -696,8 +722,8 @@ class Pipeline:
 
     async def drain(self) -> None:
         """Take what is in the inbox and write what waits for the journal, once, on the way out."""
-        while not self._inbox.empty():
-            self.take(self._inbox.get_nowait())
+        while self._inbox:
+            self.take(self._next())
         self._states_at = -STATE_SECONDS
         await self.write()
 

@@ -19,7 +19,7 @@ from queue_monitor.events import Event, SourceClock
 from queue_monitor.model import Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
-from queue_monitor.runtime.pipeline import MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
+from queue_monitor.runtime.pipeline import MOST_IN_LINE, MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.store import open_store
 from tests.fakes import FakeStore
@@ -63,6 +63,48 @@ async def test_a_sender_is_told_after_the_commit_and_in_order():
 
     assert corridor.settled == ["first", "second"]
     assert [event.id for event in corridor.store.events] == [event.id for event in corridor.story.events]
+
+
+async def test_a_door_waits_while_too_many_events_are_in_the_line_and_none_is_dropped():
+    corridor = Corridor()
+    for number in range(30):
+        corridor.story.entered(number / 100, f"{number}").left(20 + number / 100, f"{number}")
+    events = tuple(corridor.story.events)
+    deliveries = MOST_IN_LINE // len(events) + 10
+
+    async def flood() -> None:
+        for _ in range(deliveries):
+            await corridor.pipeline.put(Delivery(items=events, received_at=corridor.clock.now()))
+
+    flooding = asyncio.create_task(flood())
+    await SystemClock().sleep(0)
+    waited = not flooding.done()
+    working = asyncio.create_task(corridor.pipeline.run())
+    await flooding
+    await corridor.pipeline.write()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await corridor.pipeline.drain()
+
+    assert waited
+    assert sum(corridor.live.events[what] for what in ("applied", "duplicate")) >= deliveries * len(events)
+
+
+async def test_nobody_waits_for_a_line_of_which_nobody_takes_any_more(monkeypatch: pytest.MonkeyPatch):
+    corridor = Corridor()
+    delivery = Delivery(items=tuple(corridor.story.entered(0, "anna").events), received_at=corridor.clock.now())
+    for _ in range(MOST_IN_LINE):
+        await corridor.pipeline.put(delivery)
+    last = asyncio.create_task(corridor.pipeline.put(delivery))
+
+    def apply(self: Live, event: Event) -> None:
+        raise OverflowError("a bug")
+
+    monkeypatch.setattr(Live, "apply", apply)
+    with pytest.raises(BrokenEvent):
+        await corridor.pipeline.run()
+
+    await last
 
 
 async def test_when_the_journal_is_down_the_figures_go_on_and_nobody_is_told_that_it_is_safe():
