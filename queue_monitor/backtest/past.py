@@ -51,7 +51,7 @@ class CallsPast:
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         for event in events_of(self.calls, self._calendar):
-            yield Delivery(items=(event,), received_at=event.at)
+            yield Delivery(items=(event,), received_at=event.at, dated_by_sender=True)
 
     async def days(self) -> list[date]:
         return _open_days((call.entered_at for call in self.calls), self._calendar)
