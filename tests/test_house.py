@@ -48,6 +48,7 @@ TABLE = (
     Row(r"queue_monitor\.model", "queue_monitor.events queue_monitor.queues", "msgspec", IMPURE),
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
     Row(r"queue_monitor\.interpreter", "queue_monitor.ports"),
+    Row(r"queue_monitor\.whole_file", "", "msgspec"),
     Row(r"queue_monitor\.logs", "queue_monitor.core.privacy", ""),
     Row(r"queue_monitor\.starting", "queue_monitor.ports queue_monitor.texts", "starlette"),
     Row(r"queue_monitor\.waits", "queue_monitor.model", "hdrh numpy", IMPURE),
@@ -67,7 +68,7 @@ TABLE = (
     Row(
         r"queue_monitor\.runtime(\..+)?",
         "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.queues queue_monitor.events "
-        "queue_monitor.waits queue_monitor.history queue_monitor.runtime",
+        "queue_monitor.waits queue_monitor.whole_file queue_monitor.history queue_monitor.runtime",
     ),
     Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
     Row(r"adapters\.simulator(\..+)?", "queue_monitor.events queue_monitor.ports queue_monitor.core {own}"),
@@ -99,7 +100,7 @@ TABLE = (
     Row(
         r"queue_monitor\.store(\..+)?",
         "queue_monitor.model queue_monitor.queues queue_monitor.events queue_monitor.ports queue_monitor.waits "
-        "queue_monitor.store",
+        "queue_monitor.whole_file queue_monitor.store",
         "sqlalchemy alembic aiosqlite psycopg msgspec",
     ),
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
@@ -383,3 +384,9 @@ def _index_settings() -> list[str]:
     return [
         value for name, value in os.environ.items() if re.match(r"(PIP|UV|NPM_CONFIG)_.*(INDEX|REGISTRY|LINKS)", name)
     ]
+
+
+def test_a_small_secret_file_is_made_in_one_place() -> None:
+    makers = {module for module, tree in TREES.items() if "os.O_EXCL" in ast.unparse(tree)}
+
+    assert makers == {"queue_monitor.whole_file"}

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from queue_monitor.ports import StoreError
-from queue_monitor.runtime.whole_file import write_whole
+from queue_monitor.whole_file import write_json
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class MonthKeys:
         kept = {
             month: _Kept(key=self._keys[month].hex(), carried=self._carried.get(month, {})) for month in self.months
         }
-        write_whole(self._path, kept)
+        write_json(self._path, kept)
 
 
 def _read(path: Path) -> dict[str, _Kept]:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from queue_monitor.model import Access
-from queue_monitor.runtime.whole_file import write_whole
+from queue_monitor.whole_file import write_json
 
 _decoder: Final = msgspec.json.Decoder(list[Access])
 
@@ -31,4 +31,4 @@ class TokenFile:
 
     async def add(self, access: Access) -> None:
         """Keep one more; returns when the disk has it. Raises `OSError`, and then nothing has changed."""
-        await asyncio.to_thread(write_whole, self._path, [*self.read(), access])
+        await asyncio.to_thread(write_json, self._path, [*self.read(), access])

@@ -5,7 +5,6 @@ The same key gives the same pseudonyms, so history that is made anew from the jo
 
 import hashlib
 import hmac
-import os
 import stat
 from datetime import date
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Final
 
 from queue_monitor.ports import StoreError
 from queue_monitor.store.names import plain
+from queue_monitor.whole_file import write_whole
 
 DAILY: Final = "daily"
 NAMED: Final = "named"
@@ -52,18 +52,13 @@ class Agents:
 
 
 def _read_or_make(file: Path) -> bytes:
+    key = token_bytes(_KEY_BYTES)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_whole(file, f"{key.hex()}\n".encode(), anew=True)
     except FileExistsError:
         return _read(file)
     except OSError as error:
         raise StoreError(f"store.agent_key: {file} cannot be made: {error.strerror}") from error
-    with os.fdopen(made, "w") as written:
-        key = token_bytes(_KEY_BYTES)
-        written.write(key.hex() + "\n")
-        written.flush()
-        os.fsync(written.fileno())
     return key
 
 

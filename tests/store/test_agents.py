@@ -1,9 +1,13 @@
+import stat
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from queue_monitor.ports import StoreError
 from queue_monitor.store import SqlStore, open_store
+from queue_monitor.store import agents as keeping
+from queue_monitor.whole_file import write_whole
 from tests.store.calls import entered
 from tests.store.records import EVER, batch, call
 
@@ -81,3 +85,22 @@ async def test_a_key_is_not_made_before_anybody_has_answered(tmp_path: Path) -> 
     await store.close()
 
     assert not (tmp_path / "agent.key").exists()
+
+
+def test_of_two_who_make_the_key_at_once_both_use_the_one_that_was_there_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, first = tmp_path / "deep" / "agent.key", "ab" * 32
+    makes = keeping.token_bytes
+
+    def slowly(size: int) -> bytes:
+        write_whole(file, first.encode())
+        return makes(size)
+
+    monkeypatch.setattr(keeping, "token_bytes", slowly)
+    mine, other = keeping.Agents(keeping.DAILY, file), keeping.Agents(keeping.DAILY, file)
+
+    assert mine.pseudonym("a", date(2026, 11, 23)) == other.pseudonym("a", date(2026, 11, 23))
+    assert [path.name for path in file.parent.iterdir()] == ["agent.key"]
+    assert file.read_text() == first
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
