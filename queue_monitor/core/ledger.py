@@ -627,7 +627,11 @@ class Ledger:
         return contact_id in self._waiting or contact_id in self._talking
 
     def is_open_call(self, switch: str, known: str) -> bool:
-        """Whether a contact, visit or leg by this id waits or talks now."""
+        """Whether a contact, visit or leg by this id waits or talks now. What was never heard of costs no settling."""
+        if (switch, known) not in self._strands and known not in self._stories:
+            heard = ((evidence.switch, evidence.leg_id) for evidence in self._heard.values())
+            if (switch, known) not in heard and not any((switch, known) == key[:2] for key in self._open):
+                return False
         self._settle()
         strand = self._strands.get((switch, known))
         contacts = [known] if strand is None else [known, *strand[1].contacts]

@@ -9,6 +9,7 @@ handed in.
 import hashlib
 import hmac
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from enum import Enum, auto
@@ -38,6 +39,7 @@ _IN_NAMES: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}", re.IGNORECASE
 _IN_TEXT: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}|\d{{7,}}", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"(?:tel|sips?):(?://)?", re.IGNORECASE)
 _BESIDE_DIGITS: Final = re.compile(r"\(0\)|[ \xa0/()-]")
+_PLAIN_SIGNS: Final = {"Pd": "-", "Zs": " ", "Cf": ""}
 _LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 _REPLACED: Final = "nr-"
 HIDDEN: Final = "…"
@@ -137,8 +139,9 @@ class Veil:
         plan = _PLANS[type(event)]
         if not any(plan.others(event)) and not _may_hold_one("|".join(filter(None, plan.texts(event)))):
             return Veiled(event)
-        scene = _Scene(event.switch_name, f"{at.astimezone(self._zone):%Y-%m}", [])
-        self._carry_over(event, scene)
+        local = at.astimezone(self._zone)
+        scene = _Scene(event.switch_name, f"{local:%Y-%m}", [])
+        self._carry_over(event, scene, is_new_month=local.day == 1)
         return Veiled(self._veiled(event, scene), tuple(dict.fromkeys(scene.hidden)))
 
     def shown(self, source: str) -> str:
@@ -167,7 +170,7 @@ class Veil:
             case _Rule.KEYS_PRESSED:
                 return value if _KEYS_PRESSED.fullmatch(value) else default
             case _Rule.PSEUDONYM:
-                return default if _ONLY_A_NUMBER.fullmatch(value) or _first_number(_IN_IDS, value) else value
+                return default if _ONLY_A_NUMBER.fullmatch(_folded(value)) or _first_number(_IN_IDS, value) else value
             case _Rule.COUNTERS:
                 return {key: count for key, count in value.items() if key in COUNTERS and _COUNTED.fullmatch(count)}
             case _Rule.PART:
@@ -183,7 +186,7 @@ class Veil:
         if queue_key(own) in self._names or not _first_number(_IN_NAMES, text):
             return text
         hidden.append(field)
-        return _IN_NAMES.sub(lambda found: found[0] if found["unique"] else HIDDEN, text)
+        return _replaced(_IN_NAMES, text, lambda found: found[0] if found["unique"] else HIDDEN)
 
     # ---- ids
 
@@ -200,35 +203,37 @@ class Veil:
 
         own, colon, rest = text.partition(":")
         if not colon or own != switch:
-            return _IN_IDS.sub(stands, text)
-        return f"{self._shown_switch(switch)}:{_IN_IDS.sub(stands, rest)}"  # a switch may be called "tel" or "sip"
+            return _replaced(_IN_IDS, text, stands)
+        return (
+            f"{self._shown_switch(switch)}:{_replaced(_IN_IDS, rest, stands)}"  # a switch may be called "tel" or "sip"
+        )
 
     def _shown_switch(self, switch: str) -> str:
         return self._name("switch", switch, [])
 
-    def _carry_over(self, event: Event, scene: "_Scene") -> None:
-        """Who is in a call, or known as an agent, under the key of an earlier month keeps what replaced the number."""
+    def _carry_over(self, event: Event, scene: "_Scene", *, is_new_month: bool) -> None:
+        """Who is in a call, or known as an agent, under the key of an earlier month keeps what replaced the number.
+
+        Calls are looked at on the first day of a month only: none goes on for longer.
+        """
         earlier = self._keys.before(scene.month)
         if earlier is None:
             return
-        stays: dict[str, str] = {}
         for name, text in _lasting_ids(event):
-            before = self._id(text, scene.switch, earlier, carries=True)
-            if before == text:
-                continue
-            if name == "agent_id":
-                is_known = self._known.knows_agent(before)
-            else:
-                is_known = self._known.is_open(self._shown_switch(scene.switch), before)
-            if is_known:
-                stays |= self._stays(text.removeprefix(f"{scene.switch}:"), earlier, scene.month)
-        if stays:
-            self._keys.carry(scene.month, stays)
+            if (is_new_month or name == "agent_id") and (stays := self._stays(text, earlier, scene)):
+                before = self._id(text, scene.switch, earlier, carries=True)
+                if name == "agent_id":
+                    is_known = self._known.knows_agent(before)
+                else:
+                    is_known = self._known.is_open(self._shown_switch(scene.switch), before)
+                if is_known:
+                    self._keys.carry(scene.month, stays)
 
-    def _stays(self, text: str, earlier: str, month: str) -> dict[str, str]:
-        """What is to stand for the numbers of an id in a month, by what its own key gives, as far as that is news."""
-        stays = {}
-        for found in _IN_IDS.finditer(text):
+    def _stays(self, text: str, earlier: str, scene: "_Scene") -> dict[str, str]:
+        """What may come to stand for the numbers of an id in a month, by what its own key gives, where that is news."""
+        month, stays = scene.month, dict[str, str]()
+        text = text.removeprefix(f"{scene.switch}:")
+        for found in _IN_IDS.finditer(_folded(text)):
             if not found["unique"]:
                 was = self._replacement(self._keys.of(earlier), found[0])
                 own = self._replacement(self._keys.of(month), found[0])
@@ -245,7 +250,29 @@ class _Scene(NamedTuple):
     hidden: list[str]
 
 
+def _folded(text: str) -> str:
+    """A text in which digits, signs, spaces and dashes of any script are the plain ones, and nothing is invisible."""
+    if text.isascii():
+        return text
+    return "".join(map(_plain_sign, unicodedata.normalize("NFKC", text)))
+
+
+def _plain_sign(sign: str) -> str:
+    if sign.isascii():
+        return sign
+    if sign.isdecimal():
+        return str(unicodedata.decimal(sign))
+    return _PLAIN_SIGNS.get(unicodedata.category(sign), sign)
+
+
+def _replaced(pattern: re.Pattern[str], text: str, by: Callable[[re.Match[str]], str]) -> str:
+    """The text with each number in it replaced; just as it was, where it holds none."""
+    folded = _folded(text)
+    return pattern.sub(by, folded) if folded == text or _first_number(pattern, folded) else text
+
+
 def _may_hold_one(text: str) -> bool:
+    text = _folded(text)
     if _MAY_BE_ONE.search(text):
         return True
     low = text.lower()
@@ -254,11 +281,11 @@ def _may_hold_one(text: str) -> bool:
 
 def without_numbers(text: str) -> str:
     """A text for people and the log: telephone numbers, and numbers of seven digits or more, as `…`."""
-    return _IN_TEXT.sub(lambda found: found[0] if found["unique"] else HIDDEN, text)
+    return _replaced(_IN_TEXT, text, lambda found: found[0] if found["unique"] else HIDDEN)
 
 
 def _first_number(pattern: re.Pattern[str], text: str) -> bool:
-    return any(not found["unique"] for found in pattern.finditer(text))
+    return any(not found["unique"] for found in pattern.finditer(_folded(text)))
 
 
 def _replacement(key: bytes, written: str) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from queue_monitor.core.assessment import decided
+from queue_monitor.core.ledger import Ledger
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -509,3 +510,14 @@ def test_ends_without_beginnings_and_answers_after_the_end_do_no_harm():
 
     assert story.live.events["orphan"] == 2
     assert len(story.visits()) == 3
+
+
+def test_to_ask_after_a_call_that_nobody_has_heard_of_works_out_nothing(monkeypatch: pytest.MonkeyPatch):
+    story = Scenario().entered(0, "anna", visit="luleå:besök", leg_id="luleå:ben")
+    worked_out: list[str] = []
+    monkeypatch.setattr(Ledger, "_settle", lambda self: worked_out.append("all"))
+
+    assert not story.live.is_open("luleå", "luleå:bo")
+    assert worked_out == []
+    monkeypatch.undo()
+    assert all(story.live.is_open("luleå", known) for known in ("luleå:besök", "luleå:ben"))

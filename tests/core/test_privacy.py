@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,13 @@ SPELLINGS = (
     "tel:46701740605",
     "sip:0701740605",
     "SIPS:+46701740605",
+    "０７０１７４０６０５",
+    "＋４６ ７０-174 06 05",
+    "٠٧٠١٧٤٠٦٠٥",
+    "070१७४0605",
+    "070‑174\u200906\u200905",
+    "070\u200b1740605",
+    "ｔｅｌ：+46701740605",
 )
 LAST_OF_NOVEMBER = datetime(2026, 11, 30, 22, 59, 59, tzinfo=UTC)  # 23:59:59 in Stockholm
 FIRST_OF_DECEMBER = LAST_OF_NOVEMBER + timedelta(seconds=1)
@@ -61,8 +69,10 @@ class Now:
     def __init__(self) -> None:
         self.calls: set[tuple[str, str]] = set()
         self.agents: set[str] = set()
+        self.asked = 0
 
     def is_open(self, switch: str, call: str) -> bool:
+        self.asked += 1
         return (switch, call) in self.calls
 
     def knows_agent(self, agent_id: str) -> bool:
@@ -103,13 +113,18 @@ def test_a_number_in_an_id_is_replaced_however_it_is_written_and_always_alike(wr
     assert event.id == f"{expected.removeprefix('vxl:')}/joined"
 
 
+def digits(text: str) -> str:
+    """A text with the digits of any script as plain ones."""
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in text)
+
+
 @pytest.mark.parametrize("before", ["", "7.", "x", "_", "a1b2-", "8/", "1795507200.12/", "+"])
 @pytest.mark.parametrize("behind", ["", ".7", "x", "_", "-17", "/1", "@pbx", "/1795507200.12", " ", "c"])
 @pytest.mark.parametrize("written", SPELLINGS)
 def test_a_number_is_found_whatever_stands_around_it(before: str, written: str, behind: str):
     found = under(veil(), said(contact_id=f"vxl:{before}{written}{behind}")).contact_id
 
-    assert "740605" not in re.sub(r"[ /-]", "", found)
+    assert "740605" not in re.sub(r"[ /-]", "", digits(found))
 
 
 def test_a_plus_begins_a_number_behind_digits_too():
@@ -169,6 +184,19 @@ def test_uniqueids_uuids_and_plain_counters_stay_as_they_are(plain: str, prefix:
     assert veil().over(event, TEN).event == event
 
 
+@pytest.mark.parametrize("plain", ["４６", "kö 7", "samtal–12", "växel:anna\u200b@kö", "¹²", "１２３４５", "ﬁlial 3"])
+def test_an_id_without_a_number_keeps_its_own_signs(plain: str):
+    event = said(id=plain, contact_id=f"vxl:{plain}", visit_id=f"vxl:{plain}", queue=plain)
+
+    assert under(veil(), event) == event
+
+
+def test_a_number_with_its_country_and_no_plus_cannot_be_told_from_a_counter():
+    event = said(contact_id="vxl:46701740605", visit_id="vxl:46701740605@kundcenter")
+
+    assert under(veil(), event) == event
+
+
 def test_a_uuid_that_looks_like_numbers_is_one_all_the_same():
     event = said(contact_id=f"vxl:{UUID('07017406-0701-4740-8605-070174060512')}")
 
@@ -216,6 +244,24 @@ def test_a_call_that_is_open_at_the_turn_of_the_month_goes_on_under_its_id_for_a
     ended = under(cover, said(CallAnswered, visit_id=visit, contact_id=visit, switch_time=FIRST_OF_DECEMBER))
 
     assert {answered.visit_id, ended.visit_id, ended.contact_id} == {entered.visit_id}
+
+
+def test_what_goes_on_is_looked_up_on_the_first_of_a_month_and_once_for_a_call_that_does():
+    now = Now()
+    cover = veil(now)
+    visit = f"vxl:{NUMBER}"
+    entered = under(cover, said(visit_id=visit, contact_id=visit, switch_time=LAST_OF_NOVEMBER))
+    asked_before = now.asked
+    now.calls.add(("vxl", entered.visit_id))
+    for second in range(5):
+        at = FIRST_OF_DECEMBER + timedelta(seconds=second)
+        under(cover, said(CallAnswered, visit_id=visit, contact_id=visit, switch_time=at))
+    asked_of_one = now.asked
+    for day in range(1, 31):
+        at = FIRST_OF_DECEMBER + timedelta(days=day)
+        under(cover, said(visit_id="vxl:0920453000", contact_id="vxl:0920453000", switch_time=at))
+
+    assert (asked_before, asked_of_one, now.asked) == (0, 1, 1)
 
 
 def test_who_calls_anew_in_the_new_month_is_somebody_new():
