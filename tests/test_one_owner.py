@@ -1,5 +1,6 @@
 """One monitor a store, and made-up calls never beside real ones: the whole program as processes."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -80,7 +81,9 @@ def test_a_real_monitor_refuses_a_store_with_made_up_calls_and_names_the_command
         demo.stop()
     own = ("--config", "my.toml")
     keys = tmp_path / "var" / "number-keys.json"
-    MonthKeys(keys).of("2026-11")
+    made = MonthKeys(keys)
+    made.of("2026-11")
+    asyncio.run(made.save())
 
     refused = command(tmp_path, "run", *own, QUEUE_MONITOR_STORE__URL=url)
     asked = command(tmp_path, "wipe", *own, words="no\n", QUEUE_MONITOR_STORE__URL=url)

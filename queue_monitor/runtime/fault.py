@@ -8,13 +8,16 @@ from queue_monitor.model import SkippedEvent
 
 
 class BrokenEvent(Exception):
-    """Our own code has raised on `event`. `rest`: events that came with it and are not in the journal yet."""
+    """Our own code has raised on `event`. `rest`: events that came with it and are not in the journal yet; `by_sender`:
+    whether a sender wrote them.
+    """
 
-    def __init__(self, event: Event, rest: Sequence[Event] = ()) -> None:
+    def __init__(self, event: Event, rest: Sequence[Event] = (), *, by_sender: bool = True) -> None:
         said = f"an event of {event.source} ({short_type(event)}) has stopped the monitor"
         super().__init__(f"{said}: from the next start on it is skipped")
         self.event = event
         self.rest = tuple(rest)
+        self.by_sender = by_sender
 
     def mark(self, at: datetime) -> SkippedEvent:
         """What the journal keeps of it: not what it said, for that may hold a person."""

@@ -19,7 +19,7 @@ from queue_monitor.events import Event
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, RefusalRecord
 from queue_monitor.ports import Clock, Outdated, Receipt, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
-from queue_monitor.runtime.spill import Spill
+from queue_monitor.runtime.spill import Left, Spill
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ MAX_AMENDMENTS: Final = 20
 @dataclass(slots=True)
 class Line:
     """One delivery on its way to the journal. `since` is when it came, in the clock's monotonic seconds. `sent`: ids of
-    events as their sender wrote them, by what replaced them.
+    events as their sender wrote them, by what replaced them. `by_sender`: a sender wrote them, as in `Delivery`.
     """
 
     events: list[Event]
@@ -45,6 +45,7 @@ class Line:
     refused: list[Refused] = field(default_factory=list)
     sent: dict[str, str] = field(default_factory=dict)
     spilled: bool = False
+    by_sender: bool = True
 
     @property
     def receipt(self) -> Receipt:
@@ -296,7 +297,7 @@ class JournalWriter:
         if not waiting:
             return
         try:
-            await self._spill.keep([event for line in waiting for event in line.events])
+            await self._spill.keep(Left(event, line.by_sender) for line in waiting for event in line.events)
         except OSError as error:
             if not self._spill_error:
                 log.error("spill failed path=%s error=%s", self._spill.path, error.strerror or error)
@@ -306,7 +307,7 @@ class JournalWriter:
         for line in waiting:
             line.spilled = True
 
-    async def recover(self) -> list[Event]:
+    async def recover(self) -> list[Left]:
         """What an earlier process left on disk; the file is emptied once all of it is committed."""
         if self._spill is None:
             return []

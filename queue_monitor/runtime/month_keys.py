@@ -4,11 +4,13 @@ A month's key is destroyed when the last journal row of that month is: nobody ca
 were. With each month the file has what was carried over into it from earlier ones.
 """
 
+import asyncio
 import logging
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_bytes
+from threading import Lock
 from typing import Annotated, Final
 
 import msgspec
@@ -37,8 +39,9 @@ _decoder: Final = msgspec.json.Decoder(dict[_Month, _Kept])
 class MonthKeys:
     """The file at `path`, made when the first key is; without one the keys are gone with the process.
 
-    A file that cannot be written is no reason to refuse calls: the keys then live in memory, it is said once in the
-    log, and every further change tries again. Raises `StoreError` for a file that cannot be used.
+    What is new stands on disk once `save` has returned; it waits there in a thread, for a disk may be slow. A file that
+    cannot be written is no reason to refuse calls: the keys then live in memory, it is said once in the log, and every
+    `save` tries again. Raises `StoreError` for a file that cannot be used.
     """
 
     def __init__(self, path: Path | None, make: Callable[[int], bytes] = token_bytes) -> None:
@@ -47,6 +50,8 @@ class MonthKeys:
         self._keys: dict[str, bytes] = {}
         self._carried: dict[str, dict[str, str]] = {}
         self._is_behind = False
+        self._is_said = False
+        self._writing = Lock()
         if path is not None:
             for month, kept in _read(path).items():
                 self._keys[month] = bytes.fromhex(kept.key)
@@ -58,11 +63,11 @@ class MonthKeys:
         return sorted(self._keys)
 
     def of(self, month: str) -> bytes:
-        """The month's key; made and written down when it is first asked for."""
+        """The month's key; made when it is first asked for."""
         key = self._keys.get(month)
         if key is None:
             key = self._keys[month] = self._make(KEY_BYTES)
-            self._write()
+            self._is_behind = True
         return key
 
     def before(self, month: str) -> str | None:
@@ -76,7 +81,7 @@ class MonthKeys:
     def carry(self, month: str, earlier: Mapping[str, str]) -> None:
         """From now on these stand in this month, by what its own key gives."""
         self._carried.setdefault(month, {}).update(earlier)
-        self._write()
+        self._is_behind = True
 
     def destroy(self, month: str) -> None:
         """Forget a month's key and what was carried into it, for good. Raises `OSError` where the file still has it."""
@@ -84,23 +89,28 @@ class MonthKeys:
             self._carried.pop(month, None)
             self._save()
 
-    def _write(self) -> None:
-        try:
-            self._save()
-        except OSError as error:
-            if not self._is_behind:
-                log.error("store.number_keys cannot be written path=%s error=%s", self._path, error.strerror or error)
-            self._is_behind = True
-        else:
+    async def save(self) -> None:
+        """Write down what is new; returns when the disk has it, or when it is said that it cannot be written."""
+        while self._is_behind:
             self._is_behind = False
+            try:
+                await asyncio.to_thread(self._save)
+            except OSError as error:
+                if not self._is_said:
+                    log.error(
+                        "store.number_keys cannot be written path=%s error=%s", self._path, error.strerror or error
+                    )
+                self._is_behind = self._is_said = True
+                return
+            self._is_said = False
 
     def _save(self) -> None:
         if self._path is None:
             return
-        kept = {
-            month: _Kept(key=self._keys[month].hex(), carried=self._carried.get(month, {})) for month in self.months
-        }
-        write_json(self._path, kept)
+        with self._writing:  # what is read here is what stands in the file, whoever else writes
+            keys, carried = self._keys.copy(), {month: its.copy() for month, its in self._carried.copy().items()}
+            kept = {month: _Kept(key=keys[month].hex(), carried=carried.get(month, {})) for month in sorted(keys)}
+            write_json(self._path, kept)
 
 
 def _read(path: Path) -> dict[str, _Kept]:

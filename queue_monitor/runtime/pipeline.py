@@ -10,6 +10,8 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -56,6 +58,9 @@ MOST_OFTEN_SECONDS: Final = 0.2
 
 CLOCK_WARNING_MS: Final = 2_000
 FORESEE_SECONDS: Final = 15.0
+FORESEE_REST: Final = 4
+"""After the forecasts so many times as long as they took is left to everything else: 200 queues take some 10 s."""
+
 BOUNDS_SECONDS: Final = 10.0
 """How often it is looked whether a caller has left unseen, or a source has fallen silent."""
 
@@ -118,7 +123,8 @@ class Pipeline:
         self._spill = spill
         self._skipped: dict[str, SkippedEvent] = {}
         self._gate = Gate(live.sources.clock_offset_ms)
-        self._veil = Veil(keys or MonthKeys(None), live, live.rules.calendar.zone, names)
+        self._keys = keys or MonthKeys(None)
+        self._veil = Veil(self._keys, live, live.rules.calendar.zone, names)
         self._clocks: dict[str, str] = {}
         self._has_learned = False
         self._inbox: deque[Delivery] = deque()
@@ -172,7 +178,7 @@ class Pipeline:
 
     def take(self, delivery: Delivery) -> None:
         """Apply one delivery and line it up for the journal; one that needs the store lines up for that."""
-        line = Line([], delivery.received_at, delivery.settle, self._clock.monotonic())
+        line = self._line_of(delivery)
         items = self._admitted(delivery, line)
         if self._store is not None and not self._all_held(items):
             line.events = [item for item in items if not isinstance(item, Rejected)]
@@ -181,6 +187,10 @@ class Pipeline:
             self._apply(items, line)
             self._writer.add(line)
         self._to_write.set()
+
+    def _line_of(self, delivery: Delivery) -> Line:
+        now = self._clock.monotonic()
+        return Line([], delivery.received_at, delivery.settle, now, by_sender=delivery.dated_by_sender)
 
     def _all_held(self, items: Sequence[Event | Rejected]) -> bool:
         """Whether memory holds all that these events are about, or they begin it themselves."""
@@ -263,7 +273,7 @@ class Pipeline:
                 taken = self._live.apply(item)
             except Exception as error:
                 rest = [event for event in (*line.events, *items[number + 1 :]) if isinstance(event, Event)]
-                raise BrokenEvent(item, rest) from error
+                raise BrokenEvent(item, rest, by_sender=line.by_sender) from error
             if isinstance(item, SourceClock):
                 self._note_clock(item.source)
             if taken is Taken.NEW:
@@ -378,9 +388,10 @@ class Pipeline:
         self._read_to = await store.newest_seq()
         if left:
             log.warning("events left on disk by a process that was killed: %d", len(left))
-            self.take(
-                Delivery(items=tuple(left), received_at=self._clock.now(), dated_by_sender=True, taken_before=True)
-            )
+            for by_sender, its in groupby(left, attrgetter("by_sender")):
+                events = tuple(each.event for each in its)
+                now = self._clock.now()
+                self.take(Delivery(items=events, received_at=now, dated_by_sender=by_sender, taken_before=True))
             self._writer.cut()
         await self._recall()
         self._catching_up = self._live.foresight is not None
@@ -408,14 +419,18 @@ class Pipeline:
         """Mark the event that has stopped us, and keep on disk all others that are not in the journal yet."""
         await self._mark(fault)
         waiting = [*self._writer.lines, *(line for _, line in self._late)]
-        rest = list(fault.rest)
+        now = self._clock.now()
+        waiting.append(
+            Line(list(fault.rest), now, _nothing_to_settle, self._clock.monotonic(), by_sender=fault.by_sender)
+        )
         while self._inbox:
             left = self._next()
-            admitted = self._admitted(left, Line([], left.received_at, left.settle, self._clock.monotonic()))
-            rest += [item for item in admitted if isinstance(item, Event)]
-        waiting.append(Line(rest, self._clock.now(), _nothing_to_settle, self._clock.monotonic()))
+            line = self._line_of(left)
+            line.events = [item for item in self._admitted(left, line) if isinstance(item, Event)]
+            waiting.append(line)
         for line in waiting:
             line.events = [event for event in line.events if event is not fault.event]
+        await self._keys.save()
         await self._writer.spill(waiting)
 
     async def catch_up(self) -> None:
@@ -681,8 +696,10 @@ class Pipeline:
                 self._catching_up = False
         while True:
             questions = self._live.questions(self._clock.now())
+            began = self._clock.monotonic()
             self._live.foreseen = await asyncio.to_thread(_answered, questions)
-            await self._clock.sleep(max(FORESEE_SECONDS, self._clock.rate))
+            took = self._clock.monotonic() - began
+            await self._clock.sleep(max(FORESEE_SECONDS, self._clock.rate, FORESEE_REST * took))
 
     def turn_day(self) -> None:
         """At local midnight: learn from the day that ended, and where there is no store let go of old calls."""
@@ -734,6 +751,7 @@ class Pipeline:
                 await self._write()
             except StoreError as error:
                 await self._writer.down(error)
+                await self._keys.save()
                 await self._writer.spill([*self._writer.lines, *(line for _, line in self._late)])
                 return
             if self._is_idle():
@@ -747,6 +765,7 @@ class Pipeline:
                 await self._take_late(self._store)
             if self._store is not None and (keys := self._live.missing_calls()):
                 await self._writer.reload(self._store, keys)
+            await self._keys.save()  # before the events whose ids they have made
             written = await self._writer.write_one(*self._beside())
             holding = self._holding
             if holding is None:

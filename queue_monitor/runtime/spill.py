@@ -6,8 +6,9 @@ a killed process left in it is read back at the next start. The journal takes an
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -16,10 +17,23 @@ from queue_monitor.events import Event, InvalidEvent, decode, encode
 from queue_monitor.model import SkippedEvent
 
 
-class _Mark(Struct, frozen=True):
-    """A line that is no event."""
+class _Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line that is more than an event that a sender wrote: `skipped` is the mark of one that must not be taken again,
+    `watched` an event that we have read from a switch ourselves.
+    """
 
-    skipped: SkippedEvent
+    skipped: SkippedEvent | None = None
+    watched: msgspec.Raw = msgspec.Raw()
+
+
+_lines: Final = msgspec.json.Decoder(_Line)
+
+
+class Left(NamedTuple):
+    """An event as it was left on disk, and whether a sender wrote it."""
+
+    event: Event
+    by_sender: bool
 
 
 class Spill:
@@ -34,14 +48,13 @@ class Spill:
 
     async def mark(self, event: SkippedEvent) -> None:
         """Keep the mark of an event that must not be taken again, for the next start. Raises `OSError`."""
-        await asyncio.to_thread(self._append, msgspec.json.encode(_Mark(event)) + b"\n")
+        await asyncio.to_thread(self._append, msgspec.json.encode(_Line(skipped=event)) + b"\n")
 
-    async def keep(self, events: Sequence[Event]) -> None:
+    async def keep(self, events: Iterable[Left]) -> None:
         """Append, and return when the disk has it. Raises `OSError`, then nothing is promised of these events."""
-        lines = b"".join(encode(event) + b"\n" for event in events)
-        await asyncio.to_thread(self._append, lines)
+        await asyncio.to_thread(self._append, b"".join(map(_line, events)))
 
-    async def recover(self) -> list[Event]:
+    async def recover(self) -> list[Left]:
         """What an earlier process left behind, in order."""
         return list(await asyncio.to_thread(lambda: list(self._read())))
 
@@ -57,14 +70,20 @@ class Spill:
             file.flush()
             os.fsync(file.fileno())
 
-    def _read(self) -> Iterator[Event]:
+    def _read(self) -> Iterator[Left]:
         if not self.path.exists():
             return
         for line in self.path.read_bytes().splitlines():
             try:
-                yield decode(line)
-            except InvalidEvent:
-                try:
-                    self.skipped.append(msgspec.json.decode(line, type=_Mark).skipped)
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    self.unreadable += 1
+                found = _lines.decode(line)
+                if found.skipped is not None:
+                    self.skipped.append(found.skipped)
+                else:
+                    yield Left(decode(bytes(found.watched or line)), by_sender=not found.watched)
+            except (msgspec.DecodeError, InvalidEvent, UnicodeDecodeError):
+                self.unreadable += 1
+
+
+def _line(left: Left) -> bytes:
+    event = encode(left.event)
+    return (event if left.by_sender else msgspec.json.encode(_Line(watched=msgspec.Raw(event)))) + b"\n"

@@ -95,6 +95,28 @@ async def test_a_bug_that_shows_when_the_call_is_counted_costs_the_last_event_of
     assert len(store.events) == 3
 
 
+@pytest.mark.parametrize(("by_sender", "counted"), [(False, 1), (True, 0)])
+async def test_what_stands_in_the_line_at_a_fault_is_judged_by_the_door_that_it_came_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by_sender: bool, counted: int
+):
+    """A clock that is set back before the next start makes it lie ahead: a sender's word then is refused."""
+    store, spill = FakeStore(), tmp_path / "spill.jsonl"
+    before, after = Corridor(store, spill), Corridor(store, spill)
+    before.clock.advance_to(TEN + timedelta(hours=1))
+    story = before.story.entered(0, "anna").answered(5, "anna").entered(3600, "bo")
+    plant(monkeypatch, "luleå:anna@kundcenter")
+    *first, last = story.events
+    for events, sent_so in ((first, False), ([last], by_sender)):
+        delivery = Delivery(items=tuple(events), received_at=before.clock.now(), dated_by_sender=sent_so)
+        await before.pipeline.put(delivery)
+
+    with pytest.raises(BrokenEvent):
+        await before.pipeline.run()
+    await after.pipeline.rebuild()
+
+    assert [visit.visit_id for _, visit in after.live.ledger.waiting()].count("luleå:bo@kundcenter") == counted
+
+
 async def test_the_mark_is_kept_on_disk_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     store, spill = FakeStore(), tmp_path / "spill.jsonl"
     story = Corridor().story.entered(0, "anna").answered(5, "anna")

@@ -12,7 +12,7 @@ from queue_monitor.core.live import OTHERS
 from queue_monitor.events import CallCompleted, CallEntered, Event
 from queue_monitor.model import RejectedItem
 from queue_monitor.ports import Delivery, Receipt
-from queue_monitor.runtime.spill import Spill
+from queue_monitor.runtime.spill import Left, Spill
 from tests.core.test_bounds import crowded
 from tests.fakes import FakeStore
 from tests.runtime.test_pipeline import Corridor
@@ -72,7 +72,8 @@ async def test_of_a_delivery_that_is_one_thing_nothing_is_taken_when_one_event_i
 async def test_a_spill_of_an_earlier_version_that_holds_poison_does_not_stop_a_start(tmp_path: Path):
     spill = tmp_path / "spill.jsonl"
     good = call(id="good", visit_id="luleå:9", observed_at=TEN - timedelta(seconds=9), switch_time=TEN)
-    await Spill(spill).keep([good, *(event for event in POISON if event.at.year == 2026)])
+    poison = [event for event in POISON if event.at.year == 2026]
+    await Spill(spill).keep(Left(event, by_sender=True) for event in (good, *poison))
 
     corridor = Corridor(spill=spill)
     await corridor.pipeline.rebuild()

@@ -10,22 +10,25 @@ from queue_monitor.ports import StoreError
 from queue_monitor.runtime.month_keys import KEY_BYTES, MonthKeys
 
 
-def test_the_file_is_made_with_the_first_key_for_its_owner_alone(tmp_path: Path):
+async def test_the_file_is_made_with_the_first_key_for_its_owner_alone(tmp_path: Path):
     path = tmp_path / "deep" / "keys.json"
     keys = MonthKeys(path)
     assert not path.exists()
 
     key = keys.of("2026-11")
+    assert not path.exists(), "the disk may be slow: whoever takes calls does not wait for it"
+    await keys.save()
 
     assert len(key) == KEY_BYTES
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert MonthKeys(path).of("2026-11") == key != MonthKeys(path).of("2026-12")
 
 
-def test_what_was_carried_over_outlives_the_process(tmp_path: Path):
+async def test_what_was_carried_over_outlives_the_process(tmp_path: Path):
     keys = MonthKeys(tmp_path / "keys.json")
     keys.of("2026-12")
     keys.carry("2026-12", {"nr-b": "nr-a"})
+    await keys.save()
 
     again = MonthKeys(tmp_path / "keys.json")
 
@@ -40,26 +43,30 @@ def test_the_newest_earlier_month_is_the_one_before(tmp_path: Path):
     assert [keys.before(month) for month in ("2026-08", "2026-12", "2027-02")] == [None, "2026-11", "2027-01"]
 
 
-def test_a_key_that_is_destroyed_is_in_no_file_and_never_comes_back(tmp_path: Path):
+async def test_a_key_that_is_destroyed_is_in_no_file_and_never_comes_back(tmp_path: Path):
     path = tmp_path / "keys.json"
     keys = MonthKeys(path)
     old, new = keys.of("2026-10"), keys.of("2026-11")
     keys.carry("2026-10", {"nr-b": "nr-a"})
+    await keys.save()
 
     keys.destroy("2026-10")
     keys.destroy("2026-09")
 
     assert keys.months == ["2026-11"]
-    assert all(old.hex() not in file.read_text() and "nr-a" not in file.read_text() for file in tmp_path.iterdir())
+    (content,) = (file.read_text() for file in tmp_path.iterdir())  # noqa: ASYNC240
+    assert old.hex() not in content and "nr-a" not in content
     again = MonthKeys(path)
     assert again.of("2026-11") == new
     assert again.of("2026-10") != old
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604])
-def test_a_file_that_is_open_to_others_is_refused_with_what_to_do(tmp_path: Path, mode: int):
+async def test_a_file_that_is_open_to_others_is_refused_with_what_to_do(tmp_path: Path, mode: int):
     path = tmp_path / "keys.json"
-    MonthKeys(path).of("2026-11")
+    keys = MonthKeys(path)
+    keys.of("2026-11")
+    await keys.save()
     path.chmod(mode)
 
     with pytest.raises(StoreError, match=r"store.number_keys: .* chmod 600"):
@@ -79,16 +86,38 @@ def test_a_damaged_file_is_refused_and_not_written_over(tmp_path: Path, content:
     assert path.read_text() == content
 
 
-def test_a_disk_that_takes_no_key_costs_no_call_and_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_a_disk_that_takes_no_key_costs_no_call_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     keys = MonthKeys(tmp_path / "file" / "keys.json")
     (tmp_path / "file").write_text("")
 
     with caplog.at_level(logging.ERROR):
         november = keys.of("2026-11")
+        await keys.save()
         keys.of("2026-12")
+        await keys.save()
 
     assert keys.of("2026-11") == november
     assert caplog.text.count("store.number_keys cannot be written") == 1
     (tmp_path / "file").unlink()
-    keys.carry("2026-12", {"nr-b": "nr-a"})
+    await keys.save()
     assert MonthKeys(tmp_path / "file" / "keys.json").of("2026-11") == november
+
+
+async def test_a_key_made_while_another_is_written_is_on_disk_too_when_all_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    keys = MonthKeys(tmp_path / "keys.json")
+    written = MonthKeys._save
+
+    def slowly(self: MonthKeys) -> None:
+        written(self)
+        if len(self.months) == 1:
+            self.of("2026-12")
+
+    monkeypatch.setattr(MonthKeys, "_save", slowly)
+    keys.of("2026-11")
+    await keys.save()
+
+    assert MonthKeys(tmp_path / "keys.json").months == ["2026-11", "2026-12"]

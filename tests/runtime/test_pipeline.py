@@ -19,8 +19,8 @@ from queue_monitor.events import Event, SourceClock
 from queue_monitor.model import Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
-from queue_monitor.runtime.pipeline import MOST_IN_LINE, MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
-from queue_monitor.runtime.spill import Spill
+from queue_monitor.runtime.pipeline import FORESEE_REST, MOST_IN_LINE, MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
+from queue_monitor.runtime.spill import Left, Spill
 from queue_monitor.store import open_store
 from tests.fakes import FakeStore
 from tests.scenario import SOURCE, TEN, Scenario
@@ -172,11 +172,11 @@ async def test_once_the_database_is_back_the_disk_is_emptied_and_nothing_is_doub
 async def test_a_line_cut_short_by_a_crash_is_passed_over_and_the_rest_is_kept(tmp_path: Path):
     spill = Spill(tmp_path / "spill.jsonl")
     story = Scenario().entered(0, "anna").entered(1, "bo")
-    await spill.keep(story.events)
+    await spill.keep(Left(event, by_sender=True) for event in story.events)
     whole = spill.path.read_bytes()
     spill.path.write_bytes(whole[: len(whole) - 40])
 
-    assert await spill.recover() == story.events[:1]
+    assert await spill.recover() == [Left(story.events[0], by_sender=True)]
     assert spill.unreadable == 1
 
 
@@ -482,3 +482,31 @@ def states_of(live: Live, until: datetime) -> list[QueueState]:
     moments = [(until - today.midnight).total_seconds() - 3600 * hours for hours in range(4)]
     days = [live.foresight.day_of(scope, today) for scope in live.scopes()]
     return [day.state(at) for day in days if day is not None for at in moments]
+
+
+async def test_forecasts_that_take_long_leave_most_of_the_time_to_everything_else(monkeypatch: pytest.MonkeyPatch):
+    corridor = Corridor()
+    corridor.live.foresight = Foresight(corridor.live.rules.target, corridor.live.calendars)
+    slept: list[float] = []
+
+    class Slow(ManualClock):
+        async def sleep(self, seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) > 1:
+                await asyncio.Event().wait()
+
+    clock = Slow(TEN)
+
+    def takes_a_minute(questions: object) -> tuple[()]:
+        clock.advance_to(clock.now() + timedelta(minutes=1))
+        return ()
+
+    monkeypatch.setattr("queue_monitor.runtime.pipeline._answered", takes_a_minute)
+    pipeline = Pipeline(corridor.live, clock)
+    working = asyncio.create_task(pipeline._run_foresight())
+    while len(slept) < 2:
+        await SystemClock().sleep(0)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    assert slept == [60.0 * FORESEE_REST] * 2

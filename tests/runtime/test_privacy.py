@@ -10,6 +10,7 @@ from msgspec import structs
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, Event, SourceDisconnected
+from queue_monitor.model import Committed, JournalBatch
 from queue_monitor.ports import Delivery, Receipt
 from queue_monitor.runtime.fault import BrokenEvent
 from queue_monitor.runtime.month_keys import MonthKeys
@@ -175,3 +176,14 @@ async def test_a_number_as_a_name_is_counted_and_shown_nowhere(tmp_path: Path, c
     assert [queue.name for queue in shown.queues] == ["…"]
     assert shown.rejected == {"urn:kc:mqtt:… number_as_name": 3, "urn:kc:mqtt:… time_out_of_range": 1}
     assert NUMBER not in str(shown) + caplog.text
+
+
+async def test_a_key_is_on_disk_before_the_events_whose_ids_it_has_made(tmp_path: Path):
+    class Watching(FakeStore):
+        async def commit(self, batch: JournalBatch) -> Committed:
+            assert not batch.events or (tmp_path / "keys.json").exists()
+            return await super().commit(batch)
+
+    monitor = Monitor(Watching(), tmp_path)
+
+    assert (await monitor.sent(call(CallEntered))).taken == 1

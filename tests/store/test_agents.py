@@ -1,3 +1,4 @@
+import secrets
 import stat
 from datetime import date
 from pathlib import Path
@@ -91,13 +92,13 @@ def test_of_two_who_make_the_key_at_once_both_use_the_one_that_was_there_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, first = tmp_path / "deep" / "agent.key", "ab" * 32
-    makes = keeping.token_bytes
+    makes = secrets.token_bytes
 
     def slowly(size: int) -> bytes:
         write_whole(file, first.encode())
         return makes(size)
 
-    monkeypatch.setattr(keeping, "token_bytes", slowly)
+    monkeypatch.setattr("queue_monitor.store.agents.token_bytes", slowly)
     mine, other = keeping.Agents(keeping.DAILY, file), keeping.Agents(keeping.DAILY, file)
 
     assert mine.pseudonym("a", date(2026, 11, 23)) == other.pseudonym("a", date(2026, 11, 23))
