@@ -455,11 +455,21 @@ _RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "ra
 """The fields that say how and when an event was received, not what happened."""
 
 
+_TIMES: Final = frozenset(
+    {"switch_time", "time_basis", "time_precision_ms", "as_of", "waiting", "contact_started_at", "switch_started_at"}
+    | {"from_", "to"}
+)
+"""What dating by receipt changes in an event."""
+
+
 def same_content(one: Event, other: Event) -> bool:
-    """Whether two events say the same; how and when they were received is left out."""
+    """Whether two events say the same; how and when they were received is left out. Of one that we have dated by its
+    receipt, as its switch's clock is far off, all times are.
+    """
     if type(one) is not type(other):
         return False
-    return all(getattr(one, name) == getattr(other, name) for name in one.__struct_fields__ if name not in _RECEIPT)
+    left_out = _RECEIPT | _TIMES if one.switch_time is None or other.switch_time is None else _RECEIPT
+    return all(getattr(one, name) == getattr(other, name) for name in one.__struct_fields__ if name not in left_out)
 
 
 _MILLISECOND: Final = timedelta(milliseconds=1)

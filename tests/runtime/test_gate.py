@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from queue_monitor.core.live import OTHERS
-from queue_monitor.events import CallCompleted, CallEntered, Event
+from queue_monitor.events import CallCompleted, CallEntered, Event, SourceClock
 from queue_monitor.model import RejectedItem
 from queue_monitor.ports import Delivery, Receipt
 from queue_monitor.runtime.spill import Left, Spill
@@ -150,3 +150,19 @@ async def test_only_the_list_of_a_switch_that_we_watch_ourselves_gives_a_queue_i
     corridor.pipeline.take(Delivery(items=tuple(caller), received_at=corridor.clock.now()))
 
     assert "luleå:anna@bygglov" in {v.visit_id for _, v in corridor.live.ledger.waiting() if v.queue == place}
+
+
+async def test_what_a_sender_whose_clock_is_found_to_be_wrong_sends_again_is_known_again():
+    """The first answer was lost on its way; meanwhile two probes have said that the clock is far off."""
+    corridor = Corridor()
+    entered = call(switch_time=TEN - timedelta(minutes=4))
+    off: dict[str, Any] = {"source": SOURCE, "switch": "luleå", "observed_at": TEN, "offset_ms": -240_000.0}
+    first = await sent(corridor, entered)
+    await sent(corridor, SourceClock(id="c1", **off), SourceClock(id="c2", **off))
+
+    corridor.clock.advance_to(TEN + timedelta(seconds=20))
+    again = await sent(corridor, structs.replace(entered, observed_at=TEN + timedelta(seconds=20)))
+    corridor.clock.advance_to(TEN + timedelta(seconds=40))
+    other = await sent(corridor, call(CallCompleted, id="1"))
+
+    assert (first.taken, again.duplicates, again.conflicts, other.conflicts) == (1, 1, (), ("1",))
