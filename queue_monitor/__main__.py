@@ -45,7 +45,7 @@ from queue_monitor.core import simulation
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
-from queue_monitor.runtime.fault import BrokenEvent
+from queue_monitor.runtime.fault import Fault
 
 CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
 WRONG: Final = 2
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     except StoreError as error:
         _fail(str(error))
         return BUSY if error.passing or isinstance(error, StoreInUse) else WRONG
-    except BrokenEvent as error:
+    except Fault as error:
         _fail(str(error))
         return FAULT
     except (config.ConfigError, replay.RecordingError, bootstrap.UnknownKind, OSError) as error:

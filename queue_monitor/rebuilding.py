@@ -22,7 +22,7 @@ from queue_monitor.core.calendar import Calendar, next_month
 from queue_monitor.core.live import Live
 from queue_monitor.model import StoredCall, StoredRefusal
 from queue_monitor.ports import Delivery, StoreError
-from queue_monitor.runtime.fault import BrokenEvent
+from queue_monitor.runtime.fault import Fault
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import SqlStore, SumDifference, open_store
 
@@ -89,7 +89,7 @@ async def rebuild(config: Config, first: date | None, report: Report) -> Rebuilt
 
         try:
             events = await _derive(store, store, config, resumed, report, keep)
-        except BrokenEvent as fault:
+        except Fault as fault:
             await store.save_skipped(fault.mark(SystemClock().now()))
             raise
         await store.note(_NOTE, "")

@@ -1,29 +1,66 @@
-"""When our own code raises on an event: which event it was, so that it stops the monitor once and never again."""
+"""When our own code raises: on which event, or in which step, so that it stops the monitor once and never again."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from types import TracebackType
 
-from queue_monitor.events import Event, event_id, short_type
+from queue_monitor.events import MONITOR_SOURCE, Event, event_id, short_type
 from queue_monitor.model import SkippedEvent
 
 
-class BrokenEvent(Exception):
-    """Our own code has raised on `event`. `rest`: events that came with it and are not in the journal yet; `by_sender`:
-    whether a sender wrote them.
+class Fault(Exception):
+    """Our own code has raised. `event`: the one to blame, if one is. `rest`: events that came with it and are not in
+    the journal yet; `by_sender`: whether a sender wrote them.
     """
+
+    event: Event | None = None
+    rest: tuple[Event, ...] = ()
+    by_sender = True
+
+    def mark(self, at: datetime) -> SkippedEvent:
+        """What the journal keeps of it: not what an event said, for that may hold a person."""
+        raise NotImplementedError
+
+
+class BrokenEvent(Fault):
+    """Our own code has raised on an event, which the next start skips."""
 
     def __init__(self, event: Event, rest: Sequence[Event] = (), *, by_sender: bool = True) -> None:
         said = f"an event of {event.source} ({short_type(event)}) has stopped the monitor"
         super().__init__(f"{said}: from the next start on it is skipped")
-        self.event = event
+        self.event: Event = event
         self.rest = tuple(rest)
         self.by_sender = by_sender
 
     def mark(self, at: datetime) -> SkippedEvent:
-        """What the journal keeps of it: not what it said, for that may hold a person."""
         cause = type(self.__cause__).__name__ if self.__cause__ else ""
         source, kind = self.event.source, short_type(self.event)
         return SkippedEvent(key=skip_key(self.event), at=at, source=source, kind=kind, error=cause)
+
+
+class BrokenStep(Fault):
+    """Our own code has raised in a step of its own, such as working out the figures: no event is to blame. The next
+    start goes on without that step for as long as it raises the same.
+    """
+
+    def __init__(self, step: str, error: Exception) -> None:
+        super().__init__(f"{step} has stopped the monitor: from the next start on it goes on without")
+        self.step = step
+        self.error = type(error).__name__
+        self.key = event_id(MONITOR_SOURCE, "step", self.error, _place(error.__traceback__))
+
+    def mark(self, at: datetime) -> SkippedEvent:
+        return SkippedEvent(key=self.key, at=at, source=MONITOR_SOURCE, kind=self.step, error=self.error)
+
+
+def _place(trace: TracebackType | None) -> str:
+    """The file and function that raised, the same from start to start."""
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place, trace = f"{Path(code.co_filename).name} {code.co_name}", trace.tb_next
+    return place
 
 
 def skip_key(event: Event) -> str:

@@ -126,14 +126,17 @@ class JournalWriter:
             try:
                 records, refusals = self._live.take_records()
             except Exception as error:
-                blamed = self._live.blamed([event for line in self._open for event in line.events])
-                if blamed is None:
-                    raise
-                raise BrokenEvent(blamed) from error
+                self._blame_last([event for line in self._open for event in line.events], error)
+                raise
             turn.refusals = list(refusals)
             turn.calls = {record.contact_id: record for record in records}
         self._open = []
         self._turns.append(turn)
+
+    def _blame_last(self, events: Sequence[Event], error: Exception) -> None:
+        """Raise `BrokenEvent` for the last of these that tells of the call at which our own code has raised."""
+        if (blamed := self._live.blamed(events)) is not None:
+            raise BrokenEvent(blamed) from error
 
     @property
     def lines(self) -> Iterable[Line]:
@@ -224,7 +227,10 @@ class JournalWriter:
                 log.error("rows refused by the store calls=%d: rebuild makes them", len(committed.not_derived))
             new = [event for event in events if event.id not in repeated]
             return Written(turn, new, committed.not_derived)
-        raise RuntimeError(f"the store and the live state do not come to agree: {last}")
+        error = RuntimeError(f"the store and the live state do not come to agree: {last}")
+        if turn.events:
+            raise BrokenEvent(turn.events[-1]) from error
+        raise error
 
     def _as_known(self, record: CallRecord) -> CallRecord:
         """A turn may be cut before the one that first wrote its call is committed."""
@@ -247,13 +253,23 @@ class JournalWriter:
         keys = {key for record in (*touched, *unknown) for key in record.keys}
         heard = self._live.drop_calls(record.contact_id for record in touched)
         try:
-            await self.reload(store, keys)
+            await self.reload(store, keys, (*heard, *events))
         finally:  # the store may go away meanwhile: what was heard stays taken, and the commit says again what is amiss
-            for event in heard:
+            self._hear_again(turn, heard)
+
+    def _hear_again(self, turn: Turn, heard: Sequence[Event]) -> None:
+        for event in heard:
+            try:
                 self._live.apply(event)
+            except Exception as error:
+                raise BrokenEvent(event) from error
+        try:
             records, refusals = self._live.take_records()
-            turn.calls |= {record.contact_id: record for record in records}
-            turn.refusals += refusals
+        except Exception as error:
+            self._blame_last((*heard, *turn.events), error)
+            raise
+        turn.calls |= {record.contact_id: record for record in records}
+        turn.refusals += refusals
 
     def _forget(self, turn: Turn, event: Event) -> None:
         """An event whose id the journal has with another content is not taken, and its sender hears of it."""
@@ -263,8 +279,10 @@ class JournalWriter:
                 line.conflicts.append(event.id)
         self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
 
-    async def reload(self, store: Store, keys: set[str]) -> None:
-        """Take calls from the store into memory, and those that share evidence with them. Raises `StoreError`."""
+    async def reload(self, store: Store, keys: set[str], because_of: Sequence[Event] = ()) -> None:
+        """Take calls from the store into memory, and those that share evidence with them. Raises `StoreError`, and
+        `BrokenEvent` for the event because of which a call is loaded on which our own code raises.
+        """
         asked: set[str] = set()
         while keys := keys - asked:
             asked |= keys
@@ -273,8 +291,25 @@ class JournalWriter:
             except StoreError:
                 self._live.ask_again(keys)
                 raise
-            self._live.load_calls(documents)
-            keys = self._live.missing_calls()
+            try:
+                self._live.load_calls(documents)
+                keys = self._live.missing_calls()
+            except Exception as error:
+                await self._blame_loading(store, because_of)
+                if because_of:
+                    raise BrokenEvent(because_of[-1]) from error
+                raise
+
+    async def _blame_loading(self, store: Store, events: Sequence[Event]) -> None:
+        """Raise `BrokenEvent` for the first of these events that is about a call which cannot be loaded by itself."""
+        for event in events:
+            scratch = Live(self._live.rules)
+            documents = await store.load_calls(sorted(scratch.keys_of([event])))
+            try:
+                scratch.load_calls(documents)
+                scratch.settle()
+            except Exception as error:
+                raise BrokenEvent(event) from error
 
     # ---- trouble
 

@@ -44,11 +44,12 @@ from queue_monitor.model import (
 )
 from queue_monitor.ports import Clock, Delivery, Receipt, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
-from queue_monitor.runtime.fault import BrokenEvent, skip_key
+from queue_monitor.runtime.fault import BrokenEvent, Fault, skip_key
 from queue_monitor.runtime.holding import Holding
 from queue_monitor.runtime.journal_writer import JournalWriter, Line
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.spill import Spill
+from queue_monitor.runtime.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ MOST_OFTEN_SECONDS: Final = 0.2
 """Snapshots follow events at once, but not more often than this."""
 
 CLOCK_WARNING_MS: Final = 2_000
+FIGURES: Final = "working out the figures"
 FORESEE_SECONDS: Final = 15.0
 FORESEE_REST: Final = 4
 """After the forecasts so many times as long as they took is left to everything else: 200 queues take some 10 s."""
@@ -122,6 +124,7 @@ class Pipeline:
         self._store = store
         self._spill = spill
         self._skipped: dict[str, SkippedEvent] = {}
+        self._steps = Steps()
         self._gate = Gate(live.sources.clock_offset_ms)
         self._keys = keys or MonthKeys(None)
         self._veil = Veil(self._keys, live, live.rules.calendar.zone, names)
@@ -303,7 +306,7 @@ class Pipeline:
             events = [event for _, line in waiting for event in line.events]
             found = [Known.NEW] * len(events) if self._rebuilds else await store.look_up(events)
             new = [event for event, known in zip(events, found, strict=True) if known is Known.NEW]
-            await self._writer.reload(store, self._live.keys_of(new))
+            await self._writer.reload(store, self._live.keys_of(new), new)
             known_of = iter(found)
             async with self._still:
                 for delivery, line in waiting:
@@ -372,7 +375,7 @@ class Pipeline:
             return
         try:
             await self._start(self._store)
-        except BrokenEvent as fault:
+        except Fault as fault:
             await self._mark(fault)
             raise
 
@@ -401,10 +404,11 @@ class Pipeline:
         """Never take these events: our own code has raised on them."""
         self._skipped |= {event.key: event for event in events}
         self._live.events["skipped"] = len(self._skipped)
+        self._steps.skipped = frozenset(self._skipped)
         if self._holding is not None:
             self._holding.skipped = frozenset(self._skipped)
 
-    async def _mark(self, fault: BrokenEvent) -> None:
+    async def _mark(self, fault: Fault) -> None:
         """Mark an event in the journal as one that must not be taken again; on disk where the database is away."""
         log.critical("%s", fault, exc_info=fault.__cause__)
         mark = fault.mark(self._clock.now())
@@ -415,7 +419,7 @@ class Pipeline:
             if self._spill is not None:
                 await self._spill.mark(mark)
 
-    async def _bury(self, fault: BrokenEvent) -> None:
+    async def _bury(self, fault: Fault) -> None:
         """Mark the event that has stopped us, and keep on disk all others that are not in the journal yet."""
         await self._mark(fault)
         waiting = [*self._writer.lines, *(line for _, line in self._late)]
@@ -557,29 +561,35 @@ class Pipeline:
         """Work out the figures as they are now and show them."""
         self._news.clear()
         now = self._clock.now()
-        return self._show(self._live.snapshot(now, self._clock.rate, self._journal_now()))
+        with self._steps.taken(FIGURES):
+            self._show(self._live.snapshot(now, self._clock.rate, self._journal_now()))
+        return self._snapshot
 
     async def _publish_in_pieces(self) -> None:
         """The same; between two pieces the pages have their turn, and no event is taken."""
         self._news.clear()
+        self._published = self._clock.monotonic()  # what cannot be shown is not tried again at once
         async with self._still:
-            pieces = self._live.snapshot_in_pieces(self._clock.now(), self._clock.rate, self._journal_now())
-            while True:
-                try:
-                    next(pieces)
-                except StopIteration as done:
-                    self._show(done.value)
-                    return
-                await self._clock.sleep(0)
+            with self._steps.taken(FIGURES):
+                await self._show_in_pieces()
 
-    def _show(self, snapshot: Snapshot) -> Snapshot:
+    async def _show_in_pieces(self) -> None:
+        pieces = self._live.snapshot_in_pieces(self._clock.now(), self._clock.rate, self._journal_now())
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as done:
+                self._show(done.value)
+                return
+            await self._clock.sleep(0)
+
+    def _show(self, snapshot: Snapshot) -> None:
         if self._store is not None:
             snapshot = structs.replace(snapshot, kept_from=self.first_kept)
         self._snapshot = snapshot
         self._published = self._clock.monotonic()
         for watcher in self._watchers:
             watcher.set()
-        return snapshot
 
     def _journal_now(self) -> JournalNow:
         now = self._clock.monotonic()
@@ -601,13 +611,14 @@ class Pipeline:
     async def run(self) -> None:
         """Work until cancelled; what is in the journal's line is written before leaving, if it can be.
 
-        Raises `BrokenEvent` when our own code has raised on an event, which is marked then.
+        Raises `BrokenEvent` when our own code has raised on an event, and `BrokenStep` when it has without one; that is
+        marked then.
         """
-        faults: list[BrokenEvent] = []
+        faults: list[Fault] = []
         self._ended = False
         try:
             await self._work()
-        except* BrokenEvent as group:
+        except* Fault as group:
             faults = _faults_of(group)
         finally:
             self._ended = True  # nobody takes any more, so nobody need wait to be taken
@@ -656,7 +667,8 @@ class Pipeline:
             if now - self._bounded_at >= BOUNDS_SECONDS * self._clock.rate and not self._inbox:
                 self._bounded_at = now
                 async with self._still:
-                    self.say_own_words()
+                    with self._steps.taken("looking for who left unseen and what fell silent"):
+                        self.say_own_words()
                     self._writer.cut()
             await self._publish_in_pieces()
             now = self._clock.monotonic()
@@ -665,7 +677,8 @@ class Pipeline:
             else:
                 new_day_since = now if new_day_since is None else new_day_since
                 if now - new_day_since >= NEW_DAY_AFTER_SECONDS:
-                    self.turn_day()
+                    with self._steps.taken("beginning a new day"):
+                        self.turn_day()
             if now - self._states_at >= STATE_SECONDS * self._clock.rate:
                 self._to_write.set()
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
@@ -695,9 +708,10 @@ class Pipeline:
                 log.warning("the forecast begins without the day so far: %s", error)
                 self._catching_up = False
         while True:
-            questions = self._live.questions(self._clock.now())
             began = self._clock.monotonic()
-            self._live.foreseen = await asyncio.to_thread(_answered, questions)
+            with self._steps.taken("the forecast"):
+                questions = self._live.questions(self._clock.now())
+                self._live.foreseen = await asyncio.to_thread(_answered, questions)
             took = self._clock.monotonic() - began
             await self._clock.sleep(max(FORESEE_SECONDS, self._clock.rate, FORESEE_REST * took))
 
@@ -764,7 +778,8 @@ class Pipeline:
             if self._store is not None:
                 await self._take_late(self._store)
             if self._store is not None and (keys := self._live.missing_calls()):
-                await self._writer.reload(self._store, keys)
+                with self._steps.taken("loading calls that belong together"):
+                    await self._writer.reload(self._store, keys)
             await self._keys.save()  # before the events whose ids they have made
             written = await self._writer.write_one(*self._beside())
             holding = self._holding
@@ -775,7 +790,8 @@ class Pipeline:
                 self._health_at = -HEALTH_SECONDS
             async with self._still:
                 if self._is_idle():
-                    holding.let_go()
+                    with self._steps.taken("letting go of old calls"):
+                        holding.let_go()
             if holding.is_ahead:
                 await holding.step_back(self._is_idle)
         await self._look_after(self._store)
@@ -811,10 +827,10 @@ async def _nothing_to_settle(receipt: Receipt) -> None:
     return None
 
 
-def _faults_of(group: BaseExceptionGroup[BrokenEvent]) -> list[BrokenEvent]:
-    found: list[BrokenEvent] = []
+def _faults_of(group: BaseExceptionGroup[Fault]) -> list[Fault]:
+    found: list[Fault] = []
     for each in group.exceptions:
-        found += [each] if isinstance(each, BrokenEvent) else _faults_of(each)
+        found += [each] if isinstance(each, Fault) else _faults_of(each)
     return found
 
 

@@ -1,5 +1,6 @@
 """A bug of our own costs one event: it is marked, and the monitor that starts anew goes on without it."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +20,13 @@ from alerts.rules import AlertSettings
 from alerts.watch import Watch
 from queue_monitor.__main__ import FAULT
 from queue_monitor.clock import SystemClock
+from queue_monitor.core.foresight import Foresight
+from queue_monitor.core.ledger import Ledger
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Windows
-from queue_monitor.events import CallAnswered, CallEntered, Event, encode
+from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, Event, encode
 from queue_monitor.ports import Delivery
-from queue_monitor.runtime.fault import BrokenEvent
+from queue_monitor.runtime.fault import BrokenEvent, BrokenStep
 from tests.fakes import FakeStore
 from tests.runtime.test_pipeline import Corridor
 from tests.scenario import TEN
@@ -194,6 +198,111 @@ async def test_the_technician_is_told_once_and_only_that_day(monkeypatch: pytest
     assert first == [("event_skipped", "raised", "alarm")]
     assert second == []
     assert ("event_skipped", "raised", "alarm") not in tomorrow
+
+
+async def run_until(corridor: Corridor, true: Callable[[], bool]) -> None:
+    """Run until something is so, and on no account longer than until our own code raises."""
+    working = asyncio.create_task(corridor.pipeline.run())
+    while not true() and not working.done():
+        await SystemClock().sleep(0)
+    if not working.done():
+        working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert working.cancelled()
+
+
+async def test_figures_that_cannot_be_worked_out_stop_the_monitor_once_and_no_call_is_lost(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    store, spill = FakeStore(), tmp_path / "spill.jsonl"
+    story = Corridor().story.entered(0, "anna").entered(1, "bo").answered(5, "bo")
+    first, second, third = (Corridor(store, spill) for _ in range(3))
+    tried = 0
+
+    def waiting(self: Ledger) -> Any:
+        nonlocal tried
+        tried += 1
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Ledger, "waiting", waiting)
+
+    await first.pipeline.put(Delivery(items=tuple(story.events[:2]), received_at=TEN))
+    with pytest.raises(BrokenStep):
+        await first.pipeline.run()
+    await second.pipeline.start()
+    shown = second.pipeline.latest()
+    await second.pipeline.put(Delivery(items=tuple(story.events[2:]), received_at=TEN))
+    so_far = tried
+    await run_until(second, lambda: len(store.events) == 3 and tried > so_far)
+    monkeypatch.undo()
+    await third.pipeline.start()
+
+    assert [event.id for event in store.events] == [event.id for event in story.events]
+    assert second.pipeline.latest() is shown, "what cannot be worked out is not shown, and grows old"
+    assert len(third.pipeline.latest().total.waiting) == 1
+
+
+async def test_a_forecast_that_cannot_be_worked_out_stops_the_monitor_once(monkeypatch: pytest.MonkeyPatch):
+    store = FakeStore()
+    first, second = Corridor(store), Corridor(store)
+    for corridor in (first, second):
+        corridor.live.foresight = Foresight(corridor.live.rules.target, corridor.live.calendars)
+    tried = 0
+
+    def answered(questions: object) -> Any:
+        nonlocal tried
+        tried += 1
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("queue_monitor.runtime.pipeline._answered", answered)
+
+    with pytest.raises(BrokenStep):
+        await first.pipeline.run()
+    await second.pipeline.start()
+    await run_until(second, lambda: tried > 2)
+
+
+async def test_a_call_that_cannot_be_loaded_costs_the_event_that_asks_for_it_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    store, spill = FakeStore(), tmp_path / "spill.jsonl"
+    before = Corridor(store)
+    story = before.story.entered(0, "anna").answered(5, "anna").entered(1, "bo").answered(6, "bo")
+    before.take(*story.events)
+    await before.pipeline.write()
+    later = Corridor().story.completed(3600, "bo").completed(3601, "anna").events
+    loaded = Live.load_calls
+
+    def load_calls(self: Live, evidence: Iterable[bytes]) -> set[str]:
+        evidence = list(evidence)
+        if self.is_late and any(b"anna" in document for document in evidence):  # type: ignore[attr-defined]
+            raise ZeroDivisionError
+        return loaded(self, evidence)
+
+    def at_four(corridor: Corridor) -> Corridor:
+        corridor.clock.advance_to(TEN + timedelta(hours=6))
+        return corridor
+
+    monkeypatch.setattr(Live, "load_calls", load_calls)
+    monkeypatch.setattr(Live, "is_late", False, raising=False)
+    first, second = (at_four(Corridor(store, spill)) for _ in range(2))
+    await first.pipeline.start()
+    first.live.held_from = TEN + timedelta(hours=5)
+    first.live.evict(TEN + timedelta(hours=5))
+    monkeypatch.setattr(Live, "is_late", True)
+
+    fault = await stopped(first, *later)
+    monkeypatch.setattr(Live, "is_late", False)
+    await second.pipeline.start()
+    second.live.held_from = TEN + timedelta(hours=5)
+    second.live.evict(TEN + timedelta(hours=5))
+    monkeypatch.setattr(Live, "is_late", True)
+    second.take(*later)
+    await second.pipeline.write()
+
+    assert fault.event is later[1]
+    assert [event.id for event in store.events if isinstance(event, CallCompleted)] == [later[0].id]
+    assert second.live.events["skipped"] == 1
 
 
 CONFIG = """
