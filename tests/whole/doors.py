@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -85,12 +85,46 @@ class HttpDoor:
             connection.sendall(poison.damaged(whole))
 
 
+class Publisher:
+    """Publishes to a broker that may be gone for a while: again and again, until it has been taken."""
+
+    def __init__(self, broker: Broker, username: str) -> None:
+        self._broker = broker
+        self._username = username
+        self._connection = AsyncExitStack()
+        self._client: aiomqtt.Client | None = None
+        self._connecting = asyncio.Lock()
+
+    async def publish(self, topic: str, payload: bytes | str, *, qos: int, retain: bool = False) -> None:
+        while True:
+            client: aiomqtt.Client | None = None
+            try:
+                async with self._connecting:
+                    if self._client is None:
+                        connected = publishing(self._broker, self._username)
+                        self._client = await self._connection.enter_async_context(connected)
+                    client = self._client
+                await client.publish(topic, payload, qos=qos, retain=retain, timeout=PATIENCE)
+            except aiomqtt.MqttError:
+                async with self._connecting:
+                    if client is self._client:
+                        await self.close()
+                await SystemClock().sleep(0.2)
+            else:
+                return
+
+    async def close(self) -> None:
+        self._client = None
+        with suppress(aiomqtt.MqttError):
+            await self._connection.aclose()
+
+
 class MqttDoor:
     """A broker with two publishers: one good and one bad."""
 
     queue = "god mqtt"
 
-    def __init__(self, told: Centre, good: aiomqtt.Client, bad: aiomqtt.Client) -> None:
+    def __init__(self, told: Centre, good: Publisher, bad: Publisher) -> None:
         self._told = told
         self._good = good
         self._bad = bad
@@ -99,7 +133,7 @@ class MqttDoor:
         for event in (self._told.enters(caller, self.queue), self._told.leaves(caller)):
             event["source"], event["data"]["visit_id"] = "urn:kc:x:pbx", f"mqtt:{caller}"
             event["data"] |= {"switch": "mqtt", "contact_id": f"mqtt:{caller}"}
-            await self._good.publish("kc/v1/pbx/call/q/any", json.dumps(event), qos=1, timeout=PATIENCE)
+            await self._good.publish("kc/v1/pbx/call/q/any", json.dumps(event), qos=1)
 
     async def bad(self, poison: Poison) -> None:
         topics = ("call/q/entered", "agent/a/state", "source/gap", "queue/q/snapshot", "status", "call", "x/\u202e/å/y")
@@ -107,11 +141,11 @@ class MqttDoor:
         topic, retain = poison.choice(*topics), poison.chance(0.1)
         if topic == "status" and poison.chance(0.5):
             payload = poison.choice("online", "offline", '{"status":"online","source":[]}', "ONLINE\n").encode()
-        await self._bad.publish(f"kc/v1/annan/{topic}", payload, qos=1, retain=retain, timeout=PATIENCE)
+        await self._bad.publish(f"kc/v1/annan/{topic}", payload, qos=1, retain=retain)
 
     async def broken(self, poison: Poison) -> None:
         """What no broker passes on: an empty payload on a topic of its own is the least that one does."""
-        await self._bad.publish(f"kc/v1/annan/{poison.choice('a', 'b')}", b"", qos=1, timeout=PATIENCE)
+        await self._bad.publish(f"kc/v1/annan/{poison.choice('a', 'b')}", b"", qos=1)
 
 
 class LogDoor:
@@ -122,26 +156,26 @@ class LogDoor:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def _append(self, line: bytes) -> None:
+    def append(self, line: bytes) -> None:
         with self._path.open("ab") as file:
             file.write(line)
 
     async def good(self, caller: int) -> None:
         at = int(SystemClock().now().timestamp())
-        self._append(
+        self.append(
             f"{at}|{at}.{caller}|{self.queue}|NONE|ENTERQUEUE||anonymous|1\n"
             f"{at}|{at}.{caller}|{self.queue}|NONE|ABANDON|1|1|0\n".encode()
         )
 
     async def bad(self, poison: Poison) -> None:
-        self._append(poison.log_line())
+        self.append(poison.log_line())
 
     async def broken(self, poison: Poison) -> None:
         """A line that is written in two goes, with time between them."""
         line = poison.log_line()
-        self._append(line[: len(line) // 2])
+        self.append(line[: len(line) // 2])
         await SystemClock().sleep(1.2)
-        self._append(line[len(line) // 2 :])
+        self.append(line[len(line) // 2 :])
 
 
 class Switchboard:
@@ -160,17 +194,39 @@ class Switchboard:
         self._ended: asyncio.StreamWriter | None = None
         self._listening = asyncio.Event()
         self._serving: list[asyncio.Task[None]] = []
+        self._server: asyncio.Server | None = None
+        self._port = 0
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[int]:
-        server = await asyncio.start_server(self._connected, HOST, 0)
-        async with server:
-            try:
-                yield int(server.sockets[0].getsockname()[1])
-            finally:
-                for one in self._serving:
-                    one.cancel()
-                await asyncio.gather(*self._serving, return_exceptions=True)
+        await self.come_back()
+        try:
+            yield self._port
+        finally:
+            await self.go_away()
+            for one in self._serving:
+                one.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def come_back(self) -> None:
+        """Listen, again at the same port."""
+        self._server = await asyncio.start_server(self._connected, HOST, self._port)
+        self._port = int(self._server.sockets[0].getsockname()[1])
+
+    async def go_away(self) -> None:
+        """Let nobody in any more, and hang up in good order: what was said before is read."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._line is not None and self._listening.is_set():
+            await self._hang_up(self._line)
+
+    async def _hang_up(self, line: asyncio.StreamWriter) -> None:
+        self._listening.clear()
+        self._ended = line
+        with suppress(OSError):  # it may have gone by itself
+            await line.drain()
+            line.write_eof()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._serving.append(asyncio.create_task(self._serve(reader, writer)))
@@ -203,9 +259,7 @@ class Switchboard:
         """And hang up, in good order: what was said before is read."""
         await self.say(message[: len(message) // 2])
         assert self._line is not None
-        self._listening.clear()
-        self._ended = self._line
-        self._line.write_eof()
+        await self._hang_up(self._line)
 
 
 # ---- Asterisk's manager interface
@@ -343,18 +397,30 @@ def asked(told: Centre, path: str) -> str:
         return str(answer.read().decode())
 
 
+class Whole(NamedTuple):
+    """A running monitor, a sender at each door, and what stands behind the doors."""
+
+    told: Centre
+    doors: tuple[Door, ...]
+    broker: Broker
+    switches: dict[str, Switchboard]
+
+
 @asynccontextmanager
-async def all_doors(folder: Path) -> AsyncIterator[tuple[Centre, tuple[Door, ...]]]:
-    """A running monitor and a sender at each door."""
+async def all_doors(folder: Path, written: str = "", **environment: str) -> AsyncIterator[Whole]:
+    """A running monitor with these settings too, and a sender at each door."""
     log = folder / "queue_log"
     log.write_bytes(b"")
     ami, socket_door = ManagerDoor(), SocketDoor()
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(running(folder / "broker"))
         ports = [await stack.enter_async_context(door.switch.open()) for door in (ami, socket_door)]
-        written = with_tokens() + settings(broker, log, *ports)
-        told = stack.enter_context(centre(folder, written))
+        written = with_tokens() + settings(broker, log, *ports) + written
+        told = stack.enter_context(centre(folder, written, **environment))
         while told.monitor.log.read_text().count("source connected") < written.count("[[sources]]"):
             await SystemClock().sleep(0.1)
-        clients = [await stack.enter_async_context(publishing(broker, name)) for name in PUBLISHERS]
-        yield told, (HttpDoor(told), MqttDoor(told, *clients), LogDoor(log), ami, socket_door)
+        publishers = [Publisher(broker, name) for name in PUBLISHERS]
+        for publisher in publishers:
+            stack.push_async_callback(publisher.close)
+        doors = (HttpDoor(told), MqttDoor(told, *publishers), LogDoor(log), ami, socket_door)
+        yield Whole(told, doors, broker, {"ami": ami.switch, "fs": socket_door.switch})

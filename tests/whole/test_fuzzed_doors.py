@@ -46,7 +46,8 @@ async def one_sender(door: Door, messages: int, broken_of: int) -> None:
 
 async def poisoned(folder: Path, messages: int, *, broken_of: int, patience: float) -> None:
     """`messages`: through each door."""
-    async with all_doors(folder) as (told, doors):
+    async with all_doors(folder) as whole:
+        told, doors = whole.told, whole.doors
         began = time.monotonic()
         await asyncio.gather(*(one_sender(door, messages, broken_of) for door in doors))
         sent_in, expected = time.monotonic() - began, (messages // BAD_PER_GOOD,) * 2
