@@ -1,4 +1,4 @@
-"""The command line: run, rebuild, verify, rejected, wipe, replay, backtest, simulate, translate, check-config …"""
+"""The command line: run, rebuild, verify, backup, restore, wipe, replay, backtest, simulate, check-config …"""
 
 import argparse
 import asyncio
@@ -31,6 +31,7 @@ from queue_monitor import (
     __version__,
     alerting,
     backtest,
+    backups,
     bootstrap,
     config,
     logs,
@@ -113,6 +114,17 @@ def _parser() -> argparse.ArgumentParser:
     refused = commands.add_parser("rejected", help="list what was not taken lately, by field and reason")
     refused.add_argument("--config", type=Path, help="the TOML file")
     refused.set_defaults(command=_rejected)
+
+    saved = commands.add_parser("backup", help="copy the store into one file, also while the monitor runs")
+    saved.add_argument("file", metavar="FILE", type=Path, nargs="?", help="a new file, or a folder; else store.backups")
+    saved.add_argument("--config", type=Path, help="the TOML file")
+    saved.set_defaults(command=_backup)
+
+    put_back = commands.add_parser("restore", help="put a backup in the store's place; the monitor must not run")
+    put_back.add_argument("file", metavar="FILE", type=Path)
+    put_back.add_argument("--config", type=Path, help="the TOML file")
+    put_back.add_argument("--over", action="store_true", help="also in the place of a store that holds calls")
+    put_back.set_defaults(command=_restore)
 
     wiped = commands.add_parser("wipe", help="delete everything in the store; the monitor must not run")
     wiped.add_argument("--config", type=Path, help="the TOML file")
@@ -255,6 +267,19 @@ def _rejected(chosen: argparse.Namespace) -> int:
         print(rejections.line(item, settings))
     if not items:
         print("Nothing was refused lately.")
+    return 0
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    print(backups.backup(settings, chosen.file, SystemClock().now()).summary())
+    return 0
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    os.umask(0o077)
+    print(asyncio.run(backups.restore(settings, chosen.file, over=chosen.over)).summary())
     return 0
 
 

@@ -113,6 +113,9 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
             if begins is None:
                 return Verified(events=0, calls=0, unreadable=0, differences=[])
             newest = await store.newest_seq()
+            if faults := await store.faults():
+                damaged = [f"damaged database: {words}" for words in faults]
+                return Verified(events=0, calls=0, unreadable=0, differences=damaged)
             differences = [_sum_words(found) async for found in store.sum_differences()]
             events = await _derive(store, scratch, config, begins, report)
             changed = await store.calls_changed_after(newest)

@@ -113,7 +113,10 @@ TABLE = (
         IMPURE,
     ),
     Row(r"queue_monitor\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
-    Row(r"queue_monitor\.(bootstrap|alerting|backtest|player|rebuilding|rejections|__main__)(\..+)?", EVERYTHING),
+    Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
+    Row(
+        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|rebuilding|rejections|__main__)(\..+)?", EVERYTHING
+    ),
 )
 MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
     "queue_monitor.__main__",

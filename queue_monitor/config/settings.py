@@ -172,6 +172,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     `spill` is a file in which events wait while the database is away, so that a restart does not lose them.
     `number_keys` is the file of the keys, one a calendar month, under which telephone numbers in a sender's ids are
     replaced. Where these are not set, a monitor with real sources and one that only simulates have files of their own.
+    `backups` is the folder for backups where no file is named; "" for none.
 
     `agents` is how an agent stands in the history: `daily`, under a pseudonym that changes every day, made with the key
     in the file `agent_key`; `named`, under the switch's own name for him or her; or `none`, not at all.
@@ -182,6 +183,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     agents: Literal["daily", "named", "none"] = "daily"
     agent_key: Annotated[str, Meta(min_length=1)] = "var/agent.key"
     number_keys: str = ""
+    backups: str = ""
 
 
 REAL_STORE: Final = StoreSettings(

@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from queue_monitor.ports import StoreError
 from queue_monitor.store.agents import DAILY, Agents
 from queue_monitor.store.audit import MemoryAudit
-from queue_monitor.store.database import Database
+from queue_monitor.store.database import Database, newest_revision
+from queue_monitor.store.engines import file_of, is_sqlite, name_of, parsed
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.rebuild import SumDifference
 from queue_monitor.store.store import SqlStore
 
-__all__ = ["MemoryAudit", "SqlStore", "SumDifference", "open_store", "wipe"]
+__all__ = [
+    "MemoryAudit",
+    "SqlStore",
+    "SumDifference",
+    "newest_revision",
+    "open_store",
+    "sqlite_file",
+    "wipe",
+]
 
 _ZONE: Final = ZoneInfo("Europe/Stockholm")
 _AGENT_KEY: Final = "agent.key"
@@ -58,6 +68,14 @@ async def wipe(url: str) -> None:
         await store.wipe()
     finally:
         await store.close()
+
+
+def sqlite_file(url: str, of_a_server: str, in_memory: str) -> Path:
+    """The file of a store. Raises `StoreError`, with these words, for one that has none."""
+    address = parsed(url)
+    if (file := file_of(address)) is None:
+        raise StoreError(f"store.url: {name_of(address)} {in_memory if is_sqlite(address) else of_a_server}")
+    return file
 
 
 def _key_beside(database: Database) -> Path | None:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_monitor.ports import StoreError
 from queue_monitor.store.bulk import Bulk
+from queue_monitor.store.copying import damaged, finish, is_damage, is_pending
 from queue_monitor.store.engines import (
     BEGIN,
     begin_writing,
@@ -76,24 +77,28 @@ class Database:
             if self.file:
                 make_file(self.file)
             await self._owner.take()
+            if self.file:
+                finish(self.file)
         one_at_a_time = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with one_at_a_time, self.writing("cannot be opened") as connection:
             before = await connection.run_sync(_version)
             await connection.run_sync(_upgrade, migrating)
-        if self.is_sqlite and before not in (None, _newest()):
+        if self.is_sqlite and before not in (None, newest_revision()):
             await self._rewrite()
         with self._errors("cannot be opened"):
             await self._owner.begin()
 
     async def _look(self) -> None:
+        if self.file and is_pending(self.file):
+            raise self._error("cannot be opened", "a restore was broken off; the monitor's start, or restore, ends it")
         if self.file and not self.file.exists():
             raise self._error("cannot be opened", "there is no such file")
         async with self.reading("cannot be opened") as connection:
             found = await connection.run_sync(_version)
         if found is None:
             raise self._error("cannot be opened", "no queue monitor has written to it yet")
-        if found != _newest():
-            age = "an older" if found < _newest() else "a newer"
+        if found != newest_revision():
+            age = "an older" if found < newest_revision() else "a newer"
             raise self._error(
                 "cannot be read", f"it was written by {age} version; an older one is brought up when the monitor starts"
             )
@@ -187,6 +192,8 @@ class Database:
         except ImportError as error:
             raise self._error(trouble, "its driver is missing: pip install 'queue-monitor[postgres]'") from error
         except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
+            if self.file and is_damage(getattr(error, "orig", None)):
+                raise damaged(self.file, _reason(error)) from error
             raise self._error(trouble, _reason(error), passing=True) from error
 
     def _error(self, trouble: str, reason: str, *, passing: bool = False) -> StoreError:
@@ -214,7 +221,8 @@ def _upgrade(connection: Connection, migrating: dict[str, Any]) -> None:
     command.upgrade(config, "head")
 
 
-def _newest() -> str:
+def newest_revision() -> str:
+    """Of the tables as this version makes them."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 

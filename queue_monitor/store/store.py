@@ -38,6 +38,7 @@ from queue_monitor.store.asking import Asking
 from queue_monitor.store.audit import AuditRecord
 from queue_monitor.store.calls import CallRows
 from queue_monitor.store.commit import NOT_WRITTEN, REAL, SIMULATED, Writer
+from queue_monitor.store.copying import faults
 from queue_monitor.store.database import Database
 from queue_monitor.store.day_visits import DayVisits
 from queue_monitor.store.figures import Figures
@@ -301,6 +302,10 @@ class SqlStore:
             await self._write(partial(forget_from, start_us=start_us, tables=self._sums, states=self._states))
         finally:
             self._undone()
+
+    async def faults(self) -> list[str]:
+        """Where a SQLite file contradicts itself, in SQLite's words. PostgreSQL is asked with tools of its own."""
+        return await asyncio.to_thread(faults, self._database.file) if self._database.file else []
 
     async def sum_differences(self) -> AsyncIterator[SumDifference]:
         """Where the sums are not those of the rows."""
