@@ -8,7 +8,7 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar, next_month
 from queue_monitor.core.live import Live
-from queue_monitor.model import StoredCall, StoredRefusal
+from queue_monitor.model import JournalBatch, StoredCall, StoredRefusal
 from queue_monitor.ports import Delivery, StoreError
 from queue_monitor.runtime.fault import Fault
 from queue_monitor.runtime.pipeline import Pipeline
@@ -30,6 +30,9 @@ Report = Callable[[int, int], None]
 """Is told how many of how many events are done."""
 
 DELIVERY: Final = 1000
+LONGEST_ACROSS: Final = timedelta(days=31)
+"""A call may be amended so long after it began: a promise to call back is."""
+
 _NOTE: Final = "rebuild"
 
 
@@ -117,6 +120,7 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
                 damaged = [f"damaged database: {words}" for words in faults]
                 return Verified(events=0, calls=0, unreadable=0, differences=damaged)
             differences = [_sum_words(found) async for found in store.sum_differences()]
+            await _take_over(store, scratch, config, calendar.midnight(begins))
             events = await _derive(store, scratch, config, begins, report)
             changed = await store.calls_changed_after(newest)
             if changed:  # a monitor runs: the sums of all time went on while they were read
@@ -158,6 +162,18 @@ async def _broken_off(store: SqlStore) -> _Progress | None:
         raise StoreError(f"store.url: what an earlier rebuild noted cannot be read: {error}") from error
 
 
+async def _take_over(source: SqlStore, target: SqlStore, config: Config, midnight: datetime) -> None:
+    """Have the target know the calls that go on after the midnight from which the journal is read: their beginnings are
+    not read, and may no longer be there.
+    """
+    live = Live(bootstrap.rules_of(config))
+    live.records = True
+    live.load_calls(await source.load_across(midnight, LONGEST_ACROSS))
+    live.record_all()
+    calls, _ = live.take_records()
+    await target.commit(JournalBatch(received_at=midnight, calls=tuple(calls), journaled=False))
+
+
 async def _derive(
     source: SqlStore,
     target: SqlStore,
@@ -169,6 +185,7 @@ async def _derive(
     """Take the source's events through a live state whose history goes to the target; returns how many there were."""
     live = Live(bootstrap.rules_of(config))
     calendar = live.rules.calendar
+    live.held_from = calendar.midnight(first)  # of calls that go on after it the target knows the beginnings
     clock = ManualClock(calendar.midnight(first))
     pipeline = Pipeline(live, clock, target, rebuilds=True)
     pipeline.skip(await source.load_skipped())

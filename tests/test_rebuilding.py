@@ -12,8 +12,8 @@ from queue_monitor.__main__ import DIFFERENT, main
 from queue_monitor.bootstrap import adapter_kinds, rules_of, settings_of
 from queue_monitor.config import Config, load
 from queue_monitor.core import simulation
-from tests.runtime.lasting import monitor
-from tests.runtime.test_lasting import FRIDAY, MONDAY, WEDNESDAY, at, callers, tell
+from tests.runtime.lasting import Call, monitor
+from tests.runtime.test_lasting import FRIDAY, MONDAY, THURSDAY, WEDNESDAY, at, callers, tell
 
 ROWS = (
     "SELECT * FROM contact ORDER BY key",
@@ -87,6 +87,21 @@ async def test_from_a_day_on_only_that_day_and_later_ones_are_made_anew(tmp_path
     friday = at(FRIDAY, 0).timestamp() * 1_000_000
     assert [row for row in contacts if row["at_us"] < friday] == [row for row in before[0] if row["at_us"] < friday]
     assert all(row["wait_ms"] != 1 for row in contacts if row["at_us"] >= friday)
+
+
+async def test_a_call_that_goes_on_after_midnight_is_made_anew_and_verified_as_one_call(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    config = config_of(path)
+    late = Call("late", "kundcenter", at(WEDNESDAY, 23.99), "answered", 120_000)
+    async with monitor(f"sqlite:///{path}", at(FRIDAY, 12), tmp_path, rules_of(config)) as run:
+        await tell(run, [*callers(WEDNESDAY, 2), late, *callers(THURSDAY, 2)])
+    before = history(path, "seq", "evidence", "keys")
+
+    found = await rebuilding.verify(config, THURSDAY, nothing)
+    await rebuilding.rebuild(config, THURSDAY, nothing)
+
+    assert found.differences == []
+    assert history(path, "seq", "evidence", "keys") == before
 
 
 async def test_a_rebuild_that_was_broken_off_goes_on_where_it_was(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -359,6 +359,13 @@ class SqlStore:
             return {bytes(row.key).hex() for row in rows}
 
         return await self._ask(changed)
+
+    async def load_across(self, start: datetime, back: timedelta) -> list[bytes]:
+        """The evidence of the calls that count before a moment, no longer than `back`, and go on after it."""
+        start_us = microseconds(start)
+        recent = contact.c.at_us >= microseconds(start - back), contact.c.at_us < start_us
+        question = select(contact.c.evidence).where(contact.c.site == SITE, *recent, contact.c.last_us >= start_us)
+        return await self._ask(lambda connection: [bytes(row.evidence) for row in connection.execute(question)])
 
     async def count_calls(self, start: datetime) -> int:
         """How many calls count at or after that moment."""
