@@ -234,6 +234,8 @@ def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
 
 def _run(chosen: argparse.Namespace) -> int:
     settings = _load(chosen.config)
+    if mistakes := bootstrap.log_mistakes(settings, bootstrap.today_of(settings)):
+        raise config.ConfigError(mistakes)
     if chosen.speed is not None:
         clock = structs.replace(settings.clock, rate=chosen.speed)
         settings = structs.replace(settings, clock=clock)

@@ -59,6 +59,7 @@ from queue_monitor.ports import Adapter, AuditLog, Clock, Connection, Store, Sto
 from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.renewal import Renewal
 from queue_monitor.replay import Pieces, Recording
+from queue_monitor.retention import Retention, months_before
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
@@ -191,13 +192,28 @@ def _calendar(config: Config, schedule: Schedule) -> Calendar:
 
 def mistakes_at_start(config: Config) -> list[Mistake]:
     """What the settings name that a start could not use: addresses of channels, files of certificates."""
-    found = channel_mistakes(config)
+    found = [*channel_mistakes(config), *log_mistakes(config, today_of(config))]
     for place, source in enumerate(config.sources):
         for name in CERTIFICATES:
             path = getattr(source.settings, name, "")
             if source.enabled and path and not os.access(path, os.R_OK):
                 expected = "a certificate's file that can be read"
                 found.append(Mistake(f"sources[{place}].{name}", f'"{path}"', expected, f'source "{source.name}"'))
+    return found
+
+
+def log_mistakes(config: Config, today: date) -> list[Mistake]:
+    """Where the journal would be kept for a shorter time than a connected log reaches back. Reads the logs."""
+    months = config.retention.journal.months
+    found: list[Mistake] = []
+    for source in config.sources if months is not None else ():
+        reaches_back = getattr(adapter_module(source.kind), "reaches_back", None)
+        oldest = reaches_back(source.settings) if source.enabled and reaches_back else None
+        if oldest is not None and months is not None:
+            day = oldest.astimezone(config.zone).date()
+            if day < months_before(today, months):
+                expected = f"at least the time that the log of source {source.name} reaches back, to {day}"
+                found.append(Mistake("retention.journal.months", f"{months}", expected, hint="or a shorter log"))
     return found
 
 
@@ -267,17 +283,18 @@ def bootstrap(
     sources: Sequence[Source] | None = None,
     tokens: TokenFile | None = None,
     renewal: Renewal | None = None,
+    keys: MonthKeys | None = None,
     build: Callable[[Source, Clock], Adapter] = build_adapter,
 ) -> Service:
     """Put the machine together; a test hands in its own clock, store or adapters by the same names.
 
     With `sources` given it is a recording or a test: nobody is sent anything. `tokens`: where those are kept that were
-    made on a page; without it there is no such page. `renewal` gives a source anew when its settings change. Raises
-    `OSError` where the tokens cannot be read.
+    made on a page; without it there is no such page. `renewal` gives a source anew when its settings change. `keys` are
+    those of the settings' file where none are given. Raises `OSError` where the tokens cannot be read.
     """
     clock = clock or clock_of(config)
     live = live or live_of(config)
-    keys = MonthKeys(Path(config.store.number_keys) if store is not None else None)
+    keys = keys or MonthKeys(Path(config.store.number_keys) if store is not None else None)
     spill = Spill(Path(config.store.spill)) if store is not None else None
     pipeline = Pipeline(live, clock, store, spill, keys=keys, names=own_names(config))
     supervisors, routers = [], []
@@ -406,13 +423,18 @@ async def serve(
             store = opening.result()
             try:
                 clock = clock_of(config, await store.newest_at())
+                keys = MonthKeys(Path(config.store.number_keys))
                 service = bootstrap(
                     config,
                     clock=clock,
                     store=store,
                     tokens=TokenFile(Path(config.http.token_file)),
                     renewal=Renewal(path, read, build_adapter),
+                    keys=keys,
                 )
+                folder = Path(config.store.backups) if config.store.backups else None
+                kept = service.pipeline.look_again
+                retention = Retention(config.retention, store, clock, config.zone, keys, folder, kept)
                 await service.pipeline.start()
                 await service.alerts.round.start()
                 await record_settings(store, config, clock)
@@ -420,7 +442,7 @@ async def serve(
                 switch_often()
                 entrance.let_in(service.app)
                 announce(address_of(listener), service)
-                await run_service(service, serving, [collect_at_night(clock, config.zone)])
+                await run_service(service, serving, [collect_at_night(clock, config.zone), retention.run()])
                 await service.pipeline.drain()
             finally:
                 await store.close()

@@ -551,6 +551,7 @@ source        spare: asterisk_ami, switch pbx, switched off
               username = monitor
               secret = not set
 store         postgresql+psycopg://kc:***@db/kc
+kept          nothing is deleted: there is no decision (retention)
 wallboard     http://[::1]:8081
 reading       on this machine without a token, and so through any proxy on it, until there is a token
 alerts        on the screens only, nobody is sent anything
@@ -611,7 +612,7 @@ port = 99999
 """
 
 BAD_TOLD = """
-foo: unknown key; expected one of organisation, target, hours, store, http, wallboard, access, clock, alerts, reserve, queues, pools, sources
+foo: unknown key; expected one of organisation, target, hours, store, retention, http, wallboard, access, clock, alerts, reserve, queues, pools, sources
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
 organisation.name: 3; expected text
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm

@@ -115,7 +115,8 @@ TABLE = (
     Row(r"queue_monitor\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
     Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
     Row(
-        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|rebuilding|rejections|__main__)(\..+)?", EVERYTHING
+        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|rebuilding|retention|rejections|__main__)(\..+)?",
+        EVERYTHING,
     ),
 )
 MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do

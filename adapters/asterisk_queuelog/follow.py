@@ -315,5 +315,16 @@ def _write(path: Path, content: bytes) -> None:
     half.replace(path)
 
 
+def reaches_back(settings: Settings) -> datetime | None:
+    """When the oldest line that is still there was written, in the log or in what it was rotated to; None where there
+    is none.
+    """
+    path = Path(settings.path)
+    seconds = [file.second for file in rotated(path, settings.rotated_paths, ()) if file.second]
+    with suppress(OSError), opened(path) as file:
+        seconds += [second for second in [second_of(file.readline(_READ_BYTES))] if second]
+    return datetime.fromtimestamp(min(seconds), UTC) if seconds else None
+
+
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
     return AsteriskQueueLogAdapter(name, switch, settings, clock)

@@ -35,8 +35,10 @@ from queue_monitor.config.settings import (
     HoursException,
     HoursPeriod,
     Http,
+    KeptFor,
     Organisation,
     QueueSettings,
+    RetentionSettings,
     Schedule,
     Source,
     StoreSettings,
@@ -62,9 +64,11 @@ __all__ = [
     "HoursException",
     "HoursPeriod",
     "Http",
+    "KeptFor",
     "Mistake",
     "Organisation",
     "QueueSettings",
+    "RetentionSettings",
     "Schedule",
     "Secret",
     "SettingsOf",
@@ -148,6 +152,8 @@ def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
         found.append(Mistake("clock", "simulated time", f"the machine's own clock beside the live source {about}"))
     tokens = _repeated([access.token_sha256 for access in file.access])
     found += [Mistake("access", "one token for two", "a token of its own for each") for _ in tokens]
+    if file.retention.backups.deletes and not file.store.backups:
+        found.append(Mistake("store.backups", "not set", "the folder whose backups retention.backups deletes"))
     found += _alert_mistakes(file.alerts)
     found += _queue_mistakes(file)
     found += _hours_mistakes(file.hours, ("hours",))
@@ -229,6 +235,7 @@ def _config(file: File, sources: list[Source]) -> Config:
         queue_hours={queue: _over(schedule, own) for queue, own in hours.queues.items()},
         sources=tuple(sources),
         store=_store(file.store, sources),
+        retention=file.retention,
         http=file.http,
         wallboard=file.wallboard,
         access=file.access,

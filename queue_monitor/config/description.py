@@ -14,6 +14,7 @@ from queue_monitor.config.settings import (
     HoursException,
     HoursPeriod,
     Http,
+    RetentionSettings,
     Schedule,
     Source,
 )
@@ -35,6 +36,7 @@ def describe(config: Config, *, has_tokens: bool = False) -> str:
         *(line for queue, hours in config.queue_hours.items() for line in _described_hours(queue, hours)),
         *(line for source in config.sources for line in _described_source(source)),
         f"store         {_for_people(perhaps_secret(config.store.url))}",
+        *_described_retention(config.retention),
         f"wallboard     http://{_host_in_url(config.http.host)}:{config.http.port}",
         *(["              with the margin and what would help"] if config.wallboard.advice else []),
         *_described_doors(config),
@@ -147,6 +149,18 @@ def _described_source(source: Source) -> list[str]:
         f"source        {source.name}: {source.kind}, switch {source.switch}{state}",
         *(f"              {key} = {_for_people(value)}" for key, value in own.items()),
     ]
+
+
+def _described_retention(retention: RetentionSettings) -> list[str]:
+    kinds = [(kind, getattr(retention, kind)) for kind in retention.__struct_fields__]
+    lines = [
+        f"{kind} for {own.months} months" + (f", by {own.decision}" if own.deletes else ", when a decision is set")
+        for kind, own in kinds
+        if own.months is not None
+    ]
+    if not any(own.deletes for _, own in kinds):
+        lines.append("nothing is deleted: there is no decision (retention)")
+    return [f"{'' if number else 'kept':14}{line}" for number, line in enumerate(lines)]
 
 
 def _described_doors(config: Config) -> list[str]:

@@ -18,6 +18,7 @@ from queue_monitor.config.settings import (
     Organisation,
     PoolSettings,
     QueueSettings,
+    RetentionSettings,
     StoreSettings,
     Wallboard,
     Weekday,
@@ -99,6 +100,7 @@ class File(Struct, frozen=True, kw_only=True):
     target: _TargetSection = _TargetSection()
     hours: HoursSection = HoursSection()
     store: StoreSettings = StoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     http: Http = Http()
     wallboard: Wallboard = Wallboard()
     access: tuple[AccessToken, ...] = ()

@@ -195,6 +195,40 @@ DEMO_STORE: Final = StoreSettings(
 """Where no address is set. A demo's made-up calls must never lie where a real monitor looks for its own."""
 
 
+class KeptFor(Struct, frozen=True, kw_only=True):
+    """For how many months something is kept; it is deleted afterwards once `decision` says by which decision."""
+
+    months: Annotated[int, Meta(ge=1, le=1200, description="a number of months, at least 1")] | None = None
+    decision: Annotated[str, Meta(pattern=r"^(\S.*)?$", description='a decision\'s number, such as "KS 2026/123"')] = ""
+
+    def __post_init__(self) -> None:
+        require(not self.decision or self.months is not None, "months beside the decision")
+
+    @property
+    def deletes(self) -> bool:
+        """Whether there is a decision to delete what is older."""
+        return bool(self.decision)
+
+
+class RetentionSettings(Struct, frozen=True, kw_only=True):
+    """For how long each kind is kept. Nothing is deleted without a decision."""
+
+    journal: KeptFor = KeptFor()
+    calls: KeptFor = KeptFor()
+    sums: KeptFor = KeptFor()
+    alerts: KeptFor = KeptFor()
+    audit: KeptFor = KeptFor()
+    reports: KeptFor = KeptFor()
+    backups: KeptFor = KeptFor()
+
+    def __post_init__(self) -> None:
+        require(
+            self.sums.months is None or (self.calls.months is not None and self.calls.months <= self.sums.months),
+            "sums that are kept at least as many months as calls are",
+        )
+        require(not self.sums.deletes or self.calls.deletes, "a decision for calls beside that for sums")
+
+
 class Http(Struct, frozen=True, kw_only=True):
     """Where the wallboard and the API are served. Port 0 takes any that is free.
 
@@ -334,6 +368,7 @@ class Config(Struct, frozen=True, kw_only=True):
     queue_hours: dict[str, Schedule]
     sources: tuple[Source, ...]
     store: StoreSettings
+    retention: RetentionSettings
     http: Http
     wallboard: Wallboard
     access: tuple[AccessToken, ...]

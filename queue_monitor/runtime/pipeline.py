@@ -264,7 +264,12 @@ class Pipeline:
         """Events from before this moment are no longer kept."""
         calendar = self._live.rules.calendar
         day = calendar.day_of(self._clock.now()) - timedelta(days=KEPT_DAYS)
-        return calendar.midnight(max(day, self._health.first_kept or day))
+        return calendar.midnight(self._health.first_kept or day)
+
+    async def look_again(self) -> None:
+        """Ask the store at once from when on it keeps everything: it is about to delete. Raises `StoreError`."""
+        if self._store is not None:
+            self._health = await self._store.health()
 
     def _apply(self, items: Sequence[Event | Rejected], line: Line) -> None:
         line.events = []

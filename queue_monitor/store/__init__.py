@@ -12,12 +12,16 @@ from queue_monitor.store.agents import DAILY, Agents
 from queue_monitor.store.audit import MemoryAudit
 from queue_monitor.store.database import Database, newest_revision
 from queue_monitor.store.engines import file_of, is_sqlite, name_of, parsed
+from queue_monitor.store.kept import RETENTION, Kind, Order
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.rebuild import SumDifference
 from queue_monitor.store.store import SqlStore
 
 __all__ = [
+    "RETENTION",
+    "Kind",
     "MemoryAudit",
+    "Order",
     "SqlStore",
     "SumDifference",
     "newest_revision",

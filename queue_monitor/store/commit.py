@@ -14,12 +14,13 @@ from queue_monitor.ports import Outdated
 from queue_monitor.store.bulk import OF_A_ROW, is_of_a_row
 from queue_monitor.store.calls import CallRows, Old
 from queue_monitor.store.journal import Journal
+from queue_monitor.store.kept import Kind, kept_from
 from queue_monitor.store.packs import id_hash
 from queue_monitor.store.refusals import RefusalRows, refusal_key
 from queue_monitor.store.schema import microseconds
 from queue_monitor.store.state import States
 from queue_monitor.store.sums import SumKey, Sums
-from queue_monitor.store.tally import Share
+from queue_monitor.store.tally import MINUTE_US, Share
 from queue_monitor.store.turns import give_way, giving_way
 
 LAST_BATCH: Final = "last batch"
@@ -90,7 +91,8 @@ class Writer:
         unknown = self._unknown(calls, old)
         if conflicts or unknown:
             raise Outdated(conflicts, unknown)
-        not_derived = self._derive(connection, [record for _, record in calls], batch.refusals, old, seq)
+        records = self._still_kept(connection, calls, old)
+        not_derived = self._derive(connection, records, batch.refusals, old, seq)
         self._states.save_days(connection, batch.days)
         self._states.save(connection, seq, batch.states)
         self._last = LastBatch(seq=seq, digest=digest, repeated=repeated, not_derived=tuple(not_derived))
@@ -113,6 +115,18 @@ class Writer:
             for key, record in calls
             if not record.is_known and key in old and key not in self._unclear_calls
         )
+
+    def _still_kept(
+        self, connection: Connection, calls: Sequence[tuple[bytes, CallRecord]], old: dict[bytes, Old]
+    ) -> list[CallRecord]:
+        """Leave out a call that memory still held when its row was deleted with its day: the sums have it already."""
+        gone = {
+            key: record.placed.minute * MINUTE_US
+            for key, record in calls
+            if record.is_known and record.placed and key not in old and key not in self._unclear_calls
+        }
+        edge = kept_from(connection, Kind.CALLS, self._states) if gone else None
+        return [record for key, record in calls if edge is None or key not in gone or gone[key] >= edge]
 
     def _derive(
         self,

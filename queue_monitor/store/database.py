@@ -22,6 +22,7 @@ from queue_monitor.store.bulk import Bulk
 from queue_monitor.store.copying import damaged, finish, is_damage, is_pending
 from queue_monitor.store.engines import (
     BEGIN,
+    SQLITE_BUSY_SECONDS,
     begin_writing,
     engine_for,
     file_of,
@@ -134,6 +135,20 @@ class Database:
                 except sqlite3.Error as error:  # the next time will do
                     _log.info("SQLite file not made smaller: reason=%s", error)
                     return
+
+    async def empty_log(self) -> None:
+        """Bring SQLite's write-ahead log into the file and cut it to nothing, if nobody reads meanwhile."""
+        if self.is_sqlite:
+            await self.unbroken(self._empty_log())
+
+    async def _empty_log(self) -> None:
+        async with self._engine.connect() as connection:
+            try:
+                await _script(connection, "PRAGMA busy_timeout = 1000; PRAGMA wal_checkpoint(TRUNCATE);")
+            except sqlite3.Error as error:  # the next time will do
+                _log.info("SQLite log not emptied: reason=%s", error)
+            finally:
+                await _script(connection, f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
 
     async def unbroken(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it to its end, also when whoever asked is cancelled and no longer waits.

@@ -31,12 +31,13 @@ _POSTGRESQL_PATIENCE: Final = {
     "tcp_user_timeout": 30_000,  # ms
     "application_name": "queue-monitor",
 }
-_SQLITE_BUSY_SECONDS: Final = 10
+SQLITE_BUSY_SECONDS: Final = 10
 _SQLITE_SETTINGS: Final = (
     "PRAGMA auto_vacuum = INCREMENTAL",  # before the first table; a file that has some keeps what it has
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # NORMAL may forget an acknowledged event when the power goes
     "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # what is deleted must not be found in the file
 )
 _SQLITE_READ_ONLY: Final = ("PRAGMA query_only = ON",)
 BEGIN: Final = "queue_monitor_begin"
@@ -120,7 +121,7 @@ def _sqlite(url: URL, read_only: bool) -> AsyncEngine:
         url,
         # Transactions begin where we say so (below), not where Python's driver guesses: it would let a migration
         # through in halves.
-        connect_args={"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None},
+        connect_args={"timeout": SQLITE_BUSY_SECONDS, "isolation_level": None},
         poolclass=AsyncAdaptedQueuePool,
         # In memory, the one connection is the database.
         pool_size=3 if file_of(url) else 1,

@@ -44,19 +44,20 @@ from queue_monitor.store.day_visits import DayVisits
 from queue_monitor.store.figures import Figures
 from queue_monitor.store.history import History
 from queue_monitor.store.journal import Journal, chunks
+from queue_monitor.store.kept import Kind, Order, kept_from
 from queue_monitor.store.learned import LearnedDocument
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.names import Names
 from queue_monitor.store.reading import OF_AGENTS, Reader
 from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
 from queue_monitor.store.refusals import RefusalRows
+from queue_monitor.store.retention import SKIPPED, Deletion
 from queue_monitor.store.schema import SITE, contact, journal, lease, metadata, microseconds, moment, pack, site
 from queue_monitor.store.state import States
 from queue_monitor.store.sums import Sums
 
 T = TypeVar("T")
 
-SKIPPED: Final = "skipped "
 _LOOK_UP: Final = 500
 _PACK_AT_ONCE: Final = 500
 _WRITTEN: Final = "could not be written to"
@@ -79,6 +80,7 @@ class SqlStore:
         self._calls = CallRows(database, self._names, agents, days)
         refusals = RefusalRows(database, self._names)
         self._writer = Writer(self._journal, self._calls, refusals, self._sums, self._states)
+        self._deletion = Deletion(database, self._journal, self._sums, self._states, days)
         self._seen_names = Names()
         self._seen_states = States(database, self._seen_names)
         self._asking = Asking(database, self._seen_names)
@@ -240,10 +242,51 @@ class SqlStore:
         return await self._history.visits(queue, start, end, after_answer=after_answer)
 
     async def health(self) -> StoreNow:
-        """`first_kept` is None: nothing is deleted by this version."""
         not_written = await self._ask(lambda connection: self._seen_states.mark(connection, NOT_WRITTEN))
         bare = await self._history.not_derived()
-        return StoreNow(not_derived=bare + int(not_written or 0), unreadable=self.unreadable)
+        kept = await self._ask(self._kept_from)
+        return StoreNow(
+            not_derived=bare + int(not_written or 0),
+            unreadable=self.unreadable,
+            first_kept=None if kept is None else self._days.day_at(kept),
+        )
+
+    def _kept_from(self, connection: Connection) -> int | None:
+        found = [kept_from(connection, kind, self._seen_states) for kind in (Kind.JOURNAL, Kind.CALLS)]
+        return max((us for us in found if us is not None), default=None)
+
+    # --- what is no longer kept
+
+    async def begin_deletion(self, order: Order) -> bool:
+        """Whether there is anything to delete. If so, `first_kept` says from now on that it is going."""
+        return await self._write(lambda connection: self._deletion.begin(connection, order))
+
+    async def delete_some(self, kind: Kind, now: datetime) -> bool:
+        """Delete some of what `begin_deletion` began, in one short transaction; whether it was the last of it, and all
+        of it stands in the audit.
+        """
+        return await self._write(lambda connection: self._deletion.step(connection, kind, now))
+
+    async def stop_deletion(self, kind: Kind, now: datetime) -> None:
+        """Leave the rest, and write what was deleted into the audit."""
+        await self._write(lambda connection: self._deletion.stop(connection, kind, now))
+
+    async def deletions_going_on(self) -> list[Order]:
+        """Deletions that were broken off."""
+        return await self._ask(self._deletion.going_on)
+
+    async def note_files(self, order: Order, files: Sequence[str]) -> tuple[str, ...]:
+        """Note the names of what is to be deleted outside the database, before it is; returns all that are to go."""
+        return await self._write(lambda connection: self._deletion.begin_files(connection, order, files))
+
+    async def files_are_gone(self, kind: Kind, now: datetime) -> None:
+        """Write what `note_files` noted into the audit, as deleted."""
+        await self._write(lambda connection: self._deletion.finish_files(connection, kind, now))
+
+    async def give_back(self) -> None:
+        """Give the room of what was deleted back to the disk, and empty SQLite's log, which may still hold it."""
+        await self._database.give_back()
+        await self._database.empty_log()
 
     # --- rules and marks
 

@@ -1,0 +1,153 @@
+"""What is no longer to be kept is deleted every night, by the retention table of the settings and its decisions."""
+
+import asyncio
+import logging
+from calendar import monthrange
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import structs
+
+from queue_monitor import backups
+from queue_monitor.config import RetentionSettings
+from queue_monitor.ports import Clock, StoreError
+from queue_monitor.runtime.month_keys import MonthKeys
+from queue_monitor.store import Kind, Order, SqlStore
+
+log = logging.getLogger(__name__)
+
+AT: Final = time(0, 30)
+"""Local time: the day that has ended is written, and a backup of the night comes later."""
+
+PAUSE_SECONDS: Final = 0.05
+"""Between two short transactions, so that commits do not wait for more than one."""
+
+AGAIN_SECONDS: Final = 600.0
+_RAN: Final = "retention ran"
+_ROWS: Final = (Kind.JOURNAL, Kind.CALLS, Kind.SUMS, Kind.ALERTS, Kind.AUDIT)
+
+
+class Retention:
+    """Deletes beside everything else, a little at a time. `kept` is awaited when the first kept day has moved."""
+
+    def __init__(
+        self,
+        table: RetentionSettings,
+        store: SqlStore,
+        clock: Clock,
+        zone: ZoneInfo,
+        keys: MonthKeys,
+        folder: Path | None,
+        kept: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`folder` is where backups lie that this may delete."""
+        self._table = table
+        self._store = store
+        self._clock = clock
+        self._zone = zone
+        self._keys = keys
+        self._folder = folder
+        self._kept = kept
+
+    async def run(self) -> None:
+        """Delete every night until cancelled; at once where the last night was missed. Without a decision, nothing."""
+        if not self._decided() and not await self._store.deletions_going_on():
+            return
+        is_due = await self._is_missed()
+        while True:
+            if not is_due:
+                now = self._clock.now()
+                await self._clock.sleep((next_time(now, self._zone) - now).total_seconds())
+            try:
+                await self.delete_due()
+                is_due = False
+            except (StoreError, OSError) as error:
+                log.warning("nothing deleted yet: %s", error)
+                is_due = True
+                await self._clock.sleep(AGAIN_SECONDS * self._clock.rate)
+
+    async def delete_due(self) -> None:
+        """Delete all that is due today. Raises `StoreError`, and `OSError` where a backup or key cannot be deleted."""
+        for order in await self._store.deletions_going_on():
+            if order.kind in _ROWS:
+                await self._go_on(order)
+        for kind in _ROWS:
+            due = self._order(kind)
+            if due is not None and await self._store.begin_deletion(due):
+                await self._delete(due)
+        await self._destroy_keys()
+        await self._delete_backups()
+        await self._store.give_back()
+        await self._store.note(_RAN, self._today().isoformat())
+
+    async def _go_on(self, order: Order) -> None:
+        """End a deletion that was broken off, unless the table has changed its mind since."""
+        today = self._order(order.kind)
+        if today is not None and today.until >= order.until:
+            await self._delete(order)
+        else:
+            await self._store.stop_deletion(order.kind, self._clock.now())
+
+    async def _delete(self, order: Order) -> None:
+        await self._kept()
+        while not await self._store.delete_some(order.kind, self._clock.now()):
+            await self._clock.sleep(PAUSE_SECONDS * self._clock.rate)
+        log.info("deleted kind=%s before=%s decision=%s", order.kind, order.until, order.decision)
+
+    async def _destroy_keys(self) -> None:
+        """Destroy the keys of months of which no event is left."""
+        events = self._order(Kind.JOURNAL)
+        if events is None:
+            return
+        gone = [month for month in self._keys.months if month < f"{events.until:%Y-%m}"]
+        keys = structs.replace(events, kind=Kind.NUMBER_KEYS)
+        for month in await self._store.note_files(keys, gone):
+            await asyncio.to_thread(self._keys.destroy, month)
+        await self._store.files_are_gone(Kind.NUMBER_KEYS, self._clock.now())
+
+    async def _delete_backups(self) -> None:
+        order = self._order(Kind.BACKUPS)
+        if order is None or self._folder is None:
+            return
+        before = datetime.combine(order.until, time(), self._zone)
+        old = await asyncio.to_thread(backups.expired, self._folder, before)
+        for name in await self._store.note_files(order, [path.name for path in old]):
+            await asyncio.to_thread((self._folder / name).unlink, missing_ok=True)
+        await self._store.files_are_gone(Kind.BACKUPS, self._clock.now())
+
+    def _order(self, kind: Kind) -> Order | None:
+        own = getattr(self._table, kind.value)
+        if not own.deletes or own.months is None:
+            return None
+        return Order(kind=kind, until=months_before(self._today(), own.months), decision=own.decision)
+
+    def _decided(self) -> bool:
+        return any(getattr(self._table, kind).deletes for kind in self._table.__struct_fields__)
+
+    async def _is_missed(self) -> bool:
+        ran = await self._store.noted(_RAN)
+        return bool(await self._store.deletions_going_on()) or ("" < ran < self._last_due().isoformat())
+
+    def _last_due(self) -> date:
+        """The day of the newest night that has come."""
+        local = self._clock.now().astimezone(self._zone)
+        return local.date() if local.time() >= AT else local.date() - timedelta(days=1)
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(self._zone).date()
+
+
+def months_before(day: date, months: int) -> date:
+    """The same day of the month so many months earlier, or the last day of that month where it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def next_time(now: datetime, zone: ZoneInfo) -> datetime:
+    """The next time that the local clock shows the hour of deletion."""
+    today = now.astimezone(zone).date()
+    found = (datetime.combine(today + timedelta(days=days), AT, zone) for days in (0, 1))
+    return next(at for at in found if at > now)
