@@ -36,9 +36,11 @@ from queue_monitor import (
     config,
     logs,
     player,
+    privacy,
     rebuilding,
     rejections,
     replay,
+    texts,
 )
 from queue_monitor.api.access import digest, new_token
 from queue_monitor.clock import SystemClock
@@ -183,6 +185,11 @@ def _parser() -> argparse.ArgumentParser:
     tried.add_argument("channel", nargs="?", default="", help="only this channel")
     tried.add_argument("--config", type=Path, help="the TOML file")
     tried.set_defaults(command=_test_alarm)
+
+    kept = commands.add_parser("privacy", help="print what is kept, why, and until when")
+    kept.add_argument("--config", type=Path, help="the TOML file")
+    kept.add_argument("--language", choices=texts.LANGUAGES, help="without it the language of the settings")
+    kept.set_defaults(command=_privacy)
 
     token = commands.add_parser("token", help="make an access token for a screen, a system or a person")
     token.add_argument("name", help="who will hold it, for the record")
@@ -420,6 +427,14 @@ def _test_alarm(chosen: argparse.Namespace) -> int:
     for where, wrong in results:
         print(f"{where}: {wrong or 'sent'}")
     return DIFFERENT if any(wrong for _, wrong in results) else 0
+
+
+def _privacy(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    found = asyncio.run(privacy.asked(settings, SystemClock().now()))
+    language = chosen.language or settings.organisation.language
+    print(privacy.report(settings, found, bootstrap.today_of(settings), language))
+    return 0
 
 
 def _token(chosen: argparse.Namespace) -> int:

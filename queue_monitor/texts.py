@@ -811,6 +811,87 @@ _SWEDISH: Final = {
     "past.mark_alarm": "Larm",
     "past.mark_eased": "Har lättat",
     "past.mark_cleared": "Över",
+    # what is kept, for `queue-monitor privacy`
+    "privacy.title": "Vad köövervakningen sparar: {organisation}, {day}",
+    "privacy.intro": (
+        "Uppringares telefonnummer och namn sparas aldrig, inte heller vad som sägs i samtalen. Ett nummer som "
+        "står i ett id som en sändare väljer ersätts innan något sparas."
+    ),
+    "privacy.store": "Lagras i: {store}",
+    "privacy.empty": "Där finns inget ännu.",
+    "privacy.unread": "Lagret kunde inte läsas ({reason}); därför står inte hur långt tillbaka uppgifterna går.",
+    "privacy.what": "Vad",
+    "privacy.why": "Varför",
+    "privacy.until": "Hur länge",
+    "privacy.since": "Finns från",
+    "privacy.deleted": "Senast gallrat",
+    "privacy.nothing": "inget ännu",
+    "privacy.decided": "{time}, enligt beslut {decision}; det som är från före {day} gallras varje natt",
+    "privacy.undecided": "tills vidare: {time} är föreslaget, men inget gallringsbeslut är angivet",
+    "privacy.unlimited": "tills vidare: ingen tid och inget gallringsbeslut är angivet",
+    "privacy.month": "en månad",
+    "privacy.months": "{number} månader",
+    "privacy.none_decided": "INGET GALLRAS: inget gallringsbeslut är angivet i inställningarna ([retention]).",
+    "privacy.journal.name": "Händelsejournalen",
+    "privacy.journal.what": (
+        "Varje händelse från växeln: tidpunkt, kö, samtalets id i växeln, vilken agent (växelns id) som svarade "
+        "och hur samtalet slutade. Anger en sändare en pseudonym för uppringaren sparas den."
+    ),
+    "privacy.journal.why": "Underlag för alla siffror: med den kan fel rättas och historiken räknas om.",
+    "privacy.calls.name": "Samtal",
+    "privacy.calls.what": (
+        "En rad per samtal och per vistelse i en kö: tider, väntan, utfall och kö. {agents} Med raden sparas vad "
+        "som hördes om samtalet, för att den ska kunna rättas: där står växelns id för samtalet och för agenten."
+    ),
+    "privacy.calls.why": "Uppföljning av servicemålet, listor över tappade samtal och väntan efter koppling.",
+    "privacy.agents.daily": "I vistelserna står agenten som en pseudonym som byts varje dag.",
+    "privacy.agents.named": 'I vistelserna står agenten med växelns id (store.agents = "named").',
+    "privacy.agents.none": "I vistelserna står inte vem som svarade.",
+    "privacy.sums.name": "Summor",
+    "privacy.sums.what": (
+        "Antal och väntetider per kö och kvart samt per dag, och hur stor del av öppettiden som är uppmätt. Inget "
+        "enskilt samtal."
+    ),
+    "privacy.sums.why": "Månads- och tertialuppföljning över flera år; summorna finns kvar när samtalen har gallrats.",
+    "privacy.alerts.name": "Larm",
+    "privacy.alerts.what": (
+        "Vilka larm som gavs, till vilka mottagare enligt inställningarna de skickades, om de gick fram och vem "
+        "som kvitterade."
+    ),
+    "privacy.alerts.why": "För att kunna visa vem som fick veta vad och när.",
+    "privacy.audit.name": "Granskningslogg",
+    "privacy.audit.what": (
+        "Vem som gjorde vad i övervakningen och från vilken adress, ändrade inställningar, och varje gallring. "
+        "Raderna om gallring gallras inte."
+    ),
+    "privacy.audit.why": "Spårbarhet, och bevis på vad som gallrats enligt vilket beslut.",
+    "privacy.reports.name": "Rapporter",
+    "privacy.reports.what": "Den här versionen sparar inga rapporter.",
+    "privacy.reports.why": "–",
+    "privacy.backups.name": "Säkerhetskopior",
+    "privacy.backups.what": (
+        "Hela databasen med nycklarna, i mappen {folder}. Det som har gallrats finns kvar i äldre kopior tills de "
+        "gallras."
+    ),
+    "privacy.backups.why": "För att kunna återställa övervakningen efter ett haveri.",
+    "privacy.number_keys.name": "Månadsnycklar",
+    "privacy.number_keys.what": "En nyckel per månad, med vilken telefonnummer i sändares id har ersatts.",
+    "privacy.number_keys.why": "För att händelser i samma samtal ska höra ihop.",
+    "privacy.number_keys.until": "förstörs med journalens sista händelse från månaden",
+    "privacy.agent_key.name": "Nyckeln till agenternas pseudonymer",
+    "privacy.agent_key.what": "Med den, och växelns id för en agent, kan dagens pseudonymer räknas fram.",
+    "privacy.agent_key.why": "För att samma dag räknad om ska ge samma pseudonymer.",
+    "privacy.agent_key.until": "så länge övervakningen används",
+    "privacy.learned.name": "Det prognosen har lärt sig",
+    "privacy.learned.what": (
+        "Vanliga samtalsmängder, svarstider och tålamod per kö och veckodag. Inget enskilt samtal."
+    ),
+    "privacy.learned.why": "Prognos för resten av dagen.",
+    "privacy.learned.until": "skrivs över efterhand",
+    "privacy.waiting.name": "Händelser som väntar",
+    "privacy.waiting.what": "Händelser som tagits emot medan databasen var borta, i en fil.",
+    "privacy.waiting.why": "För att inget samtal ska tappas bort.",
+    "privacy.waiting.until": "tills de har skrivits till journalen",
 }
 
 _ENGLISH: Final = {
@@ -1585,6 +1666,90 @@ _ENGLISH: Final = {
     "past.mark_alarm": "Alarm",
     "past.mark_eased": "Has eased",
     "past.mark_cleared": "Over",
+    # what is kept, for `queue-monitor privacy`
+    "privacy.title": "What the queue monitor keeps: {organisation}, {day}",
+    "privacy.intro": (
+        "Callers' telephone numbers and names are never kept, nor what is said in the calls. A number in an id "
+        "that a sender chooses is replaced before anything is kept."
+    ),
+    "privacy.store": "Kept in: {store}",
+    "privacy.empty": "There is nothing there yet.",
+    "privacy.unread": "The store could not be read ({reason}), so it is not said how far back the data goes.",
+    "privacy.what": "What",
+    "privacy.why": "Why",
+    "privacy.until": "How long",
+    "privacy.since": "Goes back to",
+    "privacy.deleted": "Last deleted",
+    "privacy.nothing": "nothing yet",
+    "privacy.decided": "{time}, by decision {decision}; what is from before {day} is deleted every night",
+    "privacy.undecided": "until further notice: {time} suggested, but no decision to delete is given",
+    "privacy.unlimited": "until further notice: no time and no decision to delete is given",
+    "privacy.month": "one month",
+    "privacy.months": "{number} months",
+    "privacy.none_decided": "NOTHING IS DELETED: the settings name no decision to delete ([retention]).",
+    "privacy.journal.name": "Journal of events",
+    "privacy.journal.what": (
+        "Every event of the switch: when, which queue, the call's id in the switch, which agent (the switch's id) "
+        "answered and how the call ended. Where a sender gives a pseudonym of the caller, it is kept."
+    ),
+    "privacy.journal.why": (
+        "It is what all figures are made of: with it mistakes are corrected and the history is made anew."
+    ),
+    "privacy.calls.name": "Calls",
+    "privacy.calls.what": (
+        "One row for each call and each stay in a queue: times, wait, outcome and queue. {agents} With the row "
+        "goes what was heard of the call, so that it can be corrected: the switch's ids of the call and of the "
+        "agent stand there."
+    ),
+    "privacy.calls.why": "Follow-up of the service target, lists of lost calls, waits after a transfer.",
+    "privacy.agents.daily": "In the stays the agent stands under a pseudonym that changes every day.",
+    "privacy.agents.named": 'In the stays the agent stands by the switch\'s id (store.agents = "named").',
+    "privacy.agents.none": "In the stays it is not said who answered.",
+    "privacy.sums.name": "Sums",
+    "privacy.sums.what": (
+        "Numbers and waits by queue and quarter of an hour and by day, and how much of the open time was measured. "
+        "No single call."
+    ),
+    "privacy.sums.why": "Follow-up by month and tertial over years; the sums remain when the calls have been deleted.",
+    "privacy.alerts.name": "Alerts",
+    "privacy.alerts.what": (
+        "Which alerts were given, to which recipients of the settings they were sent, whether they got through and "
+        "who acknowledged them."
+    ),
+    "privacy.alerts.why": "To be able to show who was told what, and when.",
+    "privacy.audit.name": "Audit",
+    "privacy.audit.what": (
+        "Who did what in the monitor and from which address, changed settings, and each deletion. The lines about "
+        "deletions are never deleted."
+    ),
+    "privacy.audit.why": "Traceability, and proof of what was deleted by which decision.",
+    "privacy.reports.name": "Reports",
+    "privacy.reports.what": "This version keeps no reports.",
+    "privacy.reports.why": "–",
+    "privacy.backups.name": "Backups",
+    "privacy.backups.what": (
+        "The whole database with the keys, in the folder {folder}. What was deleted lives on in older backups "
+        "until they are deleted."
+    ),
+    "privacy.backups.why": "To bring the monitor back after a bad day.",
+    "privacy.number_keys.name": "Month keys",
+    "privacy.number_keys.what": "One key a month, under which telephone numbers in senders' ids were replaced.",
+    "privacy.number_keys.why": "So that the events of one call stay together.",
+    "privacy.number_keys.until": "destroyed with the journal's last event of the month",
+    "privacy.agent_key.name": "Key of the agents' pseudonyms",
+    "privacy.agent_key.what": "With it and the switch's id of an agent the pseudonyms of a day can be worked out.",
+    "privacy.agent_key.why": "So that a day that is made anew has the same pseudonyms.",
+    "privacy.agent_key.until": "for as long as the monitor is used",
+    "privacy.learned.name": "What the forecast has learned",
+    "privacy.learned.what": (
+        "Usual numbers of calls, handling times and patience by queue and day of the week. No single call."
+    ),
+    "privacy.learned.why": "Forecast of the rest of the day.",
+    "privacy.learned.until": "written over as time goes on",
+    "privacy.waiting.name": "Events that wait",
+    "privacy.waiting.what": "Events that were received while the database was away, in a file.",
+    "privacy.waiting.why": "So that no call is lost.",
+    "privacy.waiting.until": "until they are in the journal",
 }
 
 _TEXTS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(

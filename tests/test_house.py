@@ -115,13 +115,14 @@ TABLE = (
     Row(r"queue_monitor\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
     Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
     Row(
-        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|rebuilding|retention|rejections|__main__)(\..+)?",
+        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|retention|rejections|__main__)(\..+)?",
         EVERYTHING,
     ),
 )
 MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
     "queue_monitor.__main__",
     "queue_monitor.player",
+    "queue_monitor.privacy",
     "queue_monitor.rebuilding",
     "queue_monitor.rejections",
 }

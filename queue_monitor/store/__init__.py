@@ -24,6 +24,8 @@ __all__ = [
     "Order",
     "SqlStore",
     "SumDifference",
+    "described",
+    "exists",
     "newest_revision",
     "open_store",
     "sqlite_file",
@@ -72,6 +74,22 @@ async def wipe(url: str) -> None:
         await store.wipe()
     finally:
         await store.close()
+
+
+def described(url: str) -> str:
+    """Where a store is, without words of a language: the file, or the server and the database on it. Raises
+    `StoreError`.
+    """
+    address = parsed(url)
+    if is_sqlite(address):
+        return str(address.database or ":memory:")
+    return f"PostgreSQL {address.host or 'localhost'}:{address.port or 5432}/{address.database or ''}"
+
+
+def exists(url: str) -> bool:
+    """Whether a store may be there: that of a server is asked when it is opened. Raises `StoreError`."""
+    file = file_of(parsed(url))
+    return file is None or file.exists()
 
 
 def sqlite_file(url: str, of_a_server: str, in_memory: str) -> Path:

@@ -52,9 +52,22 @@ from queue_monitor.store.reading import OF_AGENTS, Reader
 from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
 from queue_monitor.store.refusals import RefusalRows
 from queue_monitor.store.retention import SKIPPED, Deletion
-from queue_monitor.store.schema import SITE, contact, journal, lease, metadata, microseconds, moment, pack, site
+from queue_monitor.store.schema import (
+    SITE,
+    alert,
+    audit,
+    contact,
+    journal,
+    lease,
+    metadata,
+    microseconds,
+    moment,
+    pack,
+    site,
+    sums,
+)
 from queue_monitor.store.state import States
-from queue_monitor.store.sums import Sums
+from queue_monitor.store.sums import DAY, Sums
 
 T = TypeVar("T")
 
@@ -372,6 +385,22 @@ class SqlStore:
 
         at_us = await self._ask(oldest)
         return None if at_us is None else moment(at_us)
+
+    async def begins(self) -> dict[Kind, datetime]:
+        """When the oldest of each kind happened that is kept; nothing of a kind of which there is none."""
+        questions = {
+            Kind.CALLS: select(func.min(contact.c.at_us)).where(contact.c.site == SITE),
+            Kind.SUMS: select(func.min(sums.c.start_us)).where(sums.c.site == SITE, sums.c.step == DAY),
+            Kind.ALERTS: select(func.min(alert.c.at_us)),
+            Kind.AUDIT: select(func.min(audit.c.at_us)),
+        }
+
+        def begins(connection: Connection) -> dict[Kind, datetime]:
+            found = {kind: connection.execute(question).scalar() for kind, question in questions.items()}
+            return {kind: moment(at_us) for kind, at_us in found.items() if at_us is not None}
+
+        oldest = await self.oldest_at()
+        return await self._ask(begins) | ({} if oldest is None else {Kind.JOURNAL: oldest})
 
     async def newest_seq(self) -> int:
         """The journal's newest number; 0 while it is empty."""
