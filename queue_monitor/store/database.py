@@ -82,9 +82,8 @@ class Database:
                 finish(self.file)
         one_at_a_time = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with one_at_a_time, self.writing("cannot be opened") as connection:
-            before = await connection.run_sync(_version)
             await connection.run_sync(_upgrade, migrating)
-        if self.is_sqlite and before not in (None, newest_revision()):
+        if self.file:
             await self._rewrite()
         with self._errors("cannot be opened"):
             await self._owner.begin()
@@ -105,12 +104,17 @@ class Database:
             )
 
     async def _rewrite(self) -> None:
-        """Write a SQLite file anew after its tables were made anew: only so can it give back room later on.
+        """Write a SQLite file anew that a version before has made: only so can it give back room later on.
 
-        Room is needed for a second file. Without it all is well but the size.
+        Room is needed for a second file. Without it, or when it is killed, all is well but the size, and the next start
+        tries again.
         """
         try:
             async with self._engine.connect() as connection:
+                gives_back = (await connection.exec_driver_sql("PRAGMA auto_vacuum")).scalar()
+                await connection.rollback()
+                if gives_back:
+                    return
                 await _script(connection, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")
         except sqlite3.Error as error:
             _log.warning("SQLite file not written anew, so it will not become smaller: reason=%s", error)
