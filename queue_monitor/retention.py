@@ -54,20 +54,22 @@ class Retention:
 
     async def run(self) -> None:
         """Delete every night until cancelled; at once where the last night was missed. Without a decision, nothing."""
-        if not self._decided() and not await self._store.deletions_going_on():
-            return
-        is_due = await self._is_missed()
+        is_due: bool | None = None  # not known before the store has answered
         while True:
-            if not is_due:
-                now = self._clock.now()
-                await self._clock.sleep((next_time(now, self._zone) - now).total_seconds())
             try:
-                await self.delete_due()
-                is_due = False
+                if is_due is None:
+                    if not self._decided() and not await self._store.deletions_going_on():
+                        return
+                    is_due = await self._is_missed()
+                if is_due:
+                    await self.delete_due()
             except (StoreError, OSError) as error:
                 log.warning("nothing deleted yet: %s", error)
-                is_due = True
                 await self._clock.sleep(AGAIN_SECONDS * self._clock.rate)
+                continue
+            now = self._clock.now()
+            await self._clock.sleep((next_time(now, self._zone) - now).total_seconds())
+            is_due = True
 
     async def delete_due(self) -> None:
         """Delete all that is due today. Raises `StoreError`, and `OSError` where a backup or key cannot be deleted."""
@@ -105,7 +107,7 @@ class Retention:
         gone = [month for month in self._keys.months if month < f"{events.until:%Y-%m}"]
         keys = structs.replace(events, kind=Kind.NUMBER_KEYS)
         for month in await self._store.note_files(keys, gone):
-            await asyncio.to_thread(self._keys.destroy, month)
+            self._keys.destroy(month)
         await self._store.files_are_gone(Kind.NUMBER_KEYS, self._clock.now())
 
     async def _delete_backups(self) -> None:

@@ -1,9 +1,10 @@
 """A monitor that lives on deletes what its table and a decision say: the rest adds up, and nothing of it is found."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
@@ -15,8 +16,10 @@ from msgspec import structs
 from queue_monitor import backups, bootstrap, rebuilding
 from queue_monitor.__main__ import WRONG, main
 from queue_monitor.bootstrap import adapter_kinds, rules_of, settings_of
+from queue_monitor.clock import ManualClock
 from queue_monitor.config import Config, ConfigError, KeptFor, RetentionSettings, describe, load
 from queue_monitor.model import Counts
+from queue_monitor.ports import StoreError
 from queue_monitor.retention import Retention, months_before, next_time
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.store import RETENTION, Kind, Order, open_store
@@ -119,6 +122,64 @@ async def test_the_night_that_was_missed_is_made_up_for_at_the_start(tmp_path: P
         assert await later.retention._is_missed()
 
 
+class Nights(ManualClock):
+    """Time passes while one sleeps, until so many nights have been waited for."""
+
+    def __init__(self, start: datetime, number: int) -> None:
+        super().__init__(start)
+        self.left = number
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if seconds > 3600 and not self.left:
+            raise asyncio.CancelledError
+        self.left -= seconds > 3600
+        await super().sleep(seconds)
+
+
+async def nights(m: Living, start: datetime, number: int) -> tuple[list[float], list[datetime]]:
+    """Run it for so many nights; how long it slept, and when it wrote into its log."""
+    clock = Nights(start, number)
+    m.retention._clock = clock
+    with suppress(asyncio.CancelledError):
+        await m.retention.run()
+    return clock.slept, [act.at for act in await m.run.store.acts(*EVER) if act.act == RETENTION]
+
+
+async def test_it_is_deleted_every_night_at_half_past_midnight(tmp_path: Path):
+    config = config_with(tmp_path / "m", table(journal=1))
+    async with living(config, at(MONDAY, 18)) as m:
+        for day in (MONDAY, date(2026, 3, 3), date(2026, 3, 5)):
+            m.run.clock.advance_to(at(day, 18))
+            await tell(m.run, callers(day, 3))
+        _, logged_at = await nights(m, at(date(2026, 4, 1), 12), 5)
+
+    days = [date(2026, 4, number) for number in (3, 4, 6)]
+    assert [moment.astimezone(ZONE).date() for moment in logged_at] == days
+    assert all(moment - at(day, 0.5) < timedelta(seconds=1) for moment, day in zip(logged_at, days, strict=True))
+
+
+async def test_a_database_that_is_away_costs_a_night_some_minutes_and_never_the_monitor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = config_with(tmp_path / "m", table(journal=1))
+    async with living(config, at(MONDAY, 18)) as m:
+        await tell(m.run, callers(MONDAY, 3))
+        asked, away = m.run.store.deletions_going_on, [True, False, True, False]
+
+        async def going_on() -> list[Order]:
+            if away and away.pop(0):
+                raise StoreError("store.url: away", passing=True)
+            return await asked()
+
+        monkeypatch.setattr(m.run.store, "deletions_going_on", going_on)
+        slept, logged_at = await nights(m, at(date(2026, 4, 20), 12), 1)
+
+    assert slept.count(600.0) == 2
+    assert len(logged_at) == 1
+
+
 async def test_a_deletion_that_was_killed_is_ended_unless_the_table_has_changed_its_mind(tmp_path: Path):
     config = config_with(tmp_path / "m", table(journal=1, calls=1))
     day = date(2026, 4, 20)
@@ -130,7 +191,6 @@ async def test_a_deletion_that_was_killed_is_ended_unless_the_table_has_changed_
             assert await m.run.store.begin_deletion(order)
             await m.run.store.delete_some(order.kind, m.run.clock.now())
         async with living(after, at(day, 9)) as again:
-            assert await again.retention._is_missed()
             await again.retention.delete_due()
 
             assert await again.run.store.deletions_going_on() == []

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, and_, delete, exists, func, insert, not_, sel
 from queue_monitor.events import Event, InvalidEvent, decode
 from queue_monitor.model import AdminAct, Level, NoticeState, SkippedEvent
 from queue_monitor.store.calls import read_keys
-from queue_monitor.store.database import Database
 from queue_monitor.store.journal import Journal, chunks
 from queue_monitor.store.kept import RETENTION, Kind, Order, kept_mark
 from queue_monitor.store.local_days import LocalDays
@@ -33,7 +32,6 @@ from queue_monitor.store.schema import (
     coverage,
     journal,
     journal_id,
-    mark,
     microseconds,
     name,
     notice,
@@ -69,13 +67,11 @@ class _Done(Struct, frozen=True, kw_only=True):
 class Deletion:
     """Works inside transactions that the caller has begun."""
 
-    def __init__(self, database: Database, records: Journal, tables: Sums, states: States, days: LocalDays) -> None:
+    def __init__(self, records: Journal, tables: Sums, states: States, days: LocalDays) -> None:
         self._journal = records
         self._sums = tables
         self._states = states
         self._days = days
-        put = database.insert(mark)
-        self._put_mark = put.on_conflict_do_update(index_elements=["site", "name"], set_={"value": put.excluded.value})
         self._steps: dict[Kind, Callable[[Connection, date], dict[str, int] | None]] = {
             Kind.JOURNAL: self._delete_events,
             Kind.CALLS: self._delete_calls,
@@ -196,13 +192,16 @@ class Deletion:
         kept = [(seq, line, at_us) for seq, line, at_us in times if at_us is None or at_us >= until_us]
         gone = [line for _, line, at_us in times if at_us is not None and at_us < until_us]
         values: dict[str, Any] = {"first_us": min((at for _, _, at in kept if at is not None), default=until_us)}
+        if lines and not kept:
+            self._delete_pack(connection, number, body)
+            return len(gone)
         if gone:
             self._forget_ids(connection, gone)
             others = sorted(_contacts(gone) - _contacts(line for _, line, _ in kept))
             of_pack = pack_contact.c.site == SITE, pack_contact.c.pack == number
             connection.execute(delete(pack_contact).where(*of_pack, pack_contact.c.hash.in_(others)))
             seqs = [seq for seq, _, _ in kept]
-            values |= {"first_seq": min(seqs), "last_seq": max(seqs), "events": len(kept)} if kept else {}
+            values |= {"first_seq": min(seqs), "last_seq": max(seqs), "events": len(kept)}
             values |= {"body": packed((seq, line) for seq, line, _ in kept)}
         connection.execute(update(pack).where(pack.c.id == number).values(**values))
         return len(gone)
