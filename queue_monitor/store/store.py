@@ -93,7 +93,7 @@ class SqlStore:
         self._calls = CallRows(database, self._names, agents, days)
         refusals = RefusalRows(database, self._names)
         self._writer = Writer(self._journal, self._calls, refusals, self._sums, self._states)
-        self._deletion = Deletion(self._journal, self._sums, self._states, days)
+        self._deletion = Deletion(database, self._journal, self._sums, self._states, days)
         self._seen_names = Names()
         self._seen_states = States(database, self._seen_names)
         self._asking = Asking(database, self._seen_names)

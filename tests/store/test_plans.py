@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from queue_monitor.events import Event
 from queue_monitor.model import Level
+from queue_monitor.store import Kind, Order
 from tests.runtime.lasting import ZONE, Call, monitor
 
 MORNING = datetime(2026, 3, 4, 9, tzinfo=ZONE).astimezone(UTC)
@@ -92,3 +93,32 @@ def walks(file: Path, asked: dict[str, Any]) -> list[str]:
                 plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
                 found += [f"{line}: {statement}" for *_, line in plan if WALKS.match(line)]
     return found
+
+
+async def test_what_is_deleted_is_found_in_the_order_of_time(tmp_path: Path, asked: dict[str, Any]):
+    url, yesterday = f"sqlite:///{tmp_path / 'calls.db'}", MORNING - timedelta(days=1)
+    async with monitor(url, yesterday, tmp_path) as run:
+        run.clock.advance_to(yesterday + timedelta(hours=8))
+        await run.tell(callers(yesterday, 300))
+        await run.store.pack(yesterday + timedelta(hours=2))
+        asked.clear()
+        for kind in (Kind.JOURNAL, Kind.CALLS, Kind.SUMS):
+            assert await run.store.begin_deletion(Order(kind=kind, until=MORNING.date(), decision="KS 1"))
+            while not await run.store.delete_some(kind, MORNING):
+                pass
+
+    assert not walks(tmp_path / "calls.db", asked)
+    assert not sorts(tmp_path / "calls.db", asked)
+
+
+def sorts(file: Path, asked: dict[str, Any]) -> list[str]:
+    """Questions that put all that they find in order, for to take the first few."""
+    with closing(sqlite3.connect(file)) as connection:
+        return [
+            statement
+            for statement, values in asked.items()
+            if "\n LIMIT" in statement
+            and any(
+                "FOR ORDER BY" in line for *_, line in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            )
+        ]
