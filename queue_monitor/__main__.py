@@ -287,7 +287,6 @@ def _backup(chosen: argparse.Namespace) -> int:
 
 def _restore(chosen: argparse.Namespace) -> int:
     settings = _load(chosen.config, needs_sources=False)
-    os.umask(0o077)
     print(asyncio.run(backups.restore(settings, chosen.file, over=chosen.over)).summary())
     return 0
 
