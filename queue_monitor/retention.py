@@ -25,6 +25,9 @@ AT: Final = time(0, 30)
 PAUSE_SECONDS: Final = 0.05
 """Between two short transactions at least, and as long as the one before took: commits have half of the time."""
 
+MADE_UP_FOR: Final = timedelta(days=31)
+"""A night that was missed is made up for at a start so much later at most."""
+
 AGAIN_SECONDS: Final = 600.0
 _RAN: Final = "retention ran"
 _ROWS: Final = (Kind.JOURNAL, Kind.CALLS, Kind.SUMS, Kind.ALERTS, Kind.AUDIT)
@@ -133,8 +136,13 @@ class Retention:
         return any(getattr(self._table, kind).deletes for kind in self._table.__struct_fields__)
 
     async def _is_missed(self) -> bool:
-        ran = await self._store.noted(_RAN)
-        return bool(await self._store.deletions_going_on()) or ("" < ran < self._last_due().isoformat())
+        """Whether there is something to make up for now. After a long time the night is waited for: it may be the clock
+        that is wrong, and there is time to see it.
+        """
+        if noted := await self._store.noted(_RAN):
+            nights = self._last_due() - date.fromisoformat(noted)
+            return timedelta() < nights <= MADE_UP_FOR
+        return bool(await self._store.deletions_going_on())
 
     def _last_due(self) -> date:
         """The day of the newest night that has come."""

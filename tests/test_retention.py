@@ -16,7 +16,7 @@ from msgspec import structs
 from queue_monitor import backups, bootstrap, rebuilding
 from queue_monitor.__main__ import WRONG, main
 from queue_monitor.bootstrap import adapter_kinds, rules_of, settings_of
-from queue_monitor.clock import ManualClock
+from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.config import Config, ConfigError, KeptFor, RetentionSettings, describe, load
 from queue_monitor.model import Counts
 from queue_monitor.ports import StoreError
@@ -118,8 +118,17 @@ async def test_the_night_that_was_missed_is_made_up_for_at_the_start(tmp_path: P
         assert not await m.retention._is_missed()  # the first night is waited for
         await m.night(MONDAY)
         assert not await m.retention._is_missed()
-    async with living(config, at(date(2026, 4, 20), 9)) as later:
+    async with living(config, at(date(2026, 3, 20), 9)) as later:
         assert await later.retention._is_missed()
+
+
+async def test_a_start_with_a_clock_far_ahead_deletes_nothing_before_the_night(tmp_path: Path):
+    config = config_with(tmp_path / "m", table(journal=1, calls=1))
+    async with living(config, at(MONDAY, 18)) as m:
+        await tell(m.run, callers(MONDAY, 3))
+        await m.night(MONDAY)
+    async with living(config, at(date(2036, 3, 3), 9)) as wrong:
+        assert not await wrong.retention._is_missed()
 
 
 class Nights(ManualClock):
@@ -255,7 +264,8 @@ async def test_a_running_monitor_deletes_what_is_due(tmp_path: Path):
     url = f"sqlite:///{tmp_path}/journal.db"
     store = await open_store(url, agent_key=tmp_path / "agent.key")
     await store.append([entered(number, source="urn:kc:simulator:old") for number in range(700)], START)
-    await store.note("retention ran", "2026-03-01")  # nights were missed, so it begins at once
+    ran = SystemClock().now().date() - timedelta(days=20)  # nights were missed, so it begins at once
+    await store.note("retention ran", ran.isoformat())
     await store.close()
 
     decided = {"QUEUE_MONITOR_RETENTION__JOURNAL__MONTHS": "1", "QUEUE_MONITOR_RETENTION__JOURNAL__DECISION": DECISION}
