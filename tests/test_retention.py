@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 import msgspec
+import numpy as np
 import pytest
 from msgspec import structs
 
@@ -377,8 +378,25 @@ async def hold_to_its_table(config: Config, found: Lived, folder: Path) -> None:
 
 
 def found_in(path: Path, traces: set[bytes]) -> list[bytes]:
+    """Those that are somewhere in a file: first it is looked for their last eight bytes."""
     content = path.read_bytes() if path.exists() else b""
-    return [trace for trace in traces if trace in content]
+    ends = np.unique(np.frombuffer(b"".join(trace[-8:] for trace in traces), "<u8"))
+    lengths = {len(trace) for trace in traces}
+    found: list[bytes] = []
+    for offset in range(8):
+        words = np.frombuffer(content, "<u8", max(0, len(content) - offset) // 8, offset) if content else ends[:0]
+        for word in np.flatnonzero(np.isin(words, ends)):
+            end = offset + 8 * int(word) + 8
+            found += [content[end - length : end] for length in lengths if content[end - length : end] in traces]
+    return found
+
+
+def test_the_scan_finds_a_trace_wherever_it_lies(tmp_path: Path):
+    trace = bytes(range(100, 116))
+    for before in range(8):
+        (tmp_path / "file").write_bytes(b"x" * (1000 + before) + trace + b"y" * 9)
+        assert found_in(tmp_path / "file", {trace, b"z" * 48}) == [trace]
+    assert found_in(tmp_path / "file", {bytes(range(99, 115))}) == []
 
 
 async def test_months_under_the_table_stay_small_add_up_and_leave_no_trace(tmp_path: Path):
