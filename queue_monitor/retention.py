@@ -54,6 +54,7 @@ class Retention:
         self._keys = keys
         self._folder = folder
         self._kept = kept
+        self._has_deleted = False
 
     async def run(self) -> None:
         """Delete every night until cancelled; at once where the last night was missed. Without a decision, nothing."""
@@ -85,7 +86,9 @@ class Retention:
                 await self._delete(due)
         await self._destroy_keys()
         await self._delete_backups()
-        await self._store.give_back()
+        if self._has_deleted:
+            await self._store.leave_no_trace()
+            self._has_deleted = False
         await self._store.note(_RAN, self._today().isoformat())
 
     async def _go_on(self, order: Order) -> None:
@@ -98,6 +101,7 @@ class Retention:
 
     async def _delete(self, order: Order) -> None:
         await self._kept()
+        self._has_deleted = True
         began = self._clock.monotonic()
         while not await self._store.delete_some(order.kind, self._clock.now()):
             took = self._clock.monotonic() - began

@@ -19,6 +19,7 @@ from queue_monitor.__main__ import WRONG, main
 from queue_monitor.bootstrap import adapter_kinds, rules_of, settings_of
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.config import Config, ConfigError, KeptFor, RetentionSettings, describe, load
+from queue_monitor.events import contact_key
 from queue_monitor.model import Counts
 from queue_monitor.ports import StoreError
 from queue_monitor.retention import Retention, months_before, next_time
@@ -27,7 +28,7 @@ from queue_monitor.store import RETENTION, Kind, Order, open_store
 from tests.runtime.lasting import ZONE, Call, Monitor, monitor
 from tests.runtime.test_lasting import at, callers, tell
 from tests.store.calls import START, entered
-from tests.store.records import EVER
+from tests.store.records import EVER, batch, call
 from tests.test_backup import settings
 from tests.test_rebuilding import nothing
 from tests.test_service import PATIENCE, running
@@ -391,6 +392,23 @@ def found_in(path: Path, traces: set[bytes]) -> list[bytes]:
     return found
 
 
+async def test_pages_that_were_split_keep_nothing_of_what_was_deleted(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    store = await open_store(f"sqlite:///{path}", agent_key=tmp_path / "agent.key")
+    names = [(f"c{day}-{number}", day) for number in range(6) for day in range(0, 200, 10)]
+    for name, day in names:
+        await store.commit(batch(*(call(f"{name}-{each}", day * 86_400) for each in range(15))))
+    order = Order(kind=Kind.CALLS, until=START.date() + timedelta(days=150), decision=DECISION)
+    await store.begin_deletion(order)
+    while not await store.delete_some(Kind.CALLS, START):
+        pass
+    await store.leave_no_trace()
+    await store.close()
+
+    gone = {contact_key(f"växel:{name}-{each}") for name, day in names if day < 150 for each in range(15)}
+    assert found_in(path, gone) == []
+
+
 def test_the_scan_finds_a_trace_wherever_it_lies(tmp_path: Path):
     trace = bytes(range(100, 116))
     for before in range(8):
@@ -412,7 +430,7 @@ async def test_months_under_the_table_stay_small_add_up_and_leave_no_trace(tmp_p
 async def test_three_years_under_the_table_stay_small_add_up_and_leave_no_trace(tmp_path: Path):
     config = config_with(tmp_path / "m", table(journal=3, calls=6, sums=60, alerts=12, audit=24))
 
-    found = await lived(config, 36, 60, nights=1)
+    found = await lived(config, 36, 12, nights=3)
     print([round(size / 1e6, 2) for size in found.sizes], len(found.gone), found.told, found.calls, found.events)
 
     assert found.sizes[-1] < 1.3 * found.sizes[11]

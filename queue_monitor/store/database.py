@@ -140,6 +140,20 @@ class Database:
                     _log.info("SQLite file not made smaller: reason=%s", error)
                     return
 
+    async def write_anew(self) -> None:
+        """Write a SQLite file anew from its rows: pages that were split may hold what lay on them before, also when it
+        was deleted since. Nobody else writes meanwhile.
+        """
+        if self.file:
+            await self.unbroken(self._write_anew())
+
+    async def _write_anew(self) -> None:
+        async with self._engine.connect() as connection:
+            try:
+                await _script(connection, "VACUUM")
+            except sqlite3.Error as error:  # the next time will do
+                _log.warning("SQLite file not written anew, so traces of what was deleted may be left: %s", error)
+
     async def empty_log(self) -> None:
         """Bring SQLite's write-ahead log into the file and cut it to nothing, if nobody reads meanwhile."""
         if self.is_sqlite:

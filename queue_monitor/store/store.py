@@ -296,9 +296,12 @@ class SqlStore:
         """Write what `note_files` noted into the audit, as deleted."""
         await self._write(lambda connection: self._deletion.finish_files(connection, kind, now))
 
-    async def give_back(self) -> None:
-        """Give the room of what was deleted back to the disk, and empty SQLite's log, which may still hold it."""
-        await self._database.give_back()
+    async def leave_no_trace(self) -> None:
+        """Write a SQLite file anew after a deletion, which gives its room back to the disk, and empty the log. Commits
+        wait meanwhile: some seconds for some hundred megabytes.
+        """
+        async with self._one_at_a_time:
+            await self._database.write_anew()
         await self._database.empty_log()
 
     # --- rules and marks
