@@ -90,7 +90,7 @@ def _write(config: Config, file: Path, copy: Path, unfinished: Path, now: dateti
     """The places first and the keys last: the database is never behind a place, nor ahead of a key."""
     others = {f"{_PLACES}{name}": content for name, place in _places(config).items() if (content := _read(place))}
     copy.unlink(missing_ok=True)
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL, 0o600))
+    os.close(os.open(copy, os.O_CREAT | os.O_WRONLY, 0o600))
     copying.copy_to(file, copy)
     held = copying.holds(copy)
     for name, key in _keys(config).items():

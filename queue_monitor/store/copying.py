@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from queue_monitor.ports import StoreError
+from queue_monitor.whole_file import write_whole
 
 PENDING: Final = ".restore"
 _BUSY_SECONDS: Final = 30
@@ -133,7 +134,8 @@ def put_in_place(file: Path, moved: Sequence[tuple[Path, Path]], removed: Sequen
     todo = _Pending(
         removed=[str(path) for path in (*beside, *removed)], moved=[(str(ready), str(path)) for ready, path in moved]
     )
-    _write_whole(_pending(file), msgspec.json.encode(todo))
+    write_whole(_pending(file), msgspec.json.encode(todo))
+    sync_folder(file.resolve().parent)
     finish(file)
 
 
@@ -173,16 +175,6 @@ def sync_folder(folder: Path) -> None:
 def _pending(file: Path) -> Path:
     resolved = file.resolve()
     return resolved.with_name(resolved.name + PENDING)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    beside = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written:
-        written.write(content)
-        written.flush()
-        os.fsync(written.fileno())
-    beside.replace(path)
-    sync_folder(path.parent)
 
 
 def _connect(file: Path) -> sqlite3.Connection:
