@@ -12,6 +12,11 @@ settings.register_profile("house", deadline=None, derandomize=bool(os.environ.ge
 settings.load_profile("house")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: half of the tests wait for a server, a browser or a database rather than for the processor."""
+    return min(16, 2 * (os.cpu_count() or 1))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
