@@ -161,19 +161,15 @@ class WaitBounds:
     def is_doubtful(self, visit: Visit, now: datetime) -> bool:
         """Whether more who came later have been answered than overtook anybody in this queue on the days before: who
         waits may have left unseen. Nobody is to be alarmed for him or her, and the forecast lets nobody stand behind.
-        As long as few days have been seen, `LEAST_OVERTAKES` are needed.
         """
         self._count()
         key = queue_key(visit.queue)
         if visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
             return False
         today = self._calendar_of(visit.queue).day_of(now)
-        before = [its.overtakes for day, its in self._days.get(key, {}).items() if day < today]
-        enough = 1 + max(before, default=0)
-        if len(before) < LEAST_HISTORY:
-            enough = max(enough, LEAST_OVERTAKES)
+        most = max((its.overtakes for day, its in self._days.get(key, {}).items() if day < today), default=0)
         answered = self._answered.get(key, [])
-        return len(answered) - _behind(answered, visit) >= enough
+        return len(answered) - _behind(answered, visit) > most
 
     def _is_listed(self, visit: Visit, now: datetime) -> bool:
         listed = self._listed.get((visit.switch, queue_key(visit.queue)))

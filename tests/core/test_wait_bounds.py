@@ -129,7 +129,7 @@ def test_what_days_have_taught_outlives_a_restart():
     assert len(story.live.overdue(story.at(6000))) == 1
 
 
-@pytest.mark.parametrize(("days", "from_then_on"), [(10, 3), (1, 5), (0, 5)])
+@pytest.mark.parametrize(("days", "from_then_on"), [(10, 3), (1, 3), (0, 1)])
 def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt(days: int, from_then_on: int):
     story = Scenario()
     story.live = Live(story.rules, Foresight(Target(), Calendars(office_hours())))
@@ -158,8 +158,7 @@ def test_of_a_caller_in_two_queues_only_the_stay_that_others_overtook_is_in_doub
     story = Scenario()
     story.live = Live(story.rules, Foresight(Target(), Calendars(office_hours())))
     story.entered(0, "anna", "a").entered(0, "anna", "b", visit="luleå:anna in b")
-    for number in range(5):
-        story.entered(10 + number, f"late {number}", "a").answered(20, f"late {number}", "a")
+    story.entered(10, "bo", "a").answered(20, "bo", "a")
     told = {question.queues: len(question.state.waiting) for question in story.live.questions(story.at(30))}
 
     assert told == {("a",): 0, ("b",): 1}
