@@ -25,7 +25,7 @@ run: $(VENV)/run.stamp  ## start the monitor; without CONFIG a simulated day on 
 		$(if $(CONFIG),--config $(CONFIG)) $(if $(SPEED),--speed $(SPEED))
 
 test: machine-test $(VENV)/dev.stamp  ## every test, against the real Mosquitto, PostgreSQL, Prometheus and Chromium
-	$(python) -m pytest -n auto --dist loadfile $(ARGS)
+	$(python) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/dev.stamp  ## ruff and mypy
 	$(python) -m ruff check .

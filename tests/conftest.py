@@ -1,7 +1,7 @@
 """What holds for every test. In CI a skipped test is a failure: what was not tried is not known to work."""
 
 import os
-from typing import cast
+from typing import Final, cast
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -15,6 +15,23 @@ settings.load_profile("house")
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: half of the tests wait for a server, a browser or a database rather than for the processor."""
     return min(16, 2 * (os.cpu_count() or 1))
+
+
+SLOW_FILES: Final = (
+    "test_lead_page", "test_wallboard", "test_one_owner", "test_page_in_time", "test_replay", "test_service",
+    "test_kills",
+    "test_history", "test_one_status", "test_foresight", "test_retention", "test_backup", "test_upgrade_killed",
+    "test_whole_program", "test_hour_of_poison", "test_fuzzed_doors", "test_lasting", "test_rebuilding", "test_owners",
+    "test_trouble", "test_behind_nginx", "test_first_token", "test_document", "test_hostile", "test_mqtt_losses",
+    "test_starting", "test_no_number", "test_flood", "test_answers", "test_backtest", "test_real_day", "test_fault",
+)  # fmt: skip
+"""Files that take long, first of all: what is begun last must be short, or one worker ends long after the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow files first, and leave the order as it is otherwise."""
+    places = {name: place for place, name in enumerate(SLOW_FILES)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

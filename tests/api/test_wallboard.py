@@ -294,7 +294,7 @@ def test_what_stands_is_told_worst_first_without_advice(look: Look) -> None:
         expect(page.locator("#strips")).to_be_hidden()
 
 
-@pytest.mark.parametrize("screen", ["wall", "small_wall"])
+@pytest.mark.parametrize("screen", ["wall", "scaled"])
 def test_the_message_of_a_pools_alert_is_never_cut_however_many_its_queues(look: Look, screen: str) -> None:
     crowded = sample.twenty(20)
     pool = " + ".join(sample.NAMES)
