@@ -1,5 +1,6 @@
 """When our own code raises: on which event, or in which step, so that it stops the monitor once and never again."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,25 @@ class BrokenStep(Fault):
 
     def mark(self, at: datetime) -> SkippedEvent:
         return SkippedEvent(key=self.key, at=at, source=MONITOR_SOURCE, kind=self.step, error=self.error)
+
+
+class BrokenCall(Fault):
+    """Our own code has raised on a call that the store holds, as a start took it up. The next start leaves it where it
+    is; its rows and sums stay.
+    """
+
+    def __init__(self, document: bytes, error: Exception) -> None:
+        super().__init__("a stored call has stopped the monitor: from the next start on it is not taken up")
+        self.error = type(error).__name__
+        self.key = call_skip_key(document)
+
+    def mark(self, at: datetime) -> SkippedEvent:
+        return SkippedEvent(key=self.key, at=at, source=MONITOR_SOURCE, kind="a stored call", error=self.error)
+
+
+def call_skip_key(document: bytes) -> str:
+    """The key under which a stored call is marked: that of its document, so that an amended one is tried again."""
+    return event_id(MONITOR_SOURCE, "call", hashlib.sha256(document).hexdigest())
 
 
 def _place(trace: TracebackType | None) -> str:

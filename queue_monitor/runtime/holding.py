@@ -18,7 +18,7 @@ from queue_monitor.core.view import LONGEST_ROLLING
 from queue_monitor.events import Event
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, Level
 from queue_monitor.ports import Clock, Store
-from queue_monitor.runtime.fault import BrokenEvent, skip_key
+from queue_monitor.runtime.fault import BrokenCall, BrokenEvent, call_skip_key, skip_key
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Holding:
         held_from = _EVER if self._holds_all else self._reached
         edge = self._edge_for(held_from)
         await self._restate(edge, states.get(RULES, b"").decode())
-        live.load_calls(await store.load_recent(held_from))
+        self._take_calls(live, await store.load_recent(held_from))
         await self.complete()
         if not self._holds_all:
             live.held_from = held_from
@@ -94,7 +94,29 @@ class Holding:
         asked: set[str] = set()
         while keys := self._live.missing_calls() - asked:
             asked |= keys
-            self._live.load_calls(await self._store.load_calls(sorted(keys)))
+            self._take_calls(self._live, await self._store.load_calls(sorted(keys)))
+
+    def _take_calls(self, live: Live, documents: list[bytes]) -> None:
+        """Take up calls from the store, but none that has stopped a start before. Raises `BrokenCall` for one on which
+        our own code raises, also by itself.
+        """
+        if self.skipped:
+            documents = [document for document in documents if call_skip_key(document) not in self.skipped]
+        try:
+            live.load_calls(documents)
+            live.settle()
+        except Exception:
+            for document in documents:
+                self._try_alone(document)
+            raise
+
+    def _try_alone(self, document: bytes) -> None:
+        scratch = Live(self._live.rules)
+        try:
+            scratch.load_calls([document])
+            scratch.settle()
+        except Exception as error:
+            raise BrokenCall(document, error) from error
 
     async def _restate(self, edge: date, judged_by: str) -> None:
         """Judge the calls of the days from `edge` on anew when the rules have changed since they were judged."""
@@ -103,7 +125,7 @@ class Holding:
             return
         scratch = Live(rules)
         scratch.records = True
-        scratch.load_calls(await self._store.load_recent(self._calendar.midnight(edge)))
+        self._take_calls(scratch, await self._store.load_recent(self._calendar.midnight(edge)))
         scratch.record_all()
         calls, _ = scratch.take_records()
         await self._store.commit(JournalBatch(received_at=self._clock.now(), calls=tuple(calls)))

@@ -26,7 +26,7 @@ from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Windows
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, Event, encode
 from queue_monitor.ports import Delivery
-from queue_monitor.runtime.fault import BrokenEvent, BrokenStep
+from queue_monitor.runtime.fault import BrokenCall, BrokenEvent, BrokenStep
 from tests.fakes import FakeStore
 from tests.runtime.test_pipeline import Corridor
 from tests.scenario import TEN
@@ -161,6 +161,29 @@ async def test_an_event_of_the_journal_that_a_start_cannot_take_stops_one_start_
     await after.pipeline.start()
 
     assert after.pipeline.latest().journal.skipped == 1
+
+
+async def test_a_stored_call_that_a_start_cannot_take_up_stops_one_start_only(monkeypatch: pytest.MonkeyPatch):
+    store = FakeStore()
+    before = Corridor(store)
+    before.take(*before.story.entered(0, "anna").entered(1, "bo").events)
+    await before.pipeline.write()
+    loaded = Live.load_calls
+
+    def load_calls(self: Live, evidence: Iterable[bytes]) -> set[str]:
+        evidence = list(evidence)
+        if any(b"anna" in document for document in evidence):
+            raise ZeroDivisionError
+        return loaded(self, evidence)
+
+    monkeypatch.setattr(Live, "load_calls", load_calls)
+    with pytest.raises(BrokenCall):
+        await Corridor(store).pipeline.start()
+    after = Corridor(store)
+    await after.pipeline.start()
+
+    assert after.pipeline.latest().journal.skipped == 1
+    assert [visit.contact_id for _, visit in after.live.ledger.waiting()] == ["luleå:bo"]
 
 
 async def test_of_two_events_with_a_bug_each_stops_the_monitor_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
