@@ -25,8 +25,8 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from queue_monitor.api import create_app
-from queue_monitor.api.board import board_body
-from queue_monitor.api.status import status_body, status_in_pieces
+from queue_monitor.api.json.status import status_body, status_in_pieces
+from queue_monitor.api.pages.board import board_body
 from queue_monitor.clock import SystemClock
 from queue_monitor.core.calendar import Calendar, DayHours
 from queue_monitor.core.forecast import Basis, ExpectedWait, Pace

@@ -37,7 +37,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from queue_monitor import bootstrap
-from queue_monitor.api.over_time import OverTime
+from queue_monitor.api.json.over_time import OverTime
 from queue_monitor.clock import ManualClock
 from queue_monitor.config import Config, load
 from queue_monitor.core.live import Live

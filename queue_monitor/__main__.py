@@ -42,7 +42,7 @@ from queue_monitor import (
     replay,
     texts,
 )
-from queue_monitor.api.access import digest, new_token
+from queue_monitor.api.guard.access import digest, new_token
 from queue_monitor.clock import SystemClock
 from queue_monitor.core import simulation
 from queue_monitor.events import encode

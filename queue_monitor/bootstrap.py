@@ -27,13 +27,13 @@ from alerts.memory import MemoryRecord
 from queue_monitor import __version__, texts
 from queue_monitor.alerting import Alerting, alerting, channel_mistakes
 from queue_monitor.api import create_app
-from queue_monitor.api.acknowledge import acknowledge_routes
-from queue_monitor.api.alerts import alert_routes
-from queue_monitor.api.connections import bounded, room
-from queue_monitor.api.crisis import crisis_routes
-from queue_monitor.api.first_token import FirstToken
-from queue_monitor.api.history import history_routes
-from queue_monitor.api.lead import lead_routes
+from queue_monitor.api.guard.connections import bounded, room
+from queue_monitor.api.guard.first_token import FirstToken
+from queue_monitor.api.json.alerts import alert_routes
+from queue_monitor.api.json.crisis import crisis_routes
+from queue_monitor.api.pages.acknowledge import acknowledge_routes
+from queue_monitor.api.pages.history import history_routes
+from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import (
     Config,

@@ -16,7 +16,7 @@ from alerts.episodes import State
 from alerts.watch import Watch
 from queue_monitor import bootstrap, replay
 from queue_monitor.alerting import published, settings_of
-from queue_monitor.api.status import status_body
+from queue_monitor.api.json.status import status_body
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds

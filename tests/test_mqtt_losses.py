@@ -23,7 +23,7 @@ import pytest
 from msgspec import structs
 
 from queue_monitor import bootstrap
-from queue_monitor.api.status import status_body
+from queue_monitor.api.json.status import status_body
 from queue_monitor.clock import SystemClock
 from queue_monitor.config import load
 from queue_monitor.core.live import Live

@@ -22,10 +22,10 @@ from alerts.watch import AlertRound, Watch
 from queue_monitor import texts
 from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
-from queue_monitor.api.alerts import alert_routes
-from queue_monitor.api.board import board_body
-from queue_monitor.api.lead import lead_routes
-from queue_monitor.api.public import HOLDS_SECONDS, public_routes
+from queue_monitor.api.json.alerts import alert_routes
+from queue_monitor.api.pages.board import board_body
+from queue_monitor.api.pages.lead import lead_routes
+from queue_monitor.api.pages.public import HOLDS_SECONDS, public_routes
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core import simulation
 from queue_monitor.core.foresight import Foresight, answer

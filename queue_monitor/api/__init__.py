@@ -1,6 +1,6 @@
 """The faces over HTTP: the status API, its documentation, and the wallboard."""
 
 from queue_monitor.api.app import create_app
-from queue_monitor.api.status import status_body
+from queue_monitor.api.json.status import status_body
 
 __all__ = ["create_app", "status_body"]

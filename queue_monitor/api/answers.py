@@ -13,7 +13,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 
 from queue_monitor import texts
-from queue_monitor.api import shapes
+from queue_monitor.api.json import shapes
 from queue_monitor.model import Snapshot
 from queue_monitor.ports import Clock
 from queue_monitor.queues import queue_key

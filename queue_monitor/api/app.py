@@ -21,8 +21,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from queue_monitor import texts
-from queue_monitor.api import shapes
-from queue_monitor.api.access import AccessControl, Tokens
 from queue_monitor.api.answers import (
     AWAY,
     REFUSALS,
@@ -45,19 +43,21 @@ from queue_monitor.api.answers import (
     stretch,
     wants_table,
 )
-from queue_monitor.api.board import board_body, board_words
-from queue_monitor.api.calls import call_routes
-from queue_monitor.api.docs import pages_of
-from queue_monitor.api.examples import with_examples
-from queue_monitor.api.facts import fact_routes
-from queue_monitor.api.first_token import FirstToken, first_token_routes
-from queue_monitor.api.limits import Limits
-from queue_monitor.api.over_time import OverTime
+from queue_monitor.api.guard.access import AccessControl, Tokens
+from queue_monitor.api.guard.first_token import FirstToken, first_token_routes
+from queue_monitor.api.guard.limits import Limits
+from queue_monitor.api.guard.signin import sign_in_routes
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.calls import call_routes
+from queue_monitor.api.json.examples import with_examples
+from queue_monitor.api.json.facts import fact_routes
+from queue_monitor.api.json.over_time import OverTime
+from queue_monitor.api.json.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
+from queue_monitor.api.json.tables import intervals_table, lost_table
+from queue_monitor.api.pages.board import board_body, board_words
+from queue_monitor.api.pages.docs import pages_of
+from queue_monitor.api.pages.public import public_routes
 from queue_monitor.api.problems import answer_problems, only_known_parameters
-from queue_monitor.api.public import public_routes
-from queue_monitor.api.signin import sign_in_routes
-from queue_monitor.api.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
-from queue_monitor.api.tables import intervals_table, lost_table
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Access, Level, Snapshot
 from queue_monitor.ports import Clock, Figures

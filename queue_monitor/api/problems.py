@@ -13,8 +13,8 @@ from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
 from queue_monitor import texts
-from queue_monitor.api import shapes
 from queue_monitor.api.answers import JSON, Problem, plain
+from queue_monitor.api.json import shapes
 from queue_monitor.ports import StoreError
 
 _TEMPLATES: Final = Jinja2Templates(directory=Path(__file__).parent / "templates")

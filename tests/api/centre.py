@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from queue_monitor.api.access import digest
+from queue_monitor.api.guard.access import digest
 from queue_monitor.clock import SystemClock
 from queue_monitor.model import Role
 from tests.test_service import Monitor, running

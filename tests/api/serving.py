@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from queue_monitor.api import create_app
-from queue_monitor.api.access import COOKIE, digest
-from queue_monitor.api.connections import bounded
-from queue_monitor.api.crisis import crisis_routes
-from queue_monitor.api.lead import lead_routes
+from queue_monitor.api.guard.access import COOKIE, digest
+from queue_monitor.api.guard.connections import bounded
+from queue_monitor.api.json.crisis import crisis_routes
+from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, Role, Snapshot
 from queue_monitor.store.audit import MemoryAudit

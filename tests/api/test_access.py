@@ -10,8 +10,8 @@ import pytest
 
 from queue_monitor.__main__ import main
 from queue_monitor.api import create_app
-from queue_monitor.api.access import COOKIE, digest
-from queue_monitor.api.limits import (
+from queue_monitor.api.guard.access import COOKIE, digest
+from queue_monitor.api.guard.limits import (
     CLIENTS,
     REQUESTS_AT_ONCE,
     REQUESTS_PER_SECOND,

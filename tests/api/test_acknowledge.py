@@ -8,8 +8,8 @@ from alerts.memory import MemoryRecord
 from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.api import create_app
-from queue_monitor.api.access import digest
-from queue_monitor.api.acknowledge import acknowledge_routes
+from queue_monitor.api.guard.access import digest
+from queue_monitor.api.pages.acknowledge import acknowledge_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, Role
 from queue_monitor.store import MemoryAudit

@@ -13,8 +13,8 @@ from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
 from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
-from queue_monitor.api.access import COOKIE, digest
-from queue_monitor.api.alerts import alert_routes
+from queue_monitor.api.guard.access import COOKIE, digest
+from queue_monitor.api.json.alerts import alert_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, AdminAct, RecordedAlert, Role
 from queue_monitor.ports import StoreError

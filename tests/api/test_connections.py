@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 from msgspec.structs import replace
 
-from queue_monitor.api import connections
+from queue_monitor.api.guard import connections
 from tests.api import sample
 from tests.api.serving import Server, serving
 

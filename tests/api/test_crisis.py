@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import pytest
 from jsonschema import Draft202012Validator
 
-from queue_monitor.api.crisis import crisis_routes
+from queue_monitor.api.json.crisis import crisis_routes
 from queue_monitor.model import AlertKind, Crisis, Role
 from tests.alerts.moments import at
 from tests.api.test_alerts import Away, Room

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 
 from queue_monitor.api import create_app
-from queue_monitor.api.access import COOKIE, digest
-from queue_monitor.api.first_token import FirstToken
+from queue_monitor.api.guard.access import COOKIE, digest
+from queue_monitor.api.guard.first_token import FirstToken
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, Role
 from queue_monitor.runtime.token_file import TokenFile

@@ -13,8 +13,8 @@ from httpx import ASGITransport, AsyncClient
 from python_calamine import CalamineWorkbook
 
 from queue_monitor.api import create_app
-from queue_monitor.api.access import digest
-from queue_monitor.api.history import history_routes
+from queue_monitor.api.guard.access import digest
+from queue_monitor.api.pages.history import history_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, Role
 from queue_monitor.ports import StoreError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from queue_monitor.api.limits import STREAMS, WRONG_TOKENS
+from queue_monitor.api.guard.limits import STREAMS, WRONG_TOKENS
 from queue_monitor.clock import SystemClock
 from queue_monitor.model import Role
 from tests.api.boards import Board, spread, until

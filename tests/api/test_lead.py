@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from queue_monitor import texts
 from queue_monitor.api import create_app
-from queue_monitor.api.access import digest
-from queue_monitor.api.lead import lead_routes
+from queue_monitor.api.guard.access import digest
+from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, QueueNow, RiskFigures, Role, Snapshot
 from queue_monitor.store.audit import MemoryAudit

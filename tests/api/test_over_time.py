@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from queue_monitor.api.over_time import PIECE, SHORT_PIECE, OverTime
+from queue_monitor.api.json.over_time import PIECE, SHORT_PIECE, OverTime
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import MOST_INTERVALS
 from queue_monitor.model import Level

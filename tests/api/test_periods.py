@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from queue_monitor.api.periods import MAX_DAYS, PeriodKind, free_period, period_of
+from queue_monitor.api.pages.periods import MAX_DAYS, PeriodKind, free_period, period_of
 
 IN_OCTOBER = date(2026, 10, 28)
 

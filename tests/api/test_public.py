@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from queue_monitor import texts
 from queue_monitor.api import create_app
-from queue_monitor.api.access import digest
+from queue_monitor.api.guard.access import digest
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import Access, Period, Role, Snapshot

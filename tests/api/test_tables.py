@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from queue_monitor.api.tables import BOM, INTERVAL_COLUMNS, LOST_COLUMNS, intervals_table, lost_table, table
+from queue_monitor.api.json.tables import BOM, INTERVAL_COLUMNS, LOST_COLUMNS, intervals_table, lost_table, table
 from queue_monitor.model import Counts
 from tests.api import sample
 from tests.api.sample import local

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
-from queue_monitor.api.outlook import advice
+from queue_monitor.api.pages.outlook import advice
 from queue_monitor.model import AlertKind, AlertsNow, Snapshot, StatusReason, Verdict
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from queue_monitor.api.board import board
-from queue_monitor.api.status import status_body
+from queue_monitor.api.json.status import status_body
+from queue_monitor.api.pages.board import board
 from queue_monitor.core.assessment import decided
 from queue_monitor.metrics import QueueCollector
 from queue_monitor.model import QueueNow, Snapshot, Status, StatusReason

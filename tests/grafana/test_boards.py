@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from queue_monitor.api.limits import Refused
+from queue_monitor.api.guard.limits import Refused
 from queue_monitor.events import RingResult
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import AlertKind, RiskLevels

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # of uvicorn[standard]
 
-from queue_monitor.api.limits import Refused
+from queue_monitor.api.guard.limits import Refused
 from queue_monitor.metrics import Metrics
 from tests.api.sample import FakeFigures
 from tests.grafana.boards import FOLDER

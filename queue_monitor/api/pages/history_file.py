@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 
 from queue_monitor import texts
-from queue_monitor.api.pen import Pen
-from queue_monitor.api.tables import Cell, table
+from queue_monitor.api.json.tables import Cell, table
+from queue_monitor.api.pages.pen import Pen
 from queue_monitor.model import DefinitionId, Period
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

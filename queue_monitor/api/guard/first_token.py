@@ -14,13 +14,13 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
-from queue_monitor.api.access import Tokens, digest, keep, new_token
+from queue_monitor.api.guard.access import Tokens, digest, keep, new_token
 from queue_monitor.model import Access, Role
 from queue_monitor.ports import StoreError
 
 PATH: Final = "/first-token/"
 MOST_NAME: Final = 80
-_HERE: Final = Path(__file__).parent
+_HERE: Final = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
 
 

@@ -16,7 +16,6 @@ from fastapi.templating import Jinja2Templates
 from msgspec import Struct
 
 from queue_monitor import texts
-from queue_monitor.api import shapes
 from queue_monitor.api.answers import (
     SAME,
     UNREADABLE,
@@ -28,9 +27,10 @@ from queue_monitor.api.answers import (
     lived_seconds,
     wants_table,
 )
-from queue_monitor.api.periods import PeriodKind, period_of
-from queue_monitor.api.status import meets_target
-from queue_monitor.api.tables import table
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.status import meets_target
+from queue_monitor.api.json.tables import table
+from queue_monitor.api.pages.periods import PeriodKind, period_of
 from queue_monitor.model import Level, Period, Snapshot, StatusReason, Target
 from queue_monitor.ports import Clock, Figures, StoreError
 
@@ -38,7 +38,7 @@ HOLDS_SECONDS: Final = 15
 MONTHS_HOLD_SECONDS: Final = 900
 WIDE: Final = 720.0
 HIGH: Final = 180.0
-_HERE: Final = Path(__file__).parent
+_HERE: Final = Path(__file__).parents[1]
 _FOREIGN: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 """Why there is no data is the monitor's own matter; then no number of now is given either."""
 

@@ -16,11 +16,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from queue_monitor import texts
-from queue_monitor.api.access import Deed, may, way
-from queue_monitor.api.alerts import acknowledge_for
-from queue_monitor.api.board import page_version
-from queue_monitor.api.lead_page import Page, faces_with_curves
-from queue_monitor.api.pen import Pen
+from queue_monitor.api.guard.access import Deed, may, way
+from queue_monitor.api.json.alerts import acknowledge_for
+from queue_monitor.api.pages.board import page_version
+from queue_monitor.api.pages.lead_page import Page, faces_with_curves
+from queue_monitor.api.pages.pen import Pen
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import Disagreement, Level, LostCall, Period, QueueNow, Snapshot, TransferWaits
 from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
@@ -30,7 +30,7 @@ ADDRESS: Final = "/lead"
 PAGES_KEPT: Final = 64
 """So many choices of queue and language are kept rendered; with more, the oldest is rendered anew."""
 
-_TEMPLATES: Final = Path(__file__).parent / "templates"
+_TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 OfAQueue = TypeVar("OfAQueue", LostCall, TransferWaits, Disagreement)
 
 

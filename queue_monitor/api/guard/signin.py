@@ -10,10 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
-from queue_monitor.api.access import COOKIE, SIGN_IN, SIGN_OUT, Tokens, keep, way
-from queue_monitor.api.limits import WRONG_TOKENS_SECONDS, Limits, Refused, client_of
+from queue_monitor.api.guard.access import COOKIE, SIGN_IN, SIGN_OUT, Tokens, keep, way
+from queue_monitor.api.guard.limits import WRONG_TOKENS_SECONDS, Limits, Refused, client_of
 
-_HERE: Final = Path(__file__).parent
+_HERE: Final = Path(__file__).parents[1]
 
 
 def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, structs
 
 from queue_monitor import texts
-from queue_monitor.api.pen import Pen
-from queue_monitor.api.periods import ChosenPeriod, PeriodKind
-from queue_monitor.api.status import meets_target
+from queue_monitor.api.json.status import meets_target
+from queue_monitor.api.pages.pen import Pen
+from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
 from queue_monitor.model import (
     Alert,

@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
-from queue_monitor.api import shapes
 from queue_monitor.api.answers import (
     AWAY,
     SAME,
@@ -29,8 +28,9 @@ from queue_monitor.api.answers import (
     stretch,
     wants_table,
 )
-from queue_monitor.api.status import kept_from, target_shape
-from queue_monitor.api.tables import calls_table
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.status import kept_from, target_shape
+from queue_monitor.api.json.tables import calls_table
 from queue_monitor.model import StoredCall, StoredVisit
 from queue_monitor.ports import Clock, Figures
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import structs
 
-from queue_monitor.api import shapes
+from queue_monitor.api.json import shapes
 from queue_monitor.model import (
     Alert,
     AlertsNow,

@@ -14,18 +14,18 @@ from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
 from queue_monitor.api.answers import YEARS, Problem, as_file, as_table, kept_note
-from queue_monitor.api.history_file import XLSX, about_words, written_csv, written_xlsx
-from queue_monitor.api.history_page import HistoryChoice, HistoryPage, chosen_target
-from queue_monitor.api.lead import chosen, unknown_words
-from queue_monitor.api.over_time import OverTime
-from queue_monitor.api.pen import Pen
-from queue_monitor.api.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
+from queue_monitor.api.json.over_time import OverTime
+from queue_monitor.api.pages.history_file import XLSX, about_words, written_csv, written_xlsx
+from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage, chosen_target
+from queue_monitor.api.pages.lead import chosen, unknown_words
+from queue_monitor.api.pages.pen import Pen
+from queue_monitor.api.pages.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
 from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot
 from queue_monitor.ports import AlertHistory, Clock, Figures, StoreError
 
 ADDRESS: Final = "/history"
 YEARS_COMPARED: Final = 2
-_TEMPLATES: Final = Path(__file__).parent / "templates"
+_TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 
 class _Unreadable(Exception):

@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from queue_monitor.api.limits import BODY_BYTES, WRONG_TOKENS_SECONDS, Limits, Refused, client_of
-from queue_monitor.api.shapes import ErrorBody
+from queue_monitor.api.guard.limits import BODY_BYTES, WRONG_TOKENS_SECONDS, Limits, Refused, client_of
+from queue_monitor.api.json.shapes import ErrorBody
 from queue_monitor.model import Access, Role
 
 COOKIE: Final = "queue_monitor"

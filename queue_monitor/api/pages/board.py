@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from queue_monitor import texts
-from queue_monitor.api.outlook import advice
-from queue_monitor.api.shapes import StaffShape
-from queue_monitor.api.status import meets_target, staff_shape
+from queue_monitor.api.json.shapes import StaffShape
+from queue_monitor.api.json.status import meets_target, staff_shape
+from queue_monitor.api.pages.outlook import advice
 from queue_monitor.model import (
     AlertKind,
     AlertsNow,
@@ -38,7 +38,7 @@ _NOT_FOR_THE_ROOM: Final = frozenset({AlertKind.SOURCE_SILENT, AlertKind.EVENT_S
 
 def page_version() -> str:
     """A mark of the page's own files: a screen that has older ones loads them anew, without anybody's hand."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     files = sorted(file for part in ("static", "templates") for file in (folder / part).iterdir())
     return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
 

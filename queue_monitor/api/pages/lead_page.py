@@ -7,10 +7,10 @@ from typing import Final
 from msgspec import Struct
 
 from queue_monitor import texts
-from queue_monitor.api.fan import Shape, fan
-from queue_monitor.api.outlook import forecast_faces, help_words, margin_words
-from queue_monitor.api.pen import Pen
-from queue_monitor.api.status import meets_target
+from queue_monitor.api.json.status import meets_target
+from queue_monitor.api.pages.fan import Shape, fan
+from queue_monitor.api.pages.outlook import forecast_faces, help_words, margin_words
+from queue_monitor.api.pages.pen import Pen
 from queue_monitor.model import (
     Alert,
     AlertChange,

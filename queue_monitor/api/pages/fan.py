@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from queue_monitor.api.pen import Pen
+from queue_monitor.api.pages.pen import Pen
 from queue_monitor.core import service_level
 from queue_monitor.model import Counts, Period, RiskFigures, Target
 

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from queue_monitor import texts
-from queue_monitor.api import shapes
-from queue_monitor.api.access import way
-from queue_monitor.api.alerts import AWAY, write_down
 from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
-from queue_monitor.api.lead import ADDRESS
+from queue_monitor.api.guard.access import way
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.alerts import AWAY, write_down
+from queue_monitor.api.pages.lead import ADDRESS
 from queue_monitor.model import Crisis
 from queue_monitor.ports import AuditLog, Clock, CrisisDesk
 

@@ -12,11 +12,11 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
-from queue_monitor.api.alerts import acknowledge_for
+from queue_monitor.api.json.alerts import acknowledge_for
 from queue_monitor.model import Alert
 from queue_monitor.ports import Acknowledger, AuditLog, Clock
 
-_HERE: Final = Path(__file__).parent
+_HERE: Final = Path(__file__).parents[1]
 
 
 def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, language: str) -> APIRouter:

@@ -12,7 +12,6 @@ from fastapi.responses import Response
 from msgspec import structs
 
 from queue_monitor import texts
-from queue_monitor.api import shapes
 from queue_monitor.api.answers import (
     SAME,
     UNREADABLE,
@@ -25,7 +24,8 @@ from queue_monitor.api.answers import (
     plain,
     stretch,
 )
-from queue_monitor.api.status import alert_shape
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.status import alert_shape
 from queue_monitor.model import Access, AdminAct, Alert, AlertChange, RecordedAlert
 from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
 

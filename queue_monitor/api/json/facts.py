@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from queue_monitor import texts
-from queue_monitor.api import shapes
 from queue_monitor.api.answers import (
     SAME,
     UNREADABLE,
@@ -20,7 +19,8 @@ from queue_monitor.api.answers import (
     check_year,
     queue_name,
 )
-from queue_monitor.api.status import coverage_shape, difference_shape, journal_shape, source_shape, target_shape
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.status import coverage_shape, difference_shape, journal_shape, source_shape, target_shape
 from queue_monitor.core import service_level
 from queue_monitor.model import CalendarDay, DefinitionId, QueueNow, Snapshot, Target
 from queue_monitor.ports import Clock, Figures
