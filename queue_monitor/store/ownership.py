@@ -25,6 +25,7 @@ from queue_monitor.ports import StoreInUse
 LOCK: Final = "(1364542805, 1331121746)"
 _TRY: Final = text(f"SELECT pg_try_advisory_lock{LOCK}")
 _WAIT: Final = text(f"SELECT pg_advisory_lock{LOCK}")
+_FREE: Final = text(f"SELECT pg_advisory_unlock{LOCK}")
 _BEAT_SECONDS: Final = 2.0
 _PATIENCE: Final = text("SET lock_timeout = '10s'")  # for the server to see that a process is gone
 _TAKE_OVER: Final = text(
@@ -164,6 +165,10 @@ class ServerOwner:
             raise InUse(str(connection.execute(_WHO).scalar() or ""))
 
     async def free(self) -> None:
+        """Let go of the lock by a word: a busy server sees a closed connection a little late."""
+        if self._connection is not None:
+            with suppress(exc.SQLAlchemyError):  # the connection is lost, and the lock with it
+                await self._connection.execute(_FREE)
         await self._let_go()
         await self._engine.dispose()
 
