@@ -3,7 +3,7 @@
 Format: `queue_monitor.events`, CloudEvents 1.0 structured JSON, UTF-8, lines ended by LF or CRLF. Such files come from
 `queue-monitor translate`, `queue-monitor simulate`, an export of the journal or anybody's own tool. An event keeps the
 id, source, switch and times that it was recorded with, so a file played twice counts once. The recordings in
-tests/recordings/replay were written with the simulator of `queue_monitor.core.simulation`.
+tests/recordings/replay were written with the simulator of `queue_monitor.simulation`.
 """
 
 import re

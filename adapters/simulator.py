@@ -1,6 +1,6 @@
 """A simulated kundcenter, played in the monitor's own time: a demo, a training day, a load test, with no switch.
 
-The days are `queue_monitor.core.simulation`'s: made up from a seed, no recording of anybody. Nothing is read from a
+The days are `queue_monitor.simulation`'s: made up from a seed, no recording of anybody. Nothing is read from a
 wire; the translator is there for captures of such a day, which are canonical events, one CloudEvents JSON a line.
 """
 
@@ -11,11 +11,10 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from queue_monitor import events
-from queue_monitor.core import simulation
-from queue_monitor.core.simulation import Config, Fault, Kind, QueuePlan
+from queue_monitor import events, simulation
 from queue_monitor.events import Event, InvalidEvent, SourceClock, event_id
 from queue_monitor.ports import Adapter, Clock, Connection, Delivery, Rejected
+from queue_monitor.simulation import Config, Fault, Kind, QueuePlan
 
 MAX_LINE_BYTES: Final = 1 << 20
 SIGN_OF_LIFE: Final = timedelta(seconds=30)
@@ -25,7 +24,7 @@ _BATCH: Final = 2_000
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which days to make up: see `queue_monitor.core.simulation.Config`. The same seed gives the same days.
+    """Which days to make up: see `queue_monitor.simulation.Config`. The same seed gives the same days.
 
     `day_kind` makes every day of one kind (a burst, say); `faults` happen every day; `days_before` earlier days are
     told on connecting.

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import structs
 
-from queue_monitor import bootstrap, config
+from queue_monitor import bootstrap, config, simulation
 from queue_monitor.backtest.calls import Call, read_calls
 from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool, judge_pool, pools_of
 from queue_monitor.backtest.lived import Lived, LivedDay, answered_wait, live_through
@@ -35,12 +35,11 @@ from queue_monitor.backtest.report import number, percent, pool_text
 from queue_monitor.backtest.scoring import MINUTE, Scored, brier, brier_bounds, score
 from queue_monitor.backtest.waits import PREDICTORS, coverage, figures
 from queue_monitor.config import Config, Holidays
-from queue_monitor.core import simulation
 from queue_monitor.core.foresight import answer, lessons_in, written_lessons
-from queue_monitor.core.simulation import ZONE, Kind
 from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot
 from queue_monitor.model import DefinitionId, RiskLevels, Target, Visit
 from queue_monitor.ports import Delivery
+from queue_monitor.simulation import ZONE, Kind
 
 FIRST_DAY = date(2025, 1, 6)
 SIMULATED = Target(definition=DefinitionId.D3, short_abandon_seconds=10)

@@ -25,9 +25,9 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from queue_monitor.core.simulation import Config, simulate
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, CallRinging, Event, encode
 from queue_monitor.model import CallRecord, Contact, JournalBatch, Level, Outcome, Placement, Visit
+from queue_monitor.simulation import Config, simulate
 from queue_monitor.store import SqlStore, open_store, wipe
 from queue_monitor.waits import WaitTally
 

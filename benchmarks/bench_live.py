@@ -25,10 +25,10 @@ from queue_monitor.core.calendar import Calendar, DayHours
 from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
-from queue_monitor.core.simulation import ZONE, Config, simulate
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, Event, event_id
 from queue_monitor.interpreter import collect_seldom
+from queue_monitor.simulation import ZONE, Config, simulate
 
 SETTLED_EVERY = 1000
 PACKAGES = ("msgspec", "hdrhistogram")

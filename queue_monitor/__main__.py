@@ -40,11 +40,11 @@ from queue_monitor import (
     rebuilding,
     rejections,
     replay,
+    simulation,
     texts,
 )
 from queue_monitor.api.guard.access import digest, new_token
 from queue_monitor.clock import SystemClock
-from queue_monitor.core import simulation
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse

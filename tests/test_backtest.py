@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from queue_monitor import texts
+from queue_monitor import simulation, texts
 from queue_monitor.__main__ import main
 from queue_monitor.backtest.plain_rules import PLAIN_RULES
-from queue_monitor.core import simulation
-from queue_monitor.core.simulation import Config
 from queue_monitor.events import encode
+from queue_monitor.simulation import Config
 
 pytestmark = pytest.mark.timeout(900)  # a loaded machine is slow
 

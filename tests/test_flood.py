@@ -6,8 +6,8 @@ import time
 from datetime import date
 from pathlib import Path
 
+from queue_monitor import simulation
 from queue_monitor.clock import ScaledClock, SystemClock
-from queue_monitor.core import simulation
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
 from queue_monitor.ports import Delivery

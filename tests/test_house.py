@@ -71,7 +71,11 @@ TABLE = (
         "queue_monitor.waits queue_monitor.whole_file queue_monitor.history queue_monitor.runtime",
     ),
     Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
-    Row(r"adapters\.simulator(\..+)?", "queue_monitor.events queue_monitor.ports queue_monitor.core {own}"),
+    Row(r"queue_monitor\.simulation(\..+)?", "queue_monitor.events queue_monitor.model {own}", "numpy msgspec", IMPURE),
+    Row(
+        r"adapters\.simulator(\..+)?",
+        "queue_monitor.events queue_monitor.ports queue_monitor.simulation queue_monitor.core {own}",
+    ),
     Row(r"queue_monitor\.switch_session", "queue_monitor.ports", "msgspec"),
     Row(r"queue_monitor\.translating", "queue_monitor.events queue_monitor.ports", ""),
     Row(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from queue_monitor import simulation
 from queue_monitor.clock import ScaledClock, SystemClock
-from queue_monitor.core import simulation
 from queue_monitor.core.live import Live
 from queue_monitor.events import Event
 from queue_monitor.ports import Delivery

@@ -27,9 +27,9 @@ from queue_monitor.api.json.status import status_body
 from queue_monitor.clock import SystemClock
 from queue_monitor.config import load
 from queue_monitor.core.live import Live
-from queue_monitor.core.simulation import Config, simulate
 from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot, decode, encode, short_type
 from queue_monitor.model import Visit
+from queue_monitor.simulation import Config, simulate
 from tests.adapters.broker import MONITOR, SECRET, Broker, lasting, publishing, running
 from tests.test_service import Monitor
 

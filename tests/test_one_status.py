@@ -19,7 +19,7 @@ from alerts.dispatch import Dispatcher
 from alerts.memory import MemoryRecord
 from alerts.rules import AlertSettings
 from alerts.watch import AlertRound, Watch
-from queue_monitor import texts
+from queue_monitor import simulation, texts
 from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
 from queue_monitor.api.json.alerts import alert_routes
@@ -27,12 +27,11 @@ from queue_monitor.api.pages.board import board_body
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.api.pages.public import HOLDS_SECONDS, public_routes
 from queue_monitor.clock import ManualClock, SystemClock
-from queue_monitor.core import simulation
 from queue_monitor.core.foresight import Foresight, answer
 from queue_monitor.core.live import Live
-from queue_monitor.core.simulation import Kind
 from queue_monitor.core.windows import Calendars
 from queue_monitor.model import AlertKind, QueueNow, Snapshot, Status
+from queue_monitor.simulation import Kind
 from queue_monitor.store import MemoryAudit
 from tests.scenario import STOCKHOLM, Scenario
 from tests.test_metrics import Samples

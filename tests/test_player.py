@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from queue_monitor import simulation
 from queue_monitor.__main__ import main
-from queue_monitor.core import simulation
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
-from queue_monitor.core.simulation import ZONE, Config, Kind
 from queue_monitor.events import Event, encode
+from queue_monitor.simulation import ZONE, Config, Kind
 from tests.scenario import office_hours
 
 pytestmark = pytest.mark.timeout(900)  # a loaded machine is slow

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from queue_monitor import rebuilding
+from queue_monitor import rebuilding, simulation
 from queue_monitor.__main__ import DIFFERENT, main
 from queue_monitor.bootstrap import adapter_kinds, rules_of, settings_of
 from queue_monitor.config import Config, load
-from queue_monitor.core import simulation
 from tests.runtime.lasting import Call, monitor
 from tests.runtime.test_lasting import FRIDAY, MONDAY, THURSDAY, WEDNESDAY, at, callers, tell
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from adapters.simulator import SIGN_OF_LIFE, Settings, Translator, build, recorded_pieces
 from queue_monitor import events
 from queue_monitor.clock import ManualClock, ScaledClock
-from queue_monitor.core.simulation import ZONE, Config, Duplicates, Kind, SourceOutage, simulate
 from queue_monitor.events import CallEntered, Event, QueueSnapshot, SourceClock, SourceConnected
 from queue_monitor.ports import Connection, Delivery, Rejected
+from queue_monitor.simulation import ZONE, Config, Duplicates, Kind, SourceOutage, simulate
 
 FRIDAY = date(2025, 3, 7)
 SATURDAY = date(2025, 3, 8)

@@ -40,9 +40,9 @@ from queue_monitor.core.forecast.hindsight import (
 )
 from queue_monitor.core.forecast.projection import so_far
 from queue_monitor.core.forecast.wait import gamma_below, gamma_quantile
-from queue_monitor.core.simulation import ZONE, Config, Day, Kind, simulate
 from queue_monitor.events import AgentActivity, MemberAction
 from queue_monitor.model import DefinitionId, Target
+from queue_monitor.simulation import ZONE, Config, Day, Kind, simulate
 from tests.core import told_day
 from tests.core.told_day import ToldDay
 

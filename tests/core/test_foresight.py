@@ -6,15 +6,15 @@ from datetime import UTC, date, datetime, time, timedelta
 import msgspec
 import pytest
 
-from queue_monitor.core import simulation
+from queue_monitor import simulation
 from queue_monitor.core.foresight import Foreseen, Foresight, Lessons, answer, lessons_in, written_lessons
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
-from queue_monitor.core.simulation import Config, Kind
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallEntered, CallLeft, Event
 from queue_monitor.model import Outcome, RiskCause, Target, WaysOut
 from queue_monitor.queues import Pool, pool_of
+from queue_monitor.simulation import Config, Kind
 from tests.scenario import STOCKHOLM, Scenario, office_hours
 
 ALL = Pool("", ("kundcenter", "kundcenter-en", "kundcenter-expert"))

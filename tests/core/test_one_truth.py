@@ -14,12 +14,12 @@ from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.service_level import terms
-from queue_monitor.core.simulation import Config, Kind, simulate
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event
 from queue_monitor.model import DefinitionId, Outcome, QueueNow, Target, WaysOut
 from queue_monitor.ports import Rejected
 from queue_monitor.queues import Pool
+from queue_monitor.simulation import Config, Kind, simulate
 from tests.core.test_properties import days
 from tests.scenario import Scenario, office_hours
 from tests.truth import RECORDINGS, SESSIONS

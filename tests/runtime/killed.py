@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, Self
 
-from queue_monitor.core import simulation
+from queue_monitor import simulation
 from queue_monitor.events import Event
 from tests.runtime.lasting import monitor
 

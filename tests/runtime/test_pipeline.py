@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from queue_monitor import simulation
 from queue_monitor.clock import ManualClock, ScaledClock, SystemClock
-from queue_monitor.core import simulation
 from queue_monitor.core.forecast import QueueState
 from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from queue_monitor.core.simulation import Config, simulate
 from queue_monitor.events import Event, encode
 from queue_monitor.model import Known
 from queue_monitor.ports import Outdated
+from queue_monitor.simulation import Config, simulate
 from queue_monitor.store import SqlStore, open_store
 from queue_monitor.store.packs import DamagedPack, packed, unpacked
 from tests.store.calls import LONG_AGO, START, callers, entered, read_all, rows

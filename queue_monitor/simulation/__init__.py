@@ -11,9 +11,9 @@ of the days end under 90 %, 12 % between 88 and 92 %. Under 90 % by kind: normal
 `Day.share`.
 """
 
-from queue_monitor.core.simulation.callers import callers_of, incident_of
-from queue_monitor.core.simulation.crew import crew_of
-from queue_monitor.core.simulation.day import (
+from queue_monitor.simulation.callers import callers_of, incident_of
+from queue_monitor.simulation.crew import crew_of
+from queue_monitor.simulation.day import (
     MIX,
     QUEUES,
     ZONE,
@@ -30,8 +30,8 @@ from queue_monitor.core.simulation.day import (
     SourceOutage,
     SwitchRestart,
 )
-from queue_monitor.core.simulation.delivery import delivered
-from queue_monitor.core.simulation.switchboard import Switchboard
+from queue_monitor.simulation.delivery import delivered
+from queue_monitor.simulation.switchboard import Switchboard
 
 __all__ = [
     "MIX",

@@ -9,9 +9,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from queue_monitor.core.simulation.callers import PROFILE, TALK_SECONDS, WRAPUP_SECONDS, Incident
-from queue_monitor.core.simulation.day import CLOSES, HOUR, MINUTE, OPENS, Config, Kind, QueuePlan, generator
 from queue_monitor.events import AgentActivity
+from queue_monitor.simulation.callers import PROFILE, TALK_SECONDS, WRAPUP_SECONDS, Incident
+from queue_monitor.simulation.day import CLOSES, HOUR, MINUTE, OPENS, Config, Kind, QueuePlan, generator
 
 RING_SECONDS: Final = (2.0, 6.0)
 """Shortest and longest time from the first ring at an agent to the answer."""

@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from queue_monitor.core.simulation.day import CLOSES, HOUR, MINUTE, MIX, OPENS, SECOND, Config, Kind, generator
+from queue_monitor.simulation.day import CLOSES, HOUR, MINUTE, MIX, OPENS, SECOND, Config, Kind, generator
 
 PROFILE: Final = (0.85, 1.1, 1.35, 1.42, 1.4, 1.3, 1.1, 0.92, 0.8, 0.82, 1.0, 1.05, 1.0, 0.95, 0.9, 0.8, 0.68, 0.55)
 """Weight of each half hour from 08:00, the peak at 9 to 11."""

@@ -11,24 +11,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from queue_monitor.core.simulation.callers import Incident, Person
-from queue_monitor.core.simulation.crew import RING_SECONDS, Agent
-from queue_monitor.core.simulation.day import (
-    CLOSES,
-    CONNECTS,
-    LINES_QUIET,
-    MINUTE,
-    OPENS,
-    SECOND,
-    ZONE,
-    CallTruth,
-    ClockOffset,
-    Config,
-    Kind,
-    SourceOutage,
-    SwitchRestart,
-    generator,
-)
 from queue_monitor.events import (
     AgentActivity,
     AgentMember,
@@ -62,6 +44,24 @@ from queue_monitor.events import (
     milliseconds,
 )
 from queue_monitor.model import Outcome
+from queue_monitor.simulation.callers import Incident, Person
+from queue_monitor.simulation.crew import RING_SECONDS, Agent
+from queue_monitor.simulation.day import (
+    CLOSES,
+    CONNECTS,
+    LINES_QUIET,
+    MINUTE,
+    OPENS,
+    SECOND,
+    ZONE,
+    CallTruth,
+    ClockOffset,
+    Config,
+    Kind,
+    SourceOutage,
+    SwitchRestart,
+    generator,
+)
 
 _NO_ANSWER_SHARE: Final = 0.015
 _NO_ANSWER_SECONDS: Final = 15.0

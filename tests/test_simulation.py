@@ -13,21 +13,6 @@ import pytest
 from msgspec import structs
 
 from queue_monitor import events
-from queue_monitor.core.simulation import (
-    ZONE,
-    ClockOffset,
-    Config,
-    Day,
-    Duplicates,
-    Fault,
-    Kind,
-    Losses,
-    QueuePlan,
-    Shuffle,
-    SourceOutage,
-    SwitchRestart,
-    simulate,
-)
 from queue_monitor.events import (
     AgentActivity,
     AgentMember,
@@ -49,6 +34,21 @@ from queue_monitor.events import (
     SourceRestarted,
 )
 from queue_monitor.model import Outcome
+from queue_monitor.simulation import (
+    ZONE,
+    ClockOffset,
+    Config,
+    Day,
+    Duplicates,
+    Fault,
+    Kind,
+    Losses,
+    QueuePlan,
+    Shuffle,
+    SourceOutage,
+    SwitchRestart,
+    simulate,
+)
 
 MONDAY = date(2025, 3, 3)
 FRIDAY = date(2025, 3, 7)
@@ -360,7 +360,7 @@ def test_on_a_saturday_and_on_a_closed_day_nothing_happens(config: Config) -> No
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process_with_another_hash_seed() -> None:
     program = (
-        "import hashlib, datetime; from queue_monitor import events; from queue_monitor.core.simulation import *;"
+        "import hashlib, datetime; from queue_monitor import events; from queue_monitor.simulation import *;"
         "d = simulate(Config(date=datetime.date(2025, 3, 7), snapshot_seconds=600, faults=(Duplicates(ratio=0.1),)));"
         "print(hashlib.sha256(b'\\n'.join(map(events.encode, d.events))).hexdigest())"
     )

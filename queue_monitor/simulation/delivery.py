@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from queue_monitor.core.simulation.day import Config, Duplicates, Losses, Shuffle, generator
 from queue_monitor.events import Event, short_type
+from queue_monitor.simulation.day import Config, Duplicates, Losses, Shuffle, generator
 
 
 def delivered(told: list[Event], config: Config) -> list[Event]:
