@@ -24,7 +24,7 @@ _BATCH: Final = 2_000
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which days to make up: see `queue_monitor.simulation.Config`. The same seed gives the same days.
+    """The settings say which days to make up (`queue_monitor.simulation.Config`). The same seed gives the same days.
 
     `day_kind` makes every day of one kind (a burst, say); `faults` happen every day; `days_before` earlier days are
     told on connecting.

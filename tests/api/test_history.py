@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from httpx import ASGITransport, AsyncClient
+from msgspec.structs import replace
 from python_calamine import CalamineWorkbook
 
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.history import history_routes
+from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage
+from queue_monitor.api.pages.pen import Pen
+from queue_monitor.api.pages.periods import PeriodKind, period_of
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Access, Role
+from queue_monitor.model import Access, AlertKind, AlertLevel, Role
 from queue_monitor.ports import StoreError
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
@@ -235,6 +239,37 @@ async def test_a_csv_has_swedish_headers_with_units_and_says_what_it_is(october:
     assert "Längsta väntan (s)" in lines[0]
     assert len(lines) == 1 + 7 + 1
     assert lines[-1].startswith('"vecka 42 2026, bygglov; Mål: 90 % av samtalen')
+
+
+async def test_a_step_that_reaches_out_of_the_period_is_refused(october: October) -> None:
+    month = {"period": "month", "day": "2026-10-01", "format": "csv"}
+
+    weeks = await october.client.get("/history/file", params=month | {"step": "week"})
+    months = await october.client.get("/history/file", params=month | {"step": "month"})
+
+    assert weeks.status_code == 400
+    assert weeks.json()["detail"] == "Perioden oktober 2026 går inte jämnt upp i week; välj en annan indelning."
+    assert months.status_code == 200
+    assert len(months.content.splitlines()) == 1 + 3 + 1
+
+
+async def test_an_alarm_of_a_queue_is_marked_on_the_page_of_that_queue_and_of_its_pool() -> None:
+    alarm = sample.recorded(next(alert for alert in sample.alerted().alerts.open), by="Anna")
+    first = replace(alarm.changes[0], kind=AlertKind.TARGET_AT_RISK, level=AlertLevel.ALARM, queues=("Växel",))
+    record = [replace(alarm, changes=(first,))]
+    target = sample.lead().target
+    pen = Pen("sv", "Europe/Stockholm", target)
+
+    def marked(name: str, *queues: str) -> int:
+        choice = HistoryChoice(
+            period=period_of(PeriodKind.MONTH, FIRST), queue=name, definition=target.definition, queues=queues
+        )
+        page = HistoryPage(sample.lead(), choice, pen, whole=None, parts=(), earlier=(), week=(), record=record)
+        return len(page.alerts)
+
+    assert [marked(""), marked("växel", "växel"), marked("Växel + Bygg", "Bygg", "Växel"), marked("Bygg", "Bygg")] == [
+        1, 1, 1, 0,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

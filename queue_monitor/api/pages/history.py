@@ -68,14 +68,17 @@ def history_routes(figures: Figures, clock: Clock, history: AlertHistory, langua
             chosen_definition = _definition(snapshot, definition, tongue)
         except _Unreadable as error:
             notice, status = str(error), HTTPStatus.BAD_REQUEST
-        choice = HistoryChoice(period=shown, queue=face.name, definition=chosen_definition)
+        choice = HistoryChoice(
+            period=shown, queue=face.name, definition=chosen_definition, queues=face.queues if face.name else ()
+        )
         pen = Pen(tongue, snapshot.time_zone, chosen_target(snapshot.target, chosen_definition))
         page: HistoryPage | None = None
         try:
             page = await _page(over_time, figures, history, snapshot, face, choice, pen)
         except StoreError:
             notice, status = pen.say("history.away"), HTTPStatus.SERVICE_UNAVAILABLE
-        html = template.render(
+        html = await run_in_threadpool(
+            template.render,
             page=page,
             choice=choice,
             face=face,
@@ -128,7 +131,11 @@ def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, languag
             for each in faces:
                 scope = each.queues if each.name else None
                 label = pen.label(each) if each.name else pen.say("lead.all")
-                rows.append((label, await over_time.intervals(start, end, wanted, Level.CONTACT, scope)))
+                found = await over_time.intervals(start, end, wanted, Level.CONTACT, scope)
+                if found[0].start < start or found[-1].end > end:
+                    words = pen.say("history.step_outside", period=shown.label(tongue), step=wanted)
+                    raise Problem(HTTPStatus.BAD_REQUEST, "impossible", words)
+                rows.append((label, found))
         except ValueError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
         title = pen.say("file.title", period=shown.label(tongue), queue=rows[0][0])

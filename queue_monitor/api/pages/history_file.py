@@ -11,8 +11,6 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-import xlsxwriter
-
 from queue_monitor import texts
 from queue_monitor.api.json.tables import Cell, table
 from queue_monitor.api.pages.pen import Pen
@@ -39,7 +37,7 @@ _FORMATS: Final[Mapping[CellKind, str]] = {
     CellKind.SECONDS: "[h]:mm:ss",
 }
 _UNITS: Final[Mapping[CellKind, str]] = {CellKind.SHARE: "%", CellKind.SECONDS: "s"}
-"""Of numbers in a CSV, where no format says it."""
+"""A CSV has no formats, so its headers name the units of its numbers."""
 
 
 class Column(NamedTuple):
@@ -50,32 +48,32 @@ class Column(NamedTuple):
 
 
 COLUMNS: Final = (
-    Column("queue", CellKind.TEXT),
-    Column("from", CellKind.MOMENT),
-    Column("to", CellKind.MOMENT),
-    Column("dialled", CellKind.COUNT),
+    Column("file.queue", CellKind.TEXT),
+    Column("file.from", CellKind.MOMENT),
+    Column("file.to", CellKind.MOMENT),
+    Column("history.dialled", CellKind.COUNT),
     Column("entered", CellKind.COUNT),
-    Column("in_time", CellKind.COUNT),
-    Column("late", CellKind.COUNT),
-    Column("unjudged", CellKind.COUNT),
-    Column("abandoned_short", CellKind.COUNT),
-    Column("abandoned_in_time", CellKind.COUNT),
-    Column("abandoned_late", CellKind.COUNT),
-    Column("left_otherwise", CellKind.COUNT),
-    Column("called_back", CellKind.COUNT),
-    Column("excluded", CellKind.COUNT),
-    Column("unknown", CellKind.COUNT),
-    Column("waiting", CellKind.COUNT),
+    Column("history.in_time", CellKind.COUNT),
+    Column("history.late", CellKind.COUNT),
+    Column("history.unjudged", CellKind.COUNT),
+    Column("history.abandoned_short", CellKind.COUNT),
+    Column("history.abandoned_in_time", CellKind.COUNT),
+    Column("history.abandoned_late", CellKind.COUNT),
+    Column("file.left_otherwise", CellKind.COUNT),
+    Column("history.called_back", CellKind.COUNT),
+    Column("history.excluded", CellKind.COUNT),
+    Column("history.unknown", CellKind.COUNT),
+    Column("history.waiting", CellKind.COUNT),
     Column("refused", CellKind.COUNT),
-    Column("outside", CellKind.COUNT),
+    Column("history.outside", CellKind.COUNT),
     *(Column(definition.value, CellKind.SHARE) for definition in DefinitionId),
-    Column("mean", CellKind.SECONDS),
-    Column("p50", CellKind.SECONDS),
-    Column("p90", CellKind.SECONDS),
-    Column("p99", CellKind.SECONDS),
-    Column("longest", CellKind.SECONDS),
-    Column("over_10", CellKind.SHARE),
-    Column("coverage", CellKind.SHARE),
+    Column("file.mean", CellKind.SECONDS),
+    Column("history.p50", CellKind.SECONDS),
+    Column("history.p90", CellKind.SECONDS),
+    Column("history.p99", CellKind.SECONDS),
+    Column("file.longest", CellKind.SECONDS),
+    Column("file.over_10", CellKind.SHARE),
+    Column("file.coverage", CellKind.SHARE),
 )
 
 Rows = Sequence[tuple[str, Sequence[Period]]]
@@ -121,11 +119,11 @@ def header(column: Column, pen: Pen) -> str:
     """A column's header; a formula's id is the same in every language."""
     if column.header in DefinitionId.__members__:
         return column.header
-    return pen.say(f"file.{column.header}")
+    return pen.say(column.header)
 
 
 def written_csv(rows: Rows, pen: Pen, notes: Sequence[str]) -> bytes:
-    """The table as CSV for a Swedish spreadsheet; shares in percent. `notes` stand in the last rows."""
+    """Write the table as CSV for a Swedish spreadsheet; shares in percent. `notes` stand in the last rows."""
 
     def cells(row: Iterable[str | datetime | int | float | None]) -> Iterator[Cell]:
         for column, value in zip(COLUMNS, row, strict=True):
@@ -144,7 +142,9 @@ def written_csv(rows: Rows, pen: Pen, notes: Sequence[str]) -> bytes:
 
 
 def written_xlsx(rows: Rows, pen: Pen, title: str, notes: Sequence[str], made_for: datetime) -> bytes:
-    """The table as XLSX, and a sheet that says what the figures are. `made_for` is the only date inside."""
+    """Write the table as XLSX, and a sheet that says what the figures are. `made_for` is the only date inside."""
+    import xlsxwriter  # only now: a start has no use for it
+
     out = io.BytesIO()
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(out, options) as book:
@@ -177,7 +177,7 @@ def written_xlsx(rows: Rows, pen: Pen, title: str, notes: Sequence[str], made_fo
 
 
 def about_words(pen: Pen, kept_note: str) -> tuple[str, ...]:
-    """What the figures are: each formula, the target, units, and what is not kept."""
+    """Say what the figures are: the target, each formula, what is counted, and what is not kept."""
     target = pen.target
     formulas = [
         f"{definition.value}: "

@@ -27,6 +27,7 @@ from queue_monitor.model import (
     Target,
     WeekSlot,
 )
+from queue_monitor.queues import keys_of
 
 WIDE: Final = 960.0
 HIGH: Final = 240.0
@@ -46,11 +47,14 @@ _WAYS_OUT: Final = tuple(
 
 
 class HistoryChoice(Struct, frozen=True, kw_only=True):
-    """What a reader has chosen: a period, a queue ("" for all), and the formula of the headline."""
+    """A reader has chosen a period, a queue or pool ("" for all), and the formula of the headline. `queues` are those
+    of the pool, or the queue; none for all.
+    """
 
     period: ChosenPeriod
     queue: str
     definition: DefinitionId
+    queues: tuple[str, ...] = ()
 
     def query(self, language: str, **other: object) -> str:
         """The choice as the query of an address, with some of it changed."""
@@ -181,10 +185,8 @@ class HistoryPage:
         return self.choice.period.label(self.pen.language)
 
     @property
-    def queue_label(self) -> str:
-        """The chosen queue as people are shown it; "" for all."""
-        name = self.choice.queue
-        return next((face.label for face in self.snapshot.queues if face.name == name), name)
+    def best_note(self) -> str:
+        return self.pen.say("history.best.note", number=LEAST_CALLS)
 
     @property
     def is_ongoing(self) -> bool:
@@ -259,7 +261,7 @@ class HistoryPage:
 
     @property
     def counts(self) -> tuple[tuple[str, str], ...]:
-        """What became of the calls, those ways out left out that nobody took."""
+        """Say what became of the calls; ways out that nobody took are left out."""
         if self.whole is None:
             return ()
         its, pen = self.whole.counts, self.pen
@@ -537,10 +539,11 @@ class HistoryPage:
         return [found for found in self._record or () if found.changes and self._is_marked(found.changes)]
 
     def _is_marked(self, changes: Iterable[Alert]) -> bool:
+        chosen = keys_of(self.choice.queues)
         return any(
             change.kind in _SHOWN_KINDS
             and change.level is AlertLevel.ALARM
-            and (not self.choice.queue or not change.queues or self.choice.queue in change.queues)
+            and (not self.choice.queue or not change.queues or chosen & keys_of(change.queues))
             for change in changes
         )
 
