@@ -29,14 +29,14 @@ from msgspec import structs
 from queue_monitor import bootstrap, config, simulation
 from queue_monitor.backtest.calls import Call, read_calls
 from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool, judge_pool, pools_of
-from queue_monitor.backtest.lived import Lived, LivedDay, answered_wait, live_through
+from queue_monitor.backtest.lived import BacktestDay, Lived, answered_wait, live_through
 from queue_monitor.backtest.past import CallsPast, Past
 from queue_monitor.backtest.report import number, percent, pool_text
 from queue_monitor.backtest.scoring import MINUTE, Scored, brier, brier_bounds, score
 from queue_monitor.backtest.waits import PREDICTORS, coverage, figures
 from queue_monitor.config import Config, Holidays
-from queue_monitor.core.foresight import answer, lessons_in, written_lessons
 from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot
+from queue_monitor.forecast.forecaster import decode_learned, encode_learned, recall
 from queue_monitor.model import DefinitionId, RiskLevels, Target, Visit
 from queue_monitor.ports import Delivery
 from queue_monitor.simulation import ZONE, Kind
@@ -170,28 +170,30 @@ def through(day: AnyDay, learned: bytes, *, judged: bool) -> Lived:
     settings, (past, true_wait) = day.settings(), day.past()
     live = bootstrap.live_of(settings)
     began = datetime.combine(day.on, time(), settings.zone).astimezone(UTC)
-    live.recall(lessons_in(learned), began)
+    recall(live, decode_learned(learned), began)
     return asyncio.run(live_through(settings, live, past, taught=lambda on: not judged, true_wait=true_wait))
 
 
-def _judged(task: tuple[AnyDay, bytes]) -> list[LivedDay]:
+def _judged(task: tuple[AnyDay, bytes]) -> list[BacktestDay]:
     return through(*task, judged=True).days
 
 
-def walk(history: Iterable[AnyDay], days: Iterable[AnyDay], processes: int) -> tuple[list[LivedDay], list[LivedDay]]:
+def walk(
+    history: Iterable[AnyDay], days: Iterable[AnyDay], processes: int
+) -> tuple[list[BacktestDay], list[BacktestDay]]:
     """What history came to, and the judged days in order: each after all that came before it and nothing else."""
-    taught: list[LivedDay] = []
-    learned = written_lessons({})
+    taught: list[BacktestDay] = []
+    learned = encode_learned({})
     for day in history:
         lived = through(day, learned, judged=False)
         taught += lived.days
-        learned = written_lessons(lived.learned)
+        learned = encode_learned(lived.learned)
 
     def tasks() -> Iterator[tuple[AnyDay, bytes]]:
         known = learned
         for day in days:
             yield day, known
-            known = written_lessons(through(day, known, judged=False).learned)
+            known = encode_learned(through(day, known, judged=False).learned)
 
     if processes == 1:
         return taught, [lived for task in tasks() for lived in _judged(task)]
@@ -309,7 +311,7 @@ def show(title: str, pool: JudgedPool | None, target: Target, lines: Iterable[Ba
     print("\n".join(pool_text(pool, target, RiskLevels().warning, RiskLevels().alarm)), flush=True)
 
 
-def busiest(taught: list[LivedDay], judged: list[LivedDay], target: Target, least: int) -> JudgedPool | None:
+def busiest(taught: list[BacktestDay], judged: list[BacktestDay], target: Target, least: int) -> JudgedPool | None:
     pools = pools_of([*taught, *judged])
     name = max(pools, key=lambda name: sum(day.of for day in pools[name]))
     return judge_pool(name, pools[name], target, least)
@@ -356,7 +358,7 @@ def tick_times(seed: int) -> None:
     for event in day.made().events:
         while event.at > due:
             began = stopwatch.perf_counter()
-            live.foreseen = tuple(map(answer, live.questions(due)))
+            live.forecasts = tuple(given.compute() for given in live.forecast_inputs(due))
             live.essentials(due)
             taken.append(1000 * (stopwatch.perf_counter() - began))
             due += timedelta(minutes=10)
@@ -378,8 +380,8 @@ def real(path: Path, hours: Path | None, limit: int, processes: int) -> None:
     for call in read_calls(path, settings.zone):
         by_day.setdefault(call.entered_at.astimezone(settings.zone).date(), []).append(call)
     days = [RealDay(tuple(calls), settings) for _, calls in sorted(by_day.items())]
-    taught: list[LivedDay] = []
-    judged: list[LivedDay] = []
+    taught: list[BacktestDay] = []
+    judged: list[BacktestDay] = []
     for month in sorted({(day.on.year, day.on.month) for day in days}):
         these = [day for day in days if (day.on.year, day.on.month) == month]
         later = [_a_year_before(day) for day in days if day.on > these[-1].on]

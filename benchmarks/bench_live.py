@@ -22,11 +22,11 @@ from datetime import time as clock_time
 from importlib.metadata import version
 
 from queue_monitor.core.calendar import Calendar, DayHours
-from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, Event, event_id
+from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.interpreter import collect_seldom
 from queue_monitor.simulation import ZONE, Config, simulate
 
@@ -68,7 +68,7 @@ def bare_calls(how_many: int) -> list[Event]:
 def seconds(events: list[Event], *, records: bool = False, forecast: bool = False) -> float:
     """How long one fresh live state takes for all of them."""
     its = rules()
-    live = Live(its, Foresight(its.target, Calendars(its.calendar)) if forecast else None)
+    live = Live(its, Forecaster(its.target, Calendars(its.calendar)) if forecast else None)
     live.records = records
     gc.collect()
     began = time.process_time()

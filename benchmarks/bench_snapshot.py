@@ -29,8 +29,6 @@ from queue_monitor.api.json.status import status_body, status_in_pieces
 from queue_monitor.api.pages.board import board_body
 from queue_monitor.clock import SystemClock
 from queue_monitor.core.calendar import Calendar, DayHours
-from queue_monitor.core.forecast import Basis, ExpectedWait, Pace
-from queue_monitor.core.foresight import Foreseen
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import Base
@@ -47,9 +45,21 @@ from queue_monitor.events import (
     MemberAction,
     SourceConnected,
 )
+from queue_monitor.forecast import ServiceSpeed
 from queue_monitor.interpreter import collect_seldom, switch_often
 from queue_monitor.metrics import Metrics
-from queue_monitor.model import CallsOfMinute, Counts, Level, RiskFigures, Snapshot, SumRow, WaitSums
+from queue_monitor.model import (
+    CallsOfMinute,
+    Counts,
+    ExpectedWait,
+    Forecast,
+    Level,
+    RiskFigures,
+    Snapshot,
+    SumRow,
+    WaitBasis,
+    WaitSums,
+)
 from queue_monitor.waits import WaitTally
 
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -97,7 +107,7 @@ class Centre:
         self._calls_of_today()
         for number in range(size.waiting):
             self.enter(self.queues[number % size.queues], f"w{number}", NOON - timedelta(seconds=3 * number + 1))
-        self.live.foreseen = tuple(foreseen(name, queues, NOON) for name, queues in self.live.scopes())
+        self.live.forecasts = tuple(foreseen(name, queues, NOON) for name, queues in self.live.scopes())
 
     def tell(self, event: Event) -> None:
         self.live.apply(event)
@@ -156,7 +166,7 @@ class Centre:
         self.now += timedelta(minutes=1)
         for queue in self.queues:
             self.settle(queue, self.now - timedelta(seconds=1))
-        self.live.foreseen = tuple(foreseen(name, queues, self.now) for name, queues in self.live.scopes())
+        self.live.forecasts = tuple(foreseen(name, queues, self.now) for name, queues in self.live.scopes())
 
     def change_one(self) -> None:
         """One call settled, a second gone."""
@@ -164,10 +174,10 @@ class Centre:
         self.settle(self.queues[next(_numbers) % len(self.queues)], self.now)
 
 
-def foreseen(name: str, queues: tuple[str, ...], at: datetime) -> Foreseen:
-    wait = ExpectedWait(90.0, 30.0, 200.0, Basis.UNKNOWN)
+def foreseen(name: str, queues: tuple[str, ...], at: datetime) -> Forecast:
+    wait = ExpectedWait(90.0, 30.0, 200.0, WaitBasis.UNKNOWN)
     risk = RiskFigures(p_miss=0.3, expected_share=0.92, expected_calls=600.0)
-    return Foreseen(
+    return Forecast(
         name=name,
         queues=queues,
         at=at,
@@ -175,7 +185,7 @@ def foreseen(name: str, queues: tuple[str, ...], at: datetime) -> Foreseen:
         own_waits=dict.fromkeys(queues, wait) if len(queues) > 1 else {},
         day=risk,
         month=risk,
-        pace=Pace(0.05, 0.002, 0.8),
+        service_speed=ServiceSpeed(0.05, 0.002, 0.8),
         usual_quarter=20.0,
     )
 

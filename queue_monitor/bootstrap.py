@@ -49,10 +49,10 @@ from queue_monitor.config import (
 )
 from queue_monitor.core import swedish_days
 from queue_monitor.core.calendar import Calendar, Closure, DayHours, Stretch
-from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
+from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.interpreter import collect_at_night, collect_seldom, switch_often
 from queue_monitor.model import Access, AdminAct
 from queue_monitor.ports import Adapter, AuditLog, Clock, Connection, Store, StoreError, Translator
@@ -237,7 +237,7 @@ def live_of(config: Config) -> Live:
     """The live state by these rules, with the forecast that watches it."""
     rules = rules_of(config)
     calendars = Calendars(rules.calendar, rules.calendars)
-    return Live(rules, Foresight(rules.target, calendars, levels=rules.levels, reserve=config.reserve))
+    return Live(rules, Forecaster(rules.target, calendars, levels=rules.levels, reserve=config.reserve))
 
 
 # ---- the service

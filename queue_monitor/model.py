@@ -3,9 +3,11 @@
 Everything here is frozen. Times are UTC; durations whole milliseconds (`_ms`) where they are judged; ratios 0 to 1.
 """
 
+import math
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct, structs
 
@@ -819,6 +821,59 @@ class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
             return None
         about = ends - timedelta(seconds=ends.timestamp() % 300)
         return about if about > now else ends
+
+
+class WaitBasis(StrEnum):
+    """What an expected wait rests on."""
+
+    AT_ONCE = "at_once"
+    STAFF = "staff"
+    SERVED_LATELY = "served_lately"
+    UNKNOWN = "unknown"
+
+
+class ExpectedWait(Struct, frozen=True):
+    """Seconds; `low` to `high` holds 8 of 10. All None where the basis is unknown."""
+
+    expected: float | None
+    low: float | None
+    high: float | None
+    basis: WaitBasis
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def half_minutes(self) -> tuple[float, float] | None:
+        """The range rounded outward to half minutes, in minutes."""
+        if self.low is None or self.high is None:
+            return None
+        return math.floor(self.low / 30.0) / 2.0, math.ceil(self.high / 30.0) / 2.0
+
+
+class ServiceSpeed(Protocol):
+    """How a line moves over the next minutes."""
+
+    def in_time(self, waited_seconds: Sequence[float], limit_seconds: float) -> list[float]:
+        """Return, for each who waits, first in line first, the chance to be answered within the limit by staying."""
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """One scope's forecast: the next caller's wait, the day, the month; None where it cannot be said.
+
+    `wait` is of the scope as a whole, `own_waits` of each queue where there are several. `usual_quarter`: calls usual
+    in a quarter of an hour at this time.
+    """
+
+    name: str
+    queues: tuple[str, ...]
+    at: datetime
+    wait: ExpectedWait
+    own_waits: dict[str, ExpectedWait]
+    day: RiskFigures | None
+    month: RiskFigures | None
+    service_speed: ServiceSpeed | None
+    usual_quarter: float | None
 
 
 class MonthStanding(StrEnum):

@@ -20,12 +20,11 @@ from queue_monitor.api.json.status import status_body
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.forecast import Basis, ExpectedWait
-from queue_monitor.core.foresight import answer, written_lessons
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
-from queue_monitor.model import Alert, AlertBatch, AlertsNow, Snapshot
+from queue_monitor.forecast.forecaster import encode_learned, forecaster_of
+from queue_monitor.model import Alert, AlertBatch, AlertsNow, ExpectedWait, Snapshot, WaitBasis
 from queue_monitor.ports import Delivery, Store
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
@@ -49,7 +48,7 @@ PREDICTION_COLUMNS: Final = (
     "high_seconds",
     "basis",
 )
-NOT_KNOWN: Final = ExpectedWait(None, None, None, Basis.UNKNOWN)
+NOT_KNOWN: Final = ExpectedWait(None, None, None, WaitBasis.UNKNOWN)
 Advance = Callable[[int], None]
 Announce = Callable[[str, bootstrap.Service], None]
 
@@ -168,9 +167,9 @@ async def _at_once(
         await course.take(delivery)
         advance(len(delivery.items))
     await course.finish()
-    if live.foresight is not None and store is not None:
-        live.foresight.close_day()
-        await store.save_learned(written_lessons(live.foresight.learned))
+    if (forecaster := forecaster_of(live)) is not None and store is not None:
+        forecaster.close_day()
+        await store.save_learned(encode_learned(forecaster.learned))
     if wanted.alerts and store is not None:
         await store.save_alerts(AlertBatch(state=course.watch.state.encode()))
     return course.played
@@ -258,8 +257,8 @@ class Course:
 
     def _round(self, at: datetime) -> None:
         live = self.live
-        if live.foresight is not None:
-            live.foreseen = tuple(map(answer, live.questions(at)))
+        if live.forecaster is not None:
+            live.forecasts = tuple(given.compute() for given in live.forecast_inputs(at))
         seen = live.essentials(at)
         self.played.alerts += self.watch.look(seen)
         self.on_round(seen)
@@ -272,7 +271,7 @@ def _next_round(at: datetime) -> datetime:
 
 def _predicted(live: Live, delivery: Delivery) -> list[Prediction]:
     """What each caller of a delivery should expect, by all that was known just before."""
-    if live.foresight is None:
+    if live.forecaster is None:
         return []
     return [
         Prediction(item.visit_id, item.queue, item.at, live.next_wait(item.at, item.queue) or NOT_KNOWN)

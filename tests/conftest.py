@@ -20,7 +20,7 @@ def pytest_xdist_auto_num_workers() -> int:
 SLOW_FILES: Final = (
     "test_lead_page", "test_wallboard", "test_one_owner", "test_page_in_time", "test_replay", "test_service",
     "test_kills",
-    "test_history", "test_one_status", "test_foresight", "test_retention", "test_backup", "test_upgrade_killed",
+    "test_history", "test_one_status", "test_forecaster", "test_retention", "test_backup", "test_upgrade_killed",
     "test_whole_program", "test_hour_of_poison", "test_fuzzed_doors", "test_lasting", "test_rebuilding", "test_owners",
     "test_trouble", "test_behind_nginx", "test_first_token", "test_document", "test_hostile", "test_mqtt_losses",
     "test_starting", "test_no_number", "test_flood", "test_answers", "test_backtest", "test_real_day", "test_fault",

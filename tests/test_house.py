@@ -55,7 +55,13 @@ TABLE = (
     Row(
         r"queue_monitor\.core(\..+)?",
         "queue_monitor.events queue_monitor.queues queue_monitor.model queue_monitor.waits queue_monitor.core",
-        "msgspec hdrh holidays numpy",
+        "msgspec hdrh holidays",
+        IMPURE,
+    ),
+    Row(
+        r"queue_monitor\.forecast(\..+)?",
+        "queue_monitor.queues queue_monitor.events queue_monitor.model queue_monitor.core {own}",
+        "msgspec numpy",
         IMPURE,
     ),
     Row(
@@ -67,8 +73,8 @@ TABLE = (
     ),
     Row(
         r"queue_monitor\.runtime(\..+)?",
-        "queue_monitor.core queue_monitor.ports queue_monitor.model queue_monitor.queues queue_monitor.events "
-        "queue_monitor.waits queue_monitor.whole_file queue_monitor.history queue_monitor.runtime",
+        "queue_monitor.core queue_monitor.forecast queue_monitor.ports queue_monitor.model queue_monitor.queues "
+        "queue_monitor.events queue_monitor.waits queue_monitor.whole_file queue_monitor.history queue_monitor.runtime",
     ),
     Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
     Row(r"queue_monitor\.simulation(\..+)?", "queue_monitor.events queue_monitor.model {own}", "numpy msgspec", IMPURE),

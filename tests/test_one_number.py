@@ -20,9 +20,9 @@ from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
 from queue_monitor.api.pages.board import board_body
 from queue_monitor.clock import ManualClock
-from queue_monitor.core.foresight import Foresight, answer
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
+from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.model import (
     CalendarDay,
     Disagreement,
@@ -119,12 +119,12 @@ async def test_every_face_says_the_same_at_random_moments_of_a_day(seed: int) ->
     ((opens, closes),) = rules.calendar.spans_of(MONDAY)
     chance = random.Random(seed)
     stops = sorted(opens + (closes - opens) * chance.random() for _ in range(MOMENTS))
-    live = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+    live = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
     foretold = looked = 0
     for event in events:
         while stops and event.at > stops[0]:
             now = stops.pop(0)
-            live.foreseen = tuple(map(answer, live.questions(now)))
+            live.forecasts = tuple(given.compute() for given in live.forecast_inputs(now))
             faces = await asked(live, now)
             agree(faces)
             foretold += faces.status["total"]["risk"].get("day") is not None

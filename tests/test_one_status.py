@@ -27,9 +27,9 @@ from queue_monitor.api.pages.board import board_body
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.api.pages.public import HOLDS_SECONDS, public_routes
 from queue_monitor.clock import ManualClock, SystemClock
-from queue_monitor.core.foresight import Foresight, answer
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
+from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.model import AlertKind, QueueNow, Snapshot, Status
 from queue_monitor.simulation import Kind
 from queue_monitor.store import MemoryAudit
@@ -55,7 +55,7 @@ class Monitor:
 
     def __init__(self, start: datetime) -> None:
         rules = Scenario().rules
-        self.live = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+        self.live = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
         self.plain = Moving(self.live, start)
         self.clock, record = ManualClock(start), MemoryRecord()
         dispatcher = Dispatcher([], [], record, self.clock, STOCKHOLM)
@@ -74,7 +74,7 @@ class Monitor:
 
     def move(self, now: datetime) -> None:
         self.clock.advance_to(now)
-        self.live.foreseen = tuple(map(answer, self.live.questions(now)))
+        self.live.forecasts = tuple(given.compute() for given in self.live.forecast_inputs(now))
         self.plain.move(now)
 
     async def _metrics(self, client: httpx.AsyncClient) -> Samples:

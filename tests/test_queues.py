@@ -9,9 +9,9 @@ from alerts.dispatch import Recipient
 from alerts.episodes import State
 from alerts.lifecycle import advance
 from alerts.rules import read, scopes
-from queue_monitor.core.foresight import Foresight, Learned, Lessons, lessons_in, written_lessons
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
+from queue_monitor.forecast.forecaster import Forecaster, Learned, LearnedByPool, decode_learned, encode_learned, recall
 from queue_monitor.model import Alert, AlertKind, Target
 from queue_monitor.queues import Pool, pool_of
 from tests.alerts.moments import at, queue, snapshot
@@ -61,9 +61,9 @@ def test_an_alert_written_before_its_queues_were_is_read_with_those_of_its_name(
 
 
 def test_a_queue_with_a_plus_in_its_name_is_learned_of_as_one_queue_over_a_restart():
-    kept: Lessons = {pool_of(queues).keys: Learned(queues=queues) for queues in [(PLUS,), (PLUS, "växel")]}
-    again = Live(Scenario().rules, Foresight(Target(), Calendars(office_hours())))
-    again.recall(lessons_in(written_lessons(kept)), at(0))
+    kept: LearnedByPool = {pool_of(queues).keys: Learned(queues=queues) for queues in [(PLUS,), (PLUS, "växel")]}
+    again = Live(Scenario().rules, Forecaster(Target(), Calendars(office_hours())))
+    recall(again, decode_learned(encode_learned(kept)), at(0))
 
     assert again.queues() == [PLUS, "växel"]
     assert again.scopes() == [pool_of([PLUS, "växel"])]

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from queue_monitor.backtest.lived import LivedDay
+from queue_monitor.backtest.lived import BacktestDay
 from queue_monitor.backtest.plain_rules import PLAIN_RULES, PlainRule, said_by, tuned
 from queue_monitor.backtest.scoring import MINUTE, JudgedDay, Scored, Standing, scored
 from queue_monitor.backtest.waits import Met, met, usual_wait
@@ -34,7 +34,7 @@ class JudgedPool(Struct, frozen=True, kw_only=True):
 
     name: str
     days: tuple[JudgedDay, ...]
-    lived: tuple[LivedDay, ...]
+    lived: tuple[BacktestDay, ...]
     rules: tuple[tuple[str, Scored], ...]
     plain: dict[str, SetRule]
     times: tuple[float, ...]
@@ -45,9 +45,9 @@ class JudgedPool(Struct, frozen=True, kw_only=True):
         return sum(day.lost for day in self.days)
 
 
-def pools_of(days: Sequence[LivedDay]) -> dict[str, list[LivedDay]]:
+def pools_of(days: Sequence[BacktestDay]) -> dict[str, list[BacktestDay]]:
     """The days of each pool, by its newest name: a pool that grew on the way, or shed a queue, is one."""
-    found: dict[str, list[LivedDay]] = {}
+    found: dict[str, list[BacktestDay]] = {}
     held: dict[str, set[str]] = {}
     for day in sorted(days, key=lambda day: (day.day, len(day.queues)), reverse=True):
         keys = keys_of(day.queues)
@@ -57,9 +57,9 @@ def pools_of(days: Sequence[LivedDay]) -> dict[str, list[LivedDay]]:
     return {name: _one_a_day(of) for name, of in sorted(found.items())}
 
 
-def _one_a_day(days: list[LivedDay]) -> list[LivedDay]:
+def _one_a_day(days: list[BacktestDay]) -> list[BacktestDay]:
     """Before a pool was known as one its parts stood alone: of such a day the busiest part stands for it."""
-    busiest: dict[date, LivedDay] = {}
+    busiest: dict[date, BacktestDay] = {}
     for day in days:
         if day.day not in busiest or day.of > busiest[day.day].of:
             busiest[day.day] = day
@@ -67,7 +67,7 @@ def _one_a_day(days: list[LivedDay]) -> list[LivedDay]:
 
 
 def judge_pool(
-    name: str, lived: Sequence[LivedDay], target: Target, least_calls: int = LEAST_CALLS
+    name: str, lived: Sequence[BacktestDay], target: Target, least_calls: int = LEAST_CALLS
 ) -> JudgedPool | None:
     """A pool's score; None where a judged day mostly has too few calls."""
     taught = [day for day in lived if not day.judged and day.of >= least_calls]
@@ -100,15 +100,15 @@ def judge_pool(
     )
 
 
-def _own(day: LivedDay) -> dict[str, tuple[Standing, ...]]:
+def _own(day: BacktestDay) -> dict[str, tuple[Standing, ...]]:
     return {ALARM: day.standings(AlertLevel.ALARM), WARNING: day.standings(AlertLevel.WARNING)}
 
 
-def _is_within(day: LivedDay, at: float) -> bool:
+def _is_within(day: BacktestDay, at: float) -> bool:
     return day.past.opens + SETTLED <= at <= day.past.closes
 
 
-def _judged(day: LivedDay, target: Target, said: dict[str, tuple[Standing, ...]]) -> JudgedDay:
+def _judged(day: BacktestDay, target: Target, said: dict[str, tuple[Standing, ...]]) -> JudgedDay:
     return JudgedDay(
         day=day.day, good=day.good, of=day.of, target=target.ratio, gone=day.gone, said=said, chances=day.chances
     )

@@ -11,10 +11,10 @@ from queue_monitor.backtest.scoring import NEVER, Chance, Standing, budget_gone
 from queue_monitor.backtest.waits import Caller
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.foresight import Lessons
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live
 from queue_monitor.core.service_level import DEFINITIONS
+from queue_monitor.forecast.forecaster import LearnedByPool, forecaster_of
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -44,7 +44,7 @@ class Said(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class LivedDay(Struct, frozen=True, kw_only=True):
+class BacktestDay(Struct, frozen=True, kw_only=True):
     """One pool's day. `judged` is false for a day that only taught: of it nothing was said."""
 
     day: date
@@ -80,10 +80,10 @@ class LivedDay(Struct, frozen=True, kw_only=True):
 class Lived(Struct, kw_only=True):
     """What living through the past came to."""
 
-    days: list[LivedDay] = []
+    days: list[BacktestDay] = []
     alerts: list[Alert] = []
     predictions: list[Prediction] = []
-    learned: Lessons = {}
+    learned: LearnedByPool = {}
     outside_hours: int = 0
     rejected: dict[str, int] = {}
 
@@ -121,9 +121,9 @@ async def live_through(
         raise RecordingError(f"{past.name}: holds nothing")
     await course.finish()
     collector.end_day()
-    if live.foresight is not None:
+    if (forecaster := forecaster_of(live)) is not None:
         live.turn_day(course.played.ended + timedelta(days=1))
-        collector.lived.learned = live.foresight.learned
+        collector.lived.learned = forecaster.learned
     collector.lived.rejected = dict(live.rejected)
     return collector.lived
 
@@ -155,10 +155,10 @@ class _Collector:
         self._course.watches, self._course.predicts = judged, judged and self._asks_waits
 
     def look(self, seen: Snapshot) -> None:
-        for foreseen in self._live.foreseen:
-            if foreseen.day is not None:
-                chance = Chance((seen.at - self._midnight).total_seconds(), foreseen.day.p_miss)
-                self._chances.setdefault(foreseen.name, []).append(chance)
+        for forecast in self._live.forecasts:
+            if forecast.day is not None:
+                chance = Chance((seen.at - self._midnight).total_seconds(), forecast.day.p_miss)
+                self._chances.setdefault(forecast.name, []).append(chance)
 
     def turn(self, at: datetime) -> None:
         self.end_day()
@@ -190,14 +190,14 @@ class _Collector:
         span: tuple[datetime, datetime],
         stories: Sequence[Story],
         judged: bool,
-    ) -> LivedDay:
+    ) -> BacktestDay:
         target = self._live.rules.target
         keys = keys_of(queues)
         ours = [story for story in stories if queue_key(story.contact.first_queue) in keys]
         calls = tuple(call for story in ours for call in self._past_call(story, target))
         missed = [call.settled for call in calls if call.missed]
         of = sum(call.counted for call in calls)
-        return LivedDay(
+        return BacktestDay(
             day=self._day,
             pool=name,
             queues=queues,

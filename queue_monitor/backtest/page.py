@@ -11,7 +11,7 @@ import numpy as np
 from queue_monitor import texts
 from queue_monitor.backtest.hours import hours_in_words
 from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool, SetRule
-from queue_monitor.backtest.lived import LivedDay, Said
+from queue_monitor.backtest.lived import BacktestDay, Said
 from queue_monitor.backtest.plain_rules import Unit, ticks
 from queue_monitor.backtest.report import NONE, Summary
 from queue_monitor.backtest.scoring import CLEAR_POINTS, Figures, reliability
@@ -256,7 +256,7 @@ def _waits(pool: JudgedPool, language: str) -> str:
 # ---- one day
 
 
-def _day(day: LivedDay, target: float, language: str) -> str:
+def _day(day: BacktestDay, target: float, language: str) -> str:
     lost = day.gone is not None
     result = texts.say(
         "past.day_lost" if lost else "past.day_kept",
@@ -280,7 +280,7 @@ def _clock(at: float, language: str) -> str:
     return texts.clock(datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=at), "UTC", language)
 
 
-def _curves(day: LivedDay, target: float, title: str, language: str) -> str:
+def _curves(day: BacktestDay, target: float, title: str, language: str) -> str:
     opens, closes = day.past.opens, day.past.closes
 
     def x(at: float) -> str:
@@ -316,7 +316,7 @@ def _hours(opens: float, closes: float) -> Iterator[float]:
         at += step
 
 
-def _shares(day: LivedDay) -> Iterator[tuple[float, float]]:
+def _shares(day: BacktestDay) -> Iterator[tuple[float, float]]:
     """The running share by what was settled at each moment."""
     counted = [call for call in day.past.calls if call.counted]
     settled = np.sort([call.settled for call in counted])

@@ -19,8 +19,7 @@ from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, cut, day_bounds
 from queue_monitor.core.counted import Counted
 from queue_monitor.core.evidence import Evidence
-from queue_monitor.core.forecast import ExpectedWait
-from queue_monitor.core.foresight import Foreseen, Foresight, Lessons, Question
+from queue_monitor.core.forecasting import Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
 from queue_monitor.core.ledger import Ledger, Story
 from queue_monitor.core.listing import as_stored
@@ -31,7 +30,7 @@ from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.silence import Silence
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources
-from queue_monitor.core.teams import Teams, inherited
+from queue_monitor.core.teams import Teams
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.view import Departed, Memory, View, finished
 from queue_monitor.core.wait_bounds import WaitBounds
@@ -61,6 +60,8 @@ from queue_monitor.model import (
     CoverageRecord,
     DefinitionId,
     Disagreement,
+    ExpectedWait,
+    Forecast,
     Hours,
     JournalNow,
     Level,
@@ -76,7 +77,7 @@ from queue_monitor.model import (
     Visit,
     WaysOut,
 )
-from queue_monitor.queues import Pool, pool_of, queue_key
+from queue_monitor.queues import Pool, keys_of, pool_of, queue_key
 from queue_monitor.waits import Past
 
 _OF_CALLS: Final = frozenset(get_args(CallEvent))
@@ -118,7 +119,7 @@ PIECE: Final = 2
 
 VISITS_PIECE: Final = 500
 
-FORESEEN_HOLDS: Final = timedelta(minutes=5)
+FORECAST_HOLDS: Final = timedelta(minutes=5)
 """An older forecast is not shown."""
 
 KEEP: Final = timedelta(hours=48)
@@ -150,7 +151,7 @@ class Live:
     are no longer in memory; None while all are.
     """
 
-    def __init__(self, rules: Rules, foresight: Foresight | None = None) -> None:
+    def __init__(self, rules: Rules, forecaster: Forecaster | None = None) -> None:
         self.rules = rules
         self.calendars = Calendars(rules.calendar, rules.calendars)
         self.records = False
@@ -168,10 +169,10 @@ class Live:
         self.opening_check = OpeningCheck(self.calendars.of)
         self.wait_bounds = WaitBounds(self.calendars.of)
         self.silence = Silence(rules.calendar)
-        self.foresight = foresight
-        if foresight is not None:
-            foresight.scopes, foresight.agents = self.scopes, self.agents
-        self.foreseen: tuple[Foreseen, ...] = ()
+        self.forecaster = forecaster
+        if forecaster is not None:
+            forecaster.attach(self.scopes, self.agents)
+        self.forecasts: tuple[Forecast, ...] = ()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0, invalid=0, skipped=0)
         self.rejected: Counter[str] = Counter()
         self.last_rejected: deque[RejectedItem] = deque(maxlen=MOST_REJECTED)
@@ -274,7 +275,7 @@ class Live:
             self.opening_check.change(contact_id, are)
             self._windows.change(contact_id, after)
             self._note_departure(contact_id, after)
-        self._tell_forecast(contact_id, after)
+        self._feed_forecaster(contact_id, after)
         self._note_service(are)
         for lost in self.callers.change(contact_id, after):
             self._look_again(*lost)
@@ -307,7 +308,7 @@ class Live:
             self.reconciler.change(story.visits, ())
             self.opening_check.change(contact_id, ())
             self._windows.change(contact_id, None)
-            self._tell_forecast(contact_id, None)
+            self._feed_forecaster(contact_id, None)
             self._note_record(contact_id)
         self._dropped.clear()
         changed, self._to_record = self._to_record, {}
@@ -379,7 +380,7 @@ class Live:
             self.wait_bounds.change((), _visits(now))
             self.opening_check.change(contact_id, _visits(now))
             self._windows.change(contact_id, now)
-            self._tell_forecast(contact_id, now)
+            self._feed_forecaster(contact_id, now)
             self._note_departure(contact_id, now)
             self._note_service(_visits(now))
             self.callers.change(contact_id, now)
@@ -592,24 +593,20 @@ class Live:
                 self._queue_names.pop(key, None)
                 self._queue_switches.pop(key, None)
             self._leaving.clear()
-        if self.foresight is not None:
-            self._turn_forecast(self.foresight, now)
+        if self.forecaster is not None:
+            self._start_forecast(self.forecaster, now)
 
-    def _turn_forecast(self, foresight: Foresight, now: datetime) -> None:
-        """A new day for the forecast, which begins with those who are still on the line."""
-        learned = foresight.learned
-        for scope in self.scopes():
-            if scope.keys not in learned and (known := inherited(scope.keys, learned)) is not None:
-                learned[scope.keys] = structs.replace(known, queues=scope.queues)
-        foresight.turn_day(self.rules.calendar.day_of(now))
+    def _start_forecast(self, forecaster: Forecaster, now: datetime) -> None:
+        """Start a day of the forecast, which begins with those who are still on the line."""
+        forecaster.start_day(self.rules.calendar.day_of(now))
         there = {visit.contact_id for _, visit in self._ledger.waiting()}
         there |= {visit.contact_id for visit in self._ledger.talking()}
         for contact_id in sorted(there):
-            self._tell_forecast(contact_id, self._ledger.story(contact_id))
+            self._feed_forecaster(contact_id, self._ledger.story(contact_id))
 
-    def _tell_forecast(self, contact_id: str, story: Story | None) -> None:
-        if self.foresight is not None:
-            self.foresight.change(contact_id, story, self._windows.counted(contact_id).placed)
+    def _feed_forecaster(self, contact_id: str, story: Story | None) -> None:
+        if self.forecaster is not None:
+            self.forecaster.change(contact_id, story, self._windows.counted(contact_id).placed)
 
     def agent_ids(self) -> set[str]:
         """Everybody who was heard of lately."""
@@ -658,15 +655,15 @@ class Live:
             return not self._ledger.has_entered(event)
         return event.live and not self._ledger.has_entered(event, self.sources.logs())
 
-    def questions(self, now: datetime) -> list[Question]:
-        """What is to be foretold at this moment, of each pool that is open today; nothing without a forecast."""
+    def forecast_inputs(self, now: datetime) -> Sequence[ForecastInputs]:
+        """Return what the forecast of each pool that is open today is made from; nothing without a forecaster."""
         self.settle()
-        if self.foresight is None:
+        if self.forecaster is None:
             return []
         waiting = self._ledger.waiting()
         doubtful = [visit for _, visit in waiting if self.wait_bounds.is_doubtful(visit, now)]
-        self.foresight.doubt((visit.contact_id, self._place_of(visit)) for visit in doubtful)
-        return self.foresight.questions(now, self.scopes())
+        self.forecaster.doubt((visit.contact_id, self._place_of(visit)) for visit in doubtful)
+        return self.forecaster.inputs(now, self.scopes())
 
     def _place_of(self, visit: Visit) -> int:
         """Where a visit stands among those of its contact."""
@@ -677,15 +674,13 @@ class Live:
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
         """What a caller who enters this queue now should expect; None when that is not foretold."""
         self.settle()
-        return None if self.foresight is None else self.foresight.next_wait(now, queue)
+        return None if self.forecaster is None else self.forecaster.next_wait(now, queue)
 
-    def recall(self, learned: Lessons, now: datetime) -> None:
-        """Take up what an earlier run has learned."""
-        if self.foresight is not None:
-            self.foresight.learned = learned
-        self.teams.recall(learned, now)
-        for known in learned.values():
-            for queue in known.queues:
+    def recall_pools(self, pools: Iterable[Sequence[str]], now: datetime) -> None:
+        """Take up the pools of an earlier run, each by the names of its queues."""
+        for queues in pools:
+            self.teams.recall([keys_of(queues)], now)
+            for queue in queues:
                 self._queue_names.setdefault(queue_key(queue), queue)
 
     def _reconcile(self, event: QueueSnapshot) -> None:
@@ -788,9 +783,9 @@ class Live:
         """Queues of which the switch only says how many wait."""
         return {queue for queue in self.queues() if self.counted.of((queue,))}
 
-    def fresh(self, now: datetime) -> list[Foreseen]:
+    def fresh(self, now: datetime) -> list[Forecast]:
         """The forecasts that are not too old to be shown."""
-        return [seen for seen in self.foreseen if timedelta() <= now - seen.at <= FORESEEN_HOLDS]
+        return [seen for seen in self.forecasts if timedelta() <= now - seen.at <= FORECAST_HOLDS]
 
     def snapshot(self, now: datetime, rate: float = 1.0, journal: JournalNow | None = None) -> Snapshot:
         """Everything that any face shows, at `now`."""

@@ -13,8 +13,6 @@ from queue_monitor.core import assessment, service_level
 from queue_monitor.core.agents import Agents, Staffing
 from queue_monitor.core.calendar import Calendar, Span, day_bounds, month_start, next_month, tertial_end, tertial_start
 from queue_monitor.core.counted import Counted, together
-from queue_monitor.core.forecast import ExpectedWait
-from queue_monitor.core.foresight import Foreseen
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import FIELDS, Numbers, minute_after, minute_of
 from queue_monitor.core.sources import Sources
@@ -27,6 +25,8 @@ from queue_monitor.model import (
     Contact,
     Counts,
     Coverage,
+    ExpectedWait,
+    Forecast,
     Level,
     Outcome,
     Period,
@@ -84,7 +84,7 @@ class Watched(Protocol):
 
     def trouble(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None: ...
 
-    def fresh(self, now: datetime) -> list[Foreseen]: ...
+    def fresh(self, now: datetime) -> list[Forecast]: ...
 
     def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage: ...
 
@@ -202,12 +202,12 @@ class View:
         self._waiting_by_queue: dict[str, list[_Waiting]] = {}
         self._look_at_waiting(waiting)
         self._fresh = live.fresh(now)
-        self._foreseen_keys = [frozenset(queue_key(queue) for queue in seen.queues) for seen in self._fresh]
-        self._foreseen_at: dict[str, list[int]] = {}
-        for at, foreseen_keys in enumerate(self._foreseen_keys):
-            for key in foreseen_keys:
-                self._foreseen_at.setdefault(key, []).append(at)
-        self._busiest = {key: self._busiest_of(places) for key, places in self._foreseen_at.items()}
+        self._forecast_keys = [frozenset(queue_key(queue) for queue in seen.queues) for seen in self._fresh]
+        self._forecasts_at: dict[str, list[int]] = {}
+        for at, forecast_keys in enumerate(self._forecast_keys):
+            for key in forecast_keys:
+                self._forecasts_at.setdefault(key, []).append(at)
+        self._busiest = {key: self._busiest_of(places) for key, places in self._forecasts_at.items()}
         sources = live.sources.now()
         precisions = [source.precision_ms for source in sources if not source.is_log]
         self._precision = max(precisions, default=0) or max((source.precision_ms for source in sources), default=1)
@@ -317,7 +317,7 @@ class View:
         live, keys, queues = self._live, face.keys, face.queues
         periods, visits = found
         wanted = frozenset(queue_key(queue) for queue in queues)
-        foreseen, within = self._foreseen(wanted)
+        forecast, within = self._forecast_for(wanted)
         chances = self._chances(wanted)
         lines = self._lines(keys, chances)
         counts = live.counted.of(queues)
@@ -330,7 +330,7 @@ class View:
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
         staff = self._staff().of(keys or tuple(dict.fromkeys(queue_key(q) for q in queues)) or None, face.switches)
-        wait = _wait(foreseen, queues)
+        wait = _wait(forecast, queues)
         return QueueNow(
             name=face.name,
             label=live.rules.label(queues) if face.name else "",
@@ -350,9 +350,9 @@ class View:
             wait_range_seconds=wait.range if wait else None,
             unlikely=sum(line.in_time_chance is not None and line.in_time_chance < 0.5 for line in lines),
             margins=_margins(within, periods, live.rules.target),
-            risk=foreseen.day if foreseen else None,
-            month_risk=foreseen.month if foreseen else None,
-            usual_quarter=foreseen.usual_quarter if foreseen else None,
+            risk=forecast.day if forecast else None,
+            month_risk=forecast.month if forecast else None,
+            usual_quarter=forecast.usual_quarter if forecast else None,
         )
 
     def _day_now(self, calendar: Calendar) -> _DayNow:
@@ -402,15 +402,15 @@ class View:
         lines = [its for key in keys if (its := self._waiting_by_queue.get(key))]
         return lines[0] if len(lines) == 1 else sorted(chain.from_iterable(lines), key=_BY_PLACE)
 
-    def _foreseen(self, wanted: frozenset[str]) -> tuple[Foreseen | None, list[Foreseen]]:
+    def _forecast_for(self, wanted: frozenset[str]) -> tuple[Forecast | None, list[Forecast]]:
         """The forecast that bears on these queues: their pool's, of several pools the busiest's; and those of the pools
         and single queues that these queues hold, whole.
         """
-        places = sorted({at for key in wanted for at in self._foreseen_at.get(key, ())})
-        within = [self._fresh[at] for at in places if self._foreseen_keys[at] <= wanted]
+        places = sorted({at for key in wanted for at in self._forecasts_at.get(key, ())})
+        within = [self._fresh[at] for at in places if self._forecast_keys[at] <= wanted]
         return self._busiest_of(places), within
 
-    def _busiest_of(self, places: Iterable[int]) -> Foreseen | None:
+    def _busiest_of(self, places: Iterable[int]) -> Forecast | None:
         found = [self._fresh[at] for at in places]
         return max(found, key=lambda seen: seen.day.expected_calls or 0.0 if seen.day else 0.0, default=None)
 
@@ -424,12 +424,14 @@ class View:
                 found.append(its)
         return found[0] if len(found) == 1 else {visit_id: chance for its in found for visit_id, chance in its.items()}
 
-    def _chances_of(self, seen: Foreseen) -> dict[str, float]:
+    def _chances_of(self, seen: Forecast) -> dict[str, float]:
         line = self._line(dict.fromkeys(queue_key(queue) for queue in seen.queues))
         line = [one for one in line if one.visit.visit_id not in self._ringing]
-        if seen.pace is None or not line:
+        if seen.service_speed is None or not line:
             return {}
-        chances = seen.pace.in_time([one.wait_ms / 1000 for one in line], self._live.rules.target.limit_seconds)
+        chances = seen.service_speed.in_time(
+            [one.wait_ms / 1000 for one in line], self._live.rules.target.limit_seconds
+        )
         return {one.visit.visit_id: chance for one, chance in zip(line, chances, strict=True)}
 
     # ---- periods
@@ -674,14 +676,14 @@ def _counts(settled: Numbers, waiting: dict[int, int]) -> Counts:
     return Counts(*settled) if settled != NO_CALLS else _NO_COUNTS
 
 
-def _wait(seen: Foreseen | None, queues: tuple[str, ...]) -> ExpectedWait | None:
+def _wait(seen: Forecast | None, queues: tuple[str, ...]) -> ExpectedWait | None:
     """What the next caller should expect, of one queue of a pool by how its own waits have been."""
     if seen is None:
         return None
     return seen.own_waits.get(queues[0], seen.wait) if len(queues) == 1 else seen.wait
 
 
-def _margins(seen: list[Foreseen], periods: dict[str, Period], target: Target) -> dict[str, int]:
+def _margins(seen: list[Forecast], periods: dict[str, Period], target: Target) -> dict[str, int]:
     """Misses that still fit, by period, as far as the calls to come are foretold: of whole pools only, whose misses
     are counted over the same queues.
     """

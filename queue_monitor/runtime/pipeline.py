@@ -18,17 +18,26 @@ import msgspec
 from msgspec import structs
 
 from queue_monitor.core.agents import Agents
-from queue_monitor.core.foresight import Foreseen, Foresight, LivedDay, Question, answer, lessons_in, written_lessons
+from queue_monitor.core.forecasting import ForecastInputs
 from queue_monitor.core.gate import Gate, Redated, Unfit, masked, plain, unfit
 from queue_monitor.core.ledger import Story
 from queue_monitor.core.live import Live, Taken
 from queue_monitor.core.privacy import Veil
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import CallEntered, CallLeft, Event, QueueSnapshot, SourceClock
+from queue_monitor.forecast.forecaster import (
+    Forecaster,
+    ObservedDay,
+    decode_learned,
+    encode_learned,
+    forecaster_of,
+    recall,
+)
 from queue_monitor.model import (
     CalendarDay,
     CoverageRecord,
     Disagreement,
+    Forecast,
     JournalNow,
     Known,
     Level,
@@ -59,8 +68,8 @@ MOST_OFTEN_SECONDS: Final = 0.2
 
 CLOCK_WARNING_MS: Final = 2_000
 FIGURES: Final = "working out the figures"
-FORESEE_SECONDS: Final = 15.0
-FORESEE_REST: Final = 4
+FORECAST_SECONDS: Final = 15.0
+FORECAST_REST: Final = 4
 """After the forecasts so many times as long as they took is left to everything else: 200 queues take some 10 s."""
 
 BOUNDS_SECONDS: Final = 10.0
@@ -402,7 +411,7 @@ class Pipeline:
                 self.take(Delivery(items=events, received_at=now, dated_by_sender=by_sender, taken_before=True))
             self._writer.cut()
         await self._recall()
-        self._catching_up = self._live.foresight is not None
+        self._catching_up = self._live.forecaster is not None
         self.publish()
 
     def skip(self, events: Sequence[SkippedEvent]) -> None:
@@ -447,21 +456,21 @@ class Pipeline:
 
         Takes seconds, and figures and pages do not wait. Raises `StoreError`.
         """
-        store, foresight = self._store, self._live.foresight
-        if store is not None and foresight is not None and foresight.today is not None and self._catching_up:
-            days = list(self._unlearned_days(foresight))
-            heard = await self._heard_of_agents(store, days[0] if days else foresight.today.day)
+        store, forecaster = self._store, forecaster_of(self._live)
+        if store is not None and forecaster is not None and forecaster.today is not None and self._catching_up:
+            days = list(self._unlearned_days(forecaster))
+            heard = await self._heard_of_agents(store, days[0] if days else forecaster.today.day)
             for day in days:
-                lived = foresight.a_day(day)
+                lived = forecaster.empty_day(day)
                 lived.agents.take_words(heard, lived.ends)
                 lived.agents.turn_day(lived.midnight)
                 await self._load_visits(store, lived)
-                foresight.learn(lived)
+                forecaster.learn(lived)
                 self._has_learned = True
-            foresight.today.agents.take_words(heard, foresight.today.ends)
-            foresight.today.agents.turn_day(foresight.today.midnight)
-            await self._load_visits(store, foresight.today)
-            log.info("caught up calls=%d", len(foresight.today.calls))
+            forecaster.today.agents.take_words(heard, forecaster.today.ends)
+            forecaster.today.agents.turn_day(forecaster.today.midnight)
+            await self._load_visits(store, forecaster.today)
+            log.info("caught up calls=%d", len(forecaster.today.calls))
         self._catching_up = False
         self.publish()
 
@@ -479,16 +488,16 @@ class Pipeline:
                     await self._clock.sleep(0)
         return heard
 
-    async def _load_visits(self, store: Store, lived: LivedDay) -> None:
+    async def _load_visits(self, store: Store, lived: ObservedDay) -> None:
         since = lived.midnight - LONGEST_ON_THE_LINE
         async for visits in store.day_visits(since, lived.ends, self._live.agent_ids()):
             lived.calls.load(visits)
             await self._clock.sleep(0)
 
-    def _unlearned_days(self, foresight: Foresight) -> Iterator[date]:
+    def _unlearned_days(self, forecaster: Forecaster) -> Iterator[date]:
         """Of the last days those that the forecast has not learned from."""
         today = self._live.rules.calendar.day_of(self._clock.now())
-        learned = [known.days[-1].day for known in foresight.learned.values() if known.days]
+        learned = [known.days[-1].day for known in forecaster.learned.values() if known.days]
         oldest = today - timedelta(days=DAYS_READ)
         day = max(max(learned) + timedelta(days=1), oldest) if learned else oldest
         while day < today:
@@ -510,10 +519,10 @@ class Pipeline:
 
     async def _recall(self) -> None:
         """Give the forecast back what earlier days have taught it."""
-        if self._store is None or self._live.foresight is None or (kept := await self._store.load_learned()) is None:
+        if self._store is None or self._live.forecaster is None or (kept := await self._store.load_learned()) is None:
             return
         try:
-            self._live.recall(lessons_in(kept), self._clock.now())
+            recall(self._live, decode_learned(kept), self._clock.now())
         except msgspec.DecodeError as error:
             log.warning("what was learned cannot be read and is learned anew: %s", error)
 
@@ -639,7 +648,7 @@ class Pipeline:
             tasks.create_task(self._run_ticks())
             tasks.create_task(self._run_journal())
             tasks.create_task(self._run_packing())
-            tasks.create_task(self._run_foresight())
+            tasks.create_task(self._run_forecaster())
 
     async def _run_inbox(self) -> None:
         while True:
@@ -701,10 +710,9 @@ class Pipeline:
                     log.warning("source silent source=%s since=%s", event.source, event.at.isoformat())
             self.take(Delivery(items=tuple(words), received_at=now))
 
-    async def _run_foresight(self) -> None:
-        """Ask what is to come, beside everything else: gathering takes milliseconds here, working out is a thread's."""
-        foresight = self._live.foresight
-        if foresight is None:
+    async def _run_forecaster(self) -> None:
+        """Forecast each minute, beside everything else: gathering takes milliseconds here, computing is a thread's."""
+        if self._live.forecaster is None:
             return
         if self._catching_up:
             try:
@@ -715,10 +723,10 @@ class Pipeline:
         while True:
             began = self._clock.monotonic()
             with self._steps.taken("the forecast"):
-                questions = self._live.questions(self._clock.now())
-                self._live.foreseen = await asyncio.to_thread(_answered, questions)
+                inputs = self._live.forecast_inputs(self._clock.now())
+                self._live.forecasts = await asyncio.to_thread(_computed, inputs)
             took = self._clock.monotonic() - began
-            await self._clock.sleep(max(FORESEE_SECONDS, self._clock.rate, FORESEE_REST * took))
+            await self._clock.sleep(max(FORECAST_SECONDS, self._clock.rate, FORECAST_REST * took))
 
     def turn_day(self) -> None:
         """At local midnight: learn from the day that ended, and where there is no store let go of old calls."""
@@ -726,7 +734,7 @@ class Pipeline:
         if today != self._today:
             self._today = today
             self._live.turn_day(self._clock.now())
-            self._has_learned = self._live.foresight is not None
+            self._has_learned = self._live.forecaster is not None
             for found in self._snapshot.reconciliation:
                 log.info(
                     "reconciled queue=%s counter=%s switch=%d ledger=%d difference=%d cause=%s",
@@ -816,8 +824,8 @@ class Pipeline:
         """Ask now and then whether something is wrong with history, and keep what the forecast has learned."""
         if store is None:
             return
-        if self._has_learned and self._live.foresight is not None:
-            await store.save_learned(written_lessons(self._live.foresight.learned))
+        if self._has_learned and (forecaster := forecaster_of(self._live)) is not None:
+            await store.save_learned(encode_learned(forecaster.learned))
             self._has_learned = False
         now = self._clock.monotonic()
         if now - self._health_at >= HEALTH_SECONDS * self._clock.rate:
@@ -843,5 +851,5 @@ def _named(found: Unfit) -> dict[str, str]:
     return {"reason": found.reason, "field": found.field, "detail": found.detail}
 
 
-def _answered(questions: list[Question]) -> tuple[Foreseen, ...]:
-    return tuple(map(answer, questions))
+def _computed(inputs: Sequence[ForecastInputs]) -> tuple[Forecast, ...]:
+    return tuple(given.compute() for given in inputs)

@@ -20,9 +20,9 @@ def test_the_levels_are_set_once_for_status_advice_and_alerts(tmp_path: Path) ->
     config = load(file, {}, adapter_settings)
     live = live_of(config)
 
-    assert live.foresight is not None
+    assert live.forecaster is not None
     wanted = RiskLevels(warning=0.6, alarm=0.7, month=0.8)
-    assert settings_of(config).levels == live.rules.levels == live.foresight.levels == wanted
+    assert settings_of(config).levels == live.rules.levels == live.forecaster.levels == wanted
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # of Apprise, at first use

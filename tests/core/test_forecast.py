@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from queue_monitor.core.forecast import (
-    Basis,
+from queue_monitor.events import AgentActivity, MemberAction
+from queue_monitor.forecast import (
     DayState,
     Outlook,
     Profile,
@@ -22,13 +22,13 @@ from queue_monitor.core.forecast import (
     generator,
     lesson_of,
     outlook,
-    pace,
     project,
+    service_speed,
     usual_day,
 )
-from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
-from queue_monitor.core.forecast.erlang import erlang_a, erlang_b, erlang_c, erlang_c_in_time, queue_wait
-from queue_monitor.core.forecast.hindsight import (
+from queue_monitor.forecast.drift import Drift, filtered, mean_level
+from queue_monitor.forecast.erlang import erlang_a, erlang_b, erlang_c, erlang_c_in_time, queue_wait
+from queue_monitor.forecast.hindsight import (
     WAIT_SCATTERS,
     Foretold,
     Hindsight,
@@ -38,10 +38,9 @@ from queue_monitor.core.forecast.hindsight import (
     learned,
     wait_scatter,
 )
-from queue_monitor.core.forecast.projection import so_far
-from queue_monitor.core.forecast.wait import gamma_below, gamma_quantile
-from queue_monitor.events import AgentActivity, MemberAction
-from queue_monitor.model import DefinitionId, Target
+from queue_monitor.forecast.projection import so_far
+from queue_monitor.forecast.wait import gamma_below, gamma_quantile
+from queue_monitor.model import DefinitionId, Target, WaitBasis
 from queue_monitor.simulation import ZONE, Config, Day, Kind, simulate
 from tests.core import told_day
 from tests.core.told_day import ToldDay
@@ -299,8 +298,8 @@ def test_the_next_caller_goes_straight_through_when_somebody_is_free() -> None:
     state.agent(OPENS, "agent", AgentActivity.AVAILABLE)
     now = state.state(OPENS + 60)
 
-    assert expected_wait(now, look(now)).basis is Basis.UNKNOWN  # one of the usual ten: nothing can be said
-    assert expected_wait(now, look(now, Profile())).basis is Basis.AT_ONCE
+    assert expected_wait(now, look(now)).basis is WaitBasis.UNKNOWN  # one of the usual ten: nothing can be said
+    assert expected_wait(now, look(now, Profile())).basis is WaitBasis.AT_ONCE
 
 
 def test_a_caller_goes_straight_through_only_to_somebody_who_is_there_for_that_queue() -> None:
@@ -314,16 +313,16 @@ def test_a_caller_goes_straight_through_only_to_somebody_who_is_there_for_that_q
     day.joins(OPENS + 120, "anna", "Kundcenter-en")
     day.joins(OPENS + 180, "anna", "Kundcenter-en", MemberAction.REMOVED)
 
-    def basis(at: float, queue: str) -> Basis:
+    def basis(at: float, queue: str) -> WaitBasis:
         now = day.line(at)
         assert now.free == day.state(at).free
         return expected_wait(now, look(day.state(at), Profile()), queue).basis
 
-    assert basis(OPENS + 30, "Kundcenter-en") is Basis.AT_ONCE
-    assert basis(OPENS + 90, "Kundcenter-en") is Basis.STAFF
-    assert basis(OPENS + 90, "Kundcenter") is Basis.AT_ONCE
-    assert basis(OPENS + 150, "Kundcenter-en") is Basis.AT_ONCE
-    assert basis(OPENS + 210, "Kundcenter-en") is Basis.STAFF
+    assert basis(OPENS + 30, "Kundcenter-en") is WaitBasis.AT_ONCE
+    assert basis(OPENS + 90, "Kundcenter-en") is WaitBasis.STAFF
+    assert basis(OPENS + 90, "Kundcenter") is WaitBasis.AT_ONCE
+    assert basis(OPENS + 150, "Kundcenter-en") is WaitBasis.AT_ONCE
+    assert basis(OPENS + 210, "Kundcenter-en") is WaitBasis.STAFF
 
 
 def test_nobody_there_means_nobody_knows() -> None:
@@ -332,13 +331,13 @@ def test_nobody_there_means_nobody_knows() -> None:
     now = state.state(OPENS + 60)
 
     assert expected_wait(now, look(now)).expected is None
-    assert pace(now, look(now)) is None
+    assert service_speed(now, look(now)) is None
 
 
 def test_each_who_waits_has_less_chance_the_further_back() -> None:
     told = fed(a_day(Kind.BURST))
     now = max((told.state(at) for at in np.arange(9 * HOUR, 16 * HOUR, 600)), key=lambda state: len(state.waiting))
-    moves = pace(now, look(now))
+    moves = service_speed(now, look(now))
     assert moves is not None
     alike = moves.in_time([0.0] * len(now.waiting), 300)
 
@@ -486,7 +485,7 @@ def test_where_afternoon_calls_are_done_twice_as_fast_the_next_afternoon_is_expe
     assert Profile().tempo().tolist() == [1.0] * 48
 
     at_three = brisk_afternoon().state(15 * HOUR)
-    moves = pace(at_three, look(at_three, brisk_afternoons()))
+    moves = service_speed(at_three, look(at_three, brisk_afternoons()))
     assert moves is not None
     assert moves.capacity == pytest.approx(8 / 300, rel=0.1)
 
@@ -675,5 +674,5 @@ def test_where_all_are_about_to_go_home_no_wait_is_promised() -> None:
     gone = msgspec.structs.replace(ahead, agents=np.zeros_like(ahead.agents), typical=np.zeros_like(ahead.typical))
 
     assert state.agents > 0
-    assert pace(state, gone) is None
-    assert expected_wait(state, gone).basis is Basis.UNKNOWN
+    assert service_speed(state, gone) is None
+    assert expected_wait(state, gone).basis is WaitBasis.UNKNOWN

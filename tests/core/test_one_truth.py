@@ -10,12 +10,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from queue_monitor import bootstrap, replay
-from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.service_level import terms
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event
+from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
 from queue_monitor.model import DefinitionId, Outcome, QueueNow, Target, WaysOut
 from queue_monitor.ports import Rejected
 from queue_monitor.queues import Pool
@@ -37,7 +37,7 @@ KINDS["ami and queue_log"] = KINDS["ami"] | KINDS["queue_log"]
 
 
 def watched(rules: Rules) -> Live:
-    return Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+    return Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
 
 
 def agree(live: Live, now: datetime) -> None:
@@ -48,12 +48,13 @@ def agree(live: Live, now: datetime) -> None:
 
 
 def _agree(live: Live, face: QueueNow, now: datetime) -> None:
-    assert live.foresight is not None and live.foresight.today is not None
-    today = live.foresight.today
-    day = live.foresight.day_of(Pool(face.name, face.queues), today)
+    forecaster = forecaster_of(live)
+    assert forecaster is not None and forecaster.today is not None
+    today = forecaster.today
+    day = forecaster.day_of(Pool(face.name, face.queues), today)
     if day is None:
         return
-    live.questions(now)  # which tells the forecast who may have left unseen
+    live.forecast_inputs(now)  # which tells the forecast who may have left unseen
     at = (now - today.midnight).total_seconds()
     seen, counts = day.state(at), face.periods["day"].counts
     judged = terms(counts)
@@ -99,8 +100,9 @@ def test_a_recorded_switch_is_the_same_to_the_forecast_as_to_the_board(kind: str
 
     told(live, events, every=max(1, len(events) // 400))
 
-    assert live.foresight is not None and live.foresight.today is not None
-    assert len(live.foresight.today.calls) > 0
+    forecaster = forecaster_of(live)
+    assert forecaster is not None and forecaster.today is not None
+    assert len(forecaster.today.calls) > 0
 
 
 @settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from queue_monitor.core.foresight import Foresight, Learned, lessons_in
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.teams import Teams, inherited
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import AgentMember, CallAnswered, CallEntered, MemberAction
+from queue_monitor.forecast.forecaster import Forecaster, Learned, decode_learned, recall
 from queue_monitor.model import Target
 from tests.scenario import office_hours
 
@@ -27,7 +27,7 @@ def answered(live: Live, queue: str, agent: str, at: datetime) -> None:
 
 
 def live() -> Live:
-    return Live(Rules(calendar=office_hours()), Foresight(Target(), Calendars(office_hours())))
+    return Live(Rules(calendar=office_hours()), Forecaster(Target(), Calendars(office_hours())))
 
 
 def grouped_queues(live: Live) -> list[tuple[str, ...]]:
@@ -79,7 +79,7 @@ def test_the_pools_of_an_earlier_run_are_known_by_what_was_learned_of_them():
     state = live()
     answered(state, "parking", "eva", MORNING)
     answered(state, "school", "bo", MORNING)
-    state.recall(lessons_in(msgspec.json.encode({"parking + school": Learned()})), MORNING)
+    recall(state, decode_learned(msgspec.json.encode({"parking + school": Learned()})), MORNING)
 
     assert state.scopes() == [("parking + school", ("parking", "school"))]
 
@@ -93,7 +93,7 @@ def test_a_pool_that_grows_knows_what_its_greatest_part_knew():
 
 def test_a_pool_is_called_its_first_queue_and_others_and_keeps_its_name_as_key():
     rules = Rules(calendar=office_hours(), labels={"parking": "Parkering"}, pool_label="{queue} med flera")
-    state = Live(rules, Foresight(Target(), Calendars(office_hours())))
+    state = Live(rules, Forecaster(Target(), Calendars(office_hours())))
     for queue in ("parking", "school", "water"):
         answered(state, queue, "eva", MORNING)
     answered(state, "parking", "eva", MORNING + DAY)

@@ -5,11 +5,11 @@ from datetime import datetime, time, timedelta
 import pytest
 
 from queue_monitor.core.calendar import END_OF_DAY, Calendar, DayHours
-from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.wait_bounds import LEAST_HISTORY, WaitBounds
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import OutcomeBasis
+from queue_monitor.forecast.forecaster import Forecaster, ForecastInputs
 from queue_monitor.model import Outcome, Target
 from tests.scenario import STOCKHOLM, Scenario, office_hours
 
@@ -132,7 +132,7 @@ def test_what_days_have_taught_outlives_a_restart():
 @pytest.mark.parametrize(("days", "from_then_on"), [(10, 3), (1, 3), (0, 1)])
 def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt(days: int, from_then_on: int):
     story = Scenario()
-    story.live = Live(story.rules, Foresight(Target(), Calendars(office_hours())))
+    story.live = Live(story.rules, Forecaster(Target(), Calendars(office_hours())))
     for day in range(-days, 0):  # on each, two overtook a caller who was there after all
         for number in range(3):
             story.entered(number + day * 24 * HOUR, f"{day} {number}")
@@ -144,8 +144,9 @@ def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt(days: int,
         story.entered(10 + number, f"late {number}").answered(60 + number, f"late {number}")
         [ghost] = [visit for _, visit in story.live.ledger.waiting()]
         doubts.append(story.live.wait_bounds.is_doubtful(ghost, story.at(70)))
-        [question] = story.live.questions(story.at(70))
-        foreseen.append(len(question.state.waiting))
+        [given] = story.live.forecast_inputs(story.at(70))
+        assert isinstance(given, ForecastInputs)
+        foreseen.append(len(given.state.waiting))
 
     sure = from_then_on - 1
     assert doubts == [False] * sure + [True] * (6 - sure)
@@ -156,9 +157,10 @@ def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt(days: int,
 
 def test_of_a_caller_in_two_queues_only_the_stay_that_others_overtook_is_in_doubt():
     story = Scenario()
-    story.live = Live(story.rules, Foresight(Target(), Calendars(office_hours())))
+    story.live = Live(story.rules, Forecaster(Target(), Calendars(office_hours())))
     story.entered(0, "anna", "a").entered(0, "anna", "b", visit="luleå:anna in b")
     story.entered(10, "bo", "a").answered(20, "bo", "a")
-    told = {question.queues: len(question.state.waiting) for question in story.live.questions(story.at(30))}
+    inputs = story.live.forecast_inputs(story.at(30))
+    told = {given.queues: len(given.state.waiting) for given in inputs if isinstance(given, ForecastInputs)}
 
     assert told == {("a",): 0, ("b",): 1}

@@ -6,9 +6,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.forecast import DayState, QueueState
-from queue_monitor.core.forecast.day import Line
-from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
@@ -24,6 +21,9 @@ from queue_monitor.events import (
     LeftOutcome,
     MemberAction,
 )
+from queue_monitor.forecast import DayState, QueueState
+from queue_monitor.forecast.day import Line
+from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.model import Target
 from queue_monitor.queues import Pool
 from tests.scenario import STOCKHOLM, office_hours
@@ -35,9 +35,9 @@ class ToldDay:
     """Moments are seconds after local midnight; `queues` are the pool that is looked at, empty: all."""
 
     def __init__(self, day: date, target: Target, queues: Iterable[str] = ()) -> None:
-        foresight = Foresight(target, Calendars(office_hours()))
-        self.live = Live(Rules(calendar=office_hours(), target=target), foresight)
-        self._foresight = foresight
+        forecaster = Forecaster(target, Calendars(office_hours()))
+        self.live = Live(Rules(calendar=office_hours(), target=target), forecaster)
+        self._forecaster = forecaster
         self._scope = Pool("", tuple(queues))
         self._midnight = day_bounds(day, STOCKHOLM)[0]
         self._count = 0
@@ -81,9 +81,9 @@ class ToldDay:
     def day(self) -> DayState:
         """What the forecast sees of it now."""
         self.live.settle()
-        today = self._foresight.today
+        today = self._forecaster.today
         assert today is not None
-        day = self._foresight.day_of(self._scope, today)
+        day = self._forecaster.day_of(self._scope, today)
         assert day is not None
         return day
 

@@ -20,11 +20,11 @@ from alerts.rules import AlertSettings
 from alerts.watch import Watch
 from queue_monitor.__main__ import FAULT
 from queue_monitor.clock import SystemClock
-from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.ledger import Ledger
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Windows
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, Event, encode
+from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.ports import Delivery
 from queue_monitor.runtime.fault import BrokenCall, BrokenEvent, BrokenStep
 from tests.fakes import FakeStore
@@ -269,7 +269,7 @@ async def test_a_forecast_that_cannot_be_worked_out_stops_the_monitor_once(monke
     store = FakeStore()
     first, second = Corridor(store), Corridor(store)
     for corridor in (first, second):
-        corridor.live.foresight = Foresight(corridor.live.rules.target, corridor.live.calendars)
+        corridor.live.forecaster = Forecaster(corridor.live.rules.target, corridor.live.calendars)
     tried = 0
 
     def answered(questions: object) -> Any:
@@ -277,7 +277,7 @@ async def test_a_forecast_that_cannot_be_worked_out_stops_the_monitor_once(monke
         tried += 1
         raise KeyError("a bug")
 
-    monkeypatch.setattr("queue_monitor.runtime.pipeline._answered", answered)
+    monkeypatch.setattr("queue_monitor.runtime.pipeline._computed", answered)
 
     with pytest.raises(BrokenStep):
         await first.pipeline.run()

@@ -11,15 +11,15 @@ from msgspec import structs
 
 from queue_monitor import simulation
 from queue_monitor.clock import ManualClock, ScaledClock, SystemClock
-from queue_monitor.core.forecast import QueueState
-from queue_monitor.core.foresight import Foresight
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event, SourceClock
+from queue_monitor.forecast import QueueState
+from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
 from queue_monitor.model import Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
-from queue_monitor.runtime.pipeline import FORESEE_REST, MOST_IN_LINE, MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
+from queue_monitor.runtime.pipeline import FORECAST_REST, MOST_IN_LINE, MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Left, Spill
 from queue_monitor.store import open_store
 from tests.fakes import FakeStore
@@ -230,7 +230,7 @@ async def test_what_a_day_has_taught_is_there_after_a_restart():
     events = simulation.simulate(simulation.Config(date=TEN.date())).events
     rules = Scenario().rules
     store, calendars = FakeStore(), Calendars(rules.calendar)
-    first = Live(rules, Foresight(rules.target, calendars))
+    first = Live(rules, Forecaster(rules.target, calendars))
     clock = ManualClock(events[0].at)
     pipeline = Pipeline(first, clock, store)
     pipeline.take(Delivery(items=tuple(events), received_at=events[-1].at))
@@ -238,13 +238,12 @@ async def test_what_a_day_has_taught_is_there_after_a_restart():
     pipeline.turn_day()
     await pipeline.write()
 
-    again = Live(rules, Foresight(rules.target, calendars))
+    again = Live(rules, Forecaster(rules.target, calendars))
     await Pipeline(again, clock, store).rebuild()
 
-    assert first.foresight is not None
-    assert again.foresight is not None
-    assert [known.queues for known in first.foresight.learned.values()] == [("kundcenter", "kundcenter-en")]
-    assert again.foresight.learned == first.foresight.learned
+    learned, learned_again = (its.learned for live in (first, again) if (its := forecaster_of(live)))
+    assert [known.queues for known in learned.values()] == [("kundcenter", "kundcenter-en")]
+    assert learned_again == learned
 
 
 async def test_what_an_event_changed_is_written_with_it_and_not_before():
@@ -452,7 +451,7 @@ async def test_after_a_restart_the_forecast_knows_the_day_as_if_it_had_heard_it(
     store = await open_store("sqlite://", zone=rules.calendar.zone, agents=agents, agent_key=tmp_path / "agent.key")
     lives = []
     for part in (heard[: len(heard) // 2], heard[len(heard) // 2 :], []):
-        live = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+        live = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
         clock = ManualClock(part[0].at if part else until)
         pipeline = Pipeline(live, clock, store)
         await pipeline.rebuild()
@@ -462,7 +461,7 @@ async def test_after_a_restart_the_forecast_knows_the_day_as_if_it_had_heard_it(
         await pipeline.drain()
         lives.append(live)
     await store.close()
-    without = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+    without = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
     for event in heard:
         without.apply(event)
 
@@ -477,16 +476,17 @@ async def test_after_a_restart_the_forecast_knows_the_day_as_if_it_had_heard_it(
 def states_of(live: Live, until: datetime) -> list[QueueState]:
     """What the forecast sees of every pool, at some moments of the day so far."""
     live.settle()
-    assert live.foresight is not None and live.foresight.today is not None
-    today = live.foresight.today
+    forecaster = forecaster_of(live)
+    assert forecaster is not None and forecaster.today is not None
+    today = forecaster.today
     moments = [(until - today.midnight).total_seconds() - 3600 * hours for hours in range(4)]
-    days = [live.foresight.day_of(scope, today) for scope in live.scopes()]
+    days = [forecaster.day_of(scope, today) for scope in live.scopes()]
     return [day.state(at) for day in days if day is not None for at in moments]
 
 
 async def test_forecasts_that_take_long_leave_most_of_the_time_to_everything_else(monkeypatch: pytest.MonkeyPatch):
     corridor = Corridor()
-    corridor.live.foresight = Foresight(corridor.live.rules.target, corridor.live.calendars)
+    corridor.live.forecaster = Forecaster(corridor.live.rules.target, corridor.live.calendars)
     slept: list[float] = []
 
     class Slow(ManualClock):
@@ -501,12 +501,12 @@ async def test_forecasts_that_take_long_leave_most_of_the_time_to_everything_els
         clock.advance_to(clock.now() + timedelta(minutes=1))
         return ()
 
-    monkeypatch.setattr("queue_monitor.runtime.pipeline._answered", takes_a_minute)
+    monkeypatch.setattr("queue_monitor.runtime.pipeline._computed", takes_a_minute)
     pipeline = Pipeline(corridor.live, clock)
-    working = asyncio.create_task(pipeline._run_foresight())
+    working = asyncio.create_task(pipeline._run_forecaster())
     while len(slept) < 2:
         await SystemClock().sleep(0)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
 
-    assert slept == [60.0 * FORESEE_REST] * 2
+    assert slept == [60.0 * FORECAST_REST] * 2

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from queue_monitor import simulation
-from queue_monitor.core.foresight import Foreseen, Foresight, Lessons, answer, lessons_in, written_lessons
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallEntered, CallLeft, Event
-from queue_monitor.model import Outcome, RiskCause, Target, WaysOut
+from queue_monitor.forecast.forecaster import Forecaster, LearnedByPool, decode_learned, encode_learned, forecaster_of
+from queue_monitor.model import Forecast, Outcome, RiskCause, Target, WaysOut
 from queue_monitor.queues import Pool, pool_of
 from queue_monitor.simulation import Config, Kind
 from tests.scenario import STOCKHOLM, Scenario, office_hours
@@ -30,32 +30,33 @@ def day(of: date, kind: Kind = Kind.NORMAL, seed: int = 4) -> list[Event]:
     return simulation.simulate(Config(date=of, seed=seed, kind=kind)).events
 
 
-def told(events: Iterable[Event], learned: Lessons | None = None) -> Live:
-    live = Live(Rules(calendar=office_hours()), Foresight(Target(), Calendars(office_hours()), learned))
+def told(events: Iterable[Event], learned: LearnedByPool | None = None) -> Live:
+    live = Live(Rules(calendar=office_hours()), Forecaster(Target(), Calendars(office_hours()), learned))
     for event in events:
         live.apply(event)
     return live
 
 
-def foresight_of(live: Live) -> Foresight:
+def its_forecaster(live: Live) -> Forecaster:
     live.settle()
-    assert live.foresight is not None
-    return live.foresight
+    forecaster = forecaster_of(live)
+    assert forecaster is not None
+    return forecaster
 
 
-def asked(live: Live, now: datetime) -> Foreseen:
-    return answer(foresight_of(live).questions(now, [ALL])[0])
+def asked(live: Live, now: datetime) -> Forecast:
+    return its_forecaster(live).inputs(now, [ALL])[0].compute()
 
 
 @pytest.fixture(scope="module")
-def learned() -> Lessons:
+def learned() -> LearnedByPool:
     live = told([])
-    foresight_of(live).scopes = lambda: [ALL]
+    its_forecaster(live).scopes = lambda: [ALL]
     for past in HISTORY:
         for event in day(past):
             live.apply(event)
-    foresight_of(live).close_day()
-    return foresight_of(live).learned
+    its_forecaster(live).close_day()
+    return its_forecaster(live).learned
 
 
 def until(events: list[Event], now: datetime) -> list[Event]:
@@ -69,7 +70,7 @@ def waiting(events: list[Event], now: datetime) -> set[str]:
     return {event.visit_id for event in told if isinstance(event, CallEntered)} - gone
 
 
-def test_a_day_short_of_staff_is_seen_coming_and_a_normal_one_is_not(learned: Lessons):
+def test_a_day_short_of_staff_is_seen_coming_and_a_normal_one_is_not(learned: LearnedByPool):
     short = asked(told(until(day(THE_DAY, Kind.SHORTFALL), at(10)), learned), at(10))
     normal = asked(told(until(day(THE_DAY), at(10)), learned), at(10))
 
@@ -78,7 +79,7 @@ def test_a_day_short_of_staff_is_seen_coming_and_a_normal_one_is_not(learned: Le
     assert short.day.p_miss > normal.day.p_miss + 0.25
 
 
-def test_what_happens_later_changes_nothing_that_was_known_before(learned: Lessons):
+def test_what_happens_later_changes_nothing_that_was_known_before(learned: LearnedByPool):
     events = day(THE_DAY, Kind.BURST)
     live = told(until(events, at(11)), learned)
     then = asked(live, at(11))
@@ -90,15 +91,15 @@ def test_what_happens_later_changes_nothing_that_was_known_before(learned: Lesso
     assert asked(told(until(events, at(11)), learned), at(11)) == then
 
 
-def test_what_was_learned_can_be_written_and_read_back(learned: Lessons):
+def test_what_was_learned_can_be_written_and_read_back(learned: LearnedByPool):
     known = learned[ALL.keys]
 
-    assert lessons_in(written_lessons(learned)) == learned
+    assert decode_learned(encode_learned(learned)) == learned
     assert len(known.days) == len(HISTORY)
     assert all(closed.of > 300 for closed in known.days)
 
 
-def test_everything_foreseen_can_be_written_as_json(learned: Lessons):
+def test_everything_foreseen_can_be_written_as_json(learned: LearnedByPool):
     for hour in (9, 11, 15):
         seen = asked(told(until(day(THE_DAY, Kind.BURST), at(hour)), learned), at(hour))
 
@@ -114,10 +115,10 @@ def test_a_first_day_without_any_history_is_foretold_too():
     assert seen.month is None or seen.month.expected_calls
 
 
-def test_where_the_day_is_at_risk_it_says_how_many_more_would_help_or_that_none_would(learned: Lessons):
+def test_where_the_day_is_at_risk_it_says_how_many_more_would_help_or_that_none_would(learned: LearnedByPool):
     events = day(THE_DAY, Kind.SHORTFALL)
-    foresight = told(until(events, at(11)), learned)
-    looks = [asked(foresight, at(10, minute)) for minute in range(0, 60, 10)]
+    live = told(until(events, at(11)), learned)
+    looks = [asked(live, at(10, minute)) for minute in range(0, 60, 10)]
     risky = [seen.day for seen in looks if seen.day is not None and seen.day.p_miss >= 0.7]
 
     assert risky
@@ -126,7 +127,7 @@ def test_where_the_day_is_at_risk_it_says_how_many_more_would_help_or_that_none_
     assert all(risk.until is None or at(10) < risk.until <= at(17) for risk in risky)
 
 
-def test_a_day_short_of_staff_is_said_to_be_so_with_a_range_and_the_end_of_its_margin(learned: Lessons):
+def test_a_day_short_of_staff_is_said_to_be_so_with_a_range_and_the_end_of_its_margin(learned: LearnedByPool):
     events = until(day(THE_DAY, Kind.SHORTFALL), at(11))
     looks = [asked(told(until(events, now), learned), now).day for now in (at(9), at(9, 30), at(10))]
     short = [risk for risk in looks if risk is not None and risk.p_miss > 0.5]
@@ -138,12 +139,12 @@ def test_a_day_short_of_staff_is_said_to_be_so_with_a_range_and_the_end_of_its_m
     assert any(risk.margin_ends_at for risk in short)
 
 
-def test_each_who_waits_has_a_chance_and_the_unlikely_are_counted(learned: Lessons):
+def test_each_who_waits_has_a_chance_and_the_unlikely_are_counted(learned: LearnedByPool):
     rush = day(THE_DAY, Kind.BURST)
     entries = [event.at for event in rush if isinstance(event, CallEntered)]
     longest = max(entries[::5], key=lambda now: len(waiting(rush, now)))
     live = told(until(rush, longest), learned)
-    live.foreseen = tuple(map(answer, live.questions(longest)))
+    live.forecasts = tuple(given.compute() for given in live.forecast_inputs(longest))
     total = live.snapshot(longest).total
     chances = [line.in_time_chance for line in total.waiting if line.queue != "kundcenter-expert" and not line.ringing]
 
@@ -152,17 +153,17 @@ def test_each_who_waits_has_a_chance_and_the_unlikely_are_counted(learned: Lesso
     assert 0 < total.unlikely <= len(total.waiting)
 
 
-def test_the_next_caller_s_wait_is_known_at_every_entry(learned: Lessons):
+def test_the_next_caller_s_wait_is_known_at_every_entry(learned: LearnedByPool):
     events = until(day(THE_DAY, Kind.BURST), at(11))
     live = told(events, learned)
-    foresight_of(live).scopes = lambda: [ALL]
+    its_forecaster(live).scopes = lambda: [ALL]
 
     wait, seen = live.next_wait(at(11), "kundcenter"), asked(live, at(11))
     assert wait == seen.own_waits["kundcenter"]
     assert live.next_wait(at(11) + timedelta(days=1), "kundcenter") is None
 
 
-def test_the_month_is_foretold_from_days_like_those_to_come(learned: Lessons):
+def test_the_month_is_foretold_from_days_like_those_to_come(learned: LearnedByPool):
     month = asked(told(until(day(THE_DAY), at(12)), learned), at(12)).month
 
     assert month is not None
@@ -174,14 +175,14 @@ def test_the_month_is_foretold_from_days_like_those_to_come(learned: Lessons):
 def test_a_closed_day_is_not_asked_about():
     story = Scenario(start=datetime(2026, 11, 28, 9, tzinfo=UTC)).entered(0, "anna")
 
-    assert told(story.events).questions(story.at(60)) == []
+    assert told(story.events).forecast_inputs(story.at(60)) == []
 
 
-def test_agents_who_log_on_and_join_two_queues_make_a_pool_that_knows_the_day_so_far(learned: Lessons):
+def test_agents_who_log_on_and_join_two_queues_make_a_pool_that_knows_the_day_so_far(learned: LearnedByPool):
     events = until(day(THE_DAY), at(10))
-    foresight = foresight_of(told(events, learned))
-    apart = foresight.questions(at(10), [pool_of(["kundcenter"]), pool_of(["kundcenter-en"])])
-    together = foresight.questions(at(10), [ALL])[0]
+    forecaster = its_forecaster(told(events, learned))
+    apart = forecaster.inputs(at(10), [pool_of(["kundcenter"]), pool_of(["kundcenter-en"])])
+    together = forecaster.inputs(at(10), [ALL])[0]
 
     assert sum(sum(question.state.tally) for question in apart) <= sum(together.state.tally)
     assert sum(together.state.tally) > 50
@@ -191,26 +192,26 @@ def test_agents_who_stay_logged_in_overnight_are_there_in_the_morning():
     late = Scenario(start=datetime(2026, 10, 12, 14, tzinfo=UTC))
     late.agent(0, "agent 1", "available").entered(60, "anna")
     morning = Scenario(start=datetime(2026, 10, 13, 7, tzinfo=UTC)).entered(0, "bo")
-    foresight = foresight_of(told([*late.events, *morning.events]))
-    question = foresight.questions(morning.at(60), [Pool("", ())])[0]
+    forecaster = its_forecaster(told([*late.events, *morning.events]))
+    question = forecaster.inputs(morning.at(60), [Pool("", ())])[0]
 
     assert question.state.agents_known
     assert question.state.agents == 1
 
 
 def test_of_a_day_heard_from_only_after_noon_nothing_usual_is_learned():
-    foresight = foresight_of(told([event for event in day(THE_DAY) if event.at > at(13)]))
-    foresight.scopes = lambda: [ALL]
-    foresight.close_day()
+    forecaster = its_forecaster(told([event for event in day(THE_DAY) if event.at > at(13)]))
+    forecaster.scopes = lambda: [ALL]
+    forecaster.close_day()
 
-    assert foresight.learned == {}
+    assert forecaster.learned == {}
 
 
-def test_the_margin_is_of_whole_pools_and_everybodys_is_their_sum(learned: Lessons):
+def test_the_margin_is_of_whole_pools_and_everybodys_is_their_sum(learned: LearnedByPool):
     live = told(until(day(THE_DAY), at(11)), learned)
-    live.foreseen = tuple(map(answer, live.questions(at(11))))
+    live.forecasts = tuple(given.compute() for given in live.forecast_inputs(at(11)))
     seen = live.snapshot(at(11))
-    expected = sum(one.day.expected_calls or 0.0 for one in live.foreseen if one.day is not None)
+    expected = sum(one.day.expected_calls or 0.0 for one in live.forecasts if one.day is not None)
 
     assert [pool.queues for pool in seen.pools] == [("kundcenter", "kundcenter-en")]
     assert {queue.name: "day" in queue.margins for queue in seen.queues} == {
@@ -231,13 +232,13 @@ def test_a_way_out_that_is_left_out_of_the_target_is_no_miss_to_come():
         else:
             story.left(at_second + 30, who, "callback")
     rules = Rules(calendar=office_hours(), ways_out=WaysOut(excluded=frozenset({Outcome.CALLBACK})))
-    live = Live(rules, Foresight(rules.target, Calendars(rules.calendar)))
+    live = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
     for event in story.events:
         live.apply(event)
-    [question] = live.questions(story.at(12_000))
-    seen = answer(question).day
+    [given] = its_forecaster(live).inputs(story.at(12_000), live.scopes())
+    seen = given.compute().day
 
-    assert sum(question.state.tally) == 133
-    assert question.state.gave_up == 0
+    assert sum(given.state.tally) == 133
+    assert given.state.gave_up == 0
     assert seen is not None
     assert (seen.expected_share or 0.0) > 0.9

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from queue_monitor.core.agents import AgentWords, busiest
-from queue_monitor.core.forecast.calls import NEVER, Array
 from queue_monitor.events import AgentActivity
+from queue_monitor.forecast.calls import NEVER, Array
 
 ON_DUTY: Final = frozenset(
     {AgentActivity.AVAILABLE, AgentActivity.RINGING, AgentActivity.BUSY, AgentActivity.WRAPUP, AgentActivity.UNKNOWN}

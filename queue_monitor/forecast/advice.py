@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from queue_monitor.core.forecast.calls import Array
-from queue_monitor.core.forecast.day import MINUTE, QueueState
-from queue_monitor.core.forecast.outlook import Outlook
-from queue_monitor.core.forecast.projection import generator, misses_come, simulate_paths, so_far
+from queue_monitor.forecast.calls import Array
+from queue_monitor.forecast.day import MINUTE, QueueState
+from queue_monitor.forecast.outlook import Outlook
+from queue_monitor.forecast.projection import generator, misses_come, simulate_paths, so_far
 from queue_monitor.model import Target
 
 CLEAR_MINUTES: Final = 30

@@ -1,7 +1,7 @@
 """The forecast, driven: fed what the ledger, the windows and the agents know, and asked how day and month may end.
 
 Asking has two halves, so that the pages never wait for it: `questions` gathers what is known at a moment, cheaply;
-`answer` works a question out, in some tens of milliseconds, and touches nothing shared. What closed days have taught
+`answer` works a given out, in some tens of milliseconds, and touches nothing shared. What closed days have taught
 is a plain struct (`learned`), kept in the store between runs.
 """
 
@@ -16,12 +16,14 @@ from msgspec import Struct, structs
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, DayKind, day_bounds, month_start, next_month
-from queue_monitor.core.forecast import (
+from queue_monitor.core.ledger import Story
+from queue_monitor.core.live import Live
+from queue_monitor.core.teams import inherited
+from queue_monitor.core.windows import Calendars
+from queue_monitor.forecast import (
     DayState,
-    ExpectedWait,
     Outlook,
     OwnWait,
-    Pace,
     Profile,
     Projection,
     QueueState,
@@ -31,17 +33,25 @@ from queue_monitor.core.forecast import (
     generator,
     lesson_of,
     outlook,
-    pace,
     project,
+    service_speed,
     usual_day,
 )
-from queue_monitor.core.forecast.calls import DayCalls
-from queue_monitor.core.forecast.hindsight import LIKE_ITS_POOL
-from queue_monitor.core.forecast.projection import so_far
-from queue_monitor.core.forecast.shifts import Shift
-from queue_monitor.core.ledger import Story
-from queue_monitor.core.windows import Calendars
-from queue_monitor.model import Outcome, Placement, Reserve, RiskCause, RiskFigures, RiskLevels, Target
+from queue_monitor.forecast.calls import DayCalls
+from queue_monitor.forecast.hindsight import LIKE_ITS_POOL
+from queue_monitor.forecast.projection import so_far
+from queue_monitor.forecast.shifts import Shift
+from queue_monitor.model import (
+    ExpectedWait,
+    Forecast,
+    Outcome,
+    Placement,
+    Reserve,
+    RiskCause,
+    RiskFigures,
+    RiskLevels,
+    Target,
+)
 from queue_monitor.queues import Pool, keys_of, queues_in
 
 LEVELS: Final = RiskLevels()
@@ -72,25 +82,25 @@ class Learned(Struct, frozen=True):
     queues: tuple[str, ...] = ()
 
 
-Lessons = dict[frozenset[str], Learned]
+LearnedByPool = dict[frozenset[str], Learned]
 """What was learned of each pool, by what its queues are known by."""
 
 
-def written_lessons(lessons: Lessons) -> bytes:
+def encode_learned(lessons: LearnedByPool) -> bytes:
     """What was learned, as it is kept between runs."""
     return msgspec.json.encode(list(lessons.values()))
 
 
-def lessons_in(written: bytes) -> Lessons:
-    """What `written_lessons` gave, or a version before 0.2 that named pools. Raises `msgspec.DecodeError`."""
+def decode_learned(written: bytes) -> LearnedByPool:
+    """What `encode_learned` gave, or a version before 0.2 that named pools. Raises `msgspec.DecodeError`."""
     kept = msgspec.json.decode(written, type=list[Learned] | dict[str, Learned])
     if isinstance(kept, dict):
         kept = [structs.replace(learned, queues=queues_in(name)) for name, learned in kept.items()]
     return {keys_of(learned.queues): learned for learned in kept}
 
 
-class Question(Struct, frozen=True, kw_only=True):
-    """Everything needed to foretell one scope's day and month, as known at one moment.
+class ForecastInputs(Struct, frozen=True, kw_only=True):
+    """One scope as it is known at one moment: all that its forecast is made from.
 
     `warning`: from this chance of missing on it is worked out how many more agents would help.
     """
@@ -107,35 +117,19 @@ class Question(Struct, frozen=True, kw_only=True):
     month_so_far: tuple[float, float]
     month_days: tuple[tuple[ClosedDay, ...], ...]
 
-
-class Foreseen(Struct, frozen=True, kw_only=True):
-    """What is to come, of one scope: the next caller's wait, the day, the month; None where it cannot be said.
-
-    `wait` is of the scope as a whole, `own_waits` of each queue where there are several; `pace`: how the line moves.
-    `usual_quarter`: calls usual in a quarter of an hour at this time.
-    """
-
-    name: str
-    queues: tuple[str, ...]
-    at: datetime
-    wait: ExpectedWait
-    own_waits: dict[str, ExpectedWait]
-    day: RiskFigures | None
-    month: RiskFigures | None
-    pace: Pace | None
-    usual_quarter: float | None
+    def compute(self) -> Forecast:
+        """Return the forecast. The same inputs give the same one: chance is seeded by scope and day."""
+        return _computed(self)
 
 
-class Foresight:
-    """Fed by the ledger, the windows and the agents; asked each minute. `learned` may come from an earlier run.
-    `scopes` gives what is forecast by itself.
-    """
+class Forecaster:
+    """Forecasts each pool and queue from what the live state feeds it. `learned` may come from an earlier run."""
 
     def __init__(
         self,
         target: Target,
         calendars: Calendars,
-        learned: Lessons | None = None,
+        learned: LearnedByPool | None = None,
         levels: RiskLevels = LEVELS,
         reserve: Reserve = RESERVE,
     ) -> None:
@@ -145,13 +139,17 @@ class Foresight:
         self._calendars = calendars
         self.learned = dict(learned or {})
         self.scopes: Callable[[], Sequence[Pool]] = tuple
-        self.agents = Agents()
-        self.today: LivedDay | None = None
+        self._agents = Agents()
+        self.today: ObservedDay | None = None
         self._usual: dict[Pool, Usual] = {}
         self._own: dict[Pool, dict[str, OwnWait]] = {}
         self._ahead: dict[Pool, tuple[tuple[date, int], Outlook]] = {}
 
     # ---- what is known
+
+    def attach(self, scopes: Callable[[], Sequence[Pool]], agents: Agents) -> None:
+        """Take what it reads of the live state: what is forecast by itself, and the agents."""
+        self.scopes, self._agents = scopes, agents
 
     def change(self, contact_id: str, story: Story | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now, and where the windows count it, None while it waits."""
@@ -165,14 +163,19 @@ class Foresight:
         if self.today is not None:
             self.today.calls.doubt(visits)
 
-    def turn_day(self, day: date) -> None:
-        """A day begins: what the one before taught is learned. Who was logged in stays so overnight."""
+    def start_day(self, day: date) -> None:
+        """Begin a day, and learn from the one before. Who was logged in stays so overnight; a pool that has grown
+        begins with what its largest part has learned.
+        """
         if self.today is not None and day <= self.today.day:
             return
+        for scope in self.scopes():
+            if scope.keys not in self.learned and (known := inherited(scope.keys, self.learned)) is not None:
+                self.learned[scope.keys] = structs.replace(known, queues=scope.queues)
         if self.today is not None:
             self.learn(self.today)
-        self.today = LivedDay(day, self._calendars.default.zone, self.agents)
-        self.agents.turn_day(self.today.midnight)
+        self.today = ObservedDay(day, self._calendars.default.zone, self._agents)
+        self._agents.turn_day(self.today.midnight)
         self._forget_day()
 
     def close_day(self) -> None:
@@ -180,11 +183,11 @@ class Foresight:
         if self.today is not None:
             self.learn(self.today)
 
-    def a_day(self, day: date) -> "LivedDay":
+    def empty_day(self, day: date) -> "ObservedDay":
         """An empty day, to be filled with what is known of it."""
-        return LivedDay(day, self._calendars.default.zone, Agents())
+        return ObservedDay(day, self._calendars.default.zone, Agents())
 
-    def learn(self, day: "LivedDay") -> None:
+    def learn(self, day: "ObservedDay") -> None:
         """Learn from a day that is over, of each scope that was open and heard from about its opening on; of half a day
         nothing usual can be learned.
         """
@@ -213,12 +216,12 @@ class Foresight:
 
     # ---- what is asked
 
-    def questions(self, now: datetime, scopes: Sequence[Pool]) -> list[Question]:
+    def inputs(self, now: datetime, scopes: Sequence[Pool]) -> list[ForecastInputs]:
         """What is known now of each scope that is open today."""
         if self._now(now) is None:
             return []
-        asked = (self._question(now, scope) for scope in scopes)
-        return [question for question in asked if question is not None]
+        gathered = (self._inputs_of(now, scope) for scope in scopes)
+        return [given for given in gathered if given is not None]
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
         """What a caller who enters this queue now should expect; None on a closed day. Cheap enough for every caller:
@@ -237,7 +240,7 @@ class Foresight:
         own = self._own_waits(scope).get(queue, LIKE_ITS_POOL)
         return _plain(expected_wait(day.line(at), known[1], queue, own))
 
-    def _now(self, now: datetime) -> "LivedDay | None":
+    def _now(self, now: datetime) -> "ObservedDay | None":
         """Today; None when it is not the day of this moment."""
         is_now = self.today is not None and self.today.day == self._calendars.default.day_of(now)
         return self.today if is_now else None
@@ -260,7 +263,7 @@ class Foresight:
         kind = self._calendars.default.kind(day)
         return "" if kind is DayKind.WEEKDAY else kind.value
 
-    def _question(self, now: datetime, scope: Pool) -> Question | None:
+    def _inputs_of(self, now: datetime, scope: Pool) -> ForecastInputs | None:
         calendar = self._calendar(scope.queues)
         today = self._now(now)
         if today is None or (day := self.day_of(scope, today)) is None:
@@ -270,7 +273,7 @@ class Foresight:
         learned = self.learned.get(scope.keys, Learned())
         first = month_start(state.day)
         earlier = [closed for closed in learned.days if first <= closed.day < state.day]
-        return Question(
+        return ForecastInputs(
             name=scope.name,
             queues=scope.queues,
             state=state,
@@ -284,7 +287,7 @@ class Foresight:
             month_days=tuple(self._days_to_come(learned, calendar, state.day)),
         )
 
-    def day_of(self, scope: Pool, day: "LivedDay") -> DayState | None:
+    def day_of(self, scope: Pool, day: "ObservedDay") -> DayState | None:
         """A scope's view of a day; None when it is closed then."""
         calendar = self._calendar(scope.queues)
         span = calendar.span(day.day)
@@ -306,7 +309,7 @@ class Foresight:
         return self._calendars.of(queues[0]) if len(queues) == 1 else self._calendars.default
 
 
-class LivedDay:
+class ObservedDay:
     """One local day: its calls, and what was said of the agents, with a view of them for each pool."""
 
     def __init__(self, day: date, zone: ZoneInfo, agents: Agents) -> None:
@@ -348,28 +351,40 @@ class LivedDay:
         return shifts.values()
 
 
-def answer(question: Question) -> Foreseen:
-    """Work one question out. The same question gives the same answer: chance comes from scope and day."""
-    state, target = question.state, question.target
-    ahead = outlook(state, question.usual)
-    rng = generator(question.name, state)
+def forecaster_of(live: Live) -> Forecaster | None:
+    """Return the forecaster that a live state feeds; None where it has none, or one of another make."""
+    return live.forecaster if isinstance(live.forecaster, Forecaster) else None
+
+
+def recall(live: Live, learned: LearnedByPool, now: datetime) -> None:
+    """Give a live state and its forecaster back what an earlier run has learned."""
+    forecaster = forecaster_of(live)
+    if forecaster is not None:
+        forecaster.learned = learned
+    live.recall_pools([known.queues for known in learned.values()], now)
+
+
+def _computed(given: ForecastInputs) -> Forecast:
+    state, target = given.state, given.target
+    ahead = outlook(state, given.usual)
+    rng = generator(given.name, state)
     day: RiskFigures | None = None
     good = of = 0.0
     if state.opens <= state.at < state.closes or len(state.waiting):
         ends = project(state, ahead, target, rng)
         good, of = ends.calls_expected - ends.misses_expected, ends.calls_expected
-        day = _day(question, ahead, ends)
+        day = _day(given, ahead, ends)
     minute = int(max(0.0, state.at - state.opens) // 60)
-    usual = question.usual.calls
-    return Foreseen(
-        name=question.name,
-        queues=question.queues,
-        at=question.midnight + timedelta(seconds=state.at),
+    usual = given.usual.calls
+    return Forecast(
+        name=given.name,
+        queues=given.queues,
+        at=given.midnight + timedelta(seconds=state.at),
         wait=_plain(expected_wait(state, ahead)),
-        own_waits={queue: _plain(expected_wait(state, ahead, queue, own)) for queue, own in question.own_waits.items()},
+        own_waits={queue: _plain(expected_wait(state, ahead, queue, own)) for queue, own in given.own_waits.items()},
         day=day,
-        month=_month(question, good, of, rng),
-        pace=pace(state, ahead),
+        month=_month(given, good, of, rng),
+        service_speed=service_speed(state, ahead),
         usual_quarter=None if usual is None else float(usual[max(0, minute - 15) : minute].sum()) or None,
     )
 
@@ -380,11 +395,11 @@ def _plain(wait: ExpectedWait) -> ExpectedWait:
     return ExpectedWait(expected, low, high, wait.basis)
 
 
-def _day(question: Question, ahead: Outlook, ends: Projection) -> RiskFigures:
+def _day(given: ForecastInputs, ahead: Outlook, ends: Projection) -> RiskFigures:
     """How the day may end; where it is at risk with how many more agents would help, and until when."""
 
     def moment(at: float | None) -> datetime | None:
-        return None if at is None else question.midnight + timedelta(seconds=at)
+        return None if at is None else given.midnight + timedelta(seconds=at)
 
     day = RiskFigures(
         p_miss=ends.p_miss,
@@ -396,12 +411,12 @@ def _day(question: Question, ahead: Outlook, ends: Projection) -> RiskFigures:
         margin_ends_at=moment(ends.gone_at),
         staff_known=ends.staff_known,
     )
-    if ends.p_miss < question.warning:
+    if ends.p_miss < given.warning:
         return day
-    state, reserve = question.state, question.reserve
+    state, reserve = given.state, given.reserve
     away = max(0, int(state.logged_in_by_minute[-1]) - state.agents)
     needed = agents_needed(
-        state, ahead, question.target, question.name, reserve.can_be_called_in + away, reserve.ready_after_minutes
+        state, ahead, given.target, given.name, reserve.can_be_called_in + away, reserve.ready_after_minutes
     )
     return structs.replace(
         day,
@@ -424,19 +439,19 @@ def _cause(ends: Projection) -> RiskCause | None:
     return cause if worse[cause] >= WORTH_NAMING else None
 
 
-def _month(question: Question, good: float, of: float, rng: np.random.Generator) -> RiskFigures | None:
+def _month(given: ForecastInputs, good: float, of: float, rng: np.random.Generator) -> RiskFigures | None:
     """The month: what is done, today as foretold, and earlier days drawn for the rest (docs/at-risk.md, step 9)."""
-    if not question.month_days and not question.month_so_far[1]:
+    if not given.month_days and not given.month_so_far[1]:
         return None
-    goods = np.full(MONTH_DRAWS, question.month_so_far[0] + good)
-    ofs = np.full(MONTH_DRAWS, question.month_so_far[1] + of)
-    for alike in question.month_days:
+    goods = np.full(MONTH_DRAWS, given.month_so_far[0] + good)
+    ofs = np.full(MONTH_DRAWS, given.month_so_far[1] + of)
+    for alike in given.month_days:
         drawn = rng.integers(len(alike), size=MONTH_DRAWS)
         goods += np.array([closed.good for closed in alike])[drawn]
         ofs += np.array([closed.of for closed in alike])[drawn]
     shares = np.divide(goods, ofs, out=np.ones(MONTH_DRAWS), where=ofs > 0)
     return RiskFigures(
-        p_miss=float((shares < question.target.ratio - 1e-9).mean()),
+        p_miss=float((shares < given.target.ratio - 1e-9).mean()),
         expected_share=float(shares.mean()),
         expected_calls=float(ofs.mean()),
     )

@@ -11,11 +11,11 @@ import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from queue_monitor.core.forecast import hindsight
-from queue_monitor.core.forecast.calls import Array
-from queue_monitor.core.forecast.day import MINUTE, SLOT_MINUTES, SLOTS, DayState, QueueState, half_hour
-from queue_monitor.core.forecast.erlang import in_time_chance
-from queue_monitor.core.forecast.hindsight import NOTHING_LEARNED, Hindsights, Lesson, OwnWait
+from queue_monitor.forecast import hindsight
+from queue_monitor.forecast.calls import Array
+from queue_monitor.forecast.day import MINUTE, SLOT_MINUTES, SLOTS, DayState, QueueState, half_hour
+from queue_monitor.forecast.erlang import in_time_chance
+from queue_monitor.forecast.hindsight import NOTHING_LEARNED, Hindsights, Lesson, OwnWait
 from queue_monitor.queues import queue_key
 
 LAST_CALLER_SECONDS: Final = 3600.0

@@ -6,17 +6,17 @@ docs/at-risk.md, step 8.
 
 import math
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from msgspec import Struct, structs
 
-from queue_monitor.core.forecast.calls import Array
-from queue_monitor.core.forecast.day import Line, QueueState
-from queue_monitor.core.forecast.drift import mean_level
-from queue_monitor.core.forecast.hindsight import LIKE_ITS_POOL, WAIT_SCATTERS, OwnWait
-from queue_monitor.core.forecast.outlook import Outlook
+from queue_monitor.forecast.calls import Array
+from queue_monitor.forecast.day import Line, QueueState
+from queue_monitor.forecast.drift import mean_level
+from queue_monitor.forecast.hindsight import LIKE_ITS_POOL, WAIT_SCATTERS, OwnWait
+from queue_monitor.forecast.outlook import Outlook
+from queue_monitor.model import ExpectedWait, WaitBasis
 from queue_monitor.queues import queue_key
 
 RING_SECONDS: Final = 4.0
@@ -27,35 +27,7 @@ FEW: Final = 0.4
 """With fewer agents than this share of the expected, what is said of the wait would be fiction."""
 
 
-class Basis(StrEnum):
-    """What an expected wait rests on."""
-
-    AT_ONCE = "at_once"
-    STAFF = "staff"
-    SERVED_LATELY = "served_lately"
-    UNKNOWN = "unknown"
-
-
-class ExpectedWait(Struct, frozen=True):
-    """Seconds; `low` to `high` holds 8 of 10. All None where the basis is unknown."""
-
-    expected: float | None
-    low: float | None
-    high: float | None
-    basis: Basis
-
-    @property
-    def range(self) -> tuple[float, float] | None:
-        return None if self.low is None or self.high is None else (self.low, self.high)
-
-    def half_minutes(self) -> tuple[float, float] | None:
-        """The range rounded outward to half minutes, in minutes."""
-        if self.low is None or self.high is None:
-            return None
-        return math.floor(self.low / 30.0) / 2.0, math.ceil(self.high / 30.0) / 2.0
-
-
-class Pace(Struct, frozen=True):
+class ServiceSpeed(Struct, frozen=True):
     """How a line moves: calls finished a second by all agents together, hang-ups per second of waiting, and how far
     waits scatter about what is expected, as a share of it. Holds for the next few minutes.
     """
@@ -82,13 +54,13 @@ def expected_wait(
     ones may have left (on a real log a quarter of such callers waited a minute). Else one step of the queue is the
     guess.
     """
-    moves = pace(state, ahead)
+    moves = service_speed(state, ahead)
     if moves is None:
-        return ExpectedWait(None, None, None, Basis.UNKNOWN)
+        return ExpectedWait(None, None, None, WaitBasis.UNKNOWN)
     in_line = max(0, len(state.waiting) - state.ringing)
     someone_free = state.agents > state.serving and (not queue or queue_key(queue) in state.free)
     if ahead.staff_known and not in_line and someone_free:
-        return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, Basis.AT_ONCE)
+        return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, WaitBasis.AT_ONCE)
     if own.scatter is not None:
         moves = structs.replace(moves, scatter=own.scatter)
     mean, variance = _behind(np.arange(in_line + 1.0), moves)
@@ -106,7 +78,7 @@ def held_by(
     return int(None not in told), *(int(one is not None and one[0] <= waited <= one[1]) for one in told)
 
 
-def pace(state: Line | QueueState, ahead: Outlook) -> Pace | None:
+def service_speed(state: Line | QueueState, ahead: Outlook) -> ServiceSpeed | None:
     """How the line moves over the next minutes; None where it cannot be said: nobody there, or far fewer than there
     should be.
     """
@@ -119,7 +91,7 @@ def pace(state: Line | QueueState, ahead: Outlook) -> Pace | None:
     if state.agents <= 0 or agents <= 0.0 or agents < FEW * expected:
         return None
     capacity = agents * tempo * ahead.pace * mean_level(ahead.speeds) / ahead.handle_seconds
-    return Pace(float(capacity), float(ahead.theta), float(ahead.wait_scatter))
+    return ServiceSpeed(float(capacity), float(ahead.theta), float(ahead.wait_scatter))
 
 
 def gamma_quantile(z: float, mean: float, variance: float) -> float:
@@ -138,17 +110,17 @@ def gamma_below(limit: float, mean: float, variance: float) -> float:
     return 0.5 * (1.0 + math.erf(z / math.sqrt(2.0)))
 
 
-def _behind(ahead_of_one: Array, moves: Pace) -> tuple[Array, Array]:
+def _behind(ahead_of_one: Array, moves: ServiceSpeed) -> tuple[Array, Array]:
     """Mean and variance of the wait behind 0, 1, ... callers; the speed's own doubt added to the variance."""
     steps = 1.0 / (moves.capacity + moves.theta * ahead_of_one)
     mean = np.cumsum(steps)
     return mean, np.cumsum(steps**2) + (moves.scatter * mean) ** 2
 
 
-def _range(mean: float, variance: float, basis: Basis) -> ExpectedWait:
+def _range(mean: float, variance: float, basis: WaitBasis) -> ExpectedWait:
     low, high = gamma_quantile(-TEN_PERCENT, mean, variance), gamma_quantile(TEN_PERCENT, mean, variance)
     return ExpectedWait(mean, low, high, basis)
 
 
-def _basis(ahead: Outlook) -> Basis:
-    return Basis.STAFF if ahead.staff_known else Basis.SERVED_LATELY
+def _basis(ahead: Outlook) -> WaitBasis:
+    return WaitBasis.STAFF if ahead.staff_known else WaitBasis.SERVED_LATELY

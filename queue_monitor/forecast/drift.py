@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from queue_monitor.core.forecast.calls import Array
+from queue_monitor.forecast.calls import Array
 
 GRID: Final = np.round(np.arange(-1.0, 1.4001, 0.05), 2)
 """Levels on the log scale: 0.37 to 4.1 times the usual."""

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from msgspec import Struct, structs
 
-from queue_monitor.core.forecast.calls import Array
-from queue_monitor.core.forecast.day import MINUTE, SLOT_MINUTES, QueueState
-from queue_monitor.core.forecast.drift import Drift, filtered, mean_level
-from queue_monitor.core.forecast.hindsight import Hindsight, Hindsights
-from queue_monitor.core.forecast.profile import Profile, by_minute, kind_of
+from queue_monitor.forecast.calls import Array
+from queue_monitor.forecast.day import MINUTE, SLOT_MINUTES, QueueState
+from queue_monitor.forecast.drift import Drift, filtered, mean_level
+from queue_monitor.forecast.hindsight import Hindsight, Hindsights
+from queue_monitor.forecast.profile import Profile, by_minute, kind_of
 
 
 class Settings(Struct, frozen=True, kw_only=True):

@@ -5,11 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from queue_monitor.core.forecast.day import DayState, QueueState
-from queue_monitor.core.forecast.hindsight import HOURS, LIKE_ITS_POOL, Foretold, Lesson, OwnWait
-from queue_monitor.core.forecast.outlook import Outlook, Usual, outlook
-from queue_monitor.core.forecast.projection import generator, simulate_paths, so_far
-from queue_monitor.core.forecast.wait import held_by
+from queue_monitor.forecast.day import DayState, QueueState
+from queue_monitor.forecast.hindsight import HOURS, LIKE_ITS_POOL, Foretold, Lesson, OwnWait
+from queue_monitor.forecast.outlook import Outlook, Usual, outlook
+from queue_monitor.forecast.projection import generator, simulate_paths, so_far
+from queue_monitor.forecast.wait import held_by
 from queue_monitor.queues import queue_key
 
 HOUR: Final = 3600.0

@@ -13,11 +13,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from queue_monitor.core.forecast.calls import Array
-from queue_monitor.core.forecast.day import MINUTE, QueueState, Tally
-from queue_monitor.core.forecast.drift import draw_levels
-from queue_monitor.core.forecast.erlang import in_time_chance, normal_below
-from queue_monitor.core.forecast.outlook import Outlook
+from queue_monitor.forecast.calls import Array
+from queue_monitor.forecast.day import MINUTE, QueueState, Tally
+from queue_monitor.forecast.drift import draw_levels
+from queue_monitor.forecast.erlang import in_time_chance, normal_below
+from queue_monitor.forecast.outlook import Outlook
 from queue_monitor.model import DefinitionId, Target
 
 PATHS: Final = 300

@@ -12,7 +12,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from queue_monitor.core.forecast.calls import (
+from queue_monitor.events import AgentActivity
+from queue_monitor.forecast.calls import (
     ANSWERED,
     EXCLUDED,
     NEVER,
@@ -22,8 +23,7 @@ from queue_monitor.core.forecast.calls import (
     Columns,
     DayCalls,
 )
-from queue_monitor.core.forecast.shifts import ON_DUTY, SERVING, Shift, duty_of_all
-from queue_monitor.events import AgentActivity
+from queue_monitor.forecast.shifts import ON_DUTY, SERVING, Shift, duty_of_all
 from queue_monitor.model import HAD_TO_WAIT_SECONDS, Target
 from queue_monitor.queues import queue_key
 
