@@ -293,9 +293,9 @@ def bars(pool: JudgedPool, incidents: dict[date, tuple[Kind, float]]) -> Iterato
         higher=False,
     )
     yield Bar("wait: absolute bias, s", 15, 8, "-", abs(ours.bias), share=False, higher=False)
-    held = coverage(pool.met)
-    yield Bar("wait: 80 % range holds at least", 0.76, 0.78, "80 %", held)
-    yield Bar("wait: and at most", 0.88, 0.84, "80 %", held, higher=False)
+    interval_coverage = coverage(pool.met)
+    yield Bar("wait: 80 % range holds at least", 0.76, 0.78, "80 %", interval_coverage)
+    yield Bar("wait: and at most", 0.88, 0.84, "80 %", interval_coverage, higher=False)
 
 
 def show(title: str, pool: JudgedPool | None, target: Target, lines: Iterable[Bar] = ()) -> None:

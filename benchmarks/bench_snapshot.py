@@ -191,10 +191,10 @@ def foreseen(name: str, queues: tuple[str, ...], at: datetime) -> Forecast:
 
 
 def waits_of(calls: int) -> WaitSums:
-    tally = WaitTally()
+    outcomes = WaitTally()
     for number in range(calls):
-        tally.record(1000 + number * 137 % 400_000)
-    return tally.sums()
+        outcomes.record(1000 + number * 137 % 400_000)
+    return outcomes.sums()
 
 
 def minutes(how_many_queues: int, calls: int, queues: list[str]) -> Iterator[CallsOfMinute]:
@@ -245,8 +245,8 @@ def timed(what: Callable[[], object], rounds: int, before: Callable[[], object] 
 
 def said(words: str, spent: list[float], bar: float | None = None, count_as: str = "median") -> None:
     found = statistics.median(spent) if count_as == "median" else spent[-1]
-    held = "" if bar is None else f"   {count_as} {'≤' if found <= bar else 'MISSES'} {bar:g}"
-    print(f"{words:<62} {statistics.median(spent):>8.2f} {spent[0]:>8.2f} {spent[-1]:>8.2f}{held}")
+    interval_coverage = "" if bar is None else f"   {count_as} {'≤' if found <= bar else 'MISSES'} {bar:g}"
+    print(f"{words:<62} {statistics.median(spent):>8.2f} {spent[0]:>8.2f} {spent[-1]:>8.2f}{interval_coverage}")
 
 
 def pieces_of(working: Generator[None, None, object]) -> list[float]:

@@ -1,36 +1,37 @@
-"""What is to come: the next caller's wait, the rest of the day, the chance of missing the target, agents needed.
+"""The forecast: the next caller's wait, the rest of the day, the chance of missing the target, the agents needed.
 
-Pure: time is an argument, and chance comes from pool and day, so that the same day gives the same numbers. Once a
-day `usual_day` lays the profile out; then, each minute and pool: `DayState.state`, `outlook`, `project`.
+Pure: time is an argument, and random numbers are seeded by pool and day, so that the same day gives the same numbers.
+Once a day `baseline_of` makes the day's baseline from the profile; each minute and pool go through `DayState.state`,
+`day_inputs` and `project`.
 """
 
 from queue_monitor.forecast.advice import AgentsNeeded, agents_needed
-from queue_monitor.forecast.day import DayState, QueueState, Tally
-from queue_monitor.forecast.hindsight import OwnWait
-from queue_monitor.forecast.lesson import lesson_of
-from queue_monitor.forecast.outlook import Outlook, Settings, Usual, outlook, usual_day
+from queue_monitor.forecast.bias_correction import OwnWait
+from queue_monitor.forecast.day import DayState, OutcomeCounts, QueueState
+from queue_monitor.forecast.day_inputs import Baseline, DayInputs, Settings, baseline_of, day_inputs
 from queue_monitor.forecast.profile import Profile
 from queue_monitor.forecast.projection import Projection, generator, project
+from queue_monitor.forecast.verification import verify_day
 from queue_monitor.forecast.wait import ServiceSpeed, expected_wait, service_speed
 
 __all__ = [
     "AgentsNeeded",
+    "Baseline",
+    "DayInputs",
     "DayState",
-    "Outlook",
+    "OutcomeCounts",
     "OwnWait",
     "Profile",
     "Projection",
     "QueueState",
     "ServiceSpeed",
     "Settings",
-    "Tally",
-    "Usual",
     "agents_needed",
+    "baseline_of",
+    "day_inputs",
     "expected_wait",
     "generator",
-    "lesson_of",
-    "outlook",
     "project",
     "service_speed",
-    "usual_day",
+    "verify_day",
 ]

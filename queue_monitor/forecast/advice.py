@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from queue_monitor.forecast.calls import Array
 from queue_monitor.forecast.day import MINUTE, QueueState
-from queue_monitor.forecast.outlook import Outlook
+from queue_monitor.forecast.day_inputs import DayInputs
 from queue_monitor.forecast.projection import generator, misses_come, simulate_paths, so_far
 from queue_monitor.model import Target
 
@@ -46,7 +46,7 @@ class AgentsNeeded(Struct, frozen=True, kw_only=True):
 
 def agents_needed(
     state: QueueState,
-    ahead: Outlook,
+    ahead: DayInputs,
     target: Target,
     pool: str = "",
     at_most: int = 6,
@@ -56,7 +56,7 @@ def agents_needed(
     agents never look worse by luck.
     """
     length = len(ahead.agents)
-    good_now, of_now = so_far(state.tally, target.definition)
+    good_now, of_now = so_far(state.outcomes, target.definition)
     as_it_is = simulate_paths(state, ahead, target, generator(pool, state), _PATHS)
     come = misses_come(as_it_is, of_now, ahead)
 
@@ -65,18 +65,18 @@ def agents_needed(
         added = (minutes >= starts_after_minutes) & (minutes < until)
         return ahead.agents + k * added
 
-    def lived(agents: Array, minutes: int | None) -> tuple[Array, Array]:
+    def simulated(agents: Array, minutes: int | None) -> tuple[Array, Array]:
         paths = simulate_paths(state, ahead, target, generator(pool, state), _PATHS, agents, minutes)
-        paths = paths.in_hindsight(come, ahead.hindsight.doubt)
+        paths = paths.corrected(come, ahead.bias_correction.spread)
         return paths.good, paths.of
 
     def clears(k: int) -> bool:
-        good, of = lived(staffed(k), CLEAR_MINUTES)
+        good, of = simulated(staffed(k), CLEAR_MINUTES)
         return float(good.sum()) >= target.ratio * float(of.sum())
 
     @cache
     def chance(k: int, until: int = length) -> float:
-        good, of = lived(staffed(k, until), None)
+        good, of = simulated(staffed(k, until), None)
         return float((good_now + good >= target.ratio * (of_now + of)).mean())
 
     def saves(k: int, until: int = length) -> bool:

@@ -24,7 +24,7 @@ NEVER: Final = float("inf")
 NOBODY: Final = -1
 ANSWERED, ABANDONED, LEFT = 1, 2, 3
 IN_TIME, LATE, HUNG_UP_SHORT, HUNG_UP_IN_TIME, HUNG_UP_LATE, LEFT_OTHERWISE, WAITING = range(7)
-"""What a contact was judged as, in the order of `day.Tally`; `WAITING` as long as it is not settled."""
+"""What a contact was judged as, in the order of `day.OutcomeCounts`; `WAITING` as long as it is not settled."""
 UNCOUNTED: Final = -1
 EXCLUDED: Final = -2
 """A way out that a setting leaves out of the target: no call of the day, and nobody who gave up."""
@@ -310,8 +310,8 @@ def judged_as(placed: Placement | None) -> int:
 
 def _judged(field: str) -> int:
     its = terms(Counts(**{field: 1}))
-    fates = (its.in_time, its.answered, its.abandoned_short, its.abandoned_in_time, its.abandoned_late)
-    return next((fate for fate, number in enumerate((*fates, its.without_answer)) if number), UNCOUNTED)
+    outcomes = (its.in_time, its.answered, its.abandoned_short, its.abandoned_in_time, its.abandoned_late)
+    return next((outcome for outcome, number in enumerate((*outcomes, its.without_answer)) if number), UNCOUNTED)
 
 
 _JUDGED: Final = {field: _judged(field) for field in Counts.__struct_fields__} | {"excluded": EXCLUDED}

@@ -43,7 +43,7 @@ STUCK_CALLERS: Final = 3
 """So many callers who have waited so long beside free agents: the agents cannot be reached."""
 
 
-class Tally(NamedTuple):
+class OutcomeCounts(NamedTuple):
     """Calls judged so far, as in docs/definitions.md: A<=, A>, Bs, Bm, B>, F, W>."""
 
     in_time: int = 0
@@ -72,7 +72,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     at: float
     opens: float
     closes: float
-    tally: Tally
+    outcomes: OutcomeCounts
     waiting: Array
     ringing: int
     serving: int
@@ -95,7 +95,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
         return len(self.entered_by_minute)
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class WaitingLine(Struct, frozen=True, kw_only=True):
     """The queue at one moment, as far as the next caller's wait hangs on it; the fields are those of `QueueState`."""
 
     waiting: Array
@@ -105,7 +105,7 @@ class Line(Struct, frozen=True, kw_only=True):
     free: frozenset[str]
 
 
-class Met(NamedTuple):
+class EntryConditions(NamedTuple):
     """What callers met who were answered in time or still there at the limit: when they entered, calls in the pool
     less agents, plus one (the place in line, if above 0), the agents, and whether it was the limit that came first.
     """
@@ -116,7 +116,7 @@ class Met(NamedTuple):
     late: NDArray[np.bool_]
 
 
-class Lived(Protocol):
+class DayView(Protocol):
     """One local day: its calls of every queue, and the agents as a pool of queues (casefolded) sees them."""
 
     day: date
@@ -128,14 +128,14 @@ class Lived(Protocol):
 class DayState:
     """One pool's view of a day that is open from `opens` to `closes`. `queues` empty: every queue belongs."""
 
-    def __init__(self, lived: Lived, opens: float, closes: float, target: Target, queues: Iterable[str]) -> None:
-        self.day = lived.day
+    def __init__(self, view: DayView, opens: float, closes: float, target: Target, queues: Iterable[str]) -> None:
+        self.day = view.day
         self.opens = opens
         self.closes = closes
         self.target = target
         self._queues = frozenset(queue_key(queue) for queue in queues)
-        self._calls = lived.calls
-        self._lived = lived
+        self._calls = view.calls
+        self._view = view
         self._known: tuple[int, Columns] | None = None
 
     # ---- what it adds up to
@@ -171,7 +171,7 @@ class DayState:
             at=at,
             opens=self.opens,
             closes=self.closes,
-            tally=self._tally(calls, at),
+            outcomes=self._tally(calls, at),
             waiting=_waiting(calls, at),
             ringing=ringing,
             serving=serving,
@@ -189,14 +189,14 @@ class DayState:
             waited_seconds=float(spent[(calls.entered <= at) & calls.timed].sum()),
         )
 
-    def line(self, at: float) -> Line:
+    def line(self, at: float) -> WaitingLine:
         """The same as `state` says, of this moment alone, and cheaper."""
         waiting, shifts = _waiting(self._columns(), at), self._agents()
         if not self._agents_known():
             agents = int(self._on_duty(self._moments(at))[-1])
-            return Line(waiting=waiting, ringing=0, serving=self._talking(at), agents=agents, free=frozenset())
+            return WaitingLine(waiting=waiting, ringing=0, serving=self._talking(at), agents=agents, free=frozenset())
         doing = [shift.activity(at) for shift in shifts]
-        return Line(
+        return WaitingLine(
             waiting=waiting,
             ringing=doing.count(AgentActivity.RINGING),
             serving=sum(activity in SERVING for activity in doing),
@@ -273,13 +273,13 @@ class DayState:
         names = {number: name for name, number in self._calls.queues.items()}
         return [(names[int(calls.queue[row])], float(calls.entered[row]), float(waited[row])) for row in rows]
 
-    def met(self) -> Met:
+    def met(self) -> EntryConditions:
         """What the day's callers met when they entered; for learning, once the day is closed."""
         calls = self._columns()
         late = calls.ended - calls.entered + calls.carried > self.target.limit_seconds
-        told = calls.counted & (calls.superseded == NEVER) & ((calls.how == ANSWERED) | late)
+        entries = calls.counted & (calls.superseded == NEVER) & ((calls.how == ANSWERED) | late)
         place, agents = self._on_entry(calls)
-        return Met(calls.entered[told], place[told], agents[told], late[told])
+        return EntryConditions(calls.entered[entries], place[entries], agents[entries], late[entries])
 
     def _on_entry(self, calls: Columns) -> tuple[Array, Array]:
         """The place in the pool's line that each caller met, 0 or less where an agent was free, and the agents."""
@@ -293,20 +293,20 @@ class DayState:
         return others + talking - agents + 1.0, agents
 
     def _on_duty(self, moments: Array) -> Array:
-        """Agents on duty at each of these moments (ascending): as told, else inferred."""
+        """Agents on duty at each of these moments (ascending): as listed, else inferred."""
         if self._agents_known():
             duty = duty_of_all(self._agents())
             return _count_at(moments, duty.start[duty.on_duty], duty.end[duty.on_duty])
         return _served_lately(moments, self._columns())
 
-    def _tally(self, calls: Columns, at: float) -> Tally:
+    def _tally(self, calls: Columns, at: float) -> OutcomeCounts:
         """The contacts of the pool as the windows judged them; who was not settled by then waited."""
         judged = (calls.judged >= 0) & (calls.entered <= at)
         over = judged & (calls.settled <= at)
         waited_ms = np.floor(1000.0 * (at - calls.clock) + 1e-6)
         waits = judged & ~over & (waited_ms > 1000 * self.target.limit_seconds)
         settled = np.bincount(calls.judged[over], minlength=WAITING)
-        return Tally._make([*settled[:WAITING].tolist(), int(waits.sum())])
+        return OutcomeCounts._make([*settled[:WAITING].tolist(), int(waits.sum())])
 
     def _columns(self) -> Columns:
         if self._known is None or self._known[0] != self._calls.version:
@@ -315,11 +315,11 @@ class DayState:
 
     def _agents_known(self) -> bool:
         """Whether a source lists who is there; a log names only those who pause or serve."""
-        return any(shift.is_listed for shift in self._lived.shifts_of(self._queues))
+        return any(shift.is_listed for shift in self._view.shifts_of(self._queues))
 
     def _agents(self) -> list[Shift]:
-        """The agents of whom something was told that has to do with the pool."""
-        return [shift for shift in self._lived.shifts_of(self._queues) if shift.did]
+        """The agents who have done something for the pool."""
+        return [shift for shift in self._view.shifts_of(self._queues) if shift.did]
 
 
 def _served_lately(moments: Array, calls: Columns) -> Array:

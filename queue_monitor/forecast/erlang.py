@@ -58,50 +58,52 @@ def erlang_a(rate: float, handle_seconds: float, n: int, patience_seconds: float
     """
     if rate <= 0.0 or n <= 0:
         return ErlangA(0.0, 0.0, 0.0, 1.0) if rate <= 0.0 else ErlangA(1.0, 1.0, patience_seconds, 0.0)
-    mu, theta = 1.0 / handle_seconds, 1.0 / patience_seconds
-    chances = _state_chances(rate, mu, theta, n)
+    mu, abandonment_rate = 1.0 / handle_seconds, 1.0 / patience_seconds
+    chances = _state_chances(rate, mu, abandonment_rate, n)
     total = math.fsum(chances)
     must_wait = math.fsum(chances[n:]) / total
     waiting = math.fsum(k * chance for k, chance in enumerate(chances[n:])) / total
     v = np.linspace(0.0, limit_seconds, _POINTS)
-    served = np.exp(-theta * v + rate * (1.0 - np.exp(-theta * v)) / theta - n * mu * v)
+    served = np.exp(
+        -abandonment_rate * v + rate * (1.0 - np.exp(-abandonment_rate * v)) / abandonment_rate - n * mu * v
+    )
     late_but_served = rate * chances[n - 1] / total * float(np.trapezoid(served, v))
-    return ErlangA(must_wait, theta * waiting / rate, waiting / rate, 1.0 - must_wait + late_but_served)
+    return ErlangA(must_wait, abandonment_rate * waiting / rate, waiting / rate, 1.0 - must_wait + late_but_served)
 
 
-def _state_chances(rate: float, mu: float, theta: float, n: int) -> list[float]:
+def _state_chances(rate: float, mu: float, abandonment_rate: float, n: int) -> list[float]:
     """Chances of 0, 1, ... calls in the system up to a common factor, the greatest of them 1."""
-    peak = max(1, int(rate / mu)) if rate / mu < n else n + max(0, int((rate - n * mu) / theta))
+    peak = max(1, int(rate / mu)) if rate / mu < n else n + max(0, int((rate - n * mu) / abandonment_rate))
     down, up = [1.0], [1.0]
     for k in range(peak, 0, -1):
-        down.append(down[-1] * (min(k, n) * mu + max(0, k - n) * theta) / rate)
+        down.append(down[-1] * (min(k, n) * mu + max(0, k - n) * abandonment_rate) / rate)
     k = peak
     while up[-1] > _NEGLIGIBLE or k < n:
         k += 1
-        up.append(up[-1] * rate / (min(k, n) * mu + max(0, k - n) * theta))
+        up.append(up[-1] * rate / (min(k, n) * mu + max(0, k - n) * abandonment_rate))
     return down[:0:-1] + up
 
 
-def queue_wait(ahead: int, capacity: float, theta: float) -> tuple[float, float]:
+def queue_wait(ahead: int, capacity: float, abandonment_rate: float) -> tuple[float, float]:
     """Mean (s) and variance (s2) of the wait behind `ahead` callers: QL_m of Whitt 1999 and Ibrahim & Whitt 2009.
 
     Every answer (at rate `capacity` = n mu) and every hang-up of one ahead (theta each) moves the queue one step:
     sum over i = 0 .. ahead of 1 / (capacity + i theta), and of its square.
     """
-    steps = 1.0 / (capacity + theta * np.arange(ahead + 1))
+    steps = 1.0 / (capacity + abandonment_rate * np.arange(ahead + 1))
     return float(steps.sum()), float((steps**2).sum())
 
 
 def in_time_chance(
-    place: NDArray[np.float64], capacity: NDArray[np.float64], theta: float, limit: float, scatter: float
+    place: NDArray[np.float64], capacity: NDArray[np.float64], abandonment_rate: float, limit: float, wait_cv: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Offered wait (s) at a place in line, and the chance that it is within the limit. `capacity` in calls a second.
 
-    The fluid limit of QL_m, ln(1 + theta place / capacity) / theta, with variation 1 / sqrt(place) and `scatter` (as a
+    The fluid limit of QL_m, ln(1 + theta place / capacity) / theta, with variation 1 / sqrt(place) and `wait_cv` (as a
     share of the wait) for all that is not first come, first served; normal, in its logistic form.
     """
-    wait = np.log1p(theta * place / np.maximum(capacity, 1e-5)) / theta
-    spread = np.maximum(wait * np.sqrt(1.0 / np.maximum(place, 1.0) + scatter**2), 1.0)
+    wait = np.log1p(abandonment_rate * place / np.maximum(capacity, 1e-5)) / abandonment_rate
+    spread = np.maximum(wait * np.sqrt(1.0 / np.maximum(place, 1.0) + wait_cv**2), 1.0)
     return wait, normal_below((limit - wait) / spread)
 
 

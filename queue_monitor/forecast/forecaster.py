@@ -21,24 +21,24 @@ from queue_monitor.core.live import Live
 from queue_monitor.core.teams import inherited
 from queue_monitor.core.windows import Calendars
 from queue_monitor.forecast import (
+    Baseline,
+    DayInputs,
     DayState,
-    Outlook,
     OwnWait,
     Profile,
     Projection,
     QueueState,
-    Usual,
     agents_needed,
+    baseline_of,
     expected_wait,
     generator,
-    lesson_of,
-    outlook,
     project,
     service_speed,
-    usual_day,
+    verify_day,
 )
+from queue_monitor.forecast import day_inputs as day_inputs
+from queue_monitor.forecast.bias_correction import LIKE_ITS_POOL
 from queue_monitor.forecast.calls import DayCalls
-from queue_monitor.forecast.hindsight import LIKE_ITS_POOL
 from queue_monitor.forecast.projection import so_far
 from queue_monitor.forecast.shifts import Shift
 from queue_monitor.model import (
@@ -63,7 +63,7 @@ WORTH_NAMING: Final = 1.08
 """What differs from the usual by less is not named as the cause."""
 
 LEAST_DAYS: Final = 5
-"""With fewer closed days behind it a month is not foretold."""
+"""With fewer closed days behind it a month is not forecast."""
 
 
 class ClosedDay(Struct, frozen=True):
@@ -86,9 +86,9 @@ LearnedByPool = dict[frozenset[str], Learned]
 """What was learned of each pool, by what its queues are known by."""
 
 
-def encode_learned(lessons: LearnedByPool) -> bytes:
+def encode_learned(verifications: LearnedByPool) -> bytes:
     """What was learned, as it is kept between runs."""
-    return msgspec.json.encode(list(lessons.values()))
+    return msgspec.json.encode(list(verifications.values()))
 
 
 def decode_learned(written: bytes) -> LearnedByPool:
@@ -108,7 +108,7 @@ class ForecastInputs(Struct, frozen=True, kw_only=True):
     name: str
     queues: tuple[str, ...]
     state: QueueState
-    usual: Usual
+    usual: Baseline
     own_waits: dict[str, OwnWait]
     target: Target
     warning: float
@@ -141,9 +141,9 @@ class Forecaster:
         self.scopes: Callable[[], Sequence[Pool]] = tuple
         self._agents = Agents()
         self.today: ObservedDay | None = None
-        self._usual: dict[Pool, Usual] = {}
+        self._usual: dict[Pool, Baseline] = {}
         self._own: dict[Pool, dict[str, OwnWait]] = {}
-        self._ahead: dict[Pool, tuple[tuple[date, int], Outlook]] = {}
+        self._ahead: dict[Pool, tuple[tuple[date, int], DayInputs]] = {}
 
     # ---- what is known
 
@@ -193,25 +193,25 @@ class Forecaster:
         """
         self._forget_day()
         for scope in self.scopes():
-            told = self.day_of(scope, day)
-            if told is None or not day.was_heard_by(told.opens + LATE_START_SECONDS):
+            seen = self.day_of(scope, day)
+            if seen is None or not day.was_heard_by(seen.opens + LATE_START_SECONDS):
                 continue
-            closed = told.state(86_400.0)
+            closed = seen.state(86_400.0)
             if len(closed.entered_by_minute) and closed.entered_by_minute.sum():
-                self._learn(scope, told, closed)
+                self._learn(scope, seen, closed)
         self._forget_day()
 
     def _forget_day(self) -> None:
         self._usual, self._own = {}, {}
 
-    def _learn(self, scope: Pool, told: DayState, closed: QueueState) -> None:
+    def _learn(self, scope: Pool, seen: DayState, closed: QueueState) -> None:
         before = self.learned.get(scope.keys, Learned())
         if before.days and before.days[-1].day >= closed.day:
-            return  # learned already, by the run that lived through it
-        good, of = so_far(closed.tally, self._target.definition)
+            return  # learned already, in the run that saw it
+        good, of = so_far(closed.outcomes, self._target.definition)
         day = ClosedDay(closed.day, good, of)
-        lesson = lesson_of(told, closed, self._usual_of(scope, closed), scope.name, self._own_waits(scope))
-        profile = before.profile.learn(told, self._special(told.day), lesson)
+        verification = verify_day(seen, closed, self._usual_of(scope, closed), scope.name, self._own_waits(scope))
+        profile = before.profile.learn(seen, self._special(seen.day), verification)
         self.learned[scope.keys] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:], scope.queues)
 
     # ---- what is asked
@@ -236,7 +236,7 @@ class Forecaster:
         known = self._ahead.get(scope)
         if known is None or known[0] != minute:
             state = day.state(at)
-            known = self._ahead[scope] = (minute, outlook(state, self._usual_of(scope, state)))
+            known = self._ahead[scope] = (minute, day_inputs(state, self._usual_of(scope, state)))
         own = self._own_waits(scope).get(queue, LIKE_ITS_POOL)
         return _plain(expected_wait(day.line(at), known[1], queue, own))
 
@@ -245,10 +245,10 @@ class Forecaster:
         is_now = self.today is not None and self.today.day == self._calendars.default.day_of(now)
         return self.today if is_now else None
 
-    def _usual_of(self, scope: Pool, state: QueueState) -> Usual:
+    def _usual_of(self, scope: Pool, state: QueueState) -> Baseline:
         if scope not in self._usual:
             profile = self.learned.get(scope.keys, Learned()).profile
-            self._usual[scope] = usual_day(profile, state, self._special(state.day))
+            self._usual[scope] = baseline_of(profile, state, self._special(state.day))
         return self._usual[scope]
 
     def _own_waits(self, scope: Pool) -> dict[str, OwnWait]:
@@ -366,7 +366,7 @@ def recall(live: Live, learned: LearnedByPool, now: datetime) -> None:
 
 def _computed(given: ForecastInputs) -> Forecast:
     state, target = given.state, given.target
-    ahead = outlook(state, given.usual)
+    ahead = day_inputs(state, given.usual)
     rng = generator(given.name, state)
     day: RiskFigures | None = None
     good = of = 0.0
@@ -395,7 +395,7 @@ def _plain(wait: ExpectedWait) -> ExpectedWait:
     return ExpectedWait(expected, low, high, wait.basis)
 
 
-def _day(given: ForecastInputs, ahead: Outlook, ends: Projection) -> RiskFigures:
+def _day(given: ForecastInputs, ahead: DayInputs, ends: Projection) -> RiskFigures:
     """How the day may end; where it is at risk with how many more agents would help, and until when."""
 
     def moment(at: float | None) -> datetime | None:
@@ -440,7 +440,7 @@ def _cause(ends: Projection) -> RiskCause | None:
 
 
 def _month(given: ForecastInputs, good: float, of: float, rng: np.random.Generator) -> RiskFigures | None:
-    """The month: what is done, today as foretold, and earlier days drawn for the rest (docs/at-risk.md, step 9)."""
+    """The month: the days so far, today as forecast, and earlier days drawn for the rest (docs/at-risk.md, step 9)."""
     if not given.month_days and not given.month_so_far[1]:
         return None
     goods = np.full(MONTH_DRAWS, given.month_so_far[0] + good)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 from numpy.typing import NDArray
 
-from queue_monitor.forecast import hindsight
+from queue_monitor.forecast import bias_correction as bias_correction
+from queue_monitor.forecast.bias_correction import NO_VERIFICATION, BiasCorrections, DayVerification, OwnWait
 from queue_monitor.forecast.calls import Array
 from queue_monitor.forecast.day import MINUTE, SLOT_MINUTES, SLOTS, DayState, QueueState, half_hour
 from queue_monitor.forecast.erlang import in_time_chance
-from queue_monitor.forecast.hindsight import NOTHING_LEARNED, Hindsights, Lesson, OwnWait
 from queue_monitor.queues import queue_key
 
 LAST_CALLER_SECONDS: Final = 3600.0
@@ -24,13 +24,13 @@ DAYS_OF_A_KIND: Final = 12
 DAYS_OF_SERVICE: Final = 60
 """So many days of handle time and patience are remembered (step 4)."""
 
-SCATTERS: Final = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
+WAIT_CVS: Final = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
 """Candidates for how far waits scatter about their prediction, as a share of it, beyond the queue's own chance."""
 BLOCK_SLOTS: Final = 6
 
-_PACE_PRIOR_CALLS: Final = 100.0
-_TEMPO_PRIOR_CALLS: Final = 100.0
-_PACE_BOUNDS: Final = (0.5, 1.6)
+_SPEED_PRIOR_CALLS: Final = 100.0
+_SLOT_PRIOR_CALLS: Final = 100.0
+_SPEED_BOUNDS: Final = (0.5, 1.6)
 _OWN_PRIOR_CALLS: Final = 30.0
 _OWN_BOUNDS: Final = (0.4, 2.5)
 _TRIM: Final = 0.2
@@ -40,7 +40,7 @@ _BORROWED_DAYS: Final = 1.0
 """The pattern of all weekdays counts as so many days of the weekday asked for."""
 
 
-class UsualDay(Struct, frozen=True):
+class BaselineDay(Struct, frozen=True):
     """One closed day by half hours of the local day: calls that entered, agents on the phone and logged in.
 
     NaN-free: a half hour outside opening hours is -1.
@@ -53,10 +53,10 @@ class UsualDay(Struct, frozen=True):
 
 class ServiceDay(Struct, frozen=True):
     """One closed day's sums: handle times (s and s2, one call at most an hour), callers who gave up, seconds waited by
-    all; how likely what its callers met is under each of `SCATTERS` (log); the callers answered out of a line, with how
+    all; how likely what its callers met is under each of `WAIT_CVS` (log); the callers answered out of a line, with how
     many the agents there should have managed; and by queue, of those who stood in line: how many, the seconds they
     waited, and the seconds that their place in the pool's line promised; by half hour the seconds agents spent in
-    calls, and the calls done. `lesson`: what would have been told, and what came.
+    calls, and the calls done. `verification`: the day's forecasts compared with what came.
     """
 
     handled: int
@@ -64,13 +64,13 @@ class ServiceDay(Struct, frozen=True):
     handle_squares: float
     gave_up: int
     waited_seconds: float
-    scatter: tuple[float, ...] = (0.0,) * len(SCATTERS)
+    wait_cv: tuple[float, ...] = field(default=(0.0,) * len(WAIT_CVS), name="scatter")
     from_line: int = 0
     from_line_expected: float = 0.0
     by_queue: dict[str, tuple[int, float, float]] = {}
     busy: tuple[float, ...] = (0.0,) * SLOTS
     freed: tuple[float, ...] = (0.0,) * SLOTS
-    lesson: Lesson = NOTHING_LEARNED
+    verification: DayVerification = field(default=NO_VERIFICATION, name="lesson")
 
 
 class Profile(Struct, frozen=True):
@@ -78,17 +78,17 @@ class Profile(Struct, frozen=True):
     first.
     """
 
-    days: dict[str, tuple[UsualDay, ...]] = {}
+    days: dict[str, tuple[BaselineDay, ...]] = {}
     service: tuple[ServiceDay, ...] = ()
 
-    def learn(self, day: DayState, special: str = "", lesson: Lesson = NOTHING_LEARNED) -> "Profile":
+    def learn(self, day: DayState, special: str = "", verification: DayVerification = NO_VERIFICATION) -> "Profile":
         """The profile after one more day, which is closed and whose last caller is gone. A special day teaches of
         those like it, not of its weekday.
         """
         closed = day.state(day.closes + LAST_CALLER_SECONDS)
         kind = special or kind_of(closed)
-        kept = (*self.days.get(kind, ()), _usual_day(closed))[-DAYS_OF_A_KIND:]
-        served = structs.replace(_service_day(closed, day, self.tempo()), lesson=lesson)
+        kept = (*self.days.get(kind, ()), _baseline_day(closed))[-DAYS_OF_A_KIND:]
+        served = structs.replace(_service_day(closed, day, self.speed_by_slot()), verification=verification)
         service = (*self.service, served)[-DAYS_OF_SERVICE:]
         return Profile(days={**self.days, kind: kept}, service=service)
 
@@ -131,39 +131,39 @@ class Profile(Struct, frozen=True):
         mean = sum(day.handle_seconds for day in self.service) / count
         return mean, max(0.05, sum(day.handle_squares for day in self.service) / count / mean**2 - 1.0)
 
-    def tempo(self) -> Array:
+    def speed_by_slot(self) -> Array:
         """How fast calls are done in each half hour against the day as a whole, 1.2 is a fifth faster: who is there,
         and what is asked, differ between morning and evening.
         """
         busy = np.array([day.busy for day in self.service]).reshape(-1, SLOTS).sum(axis=0)
         freed = np.array([day.freed for day in self.service]).reshape(-1, SLOTS).sum(axis=0)
         expected = busy * freed.sum() / max(float(busy.sum()), 1.0)
-        tempo: Array = (freed + _TEMPO_PRIOR_CALLS) / (expected + _TEMPO_PRIOR_CALLS)
-        return tempo
+        speed_by_slot: Array = (freed + _SLOT_PRIOR_CALLS) / (expected + _SLOT_PRIOR_CALLS)
+        return speed_by_slot
 
-    def theta(self) -> float | None:
+    def abandonment_rate(self) -> float | None:
         """Callers who give up per second waited: the maximum-likelihood rate of exponential patience, waits censored by
         answers (Brown et al. 2005, section 5). None without history.
         """
         waited = sum(day.waited_seconds for day in self.service)
         return sum(day.gave_up for day in self.service) / waited if waited > 600.0 else None
 
-    def pace(self) -> float:
+    def service_speed(self) -> float:
         """How fast lines have moved against what agents on duty and handle time promise: 1 is as promised. Agents who
         are about to leave, skills, inferred staff: whatever makes them move otherwise is in it.
         """
         served = sum(day.from_line for day in self.service)
         expected = sum(day.from_line_expected for day in self.service)
-        pace = (served + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)
-        return min(max(pace, _PACE_BOUNDS[0]), _PACE_BOUNDS[1])
+        service_speed = (served + _SPEED_PRIOR_CALLS) / (expected + _SPEED_PRIOR_CALLS)
+        return min(max(service_speed, _SPEED_BOUNDS[0]), _SPEED_BOUNDS[1])
 
-    def wait_scatter(self, queue: str | None = None) -> float:
-        """How far waits scatter about what is told, as a share of it, in the pool or in one of its queues."""
-        return hindsight.wait_scatter([day.lesson for day in self.service], queue)
+    def queue_wait_cv(self, queue: str | None = None) -> float:
+        """Return the coefficient of variation of waits about their forecast, in the pool or in one of its queues."""
+        return bias_correction.queue_wait_cv([day.verification for day in self.service], queue)
 
     def own_wait(self, queue: str) -> OwnWait:
         """How waits in this queue differ from those in its pool's line as a whole."""
-        return OwnWait(self._own_factor(queue), self.wait_scatter(queue))
+        return OwnWait(self._own_factor(queue), self.queue_wait_cv(queue))
 
     def _own_factor(self, queue: str) -> float:
         """How much longer (or shorter) one waits: 1 is the same. Some skills are scarcer than others, and some queues
@@ -180,15 +180,15 @@ class Profile(Struct, frozen=True):
         ratio = (own[1] + prior[0]) / (own[2] + prior[1]) * everybody[2] / everybody[1]
         return float(min(max(ratio, _OWN_BOUNDS[0]), _OWN_BOUNDS[1]))
 
-    def hindsights(self) -> Hindsights | None:
-        """What came of the misses foretold, by hour of the day; None without history."""
-        return hindsight.learned([day.lesson for day in self.service])
+    def bias_corrections(self) -> BiasCorrections | None:
+        """Return the correction of forecast misses by hour of the day; None without history."""
+        return bias_correction.learned([day.verification for day in self.service])
 
-    def scatter(self) -> float | None:
-        """The likeliest of `SCATTERS` for what the callers of the remembered days met."""
+    def wait_cv(self) -> float | None:
+        """The likeliest of `WAIT_CVS` for what the callers of the remembered days met."""
         if not self.service:
             return None
-        return SCATTERS[int(np.argmax(np.sum([day.scatter for day in self.service], axis=0)))]
+        return WAIT_CVS[int(np.argmax(np.sum([day.wait_cv for day in self.service], axis=0)))]
 
     def calls_sd(self) -> float | None:
         """How much the calls of three hours differ, against the usual, from those of the three before, beyond chance:
@@ -243,7 +243,7 @@ def by_minute(slots: Array, opens: float, closes: float) -> Array:
     return laid
 
 
-def _usual_day(closed: QueueState) -> UsualDay:
+def _baseline_day(closed: QueueState) -> BaselineDay:
     minutes, slot = closed.minutes, _slots(closed)
     length = np.bincount(slot, minlength=SLOTS)
     filled = np.maximum(length, 1)
@@ -252,28 +252,28 @@ def _usual_day(closed: QueueState) -> UsualDay:
         sums = np.bincount(slot, weights=values[:minutes], minlength=SLOTS)
         return tuple(np.where(length > 0, sums / filled * times, -1.0).round(3).tolist())
 
-    return UsualDay(
+    return BaselineDay(
         calls=means(closed.entered_by_minute, SLOT_MINUTES),
         on_duty=means(closed.agents_by_minute, 1),
         logged_in=means(closed.logged_in_by_minute, 1),
     )
 
 
-def _service_day(closed: QueueState, day: DayState, tempo: Array) -> ServiceDay:
+def _service_day(closed: QueueState, day: DayState, speed_by_slot: Array) -> ServiceDay:
     handles = np.minimum(closed.handle_seconds, 3600.0)
-    from_line, expected, scatter = 0, 0.0, (0.0,) * len(SCATTERS)
+    from_line, expected, wait_cv = 0, 0.0, (0.0,) * len(WAIT_CVS)
     if len(handles):
-        by_slot = float(handles.mean()) / tempo
+        by_slot = float(handles.mean()) / speed_by_slot
         from_line, expected = day.from_line(by_slot)
-        pace = (from_line + _PACE_PRIOR_CALLS) / (expected + _PACE_PRIOR_CALLS)
-        scatter = _scatter(day, by_slot, pace, _giving_up(closed))
+        service_speed = (from_line + _SPEED_PRIOR_CALLS) / (expected + _SPEED_PRIOR_CALLS)
+        wait_cv = _wait_cv(day, by_slot, service_speed, _giving_up(closed))
     return ServiceDay(
         handled=len(handles),
         handle_seconds=round(float(handles.sum()), 1),
         handle_squares=round(float((handles**2).sum()), 1),
         gave_up=closed.gave_up,
         waited_seconds=round(closed.waited_seconds, 1),
-        scatter=scatter,
+        wait_cv=wait_cv,
         from_line=from_line,
         from_line_expected=round(expected, 2),
         by_queue=_by_queue(day, closed),
@@ -298,10 +298,10 @@ def _by_queue(day: DayState, closed: QueueState) -> dict[str, tuple[int, float, 
     waits = day.waits_by_queue()
     if len(waits) < 2 or not len(closed.handle_seconds):
         return {}
-    theta, handle = _giving_up(closed), float(closed.handle_seconds.mean())
+    abandonment_rate, handle = _giving_up(closed), float(closed.handle_seconds.mean())
     found = {}
     for queue, (waited, place, agents) in waits.items():
-        promised = np.log1p(theta * place * handle / agents) / theta
+        promised = np.log1p(abandonment_rate * place * handle / agents) / abandonment_rate
         found[queue] = (len(waited), round(float(waited.sum()), 1), round(float(promised.sum()), 1))
     return found
 
@@ -311,18 +311,20 @@ def _giving_up(closed: QueueState) -> float:
     return max((closed.gave_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
 
 
-def _scatter(day: DayState, handle_seconds: Array, pace: float, theta: float) -> tuple[float, ...]:
+def _wait_cv(day: DayState, handle_seconds: Array, service_speed: float, abandonment_rate: float) -> tuple[float, ...]:
     """Log likelihood of each candidate: of those who met a line, who was answered in time and who passed the limit."""
     met = day.met()
     queued = (met.place > 0.0) & (met.agents > 0.0)
     if not queued.any():
-        return (0.0,) * len(SCATTERS)
-    capacity = pace * met.agents[queued] / handle_seconds[half_hour(met.entered[queued])]
-    found = []
-    for scatter in SCATTERS:
-        wait, makes_it = in_time_chance(met.place[queued], capacity, theta, day.target.limit_seconds, scatter)
-        in_time = makes_it * np.exp(-theta * np.minimum(wait, day.target.limit_seconds))
-        late = (1.0 - makes_it) * np.exp(-theta * day.target.limit_seconds)
+        return (0.0,) * len(WAIT_CVS)
+    capacity = service_speed * met.agents[queued] / handle_seconds[half_hour(met.entered[queued])]
+    found, limit = [], day.target.limit_seconds
+    for wait_cv in WAIT_CVS:
+        wait, makes_it = in_time_chance(
+            met.place[queued], capacity, abandonment_rate, day.target.limit_seconds, wait_cv
+        )
+        in_time = makes_it * np.exp(-abandonment_rate * np.minimum(wait, limit))
+        late = (1.0 - makes_it) * np.exp(-abandonment_rate * limit)
         likely = np.where(met.late[queued], late, in_time) / (late + in_time)
         found.append(round(float(np.log(np.maximum(likely, 0.005)).sum()), 2))
     return tuple(found)

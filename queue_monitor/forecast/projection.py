@@ -1,4 +1,4 @@
-"""The rest of the day lived a few hundred times, and how often it ends under the target.
+"""Some hundred simulated courses of the rest of the day, and how many of them end under the target.
 
 The queue with hang-ups (Erlang A) in steps of one minute: Poisson calls, departures by the diffusion of Garnett,
 Mandelbaum & Reiman (2002, "Designing a call center with impatient customers") with the handle time's own variation.
@@ -14,10 +14,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from queue_monitor.forecast.calls import Array
-from queue_monitor.forecast.day import MINUTE, QueueState, Tally
-from queue_monitor.forecast.drift import draw_levels
+from queue_monitor.forecast.day import MINUTE, OutcomeCounts, QueueState
+from queue_monitor.forecast.day_inputs import DayInputs
 from queue_monitor.forecast.erlang import in_time_chance, normal_below
-from queue_monitor.forecast.outlook import Outlook
+from queue_monitor.forecast.level_filter import sample_levels
 from queue_monitor.model import DefinitionId, Target
 
 PATHS: Final = 300
@@ -45,14 +45,14 @@ class Projection(Struct, frozen=True, kw_only=True):
 
 
 class Weights(Struct, frozen=True):
-    """What each fate counts as under a definition: in time, late answer, hang-up short, in time, late, left."""
+    """The weight of each outcome under a definition: in time, late answer, hang-up short, in time, late, left."""
 
     good: Array
     of: Array
 
 
 def weights(definition: DefinitionId) -> Weights:
-    """The formulas of `service_level` as weights on the fates of `Tally`."""
+    """The formulas of `service_level` as weights on the outcomes of `OutcomeCounts`."""
     of = {
         DefinitionId.D1: (1, 1, 0, 0, 0, 0, 0),
         DefinitionId.D2: (1, 1, 1, 1, 1, 1, 1),
@@ -64,9 +64,9 @@ def weights(definition: DefinitionId) -> Weights:
     return Weights(np.array(good, float), np.array(of, float))
 
 
-def so_far(tally: Tally, definition: DefinitionId) -> tuple[float, float]:
+def so_far(outcomes: OutcomeCounts, definition: DefinitionId) -> tuple[float, float]:
     """Good and counted calls until now; one waiting past the limit counts as lost already."""
-    rule, counts = weights(definition), np.array(tally, float)
+    rule, counts = weights(definition), np.array(outcomes, float)
     return float(rule.good @ counts), float(rule.of @ counts)
 
 
@@ -87,11 +87,11 @@ class Paths(Struct, frozen=True):
     moments: Array
     misses: Array
 
-    def in_hindsight(self, times: float, doubt: float) -> "Paths":
+    def corrected(self, times: float, spread: float) -> "Paths":
         """With so many times the misses, and so many times as far apart."""
         missed = times * (self.of - self.good)
         mean = missed.mean()
-        missed = np.clip(mean + doubt * (missed - mean), 0.0, self.of)
+        missed = np.clip(mean + spread * (missed - mean), 0.0, self.of)
         return Paths(self.of - missed, self.of, self.moments, times * self.misses)
 
 
@@ -120,7 +120,7 @@ def _grid(minutes: int) -> _Grid:
 
 def simulate_paths(
     state: QueueState,
-    ahead: Outlook,
+    ahead: DayInputs,
     target: Target,
     rng: np.random.Generator,
     paths: int = PATHS,
@@ -135,16 +135,22 @@ def simulate_paths(
     rule = weights(target.definition)
     rate_error = np.exp(ahead.rate_sd * _normals(rng, paths))
     capacity_error = np.exp(ahead.capacity_sd * _normals(rng, paths))
-    mu = MINUTE / ahead.handle_seconds * ahead.pace * draw_levels(ahead.speeds, _shares(rng, paths)) * capacity_error
-    soon = max(agents[0], 0.2) * ahead.tempo[0] * mu if steps else np.full(paths, 1e-3)
+    mu = (
+        MINUTE
+        / ahead.handle_seconds
+        * ahead.service_speed
+        * sample_levels(ahead.speeds, _shares(rng, paths))
+        * capacity_error
+    )
+    soon = max(agents[0], 0.2) * ahead.speed_by_slot[0] * mu if steps else np.full(paths, 1e-3)
     first = _waiting_now(state, ahead, target, soon)
     at_first = rule.good @ first, rule.of @ first
     if not steps:
         return Paths(*at_first, np.empty(0), np.empty(0))
     grid = _grid(steps)
-    staff, tempo = (grid.total(what[:steps]) / grid.length for what in (agents, ahead.tempo))
+    staff, speed_by_slot = (grid.total(what[:steps]) / grid.length for what in (agents, ahead.speed_by_slot))
     arriving = _arrivals(ahead, grid, rate_error, rng, paths)
-    freed = tempo[:, None] * mu
+    freed = speed_by_slot[:, None] * mu
     position = _positions(state, ahead, grid, staff, freed, arriving, rng)
     good, of = _newcomers(position, staff[:, None] * freed / MINUTE, ahead, target)
     gained, counted = arriving * good, arriving * of
@@ -160,7 +166,7 @@ def simulate_paths(
 
 def _positions(
     state: QueueState,
-    ahead: Outlook,
+    ahead: DayInputs,
     grid: _Grid,
     staff: Array,
     freed: Array,
@@ -175,7 +181,7 @@ def _positions(
     in_system = np.full(arriving.shape[1], in_line + min(float(state.serving), staff[0]))
     position = np.empty_like(arriving)
     for step, (n, minutes) in enumerate(zip(staff.tolist(), grid.length.tolist(), strict=True)):
-        came, served_in, patience = arriving[step], freed[step] * minutes, ahead.theta * MINUTE * minutes
+        came, served_in, patience = arriving[step], freed[step] * minutes, ahead.abandonment_rate * MINUTE * minutes
         middle = in_system + 0.5 * (came - np.minimum(in_system, n) * served_in)
         np.maximum(middle, 0.0, out=middle)
         line = np.maximum(middle - n, 0.0)
@@ -188,7 +194,7 @@ def _positions(
     return position
 
 
-def _newcomers(position: Array, capacity: Array, ahead: Outlook, target: Target) -> tuple[Array, Array]:
+def _newcomers(position: Array, capacity: Array, ahead: DayInputs, target: Target) -> tuple[Array, Array]:
     """How good, and how counted, a call of each step (rows) of each path is: 1 each if it needs not wait."""
     waits = position > 0.0
     good, of = np.ones_like(position), np.ones_like(position)
@@ -196,13 +202,13 @@ def _newcomers(position: Array, capacity: Array, ahead: Outlook, target: Target)
     return good, of
 
 
-def _arrivals(ahead: Outlook, grid: _Grid, error: Array, rng: np.random.Generator, paths: int) -> Array:
+def _arrivals(ahead: DayInputs, grid: _Grid, error: Array, rng: np.random.Generator, paths: int) -> Array:
     """Calls in each step (rows) on each path: usual x [slow + (fast - slow) exp(-h / fades)] x lasting error, and the
     scatter of a Poisson count about that. Where many are to come a normal number will do, and costs a tenth; it may
     fall below none in a step, so that the mean stays right.
     """
     slow = _gamma(*ahead.slow, _normals(rng, paths))
-    fast = slow * draw_levels(ahead.passing, _shares(rng, paths))
+    fast = slow * sample_levels(ahead.passing, _shares(rng, paths))
     fading = np.exp(-grid.middle / ahead.fast_fades)[:, None]
     usual = grid.total(ahead.calls[: int(grid.length.sum())])[:, None]
     expected = usual * (slow * error + (fast - slow) * error * fading)
@@ -211,28 +217,34 @@ def _arrivals(ahead: Outlook, grid: _Grid, error: Array, rng: np.random.Generato
     return expected + np.sqrt(expected) * rng.standard_normal(expected.shape)
 
 
-def _worth(position: Array, capacity: Array, ahead: Outlook, target: Target) -> tuple[Array, Array]:
-    """How good, and how counted, a call is that enters at a place in line, `capacity` calls a second; patience
-    exponential. The seven fates of `Tally` weighed by the definition; who waits past the limit is not told apart from
-    how that ends: both are lost.
+def _worth(position: Array, capacity: Array, ahead: DayInputs, target: Target) -> tuple[Array, Array]:
+    """Return how good, and how counted, a call is that enters at a place in line, with `capacity` calls a second and
+    exponential patience. The seven outcomes of `OutcomeCounts` are weighed by the definition. Whoever waits past the
+    limit is lost, however the wait ends.
     """
     rule = weights(target.definition)
-    limit, short, theta = float(target.limit_seconds), float(target.short_abandon_seconds), ahead.theta
-    wait, makes_it = in_time_chance(position, capacity, theta, limit, ahead.scatter)
-    in_time = makes_it * np.exp(-theta * np.minimum(wait, limit))
+    limit, short, abandonment_rate = (
+        float(target.limit_seconds),
+        float(target.short_abandon_seconds),
+        ahead.abandonment_rate,
+    )
+    wait, makes_it = in_time_chance(position, capacity, abandonment_rate, limit, ahead.wait_cv)
+    in_time = makes_it * np.exp(-abandonment_rate * np.minimum(wait, limit))
     of = np.ones_like(wait)
     good = in_time
     if rule.of[2] != 1.0 or rule.good[2] != 0.0:
-        short_hang_up = 1.0 - np.exp(-theta * np.minimum(wait, short))
+        short_hang_up = 1.0 - np.exp(-abandonment_rate * np.minimum(wait, short))
         of = of - (1.0 - rule.of[2]) * short_hang_up
         good = good + rule.good[2] * short_hang_up
     if rule.of[3] != 1.0 or rule.good[3] != 0.0:
-        still_there = (1.0 - makes_it) * np.exp(-theta * limit)
-        hung_up = np.maximum(np.exp(-theta * np.minimum(wait, short)) - in_time - still_there, 0.0)
+        still_there = (1.0 - makes_it) * np.exp(-abandonment_rate * limit)
+        hung_up = np.maximum(np.exp(-abandonment_rate * np.minimum(wait, short)) - in_time - still_there, 0.0)
         of = of - (1.0 - rule.of[3]) * hung_up
         good = good + rule.good[3] * hung_up
     if rule.of[4] != 1.0:
-        gave_up_late = (1.0 - makes_it) * (np.exp(-theta * limit) - np.exp(-theta * np.maximum(wait, limit)))
+        gave_up_late = (1.0 - makes_it) * (
+            np.exp(-abandonment_rate * limit) - np.exp(-abandonment_rate * np.maximum(wait, limit))
+        )
         of = of - (1.0 - rule.of[4]) * gave_up_late
     return good, of
 
@@ -264,40 +276,40 @@ def _gamma(shape: float, rate: float, normals: Array) -> Array:
     return numbers
 
 
-def _waiting_now(state: QueueState, ahead: Outlook, target: Target, capacity: Array) -> Array:
+def _waiting_now(state: QueueState, ahead: DayInputs, target: Target, capacity: Array) -> Array:
     """Fates of those who wait now and are inside the limit, added up for each path. `capacity` in calls a minute."""
     left = target.limit_seconds - state.waiting
-    fate = np.zeros((7, len(capacity)))
+    outcome = np.zeros((7, len(capacity)))
     if not (left >= 0.0).any():
-        return fate
+        return outcome
     per_second = capacity / MINUTE
     place = np.arange(len(left)) - state.ringing
-    steps = np.where(place < 0, 1.0, 1.0 / (per_second[:, None] + ahead.theta * np.maximum(place, 0)))
+    steps = np.where(place < 0, 1.0, 1.0 / (per_second[:, None] + ahead.abandonment_rate * np.maximum(place, 0)))
     wait = np.cumsum(steps, axis=1)
-    spread = np.sqrt(np.cumsum(steps**2, axis=1) + (ahead.scatter * wait) ** 2)
+    spread = np.sqrt(np.cumsum(steps**2, axis=1) + (ahead.wait_cv * wait) ** 2)
     inside = left >= 0.0
     makes_it = normal_below((left - wait) / spread)
-    stays = np.exp(-ahead.theta * np.clip(np.minimum(wait, left), 0.0, None))
+    stays = np.exp(-ahead.abandonment_rate * np.clip(np.minimum(wait, left), 0.0, None))
     in_time = (makes_it * stays)[:, inside].sum(axis=1)
     late = ((1.0 - makes_it) * stays)[:, inside].sum(axis=1)
-    fate[0], fate[1] = in_time, late
-    fate[3] = inside.sum() - in_time - late
-    return fate
+    outcome[0], outcome[1] = in_time, late
+    outcome[3] = inside.sum() - in_time - late
+    return outcome
 
 
-def misses_come(plain: Paths, of_now: float, ahead: Outlook) -> float:
-    """How many misses come of each foretold on these paths, by what past days have taught."""
-    return ahead.hindsight.times(float((plain.of - plain.good).mean()), of_now + float(plain.of.mean()))
+def misses_come(plain: Paths, of_now: float, ahead: DayInputs) -> float:
+    """Return the real misses per forecast one on these paths, by the correction that past days have given."""
+    return ahead.bias_correction.times(float((plain.of - plain.good).mean()), of_now + float(plain.of.mean()))
 
 
 def project(
-    state: QueueState, ahead: Outlook, target: Target, rng: np.random.Generator, paths: int = PATHS
+    state: QueueState, ahead: DayInputs, target: Target, rng: np.random.Generator, paths: int = PATHS
 ) -> Projection:
     """How the day may end, from `state` as it is now and the rest of the day as it looks."""
-    good_now, of_now = so_far(state.tally, target.definition)
+    good_now, of_now = so_far(state.outcomes, target.definition)
     plain = simulate_paths(state, ahead, target, rng, paths)
-    lived = plain.in_hindsight(misses_come(plain, of_now, ahead), ahead.hindsight.doubt)
-    good, of = good_now + lived.good, of_now + lived.of
+    corrected = plain.corrected(misses_come(plain, of_now, ahead), ahead.bias_correction.spread)
+    good, of = good_now + corrected.good, of_now + corrected.of
     share = np.sort(np.divide(good, of, out=np.ones_like(of), where=of > 0))
     return Projection(
         p_miss=float((share < target.ratio - 1e-9).mean()),
@@ -307,7 +319,7 @@ def project(
         misses_expected=float((of - good).mean()),
         calls_expected=float(of.mean()),
         budget=float((1.0 - target.ratio) * of.mean()),
-        gone_at=_gone_at(state, lived, of_now - good_now, (1.0 - target.ratio) * float(of.mean())),
+        gone_at=_gone_at(state, corrected, of_now - good_now, (1.0 - target.ratio) * float(of.mean())),
         rate_ratio=ahead.rate_ratio,
         agents_ratio=ahead.agents_ratio,
         handle_ratio=ahead.handle_ratio,
@@ -315,7 +327,7 @@ def project(
     )
 
 
-def _gone_at(state: QueueState, lived: Paths, missed: float, budget: float) -> float | None:
+def _gone_at(state: QueueState, corrected: Paths, missed: float, budget: float) -> float | None:
     """When the misses expected pass those that the day can bear; None when they do not, or have already."""
-    beyond = np.nonzero(missed + lived.misses > budget)[0]
-    return None if missed > budget or not len(beyond) else state.at + float(lived.moments[beyond[0]])
+    beyond = np.nonzero(missed + corrected.misses > budget)[0]
+    return None if missed > budget or not len(beyond) else state.at + float(corrected.moments[beyond[0]])

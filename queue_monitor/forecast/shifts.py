@@ -89,7 +89,7 @@ class Shift:
             self._duty = None
 
     def _serves(self) -> frozenset[str] | None:
-        """The pool's queues that he or she is a member of; None for one of whom no membership was told."""
+        """The pool's queues that he or she is a member of; None for one whose membership was never reported."""
         if not self._member:
             return None
         joined = frozenset(queue for queue, member in self._member.items() if member)
@@ -110,7 +110,7 @@ class Shift:
     # ---- what may be read
 
     def activity(self, at: float) -> AgentActivity | None:
-        """What he or she does at a moment; None before anything was told."""
+        """What he or she does at a moment; None before anything was reported."""
         place = bisect_right(self.did, at, key=itemgetter(0))
         return self.did[place - 1][1] if place else None
 

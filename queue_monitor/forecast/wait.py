@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from msgspec import Struct, structs
 
+from queue_monitor.forecast.bias_correction import LIKE_ITS_POOL, QUEUE_WAIT_CVS, OwnWait
 from queue_monitor.forecast.calls import Array
-from queue_monitor.forecast.day import Line, QueueState
-from queue_monitor.forecast.drift import mean_level
-from queue_monitor.forecast.hindsight import LIKE_ITS_POOL, WAIT_SCATTERS, OwnWait
-from queue_monitor.forecast.outlook import Outlook
+from queue_monitor.forecast.day import QueueState, WaitingLine
+from queue_monitor.forecast.day_inputs import DayInputs
+from queue_monitor.forecast.level_filter import mean_level
 from queue_monitor.model import ExpectedWait, WaitBasis
 from queue_monitor.queues import queue_key
 
@@ -33,8 +33,8 @@ class ServiceSpeed(Struct, frozen=True):
     """
 
     capacity: float
-    theta: float
-    scatter: float
+    abandonment_rate: float
+    wait_cv: float
 
     def in_time(self, waited_seconds: Sequence[float], limit_seconds: float) -> list[float]:
         """For each who waits, first in line first, the chance to be answered within the limit by staying."""
@@ -46,11 +46,11 @@ class ServiceSpeed(Struct, frozen=True):
 
 
 def expected_wait(
-    state: Line | QueueState, ahead: Outlook, queue: str = "", own: OwnWait = LIKE_ITS_POOL
+    state: WaitingLine | QueueState, ahead: DayInputs, queue: str = "", own: OwnWait = LIKE_ITS_POOL
 ) -> ExpectedWait:
     """What a caller who rings now should expect, the ring at the agent included; in one queue of the pool by its `own`.
 
-    Somebody free is somebody who answers at once only where agents are told of, and for the caller's queue: inferred
+    Somebody free is somebody who answers at once only where agents are listed, and for the caller's queue: inferred
     ones may have left (on a real log a quarter of such callers waited a minute). Else one step of the queue is the
     guess.
     """
@@ -61,37 +61,37 @@ def expected_wait(
     someone_free = state.agents > state.serving and (not queue or queue_key(queue) in state.free)
     if ahead.staff_known and not in_line and someone_free:
         return ExpectedWait(RING_SECONDS, 0.0, 2.0 * RING_SECONDS, WaitBasis.AT_ONCE)
-    if own.scatter is not None:
-        moves = structs.replace(moves, scatter=own.scatter)
+    if own.wait_cv is not None:
+        moves = structs.replace(moves, wait_cv=own.wait_cv)
     mean, variance = _behind(np.arange(in_line + 1.0), moves)
     return _range(own.factor * (float(mean[-1]) + RING_SECONDS), own.factor**2 * float(variance[-1]), _basis(ahead))
 
 
-def held_by(
-    waited: float, state: Line | QueueState, ahead: Outlook, queue: str, own: OwnWait = LIKE_ITS_POOL
+def interval_hits(
+    waited: float, state: WaitingLine | QueueState, ahead: DayInputs, queue: str, own: OwnWait = LIKE_ITS_POOL
 ) -> tuple[int, ...]:
-    """For learning: 1, and whether the range told would have held this wait (s) under each of `WAIT_SCATTERS`; all 0
-    where nothing could be told.
+    """Return 1, and for each of `QUEUE_WAIT_CVS` whether the forecast range would have held this wait (s); all 0 where
+    there would have been no range.
     """
-    candidates = (structs.replace(own, scatter=scatter) for scatter in WAIT_SCATTERS)
-    told = [expected_wait(state, ahead, queue, candidate).range for candidate in candidates]
-    return int(None not in told), *(int(one is not None and one[0] <= waited <= one[1]) for one in told)
+    candidates = (structs.replace(own, wait_cv=wait_cv) for wait_cv in QUEUE_WAIT_CVS)
+    ranges = [expected_wait(state, ahead, queue, candidate).range for candidate in candidates]
+    return int(None not in ranges), *(int(one is not None and one[0] <= waited <= one[1]) for one in ranges)
 
 
-def service_speed(state: Line | QueueState, ahead: Outlook) -> ServiceSpeed | None:
+def service_speed(state: WaitingLine | QueueState, ahead: DayInputs) -> ServiceSpeed | None:
     """How the line moves over the next minutes; None where it cannot be said: nobody there, or far fewer than there
     should be.
     """
-    tempo = 1.0
+    speed_by_slot = 1.0
     if not len(ahead.agents):
         agents = expected = float(state.agents)
     else:
-        soon = (ahead.agents, ahead.typical, ahead.tempo)
-        agents, expected, tempo = (float(by_minute[:SOON_MINUTES].mean()) for by_minute in soon)
+        soon = (ahead.agents, ahead.typical, ahead.speed_by_slot)
+        agents, expected, speed_by_slot = (float(by_minute[:SOON_MINUTES].mean()) for by_minute in soon)
     if state.agents <= 0 or agents <= 0.0 or agents < FEW * expected:
         return None
-    capacity = agents * tempo * ahead.pace * mean_level(ahead.speeds) / ahead.handle_seconds
-    return ServiceSpeed(float(capacity), float(ahead.theta), float(ahead.wait_scatter))
+    capacity = agents * speed_by_slot * ahead.service_speed * mean_level(ahead.speeds) / ahead.handle_seconds
+    return ServiceSpeed(float(capacity), float(ahead.abandonment_rate), float(ahead.queue_wait_cv))
 
 
 def gamma_quantile(z: float, mean: float, variance: float) -> float:
@@ -111,10 +111,10 @@ def gamma_below(limit: float, mean: float, variance: float) -> float:
 
 
 def _behind(ahead_of_one: Array, moves: ServiceSpeed) -> tuple[Array, Array]:
-    """Mean and variance of the wait behind 0, 1, ... callers; the speed's own doubt added to the variance."""
-    steps = 1.0 / (moves.capacity + moves.theta * ahead_of_one)
+    """Mean and variance of the wait behind 0, 1, ... callers; the speed's own uncertainty added to the variance."""
+    steps = 1.0 / (moves.capacity + moves.abandonment_rate * ahead_of_one)
     mean = np.cumsum(steps)
-    return mean, np.cumsum(steps**2) + (moves.scatter * mean) ** 2
+    return mean, np.cumsum(steps**2) + (moves.wait_cv * mean) ** 2
 
 
 def _range(mean: float, variance: float, basis: WaitBasis) -> ExpectedWait:
@@ -122,5 +122,5 @@ def _range(mean: float, variance: float, basis: WaitBasis) -> ExpectedWait:
     return ExpectedWait(mean, low, high, basis)
 
 
-def _basis(ahead: Outlook) -> WaitBasis:
+def _basis(ahead: DayInputs) -> WaitBasis:
     return WaitBasis.STAFF if ahead.staff_known else WaitBasis.SERVED_LATELY

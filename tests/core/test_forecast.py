@@ -12,32 +12,32 @@ import pytest
 
 from queue_monitor.events import AgentActivity, MemberAction
 from queue_monitor.forecast import (
+    DayInputs,
     DayState,
-    Outlook,
     Profile,
     Projection,
     QueueState,
     agents_needed,
+    baseline_of,
     expected_wait,
     generator,
-    lesson_of,
-    outlook,
     project,
     service_speed,
-    usual_day,
+    verify_day,
 )
-from queue_monitor.forecast.drift import Drift, filtered, mean_level
-from queue_monitor.forecast.erlang import erlang_a, erlang_b, erlang_c, erlang_c_in_time, queue_wait
-from queue_monitor.forecast.hindsight import (
-    WAIT_SCATTERS,
-    Foretold,
-    Hindsight,
-    Hindsights,
-    Lesson,
+from queue_monitor.forecast import day_inputs as day_inputs
+from queue_monitor.forecast.bias_correction import (
+    QUEUE_WAIT_CVS,
+    BiasCorrection,
+    BiasCorrections,
+    DayVerification,
+    ForecastCheck,
     OwnWait,
     learned,
-    wait_scatter,
+    queue_wait_cv,
 )
+from queue_monitor.forecast.erlang import erlang_a, erlang_b, erlang_c, erlang_c_in_time, queue_wait
+from queue_monitor.forecast.level_filter import LevelFilter, filtered, mean_level
 from queue_monitor.forecast.projection import so_far
 from queue_monitor.forecast.wait import gamma_below, gamma_quantile
 from queue_monitor.model import DefinitionId, Target, WaitBasis
@@ -76,8 +76,8 @@ def a_day(kind: Kind, seed: int = 5) -> Day:
     return simulate(Config(date=date(2025, 2, 4), seed=seed, kind=kind))
 
 
-def look(state: QueueState, profile: Profile | None = None) -> Outlook:
-    return outlook(state, usual_day(history() if profile is None else profile, state))
+def look(state: QueueState, profile: Profile | None = None) -> DayInputs:
+    return day_inputs(state, baseline_of(history() if profile is None else profile, state))
 
 
 def forecast(state: QueueState, profile: Profile | None = None) -> Projection:
@@ -127,7 +127,7 @@ def test_callers_who_never_hang_up_turn_erlang_a_into_erlang_c() -> None:
 
 
 def test_the_wait_behind_others_adds_up_the_steps_of_the_queue() -> None:
-    mean, variance = queue_wait(ahead=2, capacity=0.05, theta=0.01)
+    mean, variance = queue_wait(ahead=2, capacity=0.05, abandonment_rate=0.01)
 
     assert mean == pytest.approx(1 / 0.05 + 1 / 0.06 + 1 / 0.07)
     assert variance == pytest.approx(1 / 0.05**2 + 1 / 0.06**2 + 1 / 0.07**2)
@@ -143,8 +143,8 @@ def test_gamma_quantiles_are_near_the_exact_ones() -> None:
 
 def test_a_level_that_jumps_is_noticed_and_one_that_stays_is_known_ever_better() -> None:
     expected = np.full(40, 5.0)
-    still = filtered(np.full(40, 5.0), expected, 1 / 12, Drift())
-    jumped = filtered(np.r_[np.full(28, 5.0), np.full(12, 10.0)], expected, 1 / 12, Drift())
+    still = filtered(np.full(40, 5.0), expected, 1 / 12, LevelFilter())
+    jumped = filtered(np.r_[np.full(28, 5.0), np.full(12, 10.0)], expected, 1 / 12, LevelFilter())
 
     assert mean_level(still) == pytest.approx(1.0, abs=0.03)
     assert mean_level(jumped) > 1.6
@@ -163,13 +163,13 @@ def test_the_order_in_which_things_are_told_does_not_matter() -> None:
     day = a_day(Kind.NORMAL)
     backwards = msgspec.structs.replace(day, events=day.events[::-1])
 
-    assert fed(day).state(ALL_GONE).tally == fed(backwards).state(ALL_GONE).tally
+    assert fed(day).state(ALL_GONE).outcomes == fed(backwards).state(ALL_GONE).outcomes
 
 
 def test_the_calls_of_a_day_are_judged_as_in_the_truth() -> None:
     for kind in (Kind.NORMAL, Kind.BURST):
         day = a_day(kind)
-        good, of = so_far(fed(day).state(ALL_GONE).tally, TARGET.definition)
+        good, of = so_far(fed(day).state(ALL_GONE).outcomes, TARGET.definition)
 
         assert good / of == pytest.approx(day.share())
 
@@ -178,8 +178,8 @@ def test_a_caller_past_the_limit_is_a_miss_while_still_waiting() -> None:
     state = ToldDay(FIRST_DAY, TARGET)
     state.entered(OPENS, "anna")
 
-    assert state.state(OPENS + 300).tally.waiting_late == 0
-    assert state.state(OPENS + 300.001).tally.waiting_late == 1
+    assert state.state(OPENS + 300).outcomes.waiting_late == 0
+    assert state.state(OPENS + 300.001).outcomes.waiting_late == 1
 
 
 def test_who_serves_nobody_while_callers_wait_is_not_there() -> None:
@@ -238,7 +238,7 @@ def test_more_calls_fewer_agents_and_longer_talks_are_worse() -> None:
     state = fed(a_day(Kind.NORMAL)).state(10 * HOUR)
     ahead = look(state)
 
-    def expected(other: Outlook) -> float:
+    def expected(other: DayInputs) -> float:
         return project(state, other, TARGET, generator("kundcenter", state)).expected_share
 
     usual = expected(ahead)
@@ -251,7 +251,7 @@ def test_more_calls_fewer_agents_and_longer_talks_are_worse() -> None:
 def test_by_every_definition_the_forecast_ends_where_the_day_ends(definition: DefinitionId) -> None:
     target = msgspec.structs.replace(TARGET, definition=definition)
     state = fed(a_day(Kind.BURST)).state(CLOSES - 60)
-    good, of = so_far(fed(a_day(Kind.BURST)).state(ALL_GONE).tally, definition)
+    good, of = so_far(fed(a_day(Kind.BURST)).state(ALL_GONE).outcomes, definition)
     found = project(state, look(state), target, generator("kundcenter", state))
 
     assert found.expected_share == pytest.approx(good / of, abs=0.01)
@@ -262,7 +262,7 @@ def test_the_chance_to_miss_is_what_it_says() -> None:
     chances, lost = [], []
     for day in weekdays(date(2025, 2, 3), 12):
         told = fed(simulate(Config(date=day, seed=5)))
-        good, of = so_far(told.state(ALL_GONE).tally, TARGET.definition)
+        good, of = so_far(told.state(ALL_GONE).outcomes, TARGET.definition)
         for hour in (10, 12, 14):
             chances.append(forecast(told.state(hour * HOUR)).p_miss)
             lost.append(good < 0.9 * of)
@@ -479,10 +479,10 @@ def brisk_afternoons() -> Profile:
 
 
 def test_where_afternoon_calls_are_done_twice_as_fast_the_next_afternoon_is_expected_to_go_so_too() -> None:
-    tempo = brisk_afternoons().tempo()
+    speed_by_slot = brisk_afternoons().speed_by_slot()
 
-    assert tempo[30] / tempo[20] == pytest.approx(2.0, abs=0.1)
-    assert Profile().tempo().tolist() == [1.0] * 48
+    assert speed_by_slot[30] / speed_by_slot[20] == pytest.approx(2.0, abs=0.1)
+    assert Profile().speed_by_slot().tolist() == [1.0] * 48
 
     at_three = brisk_afternoon().state(15 * HOUR)
     moves = service_speed(at_three, look(at_three, brisk_afternoons()))
@@ -501,11 +501,11 @@ def test_a_day_on_which_nobody_was_served_says_nothing_of_how_waits_scatter() ->
     for number in range(20):
         state.entered(OPENS + 60 * number, f"caller {number}")
 
-    assert set(Profile().learn(state.day).service[0].scatter) == {0.0}
+    assert set(Profile().learn(state.day).service[0].wait_cv) == {0.0}
 
 
 def test_without_history_lines_move_as_promised() -> None:
-    assert Profile().pace() == 1.0
+    assert Profile().service_speed() == 1.0
 
 
 def test_a_call_is_over_even_when_that_is_told_first() -> None:
@@ -549,13 +549,13 @@ def test_a_queue_whose_callers_wait_longer_than_their_place_says_is_known_for_it
 # ---- what days have taught of the forecast itself
 
 
-def taught(foretold: Sequence[float], came: Sequence[float], days: int = 60, sd: float = 10.0) -> Hindsights:
+def taught(foretold: Sequence[float], came: Sequence[float], days: int = 60, sd: float = 10.0) -> BiasCorrections:
     """Days of 500 calls and nine hours: one after the other of these misses foretold at each half past, and come."""
-    lessons = [
-        Lesson({hour: Foretold(expected, sd, actual, 500.0) for hour in range(8, 17)})
+    verifications = [
+        DayVerification({hour: ForecastCheck(expected, sd, actual, 500.0) for hour in range(8, 17)})
         for _, expected, actual in zip(range(days), cycle(foretold), cycle(came))
     ]
-    found = learned(lessons)
+    found = learned(verifications)
     assert found is not None
     return found
 
@@ -578,28 +578,28 @@ def test_a_few_days_say_little_and_nothing_says_more_than_two_and_a_half_times()
 
     assert few.times(20.0, 500.0) < 1.6
     assert many.times(20.0, 500.0) == pytest.approx(2.5, abs=0.06)
-    assert learned([Lesson()]) is None
-    assert Hindsight().times(20.0, 500.0) == 1.0
+    assert learned([DayVerification()]) is None
+    assert BiasCorrection().times(20.0, 500.0) == 1.0
 
 
 def test_days_that_lay_farther_off_than_was_said_widen_the_doubt_and_incidents_do_not() -> None:
     off = taught([40.0], [10.0, 70.0], sd=10.0)
     incident = taught([40.0], [40.0] * 5 + [50.0], sd=10.0)
 
-    assert off.doubt == 1.5
-    assert incident.doubt == 1.0
+    assert off.spread == 1.5
+    assert incident.spread == 1.0
 
 
 def test_misses_foretold_are_as_many_more_and_as_far_apart_as_has_come_before() -> None:
     state = fed(a_day(Kind.SHORTFALL)).state(10 * HOUR)
     ahead = look(state)
 
-    def told(hindsight: Hindsight) -> Projection:
-        wiser = msgspec.structs.replace(ahead, hindsight=hindsight)
+    def told(bias_correction: BiasCorrection) -> Projection:
+        wiser = msgspec.structs.replace(ahead, bias_correction=bias_correction)
         return project(state, wiser, TARGET, generator("kundcenter", state))
 
-    good, of = so_far(state.tally, TARGET.definition)
-    plain, more, wider = told(Hindsight()), told(Hindsight(slope=1.5)), told(Hindsight(doubt=1.5))
+    good, of = so_far(state.outcomes, TARGET.definition)
+    plain, more, wider = told(BiasCorrection()), told(BiasCorrection(slope=1.5)), told(BiasCorrection(spread=1.5))
     assert more.misses_expected - (of - good) == pytest.approx(1.5 * (plain.misses_expected - (of - good)), rel=0.02)
     assert wider.high - wider.low == pytest.approx(1.5 * (plain.high - plain.low), rel=0.1)
 
@@ -607,14 +607,14 @@ def test_misses_foretold_are_as_many_more_and_as_far_apart_as_has_come_before() 
 def test_a_closed_day_tells_for_each_hour_what_would_have_been_foretold_and_what_came() -> None:
     day = fed(a_day(Kind.NORMAL))
     closed = day.state(ALL_GONE)
-    usual = usual_day(history(), closed)
-    lesson = lesson_of(day, closed, usual, "kundcenter", {})
+    usual = baseline_of(history(), closed)
+    verification = verify_day(day, closed, usual, "kundcenter", {})
     noon = day.state(12.5 * HOUR)
-    (good, of), (good_then, of_then) = (so_far(s.tally, TARGET.definition) for s in (closed, noon))
+    (good, of), (good_then, of_then) = (so_far(s.outcomes, TARGET.definition) for s in (closed, noon))
 
-    assert list(lesson.foretold) == list(range(8, 17))
-    assert lesson.foretold[12].came == (of - good) - (of_then - good_then)
-    assert lesson_of(day, closed, usual_day(Profile(), closed), "kundcenter", {}) == Lesson()
+    assert list(verification.checks) == list(range(8, 17))
+    assert verification.checks[12].came == (of - good) - (of_then - good_then)
+    assert verify_day(day, closed, baseline_of(Profile(), closed), "kundcenter", {}) == DayVerification()
 
 
 def test_the_range_of_a_wait_is_as_wide_as_has_held_eight_of_ten() -> None:
@@ -622,11 +622,13 @@ def test_the_range_of_a_wait_is_as_wide_as_has_held_eight_of_ten() -> None:
     profile = history()
     for day in days:
         closed = day.state(ALL_GONE)
-        profile = profile.learn(day, lesson=lesson_of(day, closed, usual_day(profile, closed), "kundcenter", {}))
-    held = profile.service[-1].lesson.held
+        profile = profile.learn(
+            day, verification=verify_day(day, closed, baseline_of(profile, closed), "kundcenter", {})
+        )
+    interval_coverage = profile.service[-1].verification.interval_coverage
 
-    assert set(held) == {"kundcenter", "kundcenter-en"}
-    callers, *inside = np.sum(list(held.values()), axis=0).tolist()
+    assert set(interval_coverage) == {"kundcenter", "kundcenter-en"}
+    callers, *inside = np.sum(list(interval_coverage.values()), axis=0).tolist()
     assert callers > 50
     assert inside[0] < inside[-1]
 
@@ -635,32 +637,37 @@ def test_a_range_is_held_against_the_waits_of_its_own_queue_however_its_name_is_
     day = fed(a_day(Kind.SHORTFALL))
     closed = day.state(ALL_GONE)
 
-    def held(queue: str) -> dict[str, tuple[int, ...]]:
+    def interval_coverage(queue: str) -> dict[str, tuple[int, ...]]:
         own = {queue: OwnWait(factor=3.0)}
-        return lesson_of(day, closed, usual_day(history(), closed), "kundcenter", own).held
+        return verify_day(day, closed, baseline_of(history(), closed), "kundcenter", own).interval_coverage
 
-    assert held("Kundcenter") == held("kundcenter") != held("another")
+    assert interval_coverage("Kundcenter") == interval_coverage("kundcenter") != interval_coverage("another")
 
 
-@pytest.mark.parametrize(("held_at", "scatter"), [(0.1, 0.1), (0.5, 0.5), (2.0, 1.0)])
-def test_the_scatter_is_the_least_under_which_eight_of_ten_were_held(held_at: float, scatter: float) -> None:
-    held = (10_000, *(9000 if one > held_at else 8000 if one == held_at else 100 for one in WAIT_SCATTERS))
+@pytest.mark.parametrize(("held_at", "wait_cv"), [(0.1, 0.1), (0.5, 0.5), (2.0, 1.0)])
+def test_the_variation_is_the_least_under_which_eight_of_ten_were_held(held_at: float, wait_cv: float) -> None:
+    held = (
+        10_000,
+        *(9000 if one > held_at else 8000 if one == held_at else 100 for one in QUEUE_WAIT_CVS),
+    )
 
-    assert wait_scatter([Lesson(held={"kundcenter": held})]) == pytest.approx(scatter, abs=0.02)
-    assert wait_scatter([Lesson(held={"kundcenter": held})], "another") == pytest.approx(scatter, abs=0.02)
-    assert wait_scatter([]) == 0.2
+    assert queue_wait_cv([DayVerification(interval_coverage={"kundcenter": held})]) == pytest.approx(wait_cv, abs=0.02)
+    assert queue_wait_cv([DayVerification(interval_coverage={"kundcenter": held})], "another") == pytest.approx(
+        wait_cv, abs=0.02
+    )
+    assert queue_wait_cv([]) == 0.2
 
 
 def test_a_rush_that_is_over_says_little_of_the_evening() -> None:
     state = fed(a_day(Kind.NORMAL)).state(13 * HOUR)
-    usual = usual_day(history(), state)
+    usual = baseline_of(history(), state)
     assert usual.calls is not None
     as_usual = usual.calls[: state.minutes]
     rush = as_usual.copy()
     rush[200:240] *= 5.0
 
     def lasting(came: np.ndarray) -> float:
-        shape, rate = outlook(msgspec.structs.replace(state, entered_by_minute=came), usual).slow
+        shape, rate = day_inputs(msgspec.structs.replace(state, entered_by_minute=came), usual).slow
         return shape / rate
 
     assert lasting(as_usual) == pytest.approx(1.0, abs=0.01)

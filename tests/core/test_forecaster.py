@@ -99,6 +99,18 @@ def test_what_was_learned_can_be_written_and_read_back(learned: LearnedByPool):
     assert all(closed.of > 300 for closed in known.days)
 
 
+def test_what_a_version_before_this_one_had_learned_is_still_read():
+    day = b'{"handled":30,"handle_seconds":6000,"handle_squares":1.5e6,"gave_up":2,"waited_seconds":900'
+    day += b',"scatter":[1,2,3,4,5,6,7,8],"lesson":{"foretold":{"9":[4,1.5,3,80]},"held":{"kundcenter":[3,1,2]}}}'
+    kept = b'[{"profile":{"days":{},"service":[' + day + b']},"days":[],"queues":["kundcenter"]}]'
+
+    [known] = decode_learned(kept).values()
+    [service] = known.profile.service
+    assert service.wait_cv[-1] == 8
+    assert service.verification.checks[9].came == 3
+    assert service.verification.interval_coverage == {"kundcenter": (3, 1, 2)}
+
+
 def test_everything_foreseen_can_be_written_as_json(learned: LearnedByPool):
     for hour in (9, 11, 15):
         seen = asked(told(until(day(THE_DAY, Kind.BURST), at(hour)), learned), at(hour))
@@ -184,8 +196,8 @@ def test_agents_who_log_on_and_join_two_queues_make_a_pool_that_knows_the_day_so
     apart = forecaster.inputs(at(10), [pool_of(["kundcenter"]), pool_of(["kundcenter-en"])])
     together = forecaster.inputs(at(10), [ALL])[0]
 
-    assert sum(sum(question.state.tally) for question in apart) <= sum(together.state.tally)
-    assert sum(together.state.tally) > 50
+    assert sum(sum(question.state.outcomes) for question in apart) <= sum(together.state.outcomes)
+    assert sum(together.state.outcomes) > 50
 
 
 def test_agents_who_stay_logged_in_overnight_are_there_in_the_morning():
@@ -238,7 +250,7 @@ def test_a_way_out_that_is_left_out_of_the_target_is_no_miss_to_come():
     [given] = its_forecaster(live).inputs(story.at(12_000), live.scopes())
     seen = given.compute().day
 
-    assert sum(given.state.tally) == 133
+    assert sum(given.state.outcomes) == 133
     assert given.state.gave_up == 0
     assert seen is not None
     assert (seen.expected_share or 0.0) > 0.9

@@ -59,7 +59,7 @@ def _agree(live: Live, face: QueueNow, now: datetime) -> None:
     seen, counts = day.state(at), face.periods["day"].counts
     judged = terms(counts)
     assert len(seen.waiting) == sum(not caller.doubtful for caller in face.waiting)
-    assert seen.tally == (
+    assert seen.outcomes == (
         judged.in_time,
         judged.answered - judged.in_time,
         judged.abandoned_short,

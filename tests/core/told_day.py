@@ -22,7 +22,7 @@ from queue_monitor.events import (
     MemberAction,
 )
 from queue_monitor.forecast import DayState, QueueState
-from queue_monitor.forecast.day import Line
+from queue_monitor.forecast.day import WaitingLine
 from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.model import Target
 from queue_monitor.queues import Pool
@@ -74,7 +74,7 @@ class ToldDay:
     def state(self, at: float) -> QueueState:
         return self.day.state(at)
 
-    def line(self, at: float) -> Line:
+    def line(self, at: float) -> WaitingLine:
         return self.day.line(at)
 
     @property

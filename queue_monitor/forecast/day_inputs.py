@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 from msgspec import Struct, structs
 
+from queue_monitor.forecast.bias_correction import BiasCorrection, BiasCorrections
 from queue_monitor.forecast.calls import Array
 from queue_monitor.forecast.day import MINUTE, SLOT_MINUTES, QueueState
-from queue_monitor.forecast.drift import Drift, filtered, mean_level
-from queue_monitor.forecast.hindsight import Hindsight, Hindsights
+from queue_monitor.forecast.level_filter import LevelFilter, filtered, mean_level
 from queue_monitor.forecast.profile import Profile, by_minute, kind_of
 
 
@@ -23,7 +23,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     slow_memory: float = 120.0
     slow_prior_calls: float = 70.0
-    calls_drift: Drift = Drift(day_sd=0.1, walk_sd=0.15, jumps=0.06, jump_sd=0.6)
+    calls_drift: LevelFilter = LevelFilter(day_sd=0.1, walk_sd=0.15, jumps=0.06, jump_sd=0.6)
     fast_fades: float = 40.0
     staff_slow_memory: float = 120.0
     staff_slow_prior: float = 10.0
@@ -35,7 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     few_left: float = 0.5
     least_usual: float = 2.0
     handle_step: int = 5
-    handle_drift: Drift = Drift()
+    handle_drift: LevelFilter = LevelFilter()
     rate_sd: float = 0.08
     capacity_sd: float = 0.05
     day_sds: float = 0.5
@@ -51,24 +51,24 @@ MOST_OF_USUAL: Final = 1.5
 """A quarter of an hour tells of a lasting change of at most so many times the usual calls, and three times chance."""
 
 
-class Usual(Struct, frozen=True, kw_only=True):
+class Baseline(Struct, frozen=True, kw_only=True):
     """What is usual on this day, minute by minute from opening to closing; None is not known."""
 
     calls: Array | None
     on_duty: Array | None
     logged_in: Array | None
     handle: tuple[float, float] | None
-    tempo: Array
-    theta: float | None
-    pace: float
-    scatter: float | None
-    wait_scatter: float
+    speed_by_slot: Array
+    abandonment_rate: float | None
+    service_speed: float
+    wait_cv: float | None
+    queue_wait_cv: float
     calls_sd: float | None
     agents_sd: float | None
-    hindsights: Hindsights | None = None
+    bias_corrections: BiasCorrections | None = None
 
 
-def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
+def baseline_of(profile: Profile, state: QueueState, special: str = "") -> Baseline:
     """The profile laid out over one day, which may be a special one; made once a day, used at every tick."""
     weekday = kind_of(state)
 
@@ -77,32 +77,35 @@ def usual_day(profile: Profile, state: QueueState, special: str = "") -> Usual:
 
     calls = profile.calls(weekday, special)
 
-    return Usual(
+    return Baseline(
         calls=laid(None if calls is None else calls / SLOT_MINUTES),
         on_duty=laid(profile.on_duty(weekday, special)),
         logged_in=laid(profile.logged_in(weekday, special)),
         handle=profile.handle(),
-        tempo=by_minute(profile.tempo(), state.opens, state.closes),
-        theta=profile.theta(),
-        pace=profile.pace(),
-        scatter=profile.scatter(),
-        wait_scatter=profile.wait_scatter(),
+        speed_by_slot=by_minute(profile.speed_by_slot(), state.opens, state.closes),
+        abandonment_rate=profile.abandonment_rate(),
+        service_speed=profile.service_speed(),
+        wait_cv=profile.wait_cv(),
+        queue_wait_cv=profile.queue_wait_cv(),
         calls_sd=profile.calls_sd(),
         agents_sd=profile.agents_sd(),
-        hindsights=profile.hindsights(),
+        bias_corrections=profile.bias_corrections(),
     )
 
 
-class Outlook(Struct, frozen=True, kw_only=True):
+class DayInputs(Struct, frozen=True, kw_only=True):
     """The rest of the day, minute by minute.
 
-    `calls` is what is usual, of which today comes a factor: lasting, gamma with `slow` (shape, rate), and passing, with
-    the chances `passing` of its levels, gone after `fast_fades` minutes. `agents` expected on duty, `typical` those
-    usual at that time. `handle_seconds` is the usual handle time, `handle_cv2` its squared variation, `tempo` how many
-    times as fast calls are usually done then, `speeds` the chances of today's speed against all that; `pace` is how
-    lines move against what these promise; `theta` callers who give up per second of waiting. The `_sd` are lasting
-    errors of a path. `hindsight`: what has come of misses foretold at this time of day.
-    The ratios are today against the usual, for telling the main cause.
+    `calls`: usual arrivals a minute. Today's are those times two factors: a lasting one, gamma with `slow` (shape,
+    rate), and a passing one with the chances `passing` of its levels, which fades in `fast_fades` minutes.
+    `agents`: expected on duty; `typical`: usual at that time.
+    `handle_seconds`: usual handle time; `handle_cv2`: its squared coefficient of variation.
+    `speed_by_slot`: how fast calls are usually done at that time against the day as a whole.
+    `speeds`: the chances of today's speed against all that.
+    `service_speed`: how lines have moved against what the figures above give.
+    `abandonment_rate`: callers who give up per second of waiting.
+    `bias_correction`: the correction of forecast misses at this time of day.
+    The `_sd` are lasting errors of a simulated path; the ratios compare today with the usual, to find the main cause.
     """
 
     calls: Array
@@ -113,22 +116,22 @@ class Outlook(Struct, frozen=True, kw_only=True):
     typical: Array
     handle_seconds: float
     handle_cv2: float
-    tempo: Array
+    speed_by_slot: Array
     speeds: Array
-    theta: float
-    pace: float
+    abandonment_rate: float
+    service_speed: float
     rate_sd: float
     capacity_sd: float
-    scatter: float
-    wait_scatter: float
+    wait_cv: float
+    queue_wait_cv: float
     rate_ratio: float
     agents_ratio: float
     handle_ratio: float
     staff_known: bool
-    hindsight: Hindsight = Hindsight()
+    bias_correction: BiasCorrection = BiasCorrection()
 
 
-def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> Outlook:
+def day_inputs(state: QueueState, usual: Baseline, settings: Settings = SETTINGS) -> DayInputs:
     """Everything that the projection needs to know of the rest of the day."""
     length = int((state.closes - state.opens) // MINUTE)
     calls = usual.calls if usual.calls is not None else np.full(length, _flat_rate(state))
@@ -137,7 +140,7 @@ def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> O
     handle, cv2, speeds = _handle(state, usual, settings)
     m_slow = slow[0] / slow[1]
     m_fast = m_slow * mean_level(passing)
-    return Outlook(
+    return DayInputs(
         calls=calls[state.minutes :],
         slow=slow,
         passing=passing,
@@ -146,19 +149,19 @@ def outlook(state: QueueState, usual: Usual, settings: Settings = SETTINGS) -> O
         typical=(usual.on_duty if usual.on_duty is not None else agents)[state.minutes :],
         handle_seconds=handle,
         handle_cv2=cv2,
-        tempo=usual.tempo[state.minutes :],
+        speed_by_slot=usual.speed_by_slot[state.minutes :],
         speeds=speeds,
-        theta=_theta(state, usual, settings),
-        pace=usual.pace,
+        abandonment_rate=_theta(state, usual, settings),
+        service_speed=usual.service_speed,
         rate_sd=max(settings.rate_sd, settings.day_sds * _or(usual.calls_sd, 0.2)),
         capacity_sd=max(settings.capacity_sd, settings.day_sds * _or(usual.agents_sd, 0.2)),
-        scatter=_or(usual.scatter, settings.default_scatter),
-        wait_scatter=usual.wait_scatter,
+        wait_cv=_or(usual.wait_cv, settings.default_scatter),
+        queue_wait_cv=usual.queue_wait_cv,
         rate_ratio=m_slow if abs(m_slow - 1) > abs(m_fast - 1) else m_fast,
         agents_ratio=agents_ratio,
         handle_ratio=1.0 / mean_level(speeds),
         staff_known=state.agents_known,
-        hindsight=Hindsight() if usual.hindsights is None else usual.hindsights.at(state.at),
+        bias_correction=BiasCorrection() if usual.bias_corrections is None else usual.bias_corrections.at(state.at),
     )
 
 
@@ -200,7 +203,7 @@ def _without_rushes(came: Array, expected: Array) -> Array:
     return evened
 
 
-def _agents(state: QueueState, usual: Usual, length: int, settings: Settings) -> tuple[Array, float]:
+def _agents(state: QueueState, usual: Baseline, length: int, settings: Settings) -> tuple[Array, float]:
     """Agents on duty in each minute of the day from now on, and the share of the usual who are here."""
     past = state.minutes
     ahead = np.maximum(np.arange(length) - past, 0.0)
@@ -259,19 +262,19 @@ def _ratio(state: QueueState, there: Array, typical: Array, memory: float, prior
     )
 
 
-def _handle(state: QueueState, usual: Usual, settings: Settings) -> tuple[float, float, Array]:
+def _handle(state: QueueState, usual: Baseline, settings: Settings) -> tuple[float, float, Array]:
     """Usual handle time (s), its squared variation, and the chances of today's speed: calls finished against those
     expected of the time spent in calls, those going on included (censored exponential likelihood, which one call of
     lower variation tells more of).
     """
     mean, cv2 = usual.handle or (settings.default_handle_seconds, 0.8)
-    drift = settings.handle_drift
+    level_filter = settings.handle_drift
     if usual.handle is None:
-        drift = structs.replace(drift, day_sd=0.5)
+        level_filter = structs.replace(level_filter, day_sd=0.5)
     finished = _binned(state.freed_by_minute, settings.handle_step)
-    busy = state.busy_by_minute * usual.tempo[: state.minutes]
+    busy = state.busy_by_minute * usual.speed_by_slot[: state.minutes]
     expected = _binned(busy, settings.handle_step) / mean
-    return mean, cv2, filtered(finished, expected, settings.handle_step / 60.0, drift, 1.0 / max(cv2, 0.2))
+    return mean, cv2, filtered(finished, expected, settings.handle_step / 60.0, level_filter, 1.0 / max(cv2, 0.2))
 
 
 def _binned(by_minute: Array, step: int) -> Array:
@@ -281,8 +284,8 @@ def _binned(by_minute: Array, step: int) -> Array:
     return sums
 
 
-def _theta(state: QueueState, usual: Usual, settings: Settings) -> float:
+def _theta(state: QueueState, usual: Baseline, settings: Settings) -> float:
     """Hang-ups per second of waiting: the usual, or today's with a prior worth ten hang-ups."""
-    if usual.theta is not None:
-        return max(usual.theta, 1e-5)
+    if usual.abandonment_rate is not None:
+        return max(usual.abandonment_rate, 1e-5)
     return (10.0 + state.gave_up) / (10.0 / settings.default_theta + state.waited_seconds)

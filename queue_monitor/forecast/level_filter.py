@@ -1,4 +1,4 @@
-"""Today's level against the usual one, when a level mostly stays, drifts a little, and now and then jumps.
+"""The filter of today's level against the usual one: a level mostly stays, drifts a little, and now and then jumps.
 
 A Bayesian filter on a grid (Hamilton 1989, switching regimes; Adams & MacKay 2007, change points): precise on a day
 like others, quick on a day that changes, and it says how sure it is.
@@ -18,9 +18,11 @@ GRID: Final = np.round(np.arange(-1.0, 1.4001, 0.05), 2)
 _EDGES: Final = np.concatenate([GRID - 0.025, GRID[-1:] + 0.025])
 
 
-class Drift(Struct, frozen=True, kw_only=True):
-    """`day_sd`: how days differ. `walk_sd`: drift in an hour. `jumps`: chance an hour of a jump to a level with sd
-    `jump_sd` about the usual. All on the log scale.
+class LevelFilter(Struct, frozen=True, kw_only=True):
+    """The filter's settings, on the log scale.
+
+    `day_sd`: standard deviation between days. `walk_sd`: drift in an hour. `jumps`: chance of a jump in an hour, to a
+    level with standard deviation `jump_sd` about the usual one.
     """
 
     day_sd: float = 0.06
@@ -29,15 +31,15 @@ class Drift(Struct, frozen=True, kw_only=True):
     jump_sd: float = 0.25
 
 
-def filtered(counts: Array, expected: Array, hours: float, drift: Drift, information: float = 1.0) -> Array:
-    """Chance of each level of `GRID` now, given counts and what was expected in steps of so many `hours`.
+def filtered(counts: Array, expected: Array, hours: float, settings: LevelFilter, information: float = 1.0) -> Array:
+    """Return the chance of each level of `GRID` now, given counts and expected counts in steps of `hours` hours.
 
     Counts are Poisson with mean expected x level; `information` is how much more (or less) a count tells than a
     Poisson one: 1 / its variance-to-mean ratio.
     """
-    told = information * (counts[:, None] * GRID - expected[:, None] * np.exp(GRID))
-    likely = np.exp(told - told.max(axis=1, keepdims=True, initial=-np.inf))
-    moves, chance = _moves(drift, hours), _bell(drift.day_sd)
+    log_likelihood = information * (counts[:, None] * GRID - expected[:, None] * np.exp(GRID))
+    likely = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True, initial=-np.inf))
+    moves, chance = _moves(settings, hours), _bell(settings.day_sd)
     for number, step in enumerate(likely):
         chance = (moves @ chance) * step
         if number % 8 == 0:
@@ -51,7 +53,7 @@ def mean_level(chance: Array) -> float:
     return float(chance @ np.exp(GRID))
 
 
-def draw_levels(chance: Array, shares: Array) -> Array:
+def sample_levels(chance: Array, shares: Array) -> Array:
     """A level for each of `shares` (0 to 1) of the distribution, spread within the grid's steps."""
     edges = np.concatenate([[0.0], np.cumsum(chance)]) / chance.sum()
     levels: Array = np.exp(np.interp(shares, edges, _EDGES))
@@ -59,10 +61,10 @@ def draw_levels(chance: Array, shares: Array) -> Array:
 
 
 @lru_cache(maxsize=16)
-def _moves(drift: Drift, hours: float) -> Array:
+def _moves(settings: LevelFilter, hours: float) -> Array:
     """From each level (columns) to each other in one step: a drift to the neighbours, or a jump to anywhere."""
-    jump = 1.0 - np.exp(-drift.jumps * hours)
-    moves: Array = (1.0 - jump) * _walk(drift.walk_sd * hours**0.5) + jump * _bell(drift.jump_sd)[:, None]
+    jump = 1.0 - np.exp(-settings.jumps * hours)
+    moves: Array = (1.0 - jump) * _walk(settings.walk_sd * hours**0.5) + jump * _bell(settings.jump_sd)[:, None]
     return moves
 
 
