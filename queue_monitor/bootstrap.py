@@ -54,7 +54,7 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.interpreter import collect_at_night, collect_seldom, switch_often
-from queue_monitor.model import Access, AdminAct
+from queue_monitor.model import Access, AdminAct, Board
 from queue_monitor.ports import Adapter, AuditLog, Clock, Connection, Store, StoreError, Translator
 from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.renewal import Renewal
@@ -163,9 +163,28 @@ def rules_of(config: Config) -> Rules:
         labels={queue_key(queue): shown.label for queue, shown in config.queues.items()},
         pool_names={keys_of(pool.queues): pool.name for pool in config.pools},
         pool_label=texts.words(config.organisation.language)["and_others"],
+        walls={board.name: board.queues for board in boards_of(config) if board.queues},
         organisation=config.organisation.name,
         version=__version__,
     )
+
+
+def boards_of(config: Config) -> list[Board]:
+    """Return the walls besides the first one, each with the queues that it shows."""
+    pools = {pool.name: pool.queues for pool in config.pools}
+    return [
+        Board(
+            name=board.name,
+            title=board.title,
+            queues=pools[board.pool] if board.pool else board.queues,
+            layout=board.layout,
+            hide=board.hide,
+            language=board.language,
+            theme=board.theme,
+            sound=board.sound,
+        )
+        for board in config.wallboard.boards
+    ]
 
 
 def _calendar(config: Config, schedule: Schedule) -> Calendar:
@@ -332,6 +351,7 @@ def bootstrap(
         public=config.http.public,
         cors_origins=config.http.cors_origins,
         board_advice=config.wallboard.advice,
+        boards=boards_of(config),
     )
     reading = describe_reading(config.http, has_tokens=bool(access))
     return Service(config, clock, store, live, pipeline, supervisors, app, alerts, reading, first_token)

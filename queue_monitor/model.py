@@ -1075,6 +1075,45 @@ class AlertsNow(Struct, frozen=True, kw_only=True):
     crisis: Crisis | None = None
 
 
+class BoardLayout(StrEnum):
+    """The ways in which a wall is laid out."""
+
+    DAY = "day"
+    LARGE = "large"
+    LIST = "list"
+
+
+class BoardPart(StrEnum):
+    """The parts of a wall that can be left out."""
+
+    STAFF = "staff"
+    VERDICT = "verdict"
+    FACTS = "facts"
+    CURVE = "curve"
+    QUEUES = "queues"
+
+
+class Board(Struct, frozen=True, kw_only=True):
+    """One wall as the settings want it. `queues` are those it shows, all where it names none."""
+
+    name: str
+    title: str = ""
+    queues: tuple[str, ...] = ()
+    layout: BoardLayout = BoardLayout.DAY
+    hide: tuple[BoardPart, ...] = ()
+    language: str | None = None
+    theme: str = "dark"
+    sound: bool = False
+
+
+class WallNow(Struct, frozen=True, kw_only=True):
+    """The queues of one wall that the settings name: their figures as one, and their day by quarter of an hour."""
+
+    name: str
+    total: QueueNow
+    today: tuple[Bar, ...]
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything that any face shows, at one moment: the wallboard, the API, /metrics and the report read this.
 
@@ -1108,6 +1147,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     alerts: AlertsNow = AlertsNow()
     kept_from: datetime | None = None
     totals_talks: dict[str, "TalkSums"] = {}
+    walls: tuple[WallNow, ...] = ()
 
 
 class TalkSums(Struct, frozen=True, kw_only=True, gc=False):

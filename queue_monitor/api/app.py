@@ -1,20 +1,16 @@
 """The FastAPI application: status, intervals, stream, health, metrics, their documentation, and the wallboard page."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -54,12 +50,13 @@ from queue_monitor.api.json.facts import fact_routes
 from queue_monitor.api.json.over_time import OverTime
 from queue_monitor.api.json.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
 from queue_monitor.api.json.tables import intervals_table, lost_table
-from queue_monitor.api.pages.board import board_body, board_words
 from queue_monitor.api.pages.docs import pages_of
 from queue_monitor.api.pages.public import public_routes
+from queue_monitor.api.pages.walls import Walls, wall_routes
 from queue_monitor.api.problems import answer_problems, only_known_parameters
+from queue_monitor.api.rendering import RenderedInPieces
 from queue_monitor.metrics import Metrics
-from queue_monitor.model import Access, Level, Snapshot
+from queue_monitor.model import Access, Board, Level, Snapshot
 from queue_monitor.ports import Clock, Figures
 
 _HERE: Final = Path(__file__).parent
@@ -94,53 +91,6 @@ class Step(StrEnum):
     YEAR = "year"
 
 
-class Rendered:
-    """What is made of the newest snapshot, made once however many ask: the same bytes for all."""
-
-    def __init__(self, render: Callable[[Snapshot], bytes]) -> None:
-        self._render = render
-        self._snapshot: Snapshot | None = None
-        self._body = b""
-
-    def __call__(self, snapshot: Snapshot) -> bytes:
-        if snapshot is not self._snapshot:
-            self._body = self._render(snapshot)
-            self._snapshot = snapshot
-        return self._body
-
-
-class RenderedInPieces:
-    """The same of what takes long: between two pieces others have their turn. All who ask wait for one rendering."""
-
-    def __init__(
-        self, render: Callable[[Snapshot], Generator[None, None, bytes]], newest: Callable[[], Snapshot], clock: Clock
-    ) -> None:
-        self._render = render
-        self._newest = newest
-        self._clock = clock
-        self._turn = asyncio.Lock()
-        self._snapshot: Snapshot | None = None
-        self._body = b""
-
-    async def __call__(self) -> bytes:
-        async with self._turn:
-            snapshot = self._newest()
-            if snapshot is not self._snapshot:
-                self._body = await self._in_pieces(snapshot)
-                self._snapshot = snapshot
-            return self._body
-
-    async def _in_pieces(self, snapshot: Snapshot) -> bytes:
-        pieces = self._render(snapshot)
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as done:
-                body: bytes = done.value
-                return body
-            await self._clock.sleep(0)
-
-
 class SecurityHeaders:
     """Adds the headers that keep the page to itself; plain ASGI, so that streams pass untouched."""
 
@@ -171,6 +121,7 @@ def create_app(
     public: bool = False,
     cors_origins: Sequence[str] = (),
     board_advice: bool = False,
+    boards: Sequence[Board] = (),
 ) -> FastAPI:
     """Every HTTP face of the monitor. `language` is used where nobody asks for another with `?lang=`.
 
@@ -178,7 +129,7 @@ def create_app(
     `read_without_token`: whether this machine may read without one, None: until there is a token; `first_token`: the
     page that makes the first one. `public`: anybody may read a summary; `cors_origins`: sites whose pages may read the
     API in a browser.
-    `board_advice`: whether the wall shows the margin and what would help.
+    `board_advice`: whether the walls show the margin and what would help. `boards`: the walls besides the first.
     """
     app = FastAPI(
         title="Queue monitor",
@@ -202,8 +153,8 @@ def create_app(
             expose_headers=["ETag"],
         )
     answer_problems(app, language)
-    wallboard = Rendered(partial(board_body, show_advice=board_advice))
-    app.include_router(_status_routes(figures, clock, wallboard, language))
+    app.include_router(_status_routes(figures, clock, language))
+    app.include_router(wall_routes(figures, Walls(boards, show_advice=board_advice), language))
     app.include_router(fact_routes(figures, clock, language))
     app.include_router(call_routes(figures, clock, language))
     app.include_router(_watch_routes(figures, clock, limits, language))
@@ -212,7 +163,7 @@ def create_app(
     app.include_router(sign_in_routes(tokens, limits, language))
     if first_token is not None:
         app.include_router(first_token_routes(tokens, first_token, language))
-    app.include_router(_pages(figures, wallboard, app, language))
+    app.include_router(_pages(app, language))
     for router in routers:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
@@ -220,10 +171,9 @@ def create_app(
     return app
 
 
-def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language: str) -> APIRouter:
+def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["status"], responses=SAME | UNREADABLE)
     status = RenderedInPieces(status_in_pieces, figures.latest, clock)
-    frame = Rendered(lambda snapshot: b"retry: %d\r\ndata: %s\r\n\r\n" % (_RETRY_MS, wallboard(snapshot)))
     over_time = OverTime(figures, clock)
 
     @routes.get("/status", responses={200: shapes.answer(shapes.StatusBody, "Everything as it stands now.")})
@@ -323,25 +273,6 @@ def _status_routes(figures: Figures, clock: Clock, wallboard: Rendered, language
 
         return await run_in_threadpool(written)
 
-    @routes.get(
-        "/stream",
-        response_class=Response,
-        responses={
-            200: {
-                "description": "Server-sent events: the wallboard's JSON, one for each change.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            }
-        },
-    )
-    async def stream() -> Response:
-        """Server-sent events for the wallboard. A slow reader is given the newest and misses what lay between."""
-
-        async def events() -> AsyncIterator[bytes]:
-            async for snapshot in figures.changes():
-                yield frame(snapshot)
-
-        return EventSourceResponse(events(), ping=_PING_SECONDS)
-
     return routes
 
 
@@ -389,24 +320,9 @@ def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str)
     return routes
 
 
-def _pages(figures: Figures, wallboard: Rendered, app: FastAPI, language: str) -> APIRouter:
+def _pages(app: FastAPI, language: str) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     templates = Jinja2Templates(directory=_HERE / "templates")
-
-    @routes.get("/", response_class=HTMLResponse)
-    async def board_page(request: Request, lang: str | None = None, theme: str | None = None) -> Response:
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
-        return templates.TemplateResponse(
-            request,
-            "wallboard.html",
-            {
-                "language": tongue,
-                "theme": "light" if theme == "light" else "dark",
-                "texts": board_words(tongue),
-                "board": msgspec.json.decode(wallboard(snapshot)),
-                "organisation": snapshot.organisation,
-            },
-        )
 
     @routes.get("/docs", response_class=HTMLResponse)
     async def docs_page(request: Request, lang: str | None = None) -> Response:

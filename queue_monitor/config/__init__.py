@@ -202,6 +202,15 @@ def _queue_mistakes(file: File) -> list[Mistake]:
         for table, queues in tables.items()
         for key in _repeated([queue_key(queue) for queue in queues])
     ]
+    boards = file.wallboard.boards
+    twice = _repeated([board.name.casefold() for board in boards])
+    found += [Mistake("wallboard.boards", f'"{name}" twice', "a name of its own for each") for name in twice]
+    pools = [pool.name for pool in file.pools]
+    found += [
+        Mistake(f"wallboard.boards[{place}].pool", f'"{board.pool}"', one_of(pools) if pools else "a name in [[pools]]")
+        for place, board in enumerate(boards)
+        if board.pool and board.pool not in pools
+    ]
     members = [key for pool in file.pools for key in keys_of(pool.queues)]
     return found + [Mistake("pools", f'"{key}" in two of them', "each queue in one pool") for key in _repeated(members)]
 

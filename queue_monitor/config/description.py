@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 from queue_monitor.config.mistakes import Key, Secret, perhaps_secret, written_key
 from queue_monitor.config.settings import (
     AlertsSettings,
+    BoardSettings,
     Config,
     Exits,
     Holidays,
@@ -39,6 +40,7 @@ def describe(config: Config, *, has_tokens: bool = False) -> str:
         *_described_retention(config.retention),
         f"wallboard     http://{_host_in_url(config.http.host)}:{config.http.port}",
         *(["              with the margin and what would help"] if config.wallboard.advice else []),
+        *(f"              /wall/{board.name}: {_described_board(board)}" for board in config.wallboard.boards),
         *_described_doors(config),
         f"reading       {describe_reading(config.http, has_tokens=has_tokens)}",
         *(f"              {proxy} is believed when it says for whom it asks" for proxy in config.http.trusted_proxies),
@@ -51,6 +53,12 @@ def describe(config: Config, *, has_tokens: bool = False) -> str:
         *(f"pool          {', '.join(pool.queues)} are shown as {pool.name}" for pool in config.pools),
     ]
     return "\n".join(lines)
+
+
+def _described_board(board: BoardSettings) -> str:
+    shown = board.pool or ", ".join(board.queues) or "all queues"
+    hidden = f", without {', '.join(board.hide)}" if board.hide else ""
+    return f"{shown}, layout {board.layout}{hidden}{', with sound' if board.sound else ''}"
 
 
 def describe_reading(http: Http, *, has_tokens: bool) -> str:

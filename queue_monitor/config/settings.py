@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from queue_monitor.model import AlertKind, Outcome, Reserve, RiskLevels, Role, Target, WaysOut
+from queue_monitor.model import AlertKind, BoardLayout, BoardPart, Outcome, Reserve, RiskLevels, Role, Target, WaysOut
 
 Chance = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at most 1, such as 0.95")]
 
@@ -251,10 +251,38 @@ class Http(Struct, frozen=True, kw_only=True):
             require(_is_network(proxy), "trusted_proxies that are addresses or networks, such as 10.0.0.0/24")
 
 
+class BoardSettings(Struct, frozen=True, kw_only=True):
+    """One more wall, at an address of its own: `/wall/NAME`.
+
+    `queues`: the queues it shows, or `pool`: those of one of `[[pools]]`; without either all. `layout`: `day` as on the
+    first wall, `large` four big figures without the lists below, `list` every queue in columns, those in trouble first,
+    without turning pages. `hide`: parts that are left out. `sound`: a short tone when an alarm begins.
+    """
+
+    name: Annotated[
+        str,
+        Meta(pattern=r"^[\w-]{1,40}$", description="a word for its address: letters, digits, - and _, such as vaxel"),
+    ]
+    title: str = ""
+    queues: tuple[str, ...] = ()
+    pool: str = ""
+    layout: BoardLayout = BoardLayout.DAY
+    hide: tuple[BoardPart, ...] = ()
+    language: Literal["sv", "en"] | None = None
+    theme: Literal["dark", "light"] = "dark"
+    sound: bool = False
+
+    def __post_init__(self) -> None:
+        require(not (self.queues and self.pool), "queues or pool, not both")
+
+
 class Wallboard(Struct, frozen=True, kw_only=True):
-    """What the room sees besides the day. `advice`: the margin, and how many more agents would help."""
+    """What the room sees besides the day. `advice`: the margin, and how many more agents would help. `boards`: further
+    walls, each at an address of its own.
+    """
 
     advice: bool = False
+    boards: tuple[BoardSettings, ...] = ()
 
 
 class AccessToken(Struct, frozen=True, kw_only=True):

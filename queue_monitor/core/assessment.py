@@ -103,6 +103,7 @@ def decided(
         total=ladder.judged(snapshot.total),
         queues=tuple(map(ladder.judged, snapshot.queues)),
         pools=tuple(map(ladder.judged, snapshot.pools)),
+        walls=tuple(structs.replace(wall, total=ladder.judged(wall.total)) for wall in snapshot.walls),
     )
 
 

@@ -75,6 +75,7 @@ from queue_monitor.model import (
     StoredCall,
     TransferWaits,
     Visit,
+    WallNow,
     WaysOut,
 )
 from queue_monitor.queues import Pool, keys_of, pool_of, queue_key
@@ -818,6 +819,12 @@ class Live:
         yield
         today = yield from view.today_in_pieces()
         yield
+        walls = []
+        for name, shown in self.rules.walls.items():
+            face = yield from view.queue_in_pieces(name, shown, shown)
+            bars = yield from view.today_in_pieces(shown)
+            walls.append(WallNow(name=name, total=face, today=tuple(bars)))
+            yield
         agents = self.agents.now(visit.agent_id for visit in talking if visit.agent_id)
         yield
         totals, totals_waits = self.windows.totals(), self.windows.wait_buckets()
@@ -845,6 +852,7 @@ class Live:
             reconciliation=self.reconciler.differences(),
             hours_disagreements=disagreements,
             totals_talks=self.windows.talks(),
+            walls=tuple(walls),
         )
 
     def essentials(self, now: datetime) -> Snapshot:

@@ -15,8 +15,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     """What the figures are made by.
 
     `labels` are what people are shown for a queue, by its name; `pool_label` makes a pool's of its first queue's, for a
-    wall cannot show them all; `ways_out` says how deliberate ways out of a queue are
-    judged, for all queues or by queue.
+    wall cannot show them all; `walls` are the queues of each wall that shows some of them, by the wall's name;
+    `ways_out` says how deliberate ways out of a queue are judged, for all queues or by queue.
     """
 
     target: Target = Target()
@@ -29,6 +29,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     pool_names: dict[frozenset[str], str] = {}
     pool_label: str = "{queue} …"
+    walls: dict[str, tuple[str, ...]] = {}
     organisation: str = ""
     version: str = ""
 

@@ -1,7 +1,7 @@
 """One look at the live state: every figure of every queue, pool and period at one moment."""
 
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter
@@ -159,7 +159,7 @@ class Memory:
     def __init__(self) -> None:
         self.reads: Reads = {}
         self.faces: dict[tuple[str, ...] | None, tuple[tuple[object, ...], _Periods]] = {}
-        self.bars: dict[datetime, tuple[tuple[object, ...], Bar]] = {}
+        self.bars: dict[tuple[tuple[str, ...] | None, datetime], tuple[tuple[object, ...], Bar]] = {}
         self.waiting: dict[str, _Entered] = {}
 
 
@@ -595,49 +595,53 @@ class View:
         """Today by quarter of an hour, from opening, or the first call, to the last of them."""
         return finished(self.today_in_pieces())
 
-    def today_in_pieces(self) -> Generator[None, None, list[Bar]]:
-        """The same, with a pause after each bar that had to be worked out where there are many queues."""
+    def today_in_pieces(self, queues: Sequence[str] | None = None) -> Generator[None, None, list[Bar]]:
+        """The same, of some queues or of all, with a pause after each bar that had to be worked out where there are
+        many queues.
+        """
         calendar, found = self._live.rules.calendar, list[Bar]()
+        keys = None if queues is None else tuple(dict.fromkeys(map(queue_key, queues)))
         span = calendar.span(calendar.day_of(self._now))
         at = span[0] if span else self._now
         many = len(self._live.queues()) > MANY_QUEUES
-        waiting = self._waiting_by_quarter(minute_of(at))
+        waiting = self._waiting_by_quarter(minute_of(at), keys)
         while span is not None and at < min(span[1], self._now):
-            bar, is_new = self._bar(at, waiting.get(minute_of(at), {}))
+            bar, is_new = self._bar(at, keys, waiting.get(minute_of(at), {}))
             found.append(bar)
             at += timedelta(minutes=BAR_MINUTES)
             if many and is_new:
                 yield
-        for start in self._memory.bars.keys() - {bar.start for bar in found}:
-            del self._memory.bars[start]
+        starts = {bar.start for bar in found}
+        for old in [old for old in self._memory.bars if old[0] == keys and old[1] not in starts]:
+            del self._memory.bars[old]
         return found
 
-    def _waiting_by_quarter(self, first: int) -> dict[int, dict[int, int]]:
+    def _waiting_by_quarter(self, first: int, keys: tuple[str, ...] | None) -> dict[int, dict[int, int]]:
         """Those who wait and count inside opening hours, by the first minute of their bar and the field of `Counts`."""
         found: dict[int, dict[int, int]] = {}
-        for minute, is_inside, early, field in _of(self._placed[Level.CONTACT], None):
+        for minute, is_inside, early, field in _of(self._placed[Level.CONTACT], keys):
             if is_inside:
                 its = found.setdefault(minute - (minute - first) % BAR_MINUTES, {})
                 for at in (field, _EARLY) if early else (field,):
                     its[at] = its.get(at, 0) + 1
         return found
 
-    def _bar(self, at: datetime, waiting: dict[int, int]) -> tuple[Bar, bool]:
+    def _bar(self, at: datetime, keys: tuple[str, ...] | None, waiting: dict[int, int]) -> tuple[Bar, bool]:
         """One bar, and whether it had to be worked out."""
         windows, target = self._windows, self._live.rules.target
         low = minute_of(at)
         high = low + BAR_MINUTES
         made_of = (windows.version_of_quarters(low, high), waiting, target)
-        if (known := self._memory.bars.get(at)) and known[0] == made_of:
+        if (known := self._memory.bars.get((keys, at))) and known[0] == made_of:
             return known[1], False
         try:
-            settled = windows.numbers(Level.CONTACT, None, low, high, True)
+            settled = windows.numbers(Level.CONTACT, keys, low, high, True)
         except NotHeld:
             if self._is_strict:
                 raise
             settled = NO_CALLS
         bar = assessment.bar(at, _counts(settled, waiting), target.definition)
-        self._memory.bars[at] = made_of, bar
+        self._memory.bars[keys, at] = made_of, bar
         return bar, True
 
 

@@ -489,16 +489,21 @@ def alerted() -> Snapshot:
 
 def twenty(late: int = 2) -> Snapshot:
     """Twenty queues; in the last `late` of them somebody has waited past five minutes."""
+    return many(NAMES, late)
+
+
+def many(names: tuple[str, ...], late: int = 2) -> Snapshot:
+    """The same with queues of these names."""
     at = local(10, 42)
     queues = []
-    for number, name in enumerate(NAMES):
-        past = number >= len(NAMES) - late
+    for number, name in enumerate(names):
+        past = number >= len(names) - late
         callers = waiting(name, 330.0 + number, 20.0) if past else waiting(name, *(25.0 * n for n in range(number % 4)))
         day = Counts(answered_in_time=20 + number, answered_late=number % 4, abandoned_short=number % 3)
         few = Staff(known=True, staffed=3 + number % 5, available=number % 4, busy=2)
         queues.append(queue(name, *callers, at=at, day=day, staff=few, verdict=RISK if past else OK))
     everybody = [caller for one in queues for caller in one.waiting]
-    total = queue("", *everybody, at=at, verdict=OK, talking=31, queues=NAMES)
+    total = queue("", *everybody, at=at, verdict=OK, talking=31, queues=names)
     return snapshot(at, queues, total)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
@@ -18,7 +18,7 @@ from queue_monitor.api.guard.connections import bounded
 from queue_monitor.api.json.crisis import crisis_routes
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Access, Role, Snapshot
+from queue_monitor.model import Access, Board, Role, Snapshot
 from queue_monitor.store.audit import MemoryAudit
 from tests.api.sample import FakeAlerts, FakeFigures
 
@@ -49,6 +49,7 @@ class Server:
         language: str = "sv",
         most: int = 100,
         board_advice: bool = False,
+        boards: Sequence[Board] = (),
         port: int = 0,
         **lead: Any,
     ) -> None:
@@ -69,6 +70,7 @@ class Server:
             access=[Access(name="Anna i rummet", role=Role.LEAD, token_sha256=digest(TOKEN))],
             read_without_token=True,
             board_advice=board_advice,
+            boards=boards,
         )
         self._uvicorn = _Uvicorn(app, self._started, most, port)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
 from queue_monitor.api.pages.outlook import advice
-from queue_monitor.model import AlertKind, AlertsNow, Snapshot, StatusReason, Verdict
+from queue_monitor.model import AlertKind, AlertsNow, DefinitionId, Snapshot, StatusReason, Verdict
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import Server, chromium, serving
@@ -123,7 +123,11 @@ def test_the_four_big_things_are_the_snapshots(look: Look) -> None:
         assert shown(page, "#oldest-queue") == "Kundcenter"
         assert shown(page, "#share") == "80,9 %"
         assert "lägst 78,8 % · högst 81,4 %" in shown(page, "#bounds")
-        assert shown(page, "#definitions").split("\n") == ["D2 av alla inkomna", "D3 82,8 %", "D1 88,8 %"]
+        assert shown(page, "#definitions").split("\n") == [
+            "av alla inkomna",
+            "utan korta tapp 82,8 %",
+            "av besvarade 88,8 %",
+        ]
         assert shown(page, "#staff") == "0 / 9 inloggade"
         assert shown(page, "#verdict-word") == "Risk att målet missas"
         assert shown(page, "#verdict-reason") == "Färre än 90 % har hittills besvarats inom 5 min."
@@ -395,6 +399,16 @@ def test_no_text_is_cut_off_or_covered(look: Look, server: Server, language: str
     for state, made in STATES.items():
         show(server, page, made())
         assert page.evaluate(UNREADABLE) == [], state
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("definition", list(DefinitionId))
+def test_the_words_of_every_definition_fit(look: Look, server: Server, definition: DefinitionId, language: str) -> None:
+    shown = sample.calm()
+    server.show(replace(shown, target=replace(shown.target, definition=definition)))
+    page = look(server, f"?lang={language}")
+
+    assert page.evaluate(UNREADABLE) == []
 
 
 def test_the_check_itself_finds_text_that_is_cut_off_or_covered(look: Look, server: Server) -> None:

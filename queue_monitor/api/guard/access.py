@@ -54,6 +54,7 @@ MAY: Final[Mapping[Role, frozenset[Deed]]] = {
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 STREAM: Final = "/api/v1/stream"
+WALL: Final = "/wall/"
 AUDIT: Final = "/api/v1/audit"
 OPEN: Final = ("/healthz", SIGN_IN, SIGN_OUT)
 STATIC: Final = "/static/"
@@ -94,7 +95,7 @@ def deed_of(method: str, path: str) -> Deed:
     """What a request does. What is not named is for admins."""
     if method not in _READING:
         return Deed.ACT if path.startswith(_ACTS) else Deed.ADMINISTER
-    if path in ("/", STREAM):
+    if path in ("/", STREAM) or path.startswith(WALL):
         return Deed.BOARD
     if path == "/metrics":
         return Deed.SCRAPE

@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor import texts
 from queue_monitor.api.json.shapes import StaffShape
@@ -26,6 +26,8 @@ from queue_monitor.model import (
     StatusReason,
     Target,
 )
+from queue_monitor.model import Board as Wall
+from queue_monitor.queues import keys_of, queue_key
 
 AMBER: Final = 0.7
 """From this share of the limit a wait is shown in amber: 3:30 of 5:00."""
@@ -46,6 +48,7 @@ def page_version() -> str:
 _OTHER_PAGES: Final = ("ack.", "alert.", "docs.", "error.", "lead.", "outcome.", "ready.", "sign_in.")
 _PAGE: Final = page_version()
 
+_ALL: Final = Wall(name="")
 _encoder = msgspec.json.Encoder()
 
 
@@ -176,12 +179,41 @@ def board_words(language: str) -> dict[str, str]:
     return {key: said for key, said in texts.words(language).items() if not key.startswith(_OTHER_PAGES)}
 
 
-def board_body(snapshot: Snapshot, *, show_advice: bool = False) -> bytes:
+def board_body(snapshot: Snapshot, wall: Wall = _ALL, *, show_advice: bool = False) -> bytes:
     """The JSON of one wallboard event."""
-    return _encoder.encode(board(snapshot, show_advice=show_advice))
+    return _encoder.encode(board(narrowed(snapshot, wall), show_advice=show_advice))
+
+
+def narrowed(snapshot: Snapshot, wall: Wall) -> Snapshot:
+    """Return a snapshot of only the queues that a wall shows; the whole one where it names none."""
+    now = next((each for each in snapshot.walls if each.name == wall.name), None)
+    if now is None:
+        return snapshot
+    keys, hours, total = keys_of(wall.queues), snapshot.hours, now.total
+    opens, closes = total.day_hours or (None, None)
+    if closes is not None and closes <= snapshot.at:
+        opens = None
+    alerts = tuple(
+        alert for alert in snapshot.alerts.open if not alert.queues or not keys.isdisjoint(keys_of(alert.queues))
+    )
+    return structs.replace(
+        snapshot,
+        total=total,
+        today=now.today,
+        queues=tuple(queue for queue in snapshot.queues if queue_key(queue.name) in keys),
+        pools=(),
+        alerts=structs.replace(snapshot.alerts, open=alerts),
+        hours=structs.replace(
+            hours,
+            open=total.open,
+            opens_at=opens if opens is not None and opens > snapshot.at else hours.opens_at,
+            closes_at=closes if total.open else None,
+        ),
+    )
 
 
 def board(snapshot: Snapshot, *, show_advice: bool = False) -> Board:
+    """Return what a wall shows of a snapshot."""
     target = snapshot.target
     month = snapshot.total.periods.get("month")
     return Board(

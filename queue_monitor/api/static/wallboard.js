@@ -183,18 +183,19 @@ function drawTiles() {
   bounds.push([say("target", { target: plainPercent(target.ratio) }), met === null ? null : met ? "ok" : "at_risk", met === null ? "" : met ? "good" : "watch"]);
   putParts("bounds", bounds);
   putParts("definitions", definitions(day));
+  at("tile-share").classList.toggle("wordy", ["D4", "D5"].includes(target.definition));
   drawShare(day);
   drawStaff(total.staff);
 }
 
-/** The headline's own definition first, with D3 and D1 beside it. */
+/** The words of the headline's own definition first, with the shares by D3 and D1 beside it. */
 function definitions(period) {
   const { definition, limit_seconds: limit } = board.target;
   const others = ["D3", "D1", "D2"].filter((name) => name !== definition).slice(0, 2);
   const share = (name) => percent(period?.service_level[name] ?? null, board.target.ratio);
   return [
-    [`${definition} ${say(`definition.${definition}`, { limit: span(limit) })}`],
-    ...others.map((name) => [`${name} ${share(name)}`]),
+    [say(`definition.${definition}`, { limit: span(limit) })],
+    ...others.map((name) => [`${say(`definition.${name}`, { limit: span(limit) })} ${share(name)}`]),
   ];
 }
 
@@ -467,8 +468,38 @@ function makeRoom(all, late) {
   return room(3);
 }
 
+/** Queues where somebody waits past the limit first, the longest wait before the others; the rest keep their places. */
+function byTrouble(queues) {
+  const late = (queue) => (urgency(waited(queue)) === "red" ? waited(queue) : -1);
+  return [...queues].sort((a, b) => late(b) - late(a));
+}
+
+/** Every queue in columns at once: as few columns as hold them, and rows as high as there is room for. */
+function drawList() {
+  const queues = byTrouble(board.queues);
+  at("lower").classList.add("crowded");
+  at("queues").hidden = !queues.length;
+  const rows = at("rows");
+  if (wall.matches) {
+    const height = rows.clientHeight / rem();
+    let columns = 1;
+    while (columns < 4 && height / Math.ceil(queues.length / columns) < 2.6) columns += 1;
+    const lines = Math.max(1, Math.ceil(queues.length / columns));
+    const row = Math.min(4, height / lines);
+    rows.style.setProperty("--columns", columns);
+    rows.style.setProperty("--row", row.toFixed(3));
+    document.body.dataset.columns = columns;
+  }
+  put("page-of", "");
+  fillRows(queues);
+}
+
 /** Which queues are on screen: all if they fit; else those past the limit always, and the rest a page at a time. */
 function drawQueues() {
+  if (page.layout === "list") {
+    drawList();
+    return;
+  }
   const { queues } = board;
   const lower = at("lower");
   const several = queues.length > 1;
@@ -606,7 +637,7 @@ function drawNight() {
   tone(at("result-share"), ["good", "watch"], none || day.meets_target === null ? "" : day.meets_target ? "good" : "watch");
   putParts("result-words", none ? [[say("result_none")]] : [
     [say("in_time_period", { limit })],
-    [`${target.definition} ${say(`definition.${target.definition}`, { limit })}`],
+    [say(`definition.${target.definition}`, { limit })],
     [say("target", { target: plainPercent(target.ratio) })],
   ]);
   putParts("result-counts", none ? [] : [
@@ -624,7 +655,7 @@ function draw() {
   document.body.dataset.view = night ? "night" : "day";
   at("day").hidden = night;
   at("night").hidden = !night;
-  put("organisation", board.organisation);
+  put("organisation", page.title || board.organisation);
   put("date", hours.date[page.language]);
   put("hours", openness());
   put("note", hours.note);
@@ -680,6 +711,28 @@ function tick() {
 
 const drawnBy = ({ version, page: files }) => `${version} ${files}`;
 
+// ---- a short tone when an alarm begins, where the wall is set so
+
+const soundedFor = new Set(board.alerts.map((alert) => alert.since));
+let ears = null;
+function sound(fresh) {
+  const begun = fresh.alerts.filter((alert) => alert.level === "alarm" && !soundedFor.has(alert.since));
+  for (const alert of begun) soundedFor.add(alert.since);
+  if (!page.sound || !begun.length) return;
+  ears ??= new AudioContext();
+  const tone = ears.createOscillator();
+  const loudness = ears.createGain();
+  const now = ears.currentTime;
+  tone.frequency.setValueAtTime(660, now);
+  tone.frequency.setValueAtTime(880, now + 0.25);
+  loudness.gain.setValueAtTime(0.3, now);
+  loudness.gain.exponentialRampToValueAtTime(0.001, now + 0.8);
+  tone.connect(loudness).connect(ears.destination);
+  tone.start(now);
+  tone.stop(now + 0.8);
+  document.documentElement.dataset.sounded = String(Number(document.documentElement.dataset.sounded ?? 0) + 1);
+}
+
 function hear(fresh) {
   const made = drawnBy(fresh);
   if (made !== drawnBy(page.board) && sessionStorage.getItem("reloaded-for") !== made) {
@@ -687,6 +740,7 @@ function hear(fresh) {
     location.reload();
     return;
   }
+  sound(fresh);
   board = fresh;
   heardAt = performance.now();
   heardOnce = true;
@@ -703,7 +757,7 @@ function listen() {
   stream?.close();
   triedAt = performance.now();
   patience = RECONNECT_MS * (1 + Math.random() / 10);
-  stream = new EventSource("api/v1/stream");
+  stream = new EventSource(`${page.top}api/v1/stream${page.wall ? `?board=${encodeURIComponent(page.wall)}` : ""}`);
   stream.onmessage = (event) => hear(JSON.parse(event.data));
 }
 function watch() {
