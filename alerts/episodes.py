@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct, structs
 
-from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason, Crisis
+from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason, Banner, Crisis
 from queue_monitor.queues import queues_in
 
 SEVERITY: Final = {AlertLevel.WARNING: 1, AlertLevel.ALARM: 2}
@@ -72,11 +72,14 @@ class Past(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """Every episode that is not over, what is worth knowing of those that are, and the crisis somebody declared."""
+    """Every episode that is not over, what is worth knowing of those that are, and what somebody has declared or put
+    on the walls.
+    """
 
     episodes: tuple[Episode, ...] = ()
     past: tuple[Past, ...] = ()
     crisis: Crisis | None = None
+    banner: Banner | None = None
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)

@@ -136,7 +136,7 @@ def advance(
         if change is AlertChange.CLEARED and episode.times:
             past[episode.key] = Past(episode.key, episode.period_start, episode.times)
     kept = tuple(each for each in past.values() if now - each.period_start <= MONTH_LASTS)
-    return State(tuple(episodes.values()), kept, state.crisis), tuple(alerts)
+    return structs.replace(state, episodes=tuple(episodes.values()), past=kept), tuple(alerts)
 
 
 def _order(reading: Reading) -> int:

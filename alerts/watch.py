@@ -30,6 +30,7 @@ from queue_monitor.model import (
     AlertLevel,
     AlertReason,
     AlertsNow,
+    Banner,
     Crisis,
     Snapshot,
     Status,
@@ -201,6 +202,7 @@ class AlertRound:
             notifications=dict(self._dispatcher.counted),
             undelivered=self._dispatcher.undelivered,
             crisis=self._watch.state.crisis,
+            banner=self.banner,
         )
 
     # ---- a crisis, declared and ended by a person
@@ -217,6 +219,19 @@ class AlertRound:
 
     async def end_crisis(self) -> None:
         self._watch.state = structs.replace(self._watch.state, crisis=None)
+        await self.look()
+
+    # ---- the lead's words on the walls
+
+    @property
+    def banner(self) -> Banner | None:
+        """The one that is shown now; None after its end."""
+        banner = self._watch.state.banner
+        return banner if banner is not None and self._clock.now() < banner.until else None
+
+    async def show_banner(self, banner: Banner | None) -> None:
+        """Show these words, and no others; None takes down those that are shown."""
+        self._watch.state = structs.replace(self._watch.state, banner=banner)
         await self.look()
 
     # ---- a sign of life once a day, where wanted

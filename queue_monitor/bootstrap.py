@@ -30,6 +30,7 @@ from queue_monitor.api import create_app
 from queue_monitor.api.guard.connections import bounded, room
 from queue_monitor.api.guard.first_token import FirstToken
 from queue_monitor.api.json.alerts import alert_routes
+from queue_monitor.api.json.banner import banner_routes
 from queue_monitor.api.json.crisis import crisis_routes
 from queue_monitor.api.pages.acknowledge import acknowledge_routes
 from queue_monitor.api.pages.history import history_routes
@@ -337,6 +338,7 @@ def bootstrap(
     routers.append(history_routes(alerts.figures, clock, alerts.history, language))
     routers.append(lead_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     routers.append(crisis_routes(alerts.round, clock, audit, language))
+    routers.append(banner_routes(alerts.round, clock, audit, language, config.zone))
     first_token = None
     if tokens is not None and not access:
         first_token = FirstToken(partial(_keep_token, tokens, audit, clock))

@@ -892,6 +892,15 @@ class Crisis(Struct, frozen=True, kw_only=True):
     by: str = ""
 
 
+class Banner(Struct, frozen=True, kw_only=True):
+    """The lead's own words on every wall, from `since` until `until`. `by` is a name or a role."""
+
+    words: str
+    since: datetime
+    until: datetime
+    by: str = ""
+
+
 class AlertFigures(Struct, frozen=True, kw_only=True):
     """The numbers behind an alert, as they were when it changed; what does not bear on it is None.
 
@@ -1064,7 +1073,7 @@ class AlertsNow(Struct, frozen=True, kw_only=True):
     """Open alerts, worst first, which of them somebody has seen, and what has been said since the start.
 
     `raised` counts by kind and level, `notifications` by channel and result; `undelivered` alarms reached nobody.
-    `crisis`: the one that somebody has declared and nobody has ended.
+    `crisis`: the one that somebody has declared and nobody has ended. `banner`: the lead's words on the walls.
     """
 
     open: tuple[Alert, ...] = ()
@@ -1073,6 +1082,7 @@ class AlertsNow(Struct, frozen=True, kw_only=True):
     notifications: dict[tuple[str, str], int] = {}
     undelivered: int = 0
     crisis: Crisis | None = None
+    banner: Banner | None = None
 
 
 class BoardLayout(StrEnum):

@@ -12,6 +12,7 @@ from queue_monitor.model import (
     AdminAct,
     Alert,
     AlertBatch,
+    Banner,
     CalendarDay,
     CallsOfMinute,
     Committed,
@@ -335,6 +336,17 @@ class CrisisDesk(Protocol):
         """One that stands already goes on."""
 
     async def end_crisis(self) -> None: ...
+
+
+class BannerDesk(Protocol):
+    """Where the lead's words on the walls are put up and taken down."""
+
+    @property
+    def banner(self) -> Banner | None:
+        """The one that is shown now."""
+
+    async def show_banner(self, banner: Banner | None) -> None:
+        """Show these words, and no others; None takes down those that are shown."""
 
 
 class Figures(Protocol):

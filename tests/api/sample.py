@@ -18,6 +18,7 @@ from queue_monitor.model import (
     AlertReason,
     AlertsNow,
     Attempt,
+    Banner,
     Bar,
     CalendarDay,
     Counts,
@@ -715,6 +716,7 @@ class FakeAlerts:
         self.away = away
         self.acknowledged: list[tuple[str, str]] = []
         self.crisis: Crisis | None = None
+        self.banner: Banner | None = None
 
     async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
         if self.away:
@@ -735,6 +737,9 @@ class FakeAlerts:
 
     async def end_crisis(self) -> None:
         self.crisis = None
+
+    async def show_banner(self, banner: Banner | None) -> None:
+        self.banner = banner
 
 
 class FakeFigures:

@@ -66,7 +66,7 @@ SIGNED: Final = ("/api/v1/events",)
 LINKS: Final = ("/alerts/", "/first-token/")
 """Pages whose address holds a secret, which is all that is needed: to acknowledge an alarm, to make the first token."""
 
-_ACTS: Final = ("/api/v1/alerts/", "/api/v1/crisis", "/lead/")
+_ACTS: Final = ("/api/v1/alerts/", "/api/v1/crisis", "/api/v1/banner", "/lead/")
 _READ: Final = ("/lead", "/history", "/docs", "/openapi.json", "/readyz")
 _READING: Final = ("GET", "HEAD", "OPTIONS")
 _PASSED_ON: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")

@@ -492,6 +492,32 @@ class CrisisBody(Struct, frozen=True, kw_only=True):
     crisis: CrisisShape | None
 
 
+class ShowBannerBody(Struct, frozen=True, kw_only=True):
+    """Words for every wall, and until when."""
+
+    words: Annotated[
+        str, Meta(min_length=1, max_length=160, description="What the room is to read; nothing of callers.")
+    ]
+    until: Annotated[datetime, _said("With a zone; at most a week ahead.")]
+    by: Annotated[str, Meta(max_length=80, description="A name or a role; else the token's name.")] = ""
+
+
+class BannerShape(Struct, frozen=True, kw_only=True):
+    """The words on the walls."""
+
+    words: str
+    since: datetime
+    until: datetime
+    by: str
+
+
+class BannerBody(Struct, frozen=True, kw_only=True):
+    """Whether the walls show words of the lead's."""
+
+    generated_at: datetime
+    banner: BannerShape | None
+
+
 class ActShape(Struct, frozen=True, kw_only=True):
     """Something that a person with a token did."""
 
@@ -654,6 +680,8 @@ BODIES = (
     AcknowledgeBody,
     DeclareBody,
     CrisisBody,
+    ShowBannerBody,
+    BannerBody,
     AuditBody,
     DefinitionsBody,
     SourcesBody,

@@ -148,6 +148,11 @@ class BoardSource(Struct, frozen=True, kw_only=True):
     last_event_at: datetime | None
 
 
+class BoardBanner(Struct, frozen=True, kw_only=True):
+    words: str
+    until: datetime
+
+
 class Board(Struct, frozen=True, kw_only=True):
     """The wallboard's whole content at one moment. `page` marks the files that draw it; `why` says by language why the
     status is what it is; `advice` is words by language, None unless switched on.
@@ -172,6 +177,7 @@ class Board(Struct, frozen=True, kw_only=True):
     journal_up: bool
     alerts: tuple[BoardAlert, ...]
     advice: dict[str, str] | None
+    banner: BoardBanner | None
 
 
 def board_words(language: str) -> dict[str, str]:
@@ -244,7 +250,13 @@ def board(snapshot: Snapshot, *, show_advice: bool = False) -> Board:
         journal_up=snapshot.journal.up,
         alerts=tuple(_alerts(snapshot.alerts)),
         advice={language: advice(snapshot, language) for language in texts.LANGUAGES} if show_advice else None,
+        banner=_banner(snapshot),
     )
+
+
+def _banner(snapshot: Snapshot) -> BoardBanner | None:
+    banner = snapshot.alerts.banner
+    return None if banner is None else BoardBanner(words=banner.words, until=banner.until.astimezone(UTC))
 
 
 def _why(total: QueueNow, target: Target, language: str) -> str:

@@ -432,6 +432,15 @@ class Page:
         return self.pen.say(key, clock=clock, by=crisis.by)
 
     @property
+    def banner(self) -> str:
+        """Who put up the words on the walls, and until when they stand."""
+        banner = self.snapshot.alerts.banner
+        if banner is None:
+            return ""
+        key = "lead.banner.shown_by" if banner.by else "lead.banner.shown"
+        return self.pen.say(key, clock=self.pen.clock(banner.until), by=banner.by)
+
+    @property
     def standing(self) -> tuple[tuple[Alert, str], ...]:
         """What stands and bears on what is shown, worst first, in this page's language."""
         return tuple(

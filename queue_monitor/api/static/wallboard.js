@@ -605,6 +605,14 @@ function drawAlarms() {
   return true;
 }
 
+/** The lead's own words, until their end. */
+function drawBanner() {
+  const { banner } = board;
+  const shown = banner !== null && serverNow() < Date.parse(banner.until);
+  at("banner").hidden = !shown;
+  put("banner", shown ? banner.words : "");
+}
+
 function drawFoot() {
   const { zone, target, total, rate } = board;
   const contact = board.sources.length && board.sources.every((source) => source.up) ? say("source_up") : "";
@@ -662,6 +670,7 @@ function draw() {
   document.body.toggleAttribute("data-dead", board.sources.some((source) => !source.up) || !board.sources.length);
   document.body.toggleAttribute("data-stale", stale);
   drawAlarms();
+  drawBanner();
   drawFoot();
   if (night) {
     drawNight();
@@ -695,6 +704,7 @@ function tick() {
   const words = clock(serverNow(), board.zone);
   put("clock", words);
   put("night-clock", words);
+  drawBanner();
   if (!board.night) {
     tickWaits();
     if (now - turnedAt > TURN_MS) {

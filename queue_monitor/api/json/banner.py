@@ -1,0 +1,136 @@
+"""The lead's own words on the walls: put up with an end, and taken down, over HTTP or on the lead's page. Written down
+first.
+"""
+
+import re
+from datetime import UTC, datetime, time, timedelta
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs, urlencode
+from zoneinfo import ZoneInfo
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from queue_monitor import texts
+from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
+from queue_monitor.api.guard.access import way
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.alerts import AWAY, write_down
+from queue_monitor.api.json.crisis import NUMBER
+from queue_monitor.api.pages.lead import ADDRESS
+from queue_monitor.model import Banner
+from queue_monitor.ports import AuditLog, BannerDesk, Clock
+
+SHOW: Final = "show_banner"
+END: Final = "end_banner"
+MAX_AHEAD: Final = timedelta(days=7)
+
+
+def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str, zone: ZoneInfo) -> APIRouter:
+    """Return the routes of `/api/v1/banner`, changed by the roles lead and admin, and of the form on `/lead`."""
+    routes = APIRouter()
+
+    async def show(request: Request, wanted: shapes.ShowBannerBody, chosen: str) -> None:
+        words, by = " ".join(wanted.words.split()), " ".join(wanted.by.split())
+        if not words:
+            raise _unfit("error.banner_words", chosen)
+        if NUMBER.search(words) or NUMBER.search(by):
+            raise _unfit("error.no_numbers", chosen)
+        if wanted.until.tzinfo is None or not timedelta() < wanted.until - clock.now() <= MAX_AHEAD:
+            raise _unfit("error.banner_until", chosen)
+        act = await write_down(request, clock, audit, SHOW, words, by, chosen)
+        await desk.show_banner(Banner(words=words, since=act.at, until=wanted.until.astimezone(UTC), by=by or act.who))
+
+    async def end(request: Request, banner: Banner, chosen: str) -> None:
+        await write_down(request, clock, audit, END, banner.words, "", chosen)
+        await desk.show_banner(None)
+
+    @routes.get(
+        "/api/v1/banner",
+        tags=["alerts"],
+        responses={200: shapes.answer(shapes.BannerBody, "The words, or null.")} | SAME | UNREADABLE,
+    )
+    async def shown(request: Request) -> Response:
+        """The words on the walls; null where there are none."""
+        return as_list(request, _body(clock.now(), desk.banner))
+
+    @routes.post(
+        "/api/v1/banner",
+        tags=["alerts"],
+        responses={200: shapes.answer(shapes.BannerBody, "They are on the walls."), **UNREADABLE, **AWAY},
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": shapes.reference(shapes.ShowBannerBody)}},
+            }
+        },
+    )
+    async def show_banner(request: Request, lang: LangQuery = None) -> Response:
+        """Put words on every wall, in the place of any others. For the roles lead and admin. The room and every visitor
+        can read them: nothing of callers.
+        """
+        chosen = texts.known_language(lang, language)
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=shapes.ShowBannerBody)
+        except msgspec.DecodeError as error:
+            raise _unfit("error.bad_request", chosen, words=str(error)) from error
+        await show(request, wanted, chosen)
+        return plain(_body(clock.now(), desk.banner))
+
+    @routes.delete(
+        "/api/v1/banner",
+        tags=["alerts"],
+        responses={
+            200: shapes.answer(shapes.BannerBody, "They are off the walls."),
+            404: shapes.answer(shapes.ErrorBody, "There are none."),
+            **UNREADABLE,
+            **AWAY,
+        },
+    )
+    async def end_banner(request: Request, lang: LangQuery = None) -> Response:
+        """Take the words off the walls before their end. For the roles lead and admin."""
+        chosen = texts.known_language(lang, language)
+        if desk.banner is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "no_banner", texts.say("error.no_banner", chosen))
+        await end(request, desk.banner, chosen)
+        return plain(_body(clock.now(), None))
+
+    @routes.post(ADDRESS + "/banner", include_in_schema=False)
+    async def pressed(request: Request, queue: str = "", lang: str | None = None) -> Response:
+        """The form of the page: with words it puts them up, without it takes down those that are shown."""
+        chosen = texts.known_language(lang, language)
+        written = parse_qs((await request.body()).decode("utf-8", "replace"))
+        words, until = (written.get(name, [""])[0][:200] for name in ("words", "until"))
+        if words.strip():
+            body = shapes.ShowBannerBody(words=words, until=_today_at(until, clock.now(), zone, chosen))
+            await show(request, body, chosen)
+        elif "end" in written and desk.banner is not None:
+            await end(request, desk.banner, chosen)
+        query = urlencode({"queue": queue, "lang": chosen})
+        back = way(request.url.path, f"{ADDRESS}?{query}#alerts")
+        return RedirectResponse(back, status_code=HTTPStatus.SEE_OTHER)
+
+    return routes
+
+
+def _today_at(written: str, now: datetime, zone: ZoneInfo, language: str) -> datetime:
+    """Return the next moment at which the room's clock shows this time. Raises `Problem`."""
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", written):
+        raise _unfit("error.banner_until", language)
+    local = now.astimezone(zone)
+    until = datetime.combine(local.date(), time.fromisoformat(written), zone)
+    return until if until > now else until + timedelta(days=1)
+
+
+def _unfit(key: str, language: str, **values: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", texts.say(key, language, **values))
+
+
+def _body(now: datetime, banner: Banner | None) -> shapes.BannerBody:
+    shown = None
+    if banner is not None:
+        since, until = banner.since.astimezone(UTC), banner.until.astimezone(UTC)
+        shown = shapes.BannerShape(words=banner.words, since=since, until=until, by=banner.by)
+    return shapes.BannerBody(generated_at=now.astimezone(UTC), banner=shown)

@@ -1,0 +1,143 @@
+"""The lead's words on the walls: put up with an end, written down first, and gone after it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import pytest
+from msgspec.structs import replace
+from playwright.sync_api import Browser, expect
+
+from queue_monitor.api.json.banner import banner_routes
+from queue_monitor.model import AlertsNow, Banner, Board, Role
+from tests.alerts.moments import at
+from tests.api import sample
+from tests.api.looking import UNREADABLE
+from tests.api.serving import chromium, serving, sign_in
+from tests.api.test_alerts import Away, Room
+
+BANNER = "/api/v1/banner"
+FIKA = {"words": " Fika  i köket 14.30 ", "until": "2026-11-23T09:00:00Z", "by": "Anna"}
+
+
+class Desk(Room):
+    """The room of the alerts, with walls to write on."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        super().__init__(away=away)
+        audit = Away() if away else self.audit
+        self.app.include_router(banner_routes(self.round, self.clock, audit, "sv", ZoneInfo("Europe/Stockholm")))
+
+    async def acts(self) -> list[tuple[str, str, str, str]]:
+        return [(act.who, act.act, act.subject, act.detail) for act in await self.audit.acts(at(0), at(1000))]
+
+
+async def test_words_are_put_up_written_down_and_taken_down():
+    desk = Desk()
+    shown = await desk.ask("POST", BANNER, json=FIKA)
+    read = await desk.ask("GET", BANNER, Role.STATUS)
+    ended = await desk.ask("DELETE", BANNER)
+
+    assert shown.status_code == 200
+    assert read.json()["banner"] == {
+        "words": "Fika i köket 14.30",
+        "since": "2026-11-23T08:00:00Z",
+        "until": "2026-11-23T09:00:00Z",
+        "by": "Anna",
+    }
+    assert (ended.status_code, ended.json()["banner"], desk.round.banner) == (200, None, None)
+    assert (await desk.ask("DELETE", BANNER)).status_code == 404
+    assert [act for _, act, _, _ in await desk.acts()] == ["show_banner", "end_banner"]
+
+
+async def test_after_their_end_they_are_gone_and_a_restart_keeps_those_that_stand():
+    desk = Desk()
+    await desk.ask("POST", BANNER, json=FIKA)
+    again = Desk()
+    again.round._watch.state = type(desk.round._watch.state).decode(desk.round._watch.state.encode())
+
+    assert again.round.now().banner == desk.round.banner
+    desk.clock.advance_to(at(60) + timedelta(hours=1))
+    assert (desk.round.banner, desk.round.now().banner) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"words": "  "},
+        {"words": "Ring 0920-45 30 00"},
+        {"by": "070 174 06 05"},
+        {"until": "2026-11-23T07:00:00Z"},
+        {"until": "2026-12-23T07:00:00Z"},
+        {"until": "2026-11-23T09:00:00"},
+        {"words": "x" * 161},
+    ],
+)
+async def test_what_no_wall_may_show_is_refused_and_not_written_down(wrong: dict[str, str]):
+    desk = Desk()
+    answer = await desk.ask("POST", BANNER, json=FIKA | wrong)
+
+    assert (answer.status_code, desk.round.banner, await desk.acts()) == (422, None, [])
+
+
+async def test_who_only_reads_may_not_write_on_the_walls():
+    desk = Desk()
+    for method, path in (("POST", BANNER), ("DELETE", BANNER), ("POST", "/lead/banner")):
+        assert (await desk.ask(method, path, Role.STATUS, json=FIKA)).status_code == 403
+
+    assert desk.round.banner is None
+
+
+async def test_what_cannot_be_written_down_is_not_shown():
+    desk = Desk(away=True)
+
+    assert (await desk.ask("POST", BANNER, json=FIKA)).status_code == 503
+    assert desk.round.banner is None
+
+
+async def test_the_form_takes_a_time_of_the_rooms_clock_today_or_tomorrow():
+    desk = Desk()  # it is 9.00
+    for clock, until in (("10:15", "2026-11-23T09:15:00+00:00"), ("08:15", "2026-11-24T07:15:00+00:00")):
+        written = urlencode({"words": "Möte", "until": clock})
+        answer = await desk.ask("POST", "/lead/banner?lang=sv", content=written)
+        assert answer.status_code == 303
+        assert desk.round.banner is not None
+        assert desk.round.banner.until.isoformat() == until
+    assert (
+        await desk.ask("POST", "/lead/banner", content=urlencode({"words": "x", "until": "25:00"}))
+    ).status_code == 422
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def test_every_wall_shows_them_and_they_go_by_themselves(browser: Browser):
+    calm = sample.calm()
+    words = "Personalmöte 11.00 i Ljuset – telefonerna täcks av Björk och två från växeln, tack för hjälpen"
+    banner = Banner(words=words, since=calm.at, until=calm.at + timedelta(seconds=3))
+    with serving(replace(calm, alerts=AlertsNow(banner=banner)), boards=[Board(name="en")]) as server:
+        for path in ("/", "/wall/en"):
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            page.goto(server.address + path)
+            expect(page.locator("#banner")).to_have_text(words)
+            assert page.evaluate(UNREADABLE) == []
+            expect(page.locator("#banner")).to_be_hidden(timeout=15_000)
+            page.close()
+
+
+def test_the_lead_writes_them_with_two_fields(browser: Browser):
+    with serving(sample.calm()) as server:
+        context = browser.new_context(viewport={"width": 390, "height": 844})
+        sign_in(context, server)
+        page = context.new_page()
+        page.goto(f"{server.address}/lead")
+
+        page.locator("#banner summary").click()
+        expect(page.locator("#banner-words")).to_be_visible()
+        expect(page.locator("#banner-until")).to_be_visible()
+        assert page.evaluate(UNREADABLE) == []
+        context.close()
