@@ -34,6 +34,14 @@ def connect(server: Server) -> Iterator[Connect]:
         yield lambda: kept.enter_context(socket.create_connection((host, int(port)), timeout=PATIENCE))
 
 
+@pytest.fixture
+def connect_at_leisure() -> Iterator[Connect]:
+    """Connections to a server that cuts off nobody for being slow, only for want of room."""
+    with serving(sample.twenty(), most=20) as server, ExitStack() as kept:
+        host, port = server.address.removeprefix("http://").split(":")
+        yield lambda: kept.enter_context(socket.create_connection((host, int(port)), timeout=PATIENCE))
+
+
 def said(connection: socket.socket) -> bytes:
     """All that comes until the other side ends it."""
     found = b""
@@ -106,7 +114,8 @@ def test_who_takes_nothing_of_a_stream_is_let_go(connect: Connect, server: Serve
         assert time.monotonic() < until
 
 
-def test_when_all_places_are_taken_the_one_that_has_not_asked_longest_makes_room(connect: Connect):
+def test_when_all_places_are_taken_the_one_that_has_not_asked_longest_makes_room(connect_at_leisure: Connect):
+    connect = connect_at_leisure
     listening = [connect() for _ in range(5)]
     for stream in listening:
         stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -122,7 +131,8 @@ def test_when_all_places_are_taken_the_one_that_has_not_asked_longest_makes_room
         assert stream.recv(65536)
 
 
-def test_when_all_listen_the_newcomer_is_turned_away(connect: Connect):
+def test_when_all_listen_the_newcomer_is_turned_away(connect_at_leisure: Connect):
+    connect = connect_at_leisure
     for _ in range(20):
         stream = connect()
         stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
