@@ -787,6 +787,16 @@ class RiskCause(StrEnum):
     HANDLE_TIME = "handle_time"
 
 
+class HelpOption(Struct, frozen=True, kw_only=True, gc=False):
+    """What `more` agents for the rest of the period would change: the chance of ending under the target, and the share
+    to be expected. An estimate.
+    """
+
+    more: int
+    p_miss: float
+    expected_share: float
+
+
 class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
     """What the forecast says of one queue's or pool's day (or month): a projection, not a fact.
 
@@ -794,8 +804,9 @@ class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
     `low` to `high` holds the share 8 times of 10. `cause`: what differs from the usual, None when nothing much does.
     `agents_for_queue`, `agents_for_day`: more agents needed to clear the queue, and to save the period if they stay
     until `until`; None when not asked, or when `agents_at_most`, all the people there are, would not do. `reachable`:
-    whether they can still change how it ends. `margin_ends_at`: when the margin is gone as things go.
-    `staff_known`: agents are told, not inferred.
+    whether they can still change how it ends. `margin_ends_at`: when the margin is gone as things go. `options`: what
+    each number of agents more would change, from none on, where that was worked out.
+    `staff_known`: agents are listed by the switch, not inferred.
     """
 
     p_miss: float
@@ -811,6 +822,7 @@ class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
     reachable: bool = True
     margin_ends_at: datetime | None = None
     staff_known: bool = True
+    options: tuple[HelpOption, ...] = ()
 
     def margin_ends(self, left: int | None, now: datetime) -> datetime | None:
         """When the margin of `left` misses is gone, as every face tells it: an estimate, to whole five minutes and no

@@ -14,7 +14,7 @@ from queue_monitor.forecast.calls import Array
 from queue_monitor.forecast.day import MINUTE, QueueState
 from queue_monitor.forecast.day_inputs import DayInputs
 from queue_monitor.forecast.projection import generator, misses_come, simulate_paths, so_far
-from queue_monitor.model import Target
+from queue_monitor.model import HelpOption, Target
 
 CLEAR_MINUTES: Final = 30
 SAVED: Final = 0.8
@@ -37,6 +37,7 @@ class AgentsNeeded(Struct, frozen=True, kw_only=True):
     save_until: float | None
     at_most: int
     best_chance: float
+    options: tuple[HelpOption, ...]
 
     @property
     def reachable(self) -> bool:
@@ -75,9 +76,18 @@ def agents_needed(
         return float(good.sum()) >= target.ratio * float(of.sum())
 
     @cache
-    def chance(k: int, until: int = length) -> float:
+    def outcome(k: int, until: int = length) -> tuple[float, float]:
+        """The chance of reaching the target, and the expected share."""
         good, of = simulated(staffed(k, until), None)
-        return float((good_now + good >= target.ratio * (of_now + of)).mean())
+        good, of = good_now + good, of_now + of
+        return float((good >= target.ratio * of).mean()), float(good.sum() / max(1.0, float(of.sum())))
+
+    def chance(k: int, until: int = length) -> float:
+        return outcome(k, until)[0]
+
+    def option(k: int) -> HelpOption:
+        reached, share = outcome(k)
+        return HelpOption(more=k, p_miss=1.0 - reached, expected_share=share)
 
     def saves(k: int, until: int = length) -> bool:
         return chance(k, until) >= SAVED
@@ -92,6 +102,7 @@ def agents_needed(
         save_until=None if until is None else state.at + until * MINUTE,
         at_most=at_most,
         best_chance=chance(at_most),
+        options=tuple(map(option, range(at_most + 1))),
     )
 
 

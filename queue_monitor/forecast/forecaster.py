@@ -425,6 +425,7 @@ def _day(given: ForecastInputs, ahead: DayInputs, ends: Projection) -> RiskFigur
         agents_at_most=needed.at_most,
         until=moment(needed.save_until),
         reachable=needed.reachable,
+        options=needed.options,
     )
 
 

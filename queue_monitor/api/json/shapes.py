@@ -178,6 +178,14 @@ class PeriodShape(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": 
     outside_hours: OutsideHoursShape
 
 
+class HelpShape(Struct, frozen=True, kw_only=True, gc=False):
+    """What a number of agents more would change, if they stay for the rest of the period: an estimate."""
+
+    more_agents: int
+    miss_probability: float
+    expected_share: float
+
+
 class RiskShape(Struct, frozen=True, kw_only=True, gc=False):
     """How a period may end, by the forecast of the queue's pool: an estimate, marked as one wherever it is shown."""
 
@@ -194,6 +202,10 @@ class RiskShape(Struct, frozen=True, kw_only=True, gc=False):
     until: Annotated[datetime | None, _said("How long they are needed.")]
     margin_ends_at: Annotated[datetime | None, _said("When the margin is gone as things go; null: not foreseen.")]
     reachable: bool
+    help: Annotated[
+        tuple[HelpShape, ...],
+        _said("From no agent more on; empty where the target is not at risk."),
+    ]
 
 
 class QueueShape(Struct, frozen=True, kw_only=True, gc=False):

@@ -209,6 +209,12 @@ def _risk(risk: RiskFigures, margin: int | None, at: datetime) -> shapes.RiskSha
         until=risk.until,
         margin_ends_at=_utc(risk.margin_ends(margin, at)),
         reachable=risk.reachable,
+        help=tuple(
+            shapes.HelpShape(
+                more_agents=option.more, miss_probability=option.p_miss, expected_share=option.expected_share
+            )
+            for option in risk.options
+        ),
     )
 
 

@@ -19,10 +19,11 @@ from queue_monitor import texts
 from queue_monitor.api.guard.access import Deed, may, way
 from queue_monitor.api.json.alerts import acknowledge_for
 from queue_monitor.api.pages.board import page_version
-from queue_monitor.api.pages.lead_page import Page, faces_with_curves
+from queue_monitor.api.pages.lead_page import Page, WeekBefore, faces_with_curves
 from queue_monitor.api.pages.pen import Pen
+from queue_monitor.core import service_level
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.model import Disagreement, Level, LostCall, Period, QueueNow, Snapshot, TransferWaits
+from queue_monitor.model import Counts, Disagreement, Level, LostCall, Period, QueueNow, Snapshot, TransferWaits
 from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
 from queue_monitor.queues import keys_of, queue_key
 
@@ -73,6 +74,7 @@ class Lead:
         self._history = history
         self._language = language
         self._kept: dict[tuple[str, str, bool], tuple[Snapshot, str]] = {}
+        self._weeks_before: dict[tuple[str, ...] | None, tuple[datetime, WeekBefore]] = {}
         self._files = page_version()
 
     @cached_property
@@ -140,9 +142,38 @@ class Lead:
             lost=lost,
             transfers=transfers,
             doubts=_of(scope, await self._figures.disagreements(start, end)),
+            week_before=await self._week_before(snapshot, scope),
             record=record,
             alerts_language=self._language,
         )
+
+    async def _week_before(self, snapshot: Snapshot, scope: tuple[str, ...] | None) -> WeekBefore | None:
+        """The same weekday a week ago; None where the store is away. Asked of the store once a quarter of an hour."""
+        zone = ZoneInfo(snapshot.time_zone)
+        local = snapshot.at.astimezone(zone)
+        local = local.replace(minute=local.minute // 15 * 15, second=0, microsecond=0)
+        known = self._weeks_before.get(scope)
+        if known is not None and known[0] == local:
+            return known[1]
+        day = local.date() - timedelta(days=7)
+        (start, end), until = day_bounds(day, zone), datetime.combine(day, local.time(), zone)
+        try:
+            quarters = await self._figures.intervals(start, end, "quarter", Level.CONTACT, scope)
+        except (StoreError, ValueError):
+            return None
+        formula = service_level.DEFINITIONS[snapshot.target.definition]
+        whole = sum((quarter.counts for quarter in quarters), Counts())
+        so_far = sum((quarter.counts for quarter in quarters if quarter.start < until), Counts())
+        found = WeekBefore(
+            share_so_far=service_level.ratio(formula(so_far)),
+            calls_so_far=so_far.entered,
+            share=service_level.ratio(formula(whole)),
+            calls=whole.entered,
+        )
+        if len(self._weeks_before) >= PAGES_KEPT:
+            self._weeks_before.clear()
+        self._weeks_before[scope] = local, found
+        return found
 
     async def _quarters(self, foretold: QueueNow, start: datetime, until: datetime) -> Sequence[Period]:
         """The day's quarters of one queue or pool so far, from its opening on."""

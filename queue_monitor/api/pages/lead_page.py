@@ -48,6 +48,15 @@ STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachabl
 _RESULTS: Final = frozenset({"sent", "superseded", "expired", "timeout", "unreachable", "refused"})
 
 
+class WeekBefore(Struct, frozen=True, kw_only=True):
+    """The same weekday a week ago by the headline definition: up to this quarter of an hour, and the whole day."""
+
+    share_so_far: float | None
+    calls_so_far: int
+    share: float | None
+    calls: int
+
+
 class Outlook(Struct, frozen=True, kw_only=True):
     """One forecast in words. `label` is empty where it is of just what the page is about."""
 
@@ -60,6 +69,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     margin_ends: str
     month_margin: str
     help: tuple[str, ...]
+    options: tuple[tuple[str, str, str], ...]
     cause: str
     inferred: bool
     curve: Shape | None
@@ -136,6 +146,7 @@ class Page:
         transfers: Sequence[TransferWaits],
         doubts: Sequence[Disagreement],
         record: Sequence[RecordedAlert] | None,
+        week_before: WeekBefore | None = None,
         alerts_language: str,
     ) -> None:
         self.snapshot = snapshot
@@ -152,6 +163,7 @@ class Page:
         self._lost = lost or ()
         self._lost_are_away = lost is None
         self._record = record
+        self._week_before = week_before
         self.speaks_the_alerts_language = pen.language == alerts_language
 
     # ---- when
@@ -244,9 +256,38 @@ class Page:
         return self.face.staff
 
     @property
-    def people(self) -> tuple[tuple[str, str], ...]:
-        """How many do what, those first who can answer."""
-        return tuple((self.pen.say(state), self.pen.count(getattr(self.staff, state))) for state in STATES)
+    def people(self) -> tuple[tuple[str, str, str], ...]:
+        """Each state with how many are in it, and for how long the longest has been; those first who can answer."""
+        keys, now = keys_of(self.face.queues), self.snapshot.at
+        since: dict[str, datetime] = {}
+        for agent in self.snapshot.agents:
+            if agent.since is not None and (not self.face.name or not keys.isdisjoint(keys_of(agent.queues))):
+                state = agent.state.value
+                since[state] = min(agent.since, since.get(state, agent.since))
+        return tuple(
+            (
+                self.pen.say(state),
+                self.pen.count(number := getattr(self.staff, state)),
+                self.pen.wait((now - since[state]).total_seconds()) if number and state in since else texts.NONE,
+            )
+            for state in STATES
+        )
+
+    @property
+    def week_before(self) -> str:
+        """How the same weekday stood at this time a week ago, and how it ended; empty where it was not measured."""
+        if self._week_before is None:
+            return ""
+        before, pen = self._week_before, self.pen
+        if before.share is None:
+            return ""
+        return pen.say(
+            "lead.week_before",
+            so_far=pen.percent(before.share_so_far),
+            calls=pen.count(before.calls_so_far),
+            whole=pen.percent(before.share),
+            all=pen.count(before.calls),
+        )
 
     # ---- what is to come
 
@@ -275,6 +316,10 @@ class Page:
             margin_ends=pen.say("lead.margin.ends", clock=pen.clock(ends)) if ends else "",
             month_margin=margin_words(face, self.snapshot, pen.language, "month"),
             help=tuple(helps),
+            options=tuple(
+                (pen.count(option.more), pen.chance(option.p_miss), pen.percent(option.expected_share))
+                for option in risk.options
+            ),
             cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause else "",
             inferred=not risk.staff_known,
             curve=self._curve(face, risk),
