@@ -28,8 +28,11 @@ from queue_monitor.model import (
     LostCall,
     Notice,
     Outcome,
+    PassedOn,
     Period,
     RecordedAlert,
+    RulesUsed,
+    SealedReport,
     SkippedEvent,
     Snapshot,
     StoredCall,
@@ -296,6 +299,27 @@ class AlertStore(AlertHistory, Protocol):
 
     async def load_alerts(self, since: datetime) -> AlertBatch:
         """State and secret, and what happened at or after `since`, oldest first; notices that wait whenever made."""
+
+
+class ReportStore(Store, AlertHistory, Protocol):
+    """What reports are made of, and where they are sealed. Every method raises `StoreError`."""
+
+    async def complete_from(self) -> dict[str, date]:
+        """From which day on `calls`, `sums` and `alerts` are complete; nothing of a kind that was never deleted."""
+
+    async def passed_on(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> PassedOn:
+        """How answered calls of opening hours went on, from `start` to before `end`; of these queues, None: all."""
+
+    async def rules_used(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[RulesUsed]:
+        """By which versions of the rules the calls of a stretch were judged, in the order of their first calls."""
+
+    async def sealed_reports(self, period: str, scope: str) -> list[SealedReport]:
+        """Every version of one report, with its data, the oldest first."""
+
+    async def seal_report(self, report: SealedReport) -> SealedReport:
+        """Add a version, numbered after the newest, whatever `report.version` says. Where the newest has the same hash,
+        nothing is added. Returns the one that stands.
+        """
 
 
 class AuditLog(Protocol):

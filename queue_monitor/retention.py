@@ -30,7 +30,7 @@ MADE_UP_FOR: Final = timedelta(days=31)
 
 AGAIN_SECONDS: Final = 600.0
 _RAN: Final = "retention ran"
-_ROWS: Final = (Kind.JOURNAL, Kind.CALLS, Kind.SUMS, Kind.ALERTS, Kind.AUDIT)
+_ROWS: Final = (Kind.JOURNAL, Kind.CALLS, Kind.SUMS, Kind.ALERTS, Kind.AUDIT, Kind.REPORTS)
 
 
 class Retention:

@@ -866,8 +866,11 @@ _SWEDISH: Final = {
     ),
     "privacy.audit.why": "Spårbarhet, och bevis på vad som gallrats enligt vilket beslut.",
     "privacy.reports.name": "Rapporter",
-    "privacy.reports.what": "Den här versionen sparar inga rapporter.",
-    "privacy.reports.why": "–",
+    "privacy.reports.what": (
+        "Förseglade månads-, tertial- och årsrapporter: antal och väntetider per dag och kö, larm och kriser. Inget "
+        "enskilt samtal."
+    ),
+    "privacy.reports.why": "Det som har redovisats ska kunna visas igen, också när samtalen har gallrats.",
     "privacy.backups.name": "Säkerhetskopior",
     "privacy.backups.what": (
         "Hela databasen med nycklarna, i mappen {folder}. Det som har gallrats finns kvar i äldre kopior tills de "
@@ -1724,8 +1727,11 @@ _ENGLISH: Final = {
     ),
     "privacy.audit.why": "Traceability, and proof of what was deleted by which decision.",
     "privacy.reports.name": "Reports",
-    "privacy.reports.what": "This version keeps no reports.",
-    "privacy.reports.why": "–",
+    "privacy.reports.what": (
+        "Sealed reports of months, tertials and years: numbers and waits by day and queue, alerts and crises. No "
+        "single call."
+    ),
+    "privacy.reports.why": "What was reported can be shown again, also when its calls have been deleted.",
     "privacy.backups.name": "Backups",
     "privacy.backups.what": (
         "The whole database with the keys, in the folder {folder}. What was deleted lives on in older backups "

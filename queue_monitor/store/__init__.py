@@ -40,6 +40,7 @@ async def open_store(
     url: str,
     *,
     own: bool = True,
+    add: bool = False,
     zone: ZoneInfo = _ZONE,
     agents: str = DAILY,
     agent_key: Path | None = None,
@@ -49,14 +50,14 @@ async def open_store(
 
     `url` is `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite://` (in memory) or
     `postgresql://user:password@host/database`. Without `own` the store is only read, also while a monitor owns it, and
-    its tables stay as they are. `zone` says where a day begins. `agents` is how they are kept: `daily` (a pseudonym
-    for each day, made with the key in the file `agent_key`), `named` or `none`. `progress` is called with how many rows
-    of an older version are brought over, and of how many. What that version had summed stays as sums; calls of before
-    appear one by one after a rebuild.
+    its tables stay as they are; with `add` a report can be sealed in it all the same. `zone` says where a day begins.
+    `agents` is how they are kept: `daily` (a pseudonym for each day, made with the key in the file `agent_key`),
+    `named` or `none`. `progress` is called with how many rows of an older version are brought over, and of how many.
+    What that version had summed stays as sums; calls of before appear one by one after a rebuild.
 
     Raises `StoreError`, in words for a person and without the password; `StoreInUse` when another monitor owns it.
     """
-    database = Database(url, own=own)
+    database = Database(url, own=own, add=add)
     pseudonyms = Agents(agents, agent_key or _key_beside(database))
     pseudonyms.check()
     try:

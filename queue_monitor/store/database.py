@@ -51,14 +51,16 @@ class Database:
     Every error of the database leaves as a `StoreError` that names the setting and never tells the password.
     """
 
-    def __init__(self, url: str, *, own: bool = True) -> None:
+    def __init__(self, url: str, *, own: bool = True, add: bool = False) -> None:
+        """`add`: of one that is not owned, whether rows may be added that no owner remembers."""
         self._url = parsed(url)
         self.file = file_of(self._url)
         self.is_sqlite = is_sqlite(self._url)
         with self._errors("cannot be opened"):
-            self._engine = engine_for(self._url, read_only=not own)
+            self._engine = engine_for(self._url, read_only=not (own or add))
             self._owner: Owner = self._right_to_write() if own else NoOwner()
         self._own = own
+        self._add = own or add
         self._writing = self._engine.execution_options(**{BEGIN: begin_writing(self._url)})
         self._unfinished: set[asyncio.Task[Any]] = set()
 
@@ -193,6 +195,19 @@ class Database:
         """
         with self._errors(trouble):
             if not self._own:
+                raise self._error(trouble, "it was opened for reading only")
+            await self._owner.check()
+            async with self._writing.begin() as connection:
+                await connection.run_sync(self._owner.check_in)
+                yield connection
+
+    @asynccontextmanager
+    async def adding(self, trouble: str) -> AsyncIterator[AsyncConnection]:
+        """One transaction for rows of a table that no owner keeps in memory, so that nobody need own the store. It
+        takes its turn among those that write.
+        """
+        with self._errors(trouble):
+            if not self._add:
                 raise self._error(trouble, "it was opened for reading only")
             await self._owner.check()
             async with self._writing.begin() as connection:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     SUMS = "sums"
     ALERTS = "alerts"
     AUDIT = "audit"
+    REPORTS = "reports"
     BACKUPS = "backups"
     NUMBER_KEYS = "number_keys"
 

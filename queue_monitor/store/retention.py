@@ -39,6 +39,7 @@ from queue_monitor.store.schema import (
     pack,
     pack_contact,
     refusal,
+    report,
     sums,
     visit,
 )
@@ -83,6 +84,7 @@ class Deletion:
             Kind.SUMS: self._delete_sums,
             Kind.ALERTS: self._delete_alerts,
             Kind.AUDIT: self._delete_acts,
+            Kind.REPORTS: self._delete_reports,
         }
 
     def going_on(self, connection: Connection) -> list[Order]:
@@ -103,7 +105,7 @@ class Deletion:
         else:
             return False
         until_us = self._days.start_us(order.until)
-        if order.kind in (Kind.JOURNAL, Kind.CALLS):
+        if order.kind in (Kind.JOURNAL, Kind.CALLS, Kind.SUMS, Kind.ALERTS):
             self._raise_mark(connection, kept_mark(order.kind), until_us)
         if order.kind is Kind.CALLS:
             self._raise_mark(connection, SUMMED_UNTIL, until_us)
@@ -154,6 +156,8 @@ class Deletion:
                 )
             case Kind.AUDIT:
                 return bool(_old_acts(connection, until_us))
+            case Kind.REPORTS:
+                return _any(connection, report.c.version, report.c.site == SITE, report.c.sealed_us < until_us)
             case _:
                 return False
 
@@ -298,6 +302,12 @@ class Deletion:
             return None
         connection.execute(delete(audit).where(audit.c.seq.in_(seqs)))
         return {"acts": len(seqs)}
+
+    def _delete_reports(self, connection: Connection, until: date) -> dict[str, int] | None:
+        """They are few: all at once."""
+        where = report.c.site == SITE, report.c.sealed_us < self._days.start_us(until)
+        gone = connection.execute(delete(report).where(*where)).rowcount
+        return {"reports": gone} if gone else None
 
     # ---- files
 

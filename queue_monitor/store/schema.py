@@ -346,6 +346,23 @@ acknowledgement: Final = Table(
     Index("acknowledgement_at_us", "at_us"),
 )
 
+# --- reports: append-only but for retention, and remembered by nobody
+
+report: Final = Table(
+    "report",
+    metadata,
+    _site(),
+    Column("period", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("sealed_us", BigInteger, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("changed", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("site", "period", "scope", "version", name="report_key"),
+    Index("report_by_sealed", "site", "sealed_us"),
+)
 
 audit: Final = Table(
     "audit",

@@ -23,7 +23,10 @@ from queue_monitor.model import (
     Known,
     Level,
     Outcome,
+    PassedOn,
     RecordedAlert,
+    RulesUsed,
+    SealedReport,
     SkippedEvent,
     StoredCall,
     StoredRefusal,
@@ -51,6 +54,7 @@ from queue_monitor.store.names import Names
 from queue_monitor.store.reading import OF_AGENTS, Reader
 from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
 from queue_monitor.store.refusals import RefusalRows
+from queue_monitor.store.reports import ReportRecord
 from queue_monitor.store.retention import SKIPPED, Deletion
 from queue_monitor.store.schema import (
     SITE,
@@ -63,6 +67,7 @@ from queue_monitor.store.schema import (
     microseconds,
     moment,
     pack,
+    report,
     site,
     sums,
 )
@@ -77,7 +82,7 @@ _WRITTEN: Final = "could not be written to"
 
 
 class SqlStore:
-    """`ports.Store`, `ports.AlertStore` and `ports.AuditLog` over one database. Made by `open_store`."""
+    """`ports.Store` and `ports.ReportStore`, `AlertStore` and `AuditLog` over one database. Made by `open_store`."""
 
     def __init__(self, database: Database, days: LocalDays, agents: Agents) -> None:
         self._database = database
@@ -100,6 +105,7 @@ class SqlStore:
         self._history = History(self._asking)
         self._figures = Figures(self._asking)
         self._day_visits = DayVisits(self._asking, agents, days)
+        self._reports = ReportRecord(database, self._asking, self._seen_states, days)
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -396,6 +402,7 @@ class SqlStore:
             Kind.SUMS: select(func.min(sums.c.start_us)).where(sums.c.site == SITE, sums.c.step == DAY),
             Kind.ALERTS: select(func.min(alert.c.at_us)),
             Kind.AUDIT: select(func.min(audit.c.at_us)),
+            Kind.REPORTS: select(func.min(report.c.sealed_us)).where(report.c.site == SITE),
         }
 
         def begins(connection: Connection) -> dict[Kind, datetime]:
@@ -448,6 +455,24 @@ class SqlStore:
         return await self._ask(
             lambda connection: int(connection.execute(select(func.count()).where(*where)).scalar() or 0)
         )
+
+    # --- reports
+
+    async def complete_from(self) -> dict[str, date]:
+        return await self._reports.complete_from()
+
+    async def passed_on(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> PassedOn:
+        return await self._reports.passed_on(queues, start, end)
+
+    async def rules_used(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[RulesUsed]:
+        return await self._reports.rules_used(queues, start, end)
+
+    async def sealed_reports(self, period: str, scope: str) -> list[SealedReport]:
+        return await self._reports.sealed(period, scope)
+
+    async def seal_report(self, report: SealedReport) -> SealedReport:
+        async with self._one_at_a_time:
+            return await self._reports.seal(report)
 
     # --- alerts, acts, and what was learned
 

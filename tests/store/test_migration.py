@@ -133,7 +133,7 @@ async def test_a_file_of_before_can_give_back_room_afterwards(old_url: str) -> N
     if old_url.startswith("sqlite"):
         assert rows(old_url, "PRAGMA auto_vacuum") == [(2,)]
         assert rows(old_url, "PRAGMA freelist_count") == [(0,)]
-    assert rows(old_url, "SELECT version_num FROM queue_monitor_version") == [("0005",)]
+    assert rows(old_url, "SELECT version_num FROM queue_monitor_version") == [("0006",)]
 
 
 async def test_a_migration_that_fails_leaves_the_store_as_it_was(old_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
