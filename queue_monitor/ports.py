@@ -311,7 +311,7 @@ class ReportStore(Store, AlertHistory, Protocol):
         """How answered calls of opening hours went on, from `start` to before `end`; of these queues, None: all."""
 
     async def rules_used(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[RulesUsed]:
-        """By which versions of the rules the calls of a stretch were judged, in the order of their first calls."""
+        """By which versions of the rules the calls of opening hours were judged, in the order of their first calls."""
 
     async def sealed_reports(self, period: str, scope: str) -> list[SealedReport]:
         """Every version of one report, with its data, the oldest first."""

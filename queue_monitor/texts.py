@@ -895,6 +895,245 @@ _SWEDISH: Final = {
     "privacy.waiting.what": "Händelser som tagits emot medan databasen var borta, i en fil.",
     "privacy.waiting.why": "För att inget samtal ska tappas bort.",
     "privacy.waiting.until": "tills de har skrivits till journalen",
+    # reports
+    "report.compare": "Perioden bredvid andra",
+    "report.waits": "Väntan till svar",
+    "report.queues": "Kö för kö",
+    "report.days": "Alla dagar",
+    "report.goals.results": "Utfall",
+    "report.title": "Servicerapport {period}",
+    "report.bad_period": (
+        "{name}: {value} är ingen period; skriv 2026-10, 2026-T2, 2026-01..2026-08 eller 2026 (högst {most} månader)"
+    ),
+    "report.not_begun": "Perioden {period} har inte börjat.",
+    "report.deleted": (
+        "Uppgifterna om {period} är gallrade, och ingen rapport förseglades. Det som finns börjar {day}."
+    ),
+    "report.nothing": "Inget mättes under {period}, så det finns inget att rapportera.",
+    "report.no_version": "Det finns ingen version {version} av rapporten för {period}; det som finns är {known}.",
+    "report.preliminary": (
+        "Preliminär: perioden är inte avslutad. Siffrorna gäller till och med {day} och förseglas inte."
+    ),
+    "report.picture.title": "Andel i tid, del för del",
+    "report.picture": (
+        "Andel besvarade i tid, {period}. {met} av {parts} delar nådde målet {target}. Bäst var {best} med "
+        "{best_share}, sämst {worst} med {worst_share}."
+    ),
+    "report.picture.legend": (
+        "Fylld stapel: målet nåddes. Ljus stapel med ram: målet nåddes inte. Den streckade linjen är målet."
+    ),
+    "report.picture.table": "Samma uppgifter dag för dag",
+    "report.parts": "Perioden i delar",
+    "report.before": "{period} (perioden före)",
+    "report.year_before": "{period} (ett år tidigare)",
+    "report.compare.missing": "Ett streck betyder att inget finns att jämföra med.",
+    "report.references": "Andras siffror",
+    "report.references.note": (
+        "Siffrorna är hämtade från källorna och kan vara räknade på annat sätt. De ingår inte i våra."
+    ),
+    "report.reference.name": "Vem",
+    "report.reference.value": "Siffra",
+    "report.reference.source": "Källa och datum",
+    "report.unmeasured": "Det här ingår inte i siffran",
+    "report.coverage": (
+        "{share} av öppettiden följdes: {recovered} minuter i efterhand, och {blind} minuter inte alls."
+    ),
+    "report.blind_days": "Dagar då något av öppettiden inte följdes: {days}.",
+    "report.blind_days.more": "Dagar då något av öppettiden inte följdes: {days} och {more} till.",
+    "report.not.unknown": (
+        "Hur det gick, eller hur länge det väntade, är inte känt för {number} samtal. De är inte med."
+    ),
+    "report.not.refused": "Avvisade uppringningar, som aldrig kom in i kön, är inte med: {number}.",
+    "report.not.outside": "Samtal utanför öppettid är inte med: {number}.",
+    "report.not.excluded": "Samtal som enligt inställning inte räknas mot målet: {number}.",
+    "report.not.calls": (
+        "Samtalen från före {day} var gallrade när rapporten gjordes. Siffrorna kommer från summorna; det som "
+        "kräver enskilda samtal saknas."
+    ),
+    "report.not.alerts": "Larmens journal var gallrad när rapporten gjordes, så larm och kriser saknas.",
+    "report.not.other_goals": "Nöjdhet, e-tjänster och andra mål mäts på annat sätt än ur samtalen.",
+    "report.made": "Version {version}, förseglad {at}. Kontrollsumman börjar {sha256}.",
+    "report.made.preliminary": "Preliminär till och med {day}, inte förseglad.",
+    "report.annex": "Underlag för granskning",
+    "report.formula.title": "Så är siffran räknad",
+    "report.formula": "{definition} = {good} / {of} = {share}.",
+    "report.formula.rules": (
+        "Varje samtal räknas en gång, på den kö det kom till först, den minut det kom in. Väntan räknas från "
+        "första kön till första svar av en människa; exakt {limit} är i tid. Andelar är alltid summa genom "
+        "summa, aldrig medelvärden av procent."
+    ),
+    "report.counts.note": "Varje inkommet samtal står på exakt en av raderna mellan uppringningar och avvisade.",
+    "report.counts.title": "Alla utfall",
+    "report.what": "Vad",
+    "report.inside": "I öppettid",
+    "report.wait": "Väntan (min:s)",
+    "report.abandoned_in_time": "Tappade efter {short_limit} men inom {limit}",
+    "report.abandoned_unjudged": "Tappade, väntan okänd",
+    "report.left": "Lämnade kön: {how}",
+    "report.refused.full": "Avvisade: kön full",
+    "report.refused.no_agents": "Avvisade: ingen inloggad",
+    "report.refused.closed": "Avvisade: stängt",
+    "report.refused.unknown": "Avvisade: skälet okänt",
+    "report.early": "Kom före öppning och räknas från den (ingår ovan)",
+    "report.waits.exact": "Längsta väntan och andelen över tio minuter är exakta; de andra ligger inom en procent.",
+    "report.queues.note": (
+        "Täljare, nämnare och andel enligt {definition}. Ett samtal som gick vidare till en annan kö räknas "
+        "på den första."
+    ),
+    "report.opens": "Öppet",
+    "report.days.note": "Täljare, nämnare och andel enligt {definition}, uppmätt tid i procent av öppettiden.",
+    "report.hours": "Öppettider",
+    "report.hours.line": "{days} dagar: {hours}.",
+    "report.hours.others": "Avvikande dagar: {days}.",
+    "report.outages": "Avbrott i mätningen",
+    "report.outages.none": "Inga avbrott: hela öppettiden följdes.",
+    "report.blind": "Dagar med tid som inte följdes",
+    "report.blind_minutes": "Inte följt (min)",
+    "report.recovered_minutes": "I efterhand (min)",
+    "report.silent": "Larm om tyst växel",
+    "report.crises": "Kriser",
+    "report.crises.none": "Ingen kris var utlyst.",
+    "report.crises.declared": "Utlysta kriser",
+    "report.crises.apart": "Perioden med och utan kris",
+    "report.crises.with": "Hela perioden",
+    "report.crises.without": "Utan kris",
+    "report.crises.within": "Under kris",
+    "report.crises.note": (
+        "Under kris är alla hela kvartar som krisen berörde. Rubrikens siffra gäller hela perioden."
+    ),
+    "report.reason": "Skäl",
+    "report.since": "från {at}, pågick ännu",
+    "report.alerts": "Larm",
+    "report.alerts.listed": "Larm om målet, och kriser",
+    "report.alerts.count": "{what}: {number}.",
+    "report.alert.target_at_risk": "Risk att målet missas",
+    "report.alert.target_out_of_reach": "Målet gick inte att nå",
+    "report.alert.long_wait": "Lång väntan",
+    "report.alert.source_silent": "Ingen kontakt med växeln",
+    "report.alert.no_agents": "Ingen inloggad",
+    "report.alert.many_refused": "Många avvisade",
+    "report.alert.surge": "Ovanligt många samtal",
+    "report.alert.crisis": "Kris",
+    "report.alert.hours_disagree": "Växeln och öppettiderna säger olika",
+    "report.alert.event_skipped": "En händelse hoppades över",
+    "report.about.day": "dagen",
+    "report.about.month": "månaden",
+    "report.definitions": "Mål och räknesätt",
+    "report.target": "Målet är {target} enligt {definition}: {words}.",
+    "report.target.since": "Målet och räknesättet gäller sedan {day}.",
+    "report.target.since_within": "Målet och räknesättet gäller sedan {day}, alltså inte hela perioden.",
+    "report.rules": "Regler som samtalen bedömdes efter",
+    "report.rules.version": "Version",
+    "report.rules.days": "Dagar",
+    "report.rules.limit": "Gräns",
+    "report.rules.short": "Kort tapp",
+    "report.rules.note": (
+        "Versionen är en kontrollsumma av gräns, öppettider och sätt att lämna kön. En ändring gäller från sin dag."
+    ),
+    "report.bridge": "Samma period med andra regler",
+    "report.bridge.none": "Räknesättet är detsamma som i rapporten före, om en sådan finns, och under hela perioden.",
+    "report.bridge.rules": "användes under perioden, eller är rapportens",
+    "report.bridge.report": "användes i rapporten före",
+    "report.bridge.note": (
+        "Ett streck betyder att samtalen inte längre finns en och en, så att det inte går att räkna om."
+    ),
+    "report.goals": "Mål som mäts på annat sätt",
+    "report.goals.none": "Andra mål mäts på annat sätt. Inga är inlagda i inställningarna.",
+    "report.goals.note": "Siffrorna har skrivits in för hand och kommer inte ur samtalen.",
+    "report.goal": "Mål",
+    "report.goal.target": "Målnivå",
+    "report.goal.value": "Utfall",
+    "report.goal.comment": "Kommentar",
+    "report.goal.elsewhere": "mäts på annat sätt",
+    "report.proxies": "Ställföreträdande mått ur telefonin",
+    "report.proxies.note": (
+        "Målen om direkta svar och nöjda kunder mäts på annat sätt. Två saker i telefonin pekar åt samma "
+        "håll; de är inte målen."
+    ),
+    "report.proxy.sent_on": (
+        "Besvarade utan att kopplas vidare: {kept} av {told}, {share}. För {untold} besvarade samtal säger "
+        "växeln inte hur de slutade."
+    ),
+    "report.proxy.sent_on.not_measured": (
+        "Besvarade utan att kopplas vidare mättes inte: växeln säger inte hur samtalen slutar."
+    ),
+    "report.proxy.sent_on.deleted": "Besvarade utan att kopplas vidare går inte att räkna: samtalen är gallrade.",
+    "report.proxy.back.not_measured": (
+        "Hur många som inte ringde igen samma dag mättes inte: vem som ringer sparas inte."
+    ),
+    "report.proxy.reached": (
+        "Av dem som ingen svarade fick {later} av {told} svar i ett senare samtal samma dag, {share}. För "
+        "{untold} är det inte känt."
+    ),
+    "report.seal": "Försegling",
+    "report.seal.preliminary": "Rapporten är preliminär och inte förseglad.",
+    "report.seal.line": "Version {version} förseglades {at} av köövervakningen {program}.",
+    "report.seal.first": "Rapporten förseglades första gången {at}.",
+    "report.seal.sha256": "SHA-256 av rapportens data: {sha256}.",
+    "report.seal.check": (
+        "Summan är av värdet under data i rapportens JSON, byte för byte. Samma siffror ger samma summa."
+    ),
+    "report.versions": "Versioner",
+    "report.version": "Version",
+    "report.sealed_at": "Förseglad",
+    "report.sha256": "SHA-256 börjar",
+    "report.changed": "Ändrat sedan förra",
+    "report.part.form": "dataformat",
+    "report.part.organisation": "organisation",
+    "report.part.time_zone": "tidszon",
+    "report.part.period": "period",
+    "report.part.first": "period",
+    "report.part.last": "period",
+    "report.part.through": "period",
+    "report.part.scope": "köer",
+    "report.part.target": "mål",
+    "report.part.counts": "antal",
+    "report.part.outside": "antal utanför öppettid",
+    "report.part.shares": "andelar",
+    "report.part.waits": "väntetider",
+    "report.part.coverage": "uppmätt tid",
+    "report.part.days": "dagar",
+    "report.part.queues": "per kö",
+    "report.part.compared": "jämförelseperioder",
+    "report.part.crises": "kriser",
+    "report.part.without_crises": "med och utan kris",
+    "report.part.alerts": "larm",
+    "report.part.rules": "regler",
+    "report.part.bridge": "andra regler",
+    "report.part.references": "andras siffror",
+    "report.part.goals": "andra mål",
+    "report.part.passed_on": "kopplade vidare",
+    "report.part.reached": "nådda senare",
+    "report.part.calls_kept_from": "gallring",
+    "report.row": "Del",
+    "report.row.name": "Namn",
+    "report.row.whole": "hela perioden",
+    "report.row.outside": "utanför öppettid",
+    "report.row.queue": "kö",
+    "report.row.day": "dag",
+    "report.row.before": "perioden före",
+    "report.row.year_before": "ett år tidigare",
+    "report.row.crises": "kris",
+    "report.row.note": "upplysning",
+    "report.row.over_10": "Väntade mer än 10 min",
+    "report.row.waits": "Besvarade med känd väntan",
+    "report.link": "Rapport för perioden",
+    "report.link.note": (
+        "En avslutad period förseglas första gången rapporten hämtas: samma siffror ger sedan samma rapport, "
+        "och en rättelse blir en ny version."
+    ),
+    "report.link.none": "Rapport finns för månad, tertial, delår och år.",
+    "report.link.html": "rapporten som sida",
+    "report.link.pdf": "rapporten som PDF",
+    "report.link.csv": "rapporten som CSV",
+    "report.link.json": "rapportens data (JSON)",
+    "report.link.sealed": "Förseglade versioner",
+    "report.link.version": "version {version}, {at}",
+    "report.no_store": "Rapporter görs ur databasen, och den finns inte här.",
+    "report.no_pdf": (
+        "PDF går inte att göra här: tillägget pdf är inte installerat. Hämta sidan i stället och skriv ut "
+        "den, eller be den som sköter övervakningen att installera tillägget."
+    ),
 }
 
 _ENGLISH: Final = {
@@ -1756,6 +1995,252 @@ _ENGLISH: Final = {
     "privacy.waiting.what": "Events that were received while the database was away, in a file.",
     "privacy.waiting.why": "So that no call is lost.",
     "privacy.waiting.until": "until they are in the journal",
+    # reports
+    "report.compare": "The period beside others",
+    "report.waits": "Wait until the answer",
+    "report.queues": "Queue by queue",
+    "report.days": "Every day",
+    "report.goals.results": "Results",
+    "report.title": "Service report {period}",
+    "report.bad_period": (
+        "{name}: {value} is no period; write 2026-10, 2026-T2, 2026-01..2026-08 or 2026 ({most} months at most)"
+    ),
+    "report.not_begun": "The period {period} has not begun.",
+    "report.deleted": (
+        "The figures of {period} have been deleted, and no report was sealed. What is kept begins {day}."
+    ),
+    "report.nothing": "Nothing was measured in {period}, so there is nothing to report.",
+    "report.no_version": "There is no version {version} of the report for {period}; there are {known}.",
+    "report.preliminary": (
+        "Preliminary: the period is not over. The figures are up to and including {day} and are not sealed."
+    ),
+    "report.picture.title": "Share in time, part by part",
+    "report.picture": (
+        "Share answered in time, {period}. {met} of {parts} parts met the target of {target}. The best was "
+        "{best} with {best_share}, the worst {worst} with {worst_share}."
+    ),
+    "report.picture.legend": (
+        "Solid bar: the target was met. Light bar with an outline: it was missed. The dashed line is the target."
+    ),
+    "report.picture.table": "The same day by day",
+    "report.parts": "The period in parts",
+    "report.before": "{period} (the period before)",
+    "report.year_before": "{period} (one year before)",
+    "report.compare.missing": "A dash means that there is nothing to compare with.",
+    "report.references": "Figures of others",
+    "report.references.note": (
+        "The figures are from the sources named and may be counted in other ways. They are in none of ours."
+    ),
+    "report.reference.name": "Who",
+    "report.reference.value": "Figure",
+    "report.reference.source": "Source and date",
+    "report.unmeasured": "What the figure does not hold",
+    "report.coverage": (
+        "{share} of the opening hours was observed: {recovered} minutes afterwards, and {blind} minutes not at all."
+    ),
+    "report.blind_days": "Days on which some of the opening hours was not observed: {days}.",
+    "report.blind_days.more": "Days on which some of the opening hours was not observed: {days} and {more} more.",
+    "report.not.unknown": (
+        "Of {number} calls it is not known how they ended or how long they waited. They are left out."
+    ),
+    "report.not.refused": "Refused callers, who never entered the queue, are left out: {number}.",
+    "report.not.outside": "Calls outside opening hours are left out: {number}.",
+    "report.not.excluded": "Calls that a setting leaves out of the target: {number}.",
+    "report.not.calls": (
+        "Calls from before {day} had been deleted when the report was made. Its figures are from the sums; "
+        "what needs single calls is missing."
+    ),
+    "report.not.alerts": (
+        "The record of alerts had been deleted when the report was made, so alerts and crises are missing."
+    ),
+    "report.not.other_goals": "Satisfaction, e-services and other goals are measured in other ways than from calls.",
+    "report.made": "Version {version}, sealed {at}. The hash begins {sha256}.",
+    "report.made.preliminary": "Preliminary up to and including {day}, not sealed.",
+    "report.annex": "For whoever checks the figures",
+    "report.formula.title": "How the figure is made",
+    "report.formula": "{definition} = {good} / {of} = {share}.",
+    "report.formula.rules": (
+        "Every call counts once, on the queue that it came to first, in the minute in which it came. Its wait "
+        "is from the first queue to the first answer of a person; exactly {limit} is in time. Shares are "
+        "always sums over sums, never means of percentages."
+    ),
+    "report.counts.note": "Every call that entered stands on exactly one of the lines between dialled and refused.",
+    "report.counts.title": "Every outcome",
+    "report.what": "What",
+    "report.inside": "In opening hours",
+    "report.wait": "Wait (min:s)",
+    "report.abandoned_in_time": "Abandoned after {short_limit} but within {limit}",
+    "report.abandoned_unjudged": "Abandoned, wait not known",
+    "report.left": "Left the queue: {how}",
+    "report.refused.full": "Refused: queue full",
+    "report.refused.no_agents": "Refused: nobody logged in",
+    "report.refused.closed": "Refused: closed",
+    "report.refused.unknown": "Refused: reason not known",
+    "report.early": "Came before opening and count from it (among those above)",
+    "report.waits.exact": (
+        "The longest wait and the share above ten minutes are exact; the others are within one percent."
+    ),
+    "report.queues.note": (
+        "Numerator, denominator and share by {definition}. A call that went on to another queue counts on the "
+        "first one."
+    ),
+    "report.opens": "Open",
+    "report.days.note": (
+        "Numerator, denominator and share by {definition}; observed time in percent of the opening hours."
+    ),
+    "report.hours": "Opening hours",
+    "report.hours.line": "{days} days: {hours}.",
+    "report.hours.others": "Days that differed: {days}.",
+    "report.outages": "Gaps in the measurement",
+    "report.outages.none": "No gaps: all of the opening hours was observed.",
+    "report.blind": "Days with time that was not observed",
+    "report.blind_minutes": "Not observed (min)",
+    "report.recovered_minutes": "Afterwards (min)",
+    "report.silent": "Alerts about a silent switch",
+    "report.crises": "Crises",
+    "report.crises.none": "No crisis was declared.",
+    "report.crises.declared": "Declared crises",
+    "report.crises.apart": "The period with and without the crisis",
+    "report.crises.with": "The whole period",
+    "report.crises.without": "Without the crisis",
+    "report.crises.within": "During the crisis",
+    "report.crises.note": (
+        "During the crisis are all whole quarters of an hour that it touched. The headline is of the whole period."
+    ),
+    "report.reason": "Reason",
+    "report.since": "from {at}, and went on",
+    "report.alerts": "Alerts",
+    "report.alerts.listed": "Alerts about the target, and crises",
+    "report.alerts.count": "{what}: {number}.",
+    "report.alert.target_at_risk": "The target was at risk",
+    "report.alert.target_out_of_reach": "The target was out of reach",
+    "report.alert.long_wait": "Long wait",
+    "report.alert.source_silent": "No contact with the switch",
+    "report.alert.no_agents": "Nobody logged in",
+    "report.alert.many_refused": "Many refused",
+    "report.alert.surge": "Unusually many calls",
+    "report.alert.crisis": "Crisis",
+    "report.alert.hours_disagree": "Switch and opening hours disagree",
+    "report.alert.event_skipped": "An event was skipped",
+    "report.about.day": "the day",
+    "report.about.month": "the month",
+    "report.definitions": "Target and definitions",
+    "report.target": "The target is {target} by {definition}: {words}.",
+    "report.target.since": "Target and definition hold since {day}.",
+    "report.target.since_within": "Target and definition hold since {day}, which is not the whole period.",
+    "report.rules": "Rules by which calls were judged",
+    "report.rules.version": "Version",
+    "report.rules.days": "Days",
+    "report.rules.limit": "Limit",
+    "report.rules.short": "Short hang-up",
+    "report.rules.note": (
+        "The version is a hash of the limit, the opening hours and the ways out of a queue. A change holds "
+        "from its day on."
+    ),
+    "report.bridge": "The same period by other rules",
+    "report.bridge.none": "The definition is that of the report before, if there is one, and of the whole period.",
+    "report.bridge.rules": "used in the period, or the report's own",
+    "report.bridge.report": "used in the report before",
+    "report.bridge.note": (
+        "A dash means that calls are no longer kept one by one, so that they cannot be counted anew."
+    ),
+    "report.goals": "Goals measured in other ways",
+    "report.goals.none": "Other goals are measured in other ways. None is in the settings.",
+    "report.goals.note": "The figures were written by hand and are not from calls.",
+    "report.goal": "Goal",
+    "report.goal.target": "Target",
+    "report.goal.value": "Result",
+    "report.goal.comment": "Comment",
+    "report.goal.elsewhere": "measured in other ways",
+    "report.proxies": "Proxies from the telephone",
+    "report.proxies.note": (
+        "The goals of direct answers and of satisfied callers are measured in other ways. Two things in the "
+        "telephone point the same way; they are not the goals."
+    ),
+    "report.proxy.sent_on": (
+        "Answered without being sent on: {kept} of {told}, {share}. Of {untold} answered calls the switch "
+        "does not say how they ended."
+    ),
+    "report.proxy.sent_on.not_measured": (
+        "Answered without being sent on was not measured: the switch does not say how calls end."
+    ),
+    "report.proxy.sent_on.deleted": "Answered without being sent on cannot be counted: the calls have been deleted.",
+    "report.proxy.back.not_measured": (
+        "How many did not call back the same day was not measured: who calls is not kept."
+    ),
+    "report.proxy.reached": (
+        "Of those whom nobody answered {later} of {told} were answered in a later call the same day, {share}. "
+        "Of {untold} it is not known."
+    ),
+    "report.seal": "Seal",
+    "report.seal.preliminary": "The report is preliminary and not sealed.",
+    "report.seal.line": "Version {version} was sealed {at} by the queue monitor {program}.",
+    "report.seal.first": "The report was first sealed {at}.",
+    "report.seal.sha256": "SHA-256 of the report's data: {sha256}.",
+    "report.seal.check": (
+        "The hash is of the value under data in the report's JSON, byte by byte. The same figures give the same hash."
+    ),
+    "report.versions": "Versions",
+    "report.version": "Version",
+    "report.sealed_at": "Sealed",
+    "report.sha256": "SHA-256 begins",
+    "report.changed": "Changed since the one before",
+    "report.part.form": "form of the data",
+    "report.part.organisation": "organisation",
+    "report.part.time_zone": "time zone",
+    "report.part.period": "period",
+    "report.part.first": "period",
+    "report.part.last": "period",
+    "report.part.through": "period",
+    "report.part.scope": "queues",
+    "report.part.target": "target",
+    "report.part.counts": "counts",
+    "report.part.outside": "counts outside opening hours",
+    "report.part.shares": "shares",
+    "report.part.waits": "waits",
+    "report.part.coverage": "observed time",
+    "report.part.days": "days",
+    "report.part.queues": "by queue",
+    "report.part.compared": "compared periods",
+    "report.part.crises": "crises",
+    "report.part.without_crises": "with and without crisis",
+    "report.part.alerts": "alerts",
+    "report.part.rules": "rules",
+    "report.part.bridge": "other rules",
+    "report.part.references": "figures of others",
+    "report.part.goals": "other goals",
+    "report.part.passed_on": "sent on",
+    "report.part.reached": "reached later",
+    "report.part.calls_kept_from": "deletion",
+    "report.row": "Part",
+    "report.row.name": "Name",
+    "report.row.whole": "the whole period",
+    "report.row.outside": "outside opening hours",
+    "report.row.queue": "queue",
+    "report.row.day": "day",
+    "report.row.before": "the period before",
+    "report.row.year_before": "one year before",
+    "report.row.crises": "crisis",
+    "report.row.note": "note",
+    "report.row.over_10": "Waited more than 10 min",
+    "report.row.waits": "Answered with a known wait",
+    "report.link": "Report of the period",
+    "report.link.note": (
+        "A period that is over is sealed the first time its report is fetched: the same figures then give the "
+        "same report, and a correction is a new version."
+    ),
+    "report.link.none": "There are reports of months, tertials, interim periods and years.",
+    "report.link.html": "the report as a page",
+    "report.link.pdf": "the report as PDF",
+    "report.link.csv": "the report as CSV",
+    "report.link.json": "the report's data (JSON)",
+    "report.link.sealed": "Sealed versions",
+    "report.link.version": "version {version}, {at}",
+    "report.no_store": "Reports are made from the database, and there is none here.",
+    "report.no_pdf": (
+        "A PDF cannot be made here: the extra pdf is not installed. Fetch the page instead and print it, or "
+        "ask whoever runs the monitor to install the extra."
+    ),
 }
 
 _TEXTS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(

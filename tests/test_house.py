@@ -114,7 +114,8 @@ TABLE = (
         "sqlalchemy alembic aiosqlite psycopg msgspec",
     ),
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
-    Row(r"queue_monitor\.(metrics|reports)(\..+)?", FACES),
+    Row(r"queue_monitor\.metrics", FACES),
+    Row(r"queue_monitor\.reports(\..+)?", f"{FACES} queue_monitor.history queue_monitor.waits"),
     Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model queue_monitor.queues {own}", "msgspec babel"),
     Row(
         r"queue_monitor\.backtest\.(scoring|plain_rules|waits)",

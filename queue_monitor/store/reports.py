@@ -77,12 +77,12 @@ class ReportRecord:
         return await self._asking.ask(asked)
 
     async def rules_used(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[RulesUsed]:
-        """By which versions of the rules settled calls were judged, in the order of their first calls."""
+        """By which versions of the rules settled calls of opening hours were judged, the first used first."""
         at_us = contact.c.at_us
         grouped = select(contact.c.rules, func.count(), func.min(at_us), func.max(at_us)).group_by(contact.c.rules)
 
         def asked(connection: Connection) -> list[tuple[int, int, int, int]]:
-            where = [*self._of(connection, queues, start, end), contact.c.is_derived, contact.c.field != ""]
+            where = [*self._of(connection, queues, start, end), contact.c.inside, contact.c.field != ""]
             return [tuple(row) for row in connection.execute(grouped.where(*where))]
 
         rows = await self._asking.ask(asked)

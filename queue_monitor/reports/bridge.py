@@ -1,0 +1,115 @@
+"""The same calls counted by another definition, where one was changed: so that old and new can be compared."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct, structs
+
+from queue_monitor.core.service_level import judge
+from queue_monitor.model import Counts, StoredCall, Target
+from queue_monitor.ports import ReportStore
+from queue_monitor.reports.data import BridgeFigure, RulesFact, Scope, fraction
+
+_KEPT: Final = ("excluded", "called_back")
+"""Fields of calls that a setting of the ways out has put there, and no limit."""
+
+
+class Wanted(NamedTuple):
+    """A target to count by, and why: `rules` or `report`."""
+
+    target: Target
+    reason: str
+
+
+class _Limits(Struct):
+    limit_seconds: int | None = None
+    short_abandon_seconds: int | None = None
+
+
+def limits_of(body: str) -> tuple[int | None, int | None]:
+    """Limit and short limit of rules as the store has them; None where they cannot be read."""
+    try:
+        found = msgspec.json.decode(body, type=_Limits)
+    except msgspec.DecodeError:
+        return None, None
+    return found.limit_seconds, found.short_abandon_seconds
+
+
+def wanted(target: Target, used: Sequence[RulesFact], earlier: Target | None) -> tuple[Wanted, ...]:
+    """By what else the period is to be counted: where calls were judged by several limits, or by another one than the
+    target's, by each of them and by the target's; and as the report before it counted, where that differs.
+    """
+    limits = _limits(used)
+    found = []
+    if limits and limits != {(target.limit_seconds, target.short_abandon_seconds)}:
+        every = sorted(limits | {(target.limit_seconds, target.short_abandon_seconds)})
+        for limit, short in every:
+            found.append(Wanted(structs.replace(target, limit_seconds=limit, short_abandon_seconds=short), "rules"))
+    if earlier is not None and _terms(earlier) != _terms(target):
+        found.append(Wanted(earlier, "report"))
+    return tuple(found)
+
+
+def _limits(used: Iterable[RulesFact]) -> set[tuple[int, int]]:
+    return {
+        (rules.limit_seconds, rules.short_abandon_seconds)
+        for rules in used
+        if rules.limit_seconds is not None and rules.short_abandon_seconds is not None
+    }
+
+
+def _terms(target: Target) -> tuple[object, ...]:
+    return target.definition, target.limit_seconds, target.short_abandon_seconds
+
+
+async def counted(
+    store: ReportStore,
+    scope: Scope,
+    targets: Sequence[Wanted],
+    used: Sequence[RulesFact],
+    counts: Counts,
+    bounds: tuple[datetime, datetime],
+    calls_are_kept: bool,
+) -> tuple[BridgeFigure, ...]:
+    """The period by each of these. From its own counts where only the formula differs, else from the calls one by one.
+    Raises `StoreError`.
+    """
+    calls: list[StoredCall] | None = None
+    found = []
+    for target, reason in targets:
+        parts: tuple[int, int] | None = None
+        if _limits(used) == {(target.limit_seconds, target.short_abandon_seconds)}:
+            parts = fraction(counts, target.definition)
+        elif calls_are_kept:
+            calls = await _calls(store, scope, bounds) if calls is None else calls
+            parts = fraction(_judged(calls, target), target.definition)
+        found.append(
+            BridgeFigure(
+                definition=target.definition,
+                limit_seconds=target.limit_seconds,
+                short_abandon_seconds=target.short_abandon_seconds,
+                reason=reason,
+                good=parts[0] if parts else None,
+                of=parts[1] if parts else None,
+            )
+        )
+    return tuple(found)
+
+
+async def _calls(store: ReportStore, scope: Scope, bounds: tuple[datetime, datetime]) -> list[StoredCall]:
+    found = []
+    for queue in scope.queues or (None,):
+        found += [call for call in await store.calls(*bounds, queue, with_visits=False) if call.inside]
+    return found
+
+
+def _judged(calls: Iterable[StoredCall], target: Target) -> Counts:
+    numbers: dict[str, int] = {}
+    for call in calls:
+        if call.is_derived and call.counted_as:
+            kept = call.counted_as in _KEPT
+            field = call.counted_as if kept else judge(call.outcome, call.judged_ms, target)
+            numbers[field] = numbers.get(field, 0) + 1
+    return Counts(**numbers)

@@ -1,0 +1,291 @@
+"""What stands behind the figures of a report: hours, outages, crises, alerts, definitions, other goals, the seal."""
+
+from collections import Counter
+from typing import Final
+
+from queue_monitor import texts
+from queue_monitor.model import AlertKind, Counts, Target
+from queue_monitor.reports.data import AlertFact, BridgeFigure, ReportData, RulesFact, Waits
+from queue_monitor.reports.desk import Report
+from queue_monitor.reports.pen import ReportPen
+from queue_monitor.reports.tables import Section, Table
+
+_LISTED: Final = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.CRISIS)
+
+
+def hours(data: ReportData, pen: ReportPen) -> Section:
+    """Which hours the promise held, and on how many days."""
+    open_days = Counter(", ".join(day.opens).replace("-", "–") for day in data.days if day.opens)
+    usual = open_days.most_common(1)[0][0] if open_days else ""
+    lines = [
+        pen.say("report.hours.line", days=pen.count(number), hours=spans)
+        for spans, number in sorted(open_days.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    others = [
+        f"{pen.day(day.day)}: {', '.join(day.opens).replace('-', '–') or pen.say('queue_closed').lower()}"
+        f"{f' ({day.note})' if day.note else ''}"
+        for day in data.days
+        if day.note or (day.opens and ", ".join(day.opens).replace("-", "–") != usual)
+    ]
+    if others:
+        lines.append(pen.say("report.hours.others", days="; ".join(others)))
+    return Section(id="hours", title=pen.say("report.hours"), lines=tuple(lines) or (pen.say("history.coverage.none"),))
+
+
+def outages(data: ReportData, pen: ReportPen) -> Section:
+    """When nothing was seen, by day, and when a switch was silent."""
+    blind = [day for day in data.days if day.coverage.blind_minutes]
+    head = ("history.date", "report.blind_minutes", "report.recovered_minutes")
+    tables = []
+    if blind:
+        rows = tuple(
+            (pen.day(day.day), pen.count(day.coverage.blind_minutes), pen.count(day.coverage.recovered_minutes))
+            for day in blind
+        )
+        tables.append(
+            Table(id="blind", title=pen.say("report.blind"), head=tuple(pen.say(key) for key in head), rows=rows)
+        )
+    silent = [fact for fact in data.alerts or () if fact.kind == AlertKind.SOURCE_SILENT]
+    if silent:
+        tables.append(_told("silent", pen.say("report.silent"), silent, pen))
+    lines = () if tables else (pen.say("report.outages.none"),)
+    return Section(id="outages", title=pen.say("report.outages"), lines=lines, tables=tuple(tables))
+
+
+def crises(data: ReportData, pen: ReportPen) -> Section:
+    """Crises that somebody declared, and the period with and without them."""
+    title = pen.say("report.crises")
+    if not data.crises:
+        return Section(id="crises", title=title, lines=(pen.say("report.crises.none"),))
+    head = (pen.say("history.when"), pen.say("report.reason"))
+    rows = tuple((pen.stretch(each.since, each.ended), each.reason or texts.NONE) for each in data.crises)
+    tables = [Table(id="crisis", title=pen.say("report.crises.declared"), head=head, rows=rows, words=frozenset({1}))]
+    apart = data.without_crises
+    if apart is not None:
+        keys = (
+            "history.period", "history.share", "history.calls", "history.lost", "history.refused", "history.p50",
+            "history.longest",
+        )  # fmt: skip
+        tables.append(
+            Table(
+                id="with-and-without",
+                title=pen.say("report.crises.apart"),
+                head=tuple(pen.say(key) for key in keys),
+                rows=(
+                    _part("report.crises.with", data.counts, data.waits, pen),
+                    _part("report.crises.without", apart.without, apart.without_waits, pen),
+                    _part("report.crises.within", apart.within, apart.within_waits, pen),
+                ),
+                note=pen.say("report.crises.note"),
+            )
+        )
+    return Section(id="crises", title=title, tables=tuple(tables))
+
+
+def _part(key: str, counts: Counts, waits: Waits, pen: ReportPen) -> tuple[str, ...]:
+    return (
+        pen.say(key),
+        pen.headline(counts),
+        pen.count(counts.entered),
+        pen.count(counts.abandoned),
+        pen.count(counts.refused),
+        pen.wait(waits.p50_ms),
+        pen.wait(waits.longest_ms),
+    )
+
+
+def alerts(data: ReportData, pen: ReportPen) -> Section:
+    """Alarms about the target one by one, all others by how many."""
+    title = pen.say("report.alerts")
+    if data.alerts is None:
+        return Section(id="alerts", title=title, lines=(pen.say("report.not.alerts"),))
+    listed = [fact for fact in data.alerts if fact.kind in _LISTED]
+    others = Counter(fact.kind for fact in data.alerts if fact.kind not in (*_LISTED, AlertKind.SOURCE_SILENT))
+    lines = [
+        pen.say("report.alerts.count", what=pen.say(f"report.alert.{kind}"), number=pen.count(number))
+        for kind, number in sorted(others.items())
+    ]
+    tables = (_told("alarms", pen.say("report.alerts.listed"), listed, pen),) if listed else ()
+    if not lines and not tables:
+        lines.append(pen.say("history.alerts.none"))
+    return Section(id="alerts", title=title, lines=tuple(lines), tables=tables)
+
+
+def _told(name: str, title: str, facts: list[AlertFact], pen: ReportPen) -> Table:
+    def what(fact: AlertFact) -> str:
+        words = pen.say(f"report.alert.{fact.kind}")
+        return f"{words} ({pen.say(f'report.about.{fact.period}')})" if fact.period in ("day", "month") else words
+
+    rows = tuple((pen.stretch(fact.since, fact.ended), what(fact), fact.label or pen.say("lead.all")) for fact in facts)
+    head = (pen.say("history.when"), pen.say("history.what"), pen.say("history.queue"))
+    return Table(id=name, title=title, head=head, rows=rows, words=frozenset({1, 2}))
+
+
+# ---- definitions
+
+
+def definitions(data: ReportData, pen: ReportPen) -> Section:
+    """What the target was, since when, by which rules the calls were judged, and the bridge over a change."""
+    target = data.target
+    lines = [
+        pen.say(
+            "report.target",
+            target=pen.percent(target.ratio),
+            definition=target.definition.value,
+            words=pen.definition(target.definition),
+        )
+    ]
+    if target.since:
+        key = "report.target.since_within" if target.since > data.first else "report.target.since"
+        lines.append(pen.say(key, day=target.since.isoformat()))
+    tables = []
+    if data.rules:
+        tables.append(_rules(data.rules, pen))
+    if data.bridge:
+        tables.append(_bridge(data.bridge, target, pen))
+    elif data.rules:
+        lines.append(pen.say("report.bridge.none"))
+    return Section(id="target", title=pen.say("report.definitions"), lines=tuple(lines), tables=tuple(tables))
+
+
+def _rules(rules: tuple[RulesFact, ...], pen: ReportPen) -> Table:
+    def span(seconds: int | None) -> str:
+        return texts.NONE if seconds is None else texts.span(seconds, pen.language)
+
+    head = ("report.rules.version", "report.rules.days", "report.rules.limit", "report.rules.short", "history.calls")
+    return Table(
+        id="rules",
+        title=pen.say("report.rules"),
+        head=tuple(pen.say(key) for key in head),
+        rows=tuple(
+            (
+                each.version,
+                f"{each.first.isoformat()} – {each.last.isoformat()}",
+                span(each.limit_seconds),
+                span(each.short_abandon_seconds),
+                pen.count(each.calls),
+            )
+            for each in rules
+        ),
+        note=pen.say("report.rules.note"),
+        words=frozenset({1}),
+    )
+
+
+def _bridge(figures: tuple[BridgeFigure, ...], target: Target, pen: ReportPen) -> Table:
+    def by(figure: BridgeFigure) -> Target:
+        return Target(
+            ratio=target.ratio,
+            limit_seconds=figure.limit_seconds,
+            short_abandon_seconds=figure.short_abandon_seconds,
+            definition=figure.definition,
+        )
+
+    head = ("history.definition", "report.reason", "history.numerator", "history.denominator", "history.share")
+    return Table(
+        id="bridge",
+        title=pen.say("report.bridge"),
+        head=tuple(pen.say(key) for key in head),
+        rows=tuple(
+            (
+                f"{figure.definition.value}: {pen.definition(figure.definition, by(figure))}",
+                pen.say(f"report.bridge.{figure.reason}"),
+                pen.count(figure.good),
+                pen.count(figure.of),
+                texts.NONE if figure.good is None else pen.share((figure.good, figure.of or 0)),
+            )
+            for figure in figures
+        ),
+        note=pen.say("report.bridge.note"),
+        words=frozenset({1}),
+    )
+
+
+# ---- other goals, proxies
+
+
+def goals(data: ReportData, pen: ReportPen) -> Section:
+    """Goals that no call tells of."""
+    elsewhere = pen.say("report.goal.elsewhere")
+    if not data.goals:
+        return Section(id="goals", title=pen.say("report.goals"), lines=(pen.say("report.goals.none"),))
+    head = ("report.goal", "report.goal.target", "report.goal.value", "report.goal.comment")
+    table = Table(
+        id="other-goals",
+        title=pen.say("report.goals.results"),
+        head=tuple(pen.say(key) for key in head),
+        rows=tuple(
+            (goal.name, goal.target, goal.value or elsewhere, goal.comment or texts.NONE) for goal in data.goals
+        ),
+        words=frozenset({1, 2, 3}),
+    )
+    lines = (pen.say("report.goals.note"),)
+    return Section(id="goals", title=pen.say("report.goals"), lines=lines, tables=(table,))
+
+
+def proxies(data: ReportData, pen: ReportPen) -> Section:
+    """Two figures of the telephone that stand in for goals measured elsewhere, and are named so."""
+    lines = [pen.say("report.proxies.note"), _kept_here(data, pen), pen.say("report.proxy.back.not_measured")]
+    reached = data.reached
+    if reached is not None and reached.lost > reached.untold:
+        told = reached.lost - reached.untold
+        lines.append(
+            pen.say(
+                "report.proxy.reached",
+                later=pen.count(reached.later),
+                told=pen.count(told),
+                share=pen.plain_share(reached.later, told),
+                untold=pen.count(reached.untold),
+            )
+        )
+    return Section(id="proxies", title=pen.say("report.proxies"), lines=tuple(lines))
+
+
+def _kept_here(data: ReportData, pen: ReportPen) -> str:
+    its = data.passed_on
+    if its is None:
+        return pen.say("report.proxy.sent_on.deleted")
+    told = its.answered - its.untold
+    if not told:
+        return pen.say("report.proxy.sent_on.not_measured")
+    return pen.say(
+        "report.proxy.sent_on",
+        kept=pen.count(told - its.sent_on),
+        told=pen.count(told),
+        share=pen.plain_share(told - its.sent_on, told),
+        untold=pen.count(its.untold),
+    )
+
+
+# ---- the seal
+
+
+def seal(report: Report, pen: ReportPen) -> Section:
+    """When it was first sealed, the hash of its figures, and every version."""
+    title, own = pen.say("report.seal"), report.seal
+    if own is None:
+        return Section(id="seal", title=title, lines=(pen.say("report.seal.preliminary"),))
+    first = report.seals[0]
+    lines = (
+        pen.say("report.seal.line", version=own.version, at=pen.moment(own.sealed_at), program=own.program),
+        pen.say("report.seal.first", at=pen.moment(first.sealed_at)),
+        pen.say("report.seal.sha256", sha256=own.sha256),
+        pen.say("report.seal.check"),
+    )
+    head = ("report.version", "report.sealed_at", "report.sha256", "report.changed")
+    table = Table(
+        id="versions",
+        title=pen.say("report.versions"),
+        head=tuple(pen.say(key) for key in head),
+        rows=tuple(
+            (
+                str(each.version),
+                pen.moment(each.sealed_at),
+                each.sha256[:16],
+                ", ".join(pen.say(f"report.part.{part}") for part in each.changed) or texts.NONE,
+            )
+            for each in report.seals
+        ),
+        words=frozenset({1, 2, 3}),
+    )
+    return Section(id="seal", title=title, lines=lines, tables=(table,))

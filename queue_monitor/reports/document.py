@@ -1,0 +1,242 @@
+"""A report in words: one page for whoever decides, and after it what whoever checks it needs."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from queue_monitor import texts
+from queue_monitor.core import service_level
+from queue_monitor.model import Counts
+from queue_monitor.reports import annex
+from queue_monitor.reports.data import ReportData, fraction
+from queue_monitor.reports.desk import Report
+from queue_monitor.reports.pen import ReportPen
+from queue_monitor.reports.period import ReportPeriod
+from queue_monitor.reports.picture import Part, Picture, drawn, parts_of
+from queue_monitor.reports.tables import Section, Table
+
+DAYS_NAMED: Final = 8
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """All words of a report, in the order in which they are read. `meets` is None where nothing was measured."""
+
+    language: str
+    title: str
+    organisation: str
+    scope: str
+    period: str
+    sentence: str
+    verdict: str
+    meets: bool | None
+    definition: str
+    preliminary: str
+    facts: tuple[tuple[str, str], ...]
+    picture: Picture | None
+    parts: Table | None
+    comparison: Table
+    references: Table | None
+    unmeasured: tuple[str, ...]
+    annex: tuple[Section, ...]
+    made: str
+    sealed: str
+
+
+def document_of(report: Report, language: str) -> Document:
+    """Put a report into words."""
+    data = report.data
+    pen = ReportPen(language, data.time_zone, data.target)
+    period = ReportPeriod(first=data.first, last=data.last)
+    label, parts = period.label(language), parts_of(data, pen)
+    scope = _scope_words(data, pen)
+    definition = data.target.definition
+    return Document(
+        language=language,
+        title=pen.say("report.title", period=label),
+        organisation=data.organisation,
+        scope=scope,
+        period=label,
+        sentence=sentence(report, pen),
+        verdict=_verdict(report, pen),
+        meets=_meets(data),
+        definition=f"{definition.value}: {pen.definition(definition)}.",
+        preliminary=pen.say("report.preliminary", day=data.through.isoformat()) if report.is_preliminary else "",
+        facts=_facts(data, pen),
+        picture=drawn(parts, data, pen, label),
+        parts=_parts_table(parts, data, pen) if period.months > 1 else None,
+        comparison=_comparison(data, pen, label),
+        references=_references(data, pen),
+        unmeasured=unmeasured(data, pen),
+        annex=annex.sections(report, pen),
+        made=_made(report, pen),
+        sealed=report.seal.sealed_at.isoformat() if report.seal else "",
+    )
+
+
+def _scope_words(data: ReportData, pen: ReportPen) -> str:
+    if not data.scope.queues:
+        return pen.say("lead.all")
+    return texts.label(_Named(label=data.scope.label, queues=data.scope.queues), pen.language)
+
+
+class _Named(Struct, frozen=True, kw_only=True):
+    label: str
+    queues: tuple[str, ...]
+
+
+# ---- the first page
+
+
+def sentence(report: Report, pen: ReportPen) -> str:
+    """The period in one sentence."""
+    data = report.data
+    parts = fraction(data.counts, data.target.definition)
+    if not parts[1]:
+        return pen.say("history.nothing")
+    key = "history.headline_one" if parts[1] == 1 else "history.headline"
+    return pen.say(key, share=pen.share(parts), calls=pen.count(parts[1]))
+
+
+def _meets(data: ReportData) -> bool | None:
+    parts = fraction(data.counts, data.target.definition)
+    return not service_level.is_under(parts, data.target.ratio) if parts[1] else None
+
+
+def _verdict(report: Report, pen: ReportPen) -> str:
+    meets = _meets(report.data)
+    if meets is None:
+        return ""
+    key = f"history.{'met' if meets else 'missed'}{'_so_far' if report.is_preliminary else ''}"
+    return pen.say(key, target=pen.percent(report.data.target.ratio))
+
+
+def _facts(data: ReportData, pen: ReportPen) -> tuple[tuple[str, str], ...]:
+    its, waits = data.counts, data.waits
+    return (
+        (pen.say("history.p50"), pen.wait(waits.p50_ms)),
+        (pen.say("history.longest"), pen.wait(waits.longest_ms)),
+        (pen.say("history.over_10"), pen.plain_share(waits.over_10_min, waits.answered)),
+        (pen.say("history.lost"), pen.count(its.abandoned)),
+        (pen.say("refused"), pen.count(its.refused)),
+    )
+
+
+def _parts_table(parts: Sequence[Part], data: ReportData, pen: ReportPen) -> Table:
+    head = ("history.period", "history.share", "history.calls", "history.longest", "history.lost", "history.refused")
+    return Table(
+        id="parts",
+        title=pen.say("report.parts"),
+        head=tuple(pen.say(key) for key in head),
+        rows=tuple(
+            (
+                part.label,
+                pen.headline(part.counts),
+                pen.count(part.counts.entered),
+                pen.wait(part.longest_ms),
+                pen.count(part.counts.abandoned),
+                pen.count(part.counts.refused),
+            )
+            for part in parts
+        ),
+    )
+
+
+def _comparison(data: ReportData, pen: ReportPen, label: str) -> Table:
+    head = (
+        "history.period", "history.share", "history.calls", "history.lost", "history.refused", "history.p50",
+        "history.longest",
+    )  # fmt: skip
+    rows = [_compared(label, data.counts, data.waits.p50_ms, data.waits.longest_ms, pen)]
+    for other in data.compared:
+        period = ReportPeriod(first=other.first, last=other.last).label(pen.language)
+        name = pen.say(f"report.{other.relation}", period=period)
+        rows.append(_compared(name, other.counts, other.waits.p50_ms, other.waits.longest_ms, pen))
+    missing = any(other.counts is None for other in data.compared)
+    return Table(
+        id="comparison",
+        title=pen.say("report.compare"),
+        head=tuple(pen.say(key) for key in head),
+        rows=tuple(rows),
+        note=pen.say("report.compare.missing") if missing else "",
+    )
+
+
+def _compared(
+    name: str, counts: Counts | None, p50_ms: int | None, longest_ms: int | None, pen: ReportPen
+) -> tuple[str, ...]:
+    def number(value: int) -> str:
+        return texts.NONE if counts is None else pen.count(value)
+
+    its = counts or Counts()
+    return (
+        name,
+        pen.headline(counts),
+        number(its.entered),
+        number(its.abandoned),
+        number(its.refused),
+        pen.wait(p50_ms),
+        pen.wait(longest_ms),
+    )
+
+
+def _references(data: ReportData, pen: ReportPen) -> Table | None:
+    if not data.references:
+        return None
+    head = ("report.reference.name", "history.period", "report.reference.value", "report.reference.source")
+    return Table(
+        id="references",
+        title=pen.say("report.references"),
+        head=tuple(pen.say(key) for key in head),
+        rows=tuple(
+            (each.name, each.period, each.value, f"{each.source}, {each.day.isoformat()}") for each in data.references
+        ),
+        note=pen.say("report.references.note"),
+        words=frozenset({1, 3}),
+    )
+
+
+def unmeasured(data: ReportData, pen: ReportPen) -> tuple[str, ...]:
+    """What the figures do not hold, in sentences: the first page of a report says so."""
+    its, found = data.counts, [coverage_words(data, pen)]
+    blind = [day for day in data.days if day.coverage.blind_minutes]
+    if blind:
+        named = ", ".join(day.day.isoformat() for day in blind[:DAYS_NAMED])
+        more = len(blind) - DAYS_NAMED
+        key = "report.blind_days.more" if more > 0 else "report.blind_days"
+        found.append(pen.say(key, days=named, more=more))
+    for key, number in (("report.not.unknown", its.unjudged), ("report.not.refused", its.refused)):
+        if number:
+            found.append(pen.say(key, number=pen.count(number)))
+    if outside := data.outside.entered:
+        found.append(pen.say("report.not.outside", number=pen.count(outside)))
+    if its.excluded:
+        found.append(pen.say("report.not.excluded", number=pen.count(its.excluded)))
+    if data.calls_kept_from:
+        found.append(pen.say("report.not.calls", day=data.calls_kept_from.isoformat()))
+    if data.alerts is None:
+        found.append(pen.say("report.not.alerts"))
+    found.append(pen.say("report.not.other_goals"))
+    return tuple(found)
+
+
+def coverage_words(data: ReportData, pen: ReportPen) -> str:
+    """How much of the opening hours was observed."""
+    its = data.coverage
+    known = its.seen_minutes + its.recovered_minutes
+    minutes = known + its.blind_minutes
+    if not minutes:
+        return pen.say("history.coverage.none")
+    return pen.say(
+        "report.coverage",
+        share=pen.plain_share(known, minutes),
+        recovered=pen.count(its.recovered_minutes),
+        blind=pen.count(its.blind_minutes),
+    )
+
+
+def _made(report: Report, pen: ReportPen) -> str:
+    seal = report.seal
+    if seal is None:
+        return pen.say("report.made.preliminary", day=report.data.through.isoformat())
+    return pen.say("report.made", version=seal.version, at=pen.moment(seal.sealed_at), sha256=seal.sha256[:12])

@@ -1,0 +1,115 @@
+"""The periods of which a report can be made, written `2026-10`, `2026-T2`, `2026-01..2026-08` or `2026`.
+
+The same days are always the same period: `2026-05..2026-08` is `2026-T2`.
+"""
+
+import re
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from queue_monitor import texts
+from queue_monitor.core.calendar import day_bounds, next_month
+
+YEARS: Final = range(2000, 2100)
+MOST_MONTHS: Final = 12
+_FORM: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:\.\.(\d{4})-(\d{2}))?|-[Tt]([1-3]))?", re.ASCII)
+
+
+class PeriodError(ValueError):
+    """Words for whoever asked for what is no period."""
+
+
+class ReportPeriod(Struct, frozen=True, kw_only=True):
+    """Whole months: `first` is the first day of one, `last` the last day of one."""
+
+    first: date
+    last: date
+
+    @property
+    def months(self) -> int:
+        return (self.last.year - self.first.year) * 12 + self.last.month - self.first.month + 1
+
+    @property
+    def name(self) -> str:
+        """The way it is written, the same for the same days."""
+        year, month, months = self.first.year, self.first.month, self.months
+        if months == 1:
+            return f"{year}-{month:02}"
+        if months == 4 and month % 4 == 1:
+            return f"{year}-T{self._tertial}"
+        if months == 12 and month == 1:
+            return str(year)
+        return f"{year}-{month:02}..{self.last.year}-{self.last.month:02}"
+
+    @property
+    def _tertial(self) -> int:
+        return (self.first.month + 3) // 4
+
+    def label(self, language: str) -> str:
+        """The period in words: `oktober 2026`, `tertial 2 2026 (maj–augusti)`, `januari–augusti 2026`."""
+        first, last = (texts.say(f"month.{day.month}", language) for day in (self.first, self.last))
+        year = self.first.year
+        if self.months == 1:
+            return f"{first} {year}"
+        if "T" in self.name:
+            tertial = texts.say("history.label.tertial", language, number=self._tertial, year=year)
+            return f"{tertial} ({first}–{last})"
+        if self.name == str(year):
+            return str(year)
+        return f"{first}–{last} {year}" if year == self.last.year else f"{first} {year}–{last} {self.last.year}"
+
+    def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """The moments of its start and of its end."""
+        return day_bounds(self.first, zone)[0], day_bounds(self.last, zone)[1]
+
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
+
+    def before(self) -> "ReportPeriod | None":
+        """As many months that end where this one starts; None of an interim period, whose match is the year before."""
+        if self.months not in (1, 4, 12) or (self.months == 4 and "T" not in self.name):
+            return None
+        last = self.first - timedelta(days=1)
+        return _months(last.year * 12 + last.month - self.months, self.months)
+
+    def year_before(self) -> "ReportPeriod":
+        """The same months one year before."""
+        return _months((self.first.year - 1) * 12 + self.first.month - 1, self.months)
+
+
+def parsed(text: str, name: str, language: str = "sv") -> ReportPeriod:
+    """Read a period as it is written; `name` is what the question calls it. Raises `PeriodError`."""
+    found = _FORM.fullmatch(text.strip())
+    period = _read(*found.groups()) if found and int(found[1]) - 1 in YEARS else None
+    if period is None or period.last.year not in YEARS:
+        raise PeriodError(texts.say("report.bad_period", language, name=name, value=text, most=MOST_MONTHS))
+    return period
+
+
+def _read(
+    year: str, month: str | None, to_year: str | None, to_month: str | None, third: str | None
+) -> ReportPeriod | None:
+    start = int(year) * 12
+    if third is not None:
+        return _months(start + (int(third) - 1) * 4, 4)
+    if month is None:
+        return _months(start, 12)
+    if not 1 <= int(month) <= 12:
+        return None
+    start += int(month) - 1
+    if to_year is None or to_month is None:
+        return _months(start, 1)
+    months = int(to_year) * 12 + int(to_month) - start
+    return _months(start, months) if 1 <= int(to_month) <= 12 and 1 <= months <= MOST_MONTHS else None
+
+
+def _months(start: int, months: int) -> ReportPeriod:
+    """So many months from a month on, counted since the year 0."""
+    first = date(start // 12, start % 12 + 1, 1)
+    last = first
+    for _ in range(months):
+        last = next_month(last)
+    return ReportPeriod(first=first, last=last - timedelta(days=1))
