@@ -21,6 +21,10 @@ RUN /opt/builder/bin/python -m hatchling build -t wheel -d dist \
 
 FROM python:3.11-slim
 COPY --from=build /opt/queue-monitor /opt/queue-monitor
+# What makes a report a PDF: the layout of text, and fonts
+RUN apt-get update -q \
+    && apt-get install -q -y --no-install-recommends libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/queue-monitor --create-home queue-monitor
 ENV PATH=/opt/queue-monitor/bin:$PATH \
     PYTHONUNBUFFERED=1 \

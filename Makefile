@@ -58,7 +58,7 @@ messages: $(VENV)/dev.stamp  ## docs/messages.md, every message that a person ca
 
 constraints:  ## choose the newest allowed packages and pin them with their hashes
 	@command -v $(UV) >/dev/null || { echo "uv is needed: pip install uv, or make constraints UV=/path/to/uv"; exit 1; }
-	$(compile) --upgrade --extra postgres pyproject.toml -o requirements/run.txt
+	$(compile) --upgrade --extra postgres --extra pdf pyproject.toml -o requirements/run.txt
 	$(compile) --upgrade --extra dev --extra postgres pyproject.toml -o requirements/dev.txt
 
 # Made once, and again when what they stand on changes. `run` needs no install of ours: it starts from this folder.

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -190,6 +190,20 @@ class Dispatcher:
                     self._plan(alert, recipient, notices, attempts)
         self._notices |= {notice.id: notice for notice in notices}
         return AlertBatch(notices=tuple(notices), attempts=tuple(attempts))
+
+    async def inform(self, alert: Alert, names: Collection[str]) -> None:
+        """Send to the recipients of these names what is no alarm, such as word of a report, whatever they ask for. The
+        same once more is sent to nobody.
+        """
+        notices = [
+            notice
+            for recipient in self._recipients
+            if recipient.name in names
+            for notice in self._to_all(alert, recipient)
+            if notice.id not in self._notices
+        ]
+        self._notices |= {notice.id: notice for notice in notices}
+        await self.save(AlertBatch(notices=tuple(notices)))
 
     def follow(self, open_alerts: Iterable[Alert]) -> None:
         """Which alerts are open now, as they stand."""

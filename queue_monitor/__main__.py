@@ -1,4 +1,4 @@
-"""The command line: run, rebuild, verify, backup, restore, wipe, replay, backtest, simulate, check-config …"""
+"""The command line: run, report, rebuild, verify, backup, restore, wipe, replay, backtest, simulate, check-config …"""
 
 import argparse
 import asyncio
@@ -40,6 +40,7 @@ from queue_monitor import (
     rebuilding,
     rejections,
     replay,
+    reporting,
     simulation,
     texts,
 )
@@ -48,6 +49,7 @@ from queue_monitor.clock import SystemClock
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
+from queue_monitor.reports.forms import Form
 from queue_monitor.runtime.fault import Fault
 
 CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
@@ -191,6 +193,20 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--language", choices=texts.LANGUAGES, help="without it the language of the settings")
     kept.set_defaults(command=_privacy)
 
+    told = commands.add_parser("report", help="make the report of a period, and seal it; a monitor may run")
+    told.add_argument("--period", required=True, help="2026-10, 2026-T2, 2026-01..2026-08 or 2026")
+    whose = told.add_mutually_exclusive_group()
+    whose.add_argument("--queue", default="", help="one queue; without it all")
+    whose.add_argument("--pool", default="", help="a pool that has a name in the settings")
+    told.add_argument("--format", type=Form, choices=list(Form), default=Form.HTML, metavar="html|pdf|csv|json")
+    told.add_argument(
+        "--version", type=int, default=0, metavar="N", help="as it was sealed then; without it the newest"
+    )
+    told.add_argument("--out", type=Path, metavar="FILE", help="a file or a folder; without it here")
+    told.add_argument("--language", choices=texts.LANGUAGES, default="", help="without it that of the settings")
+    told.add_argument("--config", type=Path, help="the TOML file")
+    told.set_defaults(command=_report)
+
     token = commands.add_parser("token", help="make an access token for a screen, a system or a person")
     token.add_argument("name", help="who will hold it, for the record")
     token.add_argument("role", choices=[role.value for role in Role])
@@ -299,6 +315,26 @@ def _wipe(chosen: argparse.Namespace) -> int:
             return _fail("nothing was deleted")
     asyncio.run(rebuilding.wipe(settings))
     print("The store is empty.")
+    return 0
+
+
+def _report(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    asked = reporting.Asked(
+        period=chosen.period,
+        queue=chosen.queue,
+        pool=chosen.pool,
+        form=chosen.format,
+        version=chosen.version,
+        out=chosen.out,
+        language=chosen.language,
+    )
+    rules, options = bootstrap.rules_of(settings), bootstrap.store_options(settings)
+    try:
+        made = asyncio.run(reporting.make(settings, rules, options, SystemClock(), asked))
+    except reporting.ReportMistake as error:
+        return _fail(str(error))
+    print(made.summary())
     return 0
 
 

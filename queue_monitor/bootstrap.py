@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 
 import adapters
 from alerts.memory import MemoryRecord
-from queue_monitor import __version__, texts
+from queue_monitor import __version__, reporting, texts
 from queue_monitor.alerting import Alerting, alerting, channel_mistakes
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.connections import bounded, room
@@ -35,6 +35,7 @@ from queue_monitor.api.json.crisis import crisis_routes
 from queue_monitor.api.pages.acknowledge import acknowledge_routes
 from queue_monitor.api.pages.history import history_routes
 from queue_monitor.api.pages.lead import lead_routes
+from queue_monitor.api.pages.report import report_routes
 from queue_monitor.clock import ScaledClock, SystemClock
 from queue_monitor.config import (
     Config,
@@ -60,6 +61,7 @@ from queue_monitor.ports import Adapter, AuditLog, Clock, Connection, Store, Sto
 from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.renewal import Renewal
 from queue_monitor.replay import Pieces, Recording
+from queue_monitor.reports.desk import Report, Reports
 from queue_monitor.retention import Retention, months_before
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
@@ -281,6 +283,7 @@ class Service:
         alerts: Alerting,
         reading: str,
         first_token: FirstToken | None,
+        reports: Reports | None,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -292,6 +295,7 @@ class Service:
         self.alerts = alerts
         self.reading = reading
         self.first_token = first_token
+        self.reports = reports
 
 
 def bootstrap(
@@ -335,7 +339,9 @@ def bootstrap(
     audit = store if isinstance(store, SqlStore) else MemoryAudit()
     routers.append(acknowledge_routes(alerts.round, clock, audit, language))
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
-    routers.append(history_routes(alerts.figures, clock, alerts.history, language))
+    reports = Reports(store, reporting.made_by(config, live.rules), clock) if isinstance(store, SqlStore) else None
+    routers.append(history_routes(alerts.figures, clock, alerts.history, language, reports))
+    routers.append(report_routes(alerts.figures, reports, language))
     routers.append(lead_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
     routers.append(crisis_routes(alerts.round, clock, audit, language))
     routers.append(banner_routes(alerts.round, clock, audit, language, config.zone))
@@ -356,7 +362,7 @@ def bootstrap(
         boards=boards_of(config),
     )
     reading = describe_reading(config.http, has_tokens=bool(access))
-    return Service(config, clock, store, live, pipeline, supervisors, app, alerts, reading, first_token)
+    return Service(config, clock, store, live, pipeline, supervisors, app, alerts, reading, first_token, reports)
 
 
 async def _keep_token(tokens: TokenFile, audit: AuditLog, clock: Clock, made: Access, origin: str) -> None:
@@ -464,10 +470,25 @@ async def serve(
                 switch_often()
                 entrance.let_in(service.app)
                 announce(address_of(listener), service)
-                await run_service(service, serving, [collect_at_night(clock, config.zone), retention.run()])
+                beside = [collect_at_night(clock, config.zone), retention.run(), *reports_of_themselves(service, store)]
+                await run_service(service, serving, beside)
                 await service.pipeline.drain()
             finally:
                 await store.close()
+
+
+def reports_of_themselves(service: Service, store: SqlStore) -> list[Coroutine[Any, Any, None]]:
+    """What makes the reports of months and tertials and tells those whom the settings name; nothing if it is off."""
+    config, reports = service.config, service.reports
+    if reports is None or not config.report.automatic:
+        return []
+
+    async def tell(report: Report) -> None:
+        if config.report.send_to:
+            word = reporting.word_of(report, config)
+            await service.alerts.dispatcher.inform(word, config.report.send_to)
+
+    return [reporting.ReportRound(reports, store, service.live.rules, service.clock, tell).run()]
 
 
 def _is_taken(error: OSError | StoreError) -> bool:

@@ -773,6 +773,7 @@ class AlertReason(StrEnum):
     ALIVE = "alive"
     TEST = "test"
     NOT_DELIVERED = "not_delivered"
+    REPORT_MADE = "report_made"
     AS_USUAL = "as_usual"
     DAY_ENDED = "day_ended"
     JOINED = "joined"

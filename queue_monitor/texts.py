@@ -896,6 +896,8 @@ _SWEDISH: Final = {
     "privacy.waiting.why": "För att inget samtal ska tappas bort.",
     "privacy.waiting.until": "tills de har skrivits till journalen",
     # reports
+    "report.word.link": "Rapporten: {link}",
+    "report.word.page": "Rapporten finns på sidan Historik.",
     "report.compare": "Perioden bredvid andra",
     "report.waits": "Väntan till svar",
     "report.queues": "Kö för kö",
@@ -1996,6 +1998,8 @@ _ENGLISH: Final = {
     "privacy.waiting.why": "So that no call is lost.",
     "privacy.waiting.until": "until they are in the journal",
     # reports
+    "report.word.link": "The report: {link}",
+    "report.word.page": "The report is on the page History.",
     "report.compare": "The period beside others",
     "report.waits": "Wait until the answer",
     "report.queues": "Queue by queue",

@@ -558,6 +558,7 @@ alerts        on the screens only, nobody is sent anything
 reserve       4 can be called in, in the phones after 10 min
 clock         the machine's own
 queue         felanmälan is shown as Felanmälan gata
+report        made on the first working day after a month and a tertial
 """
 
 BAD = """
@@ -612,7 +613,7 @@ port = 99999
 """
 
 BAD_TOLD = """
-foo: unknown key; expected one of organisation, target, hours, store, retention, http, wallboard, access, clock, alerts, reserve, queues, pools, sources
+foo: unknown key; expected one of organisation, target, hours, store, retention, http, wallboard, access, clock, alerts, reserve, queues, pools, report, references, sources
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
 organisation.name: 3; expected text
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm

@@ -113,7 +113,7 @@ TABLE = (
         "queue_monitor.whole_file queue_monitor.store",
         "sqlalchemy alembic aiosqlite psycopg msgspec",
     ),
-    Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
+    Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics queue_monitor.reports"),  # it serves both
     Row(r"queue_monitor\.metrics", FACES),
     Row(r"queue_monitor\.reports(\..+)?", f"{FACES} queue_monitor.history queue_monitor.waits"),
     Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model queue_monitor.queues {own}", "msgspec babel"),
@@ -126,7 +126,7 @@ TABLE = (
     Row(r"queue_monitor\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
     Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
     Row(
-        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|retention|rejections|__main__)(\..+)?",
+        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|reporting|retention|rejections|__main__)(\..+)?",
         EVERYTHING,
     ),
 )

@@ -38,6 +38,8 @@ from queue_monitor.config.settings import (
     KeptFor,
     Organisation,
     QueueSettings,
+    ReferenceFigure,
+    ReportSettings,
     RetentionSettings,
     Schedule,
     Source,
@@ -68,6 +70,8 @@ __all__ = [
     "Mistake",
     "Organisation",
     "QueueSettings",
+    "ReferenceFigure",
+    "ReportSettings",
     "RetentionSettings",
     "Schedule",
     "Secret",
@@ -155,6 +159,7 @@ def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
     if file.retention.backups.deletes and not file.store.backups:
         found.append(Mistake("store.backups", "not set", "the folder whose backups retention.backups deletes"))
     found += _alert_mistakes(file.alerts)
+    found += _report_mistakes(file)
     found += _queue_mistakes(file)
     found += _hours_mistakes(file.hours, ("hours",))
     for queue, hours in file.hours.queues.items():
@@ -188,6 +193,22 @@ def _alert_mistakes(alerts: AlertsSettings) -> list[Mistake]:
             if unheard
             else []
         ),
+    ]
+
+
+def _report_mistakes(file: File) -> list[Mistake]:
+    people = [recipient.name for recipient in file.alerts.recipients]
+    expected = one_of(people) if people else "the name of one in [alerts], which has no recipients"
+    found = [Mistake("report.send_to", f'"{name}"', expected) for name in file.report.send_to if name not in people]
+    goals = file.report.goals
+    found += [
+        Mistake("report.goals", f'more than one named "{name}"', "a name of its own for each")
+        for name in _repeated([goal.name for goal in goals])
+    ]
+    return found + [
+        Mistake("report.goals", f'{period} twice for "{goal.name}"', "one value a period")
+        for goal in goals
+        for period in _repeated([value.period for value in goal.values])
     ]
 
 
@@ -253,6 +274,8 @@ def _config(file: File, sources: list[Source]) -> Config:
         reserve=Reserve(**structs.asdict(file.reserve)),
         queues=file.queues,
         pools=file.pools,
+        report=file.report,
+        references=file.references,
     )
 
 

@@ -51,6 +51,7 @@ def describe(config: Config, *, has_tokens: bool = False) -> str:
         f"clock         {_described_clock(config)}",
         *(f"queue         {queue} is shown as {own.label}" for queue, own in config.queues.items()),
         *(f"pool          {', '.join(pool.queues)} are shown as {pool.name}" for pool in config.pools),
+        *_described_reports(config),
     ]
     return "\n".join(lines)
 
@@ -59,6 +60,17 @@ def _described_board(board: BoardSettings) -> str:
     shown = board.pool or ", ".join(board.queues) or "all queues"
     hidden = f", without {', '.join(board.hide)}" if board.hide else ""
     return f"{shown}, layout {board.layout}{hidden}{', with sound' if board.sound else ''}"
+
+
+def _described_reports(config: Config) -> list[str]:
+    report = config.report
+    when = "on the first working day after a month and a tertial" if report.automatic else "when somebody asks for one"
+    told = f", told to {', '.join(report.send_to)}" if report.send_to else ""
+    return [
+        f"report        made {when}{told}",
+        *(f"              {goal.name}: {goal.target}, measured elsewhere" for goal in report.goals),
+        *(f"              beside {each.name} {each.period}: {each.value}" for each in config.references),
+    ]
 
 
 def describe_reading(http: Http, *, has_tokens: bool) -> str:

@@ -18,6 +18,8 @@ from queue_monitor.config.settings import (
     Organisation,
     PoolSettings,
     QueueSettings,
+    ReferenceFigure,
+    ReportSettings,
     RetentionSettings,
     StoreSettings,
     Wallboard,
@@ -109,3 +111,5 @@ class File(Struct, frozen=True, kw_only=True):
     reserve: _ReserveSection = _ReserveSection()
     queues: dict[str, QueueSettings] = {}
     pools: tuple[PoolSettings, ...] = ()
+    report: ReportSettings = ReportSettings()
+    references: tuple[ReferenceFigure, ...] = ()

@@ -385,6 +385,50 @@ class PoolSettings(Struct, frozen=True, kw_only=True):
         require(bool(self.queues), "at least one queue")
 
 
+class ReferenceFigure(Struct, frozen=True, kw_only=True):
+    """Somebody else's figure, shown beside ours in a report and in none of our sums. `period` and `value` are shown as
+    they are written; `date` is when the source said so.
+    """
+
+    name: Annotated[str, Meta(min_length=1)]
+    period: Annotated[str, Meta(min_length=1)]
+    value: Annotated[str, Meta(min_length=1)]
+    source: Annotated[str, Meta(min_length=1)]
+    date: dt.date
+
+
+class GoalValue(Struct, frozen=True, kw_only=True):
+    """What was measured of a goal in one period."""
+
+    period: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9]{4}(-(0[1-9]|1[0-2])(\.\.[0-9]{4}-(0[1-9]|1[0-2]))?|-T[1-3])?$",
+            description="a period such as 2026-10, 2026-T2, 2026-01..2026-08 or 2026",
+        ),
+    ]
+    value: Annotated[str, Meta(min_length=1)]
+    comment: str = ""
+
+
+class ReportGoal(Struct, frozen=True, kw_only=True):
+    """A goal that is measured elsewhere than from calls, with what was measured."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    target: Annotated[str, Meta(min_length=1)]
+    values: tuple[GoalValue, ...] = ()
+
+
+class ReportSettings(Struct, frozen=True, kw_only=True):
+    """`automatic`: whether a month and a tertial are reported by themselves on the first working day after their end.
+    `send_to`: the recipients of [alerts] who then get a line and the address.
+    """
+
+    automatic: bool = True
+    send_to: tuple[str, ...] = ()
+    goals: tuple[ReportGoal, ...] = ()
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """Everything that can be set, checked. `exits` and `hours` bear on the queues that have none of their own."""
 
@@ -405,6 +449,8 @@ class Config(Struct, frozen=True, kw_only=True):
     reserve: Reserve
     queues: dict[str, QueueSettings]
     pools: tuple[PoolSettings, ...]
+    report: ReportSettings
+    references: tuple[ReferenceFigure, ...]
 
     @property
     def zone(self) -> ZoneInfo:

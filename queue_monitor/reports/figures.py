@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from queue_monitor.core.calendar import Calendar
+from queue_monitor.core.calendar import Calendar, day_bounds
 from queue_monitor.core.rules import Rules
 from queue_monitor.history import PastSums
 from queue_monitor.model import LOST_OUTCOMES, Coverage, CoverageRecord, Level, SumRow, Target
@@ -36,6 +36,7 @@ from queue_monitor.reports.period import ReportPeriod
 
 BEFORE: Final = "before"
 YEAR_BEFORE: Final = "year_before"
+_DAYS_AT_ONCE: Final = 10
 
 
 class GoalSetting(Struct, frozen=True, kw_only=True):
@@ -65,11 +66,14 @@ class ReportRules(Struct, frozen=True, kw_only=True):
 class Sums:
     """The settled calls of one stretch: of all of it, by local day, and by queue."""
 
-    def __init__(self, rows: Iterable[SumRow], zone: ZoneInfo) -> None:
+    def __init__(self) -> None:
         self.whole = PastSums()
         self.days: dict[date, PastSums] = {}
         self.queues: dict[str, PastSums] = {}
         self.names: dict[str, str] = {}
+
+    def add(self, rows: Iterable[SumRow], zone: ZoneInfo) -> None:
+        """Add the sums of some days."""
         for row in rows:
             key, day = queue_key(row.queue), row.start.astimezone(zone).date()
             self.names.setdefault(key, row.queue)
@@ -79,6 +83,16 @@ class Sums:
                 self.queues.setdefault(key, PastSums()),
             ):
                 part.add(row)
+
+
+async def _sums(store: ReportStore, zone: ZoneInfo, scope: Scope, period: ReportPeriod) -> Sums:
+    """The sums of a period, some days at a time: between them others have their turn. Raises `StoreError`."""
+    found, days = Sums(), period.days()
+    for place in range(0, len(days), _DAYS_AT_ONCE):
+        piece = days[place : place + _DAYS_AT_ONCE]
+        start, end = day_bounds(piece[0], zone)[0], day_bounds(piece[-1], zone)[1]
+        found.add(await store.sums(Level.CONTACT, scope.queues or None, start, end, "day"), zone)
+    return found
 
 
 async def gathered(
@@ -98,7 +112,7 @@ async def gathered(
     calls_are_kept = complete.get("calls", period.first) <= period.first
     alerts_are_kept = complete.get("alerts", period.first) <= period.first
     queues = scope.queues or None
-    sums = Sums(await store.sums(Level.CONTACT, queues, start, end, "day"), zone)
+    sums = await _sums(store, zone, scope, period)
     covered = await _covered(store, rules, scope, period, today)
     target = previous.target if previous else rules.target
     crises: tuple[CrisisStretch, ...] = previous.crises if previous else ()
@@ -246,8 +260,7 @@ async def _compared(
 async def _anew(
     store: ReportStore, made_by: ReportRules, relation: str, period: ReportPeriod, scope: Scope
 ) -> Compared:
-    start, end = period.bounds(made_by.zone)
-    sums = Sums(await store.sums(Level.CONTACT, scope.queues or None, start, end, "day"), made_by.zone)
+    sums = await _sums(store, made_by.zone, scope, period)
     covered = _total((await _covered(store, made_by.rules, scope, period, date.max)).values())
     empty = Compared(relation=relation, period=period.name, first=period.first, last=period.last)
     if not sums.whole.inside.dialled and not sums.whole.outside.dialled and not covered.ratio:

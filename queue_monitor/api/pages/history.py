@@ -18,10 +18,12 @@ from queue_monitor.api.json.over_time import OverTime
 from queue_monitor.api.pages.history_file import XLSX, about_words, written_csv, written_xlsx
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage, chosen_target
 from queue_monitor.api.pages.lead import chosen, unknown_words
+from queue_monitor.api.pages.offered_report import OfferedReport, offered_report
 from queue_monitor.api.pages.pen import Pen
 from queue_monitor.api.pages.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
 from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot
 from queue_monitor.ports import AlertHistory, Clock, Figures, StoreError
+from queue_monitor.reports.desk import Reports
 
 ADDRESS: Final = "/history"
 YEARS_COMPARED: Final = 2
@@ -32,8 +34,10 @@ class _Unreadable(Exception):
     """A choice that cannot be shown; the message is for the reader."""
 
 
-def history_routes(figures: Figures, clock: Clock, history: AlertHistory, language: str) -> APIRouter:
-    """`/history`, for those who may read everything."""
+def history_routes(
+    figures: Figures, clock: Clock, history: AlertHistory, language: str, reports: Reports | None = None
+) -> APIRouter:
+    """`/history`, for those who may read everything. `reports` is None where there is no database to make them of."""
     routes = APIRouter(include_in_schema=False)
     over_time = OverTime(figures, clock)
     template = Environment(
@@ -73,13 +77,16 @@ def history_routes(figures: Figures, clock: Clock, history: AlertHistory, langua
         )
         pen = Pen(tongue, snapshot.time_zone, chosen_target(snapshot.target, chosen_definition))
         page: HistoryPage | None = None
+        offered: OfferedReport | None = None
         try:
             page = await _page(over_time, figures, history, snapshot, face, choice, pen)
+            offered = await offered_report(reports, choice, pen)
         except StoreError:
             notice, status = pen.say("history.away"), HTTPStatus.SERVICE_UNAVAILABLE
         html = await run_in_threadpool(
             template.render,
             page=page,
+            offered=offered,
             choice=choice,
             face=face,
             snapshot=snapshot,

@@ -1,0 +1,160 @@
+"""The figures of a report are those of the calls, counted again from the calls themselves."""
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from queue_monitor.core.rules import Rules
+from queue_monitor.model import Coverage, DefinitionId, Target
+from queue_monitor.reports.data import ReportData, Scope
+from queue_monitor.reports.figures import GoalSetting
+from tests.reports import autumn
+from tests.reports.autumn import BLIND, CRISIS, OCTOBER, begins, calls_of_october, in_time, judged
+from tests.runtime.lasting import QUEUES, ZONE, Call
+from tests.scenario import Scenario
+
+CALLS = calls_of_october()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("october")
+
+
+@pytest.fixture
+async def data(folder: Path) -> AsyncIterator[ReportData]:
+    goals = (GoalSetting(name="Nöjda", target="70 %", values={"2026-10": ("72 %", "enkät")}),)
+    async with autumn.october(folder, goals=goals) as (reports, _):
+        yield (await reports.report(OCTOBER, reports.scope(()))).data
+
+
+def share(data: ReportData, definition: DefinitionId) -> tuple[int, int]:
+    return next((share.good, share.of) for share in data.shares if share.definition is definition)
+
+
+async def test_every_formula_has_the_numerator_and_the_denominator_of_the_calls(data: ReportData) -> None:
+    its = judged(CALLS)
+    answered = [(call, waited) for call, waited in its if call.how == "answered"]
+    abandoned = sorted(waited for call, waited in its if call.how == "abandoned")
+    short = sum(waited < 20_000 for waited in abandoned)
+    early = sum(waited <= 300_000 for waited in abandoned)
+    good = in_time(its)
+
+    assert share(data, DefinitionId.D1) == (good, len(answered))
+    assert share(data, DefinitionId.D2) == (good, len(its))
+    assert share(data, DefinitionId.D3) == (good, len(its) - short)
+    assert share(data, DefinitionId.D4) == (good, len(its) - early)
+    assert share(data, DefinitionId.D5) == (good + early, len(its))
+    assert data.counts.timeout == sum(call.how == "timeout" for call, _ in its)
+    assert data.counts.early == sum(begins(call) != call.entered for call, _ in its) > 0
+
+
+async def test_the_night_with_the_double_hour_is_two_calls_outside_and_the_month_has_all_its_days(
+    data: ReportData,
+) -> None:
+    sunday = next(day for day in data.days if day.day == date(2026, 10, 25))
+    outside = [call for call in CALLS if begins(call) is None]
+
+    assert len(data.days) == 31
+    assert sunday.outside.entered == sum(call.entered.astimezone(ZONE).date() == sunday.day for call in CALLS)
+    assert data.outside.entered == len(outside)
+    assert data.outside.entered + data.counts.entered == len(CALLS)
+
+
+async def test_days_and_queues_each_add_up_to_the_whole(data: ReportData) -> None:
+    for day in data.days:
+        its = judged(CALLS, lambda call, day=day: (begins(call) or call.entered).astimezone(ZONE).date() == day.day)  # type: ignore[misc]
+        assert (day.counts.entered, day.counts.answered_in_time) == (len(its), in_time(its))
+    for queue in data.queues:
+        its = judged(CALLS, lambda call, queue=queue: call.queue == queue.name)  # type: ignore[misc]
+        assert (queue.counts.entered, queue.counts.answered_in_time) == (len(its), in_time(its))
+    assert {queue.name for queue in data.queues} == set(QUEUES)
+
+
+async def test_waits_are_those_of_the_answered(data: ReportData) -> None:
+    waits = sorted(waited for call, waited in judged(CALLS) if call.how == "answered")
+
+    def at(percent: int) -> int:
+        return waits[max(0, -(-len(waits) * percent // 100) - 1)]
+
+    its = data.waits
+    assert (its.answered, its.longest_ms) == (len(waits), waits[-1])
+    assert its.over_10_min == sum(waited > 600_000 for waited in waits) > 0
+    for found, percent in ((its.p50_ms, 50), (its.p90_ms, 90), (its.p99_ms, 99)):
+        assert found == pytest.approx(at(percent), rel=0.01)
+
+
+async def test_what_was_not_seen_is_said_by_day_and_in_all(data: ReportData) -> None:
+    open_days = [day for day in data.days if day.day.weekday() < 5]
+    blind = {day.day: day.coverage.blind_minutes for day in data.days if day.coverage.blind_minutes}
+
+    assert blind == {BLIND: 340}
+    assert data.coverage == Coverage(
+        seen_minutes=200 + 500 * (len(open_days) - 1), recovered_minutes=40 * (len(open_days) - 1), blind_minutes=340
+    )
+    assert {day.opens for day in open_days} == {("08:00-17:00",)}
+
+
+async def test_the_period_stands_with_and_without_the_crisis(data: ReportData) -> None:
+    low, high = CRISIS[0] - timedelta(minutes=5), CRISIS[1] + timedelta(minutes=10)
+
+    def within(call: Call) -> bool:
+        return low <= (begins(call) or call.entered) < high
+
+    during, others = judged(CALLS, within), judged(CALLS, lambda call: not within(call))
+    apart = data.without_crises
+    assert apart is not None
+    assert [(crisis.since, crisis.ended, crisis.reason) for crisis in data.crises] == [(*CRISIS, "Vattenläcka")]
+    assert (apart.within.entered, apart.within.answered_in_time) == (len(during), in_time(during))
+    assert (apart.without.entered, apart.without.answered_in_time) == (len(others), in_time(others))
+    assert len(during) > 5
+    longest = max(waited for call, waited in others if call.how == "answered")
+    assert (apart.without_waits.longest_ms, apart.within_waits.answered) == (
+        longest,
+        sum(call.how == "answered" for call, _ in during),
+    )
+
+
+async def test_alerts_crises_and_goals_measured_elsewhere_stand_beside(data: ReportData) -> None:
+    assert [(fact.kind, fact.label) for fact in data.alerts or ()] == [("crisis", ""), ("target_at_risk", "Bygglov")]
+    assert [(goal.name, goal.target, goal.value, goal.comment) for goal in data.goals] == [
+        ("Nöjda", "70 %", "72 %", "enkät")
+    ]
+    assert [(other.relation, other.period, other.counts) for other in data.compared] == [
+        ("before", "2026-09", None),
+        ("year_before", "2025-10", None),
+    ]
+
+
+async def test_of_one_queue_it_is_that_queue_alone_and_others_alarms_are_left_out(folder: Path) -> None:
+    async with autumn.october(folder) as (reports, _):
+        data = (await reports.report(OCTOBER, reports.scope(["Kundcenter"]))).data
+
+    its = judged(CALLS, lambda call: call.queue == "kundcenter")
+    assert share(data, DefinitionId.D2) == (in_time(its), len(its))
+    assert [fact.kind for fact in data.alerts or ()] == ["crisis"]
+    assert [queue.name for queue in data.queues] == ["kundcenter"]
+
+
+async def test_over_a_change_of_the_limit_the_same_calls_stand_by_both(tmp_path: Path) -> None:
+    """The settings say 4 minutes instead of 5 from a start at the end of the month on."""
+    rules = Scenario().rules
+    strict = Rules(target=Target(limit_seconds=240, since=date(2026, 10, 31)), calendar=rules.calendar)
+    async with autumn.october(tmp_path, rules=strict) as (reports, _):
+        data = (await reports.report(OCTOBER, Scope())).data
+
+    earlier, later = data.rules
+    edge = later.first
+    before = judged(CALLS, lambda call: (begins(call) or call.entered).astimezone(ZONE).date() < edge)
+    after = judged(CALLS, lambda call: (begins(call) or call.entered).astimezone(ZONE).date() >= edge)
+    everybody = before + after
+    assert share(data, DefinitionId.D2) == (in_time(before) + in_time(after, 240_000), len(everybody))
+    assert (earlier.limit_seconds, earlier.calls, later.limit_seconds, later.calls) == (
+        300, len(before), 240, len(after),
+    )  # fmt: skip
+    assert {figure.limit_seconds: (figure.good, figure.of) for figure in data.bridge} == {
+        240: (in_time(everybody, 240_000), len(everybody)),
+        300: (in_time(everybody, 300_000), len(everybody)),
+    }
