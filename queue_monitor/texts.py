@@ -896,6 +896,14 @@ _SWEDISH: Final = {
     "privacy.waiting.why": "För att inget samtal ska tappas bort.",
     "privacy.waiting.until": "tills de har skrivits till journalen",
     # reports
+    "report.many_refused": (
+        "Målet {target} nåddes bland dem som kom in i kön, men {share} av uppringningarna avvisades."
+    ),
+    "report.fact.half": "Hälften av de besvarade fick svar inom",
+    "report.fact.longest": "Längsta väntan till svar",
+    "report.fact.over_10": "Besvarade efter mer än 10 minuter",
+    "report.fact.lost": "Lade på innan svar",
+    "report.fact.refused": "Avvisades, kom inte in i kön",
     "report.word.link": "Rapporten: {link}",
     "report.word.page": "Rapporten finns på sidan Historik.",
     "report.compare": "Perioden bredvid andra",
@@ -945,7 +953,10 @@ _SWEDISH: Final = {
     "report.not.unknown": (
         "Hur det gick, eller hur länge det väntade, är inte känt för {number} samtal. De är inte med."
     ),
-    "report.not.refused": "Avvisade uppringningar, som aldrig kom in i kön, är inte med: {number}.",
+    "report.not.refused": (
+        "Avvisade uppringningar, som aldrig kom in i kön, är inte med: {number}, {share} av alla uppringningar. "
+        "Räknas de som missade är andelen {including}."
+    ),
     "report.not.outside": "Samtal utanför öppettid är inte med: {number}.",
     "report.not.excluded": "Samtal som enligt inställning inte räknas mot målet: {number}.",
     "report.not.calls": (
@@ -1998,6 +2009,14 @@ _ENGLISH: Final = {
     "privacy.waiting.why": "So that no call is lost.",
     "privacy.waiting.until": "until they are in the journal",
     # reports
+    "report.many_refused": (
+        "The target of {target} was met for those who entered, but {share} of the callers were refused."
+    ),
+    "report.fact.half": "Half of the answered waited at most",
+    "report.fact.longest": "Longest wait until an answer",
+    "report.fact.over_10": "Answered after more than 10 minutes",
+    "report.fact.lost": "Hung up before an answer",
+    "report.fact.refused": "Refused, never entered the queue",
     "report.word.link": "The report: {link}",
     "report.word.page": "The report is on the page History.",
     "report.compare": "The period beside others",
@@ -2047,7 +2066,10 @@ _ENGLISH: Final = {
     "report.not.unknown": (
         "Of {number} calls it is not known how they ended or how long they waited. They are left out."
     ),
-    "report.not.refused": "Refused callers, who never entered the queue, are left out: {number}.",
+    "report.not.refused": (
+        "Refused callers, who never entered the queue, are left out: {number}, {share} of all who dialled. "
+        "Counted as misses they make the share {including}."
+    ),
     "report.not.outside": "Calls outside opening hours are left out: {number}.",
     "report.not.excluded": "Calls that a setting leaves out of the target: {number}.",
     "report.not.calls": (

@@ -114,7 +114,8 @@ def alerts(data: ReportData, pen: ReportPen) -> Section:
 def _told(name: str, title: str, facts: list[AlertFact], pen: ReportPen) -> Table:
     def what(fact: AlertFact) -> str:
         words = pen.say(f"report.alert.{fact.kind}")
-        return f"{words} ({pen.say(f'report.about.{fact.period}')})" if fact.period in ("day", "month") else words
+        is_of_a_target = fact.kind != AlertKind.CRISIS and fact.period in ("day", "month")
+        return f"{words} ({pen.say(f'report.about.{fact.period}')})" if is_of_a_target else words
 
     rows = tuple((pen.stretch(fact.since, fact.ended), what(fact), fact.label or pen.say("lead.all")) for fact in facts)
     head = (pen.say("history.when"), pen.say("history.what"), pen.say("history.queue"))

@@ -99,14 +99,26 @@ def sentence(report: Report, pen: ReportPen) -> str:
 
 
 def _meets(data: ReportData) -> bool | None:
+    """Whether the target was met; not where more were refused than a setting allows, whatever those met who came in."""
     parts = fraction(data.counts, data.target.definition)
-    return not service_level.is_under(parts, data.target.ratio) if parts[1] else None
+    if not parts[1]:
+        return None
+    return not service_level.is_under(parts, data.target.ratio) and not _are_many_refused(data)
+
+
+def _are_many_refused(data: ReportData) -> bool:
+    its = data.counts
+    return its.refused > data.target.refused_limit_ratio * its.dialled
 
 
 def _verdict(report: Report, pen: ReportPen) -> str:
-    meets = _meets(report.data)
+    data, meets = report.data, _meets(report.data)
     if meets is None:
         return ""
+    parts = fraction(data.counts, data.target.definition)
+    if not meets and not service_level.is_under(parts, data.target.ratio):
+        refused = pen.plain_share(data.counts.refused, data.counts.dialled)
+        return pen.say("report.many_refused", target=pen.percent(data.target.ratio), share=refused)
     key = f"history.{'met' if meets else 'missed'}{'_so_far' if report.is_preliminary else ''}"
     return pen.say(key, target=pen.percent(report.data.target.ratio))
 
@@ -114,11 +126,11 @@ def _verdict(report: Report, pen: ReportPen) -> str:
 def _facts(data: ReportData, pen: ReportPen) -> tuple[tuple[str, str], ...]:
     its, waits = data.counts, data.waits
     return (
-        (pen.say("history.p50"), pen.wait(waits.p50_ms)),
-        (pen.say("history.longest"), pen.wait(waits.longest_ms)),
-        (pen.say("history.over_10"), pen.plain_share(waits.over_10_min, waits.answered)),
-        (pen.say("history.lost"), pen.count(its.abandoned)),
-        (pen.say("refused"), pen.count(its.refused)),
+        (pen.say("report.fact.half"), pen.wait_in_words(waits.p50_ms)),
+        (pen.say("report.fact.longest"), pen.wait_in_words(waits.longest_ms)),
+        (pen.say("report.fact.over_10"), pen.plain_share(waits.over_10_min, waits.answered)),
+        (pen.say("report.fact.lost"), pen.count(its.abandoned)),
+        (pen.say("report.fact.refused"), pen.count(its.refused)),
     )
 
 
@@ -205,9 +217,12 @@ def unmeasured(data: ReportData, pen: ReportPen) -> tuple[str, ...]:
         more = len(blind) - DAYS_NAMED
         key = "report.blind_days.more" if more > 0 else "report.blind_days"
         found.append(pen.say(key, days=named, more=more))
-    for key, number in (("report.not.unknown", its.unjudged), ("report.not.refused", its.refused)):
-        if number:
-            found.append(pen.say(key, number=pen.count(number)))
+    if its.unjudged:
+        found.append(pen.say("report.not.unknown", number=pen.count(its.unjudged)))
+    if its.refused:
+        good, of = fraction(its, data.target.definition)
+        values = {"share": pen.plain_share(its.refused, its.dialled), "including": pen.share((good, of + its.refused))}
+        found.append(pen.say("report.not.refused", number=pen.count(its.refused), **values))
     if outside := data.outside.entered:
         found.append(pen.say("report.not.outside", number=pen.count(outside)))
     if its.excluded:

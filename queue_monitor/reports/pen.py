@@ -43,6 +43,10 @@ class ReportPen:
     def wait(self, ms: int | None) -> str:
         return texts.wait(None if ms is None else ms / 1000)
 
+    def wait_in_words(self, ms: int | None) -> str:
+        """`4 min 5 s`."""
+        return texts.wait_in_words(None if ms is None else ms / 1000, self.language)
+
     def definition(self, definition: DefinitionId, target: Target | None = None) -> str:
         """A formula in words."""
         target = target or self.target

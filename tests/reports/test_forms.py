@@ -5,25 +5,29 @@ import io
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pikepdf
 import pytest
+from msgspec import structs
 
 from queue_monitor import texts
 from queue_monitor.model import DefinitionId
 from queue_monitor.reports.beside import PdfPress
 from queue_monitor.reports.data import Reference
-from queue_monitor.reports.desk import Report
-from queue_monitor.reports.figures import GoalSetting
+from queue_monitor.reports.desk import Report, Reports
+from queue_monitor.reports.figures import GoalSetting, ReportRules
 from queue_monitor.reports.forms import Form, file_name, html, written
 from queue_monitor.reports.pdf import MissingPdf, pdf_of
 from queue_monitor.reports.period import parsed
 from tests.reports import autumn
 from tests.reports.autumn import OCTOBER, calls_of_october, in_time, judged
 from tests.reports.looked import plain
-from tests.runtime.lasting import QUEUES
+from tests.runtime.lasting import QUEUES, ZONE
+from tests.store.calls import START
+from tests.store.records import batch, call, refused
 
 CALLS = judged(calls_of_october())
 PITEA = Reference(name="=Piteå kommun", period="2025", value="87 %", source="Kundtjänst", day=autumn.BLIND)
@@ -187,3 +191,24 @@ def test_every_formula_stands_with_its_words(report: Report) -> None:
     for definition in DefinitionId:
         words = texts.definition_words(definition, limit_seconds=300, short_abandon_seconds=20, language="en")
         assert f"{definition.value}: {words}".replace("\N{NO-BREAK SPACE}", " ") in page
+
+
+async def test_a_target_met_by_those_who_came_in_is_not_met_where_many_were_refused(tmp_path: Path) -> None:
+    """Nine of ten were in time; as many again were turned away."""
+    async with autumn.october(tmp_path) as (_, run):
+        calls = [call(f"in {number}", field="answered_in_time", queue="ny") for number in range(19)]
+        away = [refused(f"away {number}") for number in range(5)]
+        placed = [structs.replace(each.placed, queue="ny", inside=True) for each in away]
+        records = [
+            structs.replace(each, placed=place, refusal=structs.replace(each.refusal, queue="ny"))
+            for each, place in zip(away, placed, strict=True)
+        ]
+        await run.store.commit(batch(*calls, refusals=tuple(records)))
+        run.clock.advance_to(START + timedelta(days=60))
+        reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
+        month = parsed(f"{START.astimezone(ZONE):%Y-%m}", "period")
+        report = await reports.report(month, reports.scope(["ny"]))
+
+    page = plain(html(report, "sv").decode())
+    assert "Målet 90 % nåddes bland dem som kom in i kön, men 20,8 % av uppringningarna avvisades." in page
+    assert "är inte med: 5, 20,8 % av alla uppringningar. Räknas de som missade är andelen 79,2 %." in page
