@@ -23,7 +23,7 @@ def pdf_of(page: bytes) -> bytes:
         import weasyprint
     except (ImportError, OSError) as error:  # OSError: a library of the system that WeasyPrint loads
         raise MissingPdf(MISSING.format(reason=str(error).splitlines()[0])) from error
-    for name in ("weasyprint", "fontTools"):
+    for name in ("weasyprint", "weasyprint.progress", "fontTools", "pikepdf"):
         logging.getLogger(name).setLevel(logging.ERROR)
     made = weasyprint.HTML(string=page.decode(), url_fetcher=_refuse).write_pdf(pdf_variant="pdf/ua-1")
     with pikepdf.open(io.BytesIO(made)) as document:

@@ -138,7 +138,7 @@ def _added(connection: Connection, new: SealedReport) -> SealedReport:
         "sealed_us": microseconds(new.sealed_at),
         "program": new.program,
         "changed": " ".join(new.changed),
-        "body": zlib.compress(new.data, 9),
+        "body": zlib.compress(new.data),
     }
     connection.execute(insert(report), [row])
     return _versions(connection, new.period, new.scope)[-1]
