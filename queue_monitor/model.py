@@ -1455,12 +1455,13 @@ class SealedReport(Struct, frozen=True, kw_only=True):
 
 class PassedOn(Struct, frozen=True, kw_only=True):
     """Of the answered calls of a stretch: how many, how many of them were sent on to another queue or number, and of
-    how many nothing says how they ended.
+    how many nothing says how they ended. `precision_ms`: how exact the least exact of their waits is.
     """
 
     answered: int = 0
     sent_on: int = 0
     untold: int = 0
+    precision_ms: int = 1
 
 
 class RulesUsed(Struct, frozen=True, kw_only=True):

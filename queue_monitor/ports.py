@@ -301,8 +301,14 @@ class AlertStore(AlertHistory, Protocol):
         """State and secret, and what happened at or after `since`, oldest first; notices that wait whenever made."""
 
 
-class ReportStore(Store, AlertHistory, Protocol):
+class ReportStore(Store, Protocol):
     """What reports are made of, and where they are sealed. Every method raises `StoreError`."""
+
+    async def is_simulated(self) -> bool:
+        """Whether a simulation has written the calls."""
+
+    async def alert_changes(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        """As `AlertHistory.alert_record`, without what was said to whom."""
 
     async def complete_from(self) -> dict[str, date]:
         """From which day on `calls`, `sums` and `alerts` are complete; nothing of a kind that was never deleted."""

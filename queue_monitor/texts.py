@@ -896,6 +896,9 @@ _SWEDISH: Final = {
     "privacy.waiting.why": "För att inget samtal ska tappas bort.",
     "privacy.waiting.until": "tills de har skrivits till journalen",
     # reports
+    "report.simulated": "Påhittade samtal: rapporten är gjord av en simulering, och ingen har ringt.",
+    "report.precision": "Växeln anger hela sekunder, så varje väntan är känd på {seconds} s när.",
+    "report.part.simulated": "simulering",
     "report.many_refused": (
         "Målet {target} nåddes bland dem som kom in i kön, men {share} av uppringningarna avvisades."
     ),
@@ -2009,6 +2012,9 @@ _ENGLISH: Final = {
     "privacy.waiting.why": "So that no call is lost.",
     "privacy.waiting.until": "until they are in the journal",
     # reports
+    "report.simulated": "Made-up calls: the report is of a simulation, and nobody has called.",
+    "report.precision": "The switch gives whole seconds, so every wait is known to within {seconds} s.",
+    "report.part.simulated": "simulation",
     "report.many_refused": (
         "The target of {target} was met for those who entered, but {share} of the callers were refused."
     ),

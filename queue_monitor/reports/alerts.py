@@ -27,7 +27,7 @@ async def asked(
 ) -> tuple[tuple[CrisisStretch, ...], tuple[AlertFact, ...]]:
     """The crises and the alerts of a period. Raises `StoreError`."""
     crises, facts = [], []
-    for found in await store.alert_record(start - LONGEST, end):
+    for found in await store.alert_changes(start - LONGEST, end):
         changes = [change for change in found.changes if change.at < end]
         if not changes or not _is_of(scope, found) or (_ended(changes) or start) < start:
             continue

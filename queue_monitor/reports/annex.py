@@ -15,6 +15,8 @@ from queue_monitor.reports.tables import Section, Table
 _WAYS_OUT: Final = tuple(
     outcome.value for outcome in Outcome if outcome.value in Counts.__struct_fields__ and outcome is not Outcome.UNKNOWN
 )
+_WHOLE_SECONDS_MS: Final = 1000
+"""A source that gives no fractions of a second is so inexact, and says so."""
 
 
 def sections(report: Report, pen: ReportPen) -> tuple[Section, ...]:
@@ -132,8 +134,11 @@ def _waits(data: ReportData, pen: ReportPen) -> Section:
         rows=rows,
         note=pen.say("report.waits.exact"),
     )
-    note = pen.say("history.waits.note", number=pen.count(its.answered))
-    return Section(id="waits", title=pen.say("history.waits"), lines=(note,), tables=(table,))
+    lines = [pen.say("history.waits.note", number=pen.count(its.answered))]
+    exact = data.passed_on.precision_ms if data.passed_on else 1
+    if exact >= _WHOLE_SECONDS_MS:
+        lines.append(pen.say("report.precision", seconds=exact // 1000))
+    return Section(id="waits", title=pen.say("history.waits"), lines=tuple(lines), tables=(table,))
 
 
 def _queues(data: ReportData, pen: ReportPen) -> Section:

@@ -185,7 +185,7 @@ class Reached(Struct, frozen=True, kw_only=True):
 class ReportData(Struct, frozen=True, kw_only=True):
     """All figures of one report. `through`: the last day that is in them, before `last` while the period goes on.
     `passed_on` and `reached` are None where calls are no longer kept one by one. `calls_kept_from`: the day before
-    which they were not, when the report was first made; None where all were.
+    which they were not, when the report was first made; None where all were. `simulated`: no real person called.
     """
 
     form: int = FORM
@@ -215,6 +215,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     passed_on: PassedOn | None
     reached: Reached | None
     calls_kept_from: date | None = None
+    simulated: bool = False
 
 
 _decoder: Final = msgspec.json.Decoder(ReportData)

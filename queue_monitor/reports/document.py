@@ -32,6 +32,7 @@ class Document(Struct, frozen=True, kw_only=True):
     meets: bool | None
     definition: str
     preliminary: str
+    simulated: str
     facts: tuple[tuple[str, str], ...]
     picture: Picture | None
     parts: Table | None
@@ -62,6 +63,7 @@ def document_of(report: Report, language: str) -> Document:
         meets=_meets(data),
         definition=f"{definition.value}: {pen.definition(definition)}.",
         preliminary=pen.say("report.preliminary", day=data.through.isoformat()) if report.is_preliminary else "",
+        simulated=pen.say("report.simulated") if data.simulated else "",
         facts=_facts(data, pen),
         picture=drawn(parts, data, pen, label),
         parts=_parts_table(parts, data, pen) if period.months > 1 else None,

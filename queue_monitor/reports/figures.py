@@ -148,6 +148,7 @@ async def gathered(
         passed_on=await store.passed_on(queues, start, end) if calls_are_kept else None,
         reached=await _reached(store, scope, start, end) if calls_are_kept else None,
         calls_kept_from=None if calls_are_kept else complete["calls"],
+        simulated=await store.is_simulated(),
     )
 
 

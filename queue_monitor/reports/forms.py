@@ -155,7 +155,8 @@ def table(report: Report, language: str) -> bytes:
                 waits.answered or "",
             ]
         )
-    for words in (sentence(report, pen), coverage_words(data, pen), document_of(report, language).made):
+    document = document_of(report, language)
+    for words in filter(None, (sentence(report, pen), coverage_words(data, pen), document.made, document.simulated)):
         write([pen.say("report.row.note"), words])
     return "\N{BOM}".encode() + out.getvalue().encode()
 

@@ -87,6 +87,16 @@ class AlertRecord:
             acknowledgements=self._decoded(seen, Acknowledgement),
         )
 
+    async def changes(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        """The same as `between` without what was said to whom. Raises `StoreError`."""
+        return await self._database.unbroken(self._changes(microseconds(start), microseconds(end)))
+
+    async def _changes(self, start_us: int, end_us: int) -> list[RecordedAlert]:
+        happened = select(alert.c.episode).where(alert.c.at_us >= start_us, alert.c.at_us < end_us)
+        async with self._database.reading("could not be read") as connection:
+            alerts = await _bodies(connection, alert, alert.c.episode.in_(happened), alert.c.at_us)
+        return AlertBatch(alerts=self._decoded(alerts, Alert)).by_alert()
+
     async def between(self, start: datetime, end: datetime) -> list[RecordedAlert]:
         """Every alert that something happened to from `start` to before `end`, whole. Raises `StoreError`."""
         return await self._database.unbroken(self._between(microseconds(start), microseconds(end)))

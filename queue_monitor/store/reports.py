@@ -70,9 +70,11 @@ class ReportRecord:
 
         def asked(connection: Connection) -> PassedOn:
             where = [*self._of(connection, queues, start, end), contact.c.inside, contact.c.field.in_(_ANSWERED)]
-            numbers = func.count(), _how_many(sent_on), _how_many(and_(not_(sent_on), not_(is_told)))
-            answered, on, untold = connection.execute(select(*numbers).where(*where)).one()
-            return PassedOn(answered=answered, sent_on=int(on or 0), untold=int(untold or 0))
+            exact = func.max(contact.c.precision_ms)
+            numbers = func.count(), _how_many(sent_on), _how_many(and_(not_(sent_on), not_(is_told))), exact
+            answered, on, untold, precision = connection.execute(select(*numbers).where(*where)).one()
+            ms = int(precision or 1)
+            return PassedOn(answered=answered, sent_on=int(on or 0), untold=int(untold or 0), precision_ms=ms)
 
         return await self._asking.ask(asked)
 

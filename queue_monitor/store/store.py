@@ -485,6 +485,9 @@ class SqlStore:
     async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
         return await self._alerts.between(start, end)
 
+    async def alert_changes(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        return await self._alerts.changes(start, end)
+
     async def save_learned(self, body: bytes) -> None:
         await self._learned.save(body)
 

@@ -212,3 +212,17 @@ async def test_a_target_met_by_those_who_came_in_is_not_met_where_many_were_refu
     page = plain(html(report, "sv").decode())
     assert "Målet 90 % nåddes bland dem som kom in i kön, men 20,8 % av uppringningarna avvisades." in page
     assert "är inte med: 5, 20,8 % av alla uppringningar. Räknas de som missade är andelen 79,2 %." in page
+
+
+async def test_made_up_calls_and_whole_seconds_are_said(tmp_path: Path) -> None:
+    async with autumn.october(tmp_path) as (reports, run):
+        await run.store.mark_simulated()
+        report = await reports.report(OCTOBER, reports.scope(()))
+    assert report.data.passed_on is not None
+    by_seconds = structs.replace(report.data.passed_on, precision_ms=1000)
+    other = structs.replace(report, data=structs.replace(report.data, passed_on=by_seconds))
+
+    assert "Påhittade samtal" in plain(html(report, "sv").decode())
+    assert "Made-up calls" in written(report, Form.CSV, "en").body.decode()
+    assert "varje väntan är känd på 1 s när" in plain(html(other, "sv").decode())
+    assert "varje väntan är känd" not in plain(html(report, "sv").decode())
