@@ -1,5 +1,6 @@
 """A controller fetches a report from the page of the past, and finds what was sealed."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from http import HTTPStatus
@@ -54,6 +55,18 @@ async def test_the_page_of_a_month_offers_its_report_in_four_forms_and_each_is_g
     names = [answer.headers.get("content-disposition", "") for answer in answers.values()]
     assert names[1:] == [f'attachment; filename="report-2026-10-v1.{form}"' for form in ("pdf", "csv", "json")]
     assert "Servicerapport oktober 2026" in plain(next(iter(answers.values())).text)
+
+
+@pytest.mark.parametrize("queue", ["", "bygglov"])
+async def test_the_report_says_the_numbers_that_the_page_says(client: AsyncClient, queue: str) -> None:
+    page = plain((await client.get("/history", params=OCTOBER | {"queue": queue})).text)
+    report = plain((await client.get("/history/report", params={"period": "2026-10", "queue": queue})).text)
+
+    sentence = re.search(r"\d+,\d % av \d+ samtal besvarades inom 5 min\. Målet 90 % nåddes inte\.", page)
+    formulas = re.findall(r"D\d: (?:[^\d]|\d+ (?:min|s)\b|D\d)+? (\d+) (\d+) (\d+,\d %)", page)
+    assert sentence and len(formulas) == 5
+    assert sentence[0].split(" Målet")[0] in report
+    assert all(" ".join(numbers) in report for numbers in formulas)
 
 
 async def test_what_was_sealed_is_listed_and_an_old_version_is_still_given(client: AsyncClient) -> None:

@@ -1,18 +1,25 @@
 """The figures of a report are those of the calls, counted again from the calls themselves."""
 
+import random
+from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from queue_monitor.core.rules import Rules
+from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, EntryReason, Event, event_id
 from queue_monitor.model import Coverage, DefinitionId, Target
 from queue_monitor.reports.data import ReportData, Scope
 from queue_monitor.reports.figures import GoalSetting
+from queue_monitor.reports.forms import Form, written
+from queue_monitor.reports.period import parsed
 from tests.reports import autumn
 from tests.reports.autumn import BLIND, CRISIS, OCTOBER, begins, calls_of_october, in_time, judged
-from tests.runtime.lasting import QUEUES, ZONE, Call
+from tests.reports.looked import plain
+from tests.runtime.lasting import QUEUES, SOURCE, ZONE, Call
 from tests.scenario import Scenario
 
 CALLS = calls_of_october()
@@ -158,3 +165,52 @@ async def test_over_a_change_of_the_limit_the_same_calls_stand_by_both(tmp_path:
         240: (in_time(everybody, 240_000), len(everybody)),
         300: (in_time(everybody, 300_000), len(everybody)),
     }
+
+
+def told(name: str, visit: int, entered: datetime, kind: Any, seconds: float, **fields: Any) -> Event:
+    """One event of a visit, so many seconds after the call came in."""
+    at, visit_id = entered + timedelta(seconds=seconds), f"pbx:{name}/{visit}"
+    return kind(  # type: ignore[no-any-return]
+        id=event_id(SOURCE, kind.__name__, visit_id), source=SOURCE, switch="pbx", observed_at=at, switch_time=at,
+        visit_id=visit_id, **fields,
+    )  # fmt: skip
+
+
+def sent_on_or_not(name: str, entered: datetime, how: str) -> list[Event]:
+    """A call that was answered and then ended, or was sent on: to another number, or to another queue."""
+    contact = f"pbx:{name}"
+    by = {"kept": EndedBy.CALLER, "number": EndedBy.TRANSFER, "queue": EndedBy.AGENT, "untold": EndedBy.UNKNOWN}[how]
+    events = [
+        told(name, 1, entered, CallEntered, 0, queue="kundcenter", contact_id=contact),
+        told(name, 1, entered, CallAnswered, 20, agent_id="pbx:agent 1"),
+        told(name, 1, entered, CallCompleted, 80, ended_by=by),
+    ]
+    if how == "queue":
+        events += [
+            told(name, 2, entered, CallEntered, 80, queue="bygglov", contact_id=contact,
+                 entry_reason=EntryReason.TRANSFER, prev_visit_id=f"pbx:{name}/1"),
+            told(name, 2, entered, CallAnswered, 95, agent_id="pbx:agent 2"),
+            told(name, 2, entered, CallCompleted, 300, ended_by=EndedBy.CALLER),
+        ]  # fmt: skip
+    return events
+
+
+async def test_who_was_answered_without_being_sent_on_is_as_the_callers_know(tmp_path: Path) -> None:
+    dice, day = random.Random(46), datetime(2026, 11, 3, 8, tzinfo=UTC)
+    calls = [
+        (f"c{number}", day + timedelta(minutes=number * 5), dice.choice(("kept", "kept", "number", "queue", "untold")))
+        for number in range(80)
+    ]
+    async with autumn.october(tmp_path, datetime(2026, 11, 3, 6, tzinfo=UTC)) as (reports, run):
+        run.clock.advance_to(datetime(2026, 11, 3, 20, tzinfo=UTC))
+        await run.tell(sorted((e for call in calls for e in sent_on_or_not(*call)), key=lambda e: e.observed_at))
+        run.clock.advance_to(datetime(2026, 12, 2, 20, tzinfo=UTC))
+        report = await reports.report(parsed("2026-11", "period"), reports.scope(()))
+
+    how = Counter(how for _, _, how in calls)
+    its = report.data.passed_on
+    assert its is not None
+    assert (its.answered, its.sent_on, its.untold) == (80, how["number"] + how["queue"], how["untold"])
+    kept, known = how["kept"], 80 - how["untold"]
+    page = plain(written(report, Form.HTML, "sv").body.decode())
+    assert f"Besvarade utan att kopplas vidare: {kept} av {known}, " in page
