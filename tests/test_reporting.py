@@ -70,8 +70,7 @@ label = "Bygglov och karta"
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> AsyncIterator[Path]:
-    async with autumn.october(tmp_path):
-        pass
+    await autumn.put(tmp_path)
     (tmp_path / "m.toml").write_text(SETTINGS.format(folder=tmp_path))
     yield tmp_path
 

@@ -122,13 +122,18 @@ async def october(
     is one already.
     """
     if not (folder / "store.db").exists():
-        shutil.copytree(await _made(), folder, dirs_exist_ok=True)
+        await put(folder)
     async with monitor(f"sqlite:///{folder}/store.db", at, folder, rules) as run:
         by = ReportRules(rules=run.live.rules, **made_by)  # type: ignore[arg-type]
         yield Reports(run.store, by, run.clock), run
 
 
 _store: list[tempfile.TemporaryDirectory[str]] = []
+
+
+async def put(folder: Path) -> None:
+    """Put the month into a folder, as a store that nobody has open."""
+    shutil.copytree(await _made(), folder, dirs_exist_ok=True)
 
 
 async def _made() -> Path:

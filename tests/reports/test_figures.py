@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("october")
 
 
+_made: list[ReportData] = []
+
+
 @pytest.fixture
-async def data(folder: Path) -> AsyncIterator[ReportData]:
-    goals = (GoalSetting(name="Nöjda", target="70 %", values={"2026-10": ("72 %", "enkät")}),)
-    async with autumn.october(folder, goals=goals) as (reports, _):
-        yield (await reports.report(OCTOBER, reports.scope(()))).data
+async def data(folder: Path) -> ReportData:
+    """The whole month, made once."""
+    if not _made:
+        goals = (GoalSetting(name="Nöjda", target="70 %", values={"2026-10": ("72 %", "enkät")}),)
+        async with autumn.october(folder, goals=goals) as (reports, _):
+            _made.append((await reports.report(OCTOBER, reports.scope(()))).data)
+    return _made[0]
 
 
 def share(data: ReportData, definition: DefinitionId) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,16 @@ GOALS = (
 )
 
 
+_made: list[Report] = []
+
+
 @pytest.fixture
-async def report(tmp_path: Path) -> AsyncIterator[Report]:
-    async with autumn.october(tmp_path, references=(PITEA,), goals=GOALS) as (reports, _):
-        yield await reports.report(OCTOBER, reports.scope(()))
+async def report(tmp_path: Path) -> Report:
+    """The whole month, made once."""
+    if not _made:
+        async with autumn.october(tmp_path, references=(PITEA,), goals=GOALS) as (reports, _):
+            _made.append(await reports.report(OCTOBER, reports.scope(())))
+    return _made[0]
 
 
 def percent(good: int, of: int) -> str:
