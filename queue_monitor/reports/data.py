@@ -13,6 +13,7 @@ from msgspec import Struct
 from queue_monitor.core import service_level
 from queue_monitor.core.service_level import Parts
 from queue_monitor.model import Counts, Coverage, DefinitionId, PassedOn, Target, WaitFigures
+from queue_monitor.ports import StoreError
 
 FORM: Final = 1
 """Which form the data have; a later one must still read this."""
@@ -227,8 +228,11 @@ def encoded(data: ReportData) -> bytes:
 
 
 def decoded(body: bytes) -> ReportData:
-    """The inverse. Raises `msgspec.DecodeError`."""
-    return _decoder.decode(body)
+    """The inverse. Raises `StoreError` where a later version has written what this one cannot read."""
+    try:
+        return _decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"a sealed report cannot be read ({error}); a later version may have written it") from error
 
 
 def sha256(body: bytes) -> str:

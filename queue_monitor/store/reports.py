@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, case, exists, func, insert, not_, or_, 
 
 from queue_monitor.events import EndedBy
 from queue_monitor.model import Outcome, PassedOn, RulesUsed, SealedReport
+from queue_monitor.ports import StoreError
 from queue_monitor.store.asking import Asking
 from queue_monitor.store.database import Database
 from queue_monitor.store.kept import Kind, kept_from
@@ -122,10 +123,18 @@ def _versions(connection: Connection, period: str, scope: str) -> list[SealedRep
             sealed_at=moment(row.sealed_us),
             program=row.program,
             changed=tuple(row.changed.split()),
-            data=zlib.decompress(bytes(row.body)),
+            data=_data(row),
         )
         for row in rows
     ]
+
+
+def _data(row: Any) -> bytes:
+    try:
+        return zlib.decompress(bytes(row.body))
+    except zlib.error as error:
+        of = f"the report {row.period}, version {row.version}"
+        raise StoreError(f"store.url: {of}, is damaged ({error}); put back a backup (docs/backup.md)") from error
 
 
 def _added(connection: Connection, new: SealedReport) -> SealedReport:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from queue_monitor.model import DefinitionId, SealedReport, Target
+from queue_monitor.ports import StoreError
 from queue_monitor.reports.data import sha256
 from queue_monitor.reports.desk import Report, ReportError, Reports
 from queue_monitor.reports.figures import ReportRules
@@ -17,6 +18,7 @@ from queue_monitor.store import Kind, Order, SqlStore
 from tests.reports import autumn
 from tests.reports.autumn import NOVEMBER, OCTOBER, calls_of_october, in_time, judged
 from tests.runtime.lasting import Call, Monitor
+from tests.store.calls import rows
 from tests.store.records import batch, call
 
 
@@ -199,3 +201,27 @@ async def test_a_year_that_has_gone_is_compared_with_as_it_was_reported(tmp_path
     compared = {each.relation: (each.counts, each.sealed) for each in report.data.compared}
     assert compared["year_before"] == (other.data.counts, 1)
     assert again.seal == report.seal
+
+
+async def test_a_sealed_report_that_cannot_be_read_is_said_and_stops_nothing_else(tmp_path: Path) -> None:
+    async with autumn.october(tmp_path) as (reports, run):
+        await reports.report(OCTOBER, reports.scope(()))
+        rows(f"sqlite:///{tmp_path}/store.db", "UPDATE report SET body = X'00'")
+        with pytest.raises(StoreError, match="the report 2026-10, version 1, is damaged"):
+            await reports.report(OCTOBER, reports.scope(()))
+        body = b'{"form": 2}'
+        strange = SealedReport(
+            period="2026-10",
+            scope="bygglov",
+            version=0,
+            sha256=sha256(body),
+            sealed_at=NOVEMBER,
+            program="9",
+            data=body,
+        )
+        await run.store.seal_report(strange)
+        with pytest.raises(StoreError, match="a later version may have written it"):
+            await reports.report(OCTOBER, reports.scope(["bygglov"]))
+        other = await reports.report(OCTOBER, reports.scope(["kundcenter"]))
+
+    assert other.seal is not None
