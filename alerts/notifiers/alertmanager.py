@@ -48,7 +48,7 @@ class AlertmanagerNotifier:
                 "queue": alert.queue,
                 "period": alert.period,
                 "episode": alert.episode,
-                "severity": "none" if alert.reason is AlertReason.ALIVE else "critical",
+                "severity": "none" if alert.reason in (AlertReason.ALIVE, AlertReason.REPORT_MADE) else "critical",
             },
             "annotations": {"summary": title, "description": text, "change": alert.change.value},
             "endsAt": _written(alert.at if cleared else alert.at + OPEN_FOR),
