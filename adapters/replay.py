@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from queue_monitor import events
 from queue_monitor.events import Event, InvalidEvent
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Rejected
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Reach, Rejected
 
 MAX_LINE_BYTES: Final = 1 << 20
 """A snapshot of a thousand waiting callers is about 200 kB; a longer line than this is not one of ours."""
@@ -209,6 +209,12 @@ def _opened(path: str) -> BinaryIO:
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
     """The door `bootstrap` opens for `kind = "replay"`."""
     return ReplayAdapter(name, switch, settings, clock)
+
+
+async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
+    """See that the file can be read. Raises `AdapterError`."""
+    _opened(settings.path).close()
+    return Reach()
 
 
 def recorded_pieces(data: bytes) -> Iterator[tuple[bytes, datetime | None]]:

@@ -401,6 +401,20 @@ class AdapterError(Exception):
         self.permanent = permanent
 
 
+class Reach(Struct, frozen=True, kw_only=True):
+    """How far a look at a switch came, without taking anything from a monitor that listens there.
+
+    `logged_in`: it let us in; False where only that somebody listens was tried, as logging in would cost something.
+    `switch_time`: its clock, at `asked_at` by ours. `oldest`, `newest`: the first and last line of a log.
+    """
+
+    logged_in: bool = True
+    switch_time: datetime | None = None
+    asked_at: datetime | None = None
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+
 class DeliveryError(Exception):
     """A notice that was not delivered. `reason` is a stable word for counting; `permanent`: again cannot help.
 

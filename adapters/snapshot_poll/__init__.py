@@ -10,10 +10,10 @@ Nobody is listed, so no caller exists, nobody's wait is known, and there is no s
 
 from adapters.snapshot_poll.settings import Fields, Settings
 from adapters.snapshot_poll.translator import Translator, recorded_pieces
-from adapters.snapshot_poll.wire import SnapshotPollAdapter
+from adapters.snapshot_poll.wire import SnapshotPollAdapter, reach
 from queue_monitor.ports import Adapter, Clock
 
-__all__ = ["Fields", "Settings", "SnapshotPollAdapter", "Translator", "build", "recorded_pieces"]
+__all__ = ["Fields", "Settings", "SnapshotPollAdapter", "Translator", "build", "reach", "recorded_pieces"]
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
