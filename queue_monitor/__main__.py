@@ -45,6 +45,7 @@ from queue_monitor import (
 )
 from queue_monitor.api.guard.access import digest, new_token
 from queue_monitor.clock import SystemClock
+from queue_monitor.doctor import command as doctor_command
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
@@ -191,6 +192,8 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--language", choices=texts.LANGUAGES, help="without it the language of the settings")
     kept.set_defaults(command=_privacy)
 
+    doctor_command.add(commands, _load, _settings_file)
+
     token = commands.add_parser("token", help="make an access token for a screen, a system or a person")
     token.add_argument("name", help="who will hold it, for the record")
     token.add_argument("role", choices=[role.value for role in Role])
@@ -231,12 +234,17 @@ def _moment(text: str) -> datetime:
     return at
 
 
-def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
-    """The settings: of the file that is named, else of the one that QUEUE_MONITOR_CONFIG names where it exists."""
+def _settings_file(path: Path | None) -> Path | None:
+    """The file that is named, else the one that QUEUE_MONITOR_CONFIG names where it exists."""
     usual = Path(os.environ.get(CONFIG_VARIABLE, ""))
-    path = path or (usual if usual.is_file() else None)
-    kinds = bootstrap.adapter_kinds()
-    return config.load(path, os.environ, bootstrap.settings_of, kinds, needs_sources=needs_sources)
+    return path or (usual if usual.is_file() else None)
+
+
+def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
+    """The settings of that file, with the secrets beside it."""
+    path, kinds = _settings_file(path), bootstrap.adapter_kinds()
+    environ = config.with_secrets(path, os.environ)
+    return config.load(path, environ, bootstrap.settings_of, kinds, needs_sources=needs_sources)
 
 
 def _run(chosen: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -413,6 +413,14 @@ class Reach(Struct, frozen=True, kw_only=True):
     asked_at: datetime | None = None
     oldest: datetime | None = None
     newest: datetime | None = None
+
+
+class Endpoint(Struct, frozen=True):
+    """Where a channel's messages go first: a host and port, and how the line is encrypted: "" for not at all."""
+
+    host: str
+    port: int
+    tls: Literal["", "tls", "starttls"] = ""
 
 
 class DeliveryError(Exception):

@@ -115,7 +115,12 @@ TABLE = (
     ),
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics"),  # it serves /metrics
     Row(r"queue_monitor\.(metrics|reports)(\..+)?", FACES),
-    Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model queue_monitor.queues {own}", "msgspec babel"),
+    Row(r"queue_monitor\.texts_doctor", "", ""),
+    Row(
+        r"queue_monitor\.(config|texts)(\..+)?",
+        "queue_monitor.model queue_monitor.queues queue_monitor.texts_doctor {own}",
+        "msgspec babel",
+    ),
     Row(
         r"queue_monitor\.backtest\.(scoring|plain_rules|waits)",
         "queue_monitor.backtest.scoring queue_monitor.model",
@@ -125,12 +130,18 @@ TABLE = (
     Row(r"queue_monitor\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
     Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
     Row(
-        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|retention|rejections|__main__)(\..+)?",
+        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|retention|rejections|__main__"
+        r"|doctor|setup)(\..+)?",
         EVERYTHING,
     ),
 )
 MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
     "queue_monitor.__main__",
+    "queue_monitor.doctor.calendar",
+    "queue_monitor.doctor.clock",
+    "queue_monitor.doctor.command",
+    "queue_monitor.doctor.sources",
+    "queue_monitor.setup.command",
     "queue_monitor.player",
     "queue_monitor.privacy",
     "queue_monitor.rebuilding",
