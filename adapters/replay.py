@@ -8,7 +8,7 @@ tests/recordings/replay were written with the simulator of `queue_monitor.simula
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,6 +40,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.speed < 0:
             raise ValueError(f"speed must be 0 or more, not {self.speed}")
+
+
+EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/lib/queue-monitor/day.jsonl.gz"}
+"""What is asked of whoever sets it up, each as one would write it."""
 
 
 class Translator:

@@ -50,6 +50,7 @@ from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
 from queue_monitor.runtime.fault import Fault
+from queue_monitor.setup import command as setup_command
 
 CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
 WRONG: Final = 2
@@ -192,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--language", choices=texts.LANGUAGES, help="without it the language of the settings")
     kept.set_defaults(command=_privacy)
 
+    setup_command.add(commands)
     doctor_command.add(commands, _load, _settings_file)
 
     token = commands.add_parser("token", help="make an access token for a screen, a system or a person")

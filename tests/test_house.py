@@ -322,6 +322,7 @@ def test_the_wheel_holds_three_packages_and_all_that_lies_in_them(tmp_path: Path
     assert {name for name in top if not name.endswith((".data", ".dist-info"))} == set(PACKAGES)
     assert not {path.relative_to(ROOT).as_posix() for path in tracked(*PACKAGES)} - names
     assert any("/share/queue-monitor/grafana/" in name for name in names)
+    assert "queue_monitor/deploy/queue-monitor.service" in names, "init writes it"
 
 
 def test_nothing_else_that_is_installed_owns_our_package_names() -> None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
+from queue_monitor.config.alert_settings import AlertChannel, AlertRecipient, AlertsSettings
 from queue_monitor.config.description import changed, describe, describe_hours, describe_reading, written_out
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
@@ -24,9 +25,6 @@ from queue_monitor.config.settings import (
     DEMO_STORE,
     REAL_STORE,
     AccessToken,
-    AlertChannel,
-    AlertRecipient,
-    AlertsSettings,
     ClockSettings,
     Config,
     ExitHandling,
