@@ -29,6 +29,7 @@ from tests.adapters import broker as mosquitto
 from tests.adapters.broker import free_port
 from tests.alerts.receivers import mail_sink
 from tests.api.centre import centre, with_tokens
+from tests.certificates import self_signed
 from tests.store.calls import callers
 from tests.store.postgres import postgres, postgres_url
 
@@ -476,15 +477,6 @@ def test_a_certificate_that_nobody_signed_is_told(tmp_path: Path, home: str):
 
     assert "self-signed certificate" in found["channel.failed"].words
     assert found["channels.nobody"].state is State.WRONG
-
-
-def self_signed(folder: Path) -> tuple[str, str]:
-    certificate, key = str(folder / "own.crt"), str(folder / "own.key")
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    name = ("-subj", "/CN=monitor.example", "-addext", "subjectAltName=DNS:monitor.example,IP:127.0.0.1")
-    made = ["openssl", "req", "-x509", *curve, *name, "-out", certificate, "-keyout", key]
-    subprocess.run(made, check=True, capture_output=True)
-    return certificate, key
 
 
 def test_special_days_that_have_all_passed_and_days_to_confirm_are_told(tmp_path: Path, home: str):
