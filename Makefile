@@ -21,6 +21,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 .PHONY: run test lint bench bars soak asterisk docs schema messages constraints machine-test
 
 run: $(VENV)/run.stamp  ## start the monitor; without CONFIG a simulated day on http://127.0.0.1:8080
+	@echo "Starting the monitor$(if $(CONFIG), on $(CONFIG), on a simulated day)"
 	@$(if $(PORT),QUEUE_MONITOR_HTTP__PORT=$(PORT)) exec $(python) -m queue_monitor run \
 		$(if $(CONFIG),--config $(CONFIG)) $(if $(SPEED),--speed $(SPEED))
 
@@ -73,8 +74,9 @@ $(VENV)/made.stamp:
 	@touch $@
 
 $(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.txt
-	@echo "Installing the packages that the monitor needs; this takes a minute or two, once"
-	@$(pip) --require-hashes -r requirements/run.txt
+	@echo "Installing the $$(grep -c == requirements/run.txt) packages that the monitor needs, once: some seconds where pip" \
+		"has fetched them before, else a minute or two"
+	@$(pip) --no-compile --require-hashes -r requirements/run.txt  # Python compiles what it uses at the first start
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/made.stamp requirements/dev.txt pyproject.toml
