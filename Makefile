@@ -18,7 +18,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test lint bench bars soak asterisk docs schema messages constraints machine-test
+.PHONY: run test lint bench bars soak asterisk docs schema messages handbook constraints machine-test
 
 run: $(VENV)/run.stamp  ## start the monitor; without CONFIG a simulated day on http://127.0.0.1:8080
 	@echo "Starting the monitor$(if $(CONFIG), on $(CONFIG), on a simulated day)"
@@ -48,7 +48,7 @@ asterisk: $(VENV)/dev.stamp  ## the run against a live Asterisk, in a chroot mad
 	$(python) -m tests.asterisk.chroot
 	$(python) -m pytest -m asterisk -s tests/asterisk $(ARGS)
 
-docs: schema messages  ## write again the documents that are made from code
+docs: schema messages handbook  ## write again the documents that are made from code
 
 schema: $(VENV)/run.stamp  ## docs/events-v1.schema.json, the published form of every event
 	$(python) -c 'import json; from queue_monitor.events import json_schema; \
@@ -56,6 +56,10 @@ schema: $(VENV)/run.stamp  ## docs/events-v1.schema.json, the published form of 
 
 messages: $(VENV)/dev.stamp  ## docs/messages.md, every message that a person can get
 	$(python) -m tests.alerts.messages > docs/messages.md
+
+handbook: $(VENV)/dev.stamp  ## docs/settings.md and docs/metrics.md, every setting and every metric
+	$(python) -m tests.handbook settings > docs/settings.md
+	$(python) -m tests.handbook metrics > docs/metrics.md
 
 constraints:  ## choose the newest allowed packages and pin them with their hashes
 	@command -v $(UV) >/dev/null || { echo "uv is needed: pip install uv, or make constraints UV=/path/to/uv"; exit 1; }

@@ -122,7 +122,8 @@ class QueueHours(Struct, frozen=True, kw_only=True):
 class HoursSection(Struct, frozen=True, kw_only=True):
     """When the promise holds.
 
-    `weekdays`: the opening hours of the week; days that are not named are closed.
+    `weekdays`: the opening hours of the week; days that are not named are closed. Without any table Monday to Friday,
+    08:00 to 17:00.
     `exceptions`: dates that differ.
     `holidays`: whose public holidays are closed days.
     `periods`: other hours from one date to another.

@@ -31,7 +31,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     def questions(self) -> dict[str, str]:
         """Each key that is asked for, and what it means."""
         told = explained(self.settings)
-        return {key: plain(told.get(key, ""), key) for key in self.example}
+        return {key: told.get(key, "") for key in self.example}
 
     def default(self, key: str) -> str:
         """Shown beside a question, and taken for no answer: "" where there is none, as of a secret."""
@@ -47,12 +47,6 @@ class Lines(Struct, frozen=True, kw_only=True):
     text: str
     secrets: dict[str, str]
     by_hand: list[str]
-
-
-def plain(text: str, key: str) -> str:
-    """A setting's text without its own name before it, as a sentence."""
-    said = re.sub(rf"^`{key}`: ", "", text).rstrip(":; ")
-    return said[:1].upper() + said[1:] + ("" if said.endswith(".") or not said else ".")
 
 
 def variable(example: Any) -> str:
@@ -120,7 +114,7 @@ def _told(kind: Kind, entries: list[tuple[str, str]]) -> Iterator[str]:
     """Each line after what it means; a meaning that several share stands before the first."""
     meanings, before = explained(kind.settings), ""
     for key, line in entries:
-        meaning = plain(meanings[key], key)
+        meaning = meanings[key]
         if line and meaning != before:
             yield from (f"# {part}" for part in wrap(meaning, _WIDTH))
         if line:
