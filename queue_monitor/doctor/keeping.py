@@ -54,13 +54,19 @@ async def check_backups(subject: Subject) -> list[Finding]:
     if made is None:
         if not is_there:
             return [subject.found(BACKUPS, "backups.first", folder=folder)]
-        return [subject.found(BACKUPS, "backups.none", State.WRONG, folder=folder)]
+        return [subject.found(BACKUPS, "backups.none", _without_any(subject), folder=folder)]
     at, file = made
     age = subject.now - at
     if age > _LATE:
         state = State.WRONG if age > _TOO_LATE else State.WATCH
         return [subject.found(BACKUPS, "backups.old", state, at=subject.minute(at), days=age.days)]
     return [subject.found(BACKUPS, "backups.ok", at=subject.minute(at), file=file.name)]
+
+
+def _without_any(subject: Subject) -> State:
+    """A store of a night or less need not have been backed up yet."""
+    first = subject.store.first_at if subject.store is not None else subject.now - _TOO_LATE
+    return State.WATCH if first is None or subject.now - first < _LATE else State.WRONG
 
 
 def _newest(folder: Path) -> tuple[datetime, Path] | None:
