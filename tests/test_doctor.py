@@ -244,6 +244,33 @@ def subject_of(understood: Config, folder: Path, at: datetime | None = None, **l
     return Subject(config=understood, path=path, clock=At(), language="en", store=look)
 
 
+@contextmanager
+def as_a_user_who_may_not_look(folder: Path) -> Iterator[None]:
+    me = os.geteuid()
+    folder.chmod(0)
+    if me == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
+        folder.chmod(0o700)
+
+
+def test_a_user_who_may_not_look_is_told_so_and_nothing_is_called_missing(tmp_path: Path, home: str):
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    understood = read(SIMULATOR + home.replace(f"{tmp_path}/", f"{folder}/"), tmp_path)
+    path, clock = tmp_path / "queue-monitor.toml", SystemClock()
+    asyncio.run(doctor.examine(understood, path, clock, "en"))  # imports what it needs
+    with as_a_user_who_may_not_look(folder):
+        report = asyncio.run(doctor.examine(understood, path, clock, "en"))
+    found = {one.key: one for one in report.findings}
+
+    assert {"files.hidden", "store.hidden", "backups.hidden", "access.unread"} <= found.keys()
+    assert report.state is State.WATCH
+
+
 # ---- the store
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from queue_monitor.config import secrets_beside
 from queue_monitor.config.mistakes import is_secret
-from queue_monitor.doctor.finding import Finding, State, Subject
+from queue_monitor.doctor.finding import Finding, State, Subject, is_there, nearest
 from queue_monitor.ports import StoreError
 from queue_monitor.store import file_of_store
 
@@ -23,7 +23,11 @@ _PASSWORD: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 async def check(subject: Subject) -> list[Finding]:
     """Who may read and change the settings, the secrets, the store and the keys."""
-    kept = [path for path in kept_files(subject) if path.exists()]
+    seen = {path: is_there(path) for path in kept_files(subject)}
+    kept = [path for path, there in seen.items() if there]
+    if hidden := [path for path, there in seen.items() if there is None]:
+        gaps = {"folder": hidden[0].parent, "me": _name(os.geteuid())}
+        return [*_settings(subject), subject.found(AREA, "files.hidden", State.WATCH, **gaps)]
     found = [*_settings(subject), *(each for path in kept for each in _kept(subject, path))]
     if not any(each.key == "files.open" for each in found):
         found.append(subject.found(AREA, "files.ok" if kept else "files.none", count=len(kept)))
@@ -48,7 +52,7 @@ def _settings(subject: Subject) -> Iterator[Finding]:
         return
     secrets = secrets_beside(path)
     for file, holds_secrets in ((path, _holds_secrets(path)), (secrets, True)):
-        if not file.exists():
+        if not is_there(file):
             continue
         mode = file.stat().st_mode
         # a group of its own may read the settings: so a unit hands them over
@@ -92,8 +96,7 @@ def _other_user(subject: Subject, kept: list[Path]) -> Iterator[Finding]:
 
 def _folders(subject: Subject) -> Iterator[Finding]:
     for folder in sorted({path.parent for path in kept_files(subject)}):
-        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-        if not os.access(there, os.W_OK):
+        if not os.access(nearest(folder), os.W_OK):
             yield subject.found(AREA, "files.folder", State.WRONG, folder=folder, me=_name(os.geteuid()))
 
 

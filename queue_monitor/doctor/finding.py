@@ -77,3 +77,19 @@ def size(number: float, language: str) -> str:
     unit, one = next(((unit, one) for unit, one in _UNITS if number >= one), ("kB", 1e3))
     value = f"{number / one:.0f}" if number / one >= 10 else f"{number / one:.1f}"
     return f"{value.replace('.', texts.say('decimal', language))} {unit}"
+
+
+def is_there(path: Path) -> bool | None:
+    """Whether there is such a file or folder; None where this user may not look."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there and may be looked at."""
+    return next(each for each in (folder, *folder.absolute().parents) if is_there(each))

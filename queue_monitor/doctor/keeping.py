@@ -1,5 +1,6 @@
 """What is kept and for how long: decisions to delete, and the age of the newest backup."""
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Final
 
 from queue_monitor import backup_file, texts
 from queue_monitor.backups import ENDING
-from queue_monitor.doctor.finding import Finding, State, Subject
+from queue_monitor.doctor.finding import Finding, State, Subject, is_there
 from queue_monitor.ports import StoreError
-from queue_monitor.store import exists, file_of_store
+from queue_monitor.store import file_of_store
 
 RETENTION: Final = "retention"
 BACKUPS: Final = "backups"
@@ -42,17 +43,19 @@ def _lower(name: str) -> str:
 async def check_backups(subject: Subject) -> list[Finding]:
     """How old the newest backup is, where the monitor makes them itself."""
     try:
-        if file_of_store(subject.config.store.url) is None:
-            return [subject.found(BACKUPS, "backups.server")]
-        is_there = exists(subject.config.store.url)
+        file = file_of_store(subject.config.store.url)
     except StoreError:
         return []
+    if file is None:
+        return [subject.found(BACKUPS, "backups.server")]
     if not subject.config.store.backups:
         return [subject.found(BACKUPS, "backups.unset", State.WATCH)]
     folder = Path(subject.config.store.backups)
+    if is_there(folder) is None or (is_there(folder) and not os.access(folder, os.R_OK | os.X_OK)):
+        return [subject.found(BACKUPS, "backups.hidden", State.WATCH, folder=folder)]
     made = _newest(folder)
     if made is None:
-        if not is_there:
+        if is_there(file) is False:
             return [subject.found(BACKUPS, "backups.first", folder=folder)]
         return [subject.found(BACKUPS, "backups.none", _without_any(subject), folder=folder)]
     at, file = made

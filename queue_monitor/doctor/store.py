@@ -9,13 +9,12 @@ from typing import Final
 
 from msgspec import structs
 
-from queue_monitor.doctor.finding import Finding, State, Subject, size
+from queue_monitor.doctor.finding import Finding, State, Subject, is_there, nearest, size
 from queue_monitor.ports import StoreError
 from queue_monitor.store import (
     LATELY,
     StoreLook,
     described,
-    exists,
     file_of_store,
     look_at_file,
     look_at_server,
@@ -35,7 +34,11 @@ async def looked_at(subject: Subject) -> tuple[Subject, list[Finding]]:
     """The subject with its store, and what was found on the way there."""
     url = subject.config.store.url
     try:
-        if not exists(url):
+        file = file_of_store(url)
+        there = True if file is None else is_there(file)
+        if there is None:
+            return subject, [subject.found(AREA, "store.hidden", State.WATCH, store=described(url))]
+        if not there:
             return subject, [subject.found(AREA, "store.absent", store=described(url))]
         store = await _look(subject)
     except StoreError as error:
@@ -89,7 +92,7 @@ async def check_disk(subject: Subject) -> list[Finding]:
     """Room on the disk of the store, or of the folder where the monitor keeps its files."""
     file = file_of_store(subject.config.store.url) if _is_readable(subject) else None
     folder = (file or Path(subject.config.store.spill)).absolute().parent
-    there = next(each for each in (folder, *folder.parents) if each.exists())
+    there = nearest(folder)
     free, taken = shutil.disk_usage(there).free, subject.store.size if subject.store and file else 0
     gaps: dict[str, object] = {"free": size(free, subject.language), "folder": there}
     if free < _FULL_BYTES:
