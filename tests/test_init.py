@@ -1,5 +1,6 @@
 """A stranger answers a few questions, or names the answers, and has an installation that its own checks accept."""
 
+import io
 import os
 import re
 import stat
@@ -175,13 +176,13 @@ def test_the_program_asks_takes_answers_and_asks_again_for_one_that_it_cannot_re
     assert f"{read.hours.weekdays[0].close:%H:%M}" == "16:30"
 
 
-def test_where_nobody_answers_it_ends_and_says_what_to_do(tmp_path: Path):
-    command = [sys.executable, "-m", "queue_monitor", "init", str(tmp_path)]
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    asked = subprocess.run(command, input="", capture_output=True, text=True, env=environ)
+def test_where_nobody_answers_it_ends_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
 
-    assert asked.returncode == 2
-    assert "say --yes" in asked.stderr
+    assert main(["init", str(tmp_path)]) == 2
+    assert "say --yes" in capsys.readouterr().err
 
 
 def test_what_init_has_made_runs_and_the_token_lets_the_lead_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -16,7 +16,7 @@ from queue_monitor.runtime.token_file import TokenFile
 
 AREA: Final = "access"
 MONITOR: Final = "monitor"
-SECONDS: Final = 3.0
+SECONDS: Final = 10.0
 _WHO_READS: Final = {True: "open", False: "closed"}
 
 

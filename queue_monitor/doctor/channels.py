@@ -14,7 +14,7 @@ from queue_monitor.doctor.finding import Finding, State, Subject
 from queue_monitor.ports import Endpoint
 
 AREA: Final = "channels"
-SECONDS: Final = 5.0
+SECONDS: Final = 10.0
 _SOON: Final = timedelta(days=21)
 
 
