@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -140,6 +141,26 @@ def test_while_no_monitor_runs_the_store_is_read_and_nothing_is_written(tmp_path
     assert {"store.reached", "store.free", "store.sound", "backups.none"} <= found.keys()
     assert found["monitor.silent"].state is State.WATCH
     assert files_in(tmp_path) == before
+
+
+def test_a_store_that_a_killed_monitor_has_left_is_read_with_what_stands_in_its_log(tmp_path: Path, home: str):
+    (tmp_path / "alive").mkdir()
+
+    async def killed() -> None:
+        opened = await open_store(f"sqlite:///{tmp_path}/alive/q.db")
+        await opened.append(callers(range(5)), NOW)
+        for file in (tmp_path / "alive").iterdir():
+            shutil.copy2(file, tmp_path / file.name)
+        await opened.close()
+
+    asyncio.run(killed())
+    written(tmp_path, SIMULATOR + home)
+    names = set(files_in(tmp_path))
+    found = examined(SIMULATOR + home, tmp_path)
+
+    assert (tmp_path / "q.db-wal").stat().st_size > 0
+    assert {"store.reached", "store.free", "store.sound"} <= found.keys(), "the tables themselves stand in the log"
+    assert set(files_in(tmp_path)) == names
 
 
 def test_a_damaged_store_is_wrong_and_the_advice_is_to_put_a_backup_back(
