@@ -1,6 +1,7 @@
 """Every command in the documents can be given; those of the first afternoon are given, in their order, and work."""
 
 import io
+import json
 import re
 import shlex
 import subprocess
@@ -17,6 +18,7 @@ from queue_monitor import bootstrap, config, texts
 from queue_monitor.__main__ import _parser, main
 from tests.adapters.broker import free_port
 from tests.alerts.receivers import MailSink, mail_sink
+from tests.api.centre import SETTINGS, centre
 from tests.asterisk import switch
 from tests.commands import OURS, ROOT, TOOLS, Command, blocks, commands, documents
 
@@ -62,6 +64,21 @@ def test_the_documents_name_most_commands_of_the_program():
 def test_every_piece_of_settings_in_the_documents_is_toml(document: Path):
     for block in blocks(document, "toml"):
         tomllib.loads(block.text)
+
+
+def test_every_address_that_the_documents_name_is_one_of_the_program(tmp_path: Path):
+    settings = SETTINGS + "\n[http]\npublic = true\n"
+    with centre(tmp_path, settings) as told, urllib.request.urlopen(f"{told.address}/openapi.json") as answer:
+        served = {re.sub(r"\{[^}]+\}", "X", path) for path in json.load(answer)["paths"]}
+    named = {
+        address
+        for document in documents()
+        for address in re.findall(r"(?<![\w.])/api/v1/[a-z][\w/-]*", document.read_text(encoding="utf-8"))
+    }
+    known = {re.sub(r"/[A-Z]+", "/X", address).rstrip("/") for address in named}
+
+    assert len(known) > 8
+    assert known - served == set()
 
 
 # ---- the pages of the kinds
