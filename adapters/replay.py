@@ -43,7 +43,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/lib/queue-monitor/day.jsonl.gz"}
-"""What is asked of whoever sets it up, each as one would write it."""
+"""The settings that `queue-monitor init` asks for, each as one would write it."""
 
 
 class Translator:

@@ -226,7 +226,7 @@ def _channel(channel: AlertChannel, config: Config) -> Channel:
 
 
 def endpoints_of(channel: AlertChannel) -> tuple[Endpoint, ...]:
-    """Where a channel's messages go first, as far as its kind can say; nothing is sent. Raises `ConfigError`."""
+    """Return where a channel's messages go first, as far as its kind can say; nothing is sent. Raises `ConfigError`."""
     endpoints = getattr(_module_of(channel), "endpoints", None)
     return () if endpoints is None else cast("tuple[Endpoint, ...]", endpoints(str(channel.url)))
 

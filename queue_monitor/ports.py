@@ -402,7 +402,7 @@ class AdapterError(Exception):
 
 
 class Reach(Struct, frozen=True, kw_only=True):
-    """How far a look at a switch came, without taking anything from a monitor that listens there.
+    """The outcome of a look at a switch, without taking anything from a monitor that listens there.
 
     `logged_in`: it let us in; False where only that somebody listens was tried, as logging in would cost something.
     `switch_time`: its clock, at `asked_at` by ours. `oldest`, `newest`: the first and last line of a log.
@@ -416,7 +416,7 @@ class Reach(Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a channel's messages go first: a host and port, and how the line is encrypted: "" for not at all."""
+    """A server that a channel's messages go to first. `tls`: how the line to it is encrypted, "" for not at all."""
 
     host: str
     port: int

@@ -46,7 +46,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @pytest.fixture
 def home(tmp_path: Path) -> str:
-    """Where a monitor of the test keeps its files, as lines of the settings."""
+    """Name the files of a monitor of the test's own, as lines of the settings."""
     return (
         f'[store]\nurl = "sqlite:///{tmp_path}/q.db"\nspill = "{tmp_path}/s.jsonl"\nagent_key = "{tmp_path}/a.key"\n'
         f'number_keys = "{tmp_path}/n.json"\nbackups = "{tmp_path}/backups"\n'
@@ -66,7 +66,7 @@ def read(text: str, folder: Path) -> Config:
 
 
 def examined(text: str, folder: Path, language: str = "en") -> dict[str, Finding]:
-    """What is found, by key; of several with one key the last."""
+    """Return the findings by key; of several with one key the last."""
     found = asyncio.run(doctor.examine(read(text, folder), folder / "queue-monitor.toml", SystemClock(), language))
     return {finding.key: finding for finding in found.findings}
 

@@ -36,7 +36,7 @@ http {{
 
 
 class Proxy:
-    """What is reached by TLS at either name; `plain` is the port without it."""
+    """A proxy that is reached by TLS at either name; `plain` is the port without it."""
 
     def __init__(self, port: int, plain: int, certificate: str) -> None:
         self._port = port

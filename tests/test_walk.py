@@ -31,7 +31,7 @@ PARSER = _parser()
 
 
 def arguments_of(command: Command) -> list[str] | None:
-    """What is said to our own program; None for another's."""
+    """Return what is said to our own program; None for another's."""
     words = command.words
     if command.name == "queue-monitor":
         return words[1:]

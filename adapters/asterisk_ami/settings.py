@@ -45,4 +45,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 EXAMPLE: Final[Mapping[str, object]] = {"host": "192.0.2.10", "username": "monitor", "secret": "env:AMI_SECRET"}
-"""What is asked of whoever sets it up, each as one would write it."""
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

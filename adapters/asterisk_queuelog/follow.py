@@ -340,7 +340,7 @@ async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Rea
 
 
 def _newest(path: Path) -> datetime | None:
-    """When the last whole line was written. Raises `OSError`."""
+    """Return when the last whole line was written. Raises `OSError`."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _READ_BYTES))

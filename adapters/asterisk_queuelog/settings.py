@@ -39,4 +39,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/log/asterisk/queue_log"}
-"""What is asked of whoever sets it up, each as one would write it."""
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

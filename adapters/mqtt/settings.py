@@ -58,4 +58,4 @@ EXAMPLE: Final[Mapping[str, object]] = {
     "username": "queue-monitor",
     "password": "env:MQTT_PASSWORD",
 }
-"""What is asked of whoever sets it up, each as one would write it."""
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

@@ -103,4 +103,4 @@ EXAMPLE: Final[Mapping[str, object]] = {
     "preset": "dstny",
     "token": "env:SWITCH_TOKEN",
 }
-"""What is asked of whoever sets it up, each as one would write it."""
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

@@ -89,7 +89,7 @@ def build(name: str, url: str, zone: str, language: str) -> tuple[AlertmanagerNo
 
 
 def endpoints(url: str) -> tuple[Endpoint, ...]:
-    """Where it is reached; nothing is sent."""
+    """Return where it is reached; nothing is sent."""
     parts = urllib.parse.urlsplit(url)
     is_encrypted = parts.scheme == "https"
     return (Endpoint(parts.hostname or "", parts.port or (443 if is_encrypted else 80), "tls" if is_encrypted else ""),)

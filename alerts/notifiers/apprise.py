@@ -179,7 +179,7 @@ def build(name: str, url: str, zone: str, language: str) -> tuple[AppriseNotifie
 
 
 def endpoints(url: str) -> tuple[Endpoint, ...]:
-    """Where the services of an address are reached, as far as that can be read from it; no message is sent."""
+    """Return where the services of an address are reached, as far as that can be read from it; no message is sent."""
     services = apprise.Apprise()
     services.add(url)
     return tuple(dict.fromkeys(found for service in services if (found := _endpoint(service)) is not None))

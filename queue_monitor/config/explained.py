@@ -1,4 +1,4 @@
-"""What a setting means, out of the docstring of the struct that holds it: one text a field."""
+"""The meaning of each setting, out of the docstring of the struct that holds it: one text a field."""
 
 import inspect as inspection
 import re

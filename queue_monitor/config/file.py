@@ -38,7 +38,7 @@ CallbackSeconds = Annotated[int, Meta(ge=60, le=28_800)]
 
 
 class _QueueExits(Struct, frozen=True, kw_only=True):
-    """How the ways out of one queue are counted, where it differs.
+    """The ways out of one queue and how they are counted, where it differs.
 
     `exit_key`: as for all queues.
     `callback`: as for all queues.
@@ -51,7 +51,7 @@ class _QueueExits(Struct, frozen=True, kw_only=True):
 
 
 class _ExitsSection(Struct, frozen=True, kw_only=True):
-    """How a caller's deliberate ways out of a queue are counted.
+    """A caller's deliberate ways out of a queue, and how they are counted.
 
     `exit_key`: what a caller who presses the key that leaves the queue counts as.
     `callback`: what a caller who asks to be called back counts as.
@@ -90,7 +90,7 @@ class _TargetSection(Struct, frozen=True, kw_only=True):
 
 
 class _ReserveSection(Struct, frozen=True, kw_only=True):
-    """Who could help when many wait, beyond those in the phones.
+    """The people who could help when many wait, beyond those in the phones.
 
     `can_be_called_in`: how many from other work can be called to the phones; advice never asks for more.
     `ready_after_minutes`: from the call for help until they are in the phones.
@@ -120,7 +120,7 @@ class QueueHours(Struct, frozen=True, kw_only=True):
 
 
 class HoursSection(Struct, frozen=True, kw_only=True):
-    """When the promise holds.
+    """The opening hours, in which the promise holds.
 
     `weekdays`: the opening hours of the week; days that are not named are closed. Without any table Monday to Friday,
     08:00 to 17:00.

@@ -1,4 +1,4 @@
-"""Who may read and who may act: tokens, what the pages listen on, and whether the monitor answers there now."""
+"""Access to the pages: tokens, the address they listen on, and whether the monitor answers there now."""
 
 import asyncio
 import ipaddress
@@ -40,7 +40,7 @@ async def check(subject: Subject) -> list[Finding]:
 
 
 def reading(http: Http, language: str, *, has_tokens: bool) -> str:
-    """Who may read, in the words of a start and of `check-config`."""
+    """Say who may read, in the words of a start and of `check-config`."""
     how = "tokens" if has_tokens else "until"
     if http.read_without_token is not None:
         how = _WHO_READS[http.read_without_token]
@@ -66,7 +66,7 @@ def _exposure(subject: Subject) -> Iterator[Finding]:
 
 
 async def check_monitor(subject: Subject) -> list[Finding]:
-    """Whether the monitor answers at the address of the settings."""
+    """See whether the monitor answers at the address of the settings."""
     http = subject.config.http
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)
     address = f"http://{f'[{host}]' if ':' in host else host}:{http.port}"

@@ -56,7 +56,7 @@ def difference(subject: Subject, what: str, reach: Reach) -> Iterator[Finding]:
 
 
 def is_synchronised() -> bool | None:
-    """Whether the kernel's clock is disciplined (`adjtimex(2)`, read only); None where it does not say."""
+    """Tell whether the kernel's clock is disciplined (`adjtimex(2)`, read only); None where it does not say."""
     try:
         adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
     except (OSError, AttributeError):
@@ -77,7 +77,7 @@ async def check_zone(subject: Subject) -> list[Finding]:
 
 
 def _data_version(zone: str) -> str:
-    """Of the rules that are used: the machine's own, else those of the package tzdata."""
+    """Return the version of the rules that are used: the machine's own, else those of the package tzdata."""
     for folder in map(Path, zoneinfo.TZPATH):
         if (folder / zone).exists():
             return _version_in(folder / "tzdata.zi") or _written_in(folder / zone)

@@ -68,7 +68,7 @@ def _at(clock: Clock, zone: str, language: str) -> str:
 
 
 def _language(path: Path) -> str:
-    """Of settings that cannot be used: what stands in them, as far as it can be read."""
+    """Read the language out of settings that cannot be used, as far as that goes."""
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8-sig"))["organisation"]["language"]
     except (OSError, ValueError, KeyError, TypeError):

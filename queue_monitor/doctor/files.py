@@ -22,7 +22,7 @@ _PASSWORD: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """Who may read and change the settings, the secrets, the store and the keys."""
+    """See who may read and change the settings, the secrets, the store and the keys."""
     seen = {path: is_there(path) for path in kept_files(subject)}
     kept = [path for path, there in seen.items() if there]
     if hidden := [path for path, there in seen.items() if there is None]:
@@ -70,7 +70,7 @@ def _kept(subject: Subject, path: Path) -> Iterator[Finding]:
 
 
 def _holds_secrets(path: Path) -> bool:
-    """Whether a secret is written in the settings themselves, rather than in a variable that they name."""
+    """Tell whether a secret is written in the settings themselves, rather than in a variable that they name."""
     try:
         return _any_secret(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError):

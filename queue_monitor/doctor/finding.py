@@ -1,4 +1,4 @@
-"""What is examined and what is found: the vocabulary of every check."""
+"""The vocabulary of every check: the subject that is examined, and a finding."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -15,7 +15,7 @@ from queue_monitor.store import StoreLook
 
 
 class State(StrEnum):
-    """How a thing is: as it should be, worth a look, or wrong."""
+    """The state of a thing: as it should be, worth a look, or wrong."""
 
     OK = "ok"
     WATCH = "watch"
@@ -33,8 +33,10 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """What is examined. `path`: the settings file, None where there is none. `store`: how its store looked, None where
-    there is none or it cannot be reached.
+    """The installation that is examined.
+
+    `path`: the settings file, None where there is none. `store`: how its store looked, None where there is none or it
+    cannot be reached.
     """
 
     config: Config
@@ -80,7 +82,7 @@ def size(number: float, language: str) -> str:
 
 
 def is_there(path: Path) -> bool | None:
-    """Whether there is such a file or folder; None where this user may not look."""
+    """Tell whether there is such a file or folder; None where this user may not look."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

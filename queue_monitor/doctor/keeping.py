@@ -1,4 +1,4 @@
-"""What is kept and for how long: decisions to delete, and the age of the newest backup."""
+"""The time for which things are kept: decisions to delete, and the age of the newest backup."""
 
 import os
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _TOO_LATE: Final = timedelta(days=7)
 
 
 async def check_retention(subject: Subject) -> list[Finding]:
-    """Which kinds are deleted by decision, and which for want of one are not."""
+    """List the kinds that are deleted by decision, and those that for want of one are not."""
     retention = subject.config.retention
     decided = [kind for kind in retention.__struct_fields__ if getattr(retention, kind).deletes]
     undecided = [kind for kind in retention.__struct_fields__ if kind not in decided]
@@ -41,7 +41,7 @@ def _lower(name: str) -> str:
 
 
 async def check_backups(subject: Subject) -> list[Finding]:
-    """How old the newest backup is, where the monitor makes them itself."""
+    """See how old the newest backup is, where the monitor makes them itself."""
     try:
         file = file_of_store(subject.config.store.url)
     except StoreError:

@@ -17,7 +17,7 @@ WIDTH = 100
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """Everything that was found, in the order in which it was looked at. `settings`: the file, "" for none."""
+    """The findings, in the order in which it was looked at. `settings`: the file, "" for none."""
 
     organisation: str
     settings: str
@@ -80,6 +80,6 @@ def _wrapped(words: str, head: str) -> list[str]:
 
 
 def version(language: str) -> Finding:
-    """Which version of what runs here."""
+    """Say which version runs here."""
     gaps = {"version": __version__, "python": platform.python_version()}
     return said(language, "version", "version", State.OK, **gaps)

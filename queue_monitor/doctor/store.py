@@ -55,7 +55,7 @@ async def _look(subject: Subject) -> StoreLook:
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """What is in the store, who writes to it, and whether it is whole."""
+    """See what is in the store, who writes to it, and whether it is whole."""
     store = subject.store
     if store is None:
         return []

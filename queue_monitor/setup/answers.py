@@ -1,4 +1,4 @@
-"""What was answered, and what follows from it: names, folders, addresses."""
+"""The answers, and what follows from them: names, folders, addresses."""
 
 import re
 import urllib.parse
@@ -16,7 +16,7 @@ MAIL: Final = "mejl"
 
 
 class Service(StrEnum):
-    """What starts the monitor."""
+    """The ways in which the monitor is started."""
 
     SYSTEMD = "systemd"
     COMPOSE = "compose"
@@ -47,7 +47,7 @@ class Answers(Struct, frozen=True, kw_only=True):
 
     @property
     def home(self) -> str:
-        """Where the monitor keeps what it writes."""
+        """The folder in which the monitor keeps what it writes."""
         return str(self.folder / "var") if self.service is Service.NONE else "/var/lib/queue-monitor"
 
     @property

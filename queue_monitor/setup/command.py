@@ -59,7 +59,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _flags(chosen: argparse.Namespace) -> Answers:
-    """What was named on the command line. Raises `Unclear`."""
+    """Read what was named on the command line. Raises `Unclear`."""
     settings = {}
     for pair in chosen.set:
         key, equals, value = pair.partition("=")
@@ -164,7 +164,7 @@ def _write(answers: Answers) -> int:
 
 
 def _checked(found: dict[str, str]) -> list[str]:
-    """What is still to be filled in. Raises `Unclear` where the settings would not be understood."""
+    """Return what is still to be filled in. Raises `Unclear` where the settings would not be understood."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / files.SETTINGS
         for name in (files.SETTINGS, SECRETS):

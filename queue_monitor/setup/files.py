@@ -27,7 +27,7 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 def contents(answers: Answers, source: Lines, holder: Holder, program: str) -> dict[str, str]:
-    """What to write, by the file's name; `program` is the path of `queue-monitor`."""
+    """Return what to write, by the file's name; `program` is the path of `queue-monitor`."""
     found = {SETTINGS: settings(answers, source, holder), SECRETS: _secrets(answers, source)}
     if answers.service is Service.SYSTEMD:
         found |= {name: _unit(name, answers, program) for name in _UNITS}

@@ -14,7 +14,7 @@ from queue_monitor.config.explained import explained
 from queue_monitor.setup.answers import Answers, Unclear
 
 STATE: Final = "state_path"
-"""What adapters call the file in which they remember how far they have come."""
+"""The name that adapters give to the file in which they remember how far they have come."""
 
 _WIDTH: Final = 100
 _KEY_BYTES: Final = 32

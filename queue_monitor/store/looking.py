@@ -103,8 +103,9 @@ def _faults(connection: sqlite3.Connection) -> tuple[str, ...] | None:
 
 
 def owner_of(file: Path) -> str | None:
-    """Who holds the lock of a SQLite file, "" for nobody; None where the kernel does not say. The lock is not tried:
-    a monitor that starts at that moment would be refused.
+    """Tell who holds the lock of a SQLite file, "" for nobody; None where the kernel does not say.
+
+    The lock is not tried: a monitor that starts at that moment would be refused.
     """
     resolved = file.resolve()
     lock = resolved.with_name(resolved.name + ".lock")
