@@ -1,6 +1,5 @@
 """A look at a store from outside: what is in it, who owns it, how large it is. Nothing is written, no lock is taken."""
 
-import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -70,10 +69,10 @@ def look_at_file(file: Path, now: datetime, until: float, monotonic: Any) -> Sto
 
 
 def _address(file: Path) -> str:
-    """Read only. Where nobody writes and all is in the file, SQLite makes no file beside it, which would be ours."""
-    wal = _wal(file)
-    is_whole = not wal.exists() or wal.stat().st_size == 0
-    return f"{file.resolve().as_uri()}?{'immutable=1' if is_whole and not owner_of(file) else 'mode=ro'}"
+    """Read only. Who has closed a database has put all into the file and taken its log away; then SQLite is told that
+    nobody writes, or it would make files beside it, which would be ours.
+    """
+    return f"{file.resolve().as_uri()}?{'mode=ro' if _wal(file).exists() else 'immutable=1'}"
 
 
 def _wal(file: Path) -> Path:
@@ -112,9 +111,10 @@ def owner_of(file: Path) -> str | None:
     try:
         if not lock.exists():
             return ""
-        inode, device = lock.stat().st_ino, lock.stat().st_dev
-        wanted = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
-        if wanted not in _LOCKS.read_text(encoding="ascii").split():
+        # by its number alone: some file systems call the device otherwise here than in a file's own data
+        ending = f":{lock.stat().st_ino}"
+        held = (line.split() for line in _LOCKS.read_text(encoding="ascii").splitlines())
+        if not any("FLOCK" in words and any(word.endswith(ending) for word in words) for words in held):
             return ""
         return lock.read_text(encoding="utf-8", errors="replace").strip() or "?"
     except OSError:
