@@ -16,6 +16,7 @@ COPY queue_monitor queue_monitor
 COPY adapters adapters
 COPY alerts alerts
 COPY grafana grafana
+COPY deploy deploy
 RUN /opt/builder/bin/python -m hatchling build -t wheel -d dist \
     && /opt/queue-monitor/bin/pip install --no-cache-dir --no-deps dist/*.whl
 

@@ -18,9 +18,10 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test lint bench bars soak asterisk docs schema messages constraints machine-test
+.PHONY: run test lint bench bars soak asterisk docs schema messages handbook constraints machine-test
 
 run: $(VENV)/run.stamp  ## start the monitor; without CONFIG a simulated day on http://127.0.0.1:8080
+	@echo "Starting the monitor$(if $(CONFIG), on $(CONFIG), on a simulated day)"
 	@$(if $(PORT),QUEUE_MONITOR_HTTP__PORT=$(PORT)) exec $(python) -m queue_monitor run \
 		$(if $(CONFIG),--config $(CONFIG)) $(if $(SPEED),--speed $(SPEED))
 
@@ -47,7 +48,7 @@ asterisk: $(VENV)/dev.stamp  ## the run against a live Asterisk, in a chroot mad
 	$(python) -m tests.asterisk.chroot
 	$(python) -m pytest -m asterisk -s tests/asterisk $(ARGS)
 
-docs: schema messages  ## write again the documents that are made from code
+docs: schema messages handbook  ## write again the documents that are made from code
 
 schema: $(VENV)/run.stamp  ## docs/events-v1.schema.json, the published form of every event
 	$(python) -c 'import json; from queue_monitor.events import json_schema; \
@@ -55,6 +56,10 @@ schema: $(VENV)/run.stamp  ## docs/events-v1.schema.json, the published form of 
 
 messages: $(VENV)/dev.stamp  ## docs/messages.md, every message that a person can get
 	$(python) -m tests.alerts.messages > docs/messages.md
+
+handbook: $(VENV)/dev.stamp  ## docs/settings.md and docs/metrics.md, every setting and every metric
+	$(python) -m tests.handbook settings > docs/settings.md
+	$(python) -m tests.handbook metrics > docs/metrics.md
 
 constraints:  ## choose the newest allowed packages and pin them with their hashes
 	@command -v $(UV) >/dev/null || { echo "uv is needed: pip install uv, or make constraints UV=/path/to/uv"; exit 1; }
@@ -73,8 +78,9 @@ $(VENV)/made.stamp:
 	@touch $@
 
 $(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.txt
-	@echo "Installing the packages that the monitor needs; this takes a minute or two, once"
-	@$(pip) --require-hashes -r requirements/run.txt
+	@echo "Installing the $$(grep -c == requirements/run.txt) packages that the monitor needs, once: some seconds where pip" \
+		"has fetched them before, else a minute or two"
+	@$(pip) --no-compile --require-hashes -r requirements/run.txt  # Python compiles what it uses at the first start
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/made.stamp requirements/dev.txt pyproject.toml

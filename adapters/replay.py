@@ -8,7 +8,7 @@ tests/recordings/replay were written with the simulator of `queue_monitor.simula
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from queue_monitor import events
 from queue_monitor.events import Event, InvalidEvent
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Rejected
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Reach, Rejected
 
 MAX_LINE_BYTES: Final = 1 << 20
 """A snapshot of a thousand waiting callers is about 200 kB; a longer line than this is not one of ours."""
@@ -40,6 +40,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.speed < 0:
             raise ValueError(f"speed must be 0 or more, not {self.speed}")
+
+
+EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/lib/queue-monitor/day.jsonl.gz"}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""
 
 
 class Translator:
@@ -209,6 +213,12 @@ def _opened(path: str) -> BinaryIO:
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
     """The door `bootstrap` opens for `kind = "replay"`."""
     return ReplayAdapter(name, switch, settings, clock)
+
+
+async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
+    """See that the file can be read. Raises `AdapterError`."""
+    _opened(settings.path).close()
+    return Reach()
 
 
 def recorded_pieces(data: bytes) -> Iterator[tuple[bytes, datetime | None]]:

@@ -4,7 +4,7 @@ The days are `queue_monitor.simulation`'s: made up from a seed, no recording of 
 wire; the translator is there for captures of such a day, which are canonical events, one CloudEvents JSON a line.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -29,6 +29,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `day_kind` makes every day of one kind (a burst, say); `faults` happen every day; `days_before` earlier days are
     told on connecting.
     On Saturdays, Sundays and `closed_days` nobody rings.
+
+    `seed`: the number that the days are made from.
+    `calls_per_day_factor`: how many times as many calls as usual.
+    `staff_factor`: how many times as many agents as usual.
+    `patience_seconds`: how long a caller waits before hanging up, in the mean.
+    `snapshot_seconds`: how often the switch lists who waits.
+    `queues`: the queues, one table for each.
     """
 
     seed: int = 1
@@ -41,6 +48,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     closed_days: tuple[date, ...] = ()
     queues: tuple[QueuePlan, ...] = simulation.QUEUES
     faults: tuple[Fault, ...] = ()
+
+
+EXAMPLE: Final[Mapping[str, object]] = {}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""
 
 
 class Translator:

@@ -46,11 +46,13 @@ from queue_monitor import (
 )
 from queue_monitor.api.guard.access import digest, new_token
 from queue_monitor.clock import SystemClock
+from queue_monitor.doctor import command as doctor_command
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
 from queue_monitor.reports.forms import Form
 from queue_monitor.runtime.fault import Fault
+from queue_monitor.setup import command as setup_command
 
 CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
 WRONG: Final = 2
@@ -206,6 +208,8 @@ def _parser() -> argparse.ArgumentParser:
     told.add_argument("--language", choices=texts.LANGUAGES, default="", help="without it that of the settings")
     told.add_argument("--config", type=Path, help="the TOML file")
     told.set_defaults(command=_report)
+    setup_command.add(commands)
+    doctor_command.add(commands, _load, _settings_file)
 
     token = commands.add_parser("token", help="make an access token for a screen, a system or a person")
     token.add_argument("name", help="who will hold it, for the record")
@@ -247,12 +251,17 @@ def _moment(text: str) -> datetime:
     return at
 
 
-def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
-    """The settings: of the file that is named, else of the one that QUEUE_MONITOR_CONFIG names where it exists."""
+def _settings_file(path: Path | None) -> Path | None:
+    """The file that is named, else the one that QUEUE_MONITOR_CONFIG names where it exists."""
     usual = Path(os.environ.get(CONFIG_VARIABLE, ""))
-    path = path or (usual if usual.is_file() else None)
-    kinds = bootstrap.adapter_kinds()
-    return config.load(path, os.environ, bootstrap.settings_of, kinds, needs_sources=needs_sources)
+    return path or (usual if usual.is_file() else None)
+
+
+def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
+    """The settings of that file, with the secrets beside it."""
+    path, kinds = _settings_file(path), bootstrap.adapter_kinds()
+    environ = config.with_secrets(path, os.environ)
+    return config.load(path, environ, bootstrap.settings_of, kinds, needs_sources=needs_sources)
 
 
 def _run(chosen: argparse.Namespace) -> int:

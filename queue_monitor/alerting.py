@@ -37,7 +37,7 @@ from queue_monitor.model import (
     TransferWaits,
     WeekSlot,
 )
-from queue_monitor.ports import AlertHistory, AlertStore, Clock, DeliveryError, Figures, Notifier
+from queue_monitor.ports import AlertHistory, AlertStore, Clock, DeliveryError, Endpoint, Figures, Notifier
 
 NOTIFIERS: Final = "queue_monitor.notifiers"
 """The group of entry points under which another package names its kinds of channel."""
@@ -223,6 +223,12 @@ def _channel(channel: AlertChannel, config: Config) -> Channel:
         found = f"the url of {channel.name}: {error}"
         raise ConfigError([Mistake("alerts.channels", found, f"an address of kind {channel.kind}")]) from error
     return Channel(name=channel.name, notifiers=addresses, fallback=channel.fallback)
+
+
+def endpoints_of(channel: AlertChannel) -> tuple[Endpoint, ...]:
+    """Return where a channel's messages go first, as far as its kind can say; nothing is sent. Raises `ConfigError`."""
+    endpoints = getattr(_module_of(channel), "endpoints", None)
+    return () if endpoints is None else cast("tuple[Endpoint, ...]", endpoints(str(channel.url)))
 
 
 def notifier_kinds() -> list[str]:

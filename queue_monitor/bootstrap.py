@@ -250,9 +250,11 @@ def _stretch(period: HoursPeriod) -> Stretch:
     return Stretch(first=period.first, last=period.last, hours=hours, weekdays=days)
 
 
-def days_to_confirm(config: Config, first: date) -> list[tuple[date, str]]:
-    """Days of the year from `first` on that many shorten and of which the settings say nothing: they count in full."""
-    return _calendar(config, config.hours).days_to_confirm(first, first + timedelta(days=365))
+def days_to_confirm(config: Config, first: date, last: date | None = None) -> list[tuple[date, str]]:
+    """Days from `first` to `last` (None: of a year) that many shorten and of which the settings say nothing: they count
+    in full.
+    """
+    return _calendar(config, config.hours).days_to_confirm(first, last or first + timedelta(days=365))
 
 
 def live_of(config: Config) -> Live:

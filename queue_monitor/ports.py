@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -429,6 +429,28 @@ class AdapterError(Exception):
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+class Reach(Struct, frozen=True, kw_only=True):
+    """The outcome of a look at a switch, without taking anything from a monitor that listens there.
+
+    `logged_in`: it let us in; False where only that somebody listens was tried, as logging in would cost something.
+    `switch_time`: its clock, at `asked_at` by ours. `oldest`, `newest`: the first and last line of a log.
+    """
+
+    logged_in: bool = True
+    switch_time: datetime | None = None
+    asked_at: datetime | None = None
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+
+class Endpoint(Struct, frozen=True):
+    """A server that a channel's messages go to first. `tls`: how the line to it is encrypted, "" for not at all."""
+
+    host: str
+    port: int
+    tls: Literal["", "tls", "starttls"] = ""
 
 
 class DeliveryError(Exception):

@@ -8,14 +8,14 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-from queue_monitor.ports import AdapterError, Clock, Delivery, Translator
+from queue_monitor.ports import AdapterError, Clock, Delivery, Reach, Translator
 
 _READ_BYTES: Final = 64 * 1024
 
@@ -154,7 +154,7 @@ class SwitchAdapter:
         dialogue = self._dialogue(line, self._clock.now())
         tasks: list[asyncio.Task[None]] = []
         try:
-            await self._enter(dialogue, line)
+            await _enter(self._place, line, dialogue.log_in)
             tasks += [asyncio.create_task(line.listen()), asyncio.create_task(line.tick())]
             async with aclosing(_deliveries(dialogue, line)) as deliveries:
                 yield deliveries
@@ -165,19 +165,40 @@ class SwitchAdapter:
             dialogue.say_goodbye()
             await line.close()
 
-    async def _enter(self, dialogue: Dialogue, line: Line) -> None:
-        place = self._place
-        try:
-            async with asyncio.timeout(place.connect_seconds):
-                await line.open()
-                await dialogue.log_in()
-        except TimeoutError as error:
-            there = f", and {place.opened_by} there" if place.opened_by else ""
-            raise AdapterError(
-                f"{place} did not answer in {place.connect_seconds:g} s: see host and port here{there}"
-            ) from error
-        except OSError as error:
-            raise AdapterError(f"{place} {_why_not(error, place.opened_by)}") from error
+
+async def reached(place: Place, clock: Clock, ask: Callable[[Line], Awaitable[Reach]]) -> Reach:
+    """Open a line, ask over it, and close it again. Raises `AdapterError` as a connection does."""
+    line = Line(place, clock)
+    found = Reach(logged_in=False)
+
+    async def enter() -> None:
+        nonlocal found
+        found = await ask(line)
+
+    try:
+        await _enter(place, line, enter)
+        return found
+    finally:
+        await line.close()
+
+
+async def only_opened(line: Line) -> Reach:
+    """Ask nothing: that somebody listens is all that is wanted."""
+    return Reach(logged_in=False)
+
+
+async def _enter(place: Place, line: Line, log_in: Callable[[], Awaitable[None]]) -> None:
+    try:
+        async with asyncio.timeout(place.connect_seconds):
+            await line.open()
+            await log_in()
+    except TimeoutError as error:
+        there = f", and {place.opened_by} there" if place.opened_by else ""
+        raise AdapterError(
+            f"{place} did not answer in {place.connect_seconds:g} s: see host and port here{there}"
+        ) from error
+    except OSError as error:
+        raise AdapterError(f"{place} {_why_not(error, place.opened_by)}") from error
 
 
 async def _deliveries(dialogue: Dialogue, line: Line) -> AsyncGenerator[Delivery, None]:

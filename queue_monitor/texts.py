@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from queue_monitor import texts_doctor
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -2276,7 +2277,10 @@ _ENGLISH: Final = {
 }
 
 _TEXTS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
-    {"sv": MappingProxyType(_SWEDISH), "en": MappingProxyType(_ENGLISH)}
+    {
+        "sv": MappingProxyType(_SWEDISH | texts_doctor.SWEDISH),
+        "en": MappingProxyType(_ENGLISH | texts_doctor.ENGLISH),
+    }
 )
 
 

@@ -77,6 +77,20 @@ def test_every_link_in_a_document_leads_to_a_file_and_to_a_heading_of_it():
     assert wrong == []
 
 
+def test_from_one_page_every_other_page_is_reached_in_two_steps():
+    def linked(path: Path) -> set[Path]:
+        targets = (match[1] for match in LINK.finditer(text_of(path)) if match[1] and "://" not in match[1])
+        found = {(path.parent / target).resolve() for target in targets}
+        return {each / "README.md" if each.is_dir() else each for each in found if each.suffix in ("", ".md")}
+
+    first = linked(ROOT / "docs" / "README.md")
+    second = {page for path in first if path.name == "README.md" for page in linked(path)}
+    pages = {path for path in (ROOT / "docs").rglob("*.md") if path != ROOT / "docs" / "README.md"}
+
+    assert [str(page.relative_to(ROOT)) for page in pages - first - second] == []
+    assert (ROOT / "docs" / "README.md") in linked(ROOT / "README.md")
+
+
 @pytest.mark.parametrize("document", ["docs/switch-rules.md", "docs/at-risk.md"])
 def test_every_rule_and_step_that_is_cited_stands_in_its_document(document: str):
     numbers = set(re.findall(r"^(\d+)\. ", text_of(ROOT / document), re.MULTILINE))

@@ -116,7 +116,12 @@ TABLE = (
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics queue_monitor.reports"),  # it serves both
     Row(r"queue_monitor\.metrics", FACES),
     Row(r"queue_monitor\.reports(\..+)?", f"{FACES} queue_monitor.history queue_monitor.waits"),
-    Row(r"queue_monitor\.(config|texts)(\..+)?", "queue_monitor.model queue_monitor.queues {own}", "msgspec babel"),
+    Row(r"queue_monitor\.texts_doctor", "", ""),
+    Row(
+        r"queue_monitor\.(config|texts)(\..+)?",
+        "queue_monitor.model queue_monitor.queues queue_monitor.texts_doctor {own}",
+        "msgspec babel",
+    ),
     Row(
         r"queue_monitor\.backtest\.(scoring|plain_rules|waits)",
         "queue_monitor.backtest.scoring queue_monitor.model",
@@ -126,12 +131,18 @@ TABLE = (
     Row(r"queue_monitor\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
     Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
     Row(
-        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|reporting|retention|rejections|__main__)(\..+)?",
+        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|reporting|retention|rejections|__main__"
+        r"|doctor|setup)(\..+)?",
         EVERYTHING,
     ),
 )
 MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
     "queue_monitor.__main__",
+    "queue_monitor.doctor.calendar",
+    "queue_monitor.doctor.clock",
+    "queue_monitor.doctor.command",
+    "queue_monitor.doctor.sources",
+    "queue_monitor.setup.command",
     "queue_monitor.player",
     "queue_monitor.privacy",
     "queue_monitor.rebuilding",
@@ -312,6 +323,7 @@ def test_the_wheel_holds_three_packages_and_all_that_lies_in_them(tmp_path: Path
     assert {name for name in top if not name.endswith((".data", ".dist-info"))} == set(PACKAGES)
     assert not {path.relative_to(ROOT).as_posix() for path in tracked(*PACKAGES)} - names
     assert any("/share/queue-monitor/grafana/" in name for name in names)
+    assert "queue_monitor/deploy/queue-monitor.service" in names, "init writes it"
 
 
 def test_nothing_else_that_is_installed_owns_our_package_names() -> None:

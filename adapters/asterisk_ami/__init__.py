@@ -7,8 +7,8 @@ says how. Rooms: `messages` cuts bytes, `calls` and `agents` remember, `endings`
 """
 
 from adapters.asterisk_ami.messages import recorded_pieces
-from adapters.asterisk_ami.settings import Settings
+from adapters.asterisk_ami.settings import EXAMPLE, Settings
 from adapters.asterisk_ami.translator import Translator
-from adapters.asterisk_ami.wire import build
+from adapters.asterisk_ami.wire import build, reach
 
-__all__ = ["Settings", "Translator", "build", "recorded_pieces"]
+__all__ = ["EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]

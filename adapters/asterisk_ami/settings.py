@@ -1,5 +1,8 @@
 """What a person may set for one AMI connection."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from msgspec import Struct
 
 
@@ -11,6 +14,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stand in a file. `dialled_queues` maps our own dialled numbers (dialplan extensions) to queues: it names the queue
     of a caller who was refused at the door when the dialplan's own events do not. `wrapup_seconds` is a queue's
     `wrapuptime`, which Asterisk does not tell when it is set for the whole queue.
+
+    `host`: the machine of the Asterisk.
+    `port`: the manager's port there, 5038, or with `tls` mostly 5039.
+    `username`: the account in manager.conf.
+    `secret`: the account's secret.
+    `challenge`: log in by MD5 challenge, so that the secret does not travel; false where the switch offers none.
+    `tls`: true for the manager's TLS port.
+    `tls_ca`: the file of the authority that signed its certificate, where this machine does not trust it.
+    `connect_seconds`: how long connecting and logging in may take.
+    `ping_seconds`: how often it is asked whether it is there.
+    `snapshot_seconds`: how often it is asked who waits.
+    `hold_seconds`: how long an event may wait for the one that explains it.
     """
 
     host: str = "127.0.0.1"
@@ -27,3 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hold_seconds: float = 5.0
     dialled_queues: dict[str, str] = {}
     wrapup_seconds: dict[str, int] = {}
+
+
+EXAMPLE: Final[Mapping[str, object]] = {"host": "192.0.2.10", "username": "monitor", "secret": "env:AMI_SECRET"}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

@@ -5,14 +5,15 @@ So there is one function that can write to the socket, and it knows the few harm
 """
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from adapters.asterisk_ami.messages import headers
 from adapters.asterisk_ami.settings import Settings
 from adapters.asterisk_ami.translator import Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection
-from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, secret_of
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Reach
+from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, reached, secret_of
 
 KIND: Final = "asterisk_ami"
 
@@ -111,9 +112,21 @@ class AmiDialogue:
     def say_goodbye(self) -> None:
         self.send("Logoff")
 
+    async def reach(self) -> Reach:
+        """Log in, ask for the switch's time, log off. Raises `AdapterError`."""
+        await self.log_in()
+        asked_at = self._clock.now()
+        pong = await self._answer_to(self.send("Ping"))
+        self.say_goodbye()
+        try:
+            switch_time = datetime.fromtimestamp(float(pong["Timestamp"]), UTC)
+        except (KeyError, ValueError, OverflowError):
+            return Reach()
+        return Reach(switch_time=switch_time, asked_at=asked_at)
 
-def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    place = Place(
+
+def _place(settings: Settings) -> Place:
+    return Place(
         name="Asterisk",
         host=settings.host,
         port=settings.port,
@@ -123,9 +136,19 @@ def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
         opened_by="enabled, bindaddr and permit in manager.conf",
     )
 
-    def dialogue(line: Line, began: datetime) -> AmiDialogue:
-        secret = secret_of(settings.secret, settings.secret_env)
-        connection = Connection(source=f"urn:kc:{KIND}:{name}", switch=switch, epoch=epoch_of(began))
-        return AmiDialogue(line, settings, clock, Translator(connection, settings), secret)
 
-    return SwitchAdapter(name, place, clock, dialogue)
+def _dialogue(name: str, switch: str, settings: Settings, clock: Clock, line: Line, began: datetime) -> AmiDialogue:
+    secret = secret_of(settings.secret, settings.secret_env)
+    connection = Connection(source=f"urn:kc:{KIND}:{name}", switch=switch, epoch=epoch_of(began))
+    return AmiDialogue(line, settings, clock, Translator(connection, settings), secret)
+
+
+def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
+    return SwitchAdapter(name, _place(settings), clock, partial(_dialogue, name, switch, settings, clock))
+
+
+async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
+    """Log in on a line of its own, which disturbs no other. Raises `AdapterError`."""
+    return await reached(
+        _place(settings), clock, lambda line: _dialogue(name, switch, settings, clock, line, clock.now()).reach()
+    )

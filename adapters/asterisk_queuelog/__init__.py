@@ -9,8 +9,17 @@ Asterisk's own (`QueueLog()` writes any), those of refused callers and of outgoi
 passed over: they are no mistakes.
 """
 
-from adapters.asterisk_queuelog.follow import AsteriskQueueLogAdapter, build, reaches_back
-from adapters.asterisk_queuelog.settings import Settings
+from adapters.asterisk_queuelog.follow import AsteriskQueueLogAdapter, build, reach, reaches_back
+from adapters.asterisk_queuelog.settings import EXAMPLE, Settings
 from adapters.asterisk_queuelog.translator import Translator, recorded_pieces
 
-__all__ = ["AsteriskQueueLogAdapter", "Settings", "Translator", "build", "reaches_back", "recorded_pieces"]
+__all__ = [
+    "EXAMPLE",
+    "AsteriskQueueLogAdapter",
+    "Settings",
+    "Translator",
+    "build",
+    "reach",
+    "reaches_back",
+    "recorded_pieces",
+]

@@ -23,7 +23,7 @@ from adapters.asterisk_queuelog.rotated import (
 from adapters.asterisk_queuelog.settings import Settings
 from adapters.asterisk_queuelog.translator import Translator
 from queue_monitor.events import SourceGap, TimeBasis, event_id
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Receipt
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Reach, Receipt
 
 KIND: Final = "asterisk_queuelog"
 
@@ -31,6 +31,7 @@ _CONTEXT_BYTES: Final = 256 * 1024
 _READ_BYTES: Final = 256 * 1024
 _NOWHERE: Final = "what we had read is in none of its files"
 _MISSING: Final = "one of the files that came after what we had read is gone or cannot be read"
+_IS_IT_ON: Final = "is queue_log = yes in logger.conf?"
 _MOST_TRIED: Final = 10
 """A place is looked for in so many of the files that begin before it, the newest first."""
 
@@ -56,7 +57,7 @@ class AsteriskQueueLogAdapter:
             earlier = await asyncio.to_thread(tail.open)
         except FileNotFoundError as error:
             raise AdapterError(
-                f"there is no file {path}: is queue_log = yes in logger.conf?",
+                f"there is no file {path}: {_IS_IT_ON}",
                 permanent=not await asyncio.to_thread(tail.has_rotated),
             ) from error
         except OSError as error:
@@ -324,6 +325,27 @@ def reaches_back(settings: Settings) -> datetime | None:
     with suppress(OSError), opened(path) as file:
         seconds += [second for second in [second_of(file.readline(_READ_BYTES))] if second]
     return datetime.fromtimestamp(min(seconds), UTC) if seconds else None
+
+
+async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
+    """See that the log can be read, and from when to when it goes. Raises `AdapterError`."""
+    path = Path(settings.path)
+    try:
+        newest = await asyncio.to_thread(_newest, path)
+    except FileNotFoundError as error:
+        raise AdapterError(f"there is no file {path}: {_IS_IT_ON}", permanent=True) from error
+    except OSError as error:
+        raise AdapterError(f"{path} cannot be read: {error.strerror or error}", permanent=True) from error
+    return Reach(oldest=await asyncio.to_thread(reaches_back, settings), newest=newest)
+
+
+def _newest(path: Path) -> datetime | None:
+    """Return when the last whole line was written. Raises `OSError`."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _READ_BYTES))
+        seconds = [second for line in file.read().splitlines()[-50:] if (second := second_of(line + b"\n"))]
+    return datetime.fromtimestamp(seconds[-1], UTC) if seconds else None
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:

@@ -1,5 +1,8 @@
 """What a person may set for one queue_log file."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from msgspec import Struct
 
 from queue_monitor.events import RefusalReason
@@ -19,6 +22,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     door, with the reason (`full`, `no_agents`, `closed`, `unknown`), and of a call that you make yourselves.
     `member_names` names interfaces (`PJSIP/1001`) in the few verbs that write an interface where others write a name.
     `dialled_queues` maps our own dialled numbers (dialplan extensions) to queues.
+
+    `path`: the file.
+    `poll_seconds`: how often it is looked at.
     """
 
     path: str = "/var/log/asterisk/queue_log"
@@ -30,3 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dialled_queues: dict[str, str] = {}
     refusal_verbs: dict[str, RefusalReason] = {}
     outgoing_verbs: tuple[str, ...] = ()
+
+
+EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/log/asterisk/queue_log"}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

@@ -7,8 +7,8 @@ cuts bytes, `messages` reads XML, `calls` remembers, `translator` joins them, an
 """
 
 from adapters.csta3.frames import recorded_pieces
-from adapters.csta3.settings import Settings
+from adapters.csta3.settings import EXAMPLE, Settings
 from adapters.csta3.translator import Translator
-from adapters.csta3.wire import build
+from adapters.csta3.wire import build, reach
 
-__all__ = ["Settings", "Translator", "build", "recorded_pieces"]
+__all__ = ["EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]

@@ -1,5 +1,8 @@
 """What a person may set for one CSTA link."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from msgspec import Struct
 
 
@@ -11,6 +14,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     an announcement is no answer. `session_seconds` is for how long a session is asked for; 0 where the exchange knows
     none. `username` and `password` are for exchanges that want them with it; `password_env` names an environment
     variable, so that the password need not stand in a file. `edition` is the edition of ECMA-323, `ed2` to `ed5`.
+
+    `host`: the machine of the exchange's CSTA link.
+    `port`: its port there.
+    `tls`: true where the link is encrypted.
+    `tls_ca`: the file of the authority that signed its certificate, where this machine does not trust it.
+    `connect_seconds`: how long connecting and logging in may take.
+    `heartbeat_seconds`: how often it is asked for its status.
+    `snapshot_seconds`: how often it is asked who waits.
     """
 
     host: str = "127.0.0.1"
@@ -32,3 +43,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def agent_names(self) -> dict[str, str]:
         """The name of each agent by extension; the extension where none is given."""
         return self.agents if isinstance(self.agents, dict) else {extension: extension for extension in self.agents}
+
+
+EXAMPLE: Final[Mapping[str, object]] = {"host": "192.0.2.30", "pilots": {"7100": "kundcenter"}}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

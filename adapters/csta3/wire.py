@@ -12,8 +12,8 @@ from adapters.csta3.frames import EVENT, Cutter, Fault, framed
 from adapters.csta3.messages import NAMESPACE, name, read, request, text, whole, written
 from adapters.csta3.settings import Settings
 from adapters.csta3.translator import Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection
-from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, secret_of
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Reach
+from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, only_opened, reached, secret_of
 
 KIND: Final = "csta3"
 
@@ -24,6 +24,7 @@ ALLOWED: Final = frozenset(
     )
 )
 APPLICATION: Final = "queue-monitor"
+NO_PILOTS: Final = "no queue is named: pilots = { device = queue name }"
 _MISSES: Final = 2
 _SHORTEST_SESSION: Final = 2
 _WRONG_FOR_GOOD: Final = ("invalid", "privilege", "notsupported", "not supported", "security")
@@ -149,8 +150,8 @@ class CstaDialogue:
             self.send(self._request("StopApplicationSession", sessionID=self._id))
 
 
-def build(label: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    place = Place(
+def _place(settings: Settings) -> Place:
+    return Place(
         name="the CSTA link",
         host=settings.host,
         port=settings.port,
@@ -160,11 +161,21 @@ def build(label: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
         tick_seconds=min(1.0, settings.heartbeat_seconds),
     )
 
+
+async def reach(label: str, switch: str, settings: Settings, clock: Clock) -> Reach:
+    """See that somebody listens there: a session would take licences. Raises `AdapterError`."""
+    if not settings.pilots:
+        raise AdapterError(NO_PILOTS, permanent=True)
+    return await reached(_place(settings), clock, only_opened)
+
+
+def build(label: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
+
     def dialogue(line: Line, began: datetime) -> CstaDialogue:
         if not settings.pilots:
-            raise AdapterError("no queue is named: pilots = { device = queue name }", permanent=True)
+            raise AdapterError(NO_PILOTS, permanent=True)
         password = secret_of(settings.password, settings.password_env)
         connection = Connection(source=f"urn:kc:{KIND}:{label}", switch=switch, epoch=epoch_of(began))
         return CstaDialogue(line, settings, clock, Translator(connection, settings), password)
 
-    return SwitchAdapter(label, place, clock, dialogue)
+    return SwitchAdapter(label, _place(settings), clock, dialogue)

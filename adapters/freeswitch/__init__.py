@@ -7,8 +7,8 @@ with FreeSWITCH 1.11.3-dev: tests/recordings/README.md says how. Rooms: `frames`
 """
 
 from adapters.freeswitch.frames import recorded_pieces
-from adapters.freeswitch.settings import Settings
+from adapters.freeswitch.settings import EXAMPLE, Settings
 from adapters.freeswitch.translator import Translator
-from adapters.freeswitch.wire import build
+from adapters.freeswitch.wire import build, reach
 
-__all__ = ["Settings", "Translator", "build", "recorded_pieces"]
+__all__ = ["EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]

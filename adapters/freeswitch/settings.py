@@ -1,6 +1,7 @@
 """What a person may set for one event socket."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -13,6 +14,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to this machine only (`apply-inbound-acl`). `format` is how events are written, and makes no difference but to the
     network. `heartbeat_seconds` is the switch's own `event-heartbeat-interval`. `snapshot_seconds` is how often the
     waiting are counted, `tier_seconds` how often who answers which queue is asked for: the switch does not tell.
+
+    `host`: the machine of the FreeSWITCH.
+    `port`: its event socket's port.
+    `password`: the event socket's password.
+    `connect_seconds`: how long connecting and logging in may take.
+    `hold_seconds`: how long an event may wait for the one that explains it.
     """
 
     host: str = "127.0.0.1"
@@ -25,3 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     snapshot_seconds: float = 45.0
     tier_seconds: float = 60.0
     hold_seconds: float = 5.0
+
+
+EXAMPLE: Final[Mapping[str, object]] = {"host": "192.0.2.20", "password": "env:ESL_PASSWORD"}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

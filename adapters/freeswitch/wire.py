@@ -7,13 +7,14 @@ that can write to the socket, and it knows the few harmless commands by heart.
 import re
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from adapters.freeswitch.frames import Cutter, Frame
 from adapters.freeswitch.settings import Settings
 from adapters.freeswitch.translator import QUEUES, Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection
-from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, secret_of
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Reach
+from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, reached, secret_of
 
 KIND: Final = "freeswitch"
 DEFAULT_PASSWORD: Final = "ClueCon"
@@ -130,8 +131,8 @@ def _password(settings: Settings) -> str:
     return password
 
 
-def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    place = Place(
+def _place(settings: Settings) -> Place:
+    return Place(
         name="FreeSWITCH",
         host=settings.host,
         port=settings.port,
@@ -140,9 +141,24 @@ def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
         opened_by="listen-ip and listen-port in event_socket.conf.xml",
     )
 
-    def dialogue(line: Line, began: datetime) -> EslDialogue:
-        password = _password(settings)
-        connection = Connection(source=f"urn:kc:{KIND}:{name}", switch=switch, epoch=epoch_of(began))
-        return EslDialogue(line, settings, clock, Translator(connection, settings), password)
 
-    return SwitchAdapter(name, place, clock, dialogue)
+def _dialogue(name: str, switch: str, settings: Settings, clock: Clock, line: Line, began: datetime) -> EslDialogue:
+    password = _password(settings)
+    connection = Connection(source=f"urn:kc:{KIND}:{name}", switch=switch, epoch=epoch_of(began))
+    return EslDialogue(line, settings, clock, Translator(connection, settings), password)
+
+
+def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
+    return SwitchAdapter(name, _place(settings), clock, partial(_dialogue, name, switch, settings, clock))
+
+
+async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
+    """Log in on a line of its own, which disturbs no other. Raises `AdapterError`."""
+
+    async def ask(line: Line) -> Reach:
+        dialogue = _dialogue(name, switch, settings, clock, line, clock.now())
+        await dialogue.log_in()
+        dialogue.say_goodbye()
+        return Reach()
+
+    return await reached(_place(settings), clock, ask)

@@ -10,10 +10,10 @@ from typing import Final
 
 from adapters.http.body import Translator, recorded_pieces
 from adapters.http.intake import HttpAdapter
-from adapters.http.settings import Settings
+from adapters.http.settings import EXAMPLE, Settings
 from queue_monitor.ports import Adapter, Clock
 
-__all__ = ["HttpAdapter", "Settings", "Translator", "build", "recorded_pieces"]
+__all__ = ["EXAMPLE", "HttpAdapter", "Settings", "Translator", "build", "recorded_pieces"]
 
 DATED_BY_SENDER: Final = True
 """The times of its events are a sender's word."""

@@ -1,5 +1,6 @@
 """What a person may set for one sender."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -31,3 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     events_per_second: Annotated[float, Meta(gt=0)] = 100.0
     burst_events: Annotated[int, Meta(ge=500)] = 5000
     requests_at_once: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+EXAMPLE: Final[Mapping[str, object]] = {"secrets": ["env:SENDER_SECRET"]}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

@@ -9,11 +9,11 @@ library and the only file that knows it, `publishers` remembers who told what, `
 
 from typing import Final
 
-from adapters.mqtt.settings import Settings
+from adapters.mqtt.settings import EXAMPLE, Settings
 from adapters.mqtt.translator import Translator, recorded_pieces
-from adapters.mqtt.wire import MqttAdapter, build
+from adapters.mqtt.wire import MqttAdapter, build, reach
 
 DATED_BY_SENDER: Final = True
 """The times of its events are a sender's word."""
 
-__all__ = ["MqttAdapter", "Settings", "Translator", "build", "recorded_pieces"]
+__all__ = ["EXAMPLE", "MqttAdapter", "Settings", "Translator", "build", "reach", "recorded_pieces"]

@@ -1,6 +1,7 @@
 """What a person may set for one MQTT broker."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -15,6 +16,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `urn:kc:<adapter>:<name>`; empty means all. The broker keeps what we missed for `session_seconds`, and sends at
     most `receive_maximum` messages ahead of our journal. `state_path` is a file of ours in which to remember who
     publishes and how far each has counted, so that numbers that never came are noticed over a restart too.
+
+    `host`: the machine of the broker.
+    `port`: 1883, or with `tls` mostly 8883.
+    `tls`: true where the line is encrypted.
+    `username`: the account at the broker.
+    `password`: the account's password.
+    `connect_seconds`: how long connecting and logging in may take.
     """
 
     host: str = "127.0.0.1"
@@ -43,3 +51,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("tls = true beside tls_ca, tls_cert or tls_key")
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValueError("tls_cert and tls_key together")
+
+
+EXAMPLE: Final[Mapping[str, object]] = {
+    "host": "192.0.2.40",
+    "username": "queue-monitor",
+    "password": "env:MQTT_PASSWORD",
+}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from adapters.mqtt.publishers import Publishers
 from adapters.mqtt.session import Session
 from adapters.mqtt.settings import Settings
 from adapters.mqtt.translator import Translator
 from queue_monitor.events import Event
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Receipt, Rejected
+from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Reach, Receipt, Rejected
 from queue_monitor.translating import translated
 
 log = logging.getLogger(__name__)
@@ -124,3 +125,10 @@ def _encoded(name: str) -> str:
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
     """The door `bootstrap` opens for `kind = "mqtt"`."""
     return MqttAdapter(name, switch, settings, clock)
+
+
+async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
+    """Log in under another client id, which takes no session over, and subscribe to nothing. Raises `AdapterError`."""
+    client_id = f"{settings.client_id or f'queue-monitor-{name}'}-doctor"
+    async with Session(structs.replace(settings, session_seconds=1), client_id):
+        return Reach()

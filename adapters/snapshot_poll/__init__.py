@@ -8,12 +8,12 @@ recordings in tests/recordings/snapshot_poll are the vendors' documented example
 Nobody is listed, so no caller exists, nobody's wait is known, and there is no service level: live gauges only.
 """
 
-from adapters.snapshot_poll.settings import Fields, Settings
+from adapters.snapshot_poll.settings import EXAMPLE, Fields, Settings
 from adapters.snapshot_poll.translator import Translator, recorded_pieces
-from adapters.snapshot_poll.wire import SnapshotPollAdapter
+from adapters.snapshot_poll.wire import SnapshotPollAdapter, reach
 from queue_monitor.ports import Adapter, Clock
 
-__all__ = ["Fields", "Settings", "SnapshotPollAdapter", "Translator", "build", "recorded_pieces"]
+__all__ = ["EXAMPLE", "Fields", "Settings", "SnapshotPollAdapter", "Translator", "build", "reach", "recorded_pieces"]
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:

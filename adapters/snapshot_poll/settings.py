@@ -12,6 +12,12 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Several with `|` between: the first that is there. With `+` between: their sum. `queues` leads to the queue, or to
     the list of them, and is empty when the whole answer is; the others go on from there. `oldest_since` is when the
     longest wait began, where the switch does not tell it in seconds. What a switch does not tell is left empty.
+
+    `name`: the queue's name.
+    `waiting`: how many wait.
+    `oldest_wait_seconds`: how long the longest has waited.
+    `agents_free`: how many could take a call now.
+    `agents_logged_on`: how many are logged in.
     """
 
     queues: str = ""
@@ -63,6 +69,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     it for another switch, or otherwise. Of telia_ace nothing is known in public: its `fields` come from your contract.
     Without a preset the names are ours: name, waiting, oldest_wait_seconds, agents_free, agents_logged_on. `queue`
     names the queue when the answer does not. `ca_file`: the certificates to trust, instead of the machine's.
+
+    `url`: the address that is asked.
     """
 
     url: str
@@ -88,3 +96,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The preset's fields, and in their place those that are set."""
         own = {name: path for name, path in structs.asdict(self.fields).items() if path}
         return structs.replace(PRESETS[self.preset], **own)
+
+
+EXAMPLE: Final[Mapping[str, object]] = {
+    "url": "https://switch.example/api/queues",
+    "preset": "dstny",
+    "token": "env:SWITCH_TOKEN",
+}
+"""The settings that `queue-monitor init` asks for, each as one would write it."""

@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 
 from adapters.snapshot_poll.settings import Settings
 from adapters.snapshot_poll.translator import MOST_BYTES, Translator
-from queue_monitor.ports import AdapterError, Clock, Connection, Delivery
+from queue_monitor.ports import AdapterError, Clock, Connection, Delivery, Reach, Rejected
 
 KIND: Final = "snapshot_poll"
 _READ_BYTES: Final = 1 << 16
@@ -143,3 +143,13 @@ def _asker(name: str, settings: Settings, clock: Clock) -> _Asker:
         return _Asker(urllib.request.Request(settings.url, headers=headers), context, settings, clock)
     except (OSError, ValueError) as error:
         raise AdapterError(f"source {name}: ca_file or url cannot be used: {error}", permanent=True) from error
+
+
+async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
+    """Ask once. Raises `AdapterError`, also where nothing in the answer is understood."""
+    async with SnapshotPollAdapter(name, switch, settings, clock).connect() as deliveries:
+        first = await anext(deliveries)
+    if rejected := [item for item in first.items if isinstance(item, Rejected)]:
+        words = f"is not understood ({rejected[0].reason}): see preset and fields"
+        raise AdapterError(f"source {name}: the answer {words}", permanent=True)
+    return Reach()

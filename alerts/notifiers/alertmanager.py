@@ -14,7 +14,7 @@ from typing import Final
 
 from alerts.message import lines
 from queue_monitor.model import AlertChange, AlertKind, AlertReason, Notice
-from queue_monitor.ports import DeliveryError
+from queue_monitor.ports import DeliveryError, Endpoint
 
 EXAMPLE: Final = "http://127.0.0.1:9"
 
@@ -86,3 +86,10 @@ def _written(moment: datetime) -> str:
 def build(name: str, url: str, zone: str, language: str) -> tuple[AlertmanagerNotifier, ...]:
     """The one Alertmanager. Raises `ValueError` on an address of another kind."""
     return (AlertmanagerNotifier(name, url, zone, language),)
+
+
+def endpoints(url: str) -> tuple[Endpoint, ...]:
+    """Return where it is reached; nothing is sent."""
+    parts = urllib.parse.urlsplit(url)
+    is_encrypted = parts.scheme == "https"
+    return (Endpoint(parts.hostname or "", parts.port or (443 if is_encrypted else 80), "tls" if is_encrypted else ""),)

@@ -10,15 +10,16 @@ import asyncio
 import copy
 import logging
 import re
+import urllib.parse
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import apprise
 
 from alerts.message import lines, sms
 from queue_monitor.model import Alert, AlertChange, AlertLevel, Notice
-from queue_monitor.ports import DeliveryError
+from queue_monitor.ports import DeliveryError, Endpoint
 
 EXAMPLE: Final = "json://127.0.0.1:9/"
 
@@ -175,3 +176,23 @@ def build(name: str, url: str, zone: str, language: str) -> tuple[AppriseNotifie
             raise ValueError("a webhook of Teams that Microsoft has retired; make a workflow and write workflows://…")
         raise ValueError("of no kind that Apprise knows, or not complete: mail needs its addressees, ?to=…")
     return tuple(AppriseNotifier(name, one, zone, language) for service in services for one in _by_address(service))
+
+
+def endpoints(url: str) -> tuple[Endpoint, ...]:
+    """Return where the services of an address are reached, as far as that can be read from it; no message is sent."""
+    services = apprise.Apprise()
+    services.add(url)
+    return tuple(dict.fromkeys(found for service in services if (found := _endpoint(service)) is not None))
+
+
+def _endpoint(service: Any) -> Endpoint | None:
+    if host := getattr(service, "smtp_host", None):
+        modes: dict[str, Literal["tls", "starttls"]] = {"ssl": "tls", "starttls": "starttls"}
+        return Endpoint(host, int(service.port or 25), modes.get(str(service.secure_mode), ""))
+    fixed = getattr(service, "notify_url", None)
+    own = service.host if "." in str(service.host) or service.host == "localhost" else ""
+    parts = urllib.parse.urlsplit(fixed if isinstance(fixed, str) else f"http{'s' * bool(service.secure)}://{own}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    port = parts.port or (service.port if not fixed else None) or (443 if parts.scheme == "https" else 80)
+    return Endpoint(parts.hostname, int(port), "tls" if parts.scheme == "https" else "")

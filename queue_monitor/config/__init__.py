@@ -15,17 +15,16 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
+from queue_monitor.config.alert_settings import AlertChannel, AlertRecipient, AlertsSettings
 from queue_monitor.config.description import changed, describe, describe_hours, describe_reading, written_out
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
 from queue_monitor.config.reading import Reading, SettingsOf
+from queue_monitor.config.secrets_file import secrets_beside, with_secrets
 from queue_monitor.config.settings import (
     DEMO_STORE,
     REAL_STORE,
     AccessToken,
-    AlertChannel,
-    AlertRecipient,
-    AlertsSettings,
     ClockSettings,
     Config,
     ExitHandling,
@@ -88,6 +87,8 @@ __all__ = [
     "load",
     "one_of",
     "only_simulates",
+    "secrets_beside",
+    "with_secrets",
     "written_out",
 ]
 

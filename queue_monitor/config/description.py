@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
+from queue_monitor.config.alert_settings import AlertsSettings
 from queue_monitor.config.mistakes import Key, Secret, perhaps_secret, written_key
 from queue_monitor.config.settings import (
-    AlertsSettings,
     BoardSettings,
     Config,
     Exits,

@@ -138,9 +138,14 @@ def expected(kind: inspect.Type) -> str:
 def _expected_number(kind: inspect.IntType | inspect.FloatType) -> str:
     noun = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
     if kind.ge is not None and kind.le is not None:
-        return f"{noun} from {kind.ge:g} to {kind.le:g}"
+        return f"{noun} from {_plain(kind.ge)} to {_plain(kind.le)}"
     limits = (("at least", kind.ge), ("above", kind.gt), ("at most", kind.le), ("below", kind.lt))
-    return " ".join((noun, " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None))).strip()
+    said = (f"{word} {_plain(limit)}" for word, limit in limits if limit is not None)
+    return " ".join((noun, " and ".join(said))).strip()
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 _SIMPLE_KINDS: Final[dict[type[inspect.Type], str]] = {

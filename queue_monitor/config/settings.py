@@ -8,21 +8,12 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from queue_monitor.model import AlertKind, BoardLayout, BoardPart, Outcome, Reserve, RiskLevels, Role, Target, WaysOut
-
-Chance = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at most 1, such as 0.95")]
-
-
-LEVELS: Final = RiskLevels()
+from queue_monitor.config.alert_settings import AlertsSettings, require
+from queue_monitor.model import BoardLayout, BoardPart, Outcome, Reserve, Role, Target, WaysOut
 
 Origin = Annotated[
     str, Meta(pattern=r"^https?://[^/?#\s*]+$", description="a site such as https://www.lulea.example, without a path")
 ]
-
-
-def require(met: bool, words: str) -> None:
-    if not met:
-        raise ValueError(words)
 
 
 def _is_network(text: str) -> bool:
@@ -33,7 +24,10 @@ def _is_network(text: str) -> bool:
 
 
 class Organisation(Struct, frozen=True, kw_only=True):
-    """Whose calls these are; `language` and `time_zone` are what people are shown."""
+    """Whose calls these are; `language` and `time_zone` are what people are shown.
+
+    `name`: as it stands on the pages and in messages.
+    """
 
     name: str = "Kundcenter"
     language: Literal["sv", "en"] = "sv"
@@ -83,7 +77,12 @@ class Weekday(StrEnum):
 
 
 class WeekdayHours(Struct, frozen=True, kw_only=True):
-    """The days of the week that share one opening and closing time, local."""
+    """The days of the week that share one opening and closing time, local.
+
+    `days`: any of mon to sun.
+    `open`: when it opens.
+    `close`: when it closes; "24:00" is the end of the day.
+    """
 
     days: tuple[Weekday, ...]
     open: dt.time
@@ -95,7 +94,14 @@ class WeekdayHours(Struct, frozen=True, kw_only=True):
 
 
 class HoursException(Struct, frozen=True, kw_only=True):
-    """A date that differs: closed, or open at other hours."""
+    """A date that differs: closed, or open at other hours.
+
+    `date`: which day.
+    `closed`: true for a closed day.
+    `open`: when it opens that day.
+    `close`: when it closes that day.
+    `reason`: what people are shown.
+    """
 
     date: dt.date
     closed: bool = False
@@ -112,7 +118,15 @@ class HoursException(Struct, frozen=True, kw_only=True):
 
 
 class HoursPeriod(Struct, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
-    """Other hours from one date to another, both included; on these days of the week, or on all."""
+    """Other hours from one date to another, both included; on these days of the week, or on all.
+
+    `first`: the first date.
+    `last`: the last date.
+    `days`: only these days of the week; all without it.
+    `open`: when it opens.
+    `close`: when it closes.
+    `reason`: what people are shown.
+    """
 
     first: dt.date
     last: dt.date
@@ -127,7 +141,13 @@ class HoursPeriod(Struct, frozen=True, kw_only=True, rename={"first": "from", "l
 
 
 class HoursClosure(Struct, frozen=True, kw_only=True, rename={"starts": "from", "ends": "to"}):
-    """A planned closure: all of a date, or from one time of that day to another; people are told the reason."""
+    """A planned closure: all of a date, or from one time of that day to another; people are told the reason.
+
+    `date`: which day.
+    `starts`: from when; without it from the beginning of the day.
+    `ends`: until when; without it to the end of the day.
+    `reason`: what people are shown.
+    """
 
     date: dt.date
     starts: dt.time = dt.time.min
@@ -176,6 +196,9 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
     `agents` is how an agent stands in the history: `daily`, under a pseudonym that changes every day, made with the key
     in the file `agent_key`; `named`, under the switch's own name for him or her; or `none`, not at all.
+
+    `url`: the address of the database, such as `sqlite:////var/lib/queue-monitor/queue-monitor.db` or
+    `postgresql://user:password@host/database`.
     """
 
     url: str = ""
@@ -196,7 +219,10 @@ DEMO_STORE: Final = StoreSettings(
 
 
 class KeptFor(Struct, frozen=True, kw_only=True):
-    """For how many months something is kept; it is deleted afterwards once `decision` says by which decision."""
+    """For how many months something is kept; it is deleted afterwards once `decision` says by which decision.
+
+    `months`: how many; without it, until further notice.
+    """
 
     months: Annotated[int, Meta(ge=1, le=1200, description="a number of months, at least 1")] | None = None
     decision: Annotated[str, Meta(pattern=r"^(\S.*)?$", description='a decision\'s number, such as "KS 2026/123"')] = ""
@@ -211,7 +237,16 @@ class KeptFor(Struct, frozen=True, kw_only=True):
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """For how long each kind is kept. Nothing is deleted without a decision."""
+    """For how long each kind is kept. Nothing is deleted without a decision.
+
+    `journal`: every event.
+    `calls`: one row a call and a stay in a queue.
+    `sums`: sums by quarter of an hour and day.
+    `alerts`: what was said to whom.
+    `audit`: who did what.
+    `reports`: this version keeps none.
+    `backups`: the files in `store.backups`.
+    """
 
     journal: KeptFor = KeptFor()
     calls: KeptFor = KeptFor()
@@ -236,6 +271,9 @@ class Http(Struct, frozen=True, kw_only=True):
     API in a browser. `read_without_token`: whether this machine may read without one; None: until there is a token.
     `trusted_proxies`: addresses or networks that are believed when they say for whom they ask. `token_file`: the file
     of the tokens that were made on a page.
+
+    `host`: the address to listen on; 127.0.0.1 shows the pages to this machine only.
+    `port`: the port to listen on; 0 takes any that is free.
     """
 
     host: str = "127.0.0.1"
@@ -254,9 +292,16 @@ class Http(Struct, frozen=True, kw_only=True):
 class BoardSettings(Struct, frozen=True, kw_only=True):
     """One more wall, at an address of its own: `/wall/NAME`.
 
-    `queues`: the queues it shows, or `pool`: those of one of `[[pools]]`; without either all. `layout`: `day` as on the
-    first wall, `large` four big figures without the lists below, `list` every queue in columns, those in trouble first,
-    without turning pages. `hide`: parts that are left out. `sound`: a short tone when an alarm begins.
+    `name`: the word in its address.
+    `title`: what stands at the top; without it the organisation's name.
+    `queues`: the queues it shows; without any, and without a pool, all.
+    `pool`: instead of queues, those of one of `[[pools]]`, by its name.
+    `layout`: `day` as on the first wall, `large` four big figures without the lists below, `list` every queue in
+    columns, those in trouble first, without turning pages.
+    `hide`: parts that are left out.
+    `language`: another than the organisation's.
+    `theme`: dark, or light.
+    `sound`: a short tone when an alarm begins.
     """
 
     name: Annotated[
@@ -286,7 +331,12 @@ class Wallboard(Struct, frozen=True, kw_only=True):
 
 
 class AccessToken(Struct, frozen=True, kw_only=True):
-    """A screen, system or person who may come in. `queue-monitor token NAME ROLE` makes one."""
+    """A screen, system or person who may come in. `queue-monitor token NAME ROLE` makes one.
+
+    `name`: who holds it, for the record.
+    `role`: what the holder may (docs/operations.md).
+    `token_sha256`: the check value of the token; the token itself is kept nowhere.
+    """
 
     name: Annotated[str, Meta(min_length=1)]
     role: Role
@@ -296,7 +346,11 @@ class AccessToken(Struct, frozen=True, kw_only=True):
 
 
 class ClockSettings(Struct, frozen=True, kw_only=True):
-    """For simulated time: when it starts (without a zone: local time), and how fast it runs beside life."""
+    """For simulated time: when it starts (without a zone: local time), and how fast it runs beside life.
+
+    `start`: when it starts; without it a lively moment of the newest working day.
+    `rate`: how many times as fast as life.
+    """
 
     start: dt.datetime | None = None
     rate: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
@@ -306,77 +360,20 @@ class ClockSettings(Struct, frozen=True, kw_only=True):
         return self.start is not None or self.rate != 1.0
 
 
-class AlertChannel(Struct, frozen=True, kw_only=True):
-    """A way to reach people. `kind` is the name of a file in `alerts/notifiers`, or of one that another package has
-    installed; `fallback` names the channel to take when this one fails.
-    """
-
-    name: Annotated[str, Meta(min_length=1)]
-    kind: str = "apprise"
-    url: Annotated[str, Meta(min_length=1)]
-    fallback: str = ""
-
-
-class AlertRecipient(Struct, frozen=True, kw_only=True):
-    """Who is told of what. Without `kinds` and `queues` of everything but the sign of life, which is for those whose
-    `kinds` name it; in the quiet hours of nothing until they end.
-    """
-
-    name: Annotated[str, Meta(min_length=1)]
-    channel: str
-    kinds: tuple[AlertKind, ...] = ()
-    queues: tuple[str, ...] = ()
-    quiet_from: dt.time | None = None
-    quiet_to: dt.time | None = None
-    only_escalations: bool = False
-
-    def __post_init__(self) -> None:
-        require((self.quiet_from is None) == (self.quiet_to is None), "both quiet_from and quiet_to, or neither")
-        require(self.quiet_from is None or self.quiet_from != self.quiet_to, "quiet_from and quiet_to that differ")
-
-
-class AlertsSettings(Struct, frozen=True, kw_only=True):
-    """When something is worth saying, and to whom. Without channels the screens alone say it.
-
-    `link`: the address under which people reach this monitor; with it, messages carry a link to acknowledge.
-    """
-
-    warning_chance: Chance = LEVELS.warning
-    alarm_chance: Chance = LEVELS.alarm
-    month_chance: Chance = LEVELS.month
-    alarm_without_staff: bool = True
-    long_wait_seconds: Annotated[int, Meta(ge=1)] = 300
-    long_wait_alarm_seconds: Annotated[int, Meta(ge=1)] = 600
-    refused_alarm_ratio: Chance = 0.1
-    surge_factor: Annotated[float, Meta(gt=1)] = 3.0
-    heartbeat: dt.time | None = None
-    link: Annotated[str, Meta(pattern="^(https?://.+)?$", description="an address such as https://monitor.example")] = (
-        ""
-    )
-    tries: Annotated[int, Meta(ge=1, le=20)] = 3
-    give_up_after_minutes: Annotated[int, Meta(ge=1, le=1440)] = 30
-    escalate_to: str = ""
-    escalate_after_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
-    channels: tuple[AlertChannel, ...] = ()
-    recipients: tuple[AlertRecipient, ...] = ()
-
-    def __post_init__(self) -> None:
-        require(self.warning_chance <= self.alarm_chance, "warning_chance at most alarm_chance")
-        require(self.long_wait_seconds <= self.long_wait_alarm_seconds, "long_wait_seconds at most the alarm's")
-
-    @property
-    def levels(self) -> RiskLevels:
-        return RiskLevels(warning=self.warning_chance, alarm=self.alarm_chance, month=self.month_chance)
-
-
 class QueueSettings(Struct, frozen=True, kw_only=True):
-    """How a queue is shown to people."""
+    """How a queue is shown to people.
+
+    `label`: instead of the switchboard's name of it.
+    """
 
     label: Annotated[str, Meta(min_length=1)]
 
 
 class PoolSettings(Struct, frozen=True, kw_only=True):
-    """What the queues that the same people answer are called together: any pool that has all of `queues`."""
+    """What the queues that the same people answer are called together: any pool that has all of `queues`.
+
+    `name`: what people are shown.
+    """
 
     name: Annotated[str, Meta(min_length=1)]
     queues: tuple[str, ...]

@@ -53,6 +53,8 @@ class QueuePlan(Struct, frozen=True, kw_only=True):
     `experts` serve this queue and no other; `transfers` is the share of the other queues' answered calls that are
     passed on to it. A caller leaves at `timeout_seconds`, to `overflow_to` if there is one. `places`: when so many
     wait, the next is refused.
+
+    `name`: what it is called.
     """
 
     name: str

@@ -14,20 +14,27 @@ from queue_monitor.store.database import Database, newest_revision
 from queue_monitor.store.engines import file_of, is_sqlite, name_of, parsed
 from queue_monitor.store.kept import RETENTION, Kind, Order
 from queue_monitor.store.local_days import LocalDays
+from queue_monitor.store.looking import LATELY, StoreLook, look_at_file, look_at_server, owner_of
 from queue_monitor.store.rebuild import SumDifference
 from queue_monitor.store.store import SqlStore
 
 __all__ = [
+    "LATELY",
     "RETENTION",
     "Kind",
     "MemoryAudit",
     "Order",
     "SqlStore",
+    "StoreLook",
     "SumDifference",
     "described",
     "exists",
+    "file_of_store",
+    "look_at_file",
+    "look_at_server",
     "newest_revision",
     "open_store",
+    "owner_of",
     "sqlite_file",
     "wipe",
 ]
@@ -91,6 +98,11 @@ def exists(url: str) -> bool:
     """Whether a store may be there: that of a server is asked when it is opened. Raises `StoreError`."""
     file = file_of(parsed(url))
     return file is None or file.exists()
+
+
+def file_of_store(url: str) -> Path | None:
+    """The file of a SQLite store; None of one in memory and of a server. Raises `StoreError`."""
+    return file_of(parsed(url))
 
 
 def sqlite_file(url: str, of_a_server: str, in_memory: str) -> Path:

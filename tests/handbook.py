@@ -1,0 +1,131 @@
+"""The reference pages that are made from code: `python -m tests.handbook settings` or `metrics`, on standard output."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, inspect, structs
+
+from queue_monitor import bootstrap
+from queue_monitor.config.explained import explained, inner
+from queue_monitor.config.file import File, SourceHead
+from queue_monitor.config.mistakes import expected
+from queue_monitor.metrics import Metrics
+from queue_monitor.setup.source import toml
+from tests.api import sample
+from tests.api.sample import FakeFigures
+
+MADE: Final = "Made from code by `make docs`, and held against it by a test."
+INTRODUCTION: Final = (
+    "`deploy/queue-monitor.toml` is a sample with remarks, `queue-monitor init` makes one from answers, and",
+    "`queue-monitor check-config` says what a file means. Any setting can come from a variable: `[store]` `url` from",
+    "`QUEUE_MONITOR_STORE__URL`, the first source's `host` from `QUEUE_MONITOR_SOURCES__0__HOST`. A value `env:NAME`",
+    "stands for the variable NAME, from the environment or from `secrets.env` beside the file.",
+)
+OF_METRICS: Final = (
+    'They are served at `/metrics`; [prometheus.md](prometheus.md) says how they are scraped. `queue=""` is all queues',
+    "together. A counter is written with `_total` behind its name, a histogram with `_bucket`, `_sum` and `_count`, a",
+    "summary with `_sum` and `_count`. Where there is no number there is no sample.",
+)
+TOP: Final = ("Setting", "May be", "Without it", "Means")
+
+
+def settings() -> str:
+    """Every setting of the file, by section, and of every kind of source."""
+    lines = ["# Settings", "", MADE, "", *INTRODUCTION]
+    seen: dict[type[Struct], str] = {}
+    for section in structs.fields(File):
+        for key, kind in _tables(section.encode_name, section.type):
+            lines += ["", f"## `{key}`", "", *_once(kind, key, seen)]
+    lines += ["", "## `[[sources]]`", "", *_table(SourceHead)]
+    for name in bootstrap.adapter_kinds():
+        kind = bootstrap.adapter_module(name).Settings
+        lines += ["", f"## `[[sources]]` of kind `{name}`", "", *_table(kind)]
+        for key, part in _inside("sources", kind):
+            lines += ["", f"### `{key}` of kind `{name}`", "", *_table(part)]
+    return "\n".join([*lines, ""])
+
+
+def _once(kind: type[Struct], key: str, seen: dict[type[Struct], str]) -> Iterator[str]:
+    if kind in seen:
+        yield f"As `{seen[kind]}`."
+    else:
+        seen[kind] = key
+        yield from _table(kind)
+
+
+def _tables(key: str, annotation: Any, path: str = "") -> Iterator[tuple[str, type[Struct]]]:
+    """A section and the tables in it, each with its heading as it is written in the file."""
+    kind, here = inner(annotation), f"{path}{key}"
+    if _is_by_name(annotation):
+        here = f"{here}.NAME"
+    yield (f"[[{here}]]" if _is_list(annotation) else f"[{here}]"), kind
+    yield from _inside(here, kind)
+
+
+def _inside(key: str, kind: type[Struct]) -> Iterator[tuple[str, type[Struct]]]:
+    for field in structs.fields(kind):
+        if _is_table(field.type):
+            yield from _tables(field.encode_name, field.type, f"{key}.")
+
+
+def _table(kind: type[Struct]) -> Iterator[str]:
+    yield f"| {' | '.join(TOP)} |"
+    yield "|---|---|---|---|"
+    meanings = explained(kind)
+    for field in structs.fields(kind):
+        name = field.encode_name
+        may_be = "tables" if _is_list(field.type) else "a table"
+        if not _is_table(field.type):
+            may_be = expected(inspect.type_info(field.type))
+        yield f"| `{name}` | {_cell(may_be)} | {_default(field)} | {_cell(meanings[name])} |"
+
+
+def _default(field: structs.FieldInfo) -> str:
+    if field.required:
+        return "must be set"
+    if _is_table(field.type):
+        return "–"
+    value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    if value is None or value in ("", (), [], {}):
+        return "–"
+    value = msgspec.to_builtins(value)
+    try:
+        return f"`{_cell(toml(value))}`"
+    except TypeError:
+        return "–"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _is_table(annotation: Any) -> bool:
+    kind = inner(annotation)
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _is_list(annotation: Any) -> bool:
+    return "tuple[" in str(annotation) or "list[" in str(annotation)
+
+
+def _is_by_name(annotation: Any) -> bool:
+    return "dict[" in str(annotation)
+
+
+def metrics() -> str:
+    """Every metric that `/metrics` serves, with its labels."""
+    lines = ["# Metrics", "", MADE, "", *OF_METRICS, "", "| Metric | Kind | Labels | Means |", "|---|---|---|---|"]
+    families = Metrics(FakeFigures(sample.rush())).registry.collect()
+    for family in sorted(families, key=lambda each: each.name):
+        shown = ", ".join(f"`{label}`" for label in getattr(family, "_labelnames", ())) or "–"
+        lines.append(f"| `{family.name}` | {family.type} | {shown} | {_cell(family.documentation)} |")
+    return "\n".join([*lines, ""])
+
+
+PAGES: Final = {"settings": settings, "metrics": metrics}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(PAGES[sys.argv[1]]())
