@@ -174,6 +174,8 @@ class File(Struct, frozen=True, kw_only=True):
     `reserve`: who could help when many wait.
     `queues`: a table by queue: how it is shown.
     `pools`: names for queues that the same people answer.
+    `report`: reports of months and tertials.
+    `references`: other figures to stand beside ours in reports.
     """
 
     organisation: Organisation = Organisation()

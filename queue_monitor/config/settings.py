@@ -383,8 +383,10 @@ class PoolSettings(Struct, frozen=True, kw_only=True):
 
 
 class ReferenceFigure(Struct, frozen=True, kw_only=True):
-    """Somebody else's figure, shown beside ours in a report and in none of our sums. `period` and `value` are shown as
-    they are written; `date` is when the source said so.
+    """Somebody else's figure, shown beside ours in a report and in none of our sums.
+
+    `name`: whose figure it is, and of what. `period` and `value` are shown as they are written. `source`: who published
+    it, and where. `date`: when the source said so.
     """
 
     name: Annotated[str, Meta(min_length=1)]
@@ -395,7 +397,11 @@ class ReferenceFigure(Struct, frozen=True, kw_only=True):
 
 
 class GoalValue(Struct, frozen=True, kw_only=True):
-    """What was measured of a goal in one period."""
+    """What was measured of a goal in one period.
+
+    `period`: as in `queue-monitor report`, such as 2026-T2. `value`: as it is to be shown. `comment`: what a reader
+    should know of it.
+    """
 
     period: Annotated[
         str,
@@ -409,7 +415,10 @@ class GoalValue(Struct, frozen=True, kw_only=True):
 
 
 class ReportGoal(Struct, frozen=True, kw_only=True):
-    """A goal that is measured elsewhere than from calls, with what was measured."""
+    """A goal that is measured elsewhere than from calls, with what was measured.
+
+    `name`: the goal in words. `target`: what was promised, as it is to be shown. `values`: one for each period.
+    """
 
     name: Annotated[str, Meta(min_length=1)]
     target: Annotated[str, Meta(min_length=1)]
@@ -418,7 +427,8 @@ class ReportGoal(Struct, frozen=True, kw_only=True):
 
 class ReportSettings(Struct, frozen=True, kw_only=True):
     """`automatic`: whether a month and a tertial are reported by themselves on the first working day after their end.
-    `send_to`: the recipients of [alerts] who then get a line and the address.
+    `send_to`: the recipients of [alerts] who then get a line and the address. `goals`: goals that are measured
+    elsewhere, which a report leaves a place for.
     """
 
     automatic: bool = True
