@@ -49,6 +49,7 @@ TABLE = (
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
     Row(r"queue_monitor\.interpreter", "queue_monitor.ports"),
     Row(r"queue_monitor\.whole_file", "", "msgspec"),
+    Row(r"queue_monitor\.local_times", "", "", IMPURE),
     Row(r"queue_monitor\.logs", "queue_monitor.core.privacy", ""),
     Row(r"queue_monitor\.starting", "queue_monitor.ports queue_monitor.texts", "starlette"),
     Row(r"queue_monitor\.waits", "queue_monitor.model", "hdrh numpy", IMPURE),
