@@ -22,6 +22,7 @@ from queue_monitor.model import (
     DayVisit,
     Disagreement,
     HalfHour,
+    ImportRecord,
     JournalBatch,
     Known,
     Level,
@@ -235,6 +236,9 @@ class Store(Protocol):
 
     async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
         """How the open minutes of the days from `first` to `last`, both included, were observed, by queue."""
+
+    async def import_records(self, first: date, last: date) -> list[ImportRecord]:
+        """The imports that have brought calls of the days from `first` to `last`, both included, oldest first."""
 
     async def calls(
         self,
@@ -473,6 +477,10 @@ class StoreError(Exception):
     def __init__(self, message: str, *, passing: bool = False) -> None:
         super().__init__(message)
         self.passing = passing
+
+
+class NoStoreYet(StoreError):
+    """Nothing has been written to this store, so there is nothing to read."""
 
 
 class StoreInUse(StoreError):
