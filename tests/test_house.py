@@ -133,7 +133,7 @@ TABLE = (
     Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
     Row(
         r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|reporting|retention|rejections|__main__"
-        r"|doctor|setup)(\..+)?",
+        r"|doctor|importing|setup)(\..+)?",
         EVERYTHING,
     ),
 )
@@ -144,6 +144,7 @@ MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
     "queue_monitor.doctor.command",
     "queue_monitor.doctor.sources",
     "queue_monitor.setup.command",
+    "queue_monitor.importing.course",
     "queue_monitor.player",
     "queue_monitor.privacy",
     "queue_monitor.rebuilding",

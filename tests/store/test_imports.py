@@ -1,13 +1,19 @@
 """What imports leave in the store: days that are theirs, the record, and days that they take from others."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 
 from msgspec import structs
 
+from queue_monitor import rebuilding
+from queue_monitor.bootstrap import adapter_kinds, settings_of
+from queue_monitor.config import load
+from queue_monitor.importing import Wanted, run
 from queue_monitor.model import IMPORT_SOURCE, IMPORTED, CallRecord, ImportedFile, ImportRecord
-from queue_monitor.store import Kind, Order, SqlStore
+from queue_monitor.store import Kind, Order, SqlStore, open_store
 from queue_monitor.store.imports import JOURNAL, SUMS_ONLY
+from tests.importing.made import ZONE, callers, kept, nothing, queue_log, recount
 from tests.store.calls import START, entered
 from tests.store.records import EVER, all_sums, batch, call, placements_of, recounted, refused
 
@@ -121,3 +127,23 @@ async def test_what_is_known_of_imported_days_goes_with_their_sums(store: SqlSto
 
     assert await store.imports.days("old") == []
     assert [found async for found in store.imports.differences()] == []
+
+
+async def test_files_are_imported_and_verified_alike_in_both_databases(url: str, tmp_path: Path) -> None:
+    settings = load(None, {"QUEUE_MONITOR_STORE__URL": url}, settings_of, adapter_kinds())
+    settings = structs.replace(settings, store=structs.replace(settings.store, agent_key=str(tmp_path / "agent.key")))
+    week = callers(date(2024, 10, 21), 7, 10)
+    (tmp_path / "queue_log").write_bytes(queue_log(week))
+    wanted = Wanted(files=(tmp_path / "queue_log",))
+
+    tried = await run(settings, structs.replace(wanted, dry_run=True), nothing)
+    made = await run(settings, wanted, nothing)
+    again = await run(settings, structs.replace(wanted, replace=True), nothing)
+
+    assert tried.tally.added == made.tally.added
+    assert sum(made.tally.added.values()) == len(week)
+    assert again.tally.added == {}
+    assert (await rebuilding.verify(settings, None, nothing)).differences == []
+    store = await open_store(url, own=False, zone=ZONE)
+    assert await kept(store) == recount(week)
+    await store.close()
