@@ -409,6 +409,9 @@ class Figures(Protocol):
         as above.
         """
 
+    async def imports(self, first: date, last: date) -> list[ImportRecord]:
+        """The imports that have brought calls of these days, both included. Raises `StoreError`."""
+
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         """Callers whom nobody answered, in the order of entry, of a queue or of all. Raises as above."""
 

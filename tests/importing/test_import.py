@@ -376,6 +376,27 @@ async def test_a_file_that_is_no_queue_log_is_said_to_be_none(tmp_path: Path) ->
         await imported(tmp_path / "none.db", tmp_path / "letter", dry_run=True)
 
 
+async def test_a_monitor_that_starts_afterwards_shows_the_imported_days_and_says_where_they_come_from(
+    tmp_path: Path,
+) -> None:
+    path, config = tmp_path / "calls.db", config_of(tmp_path / "calls.db")
+    await imported(path, written(tmp_path, "queue_log", WEEK))
+    monday = [call for call in WEEK if call.entered.astimezone(ZONE).date() == date(2024, 10, 21)]
+
+    async with monitor(f"sqlite:///{path}", moment(date(2026, 11, 23), 12), tmp_path, rules_of(config)) as run:
+        shown = await run.day(date(2024, 10, 21))
+        calls = await run.pipeline.calls(moment(date(2024, 10, 21), 0), moment(date(2024, 10, 22), 0), None, None, 500)
+        [record] = await run.pipeline.imports(date(2024, 10, 21), date(2024, 10, 21))
+        none = await run.pipeline.imports(date(2024, 9, 1), date(2024, 9, 30))
+
+    both = shown.counts + shown.outside_hours
+    assert both.entered == len(monday)
+    assert shown.coverage.recovered_minutes > 500
+    assert {call.imported for call in calls} == {"queue_log"}
+    assert (record.name, record.first_day, record.calls) == ("queue_log", date(2024, 10, 21), len(WEEK))
+    assert none == []
+
+
 async def test_exports_that_overlap_are_counted_once_and_equal_lines_of_one_export_twice(tmp_path: Path) -> None:
     twins = [WEEK[0], *WEEK]
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
