@@ -1,4 +1,4 @@
-"""The command line: run, report, rebuild, verify, backup, restore, wipe, replay, backtest, simulate, check-config …"""
+"""The command line: run, report, rebuild, verify, import, backup, restore, wipe, replay, backtest, simulate …"""
 
 import argparse
 import asyncio
@@ -34,6 +34,7 @@ from queue_monitor import (
     backups,
     bootstrap,
     config,
+    importing,
     logs,
     player,
     privacy,
@@ -116,6 +117,16 @@ def _parser() -> argparse.ArgumentParser:
     checked.add_argument("--config", type=Path, help="the TOML file")
     checked.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="only from this day on")
     checked.set_defaults(command=_verify)
+
+    brought = commands.add_parser("import", help="take in years of past calls from files; the monitor must not run")
+    brought.add_argument("files", nargs="+", type=Path, metavar="FILE", help="queue_log or CSV, packed or not")
+    brought.add_argument("--config", type=Path, help="the TOML file: opening hours, queues, the store")
+    brought.add_argument("--dry-run", action="store_true", help="change nothing; say what would be added, and what not")
+    brought.add_argument("--replace", action="store_true", help="also on days that the journal or another import has")
+    brought.add_argument("--kind", choices=importing.KINDS, default="", help="without it csv where there is a mapping")
+    brought.add_argument("--mapping", type=Path, metavar="MAP.toml", help="what the columns of a CSV file are")
+    brought.add_argument("--name", default="", help="how the calls are marked: import:NAME")
+    brought.set_defaults(command=_import)
 
     refused = commands.add_parser("rejected", help="list what was not taken lately, by field and reason")
     refused.add_argument("--config", type=Path, help="the TOML file")
@@ -292,6 +303,22 @@ def _verify(chosen: argparse.Namespace) -> int:
         print(words)
     print(found.summary())
     return DIFFERENT if found.differences else 0
+
+
+def _import(chosen: argparse.Namespace) -> int:
+    settings = _load(chosen.config, needs_sources=False)
+    wanted = importing.Wanted(
+        files=tuple(chosen.files),
+        kind=chosen.kind,
+        name=chosen.name,
+        mapping=chosen.mapping,
+        dry_run=chosen.dry_run,
+        replace=chosen.replace,
+    )
+    with _counted_progress("trying" if chosen.dry_run else "importing") as report:
+        made = asyncio.run(importing.run(settings, wanted, report))
+    print(importing.summary(made))
+    return 0
 
 
 def _rejected(chosen: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ from queue_monitor.model import (
     AlertsNow,
     CalendarDay,
     Disagreement,
+    ImportRecord,
     Level,
     LostCall,
     Notice,
@@ -92,6 +93,9 @@ class AlertedFigures:
         self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
     ) -> list[WeekSlot]:
         return await self._figures.week_map(start, end, queue)
+
+    async def imports(self, first: date, last: date) -> list[ImportRecord]:
+        return await self._figures.imports(first, last)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return await self._figures.lost_calls(start, end, queue)

@@ -22,6 +22,7 @@ from queue_monitor.model import (
     DayVisit,
     Disagreement,
     HalfHour,
+    ImportRecord,
     JournalBatch,
     Known,
     Level,
@@ -236,6 +237,9 @@ class Store(Protocol):
     async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
         """How the open minutes of the days from `first` to `last`, both included, were observed, by queue."""
 
+    async def import_records(self, first: date, last: date) -> list[ImportRecord]:
+        """The imports that have brought calls of the days from `first` to `last`, both included, oldest first."""
+
     async def calls(
         self,
         start: datetime,
@@ -405,6 +409,9 @@ class Figures(Protocol):
         as above.
         """
 
+    async def imports(self, first: date, last: date) -> list[ImportRecord]:
+        """The imports that have brought calls of these days, both included. Raises `StoreError`."""
+
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         """Callers whom nobody answered, in the order of entry, of a queue or of all. Raises as above."""
 
@@ -473,6 +480,10 @@ class StoreError(Exception):
     def __init__(self, message: str, *, passing: bool = False) -> None:
         super().__init__(message)
         self.passing = passing
+
+
+class NoStoreYet(StoreError):
+    """Nothing has been written to this store, so there is nothing to read."""
 
 
 class StoreInUse(StoreError):

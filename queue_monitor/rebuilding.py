@@ -20,7 +20,8 @@ from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar, next_month
 from queue_monitor.core.live import Live
-from queue_monitor.model import JournalBatch, StoredCall, StoredRefusal
+from queue_monitor.importing.verifying import import_differences
+from queue_monitor.model import IMPORTED, JournalBatch, StoredCall, StoredRefusal
 from queue_monitor.ports import Delivery, StoreError
 from queue_monitor.runtime.fault import Fault
 from queue_monitor.runtime.pipeline import Pipeline
@@ -63,9 +64,12 @@ class Verified(Struct, frozen=True, kw_only=True):
     calls: int
     unreadable: int
     differences: list[str]
+    imports: int = 0
 
     def summary(self) -> str:
         compared = f"{self.calls} calls and their sums compared with {self.events} events of the journal"
+        if self.imports:
+            compared += f"; the days of {self.imports} import{'s' * (self.imports > 1)} compared with what was imported"
         damaged = f"; {self.unreadable} damaged journal rows passed over" if self.unreadable else ""
         found = f"{len(self.differences)} differences" if self.differences else "no difference"
         return f"{compared}: {found}{damaged}."
@@ -111,23 +115,32 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
     with tempfile.TemporaryDirectory(prefix="queue-monitor-verify-") as folder:
         scratch = await open_store(f"sqlite:///{Path(folder) / 'verify.db'}", **options)
         try:
-            calendar = bootstrap.rules_of(config).calendar
+            rules = bootstrap.rules_of(config)
+            calendar = rules.calendar
             begins = await _first_day(store, calendar, first)
-            if begins is None:
-                return Verified(events=0, calls=0, unreadable=0, differences=[])
+            imports = len(await store.imports.records())
             newest = await store.newest_seq()
             if faults := await store.faults():
                 damaged = [f"damaged database: {words}" for words in faults]
                 return Verified(events=0, calls=0, unreadable=0, differences=damaged)
             differences = [_sum_words(found) async for found in store.sum_differences()]
+            differences += await import_differences(store, rules)
+            if begins is None:
+                return Verified(events=0, calls=0, unreadable=0, differences=differences, imports=imports)
+            await scratch.imports.take_replaced(await store.imports.replaced())
             await _take_over(store, scratch, config, calendar.midnight(begins))
             events = await _derive(store, scratch, config, begins, report)
             changed = await store.calls_changed_after(newest)
             if changed:  # a monitor runs: the sums of all time went on while they were read
                 differences = [words for words in differences if not words.startswith(_ALL_TIME)]
             calls, found = await _compared(store, scratch, calendar, begins, changed)
-            unreadable = store.unreadable
-            return Verified(events=events, calls=calls, unreadable=unreadable, differences=[*differences, *found])
+            return Verified(
+                events=events,
+                calls=calls,
+                unreadable=store.unreadable,
+                differences=[*differences, *found],
+                imports=imports,
+            )
         finally:
             await scratch.close()
             await store.close()
@@ -239,7 +252,7 @@ async def _compared(
     while newest and calendar.midnight(day) <= newest + timedelta(days=7):
         following = next_month(day)
         start, end = calendar.midnight(day), calendar.midnight(following)
-        ours = {call.id: call for call in await store.calls(start, end)}
+        ours = {call.id: call for call in await store.calls(start, end) if not call.imported}
         expected = {call.id: call for call in await scratch.calls(start, end)}
         count += len(ours)
         for call_id in ours.keys() & expected.keys():
@@ -273,6 +286,7 @@ def _short(value: object) -> str:
 
 
 def _refused(ours: list[StoredRefusal], expected: list[StoredRefusal]) -> list[str]:
+    ours = [refusal for refusal in ours if not refusal.switch.startswith(IMPORTED)]
     have, wanted = (Counter((r.queue, r.at, r.reason) for r in refusals) for refusals in (ours, expected))
     return [f"refused caller not in the journal: {queue}, {at.isoformat()}" for queue, at, _ in have - wanted] + [
         f"refused caller missing: {queue}, {at.isoformat()}" for queue, at, _ in wanted - have

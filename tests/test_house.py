@@ -49,6 +49,7 @@ TABLE = (
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
     Row(r"queue_monitor\.interpreter", "queue_monitor.ports"),
     Row(r"queue_monitor\.whole_file", "", "msgspec"),
+    Row(r"queue_monitor\.local_times", "", "", IMPURE),
     Row(r"queue_monitor\.logs", "queue_monitor.core.privacy", ""),
     Row(r"queue_monitor\.starting", "queue_monitor.ports queue_monitor.texts", "starlette"),
     Row(r"queue_monitor\.waits", "queue_monitor.model", "hdrh numpy", IMPURE),
@@ -132,7 +133,7 @@ TABLE = (
     Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
     Row(
         r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|reporting|retention|rejections|__main__"
-        r"|doctor|setup)(\..+)?",
+        r"|doctor|importing|setup)(\..+)?",
         EVERYTHING,
     ),
 )
@@ -143,6 +144,7 @@ MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
     "queue_monitor.doctor.command",
     "queue_monitor.doctor.sources",
     "queue_monitor.setup.command",
+    "queue_monitor.importing.course",
     "queue_monitor.player",
     "queue_monitor.privacy",
     "queue_monitor.rebuilding",

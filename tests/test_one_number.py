@@ -26,6 +26,7 @@ from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.model import (
     CalendarDay,
     Disagreement,
+    ImportRecord,
     Level,
     LostCall,
     Period,
@@ -63,6 +64,9 @@ class Standing:
     async def week_map(
         self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
     ) -> list[WeekSlot]:
+        return []
+
+    async def imports(self, first: date, last: date) -> list[ImportRecord]:
         return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

@@ -13,7 +13,7 @@ import logging
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -30,6 +30,7 @@ from queue_monitor.events import (
     LeftOutcome,
     SourceClock,
 )
+from queue_monitor.local_times import LocalTimes, MissingHour
 from queue_monitor.model import Outcome
 from queue_monitor.replay import RecordingError
 
@@ -89,31 +90,14 @@ def read_calls(path: Path, zone: ZoneInfo) -> list[Call]:
 
 
 def _in_utc(path: Path, calls: list[Call], zone: ZoneInfo) -> Iterator[Call]:
-    """The same with times in UTC. Of the two autumn hours that look alike the second begins where a file in order goes
-    back in time, or, newest first, forward.
-    """
+    """The same with times in UTC."""
     naive = [call.entered_at for call in calls if call.entered_at.tzinfo is None]
-    newest_first = len(naive) > 1 and naive[0] > naive[-1]
-    last: datetime | None = None
-    fold = int(newest_first)
+    times = LocalTimes(zone, newest_first=len(naive) > 1 and naive[0] > naive[-1])
     for call in calls:
-        at = call.entered_at
-        if at.tzinfo is None:
-            local = at.replace(tzinfo=zone)
-            if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != at:
-                raise RecordingError(
-                    f"{path}, line {call.line}, entered_at: {at} is no time; the clocks were set forward then"
-                )
-            if local.utcoffset() != local.replace(fold=1).utcoffset():
-                if last is None or last.date() != at.date():
-                    fold = int(newest_first)
-                elif (at > last) if newest_first else (at < last):
-                    fold = int(not newest_first)
-                last, local = at, local.replace(fold=fold)
-            elif last is not None and (at > last if newest_first else at < last):
-                last = None  # another export begins
-            at = local
-        yield call._replace(entered_at=at.astimezone(UTC))
+        try:
+            yield call._replace(entered_at=times.utc(call.entered_at))
+        except MissingHour as error:
+            raise RecordingError(f"{path}, line {call.line}, entered_at: {error}") from None
 
 
 def _each_once(path: Path, calls: Iterable[Call]) -> Iterator[Call]:

@@ -50,6 +50,7 @@ class DayOfWaits(Struct):
 
 
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
+_LAST_ID: Final = chr(0x10FFFF)
 
 Answered = tuple[datetime, str, datetime]
 """Of one who was answered: when he or she entered, the visit, and when that was."""
@@ -192,8 +193,9 @@ class WaitBounds:
 
 
 def _later(answered: list[Answered], visit: Visit, until: datetime) -> list[datetime]:
-    """When those were answered who had entered after this visit, up to a moment."""
-    return [ended for _, _, ended in answered[_behind(answered, visit) :] if ended <= until]
+    """When those were answered who had entered after this visit, up to a moment: who entered after it was not."""
+    entered_by_then = bisect_right(answered, (until, _LAST_ID, _EVER))
+    return [ended for _, _, ended in answered[_behind(answered, visit) : entered_by_then] if ended <= until]
 
 
 def _behind(answered: list[Answered], visit: Visit) -> int:

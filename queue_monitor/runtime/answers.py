@@ -14,6 +14,7 @@ from queue_monitor.model import (
     Coverage,
     Disagreement,
     HalfHour,
+    ImportRecord,
     Level,
     LostCall,
     Period,
@@ -57,6 +58,9 @@ class MemoryAnswers:
                     found.append(HalfHour(start=period.start, counts=period.counts, longest_ms=longest_ms))
         return found
 
+    async def imports(self, first: date, last: date) -> list[ImportRecord]:
+        return []
+
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
         return self._live.lost_calls(start, end, queue)
 
@@ -93,11 +97,13 @@ class StoreAnswers(MemoryAnswers):
         await self._flushed()
         clipped = [(min(low, edge), min(high, edge)) for low, high in bounds]
         sums = await past_sums(self._store, zone, level, scope, clipped)
-        coverage = await self._coverage(scope or tuple(live.queues()), clipped)
+        coverage = await self._coverage(scope, clipped)
         past = [Past(s.inside, s.outside, s.waits, covered) for s, covered in zip(sums, coverage, strict=True)]
         return live.joined(self._clock.now(), step, level, scope, bounds, past)
 
-    async def _coverage(self, queues: tuple[str, ...], bounds: Sequence[tuple[datetime, datetime]]) -> list[Coverage]:
+    async def _coverage(
+        self, scope: tuple[str, ...] | None, bounds: Sequence[tuple[datetime, datetime]]
+    ) -> list[Coverage]:
         """How the open minutes of past stretches were observed: whole days as was noted then, parts of a day as far as
         the sources' spans are known still.
         """
@@ -106,6 +112,8 @@ class StoreAnswers(MemoryAnswers):
         noted: dict[tuple[str, date], Coverage] = {
             (queue_key(record.queue), record.day): record.coverage for record in await self._store.coverage(first, last)
         }
+        # an import may have brought queues that nobody has heard of since
+        queues = scope or tuple(dict.fromkeys([*live.queues(), *(queue for queue, _ in noted)]))
         return [live.past_coverage(queues, low, high, noted) for low, high in bounds]
 
     async def week_map(self, start: datetime, end: datetime, queue: Scope) -> list[WeekSlot]:
@@ -118,6 +126,9 @@ class StoreAnswers(MemoryAnswers):
         found = await self._store.half_hours(scope, start, min(end, edge))
         held = self._half_hours(edge, end, queue) if end > edge else []
         return week_map([*found, *held], self._live.rules.calendar.zone)
+
+    async def imports(self, first: date, last: date) -> list[ImportRecord]:
+        return await self._store.import_records(first, last)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
         self._check(start, end, queue)

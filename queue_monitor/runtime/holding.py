@@ -55,9 +55,10 @@ class Holding:
     async def load(self) -> None:
         """Take up what a start needs. Raises `StoreError`."""
         live, store = self._live, self._store
-        live.windows.load_totals(await store.totals())
+        totals = await store.totals()
+        live.windows.load_totals(totals)
         self._latest.extend(await store.latest(LATEST))
-        if not self._latest:
+        if not self._latest and not totals:  # calls may have been imported before the first event
             await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
             return
         seq, states = await store.load_states()
@@ -170,6 +171,8 @@ class Holding:
     @property
     def _reached(self) -> datetime:
         """From when on calls are held: `HOLD` before where the journal is, whatever a few wrong clocks say."""
+        if not self._latest:
+            return self._clock.now() - HOLD
         return sorted(self._latest)[len(self._latest) // 10] - HOLD
 
     def _edge_for(self, held_from: datetime) -> date:

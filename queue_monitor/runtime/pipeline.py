@@ -38,6 +38,7 @@ from queue_monitor.model import (
     CoverageRecord,
     Disagreement,
     Forecast,
+    ImportRecord,
     JournalNow,
     Known,
     Level,
@@ -553,6 +554,9 @@ class Pipeline:
         self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
     ) -> list[WeekSlot]:
         return await self._answers.week_map(start, end, queue)
+
+    async def imports(self, first: date, last: date) -> list[ImportRecord]:
+        return await self._answers.imports(first, last)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return await self._answers.lost_calls(start, end, queue)

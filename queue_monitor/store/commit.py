@@ -17,6 +17,7 @@ from queue_monitor.store.journal import Journal
 from queue_monitor.store.kept import Kind, kept_from
 from queue_monitor.store.packs import id_hash
 from queue_monitor.store.refusals import RefusalRows, refusal_key
+from queue_monitor.store.replaced import ReplacedDays
 from queue_monitor.store.schema import microseconds
 from queue_monitor.store.state import States
 from queue_monitor.store.sums import SumKey, Sums
@@ -42,12 +43,21 @@ class LastBatch(Struct, frozen=True, kw_only=True):
 class Writer:
     """Remembers what the newest commits left: `forget` it when one fails."""
 
-    def __init__(self, journal: Journal, calls: CallRows, refusals: RefusalRows, sums: Sums, states: States) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        calls: CallRows,
+        refusals: RefusalRows,
+        sums: Sums,
+        states: States,
+        replaced: ReplacedDays,
+    ) -> None:
         self._journal = journal
         self._calls = calls
         self._refusals = refusals
         self._sums = sums
         self._states = states
+        self._replaced = replaced
         self._last: LastBatch | None = None
         self._is_real = False
         self._unclear: set[str] = set()
@@ -66,6 +76,7 @@ class Writer:
         self._last = None
         self._is_real = False
         self._sums.forget()
+        self._replaced.forget()
 
     def unclear(self) -> None:
         """Nobody knows whether the batch that was tried was committed."""
@@ -91,8 +102,9 @@ class Writer:
         unknown = self._unknown(calls, old)
         if conflicts or unknown:
             raise Outdated(conflicts, unknown)
-        records = self._still_kept(connection, calls, old)
-        not_derived = self._derive(connection, records, batch.refusals, old, seq)
+        records = self._replaced.calls_left(connection, self._still_kept(connection, calls, old))
+        refusals = self._replaced.refusals_left(connection, batch.refusals)
+        not_derived = self._derive(connection, records, refusals, old, seq)
         self._states.save_days(connection, batch.days)
         self._states.save(connection, seq, batch.states)
         self._last = LastBatch(seq=seq, digest=digest, repeated=repeated, not_derived=tuple(not_derived))

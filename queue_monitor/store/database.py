@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Table, exc, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from queue_monitor.ports import StoreError
+from queue_monitor.ports import NoStoreYet, StoreError
 from queue_monitor.store.bulk import Bulk
 from queue_monitor.store.copying import damaged, finish, is_damage, is_pending
 from queue_monitor.store.engines import (
@@ -94,11 +94,11 @@ class Database:
         if self.file and is_pending(self.file):
             raise self._error("cannot be opened", "a restore was broken off; the monitor's start, or restore, ends it")
         if self.file and not self.file.exists():
-            raise self._error("cannot be opened", "there is no such file")
+            raise NoStoreYet(str(self._error("cannot be opened", "there is no such file")))
         async with self.reading("cannot be opened") as connection:
             found = await connection.run_sync(_version)
         if found is None:
-            raise self._error("cannot be opened", "no queue monitor has written to it yet")
+            raise NoStoreYet(str(self._error("cannot be opened", "no queue monitor has written to it yet")))
         if found != newest_revision():
             age = "an older" if found < newest_revision() else "a newer"
             raise self._error(

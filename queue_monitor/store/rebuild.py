@@ -1,17 +1,20 @@
 """What makes history anew and compares it: forgetting days, recounting sums over rows, and all rows one by one."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import date, datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Select, delete, func, select
+from sqlalchemy import Connection, Select, delete, func, not_, select
 
 from queue_monitor.model import Level
 from queue_monitor.store.asking import Asking
 from queue_monitor.store.commit import NOT_WRITTEN
 from queue_monitor.store.database import Database
+from queue_monitor.store.imported_rows import import_sources, imported_shares, is_imported
+from queue_monitor.store.journal import chunks
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.names import QUEUE, RULES, SOURCE, SWITCH
 from queue_monitor.store.refusals import shares as refusal_shares
@@ -24,6 +27,7 @@ SUMMED_UNTIL: Final = "summed until"
 """The mark of the moment before which a version that kept no calls has left sums: no rows say what they must be."""
 
 _CHUNK: Final = 500
+_PIECE: Final = 5_000
 _SHARE_COLUMNS: Final = ("queue", "inside", "at_us", "field", "early", "brought_by", "judged_ms", "recorded")
 _NAMED: Final = {"queue": QUEUE, "next_queue": QUEUE, "switch": SWITCH, "source": SOURCE, "rules": RULES}
 _NOT_COMPARED: Final = ("site", "seq", "evidence", "keys")
@@ -46,28 +50,48 @@ class SumDifference(Struct, frozen=True, kw_only=True):
 
 
 def forget_from(connection: Connection, start_us: int, tables: Sums, states: States) -> None:
-    """Delete all calls and refused callers that count at or after that local midnight, and the sums of those days.
+    """Delete all calls and refused callers that count at or after that local midnight, and the sums of those days; but
+    not those that were imported, which no journal has.
 
     A visit may count on another day than its contact: of contacts that stay it stays, and so does its share.
     """
+    sources = import_sources(connection)
     gone = select(contact.c.key).where(contact.c.site == SITE, contact.c.at_us >= start_us)
+    if sources:
+        gone = gone.where(not_(is_imported(sources)))
     of_gone = (visit.c.site == SITE, visit.c.contact.in_(gone))
     taken = _visit_shares(connection, select(visit).where(*of_gone, visit.c.at_us < start_us))
-    connection.execute(delete(visit).where(*of_gone))
+    keys = [bytes(key) for key in connection.execute(gone).scalars()] if sources else None
     connection.execute(delete(call_key).where(call_key.c.site == SITE, call_key.c.contact.in_(gone)))
-    connection.execute(delete(contact).where(contact.c.site == SITE, contact.c.at_us >= start_us))
-    connection.execute(delete(refusal).where(refusal.c.site == SITE, refusal.c.counted_us >= start_us))
-    left = _visit_shares(connection, select(visit).where(visit.c.site == SITE, visit.c.at_us >= start_us))
+    if keys is None:
+        connection.execute(delete(visit).where(*of_gone))
+        connection.execute(delete(contact).where(contact.c.site == SITE, contact.c.at_us >= start_us))
+    else:  # who is imported is known by the visits, so both go by what was found before
+        for chunk in chunks(keys, _CHUNK):
+            connection.execute(delete(visit).where(visit.c.site == SITE, visit.c.contact.in_(chunk)))
+            connection.execute(delete(contact).where(contact.c.site == SITE, contact.c.key.in_(chunk)))
+    refused = (refusal.c.site == SITE, refusal.c.counted_us >= start_us, refusal.c.source.not_in(sources))
+    connection.execute(delete(refusal).where(*refused))
+    later = (visit.c.site == SITE, visit.c.at_us >= start_us, visit.c.source.not_in(sources))
+    left = _visit_shares(connection, select(visit).where(*later))
     of_days = (sums.c.step != ALL, sums.c.start_us >= start_us)
     connection.execute(delete(sums).where(sums.c.site == SITE, *of_days))
     tables.forget()
     tables.sum_up_days(connection)
     tables.move(connection, taken, left)
+    for some in _in_pieces(imported_shares(connection, sources, start_us) if sources else ()):
+        tables.move(connection, [], some)
     edge = states.mark(connection, SUMMED_UNTIL)
     if edge is not None and int(edge) > start_us:
         states.set_mark(connection, SUMMED_UNTIL, str(start_us))
     if connection.execute(select(contact.c.key).limit(1)).first() is None:
         states.drop_mark(connection, NOT_WRITTEN)
+
+
+def _in_pieces(shares: Iterable[Share]) -> Iterator[list[Share]]:
+    rest = iter(shares)
+    while some := list(islice(rest, _PIECE)):
+        yield some
 
 
 def _visit_shares(connection: Connection, question: Select[Any]) -> list[Share]:

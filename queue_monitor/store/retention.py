@@ -31,6 +31,7 @@ from queue_monitor.store.schema import (
     call_key,
     contact,
     coverage,
+    imported_day,
     journal,
     journal_id,
     microseconds,
@@ -265,7 +266,9 @@ class Deletion:
             return {"sums": gone}
         days = coverage.c.site == SITE, coverage.c.day < until
         gone = connection.execute(delete(coverage).where(*days)).rowcount
-        return {"days of coverage": gone} if gone else None
+        brought = imported_day.c.site == SITE, imported_day.c.day < until
+        forgotten = connection.execute(delete(imported_day).where(*brought)).rowcount
+        return {"days of coverage": gone, "imported days": forgotten} if gone or forgotten else None
 
     def _oldest_sum(self, connection: Connection, until_us: int) -> tuple[tuple[Any, ...], int] | None:
         """Which sums (step, level, queue) have one that is too old, and when it begins. Each column is asked for by

@@ -249,6 +249,35 @@ coverage: Final = Table(
     sqlite_with_rowid=False,
 )
 
+# --- what was imported: the runs, and the days of calls that they have brought
+
+imported: Final = Table(
+    "imported",
+    metadata,
+    _site(),
+    Column("id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("site", "id", name="imported_key"),
+)
+
+imported_day: Final = Table(
+    "imported_day",
+    metadata,
+    _site(),
+    Column("source", Integer, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("queue", Integer, nullable=False),
+    Column("is_sealed", Boolean, nullable=False),
+    Column("replaces", Boolean, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("stays", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("digest", BigInteger, nullable=False),
+    PrimaryKeyConstraint("site", "source", "day", "queue", name="imported_day_key"),
+    sqlite_with_rowid=False,
+)
+
 # --- what a start needs, and who owns the store
 
 state: Final = Table(

@@ -19,6 +19,7 @@ from queue_monitor.model import (
     CoverageRecord,
     DayVisit,
     HalfHour,
+    ImportRecord,
     JournalBatch,
     Known,
     Level,
@@ -46,6 +47,7 @@ from queue_monitor.store.database import Database
 from queue_monitor.store.day_visits import DayVisits
 from queue_monitor.store.figures import Figures
 from queue_monitor.store.history import History
+from queue_monitor.store.imports import Imports
 from queue_monitor.store.journal import Journal, chunks
 from queue_monitor.store.kept import Kind, Order, kept_from
 from queue_monitor.store.learned import LearnedDocument
@@ -54,6 +56,7 @@ from queue_monitor.store.names import Names
 from queue_monitor.store.reading import OF_AGENTS, Reader
 from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
 from queue_monitor.store.refusals import RefusalRows
+from queue_monitor.store.replaced import ReplacedDays
 from queue_monitor.store.reports import ReportRecord
 from queue_monitor.store.retention import SKIPPED, Deletion
 from queue_monitor.store.schema import (
@@ -97,7 +100,8 @@ class SqlStore:
         self._sums = Sums(database, days)
         self._calls = CallRows(database, self._names, agents, days)
         refusals = RefusalRows(database, self._names)
-        self._writer = Writer(self._journal, self._calls, refusals, self._sums, self._states)
+        replaced = ReplacedDays(self._names, days)
+        self._writer = Writer(self._journal, self._calls, refusals, self._sums, self._states, replaced)
         self._deletion = Deletion(database, self._journal, self._sums, self._states, days)
         self._seen_names = Names()
         self._seen_states = States(database, self._seen_names)
@@ -107,6 +111,8 @@ class SqlStore:
         self._day_visits = DayVisits(self._asking, agents, days)
         self._reports = ReportRecord(database, self._asking, self._seen_states, days)
         self._one_at_a_time = asyncio.Lock()
+        of_rows = self._names, self._states, self._calls, self._sums, self._journal
+        self.imports = Imports(*of_rows, days, self._write_rows, self._asking.ask)
 
     @property
     def unreadable(self) -> int:
@@ -115,15 +121,19 @@ class SqlStore:
 
     # --- writing
 
-    async def commit(self, batch: JournalBatch) -> Committed:
-        """As the door says. Cancelled, it may yet be committed, whole; the same batch again then changes nothing."""
-        return await self._database.unbroken(self._commit(batch))
+    async def commit(self, batch: JournalBatch, beside: Callable[[Connection], None] | None = None) -> Committed:
+        """As the door says. Cancelled, it may yet be committed, whole; the same batch again then changes nothing.
+        `beside` is done in the same transaction.
+        """
+        return await self._database.unbroken(self._commit(batch, beside))
 
-    async def _commit(self, batch: JournalBatch) -> Committed:
+    async def _commit(self, batch: JournalBatch, beside: Callable[[Connection], None] | None) -> Committed:
         async with self._one_at_a_time:
             try:
                 async with self._database.writing(_WRITTEN) as connection:
                     committed = await connection.run_sync(self._writer.commit, batch)
+                    if beside is not None:
+                        await connection.run_sync(beside)
             except Outdated:
                 self._undone()
                 raise
@@ -162,6 +172,14 @@ class SqlStore:
     async def _write(self, work: Callable[[Connection], T]) -> T:
         """One transaction beside the commits. What memory knew of the store is asked anew afterwards."""
         return await self._database.unbroken(self._written(work))
+
+    async def _write_rows(self, work: Callable[[Connection], T]) -> T:
+        """The same, of work that changes rows, names or sums: memory forgets what it knew of them."""
+        try:
+            return await self._write(work)
+        finally:
+            self._undone()
+            self._seen_names.forget()
 
     async def _written(self, work: Callable[[Connection], T]) -> T:
         async with self._one_at_a_time, self._database.writing(_WRITTEN) as connection:
@@ -251,6 +269,9 @@ class SqlStore:
         outcomes: Collection[Outcome] | None = None,
     ) -> list[StoredCall]:
         return await self._history.calls(start, end, queue, after, limit, with_visits, outcomes)
+
+    async def import_records(self, first: date, last: date) -> list[ImportRecord]:
+        return [one for one in await self.imports.records() if one.touches(first, last)]
 
     async def refusals(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredRefusal]:
         return await self._history.refusals(start, end, queue)
@@ -363,10 +384,7 @@ class SqlStore:
         one transaction. The journal stays.
         """
         start_us = midnight_us(self._days, start)
-        try:
-            await self._write(partial(forget_from, start_us=start_us, tables=self._sums, states=self._states))
-        finally:
-            self._undone()
+        await self._write_rows(partial(forget_from, start_us=start_us, tables=self._sums, states=self._states))
 
     async def faults(self) -> list[str]:
         """Where a SQLite file contradicts itself, in SQLite's words. PostgreSQL is asked with tools of its own."""

@@ -29,6 +29,7 @@ from queue_monitor.model import (
     Disagreement,
     Hours,
     HoursDoubt,
+    ImportRecord,
     JournalNow,
     Level,
     LostCall,
@@ -783,6 +784,9 @@ class FakeFigures:
     async def week_map(
         self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
     ) -> list[WeekSlot]:
+        return []
+
+    async def imports(self, first: date, last: date) -> list[ImportRecord]:
         return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

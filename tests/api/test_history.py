@@ -20,7 +20,7 @@ from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage
 from queue_monitor.api.pages.pen import Pen
 from queue_monitor.api.pages.periods import PeriodKind, period_of
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Access, AlertKind, AlertLevel, Role
+from queue_monitor.model import Access, AlertKind, AlertLevel, ImportedFile, ImportRecord, Role
 from queue_monitor.ports import StoreError
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
@@ -174,6 +174,40 @@ async def test_what_cannot_be_shown_is_said_in_words_on_a_page(query: dict[str, 
     assert answer.status_code == status
     assert words in plain(answer.text)
     assert "<form" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        (
+            "sv",
+            "Importerat som gamla den 2026-11-20: 512 samtal från 2025-10-01 till 2025-10-31 ur queue_log.2.gz.",
+        ),
+        ("en", "Imported as gamla on 2026-11-20: 512 calls of 2025-10-01 to 2025-10-31 from queue_log.2.gz."),
+    ],
+)
+async def test_what_was_imported_is_said_on_the_page_and_in_its_files(
+    lang: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = FakeFigures(sample.lead())
+    file = ImportedFile(
+        name="queue_log.2.gz", sha256="0" * 64, first_day=date(2025, 10, 1), last_day=date(2025, 10, 31)
+    )
+    done = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    record = ImportRecord(name="gamla", kind="queue_log", files=(file,), started_at=done, finished_at=done, calls=512)
+
+    async def imports(first: date, last: date) -> list[ImportRecord]:
+        return [record] if record.touches(first, last) else []
+
+    monkeypatch.setattr(figures, "imports", imports)
+    query = {"period": "month", "day": "2025-10-01", "lang": lang}
+    page = await client_of(figures).get("/history", params=query)
+    file_of_it = await client_of(figures).get("/history/file", params=query | {"format": "csv"})
+    other = await client_of(figures).get("/history", params=query | {"day": "2025-09-01"})
+
+    assert words in plain(page.text)
+    assert words in file_of_it.text
+    assert "2026-11-20" not in plain(other.text)
 
 
 async def test_a_database_that_is_away_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:

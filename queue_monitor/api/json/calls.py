@@ -130,6 +130,7 @@ def _call(call: StoredCall) -> shapes.CallShape:
         start_known=call.start_known,
         rules=call.rules,
         derived=call.is_derived,
+        imported=call.imported,
         visits=tuple(map(_stay, call.visits)),
     )
 

@@ -411,6 +411,7 @@ class CallShape(Struct, frozen=True, kw_only=True):
     start_known: bool
     rules: Annotated[str, _said("The version of the opening hours and exits it was judged by.")]
     derived: Annotated[bool, _said("false: the database refused the row; queue-monitor rebuild makes it.")]
+    imported: Annotated[str, _said("The import that has brought the call; empty: it was heard of at the time.")]
     visits: tuple[StayShape, ...]
 
 

@@ -88,6 +88,7 @@ CALL_COLUMNS: Final = (
     "start_known",
     "rules",
     "derived",
+    "imported",
 )
 
 
@@ -109,6 +110,7 @@ def _call(call: StoredCall, zone: ZoneInfo) -> Iterable[Cell]:
     yield from (_seconds(call.wait_after_transfer_ms), _seconds(call.called_back_ms), call.reached_later)
     yield answered.agent if answered else None
     yield from (len(call.visits), call.precision_ms / 1000, call.start_known, call.rules, call.is_derived)
+    yield call.imported
 
 
 def _seconds(milliseconds: int | None) -> float | None:

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from queue_monitor import texts
 from queue_monitor.api.answers import YEARS, Problem, as_file, as_table, kept_note
 from queue_monitor.api.json.over_time import OverTime
-from queue_monitor.api.pages.history_file import XLSX, about_words, written_csv, written_xlsx
+from queue_monitor.api.pages.history_file import XLSX, about_words, imported_words, written_csv, written_xlsx
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage, chosen_target
 from queue_monitor.api.pages.lead import chosen, unknown_words
 from queue_monitor.api.pages.offered_report import OfferedReport, offered_report
@@ -146,7 +146,10 @@ def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, languag
         except ValueError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
         title = pen.say("file.title", period=shown.label(tongue), queue=rows[0][0])
-        notes = about_words(pen, kept_note(snapshot, start, tongue))
+        imports = await figures.imports(shown.first, shown.last)
+        is_imported = any(each.first_day and each.first_day <= shown.first for each in imports)
+        kept = "" if is_imported else kept_note(snapshot, start, tongue)
+        notes = (*about_words(pen, kept), *imported_words(pen, imports))
         name = f"{ADDRESS[1:]}-{shown.first.isoformat()}-{shown.last.isoformat()}"
 
         def written() -> Response:
@@ -191,7 +194,10 @@ async def _page(
         earlier.append((before, found))
     week = await figures.week_map(start, min(end, today_ends), scope)
     record = await _record(history, start, end)
-    return HistoryPage(snapshot, choice, pen, whole=whole, parts=parts, earlier=earlier, week=week, record=record)
+    imports = await figures.imports(choice.period.first, choice.period.last)
+    return HistoryPage(
+        snapshot, choice, pen, whole=whole, parts=parts, earlier=earlier, week=week, record=record, imports=imports
+    )
 
 
 async def _record(history: AlertHistory, start: datetime, end: datetime) -> Sequence[RecordedAlert] | None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from queue_monitor import texts
 from queue_monitor.api.json.tables import Cell, table
 from queue_monitor.api.pages.pen import Pen
-from queue_monitor.model import DefinitionId, Period
+from queue_monitor.model import DefinitionId, ImportRecord, Period
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _DAY_SECONDS: Final = 86_400
@@ -174,6 +174,22 @@ def written_xlsx(rows: Rows, pen: Pen, title: str, notes: Sequence[str], made_fo
         for number, words in enumerate((title, *notes)):
             about.write_string(number, 0, words, bold if number == 0 else None)
     return out.getvalue()
+
+
+def imported_words(pen: Pen, imports: Iterable[ImportRecord]) -> tuple[str, ...]:
+    """Say of each import what it has brought, and from which files."""
+    return tuple(
+        pen.say(
+            "history.imported",
+            name=each.name,
+            first=str(each.first_day),
+            last=str(each.last_day),
+            calls=pen.count(each.calls),
+            files=", ".join(file.name for file in each.files[:3]) + (", …" if len(each.files) > 3 else ""),
+            on=each.finished_at.astimezone(ZoneInfo(pen.zone)).date().isoformat(),
+        )
+        for each in imports
+    )
 
 
 def about_words(pen: Pen, kept_note: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from queue_monitor import texts
 from queue_monitor.api.json.status import meets_target
+from queue_monitor.api.pages.history_file import imported_words
 from queue_monitor.api.pages.pen import Pen
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
@@ -20,6 +21,7 @@ from queue_monitor.model import (
     AlertLevel,
     Counts,
     DefinitionId,
+    ImportRecord,
     Outcome,
     Period,
     RecordedAlert,
@@ -165,6 +167,7 @@ class HistoryPage:
         earlier: Sequence[tuple[ChosenPeriod, Period]],
         week: Sequence[WeekSlot],
         record: Sequence[RecordedAlert] | None,
+        imports: Sequence[ImportRecord] = (),
     ) -> None:
         self.snapshot = snapshot
         self.choice = choice
@@ -176,6 +179,7 @@ class HistoryPage:
         self._earlier = earlier
         self._week = week
         self._record = record
+        self._imports = imports
         self._zone = ZoneInfo(pen.zone)
 
     # ---- the headline
@@ -228,7 +232,7 @@ class HistoryPage:
         kept, start = self.snapshot.kept_from, self.choice.period.bounds(self._zone)[0]
         if kept is not None and start < kept and self.whole is not None and not self.whole.counts.entered:
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
-        return tuple(found)
+        return (*found, *imported_words(self.pen, self._imports))
 
     def _day_words(self) -> str:
         return texts.date_words(self.snapshot.at, self.pen.zone, self.pen.language)

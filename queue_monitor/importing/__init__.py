@@ -1,0 +1,11 @@
+"""Years of past calls from files into the call history, judged by the rules of today and marked as imported.
+
+The events of the files go through the same live state and the same commit as in life; only the journal does not have
+them. `run` does it, or tries it (`dry_run`); `summary` says what came of it.
+"""
+
+from queue_monitor.importing.course import Imported, run
+from queue_monitor.importing.reading import KINDS, Wanted
+from queue_monitor.importing.summary import summary
+
+__all__ = ["KINDS", "Imported", "Wanted", "run", "summary"]

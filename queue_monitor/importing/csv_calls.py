@@ -1,0 +1,168 @@
+"""CSV exports of calls, one line a stay in a queue, whatever order their lines are in."""
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_bytes
+from typing import Any, BinaryIO, Final
+from zoneinfo import ZoneInfo
+
+from queue_monitor.events import Event
+from queue_monitor.importing.files import Place, Source, as_text, looked_at, opened
+from queue_monitor.importing.mapping import Mapping
+from queue_monitor.importing.reading import CSV, FileTally, Piece
+from queue_monitor.importing.refusals import Refusals, RefusedLine
+from queue_monitor.importing.rows import PassedOver, Refusal, RowReader
+from queue_monitor.importing.sorting import Sorted
+from queue_monitor.importing.telling import Telling
+from queue_monitor.model import ImportedFile
+from queue_monitor.replay import RecordingError
+
+_ROWS: Final = 1000
+_EVENTS: Final = 1000
+
+
+class CsvCalls:
+    """The files of one form of export. They are read whole first and put in order, then told."""
+
+    kind = CSV
+    ends_are_told = True
+
+    def __init__(
+        self,
+        name: str,
+        paths: Sequence[Path],
+        mapping: Mapping,
+        mapping_hash: str,
+        zone: ZoneInfo,
+        is_number: Callable[[str], bool],
+    ) -> None:
+        """`is_number`: whether a queue's name holds a telephone number. Raises `RecordingError`."""
+        self.name = name
+        self.mapping = mapping_hash
+        self.refusals = Refusals()
+        self.notes: list[str] = []
+        self.tells_talk = bool(mapping.columns.talk or mapping.columns.ended)
+        self._mapping = mapping
+        self._zone = zone
+        self._is_number = is_number
+        sources = {source.sha256: source for source in map(looked_at, paths)}
+        self._sources = list(sources.values())
+        self._tallies = [FileTally(source.name, source.sha256) for source in self._sources]
+        self._group_key = token_bytes(16)
+        self._passed_over = 0
+        self._doubled = 0
+
+    @property
+    def files(self) -> tuple[ImportedFile, ...]:
+        """What is known of them so far."""
+        return tuple(tally.record(self.refusals) for tally in self._tallies)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Events by the order of entry, after pieces without any while the files are read. Raises `RecordingError`."""
+        size = sum(source.size for source in self._sources)
+        before = 0
+        with Sorted() as stays:
+            for number, (source, tally) in enumerate(zip(self._sources, self._tallies, strict=True)):
+                with self._reader(source) as (rows, reader, place):
+                    for _ in self._take(rows, reader, number, tally, stays):
+                        yield Piece([], before + min(place.done, source.size), 2 * size)
+                    self._doubled += reader.times.doubled
+                before += source.size
+            self._note()
+            telling = Telling(self.name, self._mapping.precision_ms)
+            events: list[Event] = []
+            for done, told in enumerate(telling.events(stays), 1):
+                events += told
+                if len(events) >= _EVENTS:
+                    yield Piece(events, size + size * done // stays.count, 2 * size)
+                    events = []
+            yield Piece(events, 2 * size, 2 * size)
+
+    def _take(self, rows: Any, reader: RowReader, number: int, tally: FileTally, stays: Sorted) -> Iterator[None]:
+        """Read the lines of one file; stops for a moment now and then."""
+        for count, cells in enumerate(rows, 1):
+            line = rows.line_num + self._mapping.file.header_line - 1
+            tally.lines = line
+            if not any(cells):
+                continue
+            try:
+                stay = reader.stay(cells, number, line)
+            except PassedOver:
+                self._passed_over += 1
+            except Refusal as error:
+                self.refusals.add(RefusedLine(tally.name, line, error.field, error.reason, error.why))
+            else:
+                stays.add(stay)
+                tally.entries += 1
+                tally.see(reader.day_of(stay))
+            if count % _ROWS == 0:
+                yield None
+
+    @contextmanager
+    def _reader(self, source: Source) -> Iterator[tuple[Any, RowReader, Place]]:
+        """The lines of a file behind its header, and who reads them."""
+        newest_first = self._is_newest_first(source)
+        with opened(source) as (file, place), self._understood(source):
+            rows, header = self._begun(file)
+            reader = self._row_reader(source, header, newest_first=newest_first)
+            yield rows, reader, place
+
+    def _begun(self, file: BinaryIO) -> tuple[Any, list[str]]:
+        encoding = "utf-8-sig" if self._mapping.file.encoding.replace("_", "-").lower() == "utf-8" else None
+        text = as_text(file, encoding or self._mapping.file.encoding)
+        for _ in range(self._mapping.file.header_line - 1):
+            text.readline()
+        rows = csv.reader(text, delimiter=self._mapping.file.separator)
+        return rows, next(rows, [])
+
+    def _row_reader(self, source: Source, header: list[str], *, newest_first: bool) -> RowReader:
+        try:
+            return RowReader(
+                self._mapping, header, self._zone, self._is_number, self._grouped, newest_first=newest_first
+            )
+        except Refusal as error:
+            line = self._mapping.file.header_line
+            raise RecordingError(f"{source.path}, line {line}: the column {error.field!r} {error.why}") from error
+
+    @contextmanager
+    def _understood(self, source: Source) -> Iterator[None]:
+        encoding = self._mapping.file.encoding
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            raise RecordingError(
+                f"{source.path}: is not written in {encoding}; say another file.encoding, such as windows-1252"
+            ) from error
+        except csv.Error as error:
+            raise RecordingError(f"{source.path}: is no CSV that can be read: {error}") from error
+
+    def _is_newest_first(self, source: Source) -> bool:
+        """As the mapping says, else whether the first line that can be read is later than the last."""
+        if self._mapping.file.order != "auto":
+            return self._mapping.file.order == "newest_first"
+        with opened(source) as (file, _), self._understood(source):
+            rows, header = self._begun(file)
+            reader = self._row_reader(source, header, newest_first=False)
+            first, last = None, None
+            for cells in rows:
+                if cells:
+                    first, last = first or reader.written(cells), cells
+            end = reader.written(last) if last else None
+        return first is not None and end is not None and first > end
+
+    def _grouped(self, call: str) -> str:
+        """What stands for a call's id while the files are read: a hash under a key that goes with the import."""
+        return hashlib.blake2b(call.encode(), key=self._group_key, digest_size=12).hexdigest()
+
+    def _note(self) -> None:
+        if self._passed_over:
+            what = "1 line was" if self._passed_over == 1 else f"{self._passed_over} lines were"
+            self.notes.append(f"{what} left out: no call to a queue, as the mapping says")
+        if self._doubled:
+            self.notes.append(
+                f"{self._doubled} times lie in the hour that came twice when the clocks were set back: they are taken "
+                "for the first of the two until the file goes back in time"
+            )

@@ -1,0 +1,157 @@
+"""The small TOML file that says how the columns of a CSV export are to be read."""
+
+import codecs
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Struct
+
+from queue_monitor.importing.reading import checked_name
+from queue_monitor.model import Outcome
+from queue_monitor.replay import RecordingError
+
+PASS_OVER: Final = "pass_over"
+"""Words of lines that are no calls to a queue, such as outgoing ones: they are counted and left out."""
+
+REFUSED: Final = ("refused", "refused_full", "refused_no_agents", "refused_closed")
+WORDS: Final = (
+    *(word.value for word in Outcome if word not in (Outcome.WAITING, Outcome.REFUSED)),
+    *REFUSED,
+    PASS_OVER,
+)
+ORDERS: Final = ("auto", "oldest_first", "newest_first")
+UNITS: Final = ("seconds", "milliseconds", "minutes")
+ISO: Final = "iso"
+
+
+class FileForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the file is written. `header_line`: which line names the columns; those before it are passed over."""
+
+    encoding: str = "utf-8"
+    separator: str = ";"
+    decimal: str = ","
+    header_line: int = 1
+    order: str = "auto"
+
+
+class Times(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How times are written. `zone` "" is the settings'; `format` as in strptime, or `iso`. `unit`: of a wait or talk
+    that is a plain number; with colons it is hours, minutes and seconds whatever the unit.
+    """
+
+    zone: str = ""
+    format: str = ISO
+    unit: str = "seconds"
+
+
+class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The names of the columns in the file's header; "" where there is no such column. A date and a time in two columns
+    are named together: `entered = ["Datum", "Klockslag"]`.
+
+    `call` holds what is the same in all lines of one call; nothing of it is kept.
+    """
+
+    entered: str | list[str]
+    queue: str
+    outcome: str = ""
+    wait: str = ""
+    answered: str | list[str] = ""
+    ended: str | list[str] = ""
+    talk: str = ""
+    call: str = ""
+
+    def named(self, field: str) -> tuple[str, ...]:
+        """The columns of a field; none where it has none."""
+        names = getattr(self, field)
+        return tuple(filter(None, [names] if isinstance(names, str) else names))
+
+
+class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One form of export. `outcomes`: the file's words by what they are here. `queues`: other names for queues."""
+
+    name: str = ""
+    file: FileForm = FileForm()
+    time: Times = Times()
+    columns: Columns
+    outcomes: dict[str, list[str]] = {}
+    queues: dict[str, str] = {}
+
+    @property
+    def by_word(self) -> dict[str, str]:
+        """What each word of the file is here, without regard to case."""
+        return {word.strip().casefold(): ours for ours, words in self.outcomes.items() for word in words}
+
+    @property
+    def precision_ms(self) -> int:
+        """How finely times are written."""
+        if self.time.format == ISO or "%f" in self.time.format:
+            return 1000 if self.time.format == ISO else 1
+        is_whole = any(part in self.time.format for part in ("%S", "%T", "%X", "%c"))
+        return 1000 if is_whole else 60_000
+
+    def zone(self, otherwise: ZoneInfo) -> ZoneInfo:
+        """Of times that name none."""
+        return ZoneInfo(self.time.zone) if self.time.zone else otherwise
+
+
+def read_mapping(path: Path) -> tuple[Mapping, str]:
+    """The mapping and a hash of it. Raises `RecordingError` that names the file and the key."""
+    try:
+        raw = path.read_bytes()
+        mapping = msgspec.convert(tomllib.loads(raw.decode()), Mapping)
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{path}: is no TOML in UTF-8: {error}") from error
+    except msgspec.ValidationError as error:
+        raise RecordingError(f"{path}: {error}") from error
+    mapping = msgspec.structs.replace(mapping, name=checked_name(mapping.name or path.stem, f"{path}: name"))
+    if mistake := _mistake(mapping):
+        raise RecordingError(f"{path}: {mistake}")
+    return mapping, hashlib.sha256(msgspec.json.encode(mapping)).hexdigest()
+
+
+def _mistake(mapping: Mapping) -> str:
+    """What cannot be, in words; "" of a mapping that can be used."""
+    form, times, columns = mapping.file, mapping.time, mapping.columns
+    if len(form.separator) != 1 or form.separator in '"\r\n':
+        return f"file.separator: {form.separator!r} is not one sign, such as ; or , or a tab"
+    if form.decimal not in (",", "."):
+        return f"file.decimal: {form.decimal!r} is neither , nor ."
+    if form.header_line < 1:
+        return "file.header_line: lines are counted from 1"
+    for key, value, known in (("file.order", form.order, ORDERS), ("time.unit", times.unit, UNITS)):
+        if value not in known:
+            return f"{key}: {value!r} is not one of {', '.join(known)}"
+    try:
+        codecs.lookup(form.encoding)
+    except LookupError:
+        return f"file.encoding: {form.encoding!r} is not known; usual are utf-8 and windows-1252"
+    try:
+        mapping.zone(ZoneInfo("UTC"))
+    except (ZoneInfoNotFoundError, ValueError):
+        return f"time.zone: {times.zone!r} is no time zone, such as Europe/Stockholm"
+    if not columns.entered or not columns.queue:
+        return "columns: entered and queue must name a column"
+    if not columns.outcome and not columns.answered:
+        return "columns: outcome or answered must name a column; else nobody knows who was answered"
+    if not (columns.wait or columns.answered or columns.ended):
+        return "columns: wait, or answered and ended, must name a column; else nobody knows how long callers waited"
+    if columns.outcome and not mapping.outcomes:
+        return "outcomes: say what the words of the column of outcomes are here, such as answered = ['Besvarat']"
+    return _mistaken_words(mapping)
+
+
+def _mistaken_words(mapping: Mapping) -> str:
+    seen: dict[str, str] = {}
+    for ours, words in mapping.outcomes.items():
+        if ours not in WORDS:
+            return f"outcomes.{ours}: is not one of {', '.join(WORDS)}"
+        for word in words:
+            if (other := seen.setdefault(word.strip().casefold(), ours)) != ours:
+                return f"outcomes.{ours}: {word!r} stands under {other} too"
+    return ""

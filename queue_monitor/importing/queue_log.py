@@ -1,0 +1,148 @@
+"""Asterisk's queue_log files, rotated and packed or not, read as one log, oldest first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+from zoneinfo import ZoneInfo
+
+from adapters.asterisk_queuelog import Settings, Translator
+from adapters.asterisk_queuelog.rotated import second_of
+from queue_monitor.events import CallEntered, CallRefused, Event
+from queue_monitor.importing.files import PIECE, Source, looked_at, opened
+from queue_monitor.importing.reading import QUEUE_LOG, FileTally, Piece
+from queue_monitor.importing.refusals import Refusals, RefusedLine, shown
+from queue_monitor.model import IMPORT_SOURCE, IMPORTED, ImportedFile
+from queue_monitor.ports import Connection, Rejected
+from queue_monitor.replay import RecordingError
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_HEAD: Final = 64 * 1024
+_LONGEST: Final = 1024 * 1024
+_WHY: Final = {
+    "line_too_long": "longer than 65,536 bytes",
+    "fault": "our own code failed on it; the log says where",
+}
+
+
+class QueueLogs:
+    """The files as one log: who waits at the end of one is known in the next."""
+
+    kind = QUEUE_LOG
+    mapping = ""
+    tells_talk = True
+    ends_are_told = False
+
+    def __init__(self, name: str, paths: Sequence[Path], settings: Settings, zone: ZoneInfo) -> None:
+        """Raises `RecordingError` for a file that cannot be read or holds no line of a queue_log."""
+        self.name = name
+        self.refusals = Refusals()
+        self.notes: list[str] = []
+        self._zone = zone
+        connection = Connection(source=IMPORT_SOURCE + name, switch=IMPORTED + name)
+        self._translator = Translator(connection, settings)
+        known: dict[str, tuple[int, Source]] = {}
+        for path in paths:
+            source = looked_at(path)
+            if source.sha256 in known:
+                self.notes.append(f"{source.name} is the same file as {known[source.sha256][1].name}, and is read once")
+            else:
+                known[source.sha256] = (_first_second(source), source)
+        self._sources = [source for _, source in sorted(known.values(), key=lambda one: one[0])]
+        self._tallies = [FileTally(source.name, source.sha256) for source in self._sources]
+        self._lines = 0
+
+    @property
+    def files(self) -> tuple[ImportedFile, ...]:
+        """What is known of them so far."""
+        return tuple(tally.record(self.refusals) for tally in self._tallies)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Events in the order of the files. Raises `RecordingError`."""
+        before, total = 0, sum(source.size for source in self._sources)
+        for source, tally in zip(self._sources, self._tallies, strict=True):
+            with opened(source) as (file, place):
+                for lines in _whole_lines(file):
+                    yield Piece(self._understood(lines, tally), before + min(place.done, source.size), total)
+            before += source.size
+        yield Piece(self._sorted_out(self._translator.close(_EPOCH), b"", self._tallies[-1], 0), total, total)
+
+    def _understood(self, lines: bytes, tally: FileTally) -> list[Event]:
+        """The events of some whole lines."""
+        seconds = [second_of(lines[: lines.find(b"\n")]), second_of(lines[lines.rfind(b"\n", 0, -1) + 1 :])]
+        known = [_EPOCH + timedelta(seconds=second) for second in seconds if second is not None]
+        for at in known:
+            tally.see(at.astimezone(self._zone).date())
+        first = self._lines + 1
+        self._lines += lines.count(b"\n")
+        before = tally.lines
+        tally.lines += lines.count(b"\n")
+        items = self._translator.feed(lines, max(known, default=_EPOCH) + timedelta(seconds=1))
+        return self._sorted_out(items, lines, tally, first - before - 1)
+
+    def _sorted_out(
+        self, items: Iterable[Event | Rejected], lines: bytes, tally: FileTally, offset: int
+    ) -> list[Event]:
+        """Events, without the lines that are not taken. `offset`: how many lines were read before this file."""
+        events: list[Event] = []
+        of_piece: list[bytes] | None = None
+        first = tally.lines - lines.count(b"\n") + 1
+        for item in items:
+            if not isinstance(item, Rejected):
+                tally.entries += isinstance(item, CallEntered | CallRefused)
+                events.append(item)
+                continue
+            number = _number_in(item.detail)
+            line = number - offset if number is not None else tally.lines
+            of_piece = lines.split(b"\n") if of_piece is None else of_piece
+            raw = of_piece[line - first] if number is not None and 0 <= line - first < len(of_piece) else b""
+            field, why = explained(item.reason, raw)
+            self.refusals.add(RefusedLine(tally.name, line, field, item.reason, why))
+        return events
+
+
+def explained(reason: str, raw: bytes) -> tuple[str, str]:
+    """Which field of a line is wrong, and why; nothing of the line is quoted but its first field, without digits."""
+    if reason in _WHY:
+        return "line", _WHY[reason]
+    fields = raw.decode("utf-8", "replace").split("|")
+    if len(fields) < 5:
+        return "line", f"{len(fields)} fields between |, and at least 5 are needed: second, call, queue, agent, event"
+    if second_of(raw) is None:
+        return "second", f"{shown(fields[0])} is no whole number of seconds since 1970"
+    if not fields[4].strip():
+        return "event", "no event is named"
+    return "agent", "an event of an agent in a queue, and one of the two is missing"
+
+
+def _number_in(detail: str) -> int | None:
+    """The line that a translator names."""
+    number = detail.removeprefix("line ")
+    return int(number) if number.isdigit() else None
+
+
+def _first_second(source: Source) -> int:
+    """When the first line that has a time was written. Raises `RecordingError`."""
+    with opened(source) as (file, _):
+        for line in file.read(_HEAD).split(b"\n"):
+            if line.count(b"|") >= 4 and (second := second_of(line)) is not None:
+                return second
+    raise RecordingError(
+        f"{source.path}: no line of a queue_log in its first {_HEAD} bytes; expected second|call|queue|agent|event"
+    )
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The file in pieces that end with a line; a last line without an end is given one."""
+    rest = b""
+    while piece := file.read(PIECE):
+        rest += piece
+        end = rest.rfind(b"\n") + 1
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+        elif len(rest) > _LONGEST:  # no queue_log: it is refused as one line that is too long
+            yield rest[:_LONGEST] + b"\n"
+            rest = b""
+    if rest:
+        yield rest + b"\n"

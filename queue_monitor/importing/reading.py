@@ -1,0 +1,99 @@
+"""What a kind of file gives to be imported: pieces of events in order, and what is known of the files."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from queue_monitor.events import Event
+from queue_monitor.importing.refusals import Refusals
+from queue_monitor.model import ImportedFile
+from queue_monitor.replay import RecordingError
+
+QUEUE_LOG: Final = "queue_log"
+CSV: Final = "csv"
+KINDS: Final = (QUEUE_LOG, CSV)
+_NAME: Final = re.compile(r"[A-Za-zÅÄÖåäö][\w.-]{0,39}")
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What to import and how. `kind` "" is found out; `name` "" is the kind's or the mapping's."""
+
+    files: tuple[Path, ...]
+    kind: str = ""
+    name: str = ""
+    mapping: Path | None = None
+    dry_run: bool = False
+    replace: bool = False
+
+
+class Piece(NamedTuple):
+    """Some events in order, and how much has been read of how much (in bytes of the files) once they are taken."""
+
+    events: list[Event]
+    done: int
+    total: int
+
+
+class Reading(Protocol):
+    """The files of one import. `pieces` may be asked once; the rest is whole when it has come to its end."""
+
+    name: str
+    kind: str
+    mapping: str
+    """A hash of how columns are read; "" where there are none."""
+
+    tells_talk: bool
+    ends_are_told: bool
+    """Whether each line tells how a call ended; else a line may be missing."""
+
+    refusals: Refusals
+    notes: list[str]
+    """Sentences for a person about what was decided while reading."""
+
+    @property
+    def files(self) -> tuple[ImportedFile, ...]: ...
+
+    def pieces(self) -> Iterator[Piece]: ...
+
+
+class FileTally:
+    """What has been seen of one file so far."""
+
+    def __init__(self, name: str, sha256: str) -> None:
+        self.name = name
+        self.sha256 = sha256
+        self.lines = 0
+        self.entries = 0
+        self.first: date | None = None
+        self.last: date | None = None
+
+    def see(self, day: date) -> None:
+        """Note that a line of this day was understood."""
+        self.first = day if self.first is None or day < self.first else self.first
+        self.last = day if self.last is None or day > self.last else self.last
+
+    def record(self, refusals: Refusals) -> ImportedFile:
+        """As it is kept."""
+        return ImportedFile(
+            name=self.name,
+            sha256=self.sha256,
+            lines=self.lines,
+            entries=self.entries,
+            refused=refusals.of(self.name),
+            first_day=self.first,
+            last_day=self.last,
+        )
+
+
+def checked_name(name: str, where: str) -> str:
+    """A name under which calls are imported. Raises `RecordingError`."""
+    if not _NAME.fullmatch(name):
+        raise RecordingError(
+            f"{where}: {name[:60]!r} is no name for an import: a letter first, then at most 39 letters, digits, "
+            "hyphens, dots or underscores"
+        )
+    return name

@@ -1,0 +1,52 @@
+"""Lines that are not taken: a bounded list with the file, the line, the field and why, and all of them counted."""
+
+import re
+from collections import Counter
+from typing import Final, NamedTuple
+
+MOST_LISTED: Final = 200
+MOST_OF_A_REASON: Final = 20
+"""So many lines are listed at most, and so many of one file and reason; all are counted."""
+
+_DIGIT: Final = re.compile(r"\d")
+_LONGEST: Final = 40
+
+
+class RefusedLine(NamedTuple):
+    """One line that is not taken. `line` counts from 1; `reason` is a stable word for counting."""
+
+    file: str
+    line: int
+    field: str
+    reason: str
+    why: str
+
+
+class Refusals:
+    """Counts by file and reason, and keeps the first of each."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.listed: list[RefusedLine] = []
+
+    def add(self, refused: RefusedLine) -> None:
+        """Count one, and keep it while there is room."""
+        of_its_kind = self.counts[refused.file, refused.reason]
+        self.counts[refused.file, refused.reason] += 1
+        if of_its_kind < MOST_OF_A_REASON and len(self.listed) < MOST_LISTED:
+            self.listed.append(refused)
+
+    def of(self, file: str) -> dict[str, int]:
+        """How many lines of a file were refused, by reason."""
+        return {reason: count for (name, reason), count in sorted(self.counts.items()) if name == file}
+
+    @property
+    def total(self) -> int:
+        """How many lines were refused."""
+        return sum(self.counts.values())
+
+
+def shown(value: str) -> str:
+    """A value in quotes as it may be shown: a digit could be one of a telephone number, and becomes `#`."""
+    plain = _DIGIT.sub("#", "".join(sign if sign.isprintable() else "?" for sign in value))
+    return f"'{plain[:_LONGEST]}…'" if len(plain) > _LONGEST else f"'{plain}'"

@@ -1,0 +1,113 @@
+"""Stays in a queue told as the events that a switch would have sent: so one ledger decides what they count as."""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    CallLeft,
+    CallRefused,
+    EntryReason,
+    Event,
+    LeftOutcome,
+    RefusalReason,
+    event_id,
+)
+from queue_monitor.importing.mapping import REFUSED
+from queue_monitor.importing.rows import Stay
+from queue_monitor.model import IMPORT_SOURCE, IMPORTED, Outcome
+from queue_monitor.queues import queue_key
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
+"""A hash in letters can never look like a telephone number."""
+
+_ONE_CALL_MS: Final = 12 * 3_600_000
+"""Lines of one call begin within so long of each other."""
+
+_REASONS: Final = {
+    "refused_full": RefusalReason.FULL,
+    "refused_no_agents": RefusalReason.NO_AGENTS,
+    "refused_closed": RefusalReason.CLOSED,
+}
+
+
+class Telling:
+    """Tells of stays in the order of entry. A stay is known by what its line says, so that the same line in another
+    file tells of the same stay; lines of one file that say the same are several callers.
+    """
+
+    def __init__(self, name: str, precision_ms: int) -> None:
+        self._switch = IMPORTED + name
+        self._source = IMPORT_SOURCE + name
+        self._precision_ms = precision_ms
+        self._moment = -1
+        self._same: dict[tuple[object, ...], int] = {}
+        self._calls: dict[str, tuple[str, bool]] = {}
+        self._begun: deque[tuple[int, str]] = deque()
+
+    def events(self, stays: Iterable[Stay]) -> Iterator[list[Event]]:
+        """The events of each stay, one after another."""
+        for stay in stays:
+            yield self._told_of(stay)
+
+    def _told_of(self, stay: Stay) -> list[Event]:
+        entered = _EPOCH + timedelta(milliseconds=stay.entered_ms)
+        visit = self._visit(stay)
+        if stay.outcome in REFUSED:
+            reason = _REASONS.get(stay.outcome, RefusalReason.UNKNOWN)
+            told = self._envelope(CallRefused, visit, entered)
+            return [CallRefused(contact_id=visit, leg_id=visit, queue=stay.queue, reason=reason, **told)]
+        contact, why = self._contact(stay, visit)
+        ids: dict[str, Any] = {"visit_id": visit, "contact_id": contact, "leg_id": contact, "queue": stay.queue}
+        ended = entered + timedelta(milliseconds=stay.wait_ms)
+        found: list[Event] = [CallEntered(entry_reason=why, **ids, **self._envelope(CallEntered, visit, entered))]
+        if stay.outcome != Outcome.ANSWERED:
+            outcome = LeftOutcome(stay.outcome)
+            return [*found, CallLeft(outcome=outcome, **ids, **self._envelope(CallLeft, visit, ended))]
+        found.append(CallAnswered(**ids, **self._envelope(CallAnswered, visit, ended)))
+        if stay.talk_ms is not None:
+            done = ended + timedelta(milliseconds=stay.talk_ms)
+            found.append(CallCompleted(**ids, **self._envelope(CallCompleted, visit, done)))
+        return found
+
+    def _visit(self, stay: Stay) -> str:
+        said = (stay.entered_ms, queue_key(stay.queue), stay.outcome, stay.wait_ms, stay.talk_ms)
+        if stay.entered_ms != self._moment:
+            self._moment = stay.entered_ms
+            self._same.clear()
+        number = self._same[stay.file, said] = self._same.get((stay.file, said), 0) + 1
+        text = "\x1f".join(map(str, (*said, number)))
+        hashed = hashlib.blake2b(text.encode(), digest_size=12).hexdigest().translate(_LETTERS)
+        return f"{self._switch}:{hashed}"
+
+    def _contact(self, stay: Stay, visit: str) -> tuple[str, EntryReason]:
+        """Whose call it is, and why this stay of it began."""
+        if not stay.group:
+            return visit, EntryReason.DIRECT
+        while self._begun and stay.entered_ms - self._begun[0][0] > _ONE_CALL_MS:
+            self._calls.pop(self._begun.popleft()[1], None)
+        contact, was_answered = self._calls.get(stay.group, ("", False))
+        if not contact:
+            self._begun.append((stay.entered_ms, stay.group))
+            why = EntryReason.DIRECT
+        else:
+            why = EntryReason.TRANSFER if was_answered else EntryReason.OVERFLOW
+        self._calls[stay.group] = contact or visit, was_answered or stay.outcome == Outcome.ANSWERED
+        return contact or visit, why
+
+    def _envelope(self, kind: type[Event], visit: str, at: datetime) -> dict[str, Any]:
+        return {
+            "id": event_id(self._source, str(kind.__struct_config__.tag), visit),
+            "source": self._source,
+            "switch": self._switch,
+            "observed_at": at,
+            "switch_time": at,
+            "time_precision_ms": self._precision_ms,
+            "live": False,
+        }
