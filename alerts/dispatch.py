@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
-from alerts.telling import NotifyReason
+from alerts.notification_policy import NotifyReason
 from queue_monitor.model import (
     Acknowledgement,
     Alert,
@@ -84,7 +84,7 @@ def _moments(day: date, clock: time, zone: ZoneInfo) -> tuple[datetime, datetime
     return shown.astimezone(UTC), shown.replace(fold=1).astimezone(UTC)
 
 
-class Patience(Struct, frozen=True, kw_only=True):
+class RetryPolicy(Struct, frozen=True, kw_only=True):
     """How long and how often one tries. After `tries` failures, or one that cannot be mended, the fallback is taken."""
 
     tries: int = 3
@@ -99,7 +99,7 @@ class Patience(Struct, frozen=True, kw_only=True):
         return min(self.first_wait * int(2 ** max(0, failures - 1)), self.longest_wait)
 
 
-PATIENCE: Final = Patience()
+PATIENCE: Final = RetryPolicy()
 
 
 class Dispatcher:
@@ -117,7 +117,7 @@ class Dispatcher:
         clock: Clock,
         zone: ZoneInfo,
         *,
-        patience: Patience = PATIENCE,
+        patience: RetryPolicy = PATIENCE,
         escalate_to: str = "",
         sign: Callable[[str, str], str] = lambda episode, recipient: "",
     ) -> None:

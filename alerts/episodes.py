@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertKind, AlertLevel, AlertReason, Banner, Crisis
 from queue_monitor.queues import queues_in
@@ -23,9 +23,11 @@ class Episode(Struct, frozen=True, kw_only=True):
     """One matter from when it is first seen. `raised` is false while it must still stand for a while.
 
     `low_since`: since when it has been low enough to ease. `lost_since`: since when nobody could save the day.
-    `told_at`: when people were last told how bad it is; None never. `times`: how often it has come to them, or come
-    back, since its period began. `heard`: the last that they heard. `owed`: an alarm that people were not told of yet,
-    because they just were or another one says it. `grouped`: what else a surge has told of.
+    `told_at`: when people were last sent how bad it is; None never.
+    `times`: how often it has come to them, or come back, since its period began.
+    `last_notified`: the last change that they were sent.
+    `pending`: an alarm not sent yet, because one was sent just before or another one covers it.
+    `grouped`: what a surge has covered.
     """
 
     id: str
@@ -44,8 +46,8 @@ class Episode(Struct, frozen=True, kw_only=True):
     lost_since: datetime | None = None
     told_at: datetime | None = None
     times: int = 0
-    heard: AlertChange | None = None
-    owed: bool = False
+    last_notified: AlertChange | None = field(default=None, name="heard")
+    pending: bool = field(default=False, name="owed")
     grouped: tuple[AlertKind, ...] = ()
     queues: tuple[str, ...] = ()
 
@@ -55,7 +57,7 @@ class Episode(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> Key:
-        return matter(self.kind), self.queue, self.period
+        return topic(self.kind), self.queue, self.period
 
     @property
     def is_alarm(self) -> bool:
@@ -63,7 +65,7 @@ class Episode(Struct, frozen=True, kw_only=True):
         return self.raised and self.level is AlertLevel.ALARM and not self.eased
 
 
-class Past(Struct, frozen=True):
+class EndedEpisode(Struct, frozen=True):
     """An episode that is over, as far as it bears on the next of its kind: how often people were told of it."""
 
     key: Key
@@ -77,7 +79,7 @@ class State(Struct, frozen=True):
     """
 
     episodes: tuple[Episode, ...] = ()
-    past: tuple[Past, ...] = ()
+    past: tuple[EndedEpisode, ...] = ()
     crisis: Crisis | None = None
     banner: Banner | None = None
 
@@ -96,7 +98,7 @@ class State(Struct, frozen=True):
         return tuple(sorted(raised, key=lambda e: (-SEVERITY[e.level], e.eased, e.since, e.key)))
 
 
-def matter(kind: AlertKind) -> str:
+def topic(kind: AlertKind) -> str:
     """What an alert is about: the target at risk and the target lost are one matter."""
     return TARGET if kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH) else kind.value
 

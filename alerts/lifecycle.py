@@ -11,9 +11,9 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from alerts.episodes import SEVERITY, Episode, Key, Past, State, matter
-from alerts.rules import DEFAULTS, MONTH, NOW, AlertSettings, Reading
-from alerts.telling import tell
+from alerts.episodes import SEVERITY, EndedEpisode, Episode, Key, State, topic
+from alerts.notification_policy import decide
+from alerts.rules import DEFAULTS, MONTH, NOW, AlertSettings, Measurement
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
 from queue_monitor.queues import Pool
 
@@ -29,7 +29,7 @@ _ORDER: Final = {
 
 _CRISIS: Final[Key] = (AlertKind.CRISIS.value, "", NOW)
 
-LONGEST_EASING: Final = timedelta(hours=2)
+MAX_EASING: Final = timedelta(hours=2)
 DAY_LASTS: Final = timedelta(hours=25)
 MONTH_LASTS: Final = timedelta(days=32)
 
@@ -58,11 +58,11 @@ class Policy(Struct, frozen=True, kw_only=True):
         return self.ease_share * (at if at is not None else self.ends_under)
 
 
-def policy(reading: Reading, settings: AlertSettings) -> Policy:
+def policy(measurement: Measurement, settings: AlertSettings) -> Policy:
     """The levels and times of a kind. For the target: docs/at-risk.md, steps 6 and 9."""
-    match reading.kind:
+    match measurement.kind:
         case AlertKind.TARGET_AT_RISK | AlertKind.TARGET_OUT_OF_REACH:
-            month = reading.period == MONTH
+            month = measurement.period == MONTH
             return Policy(
                 warning_at=None if month else settings.levels.warning,
                 alarm_at=settings.levels.month if month else settings.levels.alarm,
@@ -78,7 +78,7 @@ def policy(reading: Reading, settings: AlertSettings) -> Policy:
                 ease_after=timedelta(minutes=5),
             )
         case AlertKind.MANY_REFUSED:
-            limit = reading.figures.target.refused_limit_ratio
+            limit = measurement.figures.target.refused_limit_ratio
             return Policy(
                 warning_at=max(limit, 1e-9),
                 alarm_at=max(limit, settings.refused_alarm_ratio),
@@ -100,7 +100,7 @@ def policy(reading: Reading, settings: AlertSettings) -> Policy:
 
 def advance(
     state: State,
-    readings: Iterable[Reading],
+    measurements: Iterable[Measurement],
     now: datetime,
     settings: AlertSettings = DEFAULTS,
     scopes: Sequence[Pool] = (),
@@ -113,15 +113,15 @@ def advance(
     """
     episodes, changes = _placed(state, scopes)
     past = {each.key: each for each in state.past}
-    for reading in sorted(readings, key=_order):
-        key = matter(reading.kind), reading.queue, reading.period
+    for measurement in sorted(measurements, key=_order):
+        key = topic(measurement.kind), measurement.queue, measurement.period
         before = episodes.pop(key, None)
-        if before is not None and before.period_start < reading.period_start:
+        if before is not None and before.period_start < measurement.period_start:
             changes += _passed(before)
             before = None
         earlier = past.get(key)
-        times = earlier.times if earlier and earlier.period_start == reading.period_start else 0
-        after, change = _step(before, reading, policy(reading, settings), now, times)
+        times = earlier.times if earlier and earlier.period_start == measurement.period_start else 0
+        after, change = _step(before, measurement, policy(measurement, settings), now, times)
         if after is not None and change is not AlertChange.CLEARED:
             episodes[key] = after
         if after is not None and change is not None:
@@ -131,17 +131,17 @@ def advance(
     for key, episode in list(episodes.items()):
         if now - episode.period_start > (MONTH_LASTS if episode.period == MONTH else DAY_LASTS):
             changes += _passed(episodes.pop(key))
-    alerts = tell(episodes, changes, now)
+    alerts = decide(episodes, changes, now)
     for episode, change in changes:
         if change is AlertChange.CLEARED and episode.times:
-            past[episode.key] = Past(episode.key, episode.period_start, episode.times)
+            past[episode.key] = EndedEpisode(episode.key, episode.period_start, episode.times)
     kept = tuple(each for each in past.values() if now - each.period_start <= MONTH_LASTS)
     return structs.replace(state, episodes=tuple(episodes.values()), past=kept), tuple(alerts)
 
 
-def _order(reading: Reading) -> int:
+def _order(measurement: Measurement) -> int:
     """What speaks for others comes before them."""
-    return _ORDER.get(reading.kind, 3)
+    return _ORDER.get(measurement.kind, 3)
 
 
 def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:
@@ -171,115 +171,117 @@ def _scope_of(episode: Episode, scopes: Sequence[Pool]) -> Pool:
 
 
 def _step(
-    before: Episode | None, reading: Reading, rule: Policy, now: datetime, times: int
+    before: Episode | None, measurement: Measurement, rule: Policy, now: datetime, times: int
 ) -> tuple[Episode | None, AlertChange | None]:
     """One matter's next episode and what changed. (None, None): nothing is the matter. `times`: how often people were
     told of earlier ones in this period.
     """
-    level = rule.level(reading.value)
-    if level is AlertLevel.ALARM and reading.at_most_warning:
+    level = rule.level(measurement.value)
+    if level is AlertLevel.ALARM and measurement.at_most_warning:
         level = AlertLevel.WARNING if rule.warning_at is not None else None
     if before is None:
-        if level is None or not reading.may_raise or reading.day_over:
+        if level is None or not measurement.may_raise or measurement.day_over:
             return None, None
-        before = _begun(reading, level, now, times)
-    if reading.day_over:
-        ended = _read(before, reading, reason=AlertReason.DAY_ENDED)
+        before = _begun(measurement, level, now, times)
+    if measurement.day_over:
+        ended = _read(before, measurement, reason=AlertReason.DAY_ENDED)
         return (ended, AlertChange.CLEARED) if before.raised else (None, None)
-    before, reading = _unless_lost(before, reading, now)
+    before, measurement = _unless_lost(before, measurement, now)
     if not before.raised:
-        return _raise(before, reading, rule, level, now)
+        return _raise(before, measurement, rule, level, now)
     if before.kind is AlertKind.TARGET_OUT_OF_REACH:
-        return _lost(before, reading, rule, now)
-    if level is not None and _is_worse(before, reading, level):
-        worse = _read(before, reading, kind=reading.kind, level=level, eased=False, low_since=None)
+        return _lost(before, measurement, rule, now)
+    if level is not None and _is_worse(before, measurement, level):
+        worse = _read(before, measurement, kind=measurement.kind, level=level, eased=False, low_since=None)
         return worse, AlertChange.UPDATED
-    return _lower(before, reading, rule, now)
+    return _lower(before, measurement, rule, now)
 
 
-def _unless_lost(before: Episode, reading: Reading, now: datetime) -> tuple[Episode, Reading]:
+def _unless_lost(before: Episode, measurement: Measurement, now: datetime) -> tuple[Episode, Measurement]:
     """A day that nobody could save now is at risk until that has stood for a while."""
     if before.kind is AlertKind.TARGET_OUT_OF_REACH:
-        return before, reading
-    if reading.kind is not AlertKind.TARGET_OUT_OF_REACH:
-        return structs.replace(before, lost_since=None), reading
+        return before, measurement
+    if measurement.kind is not AlertKind.TARGET_OUT_OF_REACH:
+        return structs.replace(before, lost_since=None), measurement
     lost_since = before.lost_since or now
     if now - lost_since >= LOST_AFTER:
-        return before, reading
-    at_risk = structs.replace(reading, kind=AlertKind.TARGET_AT_RISK, reason=AlertReason.CHANCE_OF_MISSING)
+        return before, measurement
+    at_risk = structs.replace(measurement, kind=AlertKind.TARGET_AT_RISK, reason=AlertReason.CHANCE_OF_MISSING)
     return structs.replace(before, lost_since=lost_since), at_risk
 
 
 def _ease_after(episode: Episode, rule: Policy) -> timedelta:
     """Doubled each time that people have been told anew: what comes and goes is said to be over less readily."""
     again = min(max(0, episode.times - 1), 8)
-    return min(rule.ease_after * (1 << again), max(rule.ease_after, LONGEST_EASING))
+    return min(rule.ease_after * (1 << again), max(rule.ease_after, MAX_EASING))
 
 
-def _begun(reading: Reading, level: AlertLevel, now: datetime, times: int) -> Episode:
-    named = f"{matter(reading.kind)} {reading.queue} {reading.period} {now.isoformat()}"
+def _begun(measurement: Measurement, level: AlertLevel, now: datetime, times: int) -> Episode:
+    named = f"{topic(measurement.kind)} {measurement.queue} {measurement.period} {now.isoformat()}"
     return Episode(
         id=hashlib.sha256(named.encode()).hexdigest()[:16],
-        kind=AlertKind.TARGET_AT_RISK if reading.kind is AlertKind.TARGET_OUT_OF_REACH else reading.kind,
-        queue=reading.queue,
-        queues=reading.queues,
-        label=reading.label,
-        period=reading.period,
-        period_start=reading.period_start,
+        kind=AlertKind.TARGET_AT_RISK if measurement.kind is AlertKind.TARGET_OUT_OF_REACH else measurement.kind,
+        queue=measurement.queue,
+        queues=measurement.queues,
+        label=measurement.label,
+        period=measurement.period,
+        period_start=measurement.period_start,
         since=now,
         level=level,
-        reason=reading.reason,
-        figures=reading.figures,
+        reason=measurement.reason,
+        figures=measurement.figures,
         times=times,
     )
 
 
 def _raise(
-    before: Episode, reading: Reading, rule: Policy, level: AlertLevel | None, now: datetime
+    before: Episode, measurement: Measurement, rule: Policy, level: AlertLevel | None, now: datetime
 ) -> tuple[Episode | None, AlertChange | None]:
     if level is None:
         return None, None
-    seen = _read(before, reading, kind=reading.kind, level=level)
+    seen = _read(before, measurement, kind=measurement.kind, level=level)
     if now - before.since < rule.hold:
         return seen, None
     return structs.replace(seen, raised=True), AlertChange.RAISED
 
 
-def _lost(before: Episode, reading: Reading, rule: Policy, now: datetime) -> tuple[Episode, AlertChange | None]:
+def _lost(before: Episode, measurement: Measurement, rule: Policy, now: datetime) -> tuple[Episode, AlertChange | None]:
     """Nothing more is said of a day given up, unless it has recovered against all odds: that was an estimate."""
-    if reading.value >= rule.ends_under:
-        return _read(before, reading, reason=before.reason, low_since=None), None
+    if measurement.value >= rule.ends_under:
+        return _read(before, measurement, reason=before.reason, low_since=None), None
     low_since = before.low_since or now
     if now - low_since < _ease_after(before, rule):
-        return _read(before, reading, reason=before.reason, low_since=low_since), None
-    return _read(before, reading, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
+        return _read(before, measurement, reason=before.reason, low_since=low_since), None
+    return _read(before, measurement, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
 
 
-def _is_worse(before: Episode, reading: Reading, level: AlertLevel) -> bool:
-    if reading.kind is AlertKind.TARGET_OUT_OF_REACH:
+def _is_worse(before: Episode, measurement: Measurement, level: AlertLevel) -> bool:
+    if measurement.kind is AlertKind.TARGET_OUT_OF_REACH:
         return True
     if SEVERITY[level] > SEVERITY[before.level]:
         return True
     return before.eased and level is before.level
 
 
-def _lower(before: Episode, reading: Reading, rule: Policy, now: datetime) -> tuple[Episode, AlertChange | None]:
+def _lower(
+    before: Episode, measurement: Measurement, rule: Policy, now: datetime
+) -> tuple[Episode, AlertChange | None]:
     """Ease when it has been low for long enough, end when hardly anything is left."""
     if before.eased:
-        if reading.value < rule.ends_under:
-            return _read(before, reading, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
-        return _read(before, reading), None
-    if reading.value >= rule.eases_under(before.level):
-        return _read(before, reading, low_since=None), None
+        if measurement.value < rule.ends_under:
+            return _read(before, measurement, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
+        return _read(before, measurement), None
+    if measurement.value >= rule.eases_under(before.level):
+        return _read(before, measurement, low_since=None), None
     low_since = before.low_since or now
     if now - low_since < _ease_after(before, rule):
-        return _read(before, reading, low_since=low_since), None
-    if reading.value < rule.ends_under:
-        return _read(before, reading, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
-    return _read(before, reading, eased=True, low_since=None), AlertChange.EASED
+        return _read(before, measurement, low_since=low_since), None
+    if measurement.value < rule.ends_under:
+        return _read(before, measurement, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
+    return _read(before, measurement, eased=True, low_since=None), AlertChange.EASED
 
 
-def _read(before: Episode, reading: Reading, **changed: object) -> Episode:
+def _read(before: Episode, measurement: Measurement, **changed: object) -> Episode:
     """The episode with what is read now."""
-    now = {"label": reading.label, "figures": reading.figures, "reason": reading.reason}
+    now = {"label": measurement.label, "figures": measurement.figures, "reason": measurement.reason}
     return structs.replace(before, **{**now, **changed})

@@ -53,7 +53,7 @@ class AlertSettings(Struct, frozen=True, kw_only=True):
 DEFAULTS = AlertSettings()
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class Measurement(Struct, frozen=True, kw_only=True):
     """One measure of one matter: `value` against the levels of its kind.
 
     `may_raise` is false where too little is known for a new alert. `day_over`: nothing more happens today, so that
@@ -81,7 +81,7 @@ _TROUBLE = {
 }
 
 
-def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis | None = None) -> list[Reading]:
+def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis | None = None) -> list[Measurement]:
     """Every measure of this moment. Of a queue that cannot be vouched for only that is said, and what is open there
     stays as it was.
     """
@@ -89,7 +89,7 @@ def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis 
     if crisis is not None:
         found.append(_crisis(snapshot, settings, crisis))
     for queue in scopes(snapshot):
-        if queue.trouble in _TROUBLE:
+        if queue.no_data_reason in _TROUBLE:
             continue
         over = _is_over(queue, snapshot.at)
         if queue.open or over:
@@ -107,9 +107,9 @@ def _is_over(queue: QueueNow, at: datetime) -> bool:
     return (queue.day_hours is None or queue.day_hours[1] <= at) and not queue.waiting_count
 
 
-def _crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Reading:
+def _crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Measurement:
     """A crisis is declared by a person, for all queues, and holds until a person ends it, at night too."""
-    return Reading(
+    return Measurement(
         kind=AlertKind.CRISIS,
         queue="",
         label=snapshot.organisation,
@@ -123,21 +123,21 @@ def _crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Read
     )
 
 
-def _source(snapshot: Snapshot) -> Iterator[Reading]:
+def _source(snapshot: Snapshot) -> Iterator[Measurement]:
     total = snapshot.total
-    trouble = _TROUBLE.get(total.trouble) if total.trouble else None
+    no_data_reason = _TROUBLE.get(total.no_data_reason) if total.no_data_reason else None
     over = total.day_hours is None or total.day_hours[1] <= snapshot.at
     if not total.open and not over:
         return
     since, switch = _last_sign(snapshot)
-    yield Reading(
+    yield Measurement(
         kind=AlertKind.SOURCE_SILENT,
         queue="",
         label=snapshot.organisation,
         period=NOW,
         period_start=total.periods[DAY].start,
-        value=1.0 if trouble else 0.0,
-        reason=trouble or AlertReason.AS_USUAL,
+        value=1.0 if no_data_reason else 0.0,
+        reason=no_data_reason or AlertReason.AS_USUAL,
         figures=AlertFigures(target=snapshot.target, since=since, switch=switch),
         day_over=over,
     )
@@ -156,14 +156,14 @@ def _last_sign(snapshot: Snapshot) -> tuple[datetime | None, str]:
 
 def _unseen_since(snapshot: Snapshot) -> datetime | None:
     """Since when nothing can be vouched for; None while all is seen."""
-    return _last_sign(snapshot)[0] if snapshot.total.trouble in _TROUBLE else None
+    return _last_sign(snapshot)[0] if snapshot.total.no_data_reason in _TROUBLE else None
 
 
-def _skipped(snapshot: Snapshot) -> Iterator[Reading]:
+def _skipped(snapshot: Snapshot) -> Iterator[Measurement]:
     """An event of which our own code knew no way out has been skipped today: the technician must know."""
     start, at = snapshot.total.periods[DAY].start, snapshot.journal.skipped_at
     if at is not None and at >= start:
-        yield Reading(
+        yield Measurement(
             kind=AlertKind.EVENT_SKIPPED,
             queue="",
             label=snapshot.organisation,
@@ -175,7 +175,7 @@ def _skipped(snapshot: Snapshot) -> Iterator[Reading]:
         )
 
 
-def _hours(snapshot: Snapshot) -> Iterator[Reading]:
+def _hours(snapshot: Snapshot) -> Iterator[Measurement]:
     """Where switch and calendar disagree today; of several in a pool the one with most calls, by its queue's name."""
     labels = {queue.name: queue.label for queue in snapshot.queues}
     for scope in scopes(snapshot):
@@ -183,7 +183,7 @@ def _hours(snapshot: Snapshot) -> Iterator[Reading]:
         if not here:
             continue
         worst = max(here, key=lambda each: each.calls)
-        yield Reading(
+        yield Measurement(
             kind=AlertKind.HOURS_DISAGREE,
             queue=scope.name,
             queues=scope.queues,
@@ -201,8 +201,8 @@ def _queue(
     queue: QueueNow,
     settings: AlertSettings,
     over: bool,
-) -> Iterator[Reading]:
-    def reading(kind: AlertKind, period: str, value: float, reason: AlertReason, **more: object) -> Reading:
+) -> Iterator[Measurement]:
+    def measurement(kind: AlertKind, period: str, value: float, reason: AlertReason, **more: object) -> Measurement:
         base = {
             "kind": kind,
             "queue": queue.name,
@@ -215,27 +215,27 @@ def _queue(
             "day_over": over and period != MONTH,
             "figures": _figures(snapshot, queue, period, settings),
         }
-        return Reading(**{**base, **more})  # type: ignore[arg-type]
+        return Measurement(**{**base, **more})  # type: ignore[arg-type]
 
     for period, risk in ((DAY, queue.risk), (MONTH, queue.month_risk)):
         if risk is not None:
             yield _target(snapshot, queue, settings, period, risk, over)
         elif over and (period == DAY or _month_is_over(snapshot, queue)):
             ended = AlertReason.DAY_ENDED
-            yield reading(AlertKind.TARGET_AT_RISK, period, 0.0, ended, may_raise=False, day_over=True)
+            yield measurement(AlertKind.TARGET_AT_RISK, period, 0.0, ended, may_raise=False, day_over=True)
     oldest = (queue.longest_sure_wait_ms or 0) / 1000
     helped = _figures(snapshot, queue, NOW, settings, risk=queue.risk)
-    yield reading(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG, figures=helped)
-    yield reading(AlertKind.NO_AGENTS, NOW, float(_is_unstaffed(queue)), AlertReason.NOBODY_STAFFED)
+    yield measurement(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG, figures=helped)
+    yield measurement(AlertKind.NO_AGENTS, NOW, float(_is_unstaffed(queue)), AlertReason.NOBODY_STAFFED)
     lately = queue.periods["30min"].counts
     enough = lately.dialled >= settings.refused_least_calls
     refused = lately.refused / lately.dialled if enough else 0.0
-    yield reading(AlertKind.MANY_REFUSED, NOW, refused, AlertReason.TURNED_AWAY)
+    yield measurement(AlertKind.MANY_REFUSED, NOW, refused, AlertReason.TURNED_AWAY)
     if expected := queue.usual_quarter:
         arrived = queue.periods["15min"].counts.dialled
         factor = arrived / expected if arrived >= settings.surge_least_calls else 0.0
         figures = _figures(snapshot, queue, NOW, settings, arrived=arrived, factor=arrived / expected)
-        yield reading(AlertKind.SURGE, NOW, factor, AlertReason.MANY_AT_ONCE, figures=figures)
+        yield measurement(AlertKind.SURGE, NOW, factor, AlertReason.MANY_AT_ONCE, figures=figures)
 
 
 def _is_unstaffed(queue: QueueNow) -> bool:
@@ -256,9 +256,9 @@ def _month_is_over(snapshot: Snapshot, queue: QueueNow) -> bool:
 
 def _target(
     snapshot: Snapshot, queue: QueueNow, settings: AlertSettings, period: str, risk: RiskFigures, over: bool
-) -> Reading:
+) -> Measurement:
     lost = period == DAY and risk.p_miss >= settings.levels.alarm and not risk.reachable
-    return Reading(
+    return Measurement(
         kind=AlertKind.TARGET_OUT_OF_REACH if lost else AlertKind.TARGET_AT_RISK,
         queue=queue.name,
         queues=queue.queues if queue.name else (),

@@ -28,11 +28,11 @@ from msgspec import structs
 
 from queue_monitor import bootstrap, config, simulation
 from queue_monitor.backtest.calls import Call, read_calls
-from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool, judge_pool, pools_of
-from queue_monitor.backtest.lived import BacktestDay, Lived, answered_wait, live_through
-from queue_monitor.backtest.past import CallsPast, Past
+from queue_monitor.backtest.pool_scores import ALARM, WARNING, JudgedPool, judge_pool, pools_of
 from queue_monitor.backtest.report import number, percent, pool_text
+from queue_monitor.backtest.runner import BacktestDay, BacktestRun, answered_wait, run_through
 from queue_monitor.backtest.scoring import MINUTE, Scored, brier, brier_bounds, score
+from queue_monitor.backtest.sources import CallsPast, Past
 from queue_monitor.backtest.waits import PREDICTORS, coverage, figures
 from queue_monitor.config import Config, Holidays
 from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot
@@ -43,7 +43,7 @@ from queue_monitor.simulation import ZONE, Kind
 
 FIRST_DAY = date(2025, 1, 6)
 SIMULATED = Target(definition=DefinitionId.D3, short_abandon_seconds=10)
-BANK_LEAST_CALLS = 200
+BANK_MIN_CALLS = 200
 BANK_HISTORY = 60
 A_YEAR = timedelta(days=364)
 """Whole weeks, so that a Monday stays a Monday."""
@@ -165,13 +165,13 @@ def plain_settings(target: Target) -> Config:
     return structs.replace(usual, target=target, hours=structs.replace(usual.hours, holidays=Holidays.NONE))
 
 
-def through(day: AnyDay, learned: bytes, *, judged: bool) -> Lived:
+def through(day: AnyDay, learned: bytes, *, judged: bool) -> BacktestRun:
     """One day through a fresh engine that knows what was learned by the evening before."""
     settings, (past, true_wait) = day.settings(), day.past()
     live = bootstrap.live_of(settings)
     began = datetime.combine(day.on, time(), settings.zone).astimezone(UTC)
     recall(live, decode_learned(learned), began)
-    return asyncio.run(live_through(settings, live, past, taught=lambda on: not judged, true_wait=true_wait))
+    return asyncio.run(run_through(settings, live, past, taught=lambda on: not judged, true_wait=true_wait))
 
 
 def _judged(task: tuple[AnyDay, bytes]) -> list[BacktestDay]:
@@ -185,9 +185,9 @@ def walk(
     taught: list[BacktestDay] = []
     learned = encode_learned({})
     for day in history:
-        lived = through(day, learned, judged=False)
-        taught += lived.days
-        learned = encode_learned(lived.learned)
+        run = through(day, learned, judged=False)
+        taught += run.days
+        learned = encode_learned(run.learned)
 
     def tasks() -> Iterator[tuple[AnyDay, bytes]]:
         known = learned
@@ -196,9 +196,9 @@ def walk(
             known = encode_learned(through(day, known, judged=False).learned)
 
     if processes == 1:
-        return taught, [lived for task in tasks() for lived in _judged(task)]
+        return taught, [run for task in tasks() for run in _judged(task)]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        return taught, [lived for found in pool.imap(_judged, tasks()) for lived in found]
+        return taught, [run for found in pool.imap(_judged, tasks()) for run in found]
 
 
 # ---- the table
@@ -359,7 +359,7 @@ def tick_times(seed: int) -> None:
         while event.at > due:
             began = stopwatch.perf_counter()
             live.forecasts = tuple(given.compute() for given in live.forecast_inputs(due))
-            live.essentials(due)
+            live.alert_snapshot(due)
             taken.append(1000 * (stopwatch.perf_counter() - began))
             due += timedelta(minutes=10)
         live.apply(event)
@@ -386,10 +386,10 @@ def real(path: Path, hours: Path | None, limit: int, processes: int) -> None:
         these = [day for day in days if (day.on.year, day.on.month) == month]
         later = [_a_year_before(day) for day in days if day.on > these[-1].on]
         earlier = [day for day in days if day.on < these[0].on]
-        before, lived = walk([*later, *earlier][-BANK_HISTORY:], these, processes)
-        judged += lived
+        before, run = walk([*later, *earlier][-BANK_HISTORY:], these, processes)
+        judged += run
         taught += before if not taught else []
-    pool = busiest(taught, judged, target, BANK_LEAST_CALLS)
+    pool = busiest(taught, judged, target, BANK_MIN_CALLS)
     show(f"real days, months in turn, {limit} s", pool, target, real_bars(pool, limit) if pool else ())
 
 

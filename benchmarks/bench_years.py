@@ -37,7 +37,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from queue_monitor import bootstrap
-from queue_monitor.api.json.over_time import OverTime
+from queue_monitor.api.json.intervals import OverTime
 from queue_monitor.clock import ManualClock
 from queue_monitor.config import Config, load
 from queue_monitor.core.live import Live
@@ -66,7 +66,7 @@ WORKING_DAYS: Final = 261
 FORECAST_DAYS: Final = 100
 PACKAGES: Final = ("SQLAlchemy", "aiosqlite", "msgspec", "numpy", "fastapi", "uvicorn")
 STORES: Final = {"day": "one day", "season": f"{FORECAST_DAYS} days", "years": "all years"}
-MONTH_SECONDS, YEAR_SECONDS, MOST_GROWTH = 0.3, 1.0, 0.05
+MONTH_SECONDS, YEAR_SECONDS, MAX_GROWTH = 0.3, 1.0, 0.05
 TODAY: Final = date(2026, 3, 4)
 SETTINGS: Final = f"""
 [clock]
@@ -155,7 +155,7 @@ async def _live_through(config: Config, store: SqlStore, live: Live, days: list[
     told = 0
     for opens in opened:
         clock.advance_to(opens)
-        pipeline.turn_day()
+        pipeline.start_day()
         events = events_of_day(random.Random(opens.toordinal()), opens, calls_a_day)
         clock.advance_to(opens + timedelta(hours=OPEN_HOURS))
         pipeline.take(Delivery(items=tuple(events), received_at=clock.now()))
@@ -376,8 +376,8 @@ def measure_memory(folder: Path, rounds: int) -> None:
         now, most = (Spent([each[at] for each in figures], None) for at in (0, 1))
         print(f"{STORES[name]:<20} {now:.0f} {most:.0f}")
     day, years = (statistics.median(each[1] for each in held[name]) for name in ("day", "years"))
-    verdict = "  MISSES" if years > day * (1 + MOST_GROWTH) else ""
-    print(f"years hold {years / day - 1:+.1%}, at most {MOST_GROWTH:+.0%}{verdict}")
+    verdict = "  MISSES" if years > day * (1 + MAX_GROWTH) else ""
+    print(f"years hold {years / day - 1:+.1%}, at most {MAX_GROWTH:+.0%}{verdict}")
 
 
 def run(folder: Path, options: argparse.Namespace) -> None:

@@ -390,7 +390,7 @@ def _announce(address: str, service: bootstrap.Service) -> None:
 def _replay(chosen: argparse.Namespace) -> int:
     settings = _load(chosen.config, needs_sources=False)
     sources = [_source(text) for text in chosen.sources]
-    wanted = player.Wanted(
+    wanted = player.ReplayOptions(
         speed=chosen.speed,
         until=chosen.until,
         serve=chosen.serve,
@@ -419,7 +419,7 @@ def _backtest(chosen: argparse.Namespace) -> int:
     target = structs.replace(settings.target, **{key: value for key, value in asked.items() if value is not None})
     settings = structs.replace(settings, target=target)
     hours = config.describe_hours(settings) + ("" if chosen.config else " (built in; --config sets others)")
-    wanted = backtest.Wanted(
+    wanted = backtest.BacktestOptions(
         past=chosen.past,
         hours=hours,
         train_until=chosen.train_until,

@@ -12,10 +12,10 @@ from typing import Final, cast
 from msgspec import structs
 
 from alerts import notifiers
-from alerts.dispatch import PATIENCE, Channel, Dispatcher, Patience, Recipient
+from alerts.dispatch import PATIENCE, Channel, Dispatcher, Recipient, RetryPolicy
+from alerts.engine import AlertEngine, AlertRound
 from alerts.message import Message
 from alerts.rules import DEFAULTS, AlertSettings
-from alerts.watch import AlertRound, Watch
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake, one_of
 from queue_monitor.core.assessment import decided
 from queue_monitor.model import (
@@ -116,7 +116,7 @@ class AlertedFigures:
 
 
 def published(
-    plain: Snapshot, alerts: AlertsNow, settings: AlertSettings, watch: Watch | AlertRound | None
+    plain: Snapshot, alerts: AlertsNow, settings: AlertSettings, watch: AlertEngine | AlertRound | None
 ) -> Snapshot:
     """A snapshot as every face shows it: with its alerts and the status of every target, decided with them."""
     judged = decided(plain, alerts.open, settings.levels, settings.minimum)
@@ -149,7 +149,7 @@ def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, 
         sign=lambda episode, recipient: signed[0].sign(episode, recipient),
     )
     watch = AlertRound(
-        Watch(settings_of(config), config.organisation.language),
+        AlertEngine(settings_of(config), config.organisation.language),
         figures,
         clock,
         store,
@@ -265,8 +265,8 @@ def _recipient(person: AlertRecipient) -> Recipient:
     )
 
 
-def _patience(wanted: AlertsSettings) -> Patience:
-    return Patience(
+def _patience(wanted: AlertsSettings) -> RetryPolicy:
+    return RetryPolicy(
         tries=wanted.tries,
         give_up_after=timedelta(minutes=wanted.give_up_after_minutes),
         escalate_after=timedelta(minutes=wanted.escalate_after_minutes),

@@ -205,11 +205,11 @@ class QueueCollector(Collector):
         return family
 
     def _offers_and_events(self, snapshot: Snapshot) -> Iterator[Metric]:
-        offers = self._counter("callqueue_offers", "Rings at agents, by how they ended.", "queue", "result")
-        for queue, results in snapshot.offers.items():
+        ring_results = self._counter("callqueue_offers", "Rings at agents, by how they ended.", "queue", "result")
+        for queue, results in snapshot.ring_results.items():
             for result, count in results.items():
-                offers.add((queue, result), count)
-        yield offers.family
+                ring_results.add((queue, result), count)
+        yield ring_results.family
         events = self._counter("callqueue_events", "Events received, by what became of them.", "result")
         for result, count in snapshot.events.items():
             events.add((result,), count)

@@ -335,7 +335,7 @@ class Target(Struct, frozen=True, kw_only=True):
     refused_limit_ratio: float = 0.02
 
 
-class WaysOut(Struct, frozen=True, kw_only=True):
+class ExitPolicy(Struct, frozen=True, kw_only=True):
     """How the deliberate ways out of a queue are judged, as far as they are not plain misses (docs/definitions.md).
 
     `excluded` are left out of the target; `judged` count as answered in time when the caller was called back, and that
@@ -523,8 +523,9 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     callers, `unlikely` of the waiting will probably not make it; `margins` by period are misses that still fit, of
     whole pools; `usual_quarter`: calls usual in these 15 minutes. All are None, 0 or empty where nothing is foretold.
 
-    `trouble` is why nothing can be vouched for now, None while all is seen. All this is measured or foretold; `verdict`
-    (of the day) and `verdicts` (of the longer periods, by name) are decided from it where the snapshot is published.
+    `no_data_reason` is why nothing can be vouched for now, None while all is seen. All this is measured or forecast;
+    `verdict` (of the day) and `verdicts` (of the longer periods, by name) are decided from it where the snapshot is
+    published.
     """
 
     name: str
@@ -538,7 +539,7 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     periods: dict[str, Period]
     visits_today: Period
     open: bool
-    trouble: StatusReason | None = None
+    no_data_reason: StatusReason | None = None
     verdict: Verdict = UNDECIDED
     verdicts: dict[str, Verdict] = {}
     expected_wait_seconds: float | None = None
@@ -1163,7 +1164,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     rejected: dict[str, int]
     totals: dict[str, Counts]
     totals_waits: dict[str, "WaitBuckets"]
-    offers: dict[str, dict[str, int]]
+    ring_results: dict[str, dict[str, int]]
     journal: JournalNow
     reconciliation: tuple[Difference, ...] = ()
     hours_disagreements: tuple[Disagreement, ...] = ()

@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
+from alerts.engine import AlertEngine
 from alerts.episodes import State
-from alerts.watch import Watch
 from queue_monitor import bootstrap, replay
 from queue_monitor.alerting import published, settings_of
 from queue_monitor.api.json.status import status_body
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
 from queue_monitor.forecast.forecaster import encode_learned, forecaster_of
@@ -53,7 +53,7 @@ Advance = Callable[[int], None]
 Announce = Callable[[str, bootstrap.Service], None]
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class ReplayOptions(Struct, frozen=True, kw_only=True):
     """How to replay, and which files to write."""
 
     speed: float | None = None
@@ -81,16 +81,16 @@ class Prediction(NamedTuple):
     wait: ExpectedWait
 
 
-class Played(Struct, kw_only=True):
+class ReplayResult(Struct, kw_only=True):
     """What a replay came to."""
 
     live: Live
     started: datetime
     ended: datetime
-    forgotten: list[Story] = []
+    forgotten: list[ContactHistory] = []
     alerts: list[Alert] = []
     predictions: list[Prediction] = []
-    watch: Watch | None = None
+    watch: AlertEngine | None = None
 
     def summary(self) -> str:
         counted = self.live.events
@@ -123,8 +123,8 @@ def recordings(sources: list[tuple[str, Path]], config: Config, switch: str | No
 
 
 async def replay_recordings(
-    config: Config, found: list[replay.Recording], wanted: Wanted, advance: Advance, announce: Announce
-) -> Played:
+    config: Config, found: list[replay.Recording], wanted: ReplayOptions, advance: Advance, announce: Announce
+) -> ReplayResult:
     """Play, and write what is wanted. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
     started, deliveries = replay.first_sign(replay.play(found, wanted.until))
     if started is None:
@@ -152,12 +152,12 @@ async def _at_once(
     deliveries: Iterator[Delivery],
     started: datetime,
     store: SqlStore | None,
-    wanted: Wanted,
+    wanted: ReplayOptions,
     advance: Advance,
-) -> Played:
+) -> ReplayResult:
     """As fast as it goes, on a clock that the recording drives."""
     live = bootstrap.live_of(config) if wanted.foretells else Live(bootstrap.rules_of(config))
-    course = Course(config, live, started, store)
+    course = ReplayEngine(config, live, started, store)
     course.watches, course.predicts = bool(wanted.alerts), bool(wanted.predictions)
     if store is not None:
         await course.pipeline.rebuild()
@@ -175,7 +175,7 @@ async def _at_once(
     return course.played
 
 
-class Course:
+class ReplayEngine:
     """The live engine taken through the past, delivery by delivery, on a clock that the past drives: what was known at
     each moment, what would have been said then, and nothing of what came later.
 
@@ -190,13 +190,13 @@ class Course:
         self.predicts = False
         self.on_round: Callable[[Snapshot], None] = lambda seen: None
         self.on_day: Callable[[datetime], None] = lambda at: None
-        self.played = Played(live=live, started=started, ended=started)
+        self.played = ReplayResult(live=live, started=started, ended=started)
         self._clock = ManualClock(started)
         keys = MonthKeys(Path(config.store.number_keys) if store is not None else None)
         names = bootstrap.own_names(config)
         self.pipeline = Pipeline(live, self._clock, store, keys=keys, names=names, holds_all=True)
         self.pipeline.on_forgotten = self.played.forgotten.extend
-        self.watch = Watch(settings_of(config), config.organisation.language)
+        self.watch = AlertEngine(settings_of(config), config.organisation.language)
         self._calendar = live.rules.calendar
         self._tomorrow = day_bounds(self._calendar.day_of(started), config.zone)[1]
         self._zone = config.zone
@@ -219,7 +219,7 @@ class Course:
         if at >= self._tomorrow:
             self._tomorrow = day_bounds(self._calendar.day_of(at), self._zone)[1]
             self.on_day(at)
-            self.pipeline.turn_day()
+            self.pipeline.start_day()
         if self.predicts:
             self.played.predictions += _predicted(self.live, delivery)
         if at >= self._bounded + PACE_OF_BOUNDS:
@@ -259,8 +259,8 @@ class Course:
         live = self.live
         if live.forecaster is not None:
             live.forecasts = tuple(given.compute() for given in live.forecast_inputs(at))
-        seen = live.essentials(at)
-        self.played.alerts += self.watch.look(seen)
+        seen = live.alert_snapshot(at)
+        self.played.alerts += self.watch.evaluate(seen)
         self.on_round(seen)
 
 
@@ -285,14 +285,14 @@ async def _paced(
     deliveries: Iterator[Delivery],
     started: datetime,
     store: Store | None,
-    wanted: Wanted,
+    wanted: ReplayOptions,
     advance: Advance,
     announce: Announce,
-) -> Played:
+) -> ReplayResult:
     """Play in the recording's own time, times `speed`; pages are served meanwhile, and afterwards, if wanted."""
     clock = ScaledClock(started, wanted.speed or 1.0)
     service = bootstrap.bootstrap(config, clock=clock, store=store, sources=())
-    forgotten: list[Story] = []
+    forgotten: list[ContactHistory] = []
     service.pipeline.on_forgotten = forgotten.extend
 
     async def feed() -> None:
@@ -313,10 +313,10 @@ async def _paced(
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
     await service.pipeline.drain()
-    return Played(live=service.live, started=started, ended=clock.now(), forgotten=forgotten)
+    return ReplayResult(live=service.live, started=started, ended=clock.now(), forgotten=forgotten)
 
 
-async def _show(config: Config, played: Played, announce: Announce) -> None:
+async def _show(config: Config, played: ReplayResult, announce: Announce) -> None:
     """Serve the end of a recording, standing still, until told to stop."""
     clock = ScaledClock(played.ended)
     clock.stop()
@@ -327,7 +327,7 @@ async def _show(config: Config, played: Played, announce: Announce) -> None:
             await bootstrap.run_service(service, serving)
 
 
-def _write(config: Config, played: Played, wanted: Wanted) -> None:
+def _write(config: Config, played: ReplayResult, wanted: ReplayOptions) -> None:
     if wanted.visits is not None:
         replay.write_visits(wanted.visits, played.live, played.forgotten)
     if wanted.contacts is not None:
@@ -340,7 +340,7 @@ def _write(config: Config, played: Played, wanted: Wanted) -> None:
         write_predictions(wanted.predictions, played.predictions)
 
 
-def shown_at_the_end(config: Config, played: Played) -> Snapshot:
+def shown_at_the_end(config: Config, played: ReplayResult) -> Snapshot:
     """What every face would show at the end of a recording."""
     snapshot, watch = played.live.snapshot(played.ended), played.watch
     alerts = AlertsNow(open=watch.open(snapshot)) if watch else AlertsNow()

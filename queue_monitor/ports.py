@@ -87,27 +87,27 @@ class Receipt(Struct, frozen=True, kw_only=True):
     refused fits no limit of the gate, and never will.
     """
 
-    taken: int = 0
+    accepted: int = 0
     duplicates: int = 0
     conflicts: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
 
 
-async def _nothing_to_settle(receipt: Receipt) -> None:
+async def _no_ack(receipt: Receipt) -> None:
     return None
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
     """What an adapter hands over: events in order, what it could not read, and a way to hear "it is safe now".
 
-    `received_at` is when the bytes reached us. The pipeline awaits `settle` after the journal has committed.
+    `received_at` is when the bytes reached us. The pipeline awaits `ack` after the journal has committed.
     `dated_by_sender`: times, ids and texts are a sender's word, not read by us from a switch. `whole`: when one event
     is refused, none is taken. `taken_before`: an earlier process has taken these events; their ids are as they stay.
     """
 
     items: tuple[Event | Rejected, ...]
     received_at: datetime
-    settle: Callable[[Receipt], Awaitable[None]] = _nothing_to_settle
+    ack: Callable[[Receipt], Awaitable[None]] = _no_ack
     dated_by_sender: bool = False
     whole: bool = False
     taken_before: bool = False

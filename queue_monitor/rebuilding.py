@@ -31,7 +31,7 @@ Report = Callable[[int, int], None]
 """Is told how many of how many events are done."""
 
 DELIVERY: Final = 1000
-LONGEST_ACROSS: Final = timedelta(days=31)
+MAX_ACROSS: Final = timedelta(days=31)
 """A call may be amended so long after it began: a promise to call back is."""
 
 _NOTE: Final = "rebuild"
@@ -181,7 +181,7 @@ async def _take_over(source: SqlStore, target: SqlStore, config: Config, midnigh
     """
     live = Live(bootstrap.rules_of(config))
     live.records = True
-    live.load_calls(await source.load_across(midnight, LONGEST_ACROSS))
+    live.load_calls(await source.load_across(midnight, MAX_ACROSS))
     live.record_all()
     calls, _ = live.take_records()
     await target.commit(JournalBatch(received_at=midnight, calls=tuple(calls), journaled=False))

@@ -19,9 +19,9 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
-from queue_monitor.core.windows import Judged
+from queue_monitor.core.windows import PlacedCall
 from queue_monitor.events import SourceDisconnected, event_id
 from queue_monitor.model import Contact, Outcome, Refusal, Visit
 from queue_monitor.ports import Delivery, Translator
@@ -206,7 +206,7 @@ def _read_index(path: Path) -> Iterator[tuple[int, int, datetime]]:
 # ---- what is written afterwards
 
 
-def write_visits(path: Path, live: Live, forgotten: Iterable[Story] = ()) -> int:
+def write_visits(path: Path, live: Live, forgotten: Iterable[ContactHistory] = ()) -> int:
     """One row a visit and one a refused caller, by time of entry; returns the number of rows."""
     visits = [visit for story in forgotten for visit in story.visits]
     visits.extend(live.ledger.visits())
@@ -215,7 +215,7 @@ def write_visits(path: Path, live: Live, forgotten: Iterable[Story] = ()) -> int
     return _write(path, VISIT_COLUMNS, rows)
 
 
-def write_contacts(path: Path, live: Live, now: datetime, forgotten: Iterable[Story] = ()) -> int:
+def write_contacts(path: Path, live: Live, now: datetime, forgotten: Iterable[ContactHistory] = ()) -> int:
     """One row a contact, by time of entry; returns the number of rows."""
     contacts = [story.contact for story in forgotten]
     contacts.extend(live.ledger.contacts())
@@ -283,7 +283,7 @@ def _refused_row(refusal: Refusal) -> dict[str, str]:
     return row
 
 
-def _contact_row(contact: Contact, judged: Judged | None, live: Live) -> dict[str, str]:
+def _contact_row(contact: Contact, judged: PlacedCall | None, live: Live) -> dict[str, str]:
     wait = judged.wait_ms if judged else contact.wait_ms
     return {
         "contact_id": contact.contact_id,

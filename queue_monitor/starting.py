@@ -20,7 +20,7 @@ from queue_monitor.ports import Clock, StoreError
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 5.0
+MAX_PAUSE_SECONDS: Final = 5.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _PAGE: Final = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -59,7 +59,7 @@ class Entrance:
         path, accepted = request.url.path, request.headers.get("accept", "")
         if path == "/healthz":
             return JSONResponse({"status": "ok"})
-        again = {"Retry-After": f"{LONGEST_PAUSE_SECONDS:g}", "Cache-Control": "no-store"}
+        again = {"Retry-After": f"{MAX_PAUSE_SECONDS:g}", "Cache-Control": "no-store"}
         title, words = (texts.say(f"starting.{part}", self._language) for part in ("title", "words"))
         if path == "/readyz":
             body: dict[str, object] = {"status": "not_ready", "reasons": [self._reason if _is_here(request) else title]}
@@ -99,4 +99,4 @@ async def patiently(
                 because(reason)
                 log.warning("start waits, and tries again: %s", reason)
         await clock.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        pause = min(2 * pause, MAX_PAUSE_SECONDS)

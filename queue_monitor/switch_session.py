@@ -19,7 +19,7 @@ from queue_monitor.ports import AdapterError, Clock, Delivery, Reach, Translator
 
 _READ_BYTES: Final = 64 * 1024
 
-MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
+MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """So much of what a switch says waits here; then nothing is read, and the switch has to wait. Nothing is dropped."""
 
 
@@ -88,7 +88,7 @@ class Line:
         waits, nothing is read.
         """
         while await self.read():
-            if self._waiting_bytes >= MOST_WAITING_BYTES:
+            if self._waiting_bytes >= MAX_WAITING_BYTES:
                 self.is_behind = True
                 self._has_room.clear()
                 await self._has_room.wait()
@@ -105,7 +105,7 @@ class Line:
         piece, at = await self._arrivals.get()
         if piece:
             self._waiting_bytes -= len(piece)
-            if self._waiting_bytes < MOST_WAITING_BYTES // 2:
+            if self._waiting_bytes < MAX_WAITING_BYTES // 2:
                 self._has_room.set()
         else:
             self.is_behind = False

@@ -1875,7 +1875,7 @@ _ENGLISH: Final = {
     "past.note.rejected": "{count} not understood: {what}.",
     "past.source": "Calls",
     "past.taught": "Taught by",
-    "past.judged": "Judged",
+    "past.judged": "PlacedCall",
     "past.span": "{first} to {last}, {days} open days",
     "past.no_days": "no days",
     "past.pool": "{days} days judged, {lost} under the target. {calls} counted calls a day on average.",

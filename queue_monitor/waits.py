@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from queue_monitor.model import Counts, Coverage, WaitFigures, WaitSums
 
-LONGEST_MS: Final = 86_400_000
+MAX_MS: Final = 86_400_000
 """A wait above a day is put in the bin of one day, and counted exactly beside it."""
 
 TEN_MINUTES_MS: Final = 600_000
-_LAYOUT: Final = HdrHistogram(1, LONGEST_MS, 2)
+_LAYOUT: Final = HdrHistogram(1, MAX_MS, 2)
 ROOM: Final = 128
 """Bins are made so many at a time: most queues never need those of hours."""
 
@@ -30,7 +30,7 @@ _WRITTEN: Final = np.dtype([("bin", "<u2"), ("count", "<i4")])
 @lru_cache(maxsize=65_536)
 def bin_of(wait_ms: int) -> int:
     """The bin of the HdrHistogram that holds this wait."""
-    return int(_LAYOUT._counts_index_for(min(max(wait_ms, 0), LONGEST_MS)))
+    return int(_LAYOUT._counts_index_for(min(max(wait_ms, 0), MAX_MS)))
 
 
 def _upper_edges() -> NDArray[np.int64]:

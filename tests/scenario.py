@@ -32,7 +32,7 @@ from queue_monitor.events import (
     event_id,
     type_of,
 )
-from queue_monitor.model import Contact, Counts, Level, Period, Target, Visit, WaysOut
+from queue_monitor.model import Contact, Counts, ExitPolicy, Level, Period, Target, Visit
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 TEN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -49,13 +49,13 @@ def office_hours() -> Calendar:
 class Scenario:
     """Tell what happens to callers; ask what is true afterwards. Moments are seconds after `start`."""
 
-    def __init__(self, start: datetime = TEN, ways_out: WaysOut | None = None, **target: Any) -> None:
+    def __init__(self, start: datetime = TEN, exit_policy: ExitPolicy | None = None, **target: Any) -> None:
         self.start = start
         self.rules = Rules(
             target=Target(**target),
             calendar=office_hours(),
             organisation="Kundcenter",
-            ways_out=ways_out or WaysOut(),
+            exit_policy=exit_policy or ExitPolicy(),
         )
         self.live = Live(self.rules)
         self.events: list[Event] = []

@@ -12,7 +12,7 @@ import pytest
 
 from queue_monitor import simulation, texts
 from queue_monitor.__main__ import main
-from queue_monitor.backtest.plain_rules import PLAIN_RULES
+from queue_monitor.backtest.baseline_rules import PLAIN_RULES
 from queue_monitor.events import encode
 from queue_monitor.simulation import Config
 

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, structs
 
 from queue_monitor import bootstrap, config
 from queue_monitor.config import Config, ConfigError, Secret
-from queue_monitor.model import DefinitionId, Outcome, Target, WaysOut
+from queue_monitor.model import DefinitionId, ExitPolicy, Outcome, Target
 
 
 class AmiSettings(Struct, frozen=True, kw_only=True):
@@ -97,8 +97,8 @@ def test_everything_that_can_be_set_is_understood(settings: Settings) -> None:
     assert understood.hours.weekdays[1].close == dt.time(15)
     assert understood.queue_hours["felanmälan"].weekdays[0].open == dt.time(0)
     assert understood.queue_hours["felanmälan"].exceptions == understood.hours.exceptions
-    assert understood.exits.ways_out == WaysOut(within_ms=1_800_000)
-    assert understood.queue_exits["felanmälan"].ways_out.excluded == {Outcome.CALLBACK}
+    assert understood.exits.exit_policy == ExitPolicy(within_ms=1_800_000)
+    assert understood.queue_exits["felanmälan"].exit_policy.excluded == {Outcome.CALLBACK}
     assert understood.queues["felanmälan"].label == "Felanmälan gata"
     assert understood.zone == ZoneInfo("Europe/Stockholm")
     ami, spare = understood.sources
@@ -120,10 +120,10 @@ def test_a_call_back_is_judged_within_its_time_and_a_queue_may_differ(settings: 
     understood = settings.read(SIMULATOR + text, {})
     rules = bootstrap.rules_of(understood)
 
-    assert rules.ways_out == WaysOut(judged=frozenset({Outcome.CALLBACK}), within_ms=3_600_000)
-    assert rules.ways_out_by_queue["bygg"].judged == {Outcome.CALLBACK, Outcome.EXIT_KEY}
-    assert rules.ways_out_by_queue["bygg"].within_ms == 900_000
-    assert not rules.ways_out_by_queue["parkering"].judged
+    assert rules.exit_policy == ExitPolicy(judged=frozenset({Outcome.CALLBACK}), within_ms=3_600_000)
+    assert rules.exit_policy_by_queue["bygg"].judged == {Outcome.CALLBACK, Outcome.EXIT_KEY}
+    assert rules.exit_policy_by_queue["bygg"].within_ms == 900_000
+    assert not rules.exit_policy_by_queue["parkering"].judged
     assert "exit key counts as miss, callback as judged; judged: called back within 3600 s" in config.describe(
         understood
     )

@@ -14,18 +14,18 @@ CASES = Path(__file__).parent / "recordings" / "cases"
 Row = dict[str, str]
 
 
-class Played(NamedTuple):
+class ReplayResult(NamedTuple):
     visits: list[Row]
     contacts: list[Row]
     status: dict[str, Any]
 
 
-def play(folder: Path, *sources: str, options: tuple[str, ...] = ()) -> Played:
+def play(folder: Path, *sources: str, options: tuple[str, ...] = ()) -> ReplayResult:
     visits, contacts, status = folder / "visits.csv", folder / "contacts.csv", folder / "status.json"
     outputs = ["--visits", str(visits), "--contacts", str(contacts), "--status", str(status)]
     played = [f"{kind}:{CASES / file}" for kind, file in (source.split(":", 1) for source in sources)]
     assert main(["replay", *outputs, *options, *played]) == 0
-    return Played(_rows(visits), _rows(contacts), json.loads(status.read_text()))
+    return ReplayResult(_rows(visits), _rows(contacts), json.loads(status.read_text()))
 
 
 def _rows(file: Path) -> list[Row]:

@@ -31,7 +31,7 @@ async def test_fifty_thousand_events_at_once_are_all_counted_and_the_screen_is_s
     pipeline = Pipeline(live, ScaledClock(events[-1].at), store)
     settled = 0
 
-    async def settle(receipt: object) -> None:
+    async def ack(receipt: object) -> None:
         nonlocal settled
         settled += 1
 
@@ -41,7 +41,7 @@ async def test_fifty_thousand_events_at_once_are_all_counted_and_the_screen_is_s
     deliveries = [tuple(events[at : at + 500]) for at in range(0, len(events), 500)]
     began = time.process_time()
     for items in deliveries:
-        await pipeline.put(Delivery(items=items, received_at=items[-1].at, settle=settle))
+        await pipeline.put(Delivery(items=items, received_at=items[-1].at, ack=ack))
     stalls, shown_at = [], None
     while settled < len(deliveries) or shown_at is None:
         before = time.thread_time()

@@ -40,12 +40,12 @@ class Centre:
         self.safe = 0
 
     async def tell(self, events: list[Event], batch: int = 20) -> None:
-        async def settle(receipt: object) -> None:
+        async def ack(receipt: object) -> None:
             self.safe += 1
 
         for at in range(0, len(events), batch):
             items = tuple(events[at : at + batch])
-            await self.pipeline.put(Delivery(items=items, received_at=items[-1].at, settle=settle))
+            await self.pipeline.put(Delivery(items=items, received_at=items[-1].at, ack=ack))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from queue_monitor.api import status_body
-from queue_monitor.core.queue_places import MOST_QUEUES
+from queue_monitor.core.queue_places import MAX_QUEUES
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import AlertsNow, Counts, Difference, DifferenceCause, RiskFigures, Snapshot, TalkSums
 from tests.api import sample
@@ -292,7 +292,7 @@ def test_entered_is_split_by_why_and_adds_up() -> None:
 
 def test_a_switch_with_the_most_queues_there_can_be_is_scraped_within_bounds() -> None:
     one = sample.calm().queues[0]
-    many = tuple(replace(one, name=f"kö {number}") for number in range(MOST_QUEUES + 1))
+    many = tuple(replace(one, name=f"kö {number}") for number in range(MAX_QUEUES + 1))
     crowded = replace(
         sample.calm(),
         queues=many,
@@ -302,7 +302,7 @@ def test_a_switch_with_the_most_queues_there_can_be_is_scraped_within_bounds() -
 
     samples = [line for line in scrape(crowded).text.splitlines() if not line.startswith("#")]
 
-    assert len(samples) < 120 * MOST_QUEUES
+    assert len(samples) < 120 * MAX_QUEUES
 
 
 # ---- answered from bytes that a thread renders

@@ -16,9 +16,9 @@ import pytest
 from fastapi import FastAPI
 
 from alerts.dispatch import Dispatcher
+from alerts.engine import AlertEngine, AlertRound
 from alerts.memory import MemoryRecord
 from alerts.rules import AlertSettings
-from alerts.watch import AlertRound, Watch
 from queue_monitor import simulation, texts
 from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
@@ -60,7 +60,7 @@ class Monitor:
         self.clock, record = ManualClock(start), MemoryRecord()
         dispatcher = Dispatcher([], [], record, self.clock, STOCKHOLM)
         self.settings = AlertSettings()
-        self.round = AlertRound(Watch(self.settings, "sv"), self.plain, self.clock, record, dispatcher)
+        self.round = AlertRound(AlertEngine(self.settings, "sv"), self.plain, self.clock, record, dispatcher)
         self.figures = AlertedFigures(self.plain, self.settings)
         self.figures.watch = self.round
         audit = MemoryAudit()
@@ -202,7 +202,7 @@ async def walked(kind: Kind, begins: float, stops: Sequence[float], seed: int = 
             now = min(left[0], due)
             monitor.move(now)
             if now == due:
-                await monitor.round.look()
+                await monitor.round.evaluate()
                 due += ROUND
             if left and now == left[0]:
                 left.pop(0)

@@ -43,14 +43,18 @@ def test_what_the_rules_read_is_figure_for_figure_what_the_faces_show():
     for event in day(FIRST, Kind.BURST):
         while moments and event.at > moments[0]:
             now = moments.pop(0)
-            whole, brief = live.snapshot(now), live.essentials(now)
+            whole, brief = live.snapshot(now), live.alert_snapshot(now)
             alone = {queue.name: queue for queue in (*whole.queues, *whole.pools)}
             for queue in (*brief.queues, *brief.pools):
                 shown = alone[queue.name]
                 for name, period in queue.periods.items():
                     assert period.counts == shown.periods[name].counts
                     assert period.headline == shown.periods[name].headline
-                assert (queue.waiting, queue.trouble, queue.staff) == (shown.waiting, shown.trouble, shown.staff)
+                assert (queue.waiting, queue.no_data_reason, queue.staff) == (
+                    shown.waiting,
+                    shown.no_data_reason,
+                    shown.staff,
+                )
             judged = decided(brief), decided(whole)
             assert judged[0].total.verdict == judged[1].total.verdict
         live.apply(event)

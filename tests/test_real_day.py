@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from queue_monitor import bootstrap, replay
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
@@ -38,7 +38,7 @@ def applied(events: list[Event], rules: Rules) -> Live:
     return live
 
 
-def stories(live: Live) -> dict[str, Story]:
+def stories(live: Live) -> dict[str, ContactHistory]:
     return {story.contact.contact_id: story for story in live.ledger.stories()}
 
 

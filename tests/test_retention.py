@@ -98,7 +98,7 @@ async def test_an_event_of_a_day_that_was_deleted_is_refused_at_once(tmp_path: P
         await m.run.tell(callers(MONDAY, 1)[0].events())
         await m.run.tell(callers(date(2026, 3, 3), 1)[0].events())
 
-        assert [(len(told.refused), told.taken) for told in m.run.receipts[-2:]] == [(3, 0), (0, 3)]
+        assert [(len(told.refused), told.accepted) for told in m.run.receipts[-2:]] == [(3, 0), (0, 3)]
         assert [refused.reason for refused in m.run.receipts[-2].refused] == ["no_longer_kept"] * 3
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.ports import StoreError
-from queue_monitor.starting import LONGEST_PAUSE_SECONDS, Entrance, patiently
+from queue_monitor.starting import MAX_PAUSE_SECONDS, Entrance, patiently
 from tests.adapters.broker import free_port
 from tests.scenario import TEN
 from tests.store.postgres import running_server
@@ -123,7 +123,7 @@ async def test_pauses_grow_and_what_does_not_heal_is_raised():
         await patiently(work, lambda error: isinstance(error, StoreError) and error.passing, clock, told.append)
 
     assert [after - before for before, after in pairwise(tried)] == [1, 2, 4, 5, 5]
-    assert LONGEST_PAUSE_SECONDS == 5
+    assert MAX_PAUSE_SECONDS == 5
     assert told == ["away"]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from queue_monitor.clock import SystemClock
 from queue_monitor.events import Event, SourceClock
 from queue_monitor.ports import Rejected
-from queue_monitor.switch_session import MOST_WAITING_BYTES, Dialogue, Line, Place, SwitchAdapter
+from queue_monitor.switch_session import MAX_WAITING_BYTES, Dialogue, Line, Place, SwitchAdapter
 
 PIECE = b"x" * 65_536
 FLOOD_PIECES = 400
@@ -84,6 +84,6 @@ async def test_a_switch_that_floods_waits_and_all_that_it_says_is_heard():
                 pass
 
     in_the_sockets = 8 * 1024 * 1024
-    assert MOST_WAITING_BYTES <= waits < MOST_WAITING_BYTES + in_the_sockets < FLOOD_PIECES * len(PIECE)
+    assert MAX_WAITING_BYTES <= waits < MAX_WAITING_BYTES + in_the_sockets < FLOOD_PIECES * len(PIECE)
     assert dialogues[0].translator.heard == FLOOD_PIECES * len(PIECE)
     assert not dialogues[0].judged_while_behind

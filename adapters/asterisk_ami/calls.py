@@ -46,7 +46,7 @@ _KEY: Final = re.compile(r"[0-9A-D*#]{1,3}")
 _EARLY_MS: Final = 2_000
 """A listed wait is in whole seconds, of a clock that was read a little earlier."""
 
-_MOST_LEGS: Final = 50_000
+_MAX_LEGS: Final = 50_000
 """A leg goes when its channel ends. Where that is never told, the oldest go beyond this many."""
 
 
@@ -450,9 +450,9 @@ class Calls:
             self._settle(leg)
         for leg in self._due(self._gone, now):
             self._bury(leg)
-        while len(self._legs) > _MOST_LEGS:
+        while len(self._legs) > _MAX_LEGS:
             self._drop(next(iter(self._legs.values())))
-        while len(self._rings) > _MOST_LEGS:
+        while len(self._rings) > _MAX_LEGS:
             del self._rings[next(iter(self._rings))]
 
     def cut(self) -> None:

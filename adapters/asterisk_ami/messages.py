@@ -11,7 +11,7 @@ from typing import Final
 
 _END: Final = b"\r\n\r\n"
 _BANNER: Final = b"Asterisk Call Manager/"
-LONGEST_MESSAGE: Final = 256 * 1024
+MAX_MESSAGE: Final = 256 * 1024
 """A message of a call is 1-4 kB. Beyond this it is garbage, and memory must not grow with it."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ class Cutter:
             if self._skipping:
                 self._skipping = False
                 continue
-            if len(block) > LONGEST_MESSAGE:
+            if len(block) > MAX_MESSAGE:
                 yield b"", b"", begins
                 continue
             if block[:2] == b"\r\n":
@@ -90,7 +90,7 @@ class Cutter:
                 self.sees_calls = True
             elif not first.startswith(b"Event: ") and block:
                 yield first, block, begins
-        if len(rest) > LONGEST_MESSAGE and not self._skipping:
+        if len(rest) > MAX_MESSAGE and not self._skipping:
             self._skipping = True
             yield b"", b"", self._offset
         if self._skipping and len(rest) > 3:

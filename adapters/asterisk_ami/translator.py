@@ -35,7 +35,7 @@ _TOO_OLD: Final = (
     "is that of Asterisk 11 or older, whose queue events are others: take Asterisk 13 or newer, or follow its queue_log"
 )
 
-_MOST_LISTS: Final = 8
+_MAX_LISTS: Final = 8
 _COUNTERS: Final = (
     *("Max", "Strategy", "Calls", "Holdtime", "TalkTime", "Completed", "Abandoned"),
     *("ServiceLevel", "ServicelevelPerf", "ServicelevelPerf2", "Weight"),
@@ -129,7 +129,7 @@ class Translator:
 
     def ping_sent(self, action_id: str, at: datetime) -> None:
         """A Ping with that ActionID goes out now: its reply tells how far the clocks are apart."""
-        if len(self._pings) > _MOST_LISTS:
+        if len(self._pings) > _MAX_LISTS:
             self._pings.clear()
         self._pings[action_id] = at
 
@@ -308,7 +308,7 @@ class Translator:
         if not queue:
             self._reject("missing_field", message["Event"])
             return None
-        while len(self._lists) > _MOST_LISTS:
+        while len(self._lists) > _MAX_LISTS:
             del self._lists[next(iter(self._lists))]
         one = self._lists.setdefault(message.get("ActionID", ""), {})
         if queue_key(queue) not in one:

@@ -32,7 +32,7 @@ _READ_BYTES: Final = 256 * 1024
 _NOWHERE: Final = "what we had read is in none of its files"
 _MISSING: Final = "one of the files that came after what we had read is gone or cannot be read"
 _IS_IT_ON: Final = "is queue_log = yes in logger.conf?"
-_MOST_TRIED: Final = 10
+_MAX_TRIED: Final = 10
 """A place is looked for in so many of the files that begin before it, the newest first."""
 
 
@@ -87,7 +87,7 @@ class AsteriskQueueLogAdapter:
                 tail.is_lost = False
             read_at = now
             if items:
-                yield Delivery(items=items, received_at=now, settle=tail.saver())
+                yield Delivery(items=items, received_at=now, ack=tail.saver())
             elif not lines:
                 await self._clock.sleep(self._settings.poll_seconds)
 
@@ -234,7 +234,7 @@ class _Tail:
         """Go to a place in what the log was rotated to, and from there on through the newer ones."""
         files = self._rotated()
         begun = sum(file.second <= place.second for file in files) if place.second else len(files)
-        for number in range(begun - 1, max(-1, begun - 1 - _MOST_TRIED), -1):
+        for number in range(begun - 1, max(-1, begun - 1 - _MAX_TRIED), -1):
             if self._is_at(files[number].path, place):
                 self._pending = [*(file.path for file in files[number + 1 :]), self._path]
                 self._after_a_gap = after_a_gap(files, self._path)

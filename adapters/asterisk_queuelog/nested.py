@@ -13,8 +13,8 @@ from typing import Final
 _BLUR: Final = 1
 """Two lines of one moment may lie so many seconds apart."""
 
-_MOST_TALKING: Final = 10_000
-_MOST_OF_ONE_NUMBER: Final = 200
+_MAX_TALKING: Final = 10_000
+_MAX_OF_ONE_NUMBER: Final = 200
 """Where all callers have one number, or none, those who entered last are looked at."""
 
 
@@ -53,7 +53,7 @@ class Nested:
         answered = self._talking.get(_neighbour(person.call, -1))
         outer = answered if answered and answered.number == person.number else self._rung(person)
         same.append(person)
-        del same[:-_MOST_OF_ONE_NUMBER]
+        del same[:-_MAX_OF_ONE_NUMBER]
         if outer is not None and self._is_one_persons_number(person, outer):
             list(_join(person, outer))
 
@@ -63,7 +63,7 @@ class Nested:
         if leg:
             outer.leg = leg
             self._talking[leg] = outer
-            if len(self._talking) > _MOST_TALKING:
+            if len(self._talking) > _MAX_TALKING:
                 del self._talking[next(iter(self._talking))]
         for inner in list(self._here.get(outer.number, ())):
             yield from self._compared(inner, outer)

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 _MARK_BYTES: Final = 4096
 _HEAD_BYTES: Final = 4096
-_MOST_FILES: Final = 400
+_MAX_FILES: Final = 400
 _NUMBERED: Final = re.compile(r"\.(\d{1,4})$")
 _DATED: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 _COMPRESSED: Final[dict[str, Callable[[Path], Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -90,7 +90,7 @@ def rotated(log: Path, elsewhere: Iterable[str], other_than: Iterable[Path]) -> 
     for pattern in elsewhere:
         found.update(Path(Path(pattern).anchor or ".").glob(pattern.removeprefix(Path(pattern).anchor)))
     passed_over = {log, *other_than}
-    files = sorted((file for file in found - passed_over if file.is_file()), key=_age, reverse=True)[:_MOST_FILES]
+    files = sorted((file for file in found - passed_over if file.is_file()), key=_age, reverse=True)[:_MAX_FILES]
     known = {_head(log)}
     kept: list[Rotated] = []
     for file in sorted(files, key=lambda file: (file.suffix in _COMPRESSED, file.name)):

@@ -40,12 +40,12 @@ from queue_monitor.queues import queue_key
 from queue_monitor.translating import translated
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST_LINE: Final = 64 * 1024
-_MOST_VISITS: Final = 50_000
+_MAX_LINE: Final = 64 * 1024
+_MAX_VISITS: Final = 50_000
 """A visit goes when its call is complete. Where that is never told, the oldest go beyond this many."""
 
-_MOST_OUTGOING: Final = 10_000
-_MOST_HELD: Final = 1_000
+_MAX_OUTGOING: Final = 10_000
+_MAX_HELD: Final = 1_000
 _STOPS_WITHIN: Final = timedelta(seconds=1)
 """A switch that stops cuts off everybody at once; the lines of it may fall into two seconds."""
 
@@ -220,7 +220,7 @@ class Translator:
         self._rest = lines.pop()
         for line in lines:
             self._out += translated(self._connection.source, partial(self._read, line, received_at))
-        if len(self._rest) > _LONGEST_LINE:
+        if len(self._rest) > _MAX_LINE:
             if not self._skipping:
                 self._lines += 1
                 self._reject("line_too_long")
@@ -264,7 +264,7 @@ class Translator:
         raw = raw.removeprefix(_BYTE_ORDER_MARK).strip(b"\0\r")
         if not raw:
             return
-        if len(raw) > _LONGEST_LINE:
+        if len(raw) > _MAX_LINE:
             self._reject("line_too_long")
             return
         line = self._line(_text(raw), received_at)
@@ -373,7 +373,7 @@ class Translator:
         """Look again at the lines that fitted several callers: by now one of them may have gone another way."""
         if not self._held:
             return
-        held, self._held = self._held[-_MOST_HELD:], []
+        held, self._held = self._held[-_MAX_HELD:], []
         counted = self._second, self._repeats
         for line in held:
             self._second, self._repeats = line.second, {}
@@ -402,7 +402,7 @@ class Translator:
         """A call that is made, not taken: what is told of it next is of no caller in a queue, until one enters."""
         if line.call not in ("", "NONE") and line.place not in self._visits:
             self._outgoing[line.call] = None
-            if len(self._outgoing) > _MOST_OUTGOING:
+            if len(self._outgoing) > _MAX_OUTGOING:
                 del self._outgoing[next(iter(self._outgoing))]
 
     def _refused(self, line: _Line, reason: RefusalReason) -> None:
@@ -438,7 +438,7 @@ class Translator:
         who = Person(visit_id, line.call, line.place[1], "" if is_withheld else line.word(1), line.second, leg)
         self._nested.enter(who)
         visit = self._visits[line.place] = _Visit(visit_id, line.queue, leg, person=who, entry=line)
-        while len(self._visits) > _MOST_VISITS:
+        while len(self._visits) > _MAX_VISITS:
             del self._visits[next(iter(self._visits))]
         self._out.append(
             CallEntered(

@@ -63,11 +63,11 @@ _REFUSALS: Final = {
     "blocked": RefusalReason.CLOSED,
     "doNotDisturb": RefusalReason.CLOSED,
 }
-_LONGEST_RING: Final = timedelta(minutes=3)
+_MAX_RING: Final = timedelta(minutes=3)
 _UNIQUE: Final = 16
 """A call id as long as this is never used again; a short one may be, within the hour."""
 
-_MOST_CALLS: Final = 20_000
+_MAX_CALLS: Final = 20_000
 """A call goes when it is cleared. Where that is never told, the oldest go beyond this many."""
 
 
@@ -107,7 +107,7 @@ class Visit:
         """
         begun = [ring.began for ring in self.rings.values() if not ring.ended]
         begun += [self.sent_on] if self.sent_on else []
-        return any(now.observed_at - stamp.observed_at < _LONGEST_RING for stamp in begun)
+        return any(now.observed_at - stamp.observed_at < _MAX_RING for stamp in begun)
 
 
 @dataclass(slots=True, eq=False)
@@ -355,7 +355,7 @@ class Calls:
         call = self._calls.get(call_id)
         if call is None:
             call = self._calls[call_id] = Call(call_id)
-            while len(self._calls) > _MOST_CALLS:
+            while len(self._calls) > _MAX_CALLS:
                 self._calls.popitem(last=False)
         call.contact = call.contact or text(message, "callLinkageData", "globalCallData", "globalCallLinkageID")
         call.caller = call.caller or device(message, "callingDevice")
@@ -401,7 +401,7 @@ class Calls:
         if len(call_id) < _UNIQUE:
             native += f"@{stamp.milliseconds}"
         turn = self._turns[native] = self._turns.get(native, 0) + 1
-        while len(self._turns) > _MOST_CALLS:
+        while len(self._turns) > _MAX_CALLS:
             self._turns.popitem(last=False)
         native += f".{turn}" if turn > 1 else ""
         visit = Visit(self._id(native), native, self._pilots.get(pilot, pilot), pilot, call, stamp, {monitor})

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 EVENT: Final = 9999
-LONGEST: Final = 0xFFFF
+MAX_LENGTH: Final = 0xFFFF
 _HEADER: Final = 8
 _BEGINS: Final = re.compile(rb"\x00\x00[\x00-\xff]{2}[0-9]{4}")
 _AGAIN: Final = re.compile(rb"\x00\x00[\x00-\xff]{2}[0-9]{4}<")
@@ -78,7 +78,7 @@ class Cutter:
 def framed(invoke: int, content: bytes) -> bytes:
     """The bytes of one message. Raises `ValueError` when it is too long for its header."""
     length = len(content) + _HEADER
-    if length > LONGEST:
+    if length > MAX_LENGTH:
         raise ValueError(f"a message of {length} bytes does not fit a frame")
     return b"\x00\x00%b%04d%b" % (length.to_bytes(2, "big"), invoke, content)
 

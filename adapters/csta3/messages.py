@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 NAMESPACE: Final = "http://www.ecma-international.org/standards/ecma-323/csta/"
-_LONGEST_ID: Final = 128
+_MAX_ID: Final = 128
 _NUMBERED: Final = re.compile(r"N<([^>]*)>")
 _SCHEME: Final = re.compile(r"^(?:tel|sips?):", re.IGNORECASE)
 _DECLARATION: Final = re.compile(r"^\ufeff?\s*<\?xml[^>]*\?>")
@@ -56,7 +56,7 @@ def child(element: Element | None, *path: str) -> Element | None:
 def text(element: Element | None, *path: str) -> str:
     """The text at the end of a path; empty where there is none."""
     found = child(element, *path)
-    return (found.text or "").strip()[:_LONGEST_ID] if found is not None else ""
+    return (found.text or "").strip()[:_MAX_ID] if found is not None else ""
 
 
 def whole(element: Element | None, *path: str) -> int | None:

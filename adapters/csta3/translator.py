@@ -35,7 +35,7 @@ _ANSWERS: Final = frozenset(
         *("StopApplicationSessionPosResponse", "SystemRegisterResponse", "MonitorStopResponse"),
     )
 )
-_MOST_ASKED: Final = 10_000
+_MAX_ASKED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Translator:
 
     def asked(self, invoke: int, kind: str, device: str, at: datetime) -> None:
         """A request goes out now; its answer will carry the same invoke id."""
-        if len(self._asked) >= _MOST_ASKED:
+        if len(self._asked) >= _MAX_ASKED:
             self._asked.clear()
         self._asked[invoke] = Question(kind, device, Stamp(self._connection, at, self._offset))
 

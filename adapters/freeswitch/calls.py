@@ -64,7 +64,7 @@ _CUT_BY_SWITCH: Final = {"SYSTEM_SHUTDOWN": LeftOutcome.LOST, "MANAGER_REQUEST":
 _TRANSFERS: Final = {"bl_xfer": TransferKind.BLIND, "att_xfer": TransferKind.ATTENDED}
 _WITHHELD: Final = frozenset(("", "0", "unknown", "anonymous", "restricted", "unavailable", "private"))
 _SAME_MOVE: Final = timedelta(seconds=2)
-_MOST_VISITS: Final = 50_000
+_MAX_VISITS: Final = 50_000
 """A visit goes when it has ended. Where that is never told, the oldest go beyond this many."""
 
 
@@ -303,7 +303,7 @@ class Calls:
             if until > now:
                 break
             self._settle(visit_id)
-        while len(self._visits) > _MOST_VISITS:
+        while len(self._visits) > _MAX_VISITS:
             self._drop(next(iter(self._visits.values())))
 
     def cut(self) -> None:
@@ -542,7 +542,7 @@ class Calls:
 def _remember(known: OrderedDict[str, str], key: str, value: str) -> None:
     known[key] = value
     known.move_to_end(key)
-    while len(known) > _MOST_VISITS:
+    while len(known) > _MAX_VISITS:
         known.popitem(last=False)
 
 

@@ -17,8 +17,8 @@ import msgspec
 
 from adapters.freeswitch.stamp import from_microseconds
 
-LONGEST_HEADERS: Final = 16 * 1024
-LONGEST_BODY: Final = 8 * 1024 * 1024
+MAX_HEADERS: Final = 16 * 1024
+MAX_BODY: Final = 8 * 1024 * 1024
 """A list of ten thousand waiting callers is 2 MB. Beyond this it is garbage, and memory must not grow with it."""
 
 _END: Final = b"\n\n"
@@ -80,7 +80,7 @@ class Cutter:
         begins, end = self._offset, self._rest.find(_END)
         if not self._skipping and (fault := self._wrong_line_ends(end)) is not None:
             return fault
-        if end < 0 or end > LONGEST_HEADERS:
+        if end < 0 or end > MAX_HEADERS:
             return self._overlong(end)
         if self._skipping:
             self._skipping = False
@@ -95,7 +95,7 @@ class Cutter:
         headers = _headers(block)
         told = headers.get("Content-Length", "0")
         length = int(told) if len(told) <= 9 and told.isascii() and told.isdigit() else -1
-        if not 0 <= length <= LONGEST_BODY:
+        if not 0 <= length <= MAX_BODY:
             self._pass(end + 2)
             return Fault("bad_length", begins)
         if len(self._rest) < end + 2 + length:
@@ -107,7 +107,7 @@ class Cutter:
     def _wrong_line_ends(self, end: int) -> Fault | None:
         """Headers that end as they do on Windows: they are passed over, and said so."""
         begins = self._offset
-        wrong = self._rest.find(_WRONG_END, 0, LONGEST_HEADERS if end < 0 else min(end, LONGEST_HEADERS))
+        wrong = self._rest.find(_WRONG_END, 0, MAX_HEADERS if end < 0 else min(end, MAX_HEADERS))
         if wrong < 0:
             return None
         self._pass(wrong + len(_WRONG_END))
@@ -115,7 +115,7 @@ class Cutter:
 
     def _overlong(self, end: int) -> Frame | Fault | None:
         """Headers without an end: pass over them as they come, and say so once."""
-        if len(self._rest) <= LONGEST_HEADERS:
+        if len(self._rest) <= MAX_HEADERS:
             return None
         begins, was_skipping = self._offset, self._skipping
         self._skipping = end < 0

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Response
 from msgspec import Struct
 
-from adapters.http.body import MOST_BYTES, MOST_EVENTS, Fault
+from adapters.http.body import MAX_BYTES, MAX_EVENTS, Fault
 from queue_monitor.events import Event
 from queue_monitor.ports import Refused
 
@@ -63,7 +63,7 @@ def too_large() -> Refusal:
     return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "Too large",
-        f"At most {MOST_BYTES} bytes and {MOST_EVENTS} events in one request; send it in parts.",
+        f"At most {MAX_BYTES} bytes and {MAX_EVENTS} events in one request; send it in parts.",
         counted="too_large",
         headers={"Connection": "close"},
     )
@@ -130,7 +130,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     403: _documented(TurnedAway, "A page of another site asked, in somebody's browser."),
     408: _documented(Problem, "The body took too long."),
     409: _documented(Problem, "Lists the events whose id was used before with another content; the others were taken."),
-    413: _documented(Problem, f"More than {MOST_BYTES} bytes."),
+    413: _documented(Problem, f"More than {MAX_BYTES} bytes."),
     415: _documented(Problem, "Not CloudEvents in structured JSON."),
     429: _documented(Problem, "Nothing was taken: too many at once.", "Retry-After"),
     503: _documented(Problem, "Not in the journal, or not yet. Send it again.", "Retry-After"),
@@ -141,7 +141,7 @@ REQUEST: Final[dict[str, Any]] = {
         "required": True,
         "content": {
             SINGLE: {"schema": _EVENT},
-            BATCH: {"schema": {"type": "array", "maxItems": MOST_EVENTS, "items": _EVENT}},
+            BATCH: {"schema": {"type": "array", "maxItems": MAX_EVENTS, "items": _EVENT}},
         },
     },
     "parameters": [

@@ -22,8 +22,8 @@ from queue_monitor.events import (
 )
 from queue_monitor.ports import Connection, Rejected
 
-MOST_BYTES: Final = 256 * 1024
-MOST_EVENTS: Final = 500
+MAX_BYTES: Final = 256 * 1024
+MAX_EVENTS: Final = 500
 _IDS: Final = frozenset({"visit_id", "prev_visit_id", "contact_id", "leg_id", "ring_id", "agent_id"})
 _LIKE_A_NUMBER: Final = re.compile(r"[+\d][\d\s()./-]{2,20}")
 _PLACE: Final = re.compile(r"`\$[\w.\[\]]*`")
@@ -87,14 +87,14 @@ class Translator:
         yield from self._finish(now)
 
     def _take(self, piece: bytes) -> None:
-        self._overlong = self._overlong or len(self._rest) + len(piece) > MOST_BYTES
+        self._overlong = self._overlong or len(self._rest) + len(piece) > MAX_BYTES
         self._rest = bytearray() if self._overlong else self._rest + piece
 
     def _finish(self, received_at: datetime) -> Iterator[Event | Rejected]:
         body, self._rest = bytes(self._rest).strip(), bytearray()
         overlong, self._overlong = self._overlong, False
         if overlong:
-            yield self.rejected(Fault(index=0, reason="too_large", detail=f"longer than {MOST_BYTES} bytes"))
+            yield self.rejected(Fault(index=0, reason="too_large", detail=f"longer than {MAX_BYTES} bytes"))
         elif body:
             reading = self.read(body, received_at)
             yield from map(self.rejected, reading.faults)
@@ -112,9 +112,9 @@ class Translator:
             pieces = [bytes(piece) for piece in _array_decoder.decode(body)] if batch else [body]
         except (msgspec.DecodeError, RecursionError) as error:
             return Reading(faults=(Fault(index=0, reason="not_json", detail=f"no JSON array: {_said(error)}"),))
-        if len(pieces) > MOST_EVENTS:
-            words = f"{len(pieces)} events; at most {MOST_EVENTS} in one request"
-            return Reading(faults=(Fault(index=MOST_EVENTS, reason="too_many_events", detail=words),))
+        if len(pieces) > MAX_EVENTS:
+            words = f"{len(pieces)} events; at most {MAX_EVENTS} in one request"
+            return Reading(faults=(Fault(index=MAX_EVENTS, reason="too_many_events", detail=words),))
         taken: list[Event] = []
         faults: list[Fault] = []
         for index, piece in enumerate(pieces):

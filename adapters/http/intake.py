@@ -33,7 +33,7 @@ from adapters.http.answers import (
     too_many,
     unavailable,
 )
-from adapters.http.body import MOST_BYTES, Fault, Translator
+from adapters.http.body import MAX_BYTES, Fault, Translator
 from adapters.http.bucket import Bucket
 from adapters.http.settings import SHORTEST_SECRET, Settings
 from queue_monitor.events import Event
@@ -46,7 +46,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _COUNT_SECONDS: Final = 1.0
-_MOST_UNCOUNTED: Final = 1000
+_MAX_UNCOUNTED: Final = 1000
 
 
 class _Line:
@@ -87,7 +87,7 @@ class HttpAdapter:
         self._under_way = 0
         self._bucket = Bucket(settings.events_per_second, settings.burst_events, clock)
         self._beat_at: datetime | None = None
-        self._uncounted: deque[Rejected] = deque(maxlen=_MOST_UNCOUNTED)
+        self._uncounted: deque[Rejected] = deque(maxlen=_MAX_UNCOUNTED)
         self._counted_at = -math.inf
         self.router = _router(name, self.receive)
 
@@ -145,13 +145,13 @@ class HttpAdapter:
     async def _body(self, request: Request) -> bytes:
         """The body, of which never more than may be sent is held; a slow one is not waited for."""
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > MOST_BYTES:
+        if declared.isdecimal() and int(declared) > MAX_BYTES:
             raise too_large()
         body = bytearray()
         try:
             async with asyncio.timeout(self._settings.body_seconds):
                 async for piece in request.stream():
-                    if len(body) + len(piece) > MOST_BYTES:
+                    if len(body) + len(piece) > MAX_BYTES:
                         raise too_large()
                     body += piece
         except TimeoutError as error:
@@ -202,11 +202,11 @@ class HttpAdapter:
         """Hand the events over and wait until the journal has them."""
         told: asyncio.Future[Receipt | None] = asyncio.get_running_loop().create_future()
 
-        async def settle(receipt: Receipt) -> None:
+        async def ack(receipt: Receipt) -> None:
             if not told.done():
                 told.set_result(receipt)
 
-        delivery = Delivery(items=events, received_at=received_at, settle=settle, dated_by_sender=True, whole=True)
+        delivery = Delivery(items=events, received_at=received_at, ack=ack, dated_by_sender=True, whole=True)
         line.put(delivery, told)
         try:
             async with asyncio.timeout(self._settings.commit_seconds):
@@ -220,15 +220,15 @@ class HttpAdapter:
         if receipt.refused:
             raise _not_all(refused(events, receipt.refused))
         if receipt.conflicts:
-            taken = f"{receipt.taken} events were taken, {receipt.duplicates} were known."
+            taken = f"{receipt.accepted} events were taken, {receipt.duplicates} were known."
             raise Refusal(
                 HTTPStatus.CONFLICT,
                 "An id that was used before, with another content",
                 f"{taken} Those listed were not taken: an event that says something else needs an id of its own.",
                 errors=conflicting(events, receipt.conflicts),
             )
-        found = Taken(taken=receipt.taken, duplicates=receipt.duplicates)
-        return HTTPStatus.ACCEPTED if receipt.taken else HTTPStatus.OK, found
+        found = Taken(taken=receipt.accepted, duplicates=receipt.duplicates)
+        return HTTPStatus.ACCEPTED if receipt.accepted else HTTPStatus.OK, found
 
     def _count(self, *rejected: Rejected) -> None:
         """Have refusals counted, at most one delivery a second of them: whoever knocks must not fill our memory."""

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from queue_monitor.events import Event, Recovery, SourceConnected, SourceDisconnected, SourceGap, TimeBasis, event_id
 
-_MOST_EPOCHS: Final = 8
+_MAX_EPOCHS: Final = 8
 """After a reconnection the broker sends again what was not acknowledged: from the last few epochs, not from older."""
 
 
-_MOST_DIGITS: Final = 18
-_LONGEST_KEPT: Final = timedelta(days=400)
+_MAX_DIGITS: Final = 18
+_MAX_KEPT: Final = timedelta(days=400)
 _AHEAD: Final = timedelta(minutes=5)
 """A time that is older, or further ahead, is refused, and begins or ends no gap: its clock is wrong."""
 
@@ -99,17 +99,17 @@ class Publisher:
 
         A step back is a repetition. A new epoch may go on with the numbers or begin them anew.
         """
-        if event.sequence is None or not event.sequence.isdecimal() or len(event.sequence) > _MOST_DIGITS:
+        if event.sequence is None or not event.sequence.isdecimal() or len(event.sequence) > _MAX_DIGITS:
             return None
         epochs = self.counted.setdefault(event.source, {})
         known = epochs.get(event.epoch)
-        is_near = -_AHEAD <= received_at - event.at <= _LONGEST_KEPT
+        is_near = -_AHEAD <= received_at - event.at <= _MAX_KEPT
         now = _Counted(int(event.sequence), event.at if is_near else received_at)
         if known is not None and now.number <= known.number:
             return None
         before = known or next(reversed(epochs.values()), None)
         epochs[event.epoch] = now
-        if len(epochs) > _MOST_EPOCHS:
+        if len(epochs) > _MAX_EPOCHS:
             del epochs[next(iter(epochs))]
         if before is None or now.number <= before.number + 1:
             return None

@@ -21,7 +21,7 @@ from adapters.mqtt.settings import Settings
 from queue_monitor.ports import AdapterError, Receipt
 
 KEEPALIVE_SECONDS: Final = 30
-MOST_AT_ONCE: Final = 2000
+MAX_AT_ONCE: Final = 2000
 
 _CLIENT_ID_REFUSED: Final = 0x85
 _ACCOUNT_REFUSED: Final = frozenset((0x86, 0x87, 0x8A, 0x8C))
@@ -117,7 +117,7 @@ class Session:
         except aiomqtt.MqttError as error:
             raise self._lost(error) from error
         waiting = self._client._queue
-        while not waiting.empty() and len(arrived) < MOST_AT_ONCE:
+        while not waiting.empty() and len(arrived) < MAX_AT_ONCE:
             arrived.append(waiting.get_nowait())
         return [
             Message(str(one.topic), bytes(one.payload or b""), bool(one.retain), one.mid, one.qos) for one in arrived

@@ -78,8 +78,8 @@ class MqttAdapter:
             for one in messages:
                 read = partial(translator.message, one.topic, one.payload, one.retain, now)
                 items += translated(connection.source, read)
-            settle = self._keeping(session.acknowledger(messages))
-            yield Delivery(items=tuple(items), received_at=now, settle=settle, dated_by_sender=True)
+            ack = self._keeping(session.acknowledger(messages))
+            yield Delivery(items=tuple(items), received_at=now, ack=ack, dated_by_sender=True)
 
     # ---- what outlives the program
 
@@ -98,7 +98,7 @@ class MqttAdapter:
             return acknowledge
         path, kept = self._state, self._publishers.kept()
 
-        async def settle(receipt: Receipt) -> None:
+        async def ack(receipt: Receipt) -> None:
             if kept != self._kept:
                 try:
                     await asyncio.to_thread(_write, path, kept)
@@ -107,7 +107,7 @@ class MqttAdapter:
                     log.warning("state not kept source=%s error=%s", self.name, error)
             await acknowledge(receipt)
 
-        return settle
+        return ack
 
 
 def _write(path: Path, content: bytes) -> None:

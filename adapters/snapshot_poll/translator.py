@@ -11,12 +11,12 @@ from adapters.snapshot_poll.settings import Fields, Settings
 from queue_monitor.events import Event, QueueSnapshot, SourceConnected, TimeBasis, event_id
 from queue_monitor.ports import Connection, Rejected
 
-MOST_BYTES: Final = 1 << 20
-LONGEST_WAIT: Final = timedelta(hours=24)
+MAX_BYTES: Final = 1 << 20
+MAX_WAIT: Final = timedelta(hours=24)
 """Who is said to have waited longer has not: a clock or a unit is wrong."""
 
 _LARGEST: Final = 100_000
-_LONGEST_NAME: Final = 200
+_MAX_NAME: Final = 200
 _AT: Final = re.compile(rb"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) ")
 
 
@@ -55,14 +55,14 @@ class Translator:
         yield from self._finish(now)
 
     def _take(self, piece: bytes) -> None:
-        self._overlong = self._overlong or len(self._rest) + len(piece) > MOST_BYTES
+        self._overlong = self._overlong or len(self._rest) + len(piece) > MAX_BYTES
         self._rest = bytearray() if self._overlong else self._rest + piece
 
     def _finish(self, received_at: datetime) -> Iterator[Event | Rejected]:
         answer, self._rest = bytes(self._rest).strip(), bytearray()
         overlong, self._overlong = self._overlong, False
         if overlong:
-            yield self._rejected(_Unreadable("too_large", f"longer than {MOST_BYTES} bytes"))
+            yield self._rejected(_Unreadable("too_large", f"longer than {MAX_BYTES} bytes"))
         elif answer:
             at, answer = _recorded_at(answer)
             yield from self._answer(answer, at or received_at)
@@ -192,7 +192,7 @@ def _at(value: object, path: str) -> object:
 
 def _text(value: object, path: str) -> str:
     found = _at(value, path) if path else None
-    if not isinstance(found, str) or not found.strip() or len(found) > _LONGEST_NAME or not found.isprintable():
+    if not isinstance(found, str) or not found.strip() or len(found) > _MAX_NAME or not found.isprintable():
         raise _Unreadable("no_name", f"{path or 'name'}: no name of a queue; set queue, or fields.name")
     return found.strip()
 
@@ -241,8 +241,8 @@ def _oldest(queue: object, paths: Fields, at: datetime) -> int | None:
         waited = at - (began if began.tzinfo else began.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
         raise _Unreadable("bad_time", f"{paths.oldest_since}: not a time") from error
-    if waited > LONGEST_WAIT:
-        raise _Unreadable("bad_time", f"{paths.oldest_since}: longer ago than {LONGEST_WAIT}")
+    if waited > MAX_WAIT:
+        raise _Unreadable("bad_time", f"{paths.oldest_since}: longer ago than {MAX_WAIT}")
     return max(0, int(waited.total_seconds()))
 
 

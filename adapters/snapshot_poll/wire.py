@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import IO, Any, Final
 
 from adapters.snapshot_poll.settings import Settings
-from adapters.snapshot_poll.translator import MOST_BYTES, Translator
+from adapters.snapshot_poll.translator import MAX_BYTES, Translator
 from queue_monitor.ports import AdapterError, Clock, Connection, Delivery, Reach, Rejected
 
 KIND: Final = "snapshot_poll"
@@ -99,8 +99,8 @@ class _Asker:
         body = bytearray()
         while piece := answer.read1(_READ_BYTES):
             body += piece
-            if len(body) > MOST_BYTES:
-                raise AdapterError(f"{self._place} answers with more than {MOST_BYTES} bytes")
+            if len(body) > MAX_BYTES:
+                raise AdapterError(f"{self._place} answers with more than {MAX_BYTES} bytes")
             if self._clock.monotonic() > until:
                 raise self._late()
         if answer.length:

@@ -17,7 +17,23 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from queue_monitor import texts
-from queue_monitor.api.answers import (
+from queue_monitor.api.guard.access import AccessControl, Tokens
+from queue_monitor.api.guard.first_token import FirstToken, first_token_routes
+from queue_monitor.api.guard.limits import Limits
+from queue_monitor.api.guard.signin import sign_in_routes
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.calls import call_routes
+from queue_monitor.api.json.examples import with_examples
+from queue_monitor.api.json.intervals import OverTime
+from queue_monitor.api.json.reference import fact_routes
+from queue_monitor.api.json.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
+from queue_monitor.api.json.tables import intervals_table, lost_table
+from queue_monitor.api.pages.docs import pages_of
+from queue_monitor.api.pages.public import public_routes
+from queue_monitor.api.pages.walls import Walls, wall_routes
+from queue_monitor.api.problems import answer_problems, only_known_parameters
+from queue_monitor.api.rendering import RenderedInPieces
+from queue_monitor.api.responses import (
     AWAY,
     REFUSALS,
     SAME,
@@ -39,22 +55,6 @@ from queue_monitor.api.answers import (
     stretch,
     wants_table,
 )
-from queue_monitor.api.guard.access import AccessControl, Tokens
-from queue_monitor.api.guard.first_token import FirstToken, first_token_routes
-from queue_monitor.api.guard.limits import Limits
-from queue_monitor.api.guard.signin import sign_in_routes
-from queue_monitor.api.json import shapes
-from queue_monitor.api.json.calls import call_routes
-from queue_monitor.api.json.examples import with_examples
-from queue_monitor.api.json.facts import fact_routes
-from queue_monitor.api.json.over_time import OverTime
-from queue_monitor.api.json.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
-from queue_monitor.api.json.tables import intervals_table, lost_table
-from queue_monitor.api.pages.docs import pages_of
-from queue_monitor.api.pages.public import public_routes
-from queue_monitor.api.pages.walls import Walls, wall_routes
-from queue_monitor.api.problems import answer_problems, only_known_parameters
-from queue_monitor.api.rendering import RenderedInPieces
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Access, Board, Level, Snapshot
 from queue_monitor.ports import Clock, Figures
@@ -220,9 +220,9 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
 
         All five definitions stand in each interval. As CSV with `format=csv` or `Accept: text/csv`.
         """
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
-        start, end = stretch(snapshot, clock, from_, to, tongue)
-        name = None if not queue else queue_name(snapshot, queue, tongue)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
+        start, end = stretch(snapshot, clock, from_, to, reply_language)
+        name = None if not queue else queue_name(snapshot, queue, reply_language)
         try:
             periods = await over_time.intervals(start, end, step.value, level, name)
         except ValueError as error:
@@ -231,7 +231,7 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         def written() -> Response:
             if wants_table(request, format_):
                 zone = ZoneInfo(snapshot.time_zone)
-                rows = intervals_table(periods, snapshot.target, zone, kept_note(snapshot, start, tongue))
+                rows = intervals_table(periods, snapshot.target, zone, kept_note(snapshot, start, reply_language))
                 return as_table(request, rows, f"intervals-{step.value}")
             body = intervals_shape(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
             return as_list(request, body)
@@ -260,14 +260,14 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         Of any day that is kept; `kept_from` says where a question reaches further back. As CSV with `format=csv` or
         `Accept: text/csv`.
         """
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
-        start, end = stretch(snapshot, clock, from_, to, tongue)
-        name = None if not queue else queue_name(snapshot, queue, tongue)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
+        start, end = stretch(snapshot, clock, from_, to, reply_language)
+        name = None if not queue else queue_name(snapshot, queue, reply_language)
         calls = await figures.lost_calls(start, end, name)
 
         def written() -> Response:
             if wants_table(request, format_):
-                note = kept_note(snapshot, start, tongue)
+                note = kept_note(snapshot, start, reply_language)
                 return as_table(request, lost_table(calls, ZoneInfo(snapshot.time_zone), note), "lost-calls")
             return as_list(request, lost_calls_shape(snapshot, calls, start=start, end=end, queue=name))
 
@@ -326,12 +326,13 @@ def _pages(app: FastAPI, language: str) -> APIRouter:
 
     @routes.get("/docs", response_class=HTMLResponse)
     async def docs_page(request: Request, lang: str | None = None) -> Response:
-        tongue = texts.known_language(lang, language)
+        reply_language = texts.known_language(lang, language)
         document = app.openapi()
         return templates.TemplateResponse(
             request,
             "docs.html",
-            {"language": tongue, "texts": dict(texts.words(tongue)), "document": document} | pages_of(document),
+            {"language": reply_language, "texts": dict(texts.words(reply_language)), "document": document}
+            | pages_of(document),
         )
 
     return routes

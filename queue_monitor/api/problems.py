@@ -13,8 +13,8 @@ from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
 from queue_monitor import texts
-from queue_monitor.api.answers import JSON, Problem, plain
 from queue_monitor.api.json import shapes
+from queue_monitor.api.responses import JSON, Problem, plain
 from queue_monitor.ports import StoreError
 
 _TEMPLATES: Final = Jinja2Templates(directory=Path(__file__).parent / "templates")
@@ -39,15 +39,15 @@ def answer_problems(app: FastAPI, language: str) -> None:
     """Answer everything that goes wrong in words, in the asker's language and form."""
     app.state.language = language
 
-    def tongue(request: Request) -> str:
+    def reply_language(request: Request) -> str:
         return texts.known_language(request.query_params.get("lang"), language)
 
     def answer(request: Request, body: shapes.ErrorBody, status: int) -> Response:
         if not wants_page(request):
             return plain(body, status)
         words = {
-            "language": tongue(request),
-            "texts": texts.words(tongue(request)),
+            "language": reply_language(request),
+            "texts": texts.words(reply_language(request)),
             "detail": body.detail,
             "top": "../" * (request.url.path.count("/") - 1) or "./",
         }
@@ -61,7 +61,7 @@ def answer_problems(app: FastAPI, language: str) -> None:
 
     @app.exception_handler(StoreError)
     async def away(request: Request, error: StoreError) -> Response:
-        words = texts.say("error.database_away", tongue(request))
+        words = texts.say("error.database_away", reply_language(request))
         body = shapes.ErrorBody(error="database_away", detail=words)
         return answer(request, body, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -72,17 +72,19 @@ def answer_problems(app: FastAPI, language: str) -> None:
         expected = str(first.get("ctx", {}).get("expected", ""))
         if expected:
             choices = [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
-            words = texts.say("error.bad_choice", tongue(request), value=value, name=name, choices=", ".join(choices))
+            words = texts.say(
+                "error.bad_choice", reply_language(request), value=value, name=name, choices=", ".join(choices)
+            )
             body = shapes.ErrorBody(error="bad_choice", detail=words, choices=tuple(choices))
         else:
-            words = texts.say("error.bad_request", tongue(request), words=f"{name}: {first['msg']}")
+            words = texts.say("error.bad_request", reply_language(request), words=f"{name}: {first['msg']}")
             body = shapes.ErrorBody(error="bad_request", detail=words)
         return answer(request, body, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         nothing = error.status_code == HTTPStatus.NOT_FOUND
-        words = texts.say("error.not_found", tongue(request)) if nothing else str(error.detail)
+        words = texts.say("error.not_found", reply_language(request)) if nothing else str(error.detail)
         word = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
         response = answer(request, shapes.ErrorBody(error=word, detail=words), error.status_code)
         response.headers.update(error.headers or {})

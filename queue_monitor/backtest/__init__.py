@@ -10,23 +10,23 @@ from typing import Final
 
 from msgspec import Struct
 
-from queue_monitor.backtest.judging import JudgedPool, judge_pool, pools_of
-from queue_monitor.backtest.lived import Lived, live_through
 from queue_monitor.backtest.page import page
-from queue_monitor.backtest.past import CallsPast, Past, past_of
+from queue_monitor.backtest.pool_scores import JudgedPool, judge_pool, pools_of
 from queue_monitor.backtest.report import Note, Summary, text
+from queue_monitor.backtest.runner import BacktestRun, run_through
+from queue_monitor.backtest.sources import CallsPast, Past, past_of
 from queue_monitor.config import Config
 from queue_monitor.core.live import Live
 from queue_monitor.player import write_alerts, write_predictions
 from queue_monitor.replay import RecordingError, folder_of
 
-__all__ = ["Wanted", "backtest", "summed_up", "text"]
+__all__ = ["BacktestOptions", "backtest", "summed_up", "text"]
 
 TEACHING_DAYS: Final = 21
 """Unless it is said otherwise so many open days teach before any is judged, and never more than half of them."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class BacktestOptions(Struct, frozen=True, kw_only=True):
     """What to live through and where to write what was said. `hours` in words."""
 
     past: str
@@ -37,19 +37,19 @@ class Wanted(Struct, frozen=True, kw_only=True):
     html: Path | None = None
 
 
-async def backtest(config: Config, live: Live, wanted: Wanted, advance: Callable[[int], None]) -> Summary:
+async def backtest(config: Config, live: Live, wanted: BacktestOptions, advance: Callable[[int], None]) -> Summary:
     """Live through the past and judge it. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
     for path in (wanted.alerts, wanted.predictions, wanted.html):
         if path is not None:
             folder_of(path)
     past = past_of(wanted.past, config, live.rules.calendar)
     until, notes = await _teaching_until(past, wanted.train_until)
-    lived = await live_through(config, live, past, taught=lambda day: day <= until, advance=advance)
+    run = await run_through(config, live, past, taught=lambda day: day <= until, advance=advance)
     if wanted.alerts is not None:
-        write_alerts(wanted.alerts, lived.alerts, config.zone)
+        write_alerts(wanted.alerts, run.alerts, config.zone)
     if wanted.predictions is not None:
-        write_predictions(wanted.predictions, lived.predictions)
-    found = summed_up(config, past, wanted.hours, lived, notes)
+        write_predictions(wanted.predictions, run.predictions)
+    found = summed_up(config, past, wanted.hours, run, notes)
     if wanted.html is not None:
         wanted.html.write_text(page(found, config), encoding="utf-8")
     return found
@@ -67,11 +67,11 @@ async def _teaching_until(past: Past, asked: date | None) -> tuple[date, list[No
     return (days[teaching - 1] if teaching else date.min), [Note("teaching", teaching)]
 
 
-def summed_up(config: Config, past: Past, hours: str, lived: Lived, notes: Sequence[Note] = ()) -> Summary:
+def summed_up(config: Config, past: Past, hours: str, run: BacktestRun, notes: Sequence[Note] = ()) -> Summary:
     """The score of what was lived through."""
     pools: list[JudgedPool] = []
     few: list[str] = []
-    for name, days in pools_of(lived.days).items():
+    for name, days in pools_of(run.days).items():
         pool = judge_pool(name, days, config.target)
         if pool is None:
             few.append(name)
@@ -83,19 +83,19 @@ def summed_up(config: Config, past: Past, hours: str, lived: Lived, notes: Seque
         warning_chance=config.alerts.warning_chance,
         alarm_chance=config.alerts.alarm_chance,
         hours=hours,
-        taught=tuple(sorted({day.day for day in lived.days if not day.judged})),
-        judged=tuple(sorted({day.day for day in lived.days if day.judged})),
+        taught=tuple(sorted({day.day for day in run.days if not day.judged})),
+        judged=tuple(sorted({day.day for day in run.days if day.judged})),
         pools=tuple(sorted(pools, key=lambda pool: -sum(day.of for day in pool.days))),
         few=tuple(few),
-        notes=(*notes, *_notes(past, lived)),
+        notes=(*notes, *_notes(past, run)),
     )
 
 
-def _notes(past: Past, lived: Lived) -> list[Note]:
+def _notes(past: Past, run: BacktestRun) -> list[Note]:
     """What a reader must know to trust the figures."""
     found = []
-    if lived.outside_hours:
-        found.append(Note("outside", lived.outside_hours))
+    if run.outside_hours:
+        found.append(Note("outside", run.outside_hours))
     if isinstance(past, CallsPast):
         answered = [call for call in past.calls if call.outcome == "answered"]
         without = {
@@ -103,4 +103,4 @@ def _notes(past: Past, lived: Lived) -> list[Note]:
             "no_agent": sum(not call.agent for call in answered),
         }
         found += [Note(key, count) for key, count in without.items() if count]
-    return found + [Note("rejected", count, what) for what, count in sorted(lived.rejected.items())]
+    return found + [Note("rejected", count, what) for what, count in sorted(run.rejected.items())]

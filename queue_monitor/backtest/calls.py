@@ -37,7 +37,7 @@ from queue_monitor.replay import RecordingError
 COLUMNS: Final = ("entered_at", "queue", "wait_seconds", "outcome", "talk_seconds", "agent")
 NEEDED: Final = COLUMNS[:4]
 WORDS: Final = tuple(outcome.value for outcome in Outcome if outcome is not Outcome.WAITING)
-LONGEST_SECONDS: Final = 86_400.0
+MAX_SECONDS: Final = 86_400.0
 YEARS: Final = range(1971, 2100)
 """Another year is a slip of the pen."""
 
@@ -155,7 +155,7 @@ def _call(path: Path, line: int, row: dict[str, str | None]) -> Call:
             value = float(written(field).replace(",", "."))
         except ValueError:
             raise wrong(field, "seconds, such as 42 or 42.5") from None
-        if not 0.0 <= value <= LONGEST_SECONDS:
+        if not 0.0 <= value <= MAX_SECONDS:
             raise wrong(field, "seconds, from 0 to 86400")
         return value
 

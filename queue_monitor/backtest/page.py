@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 
 from queue_monitor import texts
+from queue_monitor.backtest.baseline_rules import Unit, ticks
 from queue_monitor.backtest.hours import hours_in_words
-from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool, SetRule
-from queue_monitor.backtest.lived import BacktestDay, Said
-from queue_monitor.backtest.plain_rules import Unit, ticks
+from queue_monitor.backtest.pool_scores import ALARM, WARNING, JudgedPool, SetRule
 from queue_monitor.backtest.report import NONE, Summary
+from queue_monitor.backtest.runner import AlertEvent, BacktestDay
 from queue_monitor.backtest.scoring import CLEAR_POINTS, Figures, reliability
 from queue_monitor.backtest.waits import PREDICTORS, coverage, figures
 from queue_monitor.config import Config
@@ -125,7 +125,7 @@ def _pool(summary: Summary, pool: JudgedPool, language: str) -> str:
         lost=pool.lost,
         calls=texts.count(round(calls), language),
     )
-    newest_first = reversed(pool.lived)
+    newest_first = reversed(pool.run)
     return "".join(
         (
             f"<h2>{escape(pool.name)}</h2><p>{escape(said)}</p>",
@@ -326,7 +326,7 @@ def _shares(day: BacktestDay) -> Iterator[tuple[float, float]]:
             yield at, 1.0 - int(np.searchsorted(missed, at, side="right")) / of
 
 
-def _mark(one: Said, x: float, y: float) -> str:
+def _mark(one: AlertEvent, x: float, y: float) -> str:
     """A moment at which something changed: shape and colour both tell what."""
     if one.change is AlertChange.CLEARED:
         shape = f'<circle class="cleared" cx="{x:.1f}" cy="{y:.1f}" r="5">'

@@ -7,7 +7,7 @@ from datetime import date
 from msgspec import Struct
 
 from queue_monitor import texts
-from queue_monitor.backtest.judging import ALARM, WARNING, JudgedPool
+from queue_monitor.backtest.pool_scores import ALARM, WARNING, JudgedPool
 from queue_monitor.backtest.scoring import CLEAR_POINTS, MINUTE, Figures, Scored, brier, brier_bounds, reliability
 from queue_monitor.backtest.waits import PREDICTORS, Met, coverage, figures
 from queue_monitor.model import HAD_TO_WAIT_SECONDS, DefinitionId, Target

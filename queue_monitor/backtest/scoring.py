@@ -32,7 +32,7 @@ RESAMPLES: Final = 400
 NEVER: Final = math.inf
 
 
-class Standing(NamedTuple):
+class AlertInterval(NamedTuple):
     """One alert, from its raising until it eased or ended."""
 
     raised: float
@@ -57,7 +57,7 @@ class JudgedDay(Struct, frozen=True, kw_only=True):
     of: int
     target: float
     gone: float | None
-    said: dict[str, tuple[Standing, ...]]
+    said: dict[str, tuple[AlertInterval, ...]]
     chances: tuple[Chance, ...] = ()
 
     @property
@@ -105,7 +105,7 @@ def budget_gone(missed_at: Iterable[float], of: int, target: float) -> float | N
     return ordered[allowed] if len(ordered) > allowed else None
 
 
-def lead_minutes(gone: float, said: Iterable[Standing]) -> float:
+def lead_minutes(gone: float, said: Iterable[AlertInterval]) -> float:
     """How long before the budget was gone the alert was raised that stood then; 0 where none did."""
     leads = (gone - s.raised for s in said if s.raised <= gone <= s.until + STILL_COUNTS_SECONDS)
     return max(leads, default=0.0) / MINUTE

@@ -123,7 +123,7 @@ def describe_hours(config: Config) -> str:
 
 
 def _described_exits(queue: str, exits: Exits) -> list[str]:
-    within = f"; judged: called back within {exits.callback_within_seconds} s" if exits.ways_out.judged else ""
+    within = f"; judged: called back within {exits.callback_within_seconds} s" if exits.exit_policy.judged else ""
     return [f"              {_of(queue)}exit key counts as {exits.exit_key}, callback as {exits.callback}{within}"]
 
 

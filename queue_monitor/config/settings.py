@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct
 
 from queue_monitor.config.alert_settings import AlertsSettings, require
-from queue_monitor.model import BoardLayout, BoardPart, Outcome, Reserve, Role, Target, WaysOut
+from queue_monitor.model import BoardLayout, BoardPart, ExitPolicy, Outcome, Reserve, Role, Target
 
 Origin = Annotated[
     str, Meta(pattern=r"^https?://[^/?#\s*]+$", description="a site such as https://www.lulea.example, without a path")
@@ -54,8 +54,8 @@ class Exits(Struct, frozen=True, kw_only=True):
     callback_within_seconds: int = 1800
 
     @property
-    def ways_out(self) -> WaysOut:
-        return WaysOut(
+    def exit_policy(self) -> ExitPolicy:
+        return ExitPolicy(
             excluded=self._of(ExitHandling.EXCLUDED),
             judged=self._of(ExitHandling.JUDGED),
             within_ms=self.callback_within_seconds * 1000,

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from queue_monitor.core.teams import grouped
+from queue_monitor.core.pool_inference import grouped
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
 from queue_monitor.model import AgentNow, Staff
 from queue_monitor.queues import queue_key
@@ -288,7 +288,7 @@ class Agents:
                 if agent.member_of.get(key) and agent_id not in listed:
                     self._join(agent_id, event.queue, False, event.as_of)
 
-    def turn_day(self, midnight: datetime) -> None:
+    def start_day(self, midnight: datetime) -> None:
         """A day begins: of the one before only what still holds is kept."""
         for words in self.words.values():
             words.turn(midnight)

@@ -48,12 +48,12 @@ def period(
     coverage: Coverage,
     precision_ms: int,
     target: Target,
-    returning: service_level.Returning,
+    may_still_be_answered: service_level.MayStillBeAnswered,
 ) -> Period:
     """All figures of one stretch of time from its counts, by every definition.
 
-    `counts` hold those still waiting too. `returning`: calls that have left and may be entering another queue
-    this very moment; they widen floor and ceiling.
+    `counts` hold those still waiting too. `may_still_be_answered`: calls that have left and may be entering another
+    queue this very moment; they widen floor and ceiling.
     """
     definition = target.definition
     of = service_level.terms(counts)
@@ -67,8 +67,8 @@ def period(
         outside_hours=outside,
         service_level=service_level.of_terms(of),
         headline=service_level.ratio(parts),
-        floor=service_level.ratio(service_level.floor_parts(counts, definition, returning, parts)),
-        ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, returning, parts)),
+        floor=service_level.ratio(service_level.floor_parts(counts, definition, may_still_be_answered, parts)),
+        ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, may_still_be_answered, parts)),
         misses=service_level.misses(counts, definition, parts),
         refused_ratio=service_level.ratio((counts.refused, counts.dialled)),
         including_refused=service_level.including_refused(counts, definition, parts),
@@ -136,8 +136,8 @@ class _Ladder:
         return Verdict(status=status, reason=reason, under_target_now=under)
 
     def _rung(self, face: QueueNow, period: Period, name: str, under: bool) -> tuple[Status, StatusReason]:
-        if face.trouble is not None:
-            return Status.NO_DATA, face.trouble
+        if face.no_data_reason is not None:
+            return Status.NO_DATA, face.no_data_reason
         many_refused = (period.refused_ratio or 0.0) > self._target.refused_limit_ratio
         if self._is_over(face, period, name):
             if under:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from queue_monitor.core.evidence import Answer, Completion, Ending, Entry, Evidence, Moment, Strand, Transfer
+from queue_monitor.core.evidence import Answer, Completion, Ending, Entry, Evidence, Timestamp, Transfer, VisitReport
 from queue_monitor.events import EndedBy, EntryReason, LeftOutcome, OutcomeBasis, RingResult, TimeBasis
 
 VERSION: Final = 1
@@ -97,7 +97,7 @@ class _Pen:
             *(([self.text(leg_id) for leg_id in part.also],) if part.also else ()),
         )
 
-    def _strand(self, strand: Strand) -> tuple[Any, ...]:
+    def _strand(self, strand: VisitReport) -> tuple[Any, ...]:
         text, time, moment = self.text, self.time, self._moment
         pieces: tuple[list[tuple[Any, ...]], ...] = (
             [
@@ -137,7 +137,7 @@ class _Pen:
         heard = (time(strand.first_at), time(strand.last_at))
         return (text(strand.visit_id), text(strand.source), *heard, contacts, *pieces, *rare)
 
-    def _moment(self, moment: Moment) -> tuple[int | None, int, int]:
+    def _moment(self, moment: Timestamp) -> tuple[int | None, int, int]:
         return self.time(moment.at), moment.precision_ms, _BASES.index(moment.basis)
 
 
@@ -176,13 +176,13 @@ class _Reader:
         found.strands = {strand.visit_id: strand for strand in map(self._strand, strands)}
         return found
 
-    def _strand(self, written: list[Any]) -> Strand:
+    def _strand(self, written: list[Any]) -> VisitReport:
         texts, moment = self._texts, self._moment
         visit_id, source, first_at, last_at, contacts, entries, answers, endings, completions, transfers, *rare = (
             written
         )
         rings, position, sighted_at = rare or ((), None, None)
-        return Strand(
+        return VisitReport(
             visit_id=texts[visit_id],
             source=texts[source],
             entries=tuple(
@@ -215,5 +215,5 @@ class _Reader:
             last_at=self._time(last_at),
         )
 
-    def _moment(self, said: list[Any]) -> Moment:
-        return Moment(self._time(said[0]), said[1], _BASES[said[2]])
+    def _moment(self, said: list[Any]) -> Timestamp:
+        return Timestamp(self._time(said[0]), said[1], _BASES[said[2]])

@@ -62,7 +62,7 @@ def piece_id(event_id: str) -> int:
     return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "big")
 
 
-class Moment(Struct, frozen=True, gc=False):
+class Timestamp(Struct, frozen=True, gc=False):
     """One source's word on when something happened."""
 
     at: datetime
@@ -81,7 +81,7 @@ class Entry(Struct, frozen=True, gc=False):
     """The beginning of a visit. `piece`, here and below, is the `piece_id` of the event that told of it."""
 
     piece: int
-    moment: Moment
+    moment: Timestamp
     known: bool
     reason: EntryReason
     prev_visit_id: str | None
@@ -91,7 +91,7 @@ class Ending(Struct, frozen=True, gc=False):
     """The end of a wait without an answer."""
 
     piece: int
-    moment: Moment
+    moment: Timestamp
     outcome: LeftOutcome
     basis: OutcomeBasis
     key: str | None
@@ -102,14 +102,14 @@ class Answer(Struct, frozen=True, gc=False):
     """The word that somebody answered. `ring_id`: the ring that was; when that ring failed after all, it falls."""
 
     piece: int
-    moment: Moment
+    moment: Timestamp
     agent_id: str
     ring_id: str | None = None
 
 
 class Completion(Struct, frozen=True, gc=False):
     piece: int
-    moment: Moment
+    moment: Timestamp
     ended_by: EndedBy
     talk_ms: int | None
     agent_id: str
@@ -117,7 +117,7 @@ class Completion(Struct, frozen=True, gc=False):
 
 class Transfer(Struct, frozen=True, gc=False):
     piece: int
-    moment: Moment
+    moment: Timestamp
 
 
 _Piece = TypeVar("_Piece", bound=Entry | Answer | Ending | Completion | Transfer)
@@ -126,7 +126,7 @@ _NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
 """Most strands have no rings: that costs nothing."""
 
 
-class Strand(Struct, gc=False):
+class VisitReport(Struct, gc=False):
     """Everything said under one visit id, a piece by each event: hearing one twice changes nothing."""
 
     visit_id: str
@@ -150,38 +150,38 @@ class Strand(Struct, gc=False):
         contact_id = getattr(event, "contact_id", "")
         if contact_id and precision_ms < self.contacts.get(contact_id, precision_ms + 1):
             self._name_contact(contact_id, precision_ms)
-        _ADDS[type(event)](self, event, Moment(at, precision_ms, event.time_basis))
+        _ADDS[type(event)](self, event, Timestamp(at, precision_ms, event.time_basis))
 
     def _name_contact(self, contact_id: str, precision_ms: int) -> None:
         self.contacts = {**self.contacts, contact_id: precision_ms} if self.contacts else {contact_id: precision_ms}
 
-    def _enter(self, event: CallEntered, moment: Moment) -> None:
+    def _enter(self, event: CallEntered, moment: Timestamp) -> None:
         entry = Entry(piece_id(event.id), moment, event.start_known, event.entry_reason, event.prev_visit_id)
         self.entries = _with(self.entries, entry)
         if event.position is not None:
             self._placed(moment.at, event.position)
 
-    def _answer(self, event: CallAnswered, moment: Moment) -> None:
+    def _answer(self, event: CallAnswered, moment: Timestamp) -> None:
         piece = piece_id(event.id)
         self.answers = _with(self.answers, Answer(piece, moment, event.agent_id, event.ring_id or None))
         self._derive_entry(piece, moment, event.wait_ms_reported)
         if event.ring_id:
             self.ring(event.ring_id, RingResult.ANSWERED)
 
-    def _leave(self, event: CallLeft, moment: Moment) -> None:
+    def _leave(self, event: CallLeft, moment: Timestamp) -> None:
         piece = piece_id(event.id)
         ending = Ending(piece, moment, event.outcome, event.outcome_basis, event.key, event.next_queue)
         self.endings = _with(self.endings, ending)
         self._derive_entry(piece, moment, event.wait_ms_reported)
 
-    def _transfer(self, event: CallTransferred, moment: Moment) -> None:
+    def _transfer(self, event: CallTransferred, moment: Timestamp) -> None:
         self.transfers = _with(self.transfers, Transfer(piece_id(event.id), moment))
 
-    def _rings_at(self, event: CallRinging, moment: Moment) -> None:
+    def _rings_at(self, event: CallRinging, moment: Timestamp) -> None:
         if event.ring_id not in self.rings:
             self.ring(event.ring_id, None)
 
-    def _move(self, event: CallMoved, moment: Moment) -> None:
+    def _move(self, event: CallMoved, moment: Timestamp) -> None:
         if event.position is not None:
             self._placed(moment.at, event.position)
 
@@ -202,24 +202,24 @@ class Strand(Struct, gc=False):
         if began is None and caller.waited_ms is not None:
             began = event.as_of - timedelta(milliseconds=caller.waited_ms)
         if began is not None and not any(entry.known or entry.piece == SIGHTED for entry in self.entries):
-            moment = Moment(began, COARSE_MS, TimeBasis.DERIVED)
+            moment = Timestamp(began, COARSE_MS, TimeBasis.DERIVED)
             self.entries = (*self.entries, Entry(SIGHTED, moment, False, EntryReason.UNKNOWN, None))
 
-    def _complete(self, event: CallCompleted, moment: Moment) -> None:
+    def _complete(self, event: CallCompleted, moment: Timestamp) -> None:
         """Keep the end of the talk; its reported times place an answer and an entry that nobody saw."""
         piece = piece_id(event.id)
         completion = Completion(piece, moment, event.ended_by, event.talk_ms_reported, event.agent_id or "")
         self.completions = _with(self.completions, completion)
         if event.talk_ms_reported is not None:
             answered = moment.at - timedelta(milliseconds=event.talk_ms_reported)
-            self._derive_entry(piece, Moment(answered, COARSE_MS, TimeBasis.DERIVED), event.wait_ms_reported)
+            self._derive_entry(piece, Timestamp(answered, COARSE_MS, TimeBasis.DERIVED), event.wait_ms_reported)
 
-    def _derive_entry(self, piece: int, ended: Moment, wait_ms: int | None) -> None:
+    def _derive_entry(self, piece: int, ended: Timestamp, wait_ms: int | None) -> None:
         if wait_ms is not None:
-            began = Moment(ended.at - timedelta(milliseconds=wait_ms), COARSE_MS, TimeBasis.DERIVED)
+            began = Timestamp(ended.at - timedelta(milliseconds=wait_ms), COARSE_MS, TimeBasis.DERIVED)
             self.entries = _with(self.entries, Entry(piece, began, False, EntryReason.UNKNOWN, None))
 
-    def merge(self, other: "Strand") -> bool:
+    def merge(self, other: "VisitReport") -> bool:
         """Take in what another memory has heard under the same visit id; returns whether any of it was new."""
         before = self._extent()
         self.entries = _merged(other.entries, self.entries)
@@ -307,14 +307,14 @@ def _merged(pieces: tuple[_Piece, ...], others: tuple[_Piece, ...]) -> tuple[_Pi
 
 _OfVisit = CallEntered | CallAnswered | CallLeft | CallCompleted | CallRinging | CallTransferred | CallMoved
 
-_ADDS: Final[dict[type[Event], Callable[[Strand, Any, Moment], None]]] = {
-    CallEntered: Strand._enter,
-    CallAnswered: Strand._answer,
-    CallLeft: Strand._leave,
-    CallCompleted: Strand._complete,
-    CallTransferred: Strand._transfer,
-    CallRinging: Strand._rings_at,
-    CallMoved: Strand._move,
+_ADDS: Final[dict[type[Event], Callable[[VisitReport, Any, Timestamp], None]]] = {
+    CallEntered: VisitReport._enter,
+    CallAnswered: VisitReport._answer,
+    CallLeft: VisitReport._leave,
+    CallCompleted: VisitReport._complete,
+    CallTransferred: VisitReport._transfer,
+    CallRinging: VisitReport._rings_at,
+    CallMoved: VisitReport._move,
 }
 
 
@@ -328,10 +328,10 @@ class Evidence(Struct, gc=False):
     switch: str
     leg_id: str
     queue: str
-    strands: dict[str, Strand] = {}
+    strands: dict[str, VisitReport] = {}
     missing: tuple[datetime, ...] = ()
     also: tuple[str, ...] = ()
-    stays: "tuple[Stay, ...]" = ()
+    stays: "tuple[MergedVisit, ...]" = ()
     contacts: tuple[str, ...] = ()
     key: "EvidenceKey" = ("", "", "")
 
@@ -353,7 +353,7 @@ EvidenceKey = tuple[str, str, str]
 """Switch, leg and queue (casefolded)."""
 
 
-class Stay(Struct, frozen=True, gc=False):
+class MergedVisit(Struct, frozen=True, gc=False):
     """One stay in one queue: the visit that it is where the contact has no other.
 
     `first_at` is the entry, or the first that was heard where nobody told of one. `ringing`: it rings at somebody now.
@@ -366,7 +366,7 @@ class Stay(Struct, frozen=True, gc=False):
     reason: EntryReason
 
 
-def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> tuple[Stay, ...]:
+def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> tuple[MergedVisit, ...]:
     """The stays that this evidence adds up to, in order of entry.
 
     `restarts` are the switch's known new starts, oldest first; `reconnects` when a live source of it began to listen
@@ -389,7 +389,7 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
     return tuple(stays)
 
 
-def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> Stay | None:
+def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]) -> MergedVisit | None:
     """Read the stay of a caller who was seen entering and of whom one source told no more than once how it went on;
     None where there is more to weigh. It is what `_read` would say, sooner.
     """
@@ -451,7 +451,7 @@ def read_plain(evidence: Evidence, strand: Strand, restarts: list[datetime]) -> 
         key=key,
         position=strand.position[1] if strand.position else None,
     )
-    return Stay(visit, began.at, None in strand.rings.values(), entry.reason)
+    return MergedVisit(visit, began.at, None in strand.rings.values(), entry.reason)
 
 
 def _reason_alone(reason: EntryReason, start_known: bool) -> EntryReason:
@@ -462,7 +462,7 @@ def _reason_alone(reason: EntryReason, start_known: bool) -> EntryReason:
 _OUTCOMES: Final = {outcome: Outcome(outcome.value) for outcome in LeftOutcome}
 
 
-def _is_superseded(stay: Stay, group: list[Strand], following: Stay) -> bool:
+def _is_superseded(stay: MergedVisit, group: list[VisitReport], following: MergedVisit) -> bool:
     """Whether nobody has told how a stay ended, and nothing but the next one says that it had."""
     visit = stay.visit
     if visit.outcome is Outcome.ANSWERED or any(strand.endings for strand in group):
@@ -470,7 +470,7 @@ def _is_superseded(stay: Stay, group: list[Strand], following: Stay) -> bool:
     return visit.ended_wait_at is None or visit.ended_wait_at > following.first_at
 
 
-def _superseded(stay: Stay, following: Stay) -> Stay:
+def _superseded(stay: MergedVisit, following: MergedVisit) -> MergedVisit:
     """Nobody waits twice in one queue: a caller who entered it anew had left it before, nobody saw how."""
     visit = structs.replace(
         stay.visit,
@@ -482,7 +482,7 @@ def _superseded(stay: Stay, following: Stay) -> Stay:
     return structs.replace(stay, visit=visit, ringing=False)
 
 
-def _parted(strand: Strand, leg_id: str) -> list[Strand]:
+def _parted(strand: VisitReport, leg_id: str) -> list[VisitReport]:
     """The visits that one visit id has named, the first under that id, each later one with its entry's time behind it.
 
     It names another when the id is told to enter long after the end of the one before.
@@ -492,7 +492,7 @@ def _parted(strand: Strand, leg_id: str) -> list[Strand]:
     begins = _beginnings(strand)
     if len(begins) < 2:
         return [strand]
-    parts = [Strand(visit_id=strand.visit_id, source=strand.source) for _ in begins]
+    parts = [VisitReport(visit_id=strand.visit_id, source=strand.source) for _ in begins]
     for at, (part, began) in enumerate(zip(parts, begins, strict=True)):
         until = begins[at + 1] if at + 1 < len(begins) else None
         low = None if at == 0 else began
@@ -519,7 +519,7 @@ def _parted(strand: Strand, leg_id: str) -> list[Strand]:
     return parts
 
 
-def _beginnings(strand: Strand) -> list[datetime]:
+def _beginnings(strand: VisitReport) -> list[datetime]:
     """When the visits began that one visit id has named."""
     entered = sorted(entry.moment.at for entry in strand.entries if entry.known)
     ends = [end.moment.at for end in strand.endings if end.outcome is not LeftOutcome.UNKNOWN]
@@ -541,11 +541,11 @@ def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> 
     return (low is None or at >= low) and (until is None or at < until)
 
 
-def _match(strands: list[Strand]) -> list[list[Strand]]:
+def _match(strands: list[VisitReport]) -> list[list[VisitReport]]:
     """Lay strands of the same stay together: those that saw the entry best first, the others to the nearest."""
     if len(strands) == 1:
         return [strands]
-    groups: list[list[Strand]] = []
+    groups: list[list[VisitReport]] = []
     for strand in sorted(strands, key=_rank):
         fits = [(gap, at) for at, group in enumerate(groups) if (gap := _gap(group, strand)) is not None]
         if fits:
@@ -555,14 +555,14 @@ def _match(strands: list[Strand]) -> list[list[Strand]]:
     return groups
 
 
-def _rank(strand: Strand) -> tuple[int, int, datetime, str]:
+def _rank(strand: VisitReport) -> tuple[int, int, datetime, str]:
     entry = strand.entry
     if entry is None:
         return (2, 0, strand.starts, strand.visit_id)
     return (0 if entry.known else 1, entry.moment.precision_ms, entry.moment.at, strand.visit_id)
 
 
-def _gap(group: list[Strand], strand: Strand) -> timedelta | None:
+def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
     """How far in time a strand lies from a stay it may belong to; None when it cannot.
 
     Two entries that one source saw under two visit ids are two stays, however close.
@@ -580,7 +580,7 @@ def _gap(group: list[Strand], strand: Strand) -> timedelta | None:
     return _gap_of_orphan(group, strand)
 
 
-def _gap_of_orphan(group: list[Strand], strand: Strand) -> timedelta | None:
+def _gap_of_orphan(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
     """The same for a strand that tells nothing of its beginning: it belongs to the stay that was open then."""
     starts, began = strand.starts, group[0].starts
     ended = min((end for other in group if (end := other.ended_at)), default=None)
@@ -593,18 +593,20 @@ def _gap_of_orphan(group: list[Strand], strand: Strand) -> timedelta | None:
     return starts - began if starts >= began else began - starts
 
 
-def is_same_entry(strand: Strand, event: CallEntered) -> bool:
+def is_same_entry(strand: VisitReport, event: CallEntered) -> bool:
     """Whether a strand of another source has seen the entry that an event tells of."""
-    moment = Moment(event.at, event.time_precision_ms, event.time_basis)
+    moment = Timestamp(event.at, event.time_precision_ms, event.time_basis)
     return strand.is_seen_entering and abs(_middle(strand) - moment.middle) <= SAME_ENTRY
 
 
-def _middle(strand: Strand) -> datetime:
+def _middle(strand: VisitReport) -> datetime:
     entry = strand.entry
     return entry.moment.middle if entry else strand.starts
 
 
-def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], reconnects: list[datetime]) -> Stay:
+def _read(
+    evidence: Evidence, group: list[VisitReport], restarts: list[datetime], reconnects: list[datetime]
+) -> MergedVisit:
     """Read one stay off its strands: the finest time, the best stated outcome."""
     entries = [entry for strand in group for entry in strand.entries]
     if any(entry.known for entry in entries):
@@ -660,11 +662,11 @@ def _read(evidence: Evidence, group: list[Strand], restarts: list[datetime], rec
         key=next((e.key for e in endings if e.key), None),
         position=placed[1] if placed else None,
     )
-    return Stay(visit, first_at, any(result is None for result in rings.values()), reason)
+    return MergedVisit(visit, first_at, any(result is None for result in rings.values()), reason)
 
 
 def _not_taken_back(
-    group: list[Strand], answers: list[Answer], endings: list[Ending], completions: list[Completion]
+    group: list[VisitReport], answers: list[Answer], endings: list[Ending], completions: list[Completion]
 ) -> tuple[list[Answer], list[Completion]]:
     """The answers and ends of talks that still hold: the earlier word falls when it is taken back.
 
@@ -689,7 +691,7 @@ def _is_final(ending: Ending) -> bool:
     return ending.basis is OutcomeBasis.STATED or ending.outcome is LeftOutcome.ABANDONED
 
 
-def _is_before(one: Moment, other: Moment) -> bool:
+def _is_before(one: Timestamp, other: Timestamp) -> bool:
     """Whether one moment lies before another for certain, whatever the clocks blur."""
     coarse = one.precision_ms if one.precision_ms >= COARSE_MS else 0
     if other.basis is TimeBasis.DERIVED:
@@ -697,28 +699,28 @@ def _is_before(one: Moment, other: Moment) -> bool:
     return one.at + timedelta(milliseconds=coarse) < other.at
 
 
-def _answered_before(completion: Completion) -> Moment:
+def _answered_before(completion: Completion) -> Timestamp:
     """When a call was answered whose end alone was told."""
     if completion.talk_ms is None:
-        return Moment(datetime.min.replace(tzinfo=UTC), COARSE_MS, TimeBasis.MONITOR)
-    return Moment(completion.moment.at - timedelta(milliseconds=completion.talk_ms), COARSE_MS, TimeBasis.DERIVED)
+        return Timestamp(datetime.min.replace(tzinfo=UTC), COARSE_MS, TimeBasis.MONITOR)
+    return Timestamp(completion.moment.at - timedelta(milliseconds=completion.talk_ms), COARSE_MS, TimeBasis.DERIVED)
 
 
 def _outcome(
     evidence: Evidence,
-    group: list[Strand],
+    group: list[VisitReport],
     first_at: datetime,
     answers: list[Answer],
     endings: list[Ending],
     completions: list[Completion],
     restart: datetime | None,
-) -> tuple[Outcome, OutcomeBasis, list[Moment], Ending | None]:
+) -> tuple[Outcome, OutcomeBasis, list[Timestamp], Ending | None]:
     """How the stay ended, by the best word of it, and the moments at which it may have."""
     if answers or completions:
         ends = [answer.moment for answer in answers]
         if not ends:
             ends = [
-                Moment(c.moment.at - timedelta(milliseconds=c.talk_ms), COARSE_MS, TimeBasis.DERIVED)
+                Timestamp(c.moment.at - timedelta(milliseconds=c.talk_ms), COARSE_MS, TimeBasis.DERIVED)
                 for c in completions
                 if c.talk_ms is not None
             ]
@@ -739,10 +741,10 @@ def _outcome(
     # little early, so that the last list before it may seem to come after
     waited_until = restart is not None and (sighted is None or sighted < restart + DERIVED_SLACK)
     if restart is not None and waited_until and (gone is None or restart <= gone):
-        cut_off = Moment(max(restart, sighted or restart), COARSE_MS, TimeBasis.DERIVED)
+        cut_off = Timestamp(max(restart, sighted or restart), COARSE_MS, TimeBasis.DERIVED)
         return Outcome.LOST, OutcomeBasis.INFERRED, [cut_off], None
     if gone is not None:
-        return Outcome.UNKNOWN, OutcomeBasis.INFERRED, [Moment(gone, COARSE_MS, TimeBasis.MONITOR)], None
+        return Outcome.UNKNOWN, OutcomeBasis.INFERRED, [Timestamp(gone, COARSE_MS, TimeBasis.MONITOR)], None
     return Outcome.WAITING, OutcomeBasis.STATED, [], None
 
 
@@ -770,7 +772,7 @@ def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime, str]:
     )
 
 
-def _span(begins: list[Moment], ends: list[Moment]) -> tuple[Moment | None, Moment | None, int]:
+def _span(begins: list[Timestamp], ends: list[Timestamp]) -> tuple[Timestamp | None, Timestamp | None, int]:
     """The begin and the end to measure between: from one clock if that can be had, then with the least uncertainty."""
     if not begins or not ends:
         began = min(begins, key=lambda m: (m.precision_ms, m.at), default=None)
@@ -789,14 +791,14 @@ def _span(begins: list[Moment], ends: list[Moment]) -> tuple[Moment | None, Mome
     return began, ended, max(began.precision_ms, ended.precision_ms)
 
 
-def _ended_at(began: Moment | None, ended: Moment) -> datetime:
+def _ended_at(began: Timestamp | None, ended: Timestamp) -> datetime:
     """The end, moved to the middle of its second when only the beginning was read off a finer clock."""
     if began is None or began.precision_ms >= COARSE_MS:
         return ended.at
     return max(ended.middle, began.at)
 
 
-def _time_basis(began: Moment | None, ended: Moment | None) -> TimeBasis:
+def _time_basis(began: Timestamp | None, ended: Timestamp | None) -> TimeBasis:
     if began is not None and began.basis is TimeBasis.SWITCH and (ended is None or ended.basis is TimeBasis.SWITCH):
         return TimeBasis.SWITCH
     bases = {moment.basis for moment in (began, ended) if moment}
@@ -815,7 +817,7 @@ class _Talk(NamedTuple):
 
 
 def _talk(
-    answers: list[Answer], completions: list[Completion], transfers: list[Moment], endings: list[Ending]
+    answers: list[Answer], completions: list[Completion], transfers: list[Timestamp], endings: list[Ending]
 ) -> _Talk:
     """Read the talk: up to the hang-up, or up to its transfer, after which the caller talks to somebody else.
 
@@ -861,7 +863,7 @@ def _agent(answers: list[Answer], completions: list[Completion]) -> str | None:
     return min(named)[2] if named else None
 
 
-def _contact_id(evidence: Evidence, group: list[Strand], named: Strand) -> str:
+def _contact_id(evidence: Evidence, group: list[VisitReport], named: VisitReport) -> str:
     """The whole call's id, by the finest source that tells one; else the leg's own."""
     claims = [claim for strand in group for claim in strand.contacts.items()]
     return _claimed(claims, evidence) if claims else evidence.leg_id or named.visit_id

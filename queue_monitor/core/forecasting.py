@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from queue_monitor.core.agents import Agents
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.model import ExpectedWait, Forecast, Placement, RiskLevels
 from queue_monitor.queues import Pool
 
@@ -33,7 +33,7 @@ class Forecaster(Protocol):
     def start_day(self, day: date) -> None:
         """Begin a local day, and learn from the one before."""
 
-    def change(self, contact_id: str, story: Story | None, placed: Placement | None) -> None:
+    def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now, and where the windows count it, None while it waits."""
 
     def doubt(self, visits: Iterable[tuple[str, int]]) -> None:

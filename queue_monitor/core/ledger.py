@@ -17,7 +17,15 @@ import msgspec
 from msgspec import Struct, structs
 
 from queue_monitor.core.documents import Document
-from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, Stay, Strand, is_same_entry, read_stays
+from queue_monitor.core.evidence import (
+    DERIVED_SLACK,
+    Evidence,
+    EvidenceKey,
+    MergedVisit,
+    VisitReport,
+    is_same_entry,
+    read_stays,
+)
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -53,11 +61,11 @@ INNER_ENTRY = timedelta(seconds=1)
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
 
-LONGEST_TALK: Final = timedelta(hours=12)
+MAX_TALK: Final = timedelta(hours=12)
 """A talk whose end nobody has told is taken to be over when so long nothing was heard of it."""
 
 MARKS_KEPT: Final = timedelta(days=400)
-MOST_MARKS: Final = 2_000
+MAX_MARKS: Final = 2_000
 """Restarts and reconnects of a switch are kept as long as calls are, so that a call loaded from the store comes out as
 it did; and at most so many of each, the newest.
 """
@@ -66,7 +74,7 @@ _MAY_GO_ON: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOW
 """Nobody with such a visit has left the queue without an answer, as far as is known."""
 
 
-class Story(Struct, frozen=True, gc=False):
+class ContactHistory(Struct, frozen=True, gc=False):
     """One contact with its visits, in the order of entry."""
 
     contact: Contact
@@ -77,8 +85,8 @@ class Change(NamedTuple):
     """One contact before and after what was heard of it; None where it did not exist."""
 
     contact_id: str
-    before: Story | None
-    after: Story | None
+    before: ContactHistory | None
+    after: ContactHistory | None
 
 
 class Applied(NamedTuple):
@@ -92,7 +100,7 @@ class Loaded(NamedTuple):
     """A contact that was loaded, as its document alone tells it."""
 
     contact_id: str
-    story: Story | None
+    story: ContactHistory | None
     reached_later: bool | None
 
 
@@ -123,13 +131,13 @@ class Ledger:
         self._evidence: dict[EvidenceKey, Evidence] = {}
         self._heard: dict[int, Evidence] = {}
         self._doubted: dict[int, Evidence] = {}
-        self._strands: dict[tuple[str, str], tuple[Strand, Evidence]] = {}
+        self._strands: dict[tuple[str, str], tuple[VisitReport, Evidence]] = {}
         self._also: dict[EvidenceKey, str] = {}
         self._rings: dict[tuple[str, str], str] = {}
-        self._stories: dict[str, Story] = {}
+        self._stories: dict[str, ContactHistory] = {}
         self._parts: dict[str, tuple[Evidence, ...]] = {}
         self._mentioned: dict[str, str] = {}
-        self._changed: dict[str, Story | None] = {}
+        self._changed: dict[str, ContactHistory | None] = {}
         self._open: set[EvidenceKey] = set()
         self._undecided: set[EvidenceKey] = set()
         self._waiting: dict[str, None] = {}
@@ -201,11 +209,11 @@ class Ledger:
             leg = under
         return switch, leg, queue
 
-    def _strand(self, switch: str, visit_id: str, source: str, leg: str, queue: str) -> tuple[Strand, Evidence]:
+    def _strand(self, switch: str, visit_id: str, source: str, leg: str, queue: str) -> tuple[VisitReport, Evidence]:
         """The strand of this visit id, placed with all else that is known of this leg in this queue."""
         known = self._strands.get((switch, visit_id))
         if known is None:
-            strand = Strand(visit_id=visit_id, source=source)
+            strand = VisitReport(visit_id=visit_id, source=source)
             evidence = self._evidence_of(switch, leg or visit_id, queue)
             evidence.strands[visit_id] = strand
             known = self._strands[switch, visit_id] = (strand, evidence)
@@ -358,7 +366,7 @@ class Ledger:
             known = self._switches[name] = _Switch()
         return known
 
-    def _stays(self, evidence: Evidence) -> tuple[Stay, ...]:
+    def _stays(self, evidence: Evidence) -> tuple[MergedVisit, ...]:
         switch = self._switch(evidence.switch)
         return read_stays(evidence, switch.restarts, switch.reconnects)
 
@@ -421,7 +429,7 @@ class Ledger:
         if (parts := self._parts.get(contact_id)) is not None:
             self._parts[contact_id] = tuple(part for part in parts if part is not evidence)
 
-    def _remember(self, contact_id: str, story: Story | None) -> None:
+    def _remember(self, contact_id: str, story: ContactHistory | None) -> None:
         self._waiting.pop(contact_id, None)
         self._talking.pop(contact_id, None)
         if story is None:
@@ -435,7 +443,7 @@ class Ledger:
             elif visit.outcome is Outcome.ANSWERED and visit.completed_at is None:
                 self._talking[contact_id] = None
 
-    def _story(self, contact_id: str) -> Story | None:
+    def _story(self, contact_id: str) -> ContactHistory | None:
         return _story(contact_id, self._parts.get(contact_id, ()))
 
     # ---- what is written down, let go of, and loaded again
@@ -475,7 +483,7 @@ class Ledger:
         self._settle()
         return [Loaded(d.contact_id, story, d.reached_later) for d, story in zip(documents, stories, strict=True)]
 
-    def _story_of(self, document: Document) -> Story | None:
+    def _story_of(self, document: Document) -> ContactHistory | None:
         """What a document adds up to by itself."""
         for part in document.evidence:
             part.stays = self._stays(part)
@@ -510,13 +518,13 @@ class Ledger:
         mentioned, self._mentioned = self._mentioned, {}
         return mentioned
 
-    def drop(self, contact_ids: Iterable[str]) -> dict[str, tuple[Story, list[tuple[str, str]]]]:
+    def drop(self, contact_ids: Iterable[str]) -> dict[str, tuple[ContactHistory, list[tuple[str, str]]]]:
         """Remove contacts with their evidence, and those that share some of it.
 
         Returns them by id, each with the switch and id of every visit that was heard of.
         """
         self._settle()
-        dropped: dict[str, tuple[Story, list[tuple[str, str]]]] = {}
+        dropped: dict[str, tuple[ContactHistory, list[tuple[str, str]]]] = {}
         left = [contact_id for contact_id in contact_ids if contact_id in self._stories]
         while left:
             contact_id = left.pop()
@@ -528,7 +536,7 @@ class Ledger:
         self._let_go(dropped)
         return dropped
 
-    def evict(self, before: datetime, keep: Callable[[str], bool] = lambda contact_id: False) -> list[Story]:
+    def evict(self, before: datetime, keep: Callable[[str], bool] = lambda contact_id: False) -> list[ContactHistory]:
         """Let go of contacts over and silent since before that moment, and of refusals as old; returns the contacts.
 
         Contacts that share evidence go together or not at all.
@@ -547,13 +555,13 @@ class Ledger:
                 del self._refused[refused_key]
         for switch in self._switches.values():
             for marks in (switch.restarts, switch.reconnects):
-                marks[:] = sorted(at for at in marks if at >= before - MARKS_KEPT)[-MOST_MARKS:]
+                marks[:] = sorted(at for at in marks if at >= before - MARKS_KEPT)[-MAX_MARKS:]
         return gone
 
     def _is_over(self, contact_id: str, before: datetime) -> bool:
         if contact_id in self._waiting:
             return False
-        edge = before - LONGEST_TALK if contact_id in self._talking else before
+        edge = before - MAX_TALK if contact_id in self._talking else before
         return all(evidence.last_at < edge for evidence in self._parts[contact_id])
 
     def _shares(self, contact_id: str) -> set[str]:
@@ -580,11 +588,11 @@ class Ledger:
 
     # ---- what may be asked
 
-    def stories(self) -> Iterator[Story]:
+    def stories(self) -> Iterator[ContactHistory]:
         self._settle()
         yield from self._stories.values()
 
-    def story(self, contact_id: str) -> Story | None:
+    def story(self, contact_id: str) -> ContactHistory | None:
         self._settle()
         return self._stories.get(contact_id)
 
@@ -692,20 +700,20 @@ def _is_undecided(visit: Visit) -> bool:
     return visit.outcome is Outcome.WAITING or visit.outcome_basis is OutcomeBasis.INFERRED
 
 
-def _story(contact_id: str, parts: Iterable[Evidence]) -> Story | None:
+def _story(contact_id: str, parts: Iterable[Evidence]) -> ContactHistory | None:
     """Everything known of one contact, from the evidence that it is part of."""
     stays = [stay for evidence in parts for stay in evidence.stays if stay.visit.contact_id == contact_id]
     if not stays:
         return None
     if len(stays) == 1:
         visit = stays[0].visit
-        return Story(_contact_of_one(visit), (visit,))
+        return ContactHistory(_contact_of_one(visit), (visit,))
     stays.sort(key=lambda stay: (stay.first_at, stay.visit.visit_id))
     visits = tuple(_visits(stays))
-    return Story(_contact(contact_id, visits), visits)
+    return ContactHistory(_contact(contact_id, visits), visits)
 
 
-def _visits(stays: list[Stay]) -> Iterator[Visit]:
+def _visits(stays: list[MergedVisit]) -> Iterator[Visit]:
     """The visits of one contact, each told by the ones beside it why it began and where it led."""
     previous: Visit | None = None
     for stay, following in zip(stays, [*stays[1:], None], strict=True):
@@ -741,7 +749,7 @@ def _waits_beside(previous: Visit, visit: Visit) -> bool:
     return previous.ended_wait_at is None or previous.ended_wait_at > visit.entered_at + SAME_MOVE
 
 
-def _entry_reason(stay: Stay, previous: Visit) -> EntryReason:
+def _entry_reason(stay: MergedVisit, previous: Visit) -> EntryReason:
     """Why a caller entered who was in a queue before: as stated, else told by the visit before."""
     if stay.reason is not EntryReason.UNKNOWN:
         return stay.reason

@@ -3,14 +3,14 @@
 import hashlib
 from datetime import UTC, datetime
 
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.windows import Tally
 from queue_monitor.model import Placement, StoredCall, StoredVisit, Visit
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def as_stored(story: Story, counted: Tally) -> StoredCall:
+def as_stored(story: ContactHistory, counted: Tally) -> StoredCall:
     """One call with its visits; agents stay unnamed."""
     contact, placed = story.contact, counted.placed
     at = datetime.fromtimestamp(placed.minute * 60, UTC) if placed else contact.entered_at or contact.settled_at

@@ -17,24 +17,24 @@ from msgspec import structs
 from queue_monitor.core import documents
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, cut, day_bounds
-from queue_monitor.core.counted import Counted
+from queue_monitor.core.counter_queues import CounterQueues
 from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.forecasting import Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
-from queue_monitor.core.ledger import Ledger, Story
+from queue_monitor.core.ledger import ContactHistory, Ledger
 from queue_monitor.core.listing import as_stored
-from queue_monitor.core.lost import Callers, lost_calls
+from queue_monitor.core.lost import CallerPseudonyms, lost_calls
 from queue_monitor.core.opening_check import OpeningCheck
+from queue_monitor.core.pool_inference import PoolInference
 from queue_monitor.core.queue_places import Named, QueuePlaces
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.silence import Silence
+from queue_monitor.core.snapshot_builder import Departed, Memory, SnapshotBuilder, finished
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources
-from queue_monitor.core.teams import Teams
 from queue_monitor.core.transfers import transfer_waits
-from queue_monitor.core.view import Departed, Memory, View, finished
 from queue_monitor.core.wait_bounds import WaitBounds
-from queue_monitor.core.windows import Calendars, Judged, Windows, before_opening_ms
+from queue_monitor.core.windows import Calendars, PlacedCall, Windows, before_opening_ms
 from queue_monitor.events import (
     EVENT_TYPES,
     AgentMember,
@@ -60,6 +60,7 @@ from queue_monitor.model import (
     CoverageRecord,
     DefinitionId,
     Disagreement,
+    ExitPolicy,
     ExpectedWait,
     Forecast,
     Hours,
@@ -76,7 +77,6 @@ from queue_monitor.model import (
     TransferWaits,
     Visit,
     WallNow,
-    WaysOut,
 )
 from queue_monitor.queues import Pool, keys_of, pool_of, queue_key
 from queue_monitor.waits import Past
@@ -90,7 +90,7 @@ LATE_AFTER: Final = timedelta(minutes=15)
 MAY_RETURN: Final = timedelta(seconds=60)
 """Someone who left a queue by time-out, key or overflow may enter another within this time."""
 
-RETURNING: Final = frozenset(
+MAY_STILL_BE_ANSWERED: Final = frozenset(
     {
         Outcome.TIMEOUT,
         Outcome.OVERFLOW,
@@ -103,13 +103,13 @@ RETURNING: Final = frozenset(
     }
 )
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial", "year", "whole")
-MOST_INTERVALS: Final = 5000
-MOST_DAYS: Final = 400
-MOST_REASONS: Final = 200
-MOST_REJECTED: Final = 200
+MAX_INTERVALS: Final = 5000
+MAX_DAYS: Final = 400
+MAX_REASONS: Final = 200
+MAX_REJECTED: Final = 200
 """So many of the last things that were not taken are kept to be listed."""
 
-MOST_MENTIONS: Final = 20_000
+MAX_MENTIONS: Final = 20_000
 """Who has named which queue how, noted so that it is looked at once."""
 
 OTHERS: Final = "others"
@@ -136,7 +136,7 @@ PERSON_KNOWN: Final = timedelta(hours=24)
 """How long a person's calls are known to be one person's: the switch's pseudonyms change every night."""
 
 
-class Taken(StrEnum):
+class ApplyResult(StrEnum):
     """What became of an event: taken, known already, or its id known with another content (and then not taken)."""
 
     NEW = "new"
@@ -160,11 +160,11 @@ class Live:
         self.unreadable = 0
         self.rules_version = rules.judged_by_version
         self._ledger = Ledger()
-        self._windows = Windows(rules.target, self.calendars, rules.ways_out_by_queue, rules.ways_out)
+        self._windows = Windows(rules.target, self.calendars, rules.exit_policy_by_queue, rules.exit_policy)
         self.agents = Agents()
-        self.teams = Teams()
-        self.counted = Counted()
-        self.callers = Callers()
+        self.pool_inference = PoolInference()
+        self.counted = CounterQueues()
+        self.callers = CallerPseudonyms()
         self.sources = Sources()
         self.reconciler = Reconciler()
         self.opening_check = OpeningCheck(self.calendars.of)
@@ -176,13 +176,13 @@ class Live:
         self.forecasts: tuple[Forecast, ...] = ()
         self.events: Counter[str] = Counter(applied=0, duplicate=0, conflict=0, late=0, orphan=0, invalid=0, skipped=0)
         self.rejected: Counter[str] = Counter()
-        self.last_rejected: deque[RejectedItem] = deque(maxlen=MOST_REJECTED)
-        self.offers: dict[str, Counter[str]] = {}
+        self.last_rejected: deque[RejectedItem] = deque(maxlen=MAX_REJECTED)
+        self.ring_results: dict[str, Counter[str]] = {}
         self._seen: dict[tuple[str, str], Event] = {}
         self._to_record: dict[str, None] = {}
         self._refusals: list[RefusalRecord] = []
         self._known: set[str] = set()
-        self._dropped: dict[str, Story] = {}
+        self._dropped: dict[str, ContactHistory] = {}
         self._reached: dict[str, bool | None] = {}
         self._settling = ""
         self._to_load: set[str] = set()
@@ -202,11 +202,11 @@ class Live:
 
     # ---- what enters
 
-    def apply(self, event: Event) -> Taken:
+    def apply(self, event: Event) -> ApplyResult:
         """Take one event, once. Never raises on what an event says."""
         key = (event.source, event.id)
         if (known := self._seen.get(key)) is not None:
-            taken = Taken.DUPLICATE if same_content(known, event) else Taken.CONFLICT
+            taken = ApplyResult.DUPLICATE if same_content(known, event) else ApplyResult.CONFLICT
             self.events[taken.value] += 1
             return taken
         self._seen[key] = event
@@ -222,7 +222,7 @@ class Live:
             event = by_our_clock(event)
             at = event.at
         if self._day_ends is None or at >= self._day_ends:
-            self.turn_day(at)
+            self.start_day(at)
         if kind not in _WITHOUT_QUEUE:
             event = self._note_queue(event)
         if (take := _TAKES.get(kind)) is not None:
@@ -237,7 +237,7 @@ class Live:
                 self._refusals.append(RefusalRecord(refusal=applied.refused, placed=placed))
         if isinstance(event, QueueSnapshot):
             self._reconcile(event)
-        return Taken.NEW
+        return ApplyResult.NEW
 
     def _take_agent(self, event: AgentState | AgentMember) -> None:
         self.agents.apply(event)
@@ -253,7 +253,7 @@ class Live:
         self.silence.note(event.source, event.at)
 
     def _take_ring_end(self, event: CallRingEnded) -> None:
-        self.offers.setdefault("", Counter())[event.result.value] += 1
+        self.ring_results.setdefault("", Counter())[event.result.value] += 1
 
     def settle(self) -> None:
         """Work out every contact of which something was heard, and move the windows to what they are now."""
@@ -265,7 +265,7 @@ class Live:
             if before != after:
                 self._move(contact_id, before, after)
 
-    def _move(self, contact_id: str, before: Story | None, after: Story | None) -> None:
+    def _move(self, contact_id: str, before: ContactHistory | None, after: ContactHistory | None) -> None:
         """Take a contact as it stands now for what it was."""
         were, are = _visits(before), _visits(after)
         self.reconciler.change(were, are)
@@ -413,7 +413,7 @@ class Live:
     def holds_visit(self, switch: str, visit_id: str) -> bool:
         return self._ledger.holds_visit(switch, visit_id)
 
-    def evict(self, before: datetime) -> list[Story]:
+    def evict(self, before: datetime) -> list[ContactHistory]:
         """Let go of calls that are over and silent since before that moment; returns them. Their figures stay.
 
         With `records`, only of calls that the store has as they are: call it when what `take_records` gave is safe.
@@ -426,8 +426,8 @@ class Live:
         for contact_id in contact_ids:
             self._reached.pop(contact_id, None)
         self._seen = {key: event for key, event in self._seen.items() if event.at >= before}
-        self.callers.forget(before - PERSON_KNOWN)
-        self.opening_check.forget(before - KEEP)
+        self.callers.evict(before - PERSON_KNOWN)
+        self.opening_check.evict(before - KEEP)
         self.reconciler.add_up(before)
         self.held_from = before if self.held_from is None else max(before, self.held_from)
         return gone
@@ -480,7 +480,7 @@ class Live:
             del self._seen[event.source, event.id]
             self.events["applied"] -= 1
             if isinstance(event, CallRingEnded):
-                self.offers[""][event.result.value] -= 1
+                self.ring_results[""][event.result.value] -= 1
         return heard
 
     def is_held(self, event: Event) -> bool:
@@ -525,7 +525,7 @@ class Live:
             "agents": self.agents.written(),
             "sources": self.sources.written(),
             "counted": self.counted.written(),
-            "teams": self.teams.written(),
+            "teams": self.pool_inference.written(),
             "reconciler": self.reconciler.written(),
             "opening check": self.opening_check.written(),
             "wait bounds": self.wait_bounds.written(),
@@ -543,7 +543,7 @@ class Live:
             "agents": self.agents.restore,
             "sources": partial(self.sources.restore, now=now),
             "counted": self.counted.restore,
-            "teams": self.teams.restore,
+            "teams": self.pool_inference.restore,
             "reconciler": self.reconciler.restore,
             "opening check": self.opening_check.restore,
             "wait bounds": self.wait_bounds.restore,
@@ -579,7 +579,7 @@ class Live:
         elif self.records:
             self._to_load.add(f"{switch} {contact_id}")
 
-    def turn_day(self, now: datetime) -> None:
+    def start_day(self, now: datetime) -> None:
         """A new day: the queues that the old one showed to share people are a pool from here on."""
         self.settle()
         day_ends, self._day_ends = (
@@ -589,7 +589,7 @@ class Live:
         if day_ends is not None and day_ends >= self._day_ends:
             return
         if day_ends is not None:
-            self.teams.close_day(now)
+            self.pool_inference.close_day(now)
             for key in self._leaving:
                 self._queue_names.pop(key, None)
                 self._queue_switches.pop(key, None)
@@ -605,17 +605,17 @@ class Live:
         for contact_id in sorted(there):
             self._feed_forecaster(contact_id, self._ledger.story(contact_id))
 
-    def _feed_forecaster(self, contact_id: str, story: Story | None) -> None:
+    def _feed_forecaster(self, contact_id: str, story: ContactHistory | None) -> None:
         if self.forecaster is not None:
             self.forecaster.change(contact_id, story, self._windows.counted(contact_id).placed)
 
     def agent_ids(self) -> set[str]:
         """Everybody who was heard of lately."""
-        return {*self.agents.ids(), *self.teams.ids()}
+        return {*self.agents.ids(), *self.pool_inference.ids()}
 
     def knows_agent(self, agent_id: str) -> bool:
         """Whether he or she was heard of lately."""
-        return agent_id in self.agents.ids() or agent_id in self.teams.ids()
+        return agent_id in self.agents.ids() or agent_id in self.pool_inference.ids()
 
     def is_open(self, switch: str, call: str) -> bool:
         """Whether a contact, visit or leg by this id waits or talks now."""
@@ -645,7 +645,7 @@ class Live:
     def overdue(self, now: datetime) -> list[CallLeft]:
         """Of those who wait, who is taken to have left unseen: the events that say so, to be applied and journaled."""
         waiting = [visit for _, visit in self.ledger.waiting()]
-        self.wait_bounds.forget(waiting, now)
+        self.wait_bounds.evict(waiting, now)
         return self.wait_bounds.overdue(((visit, self._ledger.last_word(visit)) for visit in waiting), now)
 
     def is_first_word(self, event: CallEntered) -> bool:
@@ -680,7 +680,7 @@ class Live:
     def recall_pools(self, pools: Iterable[Sequence[str]], now: datetime) -> None:
         """Take up the pools of an earlier run, each by the names of its queues."""
         for queues in pools:
-            self.teams.recall([keys_of(queues)], now)
+            self.pool_inference.recall([keys_of(queues)], now)
             for queue in queues:
                 self._queue_names.setdefault(queue_key(queue), queue)
 
@@ -696,7 +696,7 @@ class Live:
             self.last_rejected.append(item)
         self.events["invalid"] += 1
         key = f"{source} {reason}"
-        if key not in self.rejected and len(self.rejected) >= MOST_REASONS:
+        if key not in self.rejected and len(self.rejected) >= MAX_REASONS:
             key = f"{OTHERS} {OTHERS}"
         self.rejected[key] += 1
 
@@ -707,10 +707,10 @@ class Live:
             self._queue_names.setdefault(queue_key(record.queue), record.queue)
         self._coverage_cache.clear()
 
-    def forget(self, now: datetime) -> list[Story]:
+    def evict_old(self, now: datetime) -> list[ContactHistory]:
         """Let go of calls older than two days; returns them. Their figures stay."""
         gone = self.evict(now - KEEP)
-        self._windows.forget(now - KEEP)
+        self._windows.evict(now - KEEP)
         return gone
 
     def _note_queue(self, event: Event) -> Event:
@@ -738,7 +738,7 @@ class Live:
         self._queue_switches.setdefault(key, {})[event.switch_name] = None
         if type(event) in _OF_CALLS:
             self.counted.told_of_caller(queue)
-        if len(self._mentions) < MOST_MENTIONS and self._places.is_settled(key):
+        if len(self._mentions) < MAX_MENTIONS and self._places.is_settled(key):
             self._mentions.add((type(event), queue, event.switch_name))
         return event
 
@@ -753,15 +753,15 @@ class Live:
         self._leaving.add(key)
         self._mentions = {mention for mention in self._mentions if queue_key(mention[1]) != key}
 
-    def _note_departure(self, contact_id: str, story: Story | None) -> None:
+    def _note_departure(self, contact_id: str, story: ContactHistory | None) -> None:
         self._departed.pop(contact_id, None)
-        if story is not None and story.contact.outcome in RETURNING:
+        if story is not None and story.contact.outcome in MAY_STILL_BE_ANSWERED:
             self._departed[contact_id] = None
 
     def _note_service(self, visits: Iterable[Visit]) -> None:
         for visit in visits:
             if visit.agent_id and visit.outcome is Outcome.ANSWERED and visit.ended_wait_at is not None:
-                self.teams.answered(visit.agent_id, visit.queue, visit.ended_wait_at)
+                self.pool_inference.answered(visit.agent_id, visit.queue, visit.ended_wait_at)
                 self.agents.serve(visit.agent_id, visit.queue, visit.switch, visit.ended_wait_at, visit.completed_at)
 
     # ---- what comes out
@@ -777,7 +777,7 @@ class Live:
 
     def pools(self, queues: list[str]) -> list[Pool]:
         """Queues grouped by the people they share: by the members that are told, else by who has answered what."""
-        found = self.agents.pools(queues) if self.agents.members_told else self.teams.pools(queues)
+        found = self.agents.pools(queues) if self.agents.members_told else self.pool_inference.pools(queues)
         return [pool_of(pool) for pool in found]
 
     def counted_only(self) -> set[str]:
@@ -800,7 +800,7 @@ class Live:
         """
         queues = self.queues()
         talking = self.ledger.talking()
-        view = View(self, now, self.ledger.waiting(), talking, self.ledger.ringing(), memory=self._memory)
+        view = SnapshotBuilder(self, now, self.ledger.waiting(), talking, self.ledger.ringing(), memory=self._memory)
         yield
         disagreements = self._hours_disagreements(now)
         calendar = self.rules.calendar
@@ -847,7 +847,7 @@ class Live:
             rejected=dict(self.rejected),
             totals=totals,
             totals_waits=totals_waits,
-            offers={queue: dict(counter) for queue, counter in self.offers.items()},
+            ring_results={queue: dict(counter) for queue, counter in self.ring_results.items()},
             journal=journal or JournalNow(),
             reconciliation=self.reconciler.differences(),
             hours_disagreements=disagreements,
@@ -855,12 +855,12 @@ class Live:
             walls=tuple(walls),
         )
 
-    def essentials(self, now: datetime) -> Snapshot:
+    def alert_snapshot(self, now: datetime) -> Snapshot:
         """The same snapshot with only what decides something, for whoever asks it many times of the past: figure for
         figure equal, what only the faces show left empty. Queues of a pool are in their pool alone.
         """
         queues = self.queues()
-        view = View(self, now, self.ledger.waiting(), self.ledger.talking(), set(), briefly=True)
+        view = SnapshotBuilder(self, now, self.ledger.waiting(), self.ledger.talking(), set(), briefly=True)
         pools = [pool for pool in self.pools(queues) if len(pool.queues) > 1]
         alone = set(queues).difference(*(pool.queues for pool in pools))
         return Snapshot(
@@ -881,7 +881,7 @@ class Live:
             rejected={},
             totals={},
             totals_waits={},
-            offers={},
+            ring_results={},
             journal=JournalNow(),
         )
 
@@ -899,7 +899,7 @@ class Live:
         Raises `ValueError` with words for a person.
         """
         bounds, scope = self.bounds(start, end, step), self.known_scope(queue)
-        view = View(self, now, self.ledger.waiting(), [], set())
+        view = SnapshotBuilder(self, now, self.ledger.waiting(), [], set())
         return [view.period(step, level, scope, low, high) for low, high in bounds]
 
     def bounds(self, start: datetime, end: datetime, step: str) -> list[tuple[datetime, datetime]]:
@@ -908,9 +908,9 @@ class Live:
             raise ValueError(f"step: {step!r} is not one of {', '.join(STEPS)}")
         if end <= start:
             raise ValueError("to: must lie after from")
-        bounds = list(islice(cut(start, end, step, self.rules.calendar.zone), MOST_INTERVALS + 1))
-        if len(bounds) > MOST_INTERVALS:
-            raise ValueError(f"from, to, step: at most {MOST_INTERVALS} intervals are given at once")
+        bounds = list(islice(cut(start, end, step, self.rules.calendar.zone), MAX_INTERVALS + 1))
+        if len(bounds) > MAX_INTERVALS:
+            raise ValueError(f"from, to, step: at most {MAX_INTERVALS} intervals are given at once")
         return bounds
 
     def known_scope(self, queue: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -932,7 +932,7 @@ class Live:
         """Figures of stretches that begin before the edge: what the store says of the days before it, what memory
         holds of those after, and who still waits wherever they entered.
         """
-        view = View(self, now, self.ledger.waiting(), [], set())
+        view = SnapshotBuilder(self, now, self.ledger.waiting(), [], set())
         return [view.period(step, level, scope, low, high, its) for (low, high), its in zip(bounds, past, strict=True)]
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
@@ -970,8 +970,8 @@ class Live:
         """The opening hours of some days, a queue's or those of all. Raises `ValueError` with words for a person."""
         if last < first:
             raise ValueError("to: must lie after from")
-        if (last - first).days >= MOST_DAYS:
-            raise ValueError(f"from, to: at most {MOST_DAYS} days are given at once")
+        if (last - first).days >= MAX_DAYS:
+            raise ValueError(f"from, to: at most {MAX_DAYS} days are given at once")
         self._check_queue(queue)
         return (self.rules.calendar if queue is None else self.calendars.of(queue)).days(first, last)
 
@@ -1055,7 +1055,7 @@ class Live:
         found = {switch for queue in queues for switch in self._queue_switches.get(queue_key(queue), ())}
         return tuple(sorted(found) or self.sources.switches())
 
-    def trouble(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
+    def no_data_reason(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
         """Why these queues cannot be vouched for now, if so: no source, one down, or none heard of in open hours."""
         switches = self.switches(queues)
         if not switches:
@@ -1080,16 +1080,16 @@ class Live:
                 del self._departed[contact_id]
                 continue
             contact = story.contact
-            ways_out = self.windows.ways_out(contact.first_queue)
+            exit_policy = self.windows.exit_policy(contact.first_queue)
             judged = self.windows.place_contact(contact, now)
-            may_be_called_back = judged is not None and _may_be_called_back(contact, judged, ways_out, now)
+            may_be_called_back = judged is not None and _may_be_called_back(contact, judged, exit_policy, now)
             if not may_be_called_back and now - (contact.settled_at or now) > MAY_RETURN:
                 del self._departed[contact_id]
                 continue
             if judged is None or not judged.place.inside:
                 continue
             late = (contact.wait_ms or 0) > limit_ms and not may_be_called_back
-            if only_answered or contact.outcome in ways_out.excluded:
+            if only_answered or contact.outcome in exit_policy.excluded:
                 counts_as = "outside_late" if late else "outside"
             elif late:
                 continue
@@ -1117,11 +1117,11 @@ class Live:
         )
 
 
-def _may_be_called_back(contact: Contact, judged: Judged, ways_out: WaysOut, now: datetime) -> bool:
+def _may_be_called_back(contact: Contact, judged: PlacedCall, exit_policy: ExitPolicy, now: datetime) -> bool:
     """Whether one who left may yet be called back soon enough to count as in time."""
-    if contact.outcome not in ways_out.judged or contact.called_back_ms is not None or contact.entered_at is None:
+    if contact.outcome not in exit_policy.judged or contact.called_back_ms is not None or contact.entered_at is None:
         return False
-    return milliseconds(now - contact.entered_at) - before_opening_ms(contact, judged) <= ways_out.within_ms
+    return milliseconds(now - contact.entered_at) - before_opening_ms(contact, judged) <= exit_policy.within_ms
 
 
 _TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {
@@ -1133,7 +1133,7 @@ _TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {
 }
 
 
-def _is_same_wait(before: Story, after: Story) -> bool:
+def _is_same_wait(before: ContactHistory, after: ContactHistory) -> bool:
     """Whether a contact of one visit came in, waited and got out as it did before: only its talk may differ."""
     (visit, *others), contact = after.visits, after.contact
     if others or contact.entered_at is None or contact != before.contact:
@@ -1141,7 +1141,7 @@ def _is_same_wait(before: Story, after: Story) -> bool:
     return visit.entry_reason is before.visits[0].entry_reason
 
 
-def _visits(story: Story | None) -> tuple[Visit, ...]:
+def _visits(story: ContactHistory | None) -> tuple[Visit, ...]:
     return () if story is None else story.visits
 
 

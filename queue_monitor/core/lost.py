@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from queue_monitor.core.ledger import Ledger, Story
-from queue_monitor.core.view import lies_in
-from queue_monitor.core.windows import Judged, Windows
+from queue_monitor.core.ledger import ContactHistory, Ledger
+from queue_monitor.core.snapshot_builder import falls_in
+from queue_monitor.core.windows import PlacedCall, Windows
 from queue_monitor.events import CallEntered
 from queue_monitor.model import LOST_OUTCOMES, Contact, LostCall, Outcome, Refusal
 from queue_monitor.queues import queue_key
@@ -21,7 +21,7 @@ class _Call(NamedTuple):
     lost_at: datetime | None
 
 
-class Callers:
+class CallerPseudonyms:
     """Which calls are one person's, by the pseudonyms that a switch gives. Their key changes every night, so nobody is
     known again on another day; they are kept in memory alone, for a day, and never come out.
     """
@@ -35,7 +35,7 @@ class Callers:
         if event.caller is not None and event.caller.pseudonym:
             self._pseudonyms[event.switch_name, event.leg_id or event.visit_id] = event.caller.pseudonym, event.at
 
-    def change(self, contact_id: str, story: Story | None) -> list[tuple[str, str]]:
+    def change(self, contact_id: str, story: ContactHistory | None) -> list[tuple[str, str]]:
         """Take a contact as it stands now. Once it was answered, returns the person's calls that are lost, as switch
         and id: they are reached later now.
         """
@@ -55,7 +55,7 @@ class Callers:
         self._whose[contact_id] = pseudonym
         return others if is_answered else []
 
-    def forget(self, before: datetime) -> None:
+    def evict(self, before: datetime) -> None:
         """Forget whom a switch named before that moment."""
         self._pseudonyms = {leg: known for leg, known in self._pseudonyms.items() if known[1] >= before}
         kept = {pseudonym for pseudonym, _ in self._pseudonyms.values()}
@@ -75,13 +75,13 @@ class Callers:
             for call in self._calls[pseudonym].values()
         )
 
-    def _of(self, story: Story) -> str | None:
+    def _of(self, story: ContactHistory) -> str | None:
         known = (self._pseudonyms.get((visit.switch, visit.leg_id)) for visit in story.visits)
         return next((pseudonym for pseudonym, _ in filter(None, known)), None)
 
 
 def lost_calls(
-    ledger: Ledger, windows: Windows, callers: Callers, start: datetime, end: datetime, queue: str | None
+    ledger: Ledger, windows: Windows, callers: CallerPseudonyms, start: datetime, end: datetime, queue: str | None
 ) -> list[LostCall]:
     """The lost of the minutes from `start` up to `end`, at contact level, in the order of entry.
 
@@ -89,12 +89,12 @@ def lost_calls(
     """
     queues = None if queue is None else frozenset({queue_key(queue)})
     found = [
-        call for judged, call in _all(ledger, windows, callers) if lies_in(judged, queues, start, end, inside=None)
+        call for judged, call in _all(ledger, windows, callers) if falls_in(judged, queues, start, end, inside=None)
     ]
     return sorted(found, key=lambda call: call.entered_at or call.lost_at or start)
 
 
-def _all(ledger: Ledger, windows: Windows, callers: Callers) -> Iterator[tuple[Judged, LostCall]]:
+def _all(ledger: Ledger, windows: Windows, callers: CallerPseudonyms) -> Iterator[tuple[PlacedCall, LostCall]]:
     for story in ledger.stories():
         if story.contact.outcome not in LOST_OUTCOMES:
             continue
@@ -107,7 +107,9 @@ def _all(ledger: Ledger, windows: Windows, callers: Callers) -> Iterator[tuple[J
         yield judged, _refused(refusal, judged)
 
 
-def _lost(story: Story, judged: Judged, windows: Windows, counted_as: str, reached_later: bool | None) -> LostCall:
+def _lost(
+    story: ContactHistory, judged: PlacedCall, windows: Windows, counted_as: str, reached_later: bool | None
+) -> LostCall:
     contact, wait_ms = story.contact, judged.wait_ms
     return LostCall(
         queue=judged.place.queue,
@@ -125,7 +127,7 @@ def _lost(story: Story, judged: Judged, windows: Windows, counted_as: str, reach
     )
 
 
-def _refused(refusal: Refusal, judged: Judged) -> LostCall:
+def _refused(refusal: Refusal, judged: PlacedCall) -> LostCall:
     return LostCall(
         queue=judged.place.queue,
         last_queue=judged.place.queue,

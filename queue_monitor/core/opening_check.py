@@ -60,7 +60,7 @@ class OpeningCheck:
         elif doubt in self._refused:
             self._refused.remove(doubt)
 
-    def forget(self, before: datetime) -> None:
+    def evict(self, before: datetime) -> None:
         self._doubts = {
             contact_id: doubts for contact_id, doubts in self._doubts.items() if doubts[-1].entered_at >= before
         }

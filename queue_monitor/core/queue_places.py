@@ -9,16 +9,16 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Any, Final
 
-MOST_QUEUES: Final = 200
+MAX_QUEUES: Final = 200
 """A snapshot of so many is worked out within a second or two; a municipality has some dozens."""
 
 AT_ONCE: Final = 100
 """So many names get a place at once. The others get theirs with the second caller: what is made up is used once."""
 
-MOST_LISTED: Final = 200
+MAX_LISTED: Final = 200
 """So many names of a switch's own list get a place, whatever places others hold."""
 
-_MOST_KNOCKED: Final = 20_000
+_MAX_KNOCKED: Final = 20_000
 """So many names are remembered that one caller has entered and that have no place."""
 
 
@@ -51,7 +51,7 @@ class QueuePlaces:
 
     def list_queue(self, key: str) -> None:
         """A switch that we watch ourselves has this queue in its own list: it gets a place when it is named."""
-        if key not in self._sure and self._listed < MOST_LISTED:
+        if key not in self._sure and self._listed < MAX_LISTED:
             self._listed += 1
             self._sure.add(key)
             self._holders.pop(key, None)
@@ -76,8 +76,8 @@ class QueuePlaces:
             return True, None
         if named is not Named.ENTERED or not self._is_second(key):
             return False, None
-        gives_up = self._weakest(by) if taken >= MOST_QUEUES else None
-        if taken >= MOST_QUEUES and gives_up is None:
+        gives_up = self._weakest(by) if taken >= MAX_QUEUES else None
+        if taken >= MAX_QUEUES and gives_up is None:
             return False, None
         self._knocked.discard(key)
         if gives_up is not None:
@@ -95,7 +95,7 @@ class QueuePlaces:
     def _is_second(self, key: str) -> bool:
         if key in self._knocked:
             return True
-        if len(self._knocked) >= _MOST_KNOCKED:
+        if len(self._knocked) >= _MAX_KNOCKED:
             self._knocked.clear()
         self._knocked.add(key)
         return False

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from queue_monitor.core.calendar import Calendar
-from queue_monitor.model import RiskLevels, Target, WaysOut
+from queue_monitor.model import ExitPolicy, RiskLevels, Target
 from queue_monitor.queues import keys_of, queue_key
 
 
@@ -16,15 +16,15 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     `labels` are what people are shown for a queue, by its name; `pool_label` makes a pool's of its first queue's, for a
     wall cannot show them all; `walls` are the queues of each wall that shows some of them, by the wall's name;
-    `ways_out` says how deliberate ways out of a queue are judged, for all queues or by queue.
+    `exit_policy` says how deliberate ways out of a queue are judged, for all queues or by queue.
     """
 
     target: Target = Target()
     levels: RiskLevels = RiskLevels()
     calendar: Calendar
     calendars: dict[str, Calendar] = {}
-    ways_out: WaysOut = WaysOut()
-    ways_out_by_queue: dict[str, WaysOut] = {}
+    exit_policy: ExitPolicy = ExitPolicy()
+    exit_policy_by_queue: dict[str, ExitPolicy] = {}
     silent_after: timedelta = timedelta(minutes=2)
     labels: dict[str, str] = {}
     pool_names: dict[frozenset[str], str] = {}
@@ -45,7 +45,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     @property
     def queue_keys(self) -> set[str]:
         """The keys of all queues that the settings name."""
-        named = (*self.labels, *self.calendars, *self.ways_out_by_queue)
+        named = (*self.labels, *self.calendars, *self.exit_policy_by_queue)
         return {queue_key(queue) for queue in named} | {key for pool in self.pool_names for key in pool}
 
     @property
@@ -56,8 +56,8 @@ class Rules(Struct, frozen=True, kw_only=True):
             "short_abandon_seconds": self.target.short_abandon_seconds,
             "hours": self.calendar.described(),
             "hours_by_queue": {queue_key(queue): calendar.described() for queue, calendar in self.calendars.items()},
-            "ways_out": self.ways_out,
-            "ways_out_by_queue": {queue_key(queue): ways for queue, ways in self.ways_out_by_queue.items()},
+            "ways_out": self.exit_policy,
+            "ways_out_by_queue": {queue_key(queue): ways for queue, ways in self.exit_policy_by_queue.items()},
         }
         return msgspec.json.format(msgspec.json.encode(body, order="deterministic")).decode()
 

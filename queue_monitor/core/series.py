@@ -21,7 +21,7 @@ from queue_monitor.waits import WaitTally
 FIELDS: Final[dict[str, int]] = {name: at for at, name in enumerate(Counts.__struct_fields__)}
 QUARTER: Final = 15
 SHORTEST_DAY: Final = 23 * 60
-MOST_REMEMBERED: Final = 64
+MAX_REMEMBERED: Final = 64
 NOTHING: Final = (0,) * len(FIELDS)
 
 Numbers = list[int]
@@ -158,7 +158,7 @@ class Series:
         known = self._sums.get((low, high))
         if known is not None and known[0] == self.version:
             return known[1]
-        if len(self._sums) > MOST_REMEMBERED:
+        if len(self._sums) > MAX_REMEMBERED:
             self._sums.clear()
         total = list(NOTHING)
         if high - low < SHORTEST_DAY:

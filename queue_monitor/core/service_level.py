@@ -10,9 +10,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from queue_monitor.model import Counts, DefinitionId, Outcome, Target, WaysOut
+from queue_monitor.model import Counts, DefinitionId, ExitPolicy, Outcome, Target
 
-PLAIN_MISSES: Final = WaysOut()
+PLAIN_MISSES: Final = ExitPolicy()
 
 Parts = tuple[int, int]
 """Numerator and denominator, whole calls."""
@@ -22,7 +22,7 @@ def judge(
     outcome: Outcome,
     wait_ms: int | None,
     target: Target,
-    ways_out: WaysOut = PLAIN_MISSES,
+    exit_policy: ExitPolicy = PLAIN_MISSES,
     called_back_ms: int | None = None,
 ) -> str:
     """The field of `Counts` that a call belongs to. `wait_ms` is the wait so far, or up to its end; None if unknown.
@@ -31,9 +31,9 @@ def judge(
     still waiting, the time so far decides: past the limit it is a miss already. Of one who left to be called back,
     where a setting asks so, how long after entering that call was answered.
     """
-    if outcome in ways_out.excluded:
+    if outcome in exit_policy.excluded:
         return "excluded"
-    if outcome in ways_out.judged and called_back_ms is not None and called_back_ms <= ways_out.within_ms:
+    if outcome in exit_policy.judged and called_back_ms is not None and called_back_ms <= exit_policy.within_ms:
         return "called_back"
     limit_ms = target.limit_seconds * 1000
     if outcome is Outcome.WAITING:
@@ -142,7 +142,7 @@ def ratio(parts: Parts) -> float | None:
     return parts[0] / parts[1] if parts[1] else None
 
 
-class Returning(NamedTuple):
+class MayStillBeAnswered(NamedTuple):
     """Calls that left a queue a moment ago and may yet be answered in another, or be called back in time where that
     counts, by what the formula says of them now.
 
@@ -155,11 +155,14 @@ class Returning(NamedTuple):
     outside_late: int = 0
 
 
-NOBODY: Final = Returning()
+NOBODY: Final = MayStillBeAnswered()
 
 
 def floor_parts(
-    counts: Counts, definition: DefinitionId, returning: Returning = NOBODY, parts: Parts | None = None
+    counts: Counts,
+    definition: DefinitionId,
+    may_still_be_answered: MayStillBeAnswered = NOBODY,
+    parts: Parts | None = None,
 ) -> Parts:
     """All who wait will miss, and so did all whose wait is not known: the share cannot end lower for these calls.
 
@@ -167,17 +170,20 @@ def floor_parts(
     """
     good, of = parts or DEFINITIONS[definition](counts)
     late = counts.waiting_late if definition is DefinitionId.D1 else 0
-    back = returning.outside + returning.outside_late
+    back = may_still_be_answered.outside + may_still_be_answered.outside_late
     return good, of + late + counts.waiting_in_time + counts.unjudged + back
 
 
 def ceiling_parts(
-    counts: Counts, definition: DefinitionId, returning: Returning = NOBODY, parts: Parts | None = None
+    counts: Counts,
+    definition: DefinitionId,
+    may_still_be_answered: MayStillBeAnswered = NOBODY,
+    parts: Parts | None = None,
 ) -> Parts:
     """All who wait inside the limit, or may be back in it, will make it, and so did all whose wait is not known."""
     good, of = parts or DEFINITIONS[definition](counts)
-    hopeful = counts.waiting_in_time + counts.unjudged + returning.outside
-    return good + hopeful + returning.counted, of + hopeful
+    hopeful = counts.waiting_in_time + counts.unjudged + may_still_be_answered.outside
+    return good + hopeful + may_still_be_answered.counted, of + hopeful
 
 
 def misses(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> int:

@@ -19,7 +19,7 @@ CALLS_MISSED: Final = -math.log(UNLIKELY)
 """So many calls must have been usual in a silence: that none of them came has then a chance of `UNLIKELY` (Poisson)."""
 
 WITHOUT_PAST: Final = timedelta(minutes=15)
-LEAST_DAYS: Final = 5
+MIN_DAYS: Final = 5
 """Days on which a source was heard, before its hours have a past."""
 
 DAYS_KEPT: Final = 20
@@ -51,7 +51,7 @@ class Silence:
         """Whether it is unlikely that nothing came from `since` to now, both in one stretch of open hours."""
         today = self._calendar.day_of(now)
         days = [hours for day, hours in self._days.get(source, {}).items() if day < today][-DAYS_KEPT:]
-        if len(days) < LEAST_DAYS:
+        if len(days) < MIN_DAYS:
             return now - since >= WITHOUT_PAST
         usual, at = 0.0, since
         while at < now and usual < CALLS_MISSED:
@@ -62,7 +62,7 @@ class Silence:
             at = until
         return usual >= CALLS_MISSED
 
-    def forget(self, now: datetime) -> None:
+    def evict(self, now: datetime) -> None:
         """Let go of days that are too old to count."""
         first = self._calendar.day_of(now) - timedelta(days=2 * DAYS_KEPT)
         for source, days in self._days.items():

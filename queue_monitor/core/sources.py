@@ -69,7 +69,7 @@ class _Source:
 Minutes = list[range]
 """Whole minutes since 1970 UTC, in stretches that follow one another."""
 
-MOST_SPANS: Final = 2_000
+MAX_SPANS: Final = 2_000
 """So many stretches of one source, and gaps of one switch, are remembered: years of one a day, months of one an hour.
 Whole days before them are noted by the store.
 """
@@ -116,7 +116,7 @@ class Sources:
         self._observed.clear()
         for source in self._sources.values():
             self._changed(source.switch)
-            del source.spans[:-MOST_SPANS]
+            del source.spans[:-MAX_SPANS]
         self._gaps = {switch: _merged(gaps) for switch, gaps in self._gaps.items()}
         for source in self._sources.values():
             if source.last_event_at is not None:
@@ -232,7 +232,7 @@ class Sources:
             source.gap_seconds += (at - end).total_seconds()
         source.up, source.since, source.reason = True, at, "" if source.is_silent else source.reason
         source.spans.append(Span(at, None))
-        del source.spans[:-MOST_SPANS]
+        del source.spans[:-MAX_SPANS]
         self._changed(source.switch)
 
     def _down(self, source: _Source, at: datetime) -> None:
@@ -368,7 +368,7 @@ def _merged(gaps: list[tuple[Span, Recovery]]) -> list[tuple[Span, Recovery]]:
     for recovery in Recovery:
         spans = [span for span, its in gaps if its is recovery]
         found += [(Span(start, end), recovery) for start, end in _union(spans, _EVER)]
-    return sorted(found, key=lambda gap: gap[0].start)[-MOST_SPANS:]
+    return sorted(found, key=lambda gap: gap[0].start)[-MAX_SPANS:]
 
 
 def _seconds(gaps: list[tuple[Span, Recovery]]) -> float:

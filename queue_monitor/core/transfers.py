@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.model import Outcome, TransferWaits, Visit
 from queue_monitor.queues import queue_key
 
 
 def transfer_waits(
-    stories: Iterable[Story], start: datetime, end: datetime, queue: str | None = None
+    stories: Iterable[ContactHistory], start: datetime, end: datetime, queue: str | None = None
 ) -> list[TransferWaits]:
     """The stays that began from `start` to before `end` after the caller had been answered, by queue."""
     found: dict[str, list[Visit]] = {}
@@ -21,7 +21,7 @@ def transfer_waits(
     return [_waits(visits) for _, visits in sorted(found.items())]
 
 
-def _after_the_answer(story: Story) -> Iterator[Visit]:
+def _after_the_answer(story: ContactHistory) -> Iterator[Visit]:
     answered = False
     for visit in story.visits:
         if answered:

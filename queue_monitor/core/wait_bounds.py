@@ -26,13 +26,13 @@ from queue_monitor.events import (
 from queue_monitor.model import Outcome, Visit
 from queue_monitor.queues import queue_key
 
-LEAST_OVERTAKES: Final = 5
-LEAST_HISTORY: Final = 10
+MIN_OVERTAKES: Final = 5
+MIN_HISTORY: Final = 10
 """Days with waits of a queue, before the overtakes of it are counted on."""
 
 DAYS_KEPT: Final = 60
 SHORTEST: Final = timedelta(minutes=30)
-LONGEST: Final = timedelta(hours=4)
+MAX_LENGTH: Final = timedelta(hours=4)
 AFTER_CLOSING: Final = timedelta(minutes=30)
 LISTED_WITHIN: Final = timedelta(minutes=15)
 """A queue whose waiting callers a snapshot has listed so lately needs no bound: a vanished caller is missed there."""
@@ -122,7 +122,7 @@ class WaitBounds:
                 its.overtakes = max(its.overtakes, len(overtook))
         self._to_count.clear()
 
-    def forget(self, waiting: Iterable[Visit], now: datetime) -> None:
+    def evict(self, waiting: Iterable[Visit], now: datetime) -> None:
         """Let go of what is too old to count: of those answered, all who entered before anybody who waits now."""
         self._count()
         oldest: dict[str, datetime] = {}
@@ -131,7 +131,7 @@ class WaitBounds:
                 key = queue_key(visit.queue)
                 oldest[key] = min(visit.entered_at, oldest.get(key, visit.entered_at))
         for queue, answered in self._answered.items():
-            del answered[: bisect_right(answered, (max(oldest.get(queue, now), now - LONGEST), "", now))]
+            del answered[: bisect_right(answered, (max(oldest.get(queue, now), now - MAX_LENGTH), "", now))]
         for queue, days in self._days.items():
             first = self._calendar_of(queue).day_of(now) - timedelta(days=DAYS_KEPT)
             self._days[queue] = {day: its for day, its in days.items() if day >= first}
@@ -181,12 +181,12 @@ class WaitBounds:
         key = queue_key(visit.queue)
         days = self._days.get(key, {})
         longest = timedelta(milliseconds=max((its.longest_ms for its in days.values()), default=0))
-        yield entered + min(max(2 * longest, SHORTEST), LONGEST)
+        yield entered + min(max(2 * longest, SHORTEST), MAX_LENGTH)
         closes = _closing(self._calendar_of(visit.queue), entered, now)
         if closes is not None:
             yield max(closes, last_word) + AFTER_CLOSING
-        if len(days) >= LEAST_HISTORY and key not in self._with_priorities:
-            enough = max(LEAST_OVERTAKES, 1 + max(its.overtakes for its in days.values()))
+        if len(days) >= MIN_HISTORY and key not in self._with_priorities:
+            enough = max(MIN_OVERTAKES, 1 + max(its.overtakes for its in days.values()))
             overtook = sorted(_later(self._answered.get(key, []), visit, now))
             if len(overtook) >= enough:
                 yield max(overtook[enough - 1], last_word)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import Calendar, month_start, tertial_start
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.series import (
     FIELDS,
     QUARTER,
@@ -33,6 +33,7 @@ from queue_monitor.model import (
     CallsOfMinute,
     Contact,
     Counts,
+    ExitPolicy,
     Level,
     Outcome,
     Placement,
@@ -42,7 +43,6 @@ from queue_monitor.model import (
     Visit,
     WaitBuckets,
     WaitFigures,
-    WaysOut,
 )
 from queue_monitor.queues import queue_key
 from queue_monitor.waits import TEN_MINUTES_MS, WaitTally
@@ -71,7 +71,7 @@ _BROUGHT_BY: Final = {
 }
 
 
-class Place(NamedTuple):
+class Bucket(NamedTuple):
     """Where a call counts: its level and queue, inside opening hours or not, and the minute (epoch minutes, UTC)."""
 
     level: Level
@@ -80,10 +80,10 @@ class Place(NamedTuple):
     minute: int
 
 
-class Judged(NamedTuple):
+class PlacedCall(NamedTuple):
     """A call, placed: from when its clock counts and how long it waited, or has waited so far."""
 
-    place: Place
+    place: Bucket
     early: bool
     wait_ms: int | None
 
@@ -136,21 +136,21 @@ class NotHeld(LookupError):
 class Windows:
     """Counts by minute and by day, at contact and at visit level, for every queue.
 
-    `ways_out` says how deliberate ways out are judged in a queue (casefolded) that differs from the usual. From `edge`
-    on calls are held by the minute; all are while it is None.
+    `exit_policy` says how deliberate ways out are judged in a queue (casefolded) that differs from the usual. From
+    `edge` on calls are held by the minute; all are while it is None.
     """
 
     def __init__(
         self,
         target: Target,
         calendars: "Calendars",
-        ways_out: dict[str, WaysOut] | None = None,
-        usual_ways_out: WaysOut = PLAIN_MISSES,
+        exit_policy: dict[str, ExitPolicy] | None = None,
+        usual_exit_policy: ExitPolicy = PLAIN_MISSES,
     ) -> None:
         self.target = target
         self._calendars = calendars
-        self._ways_out = ways_out or {}
-        self._usual_ways_out = usual_ways_out
+        self._exit_policies = exit_policy or {}
+        self._usual_exit_policy = usual_exit_policy
         self._days = LocalDays(calendars.default.zone)
         self._series: dict[tuple[Level, bool], dict[str, Series]] = {
             (level, inside): {} for level in Level for inside in (True, False)
@@ -170,7 +170,7 @@ class Windows:
 
     # ---- what enters
 
-    def change(self, contact_id: str, story: Story | None) -> None:
+    def change(self, contact_id: str, story: ContactHistory | None) -> None:
         """Take what was counted of a contact out and count it as it stands now; None: there is no such contact."""
         before = self._counted.get(contact_id, NOTHING)
         if story is None:
@@ -201,7 +201,7 @@ class Windows:
                 talks[0] += sign
                 talks[1] += sign * talk_ms
 
-    def adopt(self, contact_id: str, story: Story) -> None:
+    def adopt(self, contact_id: str, story: ContactHistory) -> None:
         """Take it that a contact is counted already, as this story tells it, beside what else is counted of it."""
         known, beside = self._counted.get(contact_id, NOTHING), self.tally(story)
         self._counted[contact_id] = Tally(
@@ -331,7 +331,7 @@ class Windows:
                         found.add(self._names[key], inside, day.counts, series.waits_of(first, day))
         return found
 
-    def forget(self, before: datetime) -> None:
+    def evict(self, before: datetime) -> None:
         """Melt minute slots before that moment into quarters: their raw waits go, their sums stay."""
         edge = minute_of(before)
         for held in self._series.values():
@@ -341,7 +341,7 @@ class Windows:
 
     # ---- what may be read
 
-    def place_contact(self, contact: Contact, now: datetime) -> Judged | None:
+    def place_contact(self, contact: Contact, now: datetime) -> PlacedCall | None:
         """Where a contact counts, on its first queue."""
         waited = contact.wait_ms
         if contact.outcome is Outcome.WAITING:
@@ -350,16 +350,18 @@ class Windows:
         ended = contact.settled_at or now
         return self._judged(Level.CONTACT, contact.first_queue, contact.entered_at or contact.settled_at, ended, waited)
 
-    def place_settled(self, contact: Contact) -> Judged | None:
+    def place_settled(self, contact: Contact) -> PlacedCall | None:
         """Where a contact counts that waits no more."""
         return self.place_contact(contact, contact.settled_at or contact.entered_at or _NEVER)
 
-    def place_refusal(self, refusal: Refusal) -> Judged:
+    def place_refusal(self, refusal: Refusal) -> PlacedCall:
         """Where a refused caller counts, at both levels alike."""
         inside = self._calendars.of(refusal.queue).is_open(refusal.at)
-        return Judged(Place(Level.CONTACT, self.name_of(refusal.queue), inside, minute_of(refusal.at)), False, None)
+        return PlacedCall(
+            Bucket(Level.CONTACT, self.name_of(refusal.queue), inside, minute_of(refusal.at)), False, None
+        )
 
-    def place_visit(self, visit: Visit, now: datetime) -> Judged | None:
+    def place_visit(self, visit: Visit, now: datetime) -> PlacedCall | None:
         """Where a visit counts, on its own queue."""
         waited = visit.wait_ms
         if visit.outcome is Outcome.WAITING and visit.entered_at is not None:
@@ -368,7 +370,7 @@ class Windows:
         began = visit.entered_at or visit.ended_wait_at or visit.completed_at
         return self._judged(Level.VISIT, visit.queue, began, ended, waited)
 
-    def tally(self, story: Story) -> Tally:
+    def tally(self, story: ContactHistory) -> Tally:
         """What a contact and its visits add. Who waits still is not counted yet: that depends on the time now."""
         contact, its_visits = story.contact, story.visits
         if len(its_visits) == 1 and contact.entered_at is not None:
@@ -402,22 +404,22 @@ class Windows:
         judged = self.place_visit(visit, visit.ended_wait_at or visit.entered_at or _NEVER)
         if judged is None:
             return None
-        field = judge(visit.outcome, judged.wait_ms, self.target, self.ways_out(judged.place.queue))
+        field = judge(visit.outcome, judged.wait_ms, self.target, self.exit_policy(judged.place.queue))
         brought_by = _BROUGHT_BY.get(visit.entry_reason, "")
         return _placement(judged, field, visit.outcome, visit.start_known, brought_by)
 
-    def ways_out(self, queue: str) -> WaysOut:
-        if not self._ways_out:
-            return self._usual_ways_out
-        return self._ways_out.get(queue_key(queue), self._usual_ways_out)
+    def exit_policy(self, queue: str) -> ExitPolicy:
+        if not self._exit_policies:
+            return self._usual_exit_policy
+        return self._exit_policies.get(queue_key(queue), self._usual_exit_policy)
 
-    def field_of(self, contact: Contact, judged: Judged) -> str:
+    def field_of(self, contact: Contact, judged: PlacedCall) -> str:
         """The field of `Counts` that a contact placed so is counted in."""
         called_back = contact.called_back_ms
         if called_back is not None:
             called_back -= before_opening_ms(contact, judged)
-        ways_out = self.ways_out(contact.first_queue)
-        return judge(contact.outcome, judged.wait_ms, self.target, ways_out, called_back)
+        exit_policy = self.exit_policy(contact.first_queue)
+        return judge(contact.outcome, judged.wait_ms, self.target, exit_policy, called_back)
 
     def queues(self) -> list[str]:
         """Every queue that ever counted a call, as first written."""
@@ -536,19 +538,19 @@ class Windows:
 
     def _judged(
         self, level: Level, queue: str, began: datetime | None, ended: datetime, waited_ms: int | None
-    ) -> Judged | None:
+    ) -> PlacedCall | None:
         """Place a call by opening hours: one that enters before opening and still waits then counts from opening."""
         if began is None:
             return None
         calendar, name = self._scopes.get(queue) or self._scope(queue)
         if calendar.is_open(began):
-            return Judged(Place(level, name, True, minute_of(began)), False, waited_ms)
+            return PlacedCall(Bucket(level, name, True, minute_of(began)), False, waited_ms)
         opening = calendar.next_opening(began)
         if opening is None or ended <= opening:
-            return Judged(Place(level, name, False, minute_of(began)), False, waited_ms)
+            return PlacedCall(Bucket(level, name, False, minute_of(began)), False, waited_ms)
         before_ms = milliseconds(opening - began)
         from_opening = None if waited_ms is None else max(0, waited_ms - before_ms)
-        return Judged(Place(level, name, True, minute_of(opening)), True, from_opening)
+        return PlacedCall(Bucket(level, name, True, minute_of(opening)), True, from_opening)
 
     def _scope(self, queue: str) -> tuple[Calendar, str]:
         """A queue's hours and its first spelling, noted by each spelling of it."""
@@ -634,7 +636,7 @@ def exact_figures(waits_ms: list[int]) -> WaitFigures:
     )
 
 
-def before_opening_ms(contact: Contact, judged: Judged) -> int:
+def before_opening_ms(contact: Contact, judged: PlacedCall) -> int:
     """How much of a contact's wait lies before opening and is not judged."""
     if not judged.early or contact.wait_ms is None or judged.wait_ms is None:
         return 0
@@ -664,7 +666,7 @@ def _talk(placed: Placement | None, visit: Visit) -> tuple[tuple[str, int], ...]
     return () if placed is None or visit.talk_ms is None else ((placed.queue, visit.talk_ms),)
 
 
-def _placement(judged: Judged, field: str, outcome: Outcome, start_known: bool, brought_by: str = "") -> Placement:
+def _placement(judged: PlacedCall, field: str, outcome: Outcome, start_known: bool, brought_by: str = "") -> Placement:
     recorded = outcome is Outcome.ANSWERED and start_known and judged.wait_ms is not None
     return Placement(*judged.place, field, judged.early, judged.wait_ms, recorded, brought_by)
 

@@ -15,7 +15,7 @@ from queue_monitor.doctor.finding import Finding, State, Subject
 from queue_monitor.ports import AdapterError, Clock, Reach
 
 AREA: Final = "sources"
-LONGEST_SECONDS: Final = 15.0
+MAX_SECONDS: Final = 15.0
 _QUIET: Final = timedelta(days=4)
 """A log without a line for longer than a long weekend."""
 
@@ -37,12 +37,12 @@ async def _source(subject: Subject, source: Source) -> list[Finding]:
         key = "source.made_up" if only_simulates([source]) else "source.comes_to_us"
         return [subject.found(AREA, key, **named)]
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             reach = await look(source.name, source.switch, source.settings, subject.clock)
     except AdapterError as error:
         return [subject.found(AREA, "source.failed", State.WRONG, reason=str(error), **named)]
     except TimeoutError:
-        return [subject.found(AREA, "source.late", State.WRONG, seconds=f"{LONGEST_SECONDS:g}", **named)]
+        return [subject.found(AREA, "source.late", State.WRONG, seconds=f"{MAX_SECONDS:g}", **named)]
     return [*_reached(subject, source, reach, named), *difference(subject, source.name, reach)]
 
 

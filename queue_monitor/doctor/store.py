@@ -26,7 +26,7 @@ DISK: Final = "disk"
 CHECK_SECONDS: Final = 20.0
 _FULL_BYTES: Final = 200e6
 _SHORT_DAYS: Final = 90
-_LEAST_CALLS: Final = 100
+_MIN_CALLS: Final = 100
 """From fewer calls nothing is said of the growth."""
 
 
@@ -111,7 +111,7 @@ async def check_disk(subject: Subject) -> list[Finding]:
 
 def growth_a_day(store: StoreLook) -> float | None:
     """Bytes a day, by the calls of the last weeks and what a call has come to so far; None where there are too few."""
-    if store.first_at is None or store.calls < _LEAST_CALLS:
+    if store.first_at is None or store.calls < _MIN_CALLS:
         return None
     return store.size / store.calls * store.calls_lately / (LATELY / timedelta(days=1))
 

@@ -29,7 +29,7 @@ FEW_MISSES: Final = 0.02
 
 SLOPES: Final = (0.3, 2.5)
 SPREADS: Final = (1.0, 1.5)
-LEAST_CHECKS: Final = 20
+MIN_CHECKS: Final = 20
 """With fewer hours for which misses were forecast, the spread is not corrected."""
 
 QUEUE_WAIT_CVS: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
@@ -136,7 +136,7 @@ def learned(verifications: Sequence[DayVerification]) -> BiasCorrections | None:
     line = slopes[hours] * expected + shares[hours] * calls
     off = np.abs(came - line) / np.sqrt(sd**2 + np.maximum(line, 1.0))
     many = expected > FEW_MISSES * calls
-    spread = SD_OF_MEDIAN * float(np.median(off[many])) if many.sum() >= LEAST_CHECKS else 1.0
+    spread = SD_OF_MEDIAN * float(np.median(off[many])) if many.sum() >= MIN_CHECKS else 1.0
     return BiasCorrections(tuple(shares.tolist()), tuple(slopes.tolist()), float(np.clip(spread, *SPREADS)))
 
 

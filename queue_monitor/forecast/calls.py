@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.service_level import terms
 from queue_monitor.events import EntryReason, contact_key
 from queue_monitor.model import Contact, Counts, DayVisit, Outcome, Placement
@@ -85,7 +85,7 @@ class DayCalls:
 
     # ---- what is known
 
-    def change(self, contact_id: str, story: Story | None, placed: Placement | None) -> None:
+    def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as it stands now, None when there is no such contact. `placed`: where it counts, None while it
         waits.
         """

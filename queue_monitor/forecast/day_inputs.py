@@ -47,7 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 SETTINGS: Final = Settings()
 PASSING_MINUTES: Final = 90
 BLOCK_MINUTES: Final = 15
-MOST_OF_USUAL: Final = 1.5
+MAX_OF_USUAL: Final = 1.5
 """A quarter of an hour tells of a lasting change of at most so many times the usual calls, and three times chance."""
 
 
@@ -193,11 +193,11 @@ def _rates(state: QueueState, calls: Array, settings: Settings) -> tuple[tuple[f
 
 
 def _without_rushes(came: Array, expected: Array) -> Array:
-    """Calls by minute, a quarter of an hour far over the usual cut down to `MOST_OF_USUAL`: a rush says much of the
+    """Calls by minute, a quarter of an hour far over the usual cut down to `MAX_OF_USUAL`: a rush says much of the
     next half hour, which the passing level follows, and little of the evening.
     """
     came_then, usual_then = _binned(came, BLOCK_MINUTES), _binned(expected, BLOCK_MINUTES)
-    most = MOST_OF_USUAL * usual_then + 3.0 * np.sqrt(usual_then)
+    most = MAX_OF_USUAL * usual_then + 3.0 * np.sqrt(usual_then)
     kept = np.minimum(1.0, most / np.maximum(came_then, 1e-9))
     evened: Array = came * np.repeat(kept, BLOCK_MINUTES)[len(kept) * BLOCK_MINUTES - len(came) :]
     return evened

@@ -16,9 +16,9 @@ from msgspec import Struct, structs
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, DayKind, day_bounds, month_start, next_month
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
-from queue_monitor.core.teams import inherited
+from queue_monitor.core.pool_inference import inherited
 from queue_monitor.core.windows import Calendars
 from queue_monitor.forecast import (
     Baseline,
@@ -62,7 +62,7 @@ LATE_START_SECONDS: Final = 900.0
 WORTH_NAMING: Final = 1.08
 """What differs from the usual by less is not named as the cause."""
 
-LEAST_DAYS: Final = 5
+MIN_DAYS: Final = 5
 """With fewer closed days behind it a month is not forecast."""
 
 
@@ -151,7 +151,7 @@ class Forecaster:
         """Take what it reads of the live state: what is forecast by itself, and the agents."""
         self.scopes, self._agents = scopes, agents
 
-    def change(self, contact_id: str, story: Story | None, placed: Placement | None) -> None:
+    def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now, and where the windows count it, None while it waits."""
         if self.today is not None and (story is None or self.today.is_part(story)):
             self.today.calls.change(contact_id, story, placed)
@@ -175,7 +175,7 @@ class Forecaster:
         if self.today is not None:
             self.learn(self.today)
         self.today = ObservedDay(day, self._calendars.default.zone, self._agents)
-        self._agents.turn_day(self.today.midnight)
+        self._agents.start_day(self.today.midnight)
         self._forget_day()
 
     def close_day(self) -> None:
@@ -299,7 +299,7 @@ class Forecaster:
     def _days_to_come(self, learned: Learned, calendar: Calendar, today: date) -> Iterable[tuple[ClosedDay, ...]]:
         """For each open day left of the month the earlier days it may turn out like: of its weekday, else any."""
         day, end = today + timedelta(days=1), next_month(today)
-        while day < end and len(learned.days) >= LEAST_DAYS:
+        while day < end and len(learned.days) >= MIN_DAYS:
             if calendar.span(day) is not None:
                 alike = tuple(closed for closed in learned.days if closed.day.weekday() == day.weekday())
                 yield alike or learned.days
@@ -320,7 +320,7 @@ class ObservedDay:
         self._views: dict[tuple[tuple[str, ...], float, float], DayState] = {}
         self._shifts: dict[frozenset[str], dict[str, Shift]] = {}
 
-    def is_part(self, story: Story) -> bool:
+    def is_part(self, story: ContactHistory) -> bool:
         """Whether any of a contact's visits lies in this day, or was not over when it began."""
         for visit in story.visits:
             over = visit.completed_at if visit.outcome is Outcome.ANSWERED else visit.ended_wait_at

@@ -18,7 +18,7 @@ CHECKED_SECONDS: Final = 900.0
 JUST_BEFORE: Final = 0.001
 """Seconds; who enters does not stand before himself."""
 PATHS: Final = 100
-LEAST_CALLS: Final = 20
+MIN_CALLS: Final = 20
 """On a day with fewer calls, come or expected, nobody would act on a forecast of misses."""
 
 MAX_MISSED_SHARE: Final = 0.1
@@ -57,11 +57,11 @@ def _checked(day: DayState, closed: QueueState, state: QueueState, ahead: DayInp
     """The misses still to come, forecast without a bias correction, beside those that came."""
     good, of = so_far(closed.outcomes, day.target.definition)
     good_then, of_then = so_far(state.outcomes, day.target.definition)
-    if of < LEAST_CALLS:
+    if of < MIN_CALLS:
         return None
     paths = simulate_paths(state, ahead, day.target, generator(pool, state), PATHS)
     calls = of_then + float(paths.of.mean())
-    if calls < LEAST_CALLS:
+    if calls < MIN_CALLS:
         return None
     missed = np.minimum(paths.of - paths.good, MAX_MISSED_SHARE * calls)
     came = min(max((of - good) - (of_then - good_then), 0.0), MAX_MISSED_SHARE * calls)

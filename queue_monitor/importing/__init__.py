@@ -4,7 +4,7 @@ The events of the files go through the same live state and the same commit as in
 them. `run` does it, or tries it (`dry_run`); `summary` says what came of it.
 """
 
-from queue_monitor.importing.course import Imported, run
+from queue_monitor.importing.engine import Imported, run
 from queue_monitor.importing.reading import KINDS, Wanted
 from queue_monitor.importing.summary import summary
 

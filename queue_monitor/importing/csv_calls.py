@@ -10,13 +10,13 @@ from typing import Any, BinaryIO, Final
 from zoneinfo import ZoneInfo
 
 from queue_monitor.events import Event
+from queue_monitor.importing.call_events import Telling
 from queue_monitor.importing.files import Place, Source, as_text, looked_at, opened
 from queue_monitor.importing.mapping import Mapping
 from queue_monitor.importing.reading import CSV, FileTally, Piece
 from queue_monitor.importing.refusals import Refusals, RefusedLine
 from queue_monitor.importing.rows import PassedOver, Refusal, RowReader
 from queue_monitor.importing.sorting import Sorted
-from queue_monitor.importing.telling import Telling
 from queue_monitor.model import ImportedFile
 from queue_monitor.replay import RecordingError
 

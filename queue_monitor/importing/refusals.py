@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from typing import Final, NamedTuple
 
-MOST_LISTED: Final = 200
-MOST_OF_A_REASON: Final = 20
+MAX_LISTED: Final = 200
+MAX_OF_A_REASON: Final = 20
 """So many lines are listed at most, and so many of one file and reason; all are counted."""
 
 _DIGIT: Final = re.compile(r"\d")
@@ -33,7 +33,7 @@ class Refusals:
         """Count one, and keep it while there is room."""
         of_its_kind = self.counts[refused.file, refused.reason]
         self.counts[refused.file, refused.reason] += 1
-        if of_its_kind < MOST_OF_A_REASON and len(self.listed) < MOST_LISTED:
+        if of_its_kind < MAX_OF_A_REASON and len(self.listed) < MAX_LISTED:
             self.listed.append(refused)
 
     def of(self, file: str) -> dict[str, int]:

@@ -14,7 +14,7 @@ from queue_monitor.model import Outcome
 from queue_monitor.queues import spelled
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST_MS: Final = 86_400_000
+_MAX_MS: Final = 86_400_000
 _YEARS: Final = range(1990, 2100)
 _NUMBER: Final = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
 _MS: Final = {"seconds": 1_000, "milliseconds": 1, "minutes": 60_000}
@@ -198,7 +198,7 @@ class RowReader:
             if not _NUMBER.fullmatch(seconds) or other in seconds:
                 raise ValueError
             number = float(seconds.replace(",", "."))
-            if number > _LONGEST_MS or (":" in text and (number >= 60 or minutes >= 60)):
+            if number > _MAX_MS or (":" in text and (number >= 60 or minutes >= 60)):
                 raise ValueError
         except ValueError:
             how = f"{self._mapping.time.unit} such as 42{decimal}5, or hh:mm:ss"
@@ -207,7 +207,7 @@ class RowReader:
         return self._bounded((hours * 3600 + minutes * 60) * 1_000 + round(number * factor), field)
 
     def _bounded(self, found_ms: int, field: str) -> int:
-        if not 0 <= found_ms <= _LONGEST_MS:
+        if not 0 <= found_ms <= _MAX_MS:
             raise Refusal(self._named(field), field, "longer than a day")
         return found_ms
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from queue_monitor.importing.course import Imported
+from queue_monitor.importing.engine import Imported
 from queue_monitor.importing.target import NOT_OVER, HeldDay, said_of
 from queue_monitor.model import ImportedFile
 from queue_monitor.store.imports import SUMS_ONLY
 
-MOST_DAYS: Final = 60
-MOST_MONTHS: Final = 240
+MAX_DAYS: Final = 60
+MAX_MONTHS: Final = 240
 """So many days, and months of queues, are listed one by one at most."""
 
 
@@ -61,8 +61,8 @@ def _of(count: int, what: str) -> str:
 
 def _by_month(counts: Mapping[str, int], what: str) -> Iterator[str]:
     for number, (where, count) in enumerate(sorted(counts.items())):
-        if number == MOST_MONTHS:
-            yield f"  and {len(counts) - MOST_MONTHS} more months of queues"
+        if number == MAX_MONTHS:
+            yield f"  and {len(counts) - MAX_MONTHS} more months of queues"
             return
         month, _, queue = where.partition(" ")
         yield f"  {month}  {queue}: {_of(count, what)}"
@@ -84,8 +84,8 @@ def _held(imported: Imported) -> Iterator[str]:
 
 def _days(days: Mapping[HeldDay, int]) -> Iterator[str]:
     for number, (held, calls) in enumerate(sorted(days.items())):
-        if number == MOST_DAYS:
-            yield f"  and {len(days) - MOST_DAYS} more days"
+        if number == MAX_DAYS:
+            yield f"  and {len(days) - MAX_DAYS} more days"
             return
         yield f"  {held.day} {held.queue}: {said_of(held.why)}" + (f" ({_of(calls, 'call')})" if calls else "")
 

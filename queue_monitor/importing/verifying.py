@@ -12,7 +12,7 @@ from queue_monitor.store import SqlStore
 from queue_monitor.store.imports import DayDifference
 from queue_monitor.store.schema import moment
 
-MOST_CALLS: Final = 20
+MAX_CALLS: Final = 20
 """So many calls of a day are named one by one."""
 
 _OF_CALLS: Final = ("entered_at", "settled_at", "outcome", "wait_ms", "wait_after_transfer_ms", "start_known")
@@ -55,7 +55,7 @@ async def _calls_that_differ(store: SqlStore, rules: Rules, found: DayDifference
     for call in await store.calls(start, end, found.where.queue):
         record = expected.get(call.id)
         said += _differences(call, record) if record is not None else []
-    return said[:MOST_CALLS]
+    return said[:MAX_CALLS]
 
 
 def _differences(call: StoredCall, record: CallRecord) -> Iterator[str]:

@@ -15,7 +15,7 @@ from queue_monitor.queues import keys_of
 from queue_monitor.reports.data import AlertFact, CrisisStretch, Scope, WithoutCrises, waits_of
 from queue_monitor.waits import WaitTally
 
-LONGEST: Final = timedelta(days=92)
+MAX_LENGTH: Final = timedelta(days=92)
 """An alert that began so long before the period, and of which nothing was heard since, is not looked for."""
 
 _QUARTER: Final = 900
@@ -27,7 +27,7 @@ async def asked(
 ) -> tuple[tuple[CrisisStretch, ...], tuple[AlertFact, ...]]:
     """The crises and the alerts of a period. Raises `StoreError`."""
     crises, facts = [], []
-    for found in await store.alert_changes(start - LONGEST, end):
+    for found in await store.alert_changes(start - MAX_LENGTH, end):
         changes = [change for change in found.changes if change.at < end]
         if not changes or not _is_of(scope, found) or (_ended(changes) or start) < start:
             continue

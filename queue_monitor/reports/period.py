@@ -14,7 +14,7 @@ from queue_monitor import texts
 from queue_monitor.core.calendar import day_bounds, next_month
 
 YEARS: Final = range(2000, 2100)
-MOST_MONTHS: Final = 12
+MAX_MONTHS: Final = 12
 _FORM: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:\.\.(\d{4})-(\d{2}))?|-[Tt]([1-3]))?", re.ASCII)
 
 
@@ -85,7 +85,7 @@ def parsed(text: str, name: str, language: str = "sv") -> ReportPeriod:
     found = _FORM.fullmatch(text.strip())
     period = _read(*found.groups()) if found and int(found[1]) - 1 in YEARS else None
     if period is None or period.last.year not in YEARS:
-        raise PeriodError(texts.say("report.bad_period", language, name=name, value=text, most=MOST_MONTHS))
+        raise PeriodError(texts.say("report.bad_period", language, name=name, value=text, most=MAX_MONTHS))
     return period
 
 
@@ -103,7 +103,7 @@ def _read(
     if to_year is None or to_month is None:
         return _months(start, 1)
     months = int(to_year) * 12 + int(to_month) - start
-    return _months(start, months) if 1 <= int(to_month) <= 12 and 1 <= months <= MOST_MONTHS else None
+    return _months(start, months) if 1 <= int(to_month) <= 12 and 1 <= months <= MAX_MONTHS else None
 
 
 def _months(start: int, months: int) -> ReportPeriod:

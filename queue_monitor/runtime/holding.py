@@ -14,7 +14,7 @@ from queue_monitor.core.calendar import month_start, tertial_start
 from queue_monitor.core.gate import fits
 from queue_monitor.core.live import RULES, Live
 from queue_monitor.core.series import Base
-from queue_monitor.core.view import LONGEST_ROLLING
+from queue_monitor.core.snapshot_builder import MAX_ROLLING
 from queue_monitor.events import Event
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, Level
 from queue_monitor.ports import Clock, Store
@@ -33,7 +33,7 @@ LATEST: Final = 1000
 
 _EVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _DAY_MINUTES: Final = 1440
-LONGEST_CALL: Final = timedelta(hours=12)
+MAX_CALL: Final = timedelta(hours=12)
 PACK_AFTER: Final = timedelta(days=1)
 
 
@@ -73,7 +73,7 @@ class Holding:
             self._take_up(edge, *await self._sums_before(edge))
         live.windows.load_minutes(await store.load_minutes(self._calendar.midnight(edge)))
         if (begun := live.reconciler.oldest_begin) is not None:
-            visits = await store.visits(None, begun - LONGEST_CALL, self._clock.now(), after_answer=False)
+            visits = await store.visits(None, begun - MAX_CALL, self._clock.now(), after_answer=False)
             live.reconciler.count(visits)
         async for event in store.read(held_from):
             self._take(live.remember, event)
@@ -181,7 +181,7 @@ class Holding:
 
     @property
     def _hour_ago(self) -> date:
-        return self._calendar.day_of(self._clock.now() - LONGEST_ROLLING)
+        return self._calendar.day_of(self._clock.now() - MAX_ROLLING)
 
     @property
     def is_ahead(self) -> bool:

@@ -31,14 +31,14 @@ MAX_AMENDMENTS: Final = 20
 
 
 @dataclass(slots=True)
-class Line:
+class PendingBatch:
     """One delivery on its way to the journal. `since` is when it came, in the clock's monotonic seconds. `sent`: ids of
     events as their sender wrote them, by what replaced them. `by_sender`: a sender wrote them, as in `Delivery`.
     """
 
     events: list[Event]
     received_at: datetime
-    settle: Callable[[Receipt], Awaitable[None]]
+    ack: Callable[[Receipt], Awaitable[None]]
     since: float
     duplicates: int = 0
     conflicts: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Line:
     @property
     def receipt(self) -> Receipt:
         return Receipt(
-            taken=len(self.events),
+            accepted=len(self.events),
             duplicates=self.duplicates,
             conflicts=tuple(self.sent.get(known, known) for known in self.conflicts),
             refused=tuple(self.refused),
@@ -61,7 +61,7 @@ class Line:
 class Turn:
     """Deliveries taken together and what they changed, by contact."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[PendingBatch] = field(default_factory=list)
     calls: dict[str, CallRecord] = field(default_factory=dict)
     refusals: list[RefusalRecord] = field(default_factory=list)
 
@@ -102,7 +102,7 @@ class JournalWriter:
         self._spill = spill
         self._reject = reject
         self._journaled = journaled
-        self._open: list[Line] = []
+        self._open: list[PendingBatch] = []
         self._turns: deque[Turn] = deque()
         self._spill_used = False
         self._spill_error = False
@@ -111,7 +111,7 @@ class JournalWriter:
 
     # ---- what waits
 
-    def add(self, line: Line) -> None:
+    def add(self, line: PendingBatch) -> None:
         self._open.append(line)
 
     def cut(self) -> None:
@@ -139,7 +139,7 @@ class JournalWriter:
             raise BrokenEvent(blamed) from error
 
     @property
-    def lines(self) -> Iterable[Line]:
+    def lines(self) -> Iterable[PendingBatch]:
         for turn in self._turns:
             yield from turn.lines
         yield from self._open
@@ -174,7 +174,7 @@ class JournalWriter:
             self._turns.popleft()
         self._up()
         for line in turn.lines:
-            await line.settle(line.receipt)
+            await line.ack(line.receipt)
         if self.is_idle and self._spill is not None and self._spill_used:
             await self._spill.clear()
             self._spill_used = False
@@ -324,7 +324,7 @@ class JournalWriter:
             log.warning("journal up again pending=%d", self.pending)
             self.error = ""
 
-    async def spill(self, lines: Iterable[Line]) -> None:
+    async def spill(self, lines: Iterable[PendingBatch]) -> None:
         """Put lines on disk that are not there yet. Nobody is told that they are safe: that the commit says."""
         if self._spill is None:
             return
@@ -351,7 +351,7 @@ class JournalWriter:
         return left
 
 
-def _note_repeated(lines: Iterable[Line], repeated: set[str]) -> None:
+def _note_repeated(lines: Iterable[PendingBatch], repeated: set[str]) -> None:
     for line in lines:
         known = sum(event.id in repeated for event in line.events)
         if known:

@@ -20,8 +20,8 @@ from msgspec import structs
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.forecasting import ForecastInputs
 from queue_monitor.core.gate import Gate, Redated, Unfit, masked, plain, unfit
-from queue_monitor.core.ledger import Story
-from queue_monitor.core.live import Live, Taken
+from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.live import ApplyResult, Live
 from queue_monitor.core.privacy import Veil
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import CallEntered, CallLeft, Event, QueueSnapshot, SourceClock
@@ -56,7 +56,7 @@ from queue_monitor.ports import Clock, Delivery, Receipt, Refused, Rejected, Sto
 from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
 from queue_monitor.runtime.fault import BrokenEvent, Fault, skip_key
 from queue_monitor.runtime.holding import Holding
-from queue_monitor.runtime.journal_writer import JournalWriter, Line
+from queue_monitor.runtime.journal_writer import JournalWriter, PendingBatch
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.steps import Steps
@@ -64,7 +64,7 @@ from queue_monitor.runtime.steps import Steps
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
-MOST_OFTEN_SECONDS: Final = 0.2
+MAX_OFTEN_SECONDS: Final = 0.2
 """Snapshots follow events at once, but not more often than this."""
 
 CLOCK_WARNING_MS: Final = 2_000
@@ -76,13 +76,13 @@ FORECAST_REST: Final = 4
 BOUNDS_SECONDS: Final = 10.0
 """How often it is looked whether a caller has left unseen, or a source has fallen silent."""
 
-LONGEST_ON_THE_LINE: Final = timedelta(hours=4)
+MAX_ON_THE_LINE: Final = timedelta(hours=4)
 """Who entered so long before midnight may be on the line after it."""
 
 TURN: Final = 1000
 """Events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
 
-MOST_IN_LINE: Final = 20_000
+MAX_IN_LINE: Final = 20_000
 """Events that came and are not taken yet: some 20 MB. A door that has more waits, and so does whoever sends there."""
 
 LATE_BATCH: Final = 2000
@@ -144,7 +144,7 @@ class Pipeline:
         self._in_line = 0
         self._has_come, self._has_room = asyncio.Event(), asyncio.Event()
         self._ended = False
-        self._late: deque[tuple[Delivery, Line]] = deque()
+        self._late: deque[tuple[Delivery, PendingBatch]] = deque()
         self._writer = JournalWriter(live, clock, store, spill, self._reject, journaled=not rebuilds)
         self._still = asyncio.Lock()
         self._holding = Holding(live, store, clock, holds_all=holds_all) if store is not None else None
@@ -161,7 +161,7 @@ class Pipeline:
         self._states_at = clock.monotonic()
         self._health_at = self._bounded_at = clock.monotonic()
         self._today = live.rules.calendar.day_of(clock.now())
-        self.on_forgotten: Callable[[list[Story]], None] = lambda stories: None
+        self.on_forgotten: Callable[[list[ContactHistory]], None] = lambda stories: None
 
     @property
     def trouble(self) -> str:
@@ -174,7 +174,7 @@ class Pipeline:
         """Hand over a delivery; never refuses, never drops. Waits while too many events are in the line already: the
         door then takes in no more, and whoever sends has to wait.
         """
-        while self._in_line >= MOST_IN_LINE and not self._ended:
+        while self._in_line >= MAX_IN_LINE and not self._ended:
             self._has_room.clear()
             await self._has_room.wait()
         self._in_line += len(delivery.items)
@@ -185,7 +185,7 @@ class Pipeline:
         """Take the next delivery out of the line."""
         delivery = self._inbox.popleft()
         self._in_line -= len(delivery.items)
-        if self._in_line < MOST_IN_LINE:
+        if self._in_line < MAX_IN_LINE:
             self._has_room.set()
         return delivery
 
@@ -201,9 +201,9 @@ class Pipeline:
             self._writer.add(line)
         self._to_write.set()
 
-    def _line_of(self, delivery: Delivery) -> Line:
+    def _line_of(self, delivery: Delivery) -> PendingBatch:
         now = self._clock.monotonic()
-        return Line([], delivery.received_at, delivery.settle, now, by_sender=delivery.dated_by_sender)
+        return PendingBatch([], delivery.received_at, delivery.ack, now, by_sender=delivery.dated_by_sender)
 
     def _all_held(self, items: Sequence[Event | Rejected]) -> bool:
         """Whether memory holds all that these events are about, or they begin it themselves."""
@@ -217,7 +217,7 @@ class Pipeline:
                 entered.add((item.switch_name, item.visit_id))
         return True
 
-    def _admitted(self, delivery: Delivery, line: Line) -> list[Event | Rejected]:
+    def _admitted(self, delivery: Delivery, line: PendingBatch) -> list[Event | Rejected]:
         """What the gate lets in of a delivery, as it is to be taken; the rest is refused, counted and named."""
         admitted: list[Event | Rejected] = []
         earliest = self.first_kept
@@ -281,7 +281,7 @@ class Pipeline:
         if self._store is not None:
             self._health = await self._store.health()
 
-    def _apply(self, items: Sequence[Event | Rejected], line: Line) -> None:
+    def _apply(self, items: Sequence[Event | Rejected], line: PendingBatch) -> None:
         line.events = []
         for number, item in enumerate(items):
             if isinstance(item, Rejected):
@@ -294,14 +294,14 @@ class Pipeline:
                 raise BrokenEvent(item, rest, by_sender=line.by_sender) from error
             if isinstance(item, SourceClock):
                 self._note_clock(item.source)
-            if taken is Taken.NEW:
+            if taken is ApplyResult.NEW:
                 line.events.append(item)
-            elif taken is Taken.DUPLICATE:
+            elif taken is ApplyResult.DUPLICATE:
                 line.duplicates += 1
             else:
                 self._conflict(item, line)
 
-    def _conflict(self, event: Event, line: Line) -> None:
+    def _conflict(self, event: Event, line: PendingBatch) -> None:
         line.conflicts.append(event.id)
         self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
 
@@ -311,7 +311,7 @@ class Pipeline:
         Raises `StoreError`; what was not taken waits on.
         """
         while self._late:
-            waiting: list[tuple[Delivery, Line]] = []
+            waiting: list[tuple[Delivery, PendingBatch]] = []
             size = 0
             for delivery, line in self._late:
                 if waiting and size + len(line.events) > LATE_BATCH:
@@ -329,7 +329,7 @@ class Pipeline:
                     self._apply_late(delivery, line, known_of)
                 self._writer.cut()
 
-    def _apply_late(self, delivery: Delivery, line: Line, found: Iterator[Known]) -> None:
+    def _apply_late(self, delivery: Delivery, line: PendingBatch, found: Iterator[Known]) -> None:
         items: list[Event | Rejected] = [item for item in delivery.items if isinstance(item, Rejected)]
         for event in line.events:
             match next(found):
@@ -400,7 +400,7 @@ class Pipeline:
             await store.save_skipped(skipped)
         self.skip(await store.load_skipped())
         if self._holding is not None:
-            self._live.turn_day(self._clock.now())
+            self._live.start_day(self._clock.now())
             await self._holding.load()
         self._health = await store.health()
         self._read_to = await store.newest_seq()
@@ -439,9 +439,7 @@ class Pipeline:
         await self._mark(fault)
         waiting = [*self._writer.lines, *(line for _, line in self._late)]
         now = self._clock.now()
-        waiting.append(
-            Line(list(fault.rest), now, _nothing_to_settle, self._clock.monotonic(), by_sender=fault.by_sender)
-        )
+        waiting.append(PendingBatch(list(fault.rest), now, _no_ack, self._clock.monotonic(), by_sender=fault.by_sender))
         while self._inbox:
             left = self._next()
             line = self._line_of(left)
@@ -464,12 +462,12 @@ class Pipeline:
             for day in days:
                 lived = forecaster.empty_day(day)
                 lived.agents.take_words(heard, lived.ends)
-                lived.agents.turn_day(lived.midnight)
+                lived.agents.start_day(lived.midnight)
                 await self._load_visits(store, lived)
                 forecaster.learn(lived)
                 self._has_learned = True
             forecaster.today.agents.take_words(heard, forecaster.today.ends)
-            forecaster.today.agents.turn_day(forecaster.today.midnight)
+            forecaster.today.agents.start_day(forecaster.today.midnight)
             await self._load_visits(store, forecaster.today)
             log.info("caught up calls=%d", len(forecaster.today.calls))
         self._catching_up = False
@@ -490,7 +488,7 @@ class Pipeline:
         return heard
 
     async def _load_visits(self, store: Store, lived: ObservedDay) -> None:
-        since = lived.midnight - LONGEST_ON_THE_LINE
+        since = lived.midnight - MAX_ON_THE_LINE
         async for visits in store.day_visits(since, lived.ends, self._live.agent_ids()):
             lived.calls.load(visits)
             await self._clock.sleep(0)
@@ -674,7 +672,7 @@ class Pipeline:
         while True:
             await self._news.wait()
             shown_for = self._clock.monotonic() - self._published
-            await self._clock.sleep(max(0.0, MOST_OFTEN_SECONDS * self._clock.rate - shown_for))
+            await self._clock.sleep(max(0.0, MAX_OFTEN_SECONDS * self._clock.rate - shown_for))
             if self._news.is_set():  # else it has been shown meanwhile
                 await self._publish_in_pieces()
 
@@ -696,7 +694,7 @@ class Pipeline:
                 new_day_since = now if new_day_since is None else new_day_since
                 if now - new_day_since >= NEW_DAY_AFTER_SECONDS:
                     with self._steps.taken("beginning a new day"):
-                        self.turn_day()
+                        self.start_day()
             if now - self._states_at >= STATE_SECONDS * self._clock.rate:
                 self._to_write.set()
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
@@ -732,12 +730,12 @@ class Pipeline:
             took = self._clock.monotonic() - began
             await self._clock.sleep(max(FORECAST_SECONDS, self._clock.rate, FORECAST_REST * took))
 
-    def turn_day(self) -> None:
+    def start_day(self) -> None:
         """At local midnight: learn from the day that ended, and where there is no store let go of old calls."""
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
             self._today = today
-            self._live.turn_day(self._clock.now())
+            self._live.start_day(self._clock.now())
             self._has_learned = self._live.forecaster is not None
             for found in self._snapshot.reconciliation:
                 log.info(
@@ -746,7 +744,7 @@ class Pipeline:
                     *(found.difference, found.cause.value),
                 )
             if self._store is None:
-                self.on_forgotten(self._live.forget(self._clock.now()))
+                self.on_forgotten(self._live.evict(self._clock.now()))
 
     async def _run_journal(self) -> None:
         while True:
@@ -840,7 +838,7 @@ class Pipeline:
                     log.error("history %s=%d", name, count) if count else log.warning("history right again: %s", name)
 
 
-async def _nothing_to_settle(receipt: Receipt) -> None:
+async def _no_ack(receipt: Receipt) -> None:
     return None
 
 

@@ -15,7 +15,7 @@ from queue_monitor.ports import Adapter, AdapterError, Clock, Delivery
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 5.0
+MAX_PAUSE_SECONDS: Final = 5.0
 """With its spread at most 7.5 s: a switch that is back is heard within ten."""
 
 REFUSED_PAUSES_SECONDS: Final = (60.0, 300.0, 900.0)
@@ -73,7 +73,7 @@ class Supervisor:
             if self._clock.monotonic() - began > STEADY_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await self._clock.sleep(pause * (0.5 + self._pauses.random()))
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
     async def _until_it_may_be_mended(self) -> None:
         pause = REFUSED_PAUSES_SECONDS[min(self._refusals, len(REFUSED_PAUSES_SECONDS) - 1)]

@@ -41,7 +41,7 @@ class LastBatch(Struct, frozen=True, kw_only=True):
 
 
 class Writer:
-    """Remembers what the newest commits left: `forget` it when one fails."""
+    """Remembers what the newest commits left: `evict` it when one fails."""
 
     def __init__(
         self,
@@ -71,12 +71,12 @@ class Writer:
         self._unclear_calls.clear()
         self._tried, self._tried_calls = "", set()
 
-    def forget(self) -> None:
+    def evict(self) -> None:
         """The transaction was undone, and may even so have been the last one that was committed."""
         self._last = None
         self._is_real = False
-        self._sums.forget()
-        self._replaced.forget()
+        self._sums.evict()
+        self._replaced.evict()
 
     def unclear(self) -> None:
         """Nobody knows whether the batch that was tried was committed."""
@@ -168,7 +168,7 @@ class Writer:
                 savepoint.commit()
                 return not_derived
             savepoint.rollback()
-            self._sums.forget()
+            self._sums.evict()
             trial.careful = True
             self._take_out(trial, bad or [], calls, refusals, old)
 

@@ -44,7 +44,7 @@ SUMS_ONLY: Final = "sums"
 _SEALED_AT_ONCE: Final = 7
 _KEYS: Final = 200
 _HOUR_US: Final = 3_600_000_000
-_LONGEST_CALL_US: Final = 48 * _HOUR_US
+_MAX_CALL_US: Final = 48 * _HOUR_US
 
 
 class ImportedDay(NamedTuple):
@@ -242,7 +242,7 @@ class Imports:
         def evidence(connection: Connection) -> list[bytes]:
             number = self._names.find(connection, SOURCE, IMPORT_SOURCE + name) or 0
             recent = and_(contact.c.last_us >= start_us, contact.c.last_us <= end_us)
-            begun = and_(contact.c.at_us >= start_us - _LONGEST_CALL_US, contact.c.at_us <= end_us)
+            begun = and_(contact.c.at_us >= start_us - _MAX_CALL_US, contact.c.at_us <= end_us)
             its = (visit.c.site == SITE, visit.c.contact == contact.c.key, visit.c.completed_us.is_(None))
             goes_on = exists(select(visit.c.number).where(*its, visit.c.outcome.in_(("waiting", "answered"))))
             question = select(contact.c.evidence).where(contact.c.site == SITE, of_source(number))

@@ -14,14 +14,14 @@ SWITCH: Final = "switch"
 SOURCE: Final = "source"
 RULES: Final = "rules"
 
-_LONGEST_KEY: Final = 512  # bytes; PostgreSQL refuses an index entry above 2,700
+_MAX_KEY: Final = 512  # bytes; PostgreSQL refuses an index entry above 2,700
 
 
 class Names:
     """What the table of names holds, as far as it was asked for. A queue is known whatever the case of its letters;
     people are shown the spelling that came first.
 
-    After a transaction that was undone, `forget` what it had added.
+    After a transaction that was undone, `evict` what it had added.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Names:
         self._spellings: dict[tuple[str, str], int] = {}
         self._is_loaded = False
 
-    def forget(self) -> None:
+    def evict(self) -> None:
         self._ids.clear()
         self._texts.clear()
         self._spellings.clear()
@@ -39,7 +39,7 @@ class Names:
     def load(self, connection: Connection) -> None:
         """Read the table anew: another process may have added to it."""
         rows = connection.execute(select(name.c.kind, name.c.id, name.c.key, name.c.text)).all()
-        self.forget()
+        self.evict()
         for row in rows:
             self._ids[row.kind, row.key] = row.id
             self._texts[row.kind, row.id] = row.text
@@ -100,4 +100,4 @@ def key_of(kind: str, text: str) -> str:
     """What a name is known by."""
     key = plain(queue_key(text) if kind == QUEUE else text)
     raw = key.encode()
-    return key if len(raw) <= _LONGEST_KEY else "sha256:" + hashlib.sha256(raw).hexdigest()
+    return key if len(raw) <= _MAX_KEY else "sha256:" + hashlib.sha256(raw).hexdigest()

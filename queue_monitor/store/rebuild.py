@@ -76,7 +76,7 @@ def forget_from(connection: Connection, start_us: int, tables: Sums, states: Sta
     left = _visit_shares(connection, select(visit).where(*later))
     of_days = (sums.c.step != ALL, sums.c.start_us >= start_us)
     connection.execute(delete(sums).where(sums.c.site == SITE, *of_days))
-    tables.forget()
+    tables.evict()
     tables.sum_up_days(connection)
     tables.move(connection, taken, left)
     for some in _in_pieces(imported_shares(connection, sources, start_us) if sources else ()):

@@ -21,7 +21,7 @@ class ReplacedDays:
         self._days = days
         self._known: set[tuple[date, str]] | None = None
 
-    def forget(self) -> None:
+    def evict(self) -> None:
         """They may be others now."""
         self._known = None
 

@@ -123,7 +123,7 @@ class Deletion:
             return False
         if kind is Kind.SUMS:
             self._sums.sum_up_days(connection)
-            self._sums.forget()
+            self._sums.evict()
         self._finish(connection, done, now)
         return True
 
@@ -262,7 +262,7 @@ class Deletion:
             its, at_us = oldest
             before = min(until_us, at_us + _SUMS_US)
             gone = connection.execute(delete(sums).where(*its, sums.c.start_us < before)).rowcount
-            self._sums.forget()
+            self._sums.evict()
             return {"sums": gone}
         days = coverage.c.site == SITE, coverage.c.day < until
         gone = connection.execute(delete(coverage).where(*days)).rowcount

@@ -145,8 +145,8 @@ class SqlStore:
             return committed
 
     def _undone(self) -> None:
-        self._writer.forget()
-        self._names.forget()
+        self._writer.evict()
+        self._names.evict()
 
     async def append(self, events: Sequence[Event], received_at: datetime) -> int:
         """Commit events alone; returns how many were new. Raises `StoreError`, and `Outdated` as `commit` does."""
@@ -179,7 +179,7 @@ class SqlStore:
             return await self._write(work)
         finally:
             self._undone()
-            self._seen_names.forget()
+            self._seen_names.evict()
 
     async def _written(self, work: Callable[[Connection], T]) -> T:
         async with self._one_at_a_time, self._database.writing(_WRITTEN) as connection:
@@ -374,7 +374,7 @@ class SqlStore:
             await self._write(_wipe)
         finally:
             self._undone()
-            self._seen_names.forget()
+            self._seen_names.evict()
         await self._database.give_back()
 
     # --- making history anew

@@ -34,7 +34,7 @@ class SumKey(NamedTuple):
 
 
 class Sums:
-    """Keeps the newest sums in memory between transactions. After one that was undone, `forget` them."""
+    """Keeps the newest sums in memory between transactions. After one that was undone, `evict` them."""
 
     def __init__(self, database: Database, days: LocalDays) -> None:
         self._days = days
@@ -47,7 +47,7 @@ class Sums:
             sums.c.site == SITE, *(sums.c[column] == bindparam(f"its_{column}") for column in _KEY_COLUMNS)
         )
 
-    def forget(self) -> None:
+    def evict(self) -> None:
         self._cache.clear()
 
     def keys_of(self, share: Share) -> tuple[SumKey, SumKey, SumKey]:

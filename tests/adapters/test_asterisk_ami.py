@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.asterisk_ami import Settings, Translator, build, recorded_pieces, wire
-from adapters.asterisk_ami.messages import LONGEST_MESSAGE, timestamp
+from adapters.asterisk_ami.messages import MAX_MESSAGE, timestamp
 from adapters.asterisk_ami.wire import ALLOWED, AmiDialogue
 from queue_monitor.clock import SystemClock
 from queue_monitor.events import (
@@ -819,7 +819,7 @@ def test_a_ping_tells_how_far_the_clocks_are_apart() -> None:
     ("bytes_in", "reason"),
     [
         (b"hello there\r\n\r\n", "not_a_message"),
-        (b"x" * (LONGEST_MESSAGE + 1) + b"\r\n\r\n", "message_too_long"),
+        (b"x" * (MAX_MESSAGE + 1) + b"\r\n\r\n", "message_too_long"),
         (message("QueueCallerJoin", Queue="q"), "missing_field"),
         (message("QueueMemberStatus", Status="1"), "missing_field"),
         (message("QueueCallerJoin", Uniqueid="1.1", Queue="q", Timestamp="yesterday"), "bad_timestamp"),
@@ -906,7 +906,7 @@ LIFE = (
     *("AgentRingNoAnswer", "HangupRequest", "SoftHangupRequest", "Hangup", "VarSet", "Newexten", "QueueEntry"),
     *("BlindTransfer", "QueueStatusComplete", "QueueMemberStatus"),
 )
-Moment = tuple[str, str, str, str, float]
+Timestamp = tuple[str, str, str, str, float]
 moments = st.tuples(
     st.sampled_from(LIFE),
     st.sampled_from(["1.1", "1.2"]),
@@ -918,7 +918,7 @@ moments = st.tuples(
 
 @given(st.lists(moments, max_size=40))
 def test_whatever_is_told_nobody_waits_on_when_every_line_has_ended(
-    life: list[Moment],
+    life: list[Timestamp],
 ) -> None:
     one, passed = translator(), 0.0
     items: Items = []

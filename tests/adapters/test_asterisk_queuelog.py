@@ -355,7 +355,7 @@ class Follower:
         with self.file.open("ab") as file:
             file.write(b"".join(some))
 
-    async def take(self, entered: int, *, settle: bool = True) -> Items:
+    async def take(self, entered: int, *, ack: bool = True) -> Items:
         """Read on until that many callers have entered."""
         items: Items = []
         async with build("log", "kc", self.options, self.clock).connect() as deliveries:
@@ -363,8 +363,8 @@ class Follower:
                 async for delivery in deliveries:
                     assert isinstance(delivery, Delivery)
                     items += delivery.items
-                    if settle:
-                        await delivery.settle(Receipt())
+                    if ack:
+                        await delivery.ack(Receipt())
                     if len(only(CallEntered, items)) >= entered:
                         return items
         raise AssertionError("the file never ends")
@@ -389,7 +389,7 @@ async def test_what_was_not_safe_is_told_again_and_is_the_same(tmp_path: Path) -
     log_ = Follower(tmp_path)
     log_.write(*LINES[:6])
 
-    first, second = await log_.take(2, settle=False), await log_.take(2)
+    first, second = await log_.take(2, ack=False), await log_.take(2)
 
     assert [item.id for item in first if isinstance(item, Event)] == [
         item.id for item in second if isinstance(item, Event)

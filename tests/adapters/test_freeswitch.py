@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from adapters.freeswitch import Settings, Translator, build, recorded_pieces, wire
-from adapters.freeswitch.frames import LONGEST_BODY, LONGEST_HEADERS
+from adapters.freeswitch.frames import MAX_BODY, MAX_HEADERS
 from adapters.freeswitch.translator import MEMBERS_OF, QUEUES
 from adapters.freeswitch.wire import EslDialogue
 from queue_monitor.clock import SystemClock
@@ -811,7 +811,7 @@ def test_a_list_cut_short_is_no_list() -> None:
         (answer("UP for ever\n"), "bad_status"),
         (b"Content-Type: command/reply\nReply-Text: -ERR command not found\n\n", "command_refused"),
         (b"Content-Length: 9\n", "cut_short"),
-        (b"x" * (LONGEST_HEADERS + 1), "message_too_long"),
+        (b"x" * (MAX_HEADERS + 1), "message_too_long"),
     ],
 )
 def test_what_cannot_be_understood_is_counted(raw: bytes, reason: str) -> None:
@@ -839,7 +839,7 @@ def test_garbage_without_end_does_not_fill_the_memory() -> None:
 
     assert rejections(items) == [("message_too_long", "at byte 0")]
     assert len(one._cutter._rest) < 10
-    assert LONGEST_BODY > 1_000_000
+    assert MAX_BODY > 1_000_000
     assert only(CallEntered, list(one.feed(b"\n\n" + told(START), NOON)))
 
 

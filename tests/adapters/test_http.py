@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from adapters.http import HttpAdapter, Settings, Translator, build
 from adapters.http.answers import BATCH, SINGLE
-from adapters.http.body import MOST_BYTES
+from adapters.http.body import MAX_BYTES
 from queue_monitor import config
 from queue_monitor.api import create_app
 from queue_monitor.bootstrap import bootstrap, settings_of
@@ -340,8 +340,8 @@ async def test_a_content_type_may_say_utf_8() -> None:
 async def test_a_body_of_256_kb_is_read_and_one_byte_more_is_not() -> None:
     async with Desk().open() as desk:
         event = json.dumps(told(1)).encode()
-        exact = await desk.send(body=event.ljust(MOST_BYTES), kind=SINGLE)
-        more = await desk.send(body=event.ljust(MOST_BYTES + 1), kind=SINGLE)
+        exact = await desk.send(body=event.ljust(MAX_BYTES), kind=SINGLE)
+        more = await desk.send(body=event.ljust(MAX_BYTES + 1), kind=SINGLE)
 
         assert (exact.status_code, more.status_code) == (202, 413)
         assert more.json()["title"] == "Too large"

@@ -131,7 +131,7 @@ class Monitor:
             async with self.adapter.connect() as deliveries:
                 async for delivery in deliveries:
                     if self.settling:
-                        await delivery.settle(Receipt())
+                        await delivery.ack(Receipt())
                     self.deliveries.append(delivery)
                     self._news.set()
         except AdapterError as error:
@@ -141,7 +141,7 @@ class Monitor:
     async def settle_all(self, since: int = 0) -> None:
         self.settling = True
         for delivery in self.deliveries[since:]:
-            await delivery.settle(Receipt())
+            await delivery.ack(Receipt())
 
     async def until(self, enough: Callable[[], object]) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -211,7 +211,7 @@ async def run():
             if seen <= settle_up_to:
                 for item in delivery.items:
                     print(getattr(item, "id", ""), flush=True)
-                await delivery.settle(Receipt())
+                await delivery.ack(Receipt())
                 await asyncio.sleep(0)
             if seen >= stop_at:
                 os._exit(1)
@@ -268,7 +268,7 @@ async def test_the_broker_restarted_tells_again_only_what_was_not_settled(broker
         for delivery in monitor.deliveries:
             if set(numbers(51, 100)) & {item.id for item in delivery.items if isinstance(item, Event)}:
                 break
-            await delivery.settle(Receipt())
+            await delivery.ack(Receipt())
         await asyncio.to_thread(broker.restart)
         error = await monitor.lost()
     first, monitor.trouble, monitor.settling = len(monitor.callers), None, True

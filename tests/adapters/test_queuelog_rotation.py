@@ -63,7 +63,7 @@ class Log:
                 while (await asyncio.wait({waiting}, timeout=0.2))[0]:
                     delivery = waiting.result()
                     items += delivery.items
-                    await delivery.settle(Receipt())
+                    await delivery.ack(Receipt())
                     waiting = asyncio.ensure_future(anext(deliveries))
                 if meanwhile is not None:
                     await asyncio.to_thread(meanwhile)

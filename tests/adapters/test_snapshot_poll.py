@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from adapters.snapshot_poll import Fields, Settings, Translator, build, recorded_pieces
-from adapters.snapshot_poll.translator import MOST_BYTES
+from adapters.snapshot_poll.translator import MAX_BYTES
 from queue_monitor import config
 from queue_monitor.bootstrap import settings_of
 from queue_monitor.clock import ManualClock, SystemClock
@@ -176,7 +176,7 @@ def test_three_thousand_mangled_answers_stop_nothing() -> None:
 
 
 def test_an_answer_without_an_end_is_not_kept() -> None:
-    items = translated(Settings(url="http://switch"), b"[" * MOST_BYTES, b"[" * MOST_BYTES, b"\n" + PLAIN + b"\n")
+    items = translated(Settings(url="http://switch"), b"[" * MAX_BYTES, b"[" * MAX_BYTES, b"\n" + PLAIN + b"\n")
 
     assert [reason for reason, _ in rejections(items)] == ["too_large"]
     assert len(only(QueueSnapshot, items)) == 1
@@ -360,7 +360,7 @@ async def test_a_redirect_is_not_followed_with_our_token() -> None:
         (says(b"", 404), "answered 404 Not Found: is url right?"),
         (says(b""), "answers with nothing"),
         (says(b"", 204), "answers with nothing"),
-        (says(b" " * (MOST_BYTES + 1)), "more than 1048576 bytes"),
+        (says(b" " * (MAX_BYTES + 1)), "more than 1048576 bytes"),
         (lambda request: request.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n"), "cannot be asked"),
         (lambda request: request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[]"), "cannot be asked"),
         (lambda request: request.connection.close(), "cannot be asked"),

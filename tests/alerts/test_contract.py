@@ -48,9 +48,9 @@ async def test_a_kind_says_that_nobody_takes_what_it_sends(kind: str) -> None:
     config = with_channel(kind, module_of(kind).EXAMPLE)
 
     assert channel_mistakes(config) == []
-    [(where, trouble)] = await send_tests(config, datetime(2026, 11, 23, 8, tzinfo=UTC))
+    [(where, no_data_reason)] = await send_tests(config, datetime(2026, 11, 23, 8, tzinfo=UTC))
     assert where == "jouren"
-    assert trouble.startswith("jouren")
+    assert no_data_reason.startswith("jouren")
 
 
 def test_a_kind_that_there_is_not_is_a_mistake_that_lists_those_there_are() -> None:

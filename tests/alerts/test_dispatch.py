@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
+from alerts.dispatch import Channel, Dispatcher, Recipient, RetryPolicy
 from alerts.memory import MemoryRecord
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Alert, AlertBatch, AlertChange, AlertKind, Attempt, Notice, NoticeState
@@ -363,7 +363,7 @@ async def test_a_channel_that_does_not_answer_is_given_up_in_time():
         async def send(self, notice: Notice) -> None:
             await asyncio.Event().wait()
 
-    office = await Office(sms=Silent(), patience=Patience(send_seconds=0.01, tries=1)).tell()
+    office = await Office(sms=Silent(), patience=RetryPolicy(send_seconds=0.01, tries=1)).tell()
     await office.dispatcher.work()
 
     assert await office.results() == [("sms", "timeout"), ("mejl", "sent")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from alerts.dispatch import Channel, Dispatcher, Patience, Recipient
+from alerts.dispatch import Channel, Dispatcher, Recipient, RetryPolicy
 from alerts.memory import MemoryRecord
 from alerts.message import Message, parts, plain_alphabet
 from alerts.notifiers import alertmanager as alertmanager_notifier
@@ -214,7 +214,7 @@ async def test_two_real_channels_down_then_one_up_the_message_arrives_and_the_re
             Channel(name="mejl", notifiers=(apprise(f"json://{hook.address}/"),), fallback="sms"),
         ]
         people = [Recipient(name="teamledare", channel="sms")]
-        dispatcher = Dispatcher(channels, people, record, clock, STOCKHOLM, patience=Patience(tries=2))
+        dispatcher = Dispatcher(channels, people, record, clock, STOCKHOLM, patience=RetryPolicy(tries=2))
         await dispatcher.save(dispatcher.plan([structs.replace(alert, notified="alarm")]))
         for second in range(0, 300, 5):
             clock.advance_to(at(132 + second / 60))

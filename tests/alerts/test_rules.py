@@ -3,13 +3,13 @@
 import pytest
 from msgspec import structs
 
-from alerts.rules import Reading, read, scopes
+from alerts.rules import Measurement, read, scopes
 from queue_monitor.model import AlertKind, AlertReason, Counts, QueueNow, Staff, StatusReason
 from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
 
 
-def the(kind: AlertKind, found: list[Reading], name: str = "kundcenter") -> Reading:
-    (one,) = [reading for reading in found if reading.kind is kind and reading.queue == name]
+def the(kind: AlertKind, found: list[Measurement], name: str = "kundcenter") -> Measurement:
+    (one,) = [measurement for measurement in found if measurement.kind is kind and measurement.queue == name]
     return one
 
 
@@ -53,13 +53,13 @@ def test_a_few_refused_among_a_few_calls_say_nothing():
 def test_a_surge_is_measured_against_the_usual_and_only_when_that_is_known():
     many = Counts(answered_in_time=45)
 
-    assert AlertKind.SURGE not in {reading.kind for reading in read(snapshot(at(60), quarter=many))}
+    assert AlertKind.SURGE not in {measurement.kind for measurement in read(snapshot(at(60), quarter=many))}
     surge = the(AlertKind.SURGE, read(snapshot(at(60), quarter=many, usual=12.0)))
     assert (surge.value, surge.figures.arrived) == (3.75, 45)
 
 
 def test_the_targets_risk_is_read_only_from_a_forecast():
-    assert AlertKind.TARGET_AT_RISK not in {reading.kind for reading in read(snapshot(at(132)))}
+    assert AlertKind.TARGET_AT_RISK not in {measurement.kind for measurement in read(snapshot(at(132)))}
     found = the(AlertKind.TARGET_AT_RISK, read(snapshot(at(132), risk=risk(0.96))))
     assert (found.value, found.may_raise, found.figures.margin) == (0.96, True, 14)
 
@@ -89,17 +89,19 @@ def test_of_a_busy_day_the_first_twentieth_decides_nothing_but_fifty_calls_alway
     assert the(AlertKind.TARGET_AT_RISK, read(moment)).may_raise is raises
 
 
-@pytest.mark.parametrize("trouble", [StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE])
-def test_of_a_queue_that_nobody_can_vouch_for_only_that_is_said(trouble: StatusReason):
-    (only,) = read(snapshot(at(60), waits=(900.0,), trouble=trouble, risk=risk(1.0)))
+@pytest.mark.parametrize(
+    "no_data_reason", [StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE]
+)
+def test_of_a_queue_that_nobody_can_vouch_for_only_that_is_said(no_data_reason: StatusReason):
+    (only,) = read(snapshot(at(60), waits=(900.0,), no_data_reason=no_data_reason, risk=risk(1.0)))
 
-    assert (only.kind, only.value, only.reason.value) == (AlertKind.SOURCE_SILENT, 1.0, trouble.value)
+    assert (only.kind, only.value, only.reason.value) == (AlertKind.SOURCE_SILENT, 1.0, no_data_reason.value)
 
 
 def test_a_silent_switch_at_night_is_as_usual():
-    night = snapshot(CLOSES.replace(hour=20), trouble=StatusReason.SOURCE_SILENT)
+    night = snapshot(CLOSES.replace(hour=20), no_data_reason=StatusReason.SOURCE_SILENT)
 
-    assert all(reading.day_over for reading in read(night))
+    assert all(measurement.day_over for measurement in read(night))
 
 
 def test_after_closing_the_day_ends_when_the_last_caller_has_gone():
@@ -108,8 +110,11 @@ def test_after_closing_the_day_ends_when_the_last_caller_has_gone():
     gone = read(snapshot(CLOSES))
 
     assert not late.day_over
-    assert [reading.kind for reading in waiting] == [AlertKind.SOURCE_SILENT]
-    assert {reading.kind for reading in gone if reading.day_over} >= {AlertKind.TARGET_AT_RISK, AlertKind.LONG_WAIT}
+    assert [measurement.kind for measurement in waiting] == [AlertKind.SOURCE_SILENT]
+    assert {measurement.kind for measurement in gone if measurement.day_over} >= {
+        AlertKind.TARGET_AT_RISK,
+        AlertKind.LONG_WAIT,
+    }
 
 
 def test_queues_that_share_agents_are_spoken_of_once():

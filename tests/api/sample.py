@@ -321,7 +321,7 @@ def snapshot(
         rejected={"urn:kc:asterisk_ami:pbx bad_timestamp": 1},
         totals=dict(totals) if totals is not None else {face.name: face.visits_today.counts for face in queues},
         totals_waits={face.name: buckets(3.0, 48.0, 300.0, 300.001) for face in queues},
-        offers={face.name: {"answered": 229, "no_answer": 14} for face in queues},
+        ring_results={face.name: {"answered": 229, "no_answer": 14} for face in queues},
         journal=JournalNow(),
     )
 

@@ -4,9 +4,9 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from alerts.dispatch import Dispatcher
+from alerts.engine import AlertEngine, AlertRound
 from alerts.memory import MemoryRecord
 from alerts.rules import AlertSettings
-from alerts.watch import AlertRound, Watch
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.acknowledge import acknowledge_routes
@@ -25,7 +25,7 @@ class Page:
         self.record, self.audit, clock = MemoryRecord(), MemoryAudit(), ManualClock(at(60))
         figures = FakeFigures(snapshot(at(60), risk=risk(0.97)))
         self.dispatcher = Dispatcher([], [], self.record, clock, STOCKHOLM)
-        watch = Watch(AlertSettings(), "sv")
+        watch = AlertEngine(AlertSettings(), "sv")
         self.round = AlertRound(watch, figures, clock, self.record, self.dispatcher, link="https://monitor.example/")
         access = [Access(name="tavlan", role=Role.WALLBOARD, token_sha256=digest("hemligt"))]
         routers = [acknowledge_routes(self.round, clock, self.audit, "sv")]
@@ -33,7 +33,7 @@ class Page:
         self.client = AsyncClient(transport=ASGITransport(app=app), base_url="http://monitor.example")
 
     async def link(self) -> str:
-        (alert,) = await self.round.look()
+        (alert,) = await self.round.evaluate()
         return self.round.sign(alert.episode, "Åsa Öberg").removeprefix("https://monitor.example")
 
 

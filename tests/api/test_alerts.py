@@ -8,9 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from alerts.dispatch import Dispatcher
+from alerts.engine import AlertEngine, AlertRound
 from alerts.memory import MemoryRecord
 from alerts.rules import AlertSettings
-from alerts.watch import AlertRound, Watch
 from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import COOKIE, digest
@@ -46,7 +46,7 @@ class Room:
         record, self.clock, self.audit = MemoryRecord(), ManualClock(at(60)), MemoryAudit()
         plain = FakeFigures(snapshot(at(60), risk=risk(0.97)))
         self.dispatcher = Dispatcher([], [], record, self.clock, STOCKHOLM)
-        self.round = AlertRound(Watch(AlertSettings(), "sv"), plain, self.clock, record, self.dispatcher)
+        self.round = AlertRound(AlertEngine(AlertSettings(), "sv"), plain, self.clock, record, self.dispatcher)
         figures = AlertedFigures(plain)
         figures.watch = self.round
         log, history = (Away(), Away()) if away else (self.audit, record)
@@ -64,7 +64,7 @@ class Room:
             return await asking.request(method, path, headers=headers, **options)
 
     async def path(self) -> str:
-        (alert,) = await self.round.look()
+        (alert,) = await self.round.evaluate()
         return f"/api/v1/alerts/{alert.episode}/acknowledge"
 
 

@@ -15,9 +15,9 @@ from python_calamine import CalamineWorkbook
 
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
+from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history import history_routes
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage
-from queue_monitor.api.pages.pen import Pen
 from queue_monitor.api.pages.periods import PeriodKind, period_of
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, AlertKind, AlertLevel, ImportedFile, ImportRecord, Role
@@ -292,7 +292,7 @@ async def test_an_alarm_of_a_queue_is_marked_on_the_page_of_that_queue_and_of_it
     first = replace(alarm.changes[0], kind=AlertKind.TARGET_AT_RISK, level=AlertLevel.ALARM, queues=("Växel",))
     record = [replace(alarm, changes=(first,))]
     target = sample.lead().target
-    pen = Pen("sv", "Europe/Stockholm", target)
+    pen = Formatter("sv", "Europe/Stockholm", target)
 
     def marked(name: str, *queues: str) -> int:
         choice = HistoryChoice(

@@ -19,7 +19,7 @@ from tests.api.boards import Board, spread, until
 from tests.api.centre import TOKENS, Centre, centre, with_tokens
 
 HOSTILE = "127.0.0.66"
-MOST_MEMORY_MB = 250.0
+MAX_MEMORY_MB = 250.0
 PATIENCE = 40.0
 
 PATHS = (
@@ -209,7 +209,7 @@ async def honest_board_under_siege(folder: Path, streams: int, dawdlers: int, ca
             )
 
             assert siege.streams["200"] <= STREAMS
-            assert told.memory_mb() < MOST_MEMORY_MB
+            assert told.memory_mb() < MAX_MEMORY_MB
             assert not listening.done()
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)

@@ -213,7 +213,7 @@ def foreign_words(page: str, language: str) -> list[str]:
     labels = re.findall(r'(?:aria-label|label|data-\w+)="([^"]*)"', body)
     shown = " ".join([re.sub(r"<[^>]*>", " ", body), *labels])
     (other,) = set(texts.LANGUAGES) - {language}
-    mine, foreign = (words_of(" ".join(texts.words(tongue).values())) for tongue in (language, other))
+    mine, foreign = (words_of(" ".join(texts.words(reply_language).values())) for reply_language in (language, other))
     return sorted(words_of(shown) & ((foreign - mine) | {"undefined", "null", "none", "object"}))
 
 

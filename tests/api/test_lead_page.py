@@ -62,17 +62,17 @@ def look(browser: Browser) -> Iterator[Look]:
         sign_in(context, server)
         page = context.new_page()
         asked: list[str] = []
-        trouble: list[str] = []
+        no_data_reason: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda said: trouble.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: no_data_reason.append(str(error)))
+        page.on("console", lambda said: no_data_reason.append(said.text) if said.type in {"error", "warning"} else None)
         if clock:
             page.clock.install(time=0)
             page.clock.pause_at(1)
         page.goto(f"{server.address}/lead{query}")
         expect(page.locator("html")).to_have_attribute("data-ready", "")
         assert all(url.startswith(server.address) for url in asked)
-        assert not trouble
+        assert not no_data_reason
         pages.append(page)
         return page
 

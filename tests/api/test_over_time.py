@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from queue_monitor.api.json.over_time import PIECE, SHORT_PIECE, OverTime
+from queue_monitor.api.json.intervals import PIECE, SHORT_PIECE, OverTime
 from queue_monitor.clock import ManualClock
-from queue_monitor.core.live import MOST_INTERVALS
+from queue_monitor.core.live import MAX_INTERVALS
 from queue_monitor.model import Level
 from queue_monitor.runtime.pipeline import Pipeline
 from tests.scenario import TEN, Scenario
@@ -62,7 +62,7 @@ async def test_a_question_without_end_is_refused_at_once(step: str):
     """Seventy years of quarters are two million: to count them would take the whole machine."""
     pipeline, over_time = desk()
 
-    with pytest.raises(ValueError, match=f"at most {MOST_INTERVALS}"):
+    with pytest.raises(ValueError, match=f"at most {MAX_INTERVALS}"):
         await over_time.intervals(TEN, EVER, step, Level.CONTACT, None)
-    with pytest.raises(ValueError, match=f"at most {MOST_INTERVALS}"):
+    with pytest.raises(ValueError, match=f"at most {MAX_INTERVALS}"):
         await pipeline.intervals(TEN, EVER, step, Level.CONTACT, None)

@@ -64,10 +64,10 @@ def look(browser: Browser) -> Iterator[Look]:
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
         page = context.new_page()
         asked: list[str] = []
-        trouble: list[str] = []
+        no_data_reason: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda said: trouble.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: no_data_reason.append(str(error)))
+        page.on("console", lambda said: no_data_reason.append(said.text) if said.type in {"error", "warning"} else None)
         if clock:
             page.clock.install(time=0)
             page.clock.pause_at(1)
@@ -75,7 +75,7 @@ def look(browser: Browser) -> Iterator[Look]:
         word = "Updated" if "lang=en" in query else "Uppdaterad"
         expect(page.locator("#fresh")).to_contain_text(word, timeout=15_000)
         assert all(url.startswith(server.address) for url in asked)
-        assert not trouble
+        assert not no_data_reason
         pages.append(page)
         return page
 

@@ -53,7 +53,7 @@ class Call:
 
 
 @dataclass
-class Stay:
+class MergedVisit:
     """One stay in one queue as the caller knows it; times by the switch's clock, seconds since 1970."""
 
     call: str
@@ -136,9 +136,9 @@ class Control:
 class Truth:
     """What became of everybody, put together from what people and agents told."""
 
-    stays: list[Stay] = field(default_factory=list)
+    stays: list[MergedVisit] = field(default_factory=list)
     refused: list[Message] = field(default_factory=list)
-    _now: dict[str, Stay] = field(default_factory=dict)
+    _now: dict[str, MergedVisit] = field(default_factory=dict)
     _asked: dict[str, Message] = field(default_factory=dict)
 
     def hear(self, message: Message) -> None:
@@ -146,7 +146,7 @@ class Truth:
         stay = self._now.get(call)
         match message["What"]:
             case "enters":
-                self._now[call] = Stay(call, message["Asks"], message["Id"], message["Channel"], at)
+                self._now[call] = MergedVisit(call, message["Asks"], message["Id"], message["Channel"], at)
                 self.stays.append(self._now[call])
             case "answered" if stay:
                 self._end(stay, "answered", at)
@@ -162,7 +162,7 @@ class Truth:
             case "let go" if stay:
                 self._end(stay, LET_GO.get(message["Status"], message["Status"].lower()), at)
 
-    def _end(self, stay: Stay, outcome: str, at: float) -> None:
+    def _end(self, stay: MergedVisit, outcome: str, at: float) -> None:
         if stay.outcome == "waiting":
             stay.outcome, stay.ended = outcome, at
 
@@ -172,7 +172,7 @@ class Truth:
             self._end(stay, "lost", at)
         self._now.clear()
 
-    def waiting(self, queue: str | None = None) -> list[Stay]:
+    def waiting(self, queue: str | None = None) -> list[MergedVisit]:
         return [stay for stay in self.stays if stay.outcome == "waiting" and queue in (None, stay.queue)]
 
     def counts(self, queue: str) -> Counter[str]:

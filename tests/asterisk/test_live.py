@@ -28,7 +28,7 @@ from queue_monitor.core.ledger import Ledger
 from queue_monitor.model import Outcome, Visit
 from queue_monitor.store import open_store
 from tests.adapters.proxy import Proxy
-from tests.asterisk.callers import CLOCK, Call, Callers, Control, Stay, Truth, rush
+from tests.asterisk.callers import CLOCK, Call, Callers, Control, MergedVisit, Truth, rush
 from tests.asterisk.switch import AGENTS, QUEUES, SECRET, Switch, running
 from tests.test_service import Monitor
 
@@ -102,11 +102,11 @@ class Watch:
 class Match:
     """A monitor's visits beside the truth's stays."""
 
-    pairs: list[tuple[Stay, Visit]] = field(default_factory=list)
-    missing: list[Stay] = field(default_factory=list)
+    pairs: list[tuple[MergedVisit, Visit]] = field(default_factory=list)
+    missing: list[MergedVisit] = field(default_factory=list)
     extra: list[Visit] = field(default_factory=list)
 
-    def wrong(self, *allowing: str) -> list[tuple[Stay, str]]:
+    def wrong(self, *allowing: str) -> list[tuple[MergedVisit, str]]:
         same = {"timeout": {"timeout", "overflow"}, "withdrawn": {"withdrawn", "callback"}}
         return [
             (stay, visit.outcome.value)
@@ -114,7 +114,7 @@ class Match:
             if visit.outcome.value not in same.get(stay.outcome, {stay.outcome}) | set(allowing)
         ]
 
-    def beyond_the_log(self) -> list[Stay]:
+    def beyond_the_log(self) -> list[MergedVisit]:
         """Who was moved out of a queue while the log alone listened: it has the same line for one who hangs up."""
         return [
             stay
@@ -130,7 +130,7 @@ class Match:
         )
 
 
-def match(stays: list[Stay], visits: list[Visit]) -> Match:
+def match(stays: list[MergedVisit], visits: list[Visit]) -> Match:
     """Lay each real stay beside the visit of the same caller and queue that began nearest."""
     found, left = Match(), list(visits)
     for stay in stays:
@@ -152,7 +152,7 @@ class Look:
     """What a monitor showed at a moment, beside who really waited then, and who came or went just then."""
 
     shown: list[dict[str, Any]]
-    stays: list[Stay]
+    stays: list[MergedVisit]
     at: float
 
     @property
@@ -165,7 +165,7 @@ class Look:
 
 
 @dataclass
-class Story:
+class ContactHistory:
     """All that was seen."""
 
     truth: Truth
@@ -226,7 +226,7 @@ state_path = "{place or ""}"
 """
 
 
-async def tell(switch: Switch, folder: Path) -> Story:
+async def tell(switch: Switch, folder: Path) -> ContactHistory:
     """The rush from beginning to end."""
     control = Control(switch.port)
     await control.open()
@@ -240,7 +240,7 @@ async def tell(switch: Switch, folder: Path) -> Story:
             "filtered": Watch(folder / "filtered", ami(switch.port, "filtered")),
             "locked_out": Watch(folder / "locked_out", ami(switch.port, secret="fel") + queue_log(switch)),
         }
-        story = Story(callers.truth, switch.version)
+        story = ContactHistory(callers.truth, switch.version)
         try:
             began = time.monotonic()
             await _before_the_restart(story, callers, watches, (line, other))
@@ -261,7 +261,7 @@ async def tell(switch: Switch, folder: Path) -> Story:
 
 
 async def _before_the_restart(
-    story: Story, callers: Callers, watches: dict[str, Watch], lines: tuple[Proxy, Proxy]
+    story: ContactHistory, callers: Callers, watches: dict[str, Watch], lines: tuple[Proxy, Proxy]
 ) -> None:
     both, alone = watches["both"], watches["alone"]
     await asyncio.gather(*(watches[name].start() for name in ("narrow", "filtered", "locked_out")))
@@ -309,7 +309,7 @@ async def _before_the_restart(
     await beside
 
 
-async def _managers(story: Story, callers: Callers, watch: Watch) -> None:
+async def _managers(story: ContactHistory, callers: Callers, watch: Watch) -> None:
     """People at desks: two callers are taken out to be called back; bygglov stands empty for a while."""
     ask = callers.control.ask
     await CLOCK.sleep(22)
@@ -332,7 +332,7 @@ async def _look(watch: Watch, callers: Callers) -> Look:
     return Look(status["total"]["waiting_list"], list(callers.truth.stays), CLOCK.now().timestamp())
 
 
-async def _restart(story: Story, callers: Callers, switch: Switch) -> Control:
+async def _restart(story: ContactHistory, callers: Callers, switch: Switch) -> Control:
     """`core restart now` with callers waiting and talking. People who would hang up now are too late."""
     await _some_wait(callers, "r")
     callers.control.send("Command", Command="core restart now")
@@ -341,7 +341,7 @@ async def _restart(story: Story, callers: Callers, switch: Switch) -> Control:
     return await _found_again(story, callers, switch)
 
 
-async def _crash(story: Story, callers: Callers, switch: Switch) -> Control:
+async def _crash(story: ContactHistory, callers: Callers, switch: Switch) -> Control:
     """Asterisk killed: nobody says goodbye, and the queue_log ends in the middle."""
     await _some_wait(callers, "k")
     switch.end(signal.SIGKILL)
@@ -358,7 +358,7 @@ async def _some_wait(callers: Callers, prefix: str, limit: int = 40) -> None:
     await CLOCK.sleep(1.5)
 
 
-async def _found_again(story: Story, callers: Callers, switch: Switch) -> Control:
+async def _found_again(story: ContactHistory, callers: Callers, switch: Switch) -> Control:
     story.lost = sum(stay.outcome == "lost" for stay in callers.truth.stays)
     await callers.control.close()
     control = Control(switch.port)
@@ -376,7 +376,7 @@ async def _after_a_restart(callers: Callers, watches: dict[str, Watch], calls: I
             await CLOCK.sleep(0.5)
 
 
-async def _end(story: Story, watches: dict[str, Watch]) -> None:
+async def _end(story: ContactHistory, watches: dict[str, Watch]) -> None:
     await CLOCK.sleep(8)
     for name, watch in watches.items():
         story.final[name] = await watch.status()
@@ -386,19 +386,19 @@ async def _end(story: Story, watches: dict[str, Watch]) -> None:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[Story]:
+def _told(folder: Path) -> Iterator[ContactHistory]:
     with running() as switch:
         yield asyncio.run(tell(switch, folder))
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContactHistory]:
     with _told(tmp_path_factory.mktemp("rush")) as found:
         _report(found)
         yield found
 
 
-def _report(story: Story) -> None:
+def _report(story: ContactHistory) -> None:
     """The measured result, as it stands in docs/asterisk.md."""
     count, seconds = len(story.truth.stays), story.seconds
     print(f"\n{story.version}: {count} visits in {seconds:.0f} s, {story.lost} lost in a restart and a crash")
@@ -434,7 +434,7 @@ def _words(counts: Counter[str]) -> str:
 # ---- the truth is worth something
 
 
-def test_the_rush_had_callers_of_every_sort(story: Story):
+def test_the_rush_had_callers_of_every_sort(story: ContactHistory):
     happened = Counter(stay.outcome for stay in story.truth.stays)
     sorts = ("answered", "abandoned", "timeout", "exit_key", "no_agents", "withdrawn", "lost", "transferred_out")
 
@@ -448,7 +448,7 @@ def test_the_rush_had_callers_of_every_sort(story: Story):
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_after_cut_stop_kill_and_restart_the_totals_are_the_truth(story: Story, queue: str):
+def test_after_cut_stop_kill_and_restart_the_totals_are_the_truth(story: ContactHistory, queue: str):
     """Of callers refused while nobody listened no trace is left anywhere: those alone may be too few."""
     shown, truth = story.shown("both", queue), story.truth.counts(queue)
     moved = sum(stay.queue == queue for stay in story.match("both").beyond_the_log())
@@ -458,14 +458,14 @@ def test_after_cut_stop_kill_and_restart_the_totals_are_the_truth(story: Story, 
     assert shown == truth
 
 
-def test_every_visit_is_there_once_with_its_true_outcome(story: Story):
+def test_every_visit_is_there_once_with_its_true_outcome(story: ContactHistory):
     found = story.match("both")
 
     assert (found.missing, found.extra) == ([], [])
     assert [stay for stay, _ in found.wrong()] == found.beyond_the_log()
 
 
-def test_waits_are_true_to_the_clock_they_were_read_from(story: Story):
+def test_waits_are_true_to_the_clock_they_were_read_from(story: ContactHistory):
     for who in ("both", "alone", "narrow"):
         found = story.match(who)
 
@@ -475,7 +475,7 @@ def test_waits_are_true_to_the_clock_they_were_read_from(story: Story):
         assert max(found.errors(coarse=True), default=0) <= 1.1, who
 
 
-def test_callers_cut_off_by_restart_and_crash_are_lost_and_none_of_them_abandoned(story: Story):
+def test_callers_cut_off_by_restart_and_crash_are_lost_and_none_of_them_abandoned(story: ContactHistory):
     for who in ("both", "alone", "locked_out"):
         outcomes = {visit.outcome for stay, visit in story.match(who).pairs if stay.outcome == "lost"}
 
@@ -484,7 +484,7 @@ def test_callers_cut_off_by_restart_and_crash_are_lost_and_none_of_them_abandone
 
 
 @pytest.mark.parametrize("who", ["both", "alone", "narrow", "filtered", "locked_out"])
-def test_nobody_is_taken_for_two_and_no_two_for_one(story: Story, who: str):
+def test_nobody_is_taken_for_two_and_no_two_for_one(story: ContactHistory, who: str):
     """Queues within queues, transfers, calls back: by the manager interface and by the log alone."""
     assert story.confused(who) == []
 
@@ -493,7 +493,7 @@ def test_nobody_is_taken_for_two_and_no_two_for_one(story: Story, who: str):
 
 
 @pytest.mark.parametrize("moment", ["attached", "back", "killed", "killed again"])
-def test_who_waits_is_shown_with_the_wait_whenever_the_monitor_came(story: Story, moment: str):
+def test_who_waits_is_shown_with_the_wait_whenever_the_monitor_came(story: ContactHistory, moment: str):
     shown, sure, more = story.looks[moment].waits
 
     assert len(sure) > 2
@@ -501,32 +501,32 @@ def test_who_waits_is_shown_with_the_wait_whenever_the_monitor_came(story: Story
     assert all(any(abs(wait - seen) <= 2.2 for seen in shown) for wait in sure)
 
 
-def test_agents_who_pause_are_seen_to_pause(story: Story):
+def test_agents_who_pause_are_seen_to_pause(story: ContactHistory):
     staff = {queue["name"]: queue["staff"] for queue in story.paused_status["queues"]}
 
     assert (staff["bygglov"]["paused"], staff["kundcenter"]["paused"]) == (len(AGENTS["bygglov"]), 0)
     assert staff["kundcenter"]["staffed"] == len(AGENTS["kundcenter"])
 
 
-def test_while_the_line_is_cut_the_source_is_down_and_says_so(story: Story):
+def test_while_the_line_is_cut_the_source_is_down_and_says_so(story: ContactHistory):
     source = next(one for one in story.cut_status["sources"] if one["name"].endswith(":ami"))
 
     assert not source["up"]
     assert source["reason"]
 
 
-def test_the_monitor_comes_back_by_itself(story: Story):
+def test_the_monitor_comes_back_by_itself(story: ContactHistory):
     assert story.back_after < 25
 
 
-def test_a_stopped_monitor_leaves_in_good_order(story: Story):
+def test_a_stopped_monitor_leaves_in_good_order(story: ContactHistory):
     assert story.stopped == 0
 
 
 # ---- the manager interface alone
 
 
-def test_without_the_log_what_was_not_seen_is_unknown_and_nothing_is_wrong(story: Story):
+def test_without_the_log_what_was_not_seen_is_unknown_and_nothing_is_wrong(story: ContactHistory):
     found = story.match("alone")
 
     assert found.wrong("unknown") == []
@@ -534,7 +534,7 @@ def test_without_the_log_what_was_not_seen_is_unknown_and_nothing_is_wrong(story
     assert any(visit.outcome is Outcome.UNKNOWN for _, visit in found.pairs)
 
 
-def test_without_the_log_only_callers_of_the_gaps_are_missing(story: Story):
+def test_without_the_log_only_callers_of_the_gaps_are_missing(story: ContactHistory):
     found = story.match("alone")
 
     assert len(found.missing) < len(found.pairs) / 2
@@ -544,14 +544,14 @@ def test_without_the_log_only_callers_of_the_gaps_are_missing(story: Story):
 # ---- an account without the read classes dialplan and system
 
 
-def test_a_narrow_account_is_told_which_classes_it_lacks(story: Story):
+def test_a_narrow_account_is_told_which_classes_it_lacks(story: ContactHistory):
     log = story.logs["narrow"]
 
     assert "missing_read_classes" in log
     assert all(name in log for name in ("dialplan", "system"))
 
 
-def test_a_narrow_account_calls_nobody_answered_who_was_not(story: Story):
+def test_a_narrow_account_calls_nobody_answered_who_was_not(story: ContactHistory):
     for stay, visit in story.match("narrow").pairs:
         assert (visit.outcome is Outcome.ANSWERED) == (stay.outcome == "answered"), (stay, visit)
 
@@ -559,7 +559,7 @@ def test_a_narrow_account_calls_nobody_answered_who_was_not(story: Story):
 # ---- an account whose filter keeps VarSet back
 
 
-def test_a_filtered_account_is_told_what_never_comes_and_says_nothing_wrong(story: Story):
+def test_a_filtered_account_is_told_what_never_comes_and_says_nothing_wrong(story: ContactHistory):
     """Who was let go by the queue is `system`, for the reason never comes."""
     assert "missing_variables" in story.logs["filtered"]
     assert story.match("filtered").extra == []
@@ -569,7 +569,7 @@ def test_a_filtered_account_is_told_what_never_comes_and_says_nothing_wrong(stor
 # ---- the wrong password
 
 
-def test_a_wrong_password_names_the_setting_and_is_not_tried_again(story: Story):
+def test_a_wrong_password_names_the_setting_and_is_not_tried_again(story: ContactHistory):
     log = story.logs["locked_out"]
     source = next(one for one in story.final["locked_out"]["sources"] if one["name"].endswith(":ami"))
 
@@ -578,7 +578,7 @@ def test_a_wrong_password_names_the_setting_and_is_not_tried_again(story: Story)
     assert log.count("source refused") == 1
 
 
-def test_a_wrong_password_stops_no_other_source(story: Story):
+def test_a_wrong_password_stops_no_other_source(story: ContactHistory):
     """The log alone cannot tell who hung up in the seconds before a restart from who was cut off by it, nor who was
     moved out of a queue from who hung up.
     """

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import pytest
 
 from queue_monitor.backtest.scoring import (
+    AlertInterval,
     Chance,
     JudgedDay,
-    Standing,
     brier,
     budget_gone,
     lead_minutes,
@@ -23,7 +23,11 @@ GONE = 12 * HOUR
 
 
 def day(
-    good: int = 95, gone: float | None = None, said: Sequence[Standing] = (), told: float | None = None, number: int = 0
+    good: int = 95,
+    gone: float | None = None,
+    said: Sequence[AlertInterval] = (),
+    told: float | None = None,
+    number: int = 0,
 ) -> JudgedDay:
     return JudgedDay(
         day=date(2026, 3, 2) + timedelta(days=number),
@@ -36,12 +40,12 @@ def day(
     )
 
 
-def lost(said: Sequence[Standing] = (), told: float | None = None) -> JudgedDay:
+def lost(said: Sequence[AlertInterval] = (), told: float | None = None) -> JudgedDay:
     return day(good=80, gone=GONE, said=said, told=told)
 
 
-def before(minutes: float, until: float = math.inf) -> Standing:
-    return Standing(GONE - minutes * MINUTE, until)
+def before(minutes: float, until: float = math.inf) -> AlertInterval:
+    return AlertInterval(GONE - minutes * MINUTE, until)
 
 
 # ---- when the budget is gone

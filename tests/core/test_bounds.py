@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec import structs
 
-from queue_monitor.core.live import MOST_REASONS, OTHERS, Live
-from queue_monitor.core.queue_places import AT_ONCE, MOST_LISTED, MOST_QUEUES
+from queue_monitor.core.live import MAX_REASONS, OTHERS, Live
+from queue_monitor.core.queue_places import AT_ONCE, MAX_LISTED, MAX_QUEUES
 from queue_monitor.queues import keys_of, queue_key
 from tests.scenario import SOURCE, Scenario
 
@@ -41,13 +41,13 @@ def test_queues_that_all_have_calls_fill_all_places_and_no_more():
     for number in range(600):
         story.entered(10, f"{number}a", queue=f"kö {number}").entered(10, f"{number}b", queue=f"kö {number}")
 
-    assert len(story.live.snapshot(story.at(60)).queues) == MOST_QUEUES + 1, "and one for all others"
+    assert len(story.live.snapshot(story.at(60)).queues) == MAX_QUEUES + 1, "and one for all others"
 
 
 def crowded(story: Scenario | None = None) -> Scenario:
     """One sender has filled all places with names that two callers have entered."""
     story = story or Scenario()
-    for number in range(MOST_QUEUES):
+    for number in range(MAX_QUEUES):
         story.entered(10, f"{number}a", queue=f"kö {number}").entered(10, f"{number}b", queue=f"kö {number}")
     return story
 
@@ -64,8 +64,8 @@ def test_of_all_that_one_sender_names_the_newest_gives_way_to_a_queue_of_another
 
     assert with_real_callers(story, "bygglov", source="urn:kc:test:piteå") == 2
     assert with_real_callers(story, "skola") == 0, "the same sender gets no more places than there are"
-    story.entered(50, "sen", queue=f"kö {MOST_QUEUES - 1}").entered(50, "tidig", queue="kö 0")
-    assert story.counts(60, f"kö {MOST_QUEUES - 1}").entered == 1, "its place is gone, its caller is not"
+    story.entered(50, "sen", queue=f"kö {MAX_QUEUES - 1}").entered(50, "tidig", queue="kö 0")
+    assert story.counts(60, f"kö {MAX_QUEUES - 1}").entered == 1, "its place is gone, its caller is not"
     assert story.counts(60, "kö 0").entered == 3
 
 
@@ -73,7 +73,7 @@ def test_a_name_that_one_caller_has_entered_gives_way_to_a_queue_with_two():
     story = Scenario()
     for number in range(AT_ONCE):
         story.entered(10, f"{number}", queue=f"hittepå {number}")
-    for number in range(MOST_QUEUES - AT_ONCE):
+    for number in range(MAX_QUEUES - AT_ONCE):
         story.entered(10, f"{number}a", queue=f"kö {number}").entered(10, f"{number}b", queue=f"kö {number}")
 
     assert with_real_callers(story, "bygglov") == 2
@@ -109,7 +109,7 @@ def test_a_mad_switch_that_lists_ten_thousand_queues_gets_no_more_places_than_ma
         story.live.list_queue(f"lista {number}")
         story.entered(20, f"l{number}", queue=f"lista {number}")
 
-    assert len(story.live.snapshot(story.at(60)).queues) == MOST_QUEUES + MOST_LISTED + 1
+    assert len(story.live.snapshot(story.at(60)).queues) == MAX_QUEUES + MAX_LISTED + 1
 
 
 def test_after_a_restart_one_senders_names_still_give_way_to_another_senders():
@@ -127,5 +127,5 @@ def test_reasons_for_not_understanding_are_bounded_and_still_counted():
 
     snapshot = story.live.snapshot(story.at(0))
 
-    assert len(snapshot.rejected) == MOST_REASONS + 1
+    assert len(snapshot.rejected) == MAX_REASONS + 1
     assert sum(snapshot.rejected.values()) == snapshot.events["invalid"] == 1_000

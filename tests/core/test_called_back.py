@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from queue_monitor.events import EntryReason
-from queue_monitor.model import DefinitionId, Level, Outcome, WaysOut
+from queue_monitor.model import DefinitionId, ExitPolicy, Level, Outcome
 from tests.scenario import TEN, Scenario
 
-HALF_AN_HOUR = WaysOut(judged=frozenset({Outcome.CALLBACK}), within_ms=1_800_000)
+HALF_AN_HOUR = ExitPolicy(judged=frozenset({Outcome.CALLBACK}), within_ms=1_800_000)
 
 
-def promised(ways_out: WaysOut | None = None, at: float = 100, **target: Any) -> Scenario:
+def promised(exit_policy: ExitPolicy | None = None, at: float = 100, **target: Any) -> Scenario:
     """Anna asks to be called back, and Bo is answered at once."""
-    told = Scenario(ways_out=ways_out, **target).entered(0, "bo").answered(5, "bo")
+    told = Scenario(exit_policy=exit_policy, **target).entered(0, "bo").answered(5, "bo")
     return told.entered(0, "anna").left(at, "anna", "callback")
 
 
@@ -81,7 +81,7 @@ def test_the_order_in_which_it_is_told_changes_nothing():
     expected = whole.counts(700)
 
     for events in itertools.permutations(whole.events[2:]):
-        story = Scenario(ways_out=HALF_AN_HOUR)
+        story = Scenario(exit_policy=HALF_AN_HOUR)
         for event in (*whole.events[:2], *events):
             story.add(event)
         assert story.counts(700) == expected
@@ -99,7 +99,7 @@ def test_a_call_back_to_one_who_was_answered_before_changes_nothing():
 
 def test_who_was_promised_a_call_before_opening_is_judged_from_opening():
     before_opening = TEN.replace(hour=6, minute=59)
-    story = Scenario(start=before_opening, ways_out=HALF_AN_HOUR)
+    story = Scenario(start=before_opening, exit_policy=HALF_AN_HOUR)
     story.entered(0, "anna").left(100, "anna", "callback")
 
     assert story.day(1860).ceiling == 1.0

@@ -202,7 +202,7 @@ def test_when_the_longest_wait_is_taken_out_the_next_one_is_the_longest():
 
 def test_waits_of_an_hour_that_has_melted_are_still_known():
     story = Scenario().entered(0, "anna").answered(90, "anna").entered(5, "bo").answered(30, "bo")
-    story.live.forget(TEN + 3 * DAY)
+    story.live.evict_old(TEN + 3 * DAY)
 
     hour = story.live.windows.waits(Level.CONTACT, None, TEN, TEN + timedelta(hours=1))
 

@@ -12,7 +12,7 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallEntered, CallLeft, Event
 from queue_monitor.forecast.forecaster import Forecaster, LearnedByPool, decode_learned, encode_learned, forecaster_of
-from queue_monitor.model import Forecast, Outcome, RiskCause, Target, WaysOut
+from queue_monitor.model import ExitPolicy, Forecast, Outcome, RiskCause, Target
 from queue_monitor.queues import Pool, pool_of
 from queue_monitor.simulation import Config, Kind
 from tests.scenario import STOCKHOLM, Scenario, office_hours
@@ -243,7 +243,7 @@ def test_a_way_out_that_is_left_out_of_the_target_is_no_miss_to_come():
             story.answered(at_second + 20, who, agent_id=f"agent {number % 6}").completed(at_second + 200, who)
         else:
             story.left(at_second + 30, who, "callback")
-    rules = Rules(calendar=office_hours(), ways_out=WaysOut(excluded=frozenset({Outcome.CALLBACK})))
+    rules = Rules(calendar=office_hours(), exit_policy=ExitPolicy(excluded=frozenset({Outcome.CALLBACK})))
     live = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
     for event in story.events:
         live.apply(event)

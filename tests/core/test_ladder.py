@@ -59,7 +59,7 @@ LOST = foretold(p_miss=0.9, expected_share=0.8, reachable=False)
 @pytest.mark.parametrize(
     ("face", "wanted"),
     [
-        ({"trouble": StatusReason.SOURCE_DOWN, "risk": LOST}, (Status.NO_DATA, StatusReason.SOURCE_DOWN)),
+        ({"no_data_reason": StatusReason.SOURCE_DOWN, "risk": LOST}, (Status.NO_DATA, StatusReason.SOURCE_DOWN)),
         ({"risk": LOST, "in_time": 10, "late": 9}, (Status.TOO_EARLY, StatusReason.TOO_EARLY)),
         ({"risk": LOST}, (Status.OUT_OF_REACH, StatusReason.CANNOT_BE_REACHED)),
         ({"risk": foretold(p_miss=0.9)}, (Status.AT_RISK, StatusReason.LIKELY_MISSED)),

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from queue_monitor.core import documents
-from queue_monitor.core.ledger import Ledger, Story
+from queue_monitor.core.ledger import ContactHistory, Ledger
 from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, RingResult
 from queue_monitor.model import Contact, Outcome, Visit
 from tests.scenario import Scenario
@@ -24,7 +24,7 @@ def contact(story: Scenario) -> Contact:
     return only
 
 
-def stories(story: Scenario, order: tuple[int, ...]) -> list[Story]:
+def stories(story: Scenario, order: tuple[int, ...]) -> list[ContactHistory]:
     ledger = Ledger()
     for at in order:
         ledger.apply(story.events[at])

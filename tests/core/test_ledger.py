@@ -170,7 +170,7 @@ def test_a_call_rung_three_times_in_vain_and_then_given_up_is_one_abandonment():
 
     assert story.counts(100).abandoned == 1
     assert story.visit("anna").rings == 3
-    assert story.live.snapshot(story.at(100)).offers[""]["no_answer"] == 3
+    assert story.live.snapshot(story.at(100)).ring_results[""]["no_answer"] == 3
 
 
 # ---- 10.10 unknown starts

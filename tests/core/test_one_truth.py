@@ -16,7 +16,7 @@ from queue_monitor.core.service_level import terms
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event
 from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
-from queue_monitor.model import DefinitionId, Outcome, QueueNow, Target, WaysOut
+from queue_monitor.model import DefinitionId, ExitPolicy, Outcome, QueueNow, Target
 from queue_monitor.ports import Rejected
 from queue_monitor.queues import Pool
 from queue_monitor.simulation import Config, Kind, simulate
@@ -42,7 +42,7 @@ def watched(rules: Rules) -> Live:
 
 def agree(live: Live, now: datetime) -> None:
     """Every pool and queue has the same callers, judgements and agents in the forecast as on the board."""
-    shown = live.essentials(now)
+    shown = live.alert_snapshot(now)
     for face in (*shown.queues, *shown.pools):
         _agree(live, face, now)
 
@@ -106,11 +106,13 @@ def test_a_recorded_switch_is_the_same_to_the_forecast_as_to_the_board(kind: str
 
 
 @settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(days(), st.integers(0, 2**32), st.sampled_from([WaysOut(), WaysOut(excluded=frozenset({Outcome.EXIT_KEY}))]))
+@given(
+    days(), st.integers(0, 2**32), st.sampled_from([ExitPolicy(), ExitPolicy(excluded=frozenset({Outcome.EXIT_KEY}))])
+)
 def test_callers_of_every_kind_are_the_same_to_both_whatever_the_order(
-    story: Scenario, seed: int, ways_out: WaysOut
+    story: Scenario, seed: int, exit_policy: ExitPolicy
 ) -> None:
-    rules = Rules(calendar=story.rules.calendar, target=story.rules.target, ways_out=ways_out)
+    rules = Rules(calendar=story.rules.calendar, target=story.rules.target, exit_policy=exit_policy)
     chance = random.Random(seed)
     events = sorted(story.events * 2, key=lambda event: event.at.timestamp() + chance.uniform(0, 300))
 

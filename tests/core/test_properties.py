@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.series import FIELDS
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
@@ -65,14 +65,14 @@ def days(draw: st.DrawFn) -> Scenario:
     return story
 
 
-def ledger_of(events: list[Event], story: Scenario) -> list[Story]:
+def ledger_of(events: list[Event], story: Scenario) -> list[ContactHistory]:
     live = Live(story.rules)
     for event in events:
         live.apply(event)
     return stories_of(live)
 
 
-def stories_of(live: Live) -> list[Story]:
+def stories_of(live: Live) -> list[ContactHistory]:
     return sorted(live.ledger.stories(), key=lambda story: story.contact.contact_id)
 
 

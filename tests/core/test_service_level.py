@@ -16,7 +16,7 @@ from queue_monitor.core.service_level import (
     ratio,
     service_level,
 )
-from queue_monitor.model import Counts, DefinitionId, Outcome, Target, WaysOut
+from queue_monitor.model import Counts, DefinitionId, ExitPolicy, Outcome, Target
 
 WORKED_MONTH = Counts(
     answered_in_time=8200, answered_late=700, abandoned_short=500, abandoned_in_time=450, abandoned_late=150
@@ -81,7 +81,7 @@ def test_leaving_without_an_answer_is_a_miss_and_no_abandonment(outcome: Outcome
 
 
 def test_an_exit_that_a_setting_excludes_is_in_no_formula():
-    field = judge(Outcome.EXIT_KEY, 10_000, TARGET, WaysOut(excluded=frozenset({Outcome.EXIT_KEY})))
+    field = judge(Outcome.EXIT_KEY, 10_000, TARGET, ExitPolicy(excluded=frozenset({Outcome.EXIT_KEY})))
 
     assert field == "excluded"
     assert set(service_level(Counts(excluded=3)).values()) == {None}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from queue_monitor.core.live import Live
-from queue_monitor.core.silence import LEAST_DAYS
+from queue_monitor.core.silence import MIN_DAYS
 from queue_monitor.events import SourceClock
 from queue_monitor.model import Coverage, StatusReason
 from tests.scenario import STOCKHOLM, Scenario
@@ -20,7 +20,7 @@ def beat(story: Scenario, seconds: float) -> Scenario:
 
 
 def reason(story: Scenario, seconds: float) -> StatusReason | None:
-    return story.live.snapshot(story.at(seconds)).total.trouble
+    return story.live.snapshot(story.at(seconds)).total.no_data_reason
 
 
 def said(story: Scenario, seconds: float) -> Scenario:
@@ -38,7 +38,7 @@ def after_some_days(calls_an_hour: int) -> Scenario:
     """A Monday at ten, after days on which so many callers came each hour, evenly."""
     story = Scenario(start=datetime(2026, 11, 23, 10, tzinfo=STOCKHOLM)).connected(-60 * DAY)
     days = [number for number in range(-10, 0) if (story.start + timedelta(days=number)).weekday() < 5]
-    for day in days[-LEAST_DAYS:]:
+    for day in days[-MIN_DAYS:]:
         for caller in range(-2 * calls_an_hour, 5 * calls_an_hour):
             at = day * DAY + caller * 3600 / calls_an_hour
             who = f"day {day} {caller}"

@@ -90,7 +90,7 @@ FEW_SPANS = 300
 def test_a_source_that_comes_and_goes_for_years_takes_no_more_memory_and_today_is_seen_still(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(sources, "MOST_SPANS", FEW_SPANS)
+    monkeypatch.setattr(sources, "MAX_SPANS", FEW_SPANS)
     story = told_from_eight()
     for hour in range(FEW_SPANS + 50, 0, -1):
         story.disconnected(-3600 * hour - 600).connected(-3600 * hour)
@@ -157,7 +157,7 @@ def test_gaps_that_overlap_are_one_and_their_seconds_count_once():
 def test_a_year_of_gaps_is_worked_out_in_a_moment():
     """It took 4.5 s a minute: each of 2,000 stretches was held against each of 2,000 gaps that overlapped."""
     story = Scenario()
-    for hour in range(sources.MOST_SPANS, 0, -1):
+    for hour in range(sources.MAX_SPANS, 0, -1):
         story.disconnected(-3600 * hour - 600).connected(-3600 * hour)
         start = story.at(-86_400 * 365 - hour)
         story._tell(SourceGap, -3600 * hour, "gap", from_=start, to=story.at(-3600 * hour))

@@ -6,7 +6,7 @@ import pytest
 
 from queue_monitor.core.calendar import END_OF_DAY, Calendar, DayHours
 from queue_monitor.core.live import Live
-from queue_monitor.core.wait_bounds import LEAST_HISTORY, WaitBounds
+from queue_monitor.core.wait_bounds import MIN_HISTORY, WaitBounds
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import OutcomeBasis
 from queue_monitor.forecast.forecaster import Forecaster, ForecastInputs
@@ -33,7 +33,7 @@ def after_some_days(longest: float = 60.0) -> Scenario:
     """Ten days on which five callers each waited at most so long, and then a Monday morning."""
     story = Scenario(start=datetime(2026, 11, 23, 8, tzinfo=office_hours().zone))
     weekdays = [number for number in range(-16, 0) if (story.start + timedelta(days=number)).weekday() < 5]
-    for number in weekdays[-LEAST_HISTORY:]:
+    for number in weekdays[-MIN_HISTORY:]:
         for caller in range(5):
             begins = number * 24 * HOUR + 600 * caller
             story.entered(begins, f"day {number} {caller}").answered(begins + longest, f"day {number} {caller}")

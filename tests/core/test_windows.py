@@ -64,7 +64,7 @@ def test_letting_go_of_old_calls_changes_no_figure():
     later = story.at(3 * 86_400)
     before = [story.live.intervals(later, start, end, step, Level.CONTACT, None) for step in ("hour", "day")]
 
-    gone = story.live.forget(later)
+    gone = story.live.evict_old(later)
     after = [story.live.intervals(later, start, end, step, Level.CONTACT, None) for step in ("hour", "day")]
 
     assert len(gone) == 5

@@ -41,7 +41,7 @@ class ToldDay:
         self._scope = Pool("", tuple(queues))
         self._midnight = day_bounds(day, STOCKHOLM)[0]
         self._count = 0
-        self.live.turn_day(self._midnight + timedelta(hours=1))
+        self.live.start_day(self._midnight + timedelta(hours=1))
 
     def apply(self, events: Iterable[Event]) -> "ToldDay":
         for event in events:

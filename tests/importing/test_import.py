@@ -114,7 +114,7 @@ def killed_after(path: Path, files: tuple[Path, ...], mapping: Path | None, piec
 def test_killed_in_the_middle_and_run_again_it_leaves_the_rows_of_one_run(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("queue_monitor.importing.course.DELIVERY", 60)
+    monkeypatch.setattr("queue_monitor.importing.engine.DELIVERY", 60)
     monkeypatch.setattr("queue_monitor.importing.files.PIECE", 2_000)
     monkeypatch.setattr("queue_monitor.importing.queue_log.PIECE", 2_000)
     monkeypatch.setattr("queue_monitor.importing.csv_calls._EVENTS", 60)

@@ -22,7 +22,7 @@ from queue_monitor.importing import Wanted, run
 from tests.importing.made import callers, config_of, queue_log
 
 LINES: Final = int(os.environ.get("QUEUE_MONITOR_SOAK_LINES", "5000000"))
-MOST_MIB: Final = 250
+MAX_MIB: Final = 250
 _REPOSITORY: Final = Path(__file__).parents[2]
 _ROWS: Final = (
     "SELECT * FROM contact ORDER BY key",
@@ -81,7 +81,7 @@ def test_years_are_imported_in_bounded_memory_and_a_kill_changes_nothing(tmp_pat
     assert "True" in resumed.stdout
     largest = max(float(each.stdout.split()[0]) for each in (at_once, resumed))
     print(at_once.stdout, resumed.stdout)
-    assert largest < MOST_MIB
+    assert largest < MAX_MIB
 
 
 def main(folder: Path, file: Path, share: float) -> None:

@@ -3,13 +3,13 @@
 import sys
 
 from queue_monitor.__main__ import main
-from queue_monitor.core.live import Live, Taken
+from queue_monitor.core.live import ApplyResult, Live
 from queue_monitor.events import Event
 
 _apply = Live.apply
 
 
-def apply(self: Live, event: Event) -> Taken:
+def apply(self: Live, event: Event) -> ApplyResult:
     if getattr(event, "visit_id", "").endswith("bug"):
         raise OverflowError("planted")
     return _apply(self, event)

@@ -75,10 +75,10 @@ class Monitor:
         self.receipts: list[Receipt] = []
 
     async def tell(self, events: Iterable[Event], *, write: bool = True) -> None:
-        async def settle(receipt: Receipt) -> None:
+        async def ack(receipt: Receipt) -> None:
             self.receipts.append(receipt)
 
-        self.pipeline.take(Delivery(items=tuple(events), received_at=self.clock.now(), settle=settle))
+        self.pipeline.take(Delivery(items=tuple(events), received_at=self.clock.now(), ack=ack))
         if write:
             await self.pipeline.write()
 

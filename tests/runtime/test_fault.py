@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import pytest
 
+from alerts.engine import AlertEngine
 from alerts.rules import AlertSettings
-from alerts.watch import Watch
 from queue_monitor.__main__ import FAULT
 from queue_monitor.clock import SystemClock
 from queue_monitor.core.ledger import Ledger
@@ -208,10 +208,10 @@ async def test_the_technician_is_told_once_and_only_that_day(monkeypatch: pytest
     await stopped(Corridor(store, spill), *story.events)
     after = Corridor(store, spill)
     await after.pipeline.rebuild()
-    watch = Watch(AlertSettings(), "en")
+    watch = AlertEngine(AlertSettings(), "en")
 
     def told() -> list[tuple[str, str, str]]:
-        alerts = watch.look(after.pipeline.publish())
+        alerts = watch.evaluate(after.pipeline.publish())
         return [(alert.kind.value, alert.change.value, alert.notified) for alert in alerts]
 
     first, second = told(), told()

@@ -38,11 +38,11 @@ POISON = (
 async def sent(corridor: Corridor, *events: Event, whole: bool = False) -> Receipt:
     told: list[Receipt] = []
 
-    async def settle(receipt: Receipt) -> None:
+    async def ack(receipt: Receipt) -> None:
         told.append(receipt)
 
     now = corridor.clock.now()
-    corridor.pipeline.take(Delivery(items=events, received_at=now, settle=settle, dated_by_sender=True, whole=whole))
+    corridor.pipeline.take(Delivery(items=events, received_at=now, ack=ack, dated_by_sender=True, whole=whole))
     await corridor.pipeline.write()
     corridor.pipeline.publish()
     (receipt,) = told
@@ -55,7 +55,7 @@ async def test_poison_is_acknowledged_counted_and_costs_nothing_else(poison: Eve
 
     receipt = await sent(corridor, *corridor.story.entered(0, "anna").events, poison)
 
-    assert (receipt.taken, [one.index for one in receipt.refused]) == (1, [1])
+    assert (receipt.accepted, [one.index for one in receipt.refused]) == (1, [1])
     assert sum(corridor.pipeline.latest().rejected.values()) == 1
     assert [event.id for event in corridor.store.events] == [corridor.story.events[0].id]
 
@@ -65,7 +65,7 @@ async def test_of_a_delivery_that_is_one_thing_nothing_is_taken_when_one_event_i
 
     receipt = await sent(corridor, *corridor.story.entered(0, "anna").events, POISON[0], whole=True)
 
-    assert (receipt.taken, len(receipt.refused)) == (0, 1)
+    assert (receipt.accepted, len(receipt.refused)) == (0, 1)
     assert corridor.store.events == []
 
 
@@ -165,4 +165,4 @@ async def test_what_a_sender_whose_clock_is_found_to_be_wrong_sends_again_is_kno
     corridor.clock.advance_to(TEN + timedelta(seconds=40))
     other = await sent(corridor, call(CallCompleted, id="1"))
 
-    assert (first.taken, again.duplicates, again.conflicts, other.conflicts) == (1, 1, (), ("1",))
+    assert (first.accepted, again.duplicates, again.conflicts, other.conflicts) == (1, 1, (), ("1",))

@@ -76,7 +76,7 @@ async def test_calls_sent_late_count_on_their_own_day_at_once_and_in_the_month(t
         assert (await run.day(FRIDAY)).counts.answered_in_time == 30
         assert (await run.day(MONDAY)).counts.answered_in_time == 100
         assert run.pipeline.publish().total.periods["month"].counts.answered_in_time == 130
-        assert all(receipt.taken == 3 for receipt in run.receipts)
+        assert all(receipt.accepted == 3 for receipt in run.receipts)
 
 
 async def test_an_event_counts_once_for_ever_and_the_receipt_says_which_repeated(tmp_path: Path):
@@ -85,13 +85,13 @@ async def test_an_event_counts_once_for_ever_and_the_receipt_says_which_repeated
         await tell(run, callers(WEDNESDAY, 20))
         for day in (THURSDAY, FRIDAY, MONDAY):
             run.clock.advance_to(at(day, 10))
-            run.pipeline.turn_day()
+            run.pipeline.start_day()
             await tell(run, callers(day, 20))
         run.receipts.clear()
         await tell(run, callers(WEDNESDAY, 20))
 
         assert (await run.day(WEDNESDAY)).counts.answered_in_time == 20
-        assert run.receipts == [Receipt(taken=0, duplicates=3)] * 20
+        assert run.receipts == [Receipt(accepted=0, duplicates=3)] * 20
     async with monitor(url, at(MONDAY, 12), tmp_path) as again:
         await tell(again, callers(WEDNESDAY, 21))
         assert (await again.day(WEDNESDAY)).counts.answered_in_time == 21
@@ -104,10 +104,10 @@ async def test_a_clock_that_jumps_ahead_and_comes_back_counts_nothing_twice(tmp_
         now = run.clock.now()
         run.clock._now = now + timedelta(hours=75)
         run.pipeline.publish()
-        run.pipeline.turn_day()
+        run.pipeline.start_day()
         await run.pipeline.write()
         run.clock._now = now
-        run.pipeline.turn_day()
+        run.pipeline.start_day()
         await tell(run, callers(WEDNESDAY, 21))
 
         assert (await run.day(WEDNESDAY)).counts.answered_in_time == 21
@@ -121,11 +121,11 @@ async def test_a_clock_that_ran_days_ahead_while_calls_came_is_set_back_and_ever
         run.clock._now = at(MONDAY, 12)
         for day in (MONDAY, MONDAY + timedelta(days=1)):
             run.clock._now = at(day, 12)
-            run.pipeline.turn_day()
+            run.pipeline.start_day()
             await tell(run, callers(day, 400, hour=8, prefix="wrong "))
         run.clock._now = at(FRIDAY, 12)
         run.pipeline.publish()
-        run.pipeline.turn_day()
+        run.pipeline.start_day()
         await tell(run, callers(FRIDAY, 5, hour=11, prefix="right "))
 
         assert run.pipeline.publish().total.periods["day"].counts.answered_in_time == 15
@@ -144,7 +144,7 @@ async def test_an_id_used_again_days_later_for_something_else_is_refused_and_cha
         later.receipts.clear()
         await later.tell([other])
 
-        assert later.receipts == [Receipt(taken=0, conflicts=(other.id,))]
+        assert later.receipts == [Receipt(accepted=0, conflicts=(other.id,))]
         assert (await later.day(MONDAY)).counts == Counts(answered_in_time=5)
         assert later.pipeline.publish().rejected == {"urn:kc:test:luleå id_used_twice": 1}
 
@@ -268,7 +268,7 @@ async def live_through(url: str, folder: Path, chance: random.Random, calls: int
                 reached = max([now, *(event.at for event in batch)])
                 run.clock._now = reached + timedelta(hours=chance.choice((0, 0, 0, 75)))
                 run.pipeline.publish()
-                run.pipeline.turn_day()
+                run.pipeline.start_day()
                 run.clock._now = now = reached
                 await run.tell(batch, write=chance.random() < 0.7)
             await run.pipeline.write()
@@ -295,7 +295,7 @@ async def test_the_last_hour_reaches_over_midnight_after_a_start_and_without_one
             await run.tell(call.events(), write=number % 20 == 0)
         await run.pipeline.write()
         run.clock.advance_to(now)
-        run.pipeline.turn_day()
+        run.pipeline.start_day()
         unbroken = run.pipeline.publish().total.periods
         today = await run.day(THURSDAY)
     async with monitor(url, now, tmp_path) as again:

@@ -19,7 +19,7 @@ from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
 from queue_monitor.model import Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
-from queue_monitor.runtime.pipeline import FORECAST_REST, MOST_IN_LINE, MOST_OFTEN_SECONDS, TICK_SECONDS, Pipeline
+from queue_monitor.runtime.pipeline import FORECAST_REST, MAX_IN_LINE, MAX_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Left, Spill
 from queue_monitor.store import open_store
 from tests.fakes import FakeStore
@@ -38,10 +38,10 @@ class Corridor:
         self.settled: list[str] = []
 
     def take(self, *items: Event | Rejected, name: str = "delivery") -> None:
-        async def settle(receipt: Receipt) -> None:
+        async def ack(receipt: Receipt) -> None:
             self.settled.append(name)
 
-        self.pipeline.take(Delivery(items=items, received_at=self.clock.now(), settle=settle))
+        self.pipeline.take(Delivery(items=items, received_at=self.clock.now(), ack=ack))
 
 
 def test_an_event_is_on_the_screen_before_the_journal_has_it_and_settled_only_after():
@@ -70,7 +70,7 @@ async def test_a_door_waits_while_too_many_events_are_in_the_line_and_none_is_dr
     for number in range(30):
         corridor.story.entered(number / 100, f"{number}").left(20 + number / 100, f"{number}")
     events = tuple(corridor.story.events)
-    deliveries = MOST_IN_LINE // len(events) + 10
+    deliveries = MAX_IN_LINE // len(events) + 10
 
     async def flood() -> None:
         for _ in range(deliveries):
@@ -93,7 +93,7 @@ async def test_a_door_waits_while_too_many_events_are_in_the_line_and_none_is_dr
 async def test_nobody_waits_for_a_line_of_which_nobody_takes_any_more(monkeypatch: pytest.MonkeyPatch):
     corridor = Corridor()
     delivery = Delivery(items=tuple(corridor.story.entered(0, "anna").events), received_at=corridor.clock.now())
-    for _ in range(MOST_IN_LINE):
+    for _ in range(MAX_IN_LINE):
         await corridor.pipeline.put(delivery)
     last = asyncio.create_task(corridor.pipeline.put(delivery))
 
@@ -235,7 +235,7 @@ async def test_what_a_day_has_taught_is_there_after_a_restart():
     pipeline = Pipeline(first, clock, store)
     pipeline.take(Delivery(items=tuple(events), received_at=events[-1].at))
     clock.advance_to(events[-1].at + timedelta(hours=12))
-    pipeline.turn_day()
+    pipeline.start_day()
     await pipeline.write()
 
     again = Live(rules, Forecaster(rules.target, calendars))
@@ -364,14 +364,14 @@ async def test_an_id_used_for_something_else_is_not_taken_and_the_sender_hears_o
     first = corridor.story.entered(0, "anna").events[0]
     told: list[Receipt] = []
 
-    async def settle(receipt: Receipt) -> None:
+    async def ack(receipt: Receipt) -> None:
         told.append(receipt)
 
     other = structs.replace(first, queue="bygglov")
-    corridor.pipeline.take(Delivery(items=(first, first, other), received_at=TEN, settle=settle))
+    corridor.pipeline.take(Delivery(items=(first, first, other), received_at=TEN, ack=ack))
     await corridor.pipeline.write()
 
-    assert told == [Receipt(taken=1, duplicates=1, conflicts=(first.id,))]
+    assert told == [Receipt(accepted=1, duplicates=1, conflicts=(first.id,))]
     assert corridor.pipeline.publish().rejected == {f"{SOURCE} id_used_twice": 1}
 
 
@@ -381,11 +381,11 @@ async def test_running_it_takes_what_is_put_and_writes_it():
     story = corridor.story.entered(0, "anna").answered(5, "anna")
     settled = asyncio.Event()
 
-    async def settle(receipt: Receipt) -> None:
+    async def ack(receipt: Receipt) -> None:
         settled.set()
 
     working = asyncio.create_task(pipeline.run())
-    await pipeline.put(Delivery(items=tuple(story.events), received_at=story.at(5), settle=settle))
+    await pipeline.put(Delivery(items=tuple(story.events), received_at=story.at(5), ack=ack))
     await asyncio.wait_for(settled.wait(), 10)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
@@ -439,7 +439,7 @@ async def test_what_comes_in_just_after_the_figures_were_shown_does_not_wait_for
 
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-    assert max(clock.waited) == MOST_OFTEN_SECONDS
+    assert max(clock.waited) == MAX_OFTEN_SECONDS
 
 
 @pytest.mark.parametrize("agents", ["daily", "named"])

@@ -36,10 +36,10 @@ class Monitor:
     async def sent(self, *events: Event) -> Receipt:
         told: list[Receipt] = []
 
-        async def settle(receipt: Receipt) -> None:
+        async def ack(receipt: Receipt) -> None:
             told.append(receipt)
 
-        delivery = Delivery(items=events, received_at=self.clock.now(), settle=settle, dated_by_sender=True)
+        delivery = Delivery(items=events, received_at=self.clock.now(), ack=ack, dated_by_sender=True)
         self.pipeline.take(delivery)
         await self.pipeline.write()
         return told[0] if told else Receipt()
@@ -67,7 +67,7 @@ async def test_a_call_whose_ids_are_numbers_is_one_call_over_a_restart(tmp_path:
     again = await after.sent(call(CallEntered))
     answered = await after.sent(call(CallAnswered, TEN + timedelta(seconds=15)))
 
-    assert (again.taken, again.duplicates, answered.taken, after.waiting) == (0, 1, 1, 0)
+    assert (again.accepted, again.duplicates, answered.accepted, after.waiting) == (0, 1, 1, 0)
     (stored,) = await after.pipeline.calls(TEN - timedelta(hours=1), TEN + timedelta(hours=1), None, None, 10)
     assert (stored.outcome.value, stored.wait_ms) == ("answered", 15_000)
     assert NUMBER not in str(store.events) + str(stored)
@@ -87,7 +87,7 @@ async def test_a_call_over_the_turn_of_the_month_is_one_call_also_when_a_restart
     await again.sent(call(CallCompleted, first + timedelta(minutes=9)))
     repeated = await again.sent(call(CallAnswered, first))
 
-    assert (repeated.taken, repeated.duplicates, repeated.conflicts) == (0, 1, ())
+    assert (repeated.accepted, repeated.duplicates, repeated.conflicts) == (0, 1, ())
     assert len({getattr(event, "visit_id", "") for event in store.events}) == 1
     calls = await again.pipeline.calls(LAST_OF_NOVEMBER - timedelta(hours=1), first, None, None, 10)
     assert [(one.outcome.value, one.wait_ms) for one in calls] == [("answered", 120_000)]
@@ -186,4 +186,4 @@ async def test_a_key_is_on_disk_before_the_events_whose_ids_it_has_made(tmp_path
 
     monitor = Monitor(Watching(), tmp_path)
 
-    assert (await monitor.sent(call(CallEntered))).taken == 1
+    assert (await monitor.sent(call(CallEntered))).accepted == 1

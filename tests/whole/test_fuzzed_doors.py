@@ -19,7 +19,7 @@ SEED = os.environ.get("POISON_SEED", "1")
 """The same gives the same messages."""
 
 BAD_PER_GOOD = 20
-MOST_MEMORY_MB = 300.0
+MAX_MEMORY_MB = 300.0
 KINDS = {"http", "mqtt", "asterisk_queuelog", "asterisk_ami", "freeswitch"}
 
 
@@ -65,7 +65,7 @@ async def poisoned(folder: Path, messages: int, *, broken_of: int, patience: flo
         )
 
         assert told.monitor.process.poll() is None
-        assert told.memory_mb() < MOST_MEMORY_MB
+        assert told.memory_mb() < MAX_MEMORY_MB
         assert json.loads(asked(told, "/readyz")) == {"status": "ok", "reasons": []}
         assert [line for line in log.splitlines() if "Traceback" in line or "own code failed" in line] == []
         refused_at = set(re.findall(r'callqueue_rejected_total\{.*source="urn:kc:(\w+):', asked(told, "/metrics")))

@@ -41,7 +41,7 @@ DATABASE: Final = "the database"
 RARE: Final = 8
 """Rounds of thousands of calls come so much less often: memory holds all calls of the last quarter of an hour."""
 
-MOST_MEMORY_MB: Final = 400.0
+MAX_MEMORY_MB: Final = 400.0
 MORNING: Final = 7
 """The local hour at the centre: its day must not turn meanwhile."""
 
@@ -281,7 +281,7 @@ async def poisoned(
             print(f"{name}: {len(its)} times, after {max(its):.1f} s at most")
         log = told.monitor.log.read_text()
         await asyncio.to_thread(_all_well, told, log)
-        assert max(memory) < MOST_MEMORY_MB
+        assert max(memory) < MAX_MEMORY_MB
         return took, turns.result()
 
 

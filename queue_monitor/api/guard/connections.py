@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_CONNECTIONS: Final = 1_500
+MAX_CONNECTIONS: Final = 1_500
 """All the streams there may be (`limits`), and as much again as everything else needs."""
 
 KEPT_FILES: Final = 100
@@ -117,9 +117,9 @@ def bounded(most: int) -> type[Connection]:
 
 def room() -> int:
     """How many connections fit the open files that this process may have; as many as are wanted, where it may."""
-    wanted = MOST_CONNECTIONS + KEPT_FILES
+    wanted = MAX_CONNECTIONS + KEPT_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft - KEPT_FILES)
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, soft - KEPT_FILES)

@@ -19,7 +19,7 @@ from queue_monitor.model import Access, Role
 from queue_monitor.ports import StoreError
 
 PATH: Final = "/first-token/"
-MOST_NAME: Final = 80
+MAX_NAME: Final = 80
 _HERE: Final = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ def first_token_routes(tokens: Tokens, first: FirstToken, language: str) -> APIR
     templates = Jinja2Templates(directory=_HERE / "templates")
 
     def page(request: Request, status: HTTPStatus, said: str = "", token: str = "") -> Response:
-        tongue = texts.known_language(request.query_params.get("lang"), language)
-        shown = {"language": tongue, "texts": texts.words(tongue), "said": said, "token": token}
+        reply_language = texts.known_language(request.query_params.get("lang"), language)
+        shown = {"language": reply_language, "texts": texts.words(reply_language), "said": said, "token": token}
         answer = templates.TemplateResponse(request, "first-token.html", shown, status_code=status)
         answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -62,7 +62,7 @@ def first_token_routes(tokens: Tokens, first: FirstToken, language: str) -> APIR
     @routes.post(PATH + "{key}", response_class=HTMLResponse)
     async def make(request: Request, key: str) -> Response:
         written = parse_qs((await request.body()).decode("utf-8", "replace"))
-        name = " ".join(written.get("name", [""])[0].split())[:MOST_NAME]
+        name = " ".join(written.get("name", [""])[0].split())[:MAX_NAME]
         if not stands(key):
             return page(request, HTTPStatus.NOT_FOUND, "first.unknown")
         if not name:

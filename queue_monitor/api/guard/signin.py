@@ -22,8 +22,8 @@ def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
     templates = Jinja2Templates(directory=_HERE / "templates")
 
     def page(request: Request, status: HTTPStatus, said: str = "", wanted: str = "/") -> Response:
-        tongue = texts.known_language(request.query_params.get("lang"), language)
-        shown = {"language": tongue, "texts": texts.words(tongue), "said": said, "next": wanted}
+        reply_language = texts.known_language(request.query_params.get("lang"), language)
+        shown = {"language": reply_language, "texts": texts.words(reply_language), "said": said, "next": wanted}
         answer = templates.TemplateResponse(request, "sign-in.html", shown, status_code=status)
         answer.headers["Cache-Control"] = "no-store"
         return answer

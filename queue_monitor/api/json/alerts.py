@@ -12,7 +12,9 @@ from fastapi.responses import Response
 from msgspec import structs
 
 from queue_monitor import texts
-from queue_monitor.api.answers import (
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.status import alert_shape
+from queue_monitor.api.responses import (
     SAME,
     UNREADABLE,
     Answers,
@@ -24,8 +26,6 @@ from queue_monitor.api.answers import (
     plain,
     stretch,
 )
-from queue_monitor.api.json import shapes
-from queue_monitor.api.json.status import alert_shape
 from queue_monitor.model import Access, AdminAct, Alert, AlertChange, RecordedAlert
 from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
 
@@ -54,9 +54,9 @@ def alert_routes(
         """The alerts that stand, alarms first, and every alert to which something happened in a stretch of time (today
         if nothing is asked): its changes, whom it was sent to and how that went, and who has acknowledged it.
         """
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
-        start, end = stretch(snapshot, clock, from_, to, tongue)
-        record = await _from_store(history.alert_record(start, end), tongue)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
+        start, end = stretch(snapshot, clock, from_, to, reply_language)
+        record = await _from_store(history.alert_record(start, end), reply_language)
         body = shapes.AlertsBody(
             generated_at=snapshot.at.astimezone(UTC),
             from_=start.astimezone(UTC),
@@ -83,12 +83,12 @@ def alert_routes(
 
         The body may name who: `{"by": "Anna"}`; else it is the token's name.
         """
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         found = next((alert for alert in snapshot.alerts.open if alert.episode == episode), None)
         if found is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "no_such_alert", texts.say("error.no_alert", tongue))
-        by = await _by(request, tongue)
-        await acknowledge_for(request, found, clock, acknowledger, audit, tongue, by)
+            raise Problem(HTTPStatus.NOT_FOUND, "no_such_alert", texts.say("error.no_alert", reply_language))
+        by = await _by(request, reply_language)
+        await acknowledge_for(request, found, clock, acknowledger, audit, reply_language, by)
         return plain(structs.replace(alert_shape(found, snapshot.alerts), acknowledged=True))
 
     @routes.get(
@@ -106,13 +106,13 @@ def alert_routes(
         """What people have done: who, when, from which address, to what; and at each start, without a name, which
         settings are others than at the start before. For admins.
         """
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
-        start, end = stretch(snapshot, clock, from_, to, tongue)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
+        start, end = stretch(snapshot, clock, from_, to, reply_language)
         body = shapes.AuditBody(
             generated_at=snapshot.at.astimezone(UTC),
             from_=start.astimezone(UTC),
             to=end.astimezone(UTC),
-            acts=tuple(map(_done, await _from_store(audit.acts(start, end), tongue))),
+            acts=tuple(map(_done, await _from_store(audit.acts(start, end), reply_language))),
         )
         return as_list(request, body)
 

@@ -14,12 +14,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from queue_monitor import texts
-from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.api.guard.access import way
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.alerts import AWAY, write_down
 from queue_monitor.api.json.crisis import NUMBER
 from queue_monitor.api.pages.lead import ADDRESS
+from queue_monitor.api.responses import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.model import Banner
 from queue_monitor.ports import AuditLog, BannerDesk, Clock
 

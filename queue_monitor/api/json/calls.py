@@ -10,7 +10,10 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
-from queue_monitor.api.answers import (
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.status import kept_from, target_shape
+from queue_monitor.api.json.tables import calls_table
+from queue_monitor.api.responses import (
     AWAY,
     SAME,
     UNREADABLE,
@@ -28,9 +31,6 @@ from queue_monitor.api.answers import (
     stretch,
     wants_table,
 )
-from queue_monitor.api.json import shapes
-from queue_monitor.api.json.status import kept_from, target_shape
-from queue_monitor.api.json.tables import calls_table
 from queue_monitor.model import StoredCall, StoredVisit
 from queue_monitor.ports import Clock, Figures
 
@@ -63,16 +63,16 @@ def call_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         In the order of the minute in which they count, a page at a time: `next` leads to the page that follows (in a
         table the header X-Next). As CSV with `format=csv` or `Accept: text/csv`.
         """
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
-        start, end = stretch(snapshot, clock, from_, to, tongue)
-        name = None if not queue else queue_name(snapshot, queue, tongue)
-        found = await figures.calls(start, end, name, _read(after, tongue), limit + 1)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
+        start, end = stretch(snapshot, clock, from_, to, reply_language)
+        name = None if not queue else queue_name(snapshot, queue, reply_language)
+        found = await figures.calls(start, end, name, _read(after, reply_language), limit + 1)
         page, further = found[:limit], len(found) > limit
         following = _written(page[-1]) if further else None
 
         def written() -> Response:
             if wants_table(request, format_):
-                note = "" if further else kept_note(snapshot, start, tongue)
+                note = "" if further else kept_note(snapshot, start, reply_language)
                 table = as_table(request, calls_table(page, ZoneInfo(snapshot.time_zone), note), "calls")
                 if following:
                     table.headers["X-Next"] = following

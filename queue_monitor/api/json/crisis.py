@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from queue_monitor import texts
-from queue_monitor.api.answers import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.api.guard.access import way
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.alerts import AWAY, write_down
 from queue_monitor.api.pages.lead import ADDRESS
+from queue_monitor.api.responses import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.model import Crisis
 from queue_monitor.ports import AuditLog, Clock, CrisisDesk
 
@@ -29,21 +29,21 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
     """`/api/v1/crisis`, read by readers, changed by the roles lead and admin; and the two buttons of `/lead`."""
     routes = APIRouter()
 
-    async def declare(request: Request, wanted: shapes.DeclareBody, tongue: str) -> None:
+    async def declare(request: Request, wanted: shapes.DeclareBody, reply_language: str) -> None:
         if desk.crisis is not None:
-            words = texts.say("error.crisis_stands", tongue, reason=desk.crisis.reason)
+            words = texts.say("error.crisis_stands", reply_language, reason=desk.crisis.reason)
             raise Problem(HTTPStatus.CONFLICT, "crisis_stands", words)
         reason = " ".join(wanted.reason.split()).rstrip(".")
         by = " ".join(wanted.by.split())
         if not reason:
-            raise _unfit("error.crisis_reason", tongue)
+            raise _unfit("error.crisis_reason", reply_language)
         if NUMBER.search(reason) or NUMBER.search(by):
-            raise _unfit("error.no_numbers", tongue)
-        act = await write_down(request, clock, audit, DECLARE, reason, by, tongue)
+            raise _unfit("error.no_numbers", reply_language)
+        act = await write_down(request, clock, audit, DECLARE, reason, by, reply_language)
         await desk.declare(Crisis(since=act.at, reason=reason, by=by or act.who))
 
-    async def end(request: Request, crisis: Crisis, tongue: str) -> None:
-        await write_down(request, clock, audit, END, crisis.reason, "", tongue)
+    async def end(request: Request, crisis: Crisis, reply_language: str) -> None:
+        await write_down(request, clock, audit, END, crisis.reason, "", reply_language)
         await desk.end_crisis()
 
     @routes.get(
@@ -76,12 +76,12 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         advice is that of a surge. For the roles lead and admin. The reason is shown to everybody who sees alerts:
         nothing of callers.
         """
-        tongue = texts.known_language(lang, language)
+        reply_language = texts.known_language(lang, language)
         try:
             wanted = msgspec.json.decode(await request.body(), type=shapes.DeclareBody)
         except msgspec.DecodeError as error:
-            raise _unfit("error.bad_request", tongue, words=str(error)) from error
-        await declare(request, wanted, tongue)
+            raise _unfit("error.bad_request", reply_language, words=str(error)) from error
+        await declare(request, wanted, reply_language)
         return plain(_body(clock.now(), desk.crisis))
 
     @routes.delete(
@@ -96,23 +96,23 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
     )
     async def end_crisis(request: Request, lang: LangQuery = None) -> Response:
         """End the crisis. What still is wrong is then told by itself. For the roles lead and admin."""
-        tongue = texts.known_language(lang, language)
+        reply_language = texts.known_language(lang, language)
         if desk.crisis is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "no_crisis", texts.say("error.no_crisis", tongue))
-        await end(request, desk.crisis, tongue)
+            raise Problem(HTTPStatus.NOT_FOUND, "no_crisis", texts.say("error.no_crisis", reply_language))
+        await end(request, desk.crisis, reply_language)
         return plain(_body(clock.now(), None))
 
     @routes.post(ADDRESS + "/crisis", include_in_schema=False)
     async def pressed(request: Request, queue: str = "", lang: str | None = None) -> Response:
         """A button of the page: with a reason it declares one, without it ends the one that stands."""
-        tongue = texts.known_language(lang, language)
+        reply_language = texts.known_language(lang, language)
         written = parse_qs((await request.body()).decode("utf-8", "replace"))
         reason, by = (written.get(name, [""])[0][:most] for name, most in (("reason", 200), ("by", 80)))
         if reason.strip() and desk.crisis is None:
-            await declare(request, shapes.DeclareBody(reason=reason, by=by), tongue)
+            await declare(request, shapes.DeclareBody(reason=reason, by=by), reply_language)
         elif "end" in written and desk.crisis is not None:
-            await end(request, desk.crisis, tongue)
-        query = urlencode({"queue": queue, "lang": tongue})
+            await end(request, desk.crisis, reply_language)
+        query = urlencode({"queue": queue, "lang": reply_language})
         back = way(request.url.path, f"{ADDRESS}?{query}#alerts")
         return RedirectResponse(back, status_code=HTTPStatus.SEE_OTHER)
 

@@ -27,16 +27,16 @@ def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, lang
     templates = Jinja2Templates(directory=_HERE / "templates")
 
     def page(request: Request, alert: Alert | None, said: str, lang: str | None) -> Response:
-        tongue = texts.known_language(lang, language)
+        reply_language = texts.known_language(lang, language)
         return templates.TemplateResponse(
             request,
             "acknowledge.html",
             {
-                "language": tongue,
+                "language": reply_language,
                 "alerts_language": language,
-                "texts": texts.words(tongue),
+                "texts": texts.words(reply_language),
                 "alert": alert,
-                "words": "" if alert is None else texts.alert_words(alert, tongue),
+                "words": "" if alert is None else texts.alert_words(alert, reply_language),
                 "said": said,
             },
             status_code=HTTPStatus.NOT_FOUND if alert is None else HTTPStatus.OK,
@@ -56,9 +56,9 @@ def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, lang
         if found is None:
             return page(request, None, "ack.unknown", lang)
         alert, recipient = found
-        tongue = texts.known_language(lang, language)
+        reply_language = texts.known_language(lang, language)
         said = "ack.already" if alerts.is_acknowledged(alert) else "ack.done"
-        await acknowledge_for(request, alert, clock, alerts, audit, tongue, recipient=recipient)
+        await acknowledge_for(request, alert, clock, alerts, audit, reply_language, recipient=recipient)
         return page(request, alert, said, lang)
 
     return routes

@@ -13,14 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
-from queue_monitor.api.answers import YEARS, Problem, as_file, as_table, kept_note
-from queue_monitor.api.json.over_time import OverTime
+from queue_monitor.api.json.intervals import OverTime
+from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import XLSX, about_words, imported_words, written_csv, written_xlsx
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage, chosen_target
 from queue_monitor.api.pages.lead import chosen, unknown_words
 from queue_monitor.api.pages.offered_report import OfferedReport, offered_report
-from queue_monitor.api.pages.pen import Pen
 from queue_monitor.api.pages.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
+from queue_monitor.api.responses import YEARS, Problem, as_file, as_table, kept_note
 from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot
 from queue_monitor.ports import AlertHistory, Clock, Figures, StoreError
 from queue_monitor.reports.desk import Reports
@@ -59,23 +59,23 @@ def history_routes(
         lang: str | None = None,
     ) -> Response:
         """One period; last month where nothing is chosen."""
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         notice, status = "", HTTPStatus.OK
         face = chosen(snapshot, queue)
         if face is None:
-            notice, status = unknown_words(snapshot, queue, tongue), HTTPStatus.NOT_FOUND
+            notice, status = unknown_words(snapshot, queue, reply_language), HTTPStatus.NOT_FOUND
             face = snapshot.total
         chosen_definition = snapshot.target.definition
         shown = _default_period(snapshot)
         try:
-            shown = _period(snapshot, period, day, until, tongue)
-            chosen_definition = _definition(snapshot, definition, tongue)
+            shown = _period(snapshot, period, day, until, reply_language)
+            chosen_definition = _definition(snapshot, definition, reply_language)
         except _Unreadable as error:
             notice, status = str(error), HTTPStatus.BAD_REQUEST
         choice = HistoryChoice(
             period=shown, queue=face.name, definition=chosen_definition, queues=face.queues if face.name else ()
         )
-        pen = Pen(tongue, snapshot.time_zone, chosen_target(snapshot.target, chosen_definition))
+        pen = Formatter(reply_language, snapshot.time_zone, chosen_target(snapshot.target, chosen_definition))
         page: HistoryPage | None = None
         offered: OfferedReport | None = None
         try:
@@ -94,7 +94,7 @@ def history_routes(
             notice=notice,
             kinds=list(PeriodKind),
             definitions=list(DefinitionId),
-            other="en" if tongue == "sv" else "sv",
+            other="en" if reply_language == "sv" else "sv",
         )
         return HTMLResponse(html, status_code=status)
 
@@ -117,19 +117,19 @@ def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, languag
         format: str = "xlsx",  # noqa: A002 -- as every other address calls it
         lang: str | None = None,
     ) -> Response:
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         face = chosen(snapshot, queue)
         if face is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, tongue))
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, reply_language))
         try:
-            shown = _period(snapshot, period, day, until, tongue)
-            formula = _definition(snapshot, definition, tongue)
+            shown = _period(snapshot, period, day, until, reply_language)
+            formula = _definition(snapshot, definition, reply_language)
             usual = "hour" if shown.kind is PeriodKind.DAY else "day"
-            wanted = _one_of(step or usual, ("hour", "day", "week", "month", "whole"), tongue)
-            kind = _one_of(format, ("xlsx", "csv"), tongue)
+            wanted = _one_of(step or usual, ("hour", "day", "week", "month", "whole"), reply_language)
+            kind = _one_of(format, ("xlsx", "csv"), reply_language)
         except _Unreadable as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
-        pen = Pen(tongue, snapshot.time_zone, chosen_target(snapshot.target, formula))
+        pen = Formatter(reply_language, snapshot.time_zone, chosen_target(snapshot.target, formula))
         zone = ZoneInfo(snapshot.time_zone)
         start, end = shown.bounds(zone)
         faces = (face,) if face.name else (snapshot.total, *snapshot.queues)
@@ -140,15 +140,15 @@ def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, languag
                 label = pen.label(each) if each.name else pen.say("lead.all")
                 found = await over_time.intervals(start, end, wanted, Level.CONTACT, scope)
                 if found[0].start < start or found[-1].end > end:
-                    words = pen.say("history.step_outside", period=shown.label(tongue), step=wanted)
+                    words = pen.say("history.step_outside", period=shown.label(reply_language), step=wanted)
                     raise Problem(HTTPStatus.BAD_REQUEST, "impossible", words)
                 rows.append((label, found))
         except ValueError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
-        title = pen.say("file.title", period=shown.label(tongue), queue=rows[0][0])
+        title = pen.say("file.title", period=shown.label(reply_language), queue=rows[0][0])
         imports = await figures.imports(shown.first, shown.last)
         is_imported = any(each.first_day and each.first_day <= shown.first for each in imports)
-        kept = "" if is_imported else kept_note(snapshot, start, tongue)
+        kept = "" if is_imported else kept_note(snapshot, start, reply_language)
         notes = (*about_words(pen, kept), *imported_words(pen, imports))
         name = f"{ADDRESS[1:]}-{shown.first.isoformat()}-{shown.last.isoformat()}"
 
@@ -173,7 +173,7 @@ async def _page(
     snapshot: Snapshot,
     face: QueueNow,
     choice: HistoryChoice,
-    pen: Pen,
+    pen: Formatter,
 ) -> HistoryPage:
     """Ask for everything that the page shows. Raises `StoreError`."""
     zone = ZoneInfo(snapshot.time_zone)

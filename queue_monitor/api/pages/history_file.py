@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from queue_monitor import texts
 from queue_monitor.api.json.tables import Cell, table
-from queue_monitor.api.pages.pen import Pen
+from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.model import DefinitionId, ImportRecord, Period
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -115,14 +115,14 @@ def file_rows(rows: Rows, zone: ZoneInfo) -> Iterator[tuple[str | datetime | int
             )
 
 
-def header(column: Column, pen: Pen) -> str:
+def header(column: Column, pen: Formatter) -> str:
     """A column's header; a formula's id is the same in every language."""
     if column.header in DefinitionId.__members__:
         return column.header
     return pen.say(column.header)
 
 
-def written_csv(rows: Rows, pen: Pen, notes: Sequence[str]) -> bytes:
+def written_csv(rows: Rows, pen: Formatter, notes: Sequence[str]) -> bytes:
     """Write the table as CSV for a Swedish spreadsheet; shares in percent. `notes` stand in the last rows."""
 
     def cells(row: Iterable[str | datetime | int | float | None]) -> Iterator[Cell]:
@@ -141,7 +141,7 @@ def written_csv(rows: Rows, pen: Pen, notes: Sequence[str]) -> bytes:
     return table(headers, map(cells, file_rows(rows, ZoneInfo(pen.zone))), "; ".join(notes))
 
 
-def written_xlsx(rows: Rows, pen: Pen, title: str, notes: Sequence[str], made_for: datetime) -> bytes:
+def written_xlsx(rows: Rows, pen: Formatter, title: str, notes: Sequence[str], made_for: datetime) -> bytes:
     """Write the table as XLSX, and a sheet that says what the figures are. `made_for` is the only date inside."""
     import xlsxwriter  # only now: a start has no use for it
 
@@ -176,7 +176,7 @@ def written_xlsx(rows: Rows, pen: Pen, title: str, notes: Sequence[str], made_fo
     return out.getvalue()
 
 
-def imported_words(pen: Pen, imports: Iterable[ImportRecord]) -> tuple[str, ...]:
+def imported_words(pen: Formatter, imports: Iterable[ImportRecord]) -> tuple[str, ...]:
     """Say of each import what it has brought, and from which files."""
     return tuple(
         pen.say(
@@ -192,7 +192,7 @@ def imported_words(pen: Pen, imports: Iterable[ImportRecord]) -> tuple[str, ...]
     )
 
 
-def about_words(pen: Pen, kept_note: str) -> tuple[str, ...]:
+def about_words(pen: Formatter, kept_note: str) -> tuple[str, ...]:
     """Say what the figures are: the target, each formula, what is counted, and what is not kept."""
     target = pen.target
     formulas = [

@@ -10,8 +10,8 @@ from msgspec import Struct, structs
 
 from queue_monitor import texts
 from queue_monitor.api.json.status import meets_target
+from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import imported_words
-from queue_monitor.api.pages.pen import Pen
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
 from queue_monitor.model import (
@@ -37,7 +37,7 @@ _LEFT: Final = 56.0
 _TOP: Final = 12.0
 _BASE: Final = HIGH - 28.0
 BEST_DAYS: Final = 5
-LEAST_CALLS: Final = 20
+MIN_CALLS: Final = 20
 """A day of fewer calls says little of how good it was, and is listed neither among the best nor among the worst."""
 
 ALERTS_SHOWN: Final = 40
@@ -160,7 +160,7 @@ class HistoryPage:
         self,
         snapshot: Snapshot,
         choice: HistoryChoice,
-        pen: Pen,
+        pen: Formatter,
         *,
         whole: Period | None,
         parts: Sequence[Period],
@@ -190,7 +190,7 @@ class HistoryPage:
 
     @property
     def best_note(self) -> str:
-        return self.pen.say("history.best.note", number=LEAST_CALLS)
+        return self.pen.say("history.best.note", number=MIN_CALLS)
 
     @property
     def is_ongoing(self) -> bool:
@@ -446,7 +446,7 @@ class HistoryPage:
     def _extremes(self, *, reverse: bool) -> tuple[PartRow, ...]:
         if self.is_day:
             return ()
-        big = [part for part in self._parts if part.counts.entered >= LEAST_CALLS and self._share(part) is not None]
+        big = [part for part in self._parts if part.counts.entered >= MIN_CALLS and self._share(part) is not None]
         if len(big) < 2 * BEST_DAYS:
             return ()
         ordered = sorted(big, key=lambda part: (self._share(part) or 0.0, part.start), reverse=reverse)

@@ -19,8 +19,8 @@ from queue_monitor import texts
 from queue_monitor.api.guard.access import Deed, may, way
 from queue_monitor.api.json.alerts import acknowledge_for
 from queue_monitor.api.pages.board import page_version
+from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_page import Page, WeekBefore, faces_with_curves
-from queue_monitor.api.pages.pen import Pen
 from queue_monitor.core import service_level
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import Counts, Disagreement, Level, LostCall, Period, QueueNow, Snapshot, TransferWaits
@@ -44,22 +44,24 @@ def lead_routes(
 
     @routes.get(ADDRESS, response_class=HTMLResponse)
     async def lead_page(request: Request, queue: str = "", lang: str | None = None) -> Response:
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         face = chosen(snapshot, queue)
         if face is None:
-            words = unknown_words(snapshot, queue, tongue)
-            html = await lead.render(snapshot, snapshot.total, tongue, may_act=may(request, Deed.ACT), unknown=words)
+            words = unknown_words(snapshot, queue, reply_language)
+            html = await lead.render(
+                snapshot, snapshot.total, reply_language, may_act=may(request, Deed.ACT), unknown=words
+            )
             return HTMLResponse(html, status_code=HTTPStatus.NOT_FOUND)
-        return HTMLResponse(await lead(snapshot, face, tongue, may_act=may(request, Deed.ACT)))
+        return HTMLResponse(await lead(snapshot, face, reply_language, may_act=may(request, Deed.ACT)))
 
     @routes.post(ADDRESS + "/acknowledge/{episode}")
     async def acknowledge(request: Request, episode: str, queue: str = "", lang: str | None = None) -> Response:
         """Somebody takes care of it. Of an alert that is over by now there is nothing left to acknowledge."""
         standing = next((alert for alert in figures.latest().alerts.open if alert.episode == episode), None)
-        tongue = texts.known_language(lang, language)
+        reply_language = texts.known_language(lang, language)
         if standing is not None:
-            await acknowledge_for(request, standing, clock, alerts, audit, tongue)
-        query = urlencode({"queue": queue, "lang": tongue})
+            await acknowledge_for(request, standing, clock, alerts, audit, reply_language)
+        query = urlencode({"queue": queue, "lang": reply_language})
         back = way(request.url.path, f"{ADDRESS}?{query}#alerts")
         return RedirectResponse(back, status_code=HTTPStatus.SEE_OTHER)
 
@@ -102,7 +104,7 @@ class Lead:
         self, snapshot: Snapshot, face: QueueNow, language: str, *, may_act: bool, unknown: str = ""
     ) -> str:
         """`unknown`: words about a queue that was asked for and does not exist."""
-        pen = Pen(language, snapshot.time_zone, snapshot.target)
+        pen = Formatter(language, snapshot.time_zone, snapshot.target)
         other = "en" if language == "sv" else "sv"
         return self._template.render(
             page=await self._page(snapshot, face, pen),
@@ -115,7 +117,7 @@ class Lead:
             other_query=urlencode({"queue": face.name, "lang": other}),
         )
 
-    async def _page(self, snapshot: Snapshot, face: QueueNow, pen: Pen) -> Page:
+    async def _page(self, snapshot: Snapshot, face: QueueNow, pen: Formatter) -> Page:
         zone = ZoneInfo(snapshot.time_zone)
         start, end = day_bounds(snapshot.at.astimezone(zone).date(), zone)
         until = min(end, snapshot.at.replace(second=0, microsecond=0) + timedelta(minutes=1))
@@ -141,7 +143,7 @@ class Lead:
             hours=await self._figures.intervals(start, until, "hour", Level.CONTACT, scope),
             lost=lost,
             transfers=transfers,
-            doubts=_of(scope, await self._figures.disagreements(start, end)),
+            disagreements=_of(scope, await self._figures.disagreements(start, end)),
             week_before=await self._week_before(snapshot, scope),
             record=record,
             alerts_language=self._language,

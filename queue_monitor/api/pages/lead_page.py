@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from queue_monitor import texts
 from queue_monitor.api.json.status import meets_target
-from queue_monitor.api.pages.fan import Shape, fan
+from queue_monitor.api.pages.fan_chart import FanChart, fan
+from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.outlook import forecast_faces, help_words, margin_words
-from queue_monitor.api.pages.pen import Pen
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -57,7 +57,7 @@ class WeekBefore(Struct, frozen=True, kw_only=True):
     calls: int
 
 
-class Outlook(Struct, frozen=True, kw_only=True):
+class ForecastCard(Struct, frozen=True, kw_only=True):
     """One forecast in words. `label` is empty where it is of just what the page is about."""
 
     label: str
@@ -72,10 +72,10 @@ class Outlook(Struct, frozen=True, kw_only=True):
     options: tuple[tuple[str, str, str], ...]
     cause: str
     inferred: bool
-    curve: Shape | None
+    curve: FanChart | None
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class WaitingRow(Struct, frozen=True, kw_only=True):
     """One who waits. `unlikely`: will probably not be answered in time, or is late already."""
 
     place: str
@@ -138,13 +138,13 @@ class Page:
         self,
         snapshot: Snapshot,
         face: QueueNow,
-        pen: Pen,
+        pen: Formatter,
         *,
         quarters: Mapping[str, Sequence[Period]],
         hours: Sequence[Period],
         lost: Sequence[LostCall] | None,
         transfers: Sequence[TransferWaits],
-        doubts: Sequence[Disagreement],
+        disagreements: Sequence[Disagreement],
         record: Sequence[RecordedAlert] | None,
         week_before: WeekBefore | None = None,
         alerts_language: str,
@@ -157,7 +157,7 @@ class Page:
         self.tertial = face.periods["tertial"]
         self.trusted = face.verdict.reason not in UNTRUSTED
         self.transfers = transfers
-        self._doubts = doubts
+        self._doubts = disagreements
         self._quarters = quarters
         self._hours = hours
         self._lost = lost or ()
@@ -292,11 +292,11 @@ class Page:
     # ---- what is to come
 
     @property
-    def outlooks(self) -> tuple[Outlook, ...]:
+    def outlooks(self) -> tuple[ForecastCard, ...]:
         """Of what is shown, each forecast by itself; with their curves where they are few."""
         return tuple(map(self._outlook, foretold_faces(self.snapshot, self.face)))
 
-    def _outlook(self, face: QueueNow) -> Outlook:
+    def _outlook(self, face: QueueNow) -> ForecastCard:
         risk = face.risk or RiskFigures(p_miss=0.0)
         pen = self.pen
         band = ""
@@ -306,7 +306,7 @@ class Page:
         helps = [*help_words(risk, pen.zone, pen.language)]
         if risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
             helps.append(pen.say("lead.help.too_few", number=pen.count(risk.agents_at_most)))
-        return Outlook(
+        return ForecastCard(
             label="" if face.queues == self.face.queues else pen.label(face),
             share=pen.percent(risk.expected_share),
             band=band,
@@ -325,17 +325,17 @@ class Page:
             curve=self._curve(face, risk),
         )
 
-    def _curve(self, face: QueueNow, risk: RiskFigures) -> Shape | None:
+    def _curve(self, face: QueueNow, risk: RiskFigures) -> FanChart | None:
         quarters = self._quarters.get(face.name)
         return None if quarters is None else fan(quarters, risk, face.day_hours, self.snapshot.at, self.pen)
 
     # ---- who waits
 
     @property
-    def waiting(self) -> tuple[Line, ...]:
+    def waiting(self) -> tuple[WaitingRow, ...]:
         return tuple(map(self._line, self.face.waiting[:WAITING_SHOWN]))
 
-    def _line(self, caller: WaitingNow) -> Line:
+    def _line(self, caller: WaitingNow) -> WaitingRow:
         pen, chance = self.pen, caller.in_time_chance
         late = caller.wait_ms > pen.target.limit_seconds * 1000
         unlikely = late or (chance is not None and chance < UNLIKELY)
@@ -343,7 +343,7 @@ class Page:
             words = pen.say("lead.chance.missed")
         else:
             words = "" if chance is None else pen.say(f"lead.chance.{'un' if unlikely else ''}likely")
-        return Line(
+        return WaitingRow(
             place=pen.count(caller.position),
             queue=self.label(caller.queue),
             wait=pen.wait(caller.wait_ms / 1000),
@@ -575,7 +575,7 @@ class Page:
         )
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def disagreements(self) -> tuple[str, ...]:
         """Where the switch and the calendar say different things about being open."""
         return tuple(
             self.pen.say(

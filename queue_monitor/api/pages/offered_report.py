@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_page import HistoryChoice
-from queue_monitor.api.pages.pen import Pen
 from queue_monitor.api.pages.periods import PeriodKind
 from queue_monitor.reports.desk import Reports
 from queue_monitor.reports.forms import Form
@@ -27,7 +27,7 @@ class OfferedReport(Struct, frozen=True, kw_only=True):
     versions: tuple[tuple[str, str], ...] = ()
 
 
-async def offered_report(reports: Reports | None, choice: HistoryChoice, pen: Pen) -> OfferedReport | None:
+async def offered_report(reports: Reports | None, choice: HistoryChoice, pen: Formatter) -> OfferedReport | None:
     """The links for a choice; None where no report can be made. Raises `StoreError`."""
     if reports is None:
         return None

@@ -16,7 +16,11 @@ from fastapi.templating import Jinja2Templates
 from msgspec import Struct
 
 from queue_monitor import texts
-from queue_monitor.api.answers import (
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.status import meets_target
+from queue_monitor.api.json.tables import table
+from queue_monitor.api.pages.periods import PeriodKind, period_of
+from queue_monitor.api.responses import (
     SAME,
     UNREADABLE,
     FormatQuery,
@@ -27,10 +31,6 @@ from queue_monitor.api.answers import (
     lived_seconds,
     wants_table,
 )
-from queue_monitor.api.json import shapes
-from queue_monitor.api.json.status import meets_target
-from queue_monitor.api.json.tables import table
-from queue_monitor.api.pages.periods import PeriodKind, period_of
 from queue_monitor.model import Level, Period, Snapshot, StatusReason, Target
 from queue_monitor.ports import Clock, Figures, StoreError
 
@@ -92,24 +92,24 @@ def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
 
         As CSV with `format=csv` or `Accept: text/csv`: the last twelve months.
         """
-        tongue = texts.known_language(lang, language)
-        body = await summary(tongue)
+        reply_language = texts.known_language(lang, language)
+        body = await summary(reply_language)
         if wants_table(request, format_):
-            return _may_be_kept(as_table(request, _months_table(body, tongue), "public"))
+            return _may_be_kept(as_table(request, _months_table(body, reply_language), "public"))
         return _may_be_kept(as_list(request, body))
 
     @routes.get("/public", response_class=HTMLResponse, include_in_schema=False)
     async def page_for_everybody(request: Request, lang: str | None = None) -> Response:
-        tongue = texts.known_language(lang, language)
-        body = await summary(tongue)
+        reply_language = texts.known_language(lang, language)
+        body = await summary(reply_language)
         shown: dict[str, object] = {
-            "language": tongue,
-            "texts": texts.words(tongue),
+            "language": reply_language,
+            "texts": texts.words(reply_language),
             "summary": body,
             "bars": _bars(body),
         }
         ratio = figures.latest().target.ratio
-        shown |= {"target": texts.plain_percent(ratio, tongue), "target_y": round(HIGH - ratio * HIGH, 1)}
+        shown |= {"target": texts.plain_percent(ratio, reply_language), "target_y": round(HIGH - ratio * HIGH, 1)}
         return _may_be_kept(templates.TemplateResponse(request, "public.html", shown))
 
     return routes

@@ -9,8 +9,8 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
-from queue_monitor.api.answers import Problem
 from queue_monitor.api.pages.lead import chosen, unknown_words
+from queue_monitor.api.responses import Problem
 from queue_monitor.ports import Figures, StoreError
 from queue_monitor.reports.beside import PdfPress
 from queue_monitor.reports.desk import Report, ReportError, Reports
@@ -36,26 +36,26 @@ def report_routes(figures: Figures, reports: Reports | None, language: str) -> A
         version: str = "",
         lang: str | None = None,
     ) -> Response:
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         if reports is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "no_store", texts.say("report.no_store", tongue))
+            raise Problem(HTTPStatus.NOT_FOUND, "no_store", texts.say("report.no_store", reply_language))
         face = chosen(snapshot, queue)
         if face is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, tongue))
-        form, number = _form(format, tongue), _number(version, tongue)
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, reply_language))
+        form, number = _form(format, reply_language), _number(version, reply_language)
         try:
-            wanted = parsed(period, "period", tongue)
+            wanted = parsed(period, "period", reply_language)
             report = await reports.report(wanted, reports.scope(face.queues if face.name else ()), number)
-            return await _answer(report, form, tongue, press)
+            return await _answer(report, form, reply_language, press)
         except PeriodError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
         except ReportError as error:
-            raise Problem(HTTPStatus.NOT_FOUND, "no_report", error.words(tongue)) from error
+            raise Problem(HTTPStatus.NOT_FOUND, "no_report", error.words(reply_language)) from error
         except StoreError as error:
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "away", texts.say("history.away", tongue)) from error
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "away", texts.say("history.away", reply_language)) from error
         except MissingPdf as error:
             log.warning("no PDF made: %s", error)
-            raise Problem(HTTPStatus.NOT_IMPLEMENTED, "no_pdf", texts.say("report.no_pdf", tongue)) from error
+            raise Problem(HTTPStatus.NOT_IMPLEMENTED, "no_pdf", texts.say("report.no_pdf", reply_language)) from error
 
     return routes
 

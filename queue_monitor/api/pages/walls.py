@@ -13,10 +13,10 @@ from fastapi.templating import Jinja2Templates
 from sse_starlette import EventSourceResponse
 
 from queue_monitor import texts
-from queue_monitor.api.answers import UNREADABLE, Problem
 from queue_monitor.api.json import shapes
 from queue_monitor.api.pages.board import board_body, board_words
 from queue_monitor.api.rendering import Rendered
+from queue_monitor.api.responses import UNREADABLE, Problem
 from queue_monitor.model import Board, Snapshot
 from queue_monitor.ports import Figures
 

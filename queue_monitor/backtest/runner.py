@@ -5,13 +5,13 @@ from datetime import date, datetime, timedelta
 
 from msgspec import Struct
 
-from queue_monitor.backtest.past import Past
-from queue_monitor.backtest.plain_rules import PastCall, PastDay
-from queue_monitor.backtest.scoring import NEVER, Chance, Standing, budget_gone
+from queue_monitor.backtest.baseline_rules import PastCall, PastDay
+from queue_monitor.backtest.scoring import NEVER, AlertInterval, Chance, budget_gone
+from queue_monitor.backtest.sources import Past
 from queue_monitor.backtest.waits import Caller
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.ledger import Story
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.service_level import DEFINITIONS
 from queue_monitor.forecast.forecaster import LearnedByPool, forecaster_of
@@ -27,14 +27,14 @@ from queue_monitor.model import (
     Target,
     Visit,
 )
-from queue_monitor.player import Course, Prediction
+from queue_monitor.player import Prediction, ReplayEngine
 from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.replay import RecordingError
 
 DAY_KINDS = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH)
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class AlertEvent(Struct, frozen=True, kw_only=True):
     """One change of the alert about a pool's day, in its words; `at` in seconds after local midnight."""
 
     at: float
@@ -55,7 +55,7 @@ class BacktestDay(Struct, frozen=True, kw_only=True):
     good: int
     of: int
     gone: float | None
-    said: tuple[Said, ...] = ()
+    said: tuple[AlertEvent, ...] = ()
     chances: tuple[Chance, ...] = ()
     callers: tuple[Caller, ...] = ()
 
@@ -63,21 +63,21 @@ class BacktestDay(Struct, frozen=True, kw_only=True):
     def share(self) -> float:
         return self.good / self.of
 
-    def standings(self, level: AlertLevel) -> tuple[Standing, ...]:
+    def standings(self, level: AlertLevel) -> tuple[AlertInterval, ...]:
         """When the alert about the day stood, at this level or a higher one."""
-        found: list[Standing] = []
+        found: list[AlertInterval] = []
         raised: float | None = None
         for one in self.said:
             over = one.change in (AlertChange.EASED, AlertChange.CLEARED)
             if over and raised is not None:
-                found.append(Standing(raised, one.at))
+                found.append(AlertInterval(raised, one.at))
                 raised = None
             elif not over and raised is None and (one.level is AlertLevel.ALARM or level is AlertLevel.WARNING):
                 raised = one.at
-        return (*found, Standing(raised, NEVER)) if raised is not None else tuple(found)
+        return (*found, AlertInterval(raised, NEVER)) if raised is not None else tuple(found)
 
 
-class Lived(Struct, kw_only=True):
+class BacktestRun(Struct, kw_only=True):
     """What living through the past came to."""
 
     days: list[BacktestDay] = []
@@ -93,7 +93,7 @@ def answered_wait(visit: Visit) -> float | None:
     return visit.wait_ms / 1000 if visit.outcome is Outcome.ANSWERED and visit.wait_ms is not None else None
 
 
-async def live_through(
+async def run_through(
     config: Config,
     live: Live,
     past: Past,
@@ -102,17 +102,17 @@ async def live_through(
     asks_waits: bool = True,
     true_wait: Callable[[Visit], float | None] = answered_wait,
     advance: Callable[[int], None] = lambda count: None,
-) -> Lived:
+) -> BacktestRun:
     """Take every delivery in order. Of a day for which `taught` holds only is learned; of the others all is asked that
     would have been asked in life. `true_wait`: what a caller's expected wait is held against (s), None if unknown.
 
     Raises `RecordingError` when there is nothing, and `StoreError`.
     """
-    course: Course | None = None
+    course: ReplayEngine | None = None
     collector: _Collector | None = None
     async for delivery in past.deliveries():
         if course is None or collector is None:
-            course = Course(config, live, delivery.received_at)
+            course = ReplayEngine(config, live, delivery.received_at)
             collector = _Collector(course, taught, asks_waits, true_wait)
             collector.begin(delivery.received_at)
         await course.take(delivery)
@@ -122,10 +122,10 @@ async def live_through(
     await course.finish()
     collector.end_day()
     if (forecaster := forecaster_of(live)) is not None:
-        live.turn_day(course.played.ended + timedelta(days=1))
-        collector.lived.learned = forecaster.learned
-    collector.lived.rejected = dict(live.rejected)
-    return collector.lived
+        live.start_day(course.played.ended + timedelta(days=1))
+        collector.run.learned = forecaster.learned
+    collector.run.rejected = dict(live.rejected)
+    return collector.run
 
 
 class _Collector:
@@ -133,19 +133,19 @@ class _Collector:
 
     def __init__(
         self,
-        course: Course,
+        course: ReplayEngine,
         taught: Callable[[date], bool],
         asks_waits: bool,
         true_wait: Callable[[Visit], float | None],
     ) -> None:
-        self.lived = Lived()
+        self.run = BacktestRun()
         self._course = course
         self._live = course.live
         self._taught = taught
         self._asks_waits = asks_waits
         self._true_wait = true_wait
         self._chances: dict[str, list[Chance]] = {}
-        course.on_round, course.on_day = self.look, self.turn
+        course.on_round, course.on_day = self.evaluate, self.turn
 
     def begin(self, at: datetime) -> None:
         calendar = self._live.rules.calendar
@@ -154,7 +154,7 @@ class _Collector:
         judged = not self._taught(self._day)
         self._course.watches, self._course.predicts = judged, judged and self._asks_waits
 
-    def look(self, seen: Snapshot) -> None:
+    def evaluate(self, seen: Snapshot) -> None:
         for forecast in self._live.forecasts:
             if forecast.day is not None:
                 chance = Chance((seen.at - self._midnight).total_seconds(), forecast.day.p_miss)
@@ -173,13 +173,13 @@ class _Collector:
             if span is not None:
                 day = self._lived_day(name, queues, span, stories, judged)
                 if day.of:
-                    self.lived.days.append(day)
-        self.lived.alerts += played.alerts
-        self.lived.predictions += played.predictions
+                    self.run.days.append(day)
+        self.run.alerts += played.alerts
+        self.run.predictions += played.predictions
         played.alerts, played.predictions, self._chances = [], [], {}
         played.forgotten.clear()
 
-    def _is_today(self, story: Story) -> bool:
+    def _is_today(self, story: ContactHistory) -> bool:
         entered = story.contact.entered_at
         return entered is not None and self._live.rules.calendar.day_of(entered) == self._day
 
@@ -188,7 +188,7 @@ class _Collector:
         name: str,
         queues: tuple[str, ...],
         span: tuple[datetime, datetime],
-        stories: Sequence[Story],
+        stories: Sequence[ContactHistory],
         judged: bool,
     ) -> BacktestDay:
         target = self._live.rules.target
@@ -214,12 +214,12 @@ class _Collector:
     def _second(self, at: datetime) -> float:
         return (at - self._midnight).total_seconds()
 
-    def _past_call(self, story: Story, target: Target) -> Iterator[PastCall]:
+    def _past_call(self, story: ContactHistory, target: Target) -> Iterator[PastCall]:
         """A contact as it counts for the target; nothing for one outside opening hours or without a known wait."""
         contact, windows = story.contact, self._live.windows
         judged = windows.place_contact(contact, contact.settled_at or self._midnight + timedelta(days=1))
         if judged is None or not judged.place.inside or judged.wait_ms is None:
-            self.lived.outside_hours += judged is not None and not judged.place.inside
+            self.run.outside_hours += judged is not None and not judged.place.inside
             return
         field = windows.field_of(contact, judged)
         counted, missed = _verdict(field, target.definition)
@@ -238,10 +238,10 @@ class _Collector:
             settled=entered + min(wait, float(target.limit_seconds)) if missed else entered + wait,
         )
 
-    def _said(self, pool: str) -> Iterator[Said]:
+    def _said(self, pool: str) -> Iterator[AlertEvent]:
         for alert in self._course.played.alerts:
             if alert.queue == pool and alert.period == "day" and alert.kind in DAY_KINDS:
-                yield Said(
+                yield AlertEvent(
                     at=self._second(alert.at),
                     change=alert.change,
                     level=alert.level,
@@ -249,7 +249,7 @@ class _Collector:
                     text=f"{alert.title} {alert.text}".strip(),
                 )
 
-    def _callers(self, keys: frozenset[str], stories: Iterable[Story]) -> Iterator[Caller]:
+    def _callers(self, keys: frozenset[str], stories: Iterable[ContactHistory]) -> Iterator[Caller]:
         told = {made.visit_id: made.wait for made in self._course.played.predictions}
         for story in stories:
             for visit in story.visits:

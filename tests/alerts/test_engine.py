@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from alerts.dispatch import Channel, Dispatcher, Recipient
+from alerts.engine import AlertEngine, AlertRound
 from alerts.rules import AlertSettings
-from alerts.watch import AlertRound, Watch
 from queue_monitor.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertBatch, AlertChange, AlertKind, Snapshot
@@ -40,14 +40,14 @@ class Process:
         self.dispatcher = Dispatcher(
             [channel], [lead], store, self.clock, STOCKHOLM, sign=lambda *about: self.round.sign(*about)
         )
-        watch = Watch(AlertSettings(), "sv")
+        watch = AlertEngine(AlertSettings(), "sv")
         link = {"link": "https://monitor.example"}
         self.round = AlertRound(watch, self.figures, self.clock, store, self.dispatcher, **(link | more))
 
     async def see(self, moment: Snapshot) -> None:
         self.clock.advance_to(moment.at)
         self.figures.show(moment)
-        await self.round.look()
+        await self.round.evaluate()
         await self.dispatcher.work()
 
 
@@ -77,7 +77,7 @@ async def test_what_was_decided_and_not_sent_when_the_process_died_is_sent_by_th
     await first.round.start()
     first.clock.advance_to(at(60))
     first.figures.show(snapshot(at(60), risk=risk(0.97)))
-    await first.round.look()
+    await first.round.evaluate()
 
     await second.round.start()
     await second.see(snapshot(at(61), risk=risk(0.97)))
@@ -134,7 +134,7 @@ class Kept(Process):
             Recipient(name="tekniker", channel="mejl", kinds=frozenset({AlertKind.HEARTBEAT})),
         ]
         self.dispatcher = Dispatcher(channels, people, store, self.clock, STOCKHOLM)
-        watch = Watch(AlertSettings(), "sv")
+        watch = AlertEngine(AlertSettings(), "sv")
         self.round = AlertRound(
             watch, self.figures, self.clock, store, self.dispatcher, link="https://m.example", heartbeat_at=time(8, 30)
         )

@@ -12,14 +12,14 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from queue_monitor.backtest.scoring import MINUTE, MONTH_DAYS, JudgedDay, Standing, score
+from queue_monitor.backtest.scoring import MINUTE, MONTH_DAYS, AlertInterval, JudgedDay, score
 
 Array = NDArray[np.float64]
 
 TICK: Final = 2 * MINUTE
 NOT_BEFORE: Final = 15 * MINUTE
 EASE_SHARE, EASE_AFTER = 0.7, 15 * MINUTE
-LEAST_IN_WINDOW: Final = 10
+MIN_IN_WINDOW: Final = 10
 RUNNING_FROM: Final = 100
 """A running share of fewer calls says little; the rule begins here."""
 
@@ -78,9 +78,9 @@ def ticks(day: PastDay) -> Array:
     return np.arange(day.opens + NOT_BEFORE, day.closes + 1, TICK)
 
 
-def standings(moments: Array, values: Array, level: float, ends: float) -> tuple[Standing, ...]:
+def standings(moments: Array, values: Array, level: float, ends: float) -> tuple[AlertInterval, ...]:
     """When an alert over this level stood: it eases after 15 minutes under 0.7 of it."""
-    found: list[Standing] = []
+    found: list[AlertInterval] = []
     raised: float | None = None
     low_since: float | None = None
     for at, value in zip(moments.tolist(), values.tolist(), strict=True):
@@ -92,9 +92,9 @@ def standings(moments: Array, values: Array, level: float, ends: float) -> tuple
         elif low_since is None:
             low_since = at
         elif at - low_since >= EASE_AFTER:
-            found.append(Standing(raised, at))
+            found.append(AlertInterval(raised, at))
             raised = None
-    return (*found, Standing(raised, ends)) if raised is not None else tuple(found)
+    return (*found, AlertInterval(raised, ends)) if raised is not None else tuple(found)
 
 
 def _missed_share(day: PastDay, moments: Array, seconds: float, least: int) -> Array:
@@ -112,7 +112,7 @@ def _missed_share(day: PastDay, moments: Array, seconds: float, least: int) -> A
 
 
 def _rolling(minutes: int) -> Callable[[PastDay, Array, float, float], Array]:
-    return lambda day, moments, target, limit: _missed_share(day, moments, minutes * MINUTE, LEAST_IN_WINDOW)
+    return lambda day, moments, target, limit: _missed_share(day, moments, minutes * MINUTE, MIN_IN_WINDOW)
 
 
 def _running(day: PastDay, moments: Array, target: float, limit: float) -> Array:
@@ -129,7 +129,7 @@ def _longest_wait(day: PastDay, moments: Array, target: float, limit: float) -> 
 
 def _burn_rate(day: PastDay, moments: Array, target: float, limit: float) -> Array:
     """How many times as fast as it lasts the budget is spent, in the last hour and in the last ten minutes both."""
-    hour = _missed_share(day, moments, 60 * MINUTE, LEAST_IN_WINDOW)
+    hour = _missed_share(day, moments, 60 * MINUTE, MIN_IN_WINDOW)
     minutes = _missed_share(day, moments, 10 * MINUTE, 1)
     return np.minimum(hour, minutes) / (1.0 - target)
 
@@ -163,7 +163,7 @@ PLAIN_RULES: Final = (
 
 def said_by(
     rule: PlainRule, day: PastDay, target: float, limit: float, level: float | None = None
-) -> tuple[Standing, ...]:
+) -> tuple[AlertInterval, ...]:
     """What a rule would have said of a day, at its usual level unless another is given."""
     moments = ticks(day)
     values = rule.measure(day, moments, target, limit)
@@ -190,5 +190,5 @@ def tuned(rule: PlainRule, days: Sequence[tuple[PastDay, JudgedDay]], target: fl
     return best[1] if best else None
 
 
-def _with(day: JudgedDay, said: tuple[Standing, ...]) -> JudgedDay:
+def _with(day: JudgedDay, said: tuple[AlertInterval, ...]) -> JudgedDay:
     return JudgedDay(day=day.day, good=day.good, of=day.of, target=day.target, gone=day.gone, said={"trial": said})

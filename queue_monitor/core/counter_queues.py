@@ -30,7 +30,7 @@ class Count(Struct, frozen=True, kw_only=True):
 _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, tuple[datetime, Count]], set[str]])
 
 
-class Counted:
+class CounterQueues:
     """The newest counters of each queue. They count for nothing once anything tells of the queue's callers."""
 
     def __init__(self) -> None:

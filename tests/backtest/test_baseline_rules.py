@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from queue_monitor.backtest.plain_rules import PLAIN_RULES, PastCall, PastDay, said_by, standings, ticks
-from queue_monitor.backtest.scoring import MINUTE, Standing
+from queue_monitor.backtest.baseline_rules import PLAIN_RULES, PastCall, PastDay, said_by, standings, ticks
+from queue_monitor.backtest.scoring import MINUTE, AlertInterval
 
 HOUR = 3600.0
 RULES = {rule.name: rule for rule in PLAIN_RULES}
@@ -27,9 +27,9 @@ def test_an_alert_eases_after_a_quarter_under_seven_tenths_of_its_level():
     moments = 2 * MINUTE * np.arange(12.0)
     values = np.array([0.0, 1.1, 0.8, 0.69, 0.71, *[0.5] * 7])
 
-    assert standings(moments, values, 1.0, 9999.0) == (Standing(2 * MINUTE, 9999.0),)
+    assert standings(moments, values, 1.0, 9999.0) == (AlertInterval(2 * MINUTE, 9999.0),)
     longer = standings(np.append(moments, [24 * MINUTE, 26 * MINUTE]), np.append(values, [0.5, 0.5]), 1.0, 9999.0)
-    assert longer == (Standing(2 * MINUTE, 26 * MINUTE),)
+    assert longer == (AlertInterval(2 * MINUTE, 26 * MINUTE),)
 
 
 def test_a_rolling_share_under_the_target_is_said_and_a_share_at_it_is_not():

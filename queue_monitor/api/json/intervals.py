@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from queue_monitor.core.calendar import cut
-from queue_monitor.core.live import MOST_INTERVALS
+from queue_monitor.core.live import MAX_INTERVALS
 from queue_monitor.model import Level, Period
 from queue_monitor.ports import Clock, Figures
 
@@ -31,9 +31,9 @@ class OverTime:
     ) -> list[Period]:
         """The same figures; each piece is as it stands when it is worked out. Raises `ValueError` as they do."""
         zone = ZoneInfo(self._figures.latest().time_zone)
-        bounds = list(islice(cut(start, end, step, zone), MOST_INTERVALS + 1))
+        bounds = list(islice(cut(start, end, step, zone), MAX_INTERVALS + 1))
         size = SHORT_PIECE if step in ("quarter", "hour") else PIECE
-        if not size < len(bounds) <= MOST_INTERVALS:
+        if not size < len(bounds) <= MAX_INTERVALS:
             return await self._figures.intervals(start, end, step, level, queue)
         found: list[Period] = []
         async with self._turn:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import structs
 
-from alerts.episodes import Episode, Key, as_alert, matter
+from alerts.episodes import Episode, Key, as_alert, topic
 from alerts.rules import DAY, MONTH, NOW
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
 
@@ -77,14 +77,14 @@ _CAME: Final = frozenset({NotifyReason.ALARM, NotifyReason.TOOK_OVER, NotifyReas
 _STILL_OWED: Final = frozenset({NotifyReason.COVERED, NotifyReason.TOLD_LATELY, NotifyReason.NOBODY_CAN_HELP})
 
 
-def tell(episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], now: datetime) -> list[Alert]:
+def decide(episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], now: datetime) -> list[Alert]:
     """Decide for each change whether people hear of it, and remember in `episodes` that they did."""
     told = []
     for episode, change in changes:
         why = should_notify(episode, change, now, is_covered(episode, episodes))
         told.append(_told(episode, change, why, now, episodes))
     changed = {episode.key for episode, _ in changes}
-    for episode in [each for each in episodes.values() if each.owed and each.key not in changed]:
+    for episode in [each for each in episodes.values() if each.pending and each.key not in changed]:
         why = should_notify(episode, AlertChange.UPDATED, now, is_covered(episode, episodes))
         if why.notifies:
             told.append(_told(episode, AlertChange.UPDATED, why, now, episodes))
@@ -115,8 +115,8 @@ def _remembered(episode: Episode, change: AlertChange, why: NotifyReason, now: d
         episode,
         told_at=now if bad_news else episode.told_at,
         times=episode.times + (why in _CAME),
-        heard=change if why.notifies else episode.heard,
-        owed=why in _STILL_OWED and change is not AlertChange.EASED,
+        last_notified=change if why.notifies else episode.last_notified,
+        pending=why in _STILL_OWED and change is not AlertChange.EASED,
     )
 
 
@@ -128,7 +128,7 @@ def should_notify(episode: Episode, change: AlertChange, now: datetime, covered:
     if change is AlertChange.EASED:
         if covered:
             return NotifyReason.COVERED
-        known = NotifyReason.KNOWN if episode.heard is AlertChange.EASED else NotifyReason.EASED
+        known = NotifyReason.KNOWN if episode.last_notified is AlertChange.EASED else NotifyReason.EASED
         return known if told else NotifyReason.NEVER_TOLD
     if episode.level is AlertLevel.WARNING:
         return NotifyReason.SCREEN_ONLY
@@ -139,7 +139,7 @@ def should_notify(episode: Episode, change: AlertChange, now: datetime, covered:
     if episode.kind is AlertKind.TARGET_OUT_OF_REACH:
         return NotifyReason.OUT_OF_REACH
     if episode.told_at is None:
-        return NotifyReason.TOOK_OVER if episode.owed else NotifyReason.ALARM
+        return NotifyReason.TOOK_OVER if episode.pending else NotifyReason.ALARM
     again = MONTH_AGAIN if episode.period == MONTH else TELL_AGAIN
     return NotifyReason.WORSE_AGAIN if now - episode.told_at >= again else NotifyReason.TOLD_LATELY
 
@@ -153,14 +153,14 @@ def _on_clearing(episode: Episode, told: bool) -> NotifyReason:
     if not told:
         return NotifyReason.NEVER_TOLD
     if episode.reason is AlertReason.DAY_ENDED:
-        return NotifyReason.DAY_ENDED if matter(episode.kind) == "target" else NotifyReason.CLOSED
+        return NotifyReason.DAY_ENDED if topic(episode.kind) == "target" else NotifyReason.CLOSED
     return NotifyReason.OVER
 
 
 def _is_beyond_help(episode: Episode) -> bool:
     """A day that no number of people there are would save; and when it is given up, none would shorten the queue."""
     risk = episode.figures.risk
-    if matter(episode.kind) != "target" or risk is None or risk.reachable:
+    if topic(episode.kind) != "target" or risk is None or risk.reachable:
         return False
     return episode.kind is AlertKind.TARGET_AT_RISK or not risk.agents_for_queue
 

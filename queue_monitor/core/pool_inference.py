@@ -20,7 +20,7 @@ Kept = TypeVar("Kept")
 _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, dict[str, datetime]], list[tuple[str, str, datetime]]])
 
 
-class Teams:
+class PoolInference:
     """Told of every answered call; asked which queues belong together."""
 
     def __init__(self) -> None:

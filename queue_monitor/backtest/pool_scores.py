@@ -6,15 +6,15 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from queue_monitor.backtest.lived import BacktestDay
-from queue_monitor.backtest.plain_rules import PLAIN_RULES, PlainRule, said_by, tuned
-from queue_monitor.backtest.scoring import MINUTE, JudgedDay, Scored, Standing, scored
+from queue_monitor.backtest.baseline_rules import PLAIN_RULES, PlainRule, said_by, tuned
+from queue_monitor.backtest.runner import BacktestDay
+from queue_monitor.backtest.scoring import MINUTE, AlertInterval, JudgedDay, Scored, scored
 from queue_monitor.backtest.waits import Met, met, usual_wait
 from queue_monitor.model import AlertLevel, Target
 from queue_monitor.queues import keys_of
 
 ALARM, WARNING = "alarm", "warning"
-LEAST_CALLS: Final = 20
+MIN_CALLS: Final = 20
 """With fewer calls no alert is raised at all: such a day, and a pool of such days, cannot be judged."""
 
 TIMES: Final = tuple(hour * 60 * MINUTE for hour in (9, 10, 12, 14, 16, 18, 20))
@@ -34,7 +34,7 @@ class JudgedPool(Struct, frozen=True, kw_only=True):
 
     name: str
     days: tuple[JudgedDay, ...]
-    lived: tuple[BacktestDay, ...]
+    run: tuple[BacktestDay, ...]
     rules: tuple[tuple[str, Scored], ...]
     plain: dict[str, SetRule]
     times: tuple[float, ...]
@@ -67,12 +67,12 @@ def _one_a_day(days: list[BacktestDay]) -> list[BacktestDay]:
 
 
 def judge_pool(
-    name: str, lived: Sequence[BacktestDay], target: Target, least_calls: int = LEAST_CALLS
+    name: str, run: Sequence[BacktestDay], target: Target, least_calls: int = MIN_CALLS
 ) -> JudgedPool | None:
     """A pool's score; None where a judged day mostly has too few calls."""
-    taught = [day for day in lived if not day.judged and day.of >= least_calls]
-    judged = [day for day in lived if day.judged and day.of >= least_calls]
-    if 2 * len(judged) <= sum(day.judged for day in lived):
+    taught = [day for day in run if not day.judged and day.of >= least_calls]
+    judged = [day for day in run if day.judged and day.of >= least_calls]
+    if 2 * len(judged) <= sum(day.judged for day in run):
         return None
     limit, ratio = float(target.limit_seconds), target.ratio
     before = [(day.past, _judged(day, target, {})) for day in taught]
@@ -92,7 +92,7 @@ def judge_pool(
     return JudgedPool(
         name=name,
         days=days,
-        lived=tuple(judged),
+        run=tuple(judged),
         rules=tuple((called, scored(days, called)) for called in (ALARM, WARNING, *plain)),
         plain=plain,
         times=tuple(at for at in TIMES if any(_is_within(day, at) for day in judged)),
@@ -100,7 +100,7 @@ def judge_pool(
     )
 
 
-def _own(day: BacktestDay) -> dict[str, tuple[Standing, ...]]:
+def _own(day: BacktestDay) -> dict[str, tuple[AlertInterval, ...]]:
     return {ALARM: day.standings(AlertLevel.ALARM), WARNING: day.standings(AlertLevel.WARNING)}
 
 
@@ -108,7 +108,7 @@ def _is_within(day: BacktestDay, at: float) -> bool:
     return day.past.opens + SETTLED <= at <= day.past.closes
 
 
-def _judged(day: BacktestDay, target: Target, said: dict[str, tuple[Standing, ...]]) -> JudgedDay:
+def _judged(day: BacktestDay, target: Target, said: dict[str, tuple[AlertInterval, ...]]) -> JudgedDay:
     return JudgedDay(
         day=day.day, good=day.good, of=day.of, target=target.ratio, gone=day.gone, said=said, chances=day.chances
     )

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from queue_monitor.api.pages.pen import Pen
+from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.core import service_level
 from queue_monitor.model import Counts, Period, RiskFigures, Target
 
@@ -17,7 +17,7 @@ LETTERS: Final = 14.0
 """The curve's own measure: letters of 14 in it can be read on a phone."""
 
 
-class Shape(Struct, frozen=True, kw_only=True):
+class FanChart(Struct, frozen=True, kw_only=True):
     """The day's share so far and its fan to closing, as an SVG's coordinates."""
 
     words: str
@@ -40,8 +40,8 @@ def fan(
     risk: RiskFigures,
     hours: tuple[datetime, datetime] | None,
     now: datetime,
-    pen: Pen,
-) -> Shape | None:
+    pen: Formatter,
+) -> FanChart | None:
     """The share in time of all calls so far, quarter by quarter, and from now the band in which it may end."""
     points = shares_so_far(quarters, pen.target, now)
     if hours is None or not points:
@@ -72,7 +72,7 @@ def fan(
     said = {"so_far": pen.percent(so_far), "expected": pen.percent(expected), "clock": pen.clock(closes)}
     if band:
         said |= {"low": pen.percent(low), "high": pen.percent(high)}
-    return Shape(
+    return FanChart(
         words=pen.say(key, **said),
         line=path(*((x(moment), y(share)) for moment, share in points)),
         fan=band,

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from queue_monitor.core.live import Live
+from queue_monitor.core.pool_inference import PoolInference, inherited
 from queue_monitor.core.rules import Rules
-from queue_monitor.core.teams import Teams, inherited
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import AgentMember, CallAnswered, CallEntered, MemberAction
 from queue_monitor.forecast.forecaster import Forecaster, Learned, decode_learned, recall
@@ -66,7 +66,7 @@ def test_what_is_told_of_members_counts_more_than_who_answered_what():
 
 
 def test_a_pool_that_nothing_has_shown_for_a_month_is_none_any_more():
-    teams = Teams()
+    teams = PoolInference()
     teams.answered("eva", "parking", MORNING)
     teams.answered("eva", "school", MORNING)
     teams.close_day(MORNING + DAY)

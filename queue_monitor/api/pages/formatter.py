@@ -6,7 +6,7 @@ from queue_monitor import texts
 from queue_monitor.model import Target
 
 
-class Pen:
+class Formatter:
     """Writes words and numbers for one reader: a language, a time zone, a target."""
 
     def __init__(self, language: str, zone: str, target: Target) -> None:

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from queue_monitor import texts
-from queue_monitor.api.answers import (
+from queue_monitor.api.json import shapes
+from queue_monitor.api.json.status import coverage_shape, difference_shape, journal_shape, source_shape, target_shape
+from queue_monitor.api.responses import (
     SAME,
     UNREADABLE,
     LangQuery,
@@ -19,8 +21,6 @@ from queue_monitor.api.answers import (
     check_year,
     queue_name,
 )
-from queue_monitor.api.json import shapes
-from queue_monitor.api.json.status import coverage_shape, difference_shape, journal_shape, source_shape, target_shape
 from queue_monitor.core import service_level
 from queue_monitor.model import CalendarDay, DefinitionId, QueueNow, Snapshot, Target
 from queue_monitor.ports import Clock, Figures
@@ -70,10 +70,10 @@ def fact_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         lang: LangQuery = None,
     ) -> Response:
         """The opening hours day by day: open stretches, holidays, closures with their reasons, open minutes."""
-        snapshot, tongue = figures.latest(), texts.known_language(lang, language)
-        first = _day("from", from_, tongue) or clock.now().astimezone(ZoneInfo(snapshot.time_zone)).date()
-        last = _day("to", to, tongue) or first
-        name = None if not queue else queue_name(snapshot, queue, tongue)
+        snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
+        first = _day("from", from_, reply_language) or clock.now().astimezone(ZoneInfo(snapshot.time_zone)).date()
+        last = _day("to", to, reply_language) or first
+        name = None if not queue else queue_name(snapshot, queue, reply_language)
         try:
             days = figures.calendar(first, last, name)
         except ValueError as error:

@@ -16,11 +16,11 @@ import msgspec
 from msgspec import structs
 
 from alerts.dispatch import Dispatcher
-from alerts.episodes import TARGET, State, matter
+from alerts.episodes import TARGET, State, topic
 from alerts.lifecycle import advance
 from alerts.message import Message
-from alerts.rules import DAY, AlertSettings, Reading, read, scopes
-from alerts.telling import NotifyReason, standing
+from alerts.notification_policy import NotifyReason, standing
+from alerts.rules import DAY, AlertSettings, Measurement, read, scopes
 from queue_monitor.model import (
     Alert,
     AlertBatch,
@@ -48,7 +48,7 @@ HEARTBEAT_LATE: Final = timedelta(minutes=10)
 """A sign of life is sent so long after its time, when the monitor was starting just then; a later one would lie."""
 
 
-class Watch:
+class AlertEngine:
     """Rules and their life over time, with words; no I/O, so that a replay runs it too."""
 
     def __init__(self, settings: AlertSettings, language: str) -> None:
@@ -56,46 +56,46 @@ class Watch:
         self._language = language
         self.state = State()
 
-    def look(self, snapshot: Snapshot) -> tuple[Alert, ...]:
+    def evaluate(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """What changed since the last look, in words."""
-        readings = read(snapshot, self._settings, self.state.crisis)
+        measurements = read(snapshot, self._settings, self.state.crisis)
         pools = [Pool(scope.name, scope.queues) for scope in scopes(snapshot)]
-        self.state, changed = advance(self.state, readings, snapshot.at, self._settings, pools)
-        return tuple(self.worded(alert, snapshot.time_zone) for alert in changed)
+        self.state, changed = advance(self.state, measurements, snapshot.at, self._settings, pools)
+        return tuple(self.render(alert, snapshot.time_zone) for alert in changed)
 
-    def worded(self, alert: Alert, zone: str, now: datetime | None = None) -> Alert:
+    def render(self, alert: Alert, zone: str, now: datetime | None = None) -> Alert:
         message = Message(alert, zone, self._language, now)
         return structs.replace(alert, title=message.title, text=message.body)
 
     def open(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """The alerts that stand, worst first, with the text that fits now."""
-        return tuple(self.worded(standing(episode), snapshot.time_zone, snapshot.at) for episode in self.state.open)
+        return tuple(self.render(standing(episode), snapshot.time_zone, snapshot.at) for episode in self.state.open)
 
     def in_words(self, snapshot: Snapshot, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
         """What stands, said with the numbers and the status of the snapshot that it is shown in. A target that has been
         decided since the last look stands at risk no more.
         """
-        readings = {
-            (matter(reading.kind), reading.queue, reading.period): reading
-            for reading in read(snapshot, self._settings, self.state.crisis)
+        measurements = {
+            (topic(measurement.kind), measurement.queue, measurement.period): measurement
+            for measurement in read(snapshot, self._settings, self.state.crisis)
         }
         faces = {face.name: face for face in scopes(snapshot)}
         told = []
         for alert in alerts:
-            reading, face = readings.get((matter(alert.kind), alert.queue, alert.period)), faces.get(alert.queue)
-            shown = alert if reading is None else _as_read(alert, reading)
-            if matter(alert.kind) == TARGET and face is not None and reading is not None:
+            measurement, face = measurements.get((topic(alert.kind), alert.queue, alert.period)), faces.get(alert.queue)
+            shown = alert if measurement is None else _as_read(alert, measurement)
+            if topic(alert.kind) == TARGET and face is not None and measurement is not None:
                 verdict = face.verdict if alert.period == DAY else face.verdicts.get(alert.period, face.verdict)
                 if verdict.status is Status.OK or verdict.reason is StatusReason.PERIOD_LOST:
                     continue
                 shown = _as_judged(shown, verdict)
-            told.append(self.worded(shown, snapshot.time_zone, snapshot.at))
+            told.append(self.render(shown, snapshot.time_zone, snapshot.at))
         return tuple(told)
 
 
-def _as_read(alert: Alert, reading: Reading) -> Alert:
+def _as_read(alert: Alert, measurement: Measurement) -> Alert:
     return structs.replace(
-        alert, label=reading.label, figures=structs.replace(reading.figures, also=alert.figures.also)
+        alert, label=measurement.label, figures=structs.replace(measurement.figures, also=alert.figures.also)
     )
 
 
@@ -112,7 +112,7 @@ class AlertRound:
 
     def __init__(
         self,
-        watch: Watch,
+        watch: AlertEngine,
         figures: Figures,
         clock: Clock,
         store: AlertStore,
@@ -155,16 +155,16 @@ class AlertRound:
         """Look every half minute until cancelled."""
         while True:
             await self._clock.sleep(max(ROUND_SECONDS, self._clock.rate))
-            await self.look()
+            await self.evaluate()
 
-    async def look(self) -> tuple[Alert, ...]:
+    async def evaluate(self) -> tuple[Alert, ...]:
         """One round. The state is written together with the notices that it made, so that none is made twice."""
         async with self._looking:
             return await self._look()
 
     async def _look(self) -> tuple[Alert, ...]:
         snapshot = self._figures.latest()
-        changed = self._watch.look(snapshot)
+        changed = self._watch.evaluate(snapshot)
         changed = (*changed, *self._heartbeats(snapshot))
         standing = self._watch.open(snapshot)
         self._dispatcher.follow(standing)
@@ -215,11 +215,11 @@ class AlertRound:
         """Told at once, and until its end for all that goes wrong meanwhile. One that stands already goes on."""
         if self._watch.state.crisis is None:
             self._watch.state = structs.replace(self._watch.state, crisis=crisis)
-            await self.look()
+            await self.evaluate()
 
     async def end_crisis(self) -> None:
         self._watch.state = structs.replace(self._watch.state, crisis=None)
-        await self.look()
+        await self.evaluate()
 
     # ---- the lead's words on the walls
 
@@ -232,7 +232,7 @@ class AlertRound:
     async def show_banner(self, banner: Banner | None) -> None:
         """Show these words, and no others; None takes down those that are shown."""
         self._watch.state = structs.replace(self._watch.state, banner=banner)
-        await self.look()
+        await self.evaluate()
 
     # ---- a sign of life once a day, where wanted
 
@@ -268,7 +268,7 @@ class AlertRound:
             figures=AlertFigures(target=snapshot.target, channel=channel),
             notified=NotifyReason.ALARM.value,
         )
-        return self._watch.worded(alert, snapshot.time_zone)
+        return self._watch.render(alert, snapshot.time_zone)
 
     # ---- acknowledging
 

@@ -12,13 +12,13 @@ from msgspec import structs
 from queue_monitor.core import assessment, service_level
 from queue_monitor.core.agents import Agents, Staffing
 from queue_monitor.core.calendar import Calendar, Span, day_bounds, month_start, next_month, tertial_end, tertial_start
-from queue_monitor.core.counted import Counted, together
+from queue_monitor.core.counter_queues import CounterQueues, together
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import FIELDS, Numbers, minute_after, minute_of
 from queue_monitor.core.sources import Sources
 from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Standing, Stretch
 from queue_monitor.core.wait_bounds import WaitBounds
-from queue_monitor.core.windows import Calendars, Judged, NotHeld, Windows
+from queue_monitor.core.windows import Calendars, NotHeld, PlacedCall, Windows
 from queue_monitor.events import milliseconds
 from queue_monitor.model import (
     Bar,
@@ -40,14 +40,14 @@ from queue_monitor.queues import queue_key
 from queue_monitor.waits import Past
 
 ROLLING: Final = {"15min": 15, "30min": 30, "60min": 60}
-LONGEST_ROLLING: Final = timedelta(minutes=max(ROLLING.values()))
+MAX_ROLLING: Final = timedelta(minutes=max(ROLLING.values()))
 ESSENTIAL: Final = ("15min", "30min", "day", "month")
 """The periods that the alert rules read."""
 
 MANY_QUEUES: Final = 32
 """The figures of so many queues together are worked out period by period, with a pause after each."""
 
-MOST_REMEMBERED: Final = 8192
+MAX_REMEMBERED: Final = 8192
 BAR_MINUTES: Final = 15
 
 Names = tuple[str, ...] | None
@@ -65,13 +65,13 @@ class Departed(NamedTuple):
     counts_as: str
 
 
-class Watched(Protocol):
+class LiveReading(Protocol):
     """What a view looks at: `live.Live`."""
 
     rules: Rules
     calendars: Calendars
     agents: Agents
-    counted: Counted
+    counted: CounterQueues
     sources: Sources
     wait_bounds: WaitBounds
 
@@ -82,7 +82,7 @@ class Watched(Protocol):
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]: ...
 
-    def trouble(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None: ...
+    def no_data_reason(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None: ...
 
     def fresh(self, now: datetime) -> list[Forecast]: ...
 
@@ -163,7 +163,7 @@ class Memory:
         self.waiting: dict[str, _Entered] = {}
 
 
-class View:
+class SnapshotBuilder:
     """One look at the live state: what waits now is asked once, and used for every queue and period.
 
     With `briefly`, only what decides something is worked out: the `ESSENTIAL` periods, of contacts, their waits and
@@ -172,7 +172,7 @@ class View:
 
     def __init__(
         self,
-        live: Watched,
+        live: LiveReading,
         now: datetime,
         waiting: list[tuple[Contact, Visit]],
         talking: list[Visit],
@@ -193,7 +193,7 @@ class View:
         self._staffing: Staffing | None = None
         self._in_time: dict[tuple[str, ...], dict[str, float]] = {}
         self._days: dict[int, _DayNow] = {}
-        self._trouble: dict[tuple[str, ...], StatusReason | None] = {}
+        self._no_data_reasons: dict[tuple[str, ...], StatusReason | None] = {}
         self._coverage: dict[tuple[object, ...], Coverage] = {}
         self._departed = live.departed(now)
         self._limit_ms = live.rules.target.limit_seconds * 1000
@@ -322,9 +322,9 @@ class View:
         lines = self._lines(keys, chances)
         counts = live.counted.of(queues)
         only_counted = bool(counts) and len(counts) == len(queues)
-        trouble = self._trouble_of(face)
-        if trouble is None and only_counted:
-            trouble = StatusReason.COUNTS_ONLY
+        no_data_reason = self._no_data_reason_of(face)
+        if no_data_reason is None and only_counted:
+            no_data_reason = StatusReason.COUNTS_ONLY
         count = together(counts) if counts else None
         oldest = [line.wait_ms for line in lines]
         if count is not None and count.oldest_wait_ms is not None:
@@ -340,7 +340,7 @@ class View:
             ringing=sum(line.ringing for line in lines),
             talking=self._talking.total() if keys is None else sum(self._talking[key] for key in keys),
             staff=count.staff if count and (only_counted or (count.staff.known and not staff.known)) else staff,
-            trouble=trouble,
+            no_data_reason=no_data_reason,
             periods=periods,
             visits_today=visits,
             open=today.is_open,
@@ -367,10 +367,10 @@ class View:
             )
         return known
 
-    def _trouble_of(self, face: _Face) -> StatusReason | None:
-        if face.switches not in self._trouble:
-            self._trouble[face.switches] = self._live.trouble(face.queues, self._now)
-        return self._trouble[face.switches]
+    def _no_data_reason_of(self, face: _Face) -> StatusReason | None:
+        if face.switches not in self._no_data_reasons:
+            self._no_data_reasons[face.switches] = self._live.no_data_reason(face.queues, self._now)
+        return self._no_data_reasons[face.switches]
 
     def _staff(self) -> Staffing:
         if self._staffing is None:
@@ -517,7 +517,7 @@ class View:
         if is_many:
             yield
         if not self._is_strict:
-            if len(memory.faces) > MOST_REMEMBERED:
+            if len(memory.faces) > MAX_REMEMBERED:
                 memory.faces.clear()
             memory.faces[keys] = made_of, found
         return found
@@ -567,14 +567,14 @@ class View:
                     inside[_EARLY] = inside.get(_EARLY, 0) + 1
         return inside, outside
 
-    def _returning(self, keys: tuple[str, ...] | None, low: int, high: int) -> service_level.Returning:
+    def _returning(self, keys: tuple[str, ...] | None, low: int, high: int) -> service_level.MayStillBeAnswered:
         if not self._departed:
             return service_level.NOBODY
-        found = dict.fromkeys(service_level.Returning._fields, 0)
+        found = dict.fromkeys(service_level.MayStillBeAnswered._fields, 0)
         for minute, counts_as in _of(self._departed, keys):
             if low <= minute < high:
                 found[counts_as] += 1
-        return service_level.Returning(**found)
+        return service_level.MayStillBeAnswered(**found)
 
     def _covered(self, face: _Face, stretch: Stretch) -> Coverage:
         """How the open minutes were observed; of days held by the minute the same for all queues of a switch."""
@@ -698,8 +698,8 @@ def _margins(seen: list[Forecast], periods: dict[str, Period], target: Target) -
     return {name: service_level.margin(target, calls, periods[name].misses) for name, calls in expected.items()}
 
 
-def lies_in(
-    judged: Judged, keys: frozenset[str] | None, start: datetime, end: datetime, inside: bool | None = True
+def falls_in(
+    judged: PlacedCall, keys: frozenset[str] | None, start: datetime, end: datetime, inside: bool | None = True
 ) -> bool:
     if keys is not None and queue_key(judged.place.queue) not in keys:
         return False

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from queue_monitor.backtest.calls import read_calls
-from queue_monitor.backtest.past import CallsPast
+from queue_monitor.backtest.sources import CallsPast
 from tests.backtest.test_calls import HEADER, ZONE, written
 from tests.scenario import office_hours
 
