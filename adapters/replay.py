@@ -211,7 +211,7 @@ def _opened(path: str) -> BinaryIO:
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door `bootstrap` opens for `kind = "replay"`."""
+    """The door that is opened for `kind = "replay"`."""
     return ReplayAdapter(name, switch, settings, clock)
 
 

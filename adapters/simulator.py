@@ -184,7 +184,7 @@ def _recounted(past: list[Event]) -> Iterator[Delivery]:
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door `bootstrap` opens for `kind = "simulator"`."""
+    """The door that is opened for `kind = "simulator"`."""
     return SimulatorAdapter(name, switch, settings, clock)
 
 

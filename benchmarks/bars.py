@@ -26,7 +26,9 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import structs
 
-from queue_monitor import bootstrap, config, simulation
+from queue_monitor import config, simulation
+from queue_monitor.app import registry
+from queue_monitor.app.rules_from_config import live_of, rules_of
 from queue_monitor.backtest.calls import Call, read_calls
 from queue_monitor.backtest.pool_scores import ALARM, WARNING, JudgedPool, judge_pool, pools_of
 from queue_monitor.backtest.report import number, percent, pool_text
@@ -134,7 +136,7 @@ class RealDay(NamedTuple):
         return self.calls[0].entered_at.astimezone(self.config.zone).date()
 
     def past(self) -> tuple[Past, Callable[[Visit], float | None]]:
-        return CallsPast(str(self.on), list(self.calls), bootstrap.rules_of(self.config).calendar), answered_wait
+        return CallsPast(str(self.on), list(self.calls), rules_of(self.config).calendar), answered_wait
 
     def settings(self) -> Config:
         return self.config
@@ -161,14 +163,14 @@ AnyDay = SimulatedDay | RealDay
 
 def plain_settings(target: Target) -> Config:
     """The defaults, with every weekday open."""
-    usual = config.load(None, {}, bootstrap.settings_of)
+    usual = config.load(None, {}, registry.settings_of)
     return structs.replace(usual, target=target, hours=structs.replace(usual.hours, holidays=Holidays.NONE))
 
 
 def through(day: AnyDay, learned: bytes, *, judged: bool) -> BacktestRun:
     """One day through a fresh engine that knows what was learned by the evening before."""
     settings, (past, true_wait) = day.settings(), day.past()
-    live = bootstrap.live_of(settings)
+    live = live_of(settings)
     began = datetime.combine(day.on, time(), settings.zone).astimezone(UTC)
     recall(live, decode_learned(learned), began)
     return asyncio.run(run_through(settings, live, past, taught=lambda on: not judged, true_wait=true_wait))
@@ -353,7 +355,7 @@ def _incident(day: SimulatedDay) -> tuple[date, tuple[Kind, float]]:
 def tick_times(seed: int) -> None:
     """How long one look takes on a day of about 1200 calls, in this process."""
     day = SimulatedDay(FIRST_DAY, seed, Variation(calls=1.35, staff=1.35))
-    live, taken = bootstrap.live_of(day.settings()), []
+    live, taken = live_of(day.settings()), []
     due = datetime.combine(day.on, time(8, 16), ZONE)
     for event in day.made().events:
         while event.at > due:
@@ -373,7 +375,7 @@ def tick_times(seed: int) -> None:
 
 
 def real(path: Path, hours: Path | None, limit: int, processes: int) -> None:
-    usual = config.load(hours, os.environ, bootstrap.settings_of, bootstrap.adapter_kinds(), needs_sources=False)
+    usual = config.load(hours, os.environ, registry.settings_of, registry.adapter_kinds(), needs_sources=False)
     target = structs.replace(usual.target, definition=DefinitionId.D4, limit_seconds=limit)
     settings = structs.replace(usual, target=target)
     by_day: dict[date, list[Call]] = {}

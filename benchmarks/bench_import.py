@@ -28,7 +28,7 @@ from msgspec import structs
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from adapters.asterisk_queuelog import Settings
-from queue_monitor.bootstrap import adapter_kinds, settings_of
+from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.config import load
 from queue_monitor.importing import Wanted, run
 from queue_monitor.importing.queue_log import QueueLogs

@@ -21,13 +21,13 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from importlib.metadata import version
 
+from queue_monitor.app.interpreter import collect_seldom
 from queue_monitor.core.calendar import Calendar, DayHours
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, Event, event_id
 from queue_monitor.forecast.forecaster import Forecaster
-from queue_monitor.interpreter import collect_seldom
 from queue_monitor.simulation import ZONE, Config, simulate
 
 SETTLED_EVERY = 1000

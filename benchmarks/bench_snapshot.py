@@ -27,6 +27,7 @@ import httpx
 from queue_monitor.api import create_app
 from queue_monitor.api.json.status import status_body, status_in_pieces
 from queue_monitor.api.pages.board import board_body
+from queue_monitor.app.interpreter import collect_seldom, switch_often
 from queue_monitor.clock import SystemClock
 from queue_monitor.core.calendar import Calendar, DayHours
 from queue_monitor.core.live import Live
@@ -46,7 +47,6 @@ from queue_monitor.events import (
     SourceConnected,
 )
 from queue_monitor.forecast import ServiceSpeed
-from queue_monitor.interpreter import collect_seldom, switch_often
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import (
     CallsOfMinute,

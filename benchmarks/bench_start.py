@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from queue_monitor import bootstrap
+from queue_monitor.app import registry
+from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock
 from queue_monitor.config import load
 from queue_monitor.core.live import Live
@@ -94,8 +95,8 @@ def calls(number: int, ends: datetime) -> list[Event]:
 async def fill(folder: Path, number: int, ends: datetime) -> int:
     store = await open_store(f"sqlite:///{folder / 'calls.db'}", zone=ZONE, agent_key=folder / "agent.key")
     clock = ManualClock(ends)
-    config = load(folder / "my.toml", {}, bootstrap.settings_of)
-    pipeline = Pipeline(Live(bootstrap.rules_of(config)), clock, store)
+    config = load(folder / "my.toml", {}, registry.settings_of)
+    pipeline = Pipeline(Live(rules_of(config)), clock, store)
     await pipeline.rebuild()
     events = calls(number, ends)
     for at in range(0, len(events), 1000):

@@ -36,8 +36,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
-from queue_monitor import bootstrap
 from queue_monitor.api.json.intervals import OverTime
+from queue_monitor.app import registry
+from queue_monitor.app.rules_from_config import live_of, rules_of
 from queue_monitor.clock import ManualClock
 from queue_monitor.config import Config, load
 from queue_monitor.core.live import Live
@@ -139,7 +140,7 @@ async def live_through(config: Config, folder: Path, name: str, days: list[date]
     made = Made(0, 0)
     try:
         early, late = days[:-FORECAST_DAYS], days[-FORECAST_DAYS:]
-        for live, some in ((Live(bootstrap.rules_of(config)), early), (bootstrap.live_of(config), late)):
+        for live, some in ((Live(rules_of(config)), early), (live_of(config), late)):
             if some:
                 made = made.plus(await _live_through(config, store, live, some, calls_a_day))
     finally:
@@ -315,7 +316,7 @@ async def ask_here(config: Config, folder: Path, asked: list[Question], rounds: 
     """The same questions in this process, without the web server and without writing answers down."""
     store = await open_store(url_of(folder, "years"), zone=config.zone, agent_key=folder / "agent.key")
     clock = ManualClock(datetime.combine(TODAY, time_of_day(OPENS + OPEN_HOURS), config.zone).astimezone(UTC))
-    pipeline = Pipeline(bootstrap.live_of(config), clock, store)
+    pipeline = Pipeline(live_of(config), clock, store)
     found = []
     try:
         await pipeline.rebuild()
@@ -382,7 +383,7 @@ def measure_memory(folder: Path, rounds: int) -> None:
 
 def run(folder: Path, options: argparse.Namespace) -> None:
     (folder / "my.toml").write_text(SETTINGS, encoding="utf-8")
-    config = load(folder / "my.toml", {}, bootstrap.settings_of)
+    config = load(folder / "my.toml", {}, registry.settings_of)
     make(config, folder, options.years, options.calls)
 
     measure_memory(folder, options.rounds)

@@ -27,30 +27,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from queue_monitor import (
-    __version__,
-    alerting,
-    backtest,
-    backups,
-    bootstrap,
-    config,
-    importing,
-    logs,
-    player,
-    privacy,
-    rebuilding,
-    rejections,
-    replay,
-    reporting,
-    simulation,
-    texts,
-)
+from queue_monitor import __version__, backtest, config, importing, simulation, texts
 from queue_monitor.api.guard.access import digest, new_token
+from queue_monitor.app import alerting, checks, demo, logs, registry, reporting, server, wiring
+from queue_monitor.app.owned_store import store_options
+from queue_monitor.app.rules_from_config import live_of, rules_of
 from queue_monitor.clock import SystemClock
+from queue_monitor.commands import backups, privacy, rebuilding, rejections
 from queue_monitor.doctor import command as doctor_command
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
+from queue_monitor.replay import engine as player
+from queue_monitor.replay.recording import RecordingError, play
 from queue_monitor.reports.forms import Form
 from queue_monitor.runtime.fault import Fault
 from queue_monitor.setup import command as setup_command
@@ -84,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Fault as error:
         _fail(str(error))
         return FAULT
-    except (config.ConfigError, replay.RecordingError, bootstrap.UnknownKind, OSError) as error:
+    except (config.ConfigError, RecordingError, registry.UnknownKind, OSError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return 130
@@ -270,20 +259,20 @@ def _settings_file(path: Path | None) -> Path | None:
 
 def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
     """The settings of that file, with the secrets beside it."""
-    path, kinds = _settings_file(path), bootstrap.adapter_kinds()
+    path, kinds = _settings_file(path), registry.adapter_kinds()
     environ = config.with_secrets(path, os.environ)
-    return config.load(path, environ, bootstrap.settings_of, kinds, needs_sources=needs_sources)
+    return config.load(path, environ, registry.settings_of, kinds, needs_sources=needs_sources)
 
 
 def _run(chosen: argparse.Namespace) -> int:
     settings = _load(chosen.config)
-    if mistakes := bootstrap.log_mistakes(settings, bootstrap.today_of(settings)):
+    if mistakes := checks.log_mistakes(settings, checks.today_of(settings)):
         raise config.ConfigError(mistakes)
     if chosen.speed is not None:
         clock = structs.replace(settings.clock, rate=chosen.speed)
         settings = structs.replace(settings, clock=clock)
     os.umask(0o077)  # what a monitor keeps is for its own user alone
-    asyncio.run(bootstrap.serve(settings, _announce, partial(_load, chosen.config), chosen.config))
+    asyncio.run(server.serve(settings, _announce, partial(_load, chosen.config), chosen.config))
     return 0
 
 
@@ -365,7 +354,7 @@ def _report(chosen: argparse.Namespace) -> int:
         out=chosen.out,
         language=chosen.language,
     )
-    rules, options = bootstrap.rules_of(settings), bootstrap.store_options(settings)
+    rules, options = rules_of(settings), store_options(settings)
     try:
         made = asyncio.run(reporting.make(settings, rules, options, SystemClock(), asked))
     except reporting.ReportMistake as error:
@@ -374,13 +363,13 @@ def _report(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _announce(address: str, service: bootstrap.Service) -> None:
+def _announce(address: str, service: wiring.Service) -> None:
     clock, first = service.clock, service.first_token
     lines = [f"Wallboard:  {address}", f"Status API: {address}docs", f"Metrics:    {address}metrics"]
     lines.append(f"Reading:    {service.reading}.")
     if first is not None:
         lines.append(f"To acknowledge or declare anything, make the first token: {address.rstrip('/')}{first.path}")
-    if not bootstrap.is_real(clock):
+    if not demo.is_real(clock):
         pace = f"{clock.rate:g} x real speed" if clock.rate else "standing still"
         lines.append(f"Simulated time: {clock.now():%Y-%m-%d %H:%M} UTC, {pace}.")
     lines.append("Ctrl-C stops.")
@@ -428,7 +417,7 @@ def _backtest(chosen: argparse.Namespace) -> int:
         html=chosen.html,
     )
     with _progress("living through the past", None) as advance:
-        found = asyncio.run(backtest.backtest(settings, bootstrap.live_of(settings), wanted, advance))
+        found = asyncio.run(backtest.backtest(settings, live_of(settings), wanted, advance))
     print(backtest.text(found))
     return 0
 
@@ -436,7 +425,7 @@ def _backtest(chosen: argparse.Namespace) -> int:
 def _source(text: str) -> tuple[str, Path]:
     kind, colon, path = text.partition(":")
     if not colon or not path:
-        raise replay.RecordingError(f"{text!r} is not KIND:PATH, such as asterisk_ami:capture.raw")
+        raise RecordingError(f"{text!r} is not KIND:PATH, such as asterisk_ami:capture.raw")
     return kind, Path(path)
 
 
@@ -460,9 +449,9 @@ def _simulate(chosen: argparse.Namespace) -> int:
 
 
 def _translate(chosen: argparse.Namespace) -> int:
-    recording = bootstrap.build_recording(chosen.kind, chosen.files, chosen.switch, chosen.switch)
+    recording = registry.build_recording(chosen.kind, chosen.files, chosen.switch, chosen.switch)
     rejected: Counter[str] = Counter()
-    for delivery in replay.play([recording]):
+    for delivery in play([recording]):
         for item in delivery.items:
             if isinstance(item, Rejected):
                 rejected[item.reason] += 1
@@ -484,10 +473,10 @@ def _check_config(chosen: argparse.Namespace) -> int:
         print("NOT READY TO RUN. Nothing is wrong, but this is still to be filled in:")
         print("\n".join(f"to fill in    {mistake}" for mistake in error.mistakes))
         return 0
-    if mistakes := bootstrap.mistakes_at_start(understood):
+    if mistakes := checks.mistakes_at_start(understood):
         raise config.ConfigError(mistakes)
-    print(config.describe(understood, has_tokens=bootstrap.has_tokens(understood)))
-    for day, name in bootstrap.days_to_confirm(understood, bootstrap.today_of(understood)):
+    print(config.describe(understood, has_tokens=wiring.has_tokens(understood)))
+    for day, name in checks.days_to_confirm(understood, checks.today_of(understood)):
         print(f"to confirm    {day} {name}: counts as a full day until [[hours.exceptions]] says what it is")
     return 0
 
@@ -504,7 +493,7 @@ def _privacy(chosen: argparse.Namespace) -> int:
     settings = _load(chosen.config, needs_sources=False)
     found = asyncio.run(privacy.asked(settings, SystemClock().now()))
     language = chosen.language or settings.organisation.language
-    print(privacy.report(settings, found, bootstrap.today_of(settings), language))
+    print(privacy.report(settings, found, checks.today_of(settings), language))
     return 0
 
 

@@ -133,7 +133,7 @@ class Adapter(Protocol):
     """One way in. Entering means connected, iterating means consuming, leaving means closed.
 
     Trouble is an `AdapterError`. An adapter never retries, never sleeps between attempts, never keeps statistics.
-    One that is served over HTTP has a `router` (FastAPI's) besides, which `bootstrap` mounts.
+    One that is served over HTTP has a `router` (FastAPI's) besides, which `app/wiring` mounts.
     """
 
     name: str

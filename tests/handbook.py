@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, inspect, structs
 
-from queue_monitor import bootstrap
+from queue_monitor.app import registry
 from queue_monitor.config.explained import explained, inner
 from queue_monitor.config.file import File, SourceHead
 from queue_monitor.config.mistakes import expected
@@ -39,8 +39,8 @@ def settings() -> str:
         for key, kind in _tables(section.encode_name, section.type):
             lines += ["", f"## `{key}`", "", *_once(kind, key, seen)]
     lines += ["", "## `[[sources]]`", "", *_table(SourceHead)]
-    for name in bootstrap.adapter_kinds():
-        kind = bootstrap.adapter_module(name).Settings
+    for name in registry.adapter_kinds():
+        kind = registry.adapter_module(name).Settings
         lines += ["", f"## `[[sources]]` of kind `{name}`", "", *_table(kind)]
         for key, part in _inside("sources", kind):
             lines += ["", f"### `{key}` of kind `{name}`", "", *_table(part)]

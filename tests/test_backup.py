@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from queue_monitor import backup_file, backups, rebuilding
 from queue_monitor.__main__ import BUSY, WRONG, main
-from queue_monitor.bootstrap import adapter_kinds, rules_of, settings_of
+from queue_monitor.app.registry import adapter_kinds, settings_of
+from queue_monitor.app.rules_from_config import rules_of
+from queue_monitor.commands import backup_file, backups, rebuilding
 from queue_monitor.config import Config, load
 from queue_monitor.ports import StoreError, StoreInUse
 from queue_monitor.store import copying, open_store

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec import Meta, Struct, structs
 
-from queue_monitor import bootstrap, config
+from queue_monitor import config
+from queue_monitor.app import checks
+from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.config import Config, ConfigError, Secret
 from queue_monitor.model import DefinitionId, ExitPolicy, Outcome, Target
 
@@ -118,7 +120,7 @@ def test_a_call_back_is_judged_within_its_time_and_a_queue_may_differ(settings: 
         callback = "miss"
     """
     understood = settings.read(SIMULATOR + text, {})
-    rules = bootstrap.rules_of(understood)
+    rules = rules_of(understood)
 
     assert rules.exit_policy == ExitPolicy(judged=frozenset({Outcome.CALLBACK}), within_ms=3_600_000)
     assert rules.exit_policy_by_queue["bygg"].judged == {Outcome.CALLBACK, Outcome.EXIT_KEY}
@@ -696,9 +698,9 @@ def test_periods_closures_and_crisis_hours_that_cannot_be_are_told_by_key(settin
 
 
 def test_the_days_that_many_shorten_are_told_to_whoever_checks_the_settings(settings: Settings) -> None:
-    asked = bootstrap.days_to_confirm(settings.read(SIMULATOR), dt.date(2026, 12, 1))
+    asked = checks.days_to_confirm(settings.read(SIMULATOR), dt.date(2026, 12, 1))
     short = '[[hours.exceptions]]\ndate = 2027-01-05\nopen = "08:00"\nclose = "12:00"\n'
-    confirmed = bootstrap.days_to_confirm(settings.read(SIMULATOR + short), dt.date(2026, 12, 1))
+    confirmed = checks.days_to_confirm(settings.read(SIMULATOR + short), dt.date(2026, 12, 1))
 
     assert (dt.date(2027, 1, 5), "Trettondagsafton") in asked
     assert dt.date(2027, 1, 5) not in dict(confirmed)

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from queue_monitor import bootstrap, config, doctor, texts
+from queue_monitor import config, doctor, texts
 from queue_monitor.__main__ import main
+from queue_monitor.app import registry
 from queue_monitor.clock import SystemClock
 from queue_monitor.config import Config
 from queue_monitor.doctor import State, access, calendar, keeping, store
@@ -62,7 +63,7 @@ def written(folder: Path, text: str, mode: int = 0o600) -> Path:
 
 
 def read(text: str, folder: Path) -> Config:
-    return config.load(written(folder, text), {}, bootstrap.settings_of, bootstrap.adapter_kinds())
+    return config.load(written(folder, text), {}, registry.settings_of, registry.adapter_kinds())
 
 
 def examined(text: str, folder: Path, language: str = "en") -> dict[str, Finding]:
@@ -246,7 +247,7 @@ def test_settings_that_name_variables_hold_no_secret_and_may_be_read(tmp_path: P
     (tmp_path / "secrets.env").chmod(0o600)
     file = written(tmp_path, named + home, 0o644)
     environ = config.with_secrets(file, {"HOME": "/x"})
-    understood = config.load(file, environ, bootstrap.settings_of, bootstrap.adapter_kinds())
+    understood = config.load(file, environ, registry.settings_of, registry.adapter_kinds())
 
     assert environ == {"HOME": "/x", "ESL": "hemligt"}
     assert understood.sources[0].settings.password == "hemligt"  # type: ignore[attr-defined]

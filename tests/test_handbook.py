@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import Struct, structs
 
-from queue_monitor import bootstrap
+from queue_monitor.app import registry
 from queue_monitor.config.explained import explained, inner
 from queue_monitor.config.file import File, SourceHead
 from tests import handbook
@@ -19,7 +19,7 @@ TOLD = re.compile(r"^\| `([\w.]+)` \|", re.MULTILINE)
 def kinds() -> Iterator[type[Struct]]:
     """Every struct of which a table of the settings file may be."""
     waiting: list[type[Struct]] = [File, SourceHead]
-    waiting += [bootstrap.adapter_module(kind).Settings for kind in bootstrap.adapter_kinds()]
+    waiting += [registry.adapter_module(kind).Settings for kind in registry.adapter_kinds()]
     seen: set[type[Struct]] = set()
     while waiting:
         kind = waiting.pop()

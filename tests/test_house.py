@@ -45,13 +45,13 @@ TABLE = (
     Row(r"queue_monitor\.queues", "", "", IMPURE),
     Row(r"queue_monitor\.events", "queue_monitor.queues", "msgspec", IMPURE),
     Row(r"queue_monitor\.clock", "", "msgspec"),
-    Row(r"queue_monitor\.model", "queue_monitor.events queue_monitor.queues", "msgspec", IMPURE),
+    Row(r"queue_monitor\.model(\..+)?", "queue_monitor.events queue_monitor.queues {own}", "msgspec", IMPURE),
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
-    Row(r"queue_monitor\.interpreter", "queue_monitor.ports"),
+    Row(r"queue_monitor\.app\.interpreter", "queue_monitor.ports"),
     Row(r"queue_monitor\.whole_file", "", "msgspec"),
     Row(r"queue_monitor\.local_times", "", "", IMPURE),
-    Row(r"queue_monitor\.logs", "queue_monitor.core.privacy", ""),
-    Row(r"queue_monitor\.starting", "queue_monitor.ports queue_monitor.texts", "starlette"),
+    Row(r"queue_monitor\.app\.logs", "queue_monitor.core.privacy", ""),
+    Row(r"queue_monitor\.app\.starting", "queue_monitor.ports queue_monitor.texts", "starlette"),
     Row(r"queue_monitor\.waits", "queue_monitor.model", "hdrh numpy", IMPURE),
     Row(
         r"queue_monitor\.core(\..+)?",
@@ -77,7 +77,10 @@ TABLE = (
         "queue_monitor.core queue_monitor.forecast queue_monitor.ports queue_monitor.model queue_monitor.queues "
         "queue_monitor.events queue_monitor.waits queue_monitor.whole_file queue_monitor.history queue_monitor.runtime",
     ),
-    Row(r"queue_monitor\.replay", "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports"),
+    Row(
+        r"queue_monitor\.replay(\.(recording|outputs))?",
+        "queue_monitor.core queue_monitor.events queue_monitor.model queue_monitor.ports {own}",
+    ),
     Row(r"queue_monitor\.simulation(\..+)?", "queue_monitor.events queue_monitor.model {own}", "numpy msgspec", IMPURE),
     Row(
         r"adapters\.simulator(\..+)?",
@@ -117,10 +120,9 @@ TABLE = (
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics queue_monitor.reports"),  # it serves both
     Row(r"queue_monitor\.metrics", FACES),
     Row(r"queue_monitor\.reports(\..+)?", f"{FACES} queue_monitor.history queue_monitor.waits"),
-    Row(r"queue_monitor\.texts_doctor", "", ""),
     Row(
         r"queue_monitor\.(config|texts)(\..+)?",
-        "queue_monitor.model queue_monitor.queues queue_monitor.texts_doctor {own}",
+        "queue_monitor.model queue_monitor.queues {own}",
         "msgspec babel",
     ),
     Row(
@@ -129,27 +131,17 @@ TABLE = (
         "msgspec numpy",
         IMPURE,
     ),
-    Row(r"queue_monitor\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
-    Row(r"queue_monitor\.backup_file", "queue_monitor.ports", "msgspec"),
+    Row(r"queue_monitor\.app\.renewal", "queue_monitor.ports queue_monitor.config", "msgspec"),
+    Row(r"queue_monitor\.commands\.backup_file", "queue_monitor.ports", "msgspec"),
     Row(
-        r"queue_monitor\.(bootstrap|alerting|backtest|backups|player|privacy|rebuilding|reporting|retention|rejections|__main__"
-        r"|doctor|importing|setup)(\..+)?",
+        r"queue_monitor\.(app|backtest|commands|doctor|importing|setup|replay\.engine|__main__)(\..+)?",
         EVERYTHING,
     ),
 )
-MAY_IMPORT_BOOTSTRAP = {  # the command line, and what its commands do
-    "queue_monitor.__main__",
-    "queue_monitor.doctor.calendar",
-    "queue_monitor.doctor.clock",
-    "queue_monitor.doctor.command",
-    "queue_monitor.doctor.sources",
-    "queue_monitor.setup.command",
-    "queue_monitor.importing.engine",
-    "queue_monitor.player",
-    "queue_monitor.privacy",
-    "queue_monitor.rebuilding",
-    "queue_monitor.rejections",
-}
+MAY_IMPORT_APP = (
+    "queue_monitor.__main__ queue_monitor.app queue_monitor.backtest queue_monitor.commands queue_monitor.doctor "
+    "queue_monitor.importing queue_monitor.setup queue_monitor.replay.engine"
+)
 
 
 class Import(NamedTuple):
@@ -206,8 +198,8 @@ def test_the_unit_and_the_compose_file_give_the_monitor_no_more_than_it_needs() 
 def fault(found: Import, row: Row) -> str:
     top = found.wanted.split(".")[0]
     if top in PACKAGES:
-        if within(found.wanted, "queue_monitor.bootstrap") and found.module not in MAY_IMPORT_BOOTSTRAP:
-            return "only the command line and tests may import bootstrap"
+        if within(found.wanted, "queue_monitor.app") and not within(found.module, MAY_IMPORT_APP):
+            return "only the command line, what its commands do and tests may import the composition"
         allowed = row.ours.format(own=own_room(found.module))
         # the package itself holds nothing but the version
         return "" if found.wanted == "queue_monitor" or within(found.wanted, allowed) else f"may only: {allowed}"

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from queue_monitor import bootstrap, config, texts
+from queue_monitor import config, texts
 from queue_monitor.__main__ import main
 from queue_monitor.api.guard.access import digest
+from queue_monitor.app import checks, registry
 from queue_monitor.config import Config
 from queue_monitor.config.explained import explained
 from queue_monitor.model import Role
@@ -25,7 +26,7 @@ from queue_monitor.setup.source import toml
 from tests.test_service import running
 
 ROOT = Path(__file__).parent.parent
-KINDS = bootstrap.adapter_kinds()
+KINDS = registry.adapter_kinds()
 TOKEN = re.compile(r"shown this once: (\S+)")
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # of Apprise, at first use
 
@@ -36,7 +37,7 @@ def made(folder: Path, *flags: str) -> int:
 
 def understood(folder: Path) -> Config:
     path = folder / "queue-monitor.toml"
-    return config.load(path, config.with_secrets(path, {}), bootstrap.settings_of, KINDS)
+    return config.load(path, config.with_secrets(path, {}), registry.settings_of, KINDS)
 
 
 def mode(file: Path) -> int:
@@ -115,7 +116,7 @@ def test_secrets_lie_in_a_file_of_their_own_and_the_token_is_shown_once(
     assert str(channel.url) == (
         "mailtos://u:p%40ss%2Ford@smtp.example.se:465?from=queue-monitor@example.se&to=lead@example.se&mode=ssl"
     )
-    assert bootstrap.mistakes_at_start(read) == []
+    assert checks.mistakes_at_start(read) == []
     assert (mode(tmp_path / "secrets.env"), mode(tmp_path / "queue-monitor.toml")) == (0o600, 0o600)
 
 

@@ -9,9 +9,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from queue_monitor.app.interpreter import (
+    OLD_ROUNDS,
+    YOUNG,
+    collect_at_night,
+    collect_seldom,
+    next_quiet_hour,
+    switch_often,
+)
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.series import Slot
-from queue_monitor.interpreter import OLD_ROUNDS, YOUNG, collect_at_night, collect_seldom, next_quiet_hour, switch_often
 from tests.scenario import Scenario
 
 ZONE = ZoneInfo("Europe/Stockholm")

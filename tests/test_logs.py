@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from queue_monitor.logs import Formatter
+from queue_monitor.app.logs import Formatter
 
 FORMATTER = Formatter("%(levelname)s %(name)s %(message)s")
 

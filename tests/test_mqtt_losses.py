@@ -22,8 +22,9 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from queue_monitor import bootstrap
 from queue_monitor.api.json.status import status_body
+from queue_monitor.app import registry
+from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import SystemClock
 from queue_monitor.config import load
 from queue_monitor.core.live import Live
@@ -236,8 +237,8 @@ def _compare(settings: Path, told: list[Event], journalled: list[Event], status:
 
 
 def _live(settings: Path, events: list[Event]) -> Live:
-    config = load(settings, os.environ | {"MQTT_PASSWORD": SECRET}, bootstrap.settings_of)
-    live = Live(bootstrap.rules_of(config))
+    config = load(settings, os.environ | {"MQTT_PASSWORD": SECRET}, registry.settings_of)
+    live = Live(rules_of(config))
     for event in events:
         live.apply(event)
     return live

@@ -16,9 +16,9 @@ import pytest
 from fastapi import FastAPI
 
 from queue_monitor import simulation
-from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
 from queue_monitor.api.pages.board import board_body
+from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars

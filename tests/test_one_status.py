@@ -20,12 +20,12 @@ from alerts.engine import AlertEngine, AlertRound
 from alerts.memory import MemoryRecord
 from alerts.rules import AlertSettings
 from queue_monitor import simulation, texts
-from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
 from queue_monitor.api.json.alerts import alert_routes
 from queue_monitor.api.pages.board import board_body
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.api.pages.public import HOLDS_SECONDS, public_routes
+from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars

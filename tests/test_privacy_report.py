@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from queue_monitor import privacy, texts
+from queue_monitor import texts
 from queue_monitor.__main__ import main
+from queue_monitor.commands import privacy
 from queue_monitor.config import Config, KeptFor, RetentionSettings
 from queue_monitor.store.schema import metadata
 from tests.runtime.test_lasting import at, callers, tell

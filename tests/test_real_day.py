@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from queue_monitor import bootstrap, replay
+from queue_monitor.app import registry
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
@@ -13,6 +13,7 @@ from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
 from queue_monitor.events import Event
 from queue_monitor.model import Counts, DefinitionId, Outcome
 from queue_monitor.ports import Rejected
+from queue_monitor.replay.recording import play
 from tests.scenario import Scenario
 from tests.truth import RECORDINGS, SESSIONS
 
@@ -22,8 +23,8 @@ def events_of(*kinds: str) -> list[Event]:
         "asterisk_ami": [RECORDINGS / f"{session}.raw.gz" for session in SESSIONS],
         "asterisk_queuelog": [RECORDINGS / "queue_log"],
     }
-    recordings = [bootstrap.build_recording(kind, files[kind], "växel", "växel") for kind in kinds]
-    return [item for delivery in replay.play(recordings) for item in delivery.items if not isinstance(item, Rejected)]
+    recordings = [registry.build_recording(kind, files[kind], "växel", "växel") for kind in kinds]
+    return [item for delivery in play(recordings) for item in delivery.items if not isinstance(item, Rejected)]
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import pytest
 
 from adapters.asterisk_ami import Settings
 from queue_monitor import config
-from queue_monitor.bootstrap import adapter_kinds, settings_of
+from queue_monitor.app.registry import adapter_kinds, settings_of
+from queue_monitor.app.renewal import Renewal
 from queue_monitor.clock import ManualClock
 from queue_monitor.config import Config, Source
 from queue_monitor.ports import Adapter, Clock
-from queue_monitor.renewal import Renewal
 from tests.fakes import FakeAdapter
 from tests.scenario import TEN
 

@@ -14,15 +14,17 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from queue_monitor import backups, bootstrap, rebuilding
 from queue_monitor.__main__ import WRONG, main
-from queue_monitor.bootstrap import adapter_kinds, rules_of, settings_of
+from queue_monitor.app import checks
+from queue_monitor.app.registry import adapter_kinds, settings_of
+from queue_monitor.app.retention import Retention, months_before, next_time
+from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock, SystemClock
+from queue_monitor.commands import backups, rebuilding
 from queue_monitor.config import Config, ConfigError, KeptFor, RetentionSettings, describe, load
 from queue_monitor.events import contact_key
 from queue_monitor.model import Counts
 from queue_monitor.ports import StoreError
-from queue_monitor.retention import Retention, months_before, next_time
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.store import RETENTION, Kind, Order, open_store
 from tests.runtime.lasting import ZONE, Call, Monitor, monitor
@@ -493,7 +495,7 @@ def test_a_journal_kept_shorter_than_a_log_reaches_back_is_refused_by_check_and_
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     log = tmp_path / "queue_log"
-    day = bootstrap.today_of(read(tmp_path, "")) - timedelta(days=80)
+    day = checks.today_of(read(tmp_path, "")) - timedelta(days=80)
     second = int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp())
     log.write_text(f"{second + 86_400 * 60}|1|q|NONE|ENTERQUEUE||\n")
     log.with_name("queue_log.1").write_text(f"{second}|0|q|NONE|ENTERQUEUE||\n")

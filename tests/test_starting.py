@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from queue_monitor.app.starting import MAX_PAUSE_SECONDS, Entrance, patiently
 from queue_monitor.clock import ManualClock
 from queue_monitor.ports import StoreError
-from queue_monitor.starting import MAX_PAUSE_SECONDS, Entrance, patiently
 from tests.adapters.broker import free_port
 from tests.scenario import TEN
 from tests.store.postgres import running_server

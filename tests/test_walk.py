@@ -14,8 +14,9 @@ from typing import Final
 
 import pytest
 
-from queue_monitor import bootstrap, config, texts
+from queue_monitor import config, texts
 from queue_monitor.__main__ import _parser, main
+from queue_monitor.app import registry
 from tests.adapters.broker import free_port
 from tests.alerts.receivers import MailSink, mail_sink
 from tests.api.centre import SETTINGS, centre
@@ -26,7 +27,7 @@ STARTED: Final = ROOT / "docs" / "getting-started.md"
 CONNECT: Final = ROOT / "docs" / "connect"
 PATIENCE: Final = 40.0
 EVERY = [command for document in documents() for command in commands(document)]
-KINDS = bootstrap.adapter_kinds()
+KINDS = registry.adapter_kinds()
 PARSER = _parser()
 
 
@@ -92,7 +93,7 @@ def test_every_kind_has_its_page_with_settings_that_are_understood(kind: str, tm
     file = tmp_path / "queue-monitor.toml"
     file.write_text(written, encoding="utf-8")
     environ = dict.fromkeys(re.findall(r"env:(\w+)", written), "x" * 40)
-    (source,) = config.load(file, environ, bootstrap.settings_of, KINDS).sources
+    (source,) = config.load(file, environ, registry.settings_of, KINDS).sources
 
     assert headings == ["Ask", "Settings", "What it can and cannot know", "Versions tried"]
     assert source.kind == kind

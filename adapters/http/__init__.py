@@ -20,5 +20,5 @@ DATED_BY_SENDER: Final = True
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door `bootstrap` opens for `kind = "http"`."""
+    """The door that is opened for `kind = "http"`."""
     return HttpAdapter(name, switch, settings, clock)

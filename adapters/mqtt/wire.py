@@ -123,7 +123,7 @@ def _encoded(name: str) -> str:
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door `bootstrap` opens for `kind = "mqtt"`."""
+    """The door that is opened for `kind = "mqtt"`."""
     return MqttAdapter(name, switch, settings, clock)
 
 

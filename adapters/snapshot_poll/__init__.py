@@ -17,5 +17,5 @@ __all__ = ["EXAMPLE", "Fields", "Settings", "SnapshotPollAdapter", "Translator",
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door `bootstrap` opens for `kind = "snapshot_poll"`."""
+    """The door that is opened for `kind = "snapshot_poll"`."""
     return SnapshotPollAdapter(name, switch, settings, clock)

@@ -17,8 +17,8 @@ from queue_monitor.backtest.runner import BacktestRun, run_through
 from queue_monitor.backtest.sources import CallsPast, Past, past_of
 from queue_monitor.config import Config
 from queue_monitor.core.live import Live
-from queue_monitor.player import write_alerts, write_predictions
-from queue_monitor.replay import RecordingError, folder_of
+from queue_monitor.replay.engine import write_alerts, write_predictions
+from queue_monitor.replay.recording import RecordingError, folder_of
 
 __all__ = ["BacktestOptions", "backtest", "summed_up", "text"]
 

@@ -32,7 +32,7 @@ from queue_monitor.events import (
 )
 from queue_monitor.local_times import LocalTimes, MissingHour
 from queue_monitor.model import Outcome
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 
 COLUMNS: Final = ("entered_at", "queue", "wait_seconds", "outcome", "talk_seconds", "agent")
 NEEDED: Final = COLUMNS[:4]

@@ -27,9 +27,9 @@ from queue_monitor.model import (
     Target,
     Visit,
 )
-from queue_monitor.player import Prediction, ReplayEngine
 from queue_monitor.queues import keys_of, queue_key
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.engine import Prediction, ReplayEngine
+from queue_monitor.replay.recording import RecordingError
 
 DAY_KINDS = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH)
 

@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from queue_monitor import player, replay
 from queue_monitor.backtest.calls import Call, events_of, read_calls
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.events import CallEntered, Event, is_own_word
 from queue_monitor.ports import Delivery
+from queue_monitor.replay import engine as player
+from queue_monitor.replay.recording import RecordingError, play, read_bytes
 from queue_monitor.store import open_store
 
 LONG_AGO: Final = datetime(1970, 1, 2, tzinfo=UTC)
@@ -33,10 +34,10 @@ def past_of(named: str, config: Config, calendar: Calendar) -> Past:
     """
     if "://" in named:
         if named.startswith("sqlite:///") and not Path(named.removeprefix("sqlite:///")).is_file():
-            raise replay.RecordingError(f"{named}: there is no such database")
+            raise RecordingError(f"{named}: there is no such database")
         return JournalPast(named, calendar)
     path = Path(named)
-    if replay.read_bytes(path).lstrip()[:1] == b"{":
+    if read_bytes(path).lstrip()[:1] == b"{":
         return EventsPast(path, config, calendar)
     return CallsPast(named, read_calls(path, config.zone), calendar)
 
@@ -67,7 +68,7 @@ class EventsPast:
         self._calendar = calendar
 
     def _played(self) -> Iterator[Delivery]:
-        return replay.play(player.recordings([("replay", self._path)], self._config, None))
+        return play(player.recordings([("replay", self._path)], self._config, None))
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         for delivery in self._played():

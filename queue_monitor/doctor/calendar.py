@@ -3,7 +3,9 @@
 from datetime import date
 from typing import Final
 
-from queue_monitor import bootstrap, texts
+from queue_monitor import texts
+from queue_monitor.app import checks
+from queue_monitor.app.rules_from_config import WEEKDAYS
 from queue_monitor.config import Schedule
 from queue_monitor.doctor.finding import Finding, State, Subject
 
@@ -15,7 +17,7 @@ async def check(subject: Subject) -> list[Finding]:
     config = subject.config
     today = subject.now.astimezone(config.zone).date()
     found = [subject.found(AREA, "calendar.week", hours=_week(config.hours, subject.language))]
-    if days := bootstrap.days_to_confirm(config, today, date(today.year + 1, 12, 31)):
+    if days := checks.days_to_confirm(config, today, date(today.year + 1, 12, 31)):
         listed = ", ".join(f"{day} {name}" for day, name in days)
         found.append(subject.found(AREA, "calendar.confirm", State.WATCH, days=listed))
     return [*found, _special(subject, today)]
@@ -37,7 +39,7 @@ def _special(subject: Subject, today: date) -> Finding:
 
 
 def _week(hours: Schedule, language: str) -> str:
-    days = list(bootstrap.WEEKDAYS)
+    days = list(WEEKDAYS)
     return ", ".join(
         f"{' '.join(texts.say(f'weekday.{days.index(day.value)}', language) for day in part.days)}"
         f" {part.open:%H:%M}-{part.close:%H:%M}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from queue_monitor import alerting
+from queue_monitor.app import alerting
 from queue_monitor.config import AlertChannel
 from queue_monitor.doctor.finding import Finding, State, Subject
 from queue_monitor.ports import Endpoint

@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from queue_monitor import bootstrap, texts
+from queue_monitor import texts
+from queue_monitor.app import demo
 from queue_monitor.doctor.finding import Finding, State, Subject
 from queue_monitor.ports import Reach
 
@@ -26,7 +27,7 @@ _OLD_YEARS: Final = 2
 
 async def check(subject: Subject) -> list[Finding]:
     """The machine's clock, and the database's beside it."""
-    if not bootstrap.is_real(bootstrap.clock_of(subject.config)):
+    if not demo.is_real(demo.clock_of(subject.config)):
         return [subject.found(AREA, "clock.simulated")]
     synchronised = is_synchronised()
     if synchronised is None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from queue_monitor import bootstrap
+from queue_monitor.app import checks, registry
 from queue_monitor.config import Source, only_simulates
 from queue_monitor.config.mistakes import Mistake
 from queue_monitor.doctor.clock import difference
@@ -32,7 +32,7 @@ async def _source(subject: Subject, source: Source) -> list[Finding]:
     named = {"name": source.name, "kind": source.kind}
     if not source.enabled:
         return [subject.found(AREA, "source.off", **named)]
-    look: Look | None = getattr(bootstrap.adapter_module(source.kind), "reach", None)
+    look: Look | None = getattr(registry.adapter_module(source.kind), "reach", None)
     if look is None:
         key = "source.made_up" if only_simulates([source]) else "source.comes_to_us"
         return [subject.found(AREA, key, **named)]
@@ -49,7 +49,7 @@ async def _source(subject: Subject, source: Source) -> list[Finding]:
 def _reached(subject: Subject, source: Source, reach: Reach, named: dict[str, str]) -> list[Finding]:
     if getattr(source.settings, "path", None) is None:
         return [subject.found(AREA, "source.reached" if reach.logged_in else "source.listens", **named)]
-    if not hasattr(bootstrap.adapter_module(source.kind), "reaches_back"):
+    if not hasattr(registry.adapter_module(source.kind), "reaches_back"):
         return [subject.found(AREA, "source.file", **named)]
     return [_log(subject, reach, named), *(_too_short(subject, mistake) for mistake in _mistakes(subject, source))]
 
@@ -65,7 +65,7 @@ def _log(subject: Subject, reach: Reach, named: dict[str, str]) -> Finding:
 
 def _mistakes(subject: Subject, source: Source) -> list[Mistake]:
     today = subject.now.astimezone(subject.config.zone).date()
-    mistakes = bootstrap.log_mistakes(subject.config, today)
+    mistakes = checks.log_mistakes(subject.config, today)
     return [mistake for mistake in mistakes if f"source {source.name} " in mistake.expected]
 
 

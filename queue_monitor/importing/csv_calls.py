@@ -18,7 +18,7 @@ from queue_monitor.importing.refusals import Refusals, RefusedLine
 from queue_monitor.importing.rows import PassedOver, Refusal, RowReader
 from queue_monitor.importing.sorting import Sorted
 from queue_monitor.model import ImportedFile
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 
 _ROWS: Final = 1000
 _EVENTS: Final = 1000

@@ -14,7 +14,9 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from adapters.asterisk_queuelog import Settings
-from queue_monitor import bootstrap
+from queue_monitor.app import wiring
+from queue_monitor.app.owned_store import store_options
+from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
@@ -30,7 +32,7 @@ from queue_monitor.importing.refusals import Refusals
 from queue_monitor.importing.target import HeldDay, Tally, Target
 from queue_monitor.model import Coverage, CoverageRecord, ImportedFile, ImportRecord
 from queue_monitor.ports import Delivery, NoStoreYet, Store, StoreError
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 from queue_monitor.runtime.fault import Fault
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
@@ -97,7 +99,7 @@ def reading_of(config: Config, wanted: Wanted) -> Reading:
         raise RecordingError("--mapping: a CSV file needs one that says what its columns are (docs/import.md)")
     mapping, hashed = read_mapping(wanted.mapping)
     name = checked_name(wanted.name or mapping.name, "--name")
-    veil = Veil(MonthKeys(None), _Nobody(), config.zone, bootstrap.own_names(config))
+    veil = Veil(MonthKeys(None), _Nobody(), config.zone, wiring.own_names(config))
     return CsvCalls(name, wanted.files, mapping, hashed, config.zone, lambda queue: veil.shown(queue) != queue)
 
 
@@ -146,7 +148,7 @@ def _few_collections() -> Iterator[None]:
 
 async def _stores(config: Config, closing: AsyncExitStack, *, dry_run: bool) -> tuple[SqlStore | None, SqlStore]:
     """The store whose days are asked about, and the one that is written to: in a dry run one beside it."""
-    options = bootstrap.store_options(config)
+    options = store_options(config)
     if not dry_run:
         store = await open_store(config.store.url, **options)
         closing.push_async_callback(store.close)
@@ -194,7 +196,7 @@ class _Course:
         self._store = store
         self._system = SystemClock()
         self._started = self._system.now()
-        self._rules = bootstrap.rules_of(config)
+        self._rules = rules_of(config)
         self._zone = config.zone
         days, today = LocalDays(config.zone), self._rules.calendar.day_of(self._started)
         self._target = Target(store, home, reading.name, days, today, replace=replace)

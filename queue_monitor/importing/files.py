@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 
 PIECE: Final = 256 * 1024
 _HEAD: Final = 6

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from queue_monitor.importing.reading import checked_name
 from queue_monitor.model import Outcome
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 
 PASS_OVER: Final = "pass_over"
 """Words of lines that are no calls to a queue, such as outgoing ones: they are counted and left out."""

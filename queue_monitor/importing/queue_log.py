@@ -14,7 +14,7 @@ from queue_monitor.importing.reading import QUEUE_LOG, FileTally, Piece
 from queue_monitor.importing.refusals import Refusals, RefusedLine, shown
 from queue_monitor.model import IMPORT_SOURCE, IMPORTED, ImportedFile
 from queue_monitor.ports import Connection, Rejected
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD: Final = 64 * 1024

@@ -11,7 +11,7 @@ from msgspec import Struct
 from queue_monitor.events import Event
 from queue_monitor.importing.refusals import Refusals
 from queue_monitor.model import ImportedFile
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 
 QUEUE_LOG: Final = "queue_log"
 CSV: Final = "csv"

@@ -11,8 +11,9 @@ from typing import Any, Final, TypeVar
 
 from msgspec import structs
 
-from queue_monitor import bootstrap, config, texts
+from queue_monitor import config, texts
 from queue_monitor.api.guard.access import digest, new_token
+from queue_monitor.app import checks, registry
 from queue_monitor.config.secrets_file import NAME as SECRETS
 from queue_monitor.setup import files
 from queue_monitor.setup.answers import Answers, Service, Unclear, address, hours, server
@@ -30,7 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     made.add_argument("--yes", action="store_true", help="ask nothing: what is not named is left as it comes")
     made.add_argument("--organisation", metavar="NAME", help="as it stands on the pages and in messages")
     made.add_argument("--language", choices=texts.LANGUAGES, help="what people are shown")
-    made.add_argument("--switchboard", choices=bootstrap.adapter_kinds(), metavar="KIND", help="its kind")
+    made.add_argument("--switchboard", choices=registry.adapter_kinds(), metavar="KIND", help="its kind")
     made.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the switchboard's kind, e.g. host"
     )
@@ -90,7 +91,7 @@ def _asked(answers: Answers, chosen: argparse.Namespace) -> Answers:
     if chosen.organisation is None:
         new["organisation"] = _ask("Whose calls are these?", answers.organisation, str)
     if chosen.switchboard is None:
-        kinds = bootstrap.adapter_kinds()
+        kinds = registry.adapter_kinds()
         new["switchboard"] = _ask(
             f"Which kind of switchboard: {', '.join(kinds)}?", answers.switchboard, _one_of(kinds)
         )
@@ -149,7 +150,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def kind_of(name: str) -> Kind:
     """A kind of switchboard, as it is asked about; one of another package that has no EXAMPLE is asked nothing."""
-    module = bootstrap.adapter_module(name)
+    module = registry.adapter_module(name)
     return Kind(name=name, settings=module.Settings, example=getattr(module, "EXAMPLE", {}))
 
 
@@ -171,12 +172,12 @@ def _checked(found: dict[str, str]) -> list[str]:
             (path.parent / name).write_text(found[name], encoding="utf-8")
         environ = config.with_secrets(path, {})
         try:
-            understood = config.load(path, environ, bootstrap.settings_of, bootstrap.adapter_kinds())
+            understood = config.load(path, environ, registry.settings_of, registry.adapter_kinds())
         except config.ConfigError as error:
             if wrong := [str(mistake) for mistake in error.mistakes if not mistake.to_fill_in]:
                 raise Unclear("; ".join(wrong)) from error
             return [str(mistake) for mistake in error.mistakes]
-    return [str(mistake) for mistake in bootstrap.mistakes_at_start(understood)]
+    return [str(mistake) for mistake in checks.mistakes_at_start(understood)]
 
 
 def _program() -> str:

@@ -35,7 +35,7 @@ from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered, CallLeft, LeftOutcome, QueueSnapshot
 from queue_monitor.model import SourceNow
 from queue_monitor.ports import Adapter, AdapterError, Clock, Connection
-from queue_monitor.replay import write_visits
+from queue_monitor.replay.outputs import write_visits
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.supervisor import Supervisor
 from tests import truth

@@ -30,7 +30,8 @@ from adapters.http.answers import BATCH, SINGLE
 from adapters.http.body import MAX_BYTES
 from queue_monitor import config
 from queue_monitor.api import create_app
-from queue_monitor.bootstrap import bootstrap, settings_of
+from queue_monitor.app.registry import settings_of
+from queue_monitor.app.wiring import build_service
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.gate import Gate, Unfit
 from queue_monitor.core.live import Live
@@ -753,7 +754,7 @@ async def test_senders_are_named_in_the_settings_and_their_keys_are_never_shown(
     environ = {"VENDOR_SECRET": SECRET, "VENDOR_OLD_SECRET": NEXT_SECRET}
 
     understood = config.load(tmp_path / "settings.toml", environ, settings_of)
-    service = bootstrap(understood, clock=ManualClock(TEN))
+    service = build_service(understood, clock=ManualClock(TEN))
 
     assert SECRET not in config.describe(understood)
     assert SECRET not in repr(understood)

@@ -16,7 +16,7 @@ import pytest
 from adapters.snapshot_poll import Fields, Settings, Translator, build, recorded_pieces
 from adapters.snapshot_poll.translator import MAX_BYTES
 from queue_monitor import config
-from queue_monitor.bootstrap import settings_of
+from queue_monitor.app.registry import settings_of
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live

@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 from msgspec import structs
 
-from queue_monitor.alerting import channel_mistakes, notifier_kinds, send_tests
-from queue_monitor.bootstrap import settings_of
+from queue_monitor.app.alerting import channel_mistakes, notifier_kinds, send_tests
+from queue_monitor.app.registry import settings_of
 from queue_monitor.config import AlertChannel, Config, load
 
 ROOM = Path(__file__).parents[2] / "alerts"

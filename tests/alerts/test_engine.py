@@ -10,7 +10,7 @@ import pytest
 from alerts.dispatch import Channel, Dispatcher, Recipient
 from alerts.engine import AlertEngine, AlertRound
 from alerts.rules import AlertSettings
-from queue_monitor.alerting import AlertedFigures
+from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertBatch, AlertChange, AlertKind, Snapshot
 from queue_monitor.ports import AlertStore, DeliveryError

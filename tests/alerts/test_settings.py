@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from queue_monitor.__main__ import main
-from queue_monitor.alerting import settings_of
-from queue_monitor.bootstrap import live_of
-from queue_monitor.bootstrap import settings_of as adapter_settings
+from queue_monitor.app.alerting import settings_of
+from queue_monitor.app.registry import settings_of as adapter_settings
+from queue_monitor.app.rules_from_config import live_of
 from queue_monitor.config import load
 from queue_monitor.model import RiskLevels
 from tests.alerts.receivers import free_port, mail_sink, receiver

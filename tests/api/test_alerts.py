@@ -11,10 +11,10 @@ from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
 from alerts.memory import MemoryRecord
 from alerts.rules import AlertSettings
-from queue_monitor.alerting import AlertedFigures
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import COOKIE, digest
 from queue_monitor.api.json.alerts import alert_routes
+from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, AdminAct, RecordedAlert, Role
 from queue_monitor.ports import StoreError

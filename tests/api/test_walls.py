@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor.api.pages.board import board, narrowed
-from queue_monitor.bootstrap import adapter_kinds, boards_of, rules_of, settings_of
+from queue_monitor.app.registry import adapter_kinds, settings_of
+from queue_monitor.app.rules_from_config import boards_of, rules_of
 from queue_monitor.config import Config, ConfigError, load
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live

@@ -20,7 +20,7 @@ from queue_monitor.events import (
     short_type,
 )
 from queue_monitor.model import Outcome
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 from tests.scenario import office_hours
 
 ZONE = ZoneInfo("Europe/Stockholm")

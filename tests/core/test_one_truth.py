@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from queue_monitor import bootstrap, replay
+from queue_monitor.app import registry
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.service_level import terms
@@ -19,6 +19,7 @@ from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
 from queue_monitor.model import DefinitionId, ExitPolicy, Outcome, QueueNow, Target
 from queue_monitor.ports import Rejected
 from queue_monitor.queues import Pool
+from queue_monitor.replay.recording import play
 from queue_monitor.simulation import Config, Kind, simulate
 from tests.core.test_properties import days
 from tests.scenario import Scenario, office_hours
@@ -92,9 +93,9 @@ def told(live: Live, events: Iterable[Event], every: int = 1) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_recorded_switch_is_the_same_to_the_forecast_as_to_the_board(kind: str) -> None:
     recordings = [
-        bootstrap.build_recording(name, files, "växel", "växel") for name, files in KINDS[kind].items() if files
+        registry.build_recording(name, files, "växel", "växel") for name, files in KINDS[kind].items() if files
     ]
-    events = [item for delivery in replay.play(recordings) for item in delivery.items if not isinstance(item, Rejected)]
+    events = [item for delivery in play(recordings) for item in delivery.items if not isinstance(item, Rejected)]
     target = Target(limit_seconds=15, short_abandon_seconds=5)
     live = watched(Rules(calendar=office_hours(), target=target))
 

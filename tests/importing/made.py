@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
-from queue_monitor.bootstrap import adapter_kinds, settings_of
+from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.config import Config, load
 from queue_monitor.importing import Imported, Wanted, run
 from queue_monitor.store import SqlStore, open_store

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from queue_monitor import rebuilding
 from queue_monitor.__main__ import BUSY, main
-from queue_monitor.bootstrap import rules_of
+from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import SystemClock
+from queue_monitor.commands import rebuilding
 from queue_monitor.importing import Wanted, run, summary
 from queue_monitor.model import Level
 from queue_monitor.ports import StoreError
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 from queue_monitor.store import Kind, Order, open_store
 from tests.importing.made import (
     EXAMPLES,

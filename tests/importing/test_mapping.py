@@ -8,7 +8,7 @@ import pytest
 from queue_monitor.importing import summary
 from queue_monitor.importing.mapping import read_mapping
 from queue_monitor.importing.rows import Refusal, RowReader
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 from tests.importing.made import EXAMPLES, FORMS, imported, opened
 from tests.store.records import EVER
 

@@ -11,7 +11,7 @@ import pytest
 from queue_monitor.importing.files import looked_at, opened
 from queue_monitor.importing.rows import Stay
 from queue_monitor.importing.sorting import Sorted
-from queue_monitor.replay import RecordingError
+from queue_monitor.replay.recording import RecordingError
 
 
 @pytest.mark.parametrize("held", [7, 40, 1_000])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from msgspec import structs
 
-from queue_monitor import rebuilding
-from queue_monitor.bootstrap import adapter_kinds, settings_of
+from queue_monitor.app.registry import adapter_kinds, settings_of
+from queue_monitor.commands import rebuilding
 from queue_monitor.config import load
 from queue_monitor.importing import Wanted, run
 from queue_monitor.model import IMPORT_SOURCE, IMPORTED, CallRecord, ImportedFile, ImportRecord

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
-from queue_monitor import backups
+from queue_monitor.commands import backups
 from queue_monitor.config import RetentionSettings
 from queue_monitor.ports import Clock, StoreError
 from queue_monitor.runtime.month_keys import MonthKeys

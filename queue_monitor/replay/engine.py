@@ -14,9 +14,11 @@ from msgspec import Struct
 
 from alerts.engine import AlertEngine
 from alerts.episodes import State
-from queue_monitor import bootstrap, replay
-from queue_monitor.alerting import published, settings_of
 from queue_monitor.api.json.status import status_body
+from queue_monitor.app import registry, server, wiring
+from queue_monitor.app.alerting import published, settings_of
+from queue_monitor.app.owned_store import store_options
+from queue_monitor.app.rules_from_config import live_of, rules_of
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
@@ -26,6 +28,8 @@ from queue_monitor.events import CallEntered
 from queue_monitor.forecast.forecaster import encode_learned, forecaster_of
 from queue_monitor.model import Alert, AlertBatch, AlertsNow, ExpectedWait, Snapshot, WaitBasis
 from queue_monitor.ports import Delivery, Store
+from queue_monitor.replay.outputs import write_contacts, write_visits
+from queue_monitor.replay.recording import Recording, RecordingError, first_sign, folder_of, play
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import SqlStore, open_store
@@ -50,7 +54,7 @@ PREDICTION_COLUMNS: Final = (
 )
 NOT_KNOWN: Final = ExpectedWait(None, None, None, WaitBasis.UNKNOWN)
 Advance = Callable[[int], None]
-Announce = Callable[[str, bootstrap.Service], None]
+Announce = Callable[[str, wiring.Service], None]
 
 
 class ReplayOptions(Struct, frozen=True, kw_only=True):
@@ -104,7 +108,7 @@ class ReplayResult(Struct, kw_only=True):
         return "\n".join(lines)
 
 
-def recordings(sources: list[tuple[str, Path]], config: Config, switch: str | None) -> list[replay.Recording]:
+def recordings(sources: list[tuple[str, Path]], config: Config, switch: str | None) -> list[Recording]:
     """The sources by kind, in the order given. A kind that the settings name takes its switch and settings from there.
 
     Recordings of several kinds are of one switch, unless the settings say otherwise. Raises `UnknownKind`.
@@ -118,21 +122,21 @@ def recordings(sources: list[tuple[str, Path]], config: Config, switch: str | No
         set_up = next((source for source in config.sources if source.kind == kind), None)
         name = switch or (set_up.switch if set_up else (known or [DEFAULT_SWITCH])[0])
         settings = set_up.settings if set_up else None
-        found.append(bootstrap.build_recording(kind, files, set_up.name if set_up else name, name, settings))
+        found.append(registry.build_recording(kind, files, set_up.name if set_up else name, name, settings))
     return found
 
 
 async def replay_recordings(
-    config: Config, found: list[replay.Recording], wanted: ReplayOptions, advance: Advance, announce: Announce
+    config: Config, found: list[Recording], wanted: ReplayOptions, advance: Advance, announce: Announce
 ) -> ReplayResult:
     """Play, and write what is wanted. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
-    started, deliveries = replay.first_sign(replay.play(found, wanted.until))
+    started, deliveries = first_sign(play(found, wanted.until))
     if started is None:
-        raise replay.RecordingError("the recordings hold nothing")
+        raise RecordingError("the recordings hold nothing")
     for path in (wanted.visits, wanted.contacts, wanted.status, wanted.alerts, wanted.predictions):
         if path is not None:
-            replay.folder_of(path)
-    store = await open_store(wanted.store_url, **bootstrap.store_options(config)) if wanted.store_url else None
+            folder_of(path)
+    store = await open_store(wanted.store_url, **store_options(config)) if wanted.store_url else None
     try:
         if wanted.speed is None:
             played = await _at_once(config, deliveries, started, store, wanted, advance)
@@ -156,7 +160,7 @@ async def _at_once(
     advance: Advance,
 ) -> ReplayResult:
     """As fast as it goes, on a clock that the recording drives."""
-    live = bootstrap.live_of(config) if wanted.foretells else Live(bootstrap.rules_of(config))
+    live = live_of(config) if wanted.foretells else Live(rules_of(config))
     course = ReplayEngine(config, live, started, store)
     course.watches, course.predicts = bool(wanted.alerts), bool(wanted.predictions)
     if store is not None:
@@ -193,7 +197,7 @@ class ReplayEngine:
         self.played = ReplayResult(live=live, started=started, ended=started)
         self._clock = ManualClock(started)
         keys = MonthKeys(Path(config.store.number_keys) if store is not None else None)
-        names = bootstrap.own_names(config)
+        names = wiring.own_names(config)
         self.pipeline = Pipeline(live, self._clock, store, keys=keys, names=names, holds_all=True)
         self.pipeline.on_forgotten = self.played.forgotten.extend
         self.watch = AlertEngine(settings_of(config), config.organisation.language)
@@ -291,7 +295,7 @@ async def _paced(
 ) -> ReplayResult:
     """Play in the recording's own time, times `speed`; pages are served meanwhile, and afterwards, if wanted."""
     clock = ScaledClock(started, wanted.speed or 1.0)
-    service = bootstrap.bootstrap(config, clock=clock, store=store, sources=())
+    service = wiring.build_service(config, clock=clock, store=store, sources=())
     forgotten: list[ContactHistory] = []
     service.pipeline.on_forgotten = forgotten.extend
 
@@ -303,10 +307,10 @@ async def _paced(
         clock.stop()
 
     if wanted.serve:
-        with bootstrap.listening(config) as listener:
-            announce(bootstrap.address_of(listener), service)
-            async with bootstrap.pages(service.app, listener) as serving:
-                await bootstrap.run_service(service, serving, [feed()])
+        with server.listening(config) as listener:
+            announce(server.address_of(listener), service)
+            async with server.pages(service.app, listener) as serving:
+                await server.run_service(service, serving, [feed()])
     else:
         working = asyncio.create_task(service.pipeline.run())
         await feed()
@@ -320,18 +324,18 @@ async def _show(config: Config, played: ReplayResult, announce: Announce) -> Non
     """Serve the end of a recording, standing still, until told to stop."""
     clock = ScaledClock(played.ended)
     clock.stop()
-    service = bootstrap.bootstrap(config, clock=clock, live=played.live, sources=())
-    with bootstrap.listening(config) as listener:
-        announce(bootstrap.address_of(listener), service)
-        async with bootstrap.pages(service.app, listener) as serving:
-            await bootstrap.run_service(service, serving)
+    service = wiring.build_service(config, clock=clock, live=played.live, sources=())
+    with server.listening(config) as listener:
+        announce(server.address_of(listener), service)
+        async with server.pages(service.app, listener) as serving:
+            await server.run_service(service, serving)
 
 
 def _write(config: Config, played: ReplayResult, wanted: ReplayOptions) -> None:
     if wanted.visits is not None:
-        replay.write_visits(wanted.visits, played.live, played.forgotten)
+        write_visits(wanted.visits, played.live, played.forgotten)
     if wanted.contacts is not None:
-        replay.write_contacts(wanted.contacts, played.live, played.ended, played.forgotten)
+        write_contacts(wanted.contacts, played.live, played.ended, played.forgotten)
     if wanted.status is not None:
         wanted.status.write_bytes(status_body(shown_at_the_end(config, played)) + b"\n")
     if wanted.alerts is not None:

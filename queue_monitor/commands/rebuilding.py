@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from queue_monitor import bootstrap
+from queue_monitor.app.owned_store import store_options
+from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar, next_month
@@ -81,9 +82,9 @@ async def rebuild(config: Config, first: date | None, report: Report) -> Rebuilt
     Days before are left as they are. A rebuild that was broken off goes on where it was. Raises `StoreInUse` while a
     monitor runs, `StoreError`, and `BrokenEvent` for an event on which our own code raises: the next time skips it.
     """
-    store = await open_store(config.store.url, **bootstrap.store_options(config))
+    store = await open_store(config.store.url, **store_options(config))
     try:
-        calendar = bootstrap.rules_of(config).calendar
+        calendar = rules_of(config).calendar
         begins = await _first_day(store, calendar, first)
         if begins is None:
             return Rebuilt(first=None, events=0, calls=0)
@@ -110,12 +111,12 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
 
     Calls that changed after the comparison began are left out. Raises `StoreError`.
     """
-    options = bootstrap.store_options(config)
+    options = store_options(config)
     store = await open_store(config.store.url, own=False, **options)
     with tempfile.TemporaryDirectory(prefix="queue-monitor-verify-") as folder:
         scratch = await open_store(f"sqlite:///{Path(folder) / 'verify.db'}", **options)
         try:
-            rules = bootstrap.rules_of(config)
+            rules = rules_of(config)
             calendar = rules.calendar
             begins = await _first_day(store, calendar, first)
             imports = len(await store.imports.records())
@@ -148,7 +149,7 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
 
 async def wipe(config: Config) -> None:
     """Empty the store and destroy its months' keys. Raises `StoreInUse` while a monitor runs, and `StoreError`."""
-    store = await open_store(config.store.url, **bootstrap.store_options(config))
+    store = await open_store(config.store.url, **store_options(config))
     try:
         await store.wipe()
     finally:
@@ -179,7 +180,7 @@ async def _take_over(source: SqlStore, target: SqlStore, config: Config, midnigh
     """Have the target know the calls that go on after the midnight from which the journal is read: their beginnings are
     not read, and may no longer be there.
     """
-    live = Live(bootstrap.rules_of(config))
+    live = Live(rules_of(config))
     live.records = True
     live.load_calls(await source.load_across(midnight, MAX_ACROSS))
     live.record_all()
@@ -196,7 +197,7 @@ async def _derive(
     done: Callable[[date], Awaitable[None]] | None = None,
 ) -> int:
     """Take the source's events through a live state whose history goes to the target; returns how many there were."""
-    live = Live(bootstrap.rules_of(config))
+    live = Live(rules_of(config))
     calendar = live.rules.calendar
     live.held_from = calendar.midnight(first)  # of calls that go on after it the target knows the beginnings
     clock = ManualClock(calendar.midnight(first))

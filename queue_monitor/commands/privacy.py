@@ -7,11 +7,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from queue_monitor import bootstrap
+from queue_monitor.app.owned_store import store_options
+from queue_monitor.app.retention import months_before
 from queue_monitor.config import Config
 from queue_monitor.model import AdminAct
 from queue_monitor.ports import StoreError
-from queue_monitor.retention import months_before
 from queue_monitor.store import RETENTION, Kind, described, exists, open_store
 from queue_monitor.texts import clock, say
 
@@ -38,7 +38,7 @@ async def asked(config: Config, now: datetime) -> Found:
     if not exists(config.store.url):
         return Found(is_empty=True)
     try:
-        store = await open_store(config.store.url, own=False, **bootstrap.store_options(config))
+        store = await open_store(config.store.url, own=False, **store_options(config))
         try:
             acts = [act for act in await store.acts(_EVER, now) if act.act == RETENTION]
             return Found(begins=await store.begins(), deletions={act.subject: act for act in acts})

@@ -15,8 +15,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from queue_monitor import __version__, backup_file
-from queue_monitor.backup_file import DATABASE, Manifest
+from queue_monitor import __version__
+from queue_monitor.commands import backup_file
+from queue_monitor.commands.backup_file import DATABASE, Manifest
 from queue_monitor.config import Config
 from queue_monitor.ports import StoreError, StoreInUse
 from queue_monitor.store import copying, newest_revision, sqlite_file

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from queue_monitor import bootstrap
+from queue_monitor.app.owned_store import store_options
 from queue_monitor.config import Config
 from queue_monitor.core.live import REJECTED
 from queue_monitor.model import RejectedItem
@@ -15,7 +15,7 @@ async def last_rejected(config: Config) -> list[RejectedItem]:
 
     Raises `StoreError`.
     """
-    store = await open_store(config.store.url, own=False, **bootstrap.store_options(config))
+    store = await open_store(config.store.url, own=False, **store_options(config))
     try:
         _, states = await store.load_states()
         return msgspec.msgpack.decode(states[REJECTED], type=list[RejectedItem]) if REJECTED in states else []

@@ -1,0 +1,1 @@
+"""The composition: adapters by name, rules from the settings, the parts put together, the service run."""

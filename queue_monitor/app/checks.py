@@ -1,0 +1,54 @@
+"""The settings checked against the world before a start: certificates, channels, logs, days to confirm."""
+
+import os
+from datetime import date, timedelta
+from typing import Final
+
+from queue_monitor.app.alerting import channel_mistakes
+from queue_monitor.app.registry import adapter_module
+from queue_monitor.app.retention import months_before
+from queue_monitor.app.rules_from_config import calendar_of
+from queue_monitor.clock import SystemClock
+from queue_monitor.config import Config, Mistake
+
+CERTIFICATES: Final = ("tls_ca", "tls_cert", "tls_key", "ca_file")
+"""What adapters call the settings that name a file of certificates or the key of one."""
+
+
+def mistakes_at_start(config: Config) -> list[Mistake]:
+    """What the settings name that a start could not use: addresses of channels, files of certificates."""
+    found = [*channel_mistakes(config), *log_mistakes(config, today_of(config))]
+    for place, source in enumerate(config.sources):
+        for name in CERTIFICATES:
+            path = getattr(source.settings, name, "")
+            if source.enabled and path and not os.access(path, os.R_OK):
+                expected = "a certificate's file that can be read"
+                found.append(Mistake(f"sources[{place}].{name}", f'"{path}"', expected, f'source "{source.name}"'))
+    return found
+
+
+def log_mistakes(config: Config, today: date) -> list[Mistake]:
+    """Where the journal would be kept for a shorter time than a connected log reaches back. Reads the logs."""
+    months = config.retention.journal.months
+    found: list[Mistake] = []
+    for source in config.sources if months is not None else ():
+        reaches_back = getattr(adapter_module(source.kind), "reaches_back", None)
+        oldest = reaches_back(source.settings) if source.enabled and reaches_back else None
+        if oldest is not None and months is not None:
+            day = oldest.astimezone(config.zone).date()
+            if day < months_before(today, months):
+                expected = f"at least the time that the log of source {source.name} reaches back, to {day}"
+                found.append(Mistake("retention.journal.months", f"{months}", expected, hint="or a shorter log"))
+    return found
+
+
+def today_of(config: Config) -> date:
+    """The local day by the machine's clock."""
+    return SystemClock().now().astimezone(config.zone).date()
+
+
+def days_to_confirm(config: Config, first: date, last: date | None = None) -> list[tuple[date, str]]:
+    """Days from `first` to `last` (None: of a year) that many shorten and of which the settings say nothing: they count
+    in full.
+    """
+    return calendar_of(config, config.hours).days_to_confirm(first, last or first + timedelta(days=365))

@@ -1,0 +1,82 @@
+"""The kinds of switchboard: adapters found by the name that the settings call them."""
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Final, cast
+
+from msgspec import Struct, structs
+
+import adapters
+from queue_monitor.config import Source
+from queue_monitor.ports import Adapter, Clock, Connection, Translator
+from queue_monitor.replay.recording import Pieces, Recording
+
+ENTRY_POINTS: Final = "queue_monitor.adapters"
+
+
+class UnknownKind(LookupError):
+    """No adapter of that name; the message lists those there are."""
+
+
+def adapter_kinds() -> list[str]:
+    """Every kind of switchboard that can be named in a config: our own files, and what others have installed."""
+    own = {module.name for module in pkgutil.iter_modules(adapters.__path__)}
+    return sorted(own | {point.name for point in entry_points(group=ENTRY_POINTS)})
+
+
+def adapter_module(kind: str) -> ModuleType:
+    """The module of a kind, imported only now. Raises `UnknownKind`."""
+    if kind.isidentifier() and kind in {module.name for module in pkgutil.iter_modules(adapters.__path__)}:
+        return importlib.import_module(f"adapters.{kind}")
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name == kind:
+            return cast(ModuleType, point.load())
+    raise UnknownKind(f"{kind!r} is no kind of source; there are: {', '.join(adapter_kinds())}")
+
+
+def settings_of(kind: str) -> type[Struct] | None:
+    """A kind's own Settings, None when there is no such kind."""
+    try:
+        return cast("type[Struct]", adapter_module(kind).Settings)
+    except UnknownKind:
+        return None
+
+
+def source_urn(kind: str, name: str) -> str:
+    return f"urn:kc:{kind}:{name}"
+
+
+def build_adapter(source: Source, clock: Clock) -> Adapter:
+    build = adapter_module(source.kind).build
+    return cast(Adapter, build(source.name, source.switch, source.settings, clock))
+
+
+def build_recording(
+    kind: str, paths: Sequence[Path], name: str, switch: str, settings: Struct | None = None
+) -> Recording:
+    """The files of one kind as the successive connections of one source. Raises `UnknownKind`."""
+    module = adapter_module(kind)
+    source = source_urn(kind, name)
+    chosen = settings if settings is not None else _plain_settings(module.Settings)
+
+    def translator(epoch: str) -> Translator:
+        return cast(Translator, module.Translator(Connection(source=source, switch=switch, epoch=epoch), chosen))
+
+    return Recording(
+        kind=kind,
+        source=source,
+        switch=switch,
+        paths=tuple(paths),
+        translator=translator,
+        pieces=cast(Pieces, module.recorded_pieces),
+        dated_by_sender=getattr(module, "DATED_BY_SENDER", False),
+    )
+
+
+def _plain_settings(kind: type[Struct]) -> Struct:
+    """An adapter's settings as far as its translator needs them: a path that only its wire reads may be anything."""
+    return kind(**{field.name: "" for field in structs.fields(kind) if field.required})

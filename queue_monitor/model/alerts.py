@@ -1,0 +1,277 @@
+"""Alerts, what is sent of them to whom, and what became of it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct, structs
+
+from queue_monitor.model.figures import Target
+from queue_monitor.model.risk import RiskFigures
+from queue_monitor.queues import queues_in
+
+
+class AlertKind(StrEnum):
+    """What a person may have to know. The two about the target are one matter: the second is the first, lost."""
+
+    TARGET_AT_RISK = "target_at_risk"
+    TARGET_OUT_OF_REACH = "target_out_of_reach"
+    LONG_WAIT = "long_wait"
+    SOURCE_SILENT = "source_silent"
+    NO_AGENTS = "no_agents"
+    MANY_REFUSED = "many_refused"
+    SURGE = "surge"
+    CRISIS = "crisis"
+    HOURS_DISAGREE = "hours_disagree"
+    EVENT_SKIPPED = "event_skipped"
+    HEARTBEAT = "heartbeat"
+
+
+class AlertLevel(StrEnum):
+    """A warning stands on the screens; an alarm is sent to people too."""
+
+    WARNING = "warning"
+    ALARM = "alarm"
+
+
+class AlertChange(StrEnum):
+    """What happened to an alert: it began, grew worse, eased though it is not over, or ended."""
+
+    RAISED = "raised"
+    UPDATED = "updated"
+    EASED = "eased"
+    CLEARED = "cleared"
+
+
+class AlertReason(StrEnum):
+    """Why an alert changed."""
+
+    CHANCE_OF_MISSING = "chance_of_missing"
+    CANNOT_BE_REACHED = "cannot_be_reached"
+    WAITED_TOO_LONG = "waited_too_long"
+    SOURCE_DOWN = "source_down"
+    SOURCE_SILENT = "source_silent"
+    NO_SOURCE = "no_source"
+    NOBODY_STAFFED = "nobody_staffed"
+    TURNED_AWAY = "turned_away"
+    MANY_AT_ONCE = "many_at_once"
+    DECLARED = "declared"
+    ANSWERED_WHILE_CLOSED = "answered_while_closed"
+    REFUSED_WHILE_OPEN = "refused_while_open"
+    CODE_RAISED = "code_raised"
+    ALIVE = "alive"
+    TEST = "test"
+    NOT_DELIVERED = "not_delivered"
+    REPORT_MADE = "report_made"
+    AS_USUAL = "as_usual"
+    DAY_ENDED = "day_ended"
+    JOINED = "joined"
+    ITS_DAY_HAS_PASSED = "its_day_has_passed"
+
+
+class MonthStanding(StrEnum):
+    """Whether the month can bear what today is foretold to be: it will probably hold, may go either way, may not."""
+
+    HOLDS = "holds"
+    TIGHT = "tight"
+    AT_RISK = "at_risk"
+
+
+class Crisis(Struct, frozen=True, kw_only=True):
+    """A crisis that a person has declared: from when, why, and who said so. No measure declares one."""
+
+    since: datetime
+    reason: str
+    by: str = ""
+
+
+class Banner(Struct, frozen=True, kw_only=True):
+    """The lead's own words on every wall, from `since` until `until`. `by` is a name or a role."""
+
+    words: str
+    since: datetime
+    until: datetime
+    by: str = ""
+
+
+class AlertFigures(Struct, frozen=True, kw_only=True):
+    """The numbers behind an alert, as they were when it changed; what does not bear on it is None.
+
+    `share`: the headline of the period so far. `margin`: misses that still fit within the target, of `budget` for the
+    whole period. `month`: whether it can bear the day, None where that is not foretold. `refused` of
+    `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
+    the trouble began, with which `switch`. `also`: what else is wrong in that queue, told together with a surge, or
+    anywhere in a crisis. `channel`: by which way nothing gets through. `at_least_staffed`: `staffed` are only those who
+    were seen.
+    """
+
+    share: float | None = None
+    target: Target = Target()
+    waiting: int = 0
+    oldest_wait_seconds: float | None = None
+    staffed: int | None = None
+    at_least_staffed: bool = False
+    risk: RiskFigures | None = None
+    margin: int | None = None
+    budget: int | None = None
+    month_share: float | None = None
+    month: MonthStanding | None = None
+    refused: int | None = None
+    dialled: int | None = None
+    arrived: int | None = None
+    factor: float | None = None
+    limit_seconds: int | None = None
+    since: datetime | None = None
+    also: tuple[AlertKind, ...] = ()
+    crisis: Crisis | None = None
+    channel: str = ""
+    switch: str = ""
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """One change of one alert. `episode` is the same from its raising to its end; `queue` is a queue or pool, "" all,
+    and `queues` are those of it.
+
+    `period` is `now`, `day` or `month`. `notified` says why people were told of it, or why not. `title` and `text` are
+    the message in the organisation's language: its first sentence, and the rest.
+    """
+
+    episode: str
+    at: datetime
+    queue: str
+    label: str
+    kind: AlertKind
+    period: str
+    level: AlertLevel
+    change: AlertChange
+    reason: AlertReason
+    figures: AlertFigures
+    notified: str = ""
+    title: str = ""
+    text: str = ""
+    queues: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.queue and not self.queues:
+            structs.force_setattr(self, "queues", queues_in(self.queue))
+
+
+class NoticeState(StrEnum):
+    """Where a notice stands: waiting to be sent, sent, given up, or no longer worth sending."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """One message to one recipient through one channel. `due_at`: not before; `expires_at`: not after.
+
+    `address`: which of the channel's addresses, from 0 on; each is tried and counted by itself. `fallback_of` is the
+    notice whose channel failed. `link` opens the page that acknowledges.
+    """
+
+    id: str
+    alert: Alert
+    recipient: str
+    channel: str
+    made_at: datetime
+    due_at: datetime
+    expires_at: datetime
+    state: NoticeState = NoticeState.PENDING
+    attempts: int = 0
+    escalation: bool = False
+    fallback_of: str = ""
+    link: str = ""
+    address: int = 0
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One line of the record: what was tried with a notice, when, through which channel, and how it went.
+
+    `number` counts from 1; 0 is a decision not to try. `result` is a stable word (`sent`, `timeout`, `superseded` …),
+    `detail` is for a person and holds no secret.
+    """
+
+    notice: str
+    number: int
+    at: datetime
+    channel: str
+    recipient: str
+    result: str
+    detail: str = ""
+
+
+class Acknowledgement(Struct, frozen=True, kw_only=True):
+    """Somebody has seen an alert and says so."""
+
+    episode: str
+    at: datetime
+    by: str = ""
+
+
+class RecordedAlert(Struct, frozen=True, kw_only=True):
+    """One alert from its beginning to its end as the record has it, oldest first: what happened to it, what was said
+    to whom, how that went, and who has seen it (None: nobody).
+    """
+
+    episode: str
+    changes: tuple[Alert, ...]
+    notices: tuple[Notice, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    acknowledgement: Acknowledgement | None = None
+
+
+class AlertBatch(Struct, frozen=True, kw_only=True):
+    """What is written of alerts in one piece: the state after a moment and all that it brought about."""
+
+    state: bytes | None = None
+    secret: bytes | None = None
+    alerts: tuple[Alert, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+
+    def by_alert(self) -> list[RecordedAlert]:
+        """The same, alert by alert, the one that began first before the others; what belongs to none is left out."""
+        changes: dict[str, list[Alert]] = {}
+        for alert in sorted(self.alerts, key=lambda alert: alert.at):
+            changes.setdefault(alert.episode, []).append(alert)
+        notices: dict[str, list[Notice]] = {}
+        for notice in self.notices:
+            notices.setdefault(notice.alert.episode, []).append(notice)
+        attempts: dict[str, list[Attempt]] = {}
+        for attempt in self.attempts:
+            attempts.setdefault(attempt.notice, []).append(attempt)
+        seen = {seen.episode: seen for seen in self.acknowledgements}
+        return [
+            RecordedAlert(
+                episode=episode,
+                changes=tuple(its),
+                notices=tuple(notices.get(episode, ())),
+                attempts=tuple(
+                    sorted(
+                        (tried for notice in notices.get(episode, ()) for tried in attempts.get(notice.id, ())),
+                        key=lambda tried: tried.at,
+                    )
+                ),
+                acknowledgement=seen.get(episode),
+            )
+            for episode, its in changes.items()
+        ]
+
+
+class AlertsNow(Struct, frozen=True, kw_only=True):
+    """Open alerts, worst first, which of them somebody has seen, and what has been said since the start.
+
+    `raised` counts by kind and level, `notifications` by channel and result; `undelivered` alarms reached nobody.
+    `crisis`: the one that somebody has declared and nobody has ended. `banner`: the lead's words on the walls.
+    """
+
+    open: tuple[Alert, ...] = ()
+    acknowledged: frozenset[str] = frozenset()
+    raised: dict[tuple[str, str], int] = {}
+    notifications: dict[tuple[str, str], int] = {}
+    undelivered: int = 0
+    crisis: Crisis | None = None
+    banner: Banner | None = None

@@ -1,0 +1,1 @@
+"""Recordings played through the live engine: the recording, the engine, and what is written afterwards."""

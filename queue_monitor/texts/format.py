@@ -1,0 +1,222 @@
+"""Numbers, times and waits as a person reads them, and the words for what the core decides."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertKind,
+    DefinitionId,
+    Outcome,
+    RiskFigures,
+    Status,
+    StatusReason,
+    Target,
+)
+from queue_monitor.texts.languages import LANGUAGES, say, words
+
+NONE: Final = "–"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
+
+
+def status_words(status: Status, language: str = "sv") -> str:
+    return say(f"status.{status.value}", language)
+
+
+def reason_words(
+    reason: StatusReason,
+    *,
+    target: Target,
+    share: float | None = None,
+    risk: RiskFigures | None = None,
+    language: str = "sv",
+) -> str:
+    """Why the day's status is what it is, as a sentence made from the share and the forecast that it stands beside."""
+    return say(
+        f"reason.{reason.value}",
+        language,
+        target=plain_percent(target.ratio, language),
+        limit=span(target.limit_seconds, language),
+        refused_limit=plain_percent(target.refused_limit_ratio, language),
+        share=percent(share, target.ratio, language),
+        forecast=percent(risk.expected_share if risk else None, target.ratio, language),
+        chance=chance(risk.p_miss, language) if risk else NONE,
+    )
+
+
+class Labelled(Protocol):
+    """What people know by a label: a queue, a pool, or an alert of one."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def queues(self) -> tuple[str, ...]: ...
+
+
+def label(of: Labelled, language: str = "sv") -> str:
+    """The name of a queue or a pool in a language: the pool `Växeln med flera` is `Växeln and others`."""
+    shown = of.label
+    if len(of.queues) < 2:
+        return shown
+    for known in LANGUAGES:
+        before, _, after = words(known)["and_others"].partition("{queue}")
+        if len(shown) > len(before + after) and shown.startswith(before) and shown.endswith(after):
+            return say("and_others", language, queue=shown[len(before) : len(shown) - len(after)])
+    return shown
+
+
+def definition_words(
+    definition: DefinitionId, *, limit_seconds: int, short_abandon_seconds: int, language: str = "sv"
+) -> str:
+    """The formula of a service level, in words; to stand wherever the number stands."""
+    return say(
+        f"definition_long.{definition.value}",
+        language,
+        limit=span(limit_seconds, language),
+        short=span(short_abandon_seconds, language),
+    )
+
+
+def alert_words(alert: Alert, language: str = "sv") -> str:
+    """An alert that stands, in one line: `Ingen är inloggad – Kundcenter`. What it says comes before the name."""
+    return say("brief", language, what=alert_message(alert, language), label=label(alert, language))
+
+
+def alert_message(alert: Alert, language: str = "sv") -> str:
+    """What an alert that stands says, without a number that grows old: `Ingen är inloggad`."""
+    key = f"brief.{alert.kind.value}"
+    if alert.kind is AlertKind.TARGET_AT_RISK:
+        key += f".{alert.level.value}"
+    goal = say(f"alert.goal.{alert.period}", language) if alert.period in ("day", "month") else ""
+    limit = alert.figures.limit_seconds or alert.figures.target.limit_seconds
+    reason = alert.figures.crisis.reason if alert.figures.crisis else ""
+    what = say(key, language, goal=goal, limit=span(limit, language), reason=reason)
+    what = what[:1].upper() + what[1:]
+    return say("brief.eased", language, what=what) if alert.change is AlertChange.EASED else what
+
+
+def outcome_words(outcome: Outcome, language: str = "sv") -> str:
+    return say(f"outcome.{outcome.value}", language)
+
+
+def percent(ratio: float | None, target: float | None = None, language: str = "sv") -> str:
+    """A share with one decimal: `87,4 %`; `–` when there is none.
+
+    Never rounded up across the target, nor up to 100 %: 0.8996 against 0.9 is `89,9 %`.
+    """
+    if ratio is None:
+        return NONE
+    tenths = math.floor(ratio * 1000 + 0.5)
+    for bound in (target, 1.0):
+        if bound is not None and ratio < bound:
+            tenths = min(tenths, math.ceil(bound * 1000 - 1e-6) - 1)
+    whole, rest = divmod(tenths, 10)
+    return say("percent", language, number=f"{whole}{words(language)['decimal']}{rest}")
+
+
+def plain_percent(ratio: float, language: str = "sv") -> str:
+    """A share that somebody chose, without needless decimals: `90 %`, `92,5 %`."""
+    number = f"{ratio * 100:.1f}".removesuffix(".0").replace(".", words(language)["decimal"])
+    return say("percent", language, number=number)
+
+
+def chance(ratio: float, language: str = "sv") -> str:
+    """A chance is known in whole percent at most, and is never certain."""
+    return plain_percent(min(0.99, max(0.01, round(ratio, 2))), language)
+
+
+def help_until(moment: datetime, zone: str, language: str = "sv") -> str:
+    """Until when help is needed: an estimate, to the next whole quarter of an hour."""
+    quarter = 900
+    return clock(moment + timedelta(seconds=-moment.timestamp() % quarter), zone, language)
+
+
+def count(number: int | None, language: str = "sv") -> str:
+    """A whole number, thousands apart: `1 234`; `–` when there is none."""
+    if number is None:
+        return NONE
+    return f"{number:,}".replace(",", words(language)["thousands"])
+
+
+def clock(moment: datetime | None, zone: str = "Europe/Stockholm", language: str = "sv") -> str:
+    """A time of day: `10.12`, and `8.00` without a leading zero."""
+    if moment is None:
+        return NONE
+    local = moment.astimezone(ZoneInfo(zone))
+    return f"{local.hour}{words(language)['clock_separator']}{local.minute:02}"
+
+
+def date_words(moment: datetime, zone: str = "Europe/Stockholm", language: str = "sv") -> str:
+    """A day: `måndag 2 mars`."""
+    local = moment.astimezone(ZoneInfo(zone))
+    texts = words(language)
+    return say(
+        "date",
+        language,
+        weekday=texts[f"weekday.{local.weekday()}"],
+        day=local.day,
+        month=texts[f"month.{local.month}"],
+    )
+
+
+def wait(seconds: float | None) -> str:
+    """A wait on the board: `4:05`, from an hour `1:04:05`; whole seconds gone."""
+    if seconds is None:
+        return NONE
+    minutes, rest = divmod(max(0, math.floor(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def wait_in_words(seconds: float | None, language: str = "sv") -> str:
+    """A wait in running text: `4 min 5 s`, from an hour `1 tim 4 min`."""
+    if seconds is None:
+        return NONE
+    minutes, rest = divmod(max(0, math.floor(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = []
+    if hours:
+        parts.append(say("hours_short", language, hours=hours))
+    if minutes:
+        parts.append(say("minutes_short", language, minutes=minutes))
+    if (rest and not hours) or not parts:
+        parts.append(say("seconds_short", language, seconds=rest))
+    return " ".join(parts)
+
+
+def wait_range(low_seconds: float | None, high_seconds: float | None, language: str = "sv") -> str:
+    """A range of waits for anybody, in whole minutes: `3–6 minuter`. The lower end rounded down, the upper one up."""
+    if low_seconds is None or high_seconds is None:
+        return NONE
+    low, high = math.floor(max(0.0, low_seconds) / 60), math.ceil(max(0.0, high_seconds) / 60)
+    if high <= 1:
+        return say("public.wait_under" if high_seconds < 60 else "public.wait_about_one", language)
+    if low == high:
+        return say("public.wait_about", language, high=high)
+    return say("public.wait_between" if low else "public.wait_up_to", language, low=low, high=high)
+
+
+def span(seconds: int, language: str = "sv") -> str:
+    """A chosen length of time, unbroken at the line's end: `5 min`, `90 s`."""
+    return wait_in_words(seconds, language).replace(" ", _SPACE)
+
+
+def opening(opens_at: datetime | None, now: datetime, zone: str = "Europe/Stockholm", language: str = "sv") -> str:
+    """When it opens: `Stängt – öppnar måndag 8.00`; a week or more ahead with the date."""
+    if opens_at is None:
+        return say("closed", language)
+    local, today = opens_at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
+    days = (local.date() - today.date()).days
+    if days == 0:
+        day = say("opens_today", language)
+    elif days == 1:
+        day = say("opens_tomorrow", language)
+    elif days < 7:
+        day = say(f"weekday.{local.weekday()}", language)
+    else:
+        day = date_words(opens_at, zone, language)
+    return say("closed_opens", language, day=day, clock=clock(opens_at, zone, language))
