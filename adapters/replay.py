@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from queue_monitor import events
 from queue_monitor.events import Event, InvalidEvent
+from queue_monitor.line_cutter import LineCutter
 from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Reach, Rejected
 
 MAX_LINE_BYTES: Final = 1 << 20
@@ -53,8 +54,7 @@ class Translator:
         self._source = connection.source
         self._unpack: _Gunzip | None = None
         self._begun = False
-        self._rest = bytearray()
-        self._overlong = False
+        self._cutter = LineCutter(MAX_LINE_BYTES)
         self._line = 0
 
     def feed(self, raw: bytes, received_at: datetime) -> Iterator[Event | Rejected]:
@@ -76,30 +76,18 @@ class Translator:
 
     def close(self, now: datetime) -> Iterator[Event | Rejected]:
         """The last line need not end in a newline."""
-        if self._rest or self._overlong:
-            yield from self._lines(b"\n")
+        if self._cutter.is_amid:
+            yield from self._finish(self._cutter.end())
         if self._unpack and not self._unpack.complete:
             yield self._rejected("bad_gzip", "the file ends too early")
 
     def _lines(self, raw: bytes) -> Iterator[Event | Rejected]:
-        *ended, rest = raw.split(b"\n")
-        for piece in ended:
-            self._take(piece)
-            yield from self._finish()
-        self._take(rest)
+        for line in self._cutter.feed(raw):
+            yield from self._finish(line)
 
-    def _take(self, piece: bytes) -> None:
-        if self._overlong or len(self._rest) + len(piece) > MAX_LINE_BYTES:
-            self._overlong = True
-            self._rest.clear()
-        else:
-            self._rest += piece
-
-    def _finish(self) -> Iterator[Event | Rejected]:
-        line, self._rest = bytes(self._rest).strip(), bytearray()
-        overlong, self._overlong = self._overlong, False
+    def _finish(self, line: bytes | None) -> Iterator[Event | Rejected]:
         self._line += 1
-        if overlong:
+        if line is None:
             yield self._rejected("line_too_long", f"longer than {MAX_LINE_BYTES} bytes")
         elif line:
             yield self._decoded(line)

@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 
 from queue_monitor import events, simulation
 from queue_monitor.events import Event, InvalidEvent, SourceClock, event_id
+from queue_monitor.line_cutter import LineCutter
 from queue_monitor.ports import Adapter, Clock, Connection, Delivery, Rejected
 from queue_monitor.simulation import Config, Fault, Kind, QueuePlan
 
@@ -59,34 +60,24 @@ class Translator:
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._source = connection.source
-        self._rest = bytearray()
-        self._overlong = False
+        self._lines = LineCutter(MAX_LINE_BYTES)
         self._line = 0
 
     def feed(self, raw: bytes, received_at: datetime) -> Iterator[Event | Rejected]:
-        *ended, rest = raw.split(b"\n")
-        for piece in ended:
-            self._take(piece)
-            yield from self._finish()
-        self._take(rest)
+        for line in self._lines.feed(raw):
+            yield from self._finish(line)
 
     def flush(self, now: datetime) -> Iterator[Event | Rejected]:
         return iter(())
 
     def close(self, now: datetime) -> Iterator[Event | Rejected]:
         """The last line need not end in a newline."""
-        if self._rest or self._overlong:
-            yield from self._finish()
+        if self._lines.is_amid:
+            yield from self._finish(self._lines.end())
 
-    def _take(self, piece: bytes) -> None:
-        self._overlong = self._overlong or len(self._rest) + len(piece) > MAX_LINE_BYTES
-        self._rest = bytearray() if self._overlong else self._rest + piece
-
-    def _finish(self) -> Iterator[Event | Rejected]:
-        line, self._rest = bytes(self._rest).strip(), bytearray()
-        overlong, self._overlong = self._overlong, False
+    def _finish(self, line: bytes | None) -> Iterator[Event | Rejected]:
         self._line += 1
-        if overlong:
+        if line is None:
             yield Rejected(source=self._source, reason="line_too_long", detail=f"line {self._line}")
         elif line:
             try:

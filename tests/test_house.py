@@ -39,6 +39,7 @@ class Row(NamedTuple):
 
 EVERYTHING = "queue_monitor adapters alerts"
 IMPURE = "asyncio logging time socket ssl threading subprocess sqlite3 os urllib http smtplib"
+WIRES = "queue_monitor.events queue_monitor.ports queue_monitor.line_cutter"
 FACES = "queue_monitor.model queue_monitor.queues queue_monitor.texts queue_monitor.ports queue_monitor.core {own}"
 TABLE = (
     Row(r"queue_monitor|adapters|alerts|alerts\.notifiers", "", ""),
@@ -84,19 +85,21 @@ TABLE = (
     Row(r"queue_monitor\.simulation(\..+)?", "queue_monitor.events queue_monitor.model {own}", "numpy msgspec", IMPURE),
     Row(
         r"adapters\.simulator(\..+)?",
-        "queue_monitor.events queue_monitor.ports queue_monitor.simulation queue_monitor.core {own}",
+        f"{WIRES} queue_monitor.simulation queue_monitor.core {{own}}",
     ),
     Row(r"queue_monitor\.switch_session", "queue_monitor.ports", "msgspec"),
+    Row(r"queue_monitor\.stamp", "queue_monitor.events queue_monitor.ports", "", IMPURE),
+    Row(r"queue_monitor\.line_cutter", "", "", IMPURE),
     Row(r"queue_monitor\.translating", "queue_monitor.events queue_monitor.ports", ""),
     Row(
         r"adapters\.(mqtt|asterisk_queuelog)(\..+)?",
-        "queue_monitor.events queue_monitor.queues queue_monitor.ports queue_monitor.translating {own}",
+        f"{WIRES} queue_monitor.queues queue_monitor.translating {{own}}",
     ),
     Row(
         r"adapters\.(asterisk_ami|freeswitch|csta3)(\..+)?",
-        "queue_monitor.events queue_monitor.queues queue_monitor.ports queue_monitor.switch_session {own}",
+        f"{WIRES} queue_monitor.queues queue_monitor.switch_session queue_monitor.stamp {{own}}",
     ),
-    Row(r"adapters\..+", "queue_monitor.events queue_monitor.ports {own}"),
+    Row(r"adapters\..+", f"{WIRES} {{own}}"),
     Row(r"alerts\.rules", "queue_monitor.model", "msgspec", IMPURE),
     Row(r"alerts\.episodes", "queue_monitor.model queue_monitor.queues", "msgspec", IMPURE),
     Row(r"alerts\.notification_policy", "queue_monitor.model alerts.rules alerts.episodes", "msgspec", IMPURE),

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from adapters.asterisk_ami.messages import whole
-from adapters.asterisk_ami.stamp import Stamp
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, Event, MemberAction, QueueAgent
 from queue_monitor.queues import queue_key
+from queue_monitor.stamp import Stamp
 
 _BY_DEVICE: Final = {
     "0": AgentActivity.UNKNOWN,

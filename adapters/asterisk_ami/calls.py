@@ -13,7 +13,6 @@ from adapters.asterisk_ami.agents import Agents
 from adapters.asterisk_ami.endings import BY_STATUS, REFUSALS, Ending, verdict
 from adapters.asterisk_ami.messages import Cutter, whole
 from adapters.asterisk_ami.settings import Settings
-from adapters.asterisk_ami.stamp import Stamp, microseconds
 from adapters.asterisk_ami.visits import Leg, Ring, Visit
 from queue_monitor.events import (
     CallAnswered,
@@ -37,6 +36,7 @@ from queue_monitor.events import (
 )
 from queue_monitor.ports import Rejected
 from queue_monitor.queues import queue_key
+from queue_monitor.stamp import Stamp, microseconds
 
 Message = Mapping[str, str]
 

@@ -10,7 +10,6 @@ from adapters.asterisk_ami.calls import Calls
 from adapters.asterisk_ami.messages import Cutter, headers, timestamp, whole
 from adapters.asterisk_ami.messages import field as header
 from adapters.asterisk_ami.settings import Settings
-from adapters.asterisk_ami.stamp import Stamp, microseconds
 from queue_monitor.events import (
     Event,
     QueueAgent,
@@ -23,6 +22,7 @@ from queue_monitor.events import (
 )
 from queue_monitor.ports import Connection, Rejected
 from queue_monitor.queues import queue_key
+from queue_monitor.stamp import Stamp, microseconds
 
 _BOOT_SECONDS: Final = 2.0
 """FullyBooted follows a login at once, after a restart within 0.2 s. Without the read class `system` it never comes."""

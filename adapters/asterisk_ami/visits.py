@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.asterisk_ami.stamp import Stamp
+from queue_monitor.stamp import Stamp
 
 
 @dataclass(slots=True, eq=False)

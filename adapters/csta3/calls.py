@@ -13,7 +13,6 @@ from xml.etree.ElementTree import Element
 
 from adapters.csta3.messages import child, children, connection, device, text, whole
 from adapters.csta3.settings import Settings
-from adapters.csta3.stamp import Stamp
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -35,6 +34,7 @@ from queue_monitor.events import (
     TransferTarget,
     milliseconds,
 )
+from queue_monitor.stamp import Stamp
 
 _ENTERING: Final = "enteringDistribution"
 _ON_THE_WAY: Final = frozenset(("distributed", "distributionDelay"))

@@ -11,9 +11,9 @@ from adapters.csta3.calls import Calls
 from adapters.csta3.frames import EVENT, Cutter, Fault, Frame
 from adapters.csta3.messages import child, children, connection, device, name, read, text
 from adapters.csta3.settings import Settings
-from adapters.csta3.stamp import Stamp
 from queue_monitor.events import AgentActivity, AgentState, Event, QueueSnapshot, SourceConnected, WaitingCaller
 from queue_monitor.ports import Connection, Rejected
+from queue_monitor.stamp import Stamp
 
 _AGENT_EVENTS: Final = {
     "AgentLoggedOnEvent": AgentActivity.PAUSED,

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapters.freeswitch.stamp import Stamp, from_seconds
+from adapters.freeswitch.moments import from_seconds
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, Event, MemberAction, QueueAgent
+from queue_monitor.stamp import Stamp
 
 _STATUSES: Final = frozenset(("Logged Out", "Available", "Available (On Demand)", "On Break"))
 _BY_STATE: Final = {

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.freeswitch.lists import Member
-from adapters.freeswitch.stamp import Stamp, from_microseconds, from_seconds, microseconds
+from adapters.freeswitch.moments import from_microseconds, from_seconds
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -31,6 +31,7 @@ from queue_monitor.events import (
     TransferTarget,
     milliseconds,
 )
+from queue_monitor.stamp import Stamp, microseconds
 
 Message = Mapping[str, str]
 

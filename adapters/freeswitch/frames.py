@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from adapters.freeswitch.stamp import from_microseconds
+from adapters.freeswitch.moments import from_microseconds
 
 MAX_HEADERS: Final = 16 * 1024
 MAX_BODY: Final = 8 * 1024 * 1024

@@ -10,8 +10,8 @@ from adapters.freeswitch import lists
 from adapters.freeswitch.agents import Agents
 from adapters.freeswitch.calls import Calls
 from adapters.freeswitch.frames import Cutter, Fault, Frame, event
+from adapters.freeswitch.moments import from_microseconds, from_seconds
 from adapters.freeswitch.settings import Settings
-from adapters.freeswitch.stamp import Stamp, from_microseconds, from_seconds
 from queue_monitor.events import (
     Event,
     QueueSnapshot,
@@ -22,6 +22,7 @@ from queue_monitor.events import (
     milliseconds,
 )
 from queue_monitor.ports import Connection, Rejected
+from queue_monitor.stamp import Stamp
 
 MEMBERS_OF: Final = "api callcenter_config queue list members "
 QUEUES: Final = "api callcenter_config queue list"

@@ -20,6 +20,7 @@ from queue_monitor.events import (
     TimeBasis,
     event_id,
 )
+from queue_monitor.line_cutter import LineCutter
 from queue_monitor.ports import Connection, Rejected
 
 MAX_BYTES: Final = 256 * 1024
@@ -68,32 +69,22 @@ class Translator:
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
         self._connected = False
-        self._rest = bytearray()
-        self._overlong = False
+        self._bodies = LineCutter(MAX_BYTES)
 
     # ---- a recording
 
     def feed(self, raw: bytes, received_at: datetime) -> Iterator[Event | Rejected]:
-        *ended, rest = raw.split(b"\n")
-        for piece in ended:
-            self._take(piece)
-            yield from self._finish(received_at)
-        self._take(rest)
+        for body in self._bodies.feed(raw):
+            yield from self._finish(body, received_at)
 
     def flush(self, now: datetime) -> Iterator[Event | Rejected]:
         return iter(())
 
     def close(self, now: datetime) -> Iterator[Event | Rejected]:
-        yield from self._finish(now)
+        yield from self._finish(self._bodies.end(), now)
 
-    def _take(self, piece: bytes) -> None:
-        self._overlong = self._overlong or len(self._rest) + len(piece) > MAX_BYTES
-        self._rest = bytearray() if self._overlong else self._rest + piece
-
-    def _finish(self, received_at: datetime) -> Iterator[Event | Rejected]:
-        body, self._rest = bytes(self._rest).strip(), bytearray()
-        overlong, self._overlong = self._overlong, False
-        if overlong:
+    def _finish(self, body: bytes | None, received_at: datetime) -> Iterator[Event | Rejected]:
+        if body is None:
             yield self.rejected(Fault(index=0, reason="too_large", detail=f"longer than {MAX_BYTES} bytes"))
         elif body:
             reading = self.read(body, received_at)

@@ -23,6 +23,7 @@ from queue_monitor.events import (
     TimeBasis,
     event_id,
 )
+from queue_monitor.line_cutter import LineCutter
 from queue_monitor.ports import Connection, Rejected
 
 MAX_PAYLOAD_BYTES: Final = 256 * 1024
@@ -70,8 +71,7 @@ class Translator:
         self._publishers = Publishers() if publishers is None else publishers
         self._allowed = {entry.rpartition(":")[2]: entry for entry in settings.sources}
         self._up: bool | None = None
-        self._rest = bytearray()
-        self._overlong = False
+        self._cutter = LineCutter(MAX_LINE_BYTES)
         self._number = 0
         for name, entry in self._allowed.items():
             if ":" in entry:
@@ -91,29 +91,20 @@ class Translator:
 
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
         """The broker is gone, and with it everybody who publishes. The supervisor tells of ourselves."""
-        if self._rest or self._overlong:  # a recording's last line need not end in a newline
-            yield from self._finish(now)
+        if self._cutter.is_amid:  # a recording's last line need not end in a newline
+            yield from self._finish(self._cutter.end())
         for publisher in self._publishers:
             yield from publisher.lose(now, GONE)
 
     # ---- recordings
 
     def feed(self, raw: bytes, received_at: datetime) -> Iterable[Event | Rejected]:
-        *ended, rest = raw.split(b"\n")
-        for piece in ended:
-            self._take(piece)
-            yield from self._finish(received_at)
-        self._take(rest)
+        for line in self._cutter.feed(raw):
+            yield from self._finish(line)
 
-    def _take(self, piece: bytes) -> None:
-        self._overlong = self._overlong or len(self._rest) + len(piece) > MAX_LINE_BYTES
-        self._rest = bytearray() if self._overlong else self._rest + piece
-
-    def _finish(self, received_at: datetime) -> Iterator[Event | Rejected]:
-        line, self._rest = bytes(self._rest).strip(), bytearray()
-        overlong, self._overlong = self._overlong, False
+    def _finish(self, line: bytes | None) -> Iterator[Event | Rejected]:
         self._number += 1
-        if overlong:
+        if line is None:
             yield self._rejected("line_too_long", f"line {self._number}")
         elif line:
             try:

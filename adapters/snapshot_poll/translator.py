@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from adapters.snapshot_poll.settings import Fields, Settings
 from queue_monitor.events import Event, QueueSnapshot, SourceConnected, TimeBasis, event_id
+from queue_monitor.line_cutter import LineCutter
 from queue_monitor.ports import Connection, Rejected
 
 MAX_BYTES: Final = 1 << 20
@@ -37,31 +38,21 @@ class Translator:
         self._asked_for = (settings.fields.agents_free, settings.fields.agents_logged_on)
         self._queue = settings.queue
         self._precision_ms = round(settings.every_seconds * 1000)
-        self._rest = bytearray()
-        self._overlong = False
+        self._answers = LineCutter(MAX_BYTES)
         self._connected = False
 
     def feed(self, raw: bytes, received_at: datetime) -> Iterator[Event | Rejected]:
-        *ended, rest = raw.split(b"\n")
-        for piece in ended:
-            self._take(piece)
-            yield from self._finish(received_at)
-        self._take(rest)
+        for answer in self._answers.feed(raw):
+            yield from self._finish(answer, received_at)
 
     def flush(self, now: datetime) -> Iterator[Event | Rejected]:
         return iter(())
 
     def close(self, now: datetime) -> Iterator[Event | Rejected]:
-        yield from self._finish(now)
+        yield from self._finish(self._answers.end(), now)
 
-    def _take(self, piece: bytes) -> None:
-        self._overlong = self._overlong or len(self._rest) + len(piece) > MAX_BYTES
-        self._rest = bytearray() if self._overlong else self._rest + piece
-
-    def _finish(self, received_at: datetime) -> Iterator[Event | Rejected]:
-        answer, self._rest = bytes(self._rest).strip(), bytearray()
-        overlong, self._overlong = self._overlong, False
-        if overlong:
+    def _finish(self, answer: bytes | None, received_at: datetime) -> Iterator[Event | Rejected]:
+        if answer is None:
             yield self._rejected(_Unreadable("too_large", f"longer than {MAX_BYTES} bytes"))
         elif answer:
             at, answer = _recorded_at(answer)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from socket import socket
@@ -460,7 +461,10 @@ async def test_knocking_fills_neither_the_journal_nor_our_memory() -> None:
         first = desk.look().rejected
         desk.hand.advance_to(TEN + timedelta(seconds=2))
         await desk.send(told(1), secret="x" * 32)
-        await turns()
+        for _ in range(100):
+            await turns()
+            if desk.look().rejected != first:
+                break
 
         assert first == {"urn:kc:http:vendor unauthorised": 1}
         assert desk.look().rejected == {"urn:kc:http:vendor unauthorised": 51}
@@ -510,7 +514,10 @@ async def test_while_the_journal_is_down_nothing_is_called_safe_and_nothing_is_l
         refused = await desk.send(told(1), told(2))
         seen = len(desk.look().total.waiting)
         desk.store.broken = ""
-        again = await desk.send(told(1), told(2))
+        again = refused
+        for _ in range(20):  # a sender tries again for as long as it is told to
+            if again.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                again = await desk.send(told(1), told(2))
 
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
         assert seen == 2

@@ -1,4 +1,4 @@
-"""When and where something was said: what every event takes from the message it came from."""
+"""When and where a switch said something: what every event takes from the message it came from."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -7,18 +7,24 @@ from typing import Any, Final
 from queue_monitor.events import TimeBasis, event_id
 from queue_monitor.ports import Connection
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ARRIVAL_PRECISION_MS: Final = 10
-"""Without `Timestamp` only the arrival is known: up to 31 ms after the event in a busy recording, mostly under 1."""
+"""Without a time of the switch's own only the arrival is known: up to 31 ms after the event in a busy recording of
+Asterisk, mostly under 1.
+"""
 
 
 def microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    """Return whole microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """The time of one message by the switch's clock, if told, its arrival, and its place in the connection."""
+    """The time of one message by the switch's clock, where it says so, its arrival, and its place in the connection.
+
+    `offset`: the byte of the connection at which the message began. `derived`: the moment was worked out, not said.
+    """
 
     connection: Connection
     observed_at: datetime
@@ -35,11 +41,11 @@ class Stamp:
         return microseconds(self.at) // 1000
 
     def worked_out(self) -> "Stamp":
-        """The same moment for something the switch did not say itself."""
+        """Return the same moment for something that the switch did not say itself."""
         return replace(self, derived=True)
 
     def envelope(self, kind: str, *key: object, live: bool = True) -> dict[str, Any]:
-        """What every event carries. A time of the switch's own makes the id the same for every reader."""
+        """Return what every event carries. A time of the switch's own makes the id the same for every reader."""
         ends = (microseconds(self.switch_time),) if self.switch_time else (self.connection.epoch, self.offset)
         basis = TimeBasis.DERIVED if self.derived else TimeBasis.SWITCH
         return {
