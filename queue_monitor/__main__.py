@@ -38,7 +38,7 @@ from queue_monitor.doctor import command as doctor_command
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
 from queue_monitor.ports import Rejected, StoreError, StoreInUse
-from queue_monitor.replay import engine as player
+from queue_monitor.replay import engine
 from queue_monitor.replay.recording import RecordingError, play
 from queue_monitor.reports.forms import Form
 from queue_monitor.runtime.fault import Fault
@@ -178,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     translate = commands.add_parser("translate", help="print the canonical events of a recording")
     translate.add_argument("kind", metavar="KIND")
     translate.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    translate.add_argument("--switch", default=player.DEFAULT_SWITCH, help="the switchboard's name")
+    translate.add_argument("--switch", default=engine.DEFAULT_SWITCH, help="the switchboard's name")
     translate.set_defaults(command=_translate)
 
     check = commands.add_parser("check-config", help="read the settings and say what was understood")
@@ -379,7 +379,7 @@ def _announce(address: str, service: wiring.Service) -> None:
 def _replay(chosen: argparse.Namespace) -> int:
     settings = _load(chosen.config, needs_sources=False)
     sources = [_source(text) for text in chosen.sources]
-    wanted = player.ReplayOptions(
+    wanted = engine.ReplayOptions(
         speed=chosen.speed,
         until=chosen.until,
         serve=chosen.serve,
@@ -390,9 +390,9 @@ def _replay(chosen: argparse.Namespace) -> int:
         alerts=chosen.alerts,
         predictions=chosen.predictions,
     )
-    recordings = player.recordings(sources, settings, chosen.switch)
+    recordings = engine.recordings(sources, settings, chosen.switch)
     with _progress("replaying", None) as advance:
-        played = asyncio.run(player.replay_recordings(settings, recordings, wanted, advance, _announce))
+        played = asyncio.run(engine.replay_recordings(settings, recordings, wanted, advance, _announce))
     print(played.summary(), file=sys.stderr)
     return 0
 

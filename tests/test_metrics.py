@@ -159,7 +159,7 @@ def test_the_definition_and_the_build_are_named() -> None:
 
     definition = {"definition": "D2", "short_abandon_seconds": "20", "since": "2026-01-01"}
     assert seen("callqueue_definition_info", **definition) == 1
-    assert seen("callqueue_build_info", version="0.1.0") == 1
+    assert seen("callqueue_build_info", version="0.2.0") == 1
 
 
 def test_openmetrics_is_given_to_who_asks_for_it() -> None:

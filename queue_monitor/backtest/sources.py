@@ -10,7 +10,7 @@ from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.events import CallEntered, Event, is_own_word
 from queue_monitor.ports import Delivery
-from queue_monitor.replay import engine as player
+from queue_monitor.replay import engine
 from queue_monitor.replay.recording import RecordingError, play, read_bytes
 from queue_monitor.store import open_store
 
@@ -68,7 +68,7 @@ class EventsPast:
         self._calendar = calendar
 
     def _played(self) -> Iterator[Delivery]:
-        return play(player.recordings([("replay", self._path)], self._config, None))
+        return play(engine.recordings([("replay", self._path)], self._config, None))
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         for delivery in self._played():

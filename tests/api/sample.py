@@ -306,7 +306,7 @@ def snapshot(
     return Snapshot(
         at=at,
         rate=1.0,
-        version="0.1.0",
+        version="0.2.0",
         target=TARGET,
         organisation="Luleå kommun Kundcenter",
         time_zone="Europe/Stockholm",

@@ -438,7 +438,7 @@ def test_what_the_sums_and_the_clock_differ_by(stage: Stage):
     }
     assert stage.by("alert", (LIVE, "Larm om kön över tid", "A"), here, at=None) == {"target_at_risk": 1}
     version = stage.numbers(question(WATCH, "Version och formel"), here, at=None)
-    assert [(labels["definition"], labels["version"]) for labels, _ in version] == [("D2", "0.1.0")]
+    assert [(labels["definition"], labels["version"]) for labels, _ in version] == [("D2", "0.2.0")]
 
 
 def test_requests_turned_away_are_counted_by_why(stage: Stage):

@@ -45,7 +45,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "switch": "pbx",
     "time_zone": "Europe/Stockholm",
     "updated": "10.12",
-    "version": "0.1.0",
+    "version": "0.2.0",
     "who": "teamledaren",
     "words": "92,4 %",
 }

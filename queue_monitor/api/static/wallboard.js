@@ -1,5 +1,5 @@
 // The wallboard: draws what the server sends, lets the waits tick in between, and says so when it can no longer know.
-// Numbers are written by the same rules as in texts.py; a test holds the two together.
+// Numbers are written by the same rules as in texts/format.py; a test holds the two together.
 
 const STALE_MS = 10_000;
 const RECONNECT_MS = 15_000;
