@@ -40,6 +40,10 @@ bars: $(VENV)/dev.stamp  ## how well the at-risk alert foretells, on simulated d
 	$(python) benchmarks/bars.py $(if $(DAYS),--days $(DAYS)) $(if $(BANK),--bank $(BANK)) \
 		$(if $(BANK_CONFIG),--bank-config $(BANK_CONFIG)) $(ARGS)
 
+.PHONY: packages
+packages: $(VENV)/dev.stamp  ## the wheel, the sdist, the pins, the SBOM and their hashes, in dist/
+	$(python) -m release.packages dist
+
 soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`
 	$(python) -m pytest -m soak --timeout 0 $(ARGS)
 
