@@ -1,4 +1,4 @@
-"""What builds and runs images: Docker or Podman where one answers, else buildah on a base made by debootstrap."""
+"""Builds and runs images: by Docker or Podman where one answers, else by buildah on a base made by debootstrap."""
 
 import json
 import os
@@ -89,8 +89,8 @@ class Container:
         )
 
     def log(self) -> str:
-        told = subprocess.run([self._program, "logs", self._name], capture_output=True, text=True, check=False)
-        return told.stdout + told.stderr
+        written = subprocess.run([self._program, "logs", self._name], capture_output=True, text=True, check=False)
+        return written.stdout + written.stderr
 
 
 class Docker:
@@ -168,12 +168,12 @@ class Buildah:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._folder.mkdir(parents=True, exist_ok=True)
-        told = self._folder / "storage.conf"
-        told.write_text(
+        storage = self._folder / "storage.conf"
+        storage.write_text(
             f'[storage]\ndriver = "overlay"\ngraphroot = "{self._folder}/storage"\nrunroot = "{self._folder}/run"\n'
         )
         self._environment = {
-            "CONTAINERS_STORAGE_CONF": str(told),
+            "CONTAINERS_STORAGE_CONF": str(storage),
             "STORAGE_DRIVER": "overlay",
             "BUILDAH_ISOLATION": "chroot",
         }

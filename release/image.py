@@ -74,9 +74,9 @@ def tried(running: Running) -> list[str]:
     status = dict(
         line.split(":", 1) for line in running.inside("cat", "/proc/1/status").stdout.splitlines() if ":" in line
     )
-    wrong = [f"{name} is {told}" for name in CONFINED if (told := status.get(name, "?").strip()) != CONFINED[name]]
+    wrong = [f"{name} is {given}" for name in CONFINED if (given := status.get(name, "?").strip()) != CONFINED[name]]
     if "10001" not in status.get("Uid", ""):
-        wrong.append(f"it runs as {status.get('Uid', '?')}")
+        wrong.append(f"it runs as {status.get('Uid', '?').split()}")
     mounts = [line.split() for line in running.inside("cat", "/proc/mounts").stdout.splitlines()]
     if not [kind for _, place, kind, options, *_ in mounts if place == "/" and "ro" in options.split(",")]:
         wrong.append("its root can be written")

@@ -20,15 +20,15 @@ from release.pins import Pin, pins
 def licences(name: str, version: str) -> list[dict[str, object]]:
     """Return what the installed package says of its licence; nothing where that version is not installed."""
     try:
-        told = importlib.metadata.metadata(name)
+        metadata = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return []
-    if told["Version"] != version:
+    if metadata["Version"] != version:
         return []
-    if "License-Expression" in told:
-        return [{"expression": told["License-Expression"]}]
-    kept = [each.split(" :: ")[-1] for each in told.get_all("Classifier") or [] if each.startswith("License ::")]
-    text = told["License"].splitlines()[:1] if "License" in told else []
+    if "License-Expression" in metadata:
+        return [{"expression": metadata["License-Expression"]}]
+    kept = [each.split(" :: ")[-1] for each in metadata.get_all("Classifier") or [] if each.startswith("License ::")]
+    text = metadata["License"].splitlines()[:1] if "License" in metadata else []
     return [{"license": {"name": each}} for each in kept or text]
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from release import image
+
 ROOT = Path(__file__).parent.parent
 RECIPE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def faults(recipe: str) -> list[str]:
-    """The rules that matter, by the words of the first line that breaks each."""
+    """Return the lines of a recipe that break a rule that matters, each with the rule."""
     lines = [line for line in re.sub(r"\\\n\s*", " ", re.sub(r"(?m)^\s*#.*\n", "", recipe)).splitlines() if line]
     variables = dict(line.removeprefix("ARG ").split("=", 1) for line in lines if re.match(r"ARG \w+=", line))
     stages = {line.split()[3] for line in lines if re.match(r"FROM \S+ AS ", line)}
@@ -93,6 +95,49 @@ def test_the_builder_gets_the_pins_of_all_that_building_needs():
     pattern = re.search(r"\^\(([a-z|-]+)\)==", RECIPE)
 
     assert pattern and set(pattern[1].split("|")) == needed
+
+
+CONFINED = (
+    "".join(f"{name}:\t{value}\n" for name, value in image.CONFINED.items()) + "Uid:\t10001\t10001\t10001\t10001\n"
+)
+
+
+class Played:
+    """A container that answers as it is given: the kernel's word on the process, its mounts, and whether it is well."""
+
+    def __init__(self, status: str, mounts: str, well: bool = True) -> None:
+        self._answers = {"/proc/1/status": status, "/proc/mounts": mounts}
+        self._well = well
+
+    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        if command[-1] == "healthcheck" and not self._well:
+            return subprocess.CompletedProcess(command, 1, "", "not well")
+        return subprocess.CompletedProcess(command, 0, self._answers.get(command[-1], ""), "")
+
+    def log(self) -> str:
+        return "its log"
+
+
+@pytest.mark.parametrize(
+    ("status", "mounts", "wrong"),
+    [
+        (CONFINED, "overlay / overlay ro,relatime 0 0", []),
+        (CONFINED, "overlay / overlay rw,relatime 0 0", ["its root can be written"]),
+        (CONFINED.replace("NoNewPrivs:\t1", "NoNewPrivs:\t0"), "o / overlay ro 0 0", ["NoNewPrivs is 0"]),
+        (CONFINED.replace("Bnd:\t0", "Bnd:\t1"), "o / overlay ro 0 0", ["CapBnd is 1000000000000000"]),
+        (CONFINED.replace("10001", "0"), "o / overlay ro 0 0", ["it runs as ['0', '0', '0', '0']"]),
+    ],
+)
+def test_a_container_with_more_rights_than_it_needs_is_found_out(status: str, mounts: str, wrong: list[str]):
+    assert image.tried(Played(status, mounts)) == wrong
+
+
+def test_a_container_that_is_never_well_is_given_up_with_its_log(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(image, "READY_SECONDS", 0)
+
+    (wrong,) = image.tried(Played(CONFINED, "", well=False))
+
+    assert wrong == "not well after 0 s: not well\nits log"
 
 
 @pytest.mark.soak

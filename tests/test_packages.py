@@ -1,4 +1,4 @@
-"""What is handed out: a wheel that works where nothing else of ours is, the same bytes twice, a list of what runs."""
+"""Packages that are handed out: a wheel that stands alone, the same bytes twice, a list of what runs."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def only(folder: Path, pattern: str) -> Path:
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """What the command prints, run without our folder on any path."""
+    """Return what the command prints, run without our folder on any path."""
     plain = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "QUEUE_MONITOR"))}
     done = subprocess.run(command, cwd=cwd, env=plain | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
@@ -68,9 +68,9 @@ def test_two_builds_in_two_folders_by_two_people_are_the_same_bytes(made: Path, 
 
 def test_the_hashes_are_those_of_every_file_beside_them(made: Path):
     lines = (line.split("  ") for line in (made / "SHA256SUMS").read_text().splitlines())
-    told = {name: digest for digest, name in lines}
+    written = {name: digest for digest, name in lines}
 
-    assert told == {
+    assert written == {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made.iterdir() if path.name != "SHA256SUMS"
     }
     run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=made)
@@ -97,7 +97,7 @@ def test_the_sdist_carries_all_that_git_tracks(made: Path):
 
 
 def faults(listed: dict[str, Any]) -> list[str]:
-    """What CycloneDX 1.5 demands of the parts that we use, and the list does not hold to."""
+    """Return which demands of CycloneDX 1.5, on the parts that we use, the list does not meet."""
     wrong = [key for key, shape in TEXTS.items() if not re.fullmatch(shape, str(listed.get(key)))]
     own = listed["metadata"]["component"]
     wrong += [] if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", listed["metadata"]["timestamp"]) else ["timestamp"]
@@ -108,12 +108,12 @@ def faults(listed: dict[str, Any]) -> list[str]:
         wrong += [] if each["type"] in kinds and each["name"] and each["version"] else [f"{each['bom-ref']}: who"]
         wrong += [] if REFERENCE.fullmatch(each["purl"]) else [each["purl"]]
         files = [file for file in each["externalReferences"] if file["type"] == "distribution" and file["url"]]
-        hashes = [told for file in files for told in file["hashes"]]
-        sound = [told for told in hashes if told["alg"] == "SHA-256" and re.fullmatch("[0-9a-f]{64}", told["content"])]
+        hashes = [one for file in files for one in file["hashes"]]
+        sound = [one for one in hashes if one["alg"] == "SHA-256" and re.fullmatch("[0-9a-f]{64}", one["content"])]
         wrong += [] if sound and sound == hashes else [f"{each['bom-ref']}: hashes"]
-        told = each.get("licenses", [])
-        alone = ["expression" in licence for licence in told]
-        wrong += [f"{each['bom-ref']}: licences"] if any(alone) and len(told) > 1 else []
+        licences = each.get("licenses", [])
+        alone = ["expression" in licence for licence in licences]
+        wrong += [f"{each['bom-ref']}: licences"] if any(alone) and len(licences) > 1 else []
     linked = [node["ref"] for node in listed["dependencies"]]
     wrong += [] if sorted(linked) == sorted(refs) else ["dependencies"]
     return wrong + [ref for node in listed["dependencies"] for ref in node["dependsOn"] if ref not in refs]
