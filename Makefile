@@ -40,6 +40,13 @@ bars: $(VENV)/dev.stamp  ## how well the at-risk alert foretells, on simulated d
 	$(python) benchmarks/bars.py $(if $(DAYS),--days $(DAYS)) $(if $(BANK),--bank $(BANK)) \
 		$(if $(BANK_CONFIG),--bank-config $(BANK_CONFIG)) $(ARGS)
 
+.PHONY: packages image
+packages: $(VENV)/dev.stamp  ## the wheel, the sdist, the pins, the SBOM and their hashes, in dist/
+	$(python) -m release.packages dist
+
+image:  ## build the image and try it; with Docker or Podman, else with buildah, as root (docs/packages.md)
+	$(PYTHON) -m release.image
+
 soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`
 	$(python) -m pytest -m soak --timeout 0 $(ARGS)
 
