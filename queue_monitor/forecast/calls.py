@@ -85,6 +85,10 @@ class DayCalls:
 
     # ---- what is known
 
+    def knows(self, contact_id: str) -> bool:
+        """Whether anything of this contact is among the calls of this day."""
+        return contact_number(contact_id) in self._first
+
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as it stands now, None when there is no such contact. `placed`: where it counts, None while it
         waits.

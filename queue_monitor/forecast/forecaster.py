@@ -153,8 +153,12 @@ class Forecaster:
 
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now, and where the windows count it, None while it waits."""
-        if self.today is not None and (story is None or self.today.is_part(story)):
+        if self.today is None:
+            return
+        if story is None or self.today.is_part(story):
             self.today.calls.change(contact_id, story, placed)
+        elif self.today.calls.knows(contact_id):  # it was open, and is known now to have ended before this day began
+            self.today.calls.change(contact_id, None, None)
 
     def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
         """Let nobody stand behind these who wait, and no others: they may have left unseen. Each is a contact and the

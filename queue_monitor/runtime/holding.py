@@ -50,6 +50,7 @@ class Holding:
         self._latest: deque[datetime] = deque(maxlen=LATEST)
         self._edge: date | None = None
         self._days: set[int] = set()
+        self._first_day: date | None = None
         self.skipped: frozenset[str] = frozenset()
 
     async def load(self) -> None:
@@ -154,7 +155,11 @@ class Holding:
     def note(self, events: Iterable[Event], calls: Iterable[CallRecord]) -> None:
         """These have just been committed."""
         self._latest.extend(event.at for event in events)
-        self._days.update(call.placed.minute // _DAY_MINUTES for call in calls if call.placed is not None)
+        days = {call.placed.minute // _DAY_MINUTES for call in calls if call.placed is not None}
+        self._days |= days
+        if days and self._edge is None:
+            first = self._local_day(min(days))
+            self._first_day = min(first, self._first_day or first)
 
     def let_go(self) -> None:
         """Let go of what memory need not hold any more. Only when nothing waits to be committed."""
@@ -203,12 +208,16 @@ class Holding:
     def _pass_over(self, edge: date) -> None:
         """Keep of the days before `edge` only sums."""
         now = self._clock.now()
-        day = self._edge
+        day = self._edge or self._first_day
         while day is not None and day < edge:
             self._live.load_coverage(self._live.coverage_records(day, now))
             day += timedelta(days=1)
         self._live.windows.advance(edge)
         self._edge = edge
+
+    def _local_day(self, number: int) -> date:
+        """The local day that most of a day of UTC lies in, counted from 1970."""
+        return self._calendar.day_of(datetime.fromtimestamp((number + 0.5) * 86_400, UTC))
 
     async def pack(self, at_most: int) -> int:
         """Pack old journal rows; returns how many. Raises `StoreError`."""
@@ -220,8 +229,7 @@ class Holding:
         """How today was observed so far, and the days that calls were heard of since this was last asked."""
         now = self._clock.now()
         days = {self._calendar.day_of(now)}
-        for number in self._days:
-            days.add(self._calendar.day_of(datetime.fromtimestamp((number + 0.5) * 86_400, UTC)))
+        days |= {self._local_day(number) for number in self._days}
         self._days.clear()
         records = [record for day in sorted(days) for record in self._live.coverage_records(day, now)]
         self._live.load_coverage(record for record in records if self._edge is not None and record.day < self._edge)

@@ -161,6 +161,8 @@ class Pipeline:
         self._states_at = clock.monotonic()
         self._health_at = self._bounded_at = clock.monotonic()
         self._today = live.rules.calendar.day_of(clock.now())
+        self._midnight = live.rules.calendar.midnight(self._today)
+        self._has_past = False
         self.on_forgotten: Callable[[list[ContactHistory]], None] = lambda stories: None
 
     @property
@@ -296,6 +298,7 @@ class Pipeline:
                 self._note_clock(item.source)
             if taken is ApplyResult.NEW:
                 line.events.append(item)
+                self._has_past = self._has_past or item.at < self._midnight
             elif taken is ApplyResult.DUPLICATE:
                 line.duplicates += 1
             else:
@@ -459,19 +462,35 @@ class Pipeline:
         if store is not None and forecaster is not None and forecaster.today is not None and self._catching_up:
             days = list(self._unlearned_days(forecaster))
             heard = await self._heard_of_agents(store, days[0] if days else forecaster.today.day)
-            for day in days:
-                lived = forecaster.empty_day(day)
-                lived.agents.take_words(heard, lived.ends)
-                lived.agents.start_day(lived.midnight)
-                await self._load_visits(store, lived)
-                forecaster.learn(lived)
-                self._has_learned = True
+            await self._learn(store, forecaster, days, heard)
             forecaster.today.agents.take_words(heard, forecaster.today.ends)
             forecaster.today.agents.start_day(forecaster.today.midnight)
             await self._load_visits(store, forecaster.today)
             log.info("caught up calls=%d", len(forecaster.today.calls))
         self._catching_up = False
         self.publish()
+
+    async def _learn(self, store: Store, forecaster: Forecaster, days: Sequence[date], heard: Agents) -> None:
+        """Let the forecast learn from past days as the store has them. Raises `StoreError`."""
+        for day in days:
+            observed = forecaster.empty_day(day)
+            observed.agents.take_words(heard, observed.ends)
+            observed.agents.start_day(observed.midnight)
+            await self._load_visits(store, observed)
+            forecaster.learn(observed)
+            self._has_learned = True
+
+    async def _learn_past(self) -> None:
+        """Learn from the past days that have come since, as from a log that is read for the first time: once all of it
+        is committed. Raises `StoreError`.
+        """
+        store, forecaster = self._store, forecaster_of(self._live)
+        if store is None or forecaster is None or self._inbox or not self._writer.is_idle:
+            return
+        self._has_past = False
+        if days := list(self._unlearned_days(forecaster)):
+            self._read_to = await store.newest_seq()
+            await self._learn(store, forecaster, days, await self._heard_of_agents(store, days[0]))
 
     async def _heard_of_agents(self, store: Store, first: date) -> Agents:
         """What was said of agents from a day on before this process began. Who is logged in then is known from the day
@@ -724,6 +743,11 @@ class Pipeline:
                 self._catching_up = False
         while True:
             began = self._clock.monotonic()
+            if self._has_past:
+                try:
+                    await self._learn_past()
+                except StoreError as error:
+                    log.warning("past days are learned from later: %s", error)
             with self._steps.taken("the forecast"):
                 inputs = self._live.forecast_inputs(self._clock.now())
                 self._live.forecasts = await asyncio.to_thread(_computed, inputs)
@@ -735,6 +759,7 @@ class Pipeline:
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
             self._today = today
+            self._midnight = self._live.rules.calendar.midnight(today)
             self._live.start_day(self._clock.now())
             self._has_learned = self._live.forecaster is not None
             for found in self._snapshot.reconciliation:

@@ -473,6 +473,40 @@ async def test_after_a_restart_the_forecast_knows_the_day_as_if_it_had_heard_it(
             assert its == pytest.approx(right) if isinstance(right, float | np.ndarray) else its == right, name
 
 
+async def test_days_of_log_read_at_a_first_start_give_the_forecast_and_coverage_of_a_restart(tmp_path: Path) -> None:
+    days = [TEN.date() - timedelta(days=number) for number in (6, 5, 4, 3)]
+    past = [event for day in days for event in simulation.simulate(simulation.Config(date=day)).events]
+    today = [event for event in simulation.simulate(simulation.Config(date=TEN.date())).events if event.at <= TEN]
+    rules = Scenario().rules
+    store = await open_store("sqlite://", zone=rules.calendar.zone, agent_key=tmp_path / "agent.key")
+    clock = ManualClock(TEN)
+    first = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
+    pipeline = Pipeline(first, clock, store)
+    await pipeline.rebuild()
+    for start in range(0, len(past), 700):  # cut in the middle of calls, as a log is that is read in pieces
+        pipeline.take(Delivery(items=tuple(past[start : start + 700]), received_at=TEN))
+        await pipeline.write()
+        first.settle()
+    pipeline.take(Delivery(items=tuple(today), received_at=TEN))
+    await pipeline.drain()
+    await pipeline._learn_past()
+    assert pipeline._holding is not None
+    pipeline._holding.let_go()
+
+    again = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
+    await Pipeline(again, clock, store).rebuild()
+    await store.close()
+    learned, learned_again = (its.learned for live in (first, again) if (its := forecaster_of(live)))
+    assert learned
+    assert learned == learned_again
+    for seen, wanted in zip(states_of(first, TEN), states_of(again, TEN), strict=True):
+        assert len(seen.waiting) == len(wanted.waiting)
+        assert seen.outcomes == wanted.outcomes
+    months = [live.snapshot(TEN).total.periods["month"].coverage for live in (first, again)]
+    assert months[1].seen_minutes > 0
+    assert abs(months[0].seen_minutes - months[1].seen_minutes) <= 1  # the minute that is going on
+
+
 def states_of(live: Live, until: datetime) -> list[QueueState]:
     """What the forecast sees of every pool, at some moments of the day so far."""
     live.settle()
