@@ -43,7 +43,7 @@ KIND: Final = "http"
 PATH: Final = "/api/v1/events"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TIMESTAMP: Final = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")
+_TIMESTAMP: Final = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,9}))?")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _COUNT_SECONDS: Final = 1.0
 _MAX_UNCOUNTED: Final = 1000
@@ -275,11 +275,11 @@ def _is_batch(request: Request) -> bool:
 
 
 def _moment(timestamp: str) -> datetime | None:
-    """Seconds since 1970, whole or with a fraction, exactly."""
+    """Seconds since 1970, whole or with a fraction, exactly to the microsecond."""
     found = _TIMESTAMP.fullmatch(timestamp)
     if found is None:
         return None
-    return _EPOCH + timedelta(seconds=int(found[1]), microseconds=int((found[2] or "").ljust(6, "0")))
+    return _EPOCH + timedelta(seconds=int(found[1]), microseconds=int((found[2] or "").ljust(6, "0")[:6]))
 
 
 # ---- the path, and how it is documented

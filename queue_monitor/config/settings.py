@@ -244,7 +244,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     `sums`: sums by quarter of an hour and day.
     `alerts`: what was said to whom.
     `audit`: who did what.
-    `reports`: this version keeps none.
+    `reports`: sealed reports, which outlive the calls that they were made from.
     `backups`: the files in `store.backups`.
     """
 

@@ -71,6 +71,8 @@ class Unclear(ValueError):
 
 def hours(text: str) -> tuple[time, time]:
     """Opening hours out of `08:00-17:00`. Raises `Unclear`."""
+    if text.strip().endswith(("24:00", "24.00")):
+        return hours(text.strip()[:-5] + "23:59")[0], time.max
     at = re.fullmatch(r"(\d{1,2})[:.](\d{2})\s*[-–]\s*(\d{1,2})[:.](\d{2})", text.strip())
     try:
         opens, closes = (time(int(at[1]), int(at[2])), time(int(at[3]), int(at[4]))) if at else (time(1), time(0))

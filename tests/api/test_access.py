@@ -320,6 +320,26 @@ async def test_a_body_that_does_not_tell_its_length_is_refused():
 # ---- people
 
 
+async def test_who_may_not_see_a_page_is_led_to_sign_in_with_another_key_and_a_program_is_refused():
+    door = Door(*Role)
+    token = {"Authorization": f"Bearer {TOKENS[Role.WALLBOARD]}"}
+    person = await door.ask("GET", "/lead", headers=token | {"Accept": "text/html,*/*"})
+    page = await door.ask("GET", urljoin("/lead", person.headers["location"]))
+    program = await door.ask("GET", "/lead", headers=token | {"Accept": "application/json"})
+
+    assert (person.status_code, person.headers["location"]) == (303, "./sign-in?next=/lead&role=wallboard")
+    assert "Din nyckel räcker inte till den sidan" in page.text
+    assert program.status_code == 403
+
+
+async def test_a_named_walls_own_address_may_carry_its_token_too():
+    door = Door(*Role)
+    answer = await door.ask("GET", f"/wall/stor?lang=en&token={TOKENS[Role.WALLBOARD]}")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "../wall/stor?lang=en")
+    assert TOKENS[Role.WALLBOARD] in answer.headers["set-cookie"]
+
+
 async def test_a_person_signs_in_once_and_goes_on_to_the_page_that_was_wanted():
     door = Door(*Role)
     turned = await door.ask("GET", "/docs", headers={"Accept": "text/html,*/*"})

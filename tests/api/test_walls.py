@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from queue_monitor.app.rules_from_config import boards_of, rules_of
 from queue_monitor.config import Config, ConfigError, load
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
-from queue_monitor.model import Board, BoardLayout, BoardPart, Snapshot, WallNow
+from queue_monitor.model import Banner, Board, BoardLayout, BoardPart, Snapshot, WallNow
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import Server, chromium, serving
@@ -181,7 +182,7 @@ def test_a_list_shows_forty_queues_at_once_those_in_trouble_first(room: Room) ->
     names = page.locator("#rows .name > span:nth-child(2)").all_inner_texts()
     assert set(names[:3]) == set(FORTY[-3:])
     assert sorted(names) == sorted(FORTY)
-    expect(page.locator("#page-of")).to_be_empty()
+    expect(page.locator("#page-of")).to_have_text("Väntar · Längst")
     page.context.close()
 
 
@@ -216,6 +217,21 @@ def test_no_text_is_cut_off_or_covered_on_any_wall(room: Room, wall: str, size: 
         room.server.show(made())
         page.wait_for_timeout(350)
         assert page.evaluate(UNREADABLE) == [], f"{number} queues"
+    page.context.close()
+
+
+@pytest.mark.parametrize("wall", ["lista", "stor", "bar"])
+@pytest.mark.parametrize("size", ["960x540", "1093x614", "1080p", "phone"])
+def test_an_alarm_and_the_leads_words_cover_nothing_on_any_wall(room: Room, wall: str, size: str) -> None:
+    alarmed = sample.alerted()
+    words = "Personalmöte 11.00 i Ljuset, växeln täcker"
+    banner = Banner(words=words, since=alarmed.at, until=alarmed.at + timedelta(hours=1))
+    both = replace(alarmed.alerts, banner=banner)
+    page = room.page(wall, SIZES[size])
+    for made in (alarmed, replace(alarmed, alerts=both), replace(sample.seen(), alerts=both)):
+        room.server.show(made)
+        page.wait_for_timeout(350)
+        assert page.evaluate(UNREADABLE) == []
     page.context.close()
 
 

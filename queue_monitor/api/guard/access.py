@@ -183,7 +183,8 @@ class AccessControl:
         """A refusal, or the way on; None when the request may pass."""
         headers = Headers(scope=scope)
         token, query = _token(headers), parse_qs(scope["query_string"].decode("latin-1"))
-        in_address = query.pop("token", None) if scope["path"] == "/" else None
+        is_wall = scope["path"] == "/" or scope["path"].startswith(WALL)
+        in_address = query.pop("token", None) if is_wall else None
         known = self._tokens.known(in_address[0] if in_address else token)
         if not self._limits.may_ask(_asker(client, known, wrong=bool(in_address or token))):
             return self._refuse(429, Refused.TOO_OFTEN, "Too many requests. Wait a moment.", {"Retry-After": "1"})
@@ -200,6 +201,9 @@ class AccessControl:
         if known is None:
             return self._unknown(token, scope, headers, client)
         if deed_of(scope["method"], scope["path"]) not in MAY[known.role]:
+            if _is_page(scope, headers):
+                self._limits.refused[Refused.WRONG_ROLE] += 1
+                return _to_sign_in(scope["path"], known.role)
             return self._refuse(403, Refused.WRONG_ROLE, f"The role {known.role.value} may not do this.")
         return None
 
@@ -212,9 +216,9 @@ class AccessControl:
                 return self._guessing()
             self._limits.wrong_token(client)
         reason = Refused.WRONG_TOKEN if token else Refused.NO_TOKEN
-        if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+        if _is_page(scope, headers):
             self._limits.refused[reason] += 1
-            return RedirectResponse(way(scope["path"], f"{SIGN_IN}?next={quote(scope['path'])}"), status_code=303)
+            return _to_sign_in(scope["path"])
         words = "This needs a token: Authorization: Bearer …"
         return self._refuse(401, reason, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
 
@@ -234,8 +238,8 @@ class AccessControl:
                 return self._guessing()
             self._limits.wrong_token(client)
             return self._refuse(401, Refused.WRONG_TOKEN, "Only a wallboard's token may stand in an address.")
-        rest = urlencode(query, doseq=True)
-        answer = RedirectResponse(way("/", f"/?{rest}" if rest else "/"), status_code=303)
+        path, rest = scope["path"], urlencode(query, doseq=True)
+        answer = RedirectResponse(way(path, quote(path) + (f"?{rest}" if rest else "")), status_code=303)
         keep(answer, token, known, Request(scope))
         return answer
 
@@ -243,6 +247,17 @@ class AccessControl:
         self._limits.refused[reason] += 1
         body = msgspec.json.encode(ErrorBody(error=_TITLES[status], detail=detail))
         return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+def _is_page(scope: Scope, headers: Headers) -> bool:
+    """Whether a person's browser asks for a page."""
+    return scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+
+
+def _to_sign_in(path: str, role: Role | None = None) -> Response:
+    """Lead a person to where to sign in, and back afterwards; `role`: of who has signed in and may not see it."""
+    more = f"&role={role.value}" if role is not None else ""
+    return RedirectResponse(way(path, f"{SIGN_IN}?next={quote(path)}{more}"), status_code=303)
 
 
 def keep(answer: Response, token: str, known: Access, request: Request) -> None:

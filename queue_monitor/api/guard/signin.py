@@ -30,7 +30,8 @@ def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
 
     @routes.get(SIGN_IN, response_class=HTMLResponse)
     async def show(request: Request) -> Response:
-        return page(request, HTTPStatus.OK, wanted=_own_path(request.query_params.get("next", "/")))
+        said = "sign_in.wrong_role" if "role" in request.query_params else ""
+        return page(request, HTTPStatus.OK, said, _own_path(request.query_params.get("next", "/")))
 
     @routes.post(SIGN_IN, response_class=HTMLResponse)
     async def sign_in(request: Request) -> Response:

@@ -116,12 +116,11 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
 
 
 def _today_at(written: str, now: datetime, zone: ZoneInfo, language: str) -> datetime:
-    """Return the next moment at which the room's clock shows this time. Raises `Problem`."""
+    """Return the moment of today at which the room's clock shows this time. Raises `Problem`."""
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", written):
         raise _unfit("error.banner_until", language)
     local = now.astimezone(zone)
-    until = datetime.combine(local.date(), time.fromisoformat(written), zone)
-    return until if until > now else until + timedelta(days=1)
+    return datetime.combine(local.date(), time.fromisoformat(written), zone)
 
 
 def _unfit(key: str, language: str, **values: str) -> Problem:

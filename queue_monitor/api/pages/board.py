@@ -269,7 +269,7 @@ def _is_open_anywhere(snapshot: Snapshot) -> bool:
 
 
 def _alerts(alerts: AlertsNow) -> Iterator[BoardAlert]:
-    for alert in alerts.open:
+    for alert in sorted(alerts.open, key=lambda alert: alert.kind is not AlertKind.CRISIS):  # a crisis comes first
         if alert.kind not in _NOT_FOR_THE_ROOM:
             yield BoardAlert(
                 since=alert.at.astimezone(UTC),

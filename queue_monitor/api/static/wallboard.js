@@ -226,6 +226,7 @@ function drawStaff(staff) {
     at("staff-scale").replaceChildren();
     return;
   }
+  at("staff").classList.toggle("long", !staff.known);
   putNumber("staff", count(staff.available), ` / ${allOf(staff)} ${say("staffed").toLowerCase()}`);
   const parts = ["busy", "ringing", "wrapup", "paused", "unreachable"]
     .filter((state) => staff[state])
@@ -490,7 +491,9 @@ function drawList() {
     rows.style.setProperty("--row", row.toFixed(3));
     document.body.dataset.columns = columns;
   }
-  put("page-of", "");
+  const columns = Number(document.body.dataset.columns ?? 1);
+  const shown = ["queue_waiting", "queue_oldest", ...(columns < 3 ? ["queue_share", "queue_staff"] : [])];
+  put("page-of", wall.matches ? shown.map((key) => say(key)).join(" · ") : "");
   fillRows(queues);
 }
 
@@ -550,7 +553,7 @@ function fillRow(item, queue) {
   name.querySelector("use").setAttribute("href", `#sign-${status}`);
   write(name.children[1], queue.name);
   write(name.children[2], status === "closed" ? say("queue_closed") : say(`status.${status}`));
-  const staff = queue.staff.basis !== "unknown" ? [count(queue.staff.available), ` / ${allOf(queue.staff)}`] : [NONE, ""];
+  const staff = queue.staff.basis !== "unknown" ? [count(queue.staff.available), ` / ${queue.staff.known ? "" : "≥"}${count(queue.staff.staffed)}`] : [NONE, ""];
   write(cells[0].lastElementChild, count(queue.waiting));
   fillWait(cells[1].lastElementChild, milliseconds, trusted ? urgency(milliseconds) : "");
   write(cells[2].lastElementChild, percent(queue.day?.headline ?? null, board.target.ratio));
