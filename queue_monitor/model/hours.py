@@ -32,7 +32,7 @@ class CalendarDay(Struct, frozen=True, kw_only=True):
     `kind`: a stable word (`weekday`, `squeezed`, `closed` …).
     `holiday`: the name of the public holiday.
     `reason`: why the day is not as usual, in words.
-    `to_confirm`: this is a day that many shorten, and the settings say nothing of it.
+    `to_confirm`: the name of a day that many shorten, and of which the settings say nothing; else "".
     """
 
     day: date
