@@ -47,7 +47,7 @@ _WRITTEN: Final = {"observed_at": "time", "switch_time": "time", "from_": "from"
 """The names of our fields as a sender writes them."""
 
 _MAY_BE_OLD: Final = frozenset({"switch_started_at"})
-"""A switch may have run for years."""
+"""Times that may lie before the first kept day: a switch may have run for years."""
 
 
 class Unfit(Struct, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ _NUMBER: Final = rf"(?:{_ABROAD}|{_AT_HOME})(?!\d)"
 _ADDRESS: Final = rf"(?:tel|sips?):(?://)?(?:{_NUMBER}|\d{{7,}}|[^\s@;,>?/]+)"
 _MAY_BE_ONE: Final = re.compile(r"[+0](?<!\d0)[ 0]?[1-9](?:[ \xa0/()-]{0,3}\d){5}")
 _SCHEMES: Final = ("tel:", "sip:", "sips:")
-"""A cheap first look: nearly all ids hold nothing like these."""
+"""The beginnings of addresses, for a cheap first check: nearly all ids hold nothing like these."""
 
 _IN_IDS: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_ADDRESS}|{_NUMBER}", re.IGNORECASE)
 _IN_NAMES: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}", re.IGNORECASE)

@@ -128,7 +128,9 @@ class Series:
         self.version += 1
 
     def put(self, minute: int, fields: Iterable[int], wait_ms: int | None, sign: int) -> None:
-        """Put a call in (`sign` +1) or take it out (-1): the fields of `Counts` it counts in, and its wait."""
+        """Put a call in (`sign` +1) or take it out (-1), with the fields of `Counts` that it
+        counts in, and its wait.
+        """
         slot, day = self._of(minute)
         for at in fields:
             slot.counts[at] = slot.counts.get(at, 0) + sign

@@ -82,28 +82,32 @@ def terms(counts: Counts) -> Terms:
 
 
 def answered_only(of: Terms) -> Parts:
-    """D1: answered in time / answered. Asterisk's ServicelevelPerf, Wazo, Cisco "only handled"."""
+    """Return D1: answered in time / answered. Asterisk's ServicelevelPerf, Wazo, Cisco "only handled"."""
     return of.in_time, of.answered
 
 
 def all_offered(of: Terms) -> Parts:
-    """D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the promise."""
+    """Return D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the
+    promise.
+    """
     abandoned = of.abandoned_short + of.abandoned_in_time + of.abandoned_late
     return of.in_time, of.answered + abandoned + of.without_answer
 
 
 def without_short_abandons(of: Terms) -> Parts:
-    """D3: as D2, but without those who hung up within the short limit. Talkdesk, Mitel, RingCentral."""
+    """Return D3: as D2, but without those who hung up within the short limit. Talkdesk, Mitel, RingCentral."""
     return of.in_time, of.answered + of.abandoned_in_time + of.abandoned_late + of.without_answer
 
 
 def early_abandons_ignored(of: Terms) -> Parts:
-    """D4: as D2, but without all who hung up inside the limit. Cisco "ignore abandoned"."""
+    """Return D4: as D2, but without all who hung up inside the limit. Cisco "ignore abandoned"."""
     return of.in_time, of.answered + of.abandoned_late + of.without_answer
 
 
 def early_abandons_good(of: Terms) -> Parts:
-    """D5: hanging up inside the limit counts as served. Asterisk's ServicelevelPerf2, Amazon Connect."""
+    """Return D5: as D2, but hanging up inside the limit counts as served. Asterisk's
+    ServicelevelPerf2, Amazon Connect.
+    """
     good = of.in_time + of.abandoned_short + of.abandoned_in_time
     return good, all_offered(of)[1]
 

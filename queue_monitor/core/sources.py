@@ -86,7 +86,7 @@ _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Source], dict[str, li
 
 
 class Sources:
-    """Every source that has ever sent an event: up or down, and the stretches it covered."""
+    """All sources that have ever sent an event: up or down, and the stretches they covered."""
 
     def __init__(self) -> None:
         self._sources: dict[str, _Source] = {}

@@ -1,4 +1,4 @@
-"""Waiting after a transfer: a figure of its own, on the receiving queue (docs/definitions.md)."""
+"""Waits after a transfer: a figure of their own, on the receiving queue (docs/definitions.md)."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime

@@ -566,7 +566,10 @@ class Windows:
     def _judged(
         self, level: Level, queue: str, began: datetime | None, ended: datetime, waited_ms: int | None
     ) -> PlacedCall | None:
-        """Place a call by opening hours: one that enters before opening and still waits then counts from opening."""
+        """Return the place of a call by opening hours, and the wait that is judged; None where no time of it is known.
+
+        A call that enters before opening and still waits then counts from opening.
+        """
         if began is None:
             return None
         calendar, name = self._scopes.get(queue) or self._scope(queue)

@@ -21,8 +21,9 @@ _EDGES: Final = np.concatenate([GRID - 0.025, GRID[-1:] + 0.025])
 class LevelFilter(Struct, frozen=True, kw_only=True):
     """The filter's settings, on the log scale.
 
-    `day_sd`: standard deviation between days. `walk_sd`: drift in an hour. `jumps`: chance of a jump in an hour, to a
-    level with standard deviation `jump_sd` about the usual one.
+    `day_sd`: standard deviation between days.
+    `walk_sd`: drift in an hour.
+    `jumps`: chance of a jump in an hour, to a level with standard deviation `jump_sd` about the usual one.
     """
 
     day_sd: float = 0.06

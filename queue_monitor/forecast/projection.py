@@ -48,7 +48,7 @@ class Projection(Struct, frozen=True, kw_only=True):
 
 
 class Weights(Struct, frozen=True):
-    """The weight of each outcome under a definition: in time, late answer, hang-up short, in time, late, left."""
+    """The weight of each outcome of `OutcomeCounts` under a definition, as a good call and as a counted one."""
 
     good: Array
     of: Array

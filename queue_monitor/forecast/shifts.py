@@ -84,7 +84,7 @@ class Shift:
         state = self._state(serves)
         if state is None:
             if not self.did:
-                return  # of another pool so far
+                return  # the agent has belonged to another pool so far
             state = AgentActivity.LOGGED_OUT
         if not self.did or self.did[-1][1] is not state:
             self.did.append((at, state))

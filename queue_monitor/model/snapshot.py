@@ -203,7 +203,10 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SourceNow(Struct, frozen=True, kw_only=True, gc=False):
-    """One source of events. `silent_seconds` counts from its last sign of life, while it is up."""
+    """One source of events.
+
+    `clock_offset_ms`: the switch's clock less ours, None where it has not been probed.
+    """
 
     name: str
     switch: str
@@ -218,7 +221,7 @@ class SourceNow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Bar(Struct, frozen=True, kw_only=True, gc=False):
-    """One stretch of today's curve, at contact level, all queues."""
+    """One stretch of today's curve, at contact level."""
 
     start: datetime
     counts: Counts

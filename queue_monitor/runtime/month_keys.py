@@ -116,7 +116,7 @@ class MonthKeys:
     def _save(self) -> None:
         if self._path is None:
             return
-        with self._writing:  # what is read here is what stands in the file, whoever else writes
+        with self._writing:  # read inside the lock, so that the file gets exactly this, even when others write too
             keys, carried = self._keys.copy(), {month: its.copy() for month, its in self._carried.copy().items()}
             kept = {month: _Kept(key=keys[month].hex(), carried=carried.get(month, {})) for month in sorted(keys)}
             write_json(self._path, kept)

@@ -35,7 +35,7 @@ Renewed = Callable[[], Adapter | None]
 
 
 class Supervisor:
-    """One adapter, kept running until cancelled."""
+    """The supervisor of one adapter, which runs until cancelled."""
 
     def __init__(
         self,

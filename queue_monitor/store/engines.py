@@ -37,7 +37,7 @@ _SQLITE_SETTINGS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # NORMAL may forget an acknowledged event when the power goes
     "PRAGMA foreign_keys = ON",
-    "PRAGMA secure_delete = ON",  # what is deleted must not be found in the file
+    "PRAGMA secure_delete = ON",  # deleted content must not be found in the file
 )
 _SQLITE_READ_ONLY: Final = ("PRAGMA query_only = ON",)
 BEGIN: Final = "queue_monitor_begin"

@@ -29,7 +29,7 @@ class LocalDays:
             return at.date()
 
     def _start_us(self, day: date) -> int:
-        """Return local midnight."""
+        """Return local midnight, in microseconds since 1970 UTC."""
         return microseconds(datetime(day.year, day.month, day.day, tzinfo=self.zone))
 
     def _start_us_of_quarter(self, quarter: int) -> int:

@@ -29,7 +29,7 @@ OF_AGENTS: Final = re.compile(
 
 
 class Reader:
-    """One reading from the beginning to its end. No connection is held while its events are worked on.
+    """One reading of the journal from the beginning to its end. No connection is held while its events are worked on.
 
     Packs are ordered by time, so the numbers in them overlap: a line waits until no row and no pack that is still to
     come can hold a lower number. A row that is packed while it is read is found in its new pack.

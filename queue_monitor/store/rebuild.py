@@ -26,7 +26,7 @@ from queue_monitor.store.sums import ALL, DAY, QUARTER, SumKey, Sums
 from queue_monitor.store.tally import Share, Sum, share, summed
 
 SUMMED_UNTIL: Final = "summed until"
-"""The mark of the moment before which a version that kept no calls has left sums: no rows say what they must be."""
+"""The mark of the moment before which an earlier version has left sums without calls: no rows can confirm them."""
 
 _CHUNK: Final = 500
 _PIECE: Final = 5_000
@@ -71,7 +71,7 @@ def forget_from(connection: Connection, start_us: int, tables: Sums, states: Sta
     if keys is None:
         connection.execute(delete(visit).where(*of_gone))
         connection.execute(delete(contact).where(contact.c.site == SITE, contact.c.at_us >= start_us))
-    else:  # who is imported is known by the visits, so both go by what was found before
+    else:  # the visits show which calls are imported, so both use the keys found before
         for chunk in chunks(keys, _CHUNK):
             connection.execute(delete(visit).where(visit.c.site == SITE, visit.c.contact.in_(chunk)))
             connection.execute(delete(contact).where(contact.c.site == SITE, contact.c.key.in_(chunk)))
@@ -239,5 +239,5 @@ async def _text(asking: Asking, column: str, value: Any) -> Any:
 
 
 def midnight_us(days: LocalDays, start: datetime) -> int:
-    """The local midnight at or before a moment."""
+    """Return the local midnight at or before a moment, in microseconds since 1970 UTC."""
     return days.start_us(days.day_at(microseconds(start)))

@@ -391,23 +391,25 @@ class SqlStore:
         await self._write_rows(partial(forget_from, start_us=start_us, tables=self._sums, states=self._states))
 
     async def faults(self) -> list[str]:
-        """Where a SQLite file contradicts itself, in SQLite's words. PostgreSQL is asked with tools of its own."""
+        """Return where a SQLite file contradicts itself, in SQLite's words; PostgreSQL has
+        tools of its own for this.
+        """
         return await asyncio.to_thread(faults, self._database.file) if self._database.file else []
 
     async def sum_differences(self) -> AsyncIterator[SumDifference]:
-        """Where the sums are not those of the rows."""
+        """Yield the differences between the sums and the rows."""
         recount = Recount(self._asking, self._days, Sums(self._database, self._days), self._seen_states)
         async for found in recount.differences():
             yield found
 
     def rows(self) -> AsyncIterator[tuple[Any, ...]]:
-        """All rows of history, to compare two stores; numbers of the journal and evidence are left out."""
+        """Yield all rows of history, to compare two stores; numbers of the journal and evidence are left out."""
         return dumped(self._database, self._asking)
 
     # --- what making history anew asks
 
     async def oldest_at(self) -> datetime | None:
-        """When the oldest event of the journal happened; None while it is empty."""
+        """Return when the oldest event of the journal happened; None while it is empty."""
 
         def oldest(connection: Connection) -> int | None:
             in_rows = connection.execute(select(func.min(journal.c.at_us)).where(journal.c.site == SITE)).scalar()
