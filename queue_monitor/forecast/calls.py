@@ -90,7 +90,7 @@ class DayCalls:
     # ---- input
 
     def knows(self, contact_id: str) -> bool:
-        """Whether anything of this contact is among the calls of this day."""
+        """Return whether any visit of this contact is among those of this day."""
         return contact_number(contact_id) in self._first
 
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:

@@ -159,7 +159,7 @@ class Forecaster:
             return
         if story is None or self.today.is_part(story):
             self.today.calls.change(contact_id, story, placed)
-        elif self.today.calls.knows(contact_id):  # it was open, and is known now to have ended before this day began
+        elif self.today.calls.knows(contact_id):  # it was open, and has turned out to have ended before this day
             self.today.calls.change(contact_id, None, None)
 
     def doubt(self, visits: Iterable[tuple[str, int]]) -> None:

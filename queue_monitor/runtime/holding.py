@@ -221,7 +221,7 @@ class Holding:
         self._edge = edge
 
     def _local_day(self, number: int) -> date:
-        """The local day that most of a day of UTC lies in, counted from 1970."""
+        """Return the local day that holds most of a day of UTC, which is given as a number counted from 1970."""
         return self._calendar.day_of(datetime.fromtimestamp((number + 0.5) * 86_400, UTC))
 
     async def pack(self, at_most: int) -> int:
@@ -231,7 +231,7 @@ class Holding:
         return await self._store.pack(self._live.held_from - PACK_AFTER, at_most)
 
     def coverage(self) -> list[CoverageRecord]:
-        """Return the coverage of today so far, and of the days whose calls have changed since the last call of this."""
+        """Return the coverage of today so far, and of the days whose calls have changed since this was last called."""
         now = self._clock.now()
         days = {self._calendar.day_of(now)}
         days |= {self._local_day(number) for number in self._days}

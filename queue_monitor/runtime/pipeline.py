@@ -83,8 +83,8 @@ TURN: Final = 1000
 """The number of events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
 
 MAX_IN_LINE: Final = 20_000
-"""The number of events that have come and are not taken yet: some 20 MB. A door that has more waits, and so does its
-sender.
+"""The largest number of events in the line that have come and are not taken yet: some 20 MB. A door that has more
+waits, and so does its sender.
 """
 
 LATE_BATCH: Final = 2000
@@ -92,7 +92,7 @@ LATE_BATCH: Final = 2000
 
 RETRY_SECONDS: Final = 1.0
 DAYS_READ: Final = 7
-"""The largest number of days, ended while nothing ran, that the forecast learns from at a start."""
+"""The largest number of past days that the forecast learns from at once."""
 
 STATE_SECONDS: Final = 10.0
 """The time between two writings of the state that a start needs besides the calls; later events are read back from the
@@ -499,8 +499,9 @@ class Pipeline:
             self._has_learned = True
 
     async def _learn_past(self) -> None:
-        """Learn from the past days that have come since, as from a log that is read for the first time: once all of it
-        is committed. Raises `StoreError`.
+        """Let the forecast learn from past days that have come since the start, once all of them is committed.
+
+        That is so when a log is read for the first time. Raises `StoreError`.
         """
         store, forecaster = self._store, forecaster_of(self._live)
         if store is None or forecaster is None or self._inbox or not self._writer.is_idle:
@@ -511,7 +512,7 @@ class Pipeline:
             await self._learn(store, forecaster, days, await self._heard_of_agents(store, days[0]))
 
     async def _heard_of_agents(self, store: Store, first: date) -> Agents:
-        """Return the reports about agents from a day on and before this process began.
+        """Return the reports about agents in the journal from a day on, up to the event number `_read_to`.
 
         They begin a day earlier, so that it is known who was logged in.
         """
