@@ -1,4 +1,4 @@
-"""The doors: what an adapter, a translator, a clock, a store and a reader look like, and the errors they may raise."""
+"""The doors: the protocols of adapters, translators, clocks, stores and readers, and the errors they may raise."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -47,11 +47,13 @@ from queue_monitor.model import (
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    """Something on the wire that should have been understood and was not.
+    """An item on the wire that should have been understood and was not.
 
-    `reason` is a short stable word for counting (`bad_timestamp`); `detail` helps a person and never holds a caller's
-    number or name. `field` is named as the sender writes it, `kind` is what it holds (`text`, `number`, `time`,
-    `list`), `length` how many characters or items it has; all three are empty where it is no single field.
+    `reason`: a short stable word for counting (`bad_timestamp`).
+    `detail`: helps a person, and never holds a caller's number or name.
+    `field`: the field as the sender writes it; "" where it is no single field.
+    `kind`: the kind of its content (`text`, `number`, `time`, `list`).
+    `length`: its number of characters or items.
     """
 
     source: str
@@ -63,7 +65,7 @@ class Rejected(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """An event of a delivery that the gate has not let in; `index` counts the delivery's items from 0."""
+    """An event of a delivery that the gate did not accept; `index` counts the delivery's items from 0."""
 
     index: int
     id: str
@@ -73,7 +75,9 @@ class Refused(Struct, frozen=True, kw_only=True):
 
 
 class Connection(Struct, frozen=True, kw_only=True):
-    """Which connection a translator reads: the source's URN, the switch's configured name, and the connection's id."""
+    """The connection that a translator reads: the source's URN, the switch's configured name,
+    and the connection's id.
+    """
 
     source: str
     switch: str
@@ -81,10 +85,13 @@ class Connection(Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """What became of a delivery's events: taken, known already, (by id) known with another content, or refused.
+    """The results of a delivery's events.
 
-    One known with another content is not taken: two senders use one id, or one sender uses it twice. One that is
-    refused fits no limit of the gate, and never will.
+    `accepted`: the number taken.
+    `duplicates`: the number known already.
+    `conflicts`: ids known with another content. Such an event is not taken: two senders use one id, or one sender uses
+        it twice.
+    `refused`: events that break a limit of the gate, and always will.
     """
 
     accepted: int = 0
@@ -98,11 +105,14 @@ async def _no_ack(receipt: Receipt) -> None:
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """What an adapter hands over: events in order, what it could not read, and a way to hear "it is safe now".
+    """The contents of one handover by an adapter: events in order, items it could not read, and a way to learn that
+    they are safe.
 
-    `received_at` is when the bytes reached us. The pipeline awaits `ack` after the journal has committed.
-    `dated_by_sender`: times, ids and texts are a sender's word, not read by us from a switch. `whole`: when one event
-    is refused, none is taken. `taken_before`: an earlier process has taken these events; their ids are as they stay.
+    `received_at`: when the bytes reached us.
+    `ack`: the pipeline awaits it after the journal has committed.
+    `dated_by_sender`: times, ids and texts come from a sender; we did not read them from a switch.
+    `whole`: when one event is refused, none is taken.
+    `taken_before`: an earlier process has taken these events; their ids stay as they are.
     """
 
     items: tuple[Event | Rejected, ...]
@@ -114,26 +124,26 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
 
 class Translator(Protocol):
-    """The half of an adapter that only understands: no I/O, no clock, one for each connection.
+    """The half of an adapter that turns bytes into events: no I/O, no clock, one for each connection.
 
-    Built as `Translator(connection, settings)`. Never raises on input.
+    It is built as `Translator(connection, settings)`. It never raises on input.
     """
 
     def feed(self, raw: bytes, received_at: datetime) -> Iterable[Event | Rejected]:
-        """Take any piece of the byte stream, however it was cut, and give the events it completes."""
+        """Take a piece of the byte stream, cut anywhere, and return the events it completes."""
 
     def flush(self, now: datetime) -> Iterable[Event | Rejected]:
-        """Give what was held back and need not wait longer. Call it about once a second."""
+        """Return the events held back that need not wait longer. Call it about once a second."""
 
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
-        """The connection is gone: give everything that was held back, as far as it can be known."""
+        """Return all events held back, as far as they can be known: the connection is gone."""
 
 
 class Adapter(Protocol):
-    """One way in. Entering means connected, iterating means consuming, leaving means closed.
+    """One source of events. Entering means connected, iterating means consuming, leaving means closed.
 
-    Trouble is an `AdapterError`. An adapter never retries, never sleeps between attempts, never keeps statistics.
-    One that is served over HTTP has a `router` (FastAPI's) besides, which `app/wiring` mounts.
+    Trouble is an `AdapterError`. An adapter never retries, never sleeps between attempts, never keeps statistics. An
+    adapter that is served over HTTP also has a `router` (FastAPI's), which `app/wiring` mounts.
     """
 
     name: str
@@ -142,103 +152,113 @@ class Adapter(Protocol):
 
 
 class Clock(Protocol):
-    """The only source of time. `rate` is how many of its seconds pass in one second of ours."""
+    """The only source of time. `rate` is the number of its seconds that pass in one second of real time."""
 
     rate: float
 
     def now(self) -> datetime:
-        """The time, UTC."""
+        """Return the time, UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never step, for intervals."""
+        """Return seconds that never step, for intervals."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait that many of the clock's own seconds."""
+        """Wait this number of the clock's own seconds."""
 
 
 class Store(Protocol):
-    """The journal, append-only and the truth; and history made of it: calls, sums, and what a start needs.
+    """The journal, append-only and the truth; and the history made of it: calls, sums, and the state for a start.
 
-    Every method raises `StoreError` when the database cannot do it. Nothing here is asked while an ordinary event is
-    taken: only `commit` is.
+    Every method raises `StoreError` when the database cannot do it. Only `commit` is called while an ordinary event is
+    taken.
     """
 
     async def commit(self, batch: JournalBatch) -> Committed:
-        """Write all of a batch in one transaction: events that the journal has not by (source, id), then what they
-        changed, then the sums of it.
+        """Write a batch in one transaction: the events that the journal does not have by (source, id), then what they
+        changed, then its sums.
 
         The same batch once more changes nothing. Raises `Outdated` when memory lacks what the store has; nothing was
         committed then.
         """
 
     async def look_up(self, events: Sequence[Event]) -> list[Known]:
-        """For each event what the journal has under its id."""
+        """Return for each event what the journal has under its id."""
 
     async def load_calls(self, keys: Iterable[str]) -> list[bytes]:
-        """The evidence of all calls that any of these keys finds, as it was handed to `commit`."""
+        """Return the evidence of all calls that any of these keys finds, as it was handed to `commit`."""
 
     async def load_recent(self, since: datetime) -> list[bytes]:
-        """The evidence of all calls that are open, or of which something was heard at or after `since`."""
+        """Return the evidence of all calls that are open, or have evidence from `since` or later."""
 
     async def load_minutes(self, start: datetime) -> list[CallsOfMinute]:
-        """The contacts, visits and refused callers that count at or after `start`, added up by minute. A refused caller
-        counts at both levels.
+        """Return the contacts, visits and refused callers that count at or after `start`, added up by minute.
+
+        A refused caller counts at both levels.
         """
 
     async def load_states(self) -> tuple[int, dict[str, bytes]]:
-        """What the last batches had as `states`, and the journal's number they are true to at least."""
+        """Return the journal number that the states are true to at least, and the `states` of the last batches."""
 
     def read(self, since: datetime) -> AsyncIterator[Event]:
-        """Every event that happened at or after `since`, in the order in which it was committed, packed or not."""
+        """Yield every event that happened at or after `since`, in the order in which it was
+        committed, packed or not.
+        """
 
     def read_numbered(self, since: datetime, *, of_agents: bool = False) -> AsyncIterator[tuple[int, Event]]:
-        """The same, each with its number; with `of_agents` those that say something of agents, and perhaps others."""
+        """Yield every event that happened at or after `since` with its number, in the order of commitment.
+
+        With `of_agents`, yield those that report something of agents, and perhaps others.
+        """
 
     def day_visits(self, start: datetime, end: datetime, agent_ids: Iterable[str]) -> AsyncIterator[list[DayVisit]]:
-        """Visits that entered from `start` to before `end`, in the order of entry, a piece at a time. `agent_ids`: who
-        is to be named as he or she is known, not by the day's pseudonym.
+        """Yield lists of visits that entered from `start` to before `end`, in the order of entry.
+
+        `agent_ids`: agents who keep their known id in the result and not the day's pseudonym.
         """
 
     def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
-        """Every event with a higher number, with its number, in the order of the numbers, packed or not."""
+        """Yield every event with a higher number, with its number, in the order of the numbers, packed or not."""
 
     async def newest_seq(self) -> int:
-        """The highest number of an event; 0 while there is none."""
+        """Return the highest number of an event; 0 while there is none."""
 
     async def latest(self, count: int) -> list[datetime]:
-        """When the events happened that were committed last, at most so many."""
+        """Return when the last committed events happened, at most `count` of them."""
 
     async def save_rules(self, version: str, body: bytes, first_used: datetime | None = None) -> None:
         """Keep the rules that calls are judged by from now on. A version that is there already stays as it is."""
 
     async def newest_at(self) -> datetime | None:
-        """When the newest event of the journal happened; None while it is empty."""
+        """Return when the newest event of the journal happened; None while it is empty."""
 
     async def pack(self, before: datetime, at_most: int = 10_000) -> int:
-        """Pack journal rows of events that happened before that moment; returns how many, fewer than `at_most` when
-        none is left.
+        """Pack journal rows of events that happened before that moment; return their number.
+
+        The number is under `at_most` when none is left.
         """
 
     async def totals(self) -> dict[str, Counts]:
-        """All settled visits and refused callers ever counted, by queue, in and outside opening hours."""
+        """Return all settled visits and refused callers ever counted, by queue, in and outside opening hours."""
 
     async def sums(
         self, level: Level, queues: Sequence[str] | None, start: datetime, end: datetime, step: str
     ) -> list[SumRow]:
-        """The sums by `step` (`quarter` or `day`) that start from `start` to before `end`, oldest first; of these
-        queues, None: of all.
+        """Return the sums by `step` (`quarter` or `day`) that start from `start` to before `end`, oldest first.
+
+        They cover these queues, or all for None.
         """
 
     async def half_hours(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[HalfHour]:
-        """Settled calls at contact level within opening hours, by half hour, oldest first; of these queues together,
-        None: of all. Half hours without calls are left out.
+        """Return the settled calls at contact level within opening hours, by half hour, oldest first.
+
+        They cover these queues together, or all for None. Half hours without calls are left out.
         """
 
     async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
-        """How the open minutes of the days from `first` to `last`, both included, were observed, by queue."""
+        """Return how the open minutes of the days from `first` to `last`, both included, were observed, by queue."""
 
     async def import_records(self, first: date, last: date) -> list[ImportRecord]:
-        """The imports that have brought calls of the days from `first` to `last`, both included, oldest first."""
+        """Return the imports that brought calls of the days from `first` to `last`, both included, oldest first."""
 
     async def calls(
         self,
@@ -250,110 +270,127 @@ class Store(Protocol):
         with_visits: bool = True,
         outcomes: Collection[Outcome] | None = None,
     ) -> list[StoredCall]:
-        """Calls whose `at` is from `start` to before `end`, by (`at`, `id`), of a first queue or of all.
+        """Return calls whose `at` is from `start` to before `end`, by (`at`, `id`), of a first queue or of all.
 
-        `after`: only those behind this (`at`, `id`). `outcomes`: only those that ended so. Without `with_visits` their
-        visits are left out.
+        `after`: only those behind this (`at`, `id`).
+        `outcomes`: only calls with these outcomes.
+        `with_visits`: false leaves out their visits.
         """
 
     async def refusals(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredRefusal]:
-        """Refused callers of a stretch, oldest first."""
+        """Return the refused callers of a stretch, oldest first."""
 
     async def visits(
         self, queue: str | None, start: datetime, end: datetime, *, after_answer: bool
     ) -> list[StoredVisit]:
-        """Visits that entered from `start` to before `end`, of a queue or of all; with `after_answer` only those that
-        began after the caller had been answered.
+        """Return visits that entered from `start` to before `end`, of a queue or of all.
+
+        With `after_answer` only those that began after the caller had been answered.
         """
 
     async def health(self) -> StoreNow:
-        """What is wrong with history, if anything."""
+        """Return the faults of history, if any."""
 
     async def save_skipped(self, event: SkippedEvent) -> None:
         """Mark an event that must never be taken again."""
 
     async def load_skipped(self) -> list[SkippedEvent]:
-        """All of them, in no order."""
+        """Return all skipped events, in no order."""
 
     async def save_learned(self, body: bytes) -> None:
-        """Keep what closed days have taught the forecast; replaces what was kept before."""
+        """Keep the knowledge that the forecast has from closed days; it replaces what was kept before."""
 
     async def load_learned(self) -> bytes | None:
-        """What was kept, None if nothing."""
+        """Return the knowledge that `save_learned` kept, None if there is none."""
 
     async def close(self) -> None: ...
 
 
 class AlertHistory(Protocol):
-    """What was said, for whoever wants to read it afterwards."""
+    """The record of alerts and messages, for later reading."""
 
     async def alert_record(self, start: datetime, end: datetime) -> list[RecordedAlert]:
-        """Every alert that something happened to from `start` to before `end`, each whole, in the order in which they
-        began. Raises `StoreError`.
+        """Return every alert that changed from `start` to before `end`, each whole, in the order in which they began.
+
+        Raises `StoreError`.
         """
 
 
 class AlertStore(AlertHistory, Protocol):
-    """The record of alerts: how they stand, what was said to whom, and how that went."""
+    """The record of alerts: their state, the messages about them, and the result of each."""
 
     async def save_alerts(self, batch: AlertBatch) -> None:
-        """All of it or nothing. The same once more changes nothing: alerts, attempts and acknowledgements are known by
-        their keys, a notice and the state are replaced. Raises `StoreError`.
+        """Write the whole batch or nothing. Raises `StoreError`.
+
+        The same batch once more changes nothing: alerts, attempts and acknowledgements are known by their keys, a
+        notice and the state are replaced.
         """
 
     async def load_alerts(self, since: datetime) -> AlertBatch:
-        """State and secret, and what happened at or after `since`, oldest first; notices that wait whenever made."""
+        """Return the state and the secret, and all that happened at or after `since`, oldest first.
+
+        Notices that wait to be sent are included, whenever they were made.
+        """
 
 
 class ReportStore(Store, Protocol):
-    """What reports are made of, and where they are sealed. Every method raises `StoreError`."""
+    """The store that reports read from and are sealed in. Every method raises `StoreError`."""
 
     async def is_simulated(self) -> bool:
-        """Whether a simulation has written the calls."""
+        """Return whether a simulation has written the calls."""
 
     async def alert_changes(self, start: datetime, end: datetime) -> list[RecordedAlert]:
-        """As `AlertHistory.alert_record`, without what was said to whom."""
+        """Return the alerts as `AlertHistory.alert_record` does, without the messages."""
 
     async def complete_from(self) -> dict[str, date]:
-        """From which day on `calls`, `sums` and `alerts` are complete; nothing of a kind that was never deleted."""
+        """Return the day from which `calls`, `sums` and `alerts` are complete; a kind that was never deleted is left
+        out.
+        """
 
     async def passed_on(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> PassedOn:
-        """How answered calls of opening hours went on, from `start` to before `end`; of these queues, None: all."""
+        """Return how answered calls of opening hours went on, from `start` to before `end`; of these queues, or all for
+        None.
+        """
 
     async def rules_used(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[RulesUsed]:
-        """By which versions of the rules the calls of opening hours were judged, in the order of their first calls."""
+        """Return the versions of the rules that judged the calls of opening hours, in the
+        order of their first calls.
+        """
 
     async def sealed_reports(self, period: str, scope: str) -> list[SealedReport]:
-        """Every version of one report, with its data, the oldest first."""
+        """Return every version of one report, with its data, the oldest first."""
 
     async def seal_report(self, report: SealedReport) -> SealedReport:
-        """Add a version, numbered after the newest, whatever `report.version` says. Where the newest has the same hash,
-        nothing is added. Returns the one that stands.
+        """Add a version, numbered after the newest, whatever `report.version` says; return the one that stands.
+
+        Where the newest has the same hash, nothing is added.
         """
 
 
 class AuditLog(Protocol):
-    """Who did what, append-only; and which settings each start found changed."""
+    """The append-only record of acts and of settings that a start found changed."""
 
     async def save_act(self, act: AdminAct) -> None:
-        """Raises `StoreError` when it was not written; the act is then not to be done."""
+        """Write an act. Raises `StoreError` when it was not written; the act must then not be done."""
 
     async def acts(self, start: datetime, end: datetime) -> list[AdminAct]:
-        """What was done from `start` to before `end`, oldest first. Raises `StoreError`."""
+        """Return the acts from `start` to before `end`, oldest first. Raises `StoreError`."""
 
 
 class Notifier(Protocol):
-    """One way to reach people. Never retries, never keeps a record: `alerts/dispatch` does."""
+    """One channel to people. It never retries and never keeps a record: `alerts/dispatch` does."""
 
     async def send(self, notice: Notice) -> None:
-        """Deliver, and return when the other side has taken it. Raises `DeliveryError`."""
+        """Deliver the notice, and return when the other side has taken it. Raises `DeliveryError`."""
 
 
 class Acknowledger(Protocol):
-    """What the page behind a notice's link needs. A link that is none of ours finds nothing."""
+    """The door for the page behind a notice's link. A link that is not one of ours finds nothing."""
 
     def find(self, link: str) -> tuple[Alert, str] | None:
-        """The newest change of the alert that a link is about, and the name of the recipient to whom it was sent."""
+        """Return the newest change of the alert that a link is about, and the name of the recipient to whom the link
+        was sent.
+        """
 
     def is_acknowledged(self, alert: Alert) -> bool: ...
 
@@ -361,77 +398,88 @@ class Acknowledger(Protocol):
 
 
 class CrisisDesk(Protocol):
-    """Where a crisis is declared and ended. Only a person does either."""
+    """The door where a crisis is declared and ended. Only a person does either."""
 
     @property
     def crisis(self) -> Crisis | None: ...
 
     async def declare(self, crisis: Crisis) -> None:
-        """One that stands already goes on."""
+        """Declare a crisis. A crisis that stands already goes on."""
 
     async def end_crisis(self) -> None: ...
 
 
 class BannerDesk(Protocol):
-    """Where the lead's words on the walls are put up and taken down."""
+    """The door where the lead's message on the walls is put up and taken down."""
 
     @property
     def banner(self) -> Banner | None:
-        """The one that is shown now."""
+        """Return the message that is shown now, None for none."""
 
     async def show_banner(self, banner: Banner | None) -> None:
-        """Show these words, and no others; None takes down those that are shown."""
+        """Show this message and no other; None takes down the one that is shown."""
 
 
 class Figures(Protocol):
-    """What the faces read: the API, the wallboard, /metrics. Nobody else's state is looked at."""
+    """The door through which the API, the wallboard and /metrics read figures. They read no other state."""
 
     def latest(self) -> Snapshot:
-        """The newest snapshot; never waits."""
+        """Return the newest snapshot; never waits."""
 
     def changes(self) -> AsyncIterator[Snapshot]:
-        """The newest snapshot at once, then each new one; a slow reader skips to the newest and never piles up."""
+        """Yield the newest snapshot at once, then each new one; a slow reader skips to the newest."""
 
     async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
-        """Figures from `start` to `end` cut by `step` (`quarter hour day week month tertial year`, local time), or by
-        `whole`, the days that they touch as one; of a queue, of several together, or None for all. Days that memory
-        does not hold are asked of the store.
+        """Return figures from `start` to `end` cut by `step`; of a queue, of several together, or None for all.
 
-        Raises `ValueError` with words for a person when asked for the impossible, `StoreError` when the store is away.
+        `step`: `quarter hour day week month tertial year` in local time, or `whole`: all days that the stretch touches
+            as one.
+        Days that memory does not hold come from the store. Raises `ValueError` with words for a person when the
+        question is impossible, `StoreError` when the store is away.
         """
 
     async def week_map(
         self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
     ) -> list[WeekSlot]:
-        """Calls within opening hours by weekday and half hour; of a queue, of several together, or None for all. Raises
-        as above.
+        """Return the calls within opening hours by weekday and half hour; of a queue, of several together, or None for
+        all.
+
+        Raises as `intervals`.
         """
 
     async def imports(self, first: date, last: date) -> list[ImportRecord]:
-        """The imports that have brought calls of these days, both included. Raises `StoreError`."""
+        """Return the imports that brought calls of these days, both included. Raises `StoreError`."""
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
-        """Callers whom nobody answered, in the order of entry, of a queue or of all. Raises as above."""
+        """Return the callers whom nobody answered, in the order of entry, of a queue or of
+        all. Raises as `intervals`.
+        """
 
     async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        """Waits of those passed on after an answer, by receiving queue. Raises as above."""
+        """Return the waits of callers passed on after an answer, by receiving queue. Raises as `intervals`."""
 
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        """Where switch and calendar say different things about being open, by queue and day. Raises as above."""
+        """Return where switch and calendar disagree about being open, by queue and day. Raises as `intervals`."""
 
     async def calls(
         self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
     ) -> list[StoredCall]:
-        """At most `limit` calls of a stretch by (`at`, `id`), those behind `after` if it is given. Raises as above."""
+        """Return at most `limit` calls of a stretch by (`at`, `id`), those behind `after` if it is given. Raises as
+        `intervals`.
+        """
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
-        """The days from `first` to `last`, both included, by the hours of a queue or those of all. Raises as above."""
+        """Return the days from `first` to `last`, both included, by the hours of a queue or those of all. Raises as
+        `intervals`.
+        """
 
 
 class AdapterError(Exception):
-    """A connection that could not be made or was lost. `permanent`: trying again cannot help; say what would."""
+    """A connection could not be made or was lost. `permanent`: trying again cannot help; the
+    message says what would.
+    """
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
@@ -439,10 +487,12 @@ class AdapterError(Exception):
 
 
 class Reach(Struct, frozen=True, kw_only=True):
-    """The outcome of a look at a switch, without taking anything from a monitor that listens there.
+    """The result of a look at a switch that takes nothing from a monitor that listens there.
 
-    `logged_in`: it let us in; False where only that somebody listens was tried, as logging in would cost something.
-    `switch_time`: its clock, at `asked_at` by ours. `oldest`, `newest`: the first and last line of a log.
+    `logged_in`: the switch accepted the login; False where only the port was tried, because logging in would cost
+        something.
+    `switch_time`: its clock, at `asked_at` by ours.
+    `oldest`, `newest`: the first and last line of a log.
     """
 
     logged_in: bool = True
@@ -453,7 +503,7 @@ class Reach(Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """A server that a channel's messages go to first. `tls`: how the line to it is encrypted, "" for not at all."""
+    """The server that a channel's messages go to first. `tls`: the encryption of the connection, "" for none."""
 
     host: str
     port: int
@@ -461,9 +511,10 @@ class Endpoint(Struct, frozen=True):
 
 
 class DeliveryError(Exception):
-    """A notice that was not delivered. `reason` is a stable word for counting; `permanent`: again cannot help.
+    """A notice was not delivered. The message is for the record and holds no secret.
 
-    The message is for the record and holds no secret.
+    `reason`: a stable word for counting.
+    `permanent`: trying again cannot help.
     """
 
     def __init__(self, message: str, *, reason: str = "failed", permanent: bool = False) -> None:
@@ -473,8 +524,9 @@ class DeliveryError(Exception):
 
 
 class StoreError(Exception):
-    """The journal could not commit; nothing of the batch counts as received. `passing`: the database does not answer
-    now, and trying again can help.
+    """The journal could not commit; nothing of the batch counts as received.
+
+    `passing`: the database does not answer now, and trying again can help.
     """
 
     def __init__(self, message: str, *, passing: bool = False) -> None:
@@ -491,10 +543,10 @@ class StoreInUse(StoreError):
 
 
 class Outdated(Exception):
-    """A batch that memory made without knowing all that the store has. Nothing of it was committed.
+    """Memory made a batch without knowing all that the store has. Nothing of it was committed.
 
-    `conflicts`: the positions of events whose id the journal has with another content. `calls`: contacts of which the
-    store has a row that memory does not know.
+    `conflicts`: the positions of events whose id the journal has with another content.
+    `calls`: contacts that have a row in the store which memory does not know.
     """
 
     def __init__(self, conflicts: tuple[int, ...] = (), calls: tuple[str, ...] = ()) -> None:

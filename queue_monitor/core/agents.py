@@ -1,4 +1,4 @@
-"""Who is there to answer: agents by what they do now, and which queues share them."""
+"""The agents: their number by what they do now, and the queues that share them."""
 
 from bisect import insort
 from collections import Counter
@@ -25,18 +25,20 @@ BUSIEST_FIRST: Final = (
     AgentActivity.UNREACHABLE,
     AgentActivity.LOGGED_OUT,
 )
-"""One person in several queues does the busiest thing said of him or her: paused in one, free in another is free."""
+"""The activities in order of rank. A person in several queues counts with the busiest reported: paused in one and free
+in another is free.
+"""
 
 POOL_LASTS: Final = timedelta(days=1)
 
 SEEN_LASTS: Final = timedelta(minutes=30)
-"""Of a switch that lists nobody, who served or paused within this time is taken to be there still."""
+"""An agent of a switch that lists nobody, who served or paused within this time, is taken to be there still."""
 
 LEFT_LASTS: Final = timedelta(days=1)
-"""Who logged off is counted as logged out for so long, where nothing but a log tells of it."""
+"""An agent who logged off is counted as logged out for this long, where only a log reports it."""
 
 SHORTEST_CALL: Final = timedelta(minutes=5)
-"""Within this time, or twice the usual talk, of the last answer somebody is taken to be answering."""
+"""An agent whose last answer lies within this time, or twice the usual talk, is taken to be answering."""
 
 STAFFED: Final = frozenset(BUSIEST_FIRST[:5])
 _RANK: Final = {state: rank for rank, state in enumerate(BUSIEST_FIRST)}
@@ -44,7 +46,7 @@ _COUNTED: Final = tuple((state, state.value) for state in AgentActivity if state
 
 
 def busiest(states: Iterable[AgentActivity | None]) -> AgentActivity | None:
-    """The busiest of several things that one person is said to do; None when nothing is said."""
+    """Return the busiest of the activities reported of one person; None when none is."""
     return min((state for state in states if state is not None), key=_RANK.__getitem__, default=None)
 
 
@@ -57,10 +59,10 @@ class _Said:
 
 @dataclass(slots=True)
 class _Agent:
-    """What was last said of one agent: in all queues, or in one; and the queues he or she is a member of.
+    """The last reports about one agent, in all queues or in one, and the queues that he or she is a member of.
 
-    `is_listed`: a live source says what he or she does; a log tells only of some. `added`: when he or she last became
-    a member.
+    `is_listed`: a live source reports the agent's activity; a log reports only some agents.
+    `added`: when the agent last became a member.
     """
 
     everywhere: _Said | None = None
@@ -72,7 +74,7 @@ class _Agent:
     added: dict[str, datetime] = field(default_factory=dict)
 
     def in_queue(self, queue: str | None) -> _Said | None:
-        """The newest word that holds in this queue; over all queues the busiest."""
+        """Return the newest report that holds in this queue; for None, the busiest over all queues."""
         if queue is not None:
             here, everywhere = self.by_queue.get(queue), self.everywhere
             if here is None or everywhere is None:
@@ -86,7 +88,7 @@ class _Agent:
         return min(current, key=lambda s: _RANK[s.state], default=None)
 
     def last_words(self) -> Iterator["Word"]:
-        """What was last said of everything that was ever said of him or her."""
+        """Yield the last report on each thing that was reported about the agent."""
         if self.everywhere is not None:
             yield Word(self.everywhere.at, "", self.everywhere.state)
         for queue, said in self.by_queue.items():
@@ -96,7 +98,7 @@ class _Agent:
 
 
 class Service(NamedTuple):
-    """The last call that an agent answered in a queue, and when he or she was last heard in a call there."""
+    """The last call that an agent answered in a queue, and when the agent was last in a call there."""
 
     switch: str
     answered_at: datetime
@@ -105,10 +107,14 @@ class Service(NamedTuple):
 
 @dataclass(slots=True)
 class Staffing:
-    """What everybody does at one moment: in all queues together, and by queue (casefolded) of those that they are
-    members of. Who is not known to be a member of any may answer every queue: `of_no_queue` has what is said of these
-    by queue, and of all other queues. `listed`: the switches that list their members. `answering`: queues (casefolded)
-    in which somebody answered within the usual time of a call.
+    """The activity of every agent at one moment.
+
+    `listed`: the switches that list their members.
+    `answering`: queues (casefolded) in which an agent answered within the usual time of a call.
+    `everywhere`: by agent, over all queues.
+    `by_queue`: by queue (casefolded), of its members.
+    `of_no_queue`: agents not known to be members of any queue, who may answer each one: the activity by queue, and in
+        all other queues.
     """
 
     listed: frozenset[str] = frozenset()
@@ -118,7 +124,7 @@ class Staffing:
     of_no_queue: list[tuple[dict[str, AgentActivity | None], AgentActivity | None]] = field(default_factory=list)
 
     def of(self, keys: Sequence[str] | None, switches: Sequence[str] = ()) -> Staff:
-        """Distinct people of some queues of these switches, of all, by the busiest thing that they do."""
+        """Return the distinct people of some queues of these switches, or of all, by their busiest activity."""
         is_known = self.listed.issuperset(switches) if switches else bool(self.listed)
         if keys is None:
             return self._tally(self.everywhere, is_known, bool(self.answering))
@@ -132,7 +138,7 @@ class Staffing:
                     if known is None or (state is not None and _RANK[state] < _RANK[known]):
                         by_agent[agent_id] = state
             states = list(by_agent.values())
-        states += [busiest(told.get(key, usually) for key in keys) for told, usually in self.of_no_queue]
+        states += [busiest(reported.get(key, usually) for key in keys) for reported, usually in self.of_no_queue]
         return self._tally(states, is_known, not self.answering.isdisjoint(keys))
 
     def _tally(self, states: list[AgentActivity | None], is_known: bool, answering: bool) -> Staff:
@@ -144,7 +150,7 @@ class Staffing:
 
 
 class Word(NamedTuple):
-    """One thing said of an agent: a state or a membership, in a queue (casefolded) or, where that is "", in all."""
+    """One report about an agent: a state or a membership, in a queue (casefolded) or, where that is "", in all."""
 
     at: datetime
     queue: str
@@ -154,9 +160,10 @@ class Word(NamedTuple):
 
 @dataclass(slots=True)
 class AgentWords:
-    """What was said of one agent today, and last before it, in the order of time. `rewritten` differs after a word that
-    is not newer than the ones before it, and after the turn of the day. `is_listed`: a live source says what he or she
-    does; a log tells only of some.
+    """The reports about one agent today and the last ones before it, in the order of time.
+
+    `rewritten`: differs after a report that is older than the last one, and after the start of a day.
+    `is_listed`: a live source reports the agent's activity; a log reports only some agents.
     """
 
     said: list[Word] = field(default_factory=list)
@@ -171,7 +178,7 @@ class AgentWords:
             self.said.append(word)
 
     def turn(self, midnight: datetime) -> None:
-        """Keep of the words from before a day only those that still hold when it begins."""
+        """Keep of the reports from before a day only those that still hold when it begins."""
         kept: dict[tuple[str, bool], Word] = {}
         for word in self.said:
             if word.at < midnight:
@@ -188,7 +195,7 @@ _older: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Agent], dict[str, str]]
 
 
 class Agents:
-    """All agents of all switches, by id. `words`: what was said of each today."""
+    """All agents of all switches, by id. `words`: the reports about each today."""
 
     def __init__(self) -> None:
         self._agents: dict[str, _Agent] = {}
@@ -199,11 +206,11 @@ class Agents:
         self.words: dict[str, AgentWords] = {}
 
     def written(self) -> bytes:
-        """All of it, for a start to take up."""
+        """Return all state, encoded for a start."""
         return msgspec.msgpack.encode((self._agents, self._names, self._listed, self._services))
 
     def restore(self, written: bytes) -> None:
-        """Take up what `written` gave, here or in an older version. Raises `msgspec.DecodeError`."""
+        """Load the state that `written` gave, in this version or an older one. Raises `msgspec.DecodeError`."""
         try:
             self._agents, self._names, self._listed, self._services = _decoder.decode(written)
         except msgspec.ValidationError:
@@ -214,7 +221,7 @@ class Agents:
             self.words[agent_id] = AgentWords(sorted(agent.last_words(), key=itemgetter(0)), 0, agent.is_listed)
 
     def apply(self, event: AgentState | AgentMember | QueueSnapshot) -> None:
-        """Take what an event says of agents; of two words on the same thing the later one holds."""
+        """Take the reports about agents from an event; of two reports on one thing the later holds."""
         if isinstance(event, AgentState):
             said = _Said(event.state, event.reason, event.at)
             self._say(event.agent_id, event.queues, said)
@@ -234,7 +241,7 @@ class Agents:
             self._listed |= {event.switch_name}
 
     def serve(self, agent_id: str, queue: str, switch: str, answered_at: datetime, over_at: datetime | None) -> None:
-        """Somebody answers a call, or has been in one until `over_at`."""
+        """Note that an agent answers a call, or has been in one until `over_at`."""
         services, key, last_at = self._services.setdefault(agent_id, {}), queue_key(queue), over_at or answered_at
         known = services.get(key)
         if known is not None and known.answered_at >= answered_at and known.last_at >= last_at:
@@ -289,7 +296,7 @@ class Agents:
                     self._join(agent_id, event.queue, False, event.as_of)
 
     def start_day(self, midnight: datetime) -> None:
-        """A day begins: of the one before only what still holds is kept."""
+        """Start a day: of the day before, only the reports that still hold are kept."""
         for words in self.words.values():
             words.turn(midnight)
         for agent_id, services in list(self._services.items()):
@@ -299,11 +306,11 @@ class Agents:
                 del self._services[agent_id]
 
     def ids(self) -> Iterable[str]:
-        """Everybody of whom anything was said."""
+        """Return the ids of all agents with a report."""
         return self._agents.keys()
 
     def take_words(self, heard: "Agents", until: datetime) -> None:
-        """Put what was heard elsewhere, until before that moment, beside what was said here."""
+        """Add the reports that `heard` has from before `until` to those held here."""
         for agent_id, words in heard.words.items():
             mine = self.words.setdefault(agent_id, AgentWords())
             mine.said += [word for word in words.said if word.at < until]
@@ -312,7 +319,9 @@ class Agents:
             mine.rewritten += 1
 
     def now(self, talking: Iterable[str] = ()) -> tuple[AgentNow, ...]:
-        """Every agent with a known state. Who is in a talk is busy, even where the switch says only `available`."""
+        """Return every agent with a known state. An agent in a talk is busy, even where the switch only says
+        `available`.
+        """
         in_talk = set(talking)
         found = []
         for agent_id, agent in sorted(self._agents.items()):
@@ -329,10 +338,10 @@ class Agents:
         return tuple(found)
 
     def staffing(self, now: datetime, talking: Iterable[str] = ()) -> "Staffing":
-        """What everybody does now, worked out once for all queues. Who is in a talk is busy.
+        """Return the activity of every agent now, computed once for all queues. An agent in a talk is busy.
 
-        Of a switch that lists its members that is what it says of them. Of one of which only a log tells, it is who
-        has been seen: those who became members, and those who served or paused lately.
+        A switch that lists its members is believed. For a switch that only a log reports, the agents are those who were
+        seen: who became members, and who served or paused lately.
         """
         found, in_talk = Staffing(listed=self._listed), set(talking)
         for agent_id, agent in self._agents.items():
@@ -355,9 +364,10 @@ class Agents:
         return agent.is_listed or (agent.switch or agent_id.partition(":")[0]) in self._listed
 
     def _look_for_others(self, found: Staffing, now: datetime, in_talk: set[str]) -> None:
-        """Who has been seen at switches that list nobody.
+        """Add the agents who were seen at switches that list nobody.
 
-        A phone (`PJSIP/1001`) that never answers where people answer by their names is one of theirs: nobody more.
+        A phone (`PJSIP/1001`) that never answers, where people answer by their names, belongs to one of them and is not
+        counted.
         """
         unlisted = {
             agent_id: its
@@ -396,9 +406,9 @@ class Agents:
         return said.state
 
     def pools(self, queues: Iterable[str]) -> list[tuple[str, ...]]:
-        """Queues grouped by the people they share; a queue that shares nobody is a pool of its own.
+        """Return the queues grouped by the people they share; a queue that shares nobody is a pool of its own.
 
-        Who left a queue within the last day still counts: a pool lasts though everybody goes home.
+        An agent who left a queue within the last day still counts: a pool remains when everybody goes home.
         """
         newest = max((at for agent in self._agents.values() for at in agent.member_said.values()), default=None)
         return grouped(
@@ -415,7 +425,7 @@ class Agents:
 
     @property
     def members_told(self) -> bool:
-        """Whether anybody tells which queues an agent answers."""
+        """Return whether any source reports which queues an agent answers."""
         return any(agent.member_said for agent in self._agents.values())
 
     def _key(self, queue: str) -> str:
@@ -429,7 +439,7 @@ def _is_phone(agent_id: str) -> bool:
 
 
 def _seen(agent: _Agent, key: str, service: Service | None, talks: bool, now: datetime) -> AgentActivity | None:
-    """What an agent of whom only a log tells does in a queue; None of one not seen there lately."""
+    """Return the activity in a queue of an agent whom only a log reports; None for one not seen there lately."""
     said, member = agent.in_queue(key), agent.member_of.get(key)
     if service is not None and now - service.last_at > SEEN_LASTS and not talks:
         service = None
@@ -448,7 +458,7 @@ def _seen(agent: _Agent, key: str, service: Service | None, talks: bool, now: da
 
 
 def _lately(said: _Said | None, now: datetime) -> AgentActivity | None:
-    """What was said of somebody, where that is not too long ago."""
+    """Return the state that was reported of an agent, where that is not too long ago; else None."""
     if said is None:
         return None
     lasts = LEFT_LASTS if said.state is AgentActivity.LOGGED_OUT else SEEN_LASTS

@@ -1,4 +1,4 @@
-"""What the figures mean: the status of a target, its reason, and the figures of one period."""
+"""The status of a target with its reason, and the figures of one period."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -50,10 +50,11 @@ def period(
     target: Target,
     may_still_be_answered: service_level.MayStillBeAnswered,
 ) -> Period:
-    """All figures of one stretch of time from its counts, by every definition.
+    """Return all figures of one stretch of time from its counts, by every definition.
 
-    `counts` hold those still waiting too. `may_still_be_answered`: calls that have left and may be entering another
-    queue this very moment; they widen floor and ceiling.
+    `counts`: also hold the callers who still wait.
+    `may_still_be_answered`: callers who have left and may be entering another queue this very moment; they lower the
+        floor and raise the ceiling.
     """
     definition = target.definition
     of = service_level.terms(counts)
@@ -94,8 +95,9 @@ def decided(
     levels: RiskLevels = LEVELS,
     minimum: Minimum = MINIMUM,
 ) -> Snapshot:
-    """The snapshot with the status of every target in it, as every face shows it. `standing` are the alerts that stand
-    once the alert rules have read this snapshot or the one before.
+    """Return the snapshot with the status of every target in it, as every face shows it.
+
+    `standing` are the alerts that are open once the alert rules have read this snapshot or the one before.
     """
     ladder = _Ladder(snapshot, standing, levels, minimum)
     return structs.replace(
@@ -108,7 +110,7 @@ def decided(
 
 
 class _Ladder:
-    """The order in which a status is decided; the first that fits (docs/definitions.md)."""
+    """The rules that decide a status, in order; the first that fits decides (docs/definitions.md)."""
 
     def __init__(self, snapshot: Snapshot, standing: Iterable[Alert], levels: RiskLevels, minimum: Minimum) -> None:
         self._snapshot = snapshot
@@ -122,13 +124,16 @@ class _Ladder:
         self._foretold = {frozenset(queues) for queues in (*(pool.queues for pool in snapshot.pools), *alone)}
 
     def judged(self, face: QueueNow) -> QueueNow:
-        """A queue, a pool or all of them with the status of its day, month and tertial."""
+        """Return a queue, a pool or all of them with the status of its day, month and tertial."""
         verdicts = {name: self._verdict(face, name) for name in PERIODS if name in face.periods}
         return structs.replace(face, verdict=verdicts.pop("day"), verdicts=verdicts)
 
     def _verdict(self, face: QueueNow, name: str) -> Verdict:
-        """With a forecast its chance decides, and a share under the target is a fact beside it. What has no forecast of
-        its own, as one queue of several with the same agents, is at risk while its share is under the target too.
+        """Return the status of one period. With a forecast its chance decides, and a share under the target is a fact
+        beside it.
+
+        A scope without a forecast of its own, as one queue of several with the same agents, is also at risk while its
+        share is under the target.
         """
         period = face.periods[name]
         under = service_level.is_under(self._parts(period.counts), self._target.ratio)
@@ -172,15 +177,17 @@ class _Ladder:
         return Status.OK, StatusReason.WITHIN_TARGET if is_so_far else StatusReason.EXPECTED_WITHIN
 
     def _is_over(self, face: QueueNow, period: Period, name: str) -> bool:
-        """Whether nothing more comes in this period and nobody of it waits."""
+        """Return whether no more calls come in this period and no caller of it waits."""
         if period.counts.waiting or (face.day_hours is not None and face.day_hours[1] > self._snapshot.at):
             return False
         opens = self._snapshot.hours.opens_at
         return name == "day" or (opens is not None and opens >= period.end)
 
     def _is_enough(self, face: QueueNow, period: Period, name: str) -> bool:
-        """Whether enough has been, and was seen, to say how the target stands: a monitor new on a busy day knows
-        nothing of the hours before. Where no share is measured, a forecast must say it.
+        """Return whether enough has passed, and was seen, to judge the target; where no share is measured a forecast
+        must do it.
+
+        A monitor that is started on a busy day knows nothing of the hours before.
         """
         coverage = period.coverage
         seen = coverage.seen_minutes + coverage.recovered_minutes
@@ -192,12 +199,14 @@ class _Ladder:
         return self._minimum.is_met(face, name, self._snapshot.at)
 
     def _is_foretold(self, face: QueueNow, risk: RiskFigures | None) -> bool:
-        """Whether there is a forecast of just these queues."""
+        """Return whether there is a forecast of exactly these queues."""
         return risk is not None and risk.expected_share is not None and frozenset(face.queues) in self._foretold
 
 
 def _queues_at_risk(snapshot: Snapshot, standing: Iterable[Alert]) -> dict[str, frozenset[str]]:
-    """The queues whose target stands at risk, by period. An alert is of a queue or a pool, or of all."""
+    """Return the queues whose target is at risk by an open alert, by period. An alert is of a queue or a pool, or of
+    all.
+    """
     found: dict[str, frozenset[str]] = {}
     for alert in standing:
         if alert.kind in TARGET_ALERTS:

@@ -1,7 +1,8 @@
-"""Opening hours: when the promise holds. Local time inside, UTC at the door; a day ends exactly at closing.
+"""Opening hours: the time in which the promise holds. Local time inside, UTC at the door; a day ends exactly at
+closing.
 
-What is said of a day, the strongest first: crisis hours, an exception, a public holiday, a period of other hours, the
-week. Planned closures are then taken out of it, so that a day may have several open stretches.
+The hours of a day come from the strongest of these: crisis hours, an exception, a public holiday, a period of other
+hours, the week. Planned closures are then taken out of them, so that a day may have several open stretches.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ from queue_monitor.model import CalendarDay, PlannedClosure
 
 LOOK_AHEAD_DAYS = 30
 END_OF_DAY: Final = time.max
-"""Stands for 24:00, which `time` cannot say."""
+"""The value that stands for 24:00, which `time` cannot express."""
 
 Span = tuple[datetime, datetime]
 
@@ -53,7 +54,7 @@ class Closure(Struct, frozen=True, kw_only=True):
 
 
 class DayKind(StrEnum):
-    """What kind of day it is, as far as callers are concerned; for what is usual on such a day."""
+    """The kind of a day as it affects callers, for the usual figures of such days."""
 
     WEEKDAY = "weekday"
     AFTER_HOLIDAY = "after_holiday"
@@ -63,10 +64,11 @@ class DayKind(StrEnum):
 
 
 class Calendar:
-    """One queue's opening hours. `week` has an entry for each weekday, Monday first.
+    """One queue's opening hours.
 
-    `holiday` names a day on which it is closed, "" any other. Of several periods, or crises, that hold on one day, the
-    last given counts.
+    `week`: an entry for each weekday, Monday first.
+    `holiday`: returns the name of a day on which the queue is closed, "" for any other.
+    `periods`, `crises`: of several that hold on one day, the last given counts.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Calendar:
         self.spans_of = lru_cache(maxsize=4096)(self._spans_of)
 
     def described(self) -> dict[str, object]:
-        """All that the hours are made of, by plain names."""
+        """Return all parts of the hours, by plain names."""
         return {
             "zone": self.zone.key,
             "week": self._week,
@@ -106,11 +108,13 @@ class Calendar:
         }
 
     def day_of(self, at: datetime) -> date:
-        """The local day a moment belongs to."""
+        """Return the local day that a moment belongs to."""
         return at.astimezone(self.zone).date()
 
     def hours(self, day: date) -> DayHours:
-        """The day's hours before planned closures are taken out, with the reason why they are not the usual ones."""
+        """Return the day's hours before planned closures are taken out, with the reason why they are not the usual
+        ones.
+        """
         if crisis := _last_that_holds(self._crises, day):
             return crisis
         if exception := self._exceptions.get(day):
@@ -120,7 +124,7 @@ class Calendar:
         return _last_that_holds(self._periods, day) or self._week[day.weekday()]
 
     def note(self, day: date) -> str:
-        """Why the day is not as usual, closures with their times: `APT 12.00–13.00`; "" when it is."""
+        """Return why the day is not as usual, closures with their times: `APT 12.00–13.00`; "" when it is."""
         reasons = [self.hours(day).reason]
         for closure in self._closures_of(day):
             times = "" if closure == Closure(day=day, reason=closure.reason) else _written(closure)
@@ -128,13 +132,13 @@ class Calendar:
         return ", ".join(filter(None, reasons))
 
     def _closures_of(self, day: date) -> list[Closure]:
-        """Planned closures; none in a crisis, when everybody is called in."""
+        """Return the planned closures of a day; none in a crisis, when everybody is called in."""
         if _last_that_holds(self._crises, day):
             return []
         return sorted((c for c in self._closures if c.day == day), key=lambda c: c.starts)
 
     def _spans_of(self, day: date) -> tuple[Span, ...]:
-        """The open stretches of a day in order, UTC; none when closed."""
+        """Return the open stretches of a day in order, UTC; none when closed."""
         hours = self.hours(day)
         if hours.opens is None or hours.closes is None or hours.opens >= hours.closes:
             return ()
@@ -145,7 +149,7 @@ class Calendar:
         return tuple(spans)
 
     def midnight(self, day: date) -> datetime:
-        """When a local day begins, UTC."""
+        """Return when a local day begins, UTC."""
         return day_bounds(day, self.zone)[0]
 
     def _moment(self, day: date, at: time) -> datetime:
@@ -153,12 +157,14 @@ class Calendar:
         return datetime.combine(day, at, self.zone).astimezone(UTC)
 
     def _span(self, day: date) -> Span | None:
-        """First opening and last closing of a day, UTC; None when closed. Closures between them count as within."""
+        """Return first opening and last closing of a day, UTC; None when closed. Closures
+        between them count as within.
+        """
         spans = self.spans_of(day)
         return (spans[0][0], spans[-1][1]) if spans else None
 
     def stretch(self, at: datetime) -> Span | None:
-        """The open stretch that a moment lies in; None when closed."""
+        """Return the open stretch that a moment lies in; None when closed."""
         last = self._last_stretch  # the next question is mostly of the same stretch
         if last is not None and last[0] <= at < last[1]:
             return last
@@ -167,25 +173,25 @@ class Calendar:
         return found
 
     def is_open(self, at: datetime) -> bool:
-        """Open at 08:00:00, closed at 17:00:00."""
+        """Return whether a moment is within opening hours: open at 08:00:00, closed at 17:00:00."""
         return self.stretch(at) is not None
 
     def is_over(self, at: datetime) -> bool:
-        """Whether the local day has no open minute left."""
+        """Return whether the local day has no open minute left."""
         span = self.span(self.day_of(at))
         return span is None or span[1] <= at
 
     def next_opening(self, at: datetime) -> datetime | None:
-        """The first opening at or after a moment, within the next month."""
+        """Return the first opening at or after a moment, within the next month; None when there is none."""
         return next((opens for opens, _ in self._spans_from(at) if opens >= at), None)
 
     def closing(self, at: datetime) -> datetime | None:
-        """When the present opening ends; None when closed."""
+        """Return when the present opening ends; None when closed."""
         stretch = self.stretch(at)
         return stretch[1] if stretch else None
 
     def spans(self, start: datetime, end: datetime) -> Iterator[Span]:
-        """The open stretches between two moments, cut to them."""
+        """Yield the open stretches between two moments, cut to them."""
         day, last = self.day_of(start), self.day_of(end)
         while day <= last:
             for opens, closes in self.spans_of(day):
@@ -194,12 +200,14 @@ class Calendar:
             day += timedelta(days=1)
 
     def open_minutes(self, start: datetime, end: datetime) -> float:
-        """Open minutes between two moments."""
+        """Return the open minutes between two moments."""
         return sum((closes - opens).total_seconds() / 60 for opens, closes in self.spans(start, end))
 
     def kind(self, day: date) -> DayKind:
-        """What kind of day it is. One open day between days off is squeezed where a holiday made it so, and a day
-        next to a weekend counts as beside a holiday only where the holiday took a working day.
+        """Return the kind of a day.
+
+        One open day between days off is squeezed where a holiday made it so. A day next to a weekend counts as beside a
+        holiday only where the holiday took a working day.
         """
         if not self.spans_of(day):
             return DayKind.CLOSED
@@ -212,18 +220,18 @@ class Calendar:
         return DayKind.AFTER_HOLIDAY if lost_before else DayKind.WEEKDAY
 
     def _days_off(self, day: date, step: int) -> list[date]:
-        """The closed days next to a day, in one direction."""
+        """Return the closed days next to a day, in one direction."""
         found: list[date] = []
         while len(found) < LOOK_AHEAD_DAYS and not self.spans_of(day + timedelta(days=step * (len(found) + 1))):
             found.append(day + timedelta(days=step * (len(found) + 1)))
         return found
 
     def _is_lost(self, day: date) -> bool:
-        """A holiday on a day of the week that is otherwise open."""
+        """Return whether a day is a holiday on a weekday that is otherwise open."""
         return bool(self._holiday(day)) and self._week[day.weekday()].opens is not None
 
     def days_to_confirm(self, first: date, last: date) -> list[tuple[date, str]]:
-        """Open days that may be shortened in Sweden and about which nothing is said here; they count in full."""
+        """Return open days that may be shortened in Sweden and have no setting here; they count in full."""
         days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
         return [
             (day, swedish_days.half_holiday(day))
@@ -235,7 +243,7 @@ class Calendar:
         ]
 
     def days(self, first: date, last: date) -> list[CalendarDay]:
-        """Everything that is known of the days from `first` to `last`, both included."""
+        """Return the hours of the days from `first` to `last`, both included."""
         confirm = dict(self.days_to_confirm(first, last))
         wanted = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
         return [self._day(day, confirm.get(day, "")) for day in wanted]
@@ -267,7 +275,7 @@ def _last_that_holds(stretches: tuple[Stretch, ...], day: date) -> DayHours | No
 
 
 def _without(span: Span, starts: datetime, ends: datetime) -> Iterator[Span]:
-    """A span without the stretch between two moments: all of it, one or two pieces, or nothing."""
+    """Yield a span without the stretch between two moments: all of it, one or two pieces, or nothing."""
     opens, closes = span
     if ends <= opens or starts >= closes or ends <= starts:
         yield span
@@ -287,7 +295,7 @@ def _clock(at: time) -> str:
 
 
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """A local day from midnight to midnight, UTC: 23, 24 or 25 hours."""
+    """Return the bounds of a local day from midnight to midnight, UTC: 23, 24 or 25 hours."""
     start = datetime.combine(day, time(), zone).astimezone(UTC)
     end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
     return start, end
@@ -298,7 +306,10 @@ def month_start(day: date) -> date:
 
 
 def tertial_start(day: date) -> date:
-    """A third of the year, the municipality's reporting period: January, May and September begin one."""
+    """Return the first day of the third of the year, the municipality's reporting period, that a day lies in.
+
+    January, May and September begin one.
+    """
     return day.replace(month=(day.month - 1) // 4 * 4 + 1, day=1)
 
 
@@ -311,7 +322,7 @@ def week_start(day: date) -> date:
 
 
 def tertial_end(start: date) -> date:
-    """The first day of the next third of the year, by the first day of one."""
+    """Return the first day of the next third of the year, given the first day of one."""
     end = start
     for _ in range(4):
         end = next_month(end)
@@ -319,8 +330,10 @@ def tertial_end(start: date) -> date:
 
 
 def cut(start: datetime, end: datetime, step: str, zone: ZoneInfo) -> Iterable[tuple[datetime, datetime]]:
-    """Bounds of the intervals that touch a stretch; short ones in elapsed time, so that a repeated hour is two. By
-    `whole`, the local days that it touches are one interval.
+    """Yield the bounds of the intervals that touch a stretch.
+
+    Short ones are cut in elapsed time, so that a repeated hour is two. By `whole`, the local days that the stretch
+    touches are one interval.
     """
     if step in ("quarter", "hour"):
         seconds = 900 if step == "quarter" else 3600

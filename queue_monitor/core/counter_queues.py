@@ -1,4 +1,6 @@
-"""Queues of which a switch tells only how many wait: no caller is listed, so there is no visit and no service level."""
+"""The queues of which a switch reports only how many wait: no caller is listed, so there is no visit and no service
+level.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -13,7 +15,7 @@ from queue_monitor.queues import queue_key
 
 
 class Count(Struct, frozen=True, kw_only=True):
-    """What a switch's newest counters say of one queue, or of several added up; None where they say nothing."""
+    """The newest counters of a switch for one queue, or for several added up; None where they say nothing."""
 
     waiting: int
     oldest_wait_ms: int | None = None
@@ -31,22 +33,22 @@ _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, tuple[datetime, Count]
 
 
 class CounterQueues:
-    """The newest counters of each queue. They count for nothing once anything tells of the queue's callers."""
+    """The newest counters of each queue. They are not used once an event names the queue's callers."""
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[datetime, Count]] = {}
         self._told_of_callers: set[str] = set()
 
     def written(self) -> bytes:
-        """All of it, for a start to take up."""
+        """Return all state, encoded for a start."""
         return msgspec.msgpack.encode((self._newest, self._told_of_callers))
 
     def restore(self, written: bytes) -> None:
-        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        """Load the state that `written` gave. Raises `msgspec.DecodeError`."""
         self._newest, self._told_of_callers = _decoder.decode(written)
 
     def told_of_caller(self, queue: str) -> None:
-        """A call event has named this queue: its callers are told one by one."""
+        """Note that a call event has named this queue: its callers are reported one by one."""
         self._told_of_callers.add(queue_key(queue))
 
     def apply(self, event: QueueSnapshot) -> None:
@@ -59,13 +61,15 @@ class CounterQueues:
             self._newest[queue] = event.as_of, count
 
     def of(self, queues: Iterable[str]) -> list[Count]:
-        """The counters of those of these queues that are only counted."""
+        """Return the counters of those of these queues that are only counted."""
         keys = (queue_key(queue) for queue in queues)
         return [self._newest[key][1] for key in keys if key in self._newest and key not in self._told_of_callers]
 
 
 def together(counts: list[Count]) -> Count:
-    """Several queues as one. Agents of several cannot be added up: one who serves three would be three."""
+    """Return the counters of several queues as one. Their agents are not added up: one who
+    serves three would be three.
+    """
     first = counts[0] if len(counts) == 1 else Count(waiting=0)
     return Count(
         waiting=sum(count.waiting for count in counts),

@@ -1,7 +1,7 @@
-"""The evidence of one contact written down as compact bytes, and read back just as it was.
+"""Documents: the evidence of one contact written as compact bytes, and read back unchanged.
 
-A document is MessagePack: the version, one table of texts that the rest names by number (most
-ids begin with another id, and are written so), the contact, and its evidence.
+A document is MessagePack: the version, one table of texts that the rest names by number (most ids begin with another
+id, and are written so), the contact, and its evidence.
 Times are whole microseconds after the earliest of them; an enum is written as its place in the tuples below.
 """
 
@@ -22,7 +22,7 @@ _OUTCOMES: Final = tuple(LeftOutcome)
 _STATED: Final = tuple(OutcomeBasis)
 _ENDED_BY: Final = tuple(EndedBy)
 _RINGS: Final = tuple(RingResult)
-"""What has been written stays as it is: a new member of any of these enums goes to its end."""
+"""The written values of the enums above. They never change: a new member of an enum goes to its end."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -39,11 +39,11 @@ class Document(NamedTuple):
 
 
 class UnreadableDocument(ValueError):
-    """Bytes that are not a document of this or an earlier version."""
+    """The bytes are not a document of this or an earlier version."""
 
 
 def write(contact_id: str, evidence: Iterable[Evidence], reached_later: bool | None = None) -> bytes:
-    """Write one contact's evidence down."""
+    """Return one contact's evidence as a document."""
     evidence = list(evidence)
     heard = [strand.first_at for part in evidence for strand in part.strands.values() if strand.first_at]
     pen = _Pen(min(heard, default=_EPOCH))
@@ -69,7 +69,7 @@ def read(document: bytes) -> Document:
 
 
 class _Pen:
-    """Writes evidence as nested tuples of numbers, and notes the texts they name. 0 stands for no text."""
+    """The writer of evidence as nested tuples of numbers; it notes the texts they name. 0 stands for no text."""
 
     def __init__(self, began: datetime) -> None:
         self._began = began
@@ -77,7 +77,7 @@ class _Pen:
         self._numbers: dict[str | None, int] = {None: 0}
 
     def texts(self) -> list[str | tuple[int, str]]:
-        """The texts in order; one that begins with an earlier one as that one's number and the rest."""
+        """Return the texts in order; one that begins with an earlier one as that one's number and the rest."""
         texts = [text for text in self._numbers if text is not None]
         return [_short(text, texts[:at]) for at, text in enumerate(texts)]
 
@@ -132,7 +132,7 @@ class _Pen:
         ]
         contacts = [(text(contact_id), precision_ms) for contact_id, precision_ms in strand.contacts.items()]
         position = strand.position and (time(strand.position[0]), strand.position[1])
-        # an ordinary strand has none of the last, so that they are left out
+        # an ordinary strand has none of these, so they are left out
         rare = (rings, position, time(strand.sighted_at)) if rings or position or strand.sighted_at else ()
         heard = (time(strand.first_at), time(strand.last_at))
         return (text(strand.visit_id), text(strand.source), *heard, contacts, *pieces, *rare)
@@ -150,7 +150,7 @@ def _short(text: str, earlier: list[str]) -> str | tuple[int, str]:
 
 
 def _whole(texts: list[Any]) -> list[Any]:
-    """The texts that `_Pen.texts` shortened; no text first."""
+    """Return the texts that `_Pen.texts` shortened; no text comes first."""
     whole: list[Any] = [None]
     for text in texts:
         whole.append(text if isinstance(text, str) else whole[text[0]] + text[1])
@@ -158,7 +158,7 @@ def _whole(texts: list[Any]) -> list[Any]:
 
 
 class _Reader:
-    """Reads what `_Pen` wrote."""
+    """The reader of evidence that `_Pen` wrote."""
 
     def __init__(self, began: datetime, texts: list[Any]) -> None:
         self._began = began

@@ -1,8 +1,8 @@
-"""What was heard of one call leg in one queue, and what stays it adds up to.
+"""The evidence of one call leg in one queue, and the stays that it adds up to.
 
-A *strand* is what one visit id has said. Two sources that listen to one switch (the manager interface and queue_log),
-or one source before and after a lost connection, tell of the same stay under different visit ids: `read_stays` lays
-their strands side by side by time (docs/switch-rules.md, rule 13) and reads each stay off the best of them.
+A *strand* holds the reports of one visit id. Two sources that listen to one switch (the manager interface and
+queue_log), or one source before and after a lost connection, report the same stay under different visit ids:
+`read_stays` matches their strands by time (docs/switch-rules.md, rule 13) and reads each stay from the best of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -37,33 +37,35 @@ from queue_monitor.model import Outcome, Visit
 from queue_monitor.queues import queue_key
 
 SAME_ENTRY = timedelta(milliseconds=1100)
-"""Two sources' times of one entry differ at most by this: one has whole seconds (docs/switch-rules.md, rule 13)."""
+"""The largest difference between two sources' times of one entry: one has whole seconds (docs/switch-rules.md, rule
+13).
+"""
 
 DERIVED_SLACK = timedelta(milliseconds=2100)
-"""The same where a time was worked out from a reported duration in whole seconds."""
+"""The largest difference where a time was computed from a reported duration in whole seconds."""
 
 COARSE_MS = 1000
-"""From this precision on a clock reading is taken to be cut down to whole seconds."""
+"""A clock reading with this uncertainty or more is taken to be cut to whole seconds."""
 
 HANG_UPS = (LeftOutcome.ABANDONED, LeftOutcome.LOST)
 
 USED_AGAIN: Final = timedelta(minutes=1)
 NEVER_SO_LONG: Final = timedelta(hours=12)
-"""A visit id told to enter so long after its end, or so long after its entry where no end was told, names another
-visit: some switches number their calls anew.
+"""The limits for a visit id that is used again: an entry reported this long after the end of the visit (`USED_AGAIN`),
+or this long after its entry where no end was reported, belongs to another visit. Some switches number their calls anew.
 """
 
 SIGHTED: Final = 0
-"""Stands for the id of an event that no snapshot has: the entry that a snapshot's reported wait tells of."""
+"""The piece id of an entry computed from a snapshot's reported wait, which has no event of its own."""
 
 
 def piece_id(event_id: str) -> int:
-    """The 64 bits by which a piece of evidence knows the event it came from."""
+    """Return the 64 bits that identify the event of a piece of evidence."""
     return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "big")
 
 
 class Timestamp(Struct, frozen=True, gc=False):
-    """One source's word on when something happened."""
+    """The time of something by one source, with its uncertainty in ms and its basis."""
 
     at: datetime
     precision_ms: int
@@ -71,14 +73,14 @@ class Timestamp(Struct, frozen=True, gc=False):
 
     @property
     def middle(self) -> datetime:
-        """The best guess: a clock cut to whole seconds reads half a second early on average."""
+        """Return the best estimate: a clock cut to whole seconds reads half a second early on average."""
         if self.precision_ms >= COARSE_MS and self.basis is TimeBasis.SWITCH:
             return self.at + timedelta(milliseconds=self.precision_ms // 2)
         return self.at
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """The beginning of a visit. `piece`, here and below, is the `piece_id` of the event that told of it."""
+    """The beginning of a visit. `piece`, here and below, is the `piece_id` of the event that reported it."""
 
     piece: int
     moment: Timestamp
@@ -99,7 +101,9 @@ class Ending(Struct, frozen=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """The word that somebody answered. `ring_id`: the ring that was; when that ring failed after all, it falls."""
+    """The report that an agent answered. `ring_id`: the ring that was answered; when that ring failed after all, the
+    answer is dropped.
+    """
 
     piece: int
     moment: Timestamp
@@ -123,11 +127,11 @@ class Transfer(Struct, frozen=True, gc=False):
 _Piece = TypeVar("_Piece", bound=Entry | Answer | Ending | Completion | Transfer)
 
 _NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
-"""Most strands have no rings: that costs nothing."""
+"""One shared empty mapping: most strands have no rings and need none of their own."""
 
 
 class VisitReport(Struct, gc=False):
-    """Everything said under one visit id, a piece by each event: hearing one twice changes nothing."""
+    """All reports under one visit id, one piece for each event: the same event twice changes nothing."""
 
     visit_id: str
     source: str
@@ -186,12 +190,12 @@ class VisitReport(Struct, gc=False):
             self._placed(moment.at, event.position)
 
     def ring(self, ring_id: str, result: RingResult | None) -> None:
-        """Note a ring at an agent, and how it ended. That it failed stands, whatever else is said of it."""
+        """Note a ring at an agent and its result. A failed result stays, whatever is reported later."""
         if self.rings.get(ring_id) is not RingResult.FAILED:
             self.rings = {**self.rings, ring_id: result}
 
     def sight(self, event: QueueSnapshot, caller: WaitingCaller) -> None:
-        """A snapshot lists this caller as waiting; the reported wait tells when it began, to a second."""
+        """Note that a snapshot lists this caller as waiting; the reported wait gives its beginning, to a second."""
         self._seen(event.as_of)
         self.sighted_at = max(self.sighted_at or event.as_of, event.as_of)
         if caller.position is not None:
@@ -206,7 +210,7 @@ class VisitReport(Struct, gc=False):
             self.entries = (*self.entries, Entry(SIGHTED, moment, False, EntryReason.UNKNOWN, None))
 
     def _complete(self, event: CallCompleted, moment: Timestamp) -> None:
-        """Keep the end of the talk; its reported times place an answer and an entry that nobody saw."""
+        """Keep the end of the talk; its reported times place an answer and an entry that no source saw."""
         piece = piece_id(event.id)
         completion = Completion(piece, moment, event.ended_by, event.talk_ms_reported, event.agent_id or "")
         self.completions = _with(self.completions, completion)
@@ -220,7 +224,7 @@ class VisitReport(Struct, gc=False):
             self.entries = _with(self.entries, Entry(piece, began, False, EntryReason.UNKNOWN, None))
 
     def merge(self, other: "VisitReport") -> bool:
-        """Take in what another memory has heard under the same visit id; returns whether any of it was new."""
+        """Add the reports that another memory has under the same visit id; return whether any of them was new."""
         before = self._extent()
         self.entries = _merged(other.entries, self.entries)
         self.answers = _merged(other.answers, self.answers)
@@ -245,7 +249,7 @@ class VisitReport(Struct, gc=False):
         return before != self._extent()
 
     def _extent(self) -> tuple[object, ...]:
-        """Differs when something was added."""
+        """Return a value that differs when something was added."""
         pieces = (self.entries, self.answers, self.endings, self.completions, self.transfers)
         when = (self.position, self.sighted_at, self.first_at, self.last_at)
         return sum(len(piece) for piece in pieces), dict(self.rings), dict(self.contacts), when
@@ -261,12 +265,12 @@ class VisitReport(Struct, gc=False):
 
     @property
     def is_seen_entering(self) -> bool:
-        """Whether somebody saw the caller enter."""
+        """Return whether a source saw the caller enter."""
         return True in [entry.known for entry in self.entries]
 
     @property
     def entry(self) -> Entry | None:
-        """The best word on when this visit began: seen before worked out, fine before coarse."""
+        """Return the best report of the beginning of this visit: seen before computed, fine before coarse."""
         return min(
             self.entries,
             key=lambda entry: (not entry.known, entry.moment.precision_ms, entry.moment.at),
@@ -275,7 +279,7 @@ class VisitReport(Struct, gc=False):
 
     @property
     def ended_at(self) -> datetime | None:
-        """When the wait ended, by the first word of it."""
+        """Return when the wait ended, by the earliest report."""
         ends = [answer.moment.at for answer in self.answers]
         ends += [ending.moment.at for ending in self.endings if ending.outcome is not LeftOutcome.UNKNOWN]
         return min(ends, default=None)
@@ -289,7 +293,7 @@ class VisitReport(Struct, gc=False):
 
 
 def _with(pieces: tuple[_Piece, ...], said: _Piece) -> tuple[_Piece, ...]:
-    """These pieces and one more, which stands in the place of what its event has said before."""
+    """Return these pieces and one more; it replaces an earlier piece of its event."""
     if not pieces:
         return (said,)
     for at, known in enumerate(pieces):
@@ -299,7 +303,7 @@ def _with(pieces: tuple[_Piece, ...], said: _Piece) -> tuple[_Piece, ...]:
 
 
 def _merged(pieces: tuple[_Piece, ...], others: tuple[_Piece, ...]) -> tuple[_Piece, ...]:
-    """The pieces of both, each event's once."""
+    """Return the pieces of both, one for each event."""
     for said in others:
         pieces = _with(pieces, said)
     return pieces
@@ -322,7 +326,8 @@ class Evidence(Struct, gc=False):
     """All strands of one call leg in one queue of one switch, and the snapshots that did not list it.
 
     `also`: other legs under which the same caller went on in this queue, as after a transfer.
-    `stays` is what they add up to, and `contacts` whose stays these are, as last worked out by the ledger.
+    `stays`: the stays that the strands add up to, as last worked out by the ledger.
+    `contacts`: the contacts of these stays.
     """
 
     switch: str
@@ -339,12 +344,12 @@ class Evidence(Struct, gc=False):
         self.key = self.switch, self.leg_id, queue_key(self.queue)
 
     def is_placed(self, visit_id: str) -> bool:
-        """Whether leg and queue are known, so that another word of this visit cannot tell better where it belongs."""
+        """Return whether leg and queue are known, so that another report of this visit cannot place it better."""
         return self.leg_id != visit_id and self.queue != ""
 
     @property
     def last_at(self) -> datetime:
-        """When the newest of it happened; a snapshot that did not list the leg is part of it."""
+        """Return the time of its newest report; a snapshot that did not list the leg is one too."""
         heard = [strand.last_at for strand in self.strands.values() if strand.last_at]
         return max((*heard, *self.missing))
 
@@ -354,10 +359,11 @@ EvidenceKey = tuple[str, str, str]
 
 
 class MergedVisit(Struct, frozen=True, gc=False):
-    """One stay in one queue: the visit that it is where the contact has no other.
+    """One stay in one queue: the visit as it is where the contact has no other.
 
-    `first_at` is the entry, or the first that was heard where nobody told of one. `ringing`: it rings at somebody now.
-    `reason` is why it began, as far as that was stated.
+    `first_at`: the entry, or the first report where no entry was reported.
+    `ringing`: it rings at an agent now.
+    `reason`: why it began, as far as that was stated.
     """
 
     visit: Visit
@@ -367,10 +373,10 @@ class MergedVisit(Struct, frozen=True, gc=False):
 
 
 def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> tuple[MergedVisit, ...]:
-    """The stays that this evidence adds up to, in order of entry.
+    """Return the stays that this evidence adds up to, in order of entry.
 
-    `restarts` are the switch's known new starts, oldest first; `reconnects` when a live source of it began to listen
-    (again).
+    `restarts`: the switch's known restarts, oldest first.
+    `reconnects`: when a live source of the switch began to listen (again).
     """
     if len(evidence.strands) == 1:
         strand = next(iter(evidence.strands.values()))
@@ -390,8 +396,10 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
 
 
 def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]) -> MergedVisit | None:
-    """Read the stay of a caller who was seen entering and of whom one source told no more than once how it went on;
-    None where there is more to weigh. It is what `_read` would say, sooner.
+    """Return the stay in the simple case: the caller was seen entering, and one source reported at most one answer or
+    end.
+
+    None where there is more to weigh. The result is equal to that of `_read`, sooner.
     """
     answers, endings, completions = strand.answers, strand.endings, strand.completions
     if strand.transfers or len(answers) + len(endings) > 1 or len(completions) > len(answers):
@@ -455,7 +463,7 @@ def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]
 
 
 def _reason_alone(reason: EntryReason, start_known: bool) -> EntryReason:
-    """Why a caller entered who was in no queue before: as stated, else straight where somebody saw it."""
+    """Return why a caller who was in no queue before entered: as stated, else directly where a source saw the entry."""
     return EntryReason.DIRECT if reason is EntryReason.UNKNOWN and start_known else reason
 
 
@@ -463,7 +471,7 @@ _OUTCOMES: Final = {outcome: Outcome(outcome.value) for outcome in LeftOutcome}
 
 
 def _is_superseded(stay: MergedVisit, group: list[VisitReport], following: MergedVisit) -> bool:
-    """Whether nobody has told how a stay ended, and nothing but the next one says that it had."""
+    """Return whether no source has reported how a stay ended, and only the next stay shows that it had."""
     visit = stay.visit
     if visit.outcome is Outcome.ANSWERED or any(strand.endings for strand in group):
         return False
@@ -471,7 +479,7 @@ def _is_superseded(stay: MergedVisit, group: list[VisitReport], following: Merge
 
 
 def _superseded(stay: MergedVisit, following: MergedVisit) -> MergedVisit:
-    """Nobody waits twice in one queue: a caller who entered it anew had left it before, nobody saw how."""
+    """Return the stay as ended by the next one: nobody waits twice in one queue, so the caller had left it unseen."""
     visit = structs.replace(
         stay.visit,
         outcome=Outcome.UNKNOWN,
@@ -483,9 +491,10 @@ def _superseded(stay: MergedVisit, following: MergedVisit) -> MergedVisit:
 
 
 def _parted(strand: VisitReport, leg_id: str) -> list[VisitReport]:
-    """The visits that one visit id has named, the first under that id, each later one with its entry's time behind it.
+    """Return the visits that one visit id names: the first under that id, each later one with the time of its entry
+    appended.
 
-    It names another when the id is told to enter long after the end of the one before.
+    The id names another visit when an entry is reported long after the end of the one before.
     """
     if len([entry for entry in strand.entries if entry.known]) < 2:
         return [strand]
@@ -514,13 +523,13 @@ def _parted(strand: VisitReport, leg_id: str) -> list[VisitReport]:
         if strand.sighted_at is not None and _lies_within(strand.sighted_at, low, until):
             part.sighted_at = strand.sighted_at
         part.first_at = began if low else min(began, strand.first_at or began)
-    told = {ring_id for part in parts for ring_id in part.rings}
-    parts[-1].rings = {**parts[-1].rings, **{r: result for r, result in strand.rings.items() if r not in told}}
+    reported = {ring_id for part in parts for ring_id in part.rings}
+    parts[-1].rings = {**parts[-1].rings, **{r: result for r, result in strand.rings.items() if r not in reported}}
     return parts
 
 
 def _beginnings(strand: VisitReport) -> list[datetime]:
-    """When the visits began that one visit id has named."""
+    """Return when the visits that one visit id names began."""
     entered = sorted(entry.moment.at for entry in strand.entries if entry.known)
     ends = [end.moment.at for end in strand.endings if end.outcome is not LeftOutcome.UNKNOWN]
     ends += [completion.moment.at for completion in strand.completions]
@@ -542,7 +551,7 @@ def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> 
 
 
 def _match(strands: list[VisitReport]) -> list[list[VisitReport]]:
-    """Lay strands of the same stay together: those that saw the entry best first, the others to the nearest."""
+    """Group the strands of each stay: those that saw the entry best come first, the others join the nearest."""
     if len(strands) == 1:
         return [strands]
     groups: list[list[VisitReport]] = []
@@ -563,7 +572,7 @@ def _rank(strand: VisitReport) -> tuple[int, int, datetime, str]:
 
 
 def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
-    """How far in time a strand lies from a stay it may belong to; None when it cannot.
+    """Return the distance in time of a strand from a stay that it may belong to; None when it cannot.
 
     Two entries that one source saw under two visit ids are two stays, however close.
     """
@@ -581,7 +590,9 @@ def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
 
 
 def _gap_of_orphan(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
-    """The same for a strand that tells nothing of its beginning: it belongs to the stay that was open then."""
+    """Return the distance for a strand that reports nothing of its beginning: it belongs to the stay that was open
+    then.
+    """
     starts, began = strand.starts, group[0].starts
     ended = min((end for other in group if (end := other.ended_at)), default=None)
     if starts < began - DERIVED_SLACK:
@@ -594,7 +605,7 @@ def _gap_of_orphan(group: list[VisitReport], strand: VisitReport) -> timedelta |
 
 
 def is_same_entry(strand: VisitReport, event: CallEntered) -> bool:
-    """Whether a strand of another source has seen the entry that an event tells of."""
+    """Return whether a strand of another source has seen the entry of this event."""
     moment = Timestamp(event.at, event.time_precision_ms, event.time_basis)
     return strand.is_seen_entering and abs(_middle(strand) - moment.middle) <= SAME_ENTRY
 
@@ -607,7 +618,7 @@ def _middle(strand: VisitReport) -> datetime:
 def _read(
     evidence: Evidence, group: list[VisitReport], restarts: list[datetime], reconnects: list[datetime]
 ) -> MergedVisit:
-    """Read one stay off its strands: the finest time, the best stated outcome."""
+    """Read one stay from its strands: the finest time, the best stated outcome."""
     entries = [entry for strand in group for entry in strand.entries]
     if any(entry.known for entry in entries):
         entries = [entry for entry in entries if entry.known]
@@ -668,9 +679,10 @@ def _read(
 def _not_taken_back(
     group: list[VisitReport], answers: list[Answer], endings: list[Ending], completions: list[Completion]
 ) -> tuple[list[Answer], list[Completion]]:
-    """The answers and ends of talks that still hold: the earlier word falls when it is taken back.
+    """Return the answers and ends of talks that still hold: an earlier report is dropped when it is taken back.
 
-    It is when the ring that was answered failed after all (nobody was connected), and when the caller had left before.
+    That is so when the ring that was answered failed after all (nobody was connected), and when the caller had left
+    before.
     """
     failed = {ring_id for strand in group for ring_id, result in strand.rings.items() if result is RingResult.FAILED}
     if failed:
@@ -678,21 +690,21 @@ def _not_taken_back(
     left = [ending.moment for ending in endings if _is_final(ending)]
     if not left or not (answers or completions):
         return answers, completions
-    told = [answer.moment for answer in answers] or [_answered_before(completion) for completion in completions]
-    if all(any(_is_before(end, moment) for end in left) for moment in told):
+    reported = [answer.moment for answer in answers] or [_answered_before(completion) for completion in completions]
+    if all(any(_is_before(end, moment) for end in left) for moment in reported):
         return [], []
     return answers, completions
 
 
 def _is_final(ending: Ending) -> bool:
-    """Whether nobody answers a caller who has left like this: no guess, and no promise to call back."""
+    """Return whether nobody answers a caller who has left like this: it is no guess, and no promise to call back."""
     if ending.outcome in (LeftOutcome.UNKNOWN, LeftOutcome.CALLBACK):
         return False
     return ending.basis is OutcomeBasis.STATED or ending.outcome is LeftOutcome.ABANDONED
 
 
 def _is_before(one: Timestamp, other: Timestamp) -> bool:
-    """Whether one moment lies before another for certain, whatever the clocks blur."""
+    """Return whether one time lies before another for certain, whatever the uncertainty of the clocks."""
     coarse = one.precision_ms if one.precision_ms >= COARSE_MS else 0
     if other.basis is TimeBasis.DERIVED:
         coarse += other.precision_ms
@@ -700,7 +712,7 @@ def _is_before(one: Timestamp, other: Timestamp) -> bool:
 
 
 def _answered_before(completion: Completion) -> Timestamp:
-    """When a call was answered whose end alone was told."""
+    """Return when a call was answered of which only the end was reported."""
     if completion.talk_ms is None:
         return Timestamp(datetime.min.replace(tzinfo=UTC), COARSE_MS, TimeBasis.MONITOR)
     return Timestamp(completion.moment.at - timedelta(milliseconds=completion.talk_ms), COARSE_MS, TimeBasis.DERIVED)
@@ -715,7 +727,9 @@ def _outcome(
     completions: list[Completion],
     restart: datetime | None,
 ) -> tuple[Outcome, OutcomeBasis, list[Timestamp], Ending | None]:
-    """How the stay ended, by the best word of it, and the moments at which it may have."""
+    """Return how the stay ended by the best report, its basis, the times at which it may have
+    ended, and that report.
+    """
     if answers or completions:
         ends = [answer.moment for answer in answers]
         if not ends:
@@ -737,8 +751,8 @@ def _outcome(
     gone = min(
         (at for at in evidence.missing if at > first_at + margin and (sighted is None or at > sighted)), default=None
     )
-    # who was no longer listed before the restart had gone already, nobody knows how; a start that was worked out lies a
-    # little early, so that the last list before it may seem to come after
+    # a caller whom the last list before the restart did not show had gone already, and nobody knows how; a computed
+    # start lies a little early, so that the last list before it may seem to come after
     waited_until = restart is not None and (sighted is None or sighted < restart + DERIVED_SLACK)
     if restart is not None and waited_until and (gone is None or restart <= gone):
         cut_off = Timestamp(max(restart, sighted or restart), COARSE_MS, TimeBasis.DERIVED)
@@ -749,12 +763,12 @@ def _outcome(
 
 
 def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime, str]:
-    """Which of several endings to believe (docs/switch-rules.md, rule 13 and Who left how).
+    """Return the weight of an ending; the heaviest is believed (docs/switch-rules.md, rule 13 and Who left how).
 
-    Something known before `unknown`; what the switch states that only it can do (a time-out, a key) before a hang-up,
-    and that before a guess; a callback before a bare withdrawal. Of two words on a hang-up the finer clock's: a
-    source with whole seconds cannot tell a caller who hung up from one cut off by a restart, and says so itself by
-    a later `lost`.
+    Something known outweighs `unknown`; a statement that only the switch can make (a time-out, a key) outweighs a
+    hang-up, and that a guess; a callback outweighs a bare withdrawal. Of two reports of a hang-up the finer clock's
+    wins: a source with whole seconds cannot tell a caller who hung up from one cut off by a restart, and corrects
+    itself by a later `lost`.
     """
     if ending.outcome is LeftOutcome.UNKNOWN:
         tier = 0
@@ -773,7 +787,9 @@ def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime, str]:
 
 
 def _span(begins: list[Timestamp], ends: list[Timestamp]) -> tuple[Timestamp | None, Timestamp | None, int]:
-    """The begin and the end to measure between: from one clock if that can be had, then with the least uncertainty."""
+    """Return the begin and the end to measure between: from one clock where possible, then with
+    the least uncertainty.
+    """
     if not begins or not ends:
         began = min(begins, key=lambda m: (m.precision_ms, m.at), default=None)
         ended = min(ends, key=lambda m: (m.precision_ms, m.at), default=None)
@@ -792,7 +808,7 @@ def _span(begins: list[Timestamp], ends: list[Timestamp]) -> tuple[Timestamp | N
 
 
 def _ended_at(began: Timestamp | None, ended: Timestamp) -> datetime:
-    """The end, moved to the middle of its second when only the beginning was read off a finer clock."""
+    """Return the end, moved to the middle of its second when only the beginning was read from a finer clock."""
     if began is None or began.precision_ms >= COARSE_MS:
         return ended.at
     return max(ended.middle, began.at)
@@ -809,7 +825,7 @@ def _time_basis(began: Timestamp | None, ended: Timestamp | None) -> TimeBasis:
 
 
 class _Talk(NamedTuple):
-    """When a talk was over, how long it had lasted, and who ended it; None as far as that is not known."""
+    """The end of a talk, its length, and who ended it; None as far as that is not known."""
 
     ended_at: datetime | None = None
     ms: int | None = None
@@ -819,9 +835,10 @@ class _Talk(NamedTuple):
 def _talk(
     answers: list[Answer], completions: list[Completion], transfers: list[Timestamp], endings: list[Ending]
 ) -> _Talk:
-    """Read the talk: up to the hang-up, or up to its transfer, after which the caller talks to somebody else.
+    """Return the talk: up to the hang-up, or up to its transfer, after which the caller talks to somebody else.
 
-    Who is told to have left after the answer has hung up: some senders have one word for the end of every call.
+    A caller who is reported to have left after the answer has hung up: some senders have one word for the end of every
+    call.
     """
     if not completions and answers:
         completions = [
@@ -846,7 +863,9 @@ def _talk(
 
 
 def _cut_off(answers: list[Answer], restart: datetime, reconnects: list[datetime]) -> _Talk:
-    """A talk that the switch's restart ended; not told when nobody listened in between, for it may have ended then."""
+    """Return a talk that the switch's restart ended; empty when no source listened in between, for it may have ended
+    then.
+    """
     answered = min((answer.moment.at for answer in answers), default=None)
     if answered is None or restart <= answered or any(answered < at <= restart for at in reconnects):
         return _Talk()
@@ -854,7 +873,7 @@ def _cut_off(answers: list[Answer], restart: datetime, reconnects: list[datetime
 
 
 _WAIT_ENDED_BY: Final = {Outcome.ABANDONED: EndedBy.CALLER, Outcome.WAITING: None, Outcome.UNKNOWN: None}
-"""Who ended a wait that was not answered; of all other outcomes it was the switch."""
+"""The party that ended a wait that was not answered; for all other outcomes it was the switch."""
 
 
 def _agent(answers: list[Answer], completions: list[Completion]) -> str | None:
@@ -864,13 +883,14 @@ def _agent(answers: list[Answer], completions: list[Completion]) -> str | None:
 
 
 def _contact_id(evidence: Evidence, group: list[VisitReport], named: VisitReport) -> str:
-    """The whole call's id, by the finest source that tells one; else the leg's own."""
+    """Return the whole call's id, by the finest source that reports one; else the leg's own."""
     claims = [claim for strand in group for claim in strand.contacts.items()]
     return _claimed(claims, evidence) if claims else evidence.leg_id or named.visit_id
 
 
 def _claimed(claims: Iterable[tuple[str, int]], evidence: Evidence) -> str:
-    """The contact, by the finest source of several; a source that has told the leg alone may know better later.
+    """Return the contact by the finest of several sources; a source that has reported only the leg may know better
+    later.
 
     Switches number their calls upwards: of two others the shorter and then the smaller id is the older call's.
     """

@@ -1,4 +1,4 @@
-"""The door between the live state and the forecast: what the core hands out, and what it asks for.
+"""The door between the live state and the forecast: the data that the core gives, and the results that it asks for.
 
 The forecast itself lives in `queue_monitor/forecast`, which the core does not import.
 """
@@ -14,8 +14,9 @@ from queue_monitor.queues import Pool
 
 
 class ForecastInputs(Protocol):
-    """One pool as it is known at one moment. Gathering it is cheap; `compute` takes some tens of milliseconds, touches
-    nothing that is shared, and so may run in a thread.
+    """The state of one pool at one moment. Gathering it is cheap.
+
+    `compute` takes some tens of milliseconds and touches nothing that is shared, so it may run in a thread.
     """
 
     def compute(self) -> Forecast:
@@ -23,26 +24,27 @@ class ForecastInputs(Protocol):
 
 
 class Forecaster(Protocol):
-    """Fed by the live state, and asked each minute."""
+    """The forecaster: the live state gives it contacts and agents, and asks for forecasts each minute."""
 
     levels: RiskLevels
 
     def attach(self, scopes: Callable[[], Sequence[Pool]], agents: Agents) -> None:
-        """Take what it reads of the live state: what is forecast by itself, and the agents."""
+        """Connect the live state: `scopes` gives the scopes with their own forecast, `agents` the agents."""
 
     def start_day(self, day: date) -> None:
-        """Begin a local day, and learn from the one before."""
+        """Start a local day, and learn from the one before."""
 
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
-        """Take a contact as the ledger has it now, and where the windows count it, None while it waits."""
+        """Take a contact as the ledger has it now. `placed`: where the windows count it, None while it waits."""
 
     def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
-        """Let nobody stand behind these who wait, and no others: they may have left unseen. Each is a contact and the
-        place among its visits.
+        """Mark these visits, and no others, as of callers who may have left unseen: nobody stands behind them in line.
+
+        Each is given by its contact and its place among the contact's visits.
         """
 
     def inputs(self, now: datetime, scopes: Sequence[Pool]) -> Sequence[ForecastInputs]:
-        """Return what is known now of each scope that is open today."""
+        """Return the inputs of each scope that is open today."""
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
-        """Return what a caller who enters this queue now should expect; None on a closed day."""
+        """Return the wait that a caller who enters this queue now should expect; None on a closed day."""

@@ -1,7 +1,8 @@
-"""The gate: every event from every door is judged here before anything else sees it.
+"""The gate: it judges every event from every door before any other part takes it.
 
 The limits are the same for all doors and stand in docs/limits.md. Times are judged as the ledger will use them, after
-the rule for clocks that are far off (docs/switch-rules.md, rule 8). Pure: the moment of receipt is handed in.
+the rule for clocks that are far off (docs/switch-rules.md, rule 8). The gate is pure: the time of receipt is an
+argument.
 """
 
 import re
@@ -17,43 +18,46 @@ from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import EVENT_TYPES, Event, QueueSnapshot, SourceGap, TimeBasis
 
 MAX_TEXT: Final = 500
-"""Characters of one text."""
+"""The largest number of characters of one text."""
 
 MAX_NUMBER: Final = 10**9
-"""In ms eleven days. Beyond it, what adds times to dates overflows."""
+"""The largest number; in ms eleven days. Beyond it, adding times to dates overflows."""
 
 MAX_CLOCK_MS: Final = 10**14
-"""How far a clock may be said to be off, ms: 1970 and the year 5000 are clocks that were never set."""
+"""The largest reported offset of a clock, ms: 1970 and the year 5000 are clocks that were never set."""
 
 MAX_ITEMS: Final = 5_000
-"""Callers, agents or names in one list."""
+"""The largest number of callers, agents or names in one list."""
 
 AHEAD: Final = timedelta(minutes=5)
-"""How far ahead of our clock a time may be."""
+"""The longest time that an event may be ahead of our clock."""
 
 RECEIPT_PRECISION_MS: Final = 10
 
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Control characters, those that turn the direction of writing, and halves of a character."""
+"""Control characters, characters that turn the direction of writing, and halves of a character."""
 
 _FREE: Final = frozenset({"reason", "cause", "version", "reason_raw", "cause_raw", "state_raw"})
-"""Texts that only explain. Nothing is known or found by them."""
+"""Texts that only explain. Nothing is identified or found by them."""
 
 _QUOTED: Final = re.compile(r"'[^']*'?|\"[^\"]*\"?|`[^`]*`?")
 _DIGIT: Final = re.compile(r"\d")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN: Final = {"observed_at": "time", "switch_time": "time", "from_": "from"}
-"""How a field of ours is called where a sender writes it."""
+"""The names of our fields as a sender writes them."""
 
 _MAY_BE_OLD: Final = frozenset({"switch_started_at"})
-"""A switch may have run for years."""
+"""Times that may lie before the first kept day: a switch may have run for years."""
 
 
 class Unfit(Struct, frozen=True, kw_only=True):
-    """Why an event is not taken.
+    """The reason why an event is not taken.
 
-    `reason`: a stable word for counting. `field`: as its sender writes it, e.g. `waiting[3].position`. `kind`: `text`,
-    `number`, `time` or `list`. `length`: characters of the value, or items of the list. `detail`: the limit, in words.
+    `reason`: a stable word for counting.
+    `field`: as its sender writes it, e.g. `waiting[3].position`.
+    `kind`: `text`, `number`, `time` or `list`.
+    `length`: characters of the value, or items of the list.
+    `detail`: the limit, in words.
     """
 
     reason: str
@@ -64,18 +68,18 @@ class Unfit(Struct, frozen=True, kw_only=True):
 
 
 class Redated(NamedTuple):
-    """An event of a switch whose clock is ahead, as it is taken: by the time of its receipt."""
+    """An event of a switch whose clock is ahead, dated by the time of its receipt."""
 
     event: Event
 
 
 def fits(event: Event) -> bool:
-    """Whether numbers and texts are within bounds; times are not looked at."""
+    """Return whether numbers and texts are within bounds; times are not checked."""
     return unfit(event) is None
 
 
 def unfit(event: Struct) -> Unfit | None:
-    """What is wrong with the numbers and texts of an event, if anything."""
+    """Return what is wrong with the numbers and texts of an event; None when nothing is."""
     check = _CHECKS.get(type(event)) or _check_of(type(event))
     texts = check.texts(event)
     joined = "|".join(filter(None, texts))
@@ -93,7 +97,7 @@ def unfit(event: Struct) -> Unfit | None:
 
 
 class Gate:
-    """Judges events. `offset_of` tells by how much a source's clock is off, ms, as far as that is known."""
+    """The judge of events. `offset_of` returns the known offset of a source's clock, ms."""
 
     def __init__(self, offset_of: Callable[[str], float]) -> None:
         self._offset_of = offset_of
@@ -103,8 +107,9 @@ class Gate:
     ) -> Event | Redated | Unfit:
         """Return the event to take, or why it is not taken.
 
-        `earliest`: where the first kept day begins. `by_sender`: the times are a sender's word, so that one ahead of
-        our clock is refused; where we watch the switch ourselves such an event is dated by its receipt.
+        `earliest`: where the first kept day begins.
+        `by_sender`: a sender gave the times, so that one ahead of our clock is refused; where we watch the switch
+            ourselves such an event is dated by its receipt.
         """
         if found := unfit(event):
             if by_sender or found.field not in _FREE:
@@ -138,32 +143,32 @@ class Gate:
 
 
 def by_our_clock(event: Event) -> Event:
-    """An event of a switch whose clock is far off, timed by its receipt. What a log has written stays as it is."""
+    """Return an event of a switch whose clock is far off, dated by its receipt. A line of a log stays as it is."""
     return event if not event.live and not isinstance(event, QueueSnapshot) else dated_by_receipt(event)
 
 
 def dated_by_receipt(event: Event, received_at: datetime | None = None) -> Event:
-    """The event as of its receipt: `observed_at`, and no later than `received_at`, where that is given."""
+    """Return the event dated by its receipt: `observed_at`, and no later than `received_at`, where that is given."""
     observed_at = event.observed_at if received_at is None else min(event.observed_at, received_at)
-    told: dict[str, object] = {"switch_time": None, "time_basis": TimeBasis.MONITOR, "observed_at": observed_at}
+    changed: dict[str, object] = {"switch_time": None, "time_basis": TimeBasis.MONITOR, "observed_at": observed_at}
     if isinstance(event, QueueSnapshot):
-        told["as_of"] = observed_at
-        told["waiting"] = tuple(structs.replace(caller, entered_at=None) for caller in event.waiting)
+        changed["as_of"] = observed_at
+        changed["waiting"] = tuple(structs.replace(caller, entered_at=None) for caller in event.waiting)
     if isinstance(event, SourceGap):
-        told |= {"from_": min(event.from_, observed_at), "to": min(event.to, observed_at)}
+        changed |= {"from_": min(event.from_, observed_at), "to": min(event.to, observed_at)}
     for name in ("contact_started_at", "switch_started_at"):
         if (moment := getattr(event, name, None)) is not None and moment > observed_at:
-            told[name] = None
-    return structs.replace(event, time_precision_ms=max(event.time_precision_ms, RECEIPT_PRECISION_MS), **told)
+            changed[name] = None
+    return structs.replace(event, time_precision_ms=max(event.time_precision_ms, RECEIPT_PRECISION_MS), **changed)
 
 
 def plain(text: str, at_most: int = MAX_TEXT) -> str:
-    """A text without what must not stand in one, and no longer than may be."""
+    """Return a text without forbidden characters, and no longer than `at_most`."""
     return _FORBIDDEN.sub(" ", text)[:at_most]
 
 
 def masked(text: str) -> str:
-    """Words about a message without what stood in it: digits as `#`, what is quoted as `…`."""
+    """Return words about a message without its content: digits as `#`, quoted parts as `…`."""
     return _DIGIT.sub("#", _QUOTED.sub("…", plain(text)))
 
 
@@ -178,7 +183,7 @@ def _times(event: Event) -> Iterator[tuple[str, datetime]]:
 
 
 def _other_times(event: Event) -> Iterator[tuple[str, datetime]]:
-    """The times of an event beside when it happened and came."""
+    """Yield the times of an event besides those of its happening and receipt."""
     for name in _CHECKS[type(event)].times:
         if name != "waiting" and (moment := getattr(event, name)) is not None:
             yield name, moment
@@ -225,7 +230,7 @@ def _unfit_number(names: tuple[str, ...], numbers: tuple[Any, ...], most: int) -
 
 
 def _unfit_part(name: str, part: Any) -> Unfit | None:
-    """What is wrong with a list, a table, a struct or a clock in an event."""
+    """Return what is wrong with a list, a table, a struct or a clock in an event; None when nothing is."""
     if isinstance(part, float):
         return _unfit_number((name,), (part,), MAX_CLOCK_MS)
     if isinstance(part, Struct):
@@ -250,16 +255,16 @@ def _inside(name: str, found: Unfit | None) -> Unfit | None:
 
 
 def _tidied(event: Event) -> Event:
-    """An event whose explaining texts are cut and cleaned."""
-    told = {name: plain(text) for name in _FREE if isinstance(text := getattr(event, name, None), str)}
-    return structs.replace(event, **told)
+    """Return an event whose explaining texts are cut and cleaned."""
+    changed = {name: plain(text) for name in _FREE if isinstance(text := getattr(event, name, None), str)}
+    return structs.replace(event, **changed)
 
 
-# ---- what there is to check, by type
+# ---- checks by type
 
 
 class _Check(NamedTuple):
-    """The fields of one struct by what they hold."""
+    """The fields of one struct by the kind of their content."""
 
     texts: Callable[[Any], tuple[str | None, ...]]
     text_names: tuple[str, ...]
@@ -293,7 +298,7 @@ def _check_of(kind: type[Struct]) -> _Check:
 
 
 def _holds(written: inspect.Type) -> str | None:
-    """What a field of this type holds; None for what its type alone bounds."""
+    """Return the kind of content of a field of this type; None where the type alone bounds it."""
     match written:
         case inspect.Metadata():
             return _holds(written.type)

@@ -1,9 +1,9 @@
-"""What is true about every caller: visits and contacts, worked out from everything that was heard of them.
+"""The ledger works out the visits and contacts of every caller from all events about them.
 
-Nothing here depends on the order in which events arrive. Each event is kept as a piece of evidence; what a visit is
-(when it began, how it ended, for how long) is a pure function of the evidence at hand and is worked out anew when a
-piece was added and somebody asks. Twice the same event, events in another order, or a log read afterwards then give
-the same ledger. Evidence can be let go of, written down, and loaded again.
+Nothing here depends on the order in which events arrive. Each event is kept as a piece of evidence; a visit (its start,
+its end, its length) is a pure function of the evidence and is worked out anew when a piece was added and somebody asks.
+The same event twice, events in another order, or a log read afterwards give the same ledger. Evidence can be removed
+from memory, written down, and loaded again.
 """
 
 from bisect import insort
@@ -54,24 +54,24 @@ SAME_MOVE = timedelta(seconds=2)
 """A caller who enters another queue within this time of leaving one was moved there (docs/switch-rules.md, rule 2)."""
 
 UPTIME_SLACK = timedelta(seconds=2)
-"""A start time worked out from whole seconds of uptime may lie this much after the real one."""
+"""A start time computed from whole seconds of uptime may lie this much after the real one."""
 
 INNER_ENTRY = timedelta(seconds=1)
-"""A channel that answers for a queue enters that queue at once: it waits in it still this much after the answer."""
+"""A channel that answers for a queue enters that queue at once: it still waits there this long after the answer."""
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
 
 MAX_TALK: Final = timedelta(hours=12)
-"""A talk whose end nobody has told is taken to be over when so long nothing was heard of it."""
+"""A talk without a reported end is taken to be over when no event about it has come for this long."""
 
 MARKS_KEPT: Final = timedelta(days=400)
 MAX_MARKS: Final = 2_000
-"""Restarts and reconnects of a switch are kept as long as calls are, so that a call loaded from the store comes out as
-it did; and at most so many of each, the newest.
+"""The limits on a switch's restarts and reconnects. They are kept as long as calls are, so that a call loaded from the
+store comes out as it did; and only the newest of each, at most this number.
 """
 
 _MAY_GO_ON: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN})
-"""Nobody with such a visit has left the queue without an answer, as far as is known."""
+"""The outcomes after which a caller may not have left the queue without an answer, as far as is known."""
 
 
 class ContactHistory(Struct, frozen=True, gc=False):
@@ -82,7 +82,7 @@ class ContactHistory(Struct, frozen=True, gc=False):
 
 
 class Change(NamedTuple):
-    """One contact before and after what was heard of it; None where it did not exist."""
+    """One contact before and after its new events; None where it did not exist."""
 
     contact_id: str
     before: ContactHistory | None
@@ -90,14 +90,14 @@ class Change(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What an event said beside its evidence. `orphan`: it spoke of a visit whose start nobody has told."""
+    """The result of an event besides its evidence. `orphan`: no event has reported the start of its visit."""
 
     refused: Refusal | None = None
     orphan: bool = False
 
 
 class Loaded(NamedTuple):
-    """A contact that was loaded, as its document alone tells it."""
+    """A contact that was loaded, with the history that its document alone gives."""
 
     contact_id: str
     story: ContactHistory | None
@@ -106,7 +106,7 @@ class Loaded(NamedTuple):
 
 @dataclass(slots=True)
 class _Switch:
-    """What is known of one switchboard besides its calls."""
+    """The facts about one switch besides its calls."""
 
     restarts: list[datetime] = field(default_factory=list)
     reconnects: list[datetime] = field(default_factory=list)
@@ -122,9 +122,9 @@ _ORPHAN: Final = Applied(orphan=True)
 
 
 class Ledger:
-    """All visits and contacts in memory, the refused, and who waits now.
+    """All visits and contacts in memory, the refused callers, and the callers who wait now.
 
-    What is heard is noted at once and worked out when it is asked for, each contact once.
+    An event is noted at once; its contact is worked out when somebody asks, each contact once.
     """
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class Ledger:
         self._refused: dict[tuple[str, str, str], list[Refusal]] = {}
         self._switches: dict[str, _Switch] = {}
 
-    # ---- what happened
+    # ---- input
 
     def apply(self, event: Event) -> Applied:
         """Take one event; never raises on an illegal step, whatever its order."""
@@ -173,7 +173,7 @@ class Ledger:
         return self._hear(event)
 
     def _moved(self, event: CallMoved) -> Applied:
-        """A caller moved in the line, or goes on in the queue under another leg."""
+        """Note a caller who moved in the line, or goes on in the queue under another leg."""
         heard = self._hear(event)
         if event.new_leg_id:
             _, evidence = self._strands[event.switch_name, event.visit_id]
@@ -181,7 +181,7 @@ class Ledger:
         return heard
 
     def _lay_together(self, evidence: Evidence, leg: str) -> None:
-        """What is heard of that leg in this queue tells of the same caller, before and from now on."""
+        """Join the evidence of `leg` in this queue, past and future, to this evidence: both are of one caller."""
         key = (evidence.switch, leg, evidence.key[2])
         if leg in evidence.also or self._key(*key) == evidence.key:
             return
@@ -202,7 +202,9 @@ class Ledger:
             self._lay_together(evidence, further)
 
     def _key(self, switch: str, leg: str, queue: str) -> EvidenceKey:
-        """Where the evidence of a leg in a queue (casefolded) lies: under the leg with which the caller entered."""
+        """Return the key of the evidence of a leg in a queue (casefolded): it is kept under the leg with which the
+        caller entered.
+        """
         passed = {leg}
         while (under := self._also.get((switch, leg, queue))) is not None and under not in passed:
             passed.add(under)
@@ -210,7 +212,7 @@ class Ledger:
         return switch, leg, queue
 
     def _strand(self, switch: str, visit_id: str, source: str, leg: str, queue: str) -> tuple[VisitReport, Evidence]:
-        """The strand of this visit id, placed with all else that is known of this leg in this queue."""
+        """Return the report of this visit id, placed with the other evidence of this leg in this queue."""
         known = self._strands.get((switch, visit_id))
         if known is None:
             strand = VisitReport(visit_id=visit_id, source=source)
@@ -244,7 +246,7 @@ class Ledger:
         visit_id = event.visit_id or self._rings.get((event.switch_name, event.ring_id), "")
         known = self._strands.get((event.switch_name, visit_id))
         if known is None and event.visit_id and event.result is RingResult.FAILED:
-            # it may take back an answer that is yet to be heard of
+            # it may take back an answer that has not been reported yet
             known = self._strand(event.switch_name, visit_id, event.source, "", "")
         if known is None:
             return _ORPHAN
@@ -254,7 +256,7 @@ class Ledger:
         return _NOTHING
 
     def _refuse(self, event: CallRefused) -> Applied:
-        """Count a refused caller once, though two sources told of it."""
+        """Count a refused caller once, even when two sources report it."""
         refusal = _refusal(event)
         same = self._refused.setdefault((refusal.switch, refusal.leg_id, queue_key(refusal.queue)), [])
         near = timedelta(milliseconds=100 + event.time_precision_ms)
@@ -264,7 +266,9 @@ class Ledger:
         return Applied(refused=refusal)
 
     def has_entered(self, event: CallEntered, passing_over: Collection[str] = ()) -> bool:
-        """Whether a source has already told of the entry that this event tells of; `passing_over` these sources."""
+        """Return whether a source has already reported the entry of this event; sources in
+        `passing_over` do not count.
+        """
         leg = event.leg_id or event.visit_id
         evidence = self._evidence.get(self._key(event.switch_name, leg, queue_key(event.queue)))
         if evidence is None:
@@ -276,7 +280,7 @@ class Ledger:
         return any(is_same_entry(strand, event) for strand in others)
 
     def take_back(self, event: CallRefused) -> Refusal | None:
-        """Forget a refused caller that was counted of this event; returns it, None when it was not."""
+        """Forget the refused caller that was counted for this event; return it, None when there was none."""
         refusal = _refusal(event)
         same = self._refused.get((refusal.switch, refusal.leg_id, queue_key(refusal.queue)), [])
         if refusal not in same:
@@ -289,7 +293,9 @@ class Ledger:
         return _NOTHING
 
     def _restarted(self, switch_name: str, at: datetime) -> None:
-        """The switch began anew: who waited before is lost, unless better evidence says otherwise."""
+        """Note that the switch began anew: callers who waited before are lost, unless better evidence
+        says otherwise.
+        """
         insort(self._switch(switch_name).restarts, at)
         self._doubt(switch_name)
 
@@ -304,14 +310,16 @@ class Ledger:
         return _NOTHING
 
     def _doubt(self, switch_name: str) -> None:
-        """Look again at the calls whose end a restart may have been."""
+        """Mark the calls that a restart may have ended, so that they are worked out again."""
         for key in self._undecided:
             if key[0] == switch_name:
                 evidence = self._evidence[key]
                 self._doubted[id(evidence)] = evidence
 
     def _snapshot(self, event: QueueSnapshot) -> Applied:
-        """Hold the ledger against who the switch says waits: unknown callers appear, vanished ones are `unknown`."""
+        """Compare the ledger with the switch's list of waiting callers: unlisted ones become `unknown`, new ones
+        appear.
+        """
         self._settle()
         switch_name = event.switch_name
         queue = queue_key(event.queue)
@@ -331,7 +339,7 @@ class Ledger:
         return _NOTHING
 
     def _sight(self, event: QueueSnapshot, caller: WaitingCaller) -> Evidence:
-        """A caller seen waiting in a snapshot: evidence that the visit goes on, and of its start if nobody saw that."""
+        """Note a caller in a snapshot: evidence that the visit goes on, and of its start if no source saw that."""
         switch = event.switch_name
         evidence = self._evidence_of(switch, caller.leg_id, event.queue)
         visit_id = caller.visit_id or self._open_visit(evidence, event, caller)
@@ -340,7 +348,7 @@ class Ledger:
         return evidence
 
     def _open_visit(self, evidence: Evidence, event: QueueSnapshot, caller: WaitingCaller) -> str:
-        """The visit that a caller listed without one continues, or a new id."""
+        """Return the visit that a caller listed without a visit id continues, or a new id."""
         began = caller.entered_at
         if began is None and caller.waited_ms is not None:
             began = event.as_of - timedelta(milliseconds=caller.waited_ms)
@@ -350,14 +358,14 @@ class Ledger:
                 return stay.visit.visit_id
         return f"{caller.leg_id}@{(began or event.as_of).isoformat()}"
 
-    # ---- what it adds up to
+    # ---- working out
 
     def written_switches(self) -> bytes:
-        """What is known of the switches besides their calls, for a start to take up."""
+        """Return the facts about the switches besides their calls, encoded for a start."""
         return _encoder.encode(self._switches)
 
     def restore_switches(self, written: bytes) -> None:
-        """Take up what `written_switches` gave. Raises `msgspec.DecodeError`."""
+        """Load the facts that `written_switches` gave. Raises `msgspec.DecodeError`."""
         self._switches = _switch_decoder.decode(written)
 
     def _switch(self, name: str) -> _Switch:
@@ -371,13 +379,13 @@ class Ledger:
         return read_stays(evidence, switch.restarts, switch.reconnects)
 
     def take_changes(self) -> list[Change]:
-        """Every contact of which something was heard since this was last asked, also where that changed nothing."""
+        """Return every contact that has new events since the last call, even where they changed nothing."""
         self._settle()
         changed, self._changed = self._changed, {}
         return [Change(contact_id, before, self._stories.get(contact_id)) for contact_id, before in changed.items()]
 
     def _settle(self) -> None:
-        """Work out anew every contact that what was heard touches, before or now, each once."""
+        """Work out again every contact that new events touch, before or now, each once."""
         if not self._heard and not self._doubted:
             return
         heard, self._heard = self._heard, {}
@@ -397,12 +405,14 @@ class Ledger:
                 self._remember(contact_id, after)
 
     def _read(self, evidence: Evidence) -> Sequence[str]:
-        """Work out the stays of this evidence; returns the contacts that had or have some of them."""
+        """Work out the stays of this evidence; return the contacts that had or have some of them."""
         evidence.stays = self._stays(evidence)
         return self._note(evidence)
 
     def _note(self, evidence: Evidence) -> Sequence[str]:
-        """Note whose the stays of this evidence are, and whether one is open; returns the same."""
+        """Note the contacts of the stays of this evidence, and whether one is open; return the contacts that had or
+        have some of them.
+        """
         key, before, stays = evidence.key, evidence.contacts, evidence.stays
         is_open = is_undecided = False
         for stay in stays:
@@ -425,7 +435,7 @@ class Ledger:
         return sorted({*before, *now})
 
     def _part_with(self, contact_id: str, evidence: Evidence) -> None:
-        """A contact has none of this evidence any more."""
+        """Note that a contact has no part in this evidence any more."""
         if (parts := self._parts.get(contact_id)) is not None:
             self._parts[contact_id] = tuple(part for part in parts if part is not evidence)
 
@@ -446,10 +456,10 @@ class Ledger:
     def _story(self, contact_id: str) -> ContactHistory | None:
         return _story(contact_id, self._parts.get(contact_id, ()))
 
-    # ---- what is written down, let go of, and loaded again
+    # ---- writing down, removing and loading
 
     def evidence_of(self, contact_id: str) -> list[Evidence]:
-        """All evidence that a contact's story is made of."""
+        """Return all evidence that a contact's history is made of."""
         self._settle()
         return list(self._parts.get(contact_id, ()))
 
@@ -457,9 +467,9 @@ class Ledger:
         return (switch, visit_id) in self._strands
 
     def load(self, documents: Iterable[Document]) -> list[Loaded]:
-        """Take up contacts that were written down. Where more is known of one already, both are put together.
+        """Load contacts that were written down. Where memory already has evidence of one, both are put together.
 
-        A contact that was not held before is no change; what then differs from its document is one.
+        A contact that was not held before is no change; a later difference from its document is one.
         """
         self._settle()
         documents = list(documents)
@@ -467,7 +477,7 @@ class Ledger:
         loaded = {document.contact_id for document in documents}
         placed = [part for document in documents for part in document.evidence if self._place(part)]
         for evidence in (*placed, *self._heard.values()):
-            # one that met nothing adds up to what its document alone said
+            # evidence that met none adds up to its document alone
             stays = self._stays(evidence) if id(evidence) in self._heard else evidence.stays
             contacts = {stay.visit.contact_id for stay in stays}
             others = contacts - loaded - self._stories.keys()
@@ -484,13 +494,16 @@ class Ledger:
         return [Loaded(d.contact_id, story, d.reached_later) for d, story in zip(documents, stories, strict=True)]
 
     def _story_of(self, document: Document) -> ContactHistory | None:
-        """What a document adds up to by itself."""
+        """Return the history that a document alone gives."""
         for part in document.evidence:
             part.stays = self._stays(part)
         return _story(document.contact_id, document.evidence)
 
     def _place(self, part: Evidence) -> bool:
-        """Put evidence from a document beside what is held; returns whether it met none. What it met has news then."""
+        """Put evidence from a document beside the evidence held; return whether it met none.
+
+        Evidence that it met and that it changed is worked out again.
+        """
         switch, meets = part.switch, self._key(*part.key) in self._evidence
         if not meets and not any((switch, visit_id) in self._strands for visit_id in part.strands):
             self._evidence[part.key] = part
@@ -514,14 +527,14 @@ class Ledger:
         return False
 
     def take_mentioned(self) -> dict[str, str]:
-        """Contacts that loaded evidence mentions and that were not loaded, each once, with the switch they are of."""
+        """Return contacts that loaded evidence mentions and that were not loaded, each once, with their switch."""
         mentioned, self._mentioned = self._mentioned, {}
         return mentioned
 
     def drop(self, contact_ids: Iterable[str]) -> dict[str, tuple[ContactHistory, list[tuple[str, str]]]]:
-        """Remove contacts with their evidence, and those that share some of it.
+        """Remove contacts with their evidence, and contacts that share some of it.
 
-        Returns them by id, each with the switch and id of every visit that was heard of.
+        Returns them by id, each with the switch and id of all its visits.
         """
         self._settle()
         dropped: dict[str, tuple[ContactHistory, list[tuple[str, str]]]] = {}
@@ -537,7 +550,7 @@ class Ledger:
         return dropped
 
     def evict(self, before: datetime, keep: Callable[[str], bool] = lambda contact_id: False) -> list[ContactHistory]:
-        """Let go of contacts over and silent since before that moment, and of refusals as old; returns the contacts.
+        """Remove contacts that ended and had no event since `before`, and refusals as old; return the contacts.
 
         Contacts that share evidence go together or not at all.
         """
@@ -565,7 +578,7 @@ class Ledger:
         return all(evidence.last_at < edge for evidence in self._parts[contact_id])
 
     def _shares(self, contact_id: str) -> set[str]:
-        """Who is held and shares evidence with this contact."""
+        """Return the contacts held that share evidence with this contact."""
         return {other for part in self._parts[contact_id] for other in part.contacts if other in self._stories}
 
     def _let_go(self, contact_ids: Iterable[str]) -> None:
@@ -586,7 +599,7 @@ class Ledger:
             self._remember(contact_id, None)
             self._changed.pop(contact_id, None)
 
-    # ---- what may be asked
+    # ---- output
 
     def stories(self) -> Iterator[ContactHistory]:
         self._settle()
@@ -611,8 +624,10 @@ class Ledger:
             yield from refusals
 
     def waiting(self) -> list[tuple[Contact, Visit]]:
-        """Who waits now, the longest first. Who waits in several queues at once is one person: the contact waits with
-        the first of these visits, and stands as `unknown` beside the others.
+        """Return the callers who wait now, the longest wait first.
+
+        A caller who waits in several queues at once is one person: the contact waits with the first of these visits,
+        and stands as `unknown` beside the others.
         """
         self._settle()
         now: list[tuple[Contact, Visit]] = []
@@ -627,15 +642,17 @@ class Ledger:
         return now
 
     def last_word(self, visit: Visit) -> datetime:
-        """When the newest of what was heard of a visit's contact happened."""
+        """Return the time of the newest event about a visit's contact."""
         return max(part.last_at for part in self._parts[visit.contact_id])
 
     def is_open(self, contact_id: str) -> bool:
-        """Whether somebody waits, or talks as far as is known."""
+        """Return whether the caller waits, or talks as far as is known."""
         return contact_id in self._waiting or contact_id in self._talking
 
     def is_open_call(self, switch: str, known: str) -> bool:
-        """Whether a contact, visit or leg by this id waits or talks now. What was never heard of costs no settling."""
+        """Return whether a contact, visit or leg with this id waits or talks now. An id without events costs no
+        settling.
+        """
         if (switch, known) not in self._strands and known not in self._stories:
             heard = ((evidence.switch, evidence.leg_id) for evidence in self._heard.values())
             if (switch, known) not in heard and not any((switch, known) == key[:2] for key in self._open):
@@ -646,12 +663,12 @@ class Ledger:
         return any(map(self.is_open, contacts)) or any((switch, known) == key[:2] for key in self._open)
 
     def ringing(self) -> set[str]:
-        """The visit ids of waiting calls that ring at somebody now."""
+        """Return the visit ids of waiting calls that ring at an agent now."""
         self._settle()
         return {stay.visit.visit_id for key in self._open for stay in self._evidence[key].stays if stay.ringing}
 
     def talking(self) -> list[Visit]:
-        """Answered calls not known to have ended, leaving out those whose end a gap may have hidden."""
+        """Return the answered visits without a known end, except those whose end a gap may have hidden."""
         self._settle()
         now = []
         for contact_id in self._talking:
@@ -694,14 +711,14 @@ def _refusal(event: CallRefused) -> Refusal:
 
 
 def _is_undecided(visit: Visit) -> bool:
-    """Whether a restart of the switch, heard of afterwards, may say how this visit or its talk ended."""
+    """Return whether a restart of the switch, reported afterwards, may say how this visit or its talk ended."""
     if visit.outcome is Outcome.ANSWERED:
         return visit.completed_at is None or visit.ended_by is EndedBy.SYSTEM
     return visit.outcome is Outcome.WAITING or visit.outcome_basis is OutcomeBasis.INFERRED
 
 
 def _story(contact_id: str, parts: Iterable[Evidence]) -> ContactHistory | None:
-    """Everything known of one contact, from the evidence that it is part of."""
+    """Return the history of one contact, from the evidence that it is part of; None when it has no stay."""
     stays = [stay for evidence in parts for stay in evidence.stays if stay.visit.contact_id == contact_id]
     if not stays:
         return None
@@ -714,7 +731,7 @@ def _story(contact_id: str, parts: Iterable[Evidence]) -> ContactHistory | None:
 
 
 def _visits(stays: list[MergedVisit]) -> Iterator[Visit]:
-    """The visits of one contact, each told by the ones beside it why it began and where it led."""
+    """Yield the visits of one contact, completed from the visits before and after: why each began and where it led."""
     previous: Visit | None = None
     for stay, following in zip(stays, [*stays[1:], None], strict=True):
         visit = stay.visit
@@ -733,7 +750,9 @@ def _visits(stays: list[MergedVisit]) -> Iterator[Visit]:
 
 
 def _moved_on(left: Visit, entered: Visit) -> bool:
-    """Whether a caller not answered went to another queue at once: in two seconds, and what coarse clocks blur."""
+    """Return whether a caller who was not answered went to another queue at once: within two seconds and the clocks'
+    uncertainty.
+    """
     if left.outcome in (Outcome.WAITING, Outcome.ANSWERED) or queue_key(left.queue) == queue_key(entered.queue):
         return False
     if left.ended_wait_at is None or entered.entered_at is None:
@@ -743,14 +762,14 @@ def _moved_on(left: Visit, entered: Visit) -> bool:
 
 
 def _waits_beside(previous: Visit, visit: Visit) -> bool:
-    """Whether a caller still waited under another leg on entering: neither left nor was passed on."""
+    """Return whether a caller still waited under another leg on entering, and so neither left nor was passed on."""
     if previous.leg_id == visit.leg_id or previous.entered_at is None or visit.entered_at is None:
         return False
     return previous.ended_wait_at is None or previous.ended_wait_at > visit.entered_at + SAME_MOVE
 
 
 def _entry_reason(stay: MergedVisit, previous: Visit) -> EntryReason:
-    """Why a caller entered who was in a queue before: as stated, else told by the visit before."""
+    """Return why a caller who was in a queue before entered: as stated, else by the visit before."""
     if stay.reason is not EntryReason.UNKNOWN:
         return stay.reason
     if _waits_beside(previous, stay.visit):
@@ -763,7 +782,7 @@ def _entry_reason(stay: MergedVisit, previous: Visit) -> EntryReason:
 
 
 def _contact_of_one(visit: Visit) -> Contact:
-    """What `_contact` says of one visit alone."""
+    """Return the contact that `_contact` gives for one visit alone."""
     waits = visit.outcome is Outcome.WAITING
     return Contact(
         contact_id=visit.contact_id,
@@ -782,8 +801,8 @@ def _contact_of_one(visit: Visit) -> Contact:
 def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:
     """Judge a contact once: the time spent waiting up to the first human answer (docs/definitions.md).
 
-    Visits may overlap (a queue whose member waits in another one): the wait is the union of their times. A call back
-    to one who had left is no visit of his or hers to the queue: hours may lie between.
+    Visits may overlap (a queue whose member waits in another one): the wait is the union of their times. A call back to
+    a caller who had left is not a visit of the caller to the queue: hours may lie between.
     """
     own = _before_call_back(visits)
     answered = _first_answer(own)
@@ -819,7 +838,9 @@ def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:
 
 
 def _first_answer(visits: tuple[Visit, ...]) -> Visit | None:
-    """The visit in which a person answered first. A channel that waits in another queue itself is nobody yet."""
+    """Return the visit in which a person answered first. A channel that itself waits in another
+    queue is not a person.
+    """
     answered = [visit for visit in visits if visit.outcome is Outcome.ANSWERED]
     if len(answered) > 1 or len(answered) < len(visits):
         answered = [visit for visit in answered if not any(_waits_on(visit, other) for other in visits)]
@@ -827,12 +848,12 @@ def _first_answer(visits: tuple[Visit, ...]) -> Visit | None:
     if not timed:
         return answered[0] if answered else None
     earliest = answered[min(timed)[1]]
-    # an answer whose moment nobody knows is taken in the order of entry
+    # an answer without a known time is taken in the order of entry
     return answered[0] if answered[0].ended_wait_at is None else earliest
 
 
 def _waits_on(answered: Visit, other: Visit) -> bool:
-    """Whether the same caller goes on waiting under another leg that was in a queue when this visit was answered."""
+    """Return whether the caller goes on waiting under another leg that was in a queue when this visit was answered."""
     at = answered.ended_wait_at
     if at is None or other is answered or other.leg_id == answered.leg_id or other.entered_at is None:
         return False
@@ -843,8 +864,10 @@ def _waits_on(answered: Visit, other: Visit) -> bool:
 
 
 def _last(visits: tuple[Visit, ...]) -> Visit:
-    """The visit that tells how a contact ended which nobody answered: the newest, or the one around it that ended as
-    it did, for an inner channel goes when the outer one has gone.
+    """Return the visit that says how a contact ended that nobody answered.
+
+    It is the newest, or the visit around it that ended at the same time: an inner channel goes when the outer one has
+    gone.
     """
     last = visits[-1]
     if last.ended_wait_at is None or last.entered_at is None:
@@ -858,7 +881,7 @@ def _last(visits: tuple[Visit, ...]) -> Visit:
 
 
 def _began_before(visit: Visit, answered: Visit) -> bool:
-    """Whether a visit began before the answer, as far as that can be told from times; else from the order."""
+    """Return whether a visit began before the answer, as far as times show that; else by their order."""
     if visit.entered_at is None or answered.ended_wait_at is None:
         began, answer = visit.entered_at or visit.ended_wait_at, answered.entered_at or answered.ended_wait_at
         return began is None or answer is None or began <= answer
@@ -866,7 +889,7 @@ def _began_before(visit: Visit, answered: Visit) -> bool:
 
 
 def _union(visits: Iterable[Visit], until: datetime | None) -> list[tuple[datetime, datetime]]:
-    """The stretches of time that these visits waited, as far as that is known, up to that moment at most."""
+    """Return the stretches of time that these visits waited, as far as is known, up to `until` at most."""
     spans = sorted(
         (visit.entered_at, visit.ended_wait_at if until is None else min(until, visit.ended_wait_at))
         for visit in visits
@@ -884,14 +907,16 @@ def _union(visits: Iterable[Visit], until: datetime | None) -> list[tuple[dateti
 
 
 def _is_covered(visit: Visit, waits: list[tuple[datetime, datetime]], until: datetime | None) -> bool:
-    """Whether the caller waited all the time from this visit's entry anyway, so that its unknown end adds nothing."""
+    """Return whether the caller waited all the time from this visit's entry in other visits, so that its unknown end
+    adds nothing.
+    """
     if visit.entered_at is None or until is None:
         return False
     return any(began <= visit.entered_at and until <= ended for began, ended in waits)
 
 
 def _before_call_back(visits: tuple[Visit, ...]) -> tuple[Visit, ...]:
-    """The visits until the caller, who had left the queue without an answer, was called back."""
+    """Return the visits until the caller, who had left the queue without an answer, was called back."""
     for at, (left, entered) in enumerate(pairwise(visits), start=1):
         if entered.entry_reason is EntryReason.CALLBACK and left.outcome not in _MAY_GO_ON:
             return visits[:at]
@@ -899,6 +924,8 @@ def _before_call_back(visits: tuple[Visit, ...]) -> tuple[Visit, ...]:
 
 
 def _called_back_ms(first: Visit, calls_back: tuple[Visit, ...]) -> int | None:
-    """From entry to the answer of the call back; None while there is none, or the entry was not seen."""
+    """Return the time (ms) from entry to the answer of the call back; None while there is none, or the entry was not
+    seen.
+    """
     answered = next((call.ended_wait_at for call in calls_back if call.outcome is Outcome.ANSWERED), None)
     return None if answered is None or first.entered_at is None else milliseconds(answered - first.entered_at)

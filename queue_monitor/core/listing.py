@@ -1,4 +1,4 @@
-"""A call that memory holds, in the form in which history lists calls: for where there is no store."""
+"""Calls that memory holds, in the form in which history lists calls: for where there is no store."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def as_stored(story: ContactHistory, counted: Tally) -> StoredCall:
-    """One call with its visits; agents stay unnamed."""
+    """Return one call with its visits; agents stay unnamed."""
     contact, placed = story.contact, counted.placed
     at = datetime.fromtimestamp(placed.minute * 60, UTC) if placed else contact.entered_at or contact.settled_at
     return StoredCall(

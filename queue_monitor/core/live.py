@@ -1,6 +1,6 @@
-"""The whole live state in one hand: every event goes in at `apply`, every figure comes out in `snapshot`.
+"""The whole live state in one object: each event goes in at `apply`, each figure comes out in `snapshot`.
 
-Synchronous and without a clock: the pipeline owns it, a replay drives it, a test feeds it.
+It is synchronous and has no clock: the pipeline owns it, a replay drives it, a test feeds it.
 """
 
 from collections import Counter, deque
@@ -85,10 +85,10 @@ _OF_CALLS: Final = frozenset(get_args(CallEvent))
 _WITHOUT_QUEUE: Final = frozenset(kind for kind in EVENT_TYPES.values() if "queue" not in kind.__struct_fields__)
 
 LATE_AFTER: Final = timedelta(minutes=15)
-"""An event told this long after it happened still amends its call, and is counted as late."""
+"""An event that is reported this long after it happened still amends its call, and is counted as late."""
 
 MAY_RETURN: Final = timedelta(seconds=60)
-"""Someone who left a queue by time-out, key or overflow may enter another within this time."""
+"""A caller who left a queue by time-out, key or overflow may enter another within this time."""
 
 MAY_STILL_BE_ANSWERED: Final = frozenset(
     {
@@ -107,37 +107,39 @@ MAX_INTERVALS: Final = 5000
 MAX_DAYS: Final = 400
 MAX_REASONS: Final = 200
 MAX_REJECTED: Final = 200
-"""So many of the last things that were not taken are kept to be listed."""
+"""The number of items that were not taken that are kept for a list, the latest ones."""
 
 MAX_MENTIONS: Final = 20_000
-"""Who has named which queue how, noted so that it is looked at once."""
+"""The largest number of combinations of event type, queue and switch that are remembered, so that each is looked at
+once.
+"""
 
 OTHERS: Final = "others"
-"""Stands for the queues, or the reasons, that are one too many."""
+"""The name that stands for the queues, or the reasons, above the limit."""
 
 PIECE: Final = 2
-"""So many queues are worked out before a snapshot pauses: some milliseconds."""
+"""The number of queues that are computed before a snapshot pauses: some milliseconds."""
 
 VISITS_PIECE: Final = 500
 
 FORECAST_HOLDS: Final = timedelta(minutes=5)
-"""An older forecast is not shown."""
+"""A forecast older than this is not shown."""
 
 KEEP: Final = timedelta(hours=48)
-"""How long calls stay in memory where there is no store to load them from."""
+"""The time that calls stay in memory where there is no store to load them from."""
 
 RULES: Final = "rules"
-"""The state that names the rules by which calls were judged last."""
+"""The name of the state that holds the version of the rules by which calls were judged last."""
 
 REJECTED: Final = "rejected"
-"""The state that lists the last things that were not taken."""
+"""The name of the state that lists the latest items that were not taken."""
 
 PERSON_KNOWN: Final = timedelta(hours=24)
-"""How long a person's calls are known to be one person's: the switch's pseudonyms change every night."""
+"""The time for which calls are known to be one person's: the switch's pseudonyms change every night."""
 
 
 class ApplyResult(StrEnum):
-    """What became of an event: taken, known already, or its id known with another content (and then not taken)."""
+    """The result of an event: new, known already, or not taken because its id is known with another content."""
 
     NEW = "new"
     DUPLICATE = "duplicate"
@@ -145,11 +147,11 @@ class ApplyResult(StrEnum):
 
 
 class Live:
-    """Ledger, windows, agents and sources, fed by one hand and read through snapshots.
+    """Ledger, windows, agents and sources, with one writer and read through snapshots.
 
-    What `apply` takes is worked out by `settle`, each contact once; everything that reads sees it settled. With
-    `records`, what changed is noted for `take_records`. `held_from`: calls that were over before it and silent since
-    are no longer in memory; None while all are.
+    An event that `apply` takes is worked out by `settle`, each contact once; each reading settles first.
+    `records`: changes are noted for `take_records`.
+    `held_from`: calls that ended before this and have had no event since are no longer in memory; None while all are.
     """
 
     def __init__(self, rules: Rules, forecaster: Forecaster | None = None) -> None:
@@ -200,10 +202,10 @@ class Live:
         self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
         self._memory = Memory()
 
-    # ---- what enters
+    # ---- input
 
     def apply(self, event: Event) -> ApplyResult:
-        """Take one event, once. Never raises on what an event says."""
+        """Take one event, once. Never raises because of the content of an event."""
         key = (event.source, event.id)
         if (known := self._seen.get(key)) is not None:
             taken = ApplyResult.DUPLICATE if same_content(known, event) else ApplyResult.CONFLICT
@@ -256,7 +258,7 @@ class Live:
         self.ring_results.setdefault("", Counter())[event.result.value] += 1
 
     def settle(self) -> None:
-        """Work out every contact of which something was heard, and move the windows to what they are now."""
+        """Work out every contact that has new events, and update the windows."""
         for contact_id, before, after in self._ledger.take_changes():
             self._settling = contact_id
             self._note_record(contact_id)
@@ -266,7 +268,7 @@ class Live:
                 self._move(contact_id, before, after)
 
     def _move(self, contact_id: str, before: ContactHistory | None, after: ContactHistory | None) -> None:
-        """Take a contact as it stands now for what it was."""
+        """Replace a contact's old history by its new one in all parts of the live state."""
         were, are = _visits(before), _visits(after)
         self.reconciler.change(were, are)
         if before is not None and after is not None and _is_same_wait(before, after):
@@ -282,7 +284,9 @@ class Live:
             self._look_again(*lost)
 
     def blamed(self, events: Sequence[Event]) -> Event | None:
-        """Of these events the last one of the contact at which `settle` has stopped; the last, if none tells of it."""
+        """Return the last of these events that concerns the contact at which `settle` stopped; the last event if none
+        does.
+        """
         keys = set(_keys(self._settling, self._ledger.evidence_of(self._settling))) if self._settling else set()
         about = [event for event in events if keys & self.keys_of([event])]
         return next(reversed(about or list(events)), None)
@@ -297,12 +301,12 @@ class Live:
         self.settle()
         return self._windows
 
-    # ---- what goes to the store, and comes back
+    # ---- to the store and back
 
     def take_records(self) -> tuple[list[CallRecord], list[RefusalRecord]]:
-        """Every contact that changed since this was last asked, as it stands now, and the refusals that were new.
+        """Return every contact that changed since the last call, as it is now, and the new refusals.
 
-        Who was dropped and has not come back by now is gone.
+        A contact that was dropped and has not come back by now is gone.
         """
         self.settle()
         for contact_id, story in self._dropped.items():
@@ -347,19 +351,19 @@ class Live:
         )
 
     def mark_known(self, contact_ids: Iterable[str]) -> None:
-        """The store holds these contacts as `take_records` gave them."""
+        """Note that the store holds these contacts as `take_records` gave them."""
         self._known.update(contact_ids)
 
     def knows(self, contact_id: str) -> bool:
-        """Whether the store is known to hold this contact."""
+        """Return whether the store is known to hold this contact."""
         return contact_id in self._known
 
     def load_calls(self, evidence: Iterable[bytes]) -> set[str]:
-        """Take up calls from the store, which are counted already. Returns the ids of those that are held now.
+        """Load calls from the store, which are counted already. Return the ids of those that are held now.
 
-        Of one that memory knows from the store the document says nothing new and is passed over. One that memory has
-        heard of beside the store is put together with it, and counted once. A document that cannot be read is
-        passed over, and counted in `unreadable`.
+        The document of a contact that memory knows from the store says nothing new and is passed over. A contact of
+        which memory has events that the store does not have is put together with its document, and counted once. A
+        document that cannot be read is passed over, and counted in `unreadable`.
         """
         self.settle()
         found = list(filter(None, map(self._read, evidence)))
@@ -397,12 +401,14 @@ class Live:
             return None
 
     def ask_again(self, keys: Iterable[str]) -> None:
-        """The store was away when it was asked for these calls: `missing_calls` gives them once more."""
+        """Let `missing_calls` return these keys once more: the store was away when it was asked for the calls."""
         self._to_load.update(keys)
 
     def missing_calls(self) -> set[str]:
-        """Keys of calls to load next, each given once: those that share evidence with a loaded one, and those let go
-        of whose caller has since been answered.
+        """Return the keys of calls to load next, each once.
+
+        These are calls that share evidence with a loaded one, and calls no longer in memory whose caller has since been
+        answered.
         """
         self.settle()
         keys = {f"{switch} {contact_id}" for contact_id, switch in self._ledger.take_mentioned().items()}
@@ -414,9 +420,9 @@ class Live:
         return self._ledger.holds_visit(switch, visit_id)
 
     def evict(self, before: datetime) -> list[ContactHistory]:
-        """Let go of calls that are over and silent since before that moment; returns them. Their figures stay.
+        """Remove calls from memory that ended and had no event since `before`; return them. Their figures stay.
 
-        With `records`, only of calls that the store has as they are: call it when what `take_records` gave is safe.
+        With `records` only calls that the store has as they are go: call it when the result of `take_records` is safe.
         """
         self.settle()
         gone = self._ledger.evict(before, self._is_unsaved)
@@ -436,9 +442,9 @@ class Live:
         return self.records and (contact_id in self._to_record or contact_id not in self._known)
 
     def amend_conflict(self, event: Event) -> None:
-        """The journal has another event under this one's id: it counts as a conflict, and no longer as heard.
+        """Count an event as a conflict, and no longer as applied: the journal has another event under its id.
 
-        What it did to calls is taken back by `drop_calls` and `load_calls`.
+        `drop_calls` and `load_calls` undo its effect on calls.
         """
         if self._seen.pop((event.source, event.id), None) is not None:
             self.events["applied"] -= 1
@@ -446,9 +452,9 @@ class Live:
             self._take_back(event)
 
     def amend_repeat(self, event: Event) -> None:
-        """The journal had this event, from before what memory holds: it counts as a duplicate.
+        """Count an event as a duplicate: the journal had it already, from before the time that memory holds.
 
-        A call that it told of is put together with the store's by `load_calls`; a refused caller is counted already.
+        `load_calls` puts its call together with the one in the store; a refused caller is counted already.
         """
         if (event.source, event.id) in self._seen:
             self.events["applied"] -= 1
@@ -462,10 +468,10 @@ class Live:
             self._refusals = [record for record in self._refusals if record.refusal != refusal]
 
     def drop_calls(self, contact_ids: Iterable[str]) -> list[Event]:
-        """Remove contacts, and those that share evidence with them, as if nothing had been heard of them.
+        """Remove contacts, and those that share evidence with them, as if no event about them had come.
 
-        What they are counted as stays until `load_calls` and the events say what they are. Returns the events of
-        their visits that memory has heard, in that order, to be applied once more after loading.
+        Their counts stay until `load_calls` and the events replace them. Returns the events of their visits that memory
+        has, in order, to be applied once more after loading.
         """
         self.settle()
         dropped = self._ledger.drop(contact_ids)
@@ -484,7 +490,9 @@ class Live:
         return heard
 
     def is_held(self, event: Event) -> bool:
-        """Whether memory holds all that bears on this event, so that it can be taken without asking the store."""
+        """Return whether memory holds all that concerns this event, so that it can be taken without
+        asking the store.
+        """
         if self.held_from is None:
             return True
         off = event.live and abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS
@@ -494,20 +502,20 @@ class Live:
         return not visit_id or isinstance(event, CallEntered) or self.holds_visit(event.switch_name, visit_id)
 
     def keys_of(self, events: Iterable[Event]) -> set[str]:
-        """By what the calls that these events tell of are found in the store."""
+        """Return the keys by which the store finds the calls of these events."""
         names = ("visit_id", "leg_id", "contact_id")
         return {
             f"{event.switch_name} {known}" for event in events for name in names if (known := getattr(event, name, ""))
         }
 
     def remember(self, event: Event) -> None:
-        """Know again an event that is counted already, as one that the store has: its call is loaded beside it."""
+        """Note an event that the store has and that is counted already: its call is loaded separately."""
         self._seen[event.source, event.id] = event
         if isinstance(event, CallRefused):
             self._ledger.apply(event)
 
     def hear_state(self, event: Event) -> None:
-        """Take what an event says of agents, sources and switches, and nothing of its call: that is loaded."""
+        """Take from an event the state of agents, sources and switches, and nothing of its call: the call is loaded."""
         self.sources.apply(event)
         self._note_queue(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
@@ -518,7 +526,7 @@ class Live:
             self._ledger.apply(event)
 
     def save_states(self) -> dict[str, bytes]:
-        """What a start needs beside the calls, written down by name."""
+        """Return the state that a start needs besides the calls, encoded, by name."""
         names = ((key, name) for key, name in self._queue_names.items() if key not in self._leaving)
         queues = [(name, list(self._queue_switches.get(key, {}))) for key, name in names]
         return {
@@ -538,7 +546,7 @@ class Live:
         }
 
     def load_states(self, states: dict[str, bytes], now: datetime) -> None:
-        """Take up what `save_states` gave. Raises `msgspec.DecodeError`."""
+        """Load the states that `save_states` gave. Raises `msgspec.DecodeError`."""
         parts: dict[str, Callable[[bytes], None]] = {
             "agents": self.agents.restore,
             "sources": partial(self.sources.restore, now=now),
@@ -567,12 +575,12 @@ class Live:
         self.last_rejected.extend(msgspec.msgpack.decode(written, type=list[RejectedItem]))
 
     def record_all(self) -> None:
-        """Give every contact that is held to the next `take_records`, changed or not."""
+        """Include every contact that is held in the next `take_records`, changed or not."""
         for contact in self.ledger.contacts():
             self._note_record(contact.contact_id)
 
     def _look_again(self, switch: str, contact_id: str) -> None:
-        """A lost caller has been answered in a later call: the record of the lost one is another now."""
+        """Record a lost call again, because its caller has been answered in a later call."""
         story = self._ledger.story(contact_id)
         if story is not None:
             self._note_record(contact_id)
@@ -580,7 +588,7 @@ class Live:
             self._to_load.add(f"{switch} {contact_id}")
 
     def start_day(self, now: datetime) -> None:
-        """A new day: the queues that the old one showed to share people are a pool from here on."""
+        """Start a new day: queues that shared people during the old day become a pool."""
         self.settle()
         day_ends, self._day_ends = (
             self._day_ends,
@@ -598,7 +606,7 @@ class Live:
             self._start_forecast(self.forecaster, now)
 
     def _start_forecast(self, forecaster: Forecaster, now: datetime) -> None:
-        """Start a day of the forecast, which begins with those who are still on the line."""
+        """Start a day of the forecast with the callers who still wait or talk."""
         forecaster.start_day(self.rules.calendar.day_of(now))
         there = {visit.contact_id for _, visit in self._ledger.waiting()}
         there |= {visit.contact_id for visit in self._ledger.talking()}
@@ -610,15 +618,15 @@ class Live:
             self.forecaster.change(contact_id, story, self._windows.counted(contact_id).placed)
 
     def agent_ids(self) -> set[str]:
-        """Everybody who was heard of lately."""
+        """Return every agent who appeared in an event lately."""
         return {*self.agents.ids(), *self.pool_inference.ids()}
 
     def knows_agent(self, agent_id: str) -> bool:
-        """Whether he or she was heard of lately."""
+        """Return whether the agent appeared in an event lately."""
         return agent_id in self.agents.ids() or agent_id in self.pool_inference.ids()
 
     def is_open(self, switch: str, call: str) -> bool:
-        """Whether a contact, visit or leg by this id waits or talks now."""
+        """Return whether a contact, visit or leg with this id waits or talks now."""
         return self._ledger.is_open_call(switch, call)
 
     def hear_agent(self, heard: Agents, event: Event) -> None:
@@ -629,13 +637,14 @@ class Live:
             heard.apply(event)
 
     def own_words(self, now: datetime) -> list[Event]:
-        """What the monitor itself has to say at this moment, to be applied and journaled like all events: callers who
-        left unseen, and sources that have fallen silent in open hours.
+        """Return the monitor's own events at this moment, to be applied and journaled like all others.
+
+        They are for callers who left unseen, and sources that have fallen silent in open hours.
         """
         return [*self.overdue(now), *self._silences(now)]
 
     def _silences(self, now: datetime) -> list[SourceDisconnected]:
-        """Of the sources that are connected, those that have fallen silent: the events that say so."""
+        """Return an event for each connected source that has fallen silent."""
         if self._silent[0] != now:
             opened = self.rules.calendar.stretch(now)
             patience, habits = self.rules.silent_after, self.silence
@@ -643,21 +652,23 @@ class Live:
         return self._silent[1]
 
     def overdue(self, now: datetime) -> list[CallLeft]:
-        """Of those who wait, who is taken to have left unseen: the events that say so, to be applied and journaled."""
+        """Return an event for each waiting caller who is taken to have left unseen, to be applied and journaled."""
         waiting = [visit for _, visit in self.ledger.waiting()]
         self.wait_bounds.evict(waiting, now)
         return self.wait_bounds.overdue(((visit, self._ledger.last_word(visit)) for visit in waiting), now)
 
     def is_first_word(self, event: CallEntered) -> bool:
-        """Whether this is the first word of a caller's entry: no other source has told of it, and a log is not asked
-        where a live source of its switch listens.
+        """Return whether this event is the first report of a caller's entry.
+
+        It is not when another source has reported the entry already, or when it comes from a log while a live source
+        listens to the switch.
         """
         if not self.sources.hears(event.switch_name):
             return not self._ledger.has_entered(event)
         return event.live and not self._ledger.has_entered(event, self.sources.logs())
 
     def forecast_inputs(self, now: datetime) -> Sequence[ForecastInputs]:
-        """Return what the forecast of each pool that is open today is made from; nothing without a forecaster."""
+        """Return the inputs of the forecast of each pool that is open today; empty without a forecaster."""
         self.settle()
         if self.forecaster is None:
             return []
@@ -667,18 +678,18 @@ class Live:
         return self.forecaster.inputs(now, self.scopes())
 
     def _place_of(self, visit: Visit) -> int:
-        """Where a visit stands among those of its contact."""
+        """Return the position of a visit among those of its contact, from 0."""
         story = self._ledger.story(visit.contact_id)
         visits = story.visits if story else ()
         return next((at for at, its in enumerate(visits) if its.visit_id == visit.visit_id), 0)
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
-        """What a caller who enters this queue now should expect; None when that is not foretold."""
+        """Return the wait that a caller who enters this queue now should expect; None when there is no forecast."""
         self.settle()
         return None if self.forecaster is None else self.forecaster.next_wait(now, queue)
 
     def recall_pools(self, pools: Iterable[Sequence[str]], now: datetime) -> None:
-        """Take up the pools of an earlier run, each by the names of its queues."""
+        """Restore the pools of an earlier run, each given by the names of its queues."""
         for queues in pools:
             self.pool_inference.recall([keys_of(queues)], now)
             for queue in queues:
@@ -687,11 +698,11 @@ class Live:
     def _reconcile(self, event: QueueSnapshot) -> None:
         if not event.counters:
             return
-        visits = self.ledger.visits  # settled first: what was heard before the snapshot is compared with it
+        visits = self.ledger.visits  # settled first: the events before the snapshot are compared with it
         self.reconciler.compare(event, visits, lambda since: self.sources.blind(event.switch_name, since, event.as_of))
 
     def reject(self, source: str, reason: str, item: RejectedItem | None = None) -> None:
-        """Count what was not taken; `item` is kept among the last ones."""
+        """Count an item that was not taken; `item` is kept among the latest ones."""
         if item is not None:
             self.last_rejected.append(item)
         self.events["invalid"] += 1
@@ -701,24 +712,24 @@ class Live:
         self.rejected[key] += 1
 
     def load_coverage(self, records: Iterable[CoverageRecord]) -> None:
-        """Take up how the open minutes of days before the edge were observed, as it was saved."""
+        """Load the saved coverage of days before the edge."""
         for record in records:
             self._stored_coverage[queue_key(record.queue), record.day] = record.coverage
             self._queue_names.setdefault(queue_key(record.queue), record.queue)
         self._coverage_cache.clear()
 
     def evict_old(self, now: datetime) -> list[ContactHistory]:
-        """Let go of calls older than two days; returns them. Their figures stay."""
+        """Remove calls older than two days from memory; return them. Their figures stay."""
         gone = self.evict(now - KEEP)
         self._windows.evict(now - KEEP)
         return gone
 
     def _note_queue(self, event: Event) -> Event:
-        """Note that a switch has named a queue; returns the event to take.
+        """Note that a switch has named a queue; return the event to take.
 
-        An event of one queue too many is taken as one of a queue that stands for all such: a mad switch, or a sender
-        that puts something else where a queue's name belongs, must not drown the real ones. Counted, and journaled as
-        it was.
+        An event for a queue above the limit is taken under the name that stands for all such queues: a faulty switch,
+        or a sender that writes something else in place of a queue's name, must not crowd out the real ones. It is
+        counted as rejected, and journaled unchanged.
         """
         queue = getattr(event, "queue", "")
         mention = (type(event), queue, event.switch_name)
@@ -743,12 +754,13 @@ class Live:
         return event
 
     def list_queue(self, queue: str) -> None:
-        """A switch that we watch ourselves has this queue in its own list: its name is not made up."""
+        """Note that a switch that we watch ourselves has this queue in its own list: its name is not made up."""
         self._places.list_queue(queue_key(queue))
 
     def _lose_place(self, key: str) -> None:
-        """A queue has given up its place: what comes for it counts under `others` from now on. Those who are in it are
-        shown for the rest of the day.
+        """Count later events of this queue under `others`: it has given up its place.
+
+        Callers who are in it are shown for the rest of the day.
         """
         self._leaving.add(key)
         self._mentions = {mention for mention in self._mentions if queue_key(mention[1]) != key}
@@ -764,39 +776,44 @@ class Live:
                 self.pool_inference.answered(visit.agent_id, visit.queue, visit.ended_wait_at)
                 self.agents.serve(visit.agent_id, visit.queue, visit.switch, visit.ended_wait_at, visit.completed_at)
 
-    # ---- what comes out
+    # ---- output
 
     def queues(self) -> list[str]:
-        """Every queue that was named by an event or is in the figures that were loaded."""
+        """Return every queue that an event has named or that the loaded figures contain."""
         known = {queue_key(queue): queue for queue in self.windows.queues() if queue} | self._queue_names
         return sorted(known.values(), key=queue_key)
 
     def scopes(self) -> list[Pool]:
-        """What is forecast by itself: the pools, and the queues that share their agents with no other."""
+        """Return the scopes that have their own forecast: the pools, and the queues that share their agents with no
+        other.
+        """
         return self.pools([queue for queue in self.queues() if queue not in self.counted_only()])
 
     def pools(self, queues: list[str]) -> list[Pool]:
-        """Queues grouped by the people they share: by the members that are told, else by who has answered what."""
+        """Return the queues grouped by the people they share: by the members that switches list, else by who has
+        answered in which queue.
+        """
         found = self.agents.pools(queues) if self.agents.members_told else self.pool_inference.pools(queues)
         return [pool_of(pool) for pool in found]
 
     def counted_only(self) -> set[str]:
-        """Queues of which the switch only says how many wait."""
+        """Return the queues for which the switch only says how many wait."""
         return {queue for queue in self.queues() if self.counted.of((queue,))}
 
     def fresh(self, now: datetime) -> list[Forecast]:
-        """The forecasts that are not too old to be shown."""
+        """Return the forecasts that are not too old to be shown."""
         return [seen for seen in self.forecasts if timedelta() <= now - seen.at <= FORECAST_HOLDS]
 
     def snapshot(self, now: datetime, rate: float = 1.0, journal: JournalNow | None = None) -> Snapshot:
-        """Everything that any face shows, at `now`."""
+        """Return all figures that any face shows, at `now`."""
         return finished(self.snapshot_in_pieces(now, rate, journal))
 
     def snapshot_in_pieces(
         self, now: datetime, rate: float = 1.0, journal: JournalNow | None = None
     ) -> Generator[None, None, Snapshot]:
-        """The same, with a pause after each piece of work, so that nobody waits for all of it. No event may be applied
-        until it is done.
+        """Make the snapshot with a pause after each piece of work, so that nobody waits for all of it.
+
+        No event may be applied until it is done.
         """
         queues = self.queues()
         talking = self.ledger.talking()
@@ -856,8 +873,11 @@ class Live:
         )
 
     def alert_snapshot(self, now: datetime) -> Snapshot:
-        """The same snapshot with only what decides something, for whoever asks it many times of the past: figure for
-        figure equal, what only the faces show left empty. Queues of a pool are in their pool alone.
+        """Return a snapshot with only the figures that decide something, for a reader of the past that needs many of
+        them.
+
+        Each figure in it is equal to the full snapshot's; figures for the faces alone are empty. The queues of a pool
+        are in their pool only.
         """
         queues = self.queues()
         view = SnapshotBuilder(self, now, self.ledger.waiting(), self.ledger.talking(), set(), briefly=True)
@@ -894,7 +914,7 @@ class Live:
         level: Level,
         queue: str | tuple[str, ...] | None,
     ) -> list[Period]:
-        """Figures between two moments, cut by `step` in local time; of a queue, of several, or None for all.
+        """Return the figures between two moments, cut by `step` in local time; of a queue, of several, or None for all.
 
         Raises `ValueError` with words for a person.
         """
@@ -903,7 +923,7 @@ class Live:
         return [view.period(step, level, scope, low, high) for low, high in bounds]
 
     def bounds(self, start: datetime, end: datetime, step: str) -> list[tuple[datetime, datetime]]:
-        """The intervals by `step` that touch a stretch. Raises `ValueError` with words for a person."""
+        """Return the intervals by `step` that touch a stretch. Raises `ValueError` with words for a person."""
         if step not in STEPS:
             raise ValueError(f"step: {step!r} is not one of {', '.join(STEPS)}")
         if end <= start:
@@ -914,7 +934,7 @@ class Live:
         return bounds
 
     def known_scope(self, queue: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
-        """A queue, or several, as a tuple; None for all. Raises `ValueError` when one is not known."""
+        """Return a queue, or several, as a tuple; None for all. Raises `ValueError` when a queue is not known."""
         scope = (queue,) if isinstance(queue, str) else queue
         for name in scope or ():
             self._check_queue(name)
@@ -929,14 +949,16 @@ class Live:
         bounds: Iterable[tuple[datetime, datetime]],
         past: Iterable[Past],
     ) -> list[Period]:
-        """Figures of stretches that begin before the edge: what the store says of the days before it, what memory
-        holds of those after, and who still waits wherever they entered.
+        """Return the figures of stretches that begin before the edge.
+
+        They join the store's figures of the days before it, memory's figures of the days after, and the callers who
+        still wait, whenever they entered.
         """
         view = SnapshotBuilder(self, now, self.ledger.waiting(), [], set())
         return [view.period(step, level, scope, low, high, its) for (low, high), its in zip(bounds, past, strict=True)]
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
-        """Callers whom nobody answered, who entered between two moments; of those held.
+        """Return the held callers whom nobody answered, who entered between two moments.
 
         Raises `ValueError` with words for a person.
         """
@@ -946,12 +968,12 @@ class Live:
         return lost_calls(self.ledger, self.windows, self.callers, start, end, queue)
 
     def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        """Waits after a transfer, by receiving queue; of those held. Raises `ValueError`."""
+        """Return the waits after a transfer of the calls held, by receiving queue. Raises `ValueError`."""
         self._check_queue(queue)
         return transfer_waits(self.ledger.stories(), start, end, queue)
 
     def stored_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredCall]:
-        """The calls held that count between two moments, as history would keep them. Raises `ValueError`."""
+        """Return the calls held that count between two moments, as history would keep them. Raises `ValueError`."""
         if end <= start:
             raise ValueError("to: must lie after from")
         self._check_queue(queue)
@@ -960,14 +982,17 @@ class Live:
         return [call for call in found if start <= call.at < end and key in (None, queue_key(call.first_queue))]
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        """Where the switch and the calendar say different things about being open; of today, of yesterday, and of
-        calls still held one by one.
+        """Return where the switch and the calendar disagree about being open.
+
+        They cover today, yesterday, and calls that are still held one by one.
         """
         self.settle()
         return self.opening_check.disagreements(start, end)
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
-        """The opening hours of some days, a queue's or those of all. Raises `ValueError` with words for a person."""
+        """Return the opening hours of some days, a queue's or the default. Raises `ValueError` with
+        words for a person.
+        """
         if last < first:
             raise ValueError("to: must lie after from")
         if (last - first).days >= MAX_DAYS:
@@ -980,7 +1005,7 @@ class Live:
             raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
 
     def coverage_records(self, day: date, now: datetime) -> list[CoverageRecord]:
-        """How the open minutes of a local day were observed up to now, for every queue that is known."""
+        """Return the coverage of a local day up to now, for every queue that is known."""
         found = []
         for queue in self.queues():
             calendar = self.calendars.of(queue)
@@ -993,7 +1018,9 @@ class Live:
     def past_coverage(
         self, queues: tuple[str, ...], start: datetime, end: datetime, noted: Mapping[tuple[str, date], Coverage]
     ) -> Coverage:
-        """The same of a past stretch: of whole days as `noted` by queue (casefolded) and day, else by the sources."""
+        """Return the coverage of a past stretch: whole days from `noted` by queue (casefolded) and day, the rest from
+        the sources.
+        """
         calendar = self.calendars.of(queues[0]) if len(queues) == 1 else self.rules.calendar
         found, at = Coverage(), start
         while at < end:
@@ -1010,8 +1037,9 @@ class Live:
         return found
 
     def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage:
-        """Open minutes of these queues (the first one's hours hold) up to now, by how they were observed. Of days
-        before the edge by what was saved; a day of which nothing was saved is blind.
+        """Return the coverage of these queues up to now; the hours of a single queue are its own, else the default's.
+
+        Days before the edge are taken from the saved coverage; a day without any is blind.
         """
         calendar = self.calendars.of(queues[0]) if len(queues) == 1 else self.rules.calendar
         end = min(end, now)
@@ -1025,7 +1053,7 @@ class Live:
         return stored.plus(self._covered(queues, calendar, start, end))
 
     def _stored(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
-        """The saved coverage of whole days."""
+        """Return the saved coverage of whole days."""
         key = (queues, id(calendar), start, end)
         if key not in self._coverage_cache:
             found = Coverage()
@@ -1051,12 +1079,15 @@ class Live:
         return self._coverage_cache[key]
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
-        """The switches that have told of these queues; all where none has."""
+        """Return the switches that have reported these queues; all switches where none has."""
         found = {switch for queue in queues for switch in self._queue_switches.get(queue_key(queue), ())}
         return tuple(sorted(found) or self.sources.switches())
 
     def no_data_reason(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
-        """Why these queues cannot be vouched for now, if so: no source, one down, or none heard of in open hours."""
+        """Return why the figures of these queues cannot be relied on now; None when they can.
+
+        The reason is that there is no source, that one is down, or that one has been silent in open hours.
+        """
         switches = self.switches(queues)
         if not switches:
             return StatusReason.NO_SOURCE
@@ -1068,8 +1099,9 @@ class Live:
         return StatusReason.SOURCE_DOWN
 
     def departed(self, now: datetime) -> dict[str, list[Departed]]:
-        """Contacts that left a queue a moment ago and may be answered in another yet, or called back in time; by their
-        first queue, those counted inside opening hours.
+        """Return contacts that left a queue a moment ago and may still be answered in another, or called back in time.
+
+        They are grouped by their first queue (casefolded), those counted inside opening hours.
         """
         limit_ms = self.rules.target.limit_seconds * 1000
         only_answered = self.rules.target.definition is DefinitionId.D1
@@ -1100,7 +1132,9 @@ class Live:
         return found
 
     def _hours_disagreements(self, now: datetime) -> tuple[Disagreement, ...]:
-        """Of today, looked for every five minutes: that is often enough for a wrong setting, and costs every call."""
+        """Return today's disagreements, computed every five minutes: that is often enough for a wrong setting, and it
+        reads every call.
+        """
         looked = int(now.timestamp()) // 300
         if looked != self._disagreements[0]:
             today = self.rules.calendar.day_of(now)
@@ -1118,7 +1152,7 @@ class Live:
 
 
 def _may_be_called_back(contact: Contact, judged: PlacedCall, exit_policy: ExitPolicy, now: datetime) -> bool:
-    """Whether one who left may yet be called back soon enough to count as in time."""
+    """Return whether a caller who left may still be called back soon enough to count as in time."""
     if contact.outcome not in exit_policy.judged or contact.called_back_ms is not None or contact.entered_at is None:
         return False
     return milliseconds(now - contact.entered_at) - before_opening_ms(contact, judged) <= exit_policy.within_ms
@@ -1134,7 +1168,7 @@ _TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {
 
 
 def _is_same_wait(before: ContactHistory, after: ContactHistory) -> bool:
-    """Whether a contact of one visit came in, waited and got out as it did before: only its talk may differ."""
+    """Return whether a contact of one visit entered, waited and left as before: only its talk may differ."""
     (visit, *others), contact = after.visits, after.contact
     if others or contact.entered_at is None or contact != before.contact:
         return False
@@ -1146,7 +1180,9 @@ def _visits(story: ContactHistory | None) -> tuple[Visit, ...]:
 
 
 def _keys(contact_id: str, evidence: Iterable[Evidence]) -> Iterable[str]:
-    """By what a later word finds a call: the contact, its legs and its visits, each with its switch."""
+    """Yield the keys by which a later event finds a call: the contact, its legs and its visits,
+    each with its switch.
+    """
     for part in evidence:
         for known in (contact_id, part.leg_id, *part.also, *part.strands):
             yield f"{part.switch} {known}"

@@ -1,4 +1,6 @@
-"""Callers whom nobody answered, one line each: counted as everywhere else, and with nothing that tells who."""
+"""Callers whom nobody answered, one line each: counted as everywhere else, and without any
+field that identifies them.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -22,8 +24,10 @@ class _Call(NamedTuple):
 
 
 class CallerPseudonyms:
-    """Which calls are one person's, by the pseudonyms that a switch gives. Their key changes every night, so nobody is
-    known again on another day; they are kept in memory alone, for a day, and never come out.
+    """The calls of each person, joined by the pseudonyms that a switch gives.
+
+    The key of the pseudonyms changes every night, so nobody is recognised on another day. They are kept in memory
+    alone, for a day, and never come out.
     """
 
     def __init__(self) -> None:
@@ -36,8 +40,9 @@ class CallerPseudonyms:
             self._pseudonyms[event.switch_name, event.leg_id or event.visit_id] = event.caller.pseudonym, event.at
 
     def change(self, contact_id: str, story: ContactHistory | None) -> list[tuple[str, str]]:
-        """Take a contact as it stands now. Once it was answered, returns the person's calls that are lost, as switch
-        and id: they are reached later now.
+        """Take a contact as it is now; return the person's lost calls, as switch and id, once the contact was answered.
+
+        Those calls are then reached later.
         """
         if not self._pseudonyms:
             return []
@@ -56,7 +61,7 @@ class CallerPseudonyms:
         return others if is_answered else []
 
     def evict(self, before: datetime) -> None:
-        """Forget whom a switch named before that moment."""
+        """Forget the persons whom a switch named before that moment."""
         self._pseudonyms = {leg: known for leg, known in self._pseudonyms.items() if known[1] >= before}
         kept = {pseudonym for pseudonym, _ in self._pseudonyms.values()}
         for pseudonym in self._calls.keys() - kept:
@@ -64,7 +69,7 @@ class CallerPseudonyms:
                 self._whose.pop(contact_id, None)
 
     def reached_later(self, contact: Contact) -> bool | None:
-        """Whether who was lost has been answered in a later call; None where callers are not told apart."""
+        """Return whether a lost caller has been answered in a later call; None where callers are not told apart."""
         if contact.called_back_ms is not None:
             return True
         pseudonym, lost_at = self._whose.get(contact.contact_id), contact.settled_at
@@ -83,9 +88,9 @@ class CallerPseudonyms:
 def lost_calls(
     ledger: Ledger, windows: Windows, callers: CallerPseudonyms, start: datetime, end: datetime, queue: str | None
 ) -> list[LostCall]:
-    """The lost of the minutes from `start` up to `end`, at contact level, in the order of entry.
+    """Return the lost calls of the minutes from `start` up to `end`, at contact level, in the order of entry.
 
-    They are the calls that the counts of that stretch hold, so one that is judged from opening lies at opening.
+    They are the calls in the counts of that stretch, so one that is judged from opening lies at opening.
     """
     queues = None if queue is None else frozenset({queue_key(queue)})
     found = [

@@ -1,4 +1,4 @@
-"""Where the switch and the calendar say different things about being open: one of them is set wrong."""
+"""Disagreements between the switch and the calendar about being open: one of them is set wrong."""
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
@@ -13,11 +13,13 @@ from queue_monitor.model import Disagreement, HoursDoubt, Outcome, Refusal, Stor
 AnyVisit = Visit | StoredVisit
 AnyRefusal = Refusal | StoredRefusal
 GRACE: Final = timedelta(minutes=2)
-"""So close to opening and closing, clocks may differ and a last call be taken."""
+"""This close to opening and closing, clocks may differ and a last call may be taken."""
 
 
 class Doubt(NamedTuple):
-    """One call by which switch and calendar differ: when it came in, and when the switch did what the hours deny."""
+    """One call by which switch and calendar differ: when it came in, and when the switch did
+    what the hours rule out.
+    """
 
     queue: str
     entered_at: datetime
@@ -29,7 +31,7 @@ _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, tuple[Doubt, ...]], li
 
 
 class OpeningCheck:
-    """The calls by which switch and calendar differ, kept for some days though the calls are let go of."""
+    """The calls by which switch and calendar differ, kept for some days even when the calls are no longer in memory."""
 
     def __init__(self, calendar_of: Callable[[str], Calendar]) -> None:
         self._calendar_of = calendar_of
@@ -37,15 +39,15 @@ class OpeningCheck:
         self._refused: list[Doubt] = []
 
     def written(self) -> bytes:
-        """All of it, for a start to take up."""
+        """Return all state, encoded for a start."""
         return msgspec.msgpack.encode((self._doubts, self._refused))
 
     def restore(self, written: bytes) -> None:
-        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        """Load the state that `written` gave. Raises `msgspec.DecodeError`."""
         self._doubts, self._refused = _decoder.decode(written)
 
     def change(self, contact_id: str, visits: Iterable[Visit]) -> None:
-        """Look at a contact as it stands now."""
+        """Check a contact as it is now."""
         found = [doubt for visit in visits if (doubt := doubt_of_visit(self._calendar_of, visit)) is not None]
         if found:
             self._doubts[contact_id] = tuple(found)
@@ -53,7 +55,7 @@ class OpeningCheck:
             del self._doubts[contact_id]
 
     def refuse(self, refusal: Refusal, sign: int = +1) -> None:
-        """Look at a refused caller, or (`sign` -1) take one out."""
+        """Check a refused caller, or (`sign` -1) take one out."""
         doubt = doubt_of_refusal(self._calendar_of, refusal)
         if doubt is not None and sign > 0:
             self._refused.append(doubt)
@@ -67,7 +69,9 @@ class OpeningCheck:
         self._refused = [doubt for doubt in self._refused if doubt.at >= before]
 
     def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        """Those of calls that came in from `start` to before `end`, by queue and day, oldest first."""
+        """Return the disagreements of calls that came in from `start` to before `end`, by
+        queue and day, oldest first.
+        """
         doubts = [doubt for its in self._doubts.values() for doubt in its] + self._refused
         return _added_up(self._calendar_of, (doubt for doubt in doubts if start <= doubt.entered_at < end))
 
@@ -75,8 +79,10 @@ class OpeningCheck:
 def disagreements(
     calendar_of: Callable[[str], Calendar], visits: Iterable[AnyVisit], refusals: Iterable[AnyRefusal]
 ) -> list[Disagreement]:
-    """Calls that entered and were answered while the calendar says closed, and calls that the switch turned away as
-    closed, or put out of the queue as closed, while the calendar says open. By queue and day, oldest first.
+    """Return the disagreements of these calls, by queue and day, oldest first.
+
+    They are calls that entered and were answered while the calendar says closed, and calls that the switch turned away
+    as closed, or put out of the queue as closed, while the calendar says open.
     """
     found = [doubt_of_visit(calendar_of, visit) for visit in visits]
     found += [doubt_of_refusal(calendar_of, refusal) for refusal in refusals]
@@ -94,7 +100,9 @@ def _added_up(calendar_of: Callable[[str], Calendar], doubts: Iterable[Doubt]) -
 
 
 def doubt_of_visit(calendar_of: Callable[[str], Calendar], visit: AnyVisit) -> Doubt | None:
-    """A visit answered though the calendar says closed, or put out as closed though it says open."""
+    """Return the doubt of a visit answered though the calendar says closed, or put out as closed though it says open;
+    else None.
+    """
     entered, ended = visit.entered_at, visit.ended_wait_at
     if ended is None:
         return None
@@ -108,7 +116,7 @@ def doubt_of_visit(calendar_of: Callable[[str], Calendar], visit: AnyVisit) -> D
 
 
 def doubt_of_refusal(calendar_of: Callable[[str], Calendar], refusal: AnyRefusal) -> Doubt | None:
-    """A caller turned away as closed though the calendar says open."""
+    """Return the doubt of a caller turned away as closed though the calendar says open; else None."""
     if refusal.reason is not RefusalReason.CLOSED or not _is_well_open(calendar_of(refusal.queue), refusal.at):
         return None
     return Doubt(refusal.queue, refusal.at, refusal.at, HoursDoubt.REFUSED_WHILE_OPEN)

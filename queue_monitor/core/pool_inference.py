@@ -1,6 +1,7 @@
-"""Which queues the same people answer, worked out from who answered what: for switches that tell of no members.
+"""The pools of queues answered by the same people, inferred from who answered which call: for switches that list no
+members.
 
-What a day shows holds from the next day on, so that a pool stays the same from morning to evening.
+The sharing that a day shows holds from the next day on, so that a pool stays the same from morning to evening.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ import msgspec
 from queue_monitor.queues import QueueKey, queue_key
 
 SHOWN_FOR: Final = timedelta(days=30)
-"""Queues that nobody has answered both of for so long are no pool any more."""
+"""Queues are no pool any more when nobody has answered both for this long."""
 
 Kept = TypeVar("Kept")
 
@@ -21,18 +22,18 @@ _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, dict[str, datetime]], 
 
 
 class PoolInference:
-    """Told of every answered call; asked which queues belong together."""
+    """The queues that share people, learned from every answered call."""
 
     def __init__(self) -> None:
         self._today: dict[str, dict[str, datetime]] = {}
         self._shared: dict[tuple[str, str], datetime] = {}
 
     def written(self) -> bytes:
-        """All of it, for a start to take up."""
+        """Return all state, encoded for a start."""
         return msgspec.msgpack.encode((self._today, [(*pair, at) for pair, at in self._shared.items()]))
 
     def restore(self, written: bytes) -> None:
-        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        """Load the state that `written` gave. Raises `msgspec.DecodeError`."""
         self._today, shared = _decoder.decode(written)
         self._shared = {(one, other): at for one, other, at in shared}
 
@@ -41,18 +42,18 @@ class PoolInference:
         queues[key] = max(at, queues.get(key, at))
 
     def ids(self) -> Iterable[str]:
-        """Everybody who has answered a call today."""
+        """Return every agent who has answered a call today."""
         return self._today.keys()
 
     def close_day(self, now: datetime) -> None:
-        """From now on, what the day has shown counts."""
+        """Use from now on the sharing that the day has shown."""
         for queues in self._today.values():
             self._share(queues, max(queues.values()))
         self._today.clear()
         self._shared = {pair: at for pair, at in self._shared.items() if now - at <= SHOWN_FOR}
 
     def recall(self, pools: Iterable[frozenset[str]], now: datetime) -> None:
-        """Take up the pools of an earlier run, by what their queues are known by."""
+        """Restore the pools of an earlier run, by the keys of their queues."""
         for pool in filter(None, pools):
             self._share(pool, now)
 
@@ -62,12 +63,14 @@ class PoolInference:
             self._shared[first, other] = max(at, self._shared.get((first, other), at))
 
     def pools(self, queues: Iterable[str]) -> list[tuple[str, ...]]:
-        """These queues, grouped; a queue that shares nobody is a pool of its own."""
+        """Return these queues, grouped; a queue that shares nobody is a pool of its own."""
         return grouped(queues, self._shared)
 
 
 def grouped(queues: Iterable[str], shared: Iterable[Iterable[str]]) -> list[tuple[str, ...]]:
-    """Queues that are linked, by whatever way, together. `shared` has their keys."""
+    """Return the queues grouped with all that they are linked to, directly or through others.
+    `shared` has their keys.
+    """
     names = {queue_key(queue): queue for queue in queues}
     group: dict[str, set[QueueKey]] = {key: {key} for key in names}
     for linked in shared:
@@ -80,6 +83,6 @@ def grouped(queues: Iterable[str], shared: Iterable[Iterable[str]]) -> list[tupl
 
 
 def inherited(pool: frozenset[str], learned: Mapping[frozenset[str], Kept]) -> Kept | None:
-    """What is known of a pool that has just grown: what is known of the part of it with the most queues."""
+    """Return the knowledge about a pool that has just grown: that of the part of it with the most queues."""
     part = max((part for part in learned if part < pool), key=lambda part: (len(part), sorted(part)), default=None)
     return None if part is None else learned[part]

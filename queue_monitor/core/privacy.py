@@ -1,9 +1,9 @@
-"""What a sender wrote, without telephone numbers and without free words, before anything else sees it.
+"""The veil: it removes telephone numbers and free text from what a sender wrote, before any other part takes it.
 
 Where a sender chooses the ids, they may hold a caller's number. It is replaced under a key of the event's calendar
-month, so that all visits of one contact stay together; who is in a call or at work at the turn of a month keeps the
-replacement. Free fields keep words that are listed here and in docs/limits.md, and nothing else. Pure: the keys are
-handed in.
+month, so that all visits of one contact stay together; a caller in a call, or an agent at work, at the turn of a month
+keeps the replacement. Free fields keep words that are listed here and in docs/limits.md, and nothing else. The veil is
+pure: the keys are handed in.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _NUMBER: Final = rf"(?:{_ABROAD}|{_AT_HOME})(?!\d)"
 _ADDRESS: Final = rf"(?:tel|sips?):(?://)?(?:{_NUMBER}|\d{{7,}}|[^\s@;,>?/]+)"
 _MAY_BE_ONE: Final = re.compile(r"[+0](?<!\d0)[ 0]?[1-9](?:[ \xa0/()-]{0,3}\d){5}")
 _SCHEMES: Final = ("tel:", "sip:", "sips:")
-"""A cheap first look: nearly all ids hold nothing like these."""
+"""The beginnings of addresses, for a cheap first check: nearly all ids hold nothing like these."""
 
 _IN_IDS: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_ADDRESS}|{_NUMBER}", re.IGNORECASE)
 _IN_NAMES: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}", re.IGNORECASE)
@@ -43,7 +43,7 @@ _PLAIN_SIGNS: Final = {"Pd": "-", "Zs": " ", "Cf": ""}
 _LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 _REPLACED: Final = "nr-"
 HIDDEN: Final = "…"
-"""What stands in a name where a number stood."""
+"""The sign that replaces a number in a name."""
 
 _SHORT_NUMBER: Final = re.compile(r"(?<!\d)\d{1,6}(?!\d)")
 _COUNTED: Final = re.compile(r"0|[1-9]\d{0,8}")
@@ -84,47 +84,51 @@ COUNTERS: Final = frozenset(
     {"Abandoned", "Calls", "Completed", "calls_abandoned", "calls_answered", "waiting", "oldest_wait_seconds"}
     | {"agents_free", "agents_logged_on"}
 )
-"""What a snapshot's counters may be called."""
+"""The allowed names of a snapshot's counters."""
 
 
 Part = TypeVar("Part", bound=Struct)
 
 
 class Keys(Protocol):
-    """One key for each calendar month, `2026-11`, and what was carried over into it."""
+    """One key for each calendar month, `2026-11`, and the replacements carried over into it."""
 
     def of(self, month: str) -> bytes:
-        """The month's key; made when it is first asked for."""
+        """Return the month's key; it is made at the first call."""
 
     def before(self, month: str) -> str | None:
-        """The newest earlier month that has a key."""
+        """Return the newest earlier month that has a key; None where there is none."""
 
     def carried(self, month: str, replaced: str) -> str | None:
-        """By what is to stand in this month for what its own key gives, if anything."""
+        """Return the replacement that stands in this month in place of the one by its own key; None where there is
+        none.
+        """
 
     def carry(self, month: str, earlier: Mapping[str, str]) -> None:
-        """From now on these stand in this month, by what its own key gives."""
+        """Note the replacements to use in this month, by the ones that its own key gives."""
 
 
 class Known(Protocol):
-    """What is going on now."""
+    """The calls and agents that are known now."""
 
     def is_open(self, switch: str, call: str) -> bool:
-        """Whether a contact, visit or leg by this id waits or talks now."""
+        """Return whether a contact, visit or leg with this id waits or talks now."""
 
     def knows_agent(self, agent_id: str) -> bool: ...
 
 
 class Veiled(NamedTuple):
-    """An event as it is taken; `hidden`: the fields of names in which a number stood."""
+    """An event as it is taken; `hidden`: the fields of names that held a number."""
 
     event: Event
     hidden: tuple[str, ...] = ()
 
 
 class Veil:
-    """Replaces numbers and drops free words. `names`: what the settings call queues, sources and switches, numbers
-    among them; `zone` says where a month begins.
+    """The replacement of numbers and removal of free words.
+
+    `names`: the names of queues, sources and switches in the settings, numbers among them.
+    `zone`: decides where a month begins.
     """
 
     def __init__(self, keys: Keys, known: Known, zone: tzinfo, names: Iterable[str] = ()) -> None:
@@ -135,7 +139,7 @@ class Veil:
         self._replacement = lru_cache(maxsize=10_000)(_replacement)
 
     def over(self, event: Event, at: datetime) -> Veiled:
-        """The event without what its sender must not say. `at` is the event's own time."""
+        """Return the event without what its sender must not say. `at` is the event's own time."""
         plan = _PLANS[type(event)]
         if not any(plan.others(event)) and not _may_hold_one("|".join(filter(None, plan.texts(event)))):
             return Veiled(event)
@@ -145,17 +149,17 @@ class Veil:
         return Veiled(self._veiled(event, scene), tuple(dict.fromkeys(scene.hidden)))
 
     def shown(self, source: str) -> str:
-        """A source's name without a number that the settings do not name."""
+        """Return a source's name without a number that the settings do not name."""
         return self._name("source", source, [])
 
     # ---- parts of an event
 
     def _veiled(self, part: Part, scene: "_Scene") -> Part:
-        told: dict[str, Any] = {}
+        changed: dict[str, Any] = {}
         for name, rule, default in _rules_of(type(part)):
             if (value := getattr(part, name)) and (new := self._value(name, rule, value, default, scene)) != value:
-                told[name] = new
-        return structs.replace(part, **told) if told else part
+                changed[name] = new
+        return structs.replace(part, **changed) if changed else part
 
     def _value(self, name: str, rule: "_Rule", value: Any, default: Any, scene: "_Scene") -> Any:
         match rule:
@@ -181,7 +185,7 @@ class Veil:
                 return default
 
     def _name(self, field: str, text: str, hidden: list[str]) -> str:
-        """A name; one that the settings have may be a number."""
+        """Return a name without numbers; a name in the settings may be a number."""
         own = text.rpartition(":")[2] if field == "source" else text
         if queue_key(own) in self._names or not _first_number(_IN_NAMES, text):
             return text
@@ -191,8 +195,10 @@ class Veil:
     # ---- ids
 
     def _id(self, text: str, switch: str, month: str, *, carries: bool) -> str:
-        """An id as it stands in a month. What is carried over from earlier ones is only looked at where that `carries`:
-        an event's own id depends on its time alone, so that it is the same when the event is sent again.
+        """Return an id as it stands in a month.
+
+        Replacements carried over from earlier months are used only where `carries`: an event's own id depends on its
+        time alone, so that it is the same when the event is sent again.
         """
 
         def stands(found: re.Match[str]) -> str:
@@ -212,9 +218,9 @@ class Veil:
         return self._name("switch", switch, [])
 
     def _carry_over(self, event: Event, scene: "_Scene", *, is_new_month: bool) -> None:
-        """Who is in a call, or known as an agent, under the key of an earlier month keeps what replaced the number.
+        """Keep the replacement of an earlier month for a caller in a call, or a known agent.
 
-        Calls are looked at on the first day of a month only: none goes on for longer.
+        Calls are checked on the first day of a month only: none lasts longer.
         """
         earlier = self._keys.before(scene.month)
         if earlier is None:
@@ -230,7 +236,9 @@ class Veil:
                     self._keys.carry(scene.month, stays)
 
     def _stays(self, text: str, earlier: str, scene: "_Scene") -> dict[str, str]:
-        """What may come to stand for the numbers of an id in a month, by what its own key gives, where that is news."""
+        """Return the earlier replacements to use in a month for the numbers of an id, by those that its own key gives,
+        where they are new.
+        """
         month, stays = scene.month, dict[str, str]()
         text = text.removeprefix(f"{scene.switch}:")
         for found in _IN_IDS.finditer(_folded(text)):
@@ -243,7 +251,7 @@ class Veil:
 
 
 class _Scene(NamedTuple):
-    """What all parts of one event share; names of fields in which a number was hidden are added to `hidden`."""
+    """The context of all parts of one event; names of fields in which a number was hidden are added to `hidden`."""
 
     switch: str
     month: str
@@ -251,7 +259,9 @@ class _Scene(NamedTuple):
 
 
 def _folded(text: str) -> str:
-    """A text in which digits, signs, spaces and dashes of any script are the plain ones, and nothing is invisible."""
+    """Return a text in which digits, signs, spaces and dashes of any script are the plain ones, and nothing is
+    invisible.
+    """
     if text.isascii():
         return text
     return "".join(map(_plain_sign, unicodedata.normalize("NFKC", text)))
@@ -266,7 +276,7 @@ def _plain_sign(sign: str) -> str:
 
 
 def _replaced(pattern: re.Pattern[str], text: str, by: Callable[[re.Match[str]], str]) -> str:
-    """The text with each number in it replaced; just as it was, where it holds none."""
+    """Return the text with each number in it replaced; unchanged where it holds none."""
     folded = _folded(text)
     return pattern.sub(by, folded) if folded == text or _first_number(pattern, folded) else text
 
@@ -280,7 +290,7 @@ def _may_hold_one(text: str) -> bool:
 
 
 def without_numbers(text: str) -> str:
-    """A text for people and the log: telephone numbers, and numbers of seven digits or more, as `…`."""
+    """Return a text for people and the log: telephone numbers, and numbers of seven digits or more, as `…`."""
     return _replaced(_IN_TEXT, text, lambda found: found[0] if found["unique"] else HIDDEN)
 
 
@@ -289,13 +299,16 @@ def _first_number(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def _replacement(key: bytes, written: str) -> str:
-    """What stands for a number: letters only, so that it is no number itself."""
+    """Return the replacement of a number: letters only, so that it is no number itself."""
     digest = hmac.new(key, _one_spelling(written).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:10]
     return _REPLACED + digest.hex().translate(_LETTERS)
 
 
 def _one_spelling(written: str) -> str:
-    """A number however it is written, with its country: `070-174 06 05` is `46701740605`; Sweden where none is said."""
+    """Return one spelling for all ways of writing a number, with its country: `070-174 06 05` is `46701740605`.
+
+    Sweden is taken where no country is given.
+    """
     text = _SCHEME.sub("", written)
     plain = _BESIDE_DIGITS.sub("", text)
     if not plain.removeprefix("+").isdecimal():
@@ -340,7 +353,7 @@ _LASTING: Final = frozenset({"contact_id", "visit_id", "leg_id", "agent_id"})
 
 @lru_cache
 def _rules_of(kind: type[Struct]) -> tuple[tuple[str, _Rule, Any], ...]:
-    """The fields of one struct that can hold a text, what is done with each, and what stands there when dropped."""
+    """Return the fields of one struct that can hold a text, the rule for each, and the value when it is dropped."""
     return tuple(
         (field.name, _RULES.get(field.name, _Rule.DROPPED), _default(field))
         for field in structs.fields(kind)
@@ -367,7 +380,7 @@ def _holds_text(written: inspect.Type) -> bool:
 
 
 def _lasting_ids(part: Struct) -> Iterator[tuple[str, str]]:
-    """The ids by which calls and agents are known for longer than one event."""
+    """Yield the ids that identify calls and agents for longer than one event."""
     for name, rule, _ in _rules_of(type(part)):
         value = getattr(part, name)
         if name in _LASTING and value:
@@ -380,7 +393,7 @@ def _lasting_ids(part: Struct) -> Iterator[tuple[str, str]]:
 
 
 class _Plan(NamedTuple):
-    """How an event of one type is looked at first: ids and names together, and all that needs a closer look."""
+    """The first check of an event of one type: ids and names together, and all fields that need a closer check."""
 
     texts: Callable[[Any], tuple[str | None, ...]]
     others: Callable[[Any], tuple[Any, ...]]

@@ -1,7 +1,7 @@
-"""Which queues have a place of their own on the boards, and which count under one name for all others.
+"""The places on the boards: queues with a place of their own, and queues that count under one name for all others.
 
-A sender may put anything where a queue's name belongs. Names that are made up must not push out a queue that has
-calls, and one sender's names not another's (docs/limits.md).
+A sender may put anything where a queue's name belongs. Names that are made up must not push out a queue that has calls,
+and one sender's names not another's (docs/limits.md).
 """
 
 from collections import Counter
@@ -10,30 +10,34 @@ from enum import Enum, auto
 from typing import Any, Final
 
 MAX_QUEUES: Final = 200
-"""A snapshot of so many is worked out within a second or two; a municipality has some dozens."""
+"""The largest number of places: a snapshot of this many is computed within a second or two; a municipality has some
+dozens.
+"""
 
 AT_ONCE: Final = 100
-"""So many names get a place at once. The others get theirs with the second caller: what is made up is used once."""
+"""The number of names that get a place at once. Later ones get theirs with the second caller: a name that is made up is
+used once.
+"""
 
 MAX_LISTED: Final = 200
-"""So many names of a switch's own list get a place, whatever places others hold."""
+"""The number of names of a switch's own list that get a place, whatever places others hold."""
 
 _MAX_KNOCKED: Final = 20_000
-"""So many names are remembered that one caller has entered and that have no place."""
+"""The number of names without a place that are remembered because one caller has entered them."""
 
 
 class Named(Enum):
-    """How an event names a queue: a caller enters it, or something else is said of it."""
+    """The way an event names a queue: a caller enters it, or something else is said of it."""
 
     ENTERED = auto()
     SAID = auto()
 
 
 class QueuePlaces:
-    """The places. Queues are known by their keys, and who named one by what the sender is called."""
+    """The places. A queue is identified by its key, and the holder of a place by the sender's name."""
 
     def __init__(self, set_up: Iterable[str]) -> None:
-        """`set_up`: the queues that the settings name."""
+        """Make the places. `set_up`: the queues that the settings name."""
         self._sure = set(set_up)
         self._listed = 0
         self._holders: dict[str, str] = {}
@@ -42,15 +46,17 @@ class QueuePlaces:
 
     @property
     def holders(self) -> dict[str, str]:
-        """Who named each queue that has a place for other reasons than the settings, first named first."""
+        """Return the sender who named each queue that has a place without the settings, first named first."""
         return dict(self._holders)
 
     def restore(self, holders: dict[str, str]) -> None:
-        """Take up what `holders` gave, and queues of which nothing is known but that they had a place."""
+        """Load the result of `holders`, and queues of which only the place is known."""
         self._holders = {key: holder for key, holder in holders.items() if key not in self._sure}
 
     def list_queue(self, key: str) -> None:
-        """A switch that we watch ourselves has this queue in its own list: it gets a place when it is named."""
+        """Note that a switch that we watch ourselves has this queue in its own list: it gets a
+        place when it is named.
+        """
         if key not in self._sure and self._listed < MAX_LISTED:
             self._listed += 1
             self._sure.add(key)
@@ -58,11 +64,13 @@ class QueuePlaces:
             self._callers.pop(key, None)
 
     def is_settled(self, key: str) -> bool:
-        """Whether nothing more needs to be heard of a queue to know its place: a second caller makes no difference."""
+        """Return whether no further event is needed to know the place of a queue: a second
+        caller makes no difference.
+        """
         return key not in self._callers
 
     def find(self, key: str, by: str, named: Named) -> tuple[bool, str | None]:
-        """Whether a queue has a place or gets one now, and which queue gives up its own for it."""
+        """Return whether a queue has a place or gets one now, and which queue gives up its own for it."""
         if key in self._sure:
             return True, None
         if key in self._holders:
@@ -101,9 +109,11 @@ class QueuePlaces:
         return False
 
     def _weakest(self, by: str) -> str | None:
-        """The queue that gives up its place for one of this sender: of those that a single caller has entered at most,
-        the newest of the sender that has most of them; else the newest of the sender that holds most places, if it is
-        left with no fewer than this one then has.
+        """Return the queue that gives up its place for one of this sender; None when none does.
+
+        Of the queues that at most one caller has entered, it is the newest of the sender that has most of them.
+        Otherwise it is the newest of the sender that holds most places, if that sender is left with no fewer than this
+        one then has.
         """
         if self._callers:
             return self._newest(Counter(self._holders[key] for key in self._callers), self._callers)

@@ -1,9 +1,10 @@
-"""The ledger held against the switch's own totals: each difference by queue and counter, with its likely cause.
+"""The comparison of the ledger with the switch's own totals: each difference by queue and counter, with its likely
+cause.
 
 A switch counts from its last reset; so every counter is compared over the stretch from the first snapshot after the
-last reset to the newest. Of that stretch the ends of visits are kept, so that calls need not be held for as long. What
-the counters mean was read in the switches' sources and seen in the captures: Asterisk books a
-call as completed when it ends, and counts time-outs and withdrawn callers among its abandoned (docs/switch-rules.md).
+last reset to the newest. The ends of the visits in that stretch are kept, so that calls need not be held for as long.
+The meaning of the counters was read in the switches' sources and seen in the captures: Asterisk books a call as
+completed when it ends, and counts time-outs and withdrawn callers among its abandoned (docs/switch-rules.md).
 """
 
 from bisect import bisect_right, insort
@@ -29,25 +30,29 @@ LET_GO: Final = frozenset(
         Outcome.LOST,
     }
 )
-"""What Asterisk counts as abandoned; leaving by a key is in none of its counters."""
+"""The outcomes that Asterisk counts as abandoned; leaving by a key is in none of its counters."""
 
 BOOKING: Final = 2
-"""A call that ends while its agent takes the next is booked late or not at all: 1 to 2 were seen."""
+"""The difference that booking explains. A call that ends while its agent takes the next is booked late or not at all: 1
+to 2 were seen.
+"""
 
 
 BlindSince = Callable[[datetime], timedelta]
-"""How long nobody listened from a moment up to the snapshot."""
+"""A function that returns how long no source was connected from a moment up to the snapshot."""
 
 
 class _Counter(NamedTuple):
-    """A switch's counter: what we call it, and which visits it counts at which moment."""
+    """A switch's counter: our name for it, the outcomes that it counts, and whether it counts
+    at the end of the talk.
+    """
 
     name: str
     outcomes: frozenset[Outcome]
     at_end: bool
 
     def end_of(self, visit: Visit | StoredVisit) -> datetime | None:
-        """When this counter counts a visit; None when it does not."""
+        """Return when this counter counts a visit; None when it does not."""
         if visit.outcome not in self.outcomes:
             return None
         return visit.completed_at if self.at_end else visit.ended_wait_at
@@ -62,7 +67,7 @@ COUNTERS: Final = {
 
 
 class _Begin(NamedTuple):
-    """Where a comparison starts: the counter's value then, and its newest since."""
+    """The start of a comparison: the counter's value then, and its newest since."""
 
     value: int
     at: datetime
@@ -78,7 +83,7 @@ class _Ends:
         self._times: list[datetime] = []
 
     def move(self, at: datetime, sign: int) -> None:
-        """Put one in, or (`sign` -1) take out one that was put in."""
+        """Put an end in, or (`sign` -1) take out one that was put in."""
         if at <= self._edge:
             self._sum += sign
         elif sign > 0:
@@ -87,19 +92,19 @@ class _Ends:
             self._times.remove(at)
 
     def add_up(self, before: datetime) -> None:
-        """Keep those from before that moment as a sum only."""
+        """Keep only the sum of the ends from before that moment."""
         at = bisect_right(self._times, before)
         self._sum += at
         del self._times[:at]
         self._edge = max(self._edge, before)
 
     def until(self, at: datetime) -> int:
-        """How many there are up to a moment, it included."""
+        """Return the number of ends up to a moment, it included."""
         return self._sum + bisect_right(self._times, at)
 
 
 CounterKey = tuple[str, str, str]
-"""Switch, queue (casefolded) and the switch's word for the counter."""
+"""The switch, the queue (casefolded) and the switch's word for the counter."""
 
 
 _decoder: Final = msgspec.msgpack.Decoder(list[tuple[str, str, str, int, datetime, int]])
@@ -108,8 +113,8 @@ _decoder: Final = msgspec.msgpack.Decoder(list[tuple[str, str, str, int, datetim
 class Reconciler:
     """The newest comparison of every queue and counter.
 
-    It hears of every visit that changes, and keeps when those ended that a begun comparison counts: the calls
-    themselves may be let go of.
+    It gets every visit that changes, and keeps the ends that a comparison counts: the calls themselves need not stay in
+    memory.
     """
 
     def __init__(self) -> None:
@@ -119,11 +124,11 @@ class Reconciler:
         self._found: dict[tuple[str, str, str], Difference] = {}
 
     def written(self) -> bytes:
-        """Where each comparison began, for a start to take up."""
+        """Return where each comparison began, encoded for a start."""
         return msgspec.msgpack.encode([(*key, *begin) for key, begin in self._begins.items()])
 
     def restore(self, written: bytes) -> None:
-        """Take up what `written` gave; the ends since then are given to `count`. Raises `msgspec.DecodeError`."""
+        """Load the result of `written`; the ends since then are given to `count`. Raises `msgspec.DecodeError`."""
         for switch, queue, raw, value, at, newest in _decoder.decode(written):
             if raw in COUNTERS:
                 self._begins[switch, queue, raw] = _Begin(value, at, newest)
@@ -135,13 +140,13 @@ class Reconciler:
         return min((begin.at for begin in self._begins.values()), default=None)
 
     def count(self, visits: Iterable[Visit | StoredVisit]) -> None:
-        """Count the ends of visits that are known from the store."""
+        """Count the ends of visits that the store has."""
         for visit in visits:
             for raw in self._begun.get((visit.switch, queue_key(visit.queue)), ()):
                 self._move(visit, raw, +1)
 
     def change(self, before: Iterable[Visit], after: Iterable[Visit]) -> None:
-        """Take what a contact's visits were out and put in what they are."""
+        """Replace the old visits of a contact by its new ones."""
         if not self._begun:
             return
         for visits, sign in ((before, -1), (after, +1)):
@@ -155,13 +160,14 @@ class Reconciler:
             self._ends[key].move(at, sign)
 
     def add_up(self, before: datetime) -> None:
-        """Calls from before that moment are let go of."""
+        """Keep only sums of the ends from before that moment: calls from then are removed from memory."""
         for ends in self._ends.values():
             ends.add_up(before)
 
     def compare(self, snapshot: QueueSnapshot, visits: Callable[[], Iterable[Visit]], blind: BlindSince) -> None:
-        """Hold the counters of one snapshot against the visits of its queue; `visits`, all that are held, is asked
-        where a comparison begins.
+        """Compare the counters of one snapshot with the visits of its queue.
+
+        `visits`, all that are held, is called where a comparison begins.
         """
         for raw in COUNTERS:
             value = snapshot.counters.get(raw, "")
@@ -197,7 +203,7 @@ class Reconciler:
         )
 
     def _begin(self, key: CounterKey, begin: _Begin, visits: Iterable[Visit]) -> None:
-        """Compare from here on; calls may have been heard of that end later than the snapshot."""
+        """Start a comparison here; calls that end later than the snapshot may have been reported already."""
         switch, queue, raw = key
         self._found.pop((switch, queue, COUNTERS[raw].name), None)
         self._begins[key], self._ends[key] = begin, _Ends(begin.at)

@@ -1,4 +1,4 @@
-"""What the figures are made by: the target, the hours, the exceptions, and how things are called."""
+"""The rules for computing the figures: the target, the hours, the exceptions, and the names that people are shown."""
 
 import hashlib
 from datetime import timedelta
@@ -12,11 +12,12 @@ from queue_monitor.queues import keys_of, queue_key
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What the figures are made by.
+    """The rules for computing the figures.
 
-    `labels` are what people are shown for a queue, by its name; `pool_label` makes a pool's of its first queue's, for a
-    wall cannot show them all; `walls` are the queues of each wall that shows some of them, by the wall's name;
-    `exit_policy` says how deliberate ways out of a queue are judged, for all queues or by queue.
+    `labels`: the names that people are shown for queues, by queue.
+    `pool_label`: makes the label of a pool from that of its first queue, for a wall cannot show them all.
+    `walls`: the queues of each wall that shows some of them, by the wall's name.
+    `exit_policy`, `exit_policy_by_queue`: how deliberate exits from a queue are judged, for all queues or by queue.
     """
 
     target: Target = Target()
@@ -34,7 +35,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     version: str = ""
 
     def label(self, queues: tuple[str, ...]) -> str:
-        """What people are shown for a queue, or for several that share agents."""
+        """Return the name that people are shown for a queue, or for several that share agents."""
         first = self.labels.get(queue_key(queues[0]), queues[0])
         if len(queues) == 1:
             return first
@@ -44,13 +45,13 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     @property
     def queue_keys(self) -> set[str]:
-        """The keys of all queues that the settings name."""
+        """Return the keys of all queues that the settings name."""
         named = (*self.labels, *self.calendars, *self.exit_policy_by_queue)
         return {queue_key(queue) for queue in named} | {key for pool in self.pool_names for key in pool}
 
     @property
     def judged_by(self) -> str:
-        """Everything that decides what a call counts as, as JSON that a person can read."""
+        """Return all settings that decide how a call is counted, as JSON that a person can read."""
         body = {
             "limit_seconds": self.target.limit_seconds,
             "short_abandon_seconds": self.target.short_abandon_seconds,
@@ -63,5 +64,5 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     @property
     def judged_by_version(self) -> str:
-        """A short name for `judged_by`: the same for the same rules, on every machine."""
+        """Return a short name for `judged_by`: equal rules have the same name on every machine."""
         return hashlib.sha256(self.judged_by.encode()).hexdigest()[:12]

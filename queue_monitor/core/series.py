@@ -1,7 +1,7 @@
-"""The settled calls of one queue at one level, by the minute in which they entered and by local day; and the sums of
-the days before those that memory holds by the minute.
+"""The settled calls of one queue at one level, by minute of entry and by local day; and sums of earlier days.
 
-Sums stay exact when a call is taken out again. A day's waits are one tally that calls are put into and taken out of.
+The sums are of the days before those that memory holds by the minute. Sums stay exact when a call is taken out again. A
+day's waits are one tally that calls are put into and taken out of.
 """
 
 from collections import Counter
@@ -29,17 +29,17 @@ Numbers = list[int]
 
 
 def minute_of(at: datetime) -> int:
-    """The minute that a moment lies in, in whole minutes since 1970 UTC."""
+    """Return the minute that a moment lies in, in whole minutes since 1970 UTC."""
     return int(at.timestamp()) // 60
 
 
 def minute_after(at: datetime) -> int:
-    """The minute after the last one touched by a stretch that ends here."""
+    """Return the minute after the last one touched by a stretch that ends here."""
     return -(-int(at.timestamp() * 1000) // 60_000)
 
 
 def added(parts: Iterable[Iterable[int]]) -> Numbers:
-    """Several lists of numbers added up, field by field."""
+    """Return several lists of numbers added up, field by field."""
     return list(map(sum, zip(*parts, strict=True))) or list(NOTHING)
 
 
@@ -52,7 +52,7 @@ class LocalDays:
         self._last = (0, 0)
 
     def start_of(self, minute: int) -> int:
-        """The first minute of the local day that a minute lies in."""
+        """Return the first minute of the local day that a minute lies in."""
         low, high = self._last
         if not low <= minute < high:
             low = self.first_minute(datetime.fromtimestamp(minute * 60, UTC).astimezone(self.zone).date())
@@ -60,7 +60,7 @@ class LocalDays:
         return low
 
     def first_minute(self, day: date) -> int:
-        """The first minute of a local day."""
+        """Return the first minute of a local day."""
         start, end = day_bounds(day, self.zone)
         low = minute_of(start)
         self.ends[low] = minute_of(end)
@@ -68,10 +68,11 @@ class LocalDays:
 
 
 class Slot(Struct, gc=False):
-    """One minute, or a quarter of an hour of which only sums are kept: then `melted` has its waits. `counts` are by the
-    place of a field in `Counts`; most minutes have few.
+    """One minute, or a quarter of an hour of which only sums are kept.
 
-    There are some hundred thousand of them, so they hold nothing that a garbage collection would have to look at.
+    `counts`: by the place of a field in `Counts`; most minutes have few.
+    `melted`: the waits of a quarter of which only sums are kept.
+    There are some hundred thousand slots, so they hold nothing that a garbage collection would have to look at.
     """
 
     counts: dict[int, int] = {}
@@ -104,7 +105,7 @@ class Series:
         self._melted_before = 0
 
     def _of(self, minute: int) -> tuple[Slot, Day]:
-        """What a minute is counted in."""
+        """Return the slot and the day that a minute is counted in."""
         if minute < self._melted_before:
             minute -= minute % QUARTER
         slot = self.slots.get(minute)
@@ -117,7 +118,7 @@ class Series:
         return slot, day
 
     def add(self, minute: int, fields: Iterable[int], number: int, waits_ms: Iterable[int]) -> None:
-        """Put in so many calls that count in the same fields of `Counts`, and the waits of some of them."""
+        """Put in `number` calls that count in the same fields of `Counts`, and the waits of some of them."""
         slot, day = self._of(minute)
         for at in fields:
             slot.counts[at] = slot.counts.get(at, 0) + number
@@ -127,7 +128,9 @@ class Series:
         self.version += 1
 
     def put(self, minute: int, fields: Iterable[int], wait_ms: int | None, sign: int) -> None:
-        """Put a call in (`sign` +1) or take it out (-1): the fields of `Counts` it counts in, and its wait."""
+        """Put a call in (`sign` +1) or take it out (-1), with the fields of `Counts` that it
+        counts in, and its wait.
+        """
         slot, day = self._of(minute)
         for at in fields:
             slot.counts[at] = slot.counts.get(at, 0) + sign
@@ -154,7 +157,9 @@ class Series:
             slot.waits = slot.waits[:at] + slot.waits[at + 1 :]
 
     def sum(self, low: int, high: int) -> Numbers:
-        """The counts of the minutes from `low` up to `high`: whole local days by their sums, the rest by the minute."""
+        """Return the counts of the minutes from `low` up to `high`: whole local days by their sums, the rest by the
+        minute.
+        """
         known = self._sums.get((low, high))
         if known is not None and known[0] == self.version:
             return known[1]
@@ -185,8 +190,9 @@ class Series:
                 total[at] += number
 
     def waits_between(self, low: int, high: int) -> list[int] | None:
-        """The waits of a stretch one by one; None where some have melted. A longer stretch that ends at the same minute
-        goes on from the newest one asked for.
+        """Return the waits of a stretch one by one; None where some have melted.
+
+        A longer stretch that ends at the same minute goes on from the newest one asked for.
         """
         version, part_low, part_high, part = self._newest_waits
         is_longer = version == self.version and part_high == high and low <= part_low
@@ -199,8 +205,9 @@ class Series:
         return found
 
     def recent(self, lows: Iterable[int], high: int) -> tuple[list[Numbers], list[list[int] | None]]:
-        """The counts and the waits one by one of stretches that all end at `high`, the shortest first; no waits of a
-        stretch in which some have melted. Each minute is looked at once.
+        """Return the counts, and the waits one by one, of stretches that all end at `high`, the shortest first.
+
+        The waits are None for a stretch in which some have melted. Each minute is read once.
         """
         numbers, waits = list[Numbers](), list[list[int] | None]()
         total, found = list(NOTHING), list[int]()
@@ -220,11 +227,11 @@ class Series:
         return numbers, waits
 
     def between(self, low: int, high: int) -> Iterator[Slot]:
-        """The slots of a stretch, in their order."""
+        """Return the slots of a stretch, in their order."""
         return filter(None, map(self.slots.get, range(low, high)))
 
     def tallies(self, low: int, high: int) -> list[WaitTally]:
-        """The waits of a stretch: one tally for each whole local day, and one for the rest."""
+        """Return the waits of a stretch: one tally for each whole local day, and one for the rest."""
         found, rest = [], None
         for start, day in self.days.items():
             end = self._days.ends[start]
@@ -237,7 +244,7 @@ class Series:
         return found if rest is None else [*found, rest]
 
     def waits_of(self, start: int, day: Day) -> WaitTally:
-        """The waits of a day that begins at that minute."""
+        """Return the waits of a day that begins at that minute."""
         if day.longest_gone:
             slots = list(self.between(start, self._days.ends[start]))
             longest = [max(slot.waits, default=0) for slot in slots]
@@ -270,15 +277,16 @@ class Series:
         self.version += 1
 
     def drop(self, before: int) -> None:
-        """Let go of every day that begins before that minute."""
+        """Remove every day that begins before that minute."""
         self.slots = {minute: slot for minute, slot in self.slots.items() if minute >= before}
         self.days = {start: day for start, day in self.days.items() if start >= before}
         self.version += 1
 
 
 class Base:
-    """The sums of the days from the first one of a month, or tertial, up to a day from which memory goes on: at contact
-    level, inside opening hours (True) and outside, by queue (casefolded).
+    """The sums of the days from the first one of a month, or tertial, up to the day from which memory goes on.
+
+    They are at contact level, inside opening hours (True) and outside, by queue (casefolded).
     """
 
     def __init__(self, start: date) -> None:
@@ -302,7 +310,9 @@ class Base:
         return base
 
     def put(self, queue: str, inside: bool, fields: Iterable[int], wait_ms: int | None, sign: int) -> None:
-        """Put a call of these days in, or take it out. Of the longest wait taken out the next is known within 1 %."""
+        """Put a call of these days in, or take it out. After the longest wait is taken out, the next is known within 1
+        %.
+        """
         counts, waits = self._of(queue, inside)
         for at in fields:
             counts[at] += sign
@@ -332,7 +342,7 @@ def add_slot(tally: WaitTally, slot: Slot) -> None:
 
 
 def put_wait(tally: WaitTally, wait_ms: int, sign: int) -> None:
-    """Put a wait into a tally that nothing else is kept of, or take it out."""
+    """Put a wait into a tally whose single waits are not kept, or take it out."""
     if sign > 0:
         tally.record(wait_ms)
         return

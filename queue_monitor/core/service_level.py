@@ -1,6 +1,7 @@
-"""The formulas: what a call counts as, and what share was answered in time by each named definition.
+"""The formulas: the field of `Counts` that a call belongs to, and the share answered in time by each named definition.
 
-All from exact whole numbers (`model.Counts`). A ratio is None where nothing was measured: never 100 % of nothing.
+All are computed from exact whole numbers (`model.Counts`). A ratio is None where nothing was measured: never 100 % of
+nothing.
 Source of the definitions: docs/definitions.md.
 """
 
@@ -25,11 +26,12 @@ def judge(
     exit_policy: ExitPolicy = PLAIN_MISSES,
     called_back_ms: int | None = None,
 ) -> str:
-    """The field of `Counts` that a call belongs to. `wait_ms` is the wait so far, or up to its end; None if unknown.
+    """Return the field of `Counts` that a call belongs to.
 
-    Exactly the limit is in time (*inom högst*); one ms more is not. A short abandonment is below its limit. Of a call
-    still waiting, the time so far decides: past the limit it is a miss already. Of one who left to be called back,
-    where a setting asks so, how long after entering that call was answered.
+    `wait_ms` is the wait so far, or up to its end; None if it is not known.
+    A wait of exactly the limit is in time (*inom högst*); one ms more is not. A short abandonment is below its limit. A
+    call still waiting is judged by its time so far: past the limit it is a miss already. A caller who left to be called
+    back is judged, where a setting asks so, by the time from entry to the answer of that call.
     """
     if outcome in exit_policy.excluded:
         return "excluded"
@@ -52,8 +54,11 @@ def judge(
 
 
 class Terms(NamedTuple):
-    """What the formulas are made of, whole calls. `in_time`: answered in time, and called back as soon as a setting
-    asks. `answered`: these and those answered late. `without_answer`: left otherwise, and still waiting past the limit.
+    """The terms of the formulas, in whole calls.
+
+    `in_time`: answered in time, and called back within the time that a setting asks for.
+    `answered`: these and the calls answered late.
+    `without_answer`: left otherwise, and still waiting past the limit.
     """
 
     in_time: int
@@ -77,28 +82,32 @@ def terms(counts: Counts) -> Terms:
 
 
 def answered_only(of: Terms) -> Parts:
-    """D1: answered in time / answered. Asterisk's ServicelevelPerf, Wazo, Cisco "only handled"."""
+    """Return D1: answered in time / answered. Asterisk's ServicelevelPerf, Wazo, Cisco "only handled"."""
     return of.in_time, of.answered
 
 
 def all_offered(of: Terms) -> Parts:
-    """D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the promise."""
+    """Return D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the
+    promise.
+    """
     abandoned = of.abandoned_short + of.abandoned_in_time + of.abandoned_late
     return of.in_time, of.answered + abandoned + of.without_answer
 
 
 def without_short_abandons(of: Terms) -> Parts:
-    """D3: as D2, those who hung up within the short limit left out. Talkdesk, Mitel, RingCentral."""
+    """Return D3: as D2, but without those who hung up within the short limit. Talkdesk, Mitel, RingCentral."""
     return of.in_time, of.answered + of.abandoned_in_time + of.abandoned_late + of.without_answer
 
 
 def early_abandons_ignored(of: Terms) -> Parts:
-    """D4: as D2, all who hung up inside the limit left out. Cisco "ignore abandoned"."""
+    """Return D4: as D2, but without all who hung up inside the limit. Cisco "ignore abandoned"."""
     return of.in_time, of.answered + of.abandoned_late + of.without_answer
 
 
 def early_abandons_good(of: Terms) -> Parts:
-    """D5: hanging up inside the limit counts as served. Asterisk's ServicelevelPerf2, Amazon Connect."""
+    """Return D5: as D2, but hanging up inside the limit counts as served. Asterisk's
+    ServicelevelPerf2, Amazon Connect.
+    """
     good = of.in_time + of.abandoned_short + of.abandoned_in_time
     return good, all_offered(of)[1]
 
@@ -122,12 +131,12 @@ DEFINITIONS: Final[dict[DefinitionId, Callable[[Counts], Parts]]] = {
 
 
 def service_level(counts: Counts) -> dict[str, float | None]:
-    """All five at once, by name."""
+    """Return the share by each of the five definitions, by name."""
     return of_terms(terms(counts))
 
 
 def of_terms(of: Terms) -> dict[str, float | None]:
-    """The same, where the terms have been worked out already."""
+    """Return the share by each definition, by name, from terms that have been computed already."""
     found: dict[str, float | None] = {}
     for name, formula in _BY_NAME:
         good, all_of = formula(of)
@@ -143,11 +152,12 @@ def ratio(parts: Parts) -> float | None:
 
 
 class MayStillBeAnswered(NamedTuple):
-    """Calls that left a queue a moment ago and may yet be answered in another, or be called back in time where that
-    counts, by what the formula says of them now.
+    """Calls that left a queue a moment ago and may still be answered in another, or be called back in time where that
+    counts.
 
-    `counted` are in the denominator as misses, and may yet be in time. `outside` and `outside_late` are in no
-    denominator (D1 knows only the answered; a setting may exclude an exit): inside the limit, and past it.
+    `counted`: the formula has them in the denominator as misses, and they may still be in time.
+    `outside`, `outside_late`: the formula has them in no denominator, inside and past the limit (D1 counts only the
+        answered; a setting may exclude an exit).
     """
 
     counted: int = 0
@@ -164,9 +174,10 @@ def floor_parts(
     may_still_be_answered: MayStillBeAnswered = NOBODY,
     parts: Parts | None = None,
 ) -> Parts:
-    """All who wait will miss, and so did all whose wait is not known: the share cannot end lower for these calls.
+    """Return the floor: the share if all waiting callers miss, and all whose wait is not known have missed.
 
-    Here and below `parts` are those of the definition, where they have been worked out already.
+    The share cannot end lower for these calls. `parts`, here and below, are those of the definition, where they have
+    been computed already.
     """
     good, of = parts or DEFINITIONS[definition](counts)
     late = counts.waiting_late if definition is DefinitionId.D1 else 0
@@ -180,15 +191,19 @@ def ceiling_parts(
     may_still_be_answered: MayStillBeAnswered = NOBODY,
     parts: Parts | None = None,
 ) -> Parts:
-    """All who wait inside the limit, or may be back in it, will make it, and so did all whose wait is not known."""
+    """Return the ceiling: the share if every caller who waits inside the limit, or may still be answered, is in time.
+
+    All whose wait is not known count as in time too.
+    """
     good, of = parts or DEFINITIONS[definition](counts)
     hopeful = counts.waiting_in_time + counts.unjudged + may_still_be_answered.outside
     return good + hopeful + may_still_be_answered.counted, of + hopeful
 
 
 def misses(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> int:
-    """Calls that are lost to the target already, by the definition: late, hung up (as it counts them), left, or still
-    waiting past the limit.
+    """Return the calls that are misses already by the definition.
+
+    These are calls answered late, hung up (as the definition counts them), left, or still waiting past the limit.
     """
     good, of = parts or DEFINITIONS[definition](counts)
     late = counts.waiting_late if definition is DefinitionId.D1 else 0
@@ -196,25 +211,29 @@ def misses(counts: Counts, definition: DefinitionId, parts: Parts | None = None)
 
 
 def margin(target: Target, expected_calls: float, missed: int) -> int:
-    """Misses that still fit: floor((1 - target) x calls expected in the whole period) - misses so far. Negative: too
-    many (docs/definitions.md).
+    """Return the misses that still fit within the target; negative when there are too many.
+
+    floor((1 - target) x calls expected in the whole period) - misses so far (docs/definitions.md).
     """
     return math.floor((1 - target.ratio) * expected_calls + 1e-9) - missed
 
 
 def including_refused(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> float | None:
-    """The share with every refused caller as a miss: what the public meets (JO 974-2021)."""
+    """Return the share with every refused caller as a miss: the share that the public meets (JO 974-2021)."""
     good, of = parts or DEFINITIONS[definition](counts)
     return ratio((good, of + counts.refused))
 
 
 def lost_share(counts: Counts) -> float | None:
-    """Share of the entered that hung up while waiting."""
+    """Return the share of the entered calls that hung up while waiting."""
     return ratio((counts.abandoned, counts.entered))
 
 
 def is_under(parts: Parts, target_ratio: float) -> bool:
-    """Whether a share is under the target, by whole numbers: 89.96 % is not 90 %. Nothing measured is not under."""
+    """Return whether a share is under the target, compared in whole numbers: 89.96 % is not 90 %.
+
+    False where nothing was measured.
+    """
     good, of = parts
     target = _exactly(target_ratio)
     return of > 0 and good * target.denominator < target.numerator * of
@@ -222,5 +241,5 @@ def is_under(parts: Parts, target_ratio: float) -> bool:
 
 @lru_cache(maxsize=16)
 def _exactly(number: float) -> Fraction:
-    """A number as it is written: 0.9 is nine tenths."""
+    """Return a number as the fraction that it is written as: 0.9 is nine tenths."""
     return Fraction(str(number))

@@ -1,7 +1,7 @@
-"""When a source that says nothing is to be called silent (docs/definitions.md, Silence).
+"""The rule for calling a source silent that has sent nothing (docs/definitions.md, Silence).
 
-A source that proves life by itself, with a ping, a heartbeat or a snapshot, is expected to go on doing so. One that
-only tells of calls is expected to tell of as many as it usually does at that hour.
+A source that proves life by itself, with a ping, a heartbeat or a snapshot, is expected to go on doing so. A source
+that only reports calls is expected to report as many as it usually does at that hour.
 """
 
 import math
@@ -13,14 +13,14 @@ import msgspec
 from queue_monitor.core.calendar import Calendar
 
 UNLIKELY: Final = 1 / 1000
-"""A silence less likely than this by the hour's own past is none of a calm hour."""
+"""A silence less likely than this by the hour's own past is not that of a calm hour."""
 
 CALLS_MISSED: Final = -math.log(UNLIKELY)
-"""So many calls must have been usual in a silence: that none of them came has then a chance of `UNLIKELY` (Poisson)."""
+"""The usual calls of a silence that is too long: the chance that none of them came is then `UNLIKELY` (Poisson)."""
 
 WITHOUT_PAST: Final = timedelta(minutes=15)
 MIN_DAYS: Final = 5
-"""Days on which a source was heard, before its hours have a past."""
+"""The days with calls from a source that are needed before its hours have a past."""
 
 DAYS_KEPT: Final = 20
 _HOUR: Final = timedelta(hours=1)
@@ -31,7 +31,7 @@ _decoder: Final = msgspec.msgpack.Decoder(dict[str, dict[date, dict[int, int]]])
 
 
 class Silence:
-    """Learns how many calls each source tells of in each hour of the local day, in opening hours."""
+    """The number of calls that each source reports in each hour of the local day, in opening hours."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
@@ -39,7 +39,7 @@ class Silence:
         self._quarter: tuple[int, date, int] = -1, date.min, 0
 
     def note(self, source: str, at: datetime) -> None:
-        """A source has told of a caller who entered."""
+        """Note that a source has reported a caller who entered."""
         quarter, day, hour = self._quarter
         if quarter != (now := int(at.timestamp()) // _QUARTER_SECONDS):
             local = at.astimezone(self._calendar.zone)
@@ -48,7 +48,7 @@ class Silence:
         hours[hour] = hours.get(hour, 0) + 1
 
     def is_unlikely(self, source: str, since: datetime, now: datetime) -> bool:
-        """Whether it is unlikely that nothing came from `since` to now, both in one stretch of open hours."""
+        """Return whether it is unlikely that nothing came from `since` to now, both in one stretch of open hours."""
         today = self._calendar.day_of(now)
         days = [hours for day, hours in self._days.get(source, {}).items() if day < today][-DAYS_KEPT:]
         if len(days) < MIN_DAYS:
@@ -63,15 +63,15 @@ class Silence:
         return usual >= CALLS_MISSED
 
     def evict(self, now: datetime) -> None:
-        """Let go of days that are too old to count."""
+        """Remove days that are too old to count."""
         first = self._calendar.day_of(now) - timedelta(days=2 * DAYS_KEPT)
         for source, days in self._days.items():
             self._days[source] = {day: hours for day, hours in sorted(days.items()) if day >= first}
 
     def written(self) -> bytes:
-        """What days have taught, for a start to take up."""
+        """Return the calls by day and hour, encoded for a start."""
         return msgspec.msgpack.encode(self._days)
 
     def restore(self, written: bytes) -> None:
-        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        """Load the state that `written` gave. Raises `msgspec.DecodeError`."""
         self._days = _decoder.decode(written)

@@ -1,4 +1,4 @@
-"""One look at the live state: every figure of every queue, pool and period at one moment."""
+"""The builder of a snapshot: all figures of every queue, pool and period at one moment."""
 
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
@@ -45,7 +45,7 @@ ESSENTIAL: Final = ("15min", "30min", "day", "month")
 """The periods that the alert rules read."""
 
 MANY_QUEUES: Final = 32
-"""The figures of so many queues together are worked out period by period, with a pause after each."""
+"""The figures of more queues than this together are computed period by period, with a pause after each."""
 
 MAX_REMEMBERED: Final = 8192
 BAR_MINUTES: Final = 15
@@ -59,14 +59,18 @@ Result = TypeVar("Result")
 
 
 class Departed(NamedTuple):
-    """One who left a queue a moment ago and may yet be answered: the minute of entry, and what the formula says now."""
+    """A caller who left a queue a moment ago and may still be answered.
+
+    `minute`: the minute of entry.
+    `counts_as`: the field of `MayStillBeAnswered`.
+    """
 
     minute: int
     counts_as: str
 
 
 class LiveReading(Protocol):
-    """What a view looks at: `live.Live`."""
+    """The part of the live state that a builder reads: `live.Live`."""
 
     rules: Rules
     calendars: Calendars
@@ -92,8 +96,11 @@ class LiveReading(Protocol):
 
 
 class _Waiting(NamedTuple):
-    """One who waits, placed once for every queue, pool and period: the place among all who wait, the longest first.
-    `queue` is casefolded.
+    """A waiting caller with the wait in ms of the contact and in this queue, computed once for every queue, pool and
+    period.
+
+    `place`: the position among all who wait, the longest wait first.
+    `queue`: casefolded.
     """
 
     place: int
@@ -105,7 +112,7 @@ class _Waiting(NamedTuple):
 
 
 class _Placed(NamedTuple):
-    """One who waits, as a count: past the limit it is a miss already."""
+    """A waiting caller as a count: past the limit it is a miss already."""
 
     minute: int
     inside: bool
@@ -114,8 +121,10 @@ class _Placed(NamedTuple):
 
 
 class _Entered(NamedTuple):
-    """One who waits and entered within opening hours: the visit counts in its own queue from `minute` on, the contact,
-    where it still waits, in its first queue. Queues are casefolded; a minute is None where nothing counts.
+    """A waiting caller who entered within opening hours. Queues are casefolded; a minute is None where nothing counts.
+
+    `minute`: the visit counts in its own queue from this minute.
+    `contact_minute`: the contact, where it still waits, counts in its first queue from this minute.
     """
 
     contact: Contact
@@ -127,14 +136,14 @@ class _Entered(NamedTuple):
 
 
 class _Periods(NamedTuple):
-    """The periods of a face, and its visits of today."""
+    """The periods of a face, and its visits today."""
 
     periods: dict[str, Period]
     visits: Period
 
 
 class _Face(NamedTuple):
-    """What figures are of: a queue, a pool or all together. `keys` are its queues casefolded, None for all."""
+    """The scope of some figures: a queue, a pool or all together. `keys` are its queues casefolded, None for all."""
 
     name: str
     queues: tuple[str, ...]
@@ -145,7 +154,7 @@ class _Face(NamedTuple):
 
 
 class _DayNow(NamedTuple):
-    """A calendar at this moment. `bounds` are of the local day."""
+    """A calendar at this moment. `bounds` are the start and end of the local day."""
 
     is_open: bool
     is_over: bool
@@ -154,7 +163,7 @@ class _DayNow(NamedTuple):
 
 
 class Memory:
-    """What earlier snapshots were made of: what is made of the same is not made again."""
+    """The inputs and results of earlier snapshots: a result is reused while its inputs are equal."""
 
     def __init__(self) -> None:
         self.reads: Reads = {}
@@ -164,10 +173,10 @@ class Memory:
 
 
 class SnapshotBuilder:
-    """One look at the live state: what waits now is asked once, and used for every queue and period.
+    """The builder of one snapshot: it reads the waiting callers once, and uses them for every queue and period.
 
-    With `briefly`, only what decides something is worked out: the `ESSENTIAL` periods, of contacts, their waits and
-    coverage left empty.
+    With `briefly` it computes only the figures that decide something: the `ESSENTIAL` periods at contact level, with
+    waits and coverage left empty.
     """
 
     def __init__(
@@ -223,8 +232,10 @@ class SnapshotBuilder:
         self._visits = Standing(self._windows, Level.VISIT, [day], reads, with_waits=with_waits, strict=self._is_strict)
 
     def _look_at_waiting(self, waiting: list[tuple[Contact, Visit]]) -> None:
-        """Place everybody who waits, once for all faces. Where somebody counts who entered within opening hours does
-        not change while the same is known of the call: only the wait does.
+        """Place every waiting caller, once for all faces.
+
+        The place of a caller who entered within opening hours does not change while no event about the call comes: only
+        the wait does.
         """
         known, seen = self._memory.waiting, dict[str, _Entered]()
         in_doubt = self._live.wait_bounds.is_doubtful
@@ -254,7 +265,7 @@ class SnapshotBuilder:
         self._memory.waiting = seen
 
     def _entered(self, contact: Contact, visit: Visit) -> _Entered | None:
-        """Where somebody counts who waits; None where that may change, or cannot be said."""
+        """Return where a waiting caller counts; None where that may change, or is not known."""
         calendars, began, first = self._live.calendars, visit.entered_at, contact.entered_at
         if began is None or not calendars.of(visit.queue).is_open(began):
             return None
@@ -267,12 +278,12 @@ class SnapshotBuilder:
         return _Entered(contact, visit, queue_key(visit.queue), minute_of(began), first_queue, minute)
 
     def _count(self, level: Level, queue: str, minute: int, inside: bool, early: bool, wait_ms: int | None) -> None:
-        """Those who wait count in their place too: past the limit they are misses already."""
+        """Count a waiting caller in its place: past the limit it is a miss already."""
         field = _LATE if wait_ms is not None and wait_ms > self._limit_ms else _IN_TIME
         self._placed[level].setdefault(queue, []).append(_Placed(minute, inside, early, field))
 
     def _place(self, contact: Contact, visit: Visit) -> None:
-        """Count one who waits where opening hours say."""
+        """Count a waiting caller where the opening hours put it."""
         placed = [self._windows.place_visit(visit, self._now)]
         if contact.outcome is Outcome.WAITING:
             placed.append(self._windows.place_contact(contact, self._now))
@@ -281,7 +292,7 @@ class SnapshotBuilder:
             self._count(level, queue_key(queue), minute, inside, judged.early, judged.wait_ms)
 
     def _bounds(self) -> Iterator[tuple[str, datetime, datetime]]:
-        """The periods that every face has, from when to when."""
+        """Yield the name, start and end of the periods that every face has."""
         calendar = self._live.rules.calendar
         zone, today = calendar.zone, calendar.day_of(self._now)
         minute = self._now.replace(second=0, microsecond=0)
@@ -303,11 +314,13 @@ class SnapshotBuilder:
         return _Face(name, queues, names, keys, self._live.switches(queues), calendar)
 
     def queue(self, name: str, queues: tuple[str, ...], scope: Scope) -> QueueNow:
-        """Every figure of a queue, of a pool or of all."""
+        """Return every figure of a queue, of a pool or of all."""
         return finished(self.queue_in_pieces(name, queues, scope))
 
     def queue_in_pieces(self, name: str, queues: tuple[str, ...], scope: Scope) -> Generator[None, None, QueueNow]:
-        """The same, with a pause after each period where there are many queues."""
+        """Make every figure of a queue, of a pool or of all, with a pause after each period where there are many
+        queues.
+        """
         face = self._face(name, queues, scope)
         today = self._day_now(face.calendar)
         found = yield from self._periods_of(face, today)
@@ -377,7 +390,7 @@ class SnapshotBuilder:
             self._staffing = self._live.agents.staffing(self._now, self._agents_in_talk)
         return self._staffing
 
-    # ---- who waits, and what is foretold
+    # ---- waiting callers and forecasts
 
     def _lines(self, keys: tuple[str, ...] | None, chances: dict[str, float]) -> tuple[WaitingNow, ...]:
         its = self._waiting if keys is None else self._line(keys)
@@ -398,13 +411,15 @@ class SnapshotBuilder:
         )
 
     def _line(self, keys: Collection[str]) -> list[_Waiting]:
-        """Who waits in these queues, the longest first."""
+        """Return the callers who wait in these queues, the longest wait first."""
         lines = [its for key in keys if (its := self._waiting_by_queue.get(key))]
         return lines[0] if len(lines) == 1 else sorted(chain.from_iterable(lines), key=_BY_PLACE)
 
     def _forecast_for(self, wanted: frozenset[str]) -> tuple[Forecast | None, list[Forecast]]:
-        """The forecast that bears on these queues: their pool's, of several pools the busiest's; and those of the pools
-        and single queues that these queues hold, whole.
+        """Return the forecast for these queues, and the forecasts of the pools and single queues that lie wholly within
+        them.
+
+        The first is that of their pool; of several pools, that of the busiest.
         """
         places = sorted({at for key in wanted for at in self._forecasts_at.get(key, ())})
         within = [self._fresh[at] for at in places if self._forecast_keys[at] <= wanted]
@@ -415,7 +430,9 @@ class SnapshotBuilder:
         return max(found, key=lambda seen: seen.day.expected_calls or 0.0 if seen.day else 0.0, default=None)
 
     def _chances(self, keys: Iterable[str]) -> dict[str, float]:
-        """The chance of each who waits in these queues to be answered in time, by place in the line of the pool."""
+        """Return the chance of each waiting caller in these queues to be answered in time, by its place in the line of
+        the pool.
+        """
         found: list[dict[str, float]] = []
         for seen in {id(seen): seen for key in keys if (seen := self._busiest.get(key))}.values():
             if seen.queues not in self._in_time:
@@ -439,7 +456,7 @@ class SnapshotBuilder:
     def period(
         self, name: str, level: Level, names: Names, start: datetime, end: datetime, past: Past | None = None
     ) -> Period:
-        """Every figure of one stretch of time; `past` is what the store has of the part that lies before the edge."""
+        """Return every figure of one stretch of time; `past` holds the store's figures of the part before the edge."""
         queues = tuple(self._live.queues()) if names is None else names
         face = self._face("", queues, names)
         return (
@@ -449,8 +466,10 @@ class SnapshotBuilder:
         )
 
     def _joined(self, name: str, level: Level, face: _Face, start: datetime, end: datetime, past: Past) -> Period:
-        """What the store has of a stretch, what memory holds of it from the edge on, and who still waits wherever in it
-        they entered.
+        """Return a period that joins the store's figures, memory's figures from the edge on, and the callers who still
+        wait.
+
+        The waiting callers count wherever in the stretch they entered.
         """
         live, windows = self._live, self._windows
         low, high = minute_of(start), minute_after(end)
@@ -478,7 +497,7 @@ class SnapshotBuilder:
         )
 
     def _period(self, name: str, level: Level, face: _Face, start: datetime, end: datetime) -> Period:
-        """Every figure of a stretch that not every face has."""
+        """Return every figure of a stretch that not every face has."""
         low, high = minute_of(start), minute_after(end)
         try:
             inside, outside = (self._windows.numbers(level, face.keys, low, high, inside) for inside in (True, False))
@@ -491,7 +510,7 @@ class SnapshotBuilder:
         return self._made(name, level, face, Stretch(name, start, end, low, high), settled, coverage)
 
     def _periods_of(self, face: _Face, today: _DayNow) -> Generator[None, None, _Periods]:
-        """The periods of a face; those of the last snapshot where they are made of the same."""
+        """Make the periods of a face; those of the last snapshot are reused where their inputs are equal."""
         windows, keys, memory = self._windows, face.keys, self._memory
         is_many = len(face.queues) > MANY_QUEUES
         coverages = [self._covered(face, stretch) for stretch in self._stretches]
@@ -523,7 +542,7 @@ class SnapshotBuilder:
         return found
 
     def _visits_of(self, face: _Face, today: _DayNow) -> Period:
-        """The visits of today, by the hours of the face."""
+        """Return today's visits, by the opening hours of the face."""
         day = self._stretches[self._day_at]
         if today.bounds != (day.start, day.end):
             return self._period("day", Level.VISIT, face, *today.bounds)
@@ -533,7 +552,7 @@ class SnapshotBuilder:
     def _made(
         self, name: str, level: Level, face: _Face, stretch: Stretch, settled: Settled, coverage: Coverage
     ) -> Period:
-        """A period from what is settled in it, who waits and who may be back."""
+        """Return a period from its settled calls, the waiting callers, and those who may still be answered."""
         low, high = stretch.low, stretch.high
         inside_now, outside_now = self._waiting_in(level, face.keys, low, high)
         return assessment.period(
@@ -553,7 +572,9 @@ class SnapshotBuilder:
     def _waiting_in(
         self, level: Level, keys: tuple[str, ...] | None, low: int, high: int
     ) -> tuple[dict[int, int], dict[int, int]]:
-        """Those who wait and count in these minutes, by field of `Counts`: inside opening hours and outside."""
+        """Return the waiting callers that count in these minutes, by field of `Counts`: inside opening hours, and
+        outside.
+        """
         placed = self._placed[level]
         if keys is not None and len(keys) == 1 and keys[0] not in placed:
             return _NOBODY
@@ -577,7 +598,7 @@ class SnapshotBuilder:
         return service_level.MayStillBeAnswered(**found)
 
     def _covered(self, face: _Face, stretch: Stretch) -> Coverage:
-        """How the open minutes were observed; of days held by the minute the same for all queues of a switch."""
+        """Return the coverage of a stretch; for days held by the minute it is equal for all queues of a switch."""
         if self._briefly:
             return _NOTHING_SEEN
         live, start, end = self._live, stretch.start, stretch.end
@@ -592,12 +613,12 @@ class SnapshotBuilder:
         return live.coverage(face.queues, start, min(saved_until, end), self._now).plus(held)
 
     def today(self) -> Iterable[Bar]:
-        """Today by quarter of an hour, from opening, or the first call, to the last of them."""
+        """Return today's bars by quarter of an hour, from opening up to now or closing."""
         return finished(self.today_in_pieces())
 
     def today_in_pieces(self, queues: Sequence[str] | None = None) -> Generator[None, None, list[Bar]]:
-        """The same, of some queues or of all, with a pause after each bar that had to be worked out where there are
-        many queues.
+        """Make today's bars of some queues or of all; where there are many queues, pause after each bar that was
+        computed.
         """
         calendar, found = self._live.rules.calendar, list[Bar]()
         keys = None if queues is None else tuple(dict.fromkeys(map(queue_key, queues)))
@@ -617,7 +638,9 @@ class SnapshotBuilder:
         return found
 
     def _waiting_by_quarter(self, first: int, keys: tuple[str, ...] | None) -> dict[int, dict[int, int]]:
-        """Those who wait and count inside opening hours, by the first minute of their bar and the field of `Counts`."""
+        """Return the callers who wait and count inside opening hours, by the first minute of their bar and the field of
+        `Counts`.
+        """
         found: dict[int, dict[int, int]] = {}
         for minute, is_inside, early, field in _of(self._placed[Level.CONTACT], keys):
             if is_inside:
@@ -627,7 +650,7 @@ class SnapshotBuilder:
         return found
 
     def _bar(self, at: datetime, keys: tuple[str, ...] | None, waiting: dict[int, int]) -> tuple[Bar, bool]:
-        """One bar, and whether it had to be worked out."""
+        """Return one bar, and whether it had to be computed."""
         windows, target = self._windows, self._live.rules.target
         low = minute_of(at)
         high = low + BAR_MINUTES
@@ -655,14 +678,14 @@ _NO_COUNTS: Final = Counts()
 
 
 def _of(by_queue: dict[str, list[One]], keys: tuple[str, ...] | None) -> Iterable[One]:
-    """What is held of some queues, of all."""
+    """Return the items held for some queues, or for all."""
     if keys is not None and len(keys) == 1:
         return by_queue.get(keys[0], ())
     return chain.from_iterable(by_queue.values() if keys is None else filter(None, map(by_queue.get, keys)))
 
 
 def finished(work: Generator[None, None, Result]) -> Result:
-    """The result of work in pieces, done at once."""
+    """Return the result of work in pieces, done at once."""
     while True:
         try:
             next(work)
@@ -672,7 +695,7 @@ def finished(work: Generator[None, None, Result]) -> Result:
 
 
 def _counts(settled: Numbers, waiting: dict[int, int]) -> Counts:
-    """Settled calls and those who wait."""
+    """Return the counts of settled calls and waiting callers together."""
     if waiting:
         settled = list(settled)
         for at, number in waiting.items():
@@ -681,15 +704,16 @@ def _counts(settled: Numbers, waiting: dict[int, int]) -> Counts:
 
 
 def _wait(seen: Forecast | None, queues: tuple[str, ...]) -> ExpectedWait | None:
-    """What the next caller should expect, of one queue of a pool by how its own waits have been."""
+    """Return the wait that the next caller should expect; for one queue of a pool, by its own waits."""
     if seen is None:
         return None
     return seen.own_waits.get(queues[0], seen.wait) if len(queues) == 1 else seen.wait
 
 
 def _margins(seen: list[Forecast], periods: dict[str, Period], target: Target) -> dict[str, int]:
-    """Misses that still fit, by period, as far as the calls to come are foretold: of whole pools only, whose misses
-    are counted over the same queues.
+    """Return the misses that still fit, by period, for which the calls to come are forecast.
+
+    They cover whole pools only, whose misses are counted over the same queues.
     """
     expected: dict[str, float] = {}
     for name, risk in ((name, risk) for one in seen for name, risk in (("day", one.day), ("month", one.month))):

@@ -1,4 +1,4 @@
-"""Who tells us, since when, and which open minutes nobody saw."""
+"""The sources: which are connected and since when, and which open minutes none of them saw."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -28,14 +28,14 @@ from queue_monitor.model import Coverage, SourceNow
 
 
 class Span(NamedTuple):
-    """A stretch of time; an open end is still going on."""
+    """A stretch of time; an end of None means that it still goes on."""
 
     start: datetime
     end: datetime | None
 
 
 _OWN: Final = frozenset({SourceConnected, SourceDisconnected, SourceClock, SourceGap, QueueSnapshot})
-"""Events that say something of the source itself."""
+"""The events that concern the source itself."""
 
 
 @dataclass(slots=True)
@@ -52,17 +52,17 @@ class _Source:
     precision_ms: int = 1
     spans: list[Span] = field(default_factory=list)
     is_awaited: bool = False
-    """Up when the monitor ended, and not heard of since it started anew."""
+    """The source was up when the monitor ended, and has sent nothing since the monitor started again."""
     proves_life: bool = False
     """It has sent a ping, a heartbeat or a snapshot: it is expected to go on."""
     probe_ms: float | None = None
-    """What the last probe of its clock has measured, believed or not."""
+    """The result of the last probe of its clock, believed or not."""
     lost_at: datetime | None = None
-    """When word came that it is gone, by our clock."""
+    """The time, by our clock, when its loss was reported."""
 
     @property
     def is_silent(self) -> bool:
-        """Taken to be gone because it has said nothing for too long."""
+        """Return whether the source is taken to be gone because it has sent nothing for too long."""
         return not self.up and self.reason == SILENT
 
 
@@ -70,15 +70,15 @@ Minutes = list[range]
 """Whole minutes since 1970 UTC, in stretches that follow one another."""
 
 MAX_SPANS: Final = 2_000
-"""So many stretches of one source, and gaps of one switch, are remembered: years of one a day, months of one an hour.
-Whole days before them are noted by the store.
+"""The number of stretches of one source, and of gaps of one switch, that are remembered: years with one a day, months
+with one an hour. The store keeps the coverage of whole days before them.
 """
 
 CLOCK_TRUSTED_MS: Final = 30_000
-"""A switch whose clock is further off than this is timed by ours."""
+"""The times of a switch whose clock differs from ours by more than this are replaced by ours."""
 
 CLOCKS_AGREE_MS: Final = 5_000
-"""Two probes of one clock agree within this."""
+"""Two probes of one clock agree when they differ by at most this."""
 
 _EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -86,7 +86,7 @@ _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Source], dict[str, li
 
 
 class Sources:
-    """Every source ever heard of: up or down, and the stretches it covered."""
+    """All sources that have ever sent an event: up or down, and the stretches they covered."""
 
     def __init__(self) -> None:
         self._sources: dict[str, _Source] = {}
@@ -95,22 +95,23 @@ class Sources:
         self._changes: Counter[str] = Counter()
 
     def logs(self) -> set[str]:
-        """The sources that are logs."""
+        """Return the names of the sources that are logs."""
         return {source.name for source in self._sources.values() if source.is_log}
 
     def hears(self, switch: str) -> bool:
-        """Whether a live source of a switch is connected."""
+        """Return whether a live source of a switch is connected."""
         return any(source.switch == switch and source.up and not source.is_log for source in self._sources.values())
 
     def written(self) -> bytes:
-        """All of it, for a start to take up."""
+        """Return all state, encoded for a start."""
         return msgspec.msgpack.encode((self._sources, self._gaps))
 
     def restore(self, written: bytes, now: datetime) -> None:
-        """Take up what `written` gave. Raises `msgspec.DecodeError`.
+        """Load the state that `written` gave. Raises `msgspec.DecodeError`.
 
-        No source has been heard later than `now`, whatever its clock may have said. Nobody has listened since: a live
-        source counts as lost from its last sign on. A log goes on where it was, for what it has told meanwhile is read.
+        No source has sent anything later than `now`, whatever its clock said. No source was connected since: a live
+        source counts as lost from its last sign of life. A log goes on where it was, for its lines from the meantime
+        are read.
         """
         self._sources, self._gaps = _decoder.decode(written)
         self._observed.clear()
@@ -126,9 +127,9 @@ class Sources:
                 source.is_awaited = True
 
     def apply(self, event: Event) -> float:
-        """Note a sign of life. A source that never said so is connected from its first event.
+        """Note a sign of life; return the switch's clock minus ours, in ms.
 
-        Returns the switch's clock minus ours, in ms.
+        A source that never reported a connection is connected from its first event.
         """
         if event.source == MONITOR_SOURCE:
             return 0.0
@@ -180,8 +181,9 @@ class Sources:
                 pass
 
     def _is_back(self, source: _Source, event: Event) -> bool:
-        """Whether an event says that a source is there: one that was silent, or one that was said to be gone earlier
-        than the event came.
+        """Return whether an event shows that a source is there again.
+
+        That is a source that was silent, or one whose loss was reported before the event came.
         """
         if source.is_silent:
             return not _is_word_of_silence(event)
@@ -189,9 +191,9 @@ class Sources:
         return is_down and event.live and event.observed_at > (source.lost_at or _EVER)
 
     def silent(self, opened: datetime, now: datetime, patience: timedelta, habits: Silence) -> list[SourceDisconnected]:
-        """Of the sources that are up, those that have said nothing for too long since `opened`: the events that say so.
+        """Return an event for each source that is up and has sent nothing for too long since `opened`.
 
-        One that proves life by itself is silent after `patience`, another by what is usual at the hour.
+        A source that proves life by itself is silent after `patience`, another by what is usual at the hour.
         """
         found = []
         for source in self._sources.values():
@@ -205,7 +207,7 @@ class Sources:
         return found
 
     def is_silent(self, switches: Iterable[str], falling: Collection[str] = ()) -> bool:
-        """Whether one of these switches has no source that is connected, and one that is silent, or is `falling` so."""
+        """Return whether one of these switches has no connected source, but one that is silent or is in `falling`."""
         for switch in switches:
             its = [source for source in self._sources.values() if source.switch == switch]
             heard = any(source.up and source.name not in falling for source in its)
@@ -214,7 +216,9 @@ class Sources:
         return False
 
     def _miss(self, source: _Source, start: datetime, end: datetime) -> None:
-        """A log has lines missing: of that time it tells nothing. What others saw they have seen."""
+        """Remove a stretch from the coverage of a log, because its lines are missing. The coverage of other sources
+        stays.
+        """
         kept: list[Span] = []
         for span in source.spans:
             if span.start < start:
@@ -259,12 +263,12 @@ class Sources:
         )
 
     def clock_offset_ms(self, name: str) -> float:
-        """The switch's clock minus ours as last probed; 0 when nobody has."""
+        """Return the switch's clock minus ours by the last believed probe, in ms; 0 without one."""
         source = self._sources.get(name)
         return (source.clock_offset_ms or 0.0) if source else 0.0
 
     def last_sign(self, switches: Iterable[str] | None = None) -> datetime | None:
-        """The newest sign of life from any of these switches (None: any)."""
+        """Return the time of the newest sign of life from any of these switches (None: any switch)."""
         wanted = None if switches is None else set(switches)
         signs = [
             source.last_event_at
@@ -274,10 +278,10 @@ class Sources:
         return max(signs, default=None)
 
     def coverage(self, switches: Iterable[str], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
-        """Open minutes from `start` to `end` by how they were observed.
+        """Return the open minutes from `start` to `end` by how they were observed.
 
-        A minute is seen when a live source of every switch was connected for all of it; recovered when a log tells
-        of what was not seen; else blind. Whole minutes only: the one that goes on now is not counted yet.
+        A minute is seen when a live source of every switch was connected for all of it; recovered when a log covers
+        what was not seen; else blind. Only whole minutes count: the present one is not counted yet.
         """
         names = sorted(set(switches))
         counted = {"seen": 0, "recovered": 0, "blind": 0}
@@ -288,7 +292,7 @@ class Sources:
                 continue
             kinds = [self._covered(name, minutes) for name in names]
             seen = set(minutes).intersection(*(seen for seen, _ in kinds))
-            known = set(minutes).intersection(*(seen | told for seen, told in kinds))
+            known = set(minutes).intersection(*(seen | logged for seen, logged in kinds))
             counted["seen"] += len(seen)
             counted["recovered"] += len(known - seen)
             counted["blind"] += len(minutes) - len(known)
@@ -297,7 +301,7 @@ class Sources:
         )
 
     def changes(self, switches: Iterable[str]) -> tuple[int, ...]:
-        """How often each switch's coverage has changed. As long as these are the same, so is what was covered."""
+        """Return how often each switch's coverage has changed. While these numbers are equal, so is the coverage."""
         return tuple(self._changes[switch] for switch in switches)
 
     def _changed(self, switch: str) -> None:
@@ -305,31 +309,32 @@ class Sources:
         self._changes[switch] += 1
 
     def _covered(self, switch: str, minutes: range) -> tuple[set[int], set[int]]:
-        """The minutes one switch's live sources saw whole, and those that its logs tell of beside."""
+        """Return the minutes that one switch's live sources saw whole, and those that its logs cover."""
         if switch not in self._observed:
             self._observed[switch] = self._observed_of(switch)
-        seen, told = self._observed[switch]
-        return _within(seen, minutes), _within(told, minutes)
+        seen, logged = self._observed[switch]
+        return _within(seen, minutes), _within(logged, minutes)
 
     def _observed_of(self, switch: str) -> tuple[Minutes, Minutes]:
-        """The same of all times, worked out when a source has come or gone: a question over time asks it by the
-        thousand.
+        """Return the minutes seen and covered by logs, of all time; computed once after a source has come or gone.
+
+        A question over a long time asks for it thousands of times.
         """
         live: list[Span] = []
-        told: list[Span] = []
+        logged: list[Span] = []
         for source in self._sources.values():
             if source.switch == switch:
-                (told if source.is_log else live).extend(source.spans)
+                (logged if source.is_log else live).extend(source.spans)
         missed = []
         for span, recovery in self._gaps.get(switch, []):
             end = span.end or span.start
             missed.append(range(int(span.start.timestamp()) // 60, _minute_up(end)))
             if recovery is not Recovery.NONE:
-                told.append(Span(_whole(span.start), _whole_up(end)))
-        return _without(_minutes(live), _joined(missed)), _minutes(live + told) if told else []
+                logged.append(Span(_whole(span.start), _whole_up(end)))
+        return _without(_minutes(live), _joined(missed)), _minutes(live + logged) if logged else []
 
     def blind(self, switch: str, start: datetime, end: datetime) -> timedelta:
-        """How much of a stretch no live source of this switch was connected."""
+        """Return the part of a stretch in which no live source of this switch was connected."""
         live = [span for s in self._sources.values() if s.switch == switch and not s.is_log for span in s.spans]
         seen = ((max(a, start), min(b, end)) for a, b in _union(live, end))
         return (end - start) - sum((b - a for a, b in seen if b > a), timedelta())
@@ -338,7 +343,7 @@ class Sources:
         return sorted({source.switch for source in self._sources.values()})
 
     def is_up(self, switches: Iterable[str], but_for: Collection[str] = ()) -> bool:
-        """Whether every one of these switches has a source that is connected; some sources may be left out."""
+        """Return whether each of these switches has a connected source; the sources in `but_for` do not count."""
         names = set(switches)
         there = {source.switch for source in self._sources.values() if source.up and source.name not in but_for}
         return bool(names) and names <= there
@@ -349,10 +354,10 @@ def _is_word_of_silence(event: Event) -> bool:
 
 
 def _probe(source: _Source, offset_ms: float) -> None:
-    """Take what a probe of a clock has measured.
+    """Take the result of a probe of a clock.
 
-    That a clock is so far off that its times are not used, or no longer is, two probes in a row must say: one that was
-    late on its way looks like a clock that is wrong.
+    Two probes in a row must show that a clock is so far off that its times are not used, or that it no longer is: a
+    probe that was delayed looks like a wrong clock.
     """
     known, before = source.clock_offset_ms or 0.0, source.probe_ms
     is_same_side = (abs(offset_ms) > CLOCK_TRUSTED_MS) == (abs(known) > CLOCK_TRUSTED_MS)
@@ -363,7 +368,7 @@ def _probe(source: _Source, offset_ms: float) -> None:
 
 
 def _merged(gaps: list[tuple[Span, Recovery]]) -> list[tuple[Span, Recovery]]:
-    """Gaps that touch as one, those that were recovered in one way apart from those that were not; the newest ones."""
+    """Return the newest gaps, with those that touch joined; gaps recovered in different ways stay apart."""
     found: list[tuple[Span, Recovery]] = []
     for recovery in Recovery:
         spans = [span for span, its in gaps if its is recovery]
@@ -389,13 +394,13 @@ def _word_of_silence(source: _Source, last: datetime, now: datetime) -> SourceDi
 
 
 def _minutes(spans: list[Span]) -> Minutes:
-    """The minutes that lie wholly inside the union of some spans; what goes on still goes on for ever."""
+    """Return the minutes that lie wholly inside the union of some spans; an open span lasts for ever."""
     found = (range(_minute_up(start), int(stop.timestamp()) // 60) for start, stop in _union(spans, _EVER))
     return [minutes for minutes in found if minutes]
 
 
 def _without(minutes: Minutes, missed: Minutes) -> Minutes:
-    """The minutes that were not missed; both are in order."""
+    """Return the minutes that were not missed; both arguments are in order."""
     found: Minutes = []
     first = 0
     for its in minutes:
@@ -411,7 +416,7 @@ def _without(minutes: Minutes, missed: Minutes) -> Minutes:
 
 
 def _joined(minutes: Minutes) -> Minutes:
-    """The same minutes in stretches that do not overlap."""
+    """Return these minutes in stretches that do not overlap."""
     found: Minutes = []
     for its in sorted(minutes, key=lambda its: its.start):
         if found and its.start <= found[-1].stop:
@@ -422,7 +427,7 @@ def _joined(minutes: Minutes) -> Minutes:
 
 
 def _within(minutes: Minutes, wanted: range) -> set[int]:
-    """Those minutes that lie in one stretch."""
+    """Return the minutes that lie in one stretch."""
     first = bisect_right(minutes, wanted.start, key=lambda its: its.stop)
     last = bisect_left(minutes, wanted.stop, key=lambda its: its.start)
     found: set[int] = set()

@@ -1,5 +1,6 @@
-"""What is settled in the stretches that every face shows: each queue is read once, and pools and all queues together
-are added up from what was read.
+"""The settled calls of the stretches that every face shows.
+
+Each queue is read once, and pools and all queues together are added up from these readings.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,14 +42,14 @@ Waits = list[int] | WaitTally | None
 
 
 class Part(NamedTuple):
-    """What one queue has, inside opening hours or outside, of several stretches in their order."""
+    """The figures of one queue, inside opening hours or outside, for several stretches in their order."""
 
     numbers: Sequence[Numbers]
     waits: Sequence[Waits]
 
 
 class _Read:
-    """What was read of one series, and at which version, for which stretches."""
+    """The figures read from one series, with their version and stretches."""
 
     __slots__ = ("long", "long_of", "recent", "recent_of", "version")
 
@@ -61,15 +62,16 @@ class _Read:
 
 
 Reads = dict[tuple[Level, bool, str], _Read]
-"""What was read, kept from one snapshot to the next."""
+"""The figures read, kept from one snapshot to the next."""
 
 
 class Standing:
-    """The settled calls of some stretches at one level, at one moment. `recent` of them end at the same minute and are
-    short enough for exact waits; the others are `long`.
+    """The settled calls of some stretches at one level, at one moment.
 
-    `reads` is what an earlier one has read. Unless it is `strict`, a stretch that memory holds only in sums is empty:
-    the clock was set back, until the pipeline has read that day again. A strict one raises `NotHeld`.
+    `recent` stretches end at the same minute and are short enough for exact waits; the others are `long`.
+    `reads`: the figures that an earlier one has read.
+    `strict`: raise `NotHeld` for a stretch that memory holds only in sums. Otherwise it is empty: the clock was set
+        back, until the pipeline has read that day again.
     """
 
     def __init__(
@@ -116,7 +118,7 @@ class Standing:
             self._long.append((low, high, base))
 
     def of(self, keys: Keys) -> Iterator[Settled]:
-        """What some queues, or all, have of each stretch, in their order."""
+        """Yield the settled calls of some queues, or of all, for each stretch in their order."""
         if keys is not None and len(keys) == 1:
             yield from self._of_one(keys)
             return
@@ -134,7 +136,7 @@ class Standing:
             yield Settled(_together(inside, is_long, at), _together(outside, is_long, at), known[1])
 
     def _of_one(self, keys: tuple[str, ...]) -> Iterator[Settled]:
-        """The same of one queue, which is nothing but what was read of it."""
+        """Yield the settled calls of one queue, straight from its figures."""
         inside, outside = self._part(True, keys[0]), self._part(False, keys[0])
         known: Waits = None
         figures = NO_WAITS
@@ -157,7 +159,7 @@ class Standing:
             )
 
     def _part(self, inside: bool, key: str) -> tuple[Part, Part]:
-        """What one queue has of the recent stretches and of the long ones, read once."""
+        """Return the figures of one queue for the recent stretches and for the long ones, read once."""
         found = self._parts.get((inside, key))
         if found is None:
             found = self._parts[inside, key] = self._read(inside, key)
@@ -175,7 +177,9 @@ class Standing:
         return tallies[0].figures() if len(tallies) == 1 else _merged(tallies).figures()
 
     def _read(self, inside: bool, key: str) -> tuple[Part, Part]:
-        """The same, taken from what an earlier one has read where nothing has changed since."""
+        """Return the figures of one queue for both kinds of stretches; earlier readings are used where nothing has
+        changed.
+        """
         series = self._windows.series(self._level, inside, key)
         read = self._reads.get((self._level, inside, key))
         if read is None:
@@ -213,7 +217,7 @@ class Standing:
 
 
 def _together(parts: list[tuple[Part, Part]], is_long: bool, at: int) -> Numbers:
-    """The numbers of several queues in one stretch, added up."""
+    """Return the numbers of several queues in one stretch, added up."""
     return _added([part.numbers[at] for its in parts if (part := its[is_long]).numbers])
 
 

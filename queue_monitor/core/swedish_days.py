@@ -23,15 +23,19 @@ def _half(year: int) -> dict[date, str]:
 
 
 def none(day: date) -> str:
-    """No day is a holiday: for a queue that keeps its hours on every day."""
+    """Return "" for every day: for a queue that keeps its hours on every day."""
     return ""
 
 
 def holiday(day: date) -> str:
-    """The name of a day on which Sweden is closed, eves of Midsummer, Christmas and New Year among them; else ""."""
+    """Return the name of a day on which Sweden is closed, eves of Midsummer, Christmas and New Year among them; else
+    "".
+    """
     return _closed(day.year).get(day, "")
 
 
 def half_holiday(day: date) -> str:
-    """The name of a day that banks shorten, and municipalities may: a suggestion to confirm, never a fact; else ""."""
+    """Return the name of a day that banks shorten, and municipalities may: a suggestion to confirm, never a fact; else
+    "".
+    """
     return _half(day.year).get(day, "")

@@ -1,4 +1,4 @@
-"""Waiting after a transfer: a figure of its own, on the receiving queue (docs/definitions.md)."""
+"""Waits after a transfer: a figure of their own, on the receiving queue (docs/definitions.md)."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -11,7 +11,9 @@ from queue_monitor.queues import queue_key
 def transfer_waits(
     stories: Iterable[ContactHistory], start: datetime, end: datetime, queue: str | None = None
 ) -> list[TransferWaits]:
-    """The stays that began from `start` to before `end` after the caller had been answered, by queue."""
+    """Return the waits of stays that began from `start` to before `end` after the caller had
+    been answered, by queue.
+    """
     found: dict[str, list[Visit]] = {}
     for story in stories:
         for visit in _after_the_answer(story):

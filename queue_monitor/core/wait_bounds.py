@@ -1,7 +1,7 @@
-"""When a wait whose end nobody reports is taken to be over, for switches that never list who waits.
+"""The bounds after which a wait without a reported end is taken to be over, for switches that never list who waits.
 
-The rule stands in docs/definitions.md. Such a caller becomes `unknown` by an event of the monitor's own, which
-goes through the journal like any other, so that a rebuild makes the same history. A later word amends it.
+The rule stands in docs/definitions.md. Such a caller becomes `unknown` by an event of the monitor's own, which goes
+through the journal like any other, so that a rebuild makes the same history. A later report amends it.
 """
 
 from bisect import bisect_right
@@ -28,21 +28,25 @@ from queue_monitor.queues import queue_key
 
 MIN_OVERTAKES: Final = 5
 MIN_HISTORY: Final = 10
-"""Days with waits of a queue, before the overtakes of it are counted on."""
+"""The days with waits of a queue that are needed before its overtakes are used."""
 
 DAYS_KEPT: Final = 60
 SHORTEST: Final = timedelta(minutes=30)
 MAX_LENGTH: Final = timedelta(hours=4)
 AFTER_CLOSING: Final = timedelta(minutes=30)
 LISTED_WITHIN: Final = timedelta(minutes=15)
-"""A queue whose waiting callers a snapshot has listed so lately needs no bound: a vanished caller is missed there."""
+"""A queue whose waiting callers a snapshot has listed within this time needs no bound: the next list shows that a
+caller has gone.
+"""
 
 _REPORTED: Final = frozenset(Outcome) - {Outcome.WAITING, Outcome.UNKNOWN, Outcome.LOST}
 
 
 class DayOfWaits(Struct):
-    """Of one queue and day: the longest wait (ms) whose end was reported, and the most callers who had come later and
-    were answered before such a wait ended.
+    """The waits of one queue and day.
+
+    `longest_ms`: the longest wait whose end was reported.
+    `overtakes`: the most callers who had come later and were answered before such a wait ended.
     """
 
     longest_ms: int = 0
@@ -53,13 +57,13 @@ _EVER: Final = datetime.max.replace(tzinfo=UTC)
 _LAST_ID: Final = chr(0x10FFFF)
 
 Answered = tuple[datetime, str, datetime]
-"""Of one who was answered: when he or she entered, the visit, and when that was."""
+"""An answered call: when it entered, its visit, and when it was answered."""
 
 _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, dict[date, DayOfWaits]], set[str], dict[str, list[Answered]]])
 
 
 class WaitBounds:
-    """Learns from the waits that end how long they last in a queue; says which of those that go on are overdue."""
+    """The bounds of waits, learned from the waits that end in a queue; they show which of the others are overdue."""
 
     def __init__(self, calendar_of: Callable[[str], Calendar]) -> None:
         self._calendar_of = calendar_of
@@ -69,10 +73,10 @@ class WaitBounds:
         self._with_priorities: set[str] = set()
         self._listed: dict[tuple[str, str], datetime] = {}
 
-    # ---- what is known
+    # ---- input
 
     def enter(self, event: CallEntered) -> None:
-        """Note that callers of a queue do not come in the order of entry."""
+        """Note that a queue with priorities does not answer in the order of entry."""
         if event.priority:
             self._with_priorities.add(queue_key(event.queue))
 
@@ -82,7 +86,7 @@ class WaitBounds:
             self._listed[event.switch_name, queue_key(event.queue)] = event.as_of
 
     def change(self, before: Sequence[Visit], after: Iterable[Visit]) -> None:
-        """Take the visits of a contact as they stood and as they stand now."""
+        """Take the visits of a contact as they were and as they are now."""
         known = {visit.visit_id: visit for visit in before}
         for visit in after:
             if visit.entered_at is None or visit.ended_wait_at is None or visit.outcome not in _REPORTED:
@@ -115,7 +119,7 @@ class WaitBounds:
         self._to_count.append((its, visit))
 
     def _count(self) -> None:
-        """Count who overtook those that ended lately: once all that was heard together is known."""
+        """Count the overtakes of the waits that ended lately, once all that was reported together is known."""
         for its, visit in self._to_count:
             if visit.ended_wait_at is not None:
                 overtook = _later(self._answered.get(queue_key(visit.queue), []), visit, visit.ended_wait_at)
@@ -123,7 +127,7 @@ class WaitBounds:
         self._to_count.clear()
 
     def evict(self, waiting: Iterable[Visit], now: datetime) -> None:
-        """Let go of what is too old to count: of those answered, all who entered before anybody who waits now."""
+        """Remove what is too old to count, and answered calls that entered before all who wait now."""
         self._count()
         oldest: dict[str, datetime] = {}
         for visit in waiting:
@@ -137,18 +141,20 @@ class WaitBounds:
             self._days[queue] = {day: its for day, its in days.items() if day >= first}
 
     def written(self) -> bytes:
-        """What days have taught, for a start to take up."""
+        """Return all that was learned, encoded for a start."""
         self._count()
         return msgspec.msgpack.encode((self._days, self._with_priorities, self._answered))
 
     def restore(self, written: bytes) -> None:
-        """Take up what `written` gave. Raises `msgspec.DecodeError`."""
+        """Load the state that `written` gave. Raises `msgspec.DecodeError`."""
         self._days, self._with_priorities, self._answered = _decoder.decode(written)
 
-    # ---- what follows
+    # ---- output
 
     def overdue(self, waiting: Iterable[tuple[Visit, datetime]], now: datetime) -> list[CallLeft]:
-        """Of those who wait, each with the newest word of him or her, who is taken to have left unseen."""
+        """Return an event for each waiting caller who is taken to have left unseen. `waiting` has the newest report of
+        each.
+        """
         self._count()
         found = []
         for visit, last_word in waiting:
@@ -160,8 +166,10 @@ class WaitBounds:
         return found
 
     def is_doubtful(self, visit: Visit, now: datetime) -> bool:
-        """Whether more who came later have been answered than overtook anybody in this queue on the days before: who
-        waits may have left unseen. Nobody is to be alarmed for him or her, and the forecast lets nobody stand behind.
+        """Return whether a waiting caller may have left unseen: more later callers were answered than ever overtook one
+        on the days before.
+
+        No alert is raised for such a caller, and in the forecast nobody stands behind him or her.
         """
         self._count()
         key = queue_key(visit.queue)
@@ -177,7 +185,7 @@ class WaitBounds:
         return listed is not None and now - listed <= LISTED_WITHIN
 
     def _bounds(self, visit: Visit, entered: datetime, last_word: datetime, now: datetime) -> Iterable[datetime]:
-        """The moments at each of which the wait is taken to be over."""
+        """Yield the moments at each of which the wait is taken to be over."""
         key = queue_key(visit.queue)
         days = self._days.get(key, {})
         longest = timedelta(milliseconds=max((its.longest_ms for its in days.values()), default=0))
@@ -193,19 +201,19 @@ class WaitBounds:
 
 
 def _later(answered: list[Answered], visit: Visit, until: datetime) -> list[datetime]:
-    """When those were answered who had entered after this visit, up to a moment: who entered after it was not."""
+    """Return when the callers who entered after this visit were answered, up to `until`."""
     entered_by_then = bisect_right(answered, (until, _LAST_ID, _EVER))
     return [ended for _, _, ended in answered[_behind(answered, visit) : entered_by_then] if ended <= until]
 
 
 def _behind(answered: list[Answered], visit: Visit) -> int:
-    """Where those begin who had entered after this visit."""
+    """Return the position of the first answered caller who had entered after this visit."""
     assert visit.entered_at is not None
     return bisect_right(answered, (visit.entered_at, visit.visit_id, visit.ended_wait_at or _EVER))
 
 
 def _closing(calendar: Calendar, entered: datetime, now: datetime) -> datetime | None:
-    """When the queue closed after that entry; None while it has not, or for who came outside opening hours."""
+    """Return when the queue closed after that entry; None while it has not, or for an entry outside opening hours."""
     stretch = calendar.stretch(entered)
     while stretch is not None and stretch[1] <= now:
         following = calendar.stretch(stretch[1])

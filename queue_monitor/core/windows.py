@@ -1,9 +1,8 @@
-"""Counting: exact whole numbers per minute of entry, and streaming histograms for percentiles.
+"""The windows: exact counts of calls per minute of entry, and streaming histograms for percentiles.
 
-Everything belongs to the minute in which it entered. A minute slot keeps exact counts and the raw waits of its
-answered calls; a day keeps their sums and one tally of waits. When the ledger changes its mind about a call, the old
-contribution is taken out and the new one put in. Of the days before the edge only sums are held: of the month and of
-the tertial.
+Each call belongs to the minute in which it entered. A minute slot keeps exact counts and the raw waits of its answered
+calls; a day keeps their sums and one tally of waits. When the ledger changes a call, its old contribution is taken out
+and the new one put in. For the days before the edge only sums are kept: those of the month and of the tertial.
 """
 
 from bisect import bisect_left, bisect_right
@@ -51,7 +50,7 @@ EDGES: Final = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0)
 """Bucket edges of the Prometheus histogram, seconds; the limit of 300 is one of them exactly."""
 
 EXACT_MINUTES: Final = 120
-"""Percentiles of a stretch no longer than this are worked out from the waits themselves."""
+"""Percentiles of a stretch no longer than this are computed from the waits themselves."""
 
 _REFUSED: Final = {
     RefusalReason.FULL: "refused_full",
@@ -72,7 +71,9 @@ _BROUGHT_BY: Final = {
 
 
 class Bucket(NamedTuple):
-    """Where a call counts: its level and queue, inside opening hours or not, and the minute (epoch minutes, UTC)."""
+    """The place where a call counts: its level and queue, inside opening hours or not, and the minute (epoch minutes,
+    UTC).
+    """
 
     level: Level
     queue: str
@@ -81,7 +82,10 @@ class Bucket(NamedTuple):
 
 
 class PlacedCall(NamedTuple):
-    """A call, placed: from when its clock counts and how long it waited, or has waited so far."""
+    """A call with its place, and the wait that is judged: the whole wait, or the wait so far.
+
+    `early`: the caller came before opening, and the wait counts from opening.
+    """
 
     place: Bucket
     early: bool
@@ -94,8 +98,11 @@ Figure = TypeVar("Figure")
 
 
 class VisitSum(Struct, frozen=True, gc=False):
-    """What one settled visit adds to the sums of all time: a field of `Counts`, the field that says why it began, and
-    its wait where a histogram may hold it.
+    """The contribution of one settled visit to the sums of all time.
+
+    `field`: the field of `Counts`.
+    `brought_by`: the field that says why the visit began.
+    `wait_ms`: the wait where a histogram may hold it, else None.
     """
 
     queue: str
@@ -106,8 +113,13 @@ class VisitSum(Struct, frozen=True, gc=False):
 
 
 class Tally(Struct, frozen=True, gc=False):
-    """What one contact adds: where it and each of its visits count (None: nowhere yet), and both together as `places`;
-    the visits' sums; and the talks that are over, as queue and ms.
+    """The contribution of one contact.
+
+    `placed`: where the contact counts, None while it counts nowhere yet.
+    `visits`: where each visit counts, None for one that counts nowhere yet.
+    `places`: both together, without the None.
+    `sums`: the contributions of its visits to the sums of all time.
+    `talks`: the talks that are over, as queue and ms.
     """
 
     placed: Placement | None = None
@@ -119,25 +131,25 @@ class Tally(Struct, frozen=True, gc=False):
 
 NOTHING: Final = Tally()
 NOWHERE_YET: Final = Tally(visits=(None,))
-"""One who waits in one queue counts when the wait is over."""
+"""A contact that waits in one queue is counted when the wait is over."""
 
 
 Queues = tuple[str, ...] | None
-"""Which queues a figure is of; None for all."""
+"""The queues that a figure covers; None for all."""
 
 Keys = tuple[str, ...] | None
-"""The same casefolded, each once."""
+"""The casefolded queues that a figure covers, each once; None for all."""
 
 
 class NotHeld(LookupError):
-    """A stretch that begins before the days held by the minute, and not with a month or tertial whose sums are held."""
+    """A stretch begins before the days held by the minute, and not with a month or tertial whose sums are held."""
 
 
 class Windows:
     """Counts by minute and by day, at contact and at visit level, for every queue.
 
-    `exit_policy` says how deliberate ways out are judged in a queue (casefolded) that differs from the usual. From
-    `edge` on calls are held by the minute; all are while it is None.
+    `exit_policy`: how deliberate exits are judged in a queue (casefolded) that differs from the usual.
+    `edge`: calls that entered from here on are held by the minute; None while all are.
     """
 
     def __init__(
@@ -168,10 +180,10 @@ class Windows:
         self._quarters: dict[int, int] = {}
         self._loaded = 0
 
-    # ---- what enters
+    # ---- input
 
     def change(self, contact_id: str, story: ContactHistory | None) -> None:
-        """Take what was counted of a contact out and count it as it stands now; None: there is no such contact."""
+        """Replace the contribution of a contact by its new one; None means that there is no such contact."""
         before = self._counted.get(contact_id, NOTHING)
         if story is None:
             after = NOTHING
@@ -187,7 +199,7 @@ class Windows:
         self._move_talks(before.talks, after.talks)
 
     def change_talk(self, contact_id: str, visit: Visit) -> None:
-        """The same of a contact of one visit of which nothing but the talk may have changed."""
+        """Replace the talk of a contact of one visit, when nothing but the talk may have changed."""
         before = self._counted.get(contact_id, NOTHING)
         talks = _talk(before.visits[0], visit) if len(before.visits) == 1 else ()
         if before.talks != talks:
@@ -202,7 +214,7 @@ class Windows:
                 talks[1] += sign * talk_ms
 
     def adopt(self, contact_id: str, story: ContactHistory) -> None:
-        """Take it that a contact is counted already, as this story tells it, beside what else is counted of it."""
+        """Note that a contact is counted already as this history says, in addition to its other contributions."""
         known, beside = self._counted.get(contact_id, NOTHING), self.tally(story)
         self._counted[contact_id] = Tally(
             beside.placed,
@@ -213,16 +225,16 @@ class Windows:
         )
 
     def let_go(self, contact_ids: Iterable[str]) -> None:
-        """What is counted of these contacts stays, and will not change."""
+        """Forget the contacts and keep their contributions, which no longer change."""
         for contact_id in contact_ids:
             self._counted.pop(contact_id, None)
 
     def counted(self, contact_id: str) -> Tally:
-        """What a contact that is held is counted as."""
+        """Return the contribution of a contact that is held."""
         return self._counted.get(contact_id, NOTHING)
 
     def refuse(self, refusal: Refusal, sign: int = +1) -> Placement:
-        """Count a refused caller, at both levels alike, or (`sign` -1) take it out. Returns where at contact level."""
+        """Count a refused caller at both levels, or (`sign` -1) take it out. Return its place at contact level."""
         place, field = self.place_refusal(refusal).place, _REFUSED[refusal.reason]
         placed = Placement(Level.CONTACT, place.queue, place.inside, place.minute, field)
         for level in Level:
@@ -231,8 +243,9 @@ class Windows:
         return placed
 
     def count(self, placed: Placement, sign: int) -> None:
-        """Count one settled call, or (`sign` -1) take it out again. One of a day before the edge is counted in the sums
-        of the days before it.
+        """Count one settled call, or (`sign` -1) take it out again.
+
+        A call of a day before the edge is counted in the sums of the days before it.
         """
         fields = [FIELDS[placed.field]]
         if placed.early:
@@ -270,8 +283,9 @@ class Windows:
         return numbers
 
     def load_minutes(self, minutes: Iterable[CallsOfMinute]) -> None:
-        """Count the settled calls and refused callers of the days from the edge on, as the store has them. The all-time
-        counters are not touched.
+        """Count the settled calls and refused callers of the days from the edge on, as the store has them.
+
+        The all-time counters are not touched.
         """
         edge = self._edge or 0
         for its in minutes:
@@ -282,13 +296,15 @@ class Windows:
         self._changed_everywhere()
 
     def load_totals(self, totals: dict[str, Counts]) -> None:
-        """Take up the all-time counters: all settled visits and refused callers so far, by queue."""
+        """Set the all-time counters: all settled visits and refused callers so far, by queue."""
         for queue, counts in totals.items():
             self._totals[self.name_of(queue)] = list(structs.astuple(counts))
 
     def rebase(self, edge: date, month: Base, tertial: Base) -> None:
-        """From now on hold by minute the local days from `edge` on, and of those before it two sums: of the days from
-        the start of the edge's month, and of its tertial, up to the edge.
+        """Hold the local days from `edge` on by the minute, and two sums of the days before it.
+
+        `month`, `tertial`: the sums from the start of the edge's month, and of its tertial, up to the edge. Raises
+            `ValueError` when they begin elsewhere.
         """
         if (month.start, tertial.start) != (month_start(edge), tertial_start(edge)):
             raise ValueError(f"sums from {month.start} and {tertial.start} are not of the month and tertial of {edge}")
@@ -304,8 +320,9 @@ class Windows:
         self._changed_everywhere()
 
     def advance(self, edge: date) -> None:
-        """Move the edge to a later day: the days that memory holds before it go into the sums. Without an edge so far,
-        memory is taken to hold the whole tertial.
+        """Move the edge to a later day: the days that memory holds before it go into the sums.
+
+        Without an edge so far, memory is taken to hold the whole tertial.
         """
         minute = self._days.first_minute(edge)
         if self._edge is not None and minute <= self._edge:
@@ -319,7 +336,7 @@ class Windows:
         self._loaded += 1
 
     def _base_at(self, start: date, edge: int) -> Base:
-        """The sums of the days from `start` up to a new edge."""
+        """Return the sums of the days from `start` up to a new edge."""
         low = self._days.first_minute(start)
         base, found = self._bases.get(low, Base(start)), Base(start)
         for inside in (True, False):
@@ -339,10 +356,10 @@ class Windows:
                 series.melt(edge)
         self._changed_everywhere()
 
-    # ---- what may be read
+    # ---- output
 
     def place_contact(self, contact: Contact, now: datetime) -> PlacedCall | None:
-        """Where a contact counts, on its first queue."""
+        """Return where a contact counts, on its first queue; None where no time of it is known."""
         waited = contact.wait_ms
         if contact.outcome is Outcome.WAITING:
             since = contact.waiting_since
@@ -351,18 +368,18 @@ class Windows:
         return self._judged(Level.CONTACT, contact.first_queue, contact.entered_at or contact.settled_at, ended, waited)
 
     def place_settled(self, contact: Contact) -> PlacedCall | None:
-        """Where a contact counts that waits no more."""
+        """Return where a contact that no longer waits counts."""
         return self.place_contact(contact, contact.settled_at or contact.entered_at or _NEVER)
 
     def place_refusal(self, refusal: Refusal) -> PlacedCall:
-        """Where a refused caller counts, at both levels alike."""
+        """Return where a refused caller counts, at both levels alike."""
         inside = self._calendars.of(refusal.queue).is_open(refusal.at)
         return PlacedCall(
             Bucket(Level.CONTACT, self.name_of(refusal.queue), inside, minute_of(refusal.at)), False, None
         )
 
     def place_visit(self, visit: Visit, now: datetime) -> PlacedCall | None:
-        """Where a visit counts, on its own queue."""
+        """Return where a visit counts, on its own queue; None where no time of it is known."""
         waited = visit.wait_ms
         if visit.outcome is Outcome.WAITING and visit.entered_at is not None:
             waited = max(0, milliseconds(now - visit.entered_at))
@@ -371,7 +388,10 @@ class Windows:
         return self._judged(Level.VISIT, visit.queue, began, ended, waited)
 
     def tally(self, story: ContactHistory) -> Tally:
-        """What a contact and its visits add. Who waits still is not counted yet: that depends on the time now."""
+        """Return the contribution of a contact and its visits.
+
+        A contact or visit that still waits is not counted yet: its field depends on the time now.
+        """
         contact, its_visits = story.contact, story.visits
         if len(its_visits) == 1 and contact.entered_at is not None:
             return self._tally_of_one(its_visits[0])
@@ -386,7 +406,9 @@ class Windows:
         return Tally(at_contact_level, visits, places, tuple(sums), tuple(talks))
 
     def _tally_of_one(self, visit: Visit) -> Tally:
-        """The same of a contact of one visit: both are judged alike, on the same queue and by the same times."""
+        """Return the contribution of a contact of one visit: both are judged alike, on one queue and by one set of
+        times.
+        """
         if visit.outcome is Outcome.WAITING or (its := self._placed_visit(visit)) is None:
             return NOWHERE_YET
         placed = Placement(
@@ -414,7 +436,7 @@ class Windows:
         return self._exit_policies.get(queue_key(queue), self._usual_exit_policy)
 
     def field_of(self, contact: Contact, judged: PlacedCall) -> str:
-        """The field of `Counts` that a contact placed so is counted in."""
+        """Return the field of `Counts` that a contact with this place is counted in."""
         called_back = contact.called_back_ms
         if called_back is not None:
             called_back -= before_opening_ms(contact, judged)
@@ -422,11 +444,11 @@ class Windows:
         return judge(contact.outcome, judged.wait_ms, self.target, exit_policy, called_back)
 
     def queues(self) -> list[str]:
-        """Every queue that ever counted a call, as first written."""
+        """Return every queue that ever counted a call, as first written."""
         return sorted({self._names[key] for held in self._series.values() for key in held})
 
     def version(self, level: Level, keys: Keys) -> int:
-        """A number that differs after every change to what is counted of these queues."""
+        """Return a number that differs after every change to the counts of these queues."""
         if keys is None:
             return self._versions[level]
         inside, outside = self._series[level, True], self._series[level, False]
@@ -439,22 +461,23 @@ class Windows:
         return found
 
     def version_of_quarters(self, low: int, high: int) -> tuple[int, ...]:
-        """Numbers of which one differs after every change to the contacts counted in these minutes."""
+        """Return numbers of which one differs after every change to the contacts counted in these minutes."""
         quarters = self._quarters
         return self._loaded, *(quarters.get(at, 0) for at in range(low // QUARTER, -(-high // QUARTER)))
 
     def counts(self, level: Level, queues: Queues, start: datetime, end: datetime, inside: bool = True) -> Counts:
-        """Settled calls that entered from `start` up to `end`. Raises `NotHeld`."""
+        """Return the counts of the settled calls that entered from `start` up to `end`. Raises `NotHeld`."""
         return Counts(*self.numbers(level, keys_of(queues), minute_of(start), minute_after(end), inside))
 
     def waits(self, level: Level, queues: Queues, start: datetime, end: datetime) -> WaitFigures:
-        """Waits of the calls answered within opening hours of a stretch: exact up to two hours, of those still held one
-        by one, else within 1 %. Raises `NotHeld`.
+        """Return the waits of the calls answered within opening hours of a stretch. Raises `NotHeld`.
+
+        They are exact up to two hours while the calls are held one by one, else within 1 %.
         """
         return self.figures(level, keys_of(queues), minute_of(start), minute_after(end))
 
     def waits_held(self, level: Level, keys: Keys, low: int, high: int) -> WaitTally:
-        """The waits of the calls answered within opening hours in these minutes, which are held one by one."""
+        """Return the waits of the calls answered within opening hours in these minutes, which are held one by one."""
         together = WaitTally()
         for series in _wanted(self._series[level, True], keys):
             for tally in series.tallies(low, high):
@@ -462,14 +485,14 @@ class Windows:
         return together
 
     def clear(self) -> None:
-        """Forget everything that is held by the minute; the sums of the days before stay."""
+        """Forget all counts that are held by the minute; the sums of the days before stay."""
         for held in self._series.values():
             for series in held.values():
                 series.clear()
         self._changed_everywhere()
 
     def totals(self) -> dict[str, Counts]:
-        """All visits ever counted, per queue, settled ones."""
+        """Return the counts of all settled visits and refused callers ever, per queue."""
         return {queue: Counts(*numbers) for queue, numbers in self._totals.items() if any(numbers)}
 
     def wait_buckets(self) -> dict[str, WaitBuckets]:
@@ -481,7 +504,7 @@ class Windows:
     # ---- inside
 
     def numbers(self, level: Level, keys: Keys, low: int, high: int, inside: bool) -> Numbers:
-        """The fields of `Counts` of the minutes from `low` up to `high`, in their order. Raises `NotHeld`."""
+        """Return the fields of `Counts`, in their order, for the minutes from `low` up to `high`. Raises `NotHeld`."""
         base = self.base_for(level, low, high)
         held = self._series[level, inside]
         parts = [series.sum(low, high) for series in _wanted(held, keys) if series.days]
@@ -492,7 +515,7 @@ class Windows:
         return parts[0] if len(parts) == 1 else added(parts)
 
     def figures(self, level: Level, keys: Keys, low: int, high: int) -> WaitFigures:
-        """The waits of these minutes, as `waits` says."""
+        """Return the waits of these minutes, as precise as `waits` says."""
         base = self.base_for(level, low, high)
         wanted = _wanted(self._series[level, True], keys)
         if high - low <= EXACT_MINUTES and base is None:
@@ -510,7 +533,11 @@ class Windows:
         return together.figures()
 
     def base_for(self, level: Level, low: int, high: int) -> Base | None:
-        """The sums of the days before the edge that a stretch begins with; None where it begins at the edge."""
+        """Return the sums of the days before the edge that a stretch begins with; None where it begins at the edge or
+        later.
+
+        Raises `NotHeld` when the sums do not fit the stretch.
+        """
         if self._edge is None or low >= min(self._edge, high):
             return None
         base = self._bases.get(low)
@@ -521,11 +548,11 @@ class Windows:
         return base
 
     def series(self, level: Level, inside: bool, key: str) -> Series | None:
-        """The calls of one queue (casefolded); None where there never was one."""
+        """Return the calls of one queue (casefolded); None where there never was one."""
         return self._series[level, inside].get(key)
 
     def keys_of_level(self, level: Level) -> Iterable[str]:
-        """Every queue (casefolded) of which something is counted at that level."""
+        """Return every queue (casefolded) that has counts at that level."""
         return self._series[level, True].keys() | self._series[level, False].keys()
 
     def _series_of(self, level: Level, queue: str, inside: bool) -> Series:
@@ -539,7 +566,10 @@ class Windows:
     def _judged(
         self, level: Level, queue: str, began: datetime | None, ended: datetime, waited_ms: int | None
     ) -> PlacedCall | None:
-        """Place a call by opening hours: one that enters before opening and still waits then counts from opening."""
+        """Return the place of a call by opening hours, and the wait that is judged; None where no time of it is known.
+
+        A call that enters before opening and still waits then counts from opening.
+        """
         if began is None:
             return None
         calendar, name = self._scopes.get(queue) or self._scope(queue)
@@ -553,19 +583,19 @@ class Windows:
         return PlacedCall(Bucket(level, name, True, minute_of(opening)), True, from_opening)
 
     def _scope(self, queue: str) -> tuple[Calendar, str]:
-        """A queue's hours and its first spelling, noted by each spelling of it."""
+        """Return a queue's hours and its first spelling, and keep them for this spelling of it."""
         if len(self._scopes) > CACHE_SIZE:
             self._scopes.clear()
         self._scopes[queue] = found = self._calendars.of(queue), self.name_of(queue)
         return found
 
     def name_of(self, queue: str) -> str:
-        """A queue as it was first written: switches differ in the case of their names."""
+        """Return a queue as it was first written: switches differ in the case of their names."""
         return self._names.setdefault(queue_key(queue), queue)
 
 
 class Calendars:
-    """Opening hours by queue, with one for all that have none of their own."""
+    """Opening hours by queue, with a default for queues that have none of their own."""
 
     def __init__(self, default: Calendar, by_queue: dict[str, Calendar] | None = None) -> None:
         self.default = default
@@ -599,12 +629,12 @@ class _Buckets:
 
 
 def keys_of(queues: Queues) -> Keys:
-    """Queues casefolded, each once; None for all."""
+    """Return the queues casefolded, each once; None for all."""
     return None if queues is None else tuple(dict.fromkeys(queue_key(queue) for queue in queues))
 
 
 def _wanted(held: dict[str, Part], keys: Keys) -> list[Part]:
-    """What is held of some queues, of all."""
+    """Return the parts held for these queues, or for all."""
     if keys is None:
         return list(held.values())
     if len(keys) == 1:
@@ -617,7 +647,7 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def exact_figures(waits_ms: list[int]) -> WaitFigures:
-    """Percentiles by nearest rank from the waits themselves."""
+    """Return percentiles by nearest rank from the waits themselves."""
     if not waits_ms:
         return WaitFigures()
     ordered = sorted(waits_ms)
@@ -637,14 +667,14 @@ def exact_figures(waits_ms: list[int]) -> WaitFigures:
 
 
 def before_opening_ms(contact: Contact, judged: PlacedCall) -> int:
-    """How much of a contact's wait lies before opening and is not judged."""
+    """Return the part of a contact's wait (ms) that lies before opening and is not judged."""
     if not judged.early or contact.wait_ms is None or judged.wait_ms is None:
         return 0
     return contact.wait_ms - judged.wait_ms
 
 
 def _moves(before: Sequence[Figure], after: Sequence[Figure]) -> list[tuple[Figure, int]]:
-    """What to take out (-1) and put in (+1) to get from one to the other; what is in both stays."""
+    """Return the items to take out (-1) and put in (+1) to get from `before` to `after`; items in both stay."""
     if not before:
         return [(one, +1) for one in after]
     added, taken_out = list(after), []
@@ -662,7 +692,7 @@ def _sum(placed: Placement, visit: Visit) -> VisitSum:
 
 
 def _talk(placed: Placement | None, visit: Visit) -> tuple[tuple[str, int], ...]:
-    """The talk of a visit that is counted, once it is over."""
+    """Return the talk of a visit that is counted, once it is over."""
     return () if placed is None or visit.talk_ms is None else ((placed.queue, visit.talk_ms),)
 
 

@@ -1,8 +1,8 @@
 """The forecast: the next caller's wait, the rest of the day, the chance of missing the target, the agents needed.
 
-Pure: time is an argument, and random numbers are seeded by pool and day, so that the same day gives the same numbers.
-Once a day `baseline_of` makes the day's baseline from the profile; each minute and pool go through `DayState.state`,
-`day_inputs` and `project`.
+It is pure: time is an argument, and random numbers are seeded by pool and day, so that one day always gives the same
+numbers. Once a day `baseline_of` makes the day's baseline from the profile; each minute `DayState.state`, `day_inputs`
+and `project` compute the forecast of each pool.
 """
 
 from queue_monitor.forecast.advice import AgentsNeeded, agents_needed

@@ -1,6 +1,6 @@
-"""How many more agents: one number to clear the queue, one to save the day; the same simulation with n + k.
+"""The number of extra agents needed: one to clear the queue, one to save the day; the same simulation with n + k.
 
-docs/at-risk.md, step 7. An estimate, and marked as one wherever it is shown.
+Source: docs/at-risk.md, step 7. It is an estimate, and marked as one wherever it is shown.
 """
 
 from collections.abc import Callable
@@ -21,15 +21,19 @@ SAVED: Final = 0.8
 """The day counts as saved when it is reached with this chance."""
 
 HOPE: Final = 0.1
-"""With less than this chance, everybody there is in the phones, the day is given up."""
+"""The day is given up when its chance is less than this with everybody there answering calls."""
 
 _PATHS: Final = 150
 
 
 class AgentsNeeded(Struct, frozen=True, kw_only=True):
-    """`to_clear`: fewest more agents for the target share over the next half hour, those waiting now included.
-    `to_save`: fewest for reaching the day's target with chance 0.8, if they stay until `save_until` (seconds after
-    midnight). None: not with `at_most` more; 0: no more needed. `best_chance`: of reaching it with all of them.
+    """The extra agents needed. None means that `at_most` more are not enough; 0 that no more are needed.
+
+    `to_clear`: the fewest for the target share over the next half hour, those waiting now included.
+    `to_save`: the fewest for reaching the day's target with chance 0.8, if they stay until `save_until` (seconds after
+        midnight).
+    `best_chance`: the chance of reaching it with `at_most` more.
+    `options`: what each number of extra agents would change.
     """
 
     to_clear: int | None
@@ -41,7 +45,7 @@ class AgentsNeeded(Struct, frozen=True, kw_only=True):
 
     @property
     def reachable(self) -> bool:
-        """Whether the people there are can still change how the day ends."""
+        """Return whether the people there are can still change how the day ends."""
         return self.best_chance >= HOPE
 
 
@@ -53,8 +57,9 @@ def agents_needed(
     at_most: int = 6,
     starts_after_minutes: int = 10,
 ) -> AgentsNeeded:
-    """Search k = 0 .. `at_most`, in the phones from `starts_after_minutes` on. Same chance for every k, so that more
-    agents never look worse by luck.
+    """Search k = 0 .. `at_most` extra agents, who answer calls from `starts_after_minutes` on.
+
+    Every k gets the same random numbers, so that more agents never look worse by luck.
     """
     length = len(ahead.agents)
     good_now, of_now = so_far(state.outcomes, target.definition)
@@ -77,7 +82,7 @@ def agents_needed(
 
     @cache
     def outcome(k: int, until: int = length) -> tuple[float, float]:
-        """The chance of reaching the target, and the expected share."""
+        """Return the chance of reaching the target, and the expected share."""
         good, of = simulated(staffed(k, until), None)
         good, of = good_now + good, of_now + of
         return float((good >= target.ratio * of).mean()), float(good.sum() / max(1.0, float(of.sum())))
@@ -107,7 +112,7 @@ def agents_needed(
 
 
 def _fewest(enough: Callable[[int], bool], at_most: int) -> int | None:
-    """The smallest number that is enough, by halving; None if not even the largest is."""
+    """Return the smallest number that is enough, by halving; None if not even the largest is."""
     if enough(0):
         return 0
     if at_most < 1 or not enough(at_most):
@@ -120,7 +125,7 @@ def _fewest(enough: Callable[[int], bool], at_most: int) -> int | None:
 
 
 def _earliest(enough: Callable[[int], bool], length: int) -> int:
-    """The first end, in half hours from now, that is enough; the whole rest of the day is known to be."""
+    """Return the first end, in half hours from now, that is enough; the whole rest of the day is known to be."""
     ends = [*range(30, length, 30), length]
     found = _fewest(lambda index: enough(ends[index]), len(ends) - 1)
     return int(ends[-1 if found is None else found])

@@ -22,15 +22,15 @@ NEAR_HOURS: Final = 1.5
 
 PRIOR: Final = np.diag([300.0, 1.0])
 PRIOR_LINE: Final = np.array([0.0, 1.0])
-"""Without evidence the forecast is taken as it is; some days of evidence outweigh this prior."""
+"""The line without evidence: the forecast as it is. Some days of evidence outweigh this prior."""
 
 FEW_MISSES: Final = 0.02
-"""Share of the day's calls: where fewer misses are forecast, the difference to the real ones is mostly chance."""
+"""A share of the day's calls: where fewer misses are forecast, their difference from the real ones is mostly chance."""
 
 SLOPES: Final = (0.3, 2.5)
 SPREADS: Final = (1.0, 1.5)
 MIN_CHECKS: Final = 20
-"""With fewer hours for which misses were forecast, the spread is not corrected."""
+"""The spread is not corrected with fewer hours than this for which misses were forecast."""
 
 QUEUE_WAIT_CVS: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 """Candidates for the coefficient of variation of a caller's wait about its forecast, beyond the queue's own chance."""
@@ -40,17 +40,19 @@ USUAL_CALLERS: Final = 100.0
 """The usual value counts as much as the waits of this many callers."""
 
 HELD: Final = 0.8
-"""Share of the waits that the forecast range is meant to hold."""
+"""The share of the waits that the forecast range is meant to hold."""
 
 SD_OF_MEDIAN: Final = 1.4826
-"""A normal distribution's standard deviation against the median of its distances."""
+"""The standard deviation of a normal distribution as a multiple of the median of its distances."""
 
 
 class ForecastCheck(Struct, frozen=True, array_like=True):
     """One forecast of a closed day beside the outcome.
 
-    `expected`: misses still to come, as forecast. `sd`: their standard deviation. `came`: misses that came. `calls`:
-    calls of the whole day, as expected at that moment.
+    `expected`: misses still to come, as forecast.
+    `sd`: their standard deviation.
+    `came`: misses that came.
+    `calls`: calls of the whole day, as expected at that moment.
     """
 
     expected: float
@@ -62,8 +64,9 @@ class ForecastCheck(Struct, frozen=True, array_like=True):
 class DayVerification(Struct, frozen=True):
     """The comparison of one closed day with its own forecasts.
 
-    `checks`: one a local hour, of the forecast made at half past. `interval_coverage`: by queue, the callers who had to
-    wait, and how many of their waits the forecast range would have held under each of `QUEUE_WAIT_CVS`.
+    `checks`: one for each local hour, of the forecast made at half past.
+    `interval_coverage`: by queue, the number of callers who had to wait, and how many of their waits the forecast range
+        would have held under each of `QUEUE_WAIT_CVS`.
     """
 
     checks: dict[int, ForecastCheck] = field(default={}, name="foretold")
@@ -71,8 +74,9 @@ class DayVerification(Struct, frozen=True):
 
 
 class OwnWait(Struct, frozen=True):
-    """One queue's waits compared with its pool's: mean ratio (`factor`) and coefficient of variation (`wait_cv`); None
-    stands for the pool's own coefficient.
+    """One queue's waits compared with its pool's: mean ratio (`factor`) and coefficient of variation (`wait_cv`).
+
+    `wait_cv` is None for the pool's own coefficient.
     """
 
     factor: float = 1.0
@@ -84,8 +88,10 @@ LIKE_ITS_POOL: Final = OwnWait()
 
 
 class BiasCorrection(Struct, frozen=True):
-    """The correction at one time of day: real misses are `slope` times the forecast ones plus `share` of the day's
-    calls, and their standard deviation is `spread` times the forecast one.
+    """The correction at one time of day.
+
+    Real misses are `slope` times the forecast ones plus `share` of the day's calls, and their standard deviation is
+    `spread` times the forecast one.
     """
 
     share: float = 0.0

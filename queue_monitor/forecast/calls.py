@@ -1,4 +1,4 @@
-"""The visits of one local day in columns, as the ledger knows them: a row each visit, a column each fact.
+"""The visits of one local day in columns: a row for each visit, a column for each fact.
 
 The ledger says what a visit was, and the windows how its contact was judged; nothing is judged here. Moments are
 seconds after local midnight.
@@ -24,10 +24,10 @@ NEVER: Final = float("inf")
 NOBODY: Final = -1
 ANSWERED, ABANDONED, LEFT = 1, 2, 3
 IN_TIME, LATE, HUNG_UP_SHORT, HUNG_UP_IN_TIME, HUNG_UP_LATE, LEFT_OTHERWISE, WAITING = range(7)
-"""What a contact was judged as, in the order of `day.OutcomeCounts`; `WAITING` as long as it is not settled."""
+"""The judgements of a contact, in the order of `day.OutcomeCounts`; `WAITING` while it is not settled."""
 UNCOUNTED: Final = -1
 EXCLUDED: Final = -2
-"""A way out that a setting leaves out of the target: no call of the day, and nobody who gave up."""
+"""An exit that a setting leaves out of the target: not a call of the day, and not a caller who gave up."""
 
 
 _NO_ARRIVAL: Final = frozenset({EntryReason.TRANSFER, EntryReason.CALLBACK})
@@ -35,12 +35,16 @@ _HOW: Final = {Outcome.WAITING: 0, Outcome.ANSWERED: ANSWERED, Outcome.ABANDONED
 
 
 class Columns(NamedTuple):
-    """The visits of a pool in the order in which they were first heard of. Nothing ends before it began.
+    """The visits of a pool in the order of their first events. No visit ends before it began.
 
-    `counted`: it is a call to the pool, not a transfer of one who had been answered. `timed`: its beginning is known.
-    `carried`: seconds that the contact waited before in another queue of the pool. `superseded`: when it went on to the
-    next one. `judged`, `settled`, `clock`: of a contact's first visit what the contact was judged as, when that was
-    settled, and from when its wait counts; of the others `UNCOUNTED`. `doubtful`: may have left unseen.
+    `counted`: it is a call to the pool, not a transfer of a caller who had been answered.
+    `timed`: its beginning is known.
+    `carried`: seconds that the contact waited before in another queue of the pool.
+    `superseded`: when the contact went on to the next visit.
+    `judged`: the judgement of the contact, with its first visit; `UNCOUNTED` for the others.
+    `settled`: when that was settled.
+    `clock`: the time from which the contact's wait counts.
+    `doubtful`: the caller may have left unseen.
     """
 
     entered: Array
@@ -62,7 +66,7 @@ class Columns(NamedTuple):
 class DayCalls:
     """All visits of one local day, of every queue. `version` differs after every change.
 
-    The columns are arrays that grow: a change writes single numbers, a look copies whole columns.
+    The columns are arrays that grow: a change writes single numbers, a reading copies whole columns.
     """
 
     def __init__(self, midnight: datetime) -> None:
@@ -83,15 +87,16 @@ class DayCalls:
     def __len__(self) -> int:
         return len(self._entered)
 
-    # ---- what is known
+    # ---- input
 
     def knows(self, contact_id: str) -> bool:
-        """Whether anything of this contact is among the calls of this day."""
+        """Return whether any visit of this contact is among those of this day."""
         return contact_number(contact_id) in self._first
 
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
-        """Take a contact as it stands now, None when there is no such contact. `placed`: where it counts, None while it
-        waits.
+        """Take a contact as it is now, None when there is no such contact.
+
+        `placed`: where it counts, None while it waits.
         """
         self.version += 1
         number = contact_number(contact_id)
@@ -128,8 +133,9 @@ class DayCalls:
         self._judge(row, WAITING, None, waits_from)
 
     def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
-        """Take these visits, and no others, for callers who may have left unseen. Each is a contact and the place among
-        its visits.
+        """Mark these visits, and no others, as of callers who may have left unseen.
+
+        Each is given by its contact and its place among the contact's visits.
         """
         doubtful = set()
         for contact_id, place in visits:
@@ -140,8 +146,9 @@ class DayCalls:
             self.version += 1
 
     def load(self, visits: Iterable[DayVisit]) -> None:
-        """Take up visits that the store has of this day, in the order of their entry. What `change` has said of a
-        contact is newer and stays: so is everybody who waits.
+        """Load the visits that the store has of this day, in the order of their entry.
+
+        A contact that `change` has given is newer and stays; so do all who wait.
         """
         self.version += 1
         began_us = round(self.midnight.timestamp()) * 1_000_000
@@ -189,7 +196,9 @@ class DayCalls:
         return self.queues.setdefault(queue_key(queue), len(self.queues))
 
     def _judge(self, row: int, judged: int, settled: float | None, waits_from: float | None) -> None:
-        """Note how a contact was judged, with its first visit. One that came before midnight counts in another day."""
+        """Note how a contact was judged, with its first visit. A contact that came before midnight counts in another
+        day.
+        """
         if not self._timed[row] or self._entered[row] < 0.0:
             judged = UNCOUNTED
         self._judged[row] = judged
@@ -201,13 +210,13 @@ class DayCalls:
         return None if at is None else (at - self.midnight).total_seconds()
 
     def began_by(self, second: float) -> bool:
-        """Whether a visit of this day had begun by then."""
+        """Return whether a visit of this day had begun by then."""
         return any(0.0 < entered <= second for entered in self._entered)
 
     # ---- rows
 
     def _rows(self, contact: int, at_least: int) -> list[int]:
-        """The rows of a contact in the order of its visits, at least so many."""
+        """Return the rows of a contact in the order of its visits, at least `at_least` of them."""
         rows, row = [], self._first.get(contact, NOBODY)
         while row != NOBODY:
             rows.append(row)
@@ -217,7 +226,7 @@ class DayCalls:
         return rows
 
     def _add(self, contact: int, *, several: bool) -> int:
-        """A new row behind the contact's last one."""
+        """Add a row behind the contact's last one; return it."""
         row = len(self._entered)
         for moments in (self._entered, self._ended, self._completed, self._settled, self._clock):
             moments.append(NEVER)
@@ -238,11 +247,12 @@ class DayCalls:
         self._several[first] = True
         return row
 
-    # ---- what it adds up to
+    # ---- output
 
     def columns(self, queues: frozenset[str], opens: float, closes: float) -> Columns:
-        """The visits of these queues (casefolded; none: of all), those before opening from opening on. Who left before
-        opening, or came after closing, is no call of the day.
+        """Return the visits of these queues (casefolded; empty for all); those from before opening begin at opening.
+
+        A caller who left before opening, or came after closing, is not a call of the day.
         """
         entered, ended, completed = _copied(self._entered), _copied(self._ended), _copied(self._completed)
         queue, how, clock = _copied(self._queue), _copied(self._how), _copied(self._clock)
@@ -279,7 +289,7 @@ class DayCalls:
 
 
 def _copied(column: "array[Any]") -> NDArray[Any]:
-    """A column as it stands now; a view would forbid it to grow."""
+    """Return a copy of a column as it is now; a view would forbid it to grow."""
     return np.frombuffer(column, column.typecode).copy() if column else np.empty(0, column.typecode)
 
 
@@ -292,7 +302,7 @@ def _link(
     carried: Array,
     superseded: Array,
 ) -> None:
-    """Join the visits of a contact that came to another queue of the pool before anybody answered: its waits add up."""
+    """Join the visits of a contact that came to another queue of the pool before it was answered: its waits add up."""
     order = moved[np.lexsort((entered[moved], contact[moved]))]
     for before, row in zip(order[:-1].tolist(), order[1:].tolist(), strict=True):
         if contact[before] == contact[row] and how[before] != ANSWERED:
@@ -301,13 +311,13 @@ def _link(
 
 
 def contact_number(contact_id: str) -> int:
-    """The number by which a contact is known here: the first eight bytes of its key in the store."""
+    """Return the number by which a contact is known here: the first eight bytes of its key in the store."""
     return int.from_bytes(contact_key(contact_id)[:8], "little", signed=True)
 
 
 def judged_as(placed: Placement | None) -> int:
-    """What a settled contact that counts so was judged as; one outside opening hours, or that counts nowhere, as
-    nothing.
+    """Return how a settled contact with this place was judged; `UNCOUNTED` outside opening hours and for one that
+    counts nowhere.
     """
     return _JUDGED.get(placed.field, UNCOUNTED) if placed is not None and placed.inside else UNCOUNTED
 

@@ -1,4 +1,4 @@
-"""One pool's day as a causal observer knows it: the state of the queue at any moment of it.
+"""One pool's day: the state of its queue at any moment, as it could be known at that moment.
 
 `state(at)` uses nothing that happened after `at`. Calls come from the day's columns and agents from their shifts, which
 the ledger and `Agents` fill. Moments are seconds after local midnight; a pool is the queues that share agents.
@@ -32,15 +32,15 @@ TARGET: Final = Target()
 MINUTE: Final = 60.0
 SLOTS: Final = 48
 SLOT_MINUTES: Final = 30
-"""What is usual is known by half hour of the local day."""
+"""The length of the slots of the local day for which the usual figures are known: half hours."""
 IDLE_SECONDS: Final = 900.0
-"""Without agent events: one who has served nobody for so long is not counted as there."""
+"""Without agent events, an agent who has served nobody for this long is not counted as there."""
 IDLE_WHILE_WAITING_SECONDS: Final = 90.0
-"""The same, counting only time in which callers waited: who is there takes the next call."""
+"""The limit of idle time in which callers waited: an agent who is there takes the next call."""
 LINE: Final = 3
 STUCK_SECONDS: Final = 30.0
 STUCK_CALLERS: Final = 3
-"""So many callers who have waited so long beside free agents: the agents cannot be reached."""
+"""The agents cannot be reached when this number of callers have waited `STUCK_SECONDS` beside free agents."""
 
 
 class OutcomeCounts(NamedTuple):
@@ -56,16 +56,20 @@ class OutcomeCounts(NamedTuple):
 
 
 class QueueState(Struct, frozen=True, kw_only=True):
-    """Everything the forecast needs at moment `at` of one pool's day.
+    """The state of one pool's day at moment `at`, with all that the forecast needs. Arrays by minute begin at opening.
 
-    `waiting`: the wait so far (s) of each who waits, first in line first; for the first `ringing` of them an agent's
-    phone rings. `serving`: agents with a call, its ring or its wrap-up. `agents`: on duty now. `unreachable`: phones
-    that cannot be reached, or that nobody answers though callers wait. `agents_known` is false when staff is inferred
-    from who served lately. `free`: the pool's queues (casefold) that somebody without a call is there for.
-
-    Arrays by minute begin at opening; the last entry of `agents_by_minute` and `logged_in_by_minute` is now.
-    `handle_seconds`: finished calls from ring to ready.
-    `busy_by_minute`: agent seconds spent in calls, `freed_by_minute`: calls finished. `gave_up`: left unanswered.
+    `waiting`: the wait so far (s) of each waiting caller, first in line first.
+    `ringing`: the number of callers, first in line, for whom an agent's phone rings.
+    `serving`: agents with a call, its ring or its wrap-up.
+    `agents`: agents on duty now.
+    `unreachable`: phones that cannot be reached, or that nobody answers though callers wait.
+    `agents_known`: false when agents are inferred from who served lately.
+    `free`: the pool's queues (casefolded) for which an agent without a call is there.
+    `agents_by_minute`, `logged_in_by_minute`: the last entry is now.
+    `handle_seconds`: of finished calls, from ring to ready.
+    `busy_by_minute`: agent seconds spent in calls.
+    `freed_by_minute`: calls finished.
+    `gave_up`: callers who left unanswered.
     """
 
     day: date
@@ -91,12 +95,12 @@ class QueueState(Struct, frozen=True, kw_only=True):
 
     @property
     def minutes(self) -> int:
-        """Whole minutes since opening."""
+        """Return the whole minutes since opening."""
         return len(self.entered_by_minute)
 
 
 class WaitingLine(Struct, frozen=True, kw_only=True):
-    """The queue at one moment, as far as the next caller's wait hangs on it; the fields are those of `QueueState`."""
+    """The queue at one moment, with the fields of `QueueState` that the next caller's wait depends on."""
 
     waiting: Array
     ringing: int
@@ -106,8 +110,12 @@ class WaitingLine(Struct, frozen=True, kw_only=True):
 
 
 class EntryConditions(NamedTuple):
-    """What callers met who were answered in time or still there at the limit: when they entered, calls in the pool
-    less agents, plus one (the place in line, if above 0), the agents, and whether it was the limit that came first.
+    """The conditions that callers met who were answered in time or still waited at the limit.
+
+    `entered`: when they entered.
+    `place`: calls in the pool less agents, plus one: the place in line, if above 0.
+    `agents`: the agents on duty.
+    `late`: whether the limit came first.
     """
 
     entered: Array
@@ -126,7 +134,7 @@ class DayView(Protocol):
 
 
 class DayState:
-    """One pool's view of a day that is open from `opens` to `closes`. `queues` empty: every queue belongs."""
+    """One pool's view of a day that is open from `opens` to `closes`. With `queues` empty every queue belongs to it."""
 
     def __init__(self, view: DayView, opens: float, closes: float, target: Target, queues: Iterable[str]) -> None:
         self.day = view.day
@@ -138,10 +146,10 @@ class DayState:
         self._view = view
         self._known: tuple[int, Columns] | None = None
 
-    # ---- what it adds up to
+    # ---- output
 
     def state(self, at: float) -> QueueState:
-        """What is known at `at`."""
+        """Return the state of the pool as known at `at`."""
         calls, shifts = self._columns(), self._agents()
         duty = duty_of_all(shifts)
         moments = self._moments(at)
@@ -190,7 +198,7 @@ class DayState:
         )
 
     def line(self, at: float) -> WaitingLine:
-        """The same as `state` says, of this moment alone, and cheaper."""
+        """Return the part of `state` that concerns the waiting line at this moment; it is cheaper."""
         waiting, shifts = _waiting(self._columns(), at), self._agents()
         if not self._agents_known():
             agents = int(self._on_duty(self._moments(at))[-1])
@@ -205,13 +213,15 @@ class DayState:
         )
 
     def _free(self, at: float) -> frozenset[str]:
-        """The pool's queues at which a caller would find somebody free."""
+        """Return the pool's queues at which a caller would find an agent free."""
         shifts = self._agents()
         return frozenset(queue for queue in self._queues if any(shift.is_free_for(queue, at) for shift in shifts))
 
     def _stuck(self, at: float) -> int:
-        """Agents said to be free whom no call reaches: free for half a minute, while several callers have waited as
-        long and nobody was answered for a minute. Their phones, or they, are gone without the switch saying so.
+        """Return the number of agents reported as free whom no call reaches.
+
+        They have been free for half a minute, while several callers have waited as long and nobody was answered for a
+        minute. Their phones, or they, are gone without a report from the switch.
         """
         calls = self._columns()
         if (_waiting(calls, at) >= STUCK_SECONDS).sum() < STUCK_CALLERS:
@@ -223,7 +233,7 @@ class DayState:
         return sum(since is not None and at - since >= STUCK_SECONDS for since in free_since)
 
     def _moments(self, at: float) -> Array:
-        """Every full minute since opening, and now."""
+        """Return every full minute since opening, and now."""
         minutes = int(max(0.0, min(at, self.closes) - self.opens) // MINUTE)
         moments: Array = self.opens + MINUTE * np.arange(minutes + 1.0)
         moments[-1] = at
@@ -234,9 +244,10 @@ class DayState:
         return int(((calls.ended <= at) & (calls.completed > at) & (calls.how == ANSWERED)).sum())
 
     def from_line(self, handle_seconds: Array) -> tuple[int, float]:
-        """Callers who were answered while a line stood, and how many would have been if all agents on duty had served
-        it at these mean handle times (s, by half hour); for learning, once the day is closed. A line is three who wait:
-        for one or two of them a phone may be ringing.
+        """Return the callers who were answered while a line stood, and the number expected from the agents on duty.
+
+        The second counts all agents on duty as serving the line at these mean handle times (s, by half hour). A line is
+        three who wait: for one or two of them a phone may be ringing. For learning, once the day is closed.
         """
         calls = self._columns()
         changes = np.concatenate([calls.entered, calls.ended])
@@ -251,8 +262,10 @@ class DayState:
         return int(line[before[before >= 0]].sum()), expected
 
     def waits_by_queue(self) -> dict[str, Array]:
-        """Of each queue, the callers who had to wait and were answered: the wait (s), the place in the pool's
-        line when they entered, and the agents then on duty; rows in that order. For learning, once the day is closed.
+        """Return by queue the callers who had to wait and were answered, as rows.
+
+        The rows are the wait (s), the place in the pool's line when they entered, and the agents then on duty. For
+        learning, once the day is closed.
         """
         calls = self._columns()
         place, agents = self._on_entry(calls)
@@ -263,8 +276,10 @@ class DayState:
         return {name: found[:, stood & (calls.queue == number)] for name, number in names}
 
     def stood_in_line(self, start: float, end: float) -> list[tuple[str, float, float]]:
-        """Queue, entry and wait (s) of those who entered from `start` until before `end`, had to wait and were
-        answered; for learning, once the day is closed.
+        """Return queue, entry and wait (s) of the callers who entered from `start` to before `end`, had to wait and
+        were answered.
+
+        For learning, once the day is closed.
         """
         calls = self._columns()
         waited = calls.ended - calls.entered
@@ -274,7 +289,7 @@ class DayState:
         return [(names[int(calls.queue[row])], float(calls.entered[row]), float(waited[row])) for row in rows]
 
     def met(self) -> EntryConditions:
-        """What the day's callers met when they entered; for learning, once the day is closed."""
+        """Return the conditions that the day's callers met when they entered; for learning, once the day is closed."""
         calls = self._columns()
         late = calls.ended - calls.entered + calls.carried > self.target.limit_seconds
         entries = calls.counted & (calls.superseded == NEVER) & ((calls.how == ANSWERED) | late)
@@ -282,7 +297,7 @@ class DayState:
         return EntryConditions(calls.entered[entries], place[entries], agents[entries], late[entries])
 
     def _on_entry(self, calls: Columns) -> tuple[Array, Array]:
-        """The place in the pool's line that each caller met, 0 or less where an agent was free, and the agents."""
+        """Return each caller's place in the pool's line on entry, 0 or less where an agent was free, and the agents."""
         served = calls.how == ANSWERED
         others = _count_at(calls.entered, calls.entered, calls.ended) - 1.0
         talking = _count_at(calls.entered, calls.ended[served], calls.completed[served])
@@ -293,14 +308,14 @@ class DayState:
         return others + talking - agents + 1.0, agents
 
     def _on_duty(self, moments: Array) -> Array:
-        """Agents on duty at each of these moments (ascending): as listed, else inferred."""
+        """Return the agents on duty at each of these moments (ascending): as listed, else inferred."""
         if self._agents_known():
             duty = duty_of_all(self._agents())
             return _count_at(moments, duty.start[duty.on_duty], duty.end[duty.on_duty])
         return _served_lately(moments, self._columns())
 
     def _tally(self, calls: Columns, at: float) -> OutcomeCounts:
-        """The contacts of the pool as the windows judged them; who was not settled by then waited."""
+        """Return the contacts of the pool as the windows judged them; one that was not settled by then waited."""
         judged = (calls.judged >= 0) & (calls.entered <= at)
         over = judged & (calls.settled <= at)
         waited_ms = np.floor(1000.0 * (at - calls.clock) + 1e-6)
@@ -314,17 +329,18 @@ class DayState:
         return self._known[1]
 
     def _agents_known(self) -> bool:
-        """Whether a source lists who is there; a log names only those who pause or serve."""
+        """Return whether a source lists the agents; a log names only those who pause or serve."""
         return any(shift.is_listed for shift in self._view.shifts_of(self._queues))
 
     def _agents(self) -> list[Shift]:
-        """The agents who have done something for the pool."""
+        """Return the agents who have done something for the pool."""
         return [shift for shift in self._view.shifts_of(self._queues) if shift.did]
 
 
 def _served_lately(moments: Array, calls: Columns) -> Array:
-    """How many agents were there at each moment (ascending), judged only by whom they had served until then: each
-    from an answer until the call was done, and for a while after it.
+    """Return the number of agents at each moment (ascending), inferred from the calls served until then.
+
+    Each agent counts from an answer until the call was done, and for a while after it.
     """
     served = np.nonzero(calls.how == ANSWERED)[0]
     order = served[np.lexsort((calls.ended[served], calls.agent[served]))]
@@ -339,7 +355,7 @@ def _served_lately(moments: Array, calls: Columns) -> Array:
 
 
 def _reached(levels: Array, moments: Array, rising: Array) -> Array:
-    """The moment from which on something that rises (and rests) is above each level; never, if it is not seen to be."""
+    """Return the moment from which a rising (or resting) value is above each level; never, if that is not seen."""
     above = np.searchsorted(rising, levels, side="right")
     seen = above < len(moments)
     right = np.where(seen, above, len(moments) - 1)
@@ -350,7 +366,7 @@ def _reached(levels: Array, moments: Array, rising: Array) -> Array:
 
 
 def _waiting(calls: Columns, at: float) -> Array:
-    """The wait so far of each who surely waits at a moment, first in line first."""
+    """Return the wait so far of each caller who surely waits at a moment, first in line first."""
     waits = (calls.entered <= at) & (calls.ended > at) & ~calls.doubtful
     order = np.argsort(calls.entered[waits], kind="stable")
     waited: Array = (at - calls.entered[waits] + calls.carried[waits])[order]
@@ -358,13 +374,13 @@ def _waiting(calls: Columns, at: float) -> Array:
 
 
 def half_hour(moments: Array) -> NDArray[np.int64]:
-    """Which half hour of the local day each moment lies in."""
+    """Return the half hour of the local day that each moment lies in."""
     slots: NDArray[np.int64] = (moments // (SLOT_MINUTES * MINUTE)).astype(np.int64) % SLOTS
     return slots
 
 
 def _count_at(moments: Array, start: Array, end: Array) -> Array:
-    """How many stretches [start, end) hold each moment."""
+    """Return the number of stretches [start, end) that hold each moment."""
     begun = np.searchsorted(np.sort(start), moments, side="right")
     over = np.searchsorted(np.sort(end), moments, side="right")
     return (begun - over).astype(np.float64)
@@ -375,7 +391,10 @@ def _per_minute(seconds: Array, minutes: int) -> Array:
 
 
 def _seconds_by_minute(start: Array, end: Array, opens: float, minutes: int) -> Array:
-    """Seconds of the stretches that lie in each minute: differences of the seconds that lie before each full minute."""
+    """Return the seconds of the stretches that lie in each minute.
+
+    They are the differences of the seconds that lie before each full minute.
+    """
     edges: Array = opens + MINUTE * np.arange(minutes + 1.0)
     before = _seconds_before(edges, end) - _seconds_before(edges, start)
     within: Array = np.diff(-before)
@@ -383,7 +402,7 @@ def _seconds_by_minute(start: Array, end: Array, opens: float, minutes: int) -> 
 
 
 def _seconds_before(edges: Array, moments: Array) -> Array:
-    """Sum over moments of how far each edge lies after it."""
+    """Return for each edge the sum, over the moments before it, of the time from the moment to the edge."""
     ordered = np.sort(moments)
     sums = np.concatenate([[0.0], np.cumsum(ordered)])
     passed = np.searchsorted(ordered, edges)

@@ -1,6 +1,6 @@
-"""The rest of the day as it looks from now: how many will ring, who will be there, how long a call takes.
+"""The rest of the day as expected now: the calls to come, the agents on duty, the length of a call.
 
-Each estimate joins what is usual (`profile`) with what today has shown so far: docs/at-risk.md, steps 2 to 4. Per
+Each estimate joins the usual figures (`profile`) with today's so far: docs/at-risk.md, steps 2 to 4. Figures are per
 minute unless a name says seconds.
 """
 
@@ -17,8 +17,10 @@ from queue_monitor.forecast.profile import Profile, by_minute, kind_of
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the forecast believes before the day has spoken. Minutes; `_calls` and `_minutes` of a prior say how much
-    evidence outweighs it; `_sd` are lasting errors of a path on the log scale. Chosen on tuning days.
+    """The forecast's assumptions before today's figures outweigh them. Chosen on tuning days.
+
+    Times are in minutes. `_calls` and `_minutes` of a prior are the evidence that outweighs it; `_sd` are lasting
+    errors of a simulated path on the log scale.
     """
 
     slow_memory: float = 120.0
@@ -48,11 +50,13 @@ SETTINGS: Final = Settings()
 PASSING_MINUTES: Final = 90
 BLOCK_MINUTES: Final = 15
 MAX_OF_USUAL: Final = 1.5
-"""A quarter of an hour tells of a lasting change of at most so many times the usual calls, and three times chance."""
+"""The most, as a multiple of the usual calls and with three times chance added, that a quarter of an hour counts for as
+a lasting change.
+"""
 
 
 class Baseline(Struct, frozen=True, kw_only=True):
-    """What is usual on this day, minute by minute from opening to closing; None is not known."""
+    """The usual figures of this day, minute by minute from opening to closing; None where not known."""
 
     calls: Array | None
     on_duty: Array | None
@@ -69,7 +73,7 @@ class Baseline(Struct, frozen=True, kw_only=True):
 
 
 def baseline_of(profile: Profile, state: QueueState, special: str = "") -> Baseline:
-    """The profile laid out over one day, which may be a special one; made once a day, used at every tick."""
+    """Return the profile's figures for one day, which may be a special one; made once a day, used at every tick."""
     weekday = kind_of(state)
 
     def laid(slots: Array | None) -> Array | None:
@@ -96,16 +100,19 @@ def baseline_of(profile: Profile, state: QueueState, special: str = "") -> Basel
 class DayInputs(Struct, frozen=True, kw_only=True):
     """The rest of the day, minute by minute.
 
-    `calls`: usual arrivals a minute. Today's are those times two factors: a lasting one, gamma with `slow` (shape,
-    rate), and a passing one with the chances `passing` of its levels, which fades in `fast_fades` minutes.
-    `agents`: expected on duty; `typical`: usual at that time.
-    `handle_seconds`: usual handle time; `handle_cv2`: its squared coefficient of variation.
-    `speed_by_slot`: how fast calls are usually done at that time against the day as a whole.
-    `speeds`: the chances of today's speed against all that.
-    `service_speed`: how lines have moved against what the figures above give.
+    `calls`: usual arrivals a minute. Today's are these times two factors: a lasting one, gamma with `slow` (shape,
+        rate), and a passing one with the chances `passing` of its levels, which fades in `fast_fades` minutes.
+    `agents`: expected on duty.
+    `typical`: usual on duty at that time.
+    `handle_seconds`: usual handle time.
+    `handle_cv2`: its squared coefficient of variation.
+    `speed_by_slot`: the usual speed of calls at that time compared with the day as a whole.
+    `speeds`: the chances of today's speed compared with all that.
+    `service_speed`: the speed of lines compared with the one that the figures above give.
     `abandonment_rate`: callers who give up per second of waiting.
     `bias_correction`: the correction of forecast misses at this time of day.
-    The `_sd` are lasting errors of a simulated path; the ratios compare today with the usual, to find the main cause.
+    `rate_sd`, `capacity_sd`: lasting errors of a simulated path.
+    `rate_ratio`, `agents_ratio`, `handle_ratio`: today compared with the usual, to find the main cause.
     """
 
     calls: Array
@@ -132,7 +139,7 @@ class DayInputs(Struct, frozen=True, kw_only=True):
 
 
 def day_inputs(state: QueueState, usual: Baseline, settings: Settings = SETTINGS) -> DayInputs:
-    """Everything that the projection needs to know of the rest of the day."""
+    """Return the inputs of the projection of the rest of the day."""
     length = int((state.closes - state.opens) // MINUTE)
     calls = usual.calls if usual.calls is not None else np.full(length, _flat_rate(state))
     slow, passing = _rates(state, calls, settings)
@@ -174,15 +181,17 @@ def _flat_rate(state: QueueState) -> float:
 
 
 def _weights(state: QueueState, memory: float, count: int | None = None) -> Array:
-    """Weight of each past minute, the latest about 1, a minute `memory` old 1/e."""
+    """Return the weight of each past minute: the latest about 1, a minute `memory` old 1/e."""
     count = state.minutes if count is None else count
     weights: Array = np.exp(-np.arange(count)[::-1] / memory)
     return weights
 
 
 def _rates(state: QueueState, calls: Array, settings: Settings) -> tuple[tuple[float, float], Array]:
-    """Gamma (shape, rate) of the lasting factor on the usual calls: Poisson counts with a gamma prior, old minutes
-    fading (docs/at-risk.md, step 2); and the chances of the passing level, against the lasting one.
+    """Return the gamma (shape, rate) of the lasting factor on the usual calls, and the chances of the passing level.
+
+    The first is for Poisson counts with a gamma prior, old minutes fading (docs/at-risk.md, step 2); the passing level
+    is relative to it.
     """
     came, expected = state.entered_by_minute, calls[: state.minutes]
     weights = _weights(state, settings.slow_memory)
@@ -193,8 +202,9 @@ def _rates(state: QueueState, calls: Array, settings: Settings) -> tuple[tuple[f
 
 
 def _without_rushes(came: Array, expected: Array) -> Array:
-    """Calls by minute, a quarter of an hour far over the usual cut down to `MAX_OF_USUAL`: a rush says much of the
-    next half hour, which the passing level follows, and little of the evening.
+    """Return the calls by minute, with a quarter of an hour far over the usual cut down to `MAX_OF_USUAL`.
+
+    A rush says much of the next half hour, which the passing level follows, and little of the evening.
     """
     came_then, usual_then = _binned(came, BLOCK_MINUTES), _binned(expected, BLOCK_MINUTES)
     most = MAX_OF_USUAL * usual_then + 3.0 * np.sqrt(usual_then)
@@ -204,14 +214,14 @@ def _without_rushes(came: Array, expected: Array) -> Array:
 
 
 def _agents(state: QueueState, usual: Baseline, length: int, settings: Settings) -> tuple[Array, float]:
-    """Agents on duty in each minute of the day from now on, and the share of the usual who are here."""
+    """Return the agents on duty in each minute of the day from now on, and the share of the usual who are here."""
     past = state.minutes
     ahead = np.maximum(np.arange(length) - past, 0.0)
     down = phones_down(state)
     now = float(state.agents) * (1.0 - down)
 
     def fades(usually: float) -> float:
-        """Minutes for which what is seen now lasts: a few, but longer where most are suddenly gone."""
+        """Return the minutes for which the present number lasts: a few, but longer where most are suddenly gone."""
         gone = 1.0 - now / (settings.few_left * usually) if usually >= settings.least_usual else 0.0
         return settings.staff_now_fades + max(down, gone, 0.0) * settings.phones_down_minutes
 
@@ -233,8 +243,9 @@ def _agents(state: QueueState, usual: Baseline, length: int, settings: Settings)
 
 
 def _seen(state: QueueState, there: Array, typical: Array) -> Array:
-    """Agents there by minute. Where they are inferred, those of the minutes before the first service are not seen: as
-    long as nobody waits in vain, the usual ones are taken to be there.
+    """Return the agents by minute. Where they are inferred, those of the minutes before the first service are not seen.
+
+    The usual ones are taken to be there while nobody waits in vain.
     """
     served = np.nonzero(there > 0.0)[0]
     unseen = int(served[0]) if len(served) else 0 if len(state.waiting) else len(there)
@@ -244,8 +255,10 @@ def _seen(state: QueueState, there: Array, typical: Array) -> Array:
 
 
 def phones_down(state: QueueState) -> float:
-    """Share of those without a caller whose phones cannot be reached, from two on: who is done with a call now will
-    find the same, so that much of the capacity is gone before the count of agents shows it.
+    """Return the share of agents without a caller whose phones cannot be reached, from two on.
+
+    An agent who finishes a call will find the same, so this share of the capacity is gone before the count of agents
+    shows it.
     """
     if state.unreachable < 2:
         return 0.0
@@ -253,7 +266,9 @@ def phones_down(state: QueueState) -> float:
 
 
 def _ratio(state: QueueState, there: Array, typical: Array, memory: float, prior: float, centre: float = 1.0) -> float:
-    """Agents there of those usual, over the last minutes; the prior counts as so many minutes at `centre`."""
+    """Return the agents there as a ratio to the usual, over the last minutes; the prior counts as `prior` minutes at
+    `centre`.
+    """
     count = min(len(there), len(typical))
     weights = _weights(state, memory, count)
     return float(
@@ -263,9 +278,10 @@ def _ratio(state: QueueState, there: Array, typical: Array, memory: float, prior
 
 
 def _handle(state: QueueState, usual: Baseline, settings: Settings) -> tuple[float, float, Array]:
-    """Usual handle time (s), its squared variation, and the chances of today's speed: calls finished against those
-    expected of the time spent in calls, those going on included (censored exponential likelihood, which one call of
-    lower variation tells more of).
+    """Return the usual handle time (s), its squared variation, and the chances of today's speed.
+
+    The speed compares calls finished with those expected from the time spent in calls, calls going on included
+    (censored exponential likelihood, in which one call of lower variation counts for more).
     """
     mean, cv2 = usual.handle or (settings.default_handle_seconds, 0.8)
     level_filter = settings.handle_drift
@@ -278,14 +294,14 @@ def _handle(state: QueueState, usual: Baseline, settings: Settings) -> tuple[flo
 
 
 def _binned(by_minute: Array, step: int) -> Array:
-    """Sums over so many minutes, the last step ending now."""
+    """Return sums over `step` minutes, the last step ending now."""
     padded = np.concatenate([np.zeros(-len(by_minute) % step), by_minute])
     sums: Array = padded.reshape(-1, step).sum(axis=1)
     return sums
 
 
 def _theta(state: QueueState, usual: Baseline, settings: Settings) -> float:
-    """Hang-ups per second of waiting: the usual, or today's with a prior worth ten hang-ups."""
+    """Return the hang-ups per second of waiting: the usual, or today's with a prior worth ten hang-ups."""
     if usual.abandonment_rate is not None:
         return max(usual.abandonment_rate, 1e-5)
     return (10.0 + state.gave_up) / (10.0 / settings.default_theta + state.waited_seconds)

@@ -1,7 +1,7 @@
-"""The Erlang formulas: who waits, and for how long, when calls, agents and handle time stand still.
+"""The Erlang formulas: the share of callers who wait, and their waits, under constant calls, agents and handle time.
 
-Load `a` is calls x mean handle time, in erlang. Rates are per second. Stationary: for "how many more in the next half
-hour", where a queue is there already, `projection` steps through time instead.
+Load `a` is calls x mean handle time, in erlang. Rates are per second. The formulas are for a stationary queue: for "how
+many more in the next half hour", where there is a queue already, `projection` steps through time instead.
 """
 
 import math
@@ -15,7 +15,9 @@ _POINTS: Final = 2001
 
 
 def erlang_b(a: float, n: int) -> float:
-    """Share of calls lost at `n` lines without a queue. A. K. Erlang 1917, by the recursion over lines (exact)."""
+    """Return the share of calls lost at `n` lines without a queue. A. K. Erlang 1917, by the recursion over lines
+    (exact).
+    """
     blocked = 1.0
     for lines in range(1, n + 1):
         blocked = a * blocked / (lines + a * blocked)
@@ -23,8 +25,10 @@ def erlang_b(a: float, n: int) -> float:
 
 
 def erlang_c(a: float, n: int) -> float:
-    """Share of calls that must wait when nobody hangs up. Erlang 1917, by Erlang B. 1 where `n` <= `a`: the queue
-    grows without end.
+    """Return the share of calls that must wait when nobody hangs up; 1 where `n` <= `a`, for the queue then grows
+    without end.
+
+    Erlang 1917, by Erlang B.
     """
     if n <= a:
         return 1.0
@@ -33,7 +37,7 @@ def erlang_c(a: float, n: int) -> float:
 
 
 def erlang_c_in_time(rate: float, handle_seconds: float, n: int, limit_seconds: float) -> float:
-    """Share answered within the limit when nobody hangs up: 1 - C exp(-(n - a) limit / handle)."""
+    """Return the share answered within the limit when nobody hangs up: 1 - C exp(-(n - a) limit / handle)."""
     a = rate * handle_seconds
     if n <= a:
         return 0.0
@@ -41,7 +45,9 @@ def erlang_c_in_time(rate: float, handle_seconds: float, n: int, limit_seconds: 
 
 
 class ErlangA(NamedTuple):
-    """The stationary queue with hang-ups. `mean_wait` in seconds over all calls, those who hang up included."""
+    """The stationary queue with hang-ups. `mean_wait` is in seconds over all calls, also those
+    of callers who hang up.
+    """
 
     must_wait: float
     abandoned: float
@@ -50,9 +56,10 @@ class ErlangA(NamedTuple):
 
 
 def erlang_a(rate: float, handle_seconds: float, n: int, patience_seconds: float, limit_seconds: float) -> ErlangA:
-    """M/M/n+M: exponential patience with this mean. C. Palm 1957; the form of Mandelbaum & Zeltyn, "Service engineering
-    in action: the Palm/Erlang-A queue", 2007. `in_time` is the share of all calls answered within the limit.
+    """Return the figures of M/M/n+M: exponential patience with mean `patience_seconds`.
 
+    C. Palm 1957; the form of Mandelbaum & Zeltyn, "Service engineering in action: the Palm/Erlang-A queue", 2007.
+    `in_time` is the share of all calls answered within the limit.
     A caller who meets all agents busy sees the offered wait v with density rate x P(n-1) x exp(rate H(v) - n mu v),
     H(v) = (1 - exp(-theta v)) / theta, and is answered if the patience is longer.
     """
@@ -72,7 +79,7 @@ def erlang_a(rate: float, handle_seconds: float, n: int, patience_seconds: float
 
 
 def _state_chances(rate: float, mu: float, abandonment_rate: float, n: int) -> list[float]:
-    """Chances of 0, 1, ... calls in the system up to a common factor, the greatest of them 1."""
+    """Return the chances of 0, 1, ... calls in the system up to a common factor, the greatest of them 1."""
     peak = max(1, int(rate / mu)) if rate / mu < n else n + max(0, int((rate - n * mu) / abandonment_rate))
     down, up = [1.0], [1.0]
     for k in range(peak, 0, -1):
@@ -85,9 +92,10 @@ def _state_chances(rate: float, mu: float, abandonment_rate: float, n: int) -> l
 
 
 def queue_wait(ahead: int, capacity: float, abandonment_rate: float) -> tuple[float, float]:
-    """Mean (s) and variance (s2) of the wait behind `ahead` callers: QL_m of Whitt 1999 and Ibrahim & Whitt 2009.
+    """Return mean (s) and variance (s2) of the wait behind `ahead` callers: QL_m of Whitt 1999 and Ibrahim & Whitt
+    2009.
 
-    Every answer (at rate `capacity` = n mu) and every hang-up of one ahead (theta each) moves the queue one step:
+    Every answer (at rate `capacity` = n mu) and every hang-up of a caller ahead (theta each) moves the queue one step:
     sum over i = 0 .. ahead of 1 / (capacity + i theta), and of its square.
     """
     steps = 1.0 / (capacity + abandonment_rate * np.arange(ahead + 1))
@@ -97,10 +105,11 @@ def queue_wait(ahead: int, capacity: float, abandonment_rate: float) -> tuple[fl
 def in_time_chance(
     place: NDArray[np.float64], capacity: NDArray[np.float64], abandonment_rate: float, limit: float, wait_cv: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Offered wait (s) at a place in line, and the chance that it is within the limit. `capacity` in calls a second.
+    """Return the offered wait (s) at a place in line, and the chance that it is within the limit.
 
-    The fluid limit of QL_m, ln(1 + theta place / capacity) / theta, with variation 1 / sqrt(place) and `wait_cv` (as a
-    share of the wait) for all that is not first come, first served; normal, in its logistic form.
+    `capacity` is in calls a second. The wait is the fluid limit of QL_m, ln(1 + theta place / capacity) / theta, with
+    variation 1 / sqrt(place) and `wait_cv` (as a share of the wait) for all that is not first come, first served;
+    normal, in its logistic form.
     """
     wait = np.log1p(abandonment_rate * place / np.maximum(capacity, 1e-5)) / abandonment_rate
     spread = np.maximum(wait * np.sqrt(1.0 / np.maximum(place, 1.0) + wait_cv**2), 1.0)
@@ -108,6 +117,6 @@ def in_time_chance(
 
 
 def normal_below(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-1.702 z)), within 0.01 of the normal distribution (Haley 1952)."""
+    """Return 1 / (1 + exp(-1.702 z)), within 0.01 of the normal distribution (Haley 1952)."""
     below: NDArray[np.float64] = 1.0 / (1.0 + np.exp(np.clip(-1.702 * z, -60.0, 60.0)))
     return below

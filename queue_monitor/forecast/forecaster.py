@@ -1,8 +1,8 @@
-"""The forecast, driven: fed what the ledger, the windows and the agents know, and asked how day and month may end.
+"""The forecaster: it gets contacts, agents and counts from the live state, and forecasts how day and month may end.
 
-Asking has two halves, so that the pages never wait for it: `questions` gathers what is known at a moment, cheaply;
-`answer` works a given out, in some tens of milliseconds, and touches nothing shared. What closed days have taught
-is a plain struct (`learned`), kept in the store between runs.
+A forecast has two halves, so that the pages never wait for it: `inputs` gathers the state of a moment, cheaply;
+`compute` makes the forecast from it, in some tens of milliseconds, and touches nothing shared. The knowledge from
+closed days is a plain struct (`learned`), kept in the store between runs.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -60,10 +60,10 @@ MONTH_DRAWS: Final = 2000
 DAYS_REMEMBERED: Final = 60
 LATE_START_SECONDS: Final = 900.0
 WORTH_NAMING: Final = 1.08
-"""What differs from the usual by less is not named as the cause."""
+"""A ratio to the usual below this is not named as the cause."""
 
 MIN_DAYS: Final = 5
-"""With fewer closed days behind it a month is not forecast."""
+"""A month is not forecast with fewer closed days than this."""
 
 
 class ClosedDay(Struct, frozen=True):
@@ -75,7 +75,7 @@ class ClosedDay(Struct, frozen=True):
 
 
 class Learned(Struct, frozen=True):
-    """What closed days have taught of one pool, whose queues are named."""
+    """The knowledge from closed days about one pool, whose queues are named."""
 
     profile: Profile = Profile()
     days: tuple[ClosedDay, ...] = ()
@@ -83,16 +83,18 @@ class Learned(Struct, frozen=True):
 
 
 LearnedByPool = dict[frozenset[str], Learned]
-"""What was learned of each pool, by what its queues are known by."""
+"""The knowledge about each pool, by the keys of its queues."""
 
 
 def encode_learned(verifications: LearnedByPool) -> bytes:
-    """What was learned, as it is kept between runs."""
+    """Return the knowledge encoded for the store."""
     return msgspec.json.encode(list(verifications.values()))
 
 
 def decode_learned(written: bytes) -> LearnedByPool:
-    """What `encode_learned` gave, or a version before 0.2 that named pools. Raises `msgspec.DecodeError`."""
+    """Decode the result of `encode_learned`, or of a version before 0.2 that named pools.
+    Raises `msgspec.DecodeError`.
+    """
     kept = msgspec.json.decode(written, type=list[Learned] | dict[str, Learned])
     if isinstance(kept, dict):
         kept = [structs.replace(learned, queues=queues_in(name)) for name, learned in kept.items()]
@@ -100,9 +102,9 @@ def decode_learned(written: bytes) -> LearnedByPool:
 
 
 class ForecastInputs(Struct, frozen=True, kw_only=True):
-    """One scope as it is known at one moment: all that its forecast is made from.
+    """The state of one scope at one moment: all that its forecast is made from.
 
-    `warning`: from this chance of missing on it is worked out how many more agents would help.
+    `warning`: from this chance of missing on, the number of extra agents that would help is computed.
     """
 
     name: str
@@ -118,12 +120,12 @@ class ForecastInputs(Struct, frozen=True, kw_only=True):
     month_days: tuple[tuple[ClosedDay, ...], ...]
 
     def compute(self) -> Forecast:
-        """Return the forecast. The same inputs give the same one: chance is seeded by scope and day."""
+        """Return the forecast. Equal inputs give an equal one: random numbers are seeded by scope and day."""
         return _computed(self)
 
 
 class Forecaster:
-    """Forecasts each pool and queue from what the live state feeds it. `learned` may come from an earlier run."""
+    """The forecaster of each pool and queue. `learned` may come from an earlier run."""
 
     def __init__(
         self,
@@ -145,31 +147,34 @@ class Forecaster:
         self._own: dict[Pool, dict[str, OwnWait]] = {}
         self._ahead: dict[Pool, tuple[tuple[date, int], DayInputs]] = {}
 
-    # ---- what is known
+    # ---- input
 
     def attach(self, scopes: Callable[[], Sequence[Pool]], agents: Agents) -> None:
-        """Take what it reads of the live state: what is forecast by itself, and the agents."""
+        """Connect the live state: `scopes` gives the scopes with their own forecast, `agents` the agents."""
         self.scopes, self._agents = scopes, agents
 
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
-        """Take a contact as the ledger has it now, and where the windows count it, None while it waits."""
+        """Take a contact as the ledger has it now. `placed`: where the windows count it, None while it waits."""
         if self.today is None:
             return
         if story is None or self.today.is_part(story):
             self.today.calls.change(contact_id, story, placed)
-        elif self.today.calls.knows(contact_id):  # it was open, and is known now to have ended before this day began
+        elif self.today.calls.knows(contact_id):  # it was open, and has turned out to have ended before this day
             self.today.calls.change(contact_id, None, None)
 
     def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
-        """Let nobody stand behind these who wait, and no others: they may have left unseen. Each is a contact and the
-        place among its visits.
+        """Mark these visits, and no others, as of callers who may have left unseen: nobody stands behind them in line.
+
+        Each is given by its contact and its place among the contact's visits.
         """
         if self.today is not None:
             self.today.calls.doubt(visits)
 
     def start_day(self, day: date) -> None:
-        """Begin a day, and learn from the one before. Who was logged in stays so overnight; a pool that has grown
-        begins with what its largest part has learned.
+        """Start a day, and learn from the one before.
+
+        Agents who were logged in stay so overnight. A pool that has grown begins with the knowledge of its largest
+        part.
         """
         if self.today is not None and day <= self.today.day:
             return
@@ -188,12 +193,13 @@ class Forecaster:
             self.learn(self.today)
 
     def empty_day(self, day: date) -> "ObservedDay":
-        """An empty day, to be filled with what is known of it."""
+        """Return an empty day, to be filled with its calls and agents."""
         return ObservedDay(day, self._calendars.default.zone, Agents())
 
     def learn(self, day: "ObservedDay") -> None:
-        """Learn from a day that is over, of each scope that was open and heard from about its opening on; of half a day
-        nothing usual can be learned.
+        """Learn from a day that is over, for each scope that was open and had events from about its opening on.
+
+        Nothing usual can be learned from half a day.
         """
         self._forget_day()
         for scope in self.scopes():
@@ -218,18 +224,19 @@ class Forecaster:
         profile = before.profile.learn(seen, self._special(seen.day), verification)
         self.learned[scope.keys] = Learned(profile, (*before.days, day)[-DAYS_REMEMBERED:], scope.queues)
 
-    # ---- what is asked
+    # ---- output
 
     def inputs(self, now: datetime, scopes: Sequence[Pool]) -> list[ForecastInputs]:
-        """What is known now of each scope that is open today."""
+        """Return the inputs of each scope that is open today."""
         if self._now(now) is None:
             return []
         gathered = (self._inputs_of(now, scope) for scope in scopes)
         return [given for given in gathered if given is not None]
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
-        """What a caller who enters this queue now should expect; None on a closed day. Cheap enough for every caller:
-        how the rest of the day looks is worked out anew only each minute.
+        """Return the wait that a caller who enters this queue now should expect; None on a closed day.
+
+        It is cheap enough for every caller: the rest of the day is computed only once a minute.
         """
         scope = next((scope for scope in self.scopes() if queue in scope.queues), Pool("", (queue,)))
         today = self._now(now)
@@ -245,7 +252,7 @@ class Forecaster:
         return _plain(expected_wait(day.line(at), known[1], queue, own))
 
     def _now(self, now: datetime) -> "ObservedDay | None":
-        """Today; None when it is not the day of this moment."""
+        """Return today; None when it is not the day of this moment."""
         is_now = self.today is not None and self.today.day == self._calendars.default.day_of(now)
         return self.today if is_now else None
 
@@ -263,7 +270,9 @@ class Forecaster:
         return self._own[scope]
 
     def _special(self, day: date) -> str:
-        """What sets a day apart for callers, such as the first one after a holiday; "" for a day like others."""
+        """Return the kind of a day that differs for callers, such as the first one after a
+        holiday; "" for a usual day.
+        """
         kind = self._calendars.default.kind(day)
         return "" if kind is DayKind.WEEKDAY else kind.value
 
@@ -292,7 +301,7 @@ class Forecaster:
         )
 
     def day_of(self, scope: Pool, day: "ObservedDay") -> DayState | None:
-        """A scope's view of a day; None when it is closed then."""
+        """Return a scope's view of a day; None when it is closed then."""
         calendar = self._calendar(scope.queues)
         span = calendar.span(day.day)
         if span is None:
@@ -301,7 +310,9 @@ class Forecaster:
         return day.of(scope.queues, opens, closes, self._target)
 
     def _days_to_come(self, learned: Learned, calendar: Calendar, today: date) -> Iterable[tuple[ClosedDay, ...]]:
-        """For each open day left of the month the earlier days it may turn out like: of its weekday, else any."""
+        """Yield for each open day left of the month the earlier days it may turn out like: those of its weekday, else
+        all.
+        """
         day, end = today + timedelta(days=1), next_month(today)
         while day < end and len(learned.days) >= MIN_DAYS:
             if calendar.span(day) is not None:
@@ -314,7 +325,7 @@ class Forecaster:
 
 
 class ObservedDay:
-    """One local day: its calls, and what was said of the agents, with a view of them for each pool."""
+    """One local day: its calls, and the reports about agents, with a view of them for each pool."""
 
     def __init__(self, day: date, zone: ZoneInfo, agents: Agents) -> None:
         self.day = day
@@ -325,7 +336,7 @@ class ObservedDay:
         self._shifts: dict[frozenset[str], dict[str, Shift]] = {}
 
     def is_part(self, story: ContactHistory) -> bool:
-        """Whether any of a contact's visits lies in this day, or was not over when it began."""
+        """Return whether any of a contact's visits lies in this day, or was not over when it began."""
         for visit in story.visits:
             over = visit.completed_at if visit.outcome is Outcome.ANSWERED else visit.ended_wait_at
             if over is None or over >= self.midnight:
@@ -333,20 +344,20 @@ class ObservedDay:
         return False
 
     def was_heard_by(self, second: float) -> bool:
-        """Whether a call or a word about an agent had come by then."""
+        """Return whether a call or a report about an agent had come by then (s after midnight)."""
         until = self.midnight + timedelta(seconds=second)
         words = any(self.midnight <= word.at <= until for said in self.agents.words.values() for word in said.said)
         return words or self.calls.began_by(second)
 
     def of(self, queues: tuple[str, ...], opens: float, closes: float, target: Target) -> DayState:
-        """The day of a pool with these opening hours (s after midnight)."""
+        """Return the day of a pool with these opening hours (s after midnight)."""
         key = queues, opens, closes
         if key not in self._views:
             self._views[key] = DayState(self, opens, closes, target, queues)
         return self._views[key]
 
     def shifts_of(self, queues: frozenset[str]) -> Collection[Shift]:
-        """What each agent did for these queues (casefolded; none: all), up to now."""
+        """Return what each agent did for these queues (casefolded; empty for all), up to now."""
         shifts = self._shifts.setdefault(queues, {})
         for agent_id, words in self.agents.words.items():
             if agent_id not in shifts:
@@ -361,7 +372,7 @@ def forecaster_of(live: Live) -> Forecaster | None:
 
 
 def recall(live: Live, learned: LearnedByPool, now: datetime) -> None:
-    """Give a live state and its forecaster back what an earlier run has learned."""
+    """Give a live state and its forecaster the knowledge of an earlier run."""
     forecaster = forecaster_of(live)
     if forecaster is not None:
         forecaster.learned = learned
@@ -394,13 +405,13 @@ def _computed(given: ForecastInputs) -> Forecast:
 
 
 def _plain(wait: ExpectedWait) -> ExpectedWait:
-    """The same in Python's own numbers, which can be written as JSON."""
+    """Return the wait in Python's own numbers, which can be written as JSON."""
     expected, low, high = (None if number is None else float(number) for number in (wait.expected, wait.low, wait.high))
     return ExpectedWait(expected, low, high, wait.basis)
 
 
 def _day(given: ForecastInputs, ahead: DayInputs, ends: Projection) -> RiskFigures:
-    """How the day may end; where it is at risk with how many more agents would help, and until when."""
+    """Return how the day may end; where it is at risk also the extra agents that would help, and until when."""
 
     def moment(at: float | None) -> datetime | None:
         return None if at is None else given.midnight + timedelta(seconds=at)
@@ -434,7 +445,9 @@ def _day(given: ForecastInputs, ahead: DayInputs, ends: Projection) -> RiskFigur
 
 
 def _cause(ends: Projection) -> RiskCause | None:
-    """What differs most from the usual for the worse: today's ratios to it."""
+    """Return the figure that differs most from the usual for the worse, by today's ratios;
+    None when none differs much.
+    """
     worse = {
         RiskCause.CALLS: ends.rate_ratio,
         RiskCause.STAFF: 1.0 / max(ends.agents_ratio, 0.01),
@@ -445,7 +458,10 @@ def _cause(ends: Projection) -> RiskCause | None:
 
 
 def _month(given: ForecastInputs, good: float, of: float, rng: np.random.Generator) -> RiskFigures | None:
-    """The month: the days so far, today as forecast, and earlier days drawn for the rest (docs/at-risk.md, step 9)."""
+    """Return the forecast of the month: the days so far, today as forecast, and earlier days drawn for the rest.
+
+    Source: docs/at-risk.md, step 9.
+    """
     if not given.month_days and not given.month_so_far[1]:
         return None
     goods = np.full(MONTH_DRAWS, given.month_so_far[0] + good)

@@ -1,7 +1,7 @@
 """The filter of today's level against the usual one: a level mostly stays, drifts a little, and now and then jumps.
 
-A Bayesian filter on a grid (Hamilton 1989, switching regimes; Adams & MacKay 2007, change points): precise on a day
-like others, quick on a day that changes, and it says how sure it is.
+It is a Bayesian filter on a grid (Hamilton 1989, switching regimes; Adams & MacKay 2007, change points): precise on a
+usual day, quick on a day that changes, and it gives its own uncertainty.
 """
 
 from functools import lru_cache
@@ -21,8 +21,9 @@ _EDGES: Final = np.concatenate([GRID - 0.025, GRID[-1:] + 0.025])
 class LevelFilter(Struct, frozen=True, kw_only=True):
     """The filter's settings, on the log scale.
 
-    `day_sd`: standard deviation between days. `walk_sd`: drift in an hour. `jumps`: chance of a jump in an hour, to a
-    level with standard deviation `jump_sd` about the usual one.
+    `day_sd`: standard deviation between days.
+    `walk_sd`: drift in an hour.
+    `jumps`: chance of a jump in an hour, to a level with standard deviation `jump_sd` about the usual one.
     """
 
     day_sd: float = 0.06
@@ -34,8 +35,8 @@ class LevelFilter(Struct, frozen=True, kw_only=True):
 def filtered(counts: Array, expected: Array, hours: float, settings: LevelFilter, information: float = 1.0) -> Array:
     """Return the chance of each level of `GRID` now, given counts and expected counts in steps of `hours` hours.
 
-    Counts are Poisson with mean expected x level; `information` is how much more (or less) a count tells than a
-    Poisson one: 1 / its variance-to-mean ratio.
+    Counts are Poisson with mean expected x level. `information` is the information in a count compared with a Poisson
+    one: 1 / its variance-to-mean ratio.
     """
     log_likelihood = information * (counts[:, None] * GRID - expected[:, None] * np.exp(GRID))
     likely = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True, initial=-np.inf))
@@ -49,12 +50,12 @@ def filtered(counts: Array, expected: Array, hours: float, settings: LevelFilter
 
 
 def mean_level(chance: Array) -> float:
-    """The expected level, 1 is usual."""
+    """Return the expected level; 1 is usual."""
     return float(chance @ np.exp(GRID))
 
 
 def sample_levels(chance: Array, shares: Array) -> Array:
-    """A level for each of `shares` (0 to 1) of the distribution, spread within the grid's steps."""
+    """Return a level for each of `shares` (0 to 1) of the distribution, spread within the grid's steps."""
     edges = np.concatenate([[0.0], np.cumsum(chance)]) / chance.sum()
     levels: Array = np.exp(np.interp(shares, edges, _EDGES))
     return levels
@@ -62,7 +63,9 @@ def sample_levels(chance: Array, shares: Array) -> Array:
 
 @lru_cache(maxsize=16)
 def _moves(settings: LevelFilter, hours: float) -> Array:
-    """From each level (columns) to each other in one step: a drift to the neighbours, or a jump to anywhere."""
+    """Return the chances of one step from each level (columns) to each other: a drift to the neighbours, or a jump to
+    anywhere.
+    """
     jump = 1.0 - np.exp(-settings.jumps * hours)
     moves: Array = (1.0 - jump) * _walk(settings.walk_sd * hours**0.5) + jump * _bell(settings.jump_sd)[:, None]
     return moves
@@ -75,7 +78,7 @@ def _bell(sd: float) -> Array:
 
 
 def _walk(sd: float) -> Array:
-    """Transitions between neighbours on the grid with this standard deviation; columns add up to 1."""
+    """Return the transitions between neighbours on the grid with this standard deviation; columns add up to 1."""
     step = GRID[1] - GRID[0]
     aside = min(0.5 * (sd / step) ** 2, 0.3)
     n = len(GRID)

@@ -1,7 +1,8 @@
-"""What is usual: arrivals and agents by weekday and half hour, handle time, patience; learned from closed days.
+"""The usual figures of a pool, learned from closed days: arrivals and agents by weekday and half hour, handle time,
+patience.
 
-A plain struct that msgspec can write and read; `learn` gives the next one. With no history it knows nothing and the
-forecast leans on today alone, with wider errors.
+A profile is a plain struct that msgspec can write and read; `learn` gives the next one. Without history it is empty,
+and the forecast uses today alone, with wider errors.
 """
 
 from collections.abc import Callable
@@ -20,12 +21,12 @@ from queue_monitor.queues import queue_key
 
 LAST_CALLER_SECONDS: Final = 3600.0
 DAYS_OF_A_KIND: Final = 12
-"""So many days of one weekday are remembered (docs/at-risk.md, step 2)."""
+"""The number of days of one weekday that are remembered (docs/at-risk.md, step 2)."""
 DAYS_OF_SERVICE: Final = 60
-"""So many days of handle time and patience are remembered (step 4)."""
+"""The number of days of handle time and patience that are remembered (step 4)."""
 
 WAIT_CVS: Final = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
-"""Candidates for how far waits scatter about their prediction, as a share of it, beyond the queue's own chance."""
+"""Candidates for the spread of waits about their prediction, as a share of it, beyond the queue's own chance."""
 BLOCK_SLOTS: Final = 6
 
 _SPEED_PRIOR_CALLS: Final = 100.0
@@ -35,15 +36,15 @@ _OWN_PRIOR_CALLS: Final = 30.0
 _OWN_BOUNDS: Final = (0.4, 2.5)
 _TRIM: Final = 0.2
 _WEEKDAY_COUNTS_AS: Final = 2.0
-"""On a special day, what is usual on its weekday counts as so many days like it."""
+"""On a special day, the usual figures of its weekday count as this number of days like it."""
 _BORROWED_DAYS: Final = 1.0
-"""The pattern of all weekdays counts as so many days of the weekday asked for."""
+"""The pattern of all weekdays counts as this number of days of the weekday asked for."""
 
 
 class BaselineDay(Struct, frozen=True):
     """One closed day by half hours of the local day: calls that entered, agents on the phone and logged in.
 
-    NaN-free: a half hour outside opening hours is -1.
+    It has no NaN: a half hour outside opening hours is -1.
     """
 
     calls: tuple[float, ...]
@@ -52,11 +53,18 @@ class BaselineDay(Struct, frozen=True):
 
 
 class ServiceDay(Struct, frozen=True):
-    """One closed day's sums: handle times (s and s2, one call at most an hour), callers who gave up, seconds waited by
-    all; how likely what its callers met is under each of `WAIT_CVS` (log); the callers answered out of a line, with how
-    many the agents there should have managed; and by queue, of those who stood in line: how many, the seconds they
-    waited, and the seconds that their place in the pool's line promised; by half hour the seconds agents spent in
-    calls, and the calls done. `verification`: the day's forecasts compared with what came.
+    """One closed day's sums.
+
+    `handled`, `handle_seconds`, `handle_squares`: handle times: number, s and s2, each call at most an hour.
+    `gave_up`: callers who gave up.
+    `waited_seconds`: seconds waited by all.
+    `wait_cv`: the log likelihood, under each of `WAIT_CVS`, of what its callers met.
+    `from_line`: callers answered out of a line.
+    `from_line_expected`: the number that the agents there should have answered.
+    `by_queue`: of callers who stood in line: their number, the seconds they waited, and the seconds that their place in
+        the pool's line promised.
+    `busy`, `freed`: by half hour, the seconds that agents spent in calls, and the calls done.
+    `verification`: the day's forecasts compared with what came.
     """
 
     handled: int
@@ -74,16 +82,19 @@ class ServiceDay(Struct, frozen=True):
 
 
 class Profile(Struct, frozen=True):
-    """`days` by kind of day (`kind_of`: the weekday, or what makes the day special), `service` over all days, oldest
-    first.
+    """The usual figures of a pool, oldest days first.
+
+    `days`: by kind of day (`kind_of`: the weekday, or the kind of a special day).
+    `service`: over all days.
     """
 
     days: dict[str, tuple[BaselineDay, ...]] = {}
     service: tuple[ServiceDay, ...] = ()
 
     def learn(self, day: DayState, special: str = "", verification: DayVerification = NO_VERIFICATION) -> "Profile":
-        """The profile after one more day, which is closed and whose last caller is gone. A special day teaches of
-        those like it, not of its weekday.
+        """Return the profile after one more day, which is closed and whose last caller is gone.
+
+        A special day adds to the days of its kind, not to its weekday.
         """
         closed = day.state(day.closes + LAST_CALLER_SECONDS)
         kind = special or kind_of(closed)
@@ -93,18 +104,22 @@ class Profile(Struct, frozen=True):
         return Profile(days={**self.days, kind: kept}, service=service)
 
     def calls(self, weekday: str, special: str = "") -> Array | None:
-        """Calls usual in each half hour of the day: trimmed mean over days of the kind; None without any day."""
+        """Return the usual calls in each half hour of the day: trimmed mean over days of the kind; None without any
+        day.
+        """
         return self._usual(weekday, special, "calls", _trimmed_mean)
 
     def on_duty(self, weekday: str, special: str = "") -> Array | None:
-        """Agents usually on the phone in each half hour: median over days of the kind."""
+        """Return the agents usually on the phone in each half hour: median over days of the kind."""
         return self._usual(weekday, special, "on_duty", _median)
 
     def logged_in(self, weekday: str, special: str = "") -> Array | None:
         return self._usual(weekday, special, "logged_in", _median)
 
     def _usual(self, weekday: str, special: str, what: str, centre: Callable[[Array], Array]) -> Array | None:
-        """Of a special day what is known of days like it, and as long as that is little, mostly of its weekday."""
+        """Return the usual figures; for a special day those of days like it, and while these are few, mostly those of
+        its weekday.
+        """
         usual = self._blend(weekday, what, centre)
         alike = self.days.get(special, ()) if special else ()
         if usual is None or not alike:
@@ -124,7 +139,7 @@ class Profile(Struct, frozen=True):
         return weight * centre(np.array([getattr(day, what) for day in own])) + (1.0 - weight) * overall
 
     def handle(self) -> tuple[float, float] | None:
-        """Mean (s) and squared coefficient of variation of the handle time; None without history."""
+        """Return mean (s) and squared coefficient of variation of the handle time; None without history."""
         count = sum(day.handled for day in self.service)
         if count < 20:
             return None
@@ -132,8 +147,9 @@ class Profile(Struct, frozen=True):
         return mean, max(0.05, sum(day.handle_squares for day in self.service) / count / mean**2 - 1.0)
 
     def speed_by_slot(self) -> Array:
-        """How fast calls are done in each half hour against the day as a whole, 1.2 is a fifth faster: who is there,
-        and what is asked, differ between morning and evening.
+        """Return the speed of calls in each half hour compared with the day as a whole; 1.2 is a fifth faster.
+
+        The agents there and the callers' questions differ between morning and evening.
         """
         busy = np.array([day.busy for day in self.service]).reshape(-1, SLOTS).sum(axis=0)
         freed = np.array([day.freed for day in self.service]).reshape(-1, SLOTS).sum(axis=0)
@@ -142,15 +158,19 @@ class Profile(Struct, frozen=True):
         return speed_by_slot
 
     def abandonment_rate(self) -> float | None:
-        """Callers who give up per second waited: the maximum-likelihood rate of exponential patience, waits censored by
-        answers (Brown et al. 2005, section 5). None without history.
+        """Return the callers who give up per second waited; None without history.
+
+        It is the maximum-likelihood rate of exponential patience, with waits censored by answers (Brown et al. 2005,
+        section 5).
         """
         waited = sum(day.waited_seconds for day in self.service)
         return sum(day.gave_up for day in self.service) / waited if waited > 600.0 else None
 
     def service_speed(self) -> float:
-        """How fast lines have moved against what agents on duty and handle time promise: 1 is as promised. Agents who
-        are about to leave, skills, inferred staff: whatever makes them move otherwise is in it.
+        """Return the speed of lines compared with the one that agents on duty and handle time promise; 1 is as
+        promised.
+
+        It includes everything that makes lines move otherwise: agents who are about to leave, skills, inferred staff.
         """
         served = sum(day.from_line for day in self.service)
         expected = sum(day.from_line_expected for day in self.service)
@@ -162,12 +182,13 @@ class Profile(Struct, frozen=True):
         return bias_correction.queue_wait_cv([day.verification for day in self.service], queue)
 
     def own_wait(self, queue: str) -> OwnWait:
-        """How waits in this queue differ from those in its pool's line as a whole."""
+        """Return how waits in this queue compare with those in its pool's line as a whole."""
         return OwnWait(self._own_factor(queue), self.queue_wait_cv(queue))
 
     def _own_factor(self, queue: str) -> float:
-        """How much longer (or shorter) one waits: 1 is the same. Some skills are scarcer than others, and some queues
-        go first.
+        """Return the ratio of waits in this queue to those of its pool; 1 is equal.
+
+        Some skills are scarcer than others, and some queues go first.
         """
         own, everybody = (np.zeros(3), np.zeros(3))
         for day in self.service:
@@ -185,14 +206,16 @@ class Profile(Struct, frozen=True):
         return bias_correction.learned([day.verification for day in self.service])
 
     def wait_cv(self) -> float | None:
-        """The likeliest of `WAIT_CVS` for what the callers of the remembered days met."""
+        """Return the likeliest of `WAIT_CVS` for what the callers of the remembered days met."""
         if not self.service:
             return None
         return WAIT_CVS[int(np.argmax(np.sum([day.wait_cv for day in self.service], axis=0)))]
 
     def calls_sd(self) -> float | None:
-        """How much the calls of three hours differ, against the usual, from those of the three before, beyond chance:
-        log scale, robust. None with too little history.
+        """Return the spread of the change of calls, relative to the usual, from three hours to the next three, beyond
+        chance.
+
+        It is on the log scale and robust. None with too little history.
         """
         changes, calls = self._changes("calls")
         if len(changes) < 20:
@@ -201,13 +224,15 @@ class Profile(Struct, frozen=True):
         return float(np.sqrt(max(0.0, _robust_sd(changes) ** 2 - chance)))
 
     def agents_sd(self) -> float | None:
-        """The same of agents on the phone."""
+        """Return the spread of the change of agents on the phone, computed as `calls_sd` but with chance included."""
         changes, _ = self._changes("on_duty")
         return _robust_sd(changes) if len(changes) >= 20 else None
 
     def _changes(self, what: str) -> tuple[Array, Array]:
-        """Changes of the log ratio to the usual from one block of slots to the next, over all days and kinds; and the
-        usual level of each.
+        """Return the changes of the log ratio to the usual from one block of slots to the next, over all days and
+        kinds.
+
+        The second result is the usual level of each.
         """
         changes, levels = [np.empty(0)], [np.empty(0)]
         for days in self.days.values():
@@ -228,17 +253,17 @@ def _blocks(slots: Array) -> Array:
 
 
 def _robust_sd(values: Array) -> float:
-    """Standard deviation by the median absolute deviation: incidents do not widen it."""
+    """Return the standard deviation by the median absolute deviation: incidents do not widen it."""
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
 def kind_of(state: QueueState) -> str:
-    """The weekday, Monday is 0."""
+    """Return the weekday; Monday is 0."""
     return str(state.day.weekday())
 
 
 def by_minute(slots: Array, opens: float, closes: float) -> Array:
-    """The half hours of a day laid out minute by minute from opening to closing."""
+    """Return the half hours of a day minute by minute from opening to closing."""
     laid: Array = slots[half_hour(opens + MINUTE * np.arange((closes - opens) // MINUTE))]
     return laid
 
@@ -283,18 +308,20 @@ def _service_day(closed: QueueState, day: DayState, speed_by_slot: Array) -> Ser
 
 
 def _by_slot(minutes: Array, closed: QueueState) -> tuple[float, ...]:
-    """Sums by half hour of the day of what is given by minute from opening."""
+    """Return the sums by half hour of the day of values given by minute from opening."""
     sums = np.bincount(_slots(closed), weights=minutes[: closed.minutes], minlength=SLOTS)
     return tuple(sums.round(1).tolist())
 
 
 def _slots(closed: QueueState) -> NDArray[np.int64]:
-    """The half hour of the day that each minute from opening lies in."""
+    """Return the half hour of the day that each minute from opening lies in."""
     return half_hour(closed.opens + MINUTE * np.arange(float(closed.minutes)))
 
 
 def _by_queue(day: DayState, closed: QueueState) -> dict[str, tuple[int, float, float]]:
-    """Sums by queue of what was waited and what the place in line promised; of a queue by itself there is none."""
+    """Return by queue the sums of the waits and of those that the place in line promised;
+    empty for a queue by itself.
+    """
     waits = day.waits_by_queue()
     if len(waits) < 2 or not len(closed.handle_seconds):
         return {}
@@ -307,12 +334,14 @@ def _by_queue(day: DayState, closed: QueueState) -> dict[str, tuple[int, float, 
 
 
 def _giving_up(closed: QueueState) -> float:
-    """Callers who gave up per second waited, of one day."""
+    """Return the callers who gave up per second waited, of one day."""
     return max((closed.gave_up + 1.0) / (closed.waited_seconds + 600.0), 1e-5)
 
 
 def _wait_cv(day: DayState, handle_seconds: Array, service_speed: float, abandonment_rate: float) -> tuple[float, ...]:
-    """Log likelihood of each candidate: of those who met a line, who was answered in time and who passed the limit."""
+    """Return the log likelihood of each candidate, from the callers who met a line: answered in time, or past the
+    limit.
+    """
     met = day.met()
     queued = (met.place > 0.0) & (met.agents > 0.0)
     if not queued.any():
@@ -331,7 +360,7 @@ def _wait_cv(day: DayState, handle_seconds: Array, service_speed: float, abandon
 
 
 def _trimmed_mean(days: Array) -> Array:
-    """Mean by half hour of the days that were open then, the lowest and highest fifth left out."""
+    """Return the mean by half hour of the days that were open then, without the lowest and highest fifth."""
     result = np.zeros(days.shape[1])
     for slot in range(days.shape[1]):
         seen = np.sort(days[:, slot][days[:, slot] >= 0.0])

@@ -1,8 +1,8 @@
-"""Some hundred simulated courses of the rest of the day, and how many of them end under the target.
+"""Some hundred simulated courses of the rest of the day, and the share of them that end under the target.
 
-The queue with hang-ups (Erlang A) in steps of one minute: Poisson calls, departures by the diffusion of Garnett,
-Mandelbaum & Reiman (2002, "Designing a call center with impatient customers") with the handle time's own variation.
-Each path carries its own lasting errors of rate and capacity. docs/at-risk.md, step 5.
+The model is the queue with hang-ups (Erlang A) in steps of one minute: Poisson calls, departures by the diffusion of
+Garnett, Mandelbaum & Reiman (2002, "Designing a call center with impatient customers") with the handle time's own
+variation. Each path carries its own lasting errors of rate and capacity. Source: docs/at-risk.md, step 5.
 """
 
 from functools import lru_cache
@@ -25,9 +25,12 @@ MANY_CALLS: Final = 200.0
 
 
 class Projection(Struct, frozen=True, kw_only=True):
-    """How the day may end. `p_miss`: chance of ending under the target. `low` and `high` are the 10 and 90 % ends of
-    the share. Calls and misses are of the whole day by the definition; `budget` is how many misses the day can bear.
-    `gone_at`: when they are used up as things go, seconds after midnight; None when they are not.
+    """The forecast of how the day ends. Calls and misses are of the whole day by the definition.
+
+    `p_miss`: the chance of ending under the target.
+    `low`, `high`: the 10 and 90 % ends of the share.
+    `budget`: the misses that the day can bear.
+    `gone_at`: when they are used up at the present rate, seconds after midnight; None when they are not.
     """
 
     p_miss: float
@@ -45,14 +48,14 @@ class Projection(Struct, frozen=True, kw_only=True):
 
 
 class Weights(Struct, frozen=True):
-    """The weight of each outcome under a definition: in time, late answer, hang-up short, in time, late, left."""
+    """The weight of each outcome of `OutcomeCounts` under a definition, as a good call and as a counted one."""
 
     good: Array
     of: Array
 
 
 def weights(definition: DefinitionId) -> Weights:
-    """The formulas of `service_level` as weights on the outcomes of `OutcomeCounts`."""
+    """Return the formulas of `service_level` as weights on the outcomes of `OutcomeCounts`."""
     of = {
         DefinitionId.D1: (1, 1, 0, 0, 0, 0, 0),
         DefinitionId.D2: (1, 1, 1, 1, 1, 1, 1),
@@ -65,21 +68,24 @@ def weights(definition: DefinitionId) -> Weights:
 
 
 def so_far(outcomes: OutcomeCounts, definition: DefinitionId) -> tuple[float, float]:
-    """Good and counted calls until now; one waiting past the limit counts as lost already."""
+    """Return the good and counted calls until now; a call waiting past the limit counts as lost already."""
     rule, counts = weights(definition), np.array(outcomes, float)
     return float(rule.good @ counts), float(rule.of @ counts)
 
 
 def generator(pool: str, state: QueueState) -> np.random.Generator:
-    """Chance that depends on pool and day only: two runs are equal to the byte, and from look to look it is the queue
-    that changes and not the dice.
+    """Return a random generator that depends on pool and day only.
+
+    Two runs are equal to the byte, and between two forecasts only the queue changes, not the random numbers.
     """
     return np.random.default_rng([*pool.encode(), state.day.toordinal()])
 
 
 class Paths(Struct, frozen=True):
-    """Good and counted calls to come, path by path; and the misses expected until each of some moments, in seconds
-    from now.
+    """The good and counted calls to come, path by path.
+
+    `moments`: seconds from now.
+    `misses`: the misses expected until each of these moments.
     """
 
     good: Array
@@ -88,7 +94,7 @@ class Paths(Struct, frozen=True):
     misses: Array
 
     def corrected(self, times: float, spread: float) -> "Paths":
-        """With so many times the misses, and so many times as far apart."""
+        """Return the paths with `times` the misses, and with `spread` times the distance between paths."""
         missed = times * (self.of - self.good)
         mean = missed.mean()
         missed = np.clip(mean + spread * (missed - mean), 0.0, self.of)
@@ -96,9 +102,11 @@ class Paths(Struct, frozen=True):
 
 
 class _Grid(NamedTuple):
-    """The rest of the day in steps: of a minute at first, of two and three where less hangs on each.
+    """The rest of the day in steps: of one minute at first, of two and three minutes later, where less depends on each.
 
-    `first`: the minute at which each step begins; `length`: its minutes; `middle`: minutes from now to its middle.
+    `first`: the minute at which each step begins.
+    `length`: its minutes.
+    `middle`: minutes from now to its middle.
     """
 
     first: NDArray[np.int64]
@@ -106,7 +114,7 @@ class _Grid(NamedTuple):
     middle: Array
 
     def total(self, by_minute: Array) -> Array:
-        """Sums by step of what is given by minute."""
+        """Return sums by step of values given by minute."""
         sums: Array = np.add.reduceat(by_minute, self.first)
         return sums
 
@@ -127,8 +135,10 @@ def simulate_paths(
     agents: Array | None = None,
     minutes: int | None = None,
 ) -> Paths:
-    """Good and counted calls still to come on each path: those waiting now, then those who ring until closing, or
-    for so many minutes.
+    """Return the good and counted calls still to come on each path: those waiting now, then those who ring until
+    closing.
+
+    With `minutes`, only the callers of the next `minutes` minutes.
     """
     agents = ahead.agents if agents is None else agents
     steps = len(ahead.calls) if minutes is None else min(minutes, len(ahead.calls))
@@ -173,8 +183,9 @@ def _positions(
     arriving: Array,
     rng: np.random.Generator,
 ) -> Array:
-    """Where a newcomer of each step (rows) stands in line on each path; 0 or less: an agent is free. `freed`:
-    calls that one agent finishes in a minute.
+    """Return the place in line of a newcomer of each step (rows) on each path; 0 or less means that an agent is free.
+
+    `freed`: calls that one agent finishes in a minute.
     """
     noise = rng.standard_normal(arriving.shape)
     in_line = max(0, len(state.waiting) - state.ringing)
@@ -195,7 +206,9 @@ def _positions(
 
 
 def _newcomers(position: Array, capacity: Array, ahead: DayInputs, target: Target) -> tuple[Array, Array]:
-    """How good, and how counted, a call of each step (rows) of each path is: 1 each if it needs not wait."""
+    """Return the weight as good, and as counted, of a call of each step (rows) of each path: 1 each if it need not
+    wait.
+    """
     waits = position > 0.0
     good, of = np.ones_like(position), np.ones_like(position)
     good[waits], of[waits] = _worth(position[waits], capacity[waits], ahead, target)
@@ -203,9 +216,11 @@ def _newcomers(position: Array, capacity: Array, ahead: DayInputs, target: Targe
 
 
 def _arrivals(ahead: DayInputs, grid: _Grid, error: Array, rng: np.random.Generator, paths: int) -> Array:
-    """Calls in each step (rows) on each path: usual x [slow + (fast - slow) exp(-h / fades)] x lasting error, and the
-    scatter of a Poisson count about that. Where many are to come a normal number will do, and costs a tenth; it may
-    fall below none in a step, so that the mean stays right.
+    """Return the calls in each step (rows) on each path: usual x [slow + (fast - slow) exp(-h / fades)] x lasting
+    error, with Poisson variation.
+
+    Where many are to come a normal number is used, and costs a tenth; it may fall below 0 in a step, so that the mean
+    stays right.
     """
     slow = _gamma(*ahead.slow, _normals(rng, paths))
     fast = slow * sample_levels(ahead.passing, _shares(rng, paths))
@@ -218,9 +233,10 @@ def _arrivals(ahead: DayInputs, grid: _Grid, error: Array, rng: np.random.Genera
 
 
 def _worth(position: Array, capacity: Array, ahead: DayInputs, target: Target) -> tuple[Array, Array]:
-    """Return how good, and how counted, a call is that enters at a place in line, with `capacity` calls a second and
-    exponential patience. The seven outcomes of `OutcomeCounts` are weighed by the definition. Whoever waits past the
-    limit is lost, however the wait ends.
+    """Return the weight as good, and as counted, of a call that enters at a place in line.
+
+    `capacity` is in calls a second; patience is exponential. The definition weighs the seven outcomes of
+    `OutcomeCounts`. A caller who waits past the limit is lost, however the wait ends.
     """
     rule = weights(target.definition)
     limit, short, abandonment_rate = (
@@ -251,33 +267,37 @@ def _worth(position: Array, capacity: Array, ahead: DayInputs, target: Target) -
 
 @lru_cache(maxsize=8)
 def _quantiles(paths: int) -> Array:
-    """The normal distribution's quantiles at the middle of so many equal shares."""
+    """Return the normal distribution's quantiles at the middle of `paths` equal shares."""
     return np.array([NormalDist().inv_cdf((path + 0.5) / paths) for path in range(paths)])
 
 
 def _normals(rng: np.random.Generator, paths: int) -> Array:
-    """Normal numbers, one from each of so many equal shares of the distribution, shuffled (stratified: McKay et al.
-    1979, Latin hypercube): a lasting error is then spread as it should be on few paths.
+    """Return shuffled normal numbers, one from each of `paths` equal shares of the distribution.
+
+    They are stratified (McKay et al. 1979, Latin hypercube): a lasting error then has its right spread on few paths.
     """
     shuffled: Array = rng.permutation(_quantiles(paths))
     return shuffled
 
 
 def _shares(rng: np.random.Generator, paths: int) -> Array:
-    """Numbers between 0 and 1, spread the same way."""
+    """Return numbers between 0 and 1, one from each of `paths` equal shares."""
     shares: Array = (rng.permutation(paths) + rng.random(paths)) / paths
     return shares
 
 
 def _gamma(shape: float, rate: float, normals: Array) -> Array:
-    """Gamma numbers of normal ones: Wilson & Hilferty 1931, exact enough for shapes of ten and more."""
+    """Return gamma numbers made from normal ones: Wilson & Hilferty 1931, exact enough for shapes of ten and more."""
     third = 1.0 / (9.0 * shape)
     numbers: Array = shape / rate * np.maximum(1.0 - third + normals * third**0.5, 0.0) ** 3
     return numbers
 
 
 def _waiting_now(state: QueueState, ahead: DayInputs, target: Target, capacity: Array) -> Array:
-    """Fates of those who wait now and are inside the limit, added up for each path. `capacity` in calls a minute."""
+    """Return the outcomes of the callers who wait now inside the limit, added up for each path.
+
+    `capacity` is in calls a minute.
+    """
     left = target.limit_seconds - state.waiting
     outcome = np.zeros((7, len(capacity)))
     if not (left >= 0.0).any():
@@ -305,7 +325,7 @@ def misses_come(plain: Paths, of_now: float, ahead: DayInputs) -> float:
 def project(
     state: QueueState, ahead: DayInputs, target: Target, rng: np.random.Generator, paths: int = PATHS
 ) -> Projection:
-    """How the day may end, from `state` as it is now and the rest of the day as it looks."""
+    """Return how the day may end, from `state` now and the rest of the day as expected."""
     good_now, of_now = so_far(state.outcomes, target.definition)
     plain = simulate_paths(state, ahead, target, rng, paths)
     corrected = plain.corrected(misses_come(plain, of_now, ahead), ahead.bias_correction.spread)
@@ -328,6 +348,6 @@ def project(
 
 
 def _gone_at(state: QueueState, corrected: Paths, missed: float, budget: float) -> float | None:
-    """When the misses expected pass those that the day can bear; None when they do not, or have already."""
+    """Return when the expected misses pass those that the day can bear; None when they do not, or have already."""
     beyond = np.nonzero(missed + corrected.misses > budget)[0]
     return None if missed > budget or not len(beyond) else state.at + float(corrected.moments[beyond[0]])

@@ -1,4 +1,4 @@
-"""What each agent did in one day for one pool, read off the words that `Agents` keeps: on duty, serving, free.
+"""The shifts of the agents in one day for one pool, read from the reports that `Agents` keeps: on duty, serving, free.
 
 Moments are seconds after local midnight.
 """
@@ -38,9 +38,11 @@ class Duty(NamedTuple):
 
 
 class Shift:
-    """One agent's day in one pool: `did` has each change of what he or she does, `serves` each change of the queues
-    (casefolded) whose calls come to him or her, None for every one; both in the order of time. `is_listed`: a live
-    source says what he or she does, in whatever queue.
+    """One agent's day in one pool. Both lists are in the order of time.
+
+    `did`: each change of the agent's activity.
+    `serves`: each change of the queues (casefolded) whose calls come to the agent, None for all.
+    `is_listed`: a live source reports the agent's activity, in whatever queue.
     """
 
     def __init__(self, queues: frozenset[str], midnight: datetime) -> None:
@@ -60,7 +62,7 @@ class Shift:
         self._member: dict[str, bool] = {}
 
     def read(self, words: AgentWords) -> None:
-        """Take in what has been said since this was last asked; all of it when something older came late."""
+        """Take in the reports since the last call; all of them again when an older one came late."""
         if words.rewritten != self._rewritten:
             self._begin_anew(words.rewritten)
         for word in words.said[self._read :]:
@@ -82,40 +84,42 @@ class Shift:
         state = self._state(serves)
         if state is None:
             if not self.did:
-                return  # of another pool so far
+                return  # the agent has belonged to another pool so far
             state = AgentActivity.LOGGED_OUT
         if not self.did or self.did[-1][1] is not state:
             self.did.append((at, state))
             self._duty = None
 
     def _serves(self) -> frozenset[str] | None:
-        """The pool's queues that he or she is a member of; None for one whose membership was never reported."""
+        """Return the pool's queues that the agent is a member of; None when no membership was ever reported."""
         if not self._member:
             return None
         joined = frozenset(queue for queue, member in self._member.items() if member)
         return joined & self._queues if self._queues else joined
 
     def _state(self, serves: frozenset[str] | None) -> AgentActivity | None:
-        """The busiest thing said of these queues; None of one who has nothing to do with the pool."""
+        """Return the busiest activity reported for these queues; None for an agent who has
+        nothing to do with the pool.
+        """
         queues = serves if serves is not None else self._queues or self._by_queue or ("",)
         return busiest(self._newest(queue) for queue in queues)
 
     def _newest(self, queue: str) -> AgentActivity | None:
-        """The newest word that holds in this queue."""
+        """Return the newest report that holds in this queue."""
         here, everywhere = self._by_queue.get(queue), self._everywhere
         if here is None or (everywhere is not None and everywhere[0] > here[0]):
             return everywhere[1] if everywhere else None
         return here[1]
 
-    # ---- what may be read
+    # ---- output
 
     def activity(self, at: float) -> AgentActivity | None:
-        """What he or she does at a moment; None before anything was reported."""
+        """Return the agent's activity at a moment; None before anything was reported."""
         place = bisect_right(self.did, at, key=itemgetter(0))
         return self.did[place - 1][1] if place else None
 
     def is_free_for(self, queue: str, at: float) -> bool:
-        """Whether a call of this queue would ring there now."""
+        """Return whether a call of this queue would ring at the agent at this moment."""
         activity = self.activity(at)
         if activity not in ON_DUTY or activity in SERVING:
             return False
@@ -124,7 +128,7 @@ class Shift:
         return serves is None or queue in serves
 
     def free_since(self, at: float) -> float | None:
-        """Since when he or she has been free for a call; None for who is not."""
+        """Return since when the agent has been free for a call; None when he or she is not."""
         since = None
         if self.activity(at) is AgentActivity.AVAILABLE:
             for start, activity in reversed(self.did[: bisect_right(self.did, at, key=itemgetter(0))]):
@@ -141,13 +145,13 @@ class Shift:
 
 
 def duty_of_all(shifts: Iterable[Shift]) -> Duty:
-    """Everybody's stretches together."""
+    """Return the stretches of all agents together."""
     parts = [shift.duty for shift in shifts if shift.did]
     return Duty(*map(np.concatenate, zip(*parts, strict=True))) if parts else _duty_of([])
 
 
 def _duty_of(did: list[tuple[float, AgentActivity]]) -> Duty:
-    """One agent's stretches, in the order of time."""
+    """Return one agent's stretches, in the order of time."""
     ends = [at for at, _ in did[1:]] + [NEVER] * bool(did)
     stretches = [(at, end, state) for (at, state), end in zip(did, ends, strict=True)]
     cycles = _cycles(stretches)
@@ -167,7 +171,7 @@ def _duty_of(did: list[tuple[float, AgentActivity]]) -> Duty:
 
 
 def _cycles(stretches: list[tuple[float, float, AgentActivity]]) -> list[tuple[float, float, float]]:
-    """An agent's calls: first ring, answer, ready for the next. A ring that nobody took is none."""
+    """Return an agent's calls: first ring, answer, ready for the next. A ring that nobody took is not a call."""
     found: list[tuple[float, float, float]] = []
     began = answered = NEVER
     for start, _, state in stretches:

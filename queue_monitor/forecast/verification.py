@@ -16,13 +16,13 @@ HOUR: Final = 3600.0
 HALF_PAST: Final = 1800.0
 CHECKED_SECONDS: Final = 900.0
 JUST_BEFORE: Final = 0.001
-"""Seconds; who enters does not stand before himself."""
+"""Seconds; a caller who enters does not stand before himself or herself."""
 PATHS: Final = 100
 MIN_CALLS: Final = 20
 """On a day with fewer calls, come or expected, nobody would act on a forecast of misses."""
 
 MAX_MISSED_SHARE: Final = 0.1
-"""Misses beyond this share of the day's calls are not counted: a day that goes that badly is lost whatever the
+"""Misses beyond this share of the day's calls are not counted: a day that goes this badly is lost whatever the
 forecast, and one such day would outweigh weeks of the others.
 """
 
@@ -30,9 +30,10 @@ forecast, and one such day would outweigh weeks of the others.
 def verify_day(
     day: DayState, closed: QueueState, usual: Baseline, pool: str, own: Mapping[str, OwnWait]
 ) -> DayVerification:
-    """Compare the forecasts of half past every hour with what came, and the waits that a quarter of the callers would
-    have been given with their real ones. Misses are left out on a day of few calls, and everything on a day without a
-    baseline.
+    """Compare the forecasts of half past every hour with the misses that came, and forecast waits with real ones.
+
+    The waits are those of the callers of one quarter of each hour. Misses are left out on a day of few calls, and
+    everything on a day without a baseline.
     """
     own_waits = {queue_key(queue): one for queue, one in own.items()}
     checks: dict[int, ForecastCheck] = {}
@@ -54,7 +55,9 @@ def verify_day(
 
 
 def _checked(day: DayState, closed: QueueState, state: QueueState, ahead: DayInputs, pool: str) -> ForecastCheck | None:
-    """The misses still to come, forecast without a bias correction, beside those that came."""
+    """Return the misses still to come, forecast without a bias correction, beside those that came; None on a day of few
+    calls.
+    """
     good, of = so_far(closed.outcomes, day.target.definition)
     good_then, of_then = so_far(state.outcomes, day.target.definition)
     if of < MIN_CALLS:

@@ -1,7 +1,7 @@
-"""How long the next caller should expect to wait, and each who waits now: QL_m with a gamma range, or an honest guess.
+"""The expected wait of the next caller, and the chances of each who waits now: QL_m with a gamma range.
 
-Whitt (1999), "Predicting queueing delays", and Ibrahim & Whitt (2009) for queues with hang-ups:
-docs/at-risk.md, step 8.
+Where the speed of the line is not known there is no figure. Whitt (1999), "Predicting queueing delays", and Ibrahim &
+Whitt (2009) for queues with hang-ups: docs/at-risk.md, step 8.
 """
 
 import math
@@ -24,12 +24,15 @@ TEN_PERCENT: Final = 1.2815515655446004
 """The normal quantile that leaves a tenth above it."""
 SOON_MINUTES: Final = 6
 FEW: Final = 0.4
-"""With fewer agents than this share of the expected, what is said of the wait would be fiction."""
+"""With fewer agents than this share of the expected, a forecast of the wait would mean nothing."""
 
 
 class ServiceSpeed(Struct, frozen=True):
-    """How a line moves: calls finished a second by all agents together, hang-ups per second of waiting, and how far
-    waits scatter about what is expected, as a share of it. Holds for the next few minutes.
+    """The speed at which a line moves; it holds for the next few minutes.
+
+    `capacity`: calls finished a second by all agents together.
+    `abandonment_rate`: hang-ups per second of waiting.
+    `wait_cv`: the spread of waits about the expected one, as a share of it.
     """
 
     capacity: float
@@ -37,7 +40,9 @@ class ServiceSpeed(Struct, frozen=True):
     wait_cv: float
 
     def in_time(self, waited_seconds: Sequence[float], limit_seconds: float) -> list[float]:
-        """For each who waits, first in line first, the chance to be answered within the limit by staying."""
+        """Return each waiting caller's chance to be answered within the limit by staying; the first in line comes
+        first.
+        """
         mean, variance = _behind(np.arange(float(len(waited_seconds))), self)
         return [
             gamma_below(limit_seconds - waited, rest + RING_SECONDS, spread)
@@ -48,11 +53,11 @@ class ServiceSpeed(Struct, frozen=True):
 def expected_wait(
     state: WaitingLine | QueueState, ahead: DayInputs, queue: str = "", own: OwnWait = LIKE_ITS_POOL
 ) -> ExpectedWait:
-    """What a caller who rings now should expect, the ring at the agent included; in one queue of the pool by its `own`.
+    """Return the wait that a caller who rings now should expect, the ring at the agent included; in one queue of the
+    pool by its `own`.
 
-    Somebody free is somebody who answers at once only where agents are listed, and for the caller's queue: inferred
-    ones may have left (on a real log a quarter of such callers waited a minute). Else one step of the queue is the
-    guess.
+    A free agent answers at once only where agents are listed, and for the caller's queue: inferred agents may have left
+    (on a real log a quarter of such callers waited a minute). Otherwise one step of the queue is the estimate.
     """
     moves = service_speed(state, ahead)
     if moves is None:
@@ -70,8 +75,9 @@ def expected_wait(
 def interval_hits(
     waited: float, state: WaitingLine | QueueState, ahead: DayInputs, queue: str, own: OwnWait = LIKE_ITS_POOL
 ) -> tuple[int, ...]:
-    """Return 1, and for each of `QUEUE_WAIT_CVS` whether the forecast range would have held this wait (s); all 0 where
-    there would have been no range.
+    """Return 1, and for each of `QUEUE_WAIT_CVS` whether the forecast range would have held this wait (s).
+
+    All are 0 where there would have been no range.
     """
     candidates = (structs.replace(own, wait_cv=wait_cv) for wait_cv in QUEUE_WAIT_CVS)
     ranges = [expected_wait(state, ahead, queue, candidate).range for candidate in candidates]
@@ -79,9 +85,7 @@ def interval_hits(
 
 
 def service_speed(state: WaitingLine | QueueState, ahead: DayInputs) -> ServiceSpeed | None:
-    """How the line moves over the next minutes; None where it cannot be said: nobody there, or far fewer than there
-    should be.
-    """
+    """Return how the line moves over the next minutes; None where nobody is there, or far fewer than expected."""
     speed_by_slot = 1.0
     if not len(ahead.agents):
         agents = expected = float(state.agents)
@@ -95,14 +99,17 @@ def service_speed(state: WaitingLine | QueueState, ahead: DayInputs) -> ServiceS
 
 
 def gamma_quantile(z: float, mean: float, variance: float) -> float:
-    """Quantile of a gamma at normal quantile `z`: Wilson & Hilferty 1931, within 1 % of the mean for shapes over 1."""
+    """Return the quantile of a gamma at normal quantile `z`.
+
+    Wilson & Hilferty 1931, within 1 % of the mean for shapes over 1.
+    """
     shape = mean * mean / variance
     root = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * math.sqrt(shape))
     return mean * max(root, 0.0) ** 3
 
 
 def gamma_below(limit: float, mean: float, variance: float) -> float:
-    """Chance that a gamma is at most `limit`, by the same transformation."""
+    """Return the chance that a gamma is at most `limit`, by the same transformation as `gamma_quantile`."""
     if limit <= 0.0:
         return 0.0
     shape = mean * mean / variance
@@ -111,7 +118,9 @@ def gamma_below(limit: float, mean: float, variance: float) -> float:
 
 
 def _behind(ahead_of_one: Array, moves: ServiceSpeed) -> tuple[Array, Array]:
-    """Mean and variance of the wait behind 0, 1, ... callers; the speed's own uncertainty added to the variance."""
+    """Return mean and variance of the wait behind 0, 1, ... callers; the variance includes the
+    speed's own uncertainty.
+    """
     steps = 1.0 / (moves.capacity + moves.abandonment_rate * ahead_of_one)
     mean = np.cumsum(steps)
     return mean, np.cumsum(steps**2) + (moves.wait_cv * mean) ** 2

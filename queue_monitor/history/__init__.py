@@ -1,4 +1,4 @@
-"""Questions about the past, answered from the store: sums of any stretch, and calls one by one."""
+"""Questions about the past, answered from the store: sums of any stretch, and single calls."""
 
 from queue_monitor.history.calls import disagreements, lost_calls, transfer_waits
 from queue_monitor.history.sums import PastSums, past_sums

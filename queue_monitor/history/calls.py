@@ -1,4 +1,4 @@
-"""Calls of the past one by one: who was lost, who waited anew after a transfer, where switch and calendar differ."""
+"""Single calls of the past: lost callers, waits after a transfer, and disagreements between switch and calendar."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ from queue_monitor.queues import queue_key
 
 
 def lost_calls(calls: Iterable[StoredCall], refusals: Iterable[StoredRefusal], limit_ms: int) -> list[LostCall]:
-    """Callers whom nobody answered, in the order of entry. A wait above `limit_ms` is late."""
+    """Return the callers whom nobody answered, in the order of entry. A wait above `limit_ms` is late."""
     found = [_lost(call, limit_ms) for call in calls if _is_lost(call)]
     found += map(_refused, refusals)
     return sorted(found, key=lambda call: call.entered_at or call.lost_at or _at(call))
@@ -68,7 +68,7 @@ def _refused(refusal: StoredRefusal) -> LostCall:
 
 
 def transfer_waits(visits: Iterable[StoredVisit]) -> list[TransferWaits]:
-    """Waits of visits that began after the caller had been answered, by receiving queue."""
+    """Return the waits of visits that began after the caller had been answered, by receiving queue."""
     by_queue: dict[str, list[StoredVisit]] = {}
     for visit in visits:
         by_queue.setdefault(queue_key(visit.queue), []).append(visit)
@@ -90,5 +90,5 @@ def _waits(visits: Sequence[StoredVisit]) -> TransferWaits:
 def disagreements(
     calendar_of: Callable[[str], Calendar], visits: Sequence[StoredVisit], refusals: Iterable[StoredRefusal]
 ) -> list[Disagreement]:
-    """Where the switch and the calendar say different things about being open, by queue and day."""
+    """Return where the switch and the calendar disagree about being open, by queue and day."""
     return hours_disagreements(calendar_of, visits, refusals)

@@ -1,4 +1,4 @@
-"""Sums of past stretches: whole local days from the sums by day, what is left of a stretch from those by quarter."""
+"""Sums of past stretches: whole local days from the sums by day, the rest of a stretch from those by quarter."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,7 +56,8 @@ async def past_sums(
     queues: Sequence[str] | None,
     bounds: Sequence[tuple[datetime, datetime]],
 ) -> list[PastSums]:
-    """The sums of stretches that follow one another, each from its start to before its end; of these queues, None: all.
+    """Return the sums of stretches that follow one another, each from its start to before its end; of these queues, or
+    all for None.
 
     A stretch begins and ends on a quarter of an hour. Raises `StoreError`.
     """
@@ -70,7 +71,7 @@ async def past_sums(
 
 
 def _pieces(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[_Piece]:
-    """Cut a stretch into whole local days, and what lies before and after them."""
+    """Yield the whole local days of a stretch as one piece, and the parts before and after them."""
     if end - start < _SHORTEST_DAY:
         yield _Piece("quarter", start, end)
         return
@@ -88,7 +89,7 @@ def _pieces(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[_Piece]:
 
 
 def _joined(pieces: Iterable[_Piece]) -> list[_Piece]:
-    """The same with neighbours of one step as one, so that many short stretches are one question."""
+    """Return these pieces with neighbours of one step joined, so that many short stretches are one question."""
     joined: list[_Piece] = []
     for piece in pieces:
         if joined and joined[-1].step == piece.step and joined[-1].end == piece.start:

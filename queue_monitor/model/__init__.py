@@ -1,6 +1,7 @@
-"""What is computed and handed between the rooms, by topic. Everything here is frozen.
+"""The frozen structs that the rooms compute and hand to each other, by topic.
 
-Times are UTC; durations whole milliseconds (`_ms`) where they are judged; ratios 0 to 1. The rooms import from here.
+Times are UTC; durations are whole milliseconds (`_ms`) where they are judged; ratios are 0 to 1. Other rooms import
+from here.
 """
 
 from queue_monitor.model.access import Access, AdminAct, Role

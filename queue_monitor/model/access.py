@@ -1,4 +1,4 @@
-"""Roles, tokens, and the record of what somebody with one has done."""
+"""Roles, tokens, and the record of the acts of their holders."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,8 +7,13 @@ from msgspec import Struct
 
 
 class Role(StrEnum):
-    """What a token's holder may do: look at the wallboard; read everything; scrape metrics; lead a shift, which is to
-    read and to act (acknowledge, declare a crisis); everything. Who sends events is a source, and shows no token.
+    """The rights of a token's holder. A sender of events is a source and shows no token.
+
+    `wallboard`: look at the wallboard.
+    `status`: read everything.
+    `metrics`: scrape the metrics.
+    `lead`: lead a shift: read and act (acknowledge, declare a crisis).
+    `admin`: do everything.
     """
 
     WALLBOARD = "wallboard"
@@ -19,7 +24,7 @@ class Role(StrEnum):
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """One who may come in: a name for the record, the role, and the SHA-256 of the token, in hex."""
+    """A holder of a token: a name for the record, the role, and the SHA-256 of the token in hex."""
 
     name: str
     role: Role
@@ -27,8 +32,12 @@ class Access(Struct, frozen=True, kw_only=True):
 
 
 class AdminAct(Struct, frozen=True, kw_only=True):
-    """Something that was done: who did it (a token's name, or the recipient of a link; empty for the monitor itself),
-    from which address, what (a stable word) and to what. Nothing of callers.
+    """One act in the record. It says nothing of callers.
+
+    `who`: a token's name, or the recipient of a link; empty for the monitor itself.
+    `origin`: the address that the act came from.
+    `act`: a stable word.
+    `subject`: the thing that the act was done to.
     """
 
     at: datetime

@@ -1,4 +1,4 @@
-"""Alerts, what is sent of them to whom, and what became of it."""
+"""Alerts, the messages sent about them, and the record of each message."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,10 @@ from queue_monitor.queues import queues_in
 
 
 class AlertKind(StrEnum):
-    """What a person may have to know. The two about the target are one matter: the second is the first, lost."""
+    """The kinds of trouble that a person may have to know about.
+
+    The two kinds about the target belong to one topic: the second follows when the first is lost.
+    """
 
     TARGET_AT_RISK = "target_at_risk"
     TARGET_OUT_OF_REACH = "target_out_of_reach"
@@ -27,14 +30,14 @@ class AlertKind(StrEnum):
 
 
 class AlertLevel(StrEnum):
-    """A warning stands on the screens; an alarm is sent to people too."""
+    """A warning is shown on the screens; an alarm is sent to people too."""
 
     WARNING = "warning"
     ALARM = "alarm"
 
 
 class AlertChange(StrEnum):
-    """What happened to an alert: it began, grew worse, eased though it is not over, or ended."""
+    """The change of an alert: it began, grew worse, eased though it is not over, or ended."""
 
     RAISED = "raised"
     UPDATED = "updated"
@@ -43,7 +46,7 @@ class AlertChange(StrEnum):
 
 
 class AlertReason(StrEnum):
-    """Why an alert changed."""
+    """The reason why an alert changed."""
 
     CHANCE_OF_MISSING = "chance_of_missing"
     CANNOT_BE_REACHED = "cannot_be_reached"
@@ -69,7 +72,9 @@ class AlertReason(StrEnum):
 
 
 class MonthStanding(StrEnum):
-    """Whether the month can bear what today is foretold to be: it will probably hold, may go either way, may not."""
+    """The forecast of whether the month can bear today: it will probably hold, it may go either way, or it may not
+    hold.
+    """
 
     HOLDS = "holds"
     TIGHT = "tight"
@@ -77,7 +82,7 @@ class MonthStanding(StrEnum):
 
 
 class Crisis(Struct, frozen=True, kw_only=True):
-    """A crisis that a person has declared: from when, why, and who said so. No measure declares one."""
+    """A crisis that a person has declared: its start, its reason, and who declared it. No measurement declares one."""
 
     since: datetime
     reason: str
@@ -85,7 +90,7 @@ class Crisis(Struct, frozen=True, kw_only=True):
 
 
 class Banner(Struct, frozen=True, kw_only=True):
-    """The lead's own words on every wall, from `since` until `until`. `by` is a name or a role."""
+    """A message that the lead shows on every wall, from `since` until `until`. `by` is a name or a role."""
 
     words: str
     since: datetime
@@ -94,14 +99,17 @@ class Banner(Struct, frozen=True, kw_only=True):
 
 
 class AlertFigures(Struct, frozen=True, kw_only=True):
-    """The numbers behind an alert, as they were when it changed; what does not bear on it is None.
+    """The numbers behind an alert, as they were when it changed; a number that does not concern it is None.
 
-    `share`: the headline of the period so far. `margin`: misses that still fit within the target, of `budget` for the
-    whole period. `month`: whether it can bear the day, None where that is not foretold. `refused` of
-    `dialled` in the last half hour. `arrived`: calls of the last 15 minutes, `factor` times the usual. `since`: when
-    the trouble began, with which `switch`. `also`: what else is wrong in that queue, told together with a surge, or
-    anywhere in a crisis. `channel`: by which way nothing gets through. `at_least_staffed`: `staffed` are only those who
-    were seen.
+    `share`: the headline of the period so far.
+    `staffed`: people logged in; with `at_least_staffed` these are only those who were seen.
+    `margin`: misses that still fit within the target, of `budget` for the whole period.
+    `month`: whether the month can bear the day, None where there is no forecast of it.
+    `refused`, `dialled`: the refused and all callers of the last half hour.
+    `arrived`: calls of the last 15 minutes; `factor` is how many times the usual number that is.
+    `since`: when the trouble began, with which `switch`.
+    `also`: other trouble in that queue, sent together with a surge, or anywhere in a crisis.
+    `channel`: the channel that delivers nothing.
     """
 
     share: float | None = None
@@ -128,11 +136,13 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One change of one alert. `episode` is the same from its raising to its end; `queue` is a queue or pool, "" all,
-    and `queues` are those of it.
+    """One change of one alert.
 
-    `period` is `now`, `day` or `month`. `notified` says why people were told of it, or why not. `title` and `text` are
-    the message in the organisation's language: its first sentence, and the rest.
+    `episode`: the same from the raising of the alert to its end.
+    `queue`: a queue or a pool, "" for all; `queues` are the queues in it.
+    `period`: `now`, `day` or `month`.
+    `notified`: the reason why people were notified of the change, or why not.
+    `title`, `text`: the message in the organisation's language, its first sentence and the rest.
     """
 
     episode: str
@@ -156,7 +166,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 class NoticeState(StrEnum):
-    """Where a notice stands: waiting to be sent, sent, given up, or no longer worth sending."""
+    """The state of a notice: waiting to be sent, sent, given up, or no longer worth sending."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -165,10 +175,12 @@ class NoticeState(StrEnum):
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One message to one recipient through one channel. `due_at`: not before; `expires_at`: not after.
+    """One message to one recipient through one channel.
 
-    `address`: which of the channel's addresses, from 0 on; each is tried and counted by itself. `fallback_of` is the
-    notice whose channel failed. `link` opens the page that acknowledges.
+    `due_at`, `expires_at`: the notice is sent not before the first and not after the second.
+    `address`: which of the channel's addresses, from 0 on; each is tried and counted by itself.
+    `fallback_of`: the notice whose channel failed.
+    `link`: opens the page that acknowledges.
     """
 
     id: str
@@ -187,10 +199,11 @@ class Notice(Struct, frozen=True, kw_only=True):
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
-    """One line of the record: what was tried with a notice, when, through which channel, and how it went.
+    """One line of the record: one attempt to send a notice, its time, its channel and its result.
 
-    `number` counts from 1; 0 is a decision not to try. `result` is a stable word (`sent`, `timeout`, `superseded` …),
-    `detail` is for a person and holds no secret.
+    `number`: counts from 1; 0 is a decision not to try.
+    `result`: a stable word (`sent`, `timeout`, `superseded` …).
+    `detail`: words for a person; they hold no secret.
     """
 
     notice: str
@@ -203,7 +216,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
 
 class Acknowledgement(Struct, frozen=True, kw_only=True):
-    """Somebody has seen an alert and says so."""
+    """A person's statement that he or she has seen an alert."""
 
     episode: str
     at: datetime
@@ -211,8 +224,11 @@ class Acknowledgement(Struct, frozen=True, kw_only=True):
 
 
 class RecordedAlert(Struct, frozen=True, kw_only=True):
-    """One alert from its beginning to its end as the record has it, oldest first: what happened to it, what was said
-    to whom, how that went, and who has seen it (None: nobody).
+    """One alert from its beginning to its end as the record has it, oldest first.
+
+    `changes`: what happened to the alert.
+    `notices`, `attempts`: the messages about it, and each attempt to send them.
+    `acknowledgement`: who has seen it, None for nobody.
     """
 
     episode: str
@@ -223,7 +239,9 @@ class RecordedAlert(Struct, frozen=True, kw_only=True):
 
 
 class AlertBatch(Struct, frozen=True, kw_only=True):
-    """What is written of alerts in one piece: the state after a moment and all that it brought about."""
+    """The parts of the alert record that are written together: the state after a moment, and all changes and messages
+    of that moment.
+    """
 
     state: bytes | None = None
     secret: bytes | None = None
@@ -233,7 +251,9 @@ class AlertBatch(Struct, frozen=True, kw_only=True):
     acknowledgements: tuple[Acknowledgement, ...] = ()
 
     def by_alert(self) -> list[RecordedAlert]:
-        """The same, alert by alert, the one that began first before the others; what belongs to none is left out."""
+        """Return the batch sorted by alert, the alert that began first before the others. Parts that belong to no alert
+        are left out.
+        """
         changes: dict[str, list[Alert]] = {}
         for alert in sorted(self.alerts, key=lambda alert: alert.at):
             changes.setdefault(alert.episode, []).append(alert)
@@ -262,10 +282,14 @@ class AlertBatch(Struct, frozen=True, kw_only=True):
 
 
 class AlertsNow(Struct, frozen=True, kw_only=True):
-    """Open alerts, worst first, which of them somebody has seen, and what has been said since the start.
+    """Open alerts, worst first, with the acknowledgements and the counts since the start.
 
-    `raised` counts by kind and level, `notifications` by channel and result; `undelivered` alarms reached nobody.
-    `crisis`: the one that somebody has declared and nobody has ended. `banner`: the lead's words on the walls.
+    `acknowledged`: the episodes that somebody has seen.
+    `raised`: counts of alerts by kind and level.
+    `notifications`: counts of messages by channel and result.
+    `undelivered`: the number of alarms that reached nobody.
+    `crisis`: the crisis that somebody has declared and nobody has ended.
+    `banner`: the lead's message on the walls.
     """
 
     open: tuple[Alert, ...] = ()

@@ -9,11 +9,14 @@ from msgspec import Struct
 from queue_monitor.events import EndedBy, EntryReason, OutcomeBasis, RefusalReason, TimeBasis
 
 HAD_TO_WAIT_SECONDS: Final = 5.0
-"""Who waited longer had to wait: it is more than a ring at somebody who is free."""
+"""A caller who waited longer than this had to wait: it is longer than the ring at an agent who is free."""
 
 
 class Outcome(StrEnum):
-    """How a visit or a contact stands or ended. `refused` is for lists of calls only: no visit exists then."""
+    """The state of a visit or a contact: waiting, or how it ended.
+
+    `refused` occurs in lists of calls only: a refused caller has no visit.
+    """
 
     WAITING = "waiting"
     ANSWERED = "answered"
@@ -33,15 +36,18 @@ class Outcome(StrEnum):
 
 
 LOST_OUTCOMES: Final = frozenset(Outcome) - {Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN}
-"""How a call ends that nobody answered. `unknown` is none of them: nobody knows, and it is in no formula either."""
+"""The outcomes of calls that nobody answered. `unknown` is not one of them: how the call ended is not known, and no
+formula counts it.
+"""
 
 
 class Visit(Struct, frozen=True, kw_only=True, gc=False):
-    """One stay in one queue, as all that has been heard of it adds up to.
+    """One stay in one queue, put together from all events about it.
 
-    `wait_ms` is None while waiting and when the start was never seen and could not be worked out. `start_known` is
-    false when nobody saw the caller join: such a wait is never put in a histogram. `precision_ms` is the uncertainty
-    of the wait. `rings` counts the rings at agents.
+    `wait_ms`: None while the caller waits, and when the start was not seen and could not be worked out.
+    `start_known`: false when no source saw the caller join; such a wait is never put in a histogram.
+    `precision_ms`: the uncertainty of the wait.
+    `rings`: the number of rings at agents.
     """
 
     visit_id: str
@@ -71,13 +77,14 @@ class Visit(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Contact(Struct, frozen=True, kw_only=True, gc=False):
-    """One person's whole call: judged once, on its first queue, at the first human answer.
+    """One person's whole call, judged once: on its first queue, at the first human answer.
 
-    `wait_ms` is the time spent waiting in any queue up to the first answer, overlaps counted once (while somebody still
-    waits: the known part of it before `waiting_since`, when the first of the open visits began).
-    `wait_after_transfer_ms` is what came after the answer.
-    Who left the queue and was called back keeps the outcome of leaving: `called_back_ms` is from entry to the answer
-    of that call, None until then.
+    `wait_ms`: the time spent waiting in any queue up to the first answer, overlaps counted once. While the caller waits
+        it is the known part before `waiting_since`.
+    `waiting_since`: when the first of the open visits began.
+    `wait_after_transfer_ms`: the time spent waiting after the first answer.
+    `called_back_ms`: from entry to the answer of the call back, None until then. A caller who left the queue and was
+        called back keeps the outcome of leaving.
     """
 
     contact_id: str
@@ -109,13 +116,17 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
 
 class LostCall(Struct, frozen=True, kw_only=True):
-    """A caller whom nobody answered, as a line in a list. Nothing in it tells who.
+    """A caller whom nobody answered, as a line in a list. No field identifies the caller.
 
-    `queue` is where the call is counted: the first one; `last_queue` where it was lost. `entered_at`: of a refused
-    caller when that was. `wait_seconds` is what is judged, None when the start was never seen: of a caller from before
-    opening who still waited then (`early`) it counts from opening. `counted_as` is the field of `Counts`; `is_short`
-    hung up before the short limit, `is_late` was lost past the limit. `reached_later`: the same person was answered
-    in a later call; None where the switch does not tell callers apart.
+    `queue`: the first queue, where the call is counted.
+    `last_queue`: the queue where the call was lost.
+    `entered_at`: for a refused caller, the time of the refusal.
+    `wait_seconds`: the wait that is judged, None when the start was not seen. For a caller from before opening who
+        still waited then (`early`) it counts from opening.
+    `counted_as`: the field of `Counts`.
+    `is_short`: the caller hung up before the short limit.
+    `is_late`: the call was lost past the limit.
+    `reached_later`: the same person was answered in a later call; None where the switch does not tell callers apart.
     """
 
     queue: str
@@ -133,10 +144,10 @@ class LostCall(Struct, frozen=True, kw_only=True):
 
 
 class TransferWaits(Struct, frozen=True, kw_only=True):
-    """How long callers waited anew after they had been answered and passed on, by the queue that received them.
+    """The second waits of callers who had been answered and passed on, by the queue that received them.
 
-    It never changes what was judged at the first answer. `waiting` of the `calls` wait still; waits are seconds, of
-    those whose wait is over and known.
+    They never change the judgement made at the first answer. `waiting` of the `calls` still wait; the waits are in
+    seconds and cover calls whose wait is over and known.
     """
 
     queue: str
@@ -148,4 +159,4 @@ class TransferWaits(Struct, frozen=True, kw_only=True):
 
 
 IMPORT_SOURCE: Final = "urn:kc:import:"
-"""The source of an imported call is this and the import's name."""
+"""The source of an imported call is this prefix followed by the name of the import."""

@@ -10,20 +10,28 @@ from queue_monitor.model.calls import Outcome
 
 
 class Level(StrEnum):
-    """Contact: a person's call, counted once on its first queue (the headline). Visit: each stay in each queue."""
+    """The unit that is counted.
+
+    `contact`: a person's call, counted once on its first queue (the headline).
+    `visit`: each stay in each queue.
+    """
 
     CONTACT = "contact"
     VISIT = "visit"
 
 
 class Counts(Struct, frozen=True, gc=False):
-    """Exact whole numbers of calls that entered in some stretch of time. Every entered call is in exactly one field
-    from `answered_in_time` to `waiting_late`; `entered` is their sum. `refused_*`, `early` and `by_*` stand beside.
+    """Exact whole numbers of calls that entered in a stretch of time.
 
-    `answered_unjudged`: answered, but the wait is not known. `excluded`: left out of the target by a setting.
-    `called_back`: left, and was called back as soon as a setting asks; in every formula as answered in time.
-    `early`: entered before opening and judged from opening; already counted in one of the others. `by_*`, of visits
-    alone: why those came that did not come directly; counted among the others too.
+    Each entered call is in exactly one field from `answered_in_time` to `waiting_late`; `entered` is their sum.
+    `refused_*`, `early` and `by_*` are not part of that sum.
+    `answered_unjudged`: answered, but the wait is not known.
+    `excluded`: left out of the target by a setting.
+    `called_back`: left, and was called back within the time that a setting asks for; every formula counts it as
+        answered in time.
+    `early`: entered before opening and judged from opening; also counted in one of the other fields.
+    `by_*`: at visit level only, the reason why a visit that did not come directly began; also counted in one of the
+        other fields.
     """
 
     answered_in_time: int = 0
@@ -73,7 +81,7 @@ class Counts(Struct, frozen=True, gc=False):
 
     @property
     def left_otherwise(self) -> int:
-        """Left without an answer and without hanging up: F in docs/definitions.md, a miss each."""
+        """Return how many left without an answer and without hanging up: F in docs/definitions.md. Each is a miss."""
         return (
             self.timeout
             + self.overflow
@@ -93,7 +101,7 @@ class Counts(Struct, frozen=True, gc=False):
 
     @property
     def unjudged(self) -> int:
-        """In no formula, but they widen floor and ceiling."""
+        """Return how many calls no formula counts; they lower the floor and raise the ceiling."""
         return self.unknown + self.answered_unjudged + self.abandoned_unjudged
 
     @property
@@ -102,7 +110,7 @@ class Counts(Struct, frozen=True, gc=False):
 
     @property
     def entered_directly(self) -> int:
-        """Of visits: those that no other queue, transfer or earlier call had brought."""
+        """Return how many visits began directly, not from another queue, a transfer or an earlier call."""
         brought = self.by_overflow + self.by_transfer + self.by_reentry + self.by_resume + self.by_callback
         return self.entered - brought - self.by_unknown
 
@@ -120,7 +128,10 @@ _DIALLED: Final = Counts.__struct_fields__.index("refused_unknown") + 1
 
 
 class WaitFigures(Struct, frozen=True, kw_only=True, gc=False):
-    """Waits of answered calls whose start was seen, in seconds; None where there are none. `over_10_min` is a share."""
+    """Waits of answered calls whose start was seen, in seconds; None where there are no such calls.
+
+    `over_10_min_ratio` is the share of them that waited longer than ten minutes.
+    """
 
     answered: int = 0
     mean_seconds: float | None = None
@@ -147,7 +158,7 @@ class Coverage(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def ratio(self) -> float | None:
-        """Share of open minutes really observed; None when none has passed."""
+        """Return the share of open minutes really observed; None when no open minute has passed."""
         total = self.seen_minutes + self.recovered_minutes + self.blind_minutes
         return (self.seen_minutes + self.recovered_minutes) / total if total else None
 
@@ -174,10 +185,11 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class ExitPolicy(Struct, frozen=True, kw_only=True):
-    """How the deliberate ways out of a queue are judged, as far as they are not plain misses (docs/definitions.md).
+    """The rules for deliberate exits from a queue that are not plain misses (docs/definitions.md).
 
-    `excluded` are left out of the target; `judged` count as answered in time when the caller was called back, and that
-    call answered, within so many ms of entering.
+    `excluded`: these outcomes are left out of the target.
+    `judged`: these outcomes count as answered in time when the caller was called back and that call was answered within
+        `within_ms` of entering.
     """
 
     excluded: frozenset[Outcome] = frozenset()
@@ -186,12 +198,15 @@ class ExitPolicy(Struct, frozen=True, kw_only=True):
 
 
 class Period(Struct, frozen=True, kw_only=True, gc=False):
-    """One stretch of time and all its figures, at contact level unless `level` says otherwise.
+    """One stretch of time and all its figures, at contact level unless `level` says otherwise. None means that there is
+    nothing to measure.
 
-    `name` is `15min`, `30min`, `60min`, `day`, `month` or `tertial`. `service_level` holds all five definitions,
-    `headline` the chosen one; `floor` and `ceiling` are of the headline. `misses` counts misses so far (late, lost,
-    left otherwise, waiting past the limit) by the headline definition. `refused_ratio` is refused / dialled.
-    `including_refused` is the headline with every refused caller as a miss. None means nothing to measure.
+    `name`: `15min`, `30min`, `60min`, `day`, `month` or `tertial`.
+    `service_level`: the shares by all five definitions.
+    `headline`: the share by the chosen definition; `floor` and `ceiling` are its lowest and highest possible value.
+    `misses`: misses so far by the headline definition (late, lost, left otherwise, waiting past the limit).
+    `refused_ratio`: refused / dialled.
+    `including_refused`: the headline with every refused caller as a miss.
     """
 
     name: str
@@ -213,14 +228,17 @@ class Period(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TalkSums(Struct, frozen=True, kw_only=True, gc=False):
-    """Calls whose talk is over and was seen, and how long they talked together."""
+    """The number of calls whose talk is over and was seen, and the sum of their talk in seconds."""
 
     calls: int = 0
     seconds: float = 0.0
 
 
 class WaitBuckets(Struct, frozen=True, kw_only=True, gc=False):
-    """Counts of waits for the Prometheus histogram: at most `edges[i]` seconds, cumulative, then all; and their sum."""
+    """Counts of waits for the Prometheus histogram, with their sums in seconds.
+
+    Count `i` covers the waits of at most `edges[i]` seconds (cumulative); the last count covers all waits.
+    """
 
     edges: tuple[float, ...]
     answered: tuple[int, ...]
@@ -230,7 +248,7 @@ class WaitBuckets(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class WaitSums(Struct, frozen=True, kw_only=True, gc=False):
-    """Answered waits added up, exact in whole ms, and their encoded histogram for percentiles."""
+    """Sums of answered waits, exact in whole ms, and their encoded histogram for percentiles."""
 
     answered: int = 0
     sum_ms: int = 0
@@ -240,7 +258,7 @@ class WaitSums(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CoverageRecord(Struct, frozen=True, kw_only=True):
-    """How the open minutes of one queue's local day were observed, as far as the day has gone."""
+    """The coverage of one queue's local day, as far as the day has gone."""
 
     queue: str
     day: date
@@ -248,7 +266,9 @@ class CoverageRecord(Struct, frozen=True, kw_only=True):
 
 
 class SumRow(Struct, frozen=True, kw_only=True):
-    """Sums of the settled calls of one queue that entered in a quarter of an hour, or on a local day, from `start`."""
+    """Sums of one queue's settled calls that entered in the quarter of an hour, or on the local day, that begins at
+    `start`.
+    """
 
     level: Level
     queue: str
@@ -259,8 +279,9 @@ class SumRow(Struct, frozen=True, kw_only=True):
 
 
 class HalfHour(Struct, frozen=True, kw_only=True):
-    """The settled calls, at contact level and within opening hours, that entered in half an hour from `start`.
-    `longest_ms`: the longest wait of those answered, 0 where nobody was.
+    """The settled calls, at contact level and within opening hours, that entered in the half hour from `start`.
+
+    `longest_ms`: the longest wait of the answered calls, 0 where none was answered.
     """
 
     start: datetime
@@ -269,8 +290,11 @@ class HalfHour(Struct, frozen=True, kw_only=True):
 
 
 class WeekSlot(Struct, frozen=True, kw_only=True):
-    """Half an hour of one weekday over many weeks. `weekday`: Monday is 0; `half_hour`: 0 is 00.00 to 00.30 local time.
-    `longest_seconds`: the longest wait of those answered, None where nobody was.
+    """One half hour of one weekday, over many weeks.
+
+    `weekday`: Monday is 0.
+    `half_hour`: 0 is 00.00 to 00.30 local time.
+    `longest_seconds`: the longest wait of the answered calls, None where none was answered.
     """
 
     weekday: int
@@ -280,7 +304,7 @@ class WeekSlot(Struct, frozen=True, kw_only=True):
 
 
 class HistoryRow(Struct, frozen=True, kw_only=True):
-    """A quarter of an hour as kept in the store: counts, waits, and how its open minutes were observed."""
+    """A quarter of an hour as the store keeps it: counts, waits, and how its open minutes were observed."""
 
     level: Level
     queue: str

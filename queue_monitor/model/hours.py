@@ -1,4 +1,4 @@
-"""Opening hours as they are shown, and where switch and calendar disagree."""
+"""Opening hours as people see them, and disagreements between switch and calendar."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -7,14 +7,16 @@ from msgspec import Struct
 
 
 class HoursDoubt(StrEnum):
-    """What the switch does that the calendar denies."""
+    """The kinds of disagreement: the switch does something that the calendar rules out."""
 
     ANSWERED_WHILE_CLOSED = "answered_while_closed"
     REFUSED_WHILE_OPEN = "refused_while_open"
 
 
 class Disagreement(Struct, frozen=True, kw_only=True):
-    """Where switch and calendar differ, of one queue on one local day: how often, and from when to when."""
+    """A disagreement between switch and calendar about one queue on one local day: the number of calls, and the first
+    and last time.
+    """
 
     queue: str
     day: date
@@ -25,10 +27,12 @@ class Disagreement(Struct, frozen=True, kw_only=True):
 
 
 class CalendarDay(Struct, frozen=True, kw_only=True):
-    """One local day of the opening hours: its open stretches (UTC), their minutes, and why they are as they are.
+    """One local day of the opening hours: its open stretches (UTC), their minutes, and the reason for them.
 
-    `kind` is a stable word (`weekday`, `squeezed`, `closed` …); `holiday` the public holiday's name; `reason` why the
-    day is not as usual, in words; `to_confirm`: many shorten this day, and the settings say nothing of it.
+    `kind`: a stable word (`weekday`, `squeezed`, `closed` …).
+    `holiday`: the name of the public holiday.
+    `reason`: why the day is not as usual, in words.
+    `to_confirm`: the name of a day that many shorten, and of which the settings say nothing; else "".
     """
 
     day: date
@@ -42,7 +46,7 @@ class CalendarDay(Struct, frozen=True, kw_only=True):
 
 
 class PlannedClosure(Struct, frozen=True, kw_only=True):
-    """A stretch of a day that is taken out of its opening hours (UTC), and why."""
+    """A stretch of a day (UTC) that is taken out of its opening hours, and the reason."""
 
     start: datetime
     end: datetime
@@ -50,7 +54,9 @@ class PlannedClosure(Struct, frozen=True, kw_only=True):
 
 
 class Hours(Struct, frozen=True, kw_only=True, gc=False):
-    """Opening hours as they bear on now. `note` says why the day differs, if it does."""
+    """The opening hours at this moment: open or not, the next opening, the closing. `note` says why the day differs, if
+    it does.
+    """
 
     open: bool
     opens_at: datetime | None

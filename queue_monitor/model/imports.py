@@ -1,4 +1,4 @@
-"""Records of what was imported, and from which files."""
+"""Records of imports and of the files that they read."""
 
 from datetime import date, datetime
 
@@ -6,8 +6,11 @@ from msgspec import Struct
 
 
 class ImportedFile(Struct, frozen=True, kw_only=True):
-    """One file of an import. `sha256` is of the file as it lies there, packed or not. `refused`: how many of its lines
-    were not taken, by reason. The days are local, of the lines that were understood.
+    """One file of an import.
+
+    `sha256`: the hash of the file as it is stored, compressed or not.
+    `refused`: the number of its lines that were not taken, by reason.
+    `first_day`, `last_day`: local days, of the lines that were understood.
     """
 
     name: str
@@ -20,11 +23,15 @@ class ImportedFile(Struct, frozen=True, kw_only=True):
 
 
 class ImportRecord(Struct, frozen=True, kw_only=True):
-    """One import that has come to its end. `name` is how its calls are marked; `kind` is `queue_log` or `csv`.
+    """One import that is finished.
 
-    `calls` and `refused_callers` are those that were new, `replaced` the calls of others that gave way, `held` those
-    not taken because another has that day. `mapping` is a hash of how columns were read, "" for queue_log; `rules` is
-    the version of the rules that the calls were judged under.
+    `name`: the mark on its calls.
+    `kind`: `queue_log` or `csv`.
+    `calls`, `refused_callers`: the numbers that were new.
+    `replaced`: the calls of other imports that gave way.
+    `held`: the calls that were not taken because another import has that day.
+    `mapping`: a hash of how columns were read, "" for queue_log.
+    `rules`: the version of the rules that the calls were judged under.
     """
 
     name: str
@@ -41,15 +48,15 @@ class ImportRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def first_day(self) -> date | None:
-        """The first day that any of its files tells of."""
+        """Return the first day that any of its files covers."""
         return min((file.first_day for file in self.files if file.first_day), default=None)
 
     def touches(self, first: date, last: date) -> bool:
-        """Whether its files tell of any day from one to another, both included."""
+        """Return whether its files cover any day from `first` to `last`, both included."""
         begins, ends = self.first_day, self.last_day
         return begins is not None and ends is not None and begins <= last and first <= ends
 
     @property
     def last_day(self) -> date | None:
-        """The last day that any of its files tells of."""
+        """Return the last day that any of its files covers."""
         return max((file.last_day for file in self.files if file.last_day), default=None)

@@ -1,4 +1,4 @@
-"""What goes to the store and comes back: journal batches, call records, stored calls."""
+"""The structs that go to the store and come back: journal batches, call records, stored calls."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,11 +12,12 @@ from queue_monitor.model.figures import CoverageRecord, Level
 
 
 class JournalNow(Struct, frozen=True, kw_only=True):
-    """The store's health: how much waits to be committed, and why if it cannot be.
+    """The store's health: the events that wait to be committed, and the reason if they cannot be.
 
-    `catching_up`: just started, and the forecast does not know the whole day yet. `not_derived`: calls whose rows the
-    database refused. `unreadable`: damaged rows that were passed over. `skipped`: events that are never taken because
-    they stopped the monitor, the last one at `skipped_at`.
+    `catching_up`: the monitor has just started, and the forecast does not know the whole day yet.
+    `not_derived`: calls whose rows the database refused.
+    `unreadable`: damaged rows that were passed over.
+    `skipped`: events that are never taken because they stopped the monitor; `skipped_at` is the time of the last one.
     """
 
     up: bool = True
@@ -31,7 +32,9 @@ class JournalNow(Struct, frozen=True, kw_only=True):
 
 
 class SkippedEvent(Struct, frozen=True, kw_only=True):
-    """An event on which our own code has raised, and which is never taken again. `key` stands for its source and id."""
+    """An event on which our own code has raised an exception, and which is never taken again. `key` stands for its
+    source and id.
+    """
 
     key: str
     at: datetime
@@ -41,9 +44,11 @@ class SkippedEvent(Struct, frozen=True, kw_only=True):
 
 
 class RejectedItem(Struct, frozen=True, kw_only=True):
-    """One thing that was not taken, for whoever looks for its sender: where it was and of what kind, not what it said.
+    """One thing that was not taken, for a person who looks for its sender: its place and its kind, never its content.
 
-    `field` as its sender writes it; `kind` is `text`, `number`, `time` or `list`; `length` its characters or items.
+    `field`: the field as its sender writes it.
+    `kind`: `text`, `number`, `time` or `list`.
+    `length`: its characters or items.
     """
 
     at: datetime
@@ -56,12 +61,15 @@ class RejectedItem(Struct, frozen=True, kw_only=True):
 
 
 class Placement(Struct, frozen=True, gc=False):
-    """Where and as what one settled call counts.
+    """The place where one settled call counts, and the field that it counts as.
 
-    `minute`: the minute of entry in whole minutes since 1970 UTC, of opening for one who came before it (`early`).
-    `inside`: within opening hours. `field`: the field of `Counts`. `judged_ms`: the wait as judged, None when it is not
-    known; it is in the histogram when `recorded`. `brought_by`: the field of `Counts` that says why a visit began, if
-    not directly.
+    `minute`: the minute of entry in whole minutes since 1970 UTC; for a caller who came before opening (`early`), the
+        minute of opening.
+    `inside`: within opening hours.
+    `field`: the field of `Counts`.
+    `judged_ms`: the wait as judged, None when it is not known.
+    `recorded`: the wait is in the histogram.
+    `brought_by`: the field of `Counts` that says why a visit began, if not directly.
     """
 
     level: Level
@@ -76,9 +84,12 @@ class Placement(Struct, frozen=True, gc=False):
 
 
 class DayVisit(Struct, frozen=True, gc=False):
-    """One visit of a day as the forecast needs it: of the contact whose key begins with the number `contact`, its
-    visits counted from 0. Moments are whole microseconds since 1970. `placed` is where the contact counts, None while
-    it waits, and `settled_us` since when it does not wait any more.
+    """One visit of a day as the forecast needs it. Times are whole microseconds since 1970.
+
+    `contact`: the number that the key of its contact begins with.
+    `number`: the position of the visit in its contact, from 0.
+    `placed`: where the contact counts, None while it waits.
+    `settled_us`: the time since when the contact no longer waits.
     """
 
     contact: int
@@ -95,8 +106,10 @@ class DayVisit(Struct, frozen=True, gc=False):
 
 
 class CallsOfMinute(Struct, frozen=True, gc=False):
-    """How many settled calls of one minute count alike, as `Placement` has it, and the waits (ms) of those of them that
-    are in the histogram.
+    """The number of settled calls of one minute that count alike, with the fields of `Placement`.
+
+    `number`: how many calls.
+    `waits_ms`: the waits of those that are in the histogram.
     """
 
     level: Level
@@ -111,14 +124,17 @@ class CallsOfMinute(Struct, frozen=True, gc=False):
 
 
 class CallRecord(Struct, frozen=True, kw_only=True):
-    """One contact with its visits as history keeps it. `contact` is None when no such call is left: its evidence has
-    turned out to belong to another contact.
+    """One contact with its visits as history keeps it.
 
-    `placed` is where the contact counts, `visits_placed` where each visit does; None of one who still waits, or whose
-    time is not known. `evidence` is what the ledger has heard of it, as the ledger writes it down; `keys` are the ids
-    (`switch id` of visits, legs and the contact) by which a later word finds it. `last_at` is its newest evidence,
-    `is_open` whether somebody waits or talks still. `is_known`: whether memory has this call from the store, or has
-    written it there. `rules` is the version of the rules it was judged under.
+    `contact`: None when no such call is left, because its evidence has turned out to belong to another contact.
+    `placed`: where the contact counts; `visits_placed` where each visit does. None for one that still waits, or whose
+        time is not known.
+    `evidence`: all that was reported of the contact, as the ledger writes it down.
+    `keys`: the ids (`switch id` of visits, legs and the contact) by which a later event finds it.
+    `last_at`: the time of its newest evidence.
+    `is_open`: whether somebody still waits or talks.
+    `is_known`: whether memory has this call from the store, or has written it there.
+    `rules`: the version of the rules that it was judged under.
     """
 
     contact_id: str
@@ -143,11 +159,12 @@ class RefusalRecord(Struct, frozen=True, kw_only=True):
 
 
 class JournalBatch(Struct, frozen=True, kw_only=True):
-    """What is committed in one transaction: events in their order, and what they changed.
+    """The contents of one transaction: events in their order, and what they changed.
 
-    `calls` and `refusals` are true to the journal with these events in it. `days` are replaced by queue and day,
-    `states` by name: what the live state needs for a start. `journaled` is false when a rebuild writes what events
-    say that the journal holds already.
+    `calls`, `refusals`: true to the journal with these events in it.
+    `days`: replace the stored ones by queue and day.
+    `states`: replace the stored ones by name; the live state needs them for a start.
+    `journaled`: false when a rebuild writes the calls of events that the journal holds already.
     """
 
     events: tuple[Event, ...] = ()
@@ -160,9 +177,11 @@ class JournalBatch(Struct, frozen=True, kw_only=True):
 
 
 class Committed(Struct, frozen=True, kw_only=True):
-    """What became of a batch. `seq` is the journal's newest number. `repeated` are the positions of events that the
-    journal had already, with the same content. `not_derived` are the contacts whose rows the store refused; their
-    events are safe all the same.
+    """The result of a batch.
+
+    `seq`: the journal's newest number.
+    `repeated`: the positions of events that the journal had already, with the same content.
+    `not_derived`: the contacts whose rows the store refused; their events are safe all the same.
     """
 
     seq: int
@@ -171,7 +190,7 @@ class Committed(Struct, frozen=True, kw_only=True):
 
 
 class Known(StrEnum):
-    """What the journal has under an event's id: nothing, the same event, or another one."""
+    """The journal's answer for an event's id: it has nothing, the same event, or another one."""
 
     NEW = "new"
     REPEATED = "repeated"
@@ -179,8 +198,10 @@ class Known(StrEnum):
 
 
 class StoredVisit(Struct, frozen=True, kw_only=True):
-    """One visit as the store kept it. `counted_as` is the field of `Counts`, "" of one who still waits; `agent` is a
-    daily pseudonym unless a setting says otherwise, None where nobody answered.
+    """One visit as the store kept it.
+
+    `counted_as`: the field of `Counts`, "" for a visit that still waits.
+    `agent`: a daily pseudonym unless a setting says otherwise, None where nobody answered.
     """
 
     queue: str
@@ -206,9 +227,12 @@ class StoredVisit(Struct, frozen=True, kw_only=True):
 
 
 class StoredCall(Struct, frozen=True, kw_only=True):
-    """One contact as the store kept it, with its visits in their order. `id` tells calls apart and says nothing else;
-    `at` is the minute it counts in, of one who still waits the moment of entry. `is_derived` is false where the store
-    refused the row: then only `id` and `at` are known, and the next rebuild makes it.
+    """One contact as the store kept it, with its visits in their order.
+
+    `id`: tells calls apart and says nothing else.
+    `at`: the minute that the call counts in; for one that still waits, the time of entry.
+    `is_derived`: false where the store refused the row: then only `id` and `at` are known, and the next rebuild makes
+        the row.
     """
 
     id: str
@@ -233,13 +257,15 @@ class StoredCall(Struct, frozen=True, kw_only=True):
 
     @property
     def imported(self) -> str:
-        """The name of the import that has brought this call; "" of one that the journal holds."""
+        """Return the name of the import that brought this call; "" for a call that the journal holds."""
         switch = self.visits[0].switch if self.visits else ""
         return switch.removeprefix(IMPORTED) if switch.startswith(IMPORTED) else ""
 
 
 class StoredRefusal(Struct, frozen=True, kw_only=True):
-    """One refused caller as the store kept it. `at` is when that was. An import's `switch` begins with `IMPORTED`."""
+    """One refused caller as the store kept it. `at` is the time of the refusal. The `switch` of an import begins with
+    `IMPORTED`.
+    """
 
     queue: str
     switch: str
@@ -249,12 +275,15 @@ class StoredRefusal(Struct, frozen=True, kw_only=True):
 
 
 IMPORTED: Final = "import:"
-"""The switch of an imported call is this and the import's name."""
+"""The switch of an imported call is this prefix followed by the name of the import."""
 
 
 class StoreNow(Struct, frozen=True, kw_only=True):
-    """The store's health beside the journal's: contacts whose rows could not be made, journal rows that cannot be read,
-    and from when on every day is complete (None: as far back as is kept).
+    """The store's health beside the journal's.
+
+    `not_derived`: contacts whose rows could not be made.
+    `unreadable`: journal rows that cannot be read.
+    `first_kept`: the day from which every day is complete; None means as far back as is kept.
     """
 
     not_derived: int = 0

@@ -1,4 +1,4 @@
-"""Sealed reports, and what a report reads of the store besides its sums."""
+"""Sealed reports, and the figures that a report reads from the store besides the sums."""
 
 from datetime import datetime
 
@@ -6,9 +6,13 @@ from msgspec import Struct
 
 
 class SealedReport(Struct, frozen=True, kw_only=True):
-    """A version of a report as it was sealed. `period` is written as reports are asked for (`2026-10`), `scope` the
-    keys of its queues ("" of all). `sha256` is of `data`, its figures as JSON; `changed`: which parts of them differ
-    from the version before; `program`: which version of the monitor sealed it.
+    """A version of a report as it was sealed.
+
+    `period`: written as reports are asked for (`2026-10`).
+    `scope`: the keys of its queues, "" for all.
+    `sha256`: the hash of `data`, its figures as JSON.
+    `changed`: the parts of the figures that differ from the version before.
+    `program`: the version of the monitor that sealed it.
     """
 
     period: str
@@ -22,8 +26,11 @@ class SealedReport(Struct, frozen=True, kw_only=True):
 
 
 class PassedOn(Struct, frozen=True, kw_only=True):
-    """Of the answered calls of a stretch: how many, how many of them were sent on to another queue or number, and of
-    how many nothing says how they ended. `precision_ms`: how exact the least exact of their waits is.
+    """The answered calls of a stretch, and how many of them were passed on.
+
+    `sent_on`: sent on to another queue or number.
+    `untold`: no event says how they ended.
+    `precision_ms`: the uncertainty of the least exact of their waits.
     """
 
     answered: int = 0
@@ -33,8 +40,11 @@ class PassedOn(Struct, frozen=True, kw_only=True):
 
 
 class RulesUsed(Struct, frozen=True, kw_only=True):
-    """The calls of a stretch that were judged under one version of the rules: how many, and when the first and the last
-    of them counted. `body` is the rules as JSON, "" where they are not known.
+    """The calls of a stretch that were judged under one version of the rules.
+
+    `calls`: their number.
+    `first`, `last`: when the first and the last of them counted.
+    `body`: the rules as JSON, "" where they are not known.
     """
 
     version: str

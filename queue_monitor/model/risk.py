@@ -10,8 +10,11 @@ from msgspec import Struct
 
 
 class RiskLevels(Struct, frozen=True, kw_only=True):
-    """From which chance of ending under its target on a day is at risk, and a warning; an alarm; and a month an alarm.
-    One set for status, advice and alerts (docs/at-risk.md, steps 6 and 9); how they were chosen is in docs/forecast.md.
+    """The chances of missing the target from which a day is at risk (`warning`), a day is an alarm (`alarm`), and a
+    month is an alarm (`month`).
+
+    Status, advice and alerts use this one set (docs/at-risk.md, steps 6 and 9); docs/forecast.md says how the levels
+    were chosen.
     """
 
     warning: float = 0.6
@@ -20,8 +23,10 @@ class RiskLevels(Struct, frozen=True, kw_only=True):
 
 
 class Reserve(Struct, frozen=True, kw_only=True):
-    """Who could help beyond those in the phones: those logged in and paused, and so many from other work. Nobody is in
-    the phones sooner than `ready_after_minutes` from the call for help.
+    """The people who could help beyond those who answer now: agents who are logged in and paused, and
+    `can_be_called_in` people from other work.
+
+    Nobody can answer sooner than `ready_after_minutes` after the call for help.
     """
 
     can_be_called_in: int = 4
@@ -29,7 +34,7 @@ class Reserve(Struct, frozen=True, kw_only=True):
 
 
 class RiskCause(StrEnum):
-    """What differs most from the usual for the worse, when something does."""
+    """The figure that differs most from the usual, for the worse."""
 
     CALLS = "calls"
     STAFF = "staff"
@@ -37,8 +42,10 @@ class RiskCause(StrEnum):
 
 
 class HelpOption(Struct, frozen=True, kw_only=True, gc=False):
-    """What `more` agents for the rest of the period would change: the chance of ending under the target, and the share
-    to be expected. An estimate.
+    """An estimate of what `more` agents for the rest of the period would change.
+
+    `p_miss`: the chance of ending under the target.
+    `expected_share`: the expected share at the end of the period.
     """
 
     more: int
@@ -47,15 +54,19 @@ class HelpOption(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
-    """What the forecast says of one queue's or pool's day (or month): a projection, not a fact.
+    """The forecast of one queue's or pool's day (or month): a projection, not a fact.
 
-    `p_miss`: chance of ending under the target. `expected_share`, `expected_calls`: of the whole period at its end;
-    `low` to `high` holds the share 8 times of 10. `cause`: what differs from the usual, None when nothing much does.
-    `agents_for_queue`, `agents_for_day`: more agents needed to clear the queue, and to save the period if they stay
-    until `until`; None when not asked, or when `agents_at_most`, all the people there are, would not do. `reachable`:
-    whether they can still change how it ends. `margin_ends_at`: when the margin is gone as things go. `options`: what
-    each number of agents more would change, from none on, where that was worked out.
-    `staff_known`: agents are listed by the switch, not inferred.
+    `p_miss`: the chance of ending under the target.
+    `expected_share`, `expected_calls`: the figures of the whole period at its end.
+    `low`, `high`: a range that holds the share 8 times of 10.
+    `cause`: what differs from the usual, None when nothing differs much.
+    `agents_for_queue`: more agents needed to clear the queue.
+    `agents_for_day`: more agents needed to save the period if they stay until `until`. Both are None when not asked
+        for, or when `agents_at_most`, all the people there are, would not be enough.
+    `reachable`: whether more agents can still change how the period ends.
+    `margin_ends_at`: when the margin is used up at the present rate.
+    `options`: what each number of extra agents would change, from none on, where that was worked out.
+    `staff_known`: the switch lists the agents; they are not inferred.
     """
 
     p_miss: float
@@ -74,8 +85,10 @@ class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
     options: tuple[HelpOption, ...] = ()
 
     def margin_ends(self, left: int | None, now: datetime) -> datetime | None:
-        """When the margin of `left` misses is gone, as every face tells it: an estimate, to whole five minutes and no
-        later than it was; None where none is left, or it lasts.
+        """Return when the margin of `left` misses is used up, as every face shows it.
+
+        It is an estimate, rounded down to whole five minutes where that is still to come. None where no margin is left,
+        or the margin lasts.
         """
         ends = self.margin_ends_at
         if ends is None or ends <= now or left is None or left <= 0:
@@ -85,7 +98,7 @@ class RiskFigures(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class WaitBasis(StrEnum):
-    """What an expected wait rests on."""
+    """The source of an expected wait."""
 
     AT_ONCE = "at_once"
     STAFF = "staff"
@@ -94,7 +107,9 @@ class WaitBasis(StrEnum):
 
 
 class ExpectedWait(Struct, frozen=True):
-    """Seconds; `low` to `high` holds 8 of 10. All None where the basis is unknown."""
+    """The expected wait in seconds; `low` to `high` holds 8 of 10 waits. All three are None where
+    the basis is unknown.
+    """
 
     expected: float | None
     low: float | None
@@ -106,24 +121,27 @@ class ExpectedWait(Struct, frozen=True):
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     def half_minutes(self) -> tuple[float, float] | None:
-        """The range rounded outward to half minutes, in minutes."""
+        """Return the range in minutes, rounded outward to half minutes."""
         if self.low is None or self.high is None:
             return None
         return math.floor(self.low / 30.0) / 2.0, math.ceil(self.high / 30.0) / 2.0
 
 
 class ServiceSpeed(Protocol):
-    """How a line moves over the next minutes."""
+    """The speed at which a line moves over the next minutes."""
 
     def in_time(self, waited_seconds: Sequence[float], limit_seconds: float) -> list[float]:
-        """Return, for each who waits, first in line first, the chance to be answered within the limit by staying."""
+        """Return each waiting caller's chance to be answered within the limit by staying; the first in line comes
+        first.
+        """
 
 
 class Forecast(Struct, frozen=True, kw_only=True):
-    """One scope's forecast: the next caller's wait, the day, the month; None where it cannot be said.
+    """The forecast of one scope: the next caller's wait, the day, the month. A part is None where it cannot be said.
 
-    `wait` is of the scope as a whole, `own_waits` of each queue where there are several. `usual_quarter`: calls usual
-    in a quarter of an hour at this time.
+    `wait`: the wait in the scope as a whole.
+    `own_waits`: the wait in each queue where there are several.
+    `usual_quarter`: the usual number of calls in a quarter of an hour at this time.
     """
 
     name: str

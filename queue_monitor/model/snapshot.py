@@ -15,8 +15,12 @@ from queue_monitor.model.risk import RiskFigures
 
 
 class Minimum(Struct, frozen=True, kw_only=True):
-    """How much of a period must have been before anything is said of its target: minutes of an open day, and calls.
-    Where many calls are to come, the first `least_ratio` of them, but no more than `least_calls_at_most`.
+    """The calls and the time that a period must have had before its status is judged.
+
+    `least_calls`: at least this number of calls must have entered.
+    `least_ratio`: where many calls are expected, this share of them must have entered, but never more than
+        `least_calls_at_most` calls.
+    `not_before_minutes`: the day must have been open for this number of minutes.
     """
 
     least_calls: int = 20
@@ -25,7 +29,7 @@ class Minimum(Struct, frozen=True, kw_only=True):
     not_before_minutes: int = 15
 
     def is_met(self, face: "QueueNow", period: str, at: datetime) -> bool:
-        """Whether enough of `day`, `month` or `tertial` has been to say how it stands."""
+        """Return whether enough of `period` (`day`, `month` or `tertial`) has passed to judge it."""
         opened = face.day_hours[0] if face.day_hours else at
         if period == "day" and at - opened < timedelta(minutes=self.not_before_minutes):
             return False
@@ -36,10 +40,12 @@ class Minimum(Struct, frozen=True, kw_only=True):
 
 
 class WaitingNow(Struct, frozen=True, kw_only=True, gc=False):
-    """One caller who waits now. `wait_ms` is the whole contact's wait so far; `queue_wait_ms` this queue's.
+    """One caller who waits now.
 
-    `in_time_chance`: to be answered within the limit by one who stays; None where nothing is foretold. `doubtful`: may
-    have left unseen, for more who came later were answered than ever before.
+    `wait_ms`: the wait of the whole contact so far.
+    `queue_wait_ms`: the wait in this queue so far.
+    `in_time_chance`: the chance of an answer within the limit for a caller who stays; None where there is no forecast.
+    `doubtful`: the caller may have left unseen, because more later callers have been answered than ever before.
     """
 
     visit_id: str
@@ -65,7 +71,9 @@ class AgentNow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class StaffBasis(StrEnum):
-    """How the people who answer are known: the switch lists them, a log has shown some of them, or not at all."""
+    """The source of the staff figures: the switch lists the agents, a log has shown some of them, or nothing shows
+    them.
+    """
 
     KNOWN = "known"
     SEEN = "seen"
@@ -73,8 +81,11 @@ class StaffBasis(StrEnum):
 
 
 class Staff(Struct, frozen=True, kw_only=True, gc=False):
-    """Distinct people by what they do now. `known`: the source lists all of them. `seen`: these were seen lately, and
-    there may be more. `answering`: one of those answered within the usual time of a call.
+    """Distinct people by what they do now.
+
+    `known`: the source lists all of them.
+    `seen`: these people were seen lately, and there may be more.
+    `answering`: one of them answered within the usual time of a call.
     """
 
     known: bool = False
@@ -103,7 +114,7 @@ class Status(StrEnum):
 
 
 class StatusReason(StrEnum):
-    """Why a status is what it is; the words for a person are in texts."""
+    """The reason for a status; the words for a person are in texts."""
 
     WITHIN_TARGET = "within_target"
     UNDER_TARGET_SO_FAR = "under_target_so_far"
@@ -131,22 +142,27 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
 
 
 UNDECIDED: Final = Verdict(status=Status.NO_DATA, reason=StatusReason.NO_SOURCE)
-"""Until a snapshot is published nothing is vouched for."""
+"""The verdict until a snapshot is published: no data."""
 
 
 class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
-    """One queue, one pool of queues that share agents (`name` joins theirs), or all of them (`name` is empty).
+    """One queue, one pool of queues that share agents (`name` joins their names), or all queues (`name` is empty).
 
-    `expected_wait_seconds` is what the next caller should expect, None when it cannot be said. `label` is what people
-    are shown. `counted` is how many wait in those queues of which the switch lists nobody and only says how many; None
-    when there is no such queue. `day_hours`: today's first opening and last closing, None on a closed day. `risk` and
-    `month_risk` are the forecast of the pool that the queue belongs to, `wait_range_seconds` holds 8 of 10 next
-    callers, `unlikely` of the waiting will probably not make it; `margins` by period are misses that still fit, of
-    whole pools; `usual_quarter`: calls usual in these 15 minutes. All are None, 0 or empty where nothing is foretold.
-
-    `no_data_reason` is why nothing can be vouched for now, None while all is seen. All this is measured or forecast;
-    `verdict` (of the day) and `verdicts` (of the longer periods, by name) are decided from it where the snapshot is
-    published.
+    All figures are measured or forecast; `verdict` and `verdicts` are decided from them where the snapshot is
+    published. Forecast figures are None, 0 or empty where there is no forecast.
+    `label`: the name that people are shown.
+    `no_data_reason`: the reason why the figures cannot be relied on now, None while every source is seen.
+    `verdict`: the status of the day.
+    `verdicts`: the status of the longer periods, by name.
+    `expected_wait_seconds`: the wait that the next caller should expect, None when it cannot be said.
+    `wait_range_seconds`: a range that holds the wait of 8 of 10 next callers.
+    `counted`: the number waiting in those queues for which the switch gives a number and no list; None when there is no
+        such queue.
+    `day_hours`: today's first opening and last closing, None on a closed day.
+    `unlikely`: the number of waiting callers who will probably not be answered in time.
+    `margins`: misses that still fit, by period, for whole pools.
+    `risk`, `month_risk`: the forecast of the pool that the queue belongs to.
+    `usual_quarter`: the usual number of calls in these 15 minutes.
     """
 
     name: str
@@ -175,19 +191,22 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def longest_sure_wait_ms(self) -> int | None:
-        """The longest wait so far of those who are surely there; None when nobody is."""
+        """Return the longest wait so far of the callers who are not doubtful; None when there is no such caller."""
         if not any(line.doubtful for line in self.waiting):
             return self.oldest_wait_ms
         return max((line.wait_ms for line in self.waiting if not line.doubtful), default=None)
 
     @property
     def waiting_count(self) -> int:
-        """How many wait, listed and counted."""
+        """Return the number waiting, those that the switch lists and those that it only counts."""
         return len(self.waiting) + (self.counted or 0)
 
 
 class SourceNow(Struct, frozen=True, kw_only=True, gc=False):
-    """One source of events. `silent_seconds` counts from its last sign of life, while it is up."""
+    """One source of events.
+
+    `clock_offset_ms`: the switch's clock less ours, None where it has not been probed.
+    """
 
     name: str
     switch: str
@@ -202,7 +221,7 @@ class SourceNow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Bar(Struct, frozen=True, kw_only=True, gc=False):
-    """One stretch of today's curve, at contact level, all queues."""
+    """One stretch of today's curve, at contact level."""
 
     start: datetime
     counts: Counts
@@ -211,7 +230,9 @@ class Bar(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DifferenceCause(StrEnum):
-    """Why the ledger and the switch count differently: the switch's way of booking, a gap, or nothing known."""
+    """The cause of a difference between the counts of the ledger and the switch: the switch's way of booking, a gap, or
+    no known cause.
+    """
 
     NONE = "none"
     BOOKING = "booking"
@@ -220,7 +241,9 @@ class DifferenceCause(StrEnum):
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """One of a switch's own totals beside the ledger's, over the same stretch; `difference` is ours less its."""
+    """One of a switch's own totals beside the ledger's, over the same stretch; `difference` is the ledger's less the
+    switch's.
+    """
 
     switch: str
     queue: str
@@ -234,7 +257,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class BoardLayout(StrEnum):
-    """The ways in which a wall is laid out."""
+    """The layouts of a wall."""
 
     DAY = "day"
     LARGE = "large"
@@ -252,7 +275,7 @@ class BoardPart(StrEnum):
 
 
 class Board(Struct, frozen=True, kw_only=True):
-    """One wall as the settings want it. `queues` are those it shows, all where it names none."""
+    """One wall as the settings describe it. `queues` are the queues that it shows; empty means all."""
 
     name: str
     title: str = ""
@@ -265,7 +288,9 @@ class Board(Struct, frozen=True, kw_only=True):
 
 
 class WallNow(Struct, frozen=True, kw_only=True):
-    """The queues of one wall that the settings name: their figures as one, and their day by quarter of an hour."""
+    """The queues of one wall whose settings name queues: their figures together, and their day by
+    quarter of an hour.
+    """
 
     name: str
     total: QueueNow
@@ -273,12 +298,14 @@ class WallNow(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """Everything that any face shows, at one moment: the wallboard, the API, /metrics and the report read this.
+    """All figures of one moment: the wallboard, the API, /metrics and the report read this.
 
-    `rate` is how fast the monitor's clock runs beside life. `events` counts what came in by result; `rejected` what
-    was not understood, by source and reason. `hours_disagreements`: where switch and calendar say different things of
-    today. `totals` are all-time counts per queue at visit level. `kept_from`: earlier calls are no longer kept; None
-    when all are.
+    `rate`: the speed of the monitor's clock compared with real time.
+    `events`: the number of events received, by result.
+    `rejected`: the number of items that were not understood, by source and reason.
+    `hours_disagreements`: where switch and calendar disagree about today.
+    `totals`: all-time counts per queue at visit level.
+    `kept_from`: calls before this are no longer kept; None when all are.
     """
 
     at: datetime

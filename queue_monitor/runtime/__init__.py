@@ -1,1 +1,3 @@
-"""Where things wait: the pipeline (one writer) and the supervisor (one adapter kept running)."""
+"""The asynchronous part: the pipeline (the one writer), the journal's writer, and the supervisor that keeps an adapter
+running.
+"""

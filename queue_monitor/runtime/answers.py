@@ -1,4 +1,4 @@
-"""Questions over time: what memory holds answers for today, the store for the days before it."""
+"""Questions over time: memory answers for today, the store for the days before it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
@@ -27,13 +27,13 @@ from queue_monitor.queues import queue_key
 from queue_monitor.waits import Past
 
 _AT_ONCE: Final = timedelta(days=40)
-"""At most so much is asked of memory at once, by quarter of an hour."""
+"""The longest stretch that memory is asked for at once, by quarter of an hour."""
 
 Scope = str | tuple[str, ...] | None
 
 
 class MemoryAnswers:
-    """Where there is no store, as in a replay: memory holds everything."""
+    """The answers where there is no store, as in a replay: memory holds everything."""
 
     def __init__(self, live: Live, clock: Clock) -> None:
         self._live = live
@@ -46,7 +46,7 @@ class MemoryAnswers:
         return week_map(self._half_hours(start, end, queue), self._live.rules.calendar.zone)
 
     def _half_hours(self, start: datetime, end: datetime, queue: Scope) -> list[HalfHour]:
-        """Those that memory holds, oldest first, and no more of them than lie before the end of today."""
+        """Return the half hours that memory holds, oldest first, up to the end of today."""
         now = self._clock.now()
         end = min(end, day_bounds(self._live.rules.calendar.day_of(now), self._live.rules.calendar.zone)[1])
         found: list[HalfHour] = []
@@ -78,7 +78,7 @@ class MemoryAnswers:
 
 
 class StoreAnswers(MemoryAnswers):
-    """Calls one by one are asked of the store, sums too as far as memory does not hold their days.
+    """The answers where there is a store: it answers for single calls, and for sums of days that memory does not hold.
 
     `flushed` commits what waits, so that the store knows all that memory does; it raises `StoreError` when it cannot.
     """
@@ -104,15 +104,15 @@ class StoreAnswers(MemoryAnswers):
     async def _coverage(
         self, scope: tuple[str, ...] | None, bounds: Sequence[tuple[datetime, datetime]]
     ) -> list[Coverage]:
-        """How the open minutes of past stretches were observed: whole days as was noted then, parts of a day as far as
-        the sources' spans are known still.
+        """Return the coverage of past stretches: whole days as saved then, parts of a day from the sources' spans still
+        known.
         """
         live, calendar = self._live, self._live.rules.calendar
         first, last = calendar.day_of(bounds[0][0]), calendar.day_of(bounds[-1][1])
         noted: dict[tuple[str, date], Coverage] = {
             (queue_key(record.queue), record.day): record.coverage for record in await self._store.coverage(first, last)
         }
-        # an import may have brought queues that nobody has heard of since
+        # an import may have brought queues that no event has named since
         queues = scope or tuple(dict.fromkeys([*live.queues(), *(queue for queue, _ in noted)]))
         return [live.past_coverage(queues, low, high, noted) for low, high in bounds]
 

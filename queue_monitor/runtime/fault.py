@@ -1,4 +1,6 @@
-"""When our own code raises: on which event, or in which step, so that it stops the monitor once and never again."""
+"""Faults of our own code: the event or the step they happen in is named, so that each stops the monitor once and never
+again.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,8 +13,11 @@ from queue_monitor.model import SkippedEvent
 
 
 class Fault(Exception):
-    """Our own code has raised. `event`: the one to blame, if one is. `rest`: events that came with it and are not in
-    the journal yet; `by_sender`: whether a sender wrote them.
+    """Our own code has raised an exception.
+
+    `event`: the event that caused it, if one did.
+    `rest`: events that came with it and are not in the journal yet.
+    `by_sender`: whether a sender wrote them.
     """
 
     event: Event | None = None
@@ -20,7 +25,7 @@ class Fault(Exception):
     by_sender = True
 
     def mark(self, at: datetime) -> SkippedEvent:
-        """What the journal keeps of it: not what an event said, for that may hold a person."""
+        """Return the mark for the journal. It has nothing of the event's content, which may hold a person."""
         raise NotImplementedError
 
 
@@ -41,8 +46,9 @@ class BrokenEvent(Fault):
 
 
 class BrokenStep(Fault):
-    """Our own code has raised in a step of its own, such as working out the figures: no event is to blame. The next
-    start goes on without that step for as long as it raises the same.
+    """Our own code has raised in a step of its own, such as computing the figures: no event caused it.
+
+    The next start goes on without that step while it raises the same.
     """
 
     def __init__(self, step: str, error: Exception) -> None:
@@ -56,8 +62,9 @@ class BrokenStep(Fault):
 
 
 class BrokenCall(Fault):
-    """Our own code has raised on a call that the store holds, as a start took it up. The next start leaves it where it
-    is; its rows and sums stay.
+    """Our own code has raised on a call of the store that a start loaded.
+
+    The next start does not load it; its rows and sums stay.
     """
 
     def __init__(self, document: bytes, error: Exception) -> None:
@@ -70,12 +77,14 @@ class BrokenCall(Fault):
 
 
 def call_skip_key(document: bytes) -> str:
-    """The key under which a stored call is marked: that of its document, so that an amended one is tried again."""
+    """Return the key under which a stored call is marked: that of its document, so that an
+    amended one is tried again.
+    """
     return event_id(MONITOR_SOURCE, "call", hashlib.sha256(document).hexdigest())
 
 
 def _place(trace: TracebackType | None) -> str:
-    """The file and function that raised, the same from start to start."""
+    """Return the file and function that raised; they are the same at each start."""
     place = ""
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -84,5 +93,5 @@ def _place(trace: TracebackType | None) -> str:
 
 
 def skip_key(event: Event) -> str:
-    """What an event is known by that is skipped."""
+    """Return the key under which an event is skipped."""
     return event_id(event.source, "skipped", event.id)

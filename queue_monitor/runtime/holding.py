@@ -1,7 +1,7 @@
-"""What memory holds of the store: the calls of the last minutes and those that are open, and the counts of today.
+"""The part of the store that memory holds: the calls of the last minutes, the open calls, and the counts of today.
 
-Memory lets go of calls as the journal goes on, never as the clock does: a clock that jumps costs nothing. What it has
-let go of is asked of the store.
+Calls are removed from memory as the journal goes on, never as the clock does: a clock that jumps costs nothing.
+Questions about removed calls go to the store.
 """
 
 import logging
@@ -23,13 +23,15 @@ from queue_monitor.runtime.fault import BrokenCall, BrokenEvent, call_skip_key, 
 log = logging.getLogger(__name__)
 
 HOLD: Final = timedelta(minutes=15)
-"""How long calls that are over stay in memory, counted back from where the journal is."""
+"""The time that calls that are over stay in memory, counted back from the present end of the journal."""
 
 STEP: Final = timedelta(minutes=5)
-"""Memory lets go of calls in steps of this."""
+"""The step by which calls are removed from memory."""
 
 LATEST: Final = 1000
-"""So many of the newest events tell where the journal is: nine in ten of them are later than what it lets go of."""
+"""The number of the newest events that show where the journal is: nine in ten of them are
+later than what is removed.
+"""
 
 _EVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _DAY_MINUTES: Final = 1440
@@ -38,10 +40,10 @@ PACK_AFTER: Final = timedelta(days=1)
 
 
 class Holding:
-    """Keeps memory as small as today, and in step with the store."""
+    """The upkeep of memory: no larger than today needs, and in step with the store."""
 
     def __init__(self, live: Live, store: Store, clock: Clock, *, holds_all: bool = False) -> None:
-        """`holds_all`: memory lets go of nothing."""
+        """Make the upkeep of `live`. `holds_all`: nothing is removed from memory."""
         self._holds_all = holds_all
         self._live = live
         self._store = store
@@ -54,7 +56,7 @@ class Holding:
         self.skipped: frozenset[str] = frozenset()
 
     async def load(self) -> None:
-        """Take up what a start needs. Raises `StoreError`."""
+        """Load the state that a start needs. Raises `StoreError`."""
         live, store = self._live, self._store
         totals = await store.totals()
         live.windows.load_totals(totals)
@@ -83,7 +85,7 @@ class Holding:
         await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
 
     def _take(self, take: Callable[[Event], None], event: Event) -> None:
-        """Take an event of the journal, unless it fits no limit or must not be taken. Raises `BrokenEvent`."""
+        """Take an event of the journal, unless it breaks a limit or must not be taken. Raises `BrokenEvent`."""
         if not fits(event) or skip_key(event) in self.skipped:
             return
         try:
@@ -99,8 +101,9 @@ class Holding:
             self._take_calls(self._live, await self._store.load_calls(sorted(keys)))
 
     def _take_calls(self, live: Live, documents: list[bytes]) -> None:
-        """Take up calls from the store, but none that has stopped a start before. Raises `BrokenCall` for one on which
-        our own code raises, also by itself.
+        """Load calls from the store, except those that have stopped a start before.
+
+        Raises `BrokenCall` for a call on which our own code raises, also when it is loaded alone.
         """
         if self.skipped:
             documents = [document for document in documents if call_skip_key(document) not in self.skipped]
@@ -121,7 +124,7 @@ class Holding:
             raise BrokenCall(document, error) from error
 
     async def _restate(self, edge: date, judged_by: str) -> None:
-        """Judge the calls of the days from `edge` on anew when the rules have changed since they were judged."""
+        """Judge the calls of the days from `edge` on again, when the rules have changed since they were judged."""
         rules = self._live.rules
         if judged_by in ("", self._live.rules_version):
             return
@@ -134,7 +137,7 @@ class Holding:
         log.warning("rules changed: judged anew calls=%d since=%s", len(calls), edge)
 
     async def _sums_before(self, edge: date) -> tuple[tuple[Base, Base], list[CoverageRecord]]:
-        """The sums of the month and of the tertial before a day, and how their days were observed."""
+        """Return the sums of the month and of the tertial before a day, and the coverage of their days."""
         bases = []
         for start in (month_start(edge), tertial_start(edge)):
             begin, end = self._calendar.midnight(start), self._calendar.midnight(edge)
@@ -145,7 +148,7 @@ class Holding:
         return (bases[0], bases[1]), coverage
 
     def _take_up(self, edge: date, bases: tuple[Base, Base], coverage: list[CoverageRecord]) -> None:
-        """Hold the days from `edge` on by minute, and of those before it these sums."""
+        """Hold the days from `edge` on by the minute, and only these sums of the days before it."""
         self._live.windows.rebase(edge, *bases)
         self._live.load_coverage(coverage)
         self._edge = edge
@@ -153,7 +156,7 @@ class Holding:
     # ---- as the journal goes on
 
     def note(self, events: Iterable[Event], calls: Iterable[CallRecord]) -> None:
-        """These have just been committed."""
+        """Note events and calls that have just been committed."""
         self._latest.extend(event.at for event in events)
         days = {call.placed.minute // _DAY_MINUTES for call in calls if call.placed is not None}
         self._days |= days
@@ -162,7 +165,7 @@ class Holding:
             self._first_day = min(first, self._first_day or first)
 
     def let_go(self) -> None:
-        """Let go of what memory need not hold any more. Only when nothing waits to be committed."""
+        """Remove from memory what it need not hold any more. Call it only when nothing waits to be committed."""
         if not self._latest or self._holds_all:
             return
         reached, held_from = self._reached, self._live.held_from
@@ -175,13 +178,15 @@ class Holding:
 
     @property
     def _reached(self) -> datetime:
-        """From when on calls are held: `HOLD` before where the journal is, whatever a few wrong clocks say."""
+        """Return the time from which calls are held: `HOLD` before the end of the journal, whatever a few wrong clocks
+        say.
+        """
         if not self._latest:
             return self._clock.now() - HOLD
         return sorted(self._latest)[len(self._latest) // 10] - HOLD
 
     def _edge_for(self, held_from: datetime) -> date:
-        """The day from which the calls that are held and the last hour, which may begin before midnight, are whole."""
+        """Return the day from which the held calls and the last hour, which may begin before midnight, are complete."""
         return min(self._calendar.day_of(held_from), self._hour_ago)
 
     @property
@@ -190,11 +195,11 @@ class Holding:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the last hour began on a day of which memory keeps only sums: the clock has been set back."""
+        """Return whether the last hour began on a day of which memory keeps only sums: the clock has been set back."""
         return self._edge is not None and self._hour_ago < self._edge
 
     async def step_back(self, is_idle: Callable[[], bool]) -> None:
-        """Hold by minute again from the day the last hour began on, if nothing waits. Raises `StoreError`."""
+        """Hold by the minute again from the day on which the last hour began, if nothing waits. Raises `StoreError`."""
         edge = self._hour_ago
         bases, coverage = await self._sums_before(edge)
         minutes = await self._store.load_minutes(self._calendar.midnight(edge))
@@ -206,7 +211,7 @@ class Holding:
         log.warning("clock set back: days held anew since=%s", edge)
 
     def _pass_over(self, edge: date) -> None:
-        """Keep of the days before `edge` only sums."""
+        """Keep only the sums of the days before `edge`."""
         now = self._clock.now()
         day = self._edge or self._first_day
         while day is not None and day < edge:
@@ -216,17 +221,17 @@ class Holding:
         self._edge = edge
 
     def _local_day(self, number: int) -> date:
-        """The local day that most of a day of UTC lies in, counted from 1970."""
+        """Return the local day that holds most of a day of UTC, which is given as a number counted from 1970."""
         return self._calendar.day_of(datetime.fromtimestamp((number + 0.5) * 86_400, UTC))
 
     async def pack(self, at_most: int) -> int:
-        """Pack old journal rows; returns how many. Raises `StoreError`."""
+        """Pack old journal rows; return their number. Raises `StoreError`."""
         if self._live.held_from is None:
             return 0
         return await self._store.pack(self._live.held_from - PACK_AFTER, at_most)
 
     def coverage(self) -> list[CoverageRecord]:
-        """How today was observed so far, and the days that calls were heard of since this was last asked."""
+        """Return the coverage of today so far, and of the days whose calls have changed since this was last called."""
         now = self._clock.now()
         days = {self._calendar.day_of(now)}
         days |= {self._local_day(number) for number in self._days}

@@ -1,8 +1,8 @@
-"""The journal's writer: commits what was taken together with what it changed, then tells the senders.
+"""The journal's writer commits events together with what they changed, then acknowledges them to the senders.
 
 Events wait here in *turns*: the deliveries taken since the turn before, and the calls they changed as those stood after
 the last of them. A turn is committed whole, so that a row never says more than the journal does. When the database is
-away, turns wait, on disk too, and nobody is told that an event is safe.
+away, turns wait, on disk too, and no sender gets an acknowledgement.
 """
 
 import logging
@@ -24,16 +24,20 @@ from queue_monitor.runtime.spill import Left, Spill
 log = logging.getLogger(__name__)
 
 BATCH: Final = 2000
-"""Events committed at once, unless one turn holds more."""
+"""The number of events committed at once, unless one turn holds more."""
 
 MAX_AMENDMENTS: Final = 20
-"""A batch that is still outdated after so many amendments shows a bug in the core."""
+"""A batch that is still outdated after this number of amendments shows a bug in the core."""
 
 
 @dataclass(slots=True)
 class PendingBatch:
-    """One delivery on its way to the journal. `since` is when it came, in the clock's monotonic seconds. `sent`: ids of
-    events as their sender wrote them, by what replaced them. `by_sender`: a sender wrote them, as in `Delivery`.
+    """One delivery on its way to the journal.
+
+    `since`: when it came, in the clock's monotonic seconds.
+    `sent`: ids of events as their sender wrote them, by the ids that replaced them.
+    `spilled`: its events are on disk.
+    `by_sender`: a sender wrote its events, as in `Delivery`.
     """
 
     events: list[Event]
@@ -70,14 +74,14 @@ class Turn:
         return [event for line in self.lines for event in line.events]
 
     def add(self, later: "Turn") -> None:
-        """Take in a turn that came after this one: of a call, what it says holds."""
+        """Add a turn that came after this one; for a call in both, the later record holds."""
         self.lines += later.lines
         self.calls |= later.calls
         self.refusals += later.refusals
 
 
 class Written(NamedTuple):
-    """What one commit came to: the events that were new, and the contacts whose rows the store refused."""
+    """The result of one commit: the events that were new, and the contacts whose rows the store refused."""
 
     turn: Turn
     events: Sequence[Event]
@@ -85,7 +89,7 @@ class Written(NamedTuple):
 
 
 class JournalWriter:
-    """Everything between the live state and the store. The pipeline adds lines and asks for `write`."""
+    """The link between the live state and the store. The pipeline adds deliveries and calls `write_one`."""
 
     def __init__(
         self,
@@ -109,15 +113,15 @@ class JournalWriter:
         self.error = ""
         live.records = store is not None
 
-    # ---- what waits
+    # ---- waiting
 
     def add(self, line: PendingBatch) -> None:
         self._open.append(line)
 
     def cut(self) -> None:
-        """End the turn: what was taken since the last cut belongs together with what it changed.
+        """End the turn: the deliveries since the last cut belong together with what they changed.
 
-        Raises `BrokenEvent`; the turn is open still then.
+        Raises `BrokenEvent`; the turn is still open then.
         """
         if not self._open:
             return
@@ -134,7 +138,7 @@ class JournalWriter:
         self._turns.append(turn)
 
     def _blame_last(self, events: Sequence[Event], error: Exception) -> None:
-        """Raise `BrokenEvent` for the last of these that tells of the call at which our own code has raised."""
+        """Raise `BrokenEvent` for the last of these events that concerns the call on which our own code has raised."""
         if (blamed := self._live.blamed(events)) is not None:
             raise BrokenEvent(blamed) from error
 
@@ -146,7 +150,7 @@ class JournalWriter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was taken is committed."""
+        """Return whether everything that was taken is committed."""
         return not self._turns and not self._open
 
     @property
@@ -155,15 +159,15 @@ class JournalWriter:
 
     @property
     def oldest(self) -> float | None:
-        """When the oldest line came; None when none waits."""
+        """Return when the oldest delivery in the line came; None when none waits."""
         return next((line.since for line in self.lines), None)
 
     # ---- writing
 
     async def write_one(self, days: Sequence[CoverageRecord] = (), states: dict[str, bytes] | None = None) -> Written:
-        """Commit one batch of turns, in order, and tell its senders. Raises `StoreError`; nothing leaves the line then.
+        """Commit one batch of turns, in order, and acknowledge it to its senders.
 
-        `days` and `states` are written with it.
+        `days` and `states` are written with it. Raises `StoreError`; nothing leaves the line then.
         """
         self.cut()
         turn = self._next()
@@ -181,7 +185,7 @@ class JournalWriter:
         return written
 
     def _next(self) -> Turn:
-        """The turns that are committed next, as one; it stays first in the line until it is committed."""
+        """Return the turns to commit next, joined; the result stays first in the line until it is committed."""
         if not self._turns:
             return Turn()
         first = self._turns[0]
@@ -233,12 +237,14 @@ class JournalWriter:
         raise error
 
     def _as_known(self, record: CallRecord) -> CallRecord:
-        """A turn may be cut before the one that first wrote its call is committed."""
+        """Return the record as known to the store when it is: a turn may be cut before the one that first wrote its
+        call is committed.
+        """
         is_known = record.is_known or self._live.knows(record.contact_id)
         return record if is_known == record.is_known else structs.replace(record, is_known=True)
 
     async def _amend(self, store: Store, turn: Turn, outdated: Outdated) -> None:
-        """Bring memory up to what the store has; then what changed is all of what memory has taken."""
+        """Bring memory up to date with the store; the turn then holds every change of what memory has taken."""
         self.cut()
         while len(self._turns) > 1:
             self._join_next()
@@ -254,7 +260,7 @@ class JournalWriter:
         heard = self._live.drop_calls(record.contact_id for record in touched)
         try:
             await self.reload(store, keys, (*heard, *events))
-        finally:  # the store may go away meanwhile: what was heard stays taken, and the commit says again what is amiss
+        finally:  # the store may go away meanwhile: the events stay taken, and the next commit finds the fault again
             self._hear_again(turn, heard)
 
     def _hear_again(self, turn: Turn, heard: Sequence[Event]) -> None:
@@ -272,7 +278,7 @@ class JournalWriter:
         turn.refusals += refusals
 
     def _forget(self, turn: Turn, event: Event) -> None:
-        """An event whose id the journal has with another content is not taken, and its sender hears of it."""
+        """Remove from the turn an event whose id the journal has with another content; its sender gets a conflict."""
         for line in turn.lines:
             if event in line.events:
                 line.events.remove(event)
@@ -280,8 +286,9 @@ class JournalWriter:
         self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
 
     async def reload(self, store: Store, keys: set[str], because_of: Sequence[Event] = ()) -> None:
-        """Take calls from the store into memory, and those that share evidence with them. Raises `StoreError`, and
-        `BrokenEvent` for the event because of which a call is loaded on which our own code raises.
+        """Load calls from the store into memory, and those that share evidence with them. Raises `StoreError`.
+
+        Raises `BrokenEvent` when our own code raises on a call, for the event because of which it is loaded.
         """
         asked: set[str] = set()
         while keys := keys - asked:
@@ -301,7 +308,7 @@ class JournalWriter:
                 raise
 
     async def _blame_loading(self, store: Store, events: Sequence[Event]) -> None:
-        """Raise `BrokenEvent` for the first of these events that is about a call which cannot be loaded by itself."""
+        """Raise `BrokenEvent` for the first of these events whose call cannot be loaded by itself."""
         for event in events:
             scratch = Live(self._live.rules)
             documents = await store.load_calls(sorted(scratch.keys_of([event])))
@@ -314,7 +321,7 @@ class JournalWriter:
     # ---- trouble
 
     async def down(self, error: StoreError) -> None:
-        """Note that the database cannot be written to, and put what waits on disk."""
+        """Note that the database cannot be written to."""
         if not self.error:
             log.error("journal down error=%s", error)
         self.error = str(error)
@@ -325,7 +332,9 @@ class JournalWriter:
             self.error = ""
 
     async def spill(self, lines: Iterable[PendingBatch]) -> None:
-        """Put lines on disk that are not there yet. Nobody is told that they are safe: that the commit says."""
+        """Write lines to disk that are not there yet. Their senders get no acknowledgement:
+        that comes with the commit.
+        """
         if self._spill is None:
             return
         waiting = [line for line in lines if not line.spilled]
@@ -343,7 +352,9 @@ class JournalWriter:
             line.spilled = True
 
     async def recover(self) -> list[Left]:
-        """What an earlier process left on disk; the file is emptied once all of it is committed."""
+        """Return the events that an earlier process left on disk; the file is emptied once all
+        of them are committed.
+        """
         if self._spill is None:
             return []
         left = await self._spill.recover()

@@ -1,7 +1,8 @@
-"""The keys under which telephone numbers in ids are replaced: one a calendar month, in a file of its owner's alone.
+"""The keys by which telephone numbers in ids are replaced: one for each calendar month, in a file that only its owner
+can read.
 
-A month's key is destroyed when the last journal row of that month is: nobody can then tell any more whose calls they
-were. With each month the file has what was carried over into it from earlier ones.
+A month's key is destroyed with the last journal row of that month: after that nobody can find out whose calls they
+were. The file also has, for each month, the replacements carried over from earlier months.
 """
 
 import asyncio
@@ -27,7 +28,9 @@ _Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One month as it stands in the file. `carried`: what its own key gives, and what stands there instead."""
+    """One month in the file. `carried`: the replacements by its own key, and the earlier ones that stand in their
+    place.
+    """
 
     key: _Key
     carried: dict[str, str] = {}
@@ -37,11 +40,11 @@ _decoder: Final = msgspec.json.Decoder(dict[_Month, _Kept])
 
 
 class MonthKeys:
-    """The file at `path`, made when the first key is; without one the keys are gone with the process.
+    """The file at `path`, made with the first key; without a path the keys are gone with the process.
 
-    What is new stands on disk once `save` has returned; it waits there in a thread, for a disk may be slow. A file that
-    cannot be written is no reason to refuse calls: the keys then live in memory, it is said once in the log, and every
-    `save` tries again. Raises `StoreError` for a file that cannot be used.
+    A new key is on disk once `save` has returned; a thread writes it, for a disk may be slow. A file that cannot be
+    written is no reason to refuse calls: the keys then stay in memory, that is logged once, and every `save` tries
+    again. Raises `StoreError` for a file that cannot be used.
     """
 
     def __init__(self, path: Path | None, make: Callable[[int], bytes] = token_bytes) -> None:
@@ -59,11 +62,11 @@ class MonthKeys:
 
     @property
     def months(self) -> list[str]:
-        """The months that have a key, oldest first, each as `2026-11`."""
+        """Return the months that have a key, oldest first, each as `2026-11`."""
         return sorted(self._keys)
 
     def of(self, month: str) -> bytes:
-        """The month's key; made when it is first asked for."""
+        """Return the month's key; it is made at the first call."""
         key = self._keys.get(month)
         if key is None:
             key = self._keys[month] = self._make(KEY_BYTES)
@@ -71,26 +74,32 @@ class MonthKeys:
         return key
 
     def before(self, month: str) -> str | None:
-        """The newest earlier month that has a key."""
+        """Return the newest earlier month that has a key; None where there is none."""
         return max((known for known in self._keys if known < month), default=None)
 
     def carried(self, month: str, replaced: str) -> str | None:
-        """By what is to stand in this month for what its own key gives, if anything."""
+        """Return the replacement that stands in this month in place of the one by its own key; None where there is
+        none.
+        """
         return self._carried.get(month, {}).get(replaced)
 
     def carry(self, month: str, earlier: Mapping[str, str]) -> None:
-        """From now on these stand in this month, by what its own key gives."""
+        """Note the replacements to use in this month, by the ones that its own key gives."""
         self._carried.setdefault(month, {}).update(earlier)
         self._is_behind = True
 
     def destroy(self, month: str) -> None:
-        """Forget a month's key and what was carried into it, for good. Raises `OSError` where the file still has it."""
+        """Delete a month's key and the replacements carried into it, for good. Raises `OSError` where the file still
+        has it.
+        """
         if self._keys.pop(month, None) is not None:
             self._carried.pop(month, None)
             self._save()
 
     async def save(self) -> None:
-        """Write down what is new; returns when the disk has it, or when it is said that it cannot be written."""
+        """Write new keys to the file; return when the disk has them, or when it is logged that
+        they cannot be written.
+        """
         while self._is_behind:
             self._is_behind = False
             try:
@@ -107,7 +116,7 @@ class MonthKeys:
     def _save(self) -> None:
         if self._path is None:
             return
-        with self._writing:  # what is read here is what stands in the file, whoever else writes
+        with self._writing:  # read inside the lock, so that the file gets exactly this, even when others write too
             keys, carried = self._keys.copy(), {month: its.copy() for month, its in self._carried.copy().items()}
             kept = {month: _Kept(key=keys[month].hex(), carried=carried.get(month, {})) for month in sorted(keys)}
             write_json(self._path, kept)

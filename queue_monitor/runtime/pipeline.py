@@ -1,8 +1,8 @@
-"""The corridor: one writer takes events one at a time, owns all live state, and publishes immutable snapshots.
+"""The pipeline: one writer takes events one at a time, owns all live state, and publishes immutable snapshots.
 
-The journal is written beside it by a task of its own; what a delivery's sender wants to hear ("it is safe now") is
-said after the commit. When the database is away the live figures go on, and the sender waits. An event about what
-memory no longer holds waits for the store: what is known of its call is loaded first, and amended.
+A task of its own writes the journal; the sender of a delivery gets its answer ("it is safe now") after the commit. When
+the database is away the live figures go on, and the sender waits. An event about a call that memory no longer holds
+waits for the store: the evidence of its call is loaded first, and amended.
 """
 
 import asyncio
@@ -65,51 +65,57 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
 MAX_OFTEN_SECONDS: Final = 0.2
-"""Snapshots follow events at once, but not more often than this."""
+"""The shortest time between two snapshots that follow events."""
 
 CLOCK_WARNING_MS: Final = 2_000
 FIGURES: Final = "working out the figures"
 FORECAST_SECONDS: Final = 15.0
 FORECAST_REST: Final = 4
-"""After the forecasts so many times as long as they took is left to everything else: 200 queues take some 10 s."""
+"""The pause after the forecasts, as a multiple of the time they took: 200 queues take some 10 s."""
 
 BOUNDS_SECONDS: Final = 10.0
-"""How often it is looked whether a caller has left unseen, or a source has fallen silent."""
+"""The time between two checks for callers who left unseen and sources that have fallen silent."""
 
 MAX_ON_THE_LINE: Final = timedelta(hours=4)
-"""Who entered so long before midnight may be on the line after it."""
+"""A caller who entered this long before midnight may be on the line after it."""
 
 TURN: Final = 1000
-"""Events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
+"""The number of events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
 
 MAX_IN_LINE: Final = 20_000
-"""Events that came and are not taken yet: some 20 MB. A door that has more waits, and so does whoever sends there."""
+"""The largest number of events in the line that have come and are not taken yet: some 20 MB. A door that has more
+waits, and so does its sender.
+"""
 
 LATE_BATCH: Final = 2000
-"""Events that need the store, looked up at once."""
+"""The number of events that need the store which are looked up at once."""
 
 RETRY_SECONDS: Final = 1.0
 DAYS_READ: Final = 7
-"""The forecast learns at a start from so many days at most that ended while nothing ran."""
+"""The largest number of past days that the forecast learns from at once."""
 
 STATE_SECONDS: Final = 10.0
-"""How often what a start needs beside the calls is written down; what came after is read back from the journal."""
+"""The time between two writings of the state that a start needs besides the calls; later events are read back from the
+journal.
+"""
 
 HEALTH_SECONDS: Final = 60.0
 PACK_SECONDS: Final = 60.0
 PACK_AT_ONCE: Final = 2000
 NEW_DAY_AFTER_SECONDS: Final = 60.0
-"""A new day begins when the clock has said so for this long: a clock that jumps and comes back begins none."""
+"""A new day begins when the clock has shown it for this long: a clock that jumps and comes back begins none."""
 
 MAX_NAME: Final = 100
-"""So many characters of a name that others wrote are counted under and logged."""
+"""The number of characters of a sender's name that are counted under and logged."""
 
 KEPT_DAYS: Final = 400
-"""Events of days before are refused as no longer kept, where nothing has been deleted (docs/definitions.md)."""
+"""Events from more days ago than this are refused as no longer kept, where nothing has been deleted
+(docs/definitions.md).
+"""
 
 
 class Pipeline:
-    """Takes deliveries, keeps the live state, journals, and shows snapshots to whoever looks."""
+    """The pipeline takes deliveries, keeps the live state, writes the journal, and publishes snapshots."""
 
     def __init__(
         self,
@@ -123,10 +129,12 @@ class Pipeline:
         rebuilds: bool = False,
         holds_all: bool = False,
     ) -> None:
-        """`keys`: under which numbers in ids are replaced; without them under ones that are gone with the process.
-        `names`: what the settings call queues, sources and switches. `rebuilds`: the journal has these events already,
-        and only history is made of them. `holds_all`: memory lets go of no call, as a replay wants that lists them at
-        its end.
+        """Make a pipeline that is not started.
+
+        `keys`: the keys by which numbers in ids are replaced; without them the keys are gone with the process.
+        `names`: the names of queues, sources and switches in the settings.
+        `rebuilds`: the journal has these events already, and only history is made of them.
+        `holds_all`: no call is removed from memory, for a replay that lists them at its end.
         """
         self._rebuilds = rebuilds
         self._live = live
@@ -167,14 +175,15 @@ class Pipeline:
 
     @property
     def trouble(self) -> str:
-        """Why the store cannot be written to; "" when it can."""
+        """Return why the store cannot be written to; "" when it can."""
         return self._writer.error
 
-    # ---- in
+    # ---- input
 
     async def put(self, delivery: Delivery) -> None:
-        """Hand over a delivery; never refuses, never drops. Waits while too many events are in the line already: the
-        door then takes in no more, and whoever sends has to wait.
+        """Hand over a delivery; never refuses, never drops.
+
+        Waits while too many events are in the line already: the door then takes in no more, and its sender has to wait.
         """
         while self._in_line >= MAX_IN_LINE and not self._ended:
             self._has_room.clear()
@@ -192,7 +201,7 @@ class Pipeline:
         return delivery
 
     def take(self, delivery: Delivery) -> None:
-        """Apply one delivery and line it up for the journal; one that needs the store lines up for that."""
+        """Apply one delivery and put it in the journal's line; one that needs the store is put in the line for that."""
         line = self._line_of(delivery)
         items = self._admitted(delivery, line)
         if self._store is not None and not self._all_held(items):
@@ -208,7 +217,7 @@ class Pipeline:
         return PendingBatch([], delivery.received_at, delivery.ack, now, by_sender=delivery.dated_by_sender)
 
     def _all_held(self, items: Sequence[Event | Rejected]) -> bool:
-        """Whether memory holds all that these events are about, or they begin it themselves."""
+        """Return whether memory holds all that these events are about, or they begin it themselves."""
         entered: set[tuple[str, str]] = set()
         for item in items:
             if isinstance(item, Rejected):
@@ -220,7 +229,10 @@ class Pipeline:
         return True
 
     def _admitted(self, delivery: Delivery, line: PendingBatch) -> list[Event | Rejected]:
-        """What the gate lets in of a delivery, as it is to be taken; the rest is refused, counted and named."""
+        """Return the items of a delivery that the gate accepts, as they are to be taken.
+
+        The others are refused and counted, and named in the receipt.
+        """
         admitted: list[Event | Rejected] = []
         earliest = self.first_kept
         for index, item in enumerate(delivery.items):
@@ -249,7 +261,9 @@ class Pipeline:
         return admitted
 
     def _judge(self, event: Event, delivery: Delivery, earliest: datetime) -> Event | Redated | Unfit:
-        """The gate's word. Of a journal that is read again the times have been judged when they came."""
+        """Return the gate's judgement of an event. When the journal is read again, times are not judged: they were when
+        they came.
+        """
         if self._rebuilds:
             found: Event | Redated | Unfit = unfit(event) or event
         else:
@@ -263,7 +277,9 @@ class Pipeline:
         return found
 
     def _veiled(self, event: Event, at: datetime) -> Event:
-        """What a sender wrote, without numbers and free words. Names that hold a number are counted, and told once."""
+        """Return a sender's event without numbers and free text. Names that hold a number are counted, and reported
+        once.
+        """
         veiled = self._veil.over(event, at)
         for field in veiled.hidden:
             words = "a telephone number as a name, not shown; if it is no caller's, name it in the settings"
@@ -273,13 +289,13 @@ class Pipeline:
 
     @property
     def first_kept(self) -> datetime:
-        """Events from before this moment are no longer kept."""
+        """Return the moment before which events are no longer kept."""
         calendar = self._live.rules.calendar
         day = calendar.day_of(self._clock.now()) - timedelta(days=KEPT_DAYS)
         return calendar.midnight(self._health.first_kept or day)
 
     async def look_again(self) -> None:
-        """Ask the store at once from when on it keeps everything: it is about to delete. Raises `StoreError`."""
+        """Ask the store at once since when it keeps everything: it is about to delete. Raises `StoreError`."""
         if self._store is not None:
             self._health = await self._store.health()
 
@@ -309,7 +325,7 @@ class Pipeline:
         self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
 
     async def _take_late(self, store: Store) -> None:
-        """Take what waits for the store: look up which events it has, and load the calls that the others are about.
+        """Take the deliveries that wait for the store: look up which events it has, and load the calls of the others.
 
         Raises `StoreError`; what was not taken waits on.
         """
@@ -348,7 +364,7 @@ class Pipeline:
         self._writer.add(line)
 
     def _note_clock(self, source: str) -> None:
-        """Say once when a switch's clock goes wrong, and once when it is right again."""
+        """Log once when a switch's clock goes wrong, and once when it is right again."""
         offset_ms = self._live.sources.clock_offset_ms(source)
         off = abs(offset_ms)
         state = "right" if off <= CLOCK_WARNING_MS else "off" if off <= CLOCK_TRUSTED_MS else "far off"
@@ -362,7 +378,9 @@ class Pipeline:
         self._clocks[source] = state
 
     def _reject(self, rejected: Rejected) -> None:
-        """Count it, keep it in the list of the last ones, and log the first of its kind. Others wrote the names."""
+        """Count a rejected item, keep it in the list of the latest, and log the first of its kind. Its names come from
+        others.
+        """
         source = plain(rejected.source, MAX_NAME)
         if f"{source} {rejected.reason}" not in self._live.rejected:
             words = f"{rejected.detail} field={rejected.field}" if rejected.field else rejected.detail
@@ -384,10 +402,10 @@ class Pipeline:
     # ---- a start
 
     async def start(self) -> None:
-        """Take up where the store left off: open and recent calls, today's counts, agents and sources.
+        """Load the state of the store: open and recent calls, today's counts, agents and sources.
 
-        What an earlier process left on disk is taken as if it came now. Raises `StoreError`, and `BrokenEvent` once for
-        each event on which our own code raises: the next start skips it.
+        Events that an earlier process left on disk are taken as if they came now. Raises `StoreError`, and
+        `BrokenEvent` once for each event on which our own code raises: the next start skips it.
         """
         if self._store is None:
             return
@@ -438,7 +456,7 @@ class Pipeline:
                 await self._spill.mark(mark)
 
     async def _bury(self, fault: Fault) -> None:
-        """Mark the event that has stopped us, and keep on disk all others that are not in the journal yet."""
+        """Mark the event that has stopped the monitor, and keep on disk all others that are not in the journal yet."""
         await self._mark(fault)
         waiting = [*self._writer.lines, *(line for _, line in self._late)]
         now = self._clock.now()
@@ -454,9 +472,9 @@ class Pipeline:
         await self._writer.spill(waiting)
 
     async def catch_up(self) -> None:
-        """Give the forecast the day so far, and the days before that it has not learned from, as the store has them.
+        """Load the day so far into the forecast, and the earlier days that it has not learned from, from the store.
 
-        Takes seconds, and figures and pages do not wait. Raises `StoreError`.
+        Takes seconds; figures and pages do not wait. Raises `StoreError`.
         """
         store, forecaster = self._store, forecaster_of(self._live)
         if store is not None and forecaster is not None and forecaster.today is not None and self._catching_up:
@@ -481,8 +499,9 @@ class Pipeline:
             self._has_learned = True
 
     async def _learn_past(self) -> None:
-        """Learn from the past days that have come since, as from a log that is read for the first time: once all of it
-        is committed. Raises `StoreError`.
+        """Let the forecast learn from past days that have come since the start, once all of them is committed.
+
+        That is so when a log is read for the first time. Raises `StoreError`.
         """
         store, forecaster = self._store, forecaster_of(self._live)
         if store is None or forecaster is None or self._inbox or not self._writer.is_idle:
@@ -493,8 +512,9 @@ class Pipeline:
             await self._learn(store, forecaster, days, await self._heard_of_agents(store, days[0]))
 
     async def _heard_of_agents(self, store: Store, first: date) -> Agents:
-        """What was said of agents from a day on before this process began. Who is logged in then is known from the day
-        before.
+        """Return the reports about agents in the journal from a day on, up to the event number `_read_to`.
+
+        They begin a day earlier, so that it is known who was logged in.
         """
         heard, count = Agents(), 0
         since = self._live.rules.calendar.midnight(first - timedelta(days=1))
@@ -513,7 +533,7 @@ class Pipeline:
             await self._clock.sleep(0)
 
     def _unlearned_days(self, forecaster: Forecaster) -> Iterator[date]:
-        """Of the last days those that the forecast has not learned from."""
+        """Yield the days, of the latest, that the forecast has not learned from."""
         today = self._live.rules.calendar.day_of(self._clock.now())
         learned = [known.days[-1].day for known in forecaster.learned.values() if known.days]
         oldest = today - timedelta(days=DAYS_READ)
@@ -523,20 +543,20 @@ class Pipeline:
             day += timedelta(days=1)
 
     async def _flushed(self) -> None:
-        """Commit what waits, for a question that the store answers. Raises `StoreError`."""
+        """Commit all that waits, for a question that the store answers. Raises `StoreError`."""
         if not self._writer.is_idle or self._late:
             await self.write()
         if self._writer.error:
             raise StoreError(self._writer.error)
 
     async def rebuild(self) -> None:
-        """Start and catch up, for whoever has nothing to show meanwhile."""
+        """Start and catch up, where nothing need be shown meanwhile."""
         await self.start()
         await self.write()
         await self.catch_up()
 
     async def _recall(self) -> None:
-        """Give the forecast back what earlier days have taught it."""
+        """Load into the forecast the knowledge that it has from earlier days."""
         if self._store is None or self._live.forecaster is None or (kept := await self._store.load_learned()) is None:
             return
         try:
@@ -544,13 +564,13 @@ class Pipeline:
         except msgspec.DecodeError as error:
             log.warning("what was learned cannot be read and is learned anew: %s", error)
 
-    # ---- out
+    # ---- output
 
     def latest(self) -> Snapshot:
         return self._snapshot
 
     async def changes(self) -> AsyncIterator[Snapshot]:
-        """The newest snapshot at once, then each new one; a slow reader skips to the newest."""
+        """Yield the newest snapshot at once, then each new one; a slow reader skips to the newest."""
         changed = asyncio.Event()
         changed.set()
         self._watchers.add(changed)
@@ -593,7 +613,7 @@ class Pipeline:
         return self._live.calendar(first, last, queue)
 
     def publish(self) -> Snapshot:
-        """Work out the figures as they are now and show them."""
+        """Compute the figures as they are now and show them."""
         self._news.clear()
         now = self._clock.now()
         with self._steps.taken(FIGURES):
@@ -601,9 +621,9 @@ class Pipeline:
         return self._snapshot
 
     async def _publish_in_pieces(self) -> None:
-        """The same; between two pieces the pages have their turn, and no event is taken."""
+        """Compute and show the figures in pieces; between two the pages have their turn, and no event is taken."""
         self._news.clear()
-        self._published = self._clock.monotonic()  # what cannot be shown is not tried again at once
+        self._published = self._clock.monotonic()  # figures that cannot be shown are not tried again at once
         async with self._still:
             with self._steps.taken(FIGURES):
                 await self._show_in_pieces()
@@ -644,10 +664,10 @@ class Pipeline:
     # ---- the tasks
 
     async def run(self) -> None:
-        """Work until cancelled; what is in the journal's line is written before leaving, if it can be.
+        """Work until cancelled; before leaving, write what is in the journal's line, if that is possible.
 
-        Raises `BrokenEvent` when our own code has raised on an event, and `BrokenStep` when it has without one; that is
-        marked then.
+        Raises `BrokenEvent` when our own code has raised on an event, and `BrokenStep` when it has without one; it is
+        marked first.
         """
         faults: list[Fault] = []
         self._ended = False
@@ -656,7 +676,7 @@ class Pipeline:
         except* Fault as group:
             faults = _faults_of(group)
         finally:
-            self._ended = True  # nobody takes any more, so nobody need wait to be taken
+            self._ended = True  # nothing is taken any more, so no sender need wait
             self._has_room.set()
         if faults:
             await self._bury(faults[0])
@@ -687,7 +707,7 @@ class Pipeline:
             await self._clock.sleep(0)
 
     async def _run_news(self) -> None:
-        """Show what has come in: at once, or as soon as it may be shown again."""
+        """Show new events at once, or as soon as a snapshot may be shown again."""
         while True:
             await self._news.wait()
             shown_for = self._clock.monotonic() - self._published
@@ -719,8 +739,10 @@ class Pipeline:
             await self._clock.sleep(TICK_SECONDS * max(1.0, self._clock.rate))
 
     def say_own_words(self) -> None:
-        """Say which callers left unseen and which sources fell silent, once all that has come is heard: the word of
-        their end may be in the line. Our own events go the way of all others.
+        """Apply the monitor's own events: callers who left unseen, and sources that fell silent.
+
+        All events that have come must be taken first: the report of a caller's end may be in the line. The monitor's
+        own events go the way of all others.
         """
         now = self._clock.now()
         if not self._rebuilds and (words := self._live.own_words(now)):
@@ -732,7 +754,7 @@ class Pipeline:
             self.take(Delivery(items=tuple(words), received_at=now))
 
     async def _run_forecaster(self) -> None:
-        """Forecast each minute, beside everything else: gathering takes milliseconds here, computing is a thread's."""
+        """Make the forecasts again and again: gathering their inputs takes milliseconds here, a thread computes."""
         if self._live.forecaster is None:
             return
         if self._catching_up:
@@ -755,7 +777,9 @@ class Pipeline:
             await self._clock.sleep(max(FORECAST_SECONDS, self._clock.rate, FORECAST_REST * took))
 
     def start_day(self) -> None:
-        """At local midnight: learn from the day that ended, and where there is no store let go of old calls."""
+        """Start a new local day: learn from the day that ended, and where there is no store remove old calls from
+        memory.
+        """
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
             self._today = today
@@ -779,7 +803,7 @@ class Pipeline:
                 await self._clock.sleep(RETRY_SECONDS * self._clock.rate)
 
     async def _run_packing(self) -> None:
-        """Pack old journal rows, a few at a time, so that the commits between wait for milliseconds only."""
+        """Pack old journal rows, a few at a time, so that the commits in between wait for milliseconds only."""
         holding = self._holding
         if holding is None:
             return
@@ -792,14 +816,14 @@ class Pipeline:
             await self._clock.sleep((0.1 if packed >= PACK_AT_ONCE else PACK_SECONDS) * self._clock.rate)
 
     async def drain(self) -> None:
-        """Take what is in the inbox and write what waits for the journal, once, on the way out."""
+        """Take all deliveries in the inbox and write what waits for the journal, once, before leaving."""
         while self._inbox:
             self.take(self._next())
         self._states_at = -STATE_SECONDS
         await self.write()
 
     async def write(self) -> None:
-        """Commit what waits, in order, and tell the senders; on failure nothing leaves the line."""
+        """Commit all that waits, in order, and acknowledge it to the senders; on failure nothing leaves the line."""
         async with self._writing:
             try:
                 await self._write()
@@ -820,7 +844,7 @@ class Pipeline:
             if self._store is not None and (keys := self._live.missing_calls()):
                 with self._steps.taken("loading calls that belong together"):
                     await self._writer.reload(self._store, keys)
-            await self._keys.save()  # before the events whose ids they have made
+            await self._keys.save()  # before the events that have ids made with them
             written = await self._writer.write_one(*self._beside())
             holding = self._holding
             if holding is None:
@@ -840,7 +864,7 @@ class Pipeline:
         return self._writer.is_idle and not self._late
 
     def _beside(self) -> tuple[Sequence[CoverageRecord], dict[str, bytes]]:
-        """What is written now and then with the events: how the day was observed, and what a start needs."""
+        """Return the coverage of the day and the state for a start, when it is time to write them with the events."""
         now = self._clock.monotonic()
         if self._holding is None or self._rebuilds or now - self._states_at < STATE_SECONDS * self._clock.rate:
             return (), {}
@@ -848,7 +872,7 @@ class Pipeline:
         return self._holding.coverage(), self._live.save_states()
 
     async def _look_after(self, store: Store | None) -> None:
-        """Ask now and then whether something is wrong with history, and keep what the forecast has learned."""
+        """Check now and then whether something is wrong with history, and keep what the forecast has learned."""
         if store is None:
             return
         if self._has_learned and (forecaster := forecaster_of(self._live)) is not None:

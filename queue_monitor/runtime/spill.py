@@ -1,7 +1,7 @@
-"""Where events wait on disk while the database is away: a switch does not tell twice, and a process may be killed.
+"""The file where events wait while the database is away: a switch does not send twice, and a process may be killed.
 
-One file of canonical JSON lines, appended and synced. It is emptied once the journal has committed what it holds; what
-a killed process left in it is read back at the next start. The journal takes an event only once, so nothing doubles.
+It holds canonical JSON lines, appended and synced. It is emptied once the journal has committed its events; events left
+by a killed process are read back at the next start. The journal takes an event only once, so nothing doubles.
 """
 
 import asyncio
@@ -18,8 +18,10 @@ from queue_monitor.model import SkippedEvent
 
 
 class _Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line that is more than an event that a sender wrote: `skipped` is the mark of one that must not be taken again,
-    `watched` an event that we have read from a switch ourselves.
+    """A line that is more than an event that a sender wrote.
+
+    `skipped`: the mark of an event that must not be taken again.
+    `watched`: an event that we have read from a switch ourselves.
     """
 
     skipped: SkippedEvent | None = None
@@ -30,15 +32,17 @@ _lines: Final = msgspec.json.Decoder(_Line)
 
 
 class Left(NamedTuple):
-    """An event as it was left on disk, and whether a sender wrote it."""
+    """An event that was left on disk, and whether a sender wrote it."""
 
     event: Event
     by_sender: bool
 
 
 class Spill:
-    """The file at `path`; made when it is first needed. `unreadable` counts lines that a crash cut short, `skipped` are
-    the marks that were found in it.
+    """The file at `path`; made when it is first needed.
+
+    `unreadable`: the number of lines that a crash cut short.
+    `skipped`: the marks that were found in it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,15 +55,15 @@ class Spill:
         await asyncio.to_thread(self._append, msgspec.json.encode(_Line(skipped=event)) + b"\n")
 
     async def keep(self, events: Iterable[Left]) -> None:
-        """Append, and return when the disk has it. Raises `OSError`, then nothing is promised of these events."""
+        """Append events, and return when the disk has them. Raises `OSError`; these events may then not be on disk."""
         await asyncio.to_thread(self._append, b"".join(map(_line, events)))
 
     async def recover(self) -> list[Left]:
-        """What an earlier process left behind, in order."""
+        """Return the events that an earlier process left behind, in order."""
         return list(await asyncio.to_thread(lambda: list(self._read())))
 
     async def clear(self) -> None:
-        """Everything in it has been committed."""
+        """Remove the file: everything in it has been committed."""
         await asyncio.to_thread(self.path.unlink, missing_ok=True)
 
     def _append(self, lines: bytes) -> None:

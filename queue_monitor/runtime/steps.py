@@ -1,4 +1,4 @@
-"""Steps of the monitor's own work: a bug in one stops it once, and is gone without from the next start on."""
+"""Steps of the monitor's own work: a bug in one stops the monitor once, and later starts go on without that step."""
 
 import logging
 from collections.abc import Collection, Iterator
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Steps:
-    """Knows which steps have stopped the monitor before, by their keys."""
+    """The steps that have stopped the monitor before, by their keys."""
 
     def __init__(self) -> None:
         self.skipped: Collection[str] = ()
@@ -19,8 +19,9 @@ class Steps:
 
     @contextmanager
     def taken(self, name: str) -> Iterator[None]:
-        """Do work that no event is to blame for when our own code raises in it. What has stopped the monitor before is
-        said in the log, once, and gone without for as long as the same is raised. Raises `BrokenStep` for what has not.
+        """Do work in which a fault of our own code is not the fault of an event. Raises `BrokenStep`.
+
+        A step that has stopped the monitor before is logged once and left out while it raises the same.
         """
         try:
             yield

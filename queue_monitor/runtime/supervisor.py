@@ -1,7 +1,8 @@
-"""Keeps one adapter running: connects, reconnects with growing pauses, and says when the source is up or down.
+"""The supervisor keeps one adapter running: it connects, reconnects with growing pauses, and reports the source as up
+or down.
 
-An adapter only says what went wrong; whether to try again, and when, is decided here and nowhere else. A mistake that
-a person must mend, such as a wrong password, is tried again seldom, and at once when the settings have changed.
+An adapter only reports the fault; whether and when to try again is decided here and nowhere else. A mistake that a
+person must mend, such as a wrong password, is tried again seldom, and at once when the settings have changed.
 """
 
 import logging
@@ -16,23 +17,25 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 MAX_PAUSE_SECONDS: Final = 5.0
-"""With its spread at most 7.5 s: a switch that is back is heard within ten."""
+"""The longest pause; with its spread at most 7.5 s, so that a switch that is back is connected within ten."""
 
 REFUSED_PAUSES_SECONDS: Final = (60.0, 300.0, 900.0)
-"""After a mistake that somebody must mend: an account may be locked when a wrong password comes too often."""
+"""The pauses after a mistake that a person must mend: an account may be locked when a wrong
+password comes too often.
+"""
 
 LOOK_SECONDS: Final = 1.0
 AGAIN: Final = "tried again after 1, 5, then every 15 minutes, and at once when its settings change"
 STEADY_AFTER_SECONDS: Final = 60.0
-"""A connection that held this long starts the pauses over."""
+"""After a connection that lasted this long the pauses start over."""
 
 Put = Callable[[Delivery], Awaitable[None]]
 Renewed = Callable[[], Adapter | None]
-"""Gives the adapter anew when its settings have changed since it was made or last given; else None."""
+"""A function that returns a new adapter when its settings have changed since the last one was made; else None."""
 
 
 class Supervisor:
-    """One adapter, kept running until cancelled."""
+    """The supervisor of one adapter, which runs until cancelled."""
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class Supervisor:
                 await self._put(delivery)
 
     async def _tell_down(self, reason: str) -> None:
-        """Say it once for each time the connection is lost, and once for each new reason."""
+        """Report the source as down, once for each time the connection is lost, and once for each new reason."""
         if reason == self._down_because:
             return
         self._down_because = reason

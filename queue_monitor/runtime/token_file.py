@@ -1,4 +1,4 @@
-"""Where tokens that were made on a page are kept: their holders, roles and SHA-256, in a file of its owner's alone."""
+"""The file of the tokens that were made on a page: their holders, roles and SHA-256. Only its owner can read it."""
 
 import asyncio
 from pathlib import Path
@@ -13,13 +13,13 @@ _decoder: Final = msgspec.json.Decoder(list[Access])
 
 
 class TokenFile:
-    """The JSON file at `path`; made when the first token is."""
+    """The JSON file at `path`; made when the first token is made."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> list[Access]:
-        """Everybody who is kept; nobody where there is no file. Raises `OSError` where it cannot be read."""
+        """Return everybody in the file; empty where there is no file. Raises `OSError` where it cannot be read."""
         try:
             return _decoder.decode(self._path.read_bytes())
         except FileNotFoundError:
@@ -30,5 +30,5 @@ class TokenFile:
             raise OSError(f"http.token_file: {self._path} cannot be read: {error.strerror or error}") from error
 
     async def add(self, access: Access) -> None:
-        """Keep one more; returns when the disk has it. Raises `OSError`, and then nothing has changed."""
+        """Add one holder; return when the disk has it. Raises `OSError`, and then nothing has changed."""
         await asyncio.to_thread(write_json, self._path, [*self.read(), access])

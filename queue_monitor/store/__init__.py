@@ -1,5 +1,7 @@
-"""The only room that knows SQL: the journal of events, the history of calls, the records of alerts and of what people
-did, in SQLite or PostgreSQL.
+"""The only room that knows SQL. It keeps the journal of events, the history of calls, and the records of alerts and
+acts.
+
+The database is SQLite or PostgreSQL.
 """
 
 from collections.abc import Callable
@@ -55,13 +57,15 @@ async def open_store(
 ) -> SqlStore:
     """Connect, become the owner, and bring the tables to this version.
 
-    `url` is `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite://` (in memory) or
-    `postgresql://user:password@host/database`. Without `own` the store is only read, also while a monitor owns it, and
-    its tables stay as they are; with `add` a report can be sealed in it all the same. `zone` says where a day begins.
-    `agents` is how they are kept: `daily` (a pseudonym for each day, made with the key in the file `agent_key`),
-    `named` or `none`. `progress` is called with how many rows of an older version are brought over, and of how many.
-    What that version had summed stays as sums; calls of before appear one by one after a rebuild.
-
+    `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite://` (in memory) or
+        `postgresql://user:password@host/database`.
+    `own`: without it the store is only read, also while a monitor owns it, and its tables stay as they are.
+    `add`: a report can be sealed in a store that is only read.
+    `zone`: decides where a day begins.
+    `agents`: how agents are kept: `daily` (a pseudonym for each day, made with the key in the file `agent_key`),
+        `named` or `none`.
+    `progress`: called with the number of rows of an older version brought over so far, and with the number of all. The
+        sums of that version stay as sums; its calls appear one by one after a rebuild.
     Raises `StoreError`, in words for a person and without the password; `StoreInUse` when another monitor owns it.
     """
     database = Database(url, own=own, add=add)
@@ -85,8 +89,9 @@ async def wipe(url: str) -> None:
 
 
 def described(url: str) -> str:
-    """Where a store is, without words of a language: the file, or the server and the database on it. Raises
-    `StoreError`.
+    """Return where a store is, without words of a language: the file, or the server and the database on it.
+
+    Raises `StoreError`.
     """
     address = parsed(url)
     if is_sqlite(address):
@@ -95,18 +100,18 @@ def described(url: str) -> str:
 
 
 def exists(url: str) -> bool:
-    """Whether a store may be there: that of a server is asked when it is opened. Raises `StoreError`."""
+    """Return whether a store may be there; a server is asked only when it is opened. Raises `StoreError`."""
     file = file_of(parsed(url))
     return file is None or file.exists()
 
 
 def file_of_store(url: str) -> Path | None:
-    """The file of a SQLite store; None of one in memory and of a server. Raises `StoreError`."""
+    """Return the file of a SQLite store; None for one in memory or on a server. Raises `StoreError`."""
     return file_of(parsed(url))
 
 
 def sqlite_file(url: str, of_a_server: str, in_memory: str) -> Path:
-    """The file of a store. Raises `StoreError`, with these words, for one that has none."""
+    """Return the file of a store. Raises `StoreError`, with these words, for one that has none."""
     address = parsed(url)
     if (file := file_of(address)) is None:
         raise StoreError(f"store.url: {name_of(address)} {in_memory if is_sqlite(address) else of_a_server}")

@@ -1,6 +1,6 @@
-"""Who answered, as the store keeps it: a pseudonym that changes every day, made with a key that never leaves its file.
+"""The agents as the store keeps them: a pseudonym that changes every day, made with a key that never leaves its file.
 
-The same key gives the same pseudonyms, so history that is made anew from the journal has the same rows.
+One key always gives the same pseudonyms, so a rebuild of history from the journal has the same rows.
 """
 
 import hashlib
@@ -23,8 +23,9 @@ _KEY_BYTES: Final = 32
 
 
 class Agents:
-    """`how` is `daily` (a pseudonym), `named` (the id itself) or `none`. Without a file the key is gone with the
-    process, which is right for a store in memory.
+    """The pseudonyms of agents. Without a file the key is gone with the process, which is right for a store in memory.
+
+    `how`: `daily` (a pseudonym), `named` (the id itself) or `none`.
     """
 
     def __init__(self, how: str, file: Path | None) -> None:
@@ -36,7 +37,7 @@ class Agents:
         self.pseudonym = lru_cache(maxsize=10_000)(self._pseudonym)
 
     def check(self) -> None:
-        """Read the key if there is one already, so that one that cannot be used is known at the start."""
+        """Read the key if there is one already, so that a key that cannot be used is reported at the start."""
         if self._how == DAILY and self._file is not None and self._file.exists():
             self._key = _read(self._file)
 

@@ -1,4 +1,4 @@
-"""The record of alerts. What people were told and how it went stays; how the alerts stand is replaced."""
+"""The record of alerts. Messages and their results stay; the state of the alerts is replaced."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -22,14 +22,14 @@ _log = logging.getLogger(__name__)
 
 
 class AlertRecord:
-    """`unreadable` counts the rows that could not be decoded and were passed over."""
+    """The record of alerts. `unreadable` counts the rows that could not be decoded and were passed over."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.unreadable = 0
 
     async def save(self, batch: AlertBatch) -> None:
-        """One transaction. Raises `StoreError` when nothing of it was written."""
+        """Write a batch in one transaction. Raises `StoreError` when nothing of it was written."""
         await self._database.unbroken(self._save(batch))
 
     async def _save(self, batch: AlertBatch) -> None:
@@ -65,7 +65,7 @@ class AlertRecord:
             await connection.execute(insert.on_conflict_do_nothing(index_elements=keys), values)
 
     async def load(self, since: datetime) -> AlertBatch:
-        """Raises `StoreError`."""
+        """Return the state, and the record from `since` on with all notices that wait. Raises `StoreError`."""
         return await self._database.unbroken(self._load(microseconds(since)))
 
     async def _load(self, since_us: int) -> AlertBatch:
@@ -88,7 +88,7 @@ class AlertRecord:
         )
 
     async def changes(self, start: datetime, end: datetime) -> list[RecordedAlert]:
-        """The same as `between` without what was said to whom. Raises `StoreError`."""
+        """Return the alerts as `between` does, without the messages. Raises `StoreError`."""
         return await self._database.unbroken(self._changes(microseconds(start), microseconds(end)))
 
     async def _changes(self, start_us: int, end_us: int) -> list[RecordedAlert]:
@@ -98,18 +98,18 @@ class AlertRecord:
         return AlertBatch(alerts=self._decoded(alerts, Alert)).by_alert()
 
     async def between(self, start: datetime, end: datetime) -> list[RecordedAlert]:
-        """Every alert that something happened to from `start` to before `end`, whole. Raises `StoreError`."""
+        """Return every alert that changed from `start` to before `end`, whole. Raises `StoreError`."""
         return await self._database.unbroken(self._between(microseconds(start), microseconds(end)))
 
     async def _between(self, start_us: int, end_us: int) -> list[RecordedAlert]:
         happened = select(alert.c.episode).where(alert.c.at_us >= start_us, alert.c.at_us < end_us)
         began = select(func.min(alert.c.at_us)).where(alert.c.episode.in_(happened))
         made = notice.c.made_at_us >= began.scalar_subquery()
-        told = attempt.c.notice.in_(select(notice.c.id).where(made))
+        of_notices = attempt.c.notice.in_(select(notice.c.id).where(made))
         async with self._database.reading("could not be read") as connection:
             alerts = await _bodies(connection, alert, alert.c.episode.in_(happened), alert.c.at_us)
             notices = await _bodies(connection, notice, made, notice.c.made_at_us)
-            attempts = await _bodies(connection, attempt, told, attempt.c.at_us)
+            attempts = await _bodies(connection, attempt, of_notices, attempt.c.at_us)
             seen = await _bodies(
                 connection, acknowledgement, acknowledgement.c.episode.in_(happened), acknowledgement.c.at_us
             )
@@ -143,12 +143,12 @@ def _body(thing: object) -> str:
     return msgspec.json.encode(thing).decode()
 
 
-def _alert_row(told: Alert) -> dict[str, object]:
+def _alert_row(changed: Alert) -> dict[str, object]:
     return {
-        "episode": told.episode,
-        "at_us": microseconds(told.at),
-        "change": told.change.value,
-        "body": _body(told),
+        "episode": changed.episode,
+        "at_us": microseconds(changed.at),
+        "change": changed.change.value,
+        "body": _body(changed),
     }
 
 

@@ -1,4 +1,4 @@
-"""Looks into the database, each in a transaction of its own, and the names that are met there."""
+"""Questions to the database, each in a transaction of its own, and the names found in the answers."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Asking:
-    """Reads only. All of it raises `StoreError`."""
+    """The questions. They only read, and raise `StoreError`."""
 
     def __init__(self, database: Database, names: Names) -> None:
         self._database = database
@@ -29,16 +29,16 @@ class Asking:
         return await self.ask(lambda connection: connection.execute(question).all())
 
     async def name(self, kind: str, number: int | None) -> str:
-        """The text of a name; the table is read only when it is new to us."""
+        """Return the text of a name; the table is read only when the name is new."""
         known = self._names.known(kind, number)
         return known if known is not None else await self.ask(lambda c: self._names.text(c, kind, number))
 
     async def queue(self, text: str) -> int:
-        """The number of a queue, whatever the spelling; 0, which no row has, of one that is not known."""
+        """Return the number of a queue, whatever the spelling; 0, which no row has, for an unknown one."""
         return await self.ask(lambda connection: self._names.find(connection, QUEUE, text)) or 0
 
     def queues_in(self, connection: Connection, texts: Sequence[str] | None) -> dict[int, str]:
-        """These queues, or all, by their numbers: the part of a question that says of whom it is."""
+        """Return these queues, or all, by their numbers: the part of a question that names its queues."""
         if texts is None:
             numbers = self._names.all(connection, QUEUE)
         else:

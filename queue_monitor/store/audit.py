@@ -1,4 +1,4 @@
-"""The record of what people with tokens did. Nothing here changes a row or takes one away."""
+"""The record of the acts of people with tokens. Nothing here changes or removes a row."""
 
 import logging
 from datetime import datetime
@@ -16,14 +16,14 @@ _log = logging.getLogger(__name__)
 
 
 class AuditRecord:
-    """`unreadable` counts the rows that could not be decoded and were passed over."""
+    """The record of acts. `unreadable` counts the rows that could not be decoded and were passed over."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.unreadable = 0
 
     async def save(self, act: AdminAct) -> None:
-        """Raises `StoreError` when it was not written."""
+        """Write an act. Raises `StoreError` when it was not written."""
         await self._database.unbroken(self._save(act))
 
     async def _save(self, act: AdminAct) -> None:
@@ -32,7 +32,7 @@ class AuditRecord:
             await connection.execute(insert(audit), [row])
 
     async def load(self, start: datetime, end: datetime) -> list[AdminAct]:
-        """Oldest first. Raises `StoreError`."""
+        """Return the acts from `start` to before `end`, oldest first. Raises `StoreError`."""
         return await self._database.unbroken(self._load(microseconds(start), microseconds(end)))
 
     async def _load(self, start_us: int, end_us: int) -> list[AdminAct]:
@@ -51,7 +51,7 @@ class AuditRecord:
 
 
 class MemoryAudit:
-    """`ports.AuditLog` where there is no database: a replay, a try-out. Gone with the process."""
+    """The `ports.AuditLog` where there is no database: a replay, a try-out. It is gone with the process."""
 
     def __init__(self) -> None:
         self._acts: list[AdminAct] = []

@@ -1,4 +1,4 @@
-"""Many rows in one statement, and the rows that a database refuses."""
+"""Statements for many rows at once, and the search for rows that a database refuses."""
 
 from collections.abc import Sequence
 from operator import itemgetter
@@ -7,17 +7,19 @@ from typing import Any, Final
 from sqlalchemy import Connection, Dialect, Insert, exc
 
 _NOT_OF_A_ROW: Final = (exc.OperationalError, exc.InterfaceError)
-"""The disk is full, the server is gone, a lock was not given: the next row would fare no better."""
+"""The errors that no row causes (the disk is full, the server is gone, a lock was not given): the next row would fail
+too.
+"""
 
 OF_A_ROW: Final = (exc.StatementError, OverflowError, UnicodeError)
-"""What a row may raise; `is_of_a_row` says whether it was the row."""
+"""The errors that a row may cause; `is_of_a_row` says whether the row did."""
 
 
 class Bulk:
-    """A statement that is written out once for rows of these columns, and then given as many rows as wanted: SQLAlchemy
-    would look at each value of each row again, which was a third of a commit.
+    """A statement compiled once for rows of these columns, and then run with any number of rows.
 
-    Values must be plain: numbers, text and bytes.
+    SQLAlchemy would check each value of each row again, which was a third of a commit. Values must be plain: numbers,
+    text and bytes.
     """
 
     def __init__(self, dialect: Dialect, statement: Any, columns: Sequence[str]) -> None:
@@ -29,7 +31,7 @@ class Bulk:
         self._always = {name: value for name, value in compiled.params.items() if name not in columns}
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
-        """Returns how many rows were written."""
+        """Run the statement; return how many rows were written."""
         if not rows:
             return 0
         if self._always:
@@ -44,7 +46,9 @@ def is_of_a_row(error: Exception) -> bool:
 
 
 def is_refused(connection: Connection, work: Any) -> bool:
-    """Do it; whether the database refused it, and all of it was undone. Raises what is not a matter of rows."""
+    """Do the work; return whether the database refused it, and all of it was undone. Raises
+    errors that no row causes.
+    """
     savepoint = connection.begin_nested()
     try:
         work()
@@ -58,7 +62,7 @@ def is_refused(connection: Connection, work: Any) -> bool:
 
 
 def refused_rows(connection: Connection, bulk: Bulk, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Write these rows; returns the positions of those that were refused."""
+    """Write these rows; return the positions of those that were refused."""
     if not rows or not is_refused(connection, lambda: bulk.run(connection, rows)):
         return []
     if len(rows) == 1:

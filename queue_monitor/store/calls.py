@@ -1,4 +1,4 @@
-"""One row for each contact and each visit: how they are written, and how an older row is replaced."""
+"""The rows of contacts and visits, one for each: how they are written, and how an older row is replaced."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ _SHARE_COLUMNS: Final = ("queue", "inside", "at_us", "field", "early", "brought_
 
 
 class Old(NamedTuple):
-    """What the store has of a contact: its row and those of its visits."""
+    """The rows in the store of a contact and its visits."""
 
     row: Any
     visits: list[Any]
@@ -39,7 +39,7 @@ class Old(NamedTuple):
 
 
 class New(NamedTuple):
-    """A record as rows. `row` is None when the contact is no more."""
+    """A record as rows. `row` is None when the contact no longer exists."""
 
     contact_id: str
     key: bytes
@@ -56,7 +56,7 @@ class New(NamedTuple):
 
 
 class CallRows:
-    """Writes contacts, their visits and the keys by which they are found, inside the caller's transaction."""
+    """The writer of contacts, their visits and the keys by which they are found, inside the transaction of its user."""
 
     def __init__(self, database: Database, names: Names, agents: Agents, days: LocalDays) -> None:
         self._names = names
@@ -74,7 +74,7 @@ class CallRows:
         self._drop_key = database.bulk(delete(call_key).where(call_key.c.site == SITE, *its_key), ["its", "gone"])
 
     def load(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Old]:
-        """The rows of these contacts, as far as there are any."""
+        """Return the rows of these contacts, as far as there are any."""
         found: dict[bytes, Old] = {}
         columns = [contact.c[name] for name in ("key", "seq", "is_derived", "keys", *_SHARE_COLUMNS)]
         for chunk in chunks(keys, _READ_CHUNK):
@@ -118,9 +118,10 @@ class CallRows:
         *,
         careful: bool,
     ) -> tuple[list[Share], list[str]]:
-        """Returns the shares of what was written, and the contacts whose rows were refused: they, and those of `bare`,
-        are kept without any figure, or not at all when the database refuses even that. Without `careful` the first
-        refusal is raised.
+        """Write the records; return the shares that were written, and the contacts whose rows were refused.
+
+        Refused contacts, and those in `bare`, are kept without any figure, or not at all when the database refuses even
+        that. Without `careful` the first refusal is raised.
         """
         added: list[Share] = []
         refused: list[str] = []
@@ -179,7 +180,7 @@ class CallRows:
         self._drop_key.run(connection, lost)
 
     def new_shares(self, record: CallRecord) -> list[Share]:
-        """What a record would add, when its rows are written."""
+        """Return the shares that a record adds when its rows are written."""
         return self._rows(record, 0, set()).shares
 
     def _rows(self, record: CallRecord, seq: int, bare: set[bytes]) -> New:
@@ -274,7 +275,7 @@ def _hashes(record: CallRecord) -> list[int]:
 
 
 def _bare(record: CallRecord, key: bytes, seq: int, evidence: bytes) -> New:
-    """The row of a contact of which nothing is known but that it is there: the next rebuild makes it."""
+    """Return the row of a contact of which only the existence is known: the next rebuild makes it."""
     its = record.contact or Contact(
         contact_id="", first_queue="", entered_at=None, outcome=Outcome.UNKNOWN, visit_ids=()
     )
@@ -306,7 +307,7 @@ def _bare(record: CallRecord, key: bytes, seq: int, evidence: bytes) -> New:
 
 
 def _placed(placed: Placement | None) -> dict[str, Any]:
-    """Where a call counts, as columns; `at_us` and `queue` hold the rest."""
+    """Return where a call counts, as columns; `at_us` and `queue` hold the rest."""
     return {
         "field": placed.field if placed else "",
         "inside": bool(placed and placed.inside),
@@ -339,5 +340,5 @@ def _us(at: datetime | None) -> int | None:
 
 
 def _first(*moments: datetime | None) -> int:
-    """The first of these that is known; 1970 when none is."""
+    """Return the first of these moments that is known; 1970 when none is."""
     return next((microseconds(at) for at in moments if at is not None), 0)

@@ -1,4 +1,4 @@
-"""One batch in one transaction: events that are new, the rows that they change, and the sums of those rows."""
+"""The commit of one batch in one transaction: new events, the rows that they change, and the sums of those rows."""
 
 import hashlib
 from collections.abc import Sequence
@@ -32,7 +32,9 @@ SIMULATOR: Final = "urn:kc:simulator:"
 
 
 class LastBatch(Struct, frozen=True, kw_only=True):
-    """What became of the newest batch: so the same one again, after a failure that left it open, is recognised."""
+    """The result of the newest batch: by it a repeated batch is recognised after a failure that left its commit in
+    doubt.
+    """
 
     seq: int = 0
     digest: str = ""
@@ -41,7 +43,7 @@ class LastBatch(Struct, frozen=True, kw_only=True):
 
 
 class Writer:
-    """Remembers what the newest commits left: `evict` it when one fails."""
+    """The writer of batches. It remembers the result of the newest commits: `evict` it when one fails."""
 
     def __init__(
         self,
@@ -66,25 +68,25 @@ class Writer:
         self._tried_calls: set[bytes] = set()
 
     def settled(self) -> None:
-        """The transaction has been committed."""
+        """Note that the transaction has been committed."""
         self._unclear.clear()
         self._unclear_calls.clear()
         self._tried, self._tried_calls = "", set()
 
     def evict(self) -> None:
-        """The transaction was undone, and may even so have been the last one that was committed."""
+        """Forget the newest commit: its transaction was undone, and may even so have been committed."""
         self._last = None
         self._is_real = False
         self._sums.evict()
         self._replaced.evict()
 
     def unclear(self) -> None:
-        """Nobody knows whether the batch that was tried was committed."""
+        """Note that it is not known whether the batch that was tried was committed."""
         self._unclear.add(self._tried)
         self._unclear_calls |= self._tried_calls
 
     def commit(self, connection: Connection, batch: JournalBatch) -> Committed:
-        """Raises `Outdated`."""
+        """Write a batch; return its result. Raises `Outdated`."""
         self._tried, self._tried_calls = "", set()
         last = self._last or self._load(connection)
         digest = _digest(batch)
@@ -116,7 +118,7 @@ class Writer:
         return msgspec.json.decode(written, type=LastBatch) if written else LastBatch()
 
     def _mark_real(self, connection: Connection, events: Sequence[Event]) -> None:
-        """Say once that the journal has events of a switch that is not simulated."""
+        """Mark once that the journal has events of a switch that is not simulated."""
         if not self._is_real and not all(event.source.startswith(SIMULATOR) for event in events):
             self._states.set_mark(connection, REAL, "")
             self._is_real = True
@@ -148,8 +150,9 @@ class Writer:
         old: dict[bytes, Old],
         seq: int,
     ) -> list[str]:
-        """Write rows and sums; returns the contacts that the database refused. When it refuses a sum, the contacts in
-        it are taken out, and all is done again without them.
+        """Write rows and sums; return the contacts that the database refused.
+
+        When it refuses a sum, the contacts in it are taken out, and all is done again without them.
         """
         if not calls and not refusals:
             return []
@@ -181,7 +184,7 @@ class Writer:
         seq: int,
         trial: "_Trial",
     ) -> tuple[list[str], list[SumKey] | None]:
-        """The contacts that are not derived, and the sums that were refused."""
+        """Return the contacts that are not derived, and the sums that were refused."""
         careful = trial.careful
         added, refused = self._calls.write(connection, calls, old, seq, trial.bare, careful=careful)
         more, refused_callers = self._refusals.write(connection, refusals, trial.left_out, careful=careful)
@@ -201,7 +204,7 @@ class Writer:
         refusals: Sequence[RefusalRecord],
         old: dict[bytes, Old],
     ) -> None:
-        """Who is in a sum that cannot be written is not counted at all."""
+        """Leave out the contacts and refused callers of a sum that cannot be written: they are not counted at all."""
         trial.untouched |= set(bad)
         for key, record in _by_key(calls):
             its = self._calls.new_shares(record) + (old[key].shares if key in old else [])
@@ -216,8 +219,10 @@ class Writer:
 
 
 class _Trial:
-    """How rows and sums are tried. In the ordinary way everything is written at once; when the database refuses
-    anything, all is done again in small steps (`careful`), without those known to be in a sum that it refuses.
+    """The state of the attempts to write rows and sums.
+
+    At first everything is written at once; when the database refuses anything, all is done again in small steps
+    (`careful`), without those known to be in a sum that it refuses.
     """
 
     def __init__(self) -> None:
@@ -232,7 +237,7 @@ def _by_key(calls: Sequence[CallRecord]) -> list[tuple[bytes, CallRecord]]:
 
 
 def _difference(taken: list[Share], added: list[Share]) -> tuple[list[Share], list[Share]]:
-    """Without what is in both: most words about a call do not move it."""
+    """Return both lists without the shares that are in both: most events about a call do not move it."""
     number: dict[Share, int] = {}
     for each in taken:
         number[each] = number.get(each, 0) - 1
@@ -244,7 +249,7 @@ def _difference(taken: list[Share], added: list[Share]) -> tuple[list[Share], li
 
 
 def _digest(batch: JournalBatch) -> str:
-    """Stands for a batch: the same one again has the same."""
+    """Return a digest of a batch; a repeated batch has the same."""
     parts = hashlib.blake2b(digest_size=16)
     parts.update(f"{batch.received_at.isoformat()} {batch.journaled}".encode())
     for event in giving_way(batch.events, 1_000):

@@ -1,4 +1,4 @@
-"""Copies of a SQLite file: one made while the file is in use, and one put in the place of the file.
+"""Copies of a SQLite file: one made while the file is in use, and one that replaces the file.
 
 PostgreSQL has tools of its own for both.
 """
@@ -25,8 +25,11 @@ _REPAIR: Final = "keep the file as it is, and put back a backup with: queue-moni
 
 
 class Holds(Struct, frozen=True, kw_only=True):
-    """A database at a glance: the revision of its tables ("" where there are none), how many calls and events it holds
-    (None where its version kept none one by one), and whether anything of a caller is in it.
+    """A short description of a database.
+
+    `revision`: of its tables, "" where there are none.
+    `calls`, `events`: their number, None where its version kept none one by one.
+    `has_calls`: whether anything of a caller is in it.
     """
 
     revision: str = ""
@@ -37,27 +40,27 @@ class Holds(Struct, frozen=True, kw_only=True):
 
 
 class _Pending(Struct, frozen=True):
-    """A restore whose files all lie ready: what is taken away, and what is then put where."""
+    """A restore whose files are all ready: the files to remove, and the files to move and where."""
 
     removed: list[str]
     moved: list[tuple[str, str]]
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether SQLite says that the file is not as SQLite has left it."""
+    """Return whether SQLite reports that the file is not as SQLite left it."""
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN
 
 
 def damaged(file: Path, reason: object) -> StoreError:
-    """The sentence for a person."""
+    """Return the error for a damaged file, in words for a person."""
     return StoreError(f"store.url: the SQLite file {file} is damaged ({reason}); {_REPAIR}")
 
 
 def copy_to(file: Path, target: Path) -> None:
-    """Copy a database as it is at one moment; who writes to it meanwhile is not held up.
+    """Copy a database as it is at one moment; writers to it are not held up.
 
     The copy is written anew from its rows, so nothing that was deleted is in it. `target` must be new or empty. Raises
-    `StoreError`, where the file or the copy is damaged too.
+    `StoreError`, also where the file or the copy is damaged.
     """
     if not file.exists():
         raise StoreError(f"store.url: the SQLite file {file} cannot be opened: there is no such file")
@@ -73,7 +76,7 @@ def copy_to(file: Path, target: Path) -> None:
 
 
 def faults(file: Path) -> list[str]:
-    """Where a database contradicts itself, in SQLite's words; nothing where it is whole. Raises `StoreError`."""
+    """Return where a database contradicts itself, in SQLite's words; empty where it does not. Raises `StoreError`."""
     try:
         with closing(_connect(file)) as connection:
             said = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_SAID})")]
@@ -85,7 +88,7 @@ def faults(file: Path) -> list[str]:
 
 
 def holds(file: Path) -> Holds:
-    """Look into a database of any version. Raises `StoreError`."""
+    """Return a description of a database of any version. Raises `StoreError`."""
     try:
         with closing(_connect(file)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -125,10 +128,11 @@ def _holds(connection: sqlite3.Connection, tables: set[str]) -> Holds:
 
 
 def put_in_place(file: Path, moved: Sequence[tuple[Path, Path]], removed: Sequence[Path]) -> None:
-    """Put files that lie ready, each beside the one it replaces, in their places, the database among them, all or none.
+    """Move files that are ready, each beside the one it replaces, into their places, the database among them, all or
+    none.
 
-    What is to be done is written down first; from then on the next to open the database does it, also when this process
-    is killed. Only its owner may call this. Raises `OSError`.
+    The task is written down first; from then on the next to open the database does it, also when this process is
+    killed. Only the owner of the database may call this. Raises `OSError`.
     """
     beside = [file.with_name(file.name + end) for end in ("-wal", "-shm", "-journal")]
     todo = _Pending(
@@ -140,7 +144,7 @@ def put_in_place(file: Path, moved: Sequence[tuple[Path, Path]], removed: Sequen
 
 
 def finish(file: Path) -> None:
-    """Do what is left of a restore that was broken off after its files lay ready. Raises `OSError`, `StoreError`."""
+    """Finish a restore that was broken off after its files were ready. Raises `OSError`, `StoreError`."""
     pending = _pending(file)
     try:
         todo = msgspec.json.decode(pending.read_bytes(), type=_Pending)
@@ -159,7 +163,7 @@ def finish(file: Path) -> None:
 
 
 def is_pending(file: Path) -> bool:
-    """Whether a restore was broken off that is still to be finished."""
+    """Return whether a restore was broken off that is still to be finished."""
     return _pending(file).exists()
 
 

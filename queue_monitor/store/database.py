@@ -46,13 +46,15 @@ _migrating: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] =
 
 
 class Database:
-    """An engine, and what a person calls it. Nothing is connected before the first use.
+    """An engine, and the name that a person gives it. Nothing is connected before the first use.
 
-    Every error of the database leaves as a `StoreError` that names the setting and never tells the password.
+    Every error of the database leaves as a `StoreError` that names the setting and never contains the password.
     """
 
     def __init__(self, url: str, *, own: bool = True, add: bool = False) -> None:
-        """`add`: of one that is not owned, whether rows may be added that no owner remembers."""
+        """Make the engine. `add`: for a store that is not owned, whether rows may be added that no owner keeps in
+        memory.
+        """
         self._url = parsed(url)
         self.file = file_of(self._url)
         self.is_sqlite = is_sqlite(self._url)
@@ -70,8 +72,9 @@ class Database:
         return ServerOwner(lone_engine(self._url))
 
     async def open(self, **migrating: Any) -> None:
-        """Become the owner and bring the tables to this version; `migrating` is for the revisions. Of a store that is
-        only read, see that it is of this version. Raises `StoreInUse` when another one owns it.
+        """Become the owner and bring the tables to this version; `migrating` is for the revisions.
+
+        A store that is only read is checked to be of this version. Raises `StoreInUse` when another one owns it.
         """
         await self.unbroken(self._open(migrating) if self._own else self._look())
 
@@ -106,10 +109,10 @@ class Database:
             )
 
     async def _rewrite(self) -> None:
-        """Write a SQLite file anew that a version before has made: only so can it give back room later on.
+        """Write a SQLite file of an earlier version anew: only then can it give back room later on.
 
-        Room is needed for a second file. Without it, or when it is killed, all is well but the size, and the next start
-        tries again.
+        This needs room for a second file. Without it, or when it is killed, only the size stays as it was, and the next
+        start tries again.
         """
         try:
             async with self._engine.connect() as connection:
@@ -143,8 +146,9 @@ class Database:
                     return
 
     async def write_anew(self) -> None:
-        """Write a SQLite file anew from its rows: pages that were split may hold what lay on them before, also when it
-        was deleted since. Nobody else writes meanwhile.
+        """Write a SQLite file anew from its rows: pages that were split may hold earlier content, even deleted content.
+
+        Nobody else writes meanwhile.
         """
         if self.file:
             await self.unbroken(self._write_anew())
@@ -171,10 +175,10 @@ class Database:
                 await _script(connection, f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
 
     async def unbroken(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it to its end, also when whoever asked is cancelled and no longer waits.
+        """Do the work to its end, also when its user is cancelled and no longer waits.
 
-        A SQLite connection cancelled in the middle of its work may leave the file locked, or take the database with
-        it if that is in memory.
+        A SQLite connection cancelled in the middle of its work may leave the file locked, or take the database with it
+        if that is in memory.
         """
         task = asyncio.create_task(work)
         self._unfinished.add(task)
@@ -183,15 +187,16 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, trouble: str) -> AsyncIterator[AsyncConnection]:
-        """One transaction. `trouble` is what an error says the database could not do."""
+        """Open a transaction for reading. `trouble`: the words of an error for what the database could not do."""
         with self._errors(trouble):
             async with self._engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
     async def writing(self, trouble: str) -> AsyncIterator[AsyncConnection]:
-        """One transaction, committed when left without an error, else undone. Raises `StoreInUse` when another one has
-        become the owner.
+        """Open a transaction for writing, committed when left without an error, else undone.
+
+        Raises `StoreInUse` when another one has become the owner.
         """
         with self._errors(trouble):
             if not self._own:
@@ -203,8 +208,9 @@ class Database:
 
     @asynccontextmanager
     async def adding(self, trouble: str) -> AsyncIterator[AsyncConnection]:
-        """One transaction for rows of a table that no owner keeps in memory, so that nobody need own the store. It
-        takes its turn among those that write.
+        """Open a transaction for rows of a table that no owner keeps in memory, so that nobody need own the store.
+
+        It takes its turn among the others that write.
         """
         with self._errors(trouble):
             if not self._add:
@@ -215,11 +221,11 @@ class Database:
                 yield connection
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """An insert that can say what to do about a row already there."""
+        """Return an insert that can have a rule for a row that is already there."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def bulk(self, statement: Any, columns: Sequence[str]) -> Bulk:
-        """A statement for many rows of these columns."""
+        """Return a statement for many rows of these columns."""
         return Bulk(self._engine.dialect, statement, columns)
 
     async def close(self) -> None:
@@ -246,8 +252,8 @@ class Database:
 
     def _error(self, trouble: str, reason: str, *, passing: bool = False) -> StoreError:
         message = f"store.url: {name_of(self._url)} {trouble}: {reason}"
-        told = message.replace(self._url.password, "***") if self._url.password else message
-        return StoreError(told, passing=passing)
+        shown = message.replace(self._url.password, "***") if self._url.password else message
+        return StoreError(shown, passing=passing)
 
 
 async def _script(connection: AsyncConnection, script: str) -> None:
@@ -270,18 +276,18 @@ def _upgrade(connection: Connection, migrating: dict[str, Any]) -> None:
 
 
 def newest_revision() -> str:
-    """Of the tables as this version makes them."""
+    """Return the revision of the tables as this version makes them."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def _version(connection: Connection) -> str | None:
-    """Of the tables; None where there are none."""
+    """Return the revision of the tables; None where there are none."""
     if not inspect(connection).has_table(_VERSION_TABLE):
         return None
     return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()
 
 
 def _reason(error: Exception) -> str:
-    """The database's own words: their first line, for the rest may tell what was in a row."""
+    """Return the first line of the database's own words, for the rest may contain the content of a row."""
     words = str(getattr(error, "orig", None) or error).strip()
     return words.splitlines()[0][:300] if words else type(error).__name__

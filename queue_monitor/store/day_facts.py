@@ -1,4 +1,4 @@
-"""What the rows of an imported day say, added up: by it a row that was changed afterwards is found."""
+"""The facts in the rows of an imported day, added up: by them a row that was changed afterwards is found."""
 
 from hashlib import blake2b
 from typing import Any, Final
@@ -17,11 +17,11 @@ _FACTS_OF_STAYS: Final = (
     "precision_ms",
 )  # fmt: skip
 _FACTS_OF_REFUSED: Final = ("key", "at_us", "queue", "reason", "precision_ms")
-"""What was said of a call. How it is judged may change with the rules, and is held against the sums."""
+"""The reported facts of a call. Its judgement may change with the rules, and is compared with the sums."""
 
 
 class DayFacts:
-    """Adds up the rows of a day and queue. The digest is a sum of hashes, so that their order does not matter."""
+    """The rows of a day and queue, added up. The digest is a sum of hashes, so that their order does not matter."""
 
     def __init__(self) -> None:
         self.calls = self.stays = self.refused = 0
@@ -37,7 +37,7 @@ class DayFacts:
 
 
 def day_facts(connection: Connection, number: int, start_us: int, end_us: int) -> dict[int, DayFacts]:
-    """What the rows of one source between two moments say, by queue."""
+    """Return the facts in the rows of one source between two moments, by queue."""
     found: dict[int, DayFacts] = {}
     within = (contact.c.site == SITE, contact.c.at_us >= start_us, contact.c.at_us < end_us)
     columns = [contact.c[name] for name in _FACTS_OF_CALLS]
@@ -60,6 +60,6 @@ def day_facts(connection: Connection, number: int, start_us: int, end_us: int) -
 
 
 def of_source(number: int) -> Any:
-    """Whether a contact was told of by this source first."""
+    """Return the condition that this source was the first to report a contact."""
     its = (visit.c.site == SITE, visit.c.contact == contact.c.key, visit.c.number == 0, visit.c.source == number)
     return exists(select(visit.c.number).where(*its))

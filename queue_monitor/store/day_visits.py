@@ -1,4 +1,4 @@
-"""The visits of one day, as the forecast takes them up at a start."""
+"""The visits of one day, as the forecast loads them at a start."""
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
@@ -38,7 +38,7 @@ _question: Final = select(
 
 
 class DayVisits:
-    """Reads only. Agents are named by their ids again where the pseudonym is that of a known id."""
+    """The reader of visits. Agents have their ids again where the pseudonym is that of a known id."""
 
     def __init__(self, asking: Asking, agents: Agents, days: LocalDays) -> None:
         self._asking = asking
@@ -46,7 +46,7 @@ class DayVisits:
         self._days = days
 
     async def read(self, start: datetime, end: datetime, agent_ids: Iterable[str]) -> AsyncIterator[list[DayVisit]]:
-        """Visits that entered from `start` to before `end`, in the order of entry, some hundreds at a time."""
+        """Yield visits that entered from `start` to before `end`, in the order of entry, some hundreds at a time."""
         days = {self._days.day_at(microseconds(at)) for at in (start, end)}
         named = {self._agents.pseudonym(agent_id, day): agent_id for agent_id in agent_ids for day in days}
         where = (_v.site == SITE, _v.entered_us < microseconds(end))

@@ -1,4 +1,4 @@
-"""From a URL to an engine: the right driver, and settings that do not lose a commit."""
+"""The engine for a URL: the right driver, and settings that do not lose a commit."""
 
 import os
 from contextlib import suppress
@@ -37,7 +37,7 @@ _SQLITE_SETTINGS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # NORMAL may forget an acknowledged event when the power goes
     "PRAGMA foreign_keys = ON",
-    "PRAGMA secure_delete = ON",  # what is deleted must not be found in the file
+    "PRAGMA secure_delete = ON",  # deleted content must not be found in the file
 )
 _SQLITE_READ_ONLY: Final = ("PRAGMA query_only = ON",)
 BEGIN: Final = "queue_monitor_begin"
@@ -76,27 +76,28 @@ def parsed(text: str) -> URL:
 
 
 def name_of(url: URL) -> str:
-    """What a person calls it: the file, or the server and the database on it."""
+    """Return the name for a person: the file, or the server and the database on it."""
     if is_sqlite(url):
         return f"the SQLite file {url.database}" if url.database else "the SQLite database in memory"
     return f"the PostgreSQL database {url.database or ''!r} on {url.host or 'this machine'}:{url.port or 5432}"
 
 
 def file_of(url: URL) -> Path | None:
-    """The file of a SQLite database; None of one in memory and of a server."""
+    """Return the file of a SQLite database; None for one in memory or on a server."""
     in_memory = url.database in (None, "", ":memory:")
     return None if in_memory or not is_sqlite(url) else Path(str(url.database))
 
 
 def engine_for(url: URL, *, read_only: bool) -> AsyncEngine:
-    """An engine whose transactions begin where we say so. A SQLite file is not made by this."""
+    """Return an engine whose transactions begin where we say so. It does not make a SQLite file."""
     return _sqlite(url, read_only) if is_sqlite(url) else _postgresql(url, read_only)
 
 
 def lone_engine(url: URL) -> AsyncEngine:
-    """Of PostgreSQL: connections of their own beside the pool, each statement its own transaction.
+    """Return an engine for PostgreSQL with connections of their own beside the pool, each statement its own
+    transaction.
 
-    The server asks after a client of whose machine it hears nothing, and lets go of its locks after half a minute.
+    The server checks a client of whose machine it receives nothing, and frees its locks after half a minute.
     """
     settings = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4 -c lock_timeout=20s"
     arguments = _patience(url) | {"application_name": "queue-monitor owner"}
@@ -108,7 +109,9 @@ def lone_engine(url: URL) -> AsyncEngine:
 
 
 def make_file(file: Path) -> None:
-    """A SQLite file is for its owner alone, and so are those that SQLite puts beside it; older ones become so."""
+    """Make a SQLite file that only its owner can read, as are those that SQLite puts beside
+    it; older ones become so.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     for each in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):

@@ -1,4 +1,4 @@
-"""Where calls count, the sums of them, and what was heard of them, read back.
+"""The placed calls, their sums and their evidence, read back from the store.
 
 Long answers are read a piece at a time, so that others get their turn.
 """
@@ -42,7 +42,7 @@ _SUMS: Final = (
     .order_by(sums.c.start_us, _as_number)
     .limit(_SUMS_PAGE)
 )  # fmt: skip
-"""A page of sums: made once, for to put it together takes longer than to read a few rows."""
+"""The question for a page of sums: made once, because putting it together takes longer than reading a few rows."""
 
 
 _HALF_HOUR_US: Final = 2 * QUARTER_US
@@ -63,7 +63,7 @@ _QUARTERS: Final = (
 
 
 class Figures:
-    """Reads only."""
+    """The reader of evidence, placed calls and sums."""
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
@@ -138,7 +138,7 @@ class Figures:
         start_us: int,
         words: dict[str, Any],
     ) -> list[SumRow]:
-        """The sums of queue after queue: others have their turn while the database works out each page."""
+        """Return the sums of queue after queue: others have their turn while the database computes each page."""
         found: list[SumRow] = []
         for number, name in self._asking.queues_in(connection, queues).items():
             after_us, after_inside = start_us, -1
@@ -166,7 +166,7 @@ class Figures:
     def _half_hours(
         self, connection: Connection, queues: Sequence[str] | None, words: dict[str, Any]
     ) -> dict[int, CountsAdder]:
-        """What was added up, by when half an hour began."""
+        """Return the counts added up by the start of each half hour."""
         found: dict[int, CountsAdder] = {}
         for number in self._asking.queues_in(connection, queues):
             after_us = words["start_us"] - 1
@@ -181,7 +181,7 @@ class Figures:
 
 
 def _by_minute(start_us: int) -> Iterator[tuple[Level, Select[Any]]]:
-    """The questions that add up what counts from a moment on, by level."""
+    """Yield the questions that add up all that counts from a moment on, by level."""
     for level, table in ((Level.CONTACT, contact), (Level.VISIT, visit)):
         c = table.c
         alike = c.queue, c.inside, c.at_us, c.field, c.early, c.brought_by

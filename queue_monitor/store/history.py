@@ -1,4 +1,4 @@
-"""Calls, visits and refused callers of the past, one by one.
+"""Single calls, visits and refused callers of the past.
 
 Long answers are read a piece at a time, so that others get their turn.
 """
@@ -23,7 +23,7 @@ _KEYS: Final = 400
 
 
 class History:
-    """Reads only. A word that a newer version has written is read as unknown."""
+    """The reader of single calls. A word that a newer version has written is read as unknown."""
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
@@ -168,14 +168,14 @@ class History:
             last = rows[-1]
 
     async def not_derived(self) -> int:
-        """How many contacts have a bare row."""
+        """Return how many contacts have a bare row."""
         question = select(func.count()).select_from(contact).where(contact.c.site == SITE, IS_BARE)
         [row] = await self._asking.rows(question)
         return int(row[0])
 
 
 def _known(kind: Callable[[str], T], word: str, otherwise: T) -> T:
-    """A word of a newer version is read as unknown."""
+    """Return the value of a word; `otherwise` for a word of a newer version."""
     try:
         return kind(word)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The rows that imports have brought: a rebuild leaves them as they are, for the journal does not have them."""
+"""The rows that imports brought: a rebuild leaves them as they are, for the journal does not have them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -15,19 +15,19 @@ _SHARES: Final = ("queue", "inside", "at_us", "field", "early", "brought_by", "j
 
 
 def import_sources(connection: Connection) -> list[int]:
-    """The numbers of all sources that are imports."""
+    """Return the numbers of all sources that are imports."""
     named = name.c.kind == SOURCE, name.c.text.startswith(IMPORT_SOURCE, autoescape=True)
     return list(connection.execute(select(name.c.id).where(name.c.site == SITE, *named)).scalars())
 
 
 def is_imported(sources: Sequence[int]) -> Any:
-    """Whether a contact was told of first by one of these sources."""
+    """Return the condition that one of these sources was the first to report a contact."""
     its = (visit.c.site == SITE, visit.c.contact == contact.c.key, visit.c.number == 0, visit.c.source.in_(sources))
     return exists(select(visit.c.number).where(*its))
 
 
 def imported_shares(connection: Connection, sources: Sequence[int], start_us: int) -> Iterator[Share]:
-    """What imported calls and refused callers that count at or after a moment add to the sums, one by one."""
+    """Yield the shares of imported calls and refused callers that count at or after a moment."""
     for level, table in ((Level.CONTACT, contact), (Level.VISIT, visit)):
         columns = [table.c[column] for column in _SHARES]
         ours = is_imported(sources) if table is contact else visit.c.source.in_(sources)

@@ -1,4 +1,4 @@
-"""What imports have brought: the record of each, the days of calls that are theirs, and who else has calls of a day."""
+"""The imports in the store: the record of each, the days of calls that they brought, and the other holders of a day."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import date, timedelta
@@ -48,7 +48,7 @@ _MAX_CALL_US: Final = 48 * _HOUR_US
 
 
 class ImportedDay(NamedTuple):
-    """One day of one queue that an import has brought calls of."""
+    """One day of one queue for which an import brought calls."""
 
     source: str
     day: date
@@ -56,9 +56,10 @@ class ImportedDay(NamedTuple):
 
 
 class DayDifference(Struct, frozen=True, kw_only=True):
-    """An imported day whose rows are not those that were imported. `is_open`: the import was broken off there.
+    """An imported day whose rows are not those that were imported.
 
-    `keys`: the calls of that day, to be looked at one by one.
+    `is_open`: the import was broken off there.
+    `keys`: the calls of that day, to be compared one by one.
     """
 
     where: ImportedDay
@@ -71,8 +72,10 @@ class DayDifference(Struct, frozen=True, kw_only=True):
 
 
 class Imports:
-    """Reached as `SqlStore.imports`. `write` does work in a transaction of its own and lets memory forget what it knew
-    of rows and sums; `ask` only reads. All methods raise `StoreError`.
+    """The imports, reached as `SqlStore.imports`. All methods raise `StoreError`.
+
+    `write`: does work in a transaction of its own, and lets memory forget what it had of rows and sums.
+    `ask`: only reads.
     """
 
     def __init__(
@@ -98,17 +101,17 @@ class Imports:
     # ---- before and while calls are imported
 
     async def begin(self) -> None:
-        """Say that the store holds calls that nobody simulated."""
+        """Mark that the store holds calls that nobody simulated."""
         await self._write(lambda connection: self._states.set_mark(connection, REAL, ""))
 
     async def progress(self, name: str) -> str:
-        """What `touch` has noted of an import that was broken off; "" where none was."""
+        """Return the progress that `touch` noted for an import that was broken off; "" where none was."""
         found: str = await self._ask(lambda connection: self._states.mark(connection, _noted(name)) or "")
         return found
 
     def touch(self, connection: Connection, name: str, days: Iterable[tuple[date, str]], progress: str) -> None:
-        """Note, in the transaction that writes them, that these days and queues have calls of an import, and how far it
-        has come.
+        """Note that these days and queues have calls of an import, and its progress, in the transaction that writes the
+        calls.
         """
         self._put_days(connection, name, days, replaces=False)
         self._states.set_mark(connection, _noted(name), progress)
@@ -129,8 +132,9 @@ class Imports:
                 connection.execute(insert(imported_day), [{"source": number, "day": day, "queue": its} | new])
 
     async def holders(self, day: date, name: str) -> dict[str, str]:
-        """Which queues (by key) have calls of a day that another has brought, and who: `JOURNAL`, `SUMS_ONLY` where
-        only sums are left, or the name of another import.
+        """Return by key the queues that have calls of a day from elsewhere, and their holder.
+
+        The holder is `JOURNAL`, `SUMS_ONLY` where only sums are left, or the name of another import.
         """
         found: dict[str, str] = await self._ask(partial(self._holders, day=day, name=name))
         if await self._ask(partial(self._has_journal, day=day)):
@@ -173,8 +177,10 @@ class Imports:
         return {queue_key(queue) for event in events if (queue := getattr(event, "queue", ""))}
 
     async def replace(self, name: str, days: Sequence[tuple[date, str]]) -> int:
-        """Take out the calls that others have brought of these days and queues, with their sums; from now on what the
-        journal says of them is not counted. Returns how many calls and refused callers went.
+        """Remove the calls that others brought of these days and queues, with their sums; return how many calls and
+        refused callers went.
+
+        From now on what the journal has of these days and queues is not counted.
         """
         gone: int = await self._write(partial(self._replace, name=name, days=days))
         return gone
@@ -210,7 +216,7 @@ class Imports:
         return len(keys)
 
     async def known(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Which of these calls the store has."""
+        """Return which of these calls the store has."""
 
         def known(connection: Connection) -> set[bytes]:
             return {
@@ -225,7 +231,7 @@ class Imports:
         return found
 
     async def known_refusals(self, records: Sequence[RefusalRecord]) -> set[int]:
-        """The positions of those refused callers that the store has."""
+        """Return the positions of those refused callers that the store has."""
         keys = {refusal_key(record): number for number, record in enumerate(records)}
 
         def known(connection: Connection) -> set[int]:
@@ -237,7 +243,7 @@ class Imports:
         return found
 
     async def evidence_since(self, name: str, start_us: int, end_us: int) -> list[bytes]:
-        """The evidence of an import's calls that were heard of between two moments, or have not come to their end."""
+        """Return the evidence of an import's calls that have evidence between two moments, or have not ended."""
 
         def evidence(connection: Connection) -> list[bytes]:
             number = self._names.find(connection, SOURCE, IMPORT_SOURCE + name) or 0
@@ -255,7 +261,7 @@ class Imports:
     # ---- the end
 
     async def seal(self, name: str) -> None:
-        """Write down what the rows of an import's days add up to, day by day."""
+        """Write down the facts in the rows of an import's days, day by day."""
         while await self._write(partial(self._seal_some, name=name)):
             pass
 
@@ -273,7 +279,7 @@ class Imports:
         return bool(found)
 
     async def days(self, name: str) -> list[tuple[date, str]]:
-        """The days and queues that an import has brought calls of."""
+        """Return the days and queues for which an import brought calls."""
 
         def days(connection: Connection) -> list[tuple[date, str]]:
             number = self._names.find(connection, SOURCE, IMPORT_SOURCE + name) or 0
@@ -287,7 +293,7 @@ class Imports:
         return found
 
     async def observe(self, days: Sequence[CoverageRecord]) -> None:
-        """Write down how these days were observed, of those of which nothing was written down yet."""
+        """Write the coverage of these days, except those that have one already."""
 
         def observe(connection: Connection) -> None:
             for chunk in chunks(days, 500):
@@ -301,7 +307,7 @@ class Imports:
         await self._write(observe)
 
     async def finish(self, record: ImportRecord) -> None:
-        """Keep the record; what was noted of how far it had come is no longer needed."""
+        """Keep the record; the note of its progress is no longer needed."""
 
         def finish(connection: Connection) -> None:
             number = connection.execute(select(func.coalesce(func.max(imported.c.id), 0))).scalar_one() + 1
@@ -312,7 +318,7 @@ class Imports:
         await self._write(finish)
 
     async def records(self) -> list[ImportRecord]:
-        """All imports that have come to their end, in order."""
+        """Return all imports that are finished, in order."""
 
         def records(connection: Connection) -> list[ImportRecord]:
             bodies = connection.execute(select(imported.c.body).where(imported.c.site == SITE).order_by(imported.c.id))
@@ -324,8 +330,9 @@ class Imports:
     # ---- what verify asks
 
     async def differences(self) -> AsyncIterator[DayDifference]:
-        """Each imported day whose rows are not those that were imported. Days of which calls have been deleted since
-        are passed over.
+        """Yield each imported day whose rows are not those that were imported.
+
+        Days of which calls have been deleted since are passed over.
         """
         for number, day in await self._ask(self._all_days):
             for found in await self._ask(partial(self._compared, number=number, day=day)):
@@ -371,7 +378,7 @@ class Imports:
         )
 
     async def evidence(self, keys: Sequence[bytes]) -> list[bytes]:
-        """What was heard of these calls."""
+        """Return the evidence of these calls."""
 
         def evidence(connection: Connection) -> list[bytes]:
             question = select(contact.c.evidence).where(contact.c.site == SITE)
@@ -382,7 +389,7 @@ class Imports:
         return found
 
     async def replaced(self) -> list[ImportedDay]:
-        """The days and queues on which an import stands in the place of others."""
+        """Return the days and queues on which an import stands in the place of others."""
 
         def replaced(connection: Connection) -> list[ImportedDay]:
             question = select(imported_day.c.source, imported_day.c.day, imported_day.c.queue)
@@ -400,7 +407,7 @@ class Imports:
         return found
 
     async def take_replaced(self, days: Sequence[ImportedDay]) -> None:
-        """Have a store that is made beside another one know the days that imports have replaced there."""
+        """Note in a store that is made beside another one the days that imports have replaced there."""
 
         def take(connection: Connection) -> None:
             for each in days:
@@ -411,7 +418,7 @@ class Imports:
     # ---- rows
 
     def span(self, day: date) -> tuple[int, int]:
-        """Where a local day begins and ends, in microseconds since 1970 UTC."""
+        """Return where a local day begins and ends, in microseconds since 1970 UTC."""
         return self._days.start_us(day), self._days.start_us(day + timedelta(days=1))
 
     def _key(self, connection: Connection, queue: int) -> str:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 _ENCODE_CHUNK: Final = 250  # events encoded between two turns of the event loop, about 5 ms
 _ID_CHUNK: Final = 500
 _TAIL_US: Final = 12 * 3_600_000_000
-"""Fewer events than make a pack wait this long for more to come."""
+"""The time that fewer events than make a pack wait for more to come."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Written(NamedTuple):
 
 
 class Journal:
-    """Rows, packs and ids. All of its methods work inside a transaction that the caller has begun.
+    """The rows, packs and ids. All methods work inside a transaction that is already open.
 
     `unreadable` counts the rows and packs that could not be read and were passed over.
     """
@@ -45,7 +45,7 @@ class Journal:
         self._passed_over: set[tuple[str, int]] = set()
 
     def write(self, connection: Connection, events: Sequence[Event], received_us: int, last_seq: int) -> Written:
-        """Write those that are new, numbered from the one after `last_seq`."""
+        """Write the events that are new, numbered from the one after `last_seq`."""
         seqs, repeated, conflicts = self._number(connection, events, last_seq)
         for chunk in chunks(list(seqs.items()), _ENCODE_CHUNK):
             rows = [
@@ -63,7 +63,7 @@ class Journal:
     def _number(
         self, connection: Connection, events: Sequence[Event], last_seq: int
     ) -> tuple[dict[int, int], list[int], list[int]]:
-        """A number for each new event by its position, and the positions of the others."""
+        """Return a number for each new event by its position, and the positions of the others."""
         first: dict[bytes, int] = {}
         repeated: list[int] = []
         conflicts: list[int] = []
@@ -87,7 +87,7 @@ class Journal:
         return {first[hashed]: seq for hashed, seq in seqs.items()}, repeated, conflicts
 
     def look_up(self, connection: Connection, events: Sequence[Event]) -> list[Known]:
-        """For each event what is there under its id."""
+        """Return for each event what the journal has under its id."""
         hashes = [id_hash(event.source, event.id) for event in events]
         there = self._seqs(connection, hashes)
         stored = self.bodies(connection, there.values())
@@ -111,7 +111,7 @@ class Journal:
         }
 
     def bodies(self, connection: Connection, seqs: Iterable[int]) -> dict[int, bytes]:
-        """The events with these numbers as far as they are kept, as JSON."""
+        """Return the events with these numbers as far as they are kept, as JSON."""
         found: dict[int, bytes] = {}
         for chunk in chunks(sorted(seqs), _ID_CHUNK):
             rows = select(journal.c.seq, journal.c.body).where(journal.c.seq.in_(chunk))
@@ -134,13 +134,13 @@ class Journal:
         return found
 
     def newest_seq(self, connection: Connection) -> int:
-        """The newest number; 0 while there is none."""
+        """Return the newest number; 0 while there is none."""
         in_rows = connection.execute(select(func.max(journal.c.seq))).scalar_one()
         in_packs = connection.execute(select(func.max(pack.c.last_seq)).where(pack.c.site == SITE)).scalar_one()
         return max(in_rows or 0, in_packs or 0)
 
     def between(self, connection: Connection, start_us: int, end_us: int) -> list[Event]:
-        """The events that happened from one moment to before another, in the order in which they did."""
+        """Return the events that happened from one moment to before another, in the order in which they did."""
         rows = select(journal.c.seq, journal.c.body).where(
             journal.c.site == SITE, journal.c.at_us >= start_us, journal.c.at_us < end_us
         )
@@ -158,7 +158,7 @@ class Journal:
         return [event for _, _, event in sorted(found, key=lambda each: each[:2])]
 
     def pack(self, connection: Connection, before_us: int, at_most: int) -> int:
-        """Pack events that happened before that moment, oldest first; returns how many."""
+        """Pack events that happened before that moment, oldest first; return how many."""
         where = (journal.c.site == SITE, journal.c.at_us < before_us)
         question = select(journal.c.seq, journal.c.at_us, journal.c.body).where(*where)
         rows = connection.execute(question.order_by(journal.c.at_us, journal.c.seq).limit(at_most)).all()
@@ -174,7 +174,7 @@ class Journal:
         return done
 
     def put_pack(self, connection: Connection, number: int, events: Sequence[tuple[int, int, bytes]]) -> None:
-        """Write one pack of events (number, when, JSON) in this order, and which contacts it tells of."""
+        """Write one pack of events (number, time, JSON) in this order, and the contacts that it concerns."""
         seqs = [seq for seq, _, _ in events]
         contacts = {contact_hash(event) for _, _, body in events if (event := _decoded(body))}
         row = {
@@ -187,12 +187,12 @@ class Journal:
             "body": packed((seq, body) for seq, _, body in events),
         }
         connection.execute(insert(pack), [row])
-        told = sorted(hashed for hashed in contacts if hashed is not None)
-        if told:
-            connection.execute(insert(pack_contact), [{"hash": hashed, "pack": number} for hashed in told])
+        known = sorted(hashed for hashed in contacts if hashed is not None)
+        if known:
+            connection.execute(insert(pack_contact), [{"hash": hashed, "pack": number} for hashed in known])
 
     def lines(self, number: int, body: bytes) -> list[tuple[int, bytes]]:
-        """What a pack holds; nothing of one that is damaged."""
+        """Return the events in a pack with their numbers; empty for one that is damaged."""
         try:
             return list(unpacked(body))
         except DamagedPack as error:
@@ -200,7 +200,7 @@ class Journal:
             return []
 
     def decoded(self, seq: int, body: bytes) -> Event | None:
-        """The event; None of one that cannot be read."""
+        """Return the event; None for one that cannot be read."""
         try:
             return decode(body)
         except InvalidEvent as error:
@@ -208,7 +208,7 @@ class Journal:
             return None
 
     def _pass_over(self, kind: str, number: int, error: Exception) -> None:
-        """Count it and say so, once for each."""
+        """Count a damaged row or pack and log it, once for each."""
         if (kind, number) not in self._passed_over:
             self._passed_over.add((kind, number))
             self.unreadable += 1
@@ -228,6 +228,6 @@ def _decoded(body: bytes) -> Event | None:
 
 
 def _says_the_same(event: Event, body: Any) -> bool:
-    """One that is no longer kept, or cannot be read, is taken at its id's word."""
+    """Return whether the kept event has the same content; true where it is no longer kept or cannot be read."""
     kept = _decoded(bytes(body)) if body is not None else None
     return kept is None or same_content(event, kept)

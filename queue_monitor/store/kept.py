@@ -1,4 +1,4 @@
-"""Kinds of what is kept for a time, and from when on each of them is complete."""
+"""The kinds of data that are kept for a time, and since when each of them is complete."""
 
 from datetime import date
 from enum import StrEnum
@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from queue_monitor.store.state import States
 
 RETENTION: Final = "retention"
-"""The act under which the audit tells of a deletion."""
+"""The act under which the audit records a deletion."""
 
 
 class Kind(StrEnum):
-    """What is kept for a time of its own. `backups` and `number_keys` are files."""
+    """The kinds of data that have a retention time of their own. `backups` and `number_keys` are files."""
 
     JOURNAL = "journal"
     CALLS = "calls"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """Everything of a kind from before the local midnight that begins `until` is to go, by this decision."""
+    """An order to delete everything of a kind from before the local midnight that begins `until`, by this decision."""
 
     kind: Kind
     until: date
@@ -35,11 +35,11 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 def kept_from(connection: Connection, kind: Kind, states: States) -> int | None:
-    """From when on a kind is complete; None where nothing of it has been deleted."""
+    """Return since when a kind is complete; None where nothing of it has been deleted."""
     value = states.mark(connection, kept_mark(kind))
     return None if value is None else int(value)
 
 
 def kept_mark(kind: Kind) -> str:
-    """The name of the mark that says from when on a kind is complete."""
+    """Return the name of the mark that says since when a kind is complete."""
     return f"{kind} kept from"

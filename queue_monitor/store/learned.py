@@ -1,4 +1,4 @@
-"""What closed days have taught, kept between runs: one document, replaced whole."""
+"""The knowledge from closed days, kept between runs: one document, replaced whole."""
 
 from sqlalchemy import select
 
@@ -9,7 +9,7 @@ _NAME = "foresight"
 
 
 class LearnedDocument:
-    """One row. What it means is the forecast's matter."""
+    """The one row of the document. Only the forecast knows its meaning."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -17,7 +17,7 @@ class LearnedDocument:
         self._upsert = insert.on_conflict_do_update(index_elements=["name"], set_={"body": insert.excluded.body})
 
     async def save(self, body: bytes) -> None:
-        """Raises `StoreError` when it was not written."""
+        """Write the document. Raises `StoreError` when it was not written."""
         await self._database.unbroken(self._save(body))
 
     async def _save(self, body: bytes) -> None:
@@ -25,7 +25,7 @@ class LearnedDocument:
             await connection.execute(self._upsert, [{"name": _NAME, "body": body}])
 
     async def load(self) -> bytes | None:
-        """None when nothing has been learned yet. Raises `StoreError`."""
+        """Return the document; None when nothing has been learned yet. Raises `StoreError`."""
         return await self._database.unbroken(self._load())
 
     async def _load(self) -> bytes | None:

@@ -21,7 +21,7 @@ class LocalDays:
         self.start_us_of_quarter = lru_cache(maxsize=4096)(self._start_us_of_quarter)
 
     def _of(self, quarter: int) -> date:
-        """The local day of a quarter, counted since 1970; a change of clocks never divides a quarter."""
+        """Return the local day of a quarter, counted since 1970; a change of clocks never divides a quarter."""
         at = datetime.fromtimestamp(quarter * QUARTER_MINUTES * 60, UTC)
         try:
             return at.astimezone(self.zone).date()
@@ -29,7 +29,7 @@ class LocalDays:
             return at.date()
 
     def _start_us(self, day: date) -> int:
-        """Local midnight."""
+        """Return local midnight, in microseconds since 1970 UTC."""
         return microseconds(datetime(day.year, day.month, day.day, tzinfo=self.zone))
 
     def _start_us_of_quarter(self, quarter: int) -> int:

@@ -1,4 +1,4 @@
-"""A look at a store from outside: what is in it, who owns it, how large it is. Nothing is written, no lock is taken."""
+"""A look at a store from outside: its content, its owner, its size. It writes nothing and takes no lock."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -24,12 +24,16 @@ _LOCKS: Final = Path("/proc/locks")
 
 
 class StoreLook(Struct, frozen=True, kw_only=True):
-    """A store at a glance.
+    """A short description of a store.
 
-    `revision`: of its tables, "" where there are none. `size`: bytes. `calls`: how many; `calls_lately`: of the last
-    `LATELY`; `first_at`: when the oldest began. `owner`: who writes to it, "" for nobody; None where that cannot be
-    seen. `faults`: where it contradicts itself; None where that was not looked through to the end. `now`: its clock,
-    asked at `asked_at`; `server`: the version of its program.
+    `revision`: of its tables, "" where there are none.
+    `size`: bytes.
+    `calls`, `calls_lately`: the number of all calls, and of those of the last `LATELY`.
+    `first_at`: when the oldest call began.
+    `owner`: the process that writes to it, "" for none; None where that cannot be seen.
+    `faults`: where it contradicts itself; None where the check was not completed.
+    `now`: its clock, asked at `asked_at`.
+    `server`: the version of its program.
     """
 
     revision: str = ""
@@ -45,7 +49,7 @@ class StoreLook(Struct, frozen=True, kw_only=True):
 
 
 def look_at_file(file: Path, now: datetime, until: float, monotonic: Any) -> StoreLook:
-    """Look at a SQLite file, until `monotonic()` passes `until`. Raises `StoreError`."""
+    """Return a description of a SQLite file; the check stops when `monotonic()` passes `until`. Raises `StoreError`."""
     try:
         with closing(sqlite3.connect(_address(file), uri=True, timeout=SQLITE_BUSY_SECONDS)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -69,8 +73,10 @@ def look_at_file(file: Path, now: datetime, until: float, monotonic: Any) -> Sto
 
 
 def _address(file: Path) -> str:
-    """Read only. Who has closed a database has put all into the file and taken its log away; then SQLite is told that
-    nobody writes, or it would make files beside it, which would be ours.
+    """Return the address of a file for reading only.
+
+    When a database was closed, all is in the file and its log is gone; then SQLite is told that nobody writes, or it
+    would make files beside it, which would be ours.
     """
     return f"{file.resolve().as_uri()}?{'mode=ro' if _wal(file).exists() else 'immutable=1'}"
 
@@ -102,7 +108,7 @@ def _faults(connection: sqlite3.Connection) -> tuple[str, ...] | None:
 
 
 def owner_of(file: Path) -> str | None:
-    """Tell who holds the lock of a SQLite file, "" for nobody; None where the kernel does not say.
+    """Return the holder of a SQLite file's lock, "" for nobody; None where the kernel does not say.
 
     The lock is not tried: a monitor that starts at that moment would be refused.
     """
@@ -122,7 +128,7 @@ def owner_of(file: Path) -> str | None:
 
 
 async def look_at_server(url: str, now: datetime) -> StoreLook:
-    """Look at a database in PostgreSQL. Raises `StoreError`."""
+    """Return a description of a database in PostgreSQL. Raises `StoreError`."""
     database = Database(url, own=False)
     try:
         async with database.reading("cannot be opened") as connection:

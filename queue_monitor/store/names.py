@@ -1,4 +1,4 @@
-"""Names of queues, switches, sources and rules, written once and known by a small number."""
+"""The names of queues, switches, sources and rules, each written once and referred to by a small number."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ _MAX_KEY: Final = 512  # bytes; PostgreSQL refuses an index entry above 2,700
 
 
 class Names:
-    """What the table of names holds, as far as it was asked for. A queue is known whatever the case of its letters;
-    people are shown the spelling that came first.
+    """The content of the table of names, as far as it was read. After a transaction that was undone, `evict` its
+    additions.
 
-    After a transaction that was undone, `evict` what it had added.
+    A queue is one name whatever the case of its letters; people are shown the spelling that came first.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Names:
         self._is_loaded = False
 
     def load(self, connection: Connection) -> None:
-        """Read the table anew: another process may have added to it."""
+        """Read the table again: another process may have added to it."""
         rows = connection.execute(select(name.c.kind, name.c.id, name.c.key, name.c.text)).all()
         self.evict()
         for row in rows:
@@ -46,7 +46,7 @@ class Names:
         self._is_loaded = True
 
     def ensure(self, connection: Connection, kind: str, texts: Iterable[str]) -> None:
-        """Give each of these a number that has none yet."""
+        """Give a number to each of these that has none yet."""
         if not self._is_loaded:
             self.load(connection)
         new = []
@@ -64,18 +64,18 @@ class Names:
             connection.execute(insert(name), new)
 
     def id(self, kind: str, text: str) -> int:
-        """The number of a name that `ensure` has seen."""
+        """Return the number of a name that `ensure` has seen."""
         return self._spellings[kind, text]
 
     def find(self, connection: Connection, kind: str, text: str) -> int | None:
-        """The number of a name; None when no row can have it."""
+        """Return the number of a name; None when no row can have it."""
         key = kind, key_of(kind, text)
         if key not in self._ids:
             self.load(connection)
         return self._ids.get(key)
 
     def known(self, kind: str, number: int | None) -> str | None:
-        """The text of a name as far as it is in memory; "" of none."""
+        """Return the text of a name as far as it is in memory; "" for no name."""
         return self._texts.get((kind, number)) if number else ""
 
     def text(self, connection: Connection, kind: str, number: int | None) -> str:
@@ -86,18 +86,18 @@ class Names:
         return self._texts.get((kind, number), "")
 
     def all(self, connection: Connection, kind: str) -> list[int]:
-        """The numbers of all names of a kind."""
+        """Return the numbers of all names of a kind."""
         self.load(connection)
         return sorted(number for other, number in self._texts if other == kind)
 
 
 def plain(text: str) -> str:
-    """The same as every database holds it: PostgreSQL refuses a NUL, and neither takes half a character."""
+    """Return the text as every database holds it: PostgreSQL refuses a NUL, and neither takes half a character."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def key_of(kind: str, text: str) -> str:
-    """What a name is known by."""
+    """Return the key of a name."""
     key = plain(queue_key(text) if kind == QUEUE else text)
     raw = key.encode()
     return key if len(raw) <= _MAX_KEY else "sha256:" + hashlib.sha256(raw).hexdigest()

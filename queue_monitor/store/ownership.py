@@ -1,10 +1,10 @@
-"""One owner of a store. Two that write to one would not know of each other's calls.
+"""The ownership of a store: it has one owner, because two that write to one would not know of each other's calls.
 
-A SQLite file is owned by who holds the lock on the file beside it; the kernel frees that when the process is gone,
-however it went. A PostgreSQL database is owned by who holds an advisory lock on a connection of its own, freed as soon
-as the server sees the connection closed; a server that is busy may see that a little after the process is gone. Because
-such a lock can be lost unnoticed, every owner also takes a new token, and every transaction that writes looks whether
-the token is still the newest.
+A SQLite file is owned by the holder of the lock on the file beside it; the kernel frees that when the process is gone,
+however it went. A PostgreSQL database is owned by the holder of an advisory lock on a connection of its own, freed as
+soon as the server sees the connection closed; a server that is busy may see that a little after the process is gone.
+Because such a lock can be lost unnoticed, every owner also takes a new token, and every transaction that writes checks
+whether the token is still the newest.
 """
 
 import asyncio
@@ -42,29 +42,29 @@ ADVICE: Final = "end that one first, or give this one a store of its own"
 
 
 class InUse(Exception):
-    """Somebody else owns the store; the message says who, as far as it is known."""
+    """Another process owns the store; the message names it, as far as it is known."""
 
 
 class Owner(Protocol):
     """The right to write to a store."""
 
     async def take(self) -> None:
-        """Raises `InUse`."""
+        """Become the owner. Raises `InUse`."""
 
     async def begin(self) -> None:
-        """Called once, when the tables are there."""
+        """Take a token; called once, when the tables are there."""
 
     async def check(self) -> None:
-        """See that nobody else has become the owner, at most every few seconds. Raises `InUse`."""
+        """Check that nobody else has become the owner, at most every few seconds. Raises `InUse`."""
 
     def check_in(self, connection: Connection) -> None:
-        """The same inside a transaction that is to write. Raises `InUse`."""
+        """Check the ownership inside a transaction that is to write. Raises `InUse`."""
 
     async def free(self) -> None: ...
 
 
 class NoOwner:
-    """Of a database in memory, which nobody else can open, and of one that is only read."""
+    """The owner of a database in memory, which nobody else can open, and of one that is only read."""
 
     async def take(self) -> None: ...
 
@@ -78,7 +78,7 @@ class NoOwner:
 
 
 class FileOwner(NoOwner):
-    """The lock on the file beside a SQLite file; what is written in it tells people who that is."""
+    """The lock on the file beside a SQLite file; its content names the owner for people."""
 
     def __init__(self, file: Path) -> None:
         resolved = file.resolve()
@@ -113,7 +113,7 @@ class ServerOwner:
         self._checked = 0.0
 
     async def take(self) -> None:
-        """Waits for a lock whose owner is known to be gone, as after a kill."""
+        """Become the owner; wait for a lock whose owner is known to be gone, as after a kill."""
         connection = await self._engine.connect()
         try:
             if not (await connection.execute(_TRY)).scalar_one():
@@ -140,7 +140,7 @@ class ServerOwner:
         self._checked = _seconds()
 
     async def check(self) -> None:
-        """Also notices a connection that was lost, with the lock, and takes the lock again if nobody else has."""
+        """Check the ownership; after a lost connection, take the lock again if nobody else has."""
         if self._token is None or _seconds() - self._checked < _BEAT_SECONDS:
             return
         try:
@@ -165,7 +165,7 @@ class ServerOwner:
             raise InUse(str(connection.execute(_WHO).scalar() or ""))
 
     async def free(self) -> None:
-        """Let go of the lock by a word: a busy server sees a closed connection a little late."""
+        """Free the lock by a statement: a busy server sees a closed connection a little late."""
         if self._connection is not None:
             with suppress(exc.SQLAlchemyError):  # the connection is lost, and the lock with it
                 await self._connection.execute(_FREE)
@@ -185,7 +185,7 @@ class ServerOwner:
 
 
 def in_use(store: str, who: str) -> StoreInUse:
-    """The sentence for a person; `store` is what a person calls it."""
+    """Return the error in words for a person; `store` is the name that a person gives it."""
     return StoreInUse(f"store.url: {store} is in use by another queue monitor{f' ({who})' if who else ''}; {ADVICE}")
 
 
@@ -198,7 +198,7 @@ def _name(process: int) -> str:
 
 
 def _is_gone(who: str) -> bool:
-    """Whether it was a process of this machine, and no longer runs."""
+    """Return whether the owner was a process of this machine, and no longer runs."""
     named = re.fullmatch(r"process (\d+) on .*", who)
     if named is None or who != _name(process := int(named[1])):
         return False
@@ -212,5 +212,5 @@ def _is_gone(who: str) -> bool:
 
 
 def _seconds() -> float:
-    """Of the event loop's own clock, which never steps; nothing that is counted depends on it."""
+    """Return the event loop's own clock, which never steps; nothing that is counted depends on it."""
     return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""How old events are written down: about 100 of them in one compressed piece, each with its number."""
+"""The packs of old events: about 100 of them in one compressed piece, each with its number."""
 
 import hashlib
 import zlib
@@ -15,7 +15,7 @@ class DamagedPack(ValueError):
 
 
 def packed(lines: Iterable[tuple[int, bytes]]) -> bytes:
-    """Events as JSON, a line each, behind the number of the event: the first one whole, then how much is added."""
+    """Return events as JSON, a line each, behind the number of the event: the first one whole, then the increase."""
     last, written = 0, []
     for seq, body in lines:
         written.append(b"%d %b" % (seq - last, body.replace(b"\n", b" ")))  # JSON needs no line break
@@ -24,7 +24,7 @@ def packed(lines: Iterable[tuple[int, bytes]]) -> bytes:
 
 
 def unpacked(pack: bytes) -> Iterator[tuple[int, bytes]]:
-    """The inverse. Raises `DamagedPack`."""
+    """Yield the events of a pack with their numbers: the inverse of `packed`. Raises `DamagedPack`."""
     try:
         seq = 0
         for line in zlib.decompress(pack).split(b"\n"):
@@ -36,21 +36,23 @@ def unpacked(pack: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def id_hash(source: str, event_id: str) -> bytes:
-    """16 bytes that stand for an event's source and id for ever."""
+    """Return 16 bytes that stand for an event's source and id for ever."""
     text = f"{len(source)}:{source}{event_id}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def key_hash(key: str) -> int:
-    """A whole number of 8 bytes that stands for one of the keys of a call, or for a contact in the index of packs.
-    Two that are the same by chance lead to a call too many, which does no harm.
+    """Return a whole number of 8 bytes that stands for one of the keys of a call, or for a contact in the index of
+    packs.
+
+    Two that are equal by chance lead to a call too many, which does no harm.
     """
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
 def contact_hash(event: Event) -> int | None:
-    """Stands for the contact that an event belongs to, as far as the event itself says; None where it says nothing."""
+    """Return the hash of the contact that an event belongs to, as far as the event names it; None where it does not."""
     for field in ("contact_id", "leg_id", "visit_id"):
         if value := getattr(event, field, ""):
             return key_hash(f"{event.switch_name} {value}")

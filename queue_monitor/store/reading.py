@@ -1,4 +1,6 @@
-"""Reading the journal in the order in which it was committed, across rows and packs, while it goes on being written."""
+"""The reader of the journal in the order in which it was committed, across rows and packs,
+while it is being written.
+"""
 
 import heapq
 import re
@@ -18,16 +20,16 @@ _ROWS: Final = 400
 _PACKS: Final = 4
 _END: Final = 2**63
 _SEARCHED: Final = 4000
-"""Rows read at once where only a few of them are wanted."""
+"""The number of rows read at once where only a few of them are wanted."""
 
 OF_AGENTS: Final = re.compile(
     b"|".join(f'"{kind.__struct_config__.tag}"'.encode() for kind in (AgentState, AgentMember, QueueSnapshot))
 )
-"""Found in the JSON of every event that says something of agents, and in few others."""
+"""A pattern in the JSON of every event that says something of agents, and of few others."""
 
 
 class Reader:
-    """One reading from the beginning to its end. No connection is held while its events are worked on.
+    """One reading of the journal from the beginning to its end. No connection is held while its events are worked on.
 
     Packs are ordered by time, so the numbers in them overlap: a line waits until no row and no pack that is still to
     come can hold a lower number. A row that is packed while it is read is found in its new pack.
@@ -41,7 +43,7 @@ class Reader:
         after_seq: int,
         only: re.Pattern[bytes] | None = None,
     ) -> None:
-        """`only`: events in whose JSON this is found; None: all events."""
+        """Make a reading. `only`: events in whose JSON this is found; None for all events."""
         self._database = database
         self._journal = records
         self._since_us = since_us
@@ -54,7 +56,7 @@ class Reader:
         self._packs_to = (-1, -1)
 
     async def events(self) -> AsyncIterator[tuple[int, Event]]:
-        """What the journal held when the reading began, with its numbers. Raises `StoreError`."""
+        """Yield the events that the journal held when the reading began, with their numbers. Raises `StoreError`."""
         last = await self._ask(self._last)
         while self._done < last:
             safe = min(await self._ask(self._fetch), last)
@@ -81,7 +83,7 @@ class Reader:
         return max(in_rows or 0, in_packs or 0)
 
     def _fetch(self, connection: Connection) -> int:
-        """Take in more; returns the number up to which nothing is missing."""
+        """Read more; return the number up to which nothing is missing."""
         if self._rows_to <= self._packs_to[0]:
             self._fetch_rows(connection)
         else:
@@ -109,7 +111,7 @@ class Reader:
         self._packs_to = (rows[-1].first_seq, rows[-1].id) if len(rows) == _PACKS else (_END, 0)
 
     def _fetch_new_packs(self, connection: Connection) -> None:
-        """Packs made since the last look may hold rows that were still to be read."""
+        """Read the packs made since the last call; they may hold rows that were still to be read."""
         for row in connection.execute(self._packs(pack.c.id > self._newest_pack).order_by(pack.c.id)).all():
             self._newest_pack = row.id
             self._open(row)

@@ -1,4 +1,6 @@
-"""What makes history anew and compares it: forgetting days, recounting sums over rows, and all rows one by one."""
+"""The rebuild of history and its comparison: deleting days, recounting sums over rows, and
+reading all rows one by one.
+"""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import date, datetime
@@ -24,7 +26,7 @@ from queue_monitor.store.sums import ALL, DAY, QUARTER, SumKey, Sums
 from queue_monitor.store.tally import Share, Sum, share, summed
 
 SUMMED_UNTIL: Final = "summed until"
-"""The mark of the moment before which a version that kept no calls has left sums: no rows say what they must be."""
+"""The mark of the moment before which an earlier version has left sums without calls: no rows can confirm them."""
 
 _CHUNK: Final = 500
 _PIECE: Final = 5_000
@@ -34,8 +36,11 @@ _NOT_COMPARED: Final = ("site", "seq", "evidence", "keys")
 
 
 class SumDifference(Struct, frozen=True, kw_only=True):
-    """One figure of a sum that the rows do not bear out. `start` is None in the sums of all time. `field` is one of
-    `Counts`, or `answered`, `sum_ms`, `max_ms`, `over_10_min` or `histogram` (how many waits it holds) of the waits.
+    """One figure of a sum that differs from the rows.
+
+    `start`: None in the sums of all time.
+    `field`: a field of `Counts`, or `answered`, `sum_ms`, `max_ms`, `over_10_min` or `histogram` (how many waits it
+        holds) of the waits.
     """
 
     step: str
@@ -50,10 +55,10 @@ class SumDifference(Struct, frozen=True, kw_only=True):
 
 
 def forget_from(connection: Connection, start_us: int, tables: Sums, states: States) -> None:
-    """Delete all calls and refused callers that count at or after that local midnight, and the sums of those days; but
-    not those that were imported, which no journal has.
+    """Delete all calls and refused callers that count at or after that local midnight, and the sums of those days.
 
-    A visit may count on another day than its contact: of contacts that stay it stays, and so does its share.
+    Imported calls stay, because no journal has them. A visit may count on another day than its contact: with a contact
+    that stays it stays, and so does its share.
     """
     sources = import_sources(connection)
     gone = select(contact.c.key).where(contact.c.site == SITE, contact.c.at_us >= start_us)
@@ -66,7 +71,7 @@ def forget_from(connection: Connection, start_us: int, tables: Sums, states: Sta
     if keys is None:
         connection.execute(delete(visit).where(*of_gone))
         connection.execute(delete(contact).where(contact.c.site == SITE, contact.c.at_us >= start_us))
-    else:  # who is imported is known by the visits, so both go by what was found before
+    else:  # the visits show which calls are imported, so both use the keys found before
         for chunk in chunks(keys, _CHUNK):
             connection.execute(delete(visit).where(visit.c.site == SITE, visit.c.contact.in_(chunk)))
             connection.execute(delete(contact).where(contact.c.site == SITE, contact.c.key.in_(chunk)))
@@ -100,7 +105,7 @@ def _visit_shares(connection: Connection, question: Select[Any]) -> list[Share]:
 
 
 class Recount:
-    """Compares sums with the rows that they are the sums of, a local day at a time."""
+    """The comparison of sums with the rows that they add up, a local day at a time."""
 
     def __init__(self, asking: Asking, days: LocalDays, tables: Sums, states: States) -> None:
         self._asking = asking
@@ -110,7 +115,7 @@ class Recount:
         self._all: dict[SumKey, Sum] = {}
 
     async def differences(self) -> AsyncIterator[SumDifference]:
-        """Each difference, oldest first. Days of which a version before has left sums only are not compared."""
+        """Yield each difference, oldest first. Days of which an earlier version left sums only are not compared."""
         first, last, edge = await self._asking.ask(self._bounds)
         start_us = first
         while start_us is not None and start_us <= last:
@@ -126,7 +131,7 @@ class Recount:
             yield await self._named(found)
 
     def _bounds(self, connection: Connection) -> tuple[int | None, int, int]:
-        """The first and last local midnight that anything counts after, and where days begin that have rows."""
+        """Return the first and last local midnight that anything counts after, and where days begin that have rows."""
         edge = int(self._states.mark(connection, SUMMED_UNTIL) or 0)
         moments = []
         for table, at in ((contact, contact.c.at_us), (visit, visit.c.at_us), (refusal, refusal.c.counted_us)):
@@ -209,8 +214,9 @@ def _compared(stored: dict[SumKey, Sum], counted: dict[SumKey, Sum]) -> Iterator
 
 
 async def dumped(database: Database, asking: Asking) -> AsyncIterator[tuple[Any, ...]]:
-    """Every row of history as plain values behind the name of its table, in an order that every store has; the number
-    that it is true to and the evidence are left out.
+    """Yield every row of history as plain values behind the name of its table, in an order that every store has.
+
+    The journal number that the row is true to and the evidence are left out.
     """
     for table in (contact, visit, refusal, sums, coverage):
         columns = [column for column in table.c if column.name not in _NOT_COMPARED]
@@ -233,5 +239,5 @@ async def _text(asking: Asking, column: str, value: Any) -> Any:
 
 
 def midnight_us(days: LocalDays, start: datetime) -> int:
-    """The local midnight at or before a moment."""
+    """Return the local midnight at or before a moment, in microseconds since 1970 UTC."""
     return days.start_us(days.day_at(microseconds(start)))

@@ -1,4 +1,4 @@
-"""Refused callers: one row each, written once and never changed."""
+"""The rows of refused callers: one each, written once and never changed."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _COLUMNS: Final = [column.name for column in refusal.c if column.name != "site"]
 
 
 class RefusalRows:
-    """Writes refused callers inside the caller's transaction."""
+    """The writer of refused callers, inside the transaction of its user."""
 
     def __init__(self, database: Database, names: Names) -> None:
         self._names = names
@@ -35,7 +35,9 @@ class RefusalRows:
     def write(
         self, connection: Connection, records: Sequence[RefusalRecord], left_out: set[bytes], *, careful: bool
     ) -> tuple[list[Share], list[str]]:
-        """Returns what those add that are new, and the contacts of those that were refused or are in `left_out`.
+        """Write the refused callers; return the shares of the new ones, and the contacts of those that were refused or
+        left out.
+
         Without `careful` the first refusal is raised.
         """
         rows = {refusal_key(record): record for record in records}
@@ -76,7 +78,7 @@ class RefusalRows:
 
 
 def shares(row: Any) -> list[Share]:
-    """A refused caller counts at both levels alike."""
+    """Return the shares of a refused caller, who counts at both levels alike."""
     found = [
         share(level, row["queue"], row["inside"], row["counted_us"], row["field"], row["early"], "", None, False)
         for level in Level
@@ -85,7 +87,7 @@ def shares(row: Any) -> list[Share]:
 
 
 def refusal_key(record: RefusalRecord) -> bytes:
-    """16 bytes that stand for the switch, the leg, the queue whatever its spelling, and the moment."""
+    """Return 16 bytes that stand for the switch, the leg, the queue whatever its spelling, and the moment."""
     its = record.refusal
     parts = (its.switch, its.leg_id, queue_key(its.queue), str(microseconds(its.at)))
     text = "".join(f"{len(part)}:{part}" for part in parts)

@@ -1,4 +1,4 @@
-"""Days of a queue on which an import stands in the place of others: what the journal says of them is not counted."""
+"""The days of a queue on which an import stands in the place of others: the journal's calls of them are not counted."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from queue_monitor.store.tally import MINUTE_US
 
 
 class ReplacedDays:
-    """Knows the days that imports have replaced; they are few, or none, and are read once."""
+    """The days that imports have replaced; they are few, or none, and are read once."""
 
     def __init__(self, names: Names, days: LocalDays) -> None:
         self._names = names
@@ -22,18 +22,18 @@ class ReplacedDays:
         self._known: set[tuple[date, str]] | None = None
 
     def evict(self) -> None:
-        """They may be others now."""
+        """Forget the days: they may be others now."""
         self._known = None
 
     def calls_left(self, connection: Connection, records: Sequence[CallRecord]) -> Sequence[CallRecord]:
-        """Of these calls those that are counted: imported ones, and those with no stay on a day that is replaced."""
+        """Return the calls that are counted: imported ones, and those with no stay on a day that is replaced."""
         known = self._load(connection)
         if not known:
             return records
         return [record for record in records if _is_imported(record) or known.isdisjoint(places_of(record, self._days))]
 
     def refusals_left(self, connection: Connection, records: Sequence[RefusalRecord]) -> Sequence[RefusalRecord]:
-        """Of these refused callers those that are counted."""
+        """Return the refused callers that are counted."""
         known = self._load(connection)
         if not known:
             return records
@@ -54,7 +54,7 @@ class ReplacedDays:
 
 
 def places_of(record: CallRecord, days: LocalDays) -> dict[tuple[date, str], str]:
-    """The local days and queues (by key) of a call's stays, with the queue's spelling."""
+    """Return the local days and queues (by key) of a call's stays, with the queue's spelling."""
     found: dict[tuple[date, str], str] = {}
     for number, visit in enumerate(record.visits):
         placed = record.visits_placed[number] if number < len(record.visits_placed) else None
@@ -66,7 +66,7 @@ def places_of(record: CallRecord, days: LocalDays) -> dict[tuple[date, str], str
 
 
 def place_of_refusal(record: RefusalRecord, days: LocalDays) -> tuple[tuple[date, str], str]:
-    """The local day and queue (by key) of a refused caller, and the queue's spelling."""
+    """Return the local day and queue (by key) of a refused caller, and the queue's spelling."""
     placed = record.placed
     return (days.day_at(placed.minute * MINUTE_US), queue_key(placed.queue)), placed.queue
 

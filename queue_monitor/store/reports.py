@@ -1,7 +1,7 @@
-"""Reports: what is sealed, and what is asked of calls for them alone.
+"""The reports: sealed versions, and questions about calls that only reports ask.
 
-A report is added in a transaction of its own and never changed, and nothing in memory knows of it, so whoever makes one
-need not own the store (docs/decisions/0010-reports-sealed-beside-the-monitor.md).
+A report is added in a transaction of its own and never changed, and no owner keeps it in memory, so the process that
+makes one need not own the store (docs/decisions/0010-reports-sealed-beside-the-monitor.md).
 """
 
 import zlib
@@ -26,7 +26,7 @@ _ANSWERED: Final = ("answered_in_time", "answered_late", "answered_unjudged")
 
 
 class ReportRecord:
-    """All of it raises `StoreError`."""
+    """The record of reports. All methods raise `StoreError`."""
 
     def __init__(self, database: Database, asking: Asking, states: States, days: LocalDays) -> None:
         self._database = database
@@ -37,11 +37,11 @@ class ReportRecord:
     # ---- what is sealed
 
     async def sealed(self, period: str, scope: str) -> list[SealedReport]:
-        """Every version, the oldest first."""
+        """Return every version, the oldest first."""
         return await self._asking.ask(lambda connection: _versions(connection, period, scope))
 
     async def seal(self, new: SealedReport) -> SealedReport:
-        """Add a version after the newest, unless that one has the same hash; returns the one that stands."""
+        """Add a version after the newest, unless that one has the same hash; return the one that stands."""
         return await self._database.unbroken(self._seal(new))
 
     async def _seal(self, new: SealedReport) -> SealedReport:
@@ -51,7 +51,7 @@ class ReportRecord:
     # ---- what is asked of calls
 
     async def complete_from(self) -> dict[str, date]:
-        """From which day on each kind is complete, of those of which something was deleted."""
+        """Return the day since which each kind is complete, for those of which something was deleted."""
 
         def asked(connection: Connection) -> dict[str, date]:
             kinds = Kind.CALLS, Kind.SUMS, Kind.ALERTS
@@ -61,13 +61,13 @@ class ReportRecord:
         return await self._asking.ask(asked)
 
     async def passed_on(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> PassedOn:
-        """How answered calls of opening hours went on."""
+        """Return how answered calls of opening hours went on."""
         its = and_(visit.c.site == contact.c.site, visit.c.contact == contact.c.key)
-        told = [EndedBy.CALLER.value, EndedBy.AGENT.value, EndedBy.SYSTEM.value]
+        ends = [EndedBy.CALLER.value, EndedBy.AGENT.value, EndedBy.SYSTEM.value]
         answered_here = and_(its, visit.c.outcome == Outcome.ANSWERED.value)
         sent = or_(visit.c.after_answer, and_(answered_here, visit.c.ended_by == EndedBy.TRANSFER.value))
         sent_on = exists(select(visit.c.number).where(its, sent))
-        is_told = exists(select(visit.c.number).where(answered_here, visit.c.ended_by.in_(told)))
+        is_told = exists(select(visit.c.number).where(answered_here, visit.c.ended_by.in_(ends)))
 
         def asked(connection: Connection) -> PassedOn:
             where = [*self._of(connection, queues, start, end), contact.c.inside, contact.c.field.in_(_ANSWERED)]
@@ -80,7 +80,7 @@ class ReportRecord:
         return await self._asking.ask(asked)
 
     async def rules_used(self, queues: Sequence[str] | None, start: datetime, end: datetime) -> list[RulesUsed]:
-        """By which versions of the rules settled calls of opening hours were judged, the first used first."""
+        """Return the versions of the rules that judged settled calls of opening hours, the first used first."""
         at_us = contact.c.at_us
         grouped = select(contact.c.rules, func.count(), func.min(at_us), func.max(at_us)).group_by(contact.c.rules)
 

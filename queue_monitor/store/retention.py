@@ -1,7 +1,7 @@
-"""What is no longer kept is deleted, a little at a time, counted as it goes and written into the audit when it is done.
+"""The deletion of data that is no longer kept: a little at a time, counted, and written into the audit at the end.
 
-How far a deletion has come lies in a mark of the same transactions, so one that was broken off goes on and is counted
-once. The acts that tell of deletions are themselves never deleted.
+The progress of a deletion is a mark in the same transactions, so one that was broken off goes on and is counted once.
+The acts that record deletions are themselves never deleted.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +53,9 @@ _GOING_ON: Final = "deleting "
 _EVENTS: Final = 500
 _PACKS: Final = 5
 _CALLS: Final = 50
-"""A call lies on some twenty pages of the file, by hashes: so many calls are about a megabyte to write."""
+"""The number of calls deleted at once: a call lies on some twenty pages of the file, by hashes, so this is about a
+megabyte to write.
+"""
 
 _ALERTS: Final = 200
 _ACTS: Final = 1_000
@@ -62,7 +64,11 @@ _IDS: Final = 400
 
 
 class _Done(Struct, frozen=True, kw_only=True):
-    """How far a deletion has come: `counts` by what was deleted, `files` that are to go with it."""
+    """The progress of a deletion.
+
+    `counts`: by the kind of thing that was deleted.
+    `files`: the files that are to go with it.
+    """
 
     order: Order
     counts: dict[str, int] = {}
@@ -70,7 +76,7 @@ class _Done(Struct, frozen=True, kw_only=True):
 
 
 class Deletion:
-    """Works inside transactions that the caller has begun."""
+    """The deletion. All methods work inside transactions that are already open."""
 
     def __init__(self, database: Database, records: Journal, tables: Sums, states: States, days: LocalDays) -> None:
         self._journal = records
@@ -89,15 +95,16 @@ class Deletion:
         }
 
     def going_on(self, connection: Connection) -> list[Order]:
-        """Deletions that were broken off."""
+        """Return the deletions that were broken off."""
         found = self._states.marks(connection, _GOING_ON)
         return [msgspec.json.decode(value, type=_Done).order for value in found]
 
     # ---- rows
 
     def begin(self, connection: Connection, order: Order) -> bool:
-        """Whether there is anything to delete; if so, from now on the store says that it is no longer complete. A
-        deletion that was broken off goes on as it was ordered.
+        """Return whether there is anything to delete; if so, the store is marked as no longer complete.
+
+        A deletion that was broken off goes on as it was ordered.
         """
         if (before := self._going_on(connection, order.kind)) is not None:
             order = before.order
@@ -113,7 +120,7 @@ class Deletion:
         return True
 
     def step(self, connection: Connection, kind: Kind, now: datetime) -> bool:
-        """Delete some; whether that was the last of it, and it stands in the audit."""
+        """Delete some; return whether that was the last of it, and it stands in the audit."""
         done = self._going_on(connection, kind)
         if done is None:
             return True
@@ -197,8 +204,10 @@ class Deletion:
         connection.execute(delete(pack).where(pack.c.id == number))
 
     def _shorten_pack(self, connection: Connection, number: int, body: bytes, until_us: int) -> int:
-        """Take out of a pack what is too old. One that cannot be read, in which nothing is told apart, goes when all of
-        it is too old: its beginning is set to the day that is kept.
+        """Remove from a pack the events that are too old; return their number.
+
+        In a pack that cannot be read events cannot be separated: it goes when all of it is too old, and its beginning
+        is set to the first kept day.
         """
         lines = self._journal.lines(number, body)
         times = [(seq, line, _at_us(line)) for seq, line in lines]
@@ -220,13 +229,13 @@ class Deletion:
         return len(gone)
 
     def _forget_ids(self, connection: Connection, bodies: Iterable[bytes]) -> None:
-        """An event of before the first kept day is refused whatever its id."""
+        """Delete the ids of these events: an event from before the first kept day is refused whatever its id."""
         hashes = [id_hash(event.source, event.id) for body in giving_way(bodies) if (event := _decoded(body))]
         for chunk in chunks(hashes, _IDS):
             connection.execute(delete(journal_id).where(journal_id.c.site == SITE, journal_id.c.hash.in_(chunk)))
 
     def _forget_skipped(self, connection: Connection, until: date) -> int:
-        """Marks of events that were never taken."""
+        """Delete the marks of events that were never taken; return their number."""
         until_us, forgotten = self._days.start_us(until), 0
         for value in self._states.marks(connection, SKIPPED):
             event = msgspec.json.decode(value, type=SkippedEvent)
@@ -255,7 +264,7 @@ class Deletion:
         return {"refused callers": len(found)}
 
     def _delete_sums(self, connection: Connection, until: date) -> dict[str, int] | None:
-        """Two months of one queue at a time; then the sums of all time are those of the days that are kept."""
+        """Delete two months of one queue at a time; then the sums of all time are those of the days that are kept."""
         until_us = self._days.start_us(until)
         oldest = self._oldest_sum(connection, until_us)
         if oldest is not None:
@@ -271,8 +280,9 @@ class Deletion:
         return {"days of coverage": gone, "imported days": forgotten} if gone or forgotten else None
 
     def _oldest_sum(self, connection: Connection, until_us: int) -> tuple[tuple[Any, ...], int] | None:
-        """Which sums (step, level, queue) have one that is too old, and when it begins. Each column is asked for by
-        itself, for only so they are looked up by the key.
+        """Return the sums (step, level, queue) of which one is too old, and when it begins; None when there is none.
+
+        Each column is asked for by itself, because only then is the key used.
         """
         queues = connection.execute(select(name.c.id).where(name.c.site == SITE, name.c.kind == QUEUE)).scalars().all()
         for step in (QUARTER, DAY):
@@ -307,7 +317,7 @@ class Deletion:
         return {"acts": len(seqs)}
 
     def _delete_reports(self, connection: Connection, until: date) -> dict[str, int] | None:
-        """They are few: all at once."""
+        """Delete all reports that are too old at once: they are few."""
         where = report.c.site == SITE, report.c.sealed_us < self._days.start_us(until)
         gone = connection.execute(delete(report).where(*where)).rowcount
         return {"reports": gone} if gone else None
@@ -315,7 +325,7 @@ class Deletion:
     # ---- files
 
     def begin_files(self, connection: Connection, order: Order, files: Sequence[str]) -> tuple[str, ...]:
-        """Note the files, or keys, that are to go, before they do; returns those too that a kill has left noted."""
+        """Note the files, or keys, that are to go, before they do; return also those that a kill left noted."""
         before = self._going_on(connection, order.kind)
         noted = tuple(dict.fromkeys([*(before.files if before else ()), *files]))
         if noted:
@@ -323,7 +333,7 @@ class Deletion:
         return noted
 
     def finish_files(self, connection: Connection, kind: Kind, now: datetime) -> None:
-        """They are gone."""
+        """Record that the noted files are gone."""
         done = self._going_on(connection, kind)
         if done is not None:
             self._finish(connection, structs.replace(done, counts={", ".join(done.files): len(done.files)}), now)
@@ -368,7 +378,9 @@ def _any(connection: Connection, column: Any, *where: Any) -> bool:
 
 
 def _old_calls(until_us: int) -> tuple[Any, ...]:
-    """Calls of which nothing is of the days that are kept: no stay counts there, and nothing was heard since."""
+    """Return the condition that nothing of a call is of the days that are kept: no stay counts there, and no evidence
+    is from there.
+    """
     its = and_(visit.c.site == SITE, visit.c.contact == contact.c.key, visit.c.at_us >= until_us)
     # The 0 keeps the planner off the index of last words: it would look at all that is left, for each step anew.
     is_over = contact.c.site == SITE, contact.c.at_us < until_us, contact.c.last_us + 0 < until_us
@@ -376,7 +388,7 @@ def _old_calls(until_us: int) -> tuple[Any, ...]:
 
 
 def _old_alerts(connection: Connection, until_us: int, at_most: int) -> list[str]:
-    """Alerts whose last change is too old."""
+    """Return the alerts whose last change is too old."""
     last = func.max(alert.c.at_us)
     question = select(alert.c.episode).group_by(alert.c.episode).having(last < until_us)
     return list(connection.execute(question.limit(at_most)).scalars())
@@ -387,7 +399,7 @@ def _old_notices(until_us: int) -> tuple[Any, ...]:
 
 
 def _old_acts(connection: Connection, until_us: int) -> list[int]:
-    """Those that do not tell of a deletion."""
+    """Return the old acts that do not record a deletion."""
     question = select(audit.c.seq, audit.c.body).where(audit.c.at_us < until_us).order_by(audit.c.at_us, audit.c.seq)
     return [row.seq for row in connection.execute(question) if _act(row.body) != RETENTION][:_ACTS]
 

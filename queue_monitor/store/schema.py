@@ -1,4 +1,4 @@
-"""The tables. Every moment is a whole number of microseconds since 1970 UTC: exact, ordered and the same everywhere."""
+"""The tables. Every moment is a whole number of microseconds since 1970 UTC: exact, ordered and equal everywhere."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -28,11 +28,13 @@ metadata: Final = MetaData()
 _Sequence = BigInteger().with_variant(Integer, "sqlite")
 
 SITE: Final = 1
-"""The one site there is today."""
+"""The only site today."""
 
 
 def _site() -> Column[int]:
-    """Which site a row belongs to. There is one today; it is in every key, so that many need no other tables."""
+    """Return the column for the site of a row. There is one site today; it is in every key, so that several need no
+    other tables.
+    """
     return Column("site", Integer, nullable=False, server_default="1")
 
 
@@ -109,7 +111,7 @@ name: Final = Table(
 
 IS_OPEN: Final = text("is_open")
 IS_BARE: Final = text("NOT is_derived")
-"""To be asked for in the words of their indexes: SQLite finds the index of a part by no others."""
+"""The conditions in the words of their indexes: SQLite finds a partial index by no others."""
 
 contact: Final = Table(
     "contact",
@@ -405,10 +407,10 @@ audit: Final = Table(
 
 
 def microseconds(moment: datetime) -> int:
-    """Since 1970 UTC, exact. The moment must know its time zone."""
+    """Return the microseconds since 1970 UTC, exact. The moment must have a time zone."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment(microseconds: int) -> datetime:
-    """The inverse, in UTC."""
+    """Return the moment of these microseconds, in UTC."""
     return _EPOCH + microseconds * _MICROSECOND

@@ -1,4 +1,4 @@
-"""What a start needs and what is known of the store itself: states, coverage by day, rules, and marks."""
+"""The state that a start needs and facts about the store itself: states, coverage by day, rules, and marks."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from queue_monitor.store.schema import SITE, coverage, mark, microseconds, rules
 
 
 class States:
-    """All of its methods work inside a transaction that the caller has begun."""
+    """The states. All methods work inside a transaction that is already open."""
 
     def __init__(self, database: Database, names: Names) -> None:
         self._names = names
@@ -34,7 +34,7 @@ class States:
             connection.execute(self._put_state, rows)
 
     def load(self, connection: Connection) -> tuple[int, dict[str, bytes]]:
-        """The number that all of them are true to at least, and the states by name."""
+        """Return the journal number that all of them are true to at least, and the states by name."""
         rows = connection.execute(select(state.c.name, state.c.seq, state.c.body).where(state.c.site == SITE)).all()
         return min((row.seq for row in rows), default=0), {row.name: row.body for row in rows}
 
@@ -77,17 +77,17 @@ class States:
         connection.execute(delete(mark).where(mark.c.site == SITE, mark.c.name == name))
 
     def mark(self, connection: Connection, name: str) -> str | None:
-        """The value of a mark; None when it is not set."""
+        """Return the value of a mark; None when it is not set."""
         found = connection.execute(select(mark.c.value).where(mark.c.site == SITE, mark.c.name == name))
         return found.scalar_one_or_none()
 
     def marks(self, connection: Connection, beginning: str) -> list[str]:
-        """The values of all marks whose name begins so."""
+        """Return the values of all marks whose name begins with `beginning`."""
         named = mark.c.name.startswith(beginning, autoescape=True)
         return list(connection.execute(select(mark.c.value).where(mark.c.site == SITE, named)).scalars())
 
     def save_rules(self, connection: Connection, version: str, body: bytes, first_used: datetime | None) -> None:
-        """A version that is there already stays as it is."""
+        """Write the rules of a version. A version that is there already stays as it is."""
         used_us = None if first_used is None else microseconds(first_used)
         connection.execute(self._put_rules, [{"version": plain(version), "first_used_us": used_us, "body": body}])
 

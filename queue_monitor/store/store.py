@@ -1,4 +1,4 @@
-"""The store as the rest of the house sees it: every door of `ports` that keeps something."""
+"""The store as the other rooms see it: every door of `ports` that keeps something."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
@@ -85,7 +85,7 @@ _WRITTEN: Final = "could not be written to"
 
 
 class SqlStore:
-    """`ports.Store` and `ports.ReportStore`, `AlertStore` and `AuditLog` over one database. Made by `open_store`."""
+    """The `ports.Store`, `ReportStore`, `AlertStore` and `AuditLog` over one database. Made by `open_store`."""
 
     def __init__(self, database: Database, days: LocalDays, agents: Agents) -> None:
         self._database = database
@@ -116,14 +116,15 @@ class SqlStore:
 
     @property
     def unreadable(self) -> int:
-        """Rows passed over since the store was opened because they could not be decoded."""
+        """Return the number of rows passed over since the store was opened because they could not be decoded."""
         return self._journal.unreadable + self._alerts.unreadable + self._audit.unreadable
 
     # --- writing
 
     async def commit(self, batch: JournalBatch, beside: Callable[[Connection], None] | None = None) -> Committed:
-        """As the door says. Cancelled, it may yet be committed, whole; the same batch again then changes nothing.
-        `beside` is done in the same transaction.
+        """Write a batch, as the door says. `beside` is done in the same transaction.
+
+        When cancelled, the batch may still be committed, whole; the same batch again then changes nothing.
         """
         return await self._database.unbroken(self._commit(batch, beside))
 
@@ -149,7 +150,7 @@ class SqlStore:
         self._names.evict()
 
     async def append(self, events: Sequence[Event], received_at: datetime) -> int:
-        """Commit events alone; returns how many were new. Raises `StoreError`, and `Outdated` as `commit` does."""
+        """Commit events alone; return how many were new. Raises `StoreError`, and `Outdated` as `commit` does."""
         if not events:
             return 0
         committed = await self.commit(JournalBatch(events=tuple(events), received_at=received_at))
@@ -170,11 +171,11 @@ class SqlStore:
         return done
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
-        """One transaction beside the commits. What memory knew of the store is asked anew afterwards."""
+        """Do work in one transaction, in turn with the commits."""
         return await self._database.unbroken(self._written(work))
 
     async def _write_rows(self, work: Callable[[Connection], T]) -> T:
-        """The same, of work that changes rows, names or sums: memory forgets what it knew of them."""
+        """Do work that changes rows, names or sums in one transaction; memory then forgets what it had of them."""
         try:
             return await self._write(work)
         finally:
@@ -298,12 +299,13 @@ class SqlStore:
     # --- what is no longer kept
 
     async def begin_deletion(self, order: Order) -> bool:
-        """Whether there is anything to delete. If so, `first_kept` says from now on that it is going."""
+        """Return whether there is anything to delete. If so, `first_kept` says from now on that it is going."""
         return await self._write(lambda connection: self._deletion.begin(connection, order))
 
     async def delete_some(self, kind: Kind, now: datetime) -> bool:
-        """Delete some of what `begin_deletion` began, in one short transaction; whether it was the last of it, and all
-        of it stands in the audit.
+        """Delete some of what `begin_deletion` began, in one short transaction.
+
+        Returns whether it was the last of it, and all of it stands in the audit.
         """
         return await self._write(lambda connection: self._deletion.step(connection, kind, now))
 
@@ -312,20 +314,21 @@ class SqlStore:
         await self._write(lambda connection: self._deletion.stop(connection, kind, now))
 
     async def deletions_going_on(self) -> list[Order]:
-        """Deletions that were broken off."""
+        """Return the deletions that were broken off."""
         return await self._ask(self._deletion.going_on)
 
     async def note_files(self, order: Order, files: Sequence[str]) -> tuple[str, ...]:
-        """Note the names of what is to be deleted outside the database, before it is; returns all that are to go."""
+        """Note the names of files to be deleted outside the database, before they are; return all that are to go."""
         return await self._write(lambda connection: self._deletion.begin_files(connection, order, files))
 
     async def files_are_gone(self, kind: Kind, now: datetime) -> None:
-        """Write what `note_files` noted into the audit, as deleted."""
+        """Write the files that `note_files` noted into the audit, as deleted."""
         await self._write(lambda connection: self._deletion.finish_files(connection, kind, now))
 
     async def leave_no_trace(self) -> None:
-        """Write a SQLite file anew after a deletion, which gives its room back to the disk, and empty the log. Commits
-        wait meanwhile: some seconds for some hundred megabytes.
+        """Write a SQLite file anew after a deletion, which gives its room back to the disk, and empty the log.
+
+        Commits wait meanwhile: some seconds for some hundred megabytes.
         """
         async with self._one_at_a_time:
             await self._database.write_anew()
@@ -338,15 +341,15 @@ class SqlStore:
         await self._write(lambda connection: self._states.save_rules(connection, version, body, first_used))
 
     async def load_rules(self) -> dict[str, bytes]:
-        """All rules by version."""
+        """Return all rules by version."""
         return await self._ask(self._seen_states.load_rules)
 
     async def note(self, name: str, value: str) -> None:
-        """Keep a word of one's own under a name, "" for none."""
+        """Keep a text under a name, "" for none."""
         await self._write(lambda connection: self._states.set_mark(connection, f"note {name}", value))
 
     async def noted(self, name: str) -> str:
-        """What `note` kept."""
+        """Return the text that `note` kept."""
         return await self._ask(lambda connection: self._seen_states.mark(connection, f"note {name}")) or ""
 
     async def save_skipped(self, event: SkippedEvent) -> None:
@@ -358,14 +361,14 @@ class SqlStore:
         return [msgspec.json.decode(value, type=SkippedEvent) for value in values]
 
     async def mark_simulated(self) -> None:
-        """Say that a simulation writes to this store."""
+        """Mark that a simulation writes to this store."""
         await self._write(lambda connection: self._states.set_mark(connection, SIMULATED, ""))
 
     async def is_simulated(self) -> bool:
         return await self._ask(lambda connection: self._seen_states.mark(connection, SIMULATED)) is not None
 
     async def holds_real(self) -> bool:
-        """Whether the journal has an event of a switch that is not simulated."""
+        """Return whether the journal has an event of a switch that is not simulated."""
         return await self._ask(lambda connection: self._seen_states.mark(connection, REAL)) is not None
 
     async def wipe(self) -> None:
@@ -380,30 +383,33 @@ class SqlStore:
     # --- making history anew
 
     async def forget_from(self, start: datetime) -> None:
-        """Delete calls, visits, refused callers and sums of the local day of that moment and of all days after it, in
-        one transaction. The journal stays.
+        """Delete calls, visits, refused callers and sums from the local day of that moment on, in one transaction.
+
+        The journal stays.
         """
         start_us = midnight_us(self._days, start)
         await self._write_rows(partial(forget_from, start_us=start_us, tables=self._sums, states=self._states))
 
     async def faults(self) -> list[str]:
-        """Where a SQLite file contradicts itself, in SQLite's words. PostgreSQL is asked with tools of its own."""
+        """Return where a SQLite file contradicts itself, in SQLite's words; PostgreSQL has
+        tools of its own for this.
+        """
         return await asyncio.to_thread(faults, self._database.file) if self._database.file else []
 
     async def sum_differences(self) -> AsyncIterator[SumDifference]:
-        """Where the sums are not those of the rows."""
+        """Yield the differences between the sums and the rows."""
         recount = Recount(self._asking, self._days, Sums(self._database, self._days), self._seen_states)
         async for found in recount.differences():
             yield found
 
     def rows(self) -> AsyncIterator[tuple[Any, ...]]:
-        """All rows of history, to compare two stores; numbers of the journal and evidence are left out."""
+        """Yield all rows of history, to compare two stores; numbers of the journal and evidence are left out."""
         return dumped(self._database, self._asking)
 
     # --- what making history anew asks
 
     async def oldest_at(self) -> datetime | None:
-        """When the oldest event of the journal happened; None while it is empty."""
+        """Return when the oldest event of the journal happened; None while it is empty."""
 
         def oldest(connection: Connection) -> int | None:
             in_rows = connection.execute(select(func.min(journal.c.at_us)).where(journal.c.site == SITE)).scalar()
@@ -414,7 +420,7 @@ class SqlStore:
         return None if at_us is None else moment(at_us)
 
     async def begins(self) -> dict[Kind, datetime]:
-        """When the oldest of each kind happened that is kept; nothing of a kind of which there is none."""
+        """Return when the oldest of each kind happened that is kept; a kind of which there is none is left out."""
         questions = {
             Kind.CALLS: select(func.min(contact.c.at_us)).where(contact.c.site == SITE),
             Kind.SUMS: select(func.min(sums.c.start_us)).where(sums.c.site == SITE, sums.c.step == DAY),
@@ -431,11 +437,11 @@ class SqlStore:
         return await self._ask(begins) | ({} if oldest is None else {Kind.JOURNAL: oldest})
 
     async def newest_seq(self) -> int:
-        """The journal's newest number; 0 while it is empty."""
+        """Return the journal's newest number; 0 while it is empty."""
         return await self._ask(lambda connection: self._journal.newest_seq(connection))
 
     async def count_events(self, start: datetime) -> int:
-        """How many events happened at or after that moment: packs that begin before it count whole."""
+        """Return how many events happened at or after that moment: packs that begin before it count whole."""
         start_us = microseconds(start)
 
         def count(connection: Connection) -> int:
@@ -446,13 +452,13 @@ class SqlStore:
         return await self._ask(count)
 
     async def events_between(self, start: datetime, end: datetime) -> list[Event]:
-        """The events that happened from `start` to before `end`, in that order."""
+        """Return the events that happened from `start` to before `end`, in that order."""
         return await self._ask(
             lambda connection: self._journal.between(connection, microseconds(start), microseconds(end))
         )
 
     async def calls_changed_after(self, seq: int) -> set[str]:
-        """The ids of calls that were written with a higher journal number."""
+        """Return the ids of calls that were written with a higher journal number."""
 
         def changed(connection: Connection) -> set[str]:
             rows = connection.execute(select(contact.c.key).where(contact.c.site == SITE, contact.c.seq > seq))
@@ -461,14 +467,14 @@ class SqlStore:
         return await self._ask(changed)
 
     async def load_across(self, start: datetime, back: timedelta) -> list[bytes]:
-        """The evidence of the calls that count before a moment, no longer than `back`, and go on after it."""
+        """Return the evidence of the calls that count before a moment, no longer than `back`, and go on after it."""
         start_us = microseconds(start)
         recent = contact.c.at_us >= microseconds(start - back), contact.c.at_us < start_us
         question = select(contact.c.evidence).where(contact.c.site == SITE, *recent, contact.c.last_us >= start_us)
         return await self._ask(lambda connection: [bytes(row.evidence) for row in connection.execute(question)])
 
     async def count_calls(self, start: datetime) -> int:
-        """How many calls count at or after that moment."""
+        """Return how many calls count at or after that moment."""
         where = (contact.c.site == SITE, contact.c.at_us >= microseconds(start))
         return await self._ask(
             lambda connection: int(connection.execute(select(func.count()).where(*where)).scalar() or 0)
@@ -523,7 +529,7 @@ class SqlStore:
 
 
 def _wipe(connection: Connection) -> None:
-    """The lease stays, for the store is still owned, and the site."""
+    """Delete all rows but the lease, for the store is still owned, and the site."""
     for table in metadata.sorted_tables:
         if table.name not in (lease.name, site.name):
             connection.execute(delete(table))

@@ -24,7 +24,7 @@ _KEY_COLUMNS: Final = ("step", "level", "queue", "start_us", "inside")
 
 
 class SumKey(NamedTuple):
-    """Which sum: `start_us` is 0 for all time."""
+    """The key of a sum; `start_us` is 0 for all time."""
 
     step: str
     level: str
@@ -34,7 +34,7 @@ class SumKey(NamedTuple):
 
 
 class Sums:
-    """Keeps the newest sums in memory between transactions. After one that was undone, `evict` them."""
+    """The newest sums, kept in memory between transactions. After one that was undone, `evict` them."""
 
     def __init__(self, database: Database, days: LocalDays) -> None:
         self._days = days
@@ -51,7 +51,7 @@ class Sums:
         self._cache.clear()
 
     def keys_of(self, share: Share) -> tuple[SumKey, SumKey, SumKey]:
-        """The three sums that a share is part of."""
+        """Return the three sums that a share is part of."""
         quarter = share.minute // QUARTER_MINUTES
         day_us = self._days.start_us_of_quarter(quarter)
         level, queue, inside = share.level, share.queue, share.inside
@@ -85,7 +85,7 @@ class Sums:
         return self._save(connection, changed, careful)
 
     def load(self, connection: Connection, keys: Iterable[SumKey]) -> None:
-        """Have these in memory."""
+        """Read these into memory."""
         missing = [key for key in keys if key not in self._cache]
         if len(self._cache) + len(missing) > _CACHED:
             kept = {key: self._cache[key] for key in keys if key in self._cache}
@@ -97,8 +97,9 @@ class Sums:
                 self._load(connection, step, starts, {key for key in its if starts[0] <= key.start_us <= starts[-1]})
 
     def _load(self, connection: Connection, step: str, starts: Sequence[int], wanted: set[SumKey]) -> None:
-        """Read those of a step. Column by column, for only so SQLite looks them up by the whole key: asked for whole
-        keys it goes through the table, which is seconds once there are years of them.
+        """Read the sums of a step, with a condition for each column: only then SQLite looks them up by the whole key.
+
+        With whole keys it goes through the table, which takes seconds once there are years of them.
         """
         question = select(sums).where(
             sums.c.site == SITE,
@@ -127,7 +128,9 @@ class Sums:
             self._upsert.run(connection, rows)
 
     def _save(self, connection: Connection, changed: Iterable[SumKey], careful: bool) -> list[SumKey]:
-        """Quarters first: the longest wait of a day is that of its quarters, the longest of all that of its days."""
+        """Write the sums, quarters first: a day's longest wait comes from its quarters, and that of all time from the
+        days.
+        """
         refused: list[SumKey] = []
         for step in _STEPS:
             keys = [key for key in changed if key.step == step]
@@ -169,7 +172,7 @@ class Sums:
         )
 
     def day_end_us(self, start_us: int) -> int:
-        """The next local midnight: a day has at most 25 hours."""
+        """Return the next local midnight: a day has at most 25 hours."""
         return self._days.start_us_of_quarter((start_us + 30 * 4 * QUARTER_US) // QUARTER_US)
 
 

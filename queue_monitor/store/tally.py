@@ -1,5 +1,6 @@
-"""The sum of some calls: counts by field, and answered waits with their histogram, kept sparse so that thousands of
-sums fit into memory.
+"""The sum of some calls: counts by field, and answered waits with their histogram.
+
+It is kept sparse so that thousands of sums fit into memory.
 """
 
 from struct import Struct as Layout
@@ -27,7 +28,7 @@ _Key = TypeVar("_Key", str, int)
 
 
 class Share(NamedTuple):
-    """What one row adds to the sums: where it counts, as what, and its wait when that goes into the histogram."""
+    """The contribution of one row to the sums: its place, its field, and its wait when that goes into the histogram."""
 
     level: str
     queue: int
@@ -92,8 +93,9 @@ class Sum:
             self.is_stale = self.is_stale or other.max_ms >= self.max_ms
 
     def mend(self, longest_ms: int) -> None:
-        """Set the longest wait by what the rows say. Waits whose rows are not kept stand in the histogram only: then
-        the longest stays as it was.
+        """Set the longest wait from the rows.
+
+        Waits whose rows are not kept stand in the histogram only: then the longest stays as it was.
         """
         if not self.answered:
             self.max_ms = 0
@@ -102,7 +104,7 @@ class Sum:
         self.is_stale = False
 
     def figures(self) -> dict[str, object]:
-        """The columns of its row that are not its key."""
+        """Return the columns of its row that are not its key."""
         return {
             "counts": written_counts(self.counts),
             "answered": self.answered,
@@ -114,7 +116,7 @@ class Sum:
 
 
 def summed(counts: bytes, answered: int, sum_ms: int, max_ms: int, over_10_min: int, histogram: bytes) -> Sum:
-    """A sum as its row has it."""
+    """Return the sum that a row has."""
     found = Sum()
     found.counts = read_counts(counts)
     found.answered, found.sum_ms, found.max_ms, found.over_10_min = answered, sum_ms, max_ms, over_10_min
@@ -123,7 +125,7 @@ def summed(counts: bytes, answered: int, sum_ms: int, max_ms: int, over_10_min: 
 
 
 def read_bins(histogram: bytes) -> dict[int, int]:
-    """How many waits each bin holds, as `waits.WaitTally.sums` has written it."""
+    """Return how many waits each bin holds, as `waits.WaitTally.sums` has written it."""
     return dict(_BIN.iter_unpack(histogram))
 
 
@@ -132,17 +134,17 @@ def wait_sums(answered: int, sum_ms: int, max_ms: int, over_10_min: int, histogr
 
 
 def written_counts(counts: dict[str, int]) -> bytes:
-    """Five bytes for each field that is not 0."""
+    """Return the counts as bytes: five for each field that is not 0."""
     return b"".join(_COUNT.pack(number, counts[field]) for number, field in enumerate(_FIELDS) if field in counts)
 
 
 def read_counts(written: bytes) -> dict[str, int]:
-    """The inverse. Fields of a newer version are passed over."""
+    """Return the counts that `written_counts` wrote. Fields of a newer version are passed over."""
     return {_FIELDS[number]: count for number, count in _COUNT.iter_unpack(written) if number < len(_FIELDS)}
 
 
 class CountsAdder:
-    """Adds up written counts, many of them quickly. `longest_ms` is the longest wait among what was added."""
+    """The sum of written counts, many of them quickly. `longest_ms` is the longest wait among those added."""
 
     __slots__ = ("_numbers", "longest_ms")
 
@@ -158,7 +160,7 @@ class CountsAdder:
         self.longest_ms = max(self.longest_ms, longest_ms)
 
     def counts(self) -> Counts:
-        """The counts so far."""
+        """Return the counts so far."""
         return Counts(**dict(zip(_FIELDS, self._numbers, strict=True)))
 
 
@@ -170,7 +172,7 @@ def share(
     level: Level, queue: int, inside: bool, at_us: int, field: str, early: bool, brought_by: str,
     judged_ms: int | None, recorded: bool,
 ) -> Share | None:  # fmt: skip
-    """What a row of these columns adds; None where it counts nowhere."""
+    """Return the share of a row with these columns; None where it counts nowhere."""
     if not field:
         return None
     wait = judged_ms if recorded else None
@@ -178,7 +180,7 @@ def share(
 
 
 def _add(numbers: dict[_Key, int], key: _Key, number: int) -> None:
-    """A number that has become 0 is left out."""
+    """Add a number; one that has become 0 is left out."""
     if total := numbers.get(key, 0) + number:
         numbers[key] = total
     else:

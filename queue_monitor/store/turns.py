@@ -1,4 +1,4 @@
-"""Long work inside a transaction lets others have their turn of the event loop."""
+"""The pauses by which long work inside a transaction gives others a turn of the event loop."""
 
 from collections.abc import Generator, Iterable, Iterator
 from typing import Final, TypeVar
@@ -25,7 +25,7 @@ def give_way() -> None:
 
 
 def giving_way(things: Iterable[T], every: int = _EVERY) -> Iterator[T]:
-    """The same things, with a turn for others after each so many."""
+    """Yield these things, with a turn for others after each `every` of them."""
     for number, thing in enumerate(things, 1):
         yield thing
         if number % every == 0:
