@@ -1,4 +1,4 @@
-"""What a person may set for one AMI connection."""
+"""The settings of one AMI connection."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a person may set for one event socket."""
+"""The settings of one event socket."""
 
 from collections.abc import Mapping
 from typing import Final, Literal

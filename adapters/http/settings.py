@@ -1,4 +1,4 @@
-"""What a person may set for one sender."""
+"""The settings of one sender."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final

@@ -1,4 +1,4 @@
-"""What a person may set for one MQTT broker."""
+"""The settings of one MQTT broker."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final

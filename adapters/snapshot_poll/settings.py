@@ -1,4 +1,4 @@
-"""What a person may set for one switch that only counts, and where the known ones have it."""
+"""The settings of one switch that only counts, and the paths of the known ones."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -93,7 +93,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def paths(self) -> Fields:
-        """The preset's fields, and in their place those that are set."""
+        """Return the preset's fields, with those that are set in their place."""
         own = {name: path for name, path in structs.asdict(self.fields).items() if path}
         return structs.replace(PRESETS[self.preset], **own)
 
