@@ -100,7 +100,7 @@ class CstaDialogue:
         return request(kind, self._settings.edition, **parts)
 
     def _refused(self, told: Element, what: str) -> AdapterError:
-        """Return the exchange's reason, which is a fixed word of the standard's and holds no number."""
+        """Return the error for a refusal, with the exchange's own fixed word for it, which holds no number."""
         words = [(one.text or "").strip() for one in told.iter() if (one.text or "").strip()]
         why = words[0][:60] if words else name(told)[:60]
         hopeless = any(word in why.casefold() for word in _WRONG_FOR_GOOD)
@@ -166,7 +166,7 @@ def _place(settings: Settings) -> Place:
 
 
 async def reach(label: str, switch: str, settings: Settings, clock: Clock) -> Reach:
-    """Check that the port accepts a connection; a session would take licences. Raises `AdapterError`."""
+    """Check that the port accepts a connection, without a session, which would take licences. Raises `AdapterError`."""
     if not settings.pilots:
         raise AdapterError(NO_PILOTS, permanent=True)
     return await reached(_place(settings), clock, only_opened)
