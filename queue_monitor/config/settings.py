@@ -1,4 +1,4 @@
-"""Everything that can be set, as frozen structs: what the rest of the program is given."""
+"""All settings as frozen structs, in the form in which the rest of the program gets them."""
 
 import datetime as dt
 import ipaddress
@@ -177,7 +177,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """One way in: which adapter, which switchboard it listens to, and the adapter's own settings."""
+    """One source: its adapter, its switchboard, and the adapter's own settings."""
 
     name: str
     kind: str
@@ -215,7 +215,7 @@ REAL_STORE: Final = StoreSettings(
 DEMO_STORE: Final = StoreSettings(
     url="sqlite:///var/demo.db", spill="var/demo-spill.jsonl", number_keys="var/demo-number-keys.json"
 )
-"""Where no address is set. A demo's made-up calls must never lie where a real monitor looks for its own."""
+"""The addresses where none is set. A demo's made-up calls must never lie where a real monitor looks for its own."""
 
 
 class KeptFor(Struct, frozen=True, kw_only=True):
@@ -232,7 +232,7 @@ class KeptFor(Struct, frozen=True, kw_only=True):
 
     @property
     def deletes(self) -> bool:
-        """Whether there is a decision to delete what is older."""
+        """Return whether there is a decision to delete older data."""
         return bool(self.decision)
 
 
