@@ -29,8 +29,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings say which days to make up (`queue_monitor.simulation.Config`). The same seed gives the same days.
 
     `day_kind` makes every day of one kind (a burst, say); `faults` happen every day; `days_before` earlier days are
-    told on connecting.
-    On Saturdays, Sundays and `closed_days` nobody rings.
+    sent on connecting. On Saturdays, Sundays and `closed_days` nobody rings.
 
     `seed`: the number that the days are made from.
     `calls_per_day_factor`: how many times as many calls as usual.

@@ -18,7 +18,7 @@ TELL_AGAIN: Final = timedelta(minutes=30)
 """The shortest time between two messages about one episode that eases and grows worse again."""
 
 MONTH_AGAIN: Final = timedelta(days=1)
-"""The same for a month: it turns slowly, and messages about it are for the planning of days."""
+"""The shortest time between two messages about a month: it turns slowly, and they are for the planning of days."""
 
 TOGETHER_AGAIN: Final = timedelta(minutes=10)
 """The shortest time between two gathered messages while a surge or a crisis stands."""

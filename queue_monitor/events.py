@@ -46,10 +46,10 @@ class EntryReason(StrEnum):
 
 
 class LeftOutcome(StrEnum):
-    """How a caller left a queue without an answer.
+    """The way in which a caller left a queue without an answer.
 
-    `lost` = cut off by the switch's own restart or crash; `unknown` = the monitor lost track, a later and better
-    source may amend it; `closed` = the switch emptied the queue at closing.
+    `lost` = cut off by the switch's own restart or crash; `unknown` = the monitor lost track, a later and better source
+    may amend it; `closed` = the switch emptied the queue at closing.
     """
 
     ABANDONED = "abandoned"

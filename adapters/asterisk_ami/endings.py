@@ -1,7 +1,7 @@
 """The outcome of a caller who left a queue without an answer, decided from the events around the Leave.
 
 Strongest first: QUEUESTATUS (the switch's own reason); a HangupRequest of the caller's own channel before the Abandon,
-or while the agent who has picked up hears a greeting (the caller hung up); an Abandon whose channel already stands in
+or during the greeting of an agent who has picked up (the caller hung up); an Abandon whose channel already stands in
 another place of the dialplan than the Join or a ring (somebody moved the caller there); only a SoftHangupRequest (the
 switch cut the call: a restart); an Abandon with none of these; a Leave alone, which is how a pressed key looks.
 """

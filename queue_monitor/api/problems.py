@@ -24,7 +24,7 @@ _CHECKED: Final = ("/api/v1/", "/history")
 
 
 async def only_known_parameters(request: Request) -> None:
-    """Refuse a parameter that the route does not read, so that a misspelt one is not passed over. Raises `Problem`."""
+    """Refuse a parameter that the route does not read, so that a misspelt one is noticed. Raises `Problem`."""
     dependant = getattr(request.scope.get("route"), "dependant", None)
     if dependant is None or request.method != "GET" or not request.url.path.startswith(_CHECKED):
         return

@@ -63,7 +63,7 @@ class AlertsSettings(Struct, frozen=True, kw_only=True):
     `warning_chance`: from this chance of missing the day's target on, the day is at risk and the screens warn.
     `alarm_chance`: from this chance on, an alarm is sent.
     `month_chance`: the same for the month.
-    `alarm_without_staff`: send an alarm when somebody waits and nobody is logged in.
+    `alarm_without_staff`: send alarms about the target also where no source reports who is logged in.
     `long_wait_seconds`: a warning when somebody has waited this long.
     `long_wait_alarm_seconds`: an alarm when somebody has waited this long.
     `refused_alarm_ratio`: an alarm when this share of the calls is turned away at the door.

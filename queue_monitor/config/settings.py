@@ -24,7 +24,7 @@ def _is_network(text: str) -> bool:
 
 
 class Organisation(Struct, frozen=True, kw_only=True):
-    """Whose calls these are; `language` and `time_zone` are what people are shown.
+    """The organisation whose calls these are. `language` and `time_zone` are those of its pages and messages.
 
     `name`: as it stands on the pages and in messages.
     """
@@ -35,8 +35,9 @@ class Organisation(Struct, frozen=True, kw_only=True):
 
 
 class ExitHandling(StrEnum):
-    """What a caller's deliberate way out of a queue counts as: a miss; left out of the target; or judged on the call
-    back, a promise alone being no answer.
+    """The treatment of a deliberate exit: a miss, left out of the target, or judged by the callback.
+
+    The promise of a callback alone is no answer.
     """
 
     MISS = "miss"
@@ -45,8 +46,9 @@ class ExitHandling(StrEnum):
 
 
 class Exits(Struct, frozen=True, kw_only=True):
-    """How pressing the exit key and asking for a callback are counted; `callback_within_seconds` is from entry to the
-    answer of the call back.
+    """The treatment of the exit key and of a callback.
+
+    `callback_within_seconds`: the time from entry to the answer of the callback.
     """
 
     exit_key: ExitHandling = ExitHandling.MISS
@@ -141,7 +143,7 @@ class HoursPeriod(Struct, frozen=True, kw_only=True, rename={"first": "from", "l
 
 
 class HoursClosure(Struct, frozen=True, kw_only=True, rename={"starts": "from", "ends": "to"}):
-    """A planned closure: all of a date, or from one time of that day to another; people are told the reason.
+    """A planned closure: all of a date, or from one time of that day to another; people are shown the reason.
 
     `date`: which day.
     `starts`: from when; without it from the beginning of the day.
@@ -159,7 +161,7 @@ class HoursClosure(Struct, frozen=True, kw_only=True, rename={"starts": "from", 
 
 
 class Holidays(StrEnum):
-    """Whose public holidays are closed days."""
+    """The country whose public holidays are closed days."""
 
     SWEDEN = "sweden"
     NONE = "none"
@@ -187,7 +189,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True):
-    """Where journal and history live: an SQLAlchemy address, SQLite or PostgreSQL.
+    """The store of journal and history: an SQLAlchemy address, SQLite or PostgreSQL.
 
     `spill` is a file in which events wait while the database is away, so that a restart does not lose them.
     `number_keys` is the file of the keys, one a calendar month, under which telephone numbers in a sender's ids are
@@ -265,7 +267,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
 
 
 class Http(Struct, frozen=True, kw_only=True):
-    """Where the wallboard and the API are served. Port 0 takes any that is free.
+    """The address of the wallboard and the API. Port 0 takes any that is free.
 
     `public`: whether anybody may read a summary without a token. `cors_origins`: other sites whose pages may read the
     API in a browser. `read_without_token`: whether this machine may read without one; None: until there is a token.
@@ -322,8 +324,10 @@ class BoardSettings(Struct, frozen=True, kw_only=True):
 
 
 class Wallboard(Struct, frozen=True, kw_only=True):
-    """What the room sees besides the day. `advice`: the margin, and how many more agents would help. `boards`: further
-    walls, each at an address of its own.
+    """The parts of the wallboard besides the day.
+
+    `advice`: the margin, and how many more agents would help.
+    `boards`: further walls, each at an address of its own.
     """
 
     advice: bool = False
@@ -361,7 +365,7 @@ class ClockSettings(Struct, frozen=True, kw_only=True):
 
 
 class QueueSettings(Struct, frozen=True, kw_only=True):
-    """How a queue is shown to people.
+    """A queue as it is shown to people.
 
     `label`: instead of the switchboard's name of it.
     """
@@ -370,7 +374,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
 
 
 class PoolSettings(Struct, frozen=True, kw_only=True):
-    """What the queues that the same people answer are called together: any pool that has all of `queues`.
+    """A name for the pool of queues that the same people answer: any pool that has all of `queues`.
 
     `name`: what people are shown.
     """
@@ -397,10 +401,10 @@ class ReferenceFigure(Struct, frozen=True, kw_only=True):
 
 
 class GoalValue(Struct, frozen=True, kw_only=True):
-    """What was measured of a goal in one period.
+    """The result of a goal in one period.
 
     `period`: as in `queue-monitor report`, such as 2026-T2. `value`: as it is to be shown. `comment`: what a reader
-    should know of it.
+        should know of it.
     """
 
     period: Annotated[
@@ -437,7 +441,7 @@ class ReportSettings(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """Everything that can be set, checked. `exits` and `hours` bear on the queues that have none of their own."""
+    """All settings, checked. `exits` and `hours` hold for the queues that have none of their own."""
 
     organisation: Organisation
     target: Target

@@ -58,7 +58,7 @@ Announce = Callable[[str, wiring.Service], None]
 
 
 class ReplayOptions(Struct, frozen=True, kw_only=True):
-    """How to replay, and which files to write."""
+    """The options of a replay, and the files to write."""
 
     speed: float | None = None
     until: datetime | None = None

@@ -274,7 +274,7 @@ class DifferenceShape(Struct, frozen=True, kw_only=True):
 
 
 class StatusBody(Struct, frozen=True, kw_only=True):
-    """Everything as it stands at one moment."""
+    """The state of all queues, pools and sources at one moment."""
 
     generated_at: datetime
     version: str
