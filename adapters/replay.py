@@ -33,7 +33,7 @@ _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`path`: the file. `speed`: 0 = as fast as it goes, 1 = as it happened, 60 = an hour a minute."""
+    """One recording. `path`: the file. `speed`: 0 = as fast as it goes, 1 = as it happened, 60 = an hour a minute."""
 
     path: str
     speed: float = 0.0

@@ -28,7 +28,7 @@ from queue_monitor.model import (
 
 NOW, DAY, MONTH = "now", "day", "month"
 EVEN: Final = 0.5
-"""From this chance of missing on, no message says that the month can bear the day."""
+"""The chance of missing from which no message says any more that the month can bear the day."""
 
 
 class AlertSettings(Struct, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ _TROUBLE = {
 def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis | None = None) -> list[Measurement]:
     """Return every measurement of this snapshot.
 
-    A queue without data gives none but that of the source, so its open episodes stay as they were.
+    A queue without data gives no measure of its own, so its open episodes stay as they were.
     """
     found = [*_source(snapshot), *_hours(snapshot), *_skipped(snapshot)]
     if crisis is not None:

@@ -305,7 +305,7 @@ def _router(name: str, receive: Callable[[Request], Awaitable[Response]]) -> API
         openapi_extra=REQUEST,
     )
     async def take_events(request: Request) -> Response:
-        """Events from a sender that signs them. Answered when they are in the journal; resending does no harm."""
+        """Take events from a sender that signs them. Answered when they are in the journal; resending does no harm."""
         return await receive(request)
 
     return router

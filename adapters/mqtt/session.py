@@ -86,7 +86,7 @@ class Session:
         return self
 
     def _hang_up(self) -> None:
-        """Close the connection to a broker that accepted it and then sent nothing, or nothing valid."""
+        """Close the connection to a broker that accepted it and then sent nothing, or nothing that we trust."""
         self._paho.disconnect()
         if self._tls is not None and self._tls.latest is not None and self._paho.socket() is None:
             self._tls.latest.close()

@@ -221,7 +221,7 @@ DEMO_STORE: Final = StoreSettings(
 
 
 class KeptFor(Struct, frozen=True, kw_only=True):
-    """For how many months something is kept; it is deleted afterwards once `decision` says by which decision.
+    """The number of months for which something is kept; it is then deleted once `decision` names the decision.
 
     `months`: how many; without it, until further notice.
     """
@@ -239,7 +239,7 @@ class KeptFor(Struct, frozen=True, kw_only=True):
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """For how long each kind is kept. Nothing is deleted without a decision.
+    """The time for which each kind is kept. Nothing is deleted without a decision.
 
     `journal`: every event.
     `calls`: one row a call and a stay in a queue.
@@ -350,7 +350,7 @@ class AccessToken(Struct, frozen=True, kw_only=True):
 
 
 class ClockSettings(Struct, frozen=True, kw_only=True):
-    """For simulated time: when it starts (without a zone: local time), and how fast it runs beside life.
+    """The clock of simulated time: its start (without a zone: local time), and its speed.
 
     `start`: when it starts; without it a lively moment of the newest working day.
     `rate`: how many times as fast as life.
@@ -430,9 +430,11 @@ class ReportGoal(Struct, frozen=True, kw_only=True):
 
 
 class ReportSettings(Struct, frozen=True, kw_only=True):
-    """`automatic`: whether a month and a tertial are reported by themselves on the first working day after their end.
-    `send_to`: the recipients of [alerts] who then get a line and the address. `goals`: goals that are measured
-    elsewhere, which a report leaves a place for.
+    """The settings of reports.
+
+    `automatic`: whether the report of a month and a tertial is made by itself on the first working day after its end.
+    `send_to`: the recipients of [alerts] who then get a line and the address.
+    `goals`: goals that are measured elsewhere, which a report leaves a place for.
     """
 
     automatic: bool = True

@@ -39,7 +39,10 @@ class CsvCalls:
         zone: ZoneInfo,
         is_number: Callable[[str], bool],
     ) -> None:
-        """`is_number` returns whether a queue's name holds a telephone number. Raises `RecordingError`."""
+        """Take the files. Raises `RecordingError`.
+
+        `is_number`: returns whether a queue's name holds a telephone number.
+        """
         self.name = name
         self.mapping = mapping_hash
         self.refusals = Refusals()

@@ -34,7 +34,7 @@ class QueueLogs:
     ends_are_told = False
 
     def __init__(self, name: str, paths: Sequence[Path], settings: Settings, zone: ZoneInfo) -> None:
-        """Raises `RecordingError` for a file that cannot be read or holds no line of a queue_log."""
+        """Take the files. Raises `RecordingError` for one that cannot be read or holds no line of a queue_log."""
         self.name = name
         self.refusals = Refusals()
         self.notes: list[str] = []

@@ -129,8 +129,9 @@ def recordings(sources: list[tuple[str, Path]], config: Config, switch: str | No
 async def replay_recordings(
     config: Config, found: list[Recording], wanted: ReplayOptions, advance: Advance, announce: Announce
 ) -> ReplayResult:
-    """Play, and write the requested files. Raises `RecordingError`, `StoreError` and `OSError` in words for a
-    person.
+    """Play the recordings, and write the requested files.
+
+    Raises `RecordingError`, `StoreError` and `OSError` in words for a person.
     """
     started, deliveries = first_sign(play(found, wanted.until))
     if started is None:

@@ -24,7 +24,7 @@ class Service(StrEnum):
 
 
 class Answers(Struct, frozen=True, kw_only=True):
-    """All answers.
+    """The answers to all questions.
 
     `settings`: the switchboard's own, by key, as they were typed.
     `store`: "sqlite", or an address.

@@ -21,7 +21,7 @@ CONNECTS: Final = 7 * HOUR + 45 * MINUTE
 OPENS: Final = 8 * HOUR
 CLOSES: Final = 17 * HOUR
 LINES_QUIET: Final = 17 * HOUR + 30 * MINUTE
-"""Moments of a day are whole milliseconds after local midnight."""
+"""The moments of a day, this one and those above, are whole milliseconds after local midnight."""
 
 
 class Kind(StrEnum):

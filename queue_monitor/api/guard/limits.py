@@ -9,7 +9,7 @@ from queue_monitor.ports import Clock
 
 REQUESTS_PER_SECOND: Final = 200.0
 REQUESTS_AT_ONCE: Final = 4_000
-"""Five hundred wallboards behind one address may all load their page at the same moment."""
+"""The most requests of one client at once: behind one address five hundred wallboards may load together."""
 
 STREAMS_OF_ONE: Final = 600
 STREAMS: Final = 1_000
