@@ -1,1 +1,1 @@
-"""The way in: one file for each kind of switchboard. README.md here states the contract."""
+"""Adapters, the way in: one module for each kind of switchboard. README.md here states the contract."""

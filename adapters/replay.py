@@ -1,4 +1,4 @@
-"""Recorded canonical events, played again: one CloudEvents JSON object a line, gzip or not.
+"""The adapter that replays recorded events: one CloudEvents JSON object a line, compressed with gzip or not.
 
 Format: `queue_monitor.events`, CloudEvents 1.0 structured JSON, UTF-8, lines ended by LF or CRLF. Such files come from
 `queue-monitor translate`, `queue-monitor simulate`, an export of the journal or anybody's own tool. An event keeps the
@@ -22,7 +22,7 @@ from queue_monitor.line_cutter import LineCutter
 from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Reach, Rejected
 
 MAX_LINE_BYTES: Final = 1 << 20
-"""A snapshot of a thousand waiting callers is about 200 kB; a longer line than this is not one of ours."""
+"""The longest line, in bytes. A snapshot of a thousand waiting callers is about 200 kB; a longer line is not ours."""
 
 DATED_BY_SENDER: Final = True
 """The times of its events are a sender's word."""
@@ -33,7 +33,7 @@ _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`path`: the file. `speed`: 0 = as fast as it goes, 1 = as it happened, 60 = an hour a minute."""
+    """One recording. `path`: the file. `speed`: 0 = as fast as it goes, 1 = as it happened, 60 = an hour a minute."""
 
     path: str
     speed: float = 0.0
@@ -48,7 +48,7 @@ EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/lib/queue-monitor/day.json
 
 
 class Translator:
-    """Lines, however cut, to the events they hold; bytes that begin as gzip are unpacked on the way."""
+    """Turns lines, however cut, into their events; bytes that begin as gzip are unpacked on the way."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._source = connection.source
@@ -75,7 +75,7 @@ class Translator:
         return iter(())
 
     def close(self, now: datetime) -> Iterator[Event | Rejected]:
-        """The last line need not end in a newline."""
+        """Read the last line, although no newline follows it."""
         if self._cutter.is_amid:
             yield from self._finish(self._cutter.end())
         if self._unpack and not self._unpack.complete:
@@ -103,7 +103,7 @@ class Translator:
 
 
 class _Gunzip:
-    """Unpacks gzip bytes piece by piece, several members in a row too, never more than a chunk at a time in memory."""
+    """Unpacks gzip bytes piece by piece, also several members in a row, and holds at most one chunk in memory."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
@@ -130,7 +130,7 @@ class _Gunzip:
 
 
 class ReplayAdapter:
-    """Plays one file, once. At its end it says so with a permanent error: to connect again would play it again."""
+    """Plays one file, once. Its end is a permanent error, because connecting again would play it again."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
         self.name = name
@@ -199,12 +199,12 @@ def _opened(path: str) -> BinaryIO:
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door that is opened for `kind = "replay"`."""
+    """Return the adapter for `kind = "replay"`."""
     return ReplayAdapter(name, switch, settings, clock)
 
 
 async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
-    """See that the file can be read. Raises `AdapterError`."""
+    """Check that the file can be read. Raises `AdapterError`."""
     _opened(settings.path).close()
     return Reach()
 

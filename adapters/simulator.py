@@ -1,7 +1,8 @@
-"""A simulated kundcenter, played in the monitor's own time: a demo, a training day, a load test, with no switch.
+"""The adapter of a simulated kundcenter in the monitor's own time, for a demo, a training day or a load test.
 
-The days are `queue_monitor.simulation`'s: made up from a seed, no recording of anybody. Nothing is read from a
-wire; the translator is there for captures of such a day, which are canonical events, one CloudEvents JSON a line.
+No switch is needed. `queue_monitor.simulation` makes the days up from a seed; no recording of anybody is in them.
+Nothing is read from a wire; the translator is for captures of such a day, which are canonical events, one CloudEvents
+JSON a line.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -19,7 +20,7 @@ from queue_monitor.simulation import Config, Fault, Kind, QueuePlan
 
 MAX_LINE_BYTES: Final = 1 << 20
 SIGN_OF_LIFE: Final = timedelta(seconds=30)
-"""How often the switch answers a probe; docs/switch-rules.md, rule 8, asks for as much."""
+"""The time between two answers of the switch to a probe, as docs/switch-rules.md, rule 8, requires."""
 
 _BATCH: Final = 2_000
 
@@ -28,8 +29,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings say which days to make up (`queue_monitor.simulation.Config`). The same seed gives the same days.
 
     `day_kind` makes every day of one kind (a burst, say); `faults` happen every day; `days_before` earlier days are
-    told on connecting.
-    On Saturdays, Sundays and `closed_days` nobody rings.
+    sent on connecting. On Saturdays, Sundays and `closed_days` nobody rings.
 
     `seed`: the number that the days are made from.
     `calls_per_day_factor`: how many times as many calls as usual.
@@ -56,7 +56,7 @@ EXAMPLE: Final[Mapping[str, object]] = {}
 
 
 class Translator:
-    """Canonical lines, however cut, to the events they hold."""
+    """Turns canonical lines, however cut, into their events."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._source = connection.source
@@ -71,7 +71,7 @@ class Translator:
         return iter(())
 
     def close(self, now: datetime) -> Iterator[Event | Rejected]:
-        """The last line need not end in a newline."""
+        """Read the last line, although no newline follows it."""
         if self._lines.is_amid:
             yield from self._finish(self._lines.end())
 
@@ -87,7 +87,7 @@ class Translator:
 
 
 class SimulatorAdapter:
-    """Today as far as it has come, at once; then each event when the clock reaches it, day after day."""
+    """Sends today's past events at once, then each event when the clock reaches it, day after day."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
         self.name = name
@@ -119,7 +119,9 @@ class SimulatorAdapter:
             today, ahead = tomorrow, self._day(tomorrow)
 
     async def _lived(self, ahead: list[Event], until: datetime) -> AsyncIterator[Delivery]:
-        """The rest of a day: each event when the clock reaches it, a sign of life when nothing has happened."""
+        """Yield the rest of a day: each event when the clock reaches it, and a sign of life when nothing has
+        happened.
+        """
         position = 0
         while (now := self._clock.now()) < until or position < len(ahead):
             happened = _so_far(ahead, position, now)
@@ -175,7 +177,7 @@ def _recounted(past: list[Event]) -> Iterator[Delivery]:
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door that is opened for `kind = "simulator"`."""
+    """Return the adapter for `kind = "simulator"`."""
     return SimulatorAdapter(name, switch, settings, clock)
 
 

@@ -1,1 +1,1 @@
-"""The way out: what an alert is and how it reaches a person. README.md here says what is built so far."""
+"""Alerts and the way out: the rules, an alert's life, and how it reaches a person. README.md here lists the parts."""

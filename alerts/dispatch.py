@@ -1,7 +1,8 @@
-"""From a change to people: who is told through what, tried again, sent another way when that fails too; and a record.
+"""The dispatcher sends each change of an alert to the recipients that ask for it, and keeps the record.
 
-An outbox in memory with the store behind it: when the database is away alarms still go out, and are written down when
-it is back. After a restart what was not delivered is tried again, if it is still worth anything.
+A failed notice is tried again, and then sent through the channel's fallback. The outbox is in memory, with the store
+behind it: while the database is away alerts still go out, and they are written down when it is back. After a restart
+the undelivered notices are tried again, as long as they have not expired.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ KEPT: Final = timedelta(hours=48)
 
 
 class Channel(Struct, frozen=True, kw_only=True):
-    """A way to reach people, by one notifier an address, and which other to take when one fails ("" none)."""
+    """One channel to people: a notifier for each address, and the channel that takes over when it fails ("": none)."""
 
     name: str
     notifiers: tuple[Notifier, ...]
@@ -46,8 +47,10 @@ class Channel(Struct, frozen=True, kw_only=True):
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
-    """Who is told of what. Empty `kinds` and `queues` mean all, but for the sign of life, which is for those who ask
-    for it by name. `quiet`: local times between which nothing is sent.
+    """One recipient: the alerts that he or she is sent, and through which channel.
+
+    `kinds`, `queues`: the kinds and queues to send; empty means all, except the sign of life, which must be listed.
+    `quiet`: local times between which nothing is sent.
     """
 
     name: str
@@ -65,7 +68,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
         return not self.queues or not alert.queue or bool(keys_of(self.queues) & keys_of(alert.queues))
 
     def quiet_until(self, at: datetime, zone: ZoneInfo) -> datetime | None:
-        """When the quiet hours end that a moment lies in; None outside them."""
+        """Return the end of the quiet hours that `at` lies in, or None when it lies outside them."""
         if self.quiet is None:
             return None
         start, end = self.quiet
@@ -79,13 +82,16 @@ class Recipient(Struct, frozen=True, kw_only=True):
 
 
 def _moments(day: date, clock: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """When the clocks show a time: the same twice, but for the hour that autumn has twice and spring not at all."""
+    """Return the two moments (UTC) at which the local clock shows this time.
+
+    They are the same moment, except for an hour that comes twice in autumn or is left out in spring.
+    """
     shown = datetime.combine(day, clock, zone)
     return shown.astimezone(UTC), shown.replace(fold=1).astimezone(UTC)
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
-    """How long and how often one tries. After `tries` failures, or one that cannot be mended, the fallback is taken."""
+    """The limits on trying again: after `tries` failures, or one permanent failure, the fallback channel is taken."""
 
     tries: int = 3
     give_up_after: timedelta = timedelta(minutes=30)
@@ -95,7 +101,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     escalate_after: timedelta = timedelta(minutes=15)
 
     def wait(self, failures: int) -> timedelta:
-        """Doubled with each failure."""
+        """Return the wait before the next try; it doubles with each failure, up to `longest_wait`."""
         return min(self.first_wait * int(2 ** max(0, failures - 1)), self.longest_wait)
 
 
@@ -103,10 +109,10 @@ PATIENCE: Final = RetryPolicy()
 
 
 class Dispatcher:
-    """Plans notices, sends them, and knows which alarm nobody has seen.
+    """The dispatcher plans notices, sends them, and knows which alerts nobody has acknowledged.
 
-    `sign` makes the link of an episode for a recipient ("" when there is no page). `counted` counts deliveries by
-    channel and result.
+    `sign`: returns the link of an episode for a recipient ("" when there is no page).
+    `counted`: the number of deliveries by channel and result.
     """
 
     def __init__(
@@ -139,10 +145,10 @@ class Dispatcher:
         self.counted: Counter[tuple[str, str]] = Counter()
         self.undelivered = 0
 
-    # ---- what is known
+    # ---- the notices and acknowledgements so far
 
     def recall(self, batch: AlertBatch) -> None:
-        """Go on where the last process left off."""
+        """Take up the notices and acknowledgements of the process before this one."""
         self._notices = {notice.id: notice for notice in batch.notices}
         self._seen = {seen.episode: seen for seen in batch.acknowledgements}
 
@@ -156,7 +162,7 @@ class Dispatcher:
 
     @property
     def lost_heartbeats(self) -> list[Notice]:
-        """Signs of life that did not get through by the way they were meant to; those taken another way too."""
+        """Return the signs of life that failed on their own channel, whether or not a fallback delivered them."""
         return [
             notice
             for notice in self._notices.values()
@@ -166,7 +172,9 @@ class Dispatcher:
         ]
 
     async def acknowledge(self, episode: str, by: str = "") -> None:
-        """Somebody has seen it: it is not escalated. The first to say so stands."""
+        """Record that somebody has seen the episode, so that it is not escalated. Only the first acknowledgement
+        counts.
+        """
         if episode in self._seen:
             return
         seen = Acknowledgement(episode=episode, at=self._clock.now(), by=by)
@@ -177,7 +185,9 @@ class Dispatcher:
     # ---- planning
 
     def plan(self, alerts: Iterable[Alert]) -> AlertBatch:
-        """The notices that some changes make, and those they make needless; to be saved with the state."""
+        """Return the notices for these changes, and the older notices that they replace; both are saved with the
+        state.
+        """
         notices: list[Notice] = []
         attempts: list[Attempt] = []
         for alert in alerts:
@@ -192,8 +202,9 @@ class Dispatcher:
         return AlertBatch(notices=tuple(notices), attempts=tuple(attempts))
 
     async def inform(self, alert: Alert, names: Collection[str]) -> None:
-        """Send to the recipients of these names what is no alarm, such as word of a report, whatever they ask for. The
-        same once more is sent to nobody.
+        """Send a message that is no alarm, such as news of a report, to the recipients of these names.
+
+        Their own choice of kinds and queues is not asked. The same message is never sent twice to a recipient.
         """
         notices = [
             notice
@@ -206,18 +217,21 @@ class Dispatcher:
         await self.save(AlertBatch(notices=tuple(notices)))
 
     def follow(self, open_alerts: Iterable[Alert]) -> None:
-        """Which alerts are open now, as they stand."""
+        """Remember the alerts that are open now, as they stand."""
         self._open = {alert.episode: alert for alert in open_alerts}
 
     def _concerns(self, alert: Alert, recipient: Recipient) -> bool:
-        """Whom an alarm was escalated to hears the rest of it too."""
+        """Return whether a recipient gets this alert; one who got an escalation also gets what follows in that
+        episode.
+        """
         if recipient.name in self._escalated(alert.episode):
             return True
         return recipient.wants(alert) and not recipient.only_escalations
 
     def _plan(self, alert: Alert, recipient: Recipient, notices: list[Notice], attempts: list[Attempt]) -> None:
-        """One recipient's notice. What he has not been sent yet is replaced by it; who never got the alarm is not
-        told that it is over.
+        """Add one recipient's notice, which replaces those not sent to him or her yet.
+
+        An alert's end is sent only to a recipient who was sent the alert.
         """
         told = self._was_told(alert.episode, recipient.name)
         self._supersede(alert, recipient.name, notices, attempts)
@@ -241,13 +255,13 @@ class Dispatcher:
         )
 
     def _to_all(self, alert: Alert, recipient: Recipient, escalation: bool = False) -> list[Notice]:
-        """A recipient's notice, one for each address of the channel."""
+        """Return a recipient's notice once for each address of the channel."""
         first = self._notice(alert, recipient, escalation)
         named = (alert, recipient.name, recipient.channel, str(escalation))
         return [first, *(_at(first, address, *named) for address in self._others(recipient.channel))]
 
     def _others(self, channel: str) -> range:
-        """The addresses of a channel beyond the first."""
+        """Return the numbers of a channel's addresses beyond the first."""
         return range(1, len(self._channels[channel].notifiers) if channel in self._channels else 1)
 
     def _notice(self, alert: Alert, recipient: Recipient, escalation: bool) -> Notice:
@@ -274,8 +288,9 @@ class Dispatcher:
         return {notice.recipient for notice in self._of(episode) if notice.escalation}
 
     def escalations(self) -> AlertBatch:
-        """Notices for alarms that people were sent a while ago and nobody has acknowledged, or that reached nobody;
-        once an episode.
+        """Return escalation notices for alarms that nobody acknowledged in time, or that reached nobody.
+
+        Each episode is escalated once.
         """
         found = []
         for episode, alert in self._open.items():
@@ -303,13 +318,13 @@ class Dispatcher:
     # ---- sending
 
     async def run(self) -> None:
-        """Send what is due until cancelled."""
+        """Send due notices until cancelled."""
         while True:
             await self.work()
             await self._clock.sleep(LOOK_SECONDS * max(1.0, self._clock.rate))
 
     async def work(self) -> None:
-        """One look: everything that is due is tried once, side by side, and its outcome written down."""
+        """Make one round: try every due notice once, side by side, and write down the outcomes."""
         if escalated := self.escalations().notices:
             await self.save(AlertBatch(notices=escalated))
         now = self._clock.now()
@@ -349,7 +364,7 @@ class Dispatcher:
             self._sending.discard(notice.id)
 
     async def _failed(self, notice: Notice, reason: str, detail: str, permanent: bool) -> None:
-        """Try again later, or give up and take the channel's fallback."""
+        """Plan the next try, or give up and take the channel's fallback."""
         failures = notice.attempts + 1
         due = self._clock.now() + self._patience.wait(failures)
         if not permanent and failures < self._patience.tries and due <= notice.expires_at:
@@ -371,8 +386,10 @@ class Dispatcher:
         await self._settle(given_up, reason, detail, other or ())
 
     def _fallback(self, notice: Notice) -> tuple[Notice, ...] | None:
-        """The same through the next channel that has not been tried for it; empty when another address of the failed
-        channel has taken that way already, None when there is none.
+        """Return the notice for the next channel that has not been tried for it.
+
+        The list is empty when another address of the failed channel has taken that fallback already; None means that no
+        channel is left.
         """
         tried = {notice.channel}
         earlier = self._notices.get(notice.fallback_of)
@@ -421,7 +438,7 @@ class Dispatcher:
     # ---- the record
 
     async def save(self, batch: AlertBatch | None = None) -> None:
-        """Write it down, after what could not be written before; a database that is away is tried again later."""
+        """Write a batch to the store, after those still unsaved; when the store is away, keep them for later."""
         if batch is not None:
             self._line_up(batch)
         async with self._writing:
@@ -437,7 +454,7 @@ class Dispatcher:
                 self._unsaved.pop(0)
 
     def _line_up(self, batch: AlertBatch) -> None:
-        """Of the state only the newest is worth writing; so a long stop of the database costs no memory."""
+        """Add a batch to the unsaved ones, of which only the newest keeps its state: a long stop costs no memory."""
         if batch.state is not None and not self._writing.locked():
             older = [structs.replace(each, state=None) for each in self._unsaved]
             self._unsaved = [each for each in older if each != AlertBatch()]
@@ -456,7 +473,7 @@ def _can_be_seen_to(alert: Alert) -> bool:
 
 
 def _at(notice: Notice, address: int, alert: Alert, *named: str) -> Notice:
-    """The same notice to another address of its channel."""
+    """Return the same notice for another address of its channel."""
     return structs.replace(notice, id=_id(alert, *named, str(address)), address=address)
 
 

@@ -1,4 +1,6 @@
-"""The round: every half minute the newest snapshot is read, what changed is put into words, written down and sent."""
+"""The alert round: every half minute it reads the newest snapshot, renders each change as text, saves it and sends
+it.
+"""
 
 import asyncio
 import hashlib
@@ -45,11 +47,11 @@ log = logging.getLogger(__name__)
 ROUND_SECONDS: Final = 30.0
 REMEMBERED: Final = timedelta(hours=48)
 HEARTBEAT_LATE: Final = timedelta(minutes=10)
-"""A sign of life is sent so long after its time, when the monitor was starting just then; a later one would lie."""
+"""The longest delay of a sign of life, when the monitor was just starting at its time; a later one would mislead."""
 
 
 class AlertEngine:
-    """Rules and their life over time, with words; no I/O, so that a replay runs it too."""
+    """The alert engine applies rules and lifecycle and renders texts; it does no I/O, so that a replay uses it too."""
 
     def __init__(self, settings: AlertSettings, language: str) -> None:
         self._settings = settings
@@ -57,7 +59,7 @@ class AlertEngine:
         self.state = State()
 
     def evaluate(self, snapshot: Snapshot) -> tuple[Alert, ...]:
-        """What changed since the last look, in words."""
+        """Return the rendered alerts that have changed since the last round."""
         measurements = read(snapshot, self._settings, self.state.crisis)
         pools = [Pool(scope.name, scope.queues) for scope in scopes(snapshot)]
         self.state, changed = advance(self.state, measurements, snapshot.at, self._settings, pools)
@@ -68,12 +70,15 @@ class AlertEngine:
         return structs.replace(alert, title=message.title, text=message.body)
 
     def open(self, snapshot: Snapshot) -> tuple[Alert, ...]:
-        """The alerts that stand, worst first, with the text that fits now."""
+        """Return the alerts that stand, worst first, with texts that fit this moment."""
         return tuple(self.render(standing(episode), snapshot.time_zone, snapshot.at) for episode in self.state.open)
 
     def in_words(self, snapshot: Snapshot, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-        """What stands, said with the numbers and the status of the snapshot that it is shown in. A target that has been
-        decided since the last look stands at risk no more.
+        """Return the alerts that stand, rendered with the numbers and the status of the snapshot beside which they are
+        shown.
+
+        An alert on a target is left out when that target's status has become `ok` or its period lost since the last
+        round.
         """
         measurements = {
             (topic(measurement.kind), measurement.queue, measurement.period): measurement
@@ -100,7 +105,7 @@ def _as_read(alert: Alert, measurement: Measurement) -> Alert:
 
 
 def _as_judged(alert: Alert, verdict: Verdict) -> Alert:
-    """The day is lost or at risk as its status says, from one moment to the next."""
+    """Return the alert as "at risk" or "out of reach", whichever the status of the day says now."""
     if alert.period == DAY and verdict.status is Status.OUT_OF_REACH:
         lost = AlertKind.TARGET_OUT_OF_REACH, AlertReason.CANNOT_BE_REACHED
         return structs.replace(alert, kind=lost[0], reason=lost[1])
@@ -108,7 +113,7 @@ def _as_judged(alert: Alert, verdict: Verdict) -> Alert:
 
 
 class AlertRound:
-    """The live round: looks, writes down, hands over to the dispatcher; and answers for acknowledgements."""
+    """The live alert round: it evaluates, saves, hands over to the dispatcher, and verifies acknowledgement links."""
 
     def __init__(
         self,
@@ -136,7 +141,7 @@ class AlertRound:
         self._looking = asyncio.Lock()
 
     async def start(self) -> None:
-        """Take up what the last process left. Raises `StoreError`."""
+        """Load the state, the alerts and the secret of the process before this one. Raises `StoreError`."""
         known = await self._store.load_alerts(self._clock.now() - REMEMBERED)
         if known.state is not None:
             try:
@@ -152,13 +157,15 @@ class AlertRound:
             await self._dispatcher.save(AlertBatch(secret=self._secret))
 
     async def run(self) -> None:
-        """Look every half minute until cancelled."""
+        """Evaluate every half minute until cancelled."""
         while True:
             await self._clock.sleep(max(ROUND_SECONDS, self._clock.rate))
             await self.evaluate()
 
     async def evaluate(self) -> tuple[Alert, ...]:
-        """One round. The state is written together with the notices that it made, so that none is made twice."""
+        """Make one round and return its changes. State and notices are saved together, so that no notice is made
+        twice.
+        """
         async with self._looking:
             return await self._look()
 
@@ -194,7 +201,7 @@ class AlertRound:
         return self._watch.in_words(snapshot, alerts)
 
     def now(self) -> AlertsNow:
-        """For the faces: what stands, and what has been said."""
+        """Return the alerts that stand and the counts of those raised and sent, for wallboard, API and metrics."""
         return AlertsNow(
             open=self._standing,
             acknowledged=self._dispatcher.acknowledged,
@@ -205,14 +212,17 @@ class AlertRound:
             banner=self.banner,
         )
 
-    # ---- a crisis, declared and ended by a person
+    # ---- a crisis, which a person declares and ends
 
     @property
     def crisis(self) -> Crisis | None:
         return self._watch.state.crisis
 
     async def declare(self, crisis: Crisis) -> None:
-        """Told at once, and until its end for all that goes wrong meanwhile. One that stands already goes on."""
+        """Declare a crisis and evaluate at once. Until it ends, its messages include what else goes wrong.
+
+        A crisis that stands already is kept.
+        """
         if self._watch.state.crisis is None:
             self._watch.state = structs.replace(self._watch.state, crisis=crisis)
             await self.evaluate()
@@ -221,23 +231,23 @@ class AlertRound:
         self._watch.state = structs.replace(self._watch.state, crisis=None)
         await self.evaluate()
 
-    # ---- the lead's words on the walls
+    # ---- the lead's banner on the walls
 
     @property
     def banner(self) -> Banner | None:
-        """The one that is shown now; None after its end."""
+        """Return the banner that is shown now, or None after its end."""
         banner = self._watch.state.banner
         return banner if banner is not None and self._clock.now() < banner.until else None
 
     async def show_banner(self, banner: Banner | None) -> None:
-        """Show these words, and no others; None takes down those that are shown."""
+        """Show this banner in place of any other; None removes it."""
         self._watch.state = structs.replace(self._watch.state, banner=banner)
         await self.evaluate()
 
-    # ---- a sign of life once a day, where wanted
+    # ---- a daily sign of life, where the settings ask for one
 
     def _heartbeats(self, snapshot: Snapshot) -> Iterator[Alert]:
-        """The sign of life that is due; and when one did not get through, word of that to everybody."""
+        """Yield the sign of life that is due, and an alarm to everybody for each one that could not be delivered."""
         if self._heartbeat_at is None:
             return
         zone = ZoneInfo(snapshot.time_zone)
@@ -273,7 +283,9 @@ class AlertRound:
     # ---- acknowledging
 
     def sign(self, episode: str, recipient: str) -> str:
-        """The link of an episode for one recipient: whoever has it may acknowledge, nobody can guess it."""
+        """Return the signed link of an episode for one recipient; whoever has it may acknowledge, and nobody can
+        guess it.
+        """
         if not self._link:
             return ""
         about = f"{episode}.{urlsafe_b64encode(recipient.encode()).decode().rstrip('=')}"

@@ -1,7 +1,6 @@
-"""One matter of one queue or pool from when it is first seen to its end, and every matter that is not over.
+"""Episodes: each is one topic of one queue or pool, from its first sight to its end; `State` holds all that are open.
 
-The state is written to the store with what it made people hear, so that a restart says nothing twice and forgets
-nothing.
+The state is saved together with the notices that it led to, so that a restart repeats no message and loses no episode.
 """
 
 from datetime import datetime
@@ -16,18 +15,19 @@ from queue_monitor.queues import queues_in
 SEVERITY: Final = {AlertLevel.WARNING: 1, AlertLevel.ALARM: 2}
 TARGET: Final = "target"
 Key = tuple[str, str, str]
-"""What it is about, queue, period: of one key there is one episode at a time."""
+"""The topic, the queue and the period; each key has at most one episode at a time."""
 
 
 class Episode(Struct, frozen=True, kw_only=True):
-    """One matter from when it is first seen. `raised` is false while it must still stand for a while.
+    """One episode, from its first sight. `raised` is false until it has stood for the hold time of its kind.
 
-    `low_since`: since when it has been low enough to ease. `lost_since`: since when nobody could save the day.
-    `told_at`: when people were last sent how bad it is; None never.
-    `times`: how often it has come to them, or come back, since its period began.
-    `last_notified`: the last change that they were sent.
-    `pending`: an alarm not sent yet, because one was sent just before or another one covers it.
-    `grouped`: what a surge has covered.
+    `low_since`: when the measure became low enough to ease.
+    `lost_since`: when the day became impossible to save with any number of agents.
+    `told_at`: when people were last sent how bad it is; None: never.
+    `times`: how often it was notified as new or worse again since its period began.
+    `last_notified`: the last change that people were sent.
+    `pending`: true for an alarm not sent yet, because one was sent just before or another one covers it.
+    `grouped`: the kinds that a surge or crisis has covered.
     """
 
     id: str
@@ -61,12 +61,14 @@ class Episode(Struct, frozen=True, kw_only=True):
 
     @property
     def is_alarm(self) -> bool:
-        """Raised, an alarm, and not eased."""
+        """Return whether the episode is raised, an alarm, and not eased."""
         return self.raised and self.level is AlertLevel.ALARM and not self.eased
 
 
 class EndedEpisode(Struct, frozen=True):
-    """An episode that is over, as far as it bears on the next of its kind: how often people were told of it."""
+    """An episode that is over, with the facts that matter to the next of its kind: how often people were notified of
+    it.
+    """
 
     key: Key
     period_start: datetime
@@ -74,9 +76,7 @@ class EndedEpisode(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """Every episode that is not over, what is worth knowing of those that are, and what somebody has declared or put
-    on the walls.
-    """
+    """The state of all alerts: open episodes, the needed facts of ended ones, the declared crisis and the banner."""
 
     episodes: tuple[Episode, ...] = ()
     past: tuple[EndedEpisode, ...] = ()
@@ -88,23 +88,23 @@ class State(Struct, frozen=True):
 
     @classmethod
     def decode(cls, raw: bytes) -> "State":
-        """Raises `msgspec.DecodeError` on what is no state."""
+        """Read a saved state. Raises `msgspec.DecodeError` on other bytes."""
         return msgspec.json.decode(raw, type=cls)
 
     @property
     def open(self) -> tuple[Episode, ...]:
-        """Those that have been raised, alarms first, the oldest first."""
+        """Return the raised episodes, alarms first, then the oldest first."""
         raised = (episode for episode in self.episodes if episode.raised)
         return tuple(sorted(raised, key=lambda e: (-SEVERITY[e.level], e.eased, e.since, e.key)))
 
 
 def topic(kind: AlertKind) -> str:
-    """What an alert is about: the target at risk and the target lost are one matter."""
+    """Return the topic of a kind of alert; "target at risk" and "target out of reach" are one topic."""
     return TARGET if kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH) else kind.value
 
 
 def as_alert(episode: Episode, change: AlertChange, at: datetime, notified: str) -> Alert:
-    """A change of an episode, as it is written down and sent."""
+    """Return a change of an episode as the alert that is saved and sent."""
     return Alert(
         episode=episode.id,
         at=at,

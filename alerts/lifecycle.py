@@ -1,7 +1,7 @@
-"""An alert over time: one episode from its raising to its end.
+"""The lifecycle of an alert: one episode from its raising to its end.
 
-Pure: the state and the readings of a moment in, the next state and what changed out; whether people hear of a change
-is decided in `telling`.
+Pure: it takes the state and the measurements of a moment and returns the next state and the changes. Whether people are
+notified of a change is decided in `notification_policy`.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Alert
 from queue_monitor.queues import Pool
 
 LOST_AFTER: Final = timedelta(minutes=3)
-"""A day is given up when this long nobody could have saved it: what would help is an estimate, and it wavers."""
+"""The time for which a day must be impossible to save before it is given up: the estimate behind it wavers."""
 
 _ORDER: Final = {
     AlertKind.CRISIS: 0,
@@ -35,8 +35,10 @@ MONTH_LASTS: Final = timedelta(days=32)
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """How a measure becomes an alert. It must reach a level for `hold` before it is raised, be under `ease_share` of
-    the level for `ease_after` before it eases, and under `ends_under` to end.
+    """The levels and times by which a measure becomes an alert and ends.
+
+    It must reach a level for `hold` to be raised, stay under `ease_share` of the level for `ease_after` to ease, and
+    fall under `ends_under` to end.
     """
 
     warning_at: float | None = None
@@ -59,7 +61,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 def policy(measurement: Measurement, settings: AlertSettings) -> Policy:
-    """The levels and times of a kind. For the target: docs/at-risk.md, steps 6 and 9."""
+    """Return the levels and times of a kind. Source for the target: docs/at-risk.md, steps 6 and 9."""
     match measurement.kind:
         case AlertKind.TARGET_AT_RISK | AlertKind.TARGET_OUT_OF_REACH:
             month = measurement.period == MONTH
@@ -105,11 +107,11 @@ def advance(
     settings: AlertSettings = DEFAULTS,
     scopes: Sequence[Pool] = (),
 ) -> tuple[State, tuple[Alert, ...]]:
-    """The next state, and what changed, each with the reason why people are told of it or not.
+    """Return the next state and the changes, each with the reason why people are notified of it or not.
 
-    An episode of which nothing is read stays as it was: where nothing can be seen, nothing has ended; but for a day
-    that has passed. `scopes`, where given, are the queues and pools there are now: a queue that has become part of a
-    pool takes its episodes along.
+    An episode without a measurement stays as it was, because nothing can end while nothing can be seen; only the
+    episodes of a day that has passed are closed. `scopes`, where given, are the present queues and pools: a queue that
+    has become part of a pool brings its episodes along.
     """
     episodes, changes = _placed(state, scopes)
     past = {each.key: each for each in state.past}
@@ -140,7 +142,7 @@ def advance(
 
 
 def _order(measurement: Measurement) -> int:
-    """What speaks for others comes before them."""
+    """Return the sort key by which kinds that cover others come before them."""
     return _ORDER.get(measurement.kind, 3)
 
 
@@ -150,7 +152,7 @@ def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:
 
 
 def _placed(state: State, scopes: Sequence[Pool]) -> tuple[dict[Key, Episode], list[tuple[Episode, AlertChange]]]:
-    """The episodes by the queues and pools there are now; of two that become one, the graver goes on."""
+    """Return the episodes by the present queues and pools; where two become one, the graver is kept."""
     episodes: dict[Key, Episode] = {}
     changes: list[tuple[Episode, AlertChange]] = []
     for episode in sorted(state.episodes, key=lambda e: (e.told_at is None, -SEVERITY[e.level], e.since)):
@@ -164,7 +166,7 @@ def _placed(state: State, scopes: Sequence[Pool]) -> tuple[dict[Key, Episode], l
 
 
 def _scope_of(episode: Episode, scopes: Sequence[Pool]) -> Pool:
-    """The scope that has most of an episode's queues; its own when there is none."""
+    """Return the scope that has most of an episode's queues, or the episode's own queue when none has any."""
     own = Pool(episode.queue, episode.queues)
     best = max(scopes, key=lambda scope: (len(own.keys & scope.keys), scope == own), default=own)
     return best if own.keys & best.keys else own
@@ -173,8 +175,9 @@ def _scope_of(episode: Episode, scopes: Sequence[Pool]) -> Pool:
 def _step(
     before: Episode | None, measurement: Measurement, rule: Policy, now: datetime, times: int
 ) -> tuple[Episode | None, AlertChange | None]:
-    """One matter's next episode and what changed. (None, None): nothing is the matter. `times`: how often people were
-    told of earlier ones in this period.
+    """Return the next episode of one topic and its change; (None, None) when nothing is wrong.
+
+    `times`: how often people were notified of earlier episodes in this period.
     """
     level = rule.level(measurement.value)
     if level is AlertLevel.ALARM and measurement.at_most_warning:
@@ -198,7 +201,7 @@ def _step(
 
 
 def _unless_lost(before: Episode, measurement: Measurement, now: datetime) -> tuple[Episode, Measurement]:
-    """A day that nobody could save now is at risk until that has stood for a while."""
+    """Treat a day that nobody could save now as at risk, until that has stood for `LOST_AFTER`."""
     if before.kind is AlertKind.TARGET_OUT_OF_REACH:
         return before, measurement
     if measurement.kind is not AlertKind.TARGET_OUT_OF_REACH:
@@ -211,7 +214,7 @@ def _unless_lost(before: Episode, measurement: Measurement, now: datetime) -> tu
 
 
 def _ease_after(episode: Episode, rule: Policy) -> timedelta:
-    """Doubled each time that people have been told anew: what comes and goes is said to be over less readily."""
+    """Return the time to ease, which doubles each time people have been notified anew: recurring trouble ends later."""
     again = min(max(0, episode.times - 1), 8)
     return min(rule.ease_after * (1 << again), max(rule.ease_after, MAX_EASING))
 
@@ -246,7 +249,7 @@ def _raise(
 
 
 def _lost(before: Episode, measurement: Measurement, rule: Policy, now: datetime) -> tuple[Episode, AlertChange | None]:
-    """Nothing more is said of a day given up, unless it has recovered against all odds: that was an estimate."""
+    """Keep a lost day as it is, and close its episode only when the measure has recovered for the time to ease."""
     if measurement.value >= rule.ends_under:
         return _read(before, measurement, reason=before.reason, low_since=None), None
     low_since = before.low_since or now
@@ -266,7 +269,7 @@ def _is_worse(before: Episode, measurement: Measurement, level: AlertLevel) -> b
 def _lower(
     before: Episode, measurement: Measurement, rule: Policy, now: datetime
 ) -> tuple[Episode, AlertChange | None]:
-    """Ease when it has been low for long enough, end when hardly anything is left."""
+    """Ease an episode that has been low for long enough, and end it when its measure is under `ends_under`."""
     if before.eased:
         if measurement.value < rule.ends_under:
             return _read(before, measurement, reason=AlertReason.AS_USUAL), AlertChange.CLEARED
@@ -282,6 +285,6 @@ def _lower(
 
 
 def _read(before: Episode, measurement: Measurement, **changed: object) -> Episode:
-    """The episode with what is read now."""
+    """Return the episode with the present measurement's label, figures and reason."""
     now = {"label": measurement.label, "figures": measurement.figures, "reason": measurement.reason}
     return structs.replace(before, **{**now, **changed})

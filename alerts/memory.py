@@ -1,4 +1,4 @@
-"""The record of alerts where there is no database: a replay, a try-out. Gone with the process."""
+"""The record of alerts in memory, for a replay or a try-out without a database. It ends with the process."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from queue_monitor.model import Acknowledgement, Alert, AlertBatch, Attempt, Not
 
 
 class MemoryRecord:
-    """`ports.AlertStore` in plain dictionaries."""
+    """The alert store (`ports.AlertStore`) in plain dictionaries."""
 
     def __init__(self) -> None:
         self._state: bytes | None = None

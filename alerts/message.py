@@ -1,7 +1,7 @@
-"""What an alert says to a person: a first sentence, and what else helps, in plain words.
+"""The text of an alert for a person: a first sentence and further sentences, in plain words.
 
-Time, queue, which target, what would help (marked as an estimate), number against target, who waits, margin, month.
-Never who called.
+They name the time, the queue, the target, an estimate of what would help, the number against the target, the callers
+who wait, the margin and the month. They never name a caller.
 """
 
 import math
@@ -15,7 +15,7 @@ from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Alert
 
 
 class Message:
-    """One alert in one language, as it is told at a moment: when it changed, or `now`."""
+    """One alert in one language, as of the moment when it changed, or as of `now`."""
 
     def __init__(self, alert: Alert, zone: str, language: str, now: datetime | None = None) -> None:
         self._alert = alert
@@ -107,7 +107,7 @@ class Message:
             "factor": f"{figures.factor or 0:.1f}".replace(".", texts.words(self._language)["decimal"]),
         }
 
-    # ---- the rest
+    # ---- the sentences after it
 
     def _sentences(self) -> list[str]:
         alert = self._alert
@@ -140,7 +140,7 @@ class Message:
         return [self._number_waiting(), self._staff(), self._agents_for_queue()]
 
     def _of_surge(self) -> list[str]:
-        """A surge speaks for all else that is wrong in its queue, and changes what helps: fewer have to call at all."""
+        """Return the sentences of a surge: it covers the other trouble in its queue, and asks for fewer calls."""
         said = self._gathered()
         if self._alert.change is AlertChange.EASED:
             return said
@@ -148,7 +148,7 @@ class Message:
         return [*said, self._say("surge.crisis")] if self._alert.change is AlertChange.RAISED else said
 
     def _of_crisis(self) -> list[str]:
-        """A crisis speaks for all that goes wrong with it, in any queue."""
+        """Return the sentences of a crisis: it covers the trouble of all queues."""
         crisis = self._figures.crisis
         by = self._say("crisis.by", by=crisis.by) if crisis and crisis.by else ""
         unseen = self._figures.since
@@ -156,7 +156,7 @@ class Message:
         return [by, *said, self._say("surge.advice")] if self._alert.change is AlertChange.RAISED else said
 
     def _gathered(self) -> list[str]:
-        """Who waits and who serves, and what else goes wrong that those numbers do not say."""
+        """Return who waits and who serves, and the other trouble that those numbers do not show."""
         told = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.MANY_REFUSED)
         also = [self._say(f"surge.also.{kind.value}", **self._values()) for kind in self._figures.also if kind in told]
         return [self._waiting(), self._staff(), *also]
@@ -220,7 +220,7 @@ class Message:
         return self._say(f"forecast_within.{self._alert.period}", share=share, low=lowest, high=highest, **self._goal())
 
     def _bounds(self, low: float, high: float) -> tuple[str, str]:
-        """Rounded outward to whole percentages, but not up across the target."""
+        """Return floor and ceiling rounded outward to whole percentages, but never rounded up across the target."""
         target, highest = self._figures.target.ratio, math.ceil(high * 100 - 1e-9)
         if high < target <= highest / 100:
             highest = math.floor(high * 100)
@@ -264,7 +264,7 @@ class Message:
         }
 
     def _share(self, ratio: float | None) -> str:
-        """As everywhere, but a whole percentage without its nought: `84 %`, `86,3 %`."""
+        """Return a share as on all pages, but without the decimal of a whole percentage: `84 %`, `86,3 %`."""
         decimal = texts.words(self._language)["decimal"]
         return texts.percent(ratio, self._figures.target.ratio, self._language).replace(f"{decimal}0", "")
 
@@ -285,7 +285,7 @@ class Message:
         return texts.say(f"alert.{key}", self._language, **written)
 
     def _written(self, value: object) -> object:
-        """Numbers as on the pages: `1 546`."""
+        """Return a whole number as on the pages: `1 546`."""
         return texts.count(value, self._language) if isinstance(value, int) else value
 
 
@@ -297,16 +297,18 @@ _BASIC: Final = frozenset(
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED: Final = frozenset("^{}\\[~]|€")
-"""The alphabet of GSM 03.38 (3GPP TS 23.038); what is in the second takes two places. Anything else in a text makes
-every character of it twice as wide, and a part holds 67 of those instead of 153.
+"""The basic alphabet of an SMS and its extension, in which a character takes two places (GSM 03.38, 3GPP TS 23.038).
+
+Any other character makes every character of the text wider: a part then holds 67 of them instead of 153.
 """
 _PLAIN: Final = str.maketrans({"–": "-", "—": "-", "−": "-", "…": "...", "’": "'", "‘": "'", "”": '"', "“": '"'})
 _SENTENCES: Final = re.compile(r"(?<=[.!?])(?<!\bkl\.)(?<!\bca\.) +(?=[A-ZÅÄÖ0-9])")
 
 
 def sms(notice: Notice, zone: str, language: str) -> str:
-    """A notice for a telephone: its first sentence, the way to acknowledge, and as many more sentences as two parts
-    hold, in the plain alphabet.
+    """Return a notice as an SMS in the plain alphabet: first sentence, link to acknowledge, and further sentences.
+
+    It holds as many sentences as fit in two parts.
     """
     alert = notice.alert
     said = [alert.title]
@@ -321,7 +323,7 @@ def sms(notice: Notice, zone: str, language: str) -> str:
 
 
 def plain_alphabet(text: str) -> str:
-    """The text in the alphabet of GSM: dashes, quotes and spaces made plain, accents dropped, `?` for what is left."""
+    """Return the text in the GSM alphabet: dashes, quotes and spaces made plain, accents dropped, `?` for the rest."""
     return "".join(map(_plain, text.translate(_PLAIN)))
 
 
@@ -341,7 +343,7 @@ def parts(text: str) -> int:
 
 
 def lines(notice: Notice, zone: str, language: str) -> tuple[str, str]:
-    """A notice as it is sent: its subject, and its text with the way to acknowledge."""
+    """Return a notice as it is sent: its subject, and its text with the link to acknowledge."""
     alert = notice.alert
     said = [alert.text]
     if notice.escalation:

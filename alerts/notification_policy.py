@@ -1,4 +1,7 @@
-"""Whether people are told of a change, and why or why not: once, together, and never of what nobody can help."""
+"""The policy that decides whether people are notified of a change, with the reason.
+
+People are notified once, of several things in one message, and never of trouble that nobody can help.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,13 +15,13 @@ from alerts.rules import DAY, MONTH, NOW
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
 
 TELL_AGAIN: Final = timedelta(minutes=30)
-"""An episode that eases and grows worse again is not told of more often than this."""
+"""The shortest time between two messages about one episode that eases and grows worse again."""
 
 MONTH_AGAIN: Final = timedelta(days=1)
-"""A month turns slowly, and what is said of it is for the planning of days."""
+"""The shortest time between two messages about a month: it turns slowly, and they are for the planning of days."""
 
 TOGETHER_AGAIN: Final = timedelta(minutes=10)
-"""While a surge or a crisis stands, what else goes wrong is told in one message, at most this often."""
+"""The shortest time between two gathered messages while a surge or a crisis stands."""
 
 IN_A_SURGE: Final = (
     AlertKind.TARGET_OUT_OF_REACH,
@@ -27,8 +30,9 @@ IN_A_SURGE: Final = (
     AlertKind.LONG_WAIT,
     AlertKind.MANY_REFUSED,
 )
-"""What a surge speaks for in its queue, in the order in which it tells of them. A crisis speaks for it everywhere, and
-for every surge.
+"""The kinds that a surge covers in its queue, in the order of its message. A crisis covers them in all queues.
+
+A crisis covers surges too.
 """
 _GATHERING: Final = (AlertKind.SURGE, AlertKind.CRISIS)
 
@@ -36,7 +40,7 @@ Episodes = dict[Key, Episode]
 
 
 class NotifyReason(StrEnum):
-    """Why people are told of a change, or why not."""
+    """The reason why people are notified of a change, or why they are not."""
 
     ALARM = "alarm"
     OUT_OF_REACH = "out_of_reach"
@@ -78,7 +82,7 @@ _STILL_OWED: Final = frozenset({NotifyReason.COVERED, NotifyReason.TOLD_LATELY, 
 
 
 def decide(episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], now: datetime) -> list[Alert]:
-    """Decide for each change whether people hear of it, and remember in `episodes` that they did."""
+    """Return each change with the decision whether people are notified, and remember the decision in `episodes`."""
     told = []
     for episode, change in changes:
         why = should_notify(episode, change, now, is_covered(episode, episodes))
@@ -93,7 +97,7 @@ def decide(episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], n
 
 
 def _told(episode: Episode, change: AlertChange, why: NotifyReason, now: datetime, episodes: Episodes) -> Alert:
-    """The change as it is written down and sent; what people heard is remembered in `episodes`."""
+    """Return the change as it is saved and sent, and remember in `episodes` what people were notified of."""
     if episode.kind in _GATHERING and change is not AlertChange.CLEARED:
         episode = _gathered(episode, episodes)
     known = episodes.get(episode.key)
@@ -103,7 +107,7 @@ def _told(episode: Episode, change: AlertChange, why: NotifyReason, now: datetim
 
 
 def standing(episode: Episode) -> Alert:
-    """An open episode as it stands, for the screens."""
+    """Return an open episode as the screens show it."""
     change = AlertChange.EASED if episode.eased else AlertChange.RAISED
     why = NotifyReason.ALARM if episode.told_at else NotifyReason.SCREEN_ONLY
     return as_alert(episode, change, episode.since, why.value)
@@ -121,7 +125,7 @@ def _remembered(episode: Episode, change: AlertChange, why: NotifyReason, now: d
 
 
 def should_notify(episode: Episode, change: AlertChange, now: datetime, covered: bool) -> NotifyReason:
-    """Whether people must be told of a change, and why or why not. `episode` is as it stands after the change."""
+    """Return the reason to notify people of a change or not to. `episode` is its state after the change."""
     told = episode.told_at is not None
     if change is AlertChange.CLEARED:
         return _on_clearing(episode, told)
@@ -145,7 +149,7 @@ def should_notify(episode: Episode, change: AlertChange, now: datetime, covered:
 
 
 def _on_clearing(episode: Episode, told: bool) -> NotifyReason:
-    """Who never heard of it need not hear that it is over; an end of yesterday's is no news today."""
+    """Return the reason for an end: it is not sent to people who were never notified, nor for a day before today."""
     if episode.reason is AlertReason.JOINED:
         return NotifyReason.JOINED
     if episode.reason is AlertReason.ITS_DAY_HAS_PASSED:
@@ -158,7 +162,10 @@ def _on_clearing(episode: Episode, told: bool) -> NotifyReason:
 
 
 def _is_beyond_help(episode: Episode) -> bool:
-    """A day that no number of people there are would save; and when it is given up, none would shorten the queue."""
+    """Return whether more agents would not help.
+
+    No number of them would save the day; or the day is given up and none would shorten the queue.
+    """
     risk = episode.figures.risk
     if topic(episode.kind) != "target" or risk is None or risk.reachable:
         return False
@@ -166,10 +173,10 @@ def _is_beyond_help(episode: Episode) -> bool:
 
 
 def is_covered(episode: Episode, episodes: Mapping[Key, Episode]) -> bool:
-    """Whether another message says it: a crisis for all that goes with it; a surge for all else in its queue; the day
-    at risk for a long wait.
+    """Return whether another message covers this episode.
 
-    Once the day is lost, or has eased, the long waits are news again: they are what can still be helped.
+    A crisis covers all that goes with it, a surge covers the rest of its queue, a day at risk covers a long wait. Once
+    the day is lost or has eased, a long wait is news again, because it can still be helped.
     """
     if episode.kind in (AlertKind.SURGE, *IN_A_SURGE) and episode.period != MONTH:
         crisis = episodes.get((AlertKind.CRISIS.value, "", NOW))
@@ -188,7 +195,7 @@ def is_covered(episode: Episode, episodes: Mapping[Key, Episode]) -> bool:
 
 
 def _gathered(surge: Episode, episodes: Episodes) -> Episode:
-    """A surge with all else that is wrong in its queue now; a crisis with what is wrong in any."""
+    """Return a surge with the other trouble of its queue, or a crisis with that of all queues."""
     also = _also(surge, episodes)
     return structs.replace(surge, grouped=also, figures=structs.replace(surge.figures, also=also))
 
@@ -204,7 +211,7 @@ def _also(surge: Episode, episodes: Episodes) -> tuple[AlertKind, ...]:
 
 
 def _must_gather(episode: Episode, episodes: Episodes, now: datetime) -> bool:
-    """Whether a surge or a crisis that people know of has more to tell of, and tells of it itself."""
+    """Return whether a surge or crisis that people know of now covers more, and a new message about it is due."""
     if episode.kind not in _GATHERING or not episode.raised or episode.told_at is None:
         return False
     if is_covered(episode, episodes):

@@ -1,8 +1,8 @@
-"""What deserves a person's attention, read off the measurements of one snapshot and, where there is one, the forecast.
+"""The alert rules: they measure one snapshot, with the forecast where there is one, for what deserves attention.
 
-The status is not read here: it is decided afterwards, from what stands among other things. Pure: the same snapshot
-gives the same readings. A reading is a measure, not yet an alert: how long it must stand and how often one may speak
-of it is decided in `lifecycle`.
+Pure: the same snapshot gives the same measurements. The status is decided afterwards, from the alerts that stand among
+other things. A measurement is not yet an alert: `lifecycle` decides how long it must stand, and `notification_policy`
+how often people are notified.
 """
 
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ from queue_monitor.model import (
 
 NOW, DAY, MONTH = "now", "day", "month"
 EVEN: Final = 0.5
-"""From this chance of missing on, a month is no longer said to bear the day."""
+"""The chance of missing from which no message says any more that the month can bear the day."""
 
 
 class AlertSettings(Struct, frozen=True, kw_only=True):
-    """When something is worth saying. Chances are of missing the target, waits are seconds, the rest as named.
+    """The levels from which the rules find something wrong.
 
-    The defaults for the target are measured (docs/at-risk.md, step 6). `minimum` keeps the first calls of a day from
-    deciding it.
+    Chances are of missing the target, waits are seconds, the rest as named. The defaults for the target are measured
+    (docs/at-risk.md, step 6). `minimum` keeps the first calls of a day from deciding it.
     """
 
     levels: RiskLevels = RiskLevels()
@@ -54,10 +54,12 @@ DEFAULTS = AlertSettings()
 
 
 class Measurement(Struct, frozen=True, kw_only=True):
-    """One measure of one matter: `value` against the levels of its kind.
+    """One measure of one topic: `value` is compared with the levels of its kind.
 
-    `may_raise` is false where too little is known for a new alert. `day_over`: nothing more happens today, so that
-    what is open ends. `period_start` tells one day's matter from the next day's. `at_most_warning` keeps it on screen.
+    `may_raise`: false where too little is known for a new alert.
+    `day_over`: true when nothing more happens today, so that open episodes end.
+    `period_start`: separates the topic of one day from that of the next.
+    `at_most_warning`: true for a measure that only the screens show.
     """
 
     kind: AlertKind
@@ -82,8 +84,9 @@ _TROUBLE = {
 
 
 def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis | None = None) -> list[Measurement]:
-    """Every measure of this moment. Of a queue that cannot be vouched for only that is said, and what is open there
-    stays as it was.
+    """Return every measurement of this snapshot.
+
+    A queue without data gives no measure of its own, so its open episodes stay as they were.
     """
     found = [*_source(snapshot), *_hours(snapshot), *_skipped(snapshot)]
     if crisis is not None:
@@ -98,7 +101,7 @@ def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis 
 
 
 def scopes(snapshot: Snapshot) -> tuple[QueueNow, ...]:
-    """The pools, and the queues that share their agents with no other: people hear of each thing once."""
+    """Return the pools, and the queues that are in no pool, so that people are notified of each thing once."""
     pooled = {queue for pool in snapshot.pools for queue in pool.queues}
     return (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
 
@@ -108,7 +111,9 @@ def _is_over(queue: QueueNow, at: datetime) -> bool:
 
 
 def _crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Measurement:
-    """A crisis is declared by a person, for all queues, and holds until a person ends it, at night too."""
+    """Return the measurement of a declared crisis: it is for all queues and stands until a person ends it, also at
+    night.
+    """
     return Measurement(
         kind=AlertKind.CRISIS,
         queue="",
@@ -144,7 +149,7 @@ def _source(snapshot: Snapshot) -> Iterator[Measurement]:
 
 
 def _last_sign(snapshot: Snapshot) -> tuple[datetime | None, str]:
-    """The switch that was heard longest ago, and when; nothing where no switch was ever heard."""
+    """Return the last sign of the switch that has been silent longest, and its name; (None, "") before any sign."""
     signs: dict[str, datetime] = {}
     for source in snapshot.sources:
         sign = source.last_event_at if source.up else source.since
@@ -155,12 +160,12 @@ def _last_sign(snapshot: Snapshot) -> tuple[datetime | None, str]:
 
 
 def _unseen_since(snapshot: Snapshot) -> datetime | None:
-    """Since when nothing can be vouched for; None while all is seen."""
+    """Return since when there is no data; None while all sources work."""
     return _last_sign(snapshot)[0] if snapshot.total.no_data_reason in _TROUBLE else None
 
 
 def _skipped(snapshot: Snapshot) -> Iterator[Measurement]:
-    """An event of which our own code knew no way out has been skipped today: the technician must know."""
+    """Yield an alert for the technician when an event that our own code could not process was skipped today."""
     start, at = snapshot.total.periods[DAY].start, snapshot.journal.skipped_at
     if at is not None and at >= start:
         yield Measurement(
@@ -176,7 +181,7 @@ def _skipped(snapshot: Snapshot) -> Iterator[Measurement]:
 
 
 def _hours(snapshot: Snapshot) -> Iterator[Measurement]:
-    """Where switch and calendar disagree today; of several in a pool the one with most calls, by its queue's name."""
+    """Yield where switch and calendar disagree today; in a pool, the queue with the most calls, under its own label."""
     labels = {queue.name: queue.label for queue in snapshot.queues}
     for scope in scopes(snapshot):
         here = [each for each in snapshot.hours_disagreements if each.queue in scope.queues]
@@ -239,8 +244,10 @@ def _queue(
 
 
 def _is_unstaffed(queue: QueueNow) -> bool:
-    """Whether callers wait and nobody is logged in. Where only a log tells who is there, that is not said while
-    somebody still answers, and not of a queue of which nothing is known.
+    """Return whether callers wait and nobody is logged in.
+
+    Where only a log shows who is logged in, this is false while somebody still answers; it is false for a queue of
+    which nothing is known.
     """
     staff = queue.staff
     if not queue.waiting_count or staff.staffed or staff.basis is StaffBasis.UNKNOWN:
@@ -249,7 +256,7 @@ def _is_unstaffed(queue: QueueNow) -> bool:
 
 
 def _month_is_over(snapshot: Snapshot, queue: QueueNow) -> bool:
-    """Whether it does not open again in this month."""
+    """Return whether the queue does not open again in this month."""
     opens = snapshot.hours.opens_at
     return opens is not None and opens >= queue.periods[MONTH].end
 
@@ -307,7 +314,7 @@ def _figures(
 
 
 def _standing(month: RiskFigures | None, levels: RiskLevels) -> MonthStanding | None:
-    """Whether the month can bear the day; the month's own forecast has today in it as it is foretold."""
+    """Return whether the month can bear the day; the forecast of the month includes today as predicted."""
     if month is None:
         return None
     if month.p_miss >= levels.month:

@@ -46,22 +46,23 @@ from queue_monitor.setup import command as setup_command
 
 CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
 WRONG: Final = 2
-"""Exit code for a mistake in what was asked: settings, arguments, files."""
+"""The exit code for a mistake in the request: settings, arguments, files."""
 
 DIFFERENT: Final = 1
-"""Exit code of `verify` when it found a difference, and of `test-alarm` when a channel failed."""
+"""The exit code of `verify` when it found a difference, and of `test-alarm` when a channel failed."""
 
 FAULT: Final = 70
-"""Exit code when our own code has raised on an event, which the next start skips (EX_SOFTWARE of sysexits.h)."""
+"""The exit code after our own code has raised on an event, which the next start skips (EX_SOFTWARE of sysexits.h)."""
 
 BUSY: Final = 75
-"""Exit code when another monitor owns the store or the database went away during the start: trying again later can
-help (EX_TEMPFAIL of sysexits.h).
+"""The exit code when another monitor owns the store or the database went away during the start.
+
+Trying again later can help (EX_TEMPFAIL of sysexits.h).
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command and return its exit code."""
     chosen = _parser().parse_args(arguments)
     logs.configure(verbose=chosen.verbose)
     command: Callable[[argparse.Namespace], int] = chosen.command
@@ -252,13 +253,13 @@ def _moment(text: str) -> datetime:
 
 
 def _settings_file(path: Path | None) -> Path | None:
-    """The file that is named, else the one that QUEUE_MONITOR_CONFIG names where it exists."""
+    """Return the named settings file, else the one in QUEUE_MONITOR_CONFIG where it exists."""
     usual = Path(os.environ.get(CONFIG_VARIABLE, ""))
     return path or (usual if usual.is_file() else None)
 
 
 def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
-    """The settings of that file, with the secrets beside it."""
+    """Return the settings of that file, with the secrets beside it."""
     path, kinds = _settings_file(path), registry.adapter_kinds()
     environ = config.with_secrets(path, os.environ)
     return config.load(path, environ, registry.settings_of, kinds, needs_sources=needs_sources)
@@ -271,7 +272,7 @@ def _run(chosen: argparse.Namespace) -> int:
     if chosen.speed is not None:
         clock = structs.replace(settings.clock, rate=chosen.speed)
         settings = structs.replace(settings, clock=clock)
-    os.umask(0o077)  # what a monitor keeps is for its own user alone
+    os.umask(0o077)  # the monitor's files are for its own user alone
     asyncio.run(server.serve(settings, _announce, partial(_load, chosen.config), chosen.config))
     return 0
 
@@ -498,7 +499,7 @@ def _privacy(chosen: argparse.Namespace) -> int:
 
 
 def _token(chosen: argparse.Namespace) -> int:
-    """The token goes to its holder and is kept nowhere; what the settings keep cannot be turned back into it."""
+    """Make a token for its holder, which is kept nowhere; the settings keep its hash, which cannot be turned back."""
     token = new_token()
     print(f"The token, shown this once: {token}\n\nFor the settings:\n")
     print(f'[[access]]\nname = {json.dumps(chosen.name, ensure_ascii=False)}\nrole = "{chosen.role}"')
@@ -523,7 +524,7 @@ def _healthcheck(chosen: argparse.Namespace) -> int:
 
 @contextmanager
 def _counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that is told how much is done, of how much."""
+    """Return a bar that takes how much is done, of how much."""
     with _bar(what, None) as (progress, task):
 
         def report(done: int, total: int) -> None:
@@ -534,7 +535,7 @@ def _counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar that counts steps."""
+    """Return a bar that counts steps."""
     with _bar(what, total) as (progress, task):
 
         def advance(steps: int) -> None:
@@ -545,7 +546,7 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
-    """A bar on a terminal; nothing where nobody looks."""
+    """Yield a bar on a terminal; none where nobody looks."""
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),

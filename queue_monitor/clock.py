@@ -21,7 +21,7 @@ class SystemClock:
 
 
 class ScaledClock:
-    """Starts at a chosen moment and runs `rate` times as fast as life: a simulated day, a recording at speed."""
+    """Starts at a chosen time and runs `rate` times as fast as real time: a simulated day, a recording at speed."""
 
     def __init__(self, start: datetime, rate: float = 1.0) -> None:
         if rate <= 0:
@@ -38,7 +38,7 @@ class ScaledClock:
         return self._passed + (time.monotonic() - self._began) * self.rate
 
     def stop(self) -> None:
-        """Stand still from now on: the end of a recording. Who sleeps then sleeps in real time."""
+        """Stand still from now on, at the end of a recording. A sleep then lasts in real time."""
         self._passed = self.monotonic()
         self.rate = 0.0
 
@@ -62,7 +62,7 @@ class ManualClock:
         return (self._now - self._start).total_seconds()
 
     def advance_to(self, moment: datetime) -> None:
-        """Move forward; a moment already passed changes nothing."""
+        """Move forward; a time already passed changes nothing."""
         self._now = max(self._now, moment)
 
     async def sleep(self, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""The language: everything a switchboard can tell, as frozen structs in one tagged union.
+"""The events: every fact that a source reports, as frozen structs in one tagged union.
 
-On the wire an event is CloudEvents 1.0, structured JSON, the same bytes over HTTP, MQTT, in the journal and in
-replay files. `encode` and `decode` translate; `json_schema` publishes the format.
+On the wire an event is CloudEvents 1.0, structured JSON, the same bytes over HTTP, MQTT, in the journal and in replay
+files. `encode` and `decode` translate; `json_schema` publishes the format.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ from queue_monitor.queues import spelled
 SCHEMA: Final = "urn:se.kundcenter:events:1"
 _PREFIX: Final = "se.kundcenter."
 MONITOR_SOURCE: Final = "urn:kc:monitor:waits"
-"""The source of what the monitor itself says of callers: it is no switch, and no sign of life of one."""
+"""The source of the monitor's own statements about callers: it is no switch, and no sign of life of one."""
 
 SILENT: Final = "silent"
-"""The reason of a `SourceDisconnected` by which the monitor says that a source has said nothing for too long."""
+"""The reason of a `SourceDisconnected` with which the monitor reports that a source has been silent too long."""
 
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -28,7 +28,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class TimeBasis(StrEnum):
-    """Whose clock `switch_time` comes from: read, worked out from a reported duration, or our own at receipt."""
+    """The clock behind `switch_time`: read from the switch, worked out from a reported duration, or ours at receipt."""
 
     SWITCH = "switch"
     DERIVED = "derived"
@@ -46,10 +46,10 @@ class EntryReason(StrEnum):
 
 
 class LeftOutcome(StrEnum):
-    """How a caller left a queue without an answer.
+    """The way in which a caller left a queue without an answer.
 
-    `lost` = cut off by the switch's own restart or crash; `unknown` = the monitor lost track, a later and better
-    source may amend it; `closed` = the switch emptied the queue at closing.
+    `lost` = cut off by the switch's own restart or crash; `unknown` = the monitor lost track, a later and better source
+    may amend it; `closed` = the switch emptied the queue at closing.
     """
 
     ABANDONED = "abandoned"
@@ -103,7 +103,7 @@ class EndedBy(StrEnum):
 
 
 class AgentActivity(StrEnum):
-    """One axis for an agent, worked out from the several a switch has; the switch's own words stay in `state_raw`."""
+    """The agent's state on one axis, worked out from the several of a switch; its own words stay in `state_raw`."""
 
     LOGGED_OUT = "logged_out"
     AVAILABLE = "available"
@@ -122,7 +122,7 @@ class MemberAction(StrEnum):
 
 
 class Recovery(StrEnum):
-    """What filled a gap afterwards."""
+    """The means by which a gap was filled afterwards."""
 
     NONE = "none"
     SNAPSHOT = "snapshot"
@@ -130,14 +130,14 @@ class Recovery(StrEnum):
 
 
 class RawReference(Struct, frozen=True, kw_only=True):
-    """Which block of the switch's bytes an event came from; the bytes themselves are not kept."""
+    """The block of the switch's bytes from which an event came; the bytes themselves are not kept."""
 
     kind: str
     sha256: str
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """What may be known of the person: at most a pseudonym whose key is destroyed every night. Never a number."""
+    """The person who calls: at most a pseudonym whose key is destroyed every night. Never a number."""
 
     pseudonym: str | None = None
     withheld: bool = False
@@ -175,11 +175,11 @@ class QueueAgent(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
-    """What every event carries.
+    """The fields of every event.
 
     `source` is `urn:kc:<adapter>:<instance>`. Every id is `<switch>:<native id>`; `switch` is the configured name of
-    the switchboard, shared by all sources that listen to it. `switch_time` is null when the wire tells no time.
-    `live` is false for what a log, a snapshot or a recording told. `epoch` names the connection.
+    the switchboard, shared by all sources that listen to it. `switch_time` is null when the wire has no time. `live` is
+    false for an event from a log, a snapshot or a recording. `epoch` names the connection.
     """
 
     id: Text
@@ -196,19 +196,19 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     unmapped: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        """A queue's name is composed and trimmed wherever it comes from, so that all who compare names agree."""
+        """Compose and trim the queue's name, so that all who compare names agree."""
         for name in ("queue", "next_queue"):
             if (queue := getattr(self, name, None)) and (plain := spelled(queue)) != queue:
                 structs.force_setattr(self, name, plain)
 
     @property
     def at(self) -> datetime:
-        """When it happened: the switch's time if known, else when it reached us."""
+        """The time of the event: the switch's time if known, else the time of receipt."""
         return self.switch_time or self.observed_at
 
     @property
     def switch_name(self) -> str:
-        """The switchboard: stated, else the last part of the source's name."""
+        """The switchboard's name: stated, else the last part of the source's name."""
         return self.switch or self.source.rpartition(":")[2]
 
 
@@ -231,9 +231,9 @@ class CallEntered(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.ente
 
 
 class CallMoved(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.moved"):
-    """A caller moved up in the line, or to another channel: the visit then goes on under `new_leg_id` as well.
+    """A caller moved up in the line, or to another channel: the visit then continues under `new_leg_id` as well.
 
-    `contact_id` may name another contact than before: whose wait it is, as the sender knows by now.
+    `contact_id` may name another contact than before: the contact of this wait, as the sender knows it by now.
     """
 
     visit_id: Text
@@ -267,7 +267,7 @@ class CallRingEnded(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.ri
 
 
 class CallAnswered(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.answered"):
-    """A person answered: the wait clock of this visit stops. `queue` and `leg_id` place a visit nobody saw begin."""
+    """A person answered: the wait clock of this visit stops. `queue` and `leg_id` place a visit that began unseen."""
 
     visit_id: Text
     agent_id: str = ""
@@ -326,7 +326,7 @@ class CallCompleted(Event, frozen=True, kw_only=True, tag="se.kundcenter.call.co
 
 
 class AgentState(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.state"):
-    """What an agent does now, in the named queues or (null) in all of them."""
+    """The state of an agent, in the named queues or (null) in all of them."""
 
     agent_id: Text
     state: AgentActivity
@@ -340,7 +340,7 @@ class AgentState(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.stat
 
 
 class AgentMember(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.member"):
-    """An agent became, or stopped being, someone who can answer a queue's calls."""
+    """An agent became, or stopped being, a member of a queue."""
 
     agent_id: Text
     queue: Text
@@ -349,7 +349,7 @@ class AgentMember(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.mem
 
 
 class QueueSnapshot(Event, frozen=True, kw_only=True, tag="se.kundcenter.queue.snapshot"):
-    """Who waits now, by the switch itself: authoritative for that, never a source of totals."""
+    """The callers who wait now, as the switch lists them: authoritative for that, never a source of totals."""
 
     queue: Text
     as_of: Instant
@@ -376,7 +376,7 @@ class SourceGap(
     tag="se.kundcenter.source.gap",
     rename={"from_": "from"},
 ):
-    """Nothing was seen between `from` and `to`; every interval touched says so."""
+    """Nothing was seen between `from` and `to`; every interval that it touches shows it."""
 
     from_: Instant
     to: Instant
@@ -413,17 +413,17 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {str(kind.__struct_config__.tag): k
 
 
 def type_of(event: Event) -> str:
-    """The CloudEvents type, e.g. `se.kundcenter.call.entered`."""
+    """Return the CloudEvents type, e.g. `se.kundcenter.call.entered`."""
     return str(event.__struct_config__.tag)
 
 
 def short_type(event: Event) -> str:
-    """The type without the common prefix, e.g. `call.entered`."""
+    """Return the type without the common prefix, e.g. `call.entered`."""
     return type_of(event).removeprefix(_PREFIX)
 
 
 def subject_of(event: Event) -> str:
-    """What the event is about: its visit, else its agent, its queue, its contact or its source."""
+    """Return the subject of an event: its visit, else its agent, its queue, its contact or its source."""
     for field in ("visit_id", "agent_id", "queue", "contact_id"):
         if value := getattr(event, field, ""):
             return str(value)
@@ -431,40 +431,41 @@ def subject_of(event: Event) -> str:
 
 
 def event_id(source: str, kind: str, *natural_key: object) -> str:
-    """128 bits of SHA-256 over what makes the event itself, as 32 hex digits.
+    """Return an event's id: 128 bits of SHA-256 over its identifying parts, as 32 hex digits.
 
-    The natural key is the visit, ring or agent and the switch's time in µs; for an event without a time of its own
-    also the connection and the byte offset. The same event read twice, by two monitors or after a restart, then
-    has the same id.
+    The natural key is the visit, ring or agent and the switch's time in µs; for an event without a time of its own also
+    the connection and the byte offset. The same event read twice, by two monitors or after a restart, then has the same
+    id.
     """
     text = "\x1f".join((source, kind, *map(str, natural_key)))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def is_own_word(event: Event) -> bool:
-    """Whether the monitor itself has said this, of what it had not heard."""
+    """Return whether the monitor itself has made this event, about callers that no source reported."""
     return event.source == MONITOR_SOURCE or (isinstance(event, SourceDisconnected) and event.reason == SILENT)
 
 
 def contact_key(contact_id: str) -> bytes:
-    """16 bytes that stand for a contact."""
+    """Return 16 bytes that stand for a contact."""
     return hashlib.sha256(contact_id.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 _RECEIPT: Final = frozenset({"id", "source", "observed_at", "epoch", "live", "raw", "sequence", "unmapped"})
-"""The fields that say how and when an event was received, not what happened."""
+"""The fields that describe how and when an event was received, not what happened."""
 
 
 _TIMES: Final = frozenset(
     {"switch_time", "time_basis", "time_precision_ms", "as_of", "waiting", "contact_started_at", "switch_started_at"}
     | {"from_", "to"}
 )
-"""What dating by receipt changes in an event."""
+"""The fields of an event that change when it is dated by its receipt."""
 
 
 def same_content(one: Event, other: Event) -> bool:
-    """Whether two events say the same; how and when they were received is left out. Of one that we have dated by its
-    receipt, as its switch's clock is far off, all times are.
+    """Return whether two events have the same content; how and when they were received does not count.
+
+    All times are left out too for an event that was dated by its receipt because its switch's clock is far off.
     """
     if type(one) is not type(other):
         return False
@@ -476,12 +477,12 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def milliseconds(span: timedelta) -> int:
-    """Whole milliseconds of a time span, rounded down: 300 000 is in time, 300 001 is not."""
+    """Return the whole milliseconds of a duration, rounded down: 300 000 is in time, 300 001 is not."""
     return span // _MILLISECOND
 
 
 class InvalidEvent(ValueError):
-    """Bytes that are not one of our events; the message names the field."""
+    """Raised for bytes that are not one of our events; the message names the field."""
 
 
 class _Wire(Struct, frozen=True, kw_only=True):
@@ -500,7 +501,7 @@ _ENVELOPE: Final = ("type", "id", "source", "sequence")
 
 
 def encode(event: Event) -> bytes:
-    """One CloudEvents 1.0 JSON object, without a newline."""
+    """Return one CloudEvents 1.0 JSON object, without a newline."""
     content = msgspec.to_builtins(event, builtin_types=(datetime,))
     envelope: dict[str, Any] = {
         "specversion": "1.0",
@@ -521,8 +522,8 @@ def encode(event: Event) -> bytes:
 def decode(raw: bytes | str) -> Event:
     """Read one CloudEvents JSON object.
 
-    Fields this version does not know are passed over, so that a newer sender still gets through. Where `data` says
-    no `observed_at` or `switch_time`, the envelope's `time` is taken. Raises `InvalidEvent`, naming the field.
+    Fields that this version does not know are ignored, so that a newer sender still gets through. Where `data` has no
+    `observed_at` or `switch_time`, the envelope's `time` is taken. Raises `InvalidEvent`, naming the field.
     """
     try:
         wire = _wire_decoder.decode(raw)
@@ -545,7 +546,7 @@ def decode(raw: bytes | str) -> Event:
 
 
 def json_schema() -> dict[str, Any]:
-    """The published JSON Schema (2020-12) of the wire format, one branch for each event type."""
+    """Return the published JSON Schema (2020-12) of the wire format, one branch for each event type."""
     kinds = list(EVENT_TYPES.values())
     _, components = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     branches = []

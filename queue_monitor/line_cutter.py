@@ -1,10 +1,10 @@
-"""Bytes, however cut, to the lines that they hold, none longer than a limit."""
+"""Turns bytes, however cut, into the lines that they hold, none longer than a limit."""
 
 from collections.abc import Iterator
 
 
 class LineCutter:
-    """Cuts a stream of bytes at its newlines. A line that is too long is passed over: no more than it is ever held."""
+    """Cuts a stream of bytes at its newlines. A line that is too long is skipped, and never held in full."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -13,7 +13,7 @@ class LineCutter:
 
     @property
     def is_amid(self) -> bool:
-        """Whether a line has begun and not ended."""
+        """Return whether a line has begun and not ended."""
         return bool(self._rest) or self._is_too_long
 
     def feed(self, raw: bytes) -> Iterator[bytes | None]:

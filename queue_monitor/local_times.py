@@ -1,18 +1,18 @@
-"""Local times without a zone, as files of calls write them, turned into moments."""
+"""Turns local times without a zone, as files of calls have them, into UTC."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 
 class MissingHour(ValueError):
-    """A local time that no clock has shown: the clocks were set forward then."""
+    """Raised for a local time that no clock has shown, because the clocks were set forward then."""
 
 
 class LocalTimes:
-    """Local times of a list that is in order, in UTC.
+    """Turns the local times of an ordered list into UTC.
 
-    Of the two autumn hours that look alike the second begins where a list in order goes back in time, or, newest first,
-    forward. `doubled` counts the times that lay in such an hour.
+    Of the two autumn hours that look alike, the second begins where an ordered list goes back in time, or, newest
+    first, forward. `doubled` counts the times in such an hour.
     """
 
     def __init__(self, zone: ZoneInfo, *, newest_first: bool = False) -> None:
@@ -23,7 +23,7 @@ class LocalTimes:
         self.doubled = 0
 
     def utc(self, at: datetime) -> datetime:
-        """The moment of the next time of the list; one that has a zone is taken as it is. Raises `MissingHour`."""
+        """Return the UTC time of the list's next time; one with a zone is taken as it is. Raises `MissingHour`."""
         if at.tzinfo is not None:
             return at.astimezone(UTC)
         local = self._existing(at)
@@ -39,7 +39,7 @@ class LocalTimes:
         return local.astimezone(UTC)
 
     def after(self, at: datetime, earlier: datetime) -> datetime:
-        """The moment of a time that belongs to an earlier moment of the same line. Raises `MissingHour`."""
+        """Return the UTC time of a later time in the same line. Raises `MissingHour`."""
         if at.tzinfo is not None:
             return at.astimezone(UTC)
         local = self._existing(at)

@@ -1,7 +1,7 @@
-"""One Prometheus collector that reads the newest snapshot at scrape: /metrics cannot disagree with the other faces.
+"""One Prometheus collector that reads the newest snapshot, so that /metrics has the same figures as the pages.
 
-All queues together stand under `queue=""`, which Prometheus treats as no label: select `{queue=""}` for the centre
-and `{queue!=""}` for each queue. Where there is no number there is no sample: never NaN, never 100 %.
+All queues together stand under `queue=""`, which Prometheus treats as no label: select `{queue=""}` for the centre and
+`{queue!=""}` for each queue. Where there is no number there is no sample: never NaN, never 100 %.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,16 +45,16 @@ _BROUGHT_BY: Final = ("overflow", "transfer", "reentry", "resume", "callback", "
 _STAFF: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
 
 _WINDOWS_OF_A_QUEUE: Final = frozenset({"30min", "day", "month"})
-"""All queues together get every window. With twenty queues each getting all six a scrape would cost 4 000 series."""
+"""The windows of a single queue; all queues together get all. All six for twenty queues would cost 4 000 series."""
 
 HOLDS_SECONDS: Final = 5.0
-"""So long the rendered bytes are given to whoever scrapes before they are rendered anew."""
+"""The time for which the rendered bytes are served before they are rendered anew."""
 
 OLDEST_SECONDS: Final = 2 * HOLDS_SECONDS
-"""Bytes as old as this are not given: the thread that should have made new ones is gone or cannot keep up."""
+"""The greatest age of bytes that are served: beyond it the rendering thread is gone or cannot keep up."""
 
 WANTED_SECONDS: Final = 120.0
-"""After so long without a scrape nothing is rendered any more."""
+"""The time without a scrape after which nothing is rendered any more."""
 
 Labels = tuple[str, ...]
 
@@ -94,7 +94,7 @@ def _gauge(name: str, words: str, samples: Iterable[tuple[Labels, float | None]]
 
 
 class QueueCollector(Collector):
-    """Everything a snapshot holds, as metric families."""
+    """Collects the content of a snapshot as metric families."""
 
     def __init__(self, figures: Figures, refused_requests: Mapping[str, int] | None = None) -> None:
         self._figures = figures
@@ -252,7 +252,7 @@ class QueueCollector(Collector):
 
 
 def _live(snapshot: Snapshot) -> Iterator[Metric]:
-    """What is so now. A queue whose verdict is no_data keeps its last figures; `callqueue_source_up` tells."""
+    """Yield the figures of now. A queue whose verdict is no_data keeps its last figures; see `callqueue_source_up`."""
     queues = snapshot.queues
     yield _gauge(
         "callqueue_calls_waiting",
@@ -513,7 +513,7 @@ def _monitor(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 class _Body(NamedTuple):
-    """One rendering: from when its figures are, real seconds, and the bytes."""
+    """One rendering: the time of its figures, in real seconds, and the bytes."""
 
     at: float
     body: bytes
@@ -522,9 +522,9 @@ class _Body(NamedTuple):
 class Metrics:
     """The body of /metrics, in the text format that the scraper asks for.
 
-    A big centre's takes some hundred milliseconds, which neither the event loop nor a scraper should wait for. So a
-    thread renders it, one at a time and every five seconds, for as long as somebody scrapes; a scrape is given what is
-    there. Only the first one waits. `monotonic` is the time in real seconds.
+    A big centre's takes some hundred milliseconds, for which neither the event loop nor a scraper should wait. So a
+    thread renders it, one at a time and every five seconds, for as long as somebody scrapes; a scrape gets the latest
+    bytes. Only the first one waits. `monotonic` returns the time in real seconds.
     """
 
     def __init__(
@@ -542,13 +542,13 @@ class Metrics:
         self.registry.register(QueueCollector(figures, refused_requests))
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """The exposition of the newest figures and its content type, rendered now."""
+        """Render the newest figures now, and return the bytes and their content type."""
         encode, content_type = choose_encoder(accept)
         with self._turn:
             return encode(self.registry), content_type
 
     def kept(self, accept: str = "") -> tuple[bytes, str] | None:
-        """What has been rendered within the last seconds, without waiting; None where there is nothing."""
+        """Return the bytes of the last seconds, without waiting; None where there are none."""
         content_type = choose_encoder(accept)[1]
         known, now = self._bodies.get(content_type), self._monotonic()
         self._scraped[content_type] = now
@@ -557,7 +557,9 @@ class Metrics:
         return known.body, content_type
 
     def scrape(self, accept: str = "") -> tuple[bytes, str]:
-        """The same, waiting for a first rendering; then keep it fresh. Not to be called in an event loop."""
+        """Return the bytes, after a first rendering where there is none; then keep them fresh. Not for an event
+        loop.
+        """
         encode, content_type = choose_encoder(accept)
         with self._turn:
             if (known := self.kept(accept)) is not None:
@@ -572,7 +574,7 @@ class Metrics:
         return _Body(self._monotonic(), encode(self.registry))
 
     def refresh(self) -> bool:
-        """Render anew what has been asked for lately; whether there was any."""
+        """Render anew the formats that were scraped lately; return whether there was any."""
         with self._turn:
             now = self._monotonic()
             wanted = [kind for kind, at in self._scraped.items() if now - at <= WANTED_SECONDS]
@@ -585,7 +587,7 @@ class Metrics:
 
 
 def _keep_fresh(metrics: "ref[Metrics]") -> None:
-    """Render every few seconds, until nobody asks any more or the metrics are gone."""
+    """Render every few seconds, until nobody scrapes any more or the metrics are gone."""
     pause, still_wanted = Event(), True
     while still_wanted:
         pause.wait(HOLDS_SECONDS)

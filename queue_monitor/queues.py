@@ -1,4 +1,4 @@
-"""What queues and pools are called: the one place where their names are folded, joined and taken apart."""
+"""The names of queues and pools, which are folded, joined and split here only."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -6,28 +6,29 @@ from typing import Final, NamedTuple, NewType
 from unicodedata import normalize
 
 JOINT: Final = " + "
-"""Between the names of a pool's queues in its own."""
+"""The separator between the names of a pool's queues in its own name."""
 
 
 QueueKey = NewType("QueueKey", str)
-"""What a queue is known by, however it is spelled."""
+"""The key by which a queue is known, however its name is spelled."""
 
 
 @lru_cache(4096)
 def spelled(text: str) -> str:
-    """A name as it is shown: composed (NFC), without space around it. One of nothing but space stays as it is."""
+    """Return a name as it is shown: composed (NFC) and trimmed. One of white space alone stays as it is."""
     return normalize("NFC", text).strip() or text
 
 
 @lru_cache(4096)
 def queue_key(name: str) -> QueueKey:
-    """What a queue is known by: two are one when equal after NFC, trimming and case folding."""
+    """Return a queue's key: two names are one queue when equal after NFC, trimming and case folding."""
     return QueueKey(spelled(name).casefold())
 
 
 class Pool(NamedTuple):
-    """Queues that the same people answer; a queue that shares nobody is a pool of its own. `name` is what the API, the
-    alerts and the files know it by; what people are shown is a label.
+    """Queues that the same agents answer; a queue that shares no agent is a pool of its own.
+
+    `name` is the pool's name in the API, the alerts and the files; people see a label.
     """
 
     name: str
@@ -35,23 +36,24 @@ class Pool(NamedTuple):
 
     @property
     def keys(self) -> frozenset[QueueKey]:
-        """What its queues are known by."""
+        """Return the keys of its queues."""
         return keys_of(self.queues)
 
 
 def pool_of(queues: Iterable[str]) -> Pool:
-    """The pool of these queues, in their order."""
+    """Return the pool of these queues, in their order."""
     queues = tuple(queues)
     return Pool(JOINT.join(queues), queues)
 
 
 def keys_of(queues: Iterable[str]) -> frozenset[QueueKey]:
-    """What queues are known by."""
+    """Return the keys of queues."""
     return frozenset(map(queue_key, queues))
 
 
 def queues_in(name: str) -> tuple[str, ...]:
-    """The queues of a pool that only its name tells of, as versions before 0.2 wrote it down; none of an empty name.
-    A queue that has the joint in its own name is taken for two.
+    """Return the queues of a pool that was saved by its name alone, as versions before 0.2 did.
+
+    Empty for an empty name. A queue that has the separator in its own name is taken for two.
     """
     return tuple(name.split(JOINT)) if name else ()

@@ -1,4 +1,4 @@
-"""When and where a switch said something: what every event takes from the message it came from."""
+"""The time and place of a switch's message, from which every event takes its envelope."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -9,9 +9,7 @@ from queue_monitor.ports import Connection
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ARRIVAL_PRECISION_MS: Final = 10
-"""Without a time of the switch's own only the arrival is known: up to 31 ms after the event in a busy recording of
-Asterisk, mostly under 1.
-"""
+"""The precision of a time by receipt: in a busy recording of Asterisk up to 31 ms after the event, mostly under 1."""
 
 
 def microseconds(moment: datetime) -> int:

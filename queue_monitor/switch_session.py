@@ -1,7 +1,7 @@
-"""One session with a switch over TCP: connect, log in, listen, ask, deliver, close.
+"""One session with a switch over TCP: connect, log in, read, ask, deliver, close.
 
-What is the same for every switch stands here. What is said there is an adapter's dialogue: it logs in, turns what it
-hears into events, asks who waits and whether the switch is still there, and says goodbye.
+This module holds the part that is the same for every switch. An adapter's dialogue holds its own: it logs in, turns
+what it reads into events, asks who waits and whether the switch is still there, and says goodbye.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from queue_monitor.ports import AdapterError, Clock, Delivery, Reach, Translator
 _READ_BYTES: Final = 64 * 1024
 
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
-"""So much of what a switch says waits here; then nothing is read, and the switch has to wait. Nothing is dropped."""
+"""The most bytes that wait here. Beyond it nothing is read, so that the switch has to wait; nothing is dropped."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a switch listens. `name` is what people call it; `opened_by` says where it is opened on the other side."""
+    """The address of a switch. `name` is its name for people; `opened_by` says where the port is opened there."""
 
     name: str
     host: str
@@ -40,9 +40,10 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Line:
-    """A connection. Whatever is read is kept for the translator, with the moment at which it came. `heard_at` is when
-    the last piece came, in the clock's monotonic seconds; `is_behind`: a switch says more than we take in, so that what
-    it has answered may not have been read yet.
+    """One connection. All that is read is kept for the translator, with its time of arrival.
+
+    `heard_at`: when the last piece came, in the clock's monotonic seconds.
+    `is_behind`: the switch sends more than we take in, so its answer may not have been read yet.
     """
 
     def __init__(self, place: Place, clock: Clock) -> None:
@@ -57,17 +58,17 @@ class Line:
         self._writer: asyncio.StreamWriter | None = None
 
     async def open(self) -> None:
-        """Raises `OSError`, and `AdapterError` where the certificates to trust cannot be read."""
+        """Open the connection. Raises `OSError`, and `AdapterError` where the trusted certificates cannot be read."""
         context = _trusting(self.place.tls_ca) if self.place.tls else None
         self._reader, self._writer = await asyncio.open_connection(self.place.host, self.place.port, ssl=context)
 
     def write(self, message: bytes) -> None:
-        """Only a dialogue's own `send` may call this: it knows what may be said to the switch."""
+        """Write bytes. Only a dialogue's own `send` may call this: it knows what the switch may be sent."""
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(message)
 
     async def read(self) -> bytes:
-        """The next piece, for a dialogue that waits for an answer; empty at the end of the connection."""
+        """Return the next piece, for a dialogue that waits for an answer; empty at the end of the connection."""
         piece = await self._read()
         if piece:
             self.heard_at = self._clock.monotonic()
@@ -84,8 +85,9 @@ class Line:
             return b""
 
     async def listen(self) -> None:
-        """Queue what comes, whatever the dialogue is doing: switches cut off a reader who is slow. As long as too much
-        waits, nothing is read.
+        """Queue arriving bytes, whatever the dialogue is doing: switches cut off a slow reader.
+
+        While too much waits, nothing is read.
         """
         while await self.read():
             if self._waiting_bytes >= MAX_WAITING_BYTES:
@@ -97,11 +99,11 @@ class Line:
     async def tick(self) -> None:
         while True:
             await self._clock.sleep(self.place.tick_seconds)
-            if self._arrivals.empty():  # whatever waits lets time pass as well
+            if self._arrivals.empty():  # a piece that waits lets time pass as well
                 self._arrivals.put_nowait((b"", self._clock.now()))
 
     async def arrival(self) -> tuple[bytes | None, datetime]:
-        """A piece and when it came; an empty one as time passes, and None at the end of the connection."""
+        """Return a piece and its time; an empty one as time passes, and None at the end of the connection."""
         piece, at = await self._arrivals.get()
         if piece:
             self._waiting_bytes -= len(piece)
@@ -120,23 +122,24 @@ class Line:
 
 
 class Dialogue(Protocol):
-    """What is said to one kind of switch over one line. Its translator is given all that is heard there."""
+    """The conversation with one kind of switch over one line. Its translator gets all that is received there."""
 
     @property
     def translator(self) -> Translator: ...
 
     async def log_in(self) -> None:
-        """Raises `AdapterError` when the switch does not let us in."""
+        """Log in. Raises `AdapterError` when the switch refuses."""
 
     def ask(self) -> str:
-        """Send the questions that are due. Gives what is wrong with the switch, if it does not answer."""
+        """Send the questions that are due. Returns the trouble in words if the switch does not answer, else ""."""
 
     def say_goodbye(self) -> None: ...
 
 
 class SwitchAdapter:
-    """One switch, live. `dialogue` begins a new one on each line, at the moment it is given; it raises `AdapterError`
-    where a setting is missing.
+    """One live switch. `dialogue` begins a new conversation on each line.
+
+    It takes the line and the time, and raises `AdapterError` where a setting is missing.
     """
 
     def __init__(self, name: str, place: Place, clock: Clock, dialogue: Callable[[Line, datetime], Dialogue]) -> None:
@@ -183,7 +186,7 @@ async def reached(place: Place, clock: Clock, ask: Callable[[Line], Awaitable[Re
 
 
 async def only_opened(line: Line) -> Reach:
-    """Ask nothing: that somebody listens is all that is wanted."""
+    """Ask nothing, because an accepted connection is all that is tested."""
     return Reach(logged_in=False)
 
 
@@ -217,7 +220,7 @@ async def _deliveries(dialogue: Dialogue, line: Line) -> AsyncGenerator[Delivery
 
 
 def secret_of(written: str, variable: str) -> str:
-    """A secret as it stands in the settings, or in the environment variable that they name. Raises `AdapterError`."""
+    """Return a secret from the settings, or from the environment variable that they name. Raises `AdapterError`."""
     if not variable:
         return written
     secret = os.environ.get(variable)
@@ -227,7 +230,7 @@ def secret_of(written: str, variable: str) -> str:
 
 
 def epoch_of(began: datetime) -> str:
-    """What tells one connection to a switch from another."""
+    """Return the id that separates one connection to a switch from another."""
     return f"{began:%Y%m%dT%H%M%S.%fZ}"
 
 
@@ -240,7 +243,7 @@ def _trusting(tls_ca: str) -> ssl.SSLContext:
 
 
 def _why_not(error: OSError, opened_by: str) -> str:
-    """What stood in the way of a connection, and which setting to look at."""
+    """Return the reason why a connection failed, and the setting to check."""
     match error:
         case ssl.SSLCertVerificationError():
             return f"has a certificate that does not hold ({error.verify_message}): renew it there, or set tls_ca here"

@@ -1,7 +1,7 @@
-"""A bug of ours in a translator costs the piece that it was reading, and nothing else.
+"""Limits a bug of ours in a translator to the piece that it was reading.
 
-Where the other side sends that piece again, as a broker does, or where it is read again, as a line of a file is, the
-source would else stand still for ever. A translator of a byte stream needs no such care: a new connection begins anew.
+A broker sends a piece again, and a file's line is read again, so without this the source would stand still for ever. A
+translator of a byte stream needs no such care: a new connection begins anew.
 """
 
 import logging
@@ -18,8 +18,10 @@ FAULT: Final = "fault"
 
 
 def translated(source: str, read: Callable[[], Iterable[Event | Rejected] | None]) -> list[Event | Rejected]:
-    """What `read` gives of one message or line, None being nothing. Where our own code raises, one `Rejected` with the
-    reason `fault`; the log says where, and nothing of what the piece held.
+    """Return what `read` makes of one message or line, as a list; None becomes an empty one.
+
+    Where our own code raises, it returns one `Rejected` with the reason `fault`; the log says where, and nothing of the
+    content.
     """
     try:
         return list(read() or ())

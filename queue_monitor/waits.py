@@ -1,7 +1,7 @@
-"""Answered waits added up: exact in number, sum and longest, with the counts of an HdrHistogram for the percentiles.
+"""Sums of answered waits: exact number, sum and longest, and the bins of an HdrHistogram for percentiles.
 
 The bins are those of an HdrHistogram from 1 ms to one day with two significant digits, so a percentile lies within 1 %
-of the exact one. Only the bins that hold something are written down: six bytes each.
+of the exact one. Only the bins that hold something are saved: six bytes each.
 """
 
 import zlib
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from queue_monitor.model import Counts, Coverage, WaitFigures, WaitSums
 
 MAX_MS: Final = 86_400_000
-"""A wait above a day is put in the bin of one day, and counted exactly beside it."""
+"""The upper limit of the bins, one day. A longer wait goes into the last bin; its exact length is kept beside it."""
 
 TEN_MINUTES_MS: Final = 600_000
 _LAYOUT: Final = HdrHistogram(1, MAX_MS, 2)
 ROOM: Final = 128
-"""Bins are made so many at a time: most queues never need those of hours."""
+"""The number of bins made at a time: most queues never need those of hours."""
 
 _BINS: Final = int(_LAYOUT.counts_len)
 _WRITTEN: Final = np.dtype([("bin", "<u2"), ("count", "<i4")])
@@ -29,12 +29,12 @@ _WRITTEN: Final = np.dtype([("bin", "<u2"), ("count", "<i4")])
 
 @lru_cache(maxsize=65_536)
 def bin_of(wait_ms: int) -> int:
-    """The bin of the HdrHistogram that holds this wait."""
+    """Return the bin of the HdrHistogram that holds this wait."""
     return int(_LAYOUT._counts_index_for(min(max(wait_ms, 0), MAX_MS)))
 
 
 def _upper_edges() -> NDArray[np.int64]:
-    """The longest wait that each bin holds, in ms."""
+    """Return the longest wait of each bin, in ms."""
     edges = [_LAYOUT.get_highest_equivalent_value(_LAYOUT.get_value_from_index(at)) for at in range(_BINS)]
     return np.array(edges, np.int64)
 
@@ -44,11 +44,11 @@ _UPPER: Final[list[int]] = _UPPER_MS.tolist()
 
 
 class WaitTally:
-    """Waits that can be put in, taken out and added to others. `bins` are counts by bin, as many as the longest wait so
-    far needed, None while there are none.
+    """A tally of waits that can be added, removed and merged with others.
 
-    After `remove` of the longest wait `max_ms` is still that wait: who removes must set it anew, with `find_longest`
-    where the waits themselves are not kept.
+    `bins`: counts by bin, up to the longest wait so far; None while there are none. After `remove` of the longest wait
+        `max_ms` is still that wait: the caller must set it anew, with `find_longest` where the waits themselves are not
+        kept.
     """
 
     __slots__ = ("answered", "bins", "max_ms", "over_10_min", "sum_ms")
@@ -61,16 +61,16 @@ class WaitTally:
         self.bins: NDArray[np.int32] | None = None
 
     def record(self, wait_ms: int) -> None:
-        """Put one wait in."""
+        """Add one wait."""
         self._count(wait_ms, 1)
         self.max_ms = max(self.max_ms, wait_ms)
 
     def remove(self, wait_ms: int) -> None:
-        """Take out one wait that was put in before."""
+        """Remove one wait that was added before."""
         self._count(wait_ms, -1)
 
     def find_longest(self) -> None:
-        """Set the longest wait anew after it was removed, as the bins know it: within 1 %."""
+        """Set the longest wait anew after its removal, from the bins: within 1 %."""
         held = np.flatnonzero(self._room(0))
         self.max_ms = min(self.max_ms, int(_UPPER_MS[held[-1]])) if held.size else 0
 
@@ -95,7 +95,7 @@ class WaitTally:
             self.bins[: len(other.bins)] += other.bins
 
     def load(self, saved: WaitSums) -> None:
-        """Add waits that were written down by `sums`."""
+        """Add waits that `sums` has saved."""
         self._add(saved.answered, saved.sum_ms, saved.max_ms, saved.over_10_min)
         if saved.histogram:
             written = np.frombuffer(saved.histogram, _WRITTEN)
@@ -108,7 +108,7 @@ class WaitTally:
         self.over_10_min += over_10_min
 
     def sums(self) -> WaitSums:
-        """The same, to be written down."""
+        """Return the tally in its saved form."""
         histogram = b""
         if self.bins is not None and (held := np.flatnonzero(self.bins)).size:
             written = np.empty(len(held), _WRITTEN)
@@ -123,7 +123,9 @@ class WaitTally:
         )
 
     def figures(self) -> WaitFigures:
-        """Percentiles within 1 % of the exact ones; the rest exact. None where nothing was measured."""
+        """Return the figures: percentiles within 1 % of the exact ones, the rest exact. None where nothing was
+        measured.
+        """
         if not self.answered or self.bins is None:
             return WaitFigures()
         reached = self.bins.cumsum(dtype=np.int32)
@@ -141,7 +143,7 @@ class WaitTally:
         )
 
     def _room(self, at: int) -> NDArray[np.int32]:
-        """The bins, with room for that one."""
+        """Return the bins, with room for that one."""
         if self.bins is None or len(self.bins) <= at:
             bins = np.zeros((at // ROOM + 1) * ROOM, np.int32)
             if self.bins is not None:
@@ -151,7 +153,7 @@ class WaitTally:
 
 
 def bins_of_hdr(encoded: bytes) -> bytes:
-    """The bins of an encoded HdrHistogram (as history was kept until schema 0004) the way `WaitTally.sums` writes them.
+    """Return the bins of an encoded HdrHistogram (history until schema 0004) in the form of `WaitTally.sums`.
 
     Raises `ValueError` when it cannot be read.
     """
@@ -167,8 +169,10 @@ def bins_of_hdr(encoded: bytes) -> bytes:
 
 
 class Past(NamedTuple):
-    """What the store has of one stretch: settled calls within opening hours and outside, the answered waits of those
-    within, and how its open minutes were observed.
+    """The store's figures of one span.
+
+    They are the settled calls within opening hours and outside, the answered waits of those within, and how its open
+    minutes were observed.
     """
 
     inside: Counts

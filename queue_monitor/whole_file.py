@@ -1,4 +1,4 @@
-"""Small files that only their owner may read, and that a power cut leaves either as they were or as they were to be."""
+"""Writes small files for their owner only, which a power cut leaves either old or new, never half."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ def write_json(path: Path, content: object) -> None:
 
 
 def write_whole(path: Path, content: bytes, *, anew: bool = False) -> None:
-    """Write content beside the file, then put it in its place; returns when the disk has it.
+    """Write content beside the file, then put it in its place; return when it is on disk.
 
     Raises `OSError`, and then nothing has changed; with `anew` also where there is such a file already.
     """

@@ -1,9 +1,9 @@
-"""Asterisk's manager interface (AMI): every step of every caller in app_queue, live, with microseconds.
+"""The adapter for Asterisk's manager interface (AMI): it reports each step of each caller live, in microseconds.
 
 Product: Asterisk 16 to 22 (AMI 5 to 11). Documented at docs.asterisk.org (AMI events) and in its source
 (apps/app_queue.c, main/manager_channels.c). The recordings were made with Asterisk 22.10.1: tests/recordings/README.md
-says how. Rooms: `messages` cuts bytes, `calls` and `agents` remember, `endings` judges, `translator` joins them, and
-`wire` connects.
+says how. Rooms: `messages` cuts bytes, `calls` and `agents` keep state, `endings` decides outcomes, `translator` joins
+them, and `wire` connects.
 """
 
 from adapters.asterisk_ami.messages import recorded_pieces

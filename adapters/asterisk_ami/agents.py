@@ -1,4 +1,4 @@
-"""The people who answer, as app_queue tells of them: one name for each, and what each does now in each queue."""
+"""The agents as app_queue reports them: one id for each, and a state for each agent in each queue."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ _BY_DEVICE: Final = {
     "7": AgentActivity.BUSY,
     "8": AgentActivity.BUSY,
 }
-"""Asterisk's device states (AST_DEVICE_*): 3 is its "busy", 7 in use and ringing, 8 on hold."""
+"""The agent's state by Asterisk's device state (AST_DEVICE_*): 3 is its "busy", 7 in use and ringing, 8 on hold."""
 
 _ACTIONS: Final = {
     "QueueMemberAdded": MemberAction.ADDED,
@@ -34,7 +34,7 @@ _Key = tuple[str, str]
 
 
 class Agents:
-    """Remembers each agent's state in each queue, so that only changes are told, and ends wrap-up in time."""
+    """Keeps each agent's state in each queue, so that only changes become events, and ends wrap-up in time."""
 
     def __init__(self, switch: str, wrapup_seconds: Mapping[str, int], emit: Callable[[Event], None]) -> None:
         self._switch = switch
@@ -45,17 +45,20 @@ class Agents:
         self._wrapups: dict[_Key, tuple[datetime, str]] = {}
 
     def agent_id(self, name: str, interface: str) -> str:
-        """The member's name, which queue_log uses too; else what the interface is known by; else the interface."""
+        """Return the agent's id, made from the member's name (as in queue_log), else from the interface's known name.
+
+        Where neither is known, the interface itself is used; "" when that is missing too.
+        """
         known = name or self._names.get(interface.casefold()) or interface
         return f"{self._switch}:{known.casefold()}" if known else ""
 
     def behind(self, channel: str) -> str | None:
-        """The agent whose phone a channel is (`PJSIP/1003-0000014f`), if it is one's."""
+        """Return the agent whose phone a channel is (`PJSIP/1003-0000014f`), or None when it is no agent's."""
         name = self._names.get(channel.rpartition("-")[0].casefold())
         return f"{self._switch}:{name.casefold()}" if name else None
 
     def listed(self, message: Mapping[str, str], at: datetime) -> QueueAgent | None:
-        """One member of a QueueStatus list."""
+        """Return one member of a QueueStatus list; None when it names no agent."""
         name, interface = message.get("Name", ""), message.get("Location", "")
         self._learn(name, interface, message.get("StateInterface", ""))
         agent = self.agent_id(name, interface)
@@ -72,7 +75,7 @@ class Agents:
         )
 
     def told(self, kind: str, message: Mapping[str, str], stamp: Stamp, now: datetime) -> bool:
-        """A QueueMember* event; `now` by the switch's clock. False if it names no one or no queue."""
+        """Take a QueueMember* event; `now` is the switch's clock. Return False if it names no agent or no queue."""
         name, interface, queue = message.get("MemberName", ""), message.get("Interface", ""), message.get("Queue", "")
         self._learn(name, interface, message.get("StateInterface", ""))
         agent = self.agent_id(name, interface)
@@ -109,7 +112,7 @@ class Agents:
         return True
 
     def end_wrapups(self, stamp: Stamp) -> None:
-        """Those whose wrap-up is over at the stamp's time are available again; Asterisk says nothing then."""
+        """Make agents available whose wrap-up is over at the stamp's time; Asterisk sends no event for it."""
         for key, (until, queue) in [item for item in self._wrapups.items() if item[1][0] <= stamp.at]:
             del self._wrapups[key]
             self._states[key] = (AgentActivity.AVAILABLE, None)
@@ -124,7 +127,7 @@ class Agents:
             )
 
     def forget(self) -> None:
-        """After a restart of the switch everyone is told of anew."""
+        """Forget all states, because a restarted switch reports every agent anew."""
         self._states.clear()
         self._wrapups.clear()
 
@@ -152,7 +155,7 @@ class Agents:
         if message.get("Paused") == "1":
             return AgentActivity.PAUSED
         activity = _BY_DEVICE.get(message.get("Status", ""), AgentActivity.UNKNOWN)
-        # A Local member's device may be "not in use" while its call goes on; app_queue knows better.
+        # A Local member's device may be "not in use" while its call goes on; app_queue's own `InCall` is right.
         if activity is AgentActivity.AVAILABLE and message.get("InCall") == "1":
             return AgentActivity.BUSY
         return activity
@@ -164,5 +167,5 @@ class Agents:
 
 
 def _raw(message: Mapping[str, str]) -> str:
-    """The switch's own words for a state; never a name."""
+    """Return the switch's own numbers for a state; they hold no name."""
     return " ".join(f"{key}={whole(message.get(key))}" for key in ("Status", "Paused", "InCall"))

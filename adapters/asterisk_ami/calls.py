@@ -1,7 +1,7 @@
 """The callers: one leg for each caller's channel, one visit for each stay in a queue, and why each stay ended.
 
-A Leave comes before its reason, so it is held until one of these: AgentConnect, QUEUESTATUS, the next dialplan step,
-a new Join, the end of the channel, or `hold_seconds`. `endings` then decides.
+A Leave comes before its reason, so it is held until one of these: AgentConnect, QUEUESTATUS, the next dialplan step, a
+new Join, the end of the channel, or `hold_seconds`. `endings` then decides.
 """
 
 import re
@@ -44,14 +44,14 @@ _ENDED_BY: Final = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer"
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
 _KEY: Final = re.compile(r"[0-9A-D*#]{1,3}")
 _EARLY_MS: Final = 2_000
-"""A listed wait is in whole seconds, of a clock that was read a little earlier."""
+"""The tolerance for a listed wait: it is in whole seconds, of a clock that was read a little earlier (ms)."""
 
 _MAX_LEGS: Final = 50_000
-"""A leg goes when its channel ends. Where that is never told, the oldest go beyond this many."""
+"""The most legs kept. A leg goes when its channel ends; where no such event comes, the oldest go beyond this many."""
 
 
 class Calls:
-    """Every caller's leg that is still of interest on one connection."""
+    """Every caller's leg that can still matter on one connection."""
 
     def __init__(
         self, switch: str, settings: Settings, agents: Agents, seen: Cutter, emit: Callable[[Event | Rejected], None]
@@ -69,12 +69,12 @@ class Calls:
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._last_talk: dict[tuple[str, str], Visit] = {}
         self.unexplained = False
-        """Whether a caller's way out was a guess because no channel variable is ever told."""
+        """True when a caller's outcome was a guess because no channel variable is ever sent."""
 
         self.ended = 0
-        """Visits seen from their Join to their end: enough to say which read classes are missing."""
+        """The number of visits seen from Join to end, enough of which show that a read class is missing."""
 
-    # What the translator asks
+    # For the translator
 
     def knows(self, unique: str) -> bool:
         return unique in self._legs or unique in self._rings
@@ -96,7 +96,10 @@ class Calls:
         return leg.contact_id or None if leg else None
 
     def listed(self, unique: str, queue: str, entered_ms: int, stamp: Stamp) -> str:
-        """The visit of a caller in a QueueStatus list; one not seen before is remembered by when it must have begun."""
+        """Return the visit id of a caller in a QueueStatus list.
+
+        A caller not seen before gets a visit whose entry is reckoned from the listed wait.
+        """
         self._queues.setdefault(queue_key(queue), queue)
         leg = self._leg(unique)
         for visit in (leg.waiting, leg.leaving):
@@ -111,13 +114,13 @@ class Calls:
         return leg is not None and leg.waiting is not None and leg.waiting.visit_id == visit_id
 
     def joined_since(self, queue: str, offset: int) -> Iterator[tuple[str, str, Stamp]]:
-        """Those who joined a queue after that place in the stream and wait still: leg, visit, when."""
+        """Yield those who joined a queue after this place in the stream and still wait: leg id, visit id, stamp."""
         for leg in self._legs.values():
             visit = leg.waiting
             if visit and visit.joined and visit.joined.offset > offset and _same(visit.queue, queue):
                 yield leg.leg_id, visit.visit_id, visit.joined
 
-    # What the switch says
+    # Events of the switch
 
     def joined(self, message: Message, stamp: Stamp) -> bool:
         unique, queue = message.get("Uniqueid", ""), message.get("Queue", "")
@@ -183,7 +186,7 @@ class Calls:
         visit = self._waiting_visit(unique, message, stamp)
         ring = self._rings.get(dest) or Ring(f"{self._switch}:{dest}", agent, visit, stamp)
         ring_ms = whole(message.get("RingTime"))
-        # 0 ms: the phone was busy or refused at once; nobody heard it ring.
+        # 0 ms: the phone was busy or refused at once, without ringing.
         self._end_ring(dest, ring, RingResult.BUSY if ring_ms == 0 else RingResult.NO_ANSWER, stamp, ring_ms)
         return True
 
@@ -287,7 +290,7 @@ class Calls:
         return True
 
     def transferred(self, message: Message, stamp: Stamp, kind: TransferKind) -> None:
-        """A transfer of a call that a queue handed out, or into a queue; any other is none of our business."""
+        """Report a transfer of a call that a queue connected, or into a queue; other transfers are ignored."""
         visit = self._talk_of(message)
         if kind is TransferKind.ATTENDED and message.get("Result", "Success") == "Success":
             consulting = self._legs.get(message.get("SecondTransfererUniqueid", ""))
@@ -297,7 +300,7 @@ class Calls:
             return
         extension = message.get("Extension", "")
         queue = self._settings.dialled_queues.get(extension) or self._queues.get(queue_key(extension))
-        # `IsExternal` says who carried the transfer out (a SIP REFER), not where to: it is of no use here.
+        # `IsExternal` says that the transfer came from outside (a SIP REFER), not where it goes: it is of no use here.
         agent = self._agents.behind(message.get("TransferTargetChannel", ""))
         self._emit(
             CallTransferred(
@@ -310,7 +313,7 @@ class Calls:
         )
 
     def optimized(self, message: Message, stamp: Stamp) -> None:
-        """`LocalOptimizationBegin`: a Local channel gives way to the one behind it, which goes on in its place."""
+        """Take `LocalOptimizationBegin`: a Local channel is replaced by the one behind it."""
         for half in ("LocalTwoUniqueid", "LocalOneUniqueid"):
             leg = self._legs.get(message.get(half, ""))
             if leg and leg.is_on(message[half]) and not leg.idle:
@@ -318,7 +321,7 @@ class Calls:
                 return
 
     def _goes_on(self, leg: Leg, message: Message, whose: str, stamp: Stamp) -> None:
-        """A caller who waits or talks goes on in the queue under another channel."""
+        """Report that a caller who waits or talks continues under another channel."""
         unique, visit = message.get(f"{whose}Uniqueid", ""), leg.waiting or leg.leaving
         if not unique or leg.is_on(unique) or leg.idle:
             return
@@ -340,7 +343,7 @@ class Calls:
             )
 
     def _under_another_channel(self, message: Message, queue: str, agent: str, stamp: Stamp) -> Visit | None:
-        """The talk of this agent that is of the same call, when its end names a channel that nobody told of."""
+        """Return this agent's talk in the same call, when its end names a channel that no event announced."""
         visit = self._last_talk.get((queue_key(queue), agent))
         linked = message.get("Linkedid")
         if visit is None or not linked or visit.leg.contact_id != f"{self._switch}:{linked}":
@@ -353,7 +356,7 @@ class Calls:
         return visit.leg.talking.pop(queue_key(queue), None)
 
     def _own_leg(self, unique: str, before: Leg) -> Leg:
-        """A channel on which a caller went on, and that now enters a queue itself, is a leg of its own."""
+        """Give a channel that continued another leg a leg of its own, now that it enters a queue itself."""
         if unique == before.unique:
             return before
         leg = self._legs[unique] = Leg(unique, f"{self._switch}:{unique}", contact_id=before.contact_id)
@@ -361,7 +364,7 @@ class Calls:
         return leg
 
     def status(self, message: Message, stamp: Stamp) -> None:
-        """QUEUESTATUS was set: how Queue() ended, in the switch's own words."""
+        """Take QUEUESTATUS, in which the switch says how Queue() ended."""
         unique, status = message.get("Uniqueid", ""), message.get("Value", "")
         if not unique or not status:
             return
@@ -380,7 +383,7 @@ class Calls:
             known.last = None
 
     def stepped(self, message: Message, stamp: Stamp) -> None:
-        """A dialplan step of a channel: whatever queue it was in, it is there no more, unless this is a jump."""
+        """Take a dialplan step: the channel has left the queue it was in, unless the step is a jump out of Queue()."""
         unique = message.get("Uniqueid", "")
         if not unique:
             return
@@ -389,7 +392,7 @@ class Calls:
         if message.get("Application") != "Queue":
             return
         if message.get("Priority") == "0":
-            # A jump out of Queue(), told before its Leave: the extension is the key that was pressed.
+            # A jump out of Queue() comes before its Leave: the extension is the key that was pressed.
             if leg and leg.waiting and _KEY.fullmatch(pressed := message.get("Extension", "")):
                 leg.key = pressed
             return
@@ -399,9 +402,9 @@ class Calls:
         leg.asked, leg.refused = message.get("AppData", "").partition(",")[0], False
 
     def hanging_up(self, unique: str, stamp: Stamp, *, softly: bool) -> None:
-        """Someone asked for the end of a channel. From the caller's own side it is a HangupRequest.
+        """Take a request to end a channel. From the caller's own side it is a HangupRequest (`softly` false).
 
-        The first word counts: when a restart cuts both halves of a `Local` channel, the far half's end comes to the
+        The first request counts: when a restart cuts both halves of a `Local` channel, the far half's end reaches the
         caller's half as a HangupRequest, but after the SoftHangupRequest.
         """
         leg = self._legs.get(unique)
@@ -423,14 +426,14 @@ class Calls:
                 self._held.pop(leg.unique, None)
 
     def hung_up(self, unique: str, stamp: Stamp) -> None:
-        """A channel is gone: a phone that rang has stopped, or a caller is off the line."""
+        """Take the end of a channel: a ringing phone has stopped, or a caller has left the line."""
         if ring := self._rings.get(unique):
             self._end_ring(unique, ring, RingResult.CANCELLED, stamp.worked_out())
         if (leg := self._legs.get(unique)) and leg.is_on(unique):
             self._settle(leg, gone=stamp)
             leg.gone = stamp
             if leg.asked and not leg.refused and not self._seen.sees_variables and self._seen.sees_dialplan:
-                # It asked for a queue and never got in; QUEUESTATUS, which says why, is kept back.
+                # It asked for a queue and never got in; QUEUESTATUS, which gives the reason, is filtered out.
                 self.unexplained = True
                 self._refuse(leg, "", {}, stamp)
             if leg.idle:
@@ -441,12 +444,12 @@ class Calls:
     # Time and ends
 
     def expire(self, now: datetime) -> None:
-        """What was held long enough is told as it stands."""
+        """Report what has been held for `hold_seconds`, with the outcome as far as it is known."""
         for leg in self._due(self._held, now):
             if (visit := leg.leaving) and visit.abandoned is None and visit.rings:
-                # A phone that was picked up is on the line still: its agent may be listening to a greeting.
+                # The answering phone is still on the line: its agent may be listening to a greeting.
                 visit.greeted = True
-            # Kept in mind: what is told now may be a guess, and the switch may yet say better.
+            # The leg stays known: this report may be a guess that a later event corrects.
             self._settle(leg)
         for leg in self._due(self._gone, now):
             self._bury(leg)
@@ -456,12 +459,14 @@ class Calls:
             del self._rings[next(iter(self._rings))]
 
     def cut(self) -> None:
-        """The connection is gone: what was held is told as far as it can be known."""
+        """Report all that was held, as far as it is known, because the connection is gone."""
         for unique in list(self._held):
             self._settle(self._legs[unique], cut=True)
 
     def restart(self, stamp: Stamp) -> None:
-        """The switch goes down. Its own word on every open visit is the restart event that follows."""
+        """Report held visits and cancel rings, because the switch goes down. The restart event then closes open
+        visits.
+        """
         for unique in list(self._held):
             self._settle(self._legs[unique], restart=True)
         for dest, ring in list(self._rings.items()):
@@ -470,10 +475,12 @@ class Calls:
         self._gone.clear()
         self._last_talk.clear()
 
-    # Inside
+    # Internals
 
     def _due(self, deadlines: dict[str, datetime], now: datetime) -> Iterator[Leg]:
-        """Those whose time is up. Every deadline is as far off as the next, so the first in is the first due."""
+        """Yield the legs whose deadline has passed. All deadlines have the same length, so the oldest entry is due
+        first.
+        """
         while deadlines:
             unique = next(iter(deadlines))
             if deadlines[unique] > now:
@@ -495,14 +502,14 @@ class Calls:
             leg.contact_id = f"{self._switch}:{linked}"
 
     def _visit_id(self, leg: Leg, mark: str) -> str:
-        """The same leg may join twice within a millisecond; the second is then `.2`."""
+        """Return a new visit id; a second join of the leg in the same millisecond gets `.2`."""
         visit_id = leg.leg_id + mark
         leg.ids = leg.ids + 1 if visit_id == leg.last_id else 1
         leg.last_id = visit_id
         return visit_id if leg.ids == 1 else f"{visit_id}.{leg.ids}"
 
     def _unseen(self, leg: Leg, queue: str, entered_ms: int) -> Visit:
-        """A visit whose Join was not seen. Its id says so (`~`): the moment is an estimate."""
+        """Return a visit whose Join was not seen. Its id has a `~`, because the time of entry is an estimate."""
         leg.waiting = visit = Visit(self._visit_id(leg, f"@~{entered_ms}"), queue, leg, guessed_ms=entered_ms)
         return visit
 
@@ -515,7 +522,10 @@ class Calls:
         return self._unseen(leg, queue or "unknown", stamp.milliseconds - (_ms(message, "HoldTime") or 0))
 
     def _leaver(self, leg: Leg, queue: str) -> Visit | None:
-        """Who has just left this queue for an agent: held, or already told as a guess when a greeting took long."""
+        """Return the visit that has just left this queue for an agent.
+
+        It is still held, or was already reported by a guess when a greeting took long.
+        """
         for visit in (leg.leaving, leg.waiting, leg.last):
             if visit and _same(visit.queue, queue):
                 return visit
@@ -542,7 +552,7 @@ class Calls:
             self._end_ring(dest, ring, RingResult.CANCELLED, stamp.worked_out())
 
     def _settle(self, leg: Leg, *, cut: bool = False, restart: bool = False, gone: Stamp | None = None) -> None:
-        """Tell how a held visit ended, by all that has been heard; `gone` when the channel has just ended."""
+        """Report how a held visit ended, by all that is known so far; `gone` when the channel has just ended."""
         visit = leg.leaving
         if visit is None:
             return
@@ -558,7 +568,7 @@ class Calls:
         return ending
 
     def _tell_hung_up(self, visit: Visit, stamp: Stamp) -> None:
-        """The caller's own channel ended before anybody answered, whatever the queue does with it afterwards."""
+        """Report that the caller's own channel ended before an answer, whatever the queue does with it afterwards."""
         visit.told_gone = True
         self._emit(
             CallLeft(
@@ -570,7 +580,10 @@ class Calls:
         )
 
     def _tell_left(self, visit: Visit, ending: Ending, gone: Stamp | None = None) -> None:
-        """A caller cut off by a restart waits until the line goes dead, some 40 ms after being put out of the queue."""
+        """Report how a visit ended. A caller cut off by a restart waits until the channel ends.
+
+        That is some 40 ms after leaving the queue.
+        """
         outcome, basis, reason = ending
         stamp = visit.left or visit.abandoned
         if outcome is LeftOutcome.LOST:
@@ -605,13 +618,13 @@ class Calls:
             )
 
     def _lose(self, visit: Visit, stamp: Stamp) -> None:
-        """The visit is over and nothing was heard of its end."""
+        """Report a visit as over with an unknown outcome, because its end was not seen."""
         visit.left = stamp.worked_out()
         visit.leg.waiting = None
         self._tell_left(visit, (LeftOutcome.UNKNOWN, OutcomeBasis.INFERRED, "end not seen"))
 
     def _bury(self, leg: Leg) -> None:
-        """The caller's channel ended a while ago and something of it is still open: close it with what is known."""
+        """Close what is still open of a caller whose channel ended a while ago, with what is known."""
         if leg.gone is None:
             return
         ended = leg.gone.worked_out()
@@ -640,7 +653,7 @@ class Calls:
                 del self._legs[unique]
 
     def _forget_if_idle(self, leg: Leg) -> None:
-        """Without the read class `call` no channel is ever said to end."""
+        """Drop an idle leg where the read class `call` is missing, because no event then ends its channel."""
         if leg.idle and not self._seen.sees_calls:
             self._drop(leg)
 
@@ -660,8 +673,10 @@ class Calls:
         )
 
     def _talk_of(self, message: Message) -> Visit | None:
-        """The answered visit that a transfer moves: by the caller's leg, else by the whole call, as when the agent is
-        a Local channel and its far half is what is transferred.
+        """Return the answered visit that a transfer moves.
+
+        It is found by the caller's leg, else by the whole call, as when the agent is a Local channel and its far half
+        is transferred.
         """
         leg = self._legs.get(message.get("TransfereeUniqueid", ""))
         if leg and leg.talking:
@@ -675,18 +690,18 @@ class Calls:
 
 
 def _place(message: Message) -> tuple[str, str] | None:
-    """Where in the dialplan the caller's channel stands."""
+    """Return the caller's place in the dialplan: context and extension."""
     context, extension = message.get("Context"), message.get("Exten")
     return None if context is None or extension is None else (context, extension)
 
 
 def _same(one: str, other: str) -> bool:
-    """Asterisk's own rule for queue names."""
+    """Return whether two queue names are equal by Asterisk's own rule, which ignores case."""
     return one == other or one.casefold() == other.casefold()
 
 
 def _told_early(listed: Visit, queue: str, joined: Stamp) -> bool:
-    """Whether a caller who now joins was listed a moment before: the list may be quicker than the event."""
+    """Return whether a caller who now joins was listed just before: the list may be quicker than the event."""
     guess = listed.guessed_ms
     return guess is not None and _same(listed.queue, queue) and abs(joined.milliseconds - guess) <= _EARLY_MS
 

@@ -1,9 +1,9 @@
-"""Why a caller left a queue without an answer, by all that was heard around the Leave.
+"""The outcome of a caller who left a queue without an answer, decided from the events around the Leave.
 
-Strongest first: QUEUESTATUS (the switch's own word); a HangupRequest of the caller's own channel before the Abandon,
-or while the agent who has picked up hears a greeting (the caller hung up); an Abandon that already stands in another
-place of the dialplan than the Join or a ring (somebody moved the caller there); only a SoftHangupRequest (the switch
-cut the call: a restart); an Abandon with none of these; a Leave alone, which is what a pressed key looks like.
+Strongest first: QUEUESTATUS (the switch's own reason); a HangupRequest of the caller's own channel before the Abandon,
+or during the greeting of an agent who has picked up (the caller hung up); an Abandon whose channel already stands in
+another place of the dialplan than the Join or a ring (somebody moved the caller there); only a SoftHangupRequest (the
+switch cut the call: a restart); an Abandon with none of these; a Leave alone, which is how a pressed key looks.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from adapters.asterisk_ami.visits import Visit
 from queue_monitor.events import LeftOutcome, OutcomeBasis, RefusalReason
 
 Ending = tuple[LeftOutcome, OutcomeBasis, str]
-"""The outcome, whether the switch stated it, and by what it is known."""
+"""The outcome, whether the switch stated it, and the evidence for it."""
 
 BY_STATUS: Final = {
     "TIMEOUT": LeftOutcome.TIMEOUT,
@@ -28,8 +28,9 @@ REFUSALS: Final = {
 
 
 def is_moved(visit: Visit) -> bool:
-    """Whether the caller's channel had gone to another place of the dialplan when it left the queue. `h` is where
-    every channel goes that has hung up.
+    """Return whether the caller's channel was at another place of the dialplan when it left the queue.
+
+    `h` does not count: every channel goes there after it has hung up.
     """
     if visit.entered_in is None or visit.left_in is None or "" in (*visit.entered_in, *visit.left_in):
         return False
@@ -37,7 +38,11 @@ def is_moved(visit: Visit) -> bool:
 
 
 def verdict(visit: Visit, sees_variables: bool, *, cut: bool = False, restart: bool = False) -> Ending:
-    """`cut`: the connection ended while the Leave was held. `restart`: the switch went down then."""
+    """Return the outcome of a held visit.
+
+    `cut`: the connection ended while the Leave was held.
+    `restart`: the switch went down then.
+    """
     leg, inferred = visit.leg, OutcomeBasis.INFERRED
     if visit.status:
         return BY_STATUS.get(visit.status, LeftOutcome.SYSTEM), OutcomeBasis.STATED, visit.status
@@ -52,9 +57,9 @@ def verdict(visit: Visit, sees_variables: bool, *, cut: bool = False, restart: b
     if visit.abandoned is None:
         return LeftOutcome.EXIT_KEY, inferred, "Leave"
     if sees_variables and visit.joined is None and visit.entered_in is None:
-        # Where the caller stood in the dialplan before is not known: perhaps somebody moved the channel.
+        # The caller's earlier place in the dialplan is not known: perhaps somebody moved the channel.
         return LeftOutcome.UNKNOWN, inferred, "Abandon"
     if sees_variables:
-        # Had the switch let go, QUEUESTATUS would have said so.
+        # Had the switch ended the wait, QUEUESTATUS would have said so.
         return LeftOutcome.ABANDONED, inferred, "Abandon"
     return LeftOutcome.SYSTEM, inferred, "Abandon"

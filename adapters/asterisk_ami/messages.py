@@ -1,7 +1,7 @@
-"""Cuts an AMI byte stream into messages, and drops what tells nothing of queues before it is read any further.
+"""Cuts an AMI byte stream into messages, and drops early those that do not concern queues.
 
-More than nine messages in ten are about audio, devices and variables. They are recognised by their first line and,
-for the two commonest kinds, by one variable or application name; only the rest is decoded and split into headers.
+More than nine messages in ten are about audio, devices and variables. They are recognised by their first line and, for
+the two commonest kinds, by one variable or application name; only the rest is decoded and split into headers.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Final
 _END: Final = b"\r\n\r\n"
 _BANNER: Final = b"Asterisk Call Manager/"
 MAX_MESSAGE: Final = 256 * 1024
-"""A message of a call is 1-4 kB. Beyond this it is garbage, and memory must not grow with it."""
+"""The longest message, in bytes. A message of a call is 1-4 kB; more is garbage, and must not fill the memory."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(r"(\d{1,11})(?:\.(\d{1,6}))?", re.ASCII)
@@ -33,15 +33,15 @@ _QUEUESTATUS: Final = b"\r\nVariable: QUEUESTATUS\r\n"
 _QUEUE_APPLICATION: Final = b"\r\nApplication: Queue\r\n"
 
 Block = tuple[bytes, bytes, int]
-"""One message: its first line, all its bytes, and where it began in the connection. No bytes: it was too long."""
+"""One message: its first line, its bytes, and its place in the stream. Empty bytes: the message was too long."""
 
 
 class Cutter:
-    """Gives the messages that matter from pieces cut anywhere. The cuts make no difference to what comes out.
+    """Cuts a stream into the messages that matter. The result does not depend on where the pieces are cut.
 
-    `every_step` asks for every dialplan step (Newexten) and not only those that run Queue(). `sees_calls` and
-    `sees_dialplan` say whether anything of that read class has come, `sees_variables` whether any VarSet has: an
-    `eventfilter` may keep them back.
+    `every_step`: take every dialplan step (Newexten) and not only those that run Queue().
+    `sees_calls`, `sees_dialplan`: whether a message of that read class has come.
+    `sees_variables`: whether a VarSet has come; an `eventfilter` may keep them back.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Cutter:
     def cut(self, raw: bytes) -> Iterator[Block]:
         blocks = (self._rest + raw).split(_END) if self._rest else raw.split(_END)
         rest = blocks.pop()
-        # Set before anything is given away: whoever asked may stop asking in the middle.
+        # Set before anything is yielded: the caller may stop reading in the middle.
         offset, self._offset = self._offset, self._offset + sum(map(len, blocks)) + 4 * len(blocks)
         self._rest = rest
         for block in blocks:
@@ -99,7 +99,10 @@ class Cutter:
             self._rest = rest[-3:]
 
     def _without_banner(self, block: bytes) -> bytes:
-        """The first line of a connection is no message and no blank line follows it."""
+        """Return the stream without its banner: the first line of a connection is no message.
+
+        No blank line follows it.
+        """
         if not block.startswith(_BANNER):
             return block
         banner, _, rest = block.partition(b"\r\n")
@@ -108,7 +111,7 @@ class Cutter:
 
 
 def headers(content: bytes) -> dict[str, str]:
-    """A message's headers; of a repeated one the first, which is the switch's own and not a UserEvent's."""
+    """Return a message's headers; of a repeated one the first, which is the switch's own and not a UserEvent's."""
     found: dict[str, str] = {}
     for line in content.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")
@@ -118,7 +121,7 @@ def headers(content: bytes) -> dict[str, str]:
 
 
 def field(content: bytes, name: bytes) -> str:
-    """One header's value, without reading the others."""
+    """Return one header's value, without reading the others."""
     start = content.find(b"\r\n" + name + b": ")
     if start < 0:
         return ""
@@ -128,7 +131,7 @@ def field(content: bytes, name: bytes) -> str:
 
 
 def timestamp(text: str) -> datetime | None:
-    """`1795433788.261885`, Unix seconds with up to 6 decimals, exactly; None when it is no such thing."""
+    """Return the time in `1795433788.261885`, exact Unix seconds with up to 6 decimals; None for other text."""
     match = _TIMESTAMP.fullmatch(text)
     if match is None or (seconds := int(match[1])) > _LAST_SECOND:
         return None
@@ -136,14 +139,14 @@ def timestamp(text: str) -> datetime | None:
 
 
 def whole(text: str | None) -> int | None:
-    """A non-negative whole number of sensible size, else None."""
+    """Return a non-negative whole number of sensible size, else None."""
     return int(text) if text and len(text) <= 10 and text.isascii() and text.isdigit() else None
 
 
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """A recording without an index, message by message, each with the time written in it, if any.
+    """Cut a recording without an index into messages, each with the time written in it, if any.
 
-    Asterisk ends its lines with CR LF; many a program that saves a trace keeps the LF alone.
+    Asterisk ends its lines with CR LF; many programs that save a trace keep the LF alone.
     """
     if b"\r\n" not in recording:
         recording = recording.replace(b"\n", b"\r\n")

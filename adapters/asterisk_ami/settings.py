@@ -1,4 +1,4 @@
-"""What a person may set for one AMI connection."""
+"""The settings of one AMI connection."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,11 +9,11 @@ from msgspec import Struct
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One Asterisk's manager interface.
 
-    The account needs `read = agent,call,dialplan,system` and `write = reporting`, and `timestampevents = yes` should
-    be set in manager.conf. `secret_env` names an environment variable that holds the secret, so that it need not
-    stand in a file. `dialled_queues` maps our own dialled numbers (dialplan extensions) to queues: it names the queue
-    of a caller who was refused at the door when the dialplan's own events do not. `wrapup_seconds` is a queue's
-    `wrapuptime`, which Asterisk does not tell when it is set for the whole queue.
+    The account needs `read = agent,call,dialplan,system` and `write = reporting`, and `timestampevents = yes` should be
+    set in manager.conf. `secret_env` names an environment variable that holds the secret, so that it need not stand in
+    a file. `dialled_queues` maps our own dialled numbers (dialplan extensions) to queues: it names the queue of a
+    caller who was refused at the door when the dialplan's own events do not. `wrapup_seconds` is a queue's
+    `wrapuptime`, which Asterisk does not report when it is set for the whole queue.
 
     `host`: the machine of the Asterisk.
     `port`: the manager's port there, 5038, or with `tls` mostly 5039.

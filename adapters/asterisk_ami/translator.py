@@ -1,4 +1,4 @@
-"""Understands one AMI connection: which message means what, what the switch lists, and what it does not let us see."""
+"""Translates one AMI connection: it maps messages to events, reads lists, and finds missing rights."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from queue_monitor.queues import queue_key
 from queue_monitor.stamp import Stamp, microseconds
 
 _BOOT_SECONDS: Final = 2.0
-"""FullyBooted follows a login at once, after a restart within 0.2 s. Without the read class `system` it never comes."""
+"""The time to wait for FullyBooted. It comes at once, within 0.2 s of a restart; without the class `system` never."""
 
 _NO_VARIABLES: Final = (
     "no VarSet ever comes: an eventfilter of this account in manager.conf keeps it back; without the variable "
@@ -55,7 +55,11 @@ class _Listing:
 
 
 class Translator:
-    """The bytes of one connection in, events out. `version` and `missing_classes` say what the switch lets us see."""
+    """Takes the bytes of one connection and yields events.
+
+    `version`: the switch's protocol version.
+    `missing_classes`: the read classes that the account lacks.
+    """
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
@@ -103,7 +107,7 @@ class Translator:
 
     @property
     def booted(self) -> bool:
-        """Whether the switch has said that all its modules are loaded: before that it knows no queues."""
+        """Whether the switch has reported that all its modules are loaded; before that it knows no queues."""
         return self._booted
 
     @property
@@ -112,12 +116,12 @@ class Translator:
 
     @property
     def remembered(self) -> int:
-        """How many callers and ringing phones are kept in mind; none when the queues are empty."""
+        """The number of callers and ringing phones kept in memory; 0 when the queues are empty."""
         return self._calls.remembered
 
     @property
     def missing_classes(self) -> tuple[str, ...]:
-        """Read classes of which nothing has come although it should have: the account's rights are too narrow."""
+        """The read classes of which nothing has come although it should have: the account's rights are too narrow."""
         missing = []
         if self._calls.ended and not self._cutter.sees_dialplan:
             missing.append("dialplan")
@@ -128,7 +132,7 @@ class Translator:
         return tuple(missing)
 
     def ping_sent(self, action_id: str, at: datetime) -> None:
-        """A Ping with that ActionID goes out now: its reply tells how far the clocks are apart."""
+        """Note that a Ping with this ActionID goes out now; its reply shows how far the clocks are apart."""
         if len(self._pings) > _MAX_LISTS:
             self._pings.clear()
         self._pings[action_id] = at
@@ -167,7 +171,7 @@ class Translator:
             self._connect(self._logged_in)
 
     def _switch_now(self, received_at: datetime) -> datetime | None:
-        """The switch's clock now: the newest time it told, and what has passed since."""
+        """Return the switch's clock now: the newest time it sent, plus the time passed since."""
         if self._clock is None:
             return None
         told, then = self._clock
@@ -212,7 +216,7 @@ class Translator:
             self._reject("missing_field", first[7:].decode("ascii", "replace"))
 
     def _read_hangup(self, first: bytes, content: bytes, offset: int, received_at: datetime) -> None:
-        """Most of these are of phones and trunks that are in no queue: only the id is looked at."""
+        """Read a Hangup. Most are of phones and trunks in no queue, so the id is read first."""
         unique = header(content, b"Uniqueid")
         if not self._calls.knows(unique):
             return
@@ -246,7 +250,7 @@ class Translator:
                 self._tell_clock(sent, Stamp(self._connection, received_at, offset, told))
 
     def _tell_clock(self, sent: datetime, answered: Stamp) -> None:
-        """Half-way between sending and answer is when the switch looked at its clock, as near as can be known."""
+        """Report the clock difference: the switch read its clock about half-way between sending and answer."""
         trip = answered.observed_at - sent
         middle = sent + trip / 2
         millisecond = timedelta(milliseconds=1)
@@ -281,7 +285,7 @@ class Translator:
         self._connect(stamp, None if uptime is None else now - timedelta(seconds=uptime))
 
     def _shut_down(self, message: Mapping[str, str], stamp: Stamp) -> None:
-        """An orderly stop, whether or not it starts again: every call on the switch has ended."""
+        """Take an orderly stop, after which the switch may start again: every call on it has ended."""
         self._calls.restart(stamp)
         self._agents.forget()
         self._out.append(SourceRestarted(**stamp.envelope("source.restarted")))
@@ -303,7 +307,7 @@ class Translator:
             listing.counters = {name: message[name] for name in _COUNTERS if name in message}
 
     def _listing(self, message: Mapping[str, str], stamp: Stamp) -> _Listing | None:
-        """Lists asked for without an ActionID come one after the other and share the empty one."""
+        """Return the list for an ActionID. Lists asked for without one come in turn and share the empty id."""
         queue = message.get("Queue", "")
         if not queue:
             self._reject("missing_field", message["Event"])
@@ -338,7 +342,9 @@ class Translator:
         listing.waiting.append((unique, caller))
 
     def _complete_list(self, message: Mapping[str, str], stamp: Stamp) -> None:
-        """Only a complete list is authoritative. Callers who came or went while it was read are put right."""
+        """Report a complete list; only such a list is authoritative. Callers who came or went meanwhile are
+        corrected.
+        """
         for listing in self._lists.pop(message.get("ActionID", ""), {}).values():
             waiting = [
                 caller

@@ -1,4 +1,4 @@
-"""What is remembered of a caller: the leg, its stays in queues, and the phones that ring."""
+"""The state of a caller: the leg, its stays in queues, and the phones that ring."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,7 @@ class Visit:
     agent_id: str = ""
 
     def placed(self) -> dict[str, Any]:
-        """Where the visit belongs, for those who did not see it begin."""
+        """Return the fields that place the visit, for a reader who did not see it begin."""
         return {
             "visit_id": self.visit_id,
             "queue": self.queue,
@@ -65,7 +65,7 @@ class Leg:
     gone: Stamp | None = None
 
     def is_on(self, unique: str) -> bool:
-        """Whether that is the channel the caller is on now: after a transfer it is another one."""
+        """Return whether this is the channel the caller is on now: after a transfer it is another one."""
         return unique == (self.channels[-1] if self.channels else self.unique)
 
     @property

@@ -1,7 +1,7 @@
-"""The TCP connection to an Asterisk manager: log in, listen, ask who waits, ask whether it is still there.
+"""The TCP connection to an Asterisk manager: log in, read, ask who waits, ask whether it is still there.
 
-A manager account that may only read can still throw a waiting caller out (`QueueWithdrawCaller` needs no privilege).
-So there is one function that can write to the socket, and it knows the few harmless actions by name.
+A manager account that may only read can still throw a waiting caller out (`QueueWithdrawCaller` needs no privilege). So
+only one function can write to the socket, and it allows a few harmless actions by name.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ ALLOWED: Final = frozenset(
 _BANNER: Final = b"Asterisk Call Manager/"
 _MISSES: Final = 2
 _BOOT_SECONDS: Final = 3.0
-"""A little longer than the translator waits for FullyBooted."""
+"""The time to wait before the first list, a little longer than the translator waits for FullyBooted (seconds)."""
 
 
 class AmiDialogue:
@@ -40,7 +40,9 @@ class AmiDialogue:
         self._asked = False
 
     def send(self, action: str, **fields: str) -> str:
-        """The only way to the socket. Returns the ActionID. Raises `ValueError` for anything not allowed."""
+        """Send one allowed action, the only way to the socket, and return its ActionID. Raises `ValueError` for any
+        other.
+        """
         if action not in ALLOWED:
             raise ValueError(f"this monitor never sends the action {action!r}")
         if any("\r" in value or "\n" in value for value in fields.values()):
@@ -70,7 +72,7 @@ class AmiDialogue:
         self._began = self._clock.monotonic()
 
     async def _answer_to(self, action_id: str) -> dict[str, str]:
-        """Read until the reply comes. Everything read goes to the translator too, from the banner on."""
+        """Read until the reply comes, and hand all that is read to the translator too, from the banner on."""
         wanted = f"\r\nActionID: {action_id}\r\n".encode()
         heard = b""
         while True:
@@ -91,9 +93,10 @@ class AmiDialogue:
                     return headers(block[block.find(b"Response:") :])
 
     def ask(self) -> str:
-        """Who waits: once the switch has started, then now and then. Whether it is there: every ten seconds.
+        """Ask who waits, and whether the switch is there, each when it is due.
 
-        Gives what is wrong, if it does not answer.
+        The first list waits until the switch has started. Returns the trouble in words if pings stay unanswered, else
+        "".
         """
         now = self._clock.monotonic()
         if not self._asked and not self.translator.booted and now - self._began < _BOOT_SECONDS:
@@ -148,7 +151,7 @@ def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
 
 
 async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
-    """Log in on a line of its own, which disturbs no other. Raises `AdapterError`."""
+    """Log in on a separate line, which disturbs no other. Raises `AdapterError`."""
     return await reached(
         _place(settings), clock, lambda line: _dialogue(name, switch, settings, clock, line, clock.now()).reach()
     )

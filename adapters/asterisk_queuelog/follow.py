@@ -1,4 +1,4 @@
-"""Follows the file as Asterisk writes, renames and begins it anew."""
+"""Follows the queue_log file as Asterisk writes it, renames it and begins a new one."""
 
 import asyncio
 import os
@@ -33,11 +33,11 @@ _NOWHERE: Final = "what we had read is in none of its files"
 _MISSING: Final = "one of the files that came after what we had read is gone or cannot be read"
 _IS_IT_ON: Final = "is queue_log = yes in logger.conf?"
 _MAX_TRIED: Final = 10
-"""A place is looked for in so many of the files that begin before it, the newest first."""
+"""The most rotated files in which a saved place is searched, the newest first."""
 
 
 class AsteriskQueueLogAdapter:
-    """Follows one queue_log: from the beginning or the saved place, through rotation (rename) and truncation."""
+    """The adapter of one queue_log: it reads from the beginning or the saved place, through rotation and truncation."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
         self.name = name
@@ -92,7 +92,10 @@ class AsteriskQueueLogAdapter:
                 await self._clock.sleep(self._settings.poll_seconds)
 
     def _gap(self, tail: "_Tail", lines: bytes, read_at: datetime, now: datetime) -> SourceGap:
-        """Lines may have been rotated away unread: from the last one that was read, or from our last look, on."""
+        """Return a gap for lines that may have been rotated away unread.
+
+        It runs from the last line that was read, or else from the last look at the file, to the first line read now.
+        """
         first = second_of(lines)
         start = read_at if tail.lost_from is None else datetime.fromtimestamp(tail.lost_from, UTC)
         end = max(start, now if first is None else datetime.fromtimestamp(first, UTC))
@@ -113,8 +116,9 @@ class AsteriskQueueLogAdapter:
 
 
 class _Tail:
-    """Whole lines from a file that grows, is renamed and begun anew, is copied away and cut to nothing, or packed.
-    Blocking: use a thread.
+    """Reads whole lines from a file that grows, is renamed and replaced, is copied and truncated, or is compressed.
+
+    It blocks, so call it in a thread.
     """
 
     def __init__(self, path: Path, state: Path | None, elsewhere: tuple[str, ...] = ()) -> None:
@@ -133,9 +137,9 @@ class _Tail:
         self._after_a_gap: set[Path] = set()
 
     def open(self) -> bytes:
-        """Go to where we were, in this file or in what it was rotated to; gives the lines shortly before that place.
+        """Go to the saved place, in this file or a rotated one, and return the lines shortly before it.
 
-        Where that place is in none of them, lines may be missing: `is_lost`, with the second of the last known line.
+        Where no file has that place, lines may be missing: `is_lost` is set, with the second of the last known line.
         """
         saved = self._saved()
         if saved is None:
@@ -156,7 +160,7 @@ class _Tail:
         return b""
 
     def read(self) -> bytes:
-        """The next whole lines, or nothing yet. Goes on to the newer file when this one is used up."""
+        """Return the next whole lines, or nothing yet. Goes on to the newer file at the end of this one."""
         if self._file is not None and self._is_cut():
             place = Place(self.inode, self._offset, self._mark, self._second)
             if self._find(place) is None:
@@ -166,7 +170,7 @@ class _Tail:
         if lines or self._file is None:
             return lines
         if self._pending and self._offset:
-            # it may have been rotated once more: the names of those that follow are others then
+            # The log may have been rotated once more, which gives the following files other names.
             self._find(Place(self.inode, self._offset, self._mark, self._second))
         newer = self._newer()
         if newer is None:
@@ -181,14 +185,14 @@ class _Tail:
         return self._lines()
 
     def first_second(self) -> int | None:
-        """When the next line that will be read was written; None where there is none yet."""
+        """Return the second of the next line to be read; None where there is none yet."""
         if self._file is None:
             return None
         self._file.seek(self._offset)
         return second_of(self._file.readline(_READ_BYTES))
 
     def saver(self) -> Callable[[Receipt], Coroutine[None, None, None]]:
-        """What the pipeline calls once these lines are safe."""
+        """Return the function that the pipeline calls once these lines are in the journal; it saves the place."""
         place = Place(self.inode, self._offset, self._mark, self._second)
 
         async def save(receipt: Receipt) -> None:
@@ -216,7 +220,7 @@ class _Tail:
         self._offset, self._mark = 0, ""
 
     def _is_at(self, path: Path, place: Place) -> bool:
-        """Whether a file is the one of that place; it is then open at it."""
+        """Return whether the place lies in this file; if so, the file is opened at it."""
         try:
             file = opened(path)
         except OSError:
@@ -231,7 +235,7 @@ class _Tail:
         return True
 
     def _find(self, place: Place) -> bytes | None:
-        """Go to a place in what the log was rotated to, and from there on through the newer ones."""
+        """Open the place in a rotated file and queue the newer files after it; return the lines before it, or None."""
         files = self._rotated()
         begun = sum(file.second <= place.second for file in files) if place.second else len(files)
         for number in range(begun - 1, max(-1, begun - 1 - _MAX_TRIED), -1):
@@ -246,7 +250,7 @@ class _Tail:
         return rotated(self._path, self._elsewhere, own)
 
     def _is_cut(self) -> bool:
-        """Whether the file no longer has what we have read: it was cut to nothing, and may have grown again."""
+        """Return whether the file has lost lines that were read: it was truncated, and may have grown again."""
         if self._file is None or not self._offset:
             return False
         if self._size() < self._offset:
@@ -280,7 +284,7 @@ class _Tail:
         return lines
 
     def _before(self, offset: int, older: list[Rotated]) -> bytes:
-        """The lines shortly before a place, also of the file before where this one has but a few."""
+        """Return the lines shortly before a place, and some of the file before where this one has only a few."""
         if self._file is None:
             return b""
         earlier = _end_of(self._file, offset, _CONTEXT_BYTES)
@@ -290,7 +294,7 @@ class _Tail:
         return earlier
 
     def _saved(self) -> Place | None:
-        """A state file that cannot be read means: from the beginning."""
+        """Return the saved place; None, which means the beginning, where the state file cannot be read."""
         try:
             return msgspec.json.decode(self._state.read_bytes(), type=Place) if self._state else None
         except (FileNotFoundError, msgspec.DecodeError):
@@ -298,7 +302,7 @@ class _Tail:
 
 
 def _end_of(file: BinaryIO, offset: int, most: int) -> bytes:
-    """Whole lines before a place in a file, so many bytes at most."""
+    """Return the whole lines before a place in a file, at most `most` bytes of them."""
     start = max(0, offset - most)
     file.seek(start)
     lines = file.read(offset - start)
@@ -310,16 +314,14 @@ def _half(path: Path) -> Path:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All or nothing: a power cut must not leave half a number."""
+    """Write the file whole or not at all, so that a power cut leaves no half of it."""
     half = _half(path)
     half.write_bytes(content)
     half.replace(path)
 
 
 def reaches_back(settings: Settings) -> datetime | None:
-    """When the oldest line that is still there was written, in the log or in what it was rotated to; None where there
-    is none.
-    """
+    """Return when the oldest line was written in the log and its rotated files; None where there is no line."""
     path = Path(settings.path)
     seconds = [file.second for file in rotated(path, settings.rotated_paths, ()) if file.second]
     with suppress(OSError), opened(path) as file:
@@ -328,7 +330,7 @@ def reaches_back(settings: Settings) -> datetime | None:
 
 
 async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
-    """See that the log can be read, and from when to when it goes. Raises `AdapterError`."""
+    """Check that the log can be read, and return the times of its first and last line. Raises `AdapterError`."""
     path = Path(settings.path)
     try:
         newest = await asyncio.to_thread(_newest, path)

@@ -1,8 +1,8 @@
-"""Finds out which stays in two queues are one person's: a queue's member may be a channel that waits in another queue.
+"""Finds the stays in two queues that belong to one person: a queue's member may be a channel in another queue.
 
-The log knows a call by its Uniqueid alone, and the channel in the inner queue has another one than the caller. But
-Asterisk numbers both halves of a `Local` channel one after the other, the inner half has the caller's number, and it
-enters when the outer queue rings it and leaves when that ring ends.
+The log identifies a call by its Uniqueid alone, and the channel in the inner queue has another one than the caller. But
+Asterisk numbers the two halves of a `Local` channel in sequence, the inner half has the caller's number, and it enters
+when the outer queue rings it and leaves when that ring ends.
 """
 
 from collections import deque
@@ -11,19 +11,21 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _BLUR: Final = 1
-"""Two lines of one moment may lie so many seconds apart."""
+"""The most seconds between two lines of one moment."""
 
 _MAX_TALKING: Final = 10_000
 _MAX_OF_ONE_NUMBER: Final = 200
-"""Where all callers have one number, or none, those who entered last are looked at."""
+"""The most open stays compared for one number, the latest: all callers may have the same number, or none."""
 
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """One stay in one queue, as far as it tells who waits. Times are whole seconds of the log.
+    """One stay in one queue, with the facts that identify the person. Times are whole seconds of the log.
 
-    `number` is empty where the caller withholds it. `leg` is the channel that answered, `left` when the wait was over,
-    `rings` the latest that ended: when each began and ended, and the channel where it was answered.
+    `number`: empty where the caller withholds it.
+    `leg`: the channel that answered.
+    `left`: the second in which the wait was over.
+    `rings`: the latest ended rings: the seconds of their beginning and end, and the channel that answered.
     """
 
     visit_id: str
@@ -39,7 +41,7 @@ class Person:
 
 
 class Nested:
-    """Every wait that is open or just over, and whose it is."""
+    """All waits that are open or just over, with the contact of each."""
 
     def __init__(self) -> None:
         self._here: dict[str, list[Person]] = {}
@@ -47,7 +49,7 @@ class Nested:
         self._talking: dict[str, Person] = {}
 
     def enter(self, person: Person) -> None:
-        """Give a channel that enters the contact of the caller for whom it does, where that is certain by now."""
+        """Give a channel that enters a queue the contact of its caller, where that is certain by now."""
         self._forget(person.entered)
         same = self._here.setdefault(person.number, [])
         answered = self._talking.get(_neighbour(person.call, -1))
@@ -58,7 +60,7 @@ class Nested:
             list(_join(person, outer))
 
     def rang(self, outer: Person, began: int, ended: int, leg: str = "") -> Iterator[Person]:
-        """A ring is over, answered by `leg` or not. Gives the stays whose contact is known for another one now."""
+        """Take the end of a ring, answered by `leg` or not. Yields the stays that now have another contact."""
         outer.rings = [ring for ring in outer.rings if ended - ring[1] <= _BLUR] + [(began, ended, leg)]
         if leg:
             outer.leg = leg
@@ -69,7 +71,7 @@ class Nested:
             yield from self._compared(inner, outer)
 
     def leave(self, inner: Person, second: int) -> Iterator[Person]:
-        """A wait is over. Gives the stays whose contact is known for another one now."""
+        """Take the end of a wait. Yields the stays that now have another contact."""
         if inner.left is None:
             inner.left = second
             self._gone.append(inner)
@@ -94,7 +96,7 @@ class Nested:
                 self._here.pop(person.number, None)
 
     def _rung(self, person: Person) -> Person | None:
-        """The caller who entered another queue just before, or whom another ring led into this one before."""
+        """Return the stay in another queue that led into this one: entered just before, or by an earlier ring."""
         for outer in self._here.get(person.number, ()):
             if outer.left is None and outer.queue != person.queue:
                 is_first = person.entered - outer.entered <= _BLUR and _number(outer.call) < _number(person.call)
@@ -116,7 +118,7 @@ class Nested:
                 return
 
     def _is_one_persons_number(self, inner: Person, outer: Person) -> bool:
-        """Whether a number is told, and nobody else waits who has it."""
+        """Return whether the number is known and nobody else who waits has it."""
         mine = {inner.contact_id, outer.contact_id}
         same = self._here.get(inner.number, ())
         return bool(inner.number) and not any(one.left is None and one.contact_id not in mine for one in same)
@@ -134,12 +136,12 @@ def _join(inner: Person, outer: Person) -> Iterator[Person]:
 
 
 def _number(call: str) -> int:
-    """The number of a channel, counted from the switch's start: the last part of its id."""
+    """Return the number of a channel since the switch's start, which is the last part of its id."""
     number = call.rpartition(".")[2]
     return int(number) if number.isascii() and number.isdigit() and len(number) <= 12 else -1
 
 
 def _neighbour(call: str, by: int) -> str:
-    """The id of the channel that was made so many later in the same second."""
+    """Return the id of the channel that was made `by` places later in the same second."""
     number = _number(call)
     return "" if number < 0 else f"{call.rpartition('.')[0]}.{number + by}"

@@ -1,6 +1,6 @@
-"""Finds in a log, or in what it was rotated to, the place up to which it has been taken in.
+"""Finds the place, in a log or its rotated files, up to which the log has been read.
 
-A place is known by the bytes before it: names, inodes and sizes all change or come back when a log is rotated.
+A place is identified by the bytes before it: names, inodes and sizes change or come back when a log is rotated.
 """
 
 import bz2
@@ -27,9 +27,10 @@ _COMPRESSED: Final[dict[str, Callable[[Path], Any]]] = {".gz": gzip.open, ".bz2"
 
 
 class Place(Struct, frozen=True):
-    """How far a file has been taken in: `mark` stands for the bytes before it, `second` is of the last line taken in.
+    """The place up to which a file has been read.
 
-    Without a mark (an older state) the file is known by its inode.
+    `mark`: a hash of the bytes before it; "" in an older state, where the inode identifies the file.
+    `second`: the second of the last line read.
     """
 
     inode: int
@@ -39,7 +40,7 @@ class Place(Struct, frozen=True):
 
 
 class Rotated(NamedTuple):
-    """A file that the log was rotated to, with the second of its first line."""
+    """A file to which the log was rotated, with the second of its first line."""
 
     path: Path
     second: int
@@ -47,7 +48,7 @@ class Rotated(NamedTuple):
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file's bytes; of a compressed one in a file without a name. Raises `OSError`."""
+    """Open the file's bytes, a compressed one unpacked into a file without a name. Raises `OSError`."""
     decompress = _COMPRESSED.get(path.suffix)
     if decompress is None:
         return path.open("rb")
@@ -62,29 +63,29 @@ def opened(path: Path) -> BinaryIO:
 
 
 def mark_before(file: BinaryIO, offset: int) -> str:
-    """Returns a hash of the bytes before a place, by which the place is known again in a moved or packed file."""
+    """Return a hash of the bytes before a place, which identifies the place in a moved or compressed file."""
     start = max(0, offset - _MARK_BYTES)
     file.seek(start)
     return hashlib.sha256(file.read(offset - start)).hexdigest()[:32]
 
 
 def is_at(file: BinaryIO, inode: int, place: Place) -> bool:
-    """Whether this file is the one of which a place was noted."""
+    """Return whether the place lies in this file."""
     if file.seek(0, 2) < place.offset:
         return False
     return mark_before(file, place.offset) == place.mark if place.mark else inode == place.inode
 
 
 def second_of(line: bytes) -> int | None:
-    """The second in which a line was written."""
+    """Return the second in which a line was written."""
     written = line.lstrip(b"\0").partition(b"|")[0].removeprefix(b"\xef\xbb\xbf")
     return int(written) if written.isdigit() and len(written) <= 10 else None
 
 
 def rotated(log: Path, elsewhere: Iterable[str], other_than: Iterable[Path]) -> list[Rotated]:
-    """Returns the files that the log was rotated to, oldest first: beside it, in folders there, and where settings say.
+    """Return the log's rotated files, oldest first: beside it, in folders there, and at the paths in the settings.
 
-    A copy of the log as it is now is none of them, nor is the second of two copies of one file.
+    A copy of the present log is not among them, nor is the second of two copies of one file.
     """
     found = {*log.parent.glob(f"{log.stem}*"), *log.parent.glob(f"*/{log.stem}*")}
     for pattern in elsewhere:
@@ -103,9 +104,9 @@ def rotated(log: Path, elsewhere: Iterable[str], other_than: Iterable[Path]) -> 
 
 
 def after_a_gap(files: Iterable[Rotated], log: Path) -> set[Path]:
-    """Returns those of these files, oldest first, and of the log itself before which one is missing by their names.
+    """Return the files, the log itself included, before which a file is missing by their names.
 
-    Numbers follow one another; dates have a rhythm, which takes three of them to be known.
+    Numbers follow one another; dates need three files to show their rhythm.
     """
     placed = [(file.path, *_placed(file.path)) for file in files]
     beside = [(older, newer) for older, newer in pairwise(placed) if older[1] == newer[1] != ""]
@@ -119,7 +120,7 @@ def after_a_gap(files: Iterable[Rotated], log: Path) -> set[Path]:
 
 
 def _placed(path: Path) -> tuple[str, int]:
-    """A file's number or date (as a count of days) among those that a log was rotated to, as its name tells it."""
+    """Return a rotated file's number, or its date as a count of days, from its name."""
     name = path.name.removesuffix(path.suffix) if path.suffix in _COMPRESSED else path.name
     if (numbered := _NUMBERED.search(name)) is not None and not _DATED.search(name):
         return "number", int(numbered[1])
@@ -137,7 +138,7 @@ def _age(file: Path) -> int:
 
 
 def _head(path: Path) -> bytes:
-    """The first line, by which two copies of one file are known; nothing of one that cannot be read."""
+    """Return the first line, by which two copies of one file are recognised; empty where it cannot be read."""
     try:
         with _COMPRESSED[path.suffix](path) if path.suffix in _COMPRESSED else path.open("rb") as file:
             return bytes(file.read(_HEAD_BYTES)).partition(b"\n")[0]

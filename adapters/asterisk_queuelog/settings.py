@@ -1,4 +1,4 @@
-"""What a person may set for one queue_log file."""
+"""The settings of one queue_log file."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Understands one queue_log: what each line means for the callers in the queues."""
+"""Translates one queue_log: it turns each line into events about the callers in the queues."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -42,19 +42,19 @@ from queue_monitor.translating import translated
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_LINE: Final = 64 * 1024
 _MAX_VISITS: Final = 50_000
-"""A visit goes when its call is complete. Where that is never told, the oldest go beyond this many."""
+"""The most visits kept. A visit goes when its call is complete; where no such line comes, the oldest go first."""
 
 _MAX_OUTGOING: Final = 10_000
 _MAX_HELD: Final = 1_000
 _STOPS_WITHIN: Final = timedelta(seconds=1)
-"""A switch that stops cuts off everybody at once; the lines of it may fall into two seconds."""
+"""The time within which a stopping switch cuts off everybody; its lines may fall into two seconds."""
 
 _FORGOTTEN: Final = timedelta(hours=4)
-"""Who entered so long before a restart and never left does not count as waiting then: the line is missing."""
+"""The age from which an unfinished visit no longer counts as waiting at a restart: its last line is missing."""
 
 _VERB: Final = re.compile(r"(?!NONE$)[A-Z0-9_]{2,}")
 _OUTGOING: Final = re.compile("OUTBOUND|OUTCALL|CALLOUT|OUTGOING|DIALOUT|OUTDIAL")
-"""Call centres that log the calls they make themselves name them so, before the same lines as for a queue."""
+"""The verbs by which call centres mark outgoing calls, before lines that otherwise look like a queue's."""
 
 _REFUSALS: Final = {
     "FULL": RefusalReason.FULL,
@@ -64,15 +64,15 @@ _REFUSALS: Final = {
     "JOINUNAVAIL": RefusalReason.NO_AGENTS,
     "CLOSED": RefusalReason.CLOSED,
 }
-"""Dialplans (Wazo's and others) log these verbs for a caller who was turned away; Asterisk itself writes no line."""
+"""The verbs by which dialplans (Wazo's and others) log a refused caller; Asterisk itself writes no line for one."""
 
 _RINGS: Final = frozenset(("RINGNOANSWER", "RINGCANCELED"))
 _UNANSWERED: Final = frozenset(("CONNECT", "ABANDON", "EXITWITHTIMEOUT", "EXITEMPTY", "EXITWITHKEY", "WITHDRAW"))
-"""Lines of a caller who waits until then."""
+"""The verbs of a caller who waits until then."""
 
 _ONLY_OF_THE_OPEN: Final = frozenset(("LEAVEEMPTY", "LEAVEUNAVAIL"))
 _OF_THE_LIVING: Final = frozenset(("ENTERQUEUE", "CONNECT"))
-"""Lines that a switch which is stopping writes no more."""
+"""The verbs that a stopping switch no longer writes."""
 
 _OF_AGENTS: Final = frozenset(("PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL"))
 _NUMBERS: Final = {
@@ -88,14 +88,14 @@ _NUMBERS: Final = {
     "RINGCANCELED": (0,),
     "PENALTY": (0,),
 }
-"""Behind each verb these fields are whole numbers."""
+"""The fields after each verb that must be whole numbers."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
 
 
 class _Anybodys(Exception):
-    """A line under an id that never entered fits several callers alike."""
+    """Raised for a line under an id that never entered, when it fits several callers."""
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class _Line:
         return self.call, queue_key(self.queue)
 
     def repeats(self, earlier: "_Line | None") -> bool:
-        """Whether it has the words of an earlier line of (nearly) the same second."""
+        """Return whether this line repeats an earlier one of the same second, or of one beside it."""
         return (
             earlier is not None
             and abs(self.second - earlier.second) <= 1
@@ -148,13 +148,13 @@ class _Line:
         return _whole(self.word(index))
 
     def milliseconds(self, index: int) -> int | None:
-        """A field in whole seconds, as ms."""
+        """Return a field of whole seconds, in ms."""
         seconds = self.number(index)
         return None if seconds is None else seconds * 1000
 
 
 class Translator:
-    """The bytes of one file (or of one and those it was rotated from) in, events out."""
+    """Takes the bytes of one file, with or without its rotated files before it, and yields events."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
@@ -231,20 +231,20 @@ class Translator:
         return self._take()
 
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
-        """A file that ends without a newline has ended all the same."""
+        """Read the last line although no newline follows it, because the file has ended."""
         if self._rest:
             self._out += translated(self._connection.source, partial(self._read, self._rest, now))
             self._rest = b""
         return self._take()
 
     def recall(self, earlier: bytes, now: datetime) -> None:
-        """Read what was taken in before, to know who is in which queue, and tell nothing of it."""
+        """Read lines that were read before, only to know who is in which queue; no event comes of them."""
         self.begin_amid()
         self.feed(earlier, now)
         self._rest, self._greeted, self._lines, self._skipping = b"", False, 0, False
 
     def begin_amid(self) -> None:
-        """Lines just before the next one may not have been read: another may have entered about then, too."""
+        """Note that lines just before the next one may not have been read, in which another caller may have entered."""
         self._reads_from, self._is_amid = None, True
 
     def _take(self) -> list[Event | Rejected]:
@@ -300,10 +300,10 @@ class Translator:
         return _Line(at, second, fields[1], queue, agent, verb, told, received_at)
 
     def _verb_at(self, fields: list[str]) -> int:
-        """Returns which field is the verb: the fifth, or a later one where Asterisk wrote a name with a `|` as it is.
+        """Return the index of the verb: the fifth field, or a later one where a name holds an unescaped `|`.
 
-        A verb of Asterisk's own is one with the fields that go with it. A word that could be anybody's own verb may
-        be half a name, but not behind an agent of NONE.
+        A verb of Asterisk's own counts with the fields that belong to it. A word that could be somebody's own verb may
+        be half a name, except after the agent NONE.
         """
         if fields[4] in self._verbs and _fits(fields, 4):
             return 4
@@ -317,7 +317,7 @@ class Translator:
         return next((n for n in range(5, len(fields)) if fields[n] in self._verbs), 4)
 
     def _parted(self, fields: list[str]) -> tuple[str, str]:
-        """Queue and agent out of more than two fields: by a queue known from before, or an agent of NONE."""
+        """Split more than two fields into queue and agent, by a queue that is known or by the agent NONE."""
         for parts in range(len(fields) - 1, 0, -1):
             queue = "|".join(fields[:parts])
             if queue_key(queue) in self._queues:
@@ -327,7 +327,7 @@ class Translator:
         return fields[0], "|".join(fields[1:])
 
     def _envelope(self, kind: str, line: _Line, *key: object) -> dict[str, Any]:
-        """What every event carries. The same thing told twice in one second is told apart by its number."""
+        """Return the fields that every event has. Equal events of one second get different ids by their number."""
         number = self._count(line, kind, *key)
         return {
             "id": event_id(self._connection.source, kind, *key, line.second * 1_000_000, number),
@@ -341,7 +341,7 @@ class Translator:
         }
 
     def _count(self, line: _Line, *what: object) -> int:
-        """How many times this has been told in this second."""
+        """Return how many times this event has come in this second."""
         if line.second != self._second:
             self._second = line.second
             self._repeats.clear()
@@ -370,7 +370,7 @@ class Translator:
             self._abandons = [one for one in self._abandons if one[0].second >= line.second]
 
     def _take_held(self) -> None:
-        """Look again at the lines that fitted several callers: by now one of them may have gone another way."""
+        """Read the held lines again: by now each may fit only one caller."""
         if not self._held:
             return
         held, self._held = self._held[-_MAX_HELD:], []
@@ -381,7 +381,7 @@ class Translator:
         self._second, self._repeats = counted
 
     def _is_repeat(self, line: _Line) -> bool:
-        """Whether this was only written twice: nobody enters a queue, is answered in it or leaves it twice over.
+        """Return whether this line only repeats an earlier one: each step of a stay happens once.
 
         A phone may refuse twice within a second; that is a repeat only where the caller's entry was one, too.
         """
@@ -399,14 +399,16 @@ class Translator:
         return is_repeat
 
     def _calls_out(self, line: _Line) -> None:
-        """A call that is made, not taken: what is told of it next is of no caller in a queue, until one enters."""
+        """Note an outgoing call: its next lines concern no caller in a queue, until one enters."""
         if line.call not in ("", "NONE") and line.place not in self._visits:
             self._outgoing[line.call] = None
             if len(self._outgoing) > _MAX_OUTGOING:
                 del self._outgoing[next(iter(self._outgoing))]
 
     def _refused(self, line: _Line, reason: RefusalReason) -> None:
-        """A caller turned away at the door. Of one who has been let in, it only says why he or she left."""
+        """Report a refused caller. For a caller who was let in, the line only gives the reason for leaving; it is
+        ignored.
+        """
         left = self._ended.get(line.place)
         if line.place in self._visits or (left is not None and 0 <= line.second - left.second <= 1):
             return
@@ -423,14 +425,14 @@ class Translator:
         )
 
     def _left_empty(self, line: _Line) -> None:
-        """What some dialplans log when the queue has thrown a caller out; Asterisk's EXITEMPTY says the same."""
+        """Take the line that some dialplans write when the queue has put a caller out; it means EXITEMPTY."""
         if line.place in self._visits:
             self._left(line, LeftOutcome.NO_AGENTS, 2)
 
     def _entered(self, line: _Line) -> None:
         self._queues.setdefault(queue_key(line.queue), line.queue)
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
-        # Out of one queue and into the next within a second.
+        # A caller may leave one queue and enter the next within a second.
         number = self._count(line, "entered", line.call)
         if number > 1:
             visit_id = f"{visit_id}.{number}"
@@ -473,7 +475,7 @@ class Translator:
             self._tell_whose(line, self._nested.leave(visit.person, line.second))
 
     def _tell_whose(self, line: _Line, persons: Iterable[Person]) -> None:
-        """A channel that waits in an inner queue does so for somebody who waits in another one."""
+        """Report the contact of each channel in an inner queue, which waits for a caller of an outer queue."""
         for person in persons:
             self._out.append(
                 CallMoved(
@@ -488,7 +490,7 @@ class Translator:
         visit.rang = line
         result = RingResult.CANCELLED
         if line.verb == "RINGNOANSWER":
-            # 0 ms: the phone was busy or refused at once; nobody heard it ring.
+            # 0 ms: the phone was busy or refused at once, without ringing.
             result = RingResult.BUSY if ring_ms == 0 else RingResult.NO_ANSWER
         # A phone that did not answer has no id of its own in the log: the visit's first ring, second ring ...
         visit.rings += 1
@@ -541,7 +543,7 @@ class Translator:
         )
 
     def _withdrawn(self, line: _Line) -> None:
-        """What the system that took the caller out said of it is kept only if `callback`: it may be anything."""
+        """Take a caller taken out by a system. Of the reason only `callback` is kept, because it may be any text."""
         if line.word(3).casefold() == "callback":
             self._left(line, LeftOutcome.CALLBACK, 2, "WITHDRAW callback")
         else:
@@ -566,8 +568,9 @@ class Translator:
             self._tell_whose(line, self._nested.leave(visit.person, line.second))
 
     def _transferred(self, line: _Line, kind: TransferKind) -> None:
-        """`exten|context|hold|talk|position`, or what was bridged in two or three fields and then the same three. The
-        last ones are not always there, and a bar may stand at the end: they are counted from the front.
+        """Take `exten|context|hold|talk|position`, or the bridge in two or three fields and then the last three.
+
+        The last fields may be missing, and a `|` may stand at the end, so they are counted from the front.
         """
         hold_at = 3 if kind is TransferKind.ATTENDED and line.word(0).upper() == "LINK" else 2
         wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
@@ -586,7 +589,9 @@ class Translator:
         self._completed(line, EndedBy.TRANSFER, hold_at)
 
     def _visit(self, line: _Line, before_ms: int | None) -> _Visit:
-        """The caller's stay in this queue. One that began before the file did is placed by its reported wait (`~`)."""
+        """Return the caller's stay in this queue. One that began before the file is dated by its reported wait
+        (`~`).
+        """
         visit = self._visits.get(line.place)
         if (visit is None or (visit.entry is None and visit.answer is None)) and before_ms is not None:
             visit = self._moved(line, line.second - before_ms // 1000) or visit
@@ -597,9 +602,11 @@ class Translator:
         return visit
 
     def _moved(self, line: _Line, began: int) -> _Visit | None:
-        """Whose stay it is that goes on under another call's id: after an attended transfer into the queue the caller
-        has the place of the one who asked. It is who entered when the line says that this caller did, and of whom
-        nothing was told since. Raises `_Anybodys` while that fits several.
+        """Return the stay that goes on under another call's id, or None.
+
+        After an attended transfer into the queue, the caller takes the place of the agent who asked. It is the stay
+        that began when this line says that the caller entered, and of which no line has come since. Raises `_Anybodys`
+        while several fit.
         """
         if self._reads_from is None or began < self._reads_from:
             return None
@@ -625,7 +632,9 @@ class Translator:
         return f"{self._connection.switch}:{line.call}"
 
     def _restarted(self, line: _Line) -> None:
-        """A stop makes every caller "abandon" at once: they did not hang up, they were cut off."""
+        """Take a start of the switch. Its stop wrote ABANDON for every caller: they did not hang up, they were cut
+        off.
+        """
         for abandon, visit in self._cut_off(line):
             self._tell_left(abandon, visit, LeftOutcome.LOST, abandon.milliseconds(2), "ABANDON before QUEUESTART")
         self._abandons.clear()
@@ -635,12 +644,12 @@ class Translator:
         self._out.append(SourceRestarted(**self._envelope("source.restarted", line)))
 
     def _cut_off(self, line: _Line) -> list[tuple[_Line, _Visit]]:
-        """Whose ABANDON, the last before a start, was the stop's doing, however late the start comes.
+        """Return the callers whose ABANDON, the last before a start, was caused by the stop.
 
         A stop empties the queues: where more callers still wait than have gone, the switch crashed, and those who had
-        gone had hung up. Several who go in one moment, and nobody after them, were cut off. One alone may have hung up
-        on a calm evening, long before a restart at night: `restart_window_seconds` decides, and a switch at which
-        people paused or came and went since was not stopping.
+        gone had hung up. Several who go in one moment, with nobody after them, were cut off, however late the start
+        comes. One alone may have hung up on a calm evening, long before a restart at night: `restart_window_seconds`
+        decides, and a switch at which agents paused or came and went since was not stopping.
         """
         gone = [one for one in self._abandons if one[0].second <= line.second]
         waiting = sum(
@@ -653,7 +662,7 @@ class Translator:
         is_near = self._staff_at <= last and line.second - last <= self._settings.restart_window_seconds
         return gone if len(gone) > 1 or is_near else []
 
-    # The people who answer
+    # The agents
 
     def _agent_id(self, line: _Line) -> str:
         if line.agent in ("", "NONE"):
@@ -681,7 +690,7 @@ class Translator:
             self._state(line, AgentActivity.PAUSED, reason=None)
 
     def _pause(self, line: _Line, state: AgentActivity) -> None:
-        """A pause, or its end. Whoever has logged off is not brought back by it: it only tidies up."""
+        """Report a pause or its end. An agent who has logged off stays so: the line only tidies up."""
         if self._agent_id(line) not in self._logged_off:
             self._state(line, state)
 
@@ -715,7 +724,7 @@ class Translator:
 
 
 def _text(raw: bytes) -> str:
-    """A line as UTF-8, or as Latin-1 where it cannot be: two names that differ must not become one."""
+    """Return a line as UTF-8, or as Latin-1 where it is none, so that two different names stay different."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -723,7 +732,7 @@ def _text(raw: bytes) -> str:
 
 
 def _fits(fields: list[str], place: int) -> bool:
-    """Whether a verb at this place has about it what Asterisk writes with it."""
+    """Return whether the fields around a verb are those that Asterisk writes with it."""
     verb, agent, told = fields[place], fields[place - 1], fields[place + 1 :]
     if verb == "ENTERQUEUE":
         return agent in ("", "NONE")
@@ -738,8 +747,9 @@ def _whole(text: str) -> int | None:
 
 
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """A recording line by line, each received when the second is over in which it was written: a source with finer
-    times has told of the same by then, as in life.
+    """Cut a recording into lines, each received at the end of the second in which it was written.
+
+    A source with finer times has reported the same by then, as in real operation.
     """
     for line in recording.splitlines(keepends=True):
         second = _whole(line.partition(b"|")[0].decode("ascii", "replace"))

@@ -1,7 +1,7 @@
 """The callers: calls by their changing ids, their stays in queues, and the phones that ring for them.
 
-The same thing is told once by every device that is monitored: what is known already is told no more. A new call id
-after a transfer leads back to the old call. Callers' own devices are numbers: they are compared here and never told.
+Each monitored device reports the same fact once; a known fact gives no second event. A new call id after a transfer
+leads back to the old call. Callers' own devices are numbers: they are compared here and never passed on.
 """
 
 from collections import OrderedDict
@@ -65,10 +65,10 @@ _REFUSALS: Final = {
 }
 _MAX_RING: Final = timedelta(minutes=3)
 _UNIQUE: Final = 16
-"""A call id as long as this is never used again; a short one may be, within the hour."""
+"""The length from which a call id is never used again; a short one may be used again within the hour."""
 
 _MAX_CALLS: Final = 20_000
-"""A call goes when it is cleared. Where that is never told, the oldest go beyond this many."""
+"""The most calls kept. A call goes when it is cleared; where no such event comes, the oldest go beyond this many."""
 
 
 @dataclass(slots=True, eq=False)
@@ -102,8 +102,9 @@ class Visit:
         return not self.answered and not self.over
 
     def underway(self, now: Stamp) -> bool:
-        """Whether it has left the queue's device for a phone: still waiting, but not there. Not for longer than a ring
-        may last, lest a lost message keep it for ever.
+        """Return whether the visit has left the queue's device for a phone: still waiting, but not there.
+
+        It is so no longer than a ring may last, so that a lost message does not keep it for ever.
         """
         begun = [ring.began for ring in self.rings.values() if not ring.ended]
         begun += [self.sent_on] if self.sent_on else []
@@ -112,7 +113,7 @@ class Visit:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One person's call, under whatever ids: `root` is the first."""
+    """One person's call, under all its ids: `root` is the first."""
 
     root: str
     contact: str = ""
@@ -130,7 +131,7 @@ class Call:
 
 
 class Calls:
-    """Every call of one connection that is still of interest."""
+    """Every call of one connection that can still matter."""
 
     def __init__(self, switch: str, settings: Settings, emit: Callable[[Event], None]) -> None:
         self._switch = switch
@@ -144,7 +145,7 @@ class Calls:
     def remembered(self) -> int:
         return len(self._calls)
 
-    # What the switch says. Each gives False if the message lacks what it must have.
+    # Events of the switch. Each returns False if the message lacks a required field.
 
     def delivered(self, message: Element, monitor: str, stamp: Stamp) -> bool:
         call_id, place = connection(message, "connection")
@@ -192,7 +193,7 @@ class Calls:
         return True
 
     def diverted(self, message: Element, monitor: str, stamp: Stamp) -> bool:
-        """A call goes away from a device: out of the queue, on to an agent, or on from an agent who does not answer."""
+        """Take a call that leaves a device: the queue, for an agent, or a phone that was not answered."""
         call_id, place = connection(message, "connection")
         place = device(message, "divertingDevice") or place
         if not call_id or not place:
@@ -214,7 +215,7 @@ class Calls:
         return True
 
     def cleared(self, message: Element, monitor: str, stamp: Stamp) -> bool:
-        """One party's connection is gone."""
+        """Take the end of one party's connection."""
         call_id, place = connection(message, "droppedConnection")
         if not call_id:
             return False
@@ -233,13 +234,13 @@ class Calls:
         elif place in visit.rings:
             self._stop_ring(visit, place, cause, stamp)
         elif place == visit.pilot and cause not in _ON_THE_WAY and not visit.underway(stamp):
-            # The queue let go, or does not say who did.
+            # The queue ended it, or the message does not say who did.
             outcome = LeftOutcome.SYSTEM if by == visit.pilot else LeftOutcome.ABANDONED
             self._leave(visit, outcome, OutcomeBasis.INFERRED, cause, stamp)
         return True
 
     def call_cleared(self, message: Element, monitor: str, stamp: Stamp) -> bool:
-        """The whole call is gone: what was open of it is over."""
+        """Take the end of a whole call: its open visit is over."""
         call_id = text(message, "clearedCall", "callID")
         if not call_id:
             return False
@@ -274,7 +275,7 @@ class Calls:
         return True
 
     def transferred(self, message: Element, monitor: str, stamp: Stamp) -> bool:
-        """Two calls became one with a new id. The caller is in the first; the second may be waiting in a queue."""
+        """Take two calls that became one with a new id. The caller is in the first; the second may wait in a queue."""
         first, second = text(message, "primaryOldCall", "callID"), text(message, "secondaryOldCall", "callID")
         if not first:
             return False
@@ -301,15 +302,15 @@ class Calls:
         return True
 
     def conferenced(self, message: Element, monitor: str, stamp: Stamp) -> bool:
-        """A third party came in: a new id, and nothing else that matters here."""
+        """Take a third party's arrival: only the new id matters here."""
         first, second = text(message, "primaryOldCall", "callID"), text(message, "secondaryOldCall", "callID")
         self._join(message, self._calls.get(first), self._calls.get(second))
         return bool(first)
 
-    # What a snapshot asks
+    # For a snapshot
 
     def listed(self, call_id: str, pilot: str) -> tuple[str, str, str | None]:
-        """A call that a snapshot shows in a queue: its leg, its contact, and its visit if that is known."""
+        """Return the leg and contact of a call that a snapshot lists in a queue, and its visit if that is known."""
         call = self._calls.get(call_id)
         root = call.root if call else call_id
         visit = self._open_visit(call_id)
@@ -319,7 +320,7 @@ class Calls:
         return self._id(root), self._id(call.contact or root if call else root), known
 
     def on_the_way(self, pilot: str, asked: Stamp) -> list[Visit]:
-        """Those of a queue that a snapshot of its device need not show: at a phone, or come since it was asked for."""
+        """Return a queue's visits that a snapshot of its device may omit: at a phone, or entered after the question."""
         return [
             visit
             for call in dict.fromkeys(self._calls.values())
@@ -328,13 +329,13 @@ class Calls:
         ]
 
     def keep_only(self, pilot: str, legs: set[str]) -> None:
-        """Whoever a complete snapshot leaves out, and is on no way, is gone; nobody saw how."""
+        """Drop the waiting calls that a complete snapshot omits and that are at no phone; their end was not seen."""
         for call_id, call in list(self._calls.items()):
             visit = call.visit
             if visit and visit.waits and visit.pilot == pilot and self._id(call.root) not in legs:
                 del self._calls[call_id]
 
-    # Inside
+    # Internals
 
     def _id(self, native: str) -> str:
         return f"{self._switch}:{native}"
@@ -343,7 +344,7 @@ class Calls:
         return self._id(self._agents.get(place, place))
 
     def _placed(self, visit: Visit) -> dict[str, Any]:
-        """Where the visit belongs, for those who did not see it begin."""
+        """Return the fields that place the visit, for a reader who did not see it begin."""
         return {
             "visit_id": visit.visit_id,
             "queue": visit.queue,
@@ -371,7 +372,7 @@ class Calls:
         visit, position = call.visit, whole(message, "callsInFront")
         position = None if position is None else position + 1
         if visit and visit.pilot == pilot and (visit.waits or monitor not in visit.seen_by):
-            # Told already: as an arrival before it was queued, after a phone was not answered, by another device.
+            # Known already: as an arrival before it was queued, after a phone was not answered, from another device.
             visit.seen_by.add(monitor)
             if visit.waits and position is not None and position != visit.position:
                 visit.position = position
@@ -409,7 +410,7 @@ class Calls:
         return visit
 
     def _visit_at(self, message: Element, call_id: str, place: str, monitor: str, stamp: Stamp) -> Visit | None:
-        """The visit for which a phone rings or was answered; one that began unseen is known by where it came from."""
+        """Return the visit for which a phone rings or was answered; an unseen one is found by its previous device."""
         call = self._calls.get(call_id)
         if place in self._pilots or (self._agents and place not in self._agents):
             return None
@@ -498,10 +499,10 @@ class Calls:
         )
 
     def _join(self, message: Element, first: Call | None, second: Call | None) -> None:
-        """Both old ids and the new one lead to one call: the one still waiting, else the caller's."""
+        """Let both old ids and the new one lead to one call: the one still waiting, else the caller's."""
         if second and second is not first and second.visit and second.visit.waits:
             if first:
-                # Now it is the caller who waits there, no longer the agent who asked.
+                # Now the caller waits there, no longer the agent who asked.
                 second.caller, second.transferred_from = first.caller, first.transferred_from
             joined: Call | None = second
         else:
@@ -513,6 +514,6 @@ class Calls:
         for item in children(listed, "connectionListItem"):
             call_id = text(item, "newConnection", "callID")
             known = self._calls.get(call_id)
-            # Already in a queue under its new id, which was told first: it stays where it was told.
+            # Already in a queue under its new id, which was reported first: it stays there.
             if call_id and not (known and known.open):
                 self._calls[call_id] = joined

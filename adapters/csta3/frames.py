@@ -1,7 +1,7 @@
-"""Cuts a CSTA byte stream into frames: two zero bytes, the whole length in two, four digits of invoke id, XML.
+"""Cuts a CSTA byte stream into frames: two zero bytes, two bytes of length, four digits of invoke id, XML.
 
-The length (big-endian) counts the header too: 1003 and 1091 in the two frames seen on a real switch. Requests and
-their answers share an invoke id from 0000 to 9998; every event has 9999.
+The length (big-endian) counts the header too: 1003 and 1091 in the two frames seen on a real switch. Requests and their
+answers share an invoke id from 0000 to 9998; every event has 9999.
 """
 
 import re
@@ -17,7 +17,7 @@ _AGAIN: Final = re.compile(rb"\x00\x00[\x00-\xff]{2}[0-9]{4}<")
 
 
 class Frame(NamedTuple):
-    """One message: its invoke id, its XML, and where it began in the connection."""
+    """One message: its invoke id, its XML, and its place in the stream."""
 
     invoke: int
     content: bytes
@@ -32,7 +32,7 @@ class Fault(NamedTuple):
 
 
 class Cutter:
-    """Gives the frames from pieces cut anywhere. The cuts make no difference to what comes out."""
+    """Cuts a stream into frames. The result does not depend on where the pieces are cut."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -41,7 +41,7 @@ class Cutter:
 
     @property
     def unfinished(self) -> bool:
-        """Whether a frame has begun and not ended."""
+        """Return whether a frame has begun and not ended."""
         return bool(self._rest) and not self._lost
 
     def cut(self, raw: bytes) -> Iterator[Frame | Fault]:
@@ -76,7 +76,7 @@ class Cutter:
 
 
 def framed(invoke: int, content: bytes) -> bytes:
-    """The bytes of one message. Raises `ValueError` when it is too long for its header."""
+    """Return the bytes of one message. Raises `ValueError` when it is too long for its header."""
     length = len(content) + _HEADER
     if length > MAX_LENGTH:
         raise ValueError(f"a message of {length} bytes does not fit a frame")
@@ -84,7 +84,7 @@ def framed(invoke: int, content: bytes) -> bytes:
 
 
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """A recording frame by frame. There is no time in it."""
+    """Cut a recording into frames. It holds no times."""
     cutter, start = Cutter(), 0
     for found in cutter.cut(recording):
         if isinstance(found, Frame):

@@ -1,4 +1,4 @@
-"""Reads and writes the XML of ECMA-323, by local names: the namespace differs by edition, the prefix by maker."""
+"""Reads and writes the XML of ECMA-323 by local names: the namespace differs by edition, the prefix by maker."""
 
 import re
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ _FORBIDDEN: Final = ("<!DOCTYPE", "<!ENTITY")
 
 
 def read(content: bytes) -> Element | str:
-    """The root element, or in a word why there is none.
+    """Return the root element, or a word for the reason why there is none.
 
-    A document type could define entities that grow without end or fetch a file: no CSTA message has one, so whatever
-    does is refused unread. The text is decoded here, so that no declared encoding can hide one.
+    A document type could define entities that grow without end or fetch a file. No CSTA message has one, so a message
+    with one is refused unread. The text is decoded here, so that no declared encoding can hide one.
     """
     try:
         text = content.decode("utf-8")
@@ -36,7 +36,7 @@ def read(content: bytes) -> Element | str:
 
 
 def name(element: Element) -> str:
-    """The element's name without its namespace."""
+    """Return the element's name without its namespace."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
@@ -47,26 +47,26 @@ def children(element: Element | None, wanted: str) -> Iterator[Element]:
 
 
 def child(element: Element | None, *path: str) -> Element | None:
-    """The first element down a path of names."""
+    """Return the first element down a path of names."""
     for step in path:
         element = next(children(element, step), None)
     return element
 
 
 def text(element: Element | None, *path: str) -> str:
-    """The text at the end of a path; empty where there is none."""
+    """Return the text at the end of a path; empty where there is none."""
     found = child(element, *path)
     return (found.text or "").strip()[:_MAX_ID] if found is not None else ""
 
 
 def whole(element: Element | None, *path: str) -> int | None:
-    """A non-negative whole number at the end of a path."""
+    """Return the non-negative whole number at the end of a path."""
     found = text(element, *path)
     return int(found) if len(found) < 7 and found.isascii() and found.isdigit() else None
 
 
 def device(element: Element | None, *path: str) -> str:
-    """A device without its dressing: `N<3021061290002>;noa=nk`, `tel:+46…;ext=1` or plain; empty when not known."""
+    """Return the bare device of `N<3021061290002>;noa=nk`, `tel:+46…;ext=1` or a plain one; empty when not known."""
     found = child(element, *path)
     inner = child(found, "deviceIdentifier")
     told = text(inner if inner is not None else found)
@@ -76,13 +76,13 @@ def device(element: Element | None, *path: str) -> str:
 
 
 def connection(element: Element | None, *path: str) -> tuple[str, str]:
-    """A connection's call and device."""
+    """Return a connection's call and device."""
     found = child(element, *path)
     return text(found, "callID"), device(found, "deviceID")
 
 
 def request(kind: str, edition: str, **parts: str) -> Element:
-    """A request with elements below it, each named by its path: `monitorObject__deviceObject="7100"`."""
+    """Return a request with elements below it, each named by its path: `monitorObject__deviceObject="7100"`."""
     root = Element(kind, {"xmlns": NAMESPACE + edition})
     for path, content in parts.items():
         *above, last = path.split("__")

@@ -1,4 +1,4 @@
-"""What a person may set for one CSTA link."""
+"""The settings of one CSTA link."""
 
 from collections.abc import Mapping
 from typing import Final

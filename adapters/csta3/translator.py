@@ -1,4 +1,4 @@
-"""Understands one CSTA link: which message means what, and what the switch wants to hear in return."""
+"""Translates one CSTA link: it maps messages to events and collects the replies that the switch expects."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ _AGENT_EVENTS: Final = {
     "AgentBusyEvent": AgentActivity.BUSY,
     "AgentWorkingAfterCallEvent": AgentActivity.WRAPUP,
 }
-"""Who has just logged on takes no calls until the switch says ready."""
+"""The state after each agent event. An agent who has just logged on takes no calls until the switch says ready."""
 
 _WAITING: Final = frozenset(("queued", "alerting", "callQueued", "callReceived", "callDelivered"))
 _WORD: Final = re.compile(r"[A-Za-z]{1,60}")
@@ -40,7 +40,7 @@ _MAX_ASKED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request that went out: what was asked of which device, and when."""
+    """A request that was sent: its kind, its device, and its time."""
 
     kind: str
     device: str
@@ -48,7 +48,10 @@ class Question:
 
 
 class Translator:
-    """The bytes of one connection in, events out. `replies` are the invoke ids that want a SystemStatusResponse."""
+    """Takes the bytes of one connection and yields events. `replies` are the invoke ids that need an answer.
+
+    The answer is a SystemStatusResponse.
+    """
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
@@ -78,17 +81,17 @@ class Translator:
 
     @property
     def remembered(self) -> int:
-        """How many call ids are kept in mind."""
+        """The number of call ids kept in memory."""
         return self._calls.remembered
 
     def asked(self, invoke: int, kind: str, device: str, at: datetime) -> None:
-        """A request goes out now; its answer will carry the same invoke id."""
+        """Note that a request goes out now; its answer will carry the same invoke id."""
         if len(self._asked) >= _MAX_ASKED:
             self._asked.clear()
         self._asked[invoke] = Question(kind, device, Stamp(self._connection, at, self._offset))
 
     def unanswered(self, kind: str) -> int:
-        """How many requests of a kind have had no answer."""
+        """Return the number of requests of a kind that have had no answer."""
         return sum(question.kind == kind for question in self._asked.values())
 
     def feed(self, raw: bytes, received_at: datetime) -> Iterable[Event | Rejected]:
@@ -101,7 +104,7 @@ class Translator:
         return self._take()
 
     def flush(self, now: datetime) -> Iterable[Event | Rejected]:
-        """Nothing is ever held back: each message says all that it has to say."""
+        """Return nothing, because no event is ever held: each message is complete by itself."""
         return self._take()
 
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
@@ -137,7 +140,7 @@ class Translator:
             self._read_request(kind, frame.invoke)
 
     def _read_event(self, kind: str, root: Element, stamp: Stamp) -> None:
-        # Events of no interest (a handset lifted, a lamp lit) are passed over.
+        # Events of no interest (a handset lifted, a lamp lit) are ignored.
         understood = True
         if translate := self._events.get(kind):
             understood = translate(root, text(root, "monitorCrossRefID"), stamp)
@@ -157,7 +160,7 @@ class Translator:
             self._snapshot(root, question)
 
     def _read_request(self, kind: str, invoke: int) -> None:
-        """What the switch itself asks or says."""
+        """Read a request of the switch itself."""
         if kind == "SystemStatus":
             self.replies.append(invoke)
         elif kind == "ResetApplicationSessionTimerNegResponse":
@@ -199,7 +202,7 @@ class Translator:
             return
         content = child(root, "crossRefIDorSnapshotData", "snapshotData")
         if content is None:
-            # The switch means to send the list in pieces, as events of their own: not understood here.
+            # The switch means to send the list in pieces, as separate events: not understood here.
             self._reject("snapshot_in_pieces")
             return
         waiting: dict[str, WaitingCaller] = {}
@@ -225,6 +228,6 @@ class Translator:
 
 
 def _states(line: Element) -> set[str]:
-    """A connection's state, however the edition wraps it."""
+    """Return a connection's state, however the edition wraps it."""
     state = child(line, "localCallState")
     return {(one.text or "").strip() for one in state.iter()} if state is not None else set()

@@ -1,7 +1,7 @@
 """The TCP connection to a CSTA exchange: start a session, monitor, ask who waits, keep the session alive.
 
-CSTA can clear, divert and make calls. So there is one function that can write to the socket, and it knows the few
-requests by name that only listen.
+CSTA can clear, divert and make calls. So only one function can write to the socket, and it allows a few listening
+requests by name.
 """
 
 from datetime import datetime
@@ -49,7 +49,9 @@ class CstaDialogue:
         self._next_reset = self._next_status = self._next_list = clock.monotonic()
 
     def send(self, root: Element, invoke: int | None = None, device: str = "") -> int:
-        """The only way to the socket. Returns the invoke id. Raises `ValueError` for anything not allowed."""
+        """Send one allowed request, the only way to the socket. Returns its invoke id; raises `ValueError` for
+        others.
+        """
         kind = name(root)
         if kind not in ALLOWED:
             raise ValueError(f"this monitor never sends {kind!r}")
@@ -91,14 +93,14 @@ class CstaDialogue:
         if name(told) != "StartApplicationSessionPosResponse":
             raise self._refused(told, "refused the session")
         self._id = text(told, "sessionID")
-        # What the exchange grants counts, not what was asked for; something must be left to prolong it in.
+        # The granted time counts, not the requested one; some of it must be left to prolong the session in.
         self._seconds = max(whole(told, "actualSessionDuration") or self._seconds, _SHORTEST_SESSION)
 
     def _request(self, kind: str, **parts: str) -> Element:
         return request(kind, self._settings.edition, **parts)
 
     def _refused(self, told: Element, what: str) -> AdapterError:
-        """The exchange's own word for it is a fixed one of the standard's, and no number of anybody's."""
+        """Return the error for a refusal, with the exchange's own fixed word for it, which holds no number."""
         words = [(one.text or "").strip() for one in told.iter() if (one.text or "").strip()]
         why = words[0][:60] if words else name(told)[:60]
         hopeless = any(word in why.casefold() for word in _WRONG_FOR_GOOD)
@@ -118,9 +120,10 @@ class CstaDialogue:
         return self._answers.pop(invoke)
 
     def ask(self) -> str:
-        """Who waits, whether it is there, that the session goes on. Gives what is wrong, if it does not answer.
+        """Ask who waits and whether the exchange is there, and prolong the session, each when it is due.
 
-        Exchanges have been known to drop their monitors in silence, so the silence itself is asked about.
+        Returns the trouble in words if requests stay unanswered, else "". Exchanges have been known to drop their
+        monitors in silence, so a silent one is asked too.
         """
         if self.translator.trouble:
             return self.translator.trouble
@@ -163,7 +166,7 @@ def _place(settings: Settings) -> Place:
 
 
 async def reach(label: str, switch: str, settings: Settings, clock: Clock) -> Reach:
-    """See that somebody listens there: a session would take licences. Raises `AdapterError`."""
+    """Check that the port accepts a connection, without a session, which would take licences. Raises `AdapterError`."""
     if not settings.pilots:
         raise AdapterError(NO_PILOTS, permanent=True)
     return await reached(_place(settings), clock, only_opened)

@@ -1,7 +1,7 @@
-"""The people who answer: what each does now, worked out from mod_callcenter's two axes, and who answers which queue.
+"""The agents: the state of each, from mod_callcenter's two axes, and who answers which queue.
 
-An agent's *status* is what the person chose (Available, On Break …), the *state* what the switch does with him or her
-(Waiting, Receiving …). Who was deleted and who was given another queue is told by no event: the lists say it.
+An agent's *status* is the person's own choice (Available, On Break …), the *state* is the switch's (Waiting, Receiving
+…). No event reports a deleted agent or a change of queues: the lists show it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ _BY_STATE: Final = {
     "Receiving": AgentActivity.RINGING,
     "Reserved": AgentActivity.RINGING,
     "In a queue call": AgentActivity.BUSY,
-    # No calls are given, whatever the status; nobody says for how long.
+    # The agent gets no calls, whatever the status, and the switch does not say for how long.
     "Idle": AgentActivity.PAUSED,
 }
 
@@ -35,7 +35,7 @@ class _Agent:
 
 
 class Agents:
-    """Remembers each agent, so that only changes are told, and ends wrap-up in time."""
+    """Keeps the state of each agent, so that only changes become events, and ends wrap-up in time."""
 
     def __init__(self, switch: str, emit: Callable[[Event], None]) -> None:
         self._switch = switch
@@ -47,7 +47,7 @@ class Agents:
         return f"{self._switch}:{name}"
 
     def told(self, message: Mapping[str, str], stamp: Stamp) -> bool:
-        """An `agent-status-change` or `agent-state-change`."""
+        """Take an `agent-status-change` or `agent-state-change`. Return False if it names no agent."""
         name = message.get("CC-Agent", "")
         if not name:
             return False
@@ -60,13 +60,15 @@ class Agents:
         return True
 
     def talked(self, name: str, stamp: Stamp) -> None:
-        """A talk has ended: as long as the agent's wrap-up time lasts, no call is given."""
+        """Note the end of a talk: the agent gets no call for as long as the wrap-up time lasts."""
         agent = self._agents.get(name)
         if agent and agent.wrapup_seconds:
             agent.wrapup_until = stamp.at + timedelta(seconds=agent.wrapup_seconds)
 
     def listed(self, lines: Iterable[Mapping[str, str] | None], stamp: Stamp) -> bool:
-        """The lines of `agent list`; those it leaves out are deleted. False if a line could not be read."""
+        """Take the lines of `agent list`, in which a missing agent is deleted. Return False if a line could not be
+        read.
+        """
         seen, understood = set(), True
         for line in lines:
             if line is None or not line.get("name"):
@@ -89,7 +91,9 @@ class Agents:
         return understood
 
     def tiers_listed(self, lines: Iterable[Mapping[str, str] | None], stamp: Stamp) -> bool:
-        """The lines of `tier list`: what has changed since the last one. False, and no change, if one is unreadable."""
+        """Take the lines of `tier list` and report the changes. Return False, and report none, if a line is
+        unreadable.
+        """
         tiers: Tiers = {}
         for line in lines:
             if line is None or not line.get("queue") or not line.get("agent"):
@@ -110,7 +114,7 @@ class Agents:
         return True
 
     def of_queue(self, queue: str) -> tuple[QueueAgent, ...]:
-        """Who answers a queue, as last listed, and what each does."""
+        """Return who answers a queue, by the latest list, and the state of each."""
         found = []
         for (name_of_queue, name), level in (self._tiers or {}).items():
             if name_of_queue == queue:
@@ -124,7 +128,7 @@ class Agents:
         return tuple(found)
 
     def end_wrapups(self, stamp: Stamp) -> None:
-        """Those whose wrap-up is over at the stamp's time are available again; the switch says nothing then."""
+        """Make agents available whose wrap-up is over at the stamp's time; the switch sends no event for it."""
         for name, agent in self._agents.items():
             if agent.wrapup_until and agent.wrapup_until <= stamp.at:
                 over = replace(stamp, switch_time=agent.wrapup_until, derived=True)
@@ -132,7 +136,7 @@ class Agents:
                 self._tell(name, agent, over)
 
     def forget(self) -> None:
-        """After a restart of the switch everyone is told of anew."""
+        """Forget all agents, because a restarted switch reports each anew."""
         self._agents.clear()
         self._tiers = None
 
@@ -143,7 +147,7 @@ class Agents:
         agent.told = now
         self._emit(
             AgentState(
-                # Two changes of one agent may share a microsecond: what it became is part of the event.
+                # Two changes of one agent may share a microsecond, so the new state is part of the event's id.
                 **stamp.envelope("agent.state", name, *now, _raw(agent)),
                 agent_id=self.agent_id(name),
                 state=now[0],
@@ -165,7 +169,7 @@ class Agents:
 
 
 def _activity(agent: _Agent) -> tuple[AgentActivity, str | None]:
-    """One axis of two: logged out and on break beat everything; without a known status only work is certain."""
+    """Return one state from the two axes: logged out and on break win; without a known status only work is certain."""
     if agent.status == "Logged Out":
         return AgentActivity.LOGGED_OUT, None
     if agent.status == "On Break":

@@ -1,7 +1,7 @@
 """The callers: one visit for each member of a queue, the phones that ring for it, and how it ended.
 
-A member's end is told twice when it was answered (the bridge's and the member's), and only the two together say who
-hung up: the first is held until the second, `hold_seconds` at most. A ring may end just after the caller left.
+An answered member's end is reported twice (by the bridge and by the member), and only the two together show who hung
+up: the first is held until the second, `hold_seconds` at most. A ring may end just after the caller left.
 """
 
 from collections import OrderedDict
@@ -45,7 +45,7 @@ _RESULTS: Final = {
     "ORIGINATOR_CANCEL": RingResult.CANCELLED,
     "LOSE_RACE": RingResult.CANCELLED,
     "PICKED_OFF": RingResult.CANCELLED,
-    # The phone was answered and could then not be connected: nobody spoke.
+    # The phone was answered, but could not be connected: nobody spoke.
     "SUCCESS": RingResult.FAILED,
     "USER_NOT_REGISTERED": RingResult.FAILED,
     "SUBSCRIBER_ABSENT": RingResult.FAILED,
@@ -66,7 +66,7 @@ _TRANSFERS: Final = {"bl_xfer": TransferKind.BLIND, "att_xfer": TransferKind.ATT
 _WITHHELD: Final = frozenset(("", "0", "unknown", "anonymous", "restricted", "unavailable", "private"))
 _SAME_MOVE: Final = timedelta(seconds=2)
 _MAX_VISITS: Final = 50_000
-"""A visit goes when it has ended. Where that is never told, the oldest go beyond this many."""
+"""The most visits kept. A visit goes when it has ended; where no such event comes, the oldest go first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +78,7 @@ class Ring:
 
 @dataclass(slots=True, eq=False)
 class _Talk:
-    """The end of a talk, held until the member's own end says who hung up."""
+    """The end of a talk, held until the member's own end shows who hung up."""
 
     message: Message
     stamp: Stamp
@@ -110,7 +110,7 @@ class Visit:
 
 
 class Calls:
-    """Every visit of one connection that is still of interest."""
+    """Every visit of one connection that can still matter."""
 
     def __init__(self, switch: str, hold_seconds: float, emit: Callable[[Event], None]) -> None:
         self._switch = switch
@@ -128,10 +128,10 @@ class Calls:
     def remembered(self) -> int:
         return len(self._visits)
 
-    # What the switch says
+    # Events of the switch
 
     def started(self, message: Message, stamp: Stamp, *, resumed: bool) -> bool:
-        """`member-queue-start`, or `-resume`: a caller takes over the place of one who gave up.
+        """Take `member-queue-start`, or `-resume`: a caller takes over the place of one who gave up.
 
         The two are matched by number alone and may be different people: the waiting begins anew, as another visit.
         """
@@ -147,7 +147,7 @@ class Calls:
         self._supersede(visit, stamp)
         for other in list(self._visits.values()) if resumed else ():
             if other.member == member and other is not visit and not other.over:
-                # Only an abandoned place can be taken over: that it was abandoned has been missed.
+                # Only an abandoned place can be taken over, so its abandonment was missed.
                 self._replace(other, stamp)
         visit.started, visit.again = stamp, visit.again or earlier is not None
         reason, previous = EntryReason.UNKNOWN, None
@@ -194,7 +194,7 @@ class Calls:
         return True
 
     def not_bridged(self, message: Message, stamp: Stamp) -> bool:
-        """`bridge-agent-fail`: a phone stopped ringing. Of a caller gone for long it tells nothing any more."""
+        """Take `bridge-agent-fail`: a phone stopped ringing. It is ignored for a caller who left long ago."""
         agent = message.get("CC-Agent", "")
         if not _named(message) or not agent:
             return False
@@ -208,7 +208,7 @@ class Calls:
         return True
 
     def bridged(self, message: Message, stamp: Stamp) -> bool:
-        """`bridge-agent-start`: a person answered, and the waiting is over although the member stays in the queue."""
+        """Take `bridge-agent-start`: an agent answered. The waiting is over although the member stays in the queue."""
         agent = message.get("CC-Agent", "")
         if not _named(message) or not agent:
             return False
@@ -230,12 +230,12 @@ class Calls:
             )
         )
         visit.picked_up = ring
-        # Of the other phones that rang nothing need be told any more.
+        # The other phones that rang have stopped; nothing more matters of them.
         self._cancel_rings(visit, stamp)
         return True
 
     def unbridged(self, message: Message, stamp: Stamp) -> bool:
-        """`bridge-agent-end`: the talk is over. Held until the member's end, which comes in the same microsecond.
+        """Take `bridge-agent-end`: the talk is over. It is held until the member's end, in the same microsecond.
 
         Or the phone was picked up and the two were never connected: that ring has failed, and the member waits on.
         """
@@ -260,7 +260,7 @@ class Calls:
         self._forget_if_done(visit)
 
     def ended(self, message: Message, stamp: Stamp) -> bool:
-        """`member-queue-end`: after a talk at its end; without one, the caller left."""
+        """Take `member-queue-end`: the end after a talk; without a talk, the caller left."""
         if not _named(message):
             return False
         visit = self._visit(message, stamp)
@@ -271,7 +271,7 @@ class Calls:
         return True
 
     def listed(self, row: Member, stamp: Stamp) -> Visit | None:
-        """The visit of a line of `queue list members`; None for a ghost, which waits no more."""
+        """Return the visit of a line of `queue list members`; None for a ghost, which no longer waits."""
         if not row.uuid:
             return None
         if from_seconds(row.rejoined) or not row.session:
@@ -282,7 +282,7 @@ class Calls:
         return self._visit(message, stamp)
 
     def came_since(self, queue: str, offset: int) -> list[Visit]:
-        """Those told of after that place in the stream who wait in the queue still."""
+        """Return the visits that started after this place in the stream and still wait in the queue."""
         return [
             visit
             for visit in self._visits.values()
@@ -290,7 +290,7 @@ class Calls:
         ]
 
     def keep_only(self, queue: str, listed: set[str], offset: int) -> None:
-        """A complete list is authoritative: whoever it leaves out and was known before it was asked for is gone."""
+        """Drop the visits that a complete list omits, if they were known before it was requested; they are gone."""
         for visit in list(self._visits.values()):
             if visit.queue == queue and visit.known_at <= offset and visit.visit_id not in listed and visit.waits:
                 self._drop(visit)
@@ -298,7 +298,7 @@ class Calls:
     # Time and ends
 
     def expire(self, now: datetime) -> None:
-        """What was held long enough is told as it stands. The first held is the first due."""
+        """Report what has been held for `hold_seconds`, as it stands. The first held is the first due."""
         while self._due:
             visit_id, until = next(iter(self._due.items()))
             if until > now:
@@ -308,12 +308,12 @@ class Calls:
             self._drop(next(iter(self._visits.values())))
 
     def cut(self) -> None:
-        """The connection is gone: what was held is told as far as it can be known."""
+        """Report all that was held, as far as it is known, because the connection is gone."""
         while self._due:
             self._settle(next(iter(self._due)))
 
     def restart(self, stamp: Stamp) -> None:
-        """The switch has started anew. Its own word on every open visit is the restart event that follows."""
+        """Drop everything, because the switch has started anew. The restart event then closes open visits."""
         self.cut()
         for visit in list(self._visits.values()):
             self._cancel_rings(visit, stamp)
@@ -333,18 +333,18 @@ class Calls:
             self._cancel_rings(visit, visit.over)
             self._drop(visit)
 
-    # Inside
+    # Internals
 
     def _id(self, native: str) -> str:
         return f"{self._switch}:{native}"
 
     def _placed(self, visit: Visit) -> dict[str, Any]:
-        """Where the visit belongs, for those who did not see it begin."""
+        """Return the fields that place the visit, for a reader who did not see it begin."""
         leg = self._id(visit.session)
         return {"visit_id": visit.visit_id, "queue": visit.queue, "leg_id": leg, "contact_id": leg}
 
     def _native(self, member: str, session: str) -> str:
-        """The member's id; with the session's when the place was taken over from someone who had given up."""
+        """Return the member's id; with the session's when the place was taken over from a caller who had given up."""
         pair = f"{member}/{session}"
         if pair not in self._natives:
             if member not in self._first_session:
@@ -353,7 +353,7 @@ class Calls:
         return self._natives[pair]
 
     def _take_over(self, member: str, session: str, stamp: Stamp) -> None:
-        """The place gets a visit of its own, also when the very same call comes back to it."""
+        """Give a taken-over place a visit of its own, also when the very same call comes back to it."""
         self._taken_over(member)
         pair = f"{member}/{session}"
         if pair in self._natives:
@@ -363,7 +363,7 @@ class Calls:
                 _remember(self._natives, pair, f"{pair}@{microseconds(stamp.at)}")
 
     def _taken_over(self, member: str) -> None:
-        """Whoever holds or takes this place from now on is not the first to do so."""
+        """Note that the present or next holder of this place is not its first."""
         if member not in self._first_session:
             _remember(self._first_session, member, "")
 
@@ -384,15 +384,15 @@ class Calls:
         return visit
 
     def _others(self, visit: Visit) -> list[Visit]:
-        """The same caller's other visits, the latest first."""
+        """Return the same caller's other visits, the latest first."""
         return [other for other in reversed(self._of_session.get(visit.session, [])) if other is not visit]
 
     def _talking_before(self, visit: Visit) -> Visit | None:
-        """The visit whose talk goes on while its caller enters another queue: so looks a transfer."""
+        """Return the visit whose talk goes on while its caller enters another queue, which is how a transfer looks."""
         return next((other for other in self._others(visit) if other.answered), None)
 
     def _supersede(self, visit: Visit, stamp: Stamp) -> None:
-        """Nobody waits in two queues: where the caller was before, the stay is over, and it was no hang-up."""
+        """End the caller's earlier stay: nobody waits in two queues, and it was no hang-up."""
         for other in self._others(visit):
             if other.waits and other.superseded is None:
                 self._replace(other, stamp)
@@ -409,7 +409,7 @@ class Calls:
                 )
 
     def _replace(self, visit: Visit, stamp: Stamp) -> None:
-        """Its end must have been missed; it may yet be told."""
+        """Hold a visit whose end must have been missed; its end may yet be reported."""
         if visit.waits:
             visit.superseded = visit.superseded or stamp
             self._wait(visit, stamp)
@@ -422,7 +422,7 @@ class Calls:
         if outcome is not None:
             self._tell_left(visit, outcome, OutcomeBasis.STATED, stamp, message)
             return
-        # BREAK_OUT is a hang-up or any other break. The caller's own channel, where it is shown, knows which.
+        # BREAK_OUT is a hang-up or any other break. The caller's own channel, where it is shown, tells them apart.
         channel = message.get("Answer-State", "")
         if channel == "hangup":
             outcome = _CUT_BY_SWITCH.get(message.get("Hangup-Cause", ""), LeftOutcome.ABANDONED)
@@ -449,7 +449,9 @@ class Calls:
         self._finish(visit, stamp)
 
     def _complete(self, visit: Visit, message: Message, stamp: Stamp) -> None:
-        """The talk is over, by the bridge's own end if that was told; `message` is the member's end, or nothing."""
+        """Report the end of a talk, by the bridge's own end if that has come; `message` is the member's end, or
+        empty.
+        """
         talk = visit.talk or _Talk(message, stamp)
         if not visit.transferred and _transferred_in_talk(message):
             self._transfer(visit, message, talk.stamp, TransferTarget())
@@ -491,7 +493,7 @@ class Calls:
         )
 
     def _ring_before(self, visit: Visit, agent: str, message: Message, stamp: Stamp) -> Ring:
-        """A ring that began before anybody listened, by when the switch says that it called."""
+        """Return a ring that began before the connection, dated by the switch's own time of the call."""
         called = message.get("CC-Agent-Called-Time", "")
         when = called if from_seconds(called) else f"~{microseconds(stamp.at)}"
         return Ring(self._id(f"{visit.native}/{agent}/{when}"), agent, stamp)
@@ -515,7 +517,9 @@ class Calls:
             self._end_ring(visit, ring, RingResult.CANCELLED, stamp.worked_out())
 
     def _wait_ms(self, visit: Visit, message: Message, until: str) -> int | None:
-        """The switch counts a place taken over from its first holder's entry, and so tells the wrong wait."""
+        """Return the reported wait in ms; None for a place taken over, which the switch counts from its first
+        holder.
+        """
         return None if "/" in visit.native else _between(message, "CC-Member-Joined-Time", until)
 
     def _wait(self, visit: Visit, stamp: Stamp) -> None:
@@ -523,7 +527,7 @@ class Calls:
         self._due[visit.visit_id] = stamp.observed_at + self._hold
 
     def _finish(self, visit: Visit, stamp: Stamp) -> None:
-        """Kept a little longer: a ring may end late, and the caller may turn up in another queue."""
+        """Keep the visit a little longer: a ring may end late, and the caller may enter another queue."""
         visit.over = visit.over or stamp
         self._wait(visit, stamp)
         self._forget_if_done(visit)
@@ -556,27 +560,27 @@ def _span(began: Stamp, ended: Stamp) -> int:
 
 
 def _between(message: Message, begins: str, ends: str) -> int | None:
-    """Milliseconds between two times told in whole seconds."""
+    """Return the milliseconds between two times in whole seconds."""
     began, ended = from_seconds(message.get(begins, "")), from_seconds(message.get(ends, ""))
     return max(0, milliseconds(ended - began)) if began and ended else None
 
 
 def _source(message: Message) -> str:
-    """`1795434657:<uuid>:bl_xfer:<where to>`, without where to, which may be a number."""
+    """Return `1795434657:<uuid>:bl_xfer` without the target that follows, which may be a number."""
     return ":".join(message.get("Caller-Transfer-Source", "").split(":")[:3])
 
 
 def _transferred_in_talk(message: Message) -> bool:
-    """Whether the caller's channel was last moved by a transfer, and since the agent answered."""
+    """Return whether the caller's channel was last moved by a transfer, after the agent answered."""
     source = _source(message)
     moved, answered = from_seconds(source.partition(":")[0]), from_seconds(message.get("CC-Agent-Answered-Time", ""))
     return any(word in source for word in _TRANSFERS) and bool(moved and answered and moved >= answered)
 
 
 def _ended_by(visit: Visit, bridge: Message, member: Message) -> EndedBy:
-    """Who hung up. mod_callcenter tells SUCCESS either way, but a channel knows how its partner went.
+    """Return who hung up. mod_callcenter sends SUCCESS either way, but a channel knows how its partner ended.
 
-    The agent's channel is new and tells of this talk only; the caller's may remember an earlier one.
+    The agent's channel is new and concerns this talk only; the caller's may hold the cause of an earlier one.
     """
     if visit.transferred:
         return EndedBy.TRANSFER

@@ -19,11 +19,11 @@ from adapters.freeswitch.moments import from_microseconds
 
 MAX_HEADERS: Final = 16 * 1024
 MAX_BODY: Final = 8 * 1024 * 1024
-"""A list of ten thousand waiting callers is 2 MB. Beyond this it is garbage, and memory must not grow with it."""
+"""The longest body, in bytes. A list of ten thousand callers is 2 MB; more is garbage, and must not fill the memory."""
 
 _END: Final = b"\n\n"
 _WRONG_END: Final = b"\r\n\r\n"
-"""No switch sends that: a trace whose line ends a program has changed, and with them every length."""
+"""The wrong line end. No switch sends it: a program has changed the trace's line ends, and with them every length."""
 
 _BEGINS: Final = re.compile(rb"(?:Content-Length: \d{1,9}\n)?Content-Type: [a-z]+/[a-z-]+(?:\n|\Z)")
 _TIMESTAMP: Final = re.compile(rb'\bEvent-Date-Timestamp"?: ?"?(\d{10,18})\b')
@@ -37,7 +37,7 @@ _WANTED: Final = frozenset(
 
 
 class Frame(NamedTuple):
-    """One frame: its Content-Type, its headers, its body, and where it began in the connection."""
+    """One frame: its Content-Type, its headers, its body, and its place in the stream."""
 
     kind: str
     headers: dict[str, str]
@@ -53,7 +53,7 @@ class Fault(NamedTuple):
 
 
 class Cutter:
-    """Gives the frames from pieces cut anywhere. The cuts make no difference to what comes out."""
+    """Cuts a stream into frames. The result does not depend on where the pieces are cut."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -62,7 +62,7 @@ class Cutter:
 
     @property
     def unfinished(self) -> bool:
-        """Whether a frame has begun and not ended."""
+        """Return whether a frame has begun and not ended."""
         return bool(self._rest.strip())
 
     def cut(self, raw: bytes) -> Iterator[Frame | Fault]:
@@ -89,7 +89,7 @@ class Cutter:
         block = bytes(self._rest[:end])
         found = _BEGINS.search(block)
         if found is None or found.start() > 0:
-            # A body whose length was told wrong: the next frame may stand right behind it, on the same line.
+            # The body's length was wrong: the next frame may stand right behind it, on the same line.
             self._pass(found.start() if found else end + 2)
             return Fault("not_a_frame", begins)
         headers = _headers(block)
@@ -105,7 +105,7 @@ class Cutter:
         return Frame(headers["Content-Type"], headers, body, begins)
 
     def _wrong_line_ends(self, end: int) -> Fault | None:
-        """Headers that end as they do on Windows: they are passed over, and said so."""
+        """Skip headers with the line ends of Windows, and return a fault for them; None without such."""
         begins = self._offset
         wrong = self._rest.find(_WRONG_END, 0, MAX_HEADERS if end < 0 else min(end, MAX_HEADERS))
         if wrong < 0:
@@ -114,7 +114,7 @@ class Cutter:
         return Fault("wrong_line_ends", begins)
 
     def _overlong(self, end: int) -> Frame | Fault | None:
-        """Headers without an end: pass over them as they come, and say so once."""
+        """Skip headers without an end as they come, and return one fault for them."""
         if len(self._rest) <= MAX_HEADERS:
             return None
         begins, was_skipping = self._offset, self._skipping
@@ -144,7 +144,7 @@ codecs.register_error(_LATIN_1, _as_latin_1)
 
 
 def event(frame: Frame) -> dict[str, str] | None:
-    """What matters of the event in a frame, decoded; None when it is no event."""
+    """Return the needed headers of the event in a frame, decoded; None when it is no event."""
     found = _of_json(frame.body) if frame.kind == "text/event-json" else _of_plain(frame.body)
     return found if "Event-Name" in found else None
 
@@ -174,7 +174,7 @@ def _of_json(body: bytes) -> dict[str, str]:
 
 
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """A recording frame by frame, each with the latest time written in it, if any."""
+    """Cut a recording into frames, each with the latest time written in it, if any."""
     start = 0
     while start < len(recording):
         end = recording.find(_END, start)

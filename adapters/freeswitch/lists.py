@@ -1,4 +1,4 @@
-"""Reads the tables that `callcenter_config` answers with: a line of names, lines of values between `|`, and `+OK`."""
+"""Reads the tables of `callcenter_config`: a line of names, lines of values between `|`, and `+OK`."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -19,14 +19,14 @@ _BEGINNINGS: Final = {
     "queue|agent|state|level|": TIERS,
 }
 _FREE_TEXT: Final = ("contact", "moh_sound")
-"""Dial strings: a `|` in them means "else", and divides columns as well."""
+"""The columns of dial strings, in which a `|` means "else" and divides columns as well."""
 
 WAITS: Final = frozenset(("Waiting", "Trying"))
-"""A member's other states: Answered (talks), Abandoned (a ghost, kept in case the caller comes back), Unknown."""
+"""The states that wait. The others: Answered (talks), Abandoned (a ghost, in case the caller returns), Unknown."""
 
 
 class Member(NamedTuple):
-    """One line of `queue list members`, without who it is."""
+    """One line of `queue list members`, without the caller's name and number."""
 
     queue: str
     uuid: str
@@ -38,24 +38,24 @@ class Member(NamedTuple):
 
 
 def kind_of(body: str) -> str:
-    """Which table it is, by its first line; empty when it is none."""
+    """Return the kind of a table by its first line; empty when it is none."""
     return next((kind for beginning, kind in _BEGINNINGS.items() if body.startswith(beginning)), "")
 
 
 def rows(body: str) -> Iterator[str]:
-    """The lines of values, without the names above and the `+OK` below."""
+    """Yield the lines of values, without the names above and the `+OK` below."""
     for line in body.split("\n")[1:]:
         if line and line != "+OK":
             yield line
 
 
 def complete(body: str) -> bool:
-    """A table cut short in the switch ends without its `+OK`."""
+    """Return whether a table is complete; one that was cut short in the switch has no `+OK`."""
     return body.rstrip("\n").endswith("+OK")
 
 
 def fields(body: str) -> Iterator[dict[str, str] | None]:
-    """Each line by its column names; None for a line that does not fit them."""
+    """Yield each line by its column names; None for a line that does not fit them."""
     names = body.partition("\n")[0].split("|")
     free = next((at for at, name in enumerate(names) if name in _FREE_TEXT), None)
     for line in rows(body):
@@ -66,7 +66,7 @@ def fields(body: str) -> Iterator[dict[str, str] | None]:
 
 
 def members(body: str) -> Iterator[Member | None]:
-    """Who is in a queue. A caller's name may hold the very `|` that divides the columns: read from both ends."""
+    """Yield the members of a queue. A caller's name may hold the `|` that divides columns, so read from both ends."""
     for line in rows(body):
         values = line.split("|")
         if len(values) < _MEMBERS.count("|") + 1:

@@ -1,4 +1,4 @@
-"""What a person may set for one event socket."""
+"""The settings of one event socket."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -10,10 +10,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One FreeSWITCH's event socket, as `event_socket.conf.xml` there opens it.
 
     `password_env` names an environment variable that holds the password, so that it need not stand in a file; the
-    password that FreeSWITCH ships with is refused. Whoever is let in may do anything to the switch, so open the socket
-    to this machine only (`apply-inbound-acl`). `format` is how events are written, and makes no difference but to the
-    network. `heartbeat_seconds` is the switch's own `event-heartbeat-interval`. `snapshot_seconds` is how often the
-    waiting are counted, `tier_seconds` how often who answers which queue is asked for: the switch does not tell.
+    password that FreeSWITCH ships with is refused. A client that is let in may do anything to the switch, so open the
+    socket to this machine only (`apply-inbound-acl`). `format` is how events are written, and makes no difference but
+    to the network. `heartbeat_seconds` is the switch's own `event-heartbeat-interval`. `snapshot_seconds` is how often
+    the waiting are counted, `tier_seconds` how often who answers which queue is asked for: the switch does not report
+    it.
 
     `host`: the machine of the FreeSWITCH.
     `port`: its event socket's port.

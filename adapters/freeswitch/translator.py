@@ -1,4 +1,4 @@
-"""Understands one event socket: which event means what, what the switch lists, and what must be asked for next."""
+"""Translates one event socket: it maps events, reads lists, and collects the questions to send next."""
 
 import re
 from collections import deque
@@ -28,10 +28,10 @@ MEMBERS_OF: Final = "api callcenter_config queue list members "
 QUEUES: Final = "api callcenter_config queue list"
 
 _STATUS_SECONDS: Final = 2.0
-"""The answer to `api status` comes at once. A recording may hold none."""
+"""The time to wait for the answer to `api status`, which comes at once. A recording may hold none."""
 
 _JUMP: Final = timedelta(minutes=5)
-"""A time that differs more from what the switch's clock should show is taken for one event's only."""
+"""The largest difference from the expected clock; a time further away counts for its own event only."""
 
 _CLOCKS_AGREE: Final = timedelta(seconds=5)
 
@@ -44,11 +44,14 @@ _COUNTERS: Final = ("strategy", "max_wait_time", "calls_answered", "calls_abando
 _PASSED_OVER: Final = frozenset(
     ("members-count", "agent-add", "agent-contact-change", "agent-max-no-answer", "agent-no-answer-status-change")
 )
-"""`members-count` is no gauge: told on joining and on leaving the wait only, it stays 1 after an answered call."""
+"""The events that are ignored. `members-count` is no gauge: it stays 1 after an answered call.
+
+It is sent only when a member joins and when a wait ends.
+"""
 
 
 class Translator:
-    """The bytes of one connection in, events out. `questions` are the commands that ought to be sent next."""
+    """Takes the bytes of one connection and yields events. `questions` are the commands to send next."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
@@ -82,21 +85,21 @@ class Translator:
 
     @property
     def remembered(self) -> int:
-        """How many visits are kept in mind; none when the queues are empty."""
+        """The number of visits kept in memory; 0 when the queues are empty."""
         return self._calls.remembered
 
     @property
     def unanswered(self) -> int:
-        """How many commands have not been answered yet."""
+        """The number of commands that have not been answered yet."""
         return len(self._asked)
 
     def asked(self, command: str, at: datetime) -> None:
-        """An `api` command goes out now. The switch answers them in order and does not repeat the question."""
+        """Note that an `api` command goes out now. The switch answers in order and does not repeat the question."""
         stamp = Stamp(self._connection, at, self._offset, self._switch_now(at), derived=True)
         self._asked.append((command, stamp))
 
     def questions(self) -> list[str]:
-        """The commands that the latest answers call for; each is given once."""
+        """Return the commands that the latest answers call for; each is returned once."""
         taken, self._questions = self._questions, []
         return taken
 
@@ -138,7 +141,7 @@ class Translator:
             self._connect(self._logged_in)
 
     def _switch_now(self, received_at: datetime) -> datetime | None:
-        """The switch's clock now: the newest time it told, and what has passed since."""
+        """Return the switch's clock now: the newest time it sent, plus the time passed since."""
         if self._clock is None:
             return None
         told, then = self._clock
@@ -185,7 +188,7 @@ class Translator:
                     self._reject("missing_field", action)
             elif action not in _PASSED_OVER:
                 self._reject("unknown_action", action if _WORD.fullmatch(action) else "")
-        # Any other event is another subscriber's idea of ours, and tells nothing of queues.
+        # Other events come from another subscriber's filter and do not concern queues.
 
     def _stamp(self, message: Mapping[str, str], offset: int, received_at: datetime) -> Stamp:
         told = from_microseconds(message.get("Event-Date-Timestamp", ""))
@@ -196,7 +199,7 @@ class Translator:
         return Stamp(self._connection, received_at, offset, told)
 
     def _hear_clock(self, told: datetime, received_at: datetime) -> None:
-        """Take a time as the switch's clock; one that is far from what was expected only when the next one agrees."""
+        """Take a time as the switch's clock. One far from the expected counts only when the next one agrees."""
         expected = self._switch_now(received_at) or received_at
         ahead = told - received_at
         if abs(told - expected) <= _JUMP:
@@ -228,7 +231,9 @@ class Translator:
         )
 
     def _beat(self, message: Mapping[str, str], stamp: Stamp) -> None:
-        """A HEARTBEAT comes every 20 s and tells how far the switch's clock is from ours, the way here included."""
+        """Take a HEARTBEAT, each 20 s: report how far the switch's clock is from ours, the time on the line
+        included.
+        """
         uptime = message.get("Uptime-msec", "")
         if stamp.switch_time is None:
             return
@@ -243,7 +248,7 @@ class Translator:
         self._out.append(SourceClock(**stamp.envelope("source.clock"), offset_ms=round(offset_ms, 3)))
 
     def _watch_core(self, message: Mapping[str, str], stamp: Stamp) -> None:
-        """Every start of the switch has a Core-UUID of its own."""
+        """Report a restart when the Core-UUID changes: each start of the switch has a new one."""
         core = message.get("Core-UUID", "")
         if core and self._core and core != self._core:
             self._restart(stamp)
@@ -266,7 +271,7 @@ class Translator:
         if not kind:
             self._read_odd_answer(command, body)
             return
-        # Nothing that happened after the question need be in the answer: it is as of the question.
+        # The answer is as of its question: an event after the question need not be in it.
         as_of = sent or Stamp(
             self._connection, stamp.observed_at, stamp.offset, self._switch_now(stamp.observed_at), derived=True
         )
@@ -323,7 +328,7 @@ class Translator:
                 members.append(member)
                 queue = queue or member.queue
         if not queue:
-            # An empty list does not say whose it is; only a recording leaves the question out.
+            # An empty list does not name its queue; only a recording leaves the question out.
             self._reject("unknown_answer", lists.MEMBERS)
             return
         waiting: list[WaitingCaller] = []
@@ -369,7 +374,7 @@ class Translator:
 
 
 def _later(moment: datetime, span: timedelta) -> datetime:
-    """A moment that far on; where that lies outside the calendar, the moment itself."""
+    """Return the time that much later, or the time itself where the result lies outside the calendar."""
     try:
         return moment + span
     except OverflowError:

@@ -1,7 +1,7 @@
-"""The TCP connection to a FreeSWITCH event socket: log in, listen, ask who waits, notice when nothing comes.
+"""The TCP connection to a FreeSWITCH event socket: log in, read, ask who waits, notice a silence.
 
-Whoever is let in there may do anything to the switch: there is no account that may only read. So there is one function
-that can write to the socket, and it knows the few harmless commands by heart.
+A client that is logged in there may do anything to the switch: no account may only read. So only one function can write
+to the socket, and it allows a few harmless commands by name.
 """
 
 import re
@@ -49,7 +49,7 @@ class EslDialogue:
         self._asked = self._next_list = self._next_tiers = clock.monotonic()
 
     def send(self, command: str) -> None:
-        """The only way to the socket. Raises `ValueError` for anything not allowed."""
+        """Send one allowed command, the only way to the socket. Raises `ValueError` for any other."""
         if _CONTROL.search(command):
             raise ValueError("a line break in a command could smuggle in another")
         if not ALLOWED.fullmatch(command):
@@ -77,12 +77,12 @@ class EslDialogue:
                 permanent=True,
             )
         self.send("api status")
-        # Two commands: whatever follows CUSTOM in one is taken for another custom event.
+        # Two commands: all that follows CUSTOM in one is taken for another custom event.
         self.send(f"event {self._settings.format} CUSTOM callcenter::info")
         self.send(f"event {self._settings.format} HEARTBEAT")
 
     async def _next_frame(self) -> Frame:
-        """Read until the next frame. Everything read goes to the translator too."""
+        """Read until the next frame. All that is read goes to the translator too."""
         while True:
             piece = await self._line.read()
             if not piece:
@@ -93,7 +93,10 @@ class EslDialogue:
                 raise AdapterError(f"{self._line.place} answers, but is no FreeSWITCH event socket", permanent=True)
 
     def ask(self) -> str:
-        """Who answers what, who waits: at once, then now and then. Gives what is wrong if nothing is heard any more."""
+        """Ask who answers which queue and who waits, at once and then when it is due.
+
+        Returns the trouble in words if nothing is received any more, else "".
+        """
         now, patience = self._clock.monotonic(), _HEARTBEATS * self._settings.heartbeat_seconds
         if self.translator.trouble:
             return self.translator.trouble
@@ -153,7 +156,7 @@ def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
 
 
 async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
-    """Log in on a line of its own, which disturbs no other. Raises `AdapterError`."""
+    """Log in on a separate line, which disturbs no other. Raises `AdapterError`."""
 
     async def ask(line: Line) -> Reach:
         dialogue = _dialogue(name, switch, settings, clock, line, clock.now())

@@ -1,9 +1,10 @@
-"""Events posted to us: CloudEvents 1.0 in structured JSON, one or a batch, signed by their sender.
+"""The adapter for events over HTTP: CloudEvents 1.0 in structured JSON, one or a batch, signed by their sender.
 
-Format: `queue_monitor.events`, the same bytes as over MQTT and in replay files; docs/http-intake.md tells a sender how.
-For switchboards that call a webhook, and for anybody's own program. One source in the settings is one sender; they all
-share the path, and the header that names the sender finds the source. The recordings in tests/recordings/http are
-request bodies, one a line, written by hand after what the documented webhooks of Twilio and Enreach tell.
+Format: `queue_monitor.events`, the same bytes as over MQTT and in replay files; docs/http-intake.md is the guide for
+senders. It is for switchboards that call a webhook, and for anybody's own program. One source in the settings is one
+sender; all share the path, and the header with the sender's name selects the source. The recordings in
+tests/recordings/http are request bodies, one a line, written by hand after the documented webhooks of Twilio and
+Enreach.
 """
 
 from typing import Final
@@ -20,5 +21,5 @@ DATED_BY_SENDER: Final = True
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door that is opened for `kind = "http"`."""
+    """Return the adapter for `kind = "http"`."""
     return HttpAdapter(name, switch, settings, clock)

@@ -1,4 +1,4 @@
-"""What a sender is told: every answer there is, and how it is documented."""
+"""The answers to a sender: each with its status code, and its documentation."""
 
 import math
 from http import HTTPStatus
@@ -18,21 +18,21 @@ HEADERS: Final = ("X-KC-Source", "X-KC-Timestamp", "X-KC-Signature")
 
 
 class TurnedAway(Struct, frozen=True):
-    """What the door before the intake says to a page of another site."""
+    """The refusal that the guard in front of the intake gives to a page of another site."""
 
     error: str
     detail: str
 
 
 class Taken(Struct, frozen=True, kw_only=True):
-    """What became of a request's events: `duplicates` were known already."""
+    """The result for a request's events; `duplicates` were known already."""
 
     taken: int
     duplicates: int
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """Why a request was not taken; `errors` lists the events to mend, all of them."""
+    """The reason why a request was refused; `errors` lists all events that need mending."""
 
     title: str
     detail: str
@@ -40,7 +40,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class Refusal(Exception):
-    """An answer other than "taken". `counted` is the word under which it is counted; the faults count themselves."""
+    """A refusal. `counted` is the word under which it is counted; each fault is counted by its own reason."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ def answer(status: HTTPStatus, body: Struct, headers: dict[str, str] | None = No
 
 
 def refused(events: tuple[Event, ...], found: tuple[Refused, ...]) -> tuple[Fault, ...]:
-    """The faults that the gate has found, each by the field that its sender wrote."""
+    """Return the refusal for the faults that the gate found, each with the field as its sender wrote it."""
     return tuple(
         Fault(index=one.index, id=events[one.index].id[:100], reason=one.reason, detail=f"{one.field}: {one.detail}")
         for one in found
@@ -111,7 +111,10 @@ def conflicting(events: tuple[Event, ...], conflicts: tuple[str, ...]) -> tuple[
 
 
 def _documented(shape: type[Struct], words: str, *headers: str) -> dict[str, Any]:
-    """One answer. FastAPI knows no msgspec shapes, and parts of our own could not be named in its document."""
+    """Return the documentation of one answer: FastAPI does not read msgspec structs.
+
+    A shared part of our own could not be named in its document.
+    """
     _, parts = msgspec.json.schema_components([shape], ref_template="{name}")
     schema = parts.pop(shape.__name__)
     if "errors" in schema["properties"]:

@@ -1,4 +1,4 @@
-"""From the body of a request to events: what may be taken, and in words what may not. No I/O and no clock."""
+"""Reads the body of a request: its events, or in words why they are refused. No I/O and no clock."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ _array_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """Why one event of a body cannot be taken; `index` counts from 0. `reason` is a stable word."""
+    """The reason why one event of a body is refused; `index` counts from 0, `reason` is a stable word."""
 
     index: int
     id: str = ""
@@ -42,7 +42,7 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """A body, understood. With any fault none of its events are taken, so that the sender can mend it and resend."""
+    """A body that was read. With any fault none of its events are taken, so that the sender can mend it and resend."""
 
     events: tuple[Event, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -96,7 +96,7 @@ class Translator:
     # ---- one body
 
     def read(self, body: bytes, received_at: datetime, *, batch: bool | None = None) -> Reading:
-        """Every event of a body, or everything that is wrong with it. `batch` None: whichever it looks like."""
+        """Return every event of a body, or every fault in it. `batch` None: decide by the body."""
         if batch is None:
             batch = body.lstrip().startswith(b"[")
         try:
@@ -114,7 +114,7 @@ class Translator:
         return Reading(events=() if faults else tuple(taken), faults=tuple(faults))
 
     def greeting(self, told: Sequence[Event], received_at: datetime) -> tuple[Event, ...]:
-        """What goes before the first events of a sender that was not connected: that it is now."""
+        """Return the event that reports a new sender as connected, before its first events."""
         marks = [event for event in told if isinstance(event, SourceConnected | SourceDisconnected)]
         needed = bool(told) and not self._connected and told[0] not in marks[:1]
         self._connected = isinstance(marks[-1], SourceConnected) if marks else self._connected or bool(told)
@@ -124,14 +124,14 @@ class Translator:
         return (SourceConnected(id=id_, reason="its first event", **self._ours(received_at)),)
 
     def sign_of_life(self, sent_at: datetime, received_at: datetime) -> Event:
-        """What an empty batch says: the sender is there, and what its clock shows."""
+        """Return the event of an empty batch: the sender is alive, and its clock shows this time."""
         offset = (sent_at - received_at) / timedelta(milliseconds=1)
         return SourceClock(
             id=self._id("source.clock", received_at), offset_ms=offset, rtt_ms=0.0, **self._ours(received_at)
         )
 
     def rejected(self, fault: Fault) -> Rejected:
-        """For counting and the log: where it was, but nothing of what the sender wrote, which may hold a number."""
+        """Return a rejection for count and log: its place, but no text of the sender's, which may hold a number."""
         place = _PLACE.search(fault.detail)
         detail = f"event {fault.index}" + (f" at {place[0].strip('`')}" if place else "")
         return Rejected(source=self._connection.source, reason=fault.reason, detail=detail)
@@ -175,7 +175,7 @@ class Translator:
 
 
 def _may_say(value: object, name: str, prefix: str) -> None:
-    """Raises `_Unfit` for an id of somebody else's switch, and for a telephone number where a pseudonym belongs."""
+    """Check an event's ids. Raises `_Unfit` for those of another switch, and for a telephone number as pseudonym."""
     match value:
         case str():
             if name in _IDS and value and not value.startswith(prefix):
@@ -204,7 +204,7 @@ class _OnlyId(Struct):
 
 
 def _id_in(piece: bytes) -> str:
-    """The id of what is no event of ours otherwise, to help its sender find it."""
+    """Return the id of something that is otherwise no event of ours, to help its sender find it."""
     try:
         return _shown(msgspec.json.decode(piece, type=_OnlyId).id)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

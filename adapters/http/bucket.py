@@ -1,10 +1,10 @@
-"""How much a sender may send, in the long run and at once."""
+"""The limit on a sender's rate, in the long run and at once."""
 
 from queue_monitor.ports import Clock
 
 
 class Bucket:
-    """How much a sender may send: it holds `size` at most and is filled with `rate` a second."""
+    """A token bucket: it holds `size` at most and is filled with `rate` a second."""
 
     def __init__(self, rate: float, size: int, clock: Clock) -> None:
         self._rate = rate
@@ -14,7 +14,7 @@ class Bucket:
         self._at = clock.monotonic()
 
     def take(self, number: int) -> float:
-        """Take that many and return 0, or take nothing and return how many seconds to wait first."""
+        """Take that many and return 0, or take nothing and return the seconds to wait first."""
         now = self._clock.monotonic()
         self._left = min(self._size, self._left + (now - self._at) * self._rate)
         self._at = now

@@ -1,4 +1,4 @@
-"""The wire: who asks, whether it may, and what it is told once the journal has its events."""
+"""The HTTP intake: it verifies the sender, hands events over, and answers once they are in the journal."""
 
 import asyncio
 import hashlib
@@ -50,7 +50,7 @@ _MAX_UNCOUNTED: Final = 1000
 
 
 class _Line:
-    """What lies between the requests and whoever consumes them, for as long as somebody does."""
+    """The queue between the requests and the consumer of the events, while there is a consumer."""
 
     def __init__(self, translator: Translator) -> None:
         self.translator = translator
@@ -68,14 +68,14 @@ class _Line:
             yield await self._queue.get()
 
     def close(self) -> None:
-        """Tell every sender whose events are not known to be in the journal to send them again."""
+        """Answer each sender whose events are not known to be in the journal that it must send them again."""
         for told in tuple(self._untold):
             if not told.done():
                 told.set_result(None)
 
 
 class HttpAdapter:
-    """One sender's requests. `router` is mounted by the composition root; it answers 503 while nobody consumes."""
+    """The adapter of one sender. The program's composition mounts `router`; without a consumer it answers 503."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
         self.name = name
@@ -143,7 +143,7 @@ class HttpAdapter:
         return await self._committed(line, events, received_at)
 
     async def _body(self, request: Request) -> bytes:
-        """The body, of which never more than may be sent is held; a slow one is not waited for."""
+        """Read the body, never more than the limit; a slow one is not waited for."""
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > MAX_BYTES:
             raise too_large()
@@ -164,7 +164,7 @@ class HttpAdapter:
         return bytes(body)
 
     def _authenticated(self, request: Request, body: bytes, received_at: datetime) -> datetime:
-        """When a sender that we know signed this, by its own clock. All that can be wrong is answered alike."""
+        """Return the sender's time of a request with a valid signature. Every failure gets the same answer."""
         source, timestamp, signature = (request.headers.get(name, "") for name in HEADERS)
         signed = f"{timestamp}.".encode("latin-1") + body
         given = signature.lower().encode("latin-1")
@@ -231,7 +231,7 @@ class HttpAdapter:
         return HTTPStatus.ACCEPTED if receipt.accepted else HTTPStatus.OK, found
 
     def _count(self, *rejected: Rejected) -> None:
-        """Have refusals counted, at most one delivery a second of them: whoever knocks must not fill our memory."""
+        """Count a refusal, in at most one delivery a second, so that refused requests cannot fill the memory."""
         self._uncounted.extend(rejected)
         now = self._clock.monotonic()
         if self._line is not None and now - self._counted_at >= _COUNT_SECONDS:
@@ -275,18 +275,18 @@ def _is_batch(request: Request) -> bool:
 
 
 def _moment(timestamp: str) -> datetime | None:
-    """Seconds since 1970, whole or with a fraction, exactly to the microsecond."""
+    """Return the moment of Unix seconds, whole or with a fraction, exact to the microsecond."""
     found = _TIMESTAMP.fullmatch(timestamp)
     if found is None:
         return None
     return _EPOCH + timedelta(seconds=int(found[1]), microseconds=int((found[2] or "").ljust(6, "0")[:6]))
 
 
-# ---- the path, and how it is documented
+# ---- the path and its documentation
 
 
 def _router(name: str, receive: Callable[[Request], Awaitable[Response]]) -> APIRouter:
-    """The path is shared by all senders: a source takes the requests in its name, the first one those of nobody."""
+    """Return the router. All senders share the path: each source takes its own requests, the first one the nameless."""
 
     class OwnRequests(APIRoute):
         def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -305,7 +305,7 @@ def _router(name: str, receive: Callable[[Request], Awaitable[Response]]) -> API
         openapi_extra=REQUEST,
     )
     async def take_events(request: Request) -> Response:
-        """Events from a sender that signs them. Answered when they are in the journal; resending does no harm."""
+        """Take events from a sender that signs them. Answered when they are in the journal; resending does no harm."""
         return await receive(request)
 
     return router

@@ -1,4 +1,4 @@
-"""What a person may set for one sender."""
+"""The settings of one sender."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -18,11 +18,11 @@ Secret = Annotated[
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One sender of events; the source's name is what it calls itself in `X-KC-Source`.
 
-    `secrets`: one or two keys, of 32 characters or more, that sign its requests; two while one is being changed for
-    the other. `window_seconds`: how far its clock may differ from ours. `commit_seconds`: how long a request may wait
-    for the journal before the sender is told to come again; `body_seconds`: how long its body may be on its way.
-    `events_per_second` and `burst_events`: how much it may send, in the long run and at once. `requests_at_once`: how
-    many of its requests may be under way.
+    `secrets`: one or two keys, of 32 characters or more, that sign its requests; two while one is being changed for the
+        other. `window_seconds`: how far its clock may differ from ours. `commit_seconds`: how long a request may wait
+        for the journal before the sender is asked to come again; `body_seconds`: how long its body may be on its way.
+        `events_per_second` and `burst_events`: how much it may send, in the long run and at once. `requests_at_once`:
+        how many of its requests may be under way.
     """
 
     secrets: tuple[Secret, ...]

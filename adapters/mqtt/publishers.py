@@ -1,4 +1,4 @@
-"""What is remembered of those who publish: their sources, whether they are there, and how far they have counted."""
+"""The state of each publisher: its sources, whether it is online, and its newest sequence number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from msgspec import Struct
 from queue_monitor.events import Event, Recovery, SourceConnected, SourceDisconnected, SourceGap, TimeBasis, event_id
 
 _MAX_EPOCHS: Final = 8
-"""After a reconnection the broker sends again what was not acknowledged: from the last few epochs, not from older."""
+"""The most epochs kept: after a reconnection the broker resends unacknowledged messages, from the last few epochs."""
 
 
 _MAX_DIGITS: Final = 18
 _MAX_KEPT: Final = timedelta(days=400)
 _AHEAD: Final = timedelta(minutes=5)
-"""A time that is older, or further ahead, is refused, and begins or ends no gap: its clock is wrong."""
+"""The most by which an event's time may be ahead; such a time, or one too old, begins and ends no gap."""
 
 
 class Sign(NamedTuple):
-    """What a publisher's `status` says, and when that reached us."""
+    """A publisher's status, with the time at which it reached us."""
 
     online: bool
     at: datetime
@@ -35,10 +35,12 @@ class _Counted(NamedTuple):
 
 @dataclass(slots=True)
 class Publisher:
-    """One `<source>` of the topics. It may speak for several URNs that end in its name; `sources` gives their switch.
+    """One publisher, the `<source>` of the topics. It may speak for several URNs that end in its name.
 
-    `sign` is None until it has published a status. `lost_at` is when the broker, and so this publisher, was lost.
-    `counted` is the newest number by URN and epoch.
+    `sources`: the switch of each URN.
+    `sign`: its status; None until it has published one.
+    `lost_at`: when the broker, and so this publisher, was lost.
+    `counted`: the newest sequence number by URN and epoch.
     """
 
     name: str
@@ -52,7 +54,7 @@ class Publisher:
         return self.sign is not None and not self.sign.online
 
     def learn(self, source: str, switch: str) -> Iterator[Event]:
-        """A source spoke, or is spoken of, for the first time: what the status said before goes for it too."""
+        """Take the first event or mention of a source, and give it the publisher's known status."""
         if source in self.sources:
             return
         self.sources[source] = switch
@@ -60,7 +62,7 @@ class Publisher:
             yield _told(source, switch, self.sign)
 
     def say(self, sign: Sign) -> Iterator[Event]:
-        """Whether it is there, for each of its sources. The same said again is no news."""
+        """Report a changed status for each of its sources; an unchanged one gives nothing."""
         if self.sign is not None and self.sign.online == sign.online:
             return
         self.sign = sign
@@ -68,7 +70,7 @@ class Publisher:
             yield _told(source, switch, sign)
 
     def lose(self, now: datetime, reason: str) -> Iterator[Event]:
-        """The broker is gone: nobody knows what happens at a publisher that was there."""
+        """Report each source as disconnected, because the broker is gone and nothing more is known of them."""
         if self.lost_at is not None or self.offline:
             return
         self.lost_at = now
@@ -76,7 +78,10 @@ class Publisher:
             yield _told(source, switch, Sign(online=False, at=now, reason=reason))
 
     def find(self, now: datetime, resumed: bool) -> Iterator[Event]:
-        """The broker is back. If it has kept our session, it now sends all that was published meanwhile."""
+        """Report each source as connected, with the gap since the broker was lost.
+
+        A broker that has kept our session now sends all that was published meanwhile.
+        """
         if self.lost_at is None:
             return
         since, self.lost_at = self.lost_at, None
@@ -95,9 +100,9 @@ class Publisher:
             )
 
     def count(self, event: Event, received_at: datetime) -> SourceGap | None:
-        """Compare its number with the one before: gives the gap, if there is one.
+        """Compare an event's sequence number with the one before, and return the gap between them, if any.
 
-        A step back is a repetition. A new epoch may go on with the numbers or begin them anew.
+        A step back is a repetition. A new epoch may continue the numbers or begin them anew.
         """
         if event.sequence is None or not event.sequence.isdecimal() or len(event.sequence) > _MAX_DIGITS:
             return None
@@ -133,17 +138,17 @@ class _Kept(Struct, frozen=True):
 
 
 class Publishers:
-    """All publishers heard of at one broker. What must outlive the program is `kept` and `recall`ed."""
+    """All publishers seen at one broker. `kept` and `recall` carry their state over a restart."""
 
     def __init__(self) -> None:
         self._known: dict[str, Publisher] = {}
 
     def kept(self) -> bytes:
-        """Who publishes and how far each has counted, for a file."""
+        """Return the state of all publishers as bytes for a file."""
         return msgspec.json.encode({one.name: _Kept(one.sources, one.counted) for one in self})
 
     def recall(self, kept: bytes) -> None:
-        """Raises `msgspec.MsgspecError` when these bytes are not what was kept."""
+        """Take up a saved state. Raises `msgspec.MsgspecError` on other bytes."""
         for name, told in msgspec.json.decode(kept, type=dict[str, _Kept]).items():
             self._known[name] = Publisher(name, sources=told.sources, counted=told.counted)
 

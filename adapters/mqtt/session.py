@@ -1,8 +1,8 @@
-"""The client library, aiomqtt on paho-mqtt, and the only file that knows it.
+"""The session with a broker through aiomqtt on paho-mqtt; no other file knows that library.
 
 As shipped, aiomqtt acknowledges a message on receipt: of 900 events, 600 were lost when the program was killed after
 300 of them. paho can leave that to us (`manual_ack_set`, `ack`), but aiomqtt shows neither that nor whether the broker
-has kept our session, so its `_client` and `_queue` are used here. tests/adapters/test_mqtt.py holds this to a real
+has kept our session, so its `_client` and `_queue` are used here. tests/adapters/test_mqtt.py tests this against a real
 broker.
 """
 
@@ -25,7 +25,7 @@ MAX_AT_ONCE: Final = 2000
 
 _CLIENT_ID_REFUSED: Final = 0x85
 _ACCOUNT_REFUSED: Final = frozenset((0x86, 0x87, 0x8A, 0x8C))
-"""Bad user name or password, not authorised, banned, bad authentication method (MQTT 5.0, section 2.4)."""
+"""The codes for a bad user name or password, not authorised, banned, bad authentication method (MQTT 5.0, 2.4)."""
 _TAKEN_OVER: Final = 0x8E
 _NO_REASON: Final = 0x80
 
@@ -41,7 +41,7 @@ class Message(NamedTuple):
 
 
 class Session:
-    """One connection. A new one is made for each: message numbers are used again, and an old one must not be."""
+    """One connection. Each connection needs a new session, because message numbers are used again."""
 
     def __init__(self, settings: Settings, client_id: str) -> None:
         self.place = f"the broker at {settings.host}:{settings.port}"
@@ -86,7 +86,7 @@ class Session:
         return self
 
     def _hang_up(self) -> None:
-        """A broker took the connection and then said nothing, or nothing that we trust."""
+        """Close the connection to a broker that accepted it and then sent nothing, or nothing that we trust."""
         self._paho.disconnect()
         if self._tls is not None and self._tls.latest is not None and self._paho.socket() is None:
             self._tls.latest.close()
@@ -98,7 +98,7 @@ class Session:
             self._client._disconnected.exception()
 
     async def subscribe(self, topic: str) -> None:
-        """Wait for the broker's word, which may be no. It is no error of the library's to be refused."""
+        """Subscribe and wait for the broker's answer. A refusal, which the library does not raise, is raised here."""
         try:
             (answer,) = await self._client.subscribe(topic, qos=1)
         except aiomqtt.MqttError as error:
@@ -111,7 +111,7 @@ class Session:
             )
 
     async def messages(self) -> list[Message]:
-        """All that have come, at least one: they gather while the earlier ones are taken care of."""
+        """Return all messages that have come, at least one; they gather while the earlier ones are processed."""
         try:
             arrived = [await anext(self._client.messages)]
         except aiomqtt.MqttError as error:
@@ -124,9 +124,10 @@ class Session:
         ]
 
     def acknowledger(self, messages: Sequence[Message]) -> Callable[[Receipt], Coroutine[None, None, None]]:
-        """What to call once these messages are safe. Without the connection there is nothing to say: they come again.
+        """Return the function to call once these messages are safe; it does nothing without the connection.
 
-        A message with an event that was not taken is acknowledged too, or it would come again for ever.
+        Messages that were not acknowledged come again. One with a refused event is acknowledged too, or it would come
+        again for ever.
         """
 
         async def acknowledge(receipt: Receipt) -> None:
@@ -136,7 +137,7 @@ class Session:
 
         return acknowledge
 
-    # ---- what went wrong, in words
+    # ---- errors in words
 
     def _refused(self, error: aiomqtt.MqttCodeError) -> AdapterError:
         code = error.rc.value if isinstance(error.rc, ReasonCode) else error.rc
@@ -175,7 +176,7 @@ class Session:
 
 
 class _Tls(ssl.SSLContext):
-    """Remembers the socket: paho forgets the one whose handshake fails, and it would stay open."""
+    """Keeps the socket, because paho forgets one whose handshake fails, and it would stay open."""
 
     latest: ssl.SSLSocket | None = None
 

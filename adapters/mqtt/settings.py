@@ -1,4 +1,4 @@
-"""What a person may set for one MQTT broker."""
+"""The settings of one MQTT broker."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -10,12 +10,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One MQTT 5 broker.
 
     `tls_ca` is the file with the authority that signed the broker's certificate (empty: those the machine trusts);
-    `tls_cert` and `tls_key` are our own, where the broker wants to see one. `client_id` names our session at the
-    broker and must be nobody else's; empty means `queue-monitor-` and the source's name. `topic_prefix` is what every
-    topic begins with. `sources` names the publishers to hear, by the name in their topics or by the whole
-    `urn:kc:<adapter>:<name>`; empty means all. The broker keeps what we missed for `session_seconds`, and sends at
-    most `receive_maximum` messages ahead of our journal. `state_path` is a file of ours in which to remember who
-    publishes and how far each has counted, so that numbers that never came are noticed over a restart too.
+    `tls_cert` and `tls_key` are our own, where the broker wants to see one. `client_id` names our session at the broker
+    and must be nobody else's; empty means `queue-monitor-` and the source's name. `topic_prefix` is what every topic
+    begins with. `sources` names the publishers to take, by the name in their topics or by the whole
+    `urn:kc:<adapter>:<name>`; empty means all. The broker keeps what we missed for `session_seconds`, and sends at most
+    `receive_maximum` messages ahead of our journal. `state_path` is a file of ours in which to remember who publishes
+    and how far each has counted, so that numbers that never came are noticed over a restart too.
 
     `host`: the machine of the broker.
     `port`: 1883, or with `tls` mostly 8883.

@@ -1,4 +1,4 @@
-"""Understands what was published: the topic says who speaks, the payload is an event or a status."""
+"""Translates published messages: the topic names the publisher, the payload is an event or a status."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -27,11 +27,11 @@ from queue_monitor.line_cutter import LineCutter
 from queue_monitor.ports import Connection, Rejected
 
 MAX_PAYLOAD_BYTES: Final = 256 * 1024
-"""As over HTTP. A snapshot of a thousand waiting callers is about 200 kB."""
+"""The largest payload, as over HTTP. A snapshot of a thousand waiting callers is about 200 kB."""
 
 MAX_LINE_BYTES: Final = 1 << 20
 STALE_AFTER: Final = timedelta(minutes=5)
-"""A retained snapshot older than this says who waited then. Events have told since what became of them."""
+"""The age from which a retained snapshot is ignored: later events have reported what became of its callers."""
 
 WILL: Final = "its connection to the broker was lost, or it has stopped"
 GONE: Final = "the connection to the broker is gone"
@@ -60,9 +60,9 @@ _statuses = msgspec.json.Decoder(_Status)
 
 
 class Translator:
-    """Messages in, events out. `feed` takes lines of a recording; the wire hands over each `message`.
+    """Takes messages and yields events: `feed` reads the lines of a recording, `message` one message of the wire.
 
-    `publishers` is what earlier connections have learned of those who publish.
+    `publishers`: the state that earlier connections have gathered of the publishers.
     """
 
     def __init__(self, connection: Connection, settings: Settings, publishers: Publishers | None = None) -> None:
@@ -80,7 +80,9 @@ class Translator:
     # ---- the connection
 
     def opened(self, now: datetime, resumed: bool) -> Iterator[Event]:
-        """The broker answers. `resumed`: it has kept our session, and with it what we missed."""
+        """Report that the broker answers. `resumed`: it has kept our session, and with it the messages that we
+        missed.
+        """
         for publisher in self._publishers:
             yield from publisher.find(now, resumed)
         self._up = False
@@ -90,7 +92,7 @@ class Translator:
         return ()
 
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
-        """The broker is gone, and with it everybody who publishes. The supervisor tells of ourselves."""
+        """Report that the broker is gone, and each publisher with it. The supervisor reports our own source."""
         if self._cutter.is_amid:  # a recording's last line need not end in a newline
             yield from self._finish(self._cutter.end())
         for publisher in self._publishers:
@@ -117,7 +119,7 @@ class Translator:
     # ---- messages
 
     def message(self, topic: str, payload: bytes, retain: bool, received_at: datetime) -> Iterator[Event | Rejected]:
-        """One message. `retain` as the broker delivers it: an old one, read at subscribing."""
+        """Read one message. `retain` is as the broker delivers it: an older message, read on subscribing."""
         levels = topic.removeprefix(self._prefix).split("/") if topic.startswith(self._prefix) else []
         if len(levels) < 2 or not all(levels):
             yield self._rejected("unknown_topic")
@@ -128,7 +130,7 @@ class Translator:
             return
         match levels[1:]:
             case _ if not payload:
-                pass  # how a retained message is erased: nothing is said
+                pass  # an empty payload erases a retained message and reports nothing
             case _ if len(payload) > MAX_PAYLOAD_BYTES:
                 yield self._rejected("too_large", f"{len(payload)} bytes {_from(name)}")
             case ["status"]:
@@ -154,7 +156,7 @@ class Translator:
         online = said.status == "online"
         if said.source:
             yield from publisher.learn(said.source, said.switch)
-        # by our clock: a last will was written when its publisher connected, and cannot tell when that ended
+        # by our clock: a last will is written when its publisher connects, so it cannot hold the time of the loss
         yield from publisher.say(Sign(online=online, at=received_at, reason="" if online else WILL))
         yield from self._look_at_ourselves(received_at)
 
@@ -190,7 +192,10 @@ class Translator:
         return event
 
     def _taken(self, name: str, event: Event, received_at: datetime, counts: bool) -> Iterator[Event | Rejected]:
-        """`counts` is false for what was retained: read again at every connection, it stands in no order."""
+        """Yield an event that was accepted. `counts`: false for a retained one, which has no place in the numbers.
+
+        A retained message is read again at every connection.
+        """
         publisher = self._publishers[name]
         yield from publisher.learn(event.source, event.switch)
         # when it came is ours to say; what the broker had kept came before, and its sender's word is all there is
@@ -207,12 +212,12 @@ class Translator:
             event = structs.replace(event, caller=structs.replace(event.caller, pseudonym=None))
         yield event
 
-    # ---- ourselves
+    # ---- our own source
 
     def _look_at_ourselves(self, now: datetime) -> Iterator[Event]:
-        """Of several sources of one switch it is enough that one is up.
+        """Report our own source as up while each publisher of our switch is online.
 
-        So where our own `switch` is a publisher's, we are up only as long as that publisher is.
+        Of several sources of one switch it is enough that one is up, so ours must not stay up without them.
         """
         ours = self._connection.switch
         away = [
@@ -241,12 +246,12 @@ class Translator:
 
 
 def _from(name: str) -> str:
-    """A topic is written by others: only a name that can be no caller's number is repeated."""
+    """Return the topic's source for a log, only where it cannot be a caller's number: others write the topics."""
     return f"from {name}" if _PLAIN_NAME.fullmatch(name) else "from a publisher with an odd name"
 
 
 def recorded_pieces(data: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """Cut a recording into its lines, each with when the message came, or None where the line is no message."""
+    """Cut a recording into lines, each with the time of its message, or None where the line is no message."""
     for line in data.splitlines(keepends=True):
         try:
             yield line, _lines.decode(line).received_at

@@ -1,4 +1,4 @@
-"""The connection to a broker: subscribe, hand over what comes in batches, acknowledge what is safe."""
+"""The connection to a broker: it subscribes, hands messages over in batches, and acknowledges those that are safe."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ KIND: Final = "mqtt"
 
 
 class MqttAdapter:
-    """One broker. What is learned of its publishers is kept from one connection to the next."""
+    """The adapter of one broker. Its publishers' state lasts from one connection to the next."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
         self.name = name
@@ -54,7 +54,7 @@ class MqttAdapter:
                 yield deliveries
 
     def _topics(self) -> list[str]:
-        """Topics that do not overlap: a message that two of them ask for would come twice."""
+        """Return topics that do not overlap: a message that two of them ask for would come twice."""
         prefix = self._settings.topic_prefix
         names = dict.fromkeys(entry.rpartition(":")[2] for entry in self._settings.sources)
         return [f"{prefix}/{_encoded(name)}/#" for name in names] or [f"{prefix}/#"]
@@ -81,10 +81,10 @@ class MqttAdapter:
             ack = self._keeping(session.acknowledger(messages))
             yield Delivery(items=tuple(items), received_at=now, ack=ack, dated_by_sender=True)
 
-    # ---- what outlives the program
+    # ---- the state that outlives the program
 
     def _recall(self, path: Path) -> None:
-        """A file that cannot be understood means: nothing is known. One that could never be written is a mistake."""
+        """Take up the saved state. An unreadable file counts as empty; a path that cannot be written is a mistake."""
         with suppress(FileNotFoundError, msgspec.MsgspecError):
             self._publishers.recall(path.read_bytes())
         try:
@@ -93,7 +93,7 @@ class MqttAdapter:
             raise AdapterError(f"state_path: {path} cannot be written: {error.strerror}", permanent=True) from error
 
     def _keeping(self, acknowledge: Callable[[Receipt], Awaitable[None]]) -> Callable[[Receipt], Awaitable[None]]:
-        """Keep how far was counted, then acknowledge: the other way round, a crash between would look like a gap."""
+        """Save the numbers, then acknowledge: in the other order, a crash between would look like a gap."""
         if self._state is None:
             return acknowledge
         path, kept = self._state, self._publishers.kept()
@@ -103,7 +103,7 @@ class MqttAdapter:
                 try:
                     await asyncio.to_thread(_write, path, kept)
                     self._kept = kept
-                except OSError as error:  # the callers are safe in the journal: only the counting would suffer
+                except OSError as error:  # the callers are safe in the journal: only the numbers would suffer
                     log.warning("state not kept source=%s error=%s", self.name, error)
             await acknowledge(receipt)
 
@@ -111,24 +111,24 @@ class MqttAdapter:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All or nothing: a power cut must not leave half a number."""
+    """Write the file whole or not at all, so that a power cut leaves no half of it."""
     half = path.with_name(path.name + ".new")
     half.write_bytes(content)
     half.replace(path)
 
 
 def _encoded(name: str) -> str:
-    """A name as a level of a topic: what would mean something there is percent-encoded."""
+    """Return a name as one level of a topic: characters that have a meaning there are percent-encoded."""
     return re.sub(r"[/+#$%]", lambda sign: f"%{ord(sign[0]):02X}", name)
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    """The door that is opened for `kind = "mqtt"`."""
+    """Return the adapter for `kind = "mqtt"`."""
     return MqttAdapter(name, switch, settings, clock)
 
 
 async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
-    """Log in under another client id, which takes no session over, and subscribe to nothing. Raises `AdapterError`."""
+    """Log in under another client id, which takes over no session, and subscribe to nothing. Raises `AdapterError`."""
     client_id = f"{settings.client_id or f'queue-monitor-{name}'}-doctor"
     async with Session(structs.replace(settings, session_seconds=1), client_id):
         return Reach()

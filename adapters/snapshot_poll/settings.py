@@ -1,4 +1,4 @@
-"""What a person may set for one switch that only counts, and where the known ones have it."""
+"""The settings of one switch that only counts, and the paths of the known ones."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -7,11 +7,11 @@ from msgspec import Meta, Struct, structs
 
 
 class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where in an answer things stand: names with dots between, such as `statistic.numberOfCallsInQueue`.
+    """The places of values in an answer: names with dots between, such as `statistic.numberOfCallsInQueue`.
 
     Several with `|` between: the first that is there. With `+` between: their sum. `queues` leads to the queue, or to
     the list of them, and is empty when the whole answer is; the others go on from there. `oldest_since` is when the
-    longest wait began, where the switch does not tell it in seconds. What a switch does not tell is left empty.
+    longest wait began, where the switch does not give it in seconds. A value that a switch does not give is left empty.
 
     `name`: the queue's name.
     `waiting`: how many wait.
@@ -93,7 +93,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def paths(self) -> Fields:
-        """The preset's fields, and in their place those that are set."""
+        """Return the preset's fields, with those that are set in their place."""
         own = {name: path for name, path in structs.asdict(self.fields).items() if path}
         return structs.replace(PRESETS[self.preset], **own)
 

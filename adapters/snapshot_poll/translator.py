@@ -1,4 +1,4 @@
-"""From the answers of a switch to the counters of its queues. No I/O and no clock."""
+"""Turns the answers of a switch into the counters of its queues. No I/O and no clock."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from queue_monitor.ports import Connection, Rejected
 
 MAX_BYTES: Final = 1 << 20
 MAX_WAIT: Final = timedelta(hours=24)
-"""Who is said to have waited longer has not: a clock or a unit is wrong."""
+"""The longest wait that is believed; beyond it a clock or a unit is wrong."""
 
 _LARGEST: Final = 100_000
 _MAX_NAME: Final = 200
@@ -22,7 +22,7 @@ _AT: Final = re.compile(rb"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) ")
 
 
 class _Unreadable(Exception):
-    """What is wrong with an answer: `reason` is a stable word, the message names the path."""
+    """Raised for an answer that cannot be read: `reason` is a stable word, the message names the path."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -30,7 +30,7 @@ class _Unreadable(Exception):
 
 
 class Translator:
-    """Answers to the counters they hold: one a line, with when it came before it where a recording says so."""
+    """Reads answers, one a line, each with its time before it where a recording has one."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
@@ -113,7 +113,7 @@ class Translator:
 
 
 def _recorded_at(answer: bytes) -> tuple[datetime | None, bytes]:
-    """The time that a recording has before an answer, which itself begins with {, [ or <."""
+    """Return the time that a recording has before an answer, which itself begins with {, [ or <."""
     if stamp := _AT.match(answer):
         try:
             return datetime.fromisoformat(stamp[1].decode()).astimezone(UTC), answer[stamp.end() :]
@@ -132,7 +132,9 @@ def _parsed(answer: bytes) -> object:
 
 
 def _parsed_xml(answer: bytes) -> object:
-    """Elements by name; one that stands several times is a list. No document type: it could blow up what it names."""
+    """Return elements by name; repeated ones as a list. A document type is refused: it could define endless
+    entities.
+    """
     if b"<!DOCTYPE" in answer or b"\x00" in answer:
         raise _Unreadable("not_xml", "the answer has a document type, or is not in UTF-8, which is not read")
     try:
@@ -168,7 +170,7 @@ def _queues(answer: object, path: str) -> list[object]:
 
 
 def _at(value: object, path: str) -> object:
-    """What stands at the first of the paths that lead anywhere; None when none does."""
+    """Return the value at the first path that leads anywhere; None when none does."""
     for way in path.split("|"):
         here = value
         for name in filter(None, way.strip().split(".")):
@@ -189,7 +191,7 @@ def _text(value: object, path: str) -> str:
 
 
 def _count(value: object, paths: str) -> int | None:
-    """A whole number, or the sum of several; None where nothing is said. Below 0 a switch means that it knows none."""
+    """Return a whole number or the sum of several; None where there is no value. Below 0 the switch knows none."""
     total = None
     for path in filter(None, map(str.strip, paths.split("+"))):
         found = _at(value, path)
@@ -202,7 +204,7 @@ def _count(value: object, paths: str) -> int | None:
 
 
 def _require(queue: object, settings: Iterable[str]) -> None:
-    """What a person asked for by a path of his own, and is not there, is told."""
+    """Check that each path from the settings leads somewhere. Raises `_Unreadable`."""
     for path in (part.strip() for paths in settings for part in paths.split("+")):
         if path and _at(queue, path) is None:
             raise _Unreadable("no_field", f"{path}: not there")
@@ -221,7 +223,7 @@ def _number(found: object, path: str) -> float:
 
 
 def _oldest(queue: object, paths: Fields, at: datetime) -> int | None:
-    """The longest wait in whole seconds, as the switch tells it or from when it began; a future start is 0."""
+    """Return the longest wait in whole seconds, as the switch sends it or since it began; a future start is 0."""
     if paths.oldest_wait_seconds:
         return _count(queue, paths.oldest_wait_seconds)
     since = _at(queue, paths.oldest_since) if paths.oldest_since else None

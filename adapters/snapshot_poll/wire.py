@@ -1,4 +1,4 @@
-"""The wire: asks one address again and again, and says in words for a person why it does not answer."""
+"""The wire: it polls one address again and again, and gives the reason in words when there is no answer."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ _READ_BYTES: Final = 1 << 16
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """To follow one would hand the token to whoever it leads to."""
+    """Refuses redirects: following one would hand the token to its target."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
@@ -29,7 +29,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class SnapshotPollAdapter:
-    """One address, asked again and again. Connected means that it has answered."""
+    """The adapter of one address. Connected means that the address has answered."""
 
     def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
         self.name = name
@@ -63,7 +63,7 @@ class SnapshotPollAdapter:
 
 
 class _Asker:
-    """Asks once, in a thread: blocks, for no longer than the time limit. Raises `AdapterError` in words."""
+    """Polls once, in a thread: it blocks, but not beyond the time limit. Raises `AdapterError` in words."""
 
     def __init__(
         self, request: urllib.request.Request, context: ssl.SSLContext | None, settings: Settings, clock: Clock
@@ -94,7 +94,9 @@ class _Asker:
             raise AdapterError(f"{self._place} cannot be asked: {words}") from error
 
     def _read(self, answer: http.client.HTTPResponse) -> bytes:
-        """All of it; a time limit for each piece alone would let a slow sender go on for ever."""
+        """Read the whole answer within the time limit, which for each piece alone would let a slow sender go on for
+        ever.
+        """
         until = self._clock.monotonic() + self._seconds * self._clock.rate
         body = bytearray()
         while piece := answer.read1(_READ_BYTES):
@@ -146,7 +148,7 @@ def _asker(name: str, settings: Settings, clock: Clock) -> _Asker:
 
 
 async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:
-    """Ask once. Raises `AdapterError`, also where nothing in the answer is understood."""
+    """Poll once. Raises `AdapterError`, also where nothing in the answer is understood."""
     async with SnapshotPollAdapter(name, switch, settings, clock).connect() as deliveries:
         first = await anext(deliveries)
     if rejected := [item for item in first.items if isinstance(item, Rejected)]:

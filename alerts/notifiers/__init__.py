@@ -1,1 +1,1 @@
-"""The ways to people: one file a kind, named in the settings by the file's name."""
+"""The notifiers: each file is one kind of channel to people, and the settings name it by its file name."""

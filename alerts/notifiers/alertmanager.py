@@ -1,7 +1,7 @@
-"""Prometheus Alertmanager, API v2 (`POST /api/v2/alerts`), tested against 0.25 as Debian ships it.
+"""The notifier for Prometheus Alertmanager, API v2 (`POST /api/v2/alerts`), tested against 0.25 as Debian ships it.
 
-An alert stays open there until it is cleared here, or for a day: Alertmanager would else end it by itself five
-minutes after it was last heard of.
+An alert stays open there until it is cleared here, or for a day: without that end time Alertmanager would end it five
+minutes after its last message.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ EXAMPLE: Final = "http://127.0.0.1:9"
 OPEN_FOR: Final = timedelta(days=1)
 SECONDS: Final = 10.0
 _NAMES: Final = {AlertKind.TARGET_OUT_OF_REACH: AlertKind.TARGET_AT_RISK}
-"""One alert there keeps its labels from beginning to end; a lost target is still the target's alert."""
+"""The alert names there. An alert keeps its labels to the end, so a lost target keeps the name of a target at risk."""
 
 
 class AlertmanagerNotifier:
-    """One Alertmanager, by its base address such as `http://127.0.0.1:9093`. Raises `ValueError` on another kind."""
+    """One Alertmanager, by its base address such as `http://127.0.0.1:9093`. Raises `ValueError` on other addresses."""
 
     def __init__(self, name: str, url: str, zone: str, language: str) -> None:
         self.name = name
@@ -37,7 +37,7 @@ class AlertmanagerNotifier:
         self._language = language
 
     def render(self, notice: Notice) -> list[dict[str, object]]:
-        """The body of the request."""
+        """Return the body of the request."""
         alert = notice.alert
         title, text = lines(notice, self._zone, self._language)
         cleared = alert.change is AlertChange.CLEARED
@@ -84,12 +84,12 @@ def _written(moment: datetime) -> str:
 
 
 def build(name: str, url: str, zone: str, language: str) -> tuple[AlertmanagerNotifier, ...]:
-    """The one Alertmanager. Raises `ValueError` on an address of another kind."""
+    """Return the one notifier. Raises `ValueError` on an address of another form."""
     return (AlertmanagerNotifier(name, url, zone, language),)
 
 
 def endpoints(url: str) -> tuple[Endpoint, ...]:
-    """Return where it is reached; nothing is sent."""
+    """Return where Alertmanager is reached; nothing is sent."""
     parts = urllib.parse.urlsplit(url)
     is_encrypted = parts.scheme == "https"
     return (Endpoint(parts.hostname or "", parts.port or (443 if is_encrypted else 80), "tls" if is_encrypted else ""),)

@@ -1,9 +1,9 @@
-"""Mail, SMS, Teams, ntfy, a webhook and some 170 services more, by one address each (Apprise, https://appriseit.com).
+"""The notifier for mail, SMS, Teams, ntfy, webhooks and some 170 services more (Apprise, https://appriseit.com).
 
-Examples: `mailtos://user:password@mail.example?to=lead@example`, `46elks://user:password@46555/46701740605`,
-`workflows://host:443/workflow/signature` (Teams), `ntfys://topic`, `jsons://example/hook`. Tested against a mail sink
-and an HTTP receiver. Apprise says only whether it succeeded; why it did not is read from what it logs, which is passed
-on to nobody: it holds addresses.
+Each address is one URL: `mailtos://user:password@mail.example?to=lead@example`,
+`46elks://user:password@46555/46701740605`, `workflows://host:443/workflow/signature` (Teams), `ntfys://topic`,
+`jsons://example/hook`. Tested against a mail sink and an HTTP receiver. Apprise reports only whether it succeeded; the
+reason is read from its log records, which are not passed on, because they hold addresses.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from queue_monitor.ports import DeliveryError, Endpoint
 EXAMPLE: Final = "json://127.0.0.1:9/"
 
 SMS_CHARACTERS: Final = 160
-"""What Apprise gives as the longest text of every service that sends SMS."""
+"""The longest text of every service that sends SMS, as Apprise states it."""
 
 
 class _Cause(NamedTuple):
-    """A failure by what is logged of it; the words are for whoever looks after the channel."""
+    """One cause of failure, recognised by its log record; the words are for the person who looks after the channel."""
 
     pattern: str
     reason: str
@@ -84,7 +84,7 @@ _heard: ContextVar[list[str]] = ContextVar("heard")
 
 
 class _Hearing(logging.Handler):
-    """Keeps what Apprise logs for the one who sends at the moment."""
+    """Keeps the log records of Apprise for the sender that is active at the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
         heard = _heard.get(None)
@@ -110,7 +110,7 @@ class AppriseNotifier:
         self._service.add(service)
 
     def render(self, notice: Notice) -> tuple[str, str]:
-        """Title and text as they are sent; an SMS has no title."""
+        """Return the title and the text to send; an SMS has no title."""
         if self._sms:
             return "", sms(notice, self._zone, self._language)
         return lines(notice, self._zone, self._language)
@@ -153,8 +153,9 @@ def _kind(alert: Alert) -> apprise.NotifyType:
 
 
 def _by_address(service: Any) -> Iterator[Any]:
-    """The service once for each of its addresses, so that one that fails holds up no other. Copies of a mail go along
-    with the first.
+    """Return the service once for each of its addresses, so that one that fails holds up no other.
+
+    The copies of a mail go along with its first address.
     """
     targets = getattr(service, "targets", None)
     if not isinstance(targets, list) or len(targets) < 2:
@@ -169,7 +170,9 @@ def _by_address(service: Any) -> Iterator[Any]:
 
 
 def build(name: str, url: str, zone: str, language: str) -> tuple[AppriseNotifier, ...]:
-    """One notifier for each address. Raises `ValueError`, which never shows the url, when Apprise cannot use it."""
+    """Return one notifier for each address. Raises `ValueError`, which never shows the URL, when Apprise cannot use
+    it.
+    """
     services = apprise.Apprise()
     if not services.add(url):
         if "webhook.office" in url or "outlook.office" in url or url.startswith("msteams:"):
@@ -179,7 +182,7 @@ def build(name: str, url: str, zone: str, language: str) -> tuple[AppriseNotifie
 
 
 def endpoints(url: str) -> tuple[Endpoint, ...]:
-    """Return where the services of an address are reached, as far as that can be read from it; no message is sent."""
+    """Return the hosts of a service's addresses, as far as the URL shows them; no message is sent."""
     services = apprise.Apprise()
     services.add(url)
     return tuple(dict.fromkeys(found for service in services if (found := _endpoint(service)) is not None))

@@ -1,4 +1,4 @@
-"""The FastAPI application: status, intervals, stream, health, metrics, their documentation, and the wallboard page."""
+"""The FastAPI application: status, intervals, stream, health, metrics, their documentation, and the pages."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -80,7 +80,7 @@ SECURITY_HEADERS: Final = {
 
 
 class Step(StrEnum):
-    """How a stretch of time is cut, in local time."""
+    """The steps by which a span of time is cut, in local time."""
 
     QUARTER = "quarter"
     HOUR = "hour"
@@ -123,13 +123,17 @@ def create_app(
     board_advice: bool = False,
     boards: Sequence[Board] = (),
 ) -> FastAPI:
-    """Every HTTP face of the monitor. `language` is used where nobody asks for another with `?lang=`.
+    """Return the application with all pages and routes.
 
-    `routers` are what adapters offer, such as the intake of events. `access`: those who have a token;
-    `read_without_token`: whether this machine may read without one, None: until there is a token; `first_token`: the
-    page that makes the first one. `public`: anybody may read a summary; `cors_origins`: sites whose pages may read the
-    API in a browser.
-    `board_advice`: whether the walls show the margin and what would help. `boards`: the walls besides the first.
+    `language`: used where a request does not choose another with `?lang=`.
+    `routers`: the routers of adapters, such as the intake of events.
+    `access`: the tokens and their roles.
+    `read_without_token`: whether this machine may read without a token; None: until there is a token.
+    `first_token`: the page that makes the first token.
+    `public`: whether anybody may read a summary.
+    `cors_origins`: sites whose pages may read the API in a browser.
+    `board_advice`: whether the walls show the margin and what would help.
+    `boards`: the walls besides the first.
     """
     app = FastAPI(
         title="Queue monitor",
@@ -178,7 +182,7 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
 
     @routes.get("/status", responses={200: shapes.answer(shapes.StatusBody, "Everything as it stands now.")})
     async def everything_now(request: Request) -> Response:
-        """Every queue, pool and source as it stands now. Sends an ETag; answers 304 when nothing has changed."""
+        """Return every queue, pool and source as it stands now. Sends an ETag; answers 304 when nothing has changed."""
         return as_json(request, await status())
 
     @routes.get(
@@ -189,7 +193,7 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         },
     )
     async def one_queue_now(request: Request, queue: str, lang: str | None = None) -> Response:
-        """One queue as it stands now, by its name; capital letters do not matter."""
+        """Return one queue as it stands now, by its name; capital letters do not matter."""
         snapshot = figures.latest()
         name = queue_name(snapshot, queue, texts.known_language(lang, language))
         found = next(face for face in snapshot.queues if face.name == name)
@@ -216,9 +220,9 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         format_: FormatQuery = None,
         lang: LangQuery = None,
     ) -> Response:
-        """Figures for each quarter, hour, day, week, month, tertial or year; today by hour if nothing else is asked.
+        """Return figures for each quarter, hour, day, week, month, tertial or year; by default for today, by hour.
 
-        All five definitions stand in each interval. As CSV with `format=csv` or `Accept: text/csv`.
+        Each interval has all five definitions. As CSV with `format=csv` or `Accept: text/csv`.
         """
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         start, end = stretch(snapshot, clock, from_, to, reply_language)
@@ -255,9 +259,9 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         format_: FormatQuery = None,
         lang: LangQuery = None,
     ) -> Response:
-        """Callers whom nobody answered, one by one and without anything that tells who; today if nothing is asked.
+        """Return each caller whom nobody answered, without anything that identifies the caller; by default for today.
 
-        Of any day that is kept; `kept_from` says where a question reaches further back. As CSV with `format=csv` or
+        Any kept day can be read; `kept_from` says where a question reaches further back. As CSV with `format=csv` or
         `Accept: text/csv`.
         """
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
@@ -282,7 +286,7 @@ def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str)
 
     @routes.get("/healthz", responses={200: shapes.answer(shapes.HealthBody, "The process answers.")})
     async def healthz() -> Response:
-        """The process is alive; says nothing of its sources."""
+        """Answer that the process is alive; its sources are not checked."""
         return plain(shapes.HealthBody(status="ok"))
 
     @routes.get(
@@ -293,7 +297,7 @@ def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str)
         },
     )
     async def readyz(lang: str | None = None) -> Response:
-        """Ready means: the journal commits, at least one source is up, and the figures are fresh."""
+        """Answer whether the monitor is ready: the journal commits, a source is up, and the figures are fresh."""
         reasons = _not_ready(figures.latest(), clock, texts.known_language(lang, language))
         if not reasons:
             return plain(shapes.HealthBody(status="ok"))
@@ -310,7 +314,9 @@ def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str)
         },
     )
     async def scrape(request: Request) -> Response:
-        """Every figure for Prometheus, in the text format that the scraper asks for; some five seconds old at most."""
+        """Return every figure for Prometheus, in the text format that the scraper asks for; at most some five
+        seconds old.
+        """
         accept = request.headers.get("accept", "")
         if (kept := metrics.kept(accept)) is None:
             kept = await run_in_threadpool(metrics.scrape, accept)
@@ -360,7 +366,7 @@ def _not_ready(snapshot: Snapshot, clock: Clock, language: str) -> tuple[str, ..
 
 
 def _document_shapes(app: FastAPI) -> None:
-    """Put our own shapes into the OpenAPI document: they are msgspec's, which FastAPI does not know."""
+    """Put our own shapes into the OpenAPI document: they are msgspec structs, which FastAPI does not know."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

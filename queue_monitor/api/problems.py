@@ -1,5 +1,6 @@
-"""Questions that cannot be answered: a page for people, JSON for programs, by what they accept; and what nobody knows
-is refused by its name.
+"""Answers to bad requests: a page for people, JSON for programs, by what they accept.
+
+A parameter that no route reads is refused by its name.
 """
 
 from http import HTTPStatus
@@ -19,11 +20,11 @@ from queue_monitor.ports import StoreError
 
 _TEMPLATES: Final = Jinja2Templates(directory=Path(__file__).parent / "templates")
 _CHECKED: Final = ("/api/v1/", "/history")
-"""Where a parameter that nobody reads is refused. Programs that ask for `/metrics` have habits of their own."""
+"""The paths where an unknown parameter is refused. Programs that read `/metrics` add parameters of their own."""
 
 
 async def only_known_parameters(request: Request) -> None:
-    """Refuse a parameter that the route does not read, so that a misspelt one is not passed over. Raises `Problem`."""
+    """Refuse a parameter that the route does not read, so that a misspelt one is noticed. Raises `Problem`."""
     dependant = getattr(request.scope.get("route"), "dependant", None)
     if dependant is None or request.method != "GET" or not request.url.path.startswith(_CHECKED):
         return
@@ -36,7 +37,7 @@ async def only_known_parameters(request: Request) -> None:
 
 
 def answer_problems(app: FastAPI, language: str) -> None:
-    """Answer everything that goes wrong in words, in the asker's language and form."""
+    """Answer every error in words, in the asker's language and form."""
     app.state.language = language
 
     def reply_language(request: Request) -> str:
@@ -92,6 +93,6 @@ def answer_problems(app: FastAPI, language: str) -> None:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person's browser asks: it accepts HTML, and nobody has asked for JSON."""
+    """Return whether a person's browser asks: it accepts HTML, and the request does not ask for JSON."""
     accept = request.headers.get("accept", "")
     return "text/html" in accept and JSON not in accept

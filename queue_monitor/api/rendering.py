@@ -1,4 +1,4 @@
-"""The newest snapshot made into bytes, once however many ask for them."""
+"""Renders the newest snapshot as bytes, once however many ask for them."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -8,7 +8,7 @@ from queue_monitor.ports import Clock
 
 
 class Rendered:
-    """What is made of the newest snapshot, made once however many ask: the same bytes for all."""
+    """Keeps the rendering of the newest snapshot, made once however many ask: the same bytes for all."""
 
     def __init__(self, render: Callable[[Snapshot], bytes]) -> None:
         self._render = render
@@ -23,7 +23,9 @@ class Rendered:
 
 
 class RenderedInPieces:
-    """The same of what takes long: between two pieces others have their turn. All who ask wait for one rendering."""
+    """Keeps a rendering that takes long: other work goes on between its pieces, and all who ask wait for one
+    rendering.
+    """
 
     def __init__(
         self, render: Callable[[Snapshot], Generator[None, None, bytes]], newest: Callable[[], Snapshot], clock: Clock

@@ -1,4 +1,4 @@
-"""What the routes share: a stretch of time and a queue read from a question, and answers in JSON or as a table."""
+"""The shared parts of the routes: a span and a queue read from a request, and answers in JSON or as a table."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from queue_monitor.ports import Clock
 from queue_monitor.queues import queue_key
 
 Answers = dict[int | str, dict[str, Any]]
-"""What a route may answer, for the OpenAPI document."""
+"""The answers of a route, for the OpenAPI document."""
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv; charset=utf-8"
 YEARS: Final = range(2000, 2100)
-"""What may be asked for: at the ends of the calendar there is no day before or after."""
+"""The years that may be requested: at the ends of the calendar there is no day before or after."""
 
 FromQuery = Annotated[
     str | None,
@@ -36,7 +36,7 @@ LangQuery = Annotated[str | None, Query(description="sv or en: the language of w
 
 
 class Format(StrEnum):
-    """How an answer is written."""
+    """The forms of an answer."""
 
     JSON = "json"
     CSV = "csv"
@@ -48,7 +48,7 @@ FormatQuery = Annotated[
 
 
 class Problem(Exception):
-    """A question that cannot be answered; becomes an `ErrorBody`."""
+    """A request that cannot be answered; it becomes an `ErrorBody`."""
 
     def __init__(self, status: HTTPStatus, error: str, detail: str, choices: Sequence[str] = ()) -> None:
         super().__init__(detail)
@@ -57,14 +57,14 @@ class Problem(Exception):
 
 
 class Stretch(NamedTuple):
-    """From a moment up to another."""
+    """The span from one time to another."""
 
     start: datetime
     end: datetime
 
 
 def stretch(snapshot: Snapshot, clock: Clock, from_: str | None, to: str | None, language: str) -> Stretch:
-    """What `from` and `to` ask for; today where nothing is said. Raises `Problem`."""
+    """Return the span of `from` and `to`; today where they are missing. Raises `Problem`."""
     zone = ZoneInfo(snapshot.time_zone)
     midnight = datetime.combine(clock.now().astimezone(zone).date(), time(), zone)
     tomorrow = datetime.combine(midnight.date() + timedelta(days=1), time(), zone)
@@ -77,7 +77,7 @@ def stretch(snapshot: Snapshot, clock: Clock, from_: str | None, to: str | None,
 
 
 def _moment(name: str, text: str | None, zone: ZoneInfo, language: str) -> datetime | None:
-    """A day or a moment in ISO 8601; without a zone it is local time. A `+` that the URL made a space is mended."""
+    """Return a day or a time in ISO 8601; without a zone it is local. A `+` that the URL made a space is mended."""
     if not text:
         return None
     try:
@@ -90,14 +90,14 @@ def _moment(name: str, text: str | None, zone: ZoneInfo, language: str) -> datet
 
 
 def check_year(year: int, name: str, text: str, language: str) -> None:
-    """Whether a year may be asked for. Raises `Problem`."""
+    """Check that a year may be requested. Raises `Problem`."""
     if year not in YEARS:
         words = texts.say("error.far_time", language, value=text, name=name, first=YEARS[0], last=YEARS[-1])
         raise Problem(HTTPStatus.BAD_REQUEST, "impossible", words)
 
 
 def kept_note(snapshot: Snapshot, start: datetime, language: str) -> str:
-    """Words for a table that begins before what is kept; "" for one that does not."""
+    """Return words for a table that begins before the kept calls; "" for another."""
     if snapshot.kept_from is None or start >= snapshot.kept_from:
         return ""
     day = snapshot.kept_from.astimezone(ZoneInfo(snapshot.time_zone)).date()
@@ -105,7 +105,7 @@ def kept_note(snapshot: Snapshot, start: datetime, language: str) -> str:
 
 
 def queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
-    """A queue as it is written here; capital letters do not matter. Raises `Problem`."""
+    """Return a queue's name as it is written here; capital letters do not matter. Raises `Problem`."""
     names = [queue.name for queue in snapshot.queues]
     for name in names:
         if name == asked:
@@ -118,42 +118,42 @@ def queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
 
 
 def lived_seconds(seconds: float, clock: Clock) -> float:
-    """So many seconds of the monitor's clock in the life of whoever asks; a clock that stands has passed none."""
+    """Return the real seconds that pass in this time of the monitor's clock; none for a clock that stands."""
     return seconds / clock.rate if clock.rate else 0.0
 
 
 def as_json(request: Request, body: bytes) -> Response:
-    """A body with its ETag, or 304 without one when the asker has it already."""
+    """Return a body with its ETag, or 304 without a body when the asker has it already."""
     return _tagged(request, body, f'"{_digest(body)}"', JSON)
 
 
 def as_list(request: Request, body: msgspec.Struct) -> Response:
-    """As `as_json`, for what changes seldom: that it was worked out anew, `generated_at`, does not make it another."""
+    """Return an answer as `as_json` for slow figures: a new `generated_at` alone does not make a new ETag."""
     said = {name: getattr(body, name) for name in body.__struct_fields__ if name != "generated_at"}
     return _tagged(request, msgspec.json.encode(body), f'W/"{_digest(msgspec.json.encode(said))}"', JSON)
 
 
 def as_table(request: Request, body: bytes, name: str) -> Response:
-    """A CSV that a browser saves under a name."""
+    """Return a CSV that a browser saves under a name."""
     return as_file(request, body, f"{name}.csv", CSV)
 
 
 def as_file(request: Request, body: bytes, name: str, media_type: str) -> Response:
-    """A file that a browser saves under a name."""
+    """Return a file that a browser saves under a name."""
     answer = _tagged(request, body, f'"{_digest(body)}"', media_type)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
 def plain(body: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:
-    """A body that nobody may keep."""
+    """Return a body that no cache may keep."""
     return Response(
         msgspec.json.encode(body), status_code=status, media_type=JSON, headers={"Cache-Control": "no-store"}
     )
 
 
 def wants_table(request: Request, asked: Format | None) -> bool:
-    """Whether the asker wants CSV: says so, or accepts it and does not accept JSON."""
+    """Return whether the asker wants CSV: by `format`, or by accepting it and not JSON."""
     if asked is not None:
         return asked is Format.CSV
     accept = request.headers.get("accept", "")
@@ -172,7 +172,7 @@ SAME: Final[Answers] = {304: {"description": "As it was: the asker's ETag still 
 
 
 def answer_or_table(shape: type[msgspec.Struct], words: str) -> dict[str, Any]:
-    """One entry of FastAPI's `responses` for what is given in JSON or as CSV."""
+    """Return one entry of FastAPI's `responses` for an answer in JSON or as CSV."""
     found = shapes.answer(shape, words)
     found["content"]["text/csv"] = {"schema": {"type": "string"}}
     return found

@@ -1,1 +1,1 @@
-"""The composition: adapters by name, rules from the settings, the parts put together, the service run."""
+"""The composition: it finds adapters by name, makes rules from the settings, joins the parts, and runs the service."""

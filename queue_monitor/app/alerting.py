@@ -1,4 +1,4 @@
-"""The alerts put together out of the settings: what is worth saying, who is told through what, and the live round."""
+"""Makes the alerts from the settings: rules, recipients and channels, and the live round."""
 
 import asyncio
 import importlib
@@ -45,9 +45,7 @@ NOTIFIERS: Final = "queue_monitor.notifiers"
 
 
 class Alerting:
-    """The round and the dispatcher, for one service; and for every face the figures with the alerts in them, and the
-    record of what was said.
-    """
+    """The alert round and the dispatcher of one service, with the figures that include the alerts, and their record."""
 
     def __init__(
         self, watch: AlertRound, dispatcher: Dispatcher, figures: "AlertedFigures", history: AlertHistory
@@ -59,9 +57,10 @@ class Alerting:
 
 
 class AlertedFigures:
-    """`ports.Figures` of the pipeline as they are published: each snapshot with the alerts that stand, and with the
-    status of every target, decided here and nowhere else. The rules read what is measured and foretold; every face
-    reads the status, and what stands is put into words by it.
+    """The pipeline's `ports.Figures` as they are published: each snapshot with the alerts that stand.
+
+    The status of every target is decided here and nowhere else. The rules read measurements and forecasts; every page
+    reads the status, and the texts of the alerts follow it.
     """
 
     def __init__(self, figures: Figures, settings: AlertSettings = DEFAULTS) -> None:
@@ -118,7 +117,7 @@ class AlertedFigures:
 def published(
     plain: Snapshot, alerts: AlertsNow, settings: AlertSettings, watch: AlertEngine | AlertRound | None
 ) -> Snapshot:
-    """A snapshot as every face shows it: with its alerts and the status of every target, decided with them."""
+    """Return a snapshot as every page shows it: with its alerts, and the status of every target decided with them."""
     judged = decided(plain, alerts.open, settings.levels, settings.minimum)
     if watch is not None and alerts.open:
         alerts = structs.replace(alerts, open=watch.in_words(judged, alerts.open))
@@ -126,15 +125,16 @@ def published(
 
 
 def settings_of(config: Config) -> AlertSettings:
-    """What is worth saying."""
+    """Return the settings of the alert rules."""
     written = structs.asdict(config.alerts)
     same = {name: written[name] for name in AlertSettings.__struct_fields__ if name in written}
     return AlertSettings(levels=config.alerts.levels, **same)
 
 
 def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, *, sending: bool = True) -> Alerting:
-    """Everything about alerts. With `sending` off, as for a recording, nobody is told. Raises `ConfigError` where a
-    channel's address cannot be understood.
+    """Return all parts of the alerts. With `sending` off, as for a recording, no message is sent.
+
+    Raises `ConfigError` where a channel's address cannot be read.
     """
     wanted = config.alerts
     signed: list[AlertRound] = []
@@ -164,7 +164,7 @@ def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, 
 
 
 def channel_mistakes(config: Config) -> list[Mistake]:
-    """Every channel whose address cannot be used."""
+    """Return a mistake for every channel whose address cannot be used."""
     found: list[Mistake] = []
     for channel in config.alerts.channels:
         try:
@@ -175,8 +175,10 @@ def channel_mistakes(config: Config) -> list[Mistake]:
 
 
 async def send_tests(config: Config, now: datetime, wanted: str = "") -> list[tuple[str, str]]:
-    """Send a test through every channel, or the wanted one, to each of its addresses; "" where it was taken, else what
-    went wrong, by the address's name. Raises `ConfigError` where there is no such channel.
+    """Send a test through every channel, or the wanted one, to each of its addresses.
+
+    Returns "" for an address that accepted it, else the error, by the address's name. Raises `ConfigError` where there
+    is no such channel.
     """
     chosen = [channel for channel in config.alerts.channels if wanted in ("", channel.name)]
     if not chosen:
@@ -236,7 +238,7 @@ def endpoints_of(channel: AlertChannel) -> tuple[Endpoint, ...]:
 
 
 def notifier_kinds() -> list[str]:
-    """Every kind of channel that can be named in a config: our own files, and those that others have installed."""
+    """Return every kind of channel that a config can name: our own files, and those that others have installed."""
     own = {module.name for module in pkgutil.iter_modules(notifiers.__path__)}
     return sorted(own | {point.name for point in entry_points(group=NOTIFIERS)})
 

@@ -1,4 +1,4 @@
-"""The settings checked against the world before a start: certificates, channels, logs, days to confirm."""
+"""Checks the settings against the world before a start: certificates, channels, logs, days to confirm."""
 
 import os
 from datetime import date, timedelta
@@ -12,11 +12,11 @@ from queue_monitor.clock import SystemClock
 from queue_monitor.config import Config, Mistake
 
 CERTIFICATES: Final = ("tls_ca", "tls_cert", "tls_key", "ca_file")
-"""What adapters call the settings that name a file of certificates or the key of one."""
+"""The names of adapter settings that hold a file of certificates or the key of one."""
 
 
 def mistakes_at_start(config: Config) -> list[Mistake]:
-    """What the settings name that a start could not use: addresses of channels, files of certificates."""
+    """Return the mistakes that a start would meet: addresses of channels, files of certificates."""
     found = [*channel_mistakes(config), *log_mistakes(config, today_of(config))]
     for place, source in enumerate(config.sources):
         for name in CERTIFICATES:
@@ -28,7 +28,7 @@ def mistakes_at_start(config: Config) -> list[Mistake]:
 
 
 def log_mistakes(config: Config, today: date) -> list[Mistake]:
-    """Where the journal would be kept for a shorter time than a connected log reaches back. Reads the logs."""
+    """Return where the journal would be kept for a shorter time than a connected log goes back. Reads the logs."""
     months = config.retention.journal.months
     found: list[Mistake] = []
     for source in config.sources if months is not None else ():
@@ -43,12 +43,13 @@ def log_mistakes(config: Config, today: date) -> list[Mistake]:
 
 
 def today_of(config: Config) -> date:
-    """The local day by the machine's clock."""
+    """Return the local day by the machine's clock."""
     return SystemClock().now().astimezone(config.zone).date()
 
 
 def days_to_confirm(config: Config, first: date, last: date | None = None) -> list[tuple[date, str]]:
-    """Days from `first` to `last` (None: of a year) that many shorten and of which the settings say nothing: they count
-    in full.
+    """Return the days that many organisations shorten and that the settings do not mention: they count in full.
+
+    They lie from `first` to `last` (None: of a year).
     """
     return calendar_of(config, config.hours).days_to_confirm(first, last or first + timedelta(days=365))

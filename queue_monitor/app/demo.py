@@ -1,4 +1,4 @@
-"""The clock of a simulated Kundcenter, which is shown on a lively day."""
+"""The clock of a simulated kundcenter, which is shown on a lively day."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -10,13 +10,14 @@ from queue_monitor.core.calendar import Calendar
 from queue_monitor.ports import Clock
 
 DEMO_STARTS: Final = time(10)
-"""A simulated day is looked at from here on, when it is not said otherwise: the forenoon rush."""
+"""The local time at which a simulated day starts, unless the settings say otherwise: the forenoon rush."""
 
 
 def clock_of(config: Config, resume_at: datetime | None = None) -> Clock:
-    """The machine's clock; a simulated one where that is set, or where all sources are simulated and it is closed now.
+    """Return the machine's clock, or a simulated one.
 
-    A simulated clock goes on where the journal left it, if that is later.
+    It is simulated where that is set, or where all sources are simulated and it is closed now. A simulated clock goes
+    on where the journal ended, if that is later.
     """
     real, wanted = SystemClock(), config.clock
     only_simulated = all(source.kind == "simulator" for source in config.sources if source.enabled)
@@ -32,7 +33,7 @@ def clock_of(config: Config, resume_at: datetime | None = None) -> Clock:
 
 
 def _lively(calendar: Calendar, now: datetime) -> datetime | None:
-    """A moment on the newest open day at which a simulated Kundcenter is worth looking at; None when that is now."""
+    """Return a time on the newest open day that is worth showing; None when that is now."""
     span = calendar.span(calendar.day_of(now))
     if span is not None and span[0] + timedelta(minutes=30) <= now <= span[1] - timedelta(minutes=30):
         return None
@@ -46,5 +47,5 @@ def _lively(calendar: Calendar, now: datetime) -> datetime | None:
 
 
 def is_real(clock: Clock) -> bool:
-    """Whether this is the machine's own time, not a simulated one."""
+    """Return whether this is the machine's own time, not a simulated one."""
     return isinstance(clock, SystemClock)

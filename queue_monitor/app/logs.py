@@ -1,4 +1,4 @@
-"""How a line of the log is written: what others wrote forges no line and shows no telephone number."""
+"""The form of log lines: text from outside can forge no line and shows no telephone number."""
 
 import copy
 import logging
@@ -16,8 +16,10 @@ _IN_LINES: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-
 
 
 class Formatter(logging.Formatter):
-    """One line a record: control characters are written as `\\x0a`, and in what came from elsewhere numbers of seven
-    digits or more as `…`; counts of our own stay. A traceback's lines are set in, so that none looks like a record.
+    """Writes one line a record: control characters as `\\x0a`, and long numbers from outside as `…`.
+
+    Long numbers have seven digits or more; counts of our own stay. A traceback's lines are indented, so that none looks
+    like a record.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -1,4 +1,4 @@
-"""The store opened for a monitor with these sources, and what each start writes into its audit."""
+"""Opens the store for a monitor with these sources, and writes each start into its audit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ SETTINGS: Final = "settings"
 
 
 async def record_settings(store: SqlStore, config: Config, clock: Clock) -> None:
-    """Put into the audit that the monitor starts, and which settings are others than at the start before."""
+    """Record in the audit that the monitor starts, and which settings differ from those of the start before."""
     now, before = written_out(config), await store.noted(SETTINGS)
     differs = changed(msgspec.json.decode(before, type=dict[str, str]), now) if before else ["the first start"]
     detail = "; ".join(differs)

@@ -1,4 +1,4 @@
-"""The kinds of switchboard: adapters found by the name that the settings call them."""
+"""The kinds of switchboard: it finds an adapter by its name in the settings."""
 
 import importlib
 import pkgutil
@@ -19,17 +19,17 @@ ENTRY_POINTS: Final = "queue_monitor.adapters"
 
 
 class UnknownKind(LookupError):
-    """No adapter of that name; the message lists those there are."""
+    """Raised when there is no adapter of that name; the message lists those there are."""
 
 
 def adapter_kinds() -> list[str]:
-    """Every kind of switchboard that can be named in a config: our own files, and what others have installed."""
+    """Return every kind of switchboard that a config can name: our own files, and those that others have installed."""
     own = {module.name for module in pkgutil.iter_modules(adapters.__path__)}
     return sorted(own | {point.name for point in entry_points(group=ENTRY_POINTS)})
 
 
 def adapter_module(kind: str) -> ModuleType:
-    """The module of a kind, imported only now. Raises `UnknownKind`."""
+    """Return the module of a kind, imported only now. Raises `UnknownKind`."""
     if kind.isidentifier() and kind in {module.name for module in pkgutil.iter_modules(adapters.__path__)}:
         return importlib.import_module(f"adapters.{kind}")
     for point in entry_points(group=ENTRY_POINTS):
@@ -39,7 +39,7 @@ def adapter_module(kind: str) -> ModuleType:
 
 
 def settings_of(kind: str) -> type[Struct] | None:
-    """A kind's own Settings, None when there is no such kind."""
+    """Return a kind's own Settings, or None when there is no such kind."""
     try:
         return cast("type[Struct]", adapter_module(kind).Settings)
     except UnknownKind:
@@ -58,7 +58,7 @@ def build_adapter(source: Source, clock: Clock) -> Adapter:
 def build_recording(
     kind: str, paths: Sequence[Path], name: str, switch: str, settings: Struct | None = None
 ) -> Recording:
-    """The files of one kind as the successive connections of one source. Raises `UnknownKind`."""
+    """Return the files of one kind as the successive connections of one source. Raises `UnknownKind`."""
     module = adapter_module(kind)
     source = source_urn(kind, name)
     chosen = settings if settings is not None else _plain_settings(module.Settings)
@@ -78,5 +78,5 @@ def build_recording(
 
 
 def _plain_settings(kind: type[Struct]) -> Struct:
-    """An adapter's settings as far as its translator needs them: a path that only its wire reads may be anything."""
+    """Return an adapter's settings for its translator: a path that only its wire reads may be anything."""
     return kind(**{field.name: "" for field in structs.fields(kind) if field.required})

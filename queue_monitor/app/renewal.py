@@ -1,4 +1,4 @@
-"""A source's adapter made anew when its settings have changed: the settings file, or a file that they name."""
+"""Makes a source's adapter anew when its settings have changed: the settings file, or a file that they name."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Stamp = tuple[tuple[str, int, int, int] | None, ...]
 
 
 class Renewal:
-    """Looks at the settings file at `path` (None: there is none), and reads it again with `read`."""
+    """Watches the settings file at `path` (None: there is none), and reads it again with `read`."""
 
     def __init__(
         self, path: Path | None, read: Callable[[], Config], build: Callable[[Source, Clock], Adapter]
@@ -25,9 +25,10 @@ class Renewal:
         self._build = build
 
     def of(self, source: Source, clock: Clock) -> Callable[[], Adapter | None]:
-        """What gives the source's adapter anew when its settings have changed since it was asked last; else None.
+        """Return a function that returns a new adapter when the source's settings have changed since its last call,
+        else None.
 
-        Settings that cannot be used, or that have no such source any more, are told in the log, and change nothing.
+        Settings that cannot be used, or that no longer have the source, are reported in the log, and change nothing.
         """
         seen = self._stamp(source)
 
@@ -52,7 +53,7 @@ class Renewal:
         return renewed
 
     def _stamp(self, source: Source) -> Stamp:
-        """What differs when one of the files has been written or replaced."""
+        """Return a value that differs when one of the files has been written or replaced."""
         named = [value for value in structs.astuple(source.settings) if isinstance(value, str) and value]
         return tuple(map(_stamped, [*([self._path] if self._path is not None else []), *map(Path, named)]))
 

@@ -1,5 +1,6 @@
-"""Reports put together out of the settings: made by a command, and by themselves on the first working day after a month
-or a tertial.
+"""Makes reports by the settings: by a command, and automatically after a month or a tertial.
+
+An automatic one is made on the first working day after the end of its period.
 """
 
 import asyncio
@@ -30,15 +31,15 @@ from queue_monitor.store import SqlStore, open_store
 log = logging.getLogger(__name__)
 
 AT: Final = time(6, 30)
-"""Local time at which a report is made, before anybody is at work."""
+"""The local time at which a report is made, before anybody is at work."""
 
 AGAIN_SECONDS: Final = 600.0
 LOOK_BACK_DAYS: Final = 31
-"""How long after its end a report is still made by itself, where the monitor was not running."""
+"""The days after a period's end in which its report is still made automatically, where the monitor was not running."""
 
 
 def made_by(config: Config, rules: Rules) -> ReportRules:
-    """What reports are made by, by these settings."""
+    """Return the rules by which reports are made, from these settings."""
     return ReportRules(
         rules=rules,
         references=tuple(
@@ -60,7 +61,7 @@ def made_by(config: Config, rules: Rules) -> ReportRules:
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What `queue-monitor report` was asked for. `language` is "" for that of the settings."""
+    """The request of `queue-monitor report`. `language` is "" for that of the settings."""
 
     period: str
     queue: str = ""
@@ -72,7 +73,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class ReportMistake(Exception):
-    """What was asked for cannot be given; the message is for whoever asked."""
+    """Raised for a request that cannot be met; the message is for the person who asked."""
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -118,7 +119,7 @@ def _path(out: Path | None, file: WrittenReport) -> Path:
 
 
 async def _queues(config: Config, store: SqlStore, asked: Asked) -> tuple[str, ...]:
-    """The queues that were asked for, by the names that people see; none for all. Raises `ReportMistake`."""
+    """Return the requested queues, by the names that people see; none for all. Raises `ReportMistake`."""
     if asked.pool:
         for pool in config.pools:
             if queue_key(pool.name) == queue_key(asked.pool):
@@ -139,12 +140,13 @@ def _listed(names: Any) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-# ---- by itself
+# ---- automatically
 
 
 class ReportRound:
-    """Makes the report of a month or a tertial, of all queues, on the first working day after its end. `tell` is then
-    called with it, once.
+    """Makes the report of a month or a tertial, of all queues, on the first working day after its end.
+
+    `tell` is then called with it, once.
     """
 
     def __init__(
@@ -174,7 +176,7 @@ class ReportRound:
             await self._clock.sleep((self._next(now) - now).total_seconds())
 
     async def make_due(self) -> None:
-        """Make what is due and was not made by this round before. Raises `StoreError`."""
+        """Make the reports that are due and that this round has not made before. Raises `StoreError`."""
         now = self._clock.now()
         for period in self._ended(now.astimezone(self._calendar.zone).date()):
             if now < self._due(period) or await self._store.noted(_note(period)):
@@ -192,7 +194,7 @@ class ReportRound:
             log.info("report made period=%s version=%d sha256=%s", period.name, seal.version, seal.sha256)
 
     def _ended(self, today: date) -> Iterator[ReportPeriod]:
-        """The last month and the last tertial, as long as they ended lately."""
+        """Return the last month and the last tertial, as long as they ended lately."""
         for start in dict.fromkeys((month_start(today), tertial_start(today))):
             last = start - timedelta(days=1)
             if (today - last).days > LOOK_BACK_DAYS:
@@ -202,7 +204,7 @@ class ReportRound:
                 yield ReportPeriod(first=tertial_start(last), last=last)
 
     def _due(self, period: ReportPeriod) -> datetime:
-        """The morning of the first open day after a period."""
+        """Return the morning of the first open day after a period."""
         day = period.last + timedelta(days=1)
         while not self._calendar.spans_of(day) and (day - period.last).days < LOOK_BACK_DAYS:
             day += timedelta(days=1)
@@ -219,7 +221,7 @@ def _note(period: ReportPeriod) -> str:
 
 
 def word_of(report: Report, config: Config) -> Alert:
-    """A report as a line to people: its sentence, and where it is read."""
+    """Return a report as a line to people: its sentence, and where it can be read."""
     language, data = config.organisation.language, report.data
     document = document_of(report, language)
     link = config.alerts.link.rstrip("/")

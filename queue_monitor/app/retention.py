@@ -1,4 +1,4 @@
-"""What is no longer to be kept is deleted every night, by the retention table of the settings and its decisions."""
+"""Deletes every night what is kept no longer, by the retention table of the settings and its decisions."""
 
 import asyncio
 import logging
@@ -20,13 +20,16 @@ from queue_monitor.store import Kind, Order, SqlStore
 log = logging.getLogger(__name__)
 
 AT: Final = time(0, 30)
-"""Local time: the day that has ended is written, and a backup of the night comes later."""
+"""The local time of deletion: the day that has ended is written, and a backup of the night comes later."""
 
 PAUSE_SECONDS: Final = 0.05
-"""Between two short transactions at least, and as long as the one before took: commits have half of the time."""
+"""The shortest pause between two short transactions. A pause lasts at least as long as the transaction before.
+
+Commits have half of the time.
+"""
 
 MADE_UP_FOR: Final = timedelta(days=31)
-"""A night that was missed is made up for at a start so much later at most."""
+"""The longest delay with which a missed night is made up for at a start."""
 
 AGAIN_SECONDS: Final = 600.0
 _RAN: Final = "retention ran"
@@ -34,7 +37,7 @@ _ROWS: Final = (Kind.JOURNAL, Kind.CALLS, Kind.SUMS, Kind.ALERTS, Kind.AUDIT, Ki
 
 
 class Retention:
-    """Deletes beside everything else, a little at a time. `kept` is awaited when the first kept day has moved."""
+    """Deletes a little at a time beside everything else. `kept` is awaited when the first kept day has moved."""
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class Retention:
         folder: Path | None,
         kept: Callable[[], Awaitable[None]],
     ) -> None:
-        """`folder` is where backups lie that this may delete."""
+        """Take the folder of backups, from which old ones may be deleted."""
         self._table = table
         self._store = store
         self._clock = clock
@@ -58,7 +61,7 @@ class Retention:
 
     async def run(self) -> None:
         """Delete every night until cancelled; at once where the last night was missed. Without a decision, nothing."""
-        is_due: bool | None = None  # not known before the store has answered
+        is_due: bool | None = None  # unknown before the store has answered
         while True:
             try:
                 if is_due is None:
@@ -92,7 +95,7 @@ class Retention:
         await self._store.note(_RAN, self._today().isoformat())
 
     async def _go_on(self, order: Order) -> None:
-        """End a deletion that was broken off, unless the table has changed its mind since."""
+        """Finish a deletion that was interrupted, unless the table has changed since."""
         today = self._order(order.kind)
         if today is not None and today.until >= order.until:
             await self._delete(order)
@@ -140,8 +143,9 @@ class Retention:
         return any(getattr(self._table, kind).deletes for kind in self._table.__struct_fields__)
 
     async def _is_missed(self) -> bool:
-        """Whether there is something to make up for now. After a long time the night is waited for: it may be the clock
-        that is wrong, and there is time to see it.
+        """Return whether a night is to be made up for now.
+
+        After a long time the next night is waited for: the clock may be wrong, and there is time to notice it.
         """
         if noted := await self._store.noted(_RAN):
             nights = self._last_due() - date.fromisoformat(noted)
@@ -149,7 +153,7 @@ class Retention:
         return bool(await self._store.deletions_going_on())
 
     def _last_due(self) -> date:
-        """The day of the newest night that has come."""
+        """Return the day of the newest night that has come."""
         local = self._clock.now().astimezone(self._zone)
         return local.date() if local.time() >= AT else local.date() - timedelta(days=1)
 
@@ -158,13 +162,13 @@ class Retention:
 
 
 def months_before(day: date, months: int) -> date:
-    """The same day of the month so many months earlier, or the last day of that month where it has no such day."""
+    """Return the same day of the month `months` earlier, or the last day of that month where it has no such day."""
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def next_time(now: datetime, zone: ZoneInfo) -> datetime:
-    """The next time that the local clock shows the hour of deletion."""
+    """Return the next time that the local clock shows the hour of deletion."""
     today = now.astimezone(zone).date()
     found = (datetime.combine(today + timedelta(days=days), AT, zone) for days in (0, 1))
     return next(at for at in found if at > now)

@@ -1,4 +1,4 @@
-"""The settings turned into the rules of the core: target, calendars, exit policies, and a live state by them."""
+"""Turns the settings into the rules of the core: target, calendars, exit policies, and a live state by them."""
 
 from datetime import date
 from typing import Final
@@ -18,7 +18,7 @@ WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def rules_of(config: Config) -> Rules:
-    """What the figures are made by, out of the settings."""
+    """Return the rules of the figures, from the settings."""
     return Rules(
         target=config.target,
         levels=config.alerts.levels,
@@ -82,7 +82,7 @@ def _stretch(period: HoursPeriod) -> Stretch:
 
 
 def live_of(config: Config) -> Live:
-    """The live state by these rules, with the forecast that watches it."""
+    """Return the live state by these rules, with the forecast that it feeds."""
     rules = rules_of(config)
     calendars = Calendars(rules.calendar, rules.calendars)
     return Live(rules, Forecaster(rules.target, calendars, levels=rules.levels, reserve=config.reserve))

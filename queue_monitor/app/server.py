@@ -1,4 +1,4 @@
-"""The service run: it listens, opens the store, serves pages, and writes what waits on the way out."""
+"""Runs the service: it listens, opens the store, serves pages, and writes what waits before it ends."""
 
 import asyncio
 import errno
@@ -37,13 +37,12 @@ GRACE_SECONDS: Final = 3
 async def serve(
     config: Config, announce: Callable[[str, Service], None], read: Callable[[], Config], path: Path | None = None
 ) -> None:
-    """Run until told to stop: take up where the store left off, start sources and pages, and on the way out write what
-    waits.
+    """Run until asked to stop: take up the store's state, start sources and pages, and at the end write what waits.
 
-    `announce` is given the address once the figures are there; `read` reads the settings file at `path` again. What
-    heals by itself is waited for: an address that is taken, a database that does not answer. Raises `StoreError` when
-    the store is not fit for these sources or belongs to another monitor, and `OSError` when the address can never be
-    served or the file of the tokens cannot be read.
+    `announce` gets the address once the figures are there; `read` reads the settings file at `path` again. Trouble that
+    can pass is waited for: an address in use, a database that does not answer. Raises `StoreError` when the store is
+    not fit for these sources or belongs to another monitor, and `OSError` when the address can never be served or the
+    file of the tokens cannot be read.
     """
     real = SystemClock()
     with await patiently(partial(asyncio.to_thread, listening, config), _is_taken, real) as listener:
@@ -85,7 +84,7 @@ async def serve(
 
 
 def reports_of_themselves(service: Service, store: SqlStore) -> list[Coroutine[Any, Any, None]]:
-    """What makes the reports of months and tertials and tells those whom the settings name; nothing if it is off."""
+    """Return the coroutine that makes automatic reports and informs the chosen recipients; none if it is off."""
     config, reports = service.config, service.reports
     if reports is None or not config.report.automatic:
         return []
@@ -99,7 +98,7 @@ def reports_of_themselves(service: Service, store: SqlStore) -> list[Coroutine[A
 
 
 def _is_taken(error: OSError | StoreError) -> bool:
-    """Whether an address is in use now, or not this machine's yet."""
+    """Return whether an address is in use now, or not this machine's yet."""
     return isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
@@ -108,7 +107,7 @@ def _is_away(error: OSError | StoreError) -> bool:
 
 
 def listening(config: Config) -> socket.socket:
-    """The address the pages are served at, taken now so that a mistake is told before anything starts."""
+    """Open the address of the pages now, so that a mistake is reported before anything starts."""
     host, port = config.http.host, config.http.port
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -119,21 +118,21 @@ def listening(config: Config) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> str:
-    """An address at which the pages can be opened; for one that listens everywhere, by this machine's name."""
+    """Return an address at which the pages can be opened; for one that listens everywhere, by this machine's name."""
     host, port = listener.getsockname()[:2]
     host = socket.gethostname() if host in ("0.0.0.0", "::") else host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 class ServingError(OSError):
-    """The pages cannot be served at this address. The message names the settings."""
+    """Raised when the pages cannot be served at this address. The message names the settings."""
 
     def __str__(self) -> str:
         return str(self.strerror)
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to us: what waits for the journal is written after the last page was served."""
+    """Leaves the signals to us, because events that wait for the journal are written after the last page was served."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -144,13 +143,13 @@ class _Server(uvicorn.Server):
 async def pages(
     app: ASGIApp, listener: socket.socket, trusted_proxies: Sequence[str] = ()
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve pages from now on. The task that is given ends when the monitor is told to stop."""
+    """Serve pages from now on. The given task ends when the monitor is asked to stop."""
     settings = uvicorn.Config(
         app,
         http=bounded(room()),
         ws="none",
         log_config=None,  # our own, which shows no number
-        log_level="error",  # what somebody sends that is no HTTP is worth no line
+        log_level="error",  # bytes that are no HTTP are worth no line
         access_log=False,
         lifespan="off",
         server_header=False,
@@ -175,7 +174,7 @@ async def pages(
 async def run_service(
     service: Service, serving: asyncio.Task[None], beside: Sequence[Coroutine[Any, Any, None]] = ()
 ) -> None:
-    """Everything at once for as long as pages are served; a bug in the core ends it all, and the journal rebuilds."""
+    """Run everything for as long as pages are served; a bug in the core ends it all, and the journal rebuilds."""
     working = {asyncio.create_task(service.pipeline.run(), name="pipeline")}
     working |= {asyncio.create_task(supervisor.run()) for supervisor in service.supervisors}
     working |= {asyncio.create_task(service.alerts.round.run(), name="alerts")}

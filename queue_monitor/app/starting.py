@@ -1,7 +1,7 @@
-"""The time between the command and the first figures: what is waited for is said to whoever asks, and in the log.
+"""Answers between the command and the first figures: it shows and logs what the start waits for.
 
-A database that is not up yet, or a port that is taken, heals by itself. So it is tried again, and what stands in the
-way is told once.
+A database that is not up yet, or a port in use, is temporary. So the step is tried again, and its trouble is reported
+once.
 """
 
 import logging
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Entrance:
-    """The web application from the first moment on: says that the monitor starts, until the real one is let in."""
+    """The web application from the first moment on: it says that the monitor starts, until the real one takes over."""
 
     def __init__(self, language: str) -> None:
         self._language = language
@@ -42,7 +42,7 @@ class Entrance:
         self._app: ASGIApp | None = None
 
     def because(self, reason: str) -> None:
-        """Say from now on that this is waited for."""
+        """Show this reason for the wait from now on."""
         self._reason = reason
 
     def let_in(self, app: ASGIApp) -> None:
@@ -72,7 +72,7 @@ class Entrance:
 
 
 def _is_here(request: Request) -> bool:
-    """Whether somebody on this machine asks: the reason may name machines that others need not know."""
+    """Return whether somebody on this machine asks: the reason may name machines that others need not know."""
     is_local = request.client is not None and request.client.host in _LOOPBACK
     return is_local and not {"forwarded", "x-forwarded-for"} & set(request.headers)
 
@@ -83,9 +83,9 @@ async def patiently(
     clock: Clock,
     because: Callable[[str], None] = lambda reason: None,
 ) -> T:
-    """Do it, again after growing pauses for as long as it fails in a way that heals. `because` is told each new reason.
+    """Do a step, and again after growing pauses while its trouble is temporary. `because` gets each new reason.
 
-    Raises what does not heal.
+    Raises permanent trouble.
     """
     told, pause = "", FIRST_PAUSE_SECONDS
     while True:

@@ -1,4 +1,4 @@
-"""The parts put together: the pipeline, a supervisor for each source, alerts and pages."""
+"""Joins the parts: the pipeline, a supervisor for each source, alerts and pages."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -39,7 +39,7 @@ MAKE_TOKEN: Final = "make_token"
 
 
 class Service:
-    """Everything that runs, put together: pipeline, one supervisor a source, and the web server.
+    """All running parts: pipeline, one supervisor for each source, and the web server.
 
     `reading`: words for who may read. `first_token`: the page that makes one, where there is none.
     """
@@ -83,11 +83,13 @@ def build_service(
     keys: MonthKeys | None = None,
     build: Callable[[Source, Clock], Adapter] = build_adapter,
 ) -> Service:
-    """Put the machine together; a test hands in its own clock, store or adapters by the same names.
+    """Build the service; a test hands in its own clock, store or adapters by the same names.
 
-    With `sources` given it is a recording or a test: nobody is sent anything. `tokens`: where those are kept that were
-    made on a page; without it there is no such page. `renewal` gives a source anew when its settings change. `keys` are
-    those of the settings' file where none are given. Raises `OSError` where the tokens cannot be read.
+    `sources`: given for a recording or a test; no message is sent then.
+    `tokens`: the file of the tokens that were made on a page; without it there is no such page.
+    `renewal`: returns a source anew when its settings change.
+    `keys`: the keys; those of the settings' file where none are given. Raises `OSError` where the tokens cannot be
+        read.
     """
     clock = clock or clock_of(config)
     live = live or live_of(config)
@@ -145,7 +147,7 @@ async def _keep_token(tokens: TokenFile, audit: AuditLog, clock: Clock, made: Ac
 
 
 def own_names(config: Config) -> set[str]:
-    """What the settings call queues, sources and switches: a number among these is ours, and no caller's."""
+    """Return the names of queues, sources and switches in the settings: a number among these is no caller's."""
     names = {*config.queues, *config.queue_hours, *config.queue_exits}
     names |= {queue for pool in config.pools for queue in pool.queues}
     for source in config.sources:
@@ -155,5 +157,5 @@ def own_names(config: Config) -> set[str]:
 
 
 def has_tokens(config: Config) -> bool:
-    """Whether anybody has a token, by the settings or by a page. Raises `OSError` where the file cannot be read."""
+    """Return whether anybody has a token, by the settings or a page. Raises `OSError` where the file cannot be read."""
     return bool(config.access or TokenFile(Path(config.http.token_file)).read())

@@ -1,6 +1,6 @@
-"""The live engine over past calls: what it would have said each day, and how right it would have been.
+"""A backtest runs the live engine over past calls, and scores the alerts that it would have given each day.
 
-The same code as in life takes the calls event by event, on a clock that they drive; the score is made afterwards.
+The same code as in operation takes the calls event by event, on a clock that they drive; the score is made afterwards.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,11 +23,11 @@ from queue_monitor.replay.recording import RecordingError, folder_of
 __all__ = ["BacktestOptions", "backtest", "summed_up", "text"]
 
 TEACHING_DAYS: Final = 21
-"""Unless it is said otherwise so many open days teach before any is judged, and never more than half of them."""
+"""The usual number of open days that teach before any is judged, and never more than half of them."""
 
 
 class BacktestOptions(Struct, frozen=True, kw_only=True):
-    """What to live through and where to write what was said. `hours` in words."""
+    """The past to run through, and the files for the results. `hours`: the opening hours in words."""
 
     past: str
     hours: str
@@ -38,7 +38,7 @@ class BacktestOptions(Struct, frozen=True, kw_only=True):
 
 
 async def backtest(config: Config, live: Live, wanted: BacktestOptions, advance: Callable[[int], None]) -> Summary:
-    """Live through the past and judge it. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
+    """Run through the past and judge it. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
     for path in (wanted.alerts, wanted.predictions, wanted.html):
         if path is not None:
             folder_of(path)
@@ -68,7 +68,7 @@ async def _teaching_until(past: Past, asked: date | None) -> tuple[date, list[No
 
 
 def summed_up(config: Config, past: Past, hours: str, run: BacktestRun, notes: Sequence[Note] = ()) -> Summary:
-    """The score of what was lived through."""
+    """Return the score of a run."""
     pools: list[JudgedPool] = []
     few: list[str] = []
     for name, days in pools_of(run.days).items():
@@ -92,7 +92,7 @@ def summed_up(config: Config, past: Past, hours: str, run: BacktestRun, notes: S
 
 
 def _notes(past: Past, run: BacktestRun) -> list[Note]:
-    """What a reader must know to trust the figures."""
+    """Return the notes that a reader needs to trust the figures."""
     found = []
     if run.outside_hours:
         found.append(Note("outside", run.outside_hours))

@@ -1,7 +1,7 @@
-"""The rules that a user would otherwise set, on the same days with the same hysteresis. Pure, and causal: a value at a
-moment is made of what had happened by then.
+"""The rules that a user would otherwise set, on the same days with the same hysteresis.
 
-A call counts for them when it is settled: answered, hung up, or past the limit.
+Pure, and causal: a value at a moment depends only on what had happened by then. A call counts for them when it is
+settled: answered, hung up, or past the limit.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,17 +21,19 @@ NOT_BEFORE: Final = 15 * MINUTE
 EASE_SHARE, EASE_AFTER = 0.7, 15 * MINUTE
 MIN_IN_WINDOW: Final = 10
 RUNNING_FROM: Final = 100
-"""A running share of fewer calls says little; the rule begins here."""
+"""The fewest calls with which a running share is used; fewer say little."""
 
 LAST_CALLER: Final = 3600.0
 FALSE_ALLOWED: Final = 1.0
-"""A tuned level gives at most so many false alarms per 21 days of those it is tuned on."""
+"""The most false alarms of a tuned level per 21 days of those it is tuned on."""
 
 
 class PastCall(NamedTuple):
-    """One call as it ended: moments in seconds after local midnight. `settled`: when it was sure what it counts as.
+    """One call as it ended; times in seconds after local midnight.
 
-    `counted`: in the denominator; `missed`: and lost to the target.
+    `settled`: when its outcome for the target was certain.
+    `counted`: whether it is in the denominator.
+    `missed`: whether it is counted and lost to the target.
     """
 
     queue: str
@@ -52,7 +54,7 @@ class PastDay(Struct, frozen=True, kw_only=True):
 
 
 class Unit(Enum):
-    """What a rule's level is: the share of misses, a part of the limit, or times as fast as the budget lasts."""
+    """The unit of a rule's level: the share of misses, a part of the limit, or times as fast as the budget lasts."""
 
     MISSED_SHARE = auto()
     OF_LIMIT = auto()
@@ -60,10 +62,11 @@ class Unit(Enum):
 
 
 class PlainRule(NamedTuple):
-    """A measure that is worse the higher it is, the usual level to alert at, and the levels to choose a better from.
+    """A measure that is worse the higher it is, its usual level, and the levels to choose a better one from.
 
-    `usual` is given the target; `shown` a level and the limit (s), and says it as a person would set it. `unit`: what
-    a level is of.
+    `usual`: returns the usual level for a target.
+    `shown`: returns a level as a person would set it, from the level and the limit (s).
+    `unit`: the unit of a level.
     """
 
     name: str
@@ -79,7 +82,7 @@ def ticks(day: PastDay) -> Array:
 
 
 def standings(moments: Array, values: Array, level: float, ends: float) -> tuple[AlertInterval, ...]:
-    """When an alert over this level stood: it eases after 15 minutes under 0.7 of it."""
+    """Return when an alert over this level stood: it eases after 15 minutes under 0.7 of it."""
     found: list[AlertInterval] = []
     raised: float | None = None
     low_since: float | None = None
@@ -98,7 +101,7 @@ def standings(moments: Array, values: Array, level: float, ends: float) -> tuple
 
 
 def _missed_share(day: PastDay, moments: Array, seconds: float, least: int) -> Array:
-    """Misses among the calls settled in a stretch before each moment; 0 where they are few."""
+    """Return the share of misses among the calls settled in a span before each moment; 0 where they are few."""
     counted = [call for call in day.calls if call.counted]
     settled = np.sort([call.settled for call in counted])
     missed = np.sort([call.settled for call in counted if call.missed])
@@ -120,7 +123,7 @@ def _running(day: PastDay, moments: Array, target: float, limit: float) -> Array
 
 
 def _longest_wait(day: PastDay, moments: Array, target: float, limit: float) -> Array:
-    """The longest wait at each moment, as a share of the limit."""
+    """Return the longest wait at each moment, as a share of the limit."""
     entered = np.array([call.entered for call in day.calls])
     ended = np.array([call.ended for call in day.calls])
     longest = [np.max(at - entered[(entered <= at) & (ended > at)], initial=0.0) for at in moments.tolist()]
@@ -128,7 +131,9 @@ def _longest_wait(day: PastDay, moments: Array, target: float, limit: float) -> 
 
 
 def _burn_rate(day: PastDay, moments: Array, target: float, limit: float) -> Array:
-    """How many times as fast as it lasts the budget is spent, in the last hour and in the last ten minutes both."""
+    """Return how many times as fast as it lasts the budget is spent, in the last hour and in the last ten minutes
+    both.
+    """
     hour = _missed_share(day, moments, 60 * MINUTE, MIN_IN_WINDOW)
     minutes = _missed_share(day, moments, 10 * MINUTE, 1)
     return np.minimum(hour, minutes) / (1.0 - target)
@@ -164,15 +169,16 @@ PLAIN_RULES: Final = (
 def said_by(
     rule: PlainRule, day: PastDay, target: float, limit: float, level: float | None = None
 ) -> tuple[AlertInterval, ...]:
-    """What a rule would have said of a day, at its usual level unless another is given."""
+    """Return the alerts of a rule on a day, at its usual level unless another is given."""
     moments = ticks(day)
     values = rule.measure(day, moments, target, limit)
     return standings(moments, values, rule.usual(target) if level is None else level, day.closes + LAST_CALLER)
 
 
 def tuned(rule: PlainRule, days: Sequence[tuple[PastDay, JudgedDay]], target: float, limit: float) -> float | None:
-    """The level with the best recall on these days among those with at most one false alarm a month; the most lenient
-    of equals. None where there is nothing to tune on: no lost day, or under a month.
+    """Return the level with the best recall on these days among those with at most one false alarm a month.
+
+    Of equals the most lenient. None where there is nothing to tune on: no lost day, or under a month.
     """
     if len(days) < MONTH_DAYS or not any(judged.lost for _, judged in days):
         return None

@@ -1,8 +1,8 @@
-"""Past calls from a CSV file, told again as the events that a switch would have sent at the time.
+"""Turns past calls from a CSV file into the events that a switch would have sent at the time.
 
-Columns `entered_at, queue, wait_seconds, outcome, talk_seconds, agent`, in any order, others are passed over; comma or
-semicolon, gzip or not, UTF-8. Times without a zone are local. Where a talk time is missing the call is taken to last
-as long as calls usually did until then; where the agent is missing, somebody nobody knows answered.
+Columns `entered_at, queue, wait_seconds, outcome, talk_seconds, agent`, in any order, others are ignored; comma or
+semicolon, gzip or not, UTF-8. Times without a zone are local. Where a talk time is missing the call is taken to last as
+long as calls usually did until then; where the agent is missing, an unknown agent answered.
 """
 
 import csv
@@ -39,15 +39,15 @@ NEEDED: Final = COLUMNS[:4]
 WORDS: Final = tuple(outcome.value for outcome in Outcome if outcome is not Outcome.WAITING)
 MAX_SECONDS: Final = 86_400.0
 YEARS: Final = range(1971, 2100)
-"""Another year is a slip of the pen."""
+"""The accepted years; another year is a slip of the pen."""
 
 SOURCE: Final = "urn:kc:backtest:calls"
 SWITCH: Final = "calls"
 SIGN_OF_LIFE: Final = timedelta(seconds=60)
-"""A file tells nothing of whether the switch was there: in open hours it is taken to have been."""
+"""The time between signs of life: a file does not show whether the switch was there, so in open hours it was."""
 
 TALK_UNKNOWN_SECONDS: Final = 240.0
-"""How long a call is taken to last before any has told how long calls last."""
+"""The assumed length of a call while no talk time is known yet."""
 
 TALKS_REMEMBERED: Final = 60
 _MAY_BE_THOUSANDS: Final = re.compile(r"\d{1,3}(,\d{3})+")
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 
 class Call(NamedTuple):
-    """One row. Seconds; `talk` None where the file has none. `line` is where it stands in the file."""
+    """One row. Times in seconds; `talk` None where the file has none. `line` is its place in the file."""
 
     line: int
     entered_at: datetime
@@ -68,7 +68,7 @@ class Call(NamedTuple):
 
 
 def read_calls(path: Path, zone: ZoneInfo) -> list[Call]:
-    """Every row, by time of entry. Raises `RecordingError` with the file, the line and the field."""
+    """Return every row, by time of entry. Raises `RecordingError` with the file, the line and the field."""
     text = _text(path)
     header = text.partition("\n")[0]
     semicolons = header.count(";") > header.count(",")
@@ -90,7 +90,7 @@ def read_calls(path: Path, zone: ZoneInfo) -> list[Call]:
 
 
 def _in_utc(path: Path, calls: list[Call], zone: ZoneInfo) -> Iterator[Call]:
-    """The same with times in UTC."""
+    """Return the calls with times in UTC."""
     naive = [call.entered_at for call in calls if call.entered_at.tzinfo is None]
     times = LocalTimes(zone, newest_first=len(naive) > 1 and naive[0] > naive[-1])
     for call in calls:
@@ -101,10 +101,10 @@ def _in_utc(path: Path, calls: list[Call], zone: ZoneInfo) -> Iterator[Call]:
 
 
 def _each_once(path: Path, calls: Iterable[Call]) -> Iterator[Call]:
-    """Where exports overlap, rows that say the same are counted once, and how many there were is said.
+    """Yield equal rows once where exports overlap, and log their number.
 
-    Two callers may enter in one second and give up after as many: such rows stand together. Exports overlap where
-    equal rows stand apart, or tell of an answer.
+    Two callers may enter in one second and give up after as many: such rows stand together. Exports overlap where equal
+    rows stand apart, or are of an answer.
     """
     calls = list(calls)
     seen: dict[tuple[object, ...], int] = {}
@@ -140,7 +140,7 @@ def _text(path: Path) -> str:
 
 
 def _call(path: Path, line: int, row: dict[str, str | None]) -> Call:
-    """One row as it is written: a time without a zone has none yet."""
+    """Return one row as it is written: a time without a zone has none yet."""
 
     def wrong(field: str, expected: str) -> RecordingError:
         return RecordingError(f"{path}, line {line}, {field}: {written(field)!r}; expected {expected}")
@@ -187,7 +187,7 @@ def _call(path: Path, line: int, row: dict[str, str | None]) -> Call:
 
 
 def events_of(calls: Iterable[Call], calendar: Calendar) -> Iterator[Event]:
-    """What a switch would have told, in order; with a sign of life each minute of open hours, on days with calls."""
+    """Return the events of a switch, in order; with a sign of life each minute of open hours, on days with calls."""
     calls = list(calls)
     days = {calendar.day_of(call.entered_at) for call in calls}
     last: datetime | None = None
@@ -203,7 +203,7 @@ def events_of(calls: Iterable[Call], calendar: Calendar) -> Iterator[Event]:
 
 
 def _in_order(calls: list[Call]) -> Iterator[tuple[datetime, Event]]:
-    """Of what happens at one moment first what ends, then who enters, then what ends at once."""
+    """Yield events in order; of one moment first the ends, then the entries, then the ends of calls without a wait."""
     ahead: list[tuple[datetime, int, int, Event]] = []
     usual = _Usual()
     for number, call in enumerate(calls):
@@ -218,7 +218,7 @@ def _in_order(calls: list[Call]) -> Iterator[tuple[datetime, Event]]:
 
 
 def _told_of(call: Call, usual: "_Usual") -> Iterator[tuple[datetime, int, Event]]:
-    """The events of one call, each with its place among those of the same moment."""
+    """Yield the events of one call, each with its place among those of the same moment."""
     visit, entered = f"{SWITCH}:{call.line}", call.entered_at
     if call.outcome is Outcome.REFUSED:
         yield entered, 1, CallRefused(contact_id=visit, queue=call.queue, **_receipt(entered, "r", call))
@@ -239,7 +239,7 @@ def _told_of(call: Call, usual: "_Usual") -> Iterator[tuple[datetime, int, Event
 
 
 class _Usual:
-    """How long calls have lasted lately, for those that do not tell."""
+    """The usual length of recent calls, for those without a talk time."""
 
     def __init__(self) -> None:
         self._known: list[float] = []

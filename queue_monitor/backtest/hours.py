@@ -1,4 +1,4 @@
-"""Opening hours in words, in the language of whoever reads the page."""
+"""Opening hours in words, in the language of the page."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
@@ -8,11 +8,11 @@ from queue_monitor.config import HoursPeriod, Schedule, Weekday
 
 WEEK = tuple(Weekday)
 SPAN_FROM = 3
-"""So many days in a row are told as a span."""
+"""The fewest days in a row that are written as a span."""
 
 
 def hours_in_words(everywhere: Schedule, of_queues: Mapping[str, Schedule], language: str) -> list[str]:
-    """One line for all queues, one for each that has hours of its own, and one for whatever differs."""
+    """Return a line for all queues, one for each with hours of its own, and one for each exception."""
     lines = list(_schedule(everywhere, language))
     for queue, hours in of_queues.items():
         first, *rest = _schedule(hours, language)
@@ -49,7 +49,7 @@ def _period(part: HoursPeriod, language: str) -> str:
 
 
 def _days(days: Iterable[Weekday], language: str) -> str:
-    """`måndag–fredag`, `lördag, söndag`; a week has no first day here: `söndag–torsdag`."""
+    """Return `måndag–fredag` or `lördag, söndag`; a week has no first day here: `söndag–torsdag`."""
     rows: list[list[int]] = []
     for number in map(WEEK.index, days):
         if rows and number == (rows[-1][-1] + 1) % len(WEEK):
@@ -61,7 +61,7 @@ def _days(days: Iterable[Weekday], language: str) -> str:
 
 
 def _between(opens: time, closes: time, language: str) -> str:
-    """`8.00–17.00`; the end of a day is 24."""
+    """Return `8.00–17.00`; the end of a day is 24."""
 
     def clock(at: time) -> str:
         return texts.clock(datetime.combine(date.min, at, UTC), "UTC", language)

@@ -1,4 +1,4 @@
-"""What a backtest found, as one page that stands by itself: the score, and each judged day with what was said of it."""
+"""The result of a backtest as one page that stands by itself: the score, and each judged day with its alerts."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -52,7 +52,7 @@ stroke-dasharray:6 3}.gone{stroke:var(--ink);stroke-width:2}
 
 
 def page(summary: Summary, config: Config) -> str:
-    """The whole page, in the organisation's language. Nothing in it comes from outside, and it has no script."""
+    """Return the whole page, in the organisation's language. It loads nothing from outside, and has no script."""
     language = config.organisation.language
     title = f"{config.organisation.name}: {texts.say('past.title', language)}"
     body = "".join(
@@ -142,7 +142,7 @@ def _pool(summary: Summary, pool: JudgedPool, language: str) -> str:
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Cells are HTML already; the first of each row names it."""
+    """Return a table. Cells are HTML already; the first of each row names it."""
     heading = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     body = "".join(
         "<tr>"
@@ -317,7 +317,7 @@ def _hours(opens: float, closes: float) -> Iterator[float]:
 
 
 def _shares(day: BacktestDay) -> Iterator[tuple[float, float]]:
-    """The running share by what was settled at each moment."""
+    """Return the running share by the calls settled at each moment."""
     counted = [call for call in day.past.calls if call.counted]
     settled = np.sort([call.settled for call in counted])
     missed = np.sort([call.settled for call in counted if call.missed])
@@ -327,7 +327,7 @@ def _shares(day: BacktestDay) -> Iterator[tuple[float, float]]:
 
 
 def _mark(one: AlertEvent, x: float, y: float) -> str:
-    """A moment at which something changed: shape and colour both tell what."""
+    """Return the mark of a change: shape and colour both show its kind."""
     if one.change is AlertChange.CLEARED:
         shape = f'<circle class="cleared" cx="{x:.1f}" cy="{y:.1f}" r="5">'
         return f"{shape}<title>{escape(one.text)}</title></circle>"

@@ -1,4 +1,4 @@
-"""Pools judged over many days: the monitor's alerts and the plain rules on the same days. Pure."""
+"""Scores pools over many days: the monitor's alerts and the plain rules on the same days. Pure."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -15,14 +15,14 @@ from queue_monitor.queues import keys_of
 
 ALARM, WARNING = "alarm", "warning"
 MIN_CALLS: Final = 20
-"""With fewer calls no alert is raised at all: such a day, and a pool of such days, cannot be judged."""
+"""The fewest calls of a day that can be judged: with fewer no alert is raised at all."""
 
 TIMES: Final = tuple(hour * 60 * MINUTE for hour in (9, 10, 12, 14, 16, 18, 20))
 SETTLED: Final = 30 * MINUTE
 
 
 class SetRule(NamedTuple):
-    """A plain rule at a level: its usual one, or the best by the days that taught."""
+    """A plain rule at a level: its usual one, or the best on the days that taught."""
 
     rule: PlainRule
     level: float
@@ -30,7 +30,11 @@ class SetRule(NamedTuple):
 
 
 class JudgedPool(Struct, frozen=True, kw_only=True):
-    """One pool over the judged days. `rules` by name, ours first; `plain` tells what each of the others is."""
+    """One pool over the judged days.
+
+    `rules`: the scores by name, ours first.
+    `plain`: the description of each of the others.
+    """
 
     name: str
     days: tuple[JudgedDay, ...]
@@ -46,7 +50,7 @@ class JudgedPool(Struct, frozen=True, kw_only=True):
 
 
 def pools_of(days: Sequence[BacktestDay]) -> dict[str, list[BacktestDay]]:
-    """The days of each pool, by its newest name: a pool that grew on the way, or shed a queue, is one."""
+    """Return the days of each pool, by its newest name: a pool that grew on the way, or shed a queue, is one."""
     found: dict[str, list[BacktestDay]] = {}
     held: dict[str, set[str]] = {}
     for day in sorted(days, key=lambda day: (day.day, len(day.queues)), reverse=True):
@@ -58,7 +62,9 @@ def pools_of(days: Sequence[BacktestDay]) -> dict[str, list[BacktestDay]]:
 
 
 def _one_a_day(days: list[BacktestDay]) -> list[BacktestDay]:
-    """Before a pool was known as one its parts stood alone: of such a day the busiest part stands for it."""
+    """Return one day of each date: before a pool was known its parts stood alone, and the busiest part stands for
+    it.
+    """
     busiest: dict[date, BacktestDay] = {}
     for day in days:
         if day.day not in busiest or day.of > busiest[day.day].of:
@@ -69,7 +75,7 @@ def _one_a_day(days: list[BacktestDay]) -> list[BacktestDay]:
 def judge_pool(
     name: str, run: Sequence[BacktestDay], target: Target, least_calls: int = MIN_CALLS
 ) -> JudgedPool | None:
-    """A pool's score; None where a judged day mostly has too few calls."""
+    """Return a pool's score; None where a judged day mostly has too few calls."""
     taught = [day for day in run if not day.judged and day.of >= least_calls]
     judged = [day for day in run if day.judged and day.of >= least_calls]
     if 2 * len(judged) <= sum(day.judged for day in run):

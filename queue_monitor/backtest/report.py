@@ -1,4 +1,4 @@
-"""What a backtest found, as text of at most 120 columns."""
+"""The result of a backtest as text of at most 120 columns."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ DEFINED = {
 
 
 class Note(Struct, frozen=True):
-    """A thing that a reader must know to trust the figures: which, and how many of them; `what` where it differs."""
+    """A note that a reader needs to trust the figures: its kind, its number, and `what` where it differs."""
 
     key: str
     count: int
@@ -45,7 +45,7 @@ class Note(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """All that is told of a backtest: what was asked of what, and each pool's score.
+    """The summary of a backtest: its question, its data, and each pool's score.
 
     `few` are pools with too few calls to judge.
     """
@@ -80,7 +80,7 @@ def _heading(summary: Summary) -> Iterator[str]:
 
 
 def asked(target: Target, warning: float, alarm: float) -> str:
-    """The question that was put to the past."""
+    """Return the question of the backtest."""
     how = DEFINED[target.definition].format(short=target.short_abandon_seconds, limit=target.limit_seconds)
     return (
         f"at least {100 * target.ratio:g} % answered within {target.limit_seconds} s by {target.definition} ({how}); "
@@ -93,7 +93,7 @@ def _span(days: Sequence[date]) -> str:
 
 
 def pool_text(pool: JudgedPool, target: Target, warning: float, alarm: float) -> list[str]:
-    """One pool's tables."""
+    """Return one pool's tables."""
     near = sum(day.near and not day.lost for day in pool.days)
     calls = sum(day.of for day in pool.days) / len(pool.days)
     far = f">= {100 * (target.ratio + CLEAR_POINTS):g} %"
@@ -111,7 +111,7 @@ def pool_text(pool: JudgedPool, target: Target, warning: float, alarm: float) ->
 
 
 def rules_text(rules: Iterable[tuple[str, Scored]], far: str) -> Iterator[str]:
-    """A table of rules, each with the bounds that hold 95 % under it."""
+    """Return a table of rules, each with the bounds that hold 95 % under it."""
     yield f"{'rule':{WIDE}}" + "".join(f"{above:>{width}}" for above, _, width in COLUMNS)
     yield f"{'[95 % by days]':{WIDE}}" + "".join(f"{under.format(far=far):>{width}}" for _, under, width in COLUMNS)
     for name, found in rules:

@@ -1,4 +1,4 @@
-"""The past, lived: every day through the live engine, and what each pool's day came to beside what was said of it."""
+"""Runs the past through the live engine day by day, and collects each pool's result and its alerts."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -35,7 +35,7 @@ DAY_KINDS = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH)
 
 
 class AlertEvent(Struct, frozen=True, kw_only=True):
-    """One change of the alert about a pool's day, in its words; `at` in seconds after local midnight."""
+    """One change of the alert about a pool's day, with its text; `at` in seconds after local midnight."""
 
     at: float
     change: AlertChange
@@ -45,7 +45,7 @@ class AlertEvent(Struct, frozen=True, kw_only=True):
 
 
 class BacktestDay(Struct, frozen=True, kw_only=True):
-    """One pool's day. `judged` is false for a day that only taught: of it nothing was said."""
+    """One pool's day. `judged` is false for a day that only taught, on which no alerts were computed."""
 
     day: date
     pool: str
@@ -64,7 +64,7 @@ class BacktestDay(Struct, frozen=True, kw_only=True):
         return self.good / self.of
 
     def standings(self, level: AlertLevel) -> tuple[AlertInterval, ...]:
-        """When the alert about the day stood, at this level or a higher one."""
+        """Return when the alert about the day stood, at this level or a higher one."""
         found: list[AlertInterval] = []
         raised: float | None = None
         for one in self.said:
@@ -78,7 +78,7 @@ class BacktestDay(Struct, frozen=True, kw_only=True):
 
 
 class BacktestRun(Struct, kw_only=True):
-    """What living through the past came to."""
+    """The result of a run through the past."""
 
     days: list[BacktestDay] = []
     alerts: list[Alert] = []
@@ -89,7 +89,7 @@ class BacktestRun(Struct, kw_only=True):
 
 
 def answered_wait(visit: Visit) -> float | None:
-    """The wait of one who was answered; of the others nobody knows how long it would have been."""
+    """Return the wait of an answered caller; for the others it is unknown how long it would have been."""
     return visit.wait_ms / 1000 if visit.outcome is Outcome.ANSWERED and visit.wait_ms is not None else None
 
 
@@ -103,10 +103,11 @@ async def run_through(
     true_wait: Callable[[Visit], float | None] = answered_wait,
     advance: Callable[[int], None] = lambda count: None,
 ) -> BacktestRun:
-    """Take every delivery in order. Of a day for which `taught` holds only is learned; of the others all is asked that
-    would have been asked in life. `true_wait`: what a caller's expected wait is held against (s), None if unknown.
+    """Take every delivery in order.
 
-    Raises `RecordingError` when there is nothing, and `StoreError`.
+    `taught`: returns whether a day only teaches; on the others all that operation computes is computed.
+    `true_wait`: returns the wait to compare an expected wait with (s), None if unknown. Raises `RecordingError` when
+        there is nothing, and `StoreError`.
     """
     course: ReplayEngine | None = None
     collector: _Collector | None = None
@@ -129,7 +130,7 @@ async def run_through(
 
 
 class _Collector:
-    """Writes down, at each look and at each day's end, what the score needs."""
+    """Collects the data of the score at each alert round and at each day's end."""
 
     def __init__(
         self,
@@ -215,7 +216,7 @@ class _Collector:
         return (at - self._midnight).total_seconds()
 
     def _past_call(self, story: ContactHistory, target: Target) -> Iterator[PastCall]:
-        """A contact as it counts for the target; nothing for one outside opening hours or without a known wait."""
+        """Return a contact as it counts for the target; None outside opening hours or without a known wait."""
         contact, windows = story.contact, self._live.windows
         judged = windows.place_contact(contact, contact.settled_at or self._midnight + timedelta(days=1))
         if judged is None or not judged.place.inside or judged.wait_ms is None:
@@ -274,7 +275,7 @@ _VERDICTS: dict[tuple[str, DefinitionId], tuple[bool, bool]] = {}
 
 
 def _verdict(field: str, definition: DefinitionId) -> tuple[bool, bool]:
-    """Whether a call counted under this field is in the definition's denominator, and whether it is a miss."""
+    """Return whether a call counted under this field is in the definition's denominator, and whether it is a miss."""
     key = field, definition
     if key not in _VERDICTS:
         good, of = DEFINITIONS[definition](Counts(**{field: 1}))

@@ -1,10 +1,10 @@
-"""How well a rule foretold lost days: from what it said and when, and how each day ended. Pure.
+"""Scores how well a rule predicted lost days, from its alerts and each day's end. Pure.
 
-Definitions: a day is **lost** when its share ends under the target; its **budget is gone** when its misses
-exceed the target's share of all the day's calls, which only the end of the day can tell. **Recall**: lost days on
-which an alert stood at that moment, or had eased less than half an hour before, and had been raised so many minutes
-earlier. **Lead**: how much earlier; 0 where none was. **False alarm**: an alert raised on a day that was not lost.
-Moments are seconds after local midnight.
+Definitions: a day is **lost** when its share ends under the target; its **budget is gone** when its misses exceed the
+target's share of all the day's calls, which only the end of the day can show. **Recall**: lost days on which an alert
+stood at that moment, or had eased less than half an hour before, and had been raised a given number of minutes earlier.
+**Lead**: how much earlier; 0 where none was. **False alarm**: an alert raised on a day that was not lost. Times are
+seconds after local midnight.
 """
 
 import math
@@ -19,13 +19,13 @@ from msgspec import Struct
 
 MINUTE: Final = 60.0
 STILL_COUNTS_SECONDS: Final = 1800.0
-"""An alert that has eased less than this before the budget was gone has still warned of it."""
+"""The longest time before the budget was gone in which an eased alert still counts as a warning."""
 
 MONTH_DAYS: Final = 21
-"""False alarms are told by so many open days: about a month."""
+"""The number of open days for which false alarms are given: about a month."""
 
 CLEAR_POINTS: Final = 0.02
-"""A day that ends so far over its target was never near it."""
+"""The points over its target from which a day's end was never near it."""
 
 OFTEN: Final = 3
 RESAMPLES: Final = 400
@@ -40,16 +40,17 @@ class AlertInterval(NamedTuple):
 
 
 class Chance(NamedTuple):
-    """The chance of a lost day as told at a moment."""
+    """The predicted chance of a lost day at a moment."""
 
     at: float
     p_miss: float
 
 
 class JudgedDay(Struct, frozen=True, kw_only=True):
-    """One day of one pool: how it ended, and what each rule said of it.
+    """One day of one pool: how it ended, and the alerts of each rule.
 
-    `gone`: when the budget was gone; None on a day that was not lost. `said` by rule.
+    `gone`: when the budget was gone; None on a day that was not lost.
+    `said`: the alerts by rule.
     """
 
     day: date
@@ -70,7 +71,7 @@ class JudgedDay(Struct, frozen=True, kw_only=True):
 
     @property
     def near(self) -> bool:
-        """Ended less than two points over the target, or under it."""
+        """Return whether the day ended less than two points over the target, or under it."""
         return self.good < Fraction(str(self.target)) * self.of + Fraction(str(CLEAR_POINTS)) * self.of
 
 
@@ -91,7 +92,7 @@ class Figures(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A rule's figures with the bounds that hold 95 % of what other draws of the same days give."""
+    """A rule's figures with the bounds that hold 95 % of the results of other draws of the same days."""
 
     figures: Figures
     low: Figures
@@ -99,26 +100,26 @@ class Scored(NamedTuple):
 
 
 def budget_gone(missed_at: Iterable[float], of: int, target: float) -> float | None:
-    """When the misses first exceed what the target allows of all the day's calls; None when they never do."""
+    """Return when the misses first exceed the target's allowance for all the day's calls; None when they never do."""
     allowed = math.floor((1 - Fraction(str(target))) * of)
     ordered = sorted(missed_at)
     return ordered[allowed] if len(ordered) > allowed else None
 
 
 def lead_minutes(gone: float, said: Iterable[AlertInterval]) -> float:
-    """How long before the budget was gone the alert was raised that stood then; 0 where none did."""
+    """Return how long before the budget was gone the alert was raised that stood then; 0 where none did."""
     leads = (gone - s.raised for s in said if s.raised <= gone <= s.until + STILL_COUNTS_SECONDS)
     return max(leads, default=0.0) / MINUTE
 
 
 def score(days: Sequence[JudgedDay], rule: str) -> Figures:
-    """One rule on these days."""
+    """Return the score of one rule on these days."""
     rows = [_row(day, rule) for day in days]
     return _figures(np.array(rows, float).reshape(len(rows), 6))
 
 
 def scored(days: Sequence[JudgedDay], rule: str, resamples: int = RESAMPLES) -> Scored:
-    """The same with intervals: whole days drawn again and again, always the same draws."""
+    """Return the score with intervals: whole days drawn again and again, always the same draws."""
     rows = np.array([_row(day, rule) for day in days], float).reshape(len(days), 6)
     drawn = _drawn(len(days), resamples, lambda at: _figures(rows[at]))
     return Scored(_figures(rows), Figures(*drawn[0]), Figures(*drawn[1]))
@@ -127,7 +128,7 @@ def scored(days: Sequence[JudgedDay], rule: str, resamples: int = RESAMPLES) -> 
 def _drawn(
     count: int, resamples: int, figure: Callable[[np.ndarray], Sequence[float]]
 ) -> tuple[list[float], list[float]]:
-    """The bounds that hold 95 % of a figure over draws of `count` things; NaN where no draw has one."""
+    """Return the bounds that hold 95 % of a figure over draws of `count` things; NaN where no draw has one."""
     rng = np.random.default_rng(0)
     found = np.array([figure(rng.integers(0, count, count)) for _ in range(resamples if count else 0)], float)
     bounds: tuple[list[float], list[float]] = [], []
@@ -139,7 +140,7 @@ def _drawn(
 
 
 def _row(day: JudgedDay, rule: str) -> tuple[float, ...]:
-    """Lost, lead, alerts, false alerts, false alerts far from the target, minutes of lead known."""
+    """Return lost, lead, alerts, false alerts, false alerts far from the target, minutes of lead known."""
     said = day.said.get(rule, ())
     lead = lead_minutes(day.gone, said) if day.gone is not None else math.nan
     false = 0 if day.lost else len(said)
@@ -166,11 +167,11 @@ def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else math.nan
 
 
-# ---- is the chance that was told the chance that there was?
+# ---- does the predicted chance agree with the real one?
 
 
 class Bin(NamedTuple):
-    """Moments at which a chance between `low` and `high` was told: how many, the mean told, and the share lost."""
+    """Moments with a predicted chance between `low` and `high`: their number, the mean chance, and the share lost."""
 
     low: float
     high: float
@@ -183,13 +184,13 @@ BIN_EDGES: Final = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 
 
 def told_at(day: JudgedDay, at: float) -> float | None:
-    """The newest chance told at a moment, at most ten minutes old."""
+    """Return the newest chance predicted at a moment, at most ten minutes old."""
     known = [chance for chance in day.chances if at - 10 * MINUTE <= chance.at <= at]
     return known[-1].p_miss if known else None
 
 
 def brier(days: Sequence[JudgedDay], at: float) -> tuple[int, float, float]:
-    """Days with a chance at this time of day, its Brier score, and that of one who knows only how many are lost."""
+    """Return the days with a chance at this time of day, its Brier score, and that of the share of lost days alone."""
     pairs = np.array([(p, day.lost) for day in days if (p := told_at(day, at)) is not None], float).reshape(-1, 2)
     if not len(pairs):
         return 0, math.nan, math.nan
@@ -198,7 +199,7 @@ def brier(days: Sequence[JudgedDay], at: float) -> tuple[int, float, float]:
 
 
 def brier_bounds(days: Sequence[JudgedDay], at: float, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """What holds 95 % of the Brier score over draws of the days."""
+    """Return the bounds that hold 95 % of the Brier score over draws of the days."""
     pairs = np.array([(p, day.lost) for day in days if (p := told_at(day, at)) is not None], float).reshape(-1, 2)
     errors = (pairs[:, 0] - pairs[:, 1]) ** 2
     low, high = _drawn(len(errors), resamples, lambda chosen: [_mean(errors[chosen])])
@@ -206,7 +207,7 @@ def brier_bounds(days: Sequence[JudgedDay], at: float, resamples: int = RESAMPLE
 
 
 def reliability(days: Sequence[JudgedDay], times: Iterable[float]) -> list[Bin]:
-    """What was told at these times of day beside what came; empty bins are left out."""
+    """Return the predictions at these times of day beside the results; empty bins are left out."""
     pairs = [(p, day.lost) for at in times for day in days if (p := told_at(day, at)) is not None]
     found = []
     for low, high in pairwise(BIN_EDGES):

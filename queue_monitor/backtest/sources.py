@@ -1,4 +1,4 @@
-"""Where past calls come from: a CSV file of calls, a file of events, or the journal of a monitor; told in order."""
+"""The sources of past calls: a CSV file of calls, a file of events, or the journal of a monitor."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, date, datetime
@@ -18,7 +18,7 @@ LONG_AGO: Final = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 class Past(Protocol):
-    """Deliveries in the order in which they came, as often as they are asked for."""
+    """Deliveries in the order in which they came, which can be read any number of times."""
 
     name: str
 
@@ -29,8 +29,9 @@ class Past(Protocol):
 
 
 def past_of(named: str, config: Config, calendar: Calendar) -> Past:
-    """A journal by its address, else a file: events where it begins as such, calls otherwise. Raises
-    `RecordingError` in words for a person.
+    """Return a journal by its address, else a file: events where it begins as such, calls otherwise.
+
+    Raises `RecordingError` in words for a person.
     """
     if "://" in named:
         if named.startswith("sqlite:///") and not Path(named.removeprefix("sqlite:///")).is_file():
@@ -43,7 +44,7 @@ def past_of(named: str, config: Config, calendar: Calendar) -> Past:
 
 
 class CallsPast:
-    """Calls, told as events."""
+    """Calls, turned into events."""
 
     def __init__(self, name: str, calls: list[Call], calendar: Calendar) -> None:
         self.name = name
@@ -91,7 +92,7 @@ class JournalPast:
         store = await open_store(self._url, own=False)
         try:
             async for event in store.read(LONG_AGO):
-                if not is_own_word(event):  # whoever lives through the past says it anew
+                if not is_own_word(event):  # a run through the past makes these events anew
                     yield event
         finally:
             await store.close()

@@ -1,8 +1,7 @@
-"""How well the wait was foretold, beside what a user would otherwise show: the last wait, a moving average, the wait of
-the first in line, the usual wait. Pure.
+"""Scores the predicted wait against simpler ones: the last wait, a moving average, the first in line, the usual wait.
 
-Judged on callers who had to wait and were answered: of those who hung up nobody knows how long it would have been,
-unless a simulation says so.
+Pure. Judged on callers who had to wait and were answered: for those who hung up the wait is unknown, unless a
+simulation gives it.
 """
 
 import math
@@ -18,9 +17,9 @@ PREDICTORS: Final = ("this monitor", "last wait", "average of 10", "average of 3
 
 
 class Caller(NamedTuple):
-    """One caller's wait as it was to be and as it came: seconds; `true` None where it is not known.
+    """One caller's predicted and real wait, in seconds; `true` None where it is not known.
 
-    `low` and `high`: the told range, None where none was.
+    `low`, `high`: the predicted range, None where there was none.
     """
 
     queue: str
@@ -34,7 +33,7 @@ class Caller(NamedTuple):
 
 
 class Met(NamedTuple):
-    """One caller's true wait beside what each predictor said; NaN where it said nothing."""
+    """One caller's true wait beside the value of each predictor; NaN where it gave none."""
 
     queue: str
     day: int
@@ -45,7 +44,7 @@ class Met(NamedTuple):
 
 
 class WaitFigures(NamedTuple):
-    """Seconds. `bias`: how much too long was told, on the mean."""
+    """The errors of a predictor in seconds. `bias`: the mean by which its value was too long."""
 
     callers: int
     rmse: float
@@ -54,7 +53,7 @@ class WaitFigures(NamedTuple):
 
 
 def met(callers: Sequence[Caller], usual: float, day: int = 0) -> Iterator[Met]:
-    """The callers of one day who had to wait, with what the plain rules would have told each on entering.
+    """Yield the callers of one day who had to wait, with the values of the plain rules for each on entering.
 
     All of it per queue, by what had happened before. `usual`: the median wait of earlier days.
     """
@@ -99,7 +98,7 @@ def _of_queue(callers: list[Caller], usual: float, day: int) -> Iterator[Met]:
 
 
 def figures(found: Sequence[Met], predictor: int) -> WaitFigures:
-    """One predictor over those callers of whom it said something."""
+    """Return one predictor's errors over those callers for whom it gave a value."""
     errors = np.array([one.told[predictor] - one.true for one in found], float)
     errors = errors[~np.isnan(errors)]
     if not len(errors):
@@ -109,12 +108,12 @@ def figures(found: Sequence[Met], predictor: int) -> WaitFigures:
 
 
 def coverage(found: Sequence[Met]) -> float:
-    """The share of true waits within the range that was told; it is meant to hold 8 of 10."""
+    """Return the share of true waits within the predicted range, which is meant to hold 8 of 10."""
     held = [one.low <= one.true <= one.high for one in found if not math.isnan(one.low)]
     return float(np.mean(held)) if held else math.nan
 
 
 def usual_wait(waits: Iterable[float]) -> float:
-    """The median of earlier waits of callers who had to wait; 0 without any."""
+    """Return the median of earlier waits of callers who had to wait; 0 without any."""
     known = [wait for wait in waits if wait > HAD_TO_WAIT_SECONDS]
     return float(np.median(known)) if known else 0.0

@@ -1,1 +1,1 @@
-"""The commands beside `run`: each module does the work of one, or of a pair that belongs together."""
+"""The commands beside `run`: each module has one command, or a pair that belongs together."""

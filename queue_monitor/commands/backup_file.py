@@ -1,7 +1,7 @@
 """The file of a backup: a tar archive that any tar can open, and behind it the SHA-256 of all its bytes.
 
-A file without that last line was broken off, and one that has it and another sum is damaged. Member by member: a
-manifest, the database, the files of the keys, and how far each log had been read.
+A file without that last line was interrupted; one with the line and another sum is damaged. Its members: a manifest,
+the database, the files of the keys, and the place up to which each log had been read.
 """
 
 import hashlib
@@ -31,8 +31,9 @@ _ADVICE: Final = "take another one"
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """Which store a backup is of: when it was made, by which version, the revision of its tables, and how much is in it
-    (None where nobody counted).
+    """The description of a backup's store: time, version of the program, revision of the tables, and number of rows.
+
+    The number is None where nobody counted.
     """
 
     format: int = FORMAT
@@ -45,7 +46,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 def write(target: Path, manifest: Manifest, database: Path, others: Mapping[str, bytes]) -> None:
-    """Write a backup, return when the disk has it. `others` are small files by their names. Raises `OSError`."""
+    """Write a backup; return when it is on disk. `others` are small files by their names. Raises `OSError`."""
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         hashing = _Hashing(file)
         with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
@@ -71,7 +72,7 @@ def checked(path: Path) -> Manifest:
 
 
 def made_at(path: Path) -> datetime | None:
-    """When a backup was made; None of a file that is none. It is looked at, not compared with its sum."""
+    """Return when a backup was made, or None for a file that is none. The sum is not compared."""
     try:
         with path.open("rb") as file:
             file.seek(-_SEAL_BYTES, os.SEEK_END)
@@ -85,7 +86,7 @@ def made_at(path: Path) -> datetime | None:
 
 
 def extract(path: Path, ready: Mapping[str, Path]) -> list[str]:
-    """Write members, each to its path, as files of their owner's alone; returns the names of those that it has.
+    """Write members, each to its path, as files of their owner's alone; return the names of those in the backup.
 
     The sum is compared once more with what was read. Raises `StoreError` and `OSError`.
     """
@@ -101,7 +102,7 @@ def extract(path: Path, ready: Mapping[str, Path]) -> list[str]:
 
 
 def names(path: Path) -> list[str]:
-    """The names of its members. Raises `StoreError`."""
+    """Return the names of its members. Raises `StoreError`."""
     try:
         with path.open("rb") as file, _archive(file) as archive:
             return archive.getnames()
@@ -159,7 +160,7 @@ def _member(name: str, manifest: Manifest, size: int) -> tarfile.TarInfo:
 
 
 class _Hashing:
-    """Passes on what is written, and adds it to the sum."""
+    """Passes on all that is written, and adds it to the sum."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -1,7 +1,7 @@
-"""A backup of a store in SQLite, made while the monitor runs, and the store put back from one.
+"""Makes a backup of a store in SQLite while the monitor runs, and restores a store from one.
 
-A backup has the database as it was at one moment, the files of the keys, and for each source that remembers a place (in
-a log, say) the place it had reached: so what is put back goes on where the backup left off.
+A backup has the database as it was at one moment, the files of the keys, and for each source that saves a place (in a
+log, say) the place it had reached: so a restored store continues where the backup ended.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class BackedUp(Struct, frozen=True, kw_only=True):
 
 
 class Restored(Struct, frozen=True, kw_only=True):
-    """A store that was put back. `without`: sources whose place the backup has and the settings do not."""
+    """A store that was restored. `without`: sources whose place the backup has and the settings do not."""
 
     manifest: Manifest
     file: Path
@@ -59,10 +59,10 @@ class Restored(Struct, frozen=True, kw_only=True):
 
 
 def backup(config: Config, target: Path | None, now: datetime) -> BackedUp:
-    """Copy the store; a monitor may write to it meanwhile. `target` is a file that does not exist, or a folder; None:
-    the folder of the settings.
+    """Copy the store; a monitor may write to it meanwhile.
 
-    The file stands under its name only when all of it is on disk and was found whole. Raises `StoreError`, `OSError`.
+    `target`: a file that does not exist, or a folder; None: the folder of the settings. The file has its name only when
+        all of it is on disk and was found whole. Raises `StoreError`, `OSError`.
     """
     file = _file_of(config, "backed up")
     if target is None and not config.store.backups:
@@ -88,7 +88,7 @@ def backup(config: Config, target: Path | None, now: datetime) -> BackedUp:
 
 
 def _write(config: Config, file: Path, copy: Path, unfinished: Path, now: datetime) -> Manifest:
-    """The places first and the keys last: the database is never behind a place, nor ahead of a key."""
+    """Write the places first and the keys last, so that the database is never behind a place, nor ahead of a key."""
     others = {f"{_PLACES}{name}": content for name, place in _places(config).items() if (content := _read(place))}
     copy.unlink(missing_ok=True)
     os.close(os.open(copy, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -112,7 +112,7 @@ def _write(config: Config, file: Path, copy: Path, unfinished: Path, now: dateti
 async def restore(config: Config, path: Path, *, over: bool) -> Restored:
     """Put a backup in the place of the store of these settings: all of it, or nothing.
 
-    The backup is checked before anything is touched. A store that holds calls is replaced only where `over` says so,
+    The backup is checked before anything is changed. A store that holds calls is replaced only where `over` is true,
     and is gone then. Raises `StoreInUse` while a monitor runs, `StoreError`, `OSError`.
     """
     file = _file_of(config, "restored").resolve()
@@ -169,7 +169,7 @@ def _put_back(config: Config, path: Path, file: Path) -> list[str]:
 
 
 def expired(folder: Path, before: datetime) -> list[Path]:
-    """The backups in a folder that were made before a moment, oldest first; other files are left alone."""
+    """Return the backups in a folder that were made before a moment, oldest first; other files are left alone."""
     made = [(at, path) for path in sorted(folder.glob(f"*{ENDING}")) if (at := backup_file.made_at(path)) is not None]
     return [path for at, path in sorted(made) if at < before]
 
@@ -188,7 +188,7 @@ def _keys(config: Config) -> dict[str, Path]:
 
 
 def _places(config: Config) -> dict[str, Path]:
-    """By source, the file in which it remembers how far it has come."""
+    """Return, for each source, the file in which it saves its place."""
     found = {source.name: getattr(source.settings, "state_path", "") for source in config.sources}
     return {name: Path(path) for name, path in found.items() if path}
 
@@ -207,7 +207,7 @@ def _beside(path: Path) -> Path:
 
 @contextmanager
 def _working_at(path: Path) -> Iterator[Path]:
-    """A file that is ours while we write it; the kernel says so to others for as long as we live."""
+    """Open a file that is ours while we write it; the kernel's lock shows that as long as this process lives."""
     held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -222,7 +222,7 @@ def _working_at(path: Path) -> Iterator[Path]:
 
 
 def _clear(left: Path) -> None:
-    """Take away what a backup has left that was killed: it holds calls."""
+    """Delete the remains of a backup that was killed, because they hold calls."""
     with suppress(StoreInUse, FileNotFoundError), _working_at(left.with_name(left.name.removesuffix("-db"))):
         left.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What is kept of callers and of people at work, why, and until when: for whoever answers for it."""
+"""The report on personal data of callers and agents: what is kept, why, and until when, for the person responsible."""
 
 import textwrap
 from collections.abc import Iterator
@@ -17,14 +17,16 @@ from queue_monitor.texts import clock, say
 
 WIDTH: Final = 100
 OTHERS: Final = ("number_keys", "agent_key", "learned", "waiting")
-"""What is kept beside the table, and not for a number of months."""
+"""The data that are kept beside the table, and not for a number of months."""
 
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """What the store says of itself: since when there is something of a kind, and the newest deletion of it. `unread`:
-    why it could not be asked; `is_empty`: there is no store yet.
+    """The store's answer: the oldest day of each kind, and the newest deletion of it.
+
+    `unread`: the reason why the store could not be read.
+    `is_empty`: there is no store yet.
     """
 
     begins: dict[Kind, datetime] = {}
@@ -34,7 +36,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 async def asked(config: Config, now: datetime) -> Found:
-    """Ask the store; a monitor may run meanwhile."""
+    """Read these facts from the store; a monitor may run meanwhile."""
     if not exists(config.store.url):
         return Found(is_empty=True)
     try:
@@ -49,7 +51,7 @@ async def asked(config: Config, now: datetime) -> Found:
 
 
 def report(config: Config, found: Found, today: date, language: str) -> str:
-    """The whole of it, in lines of at most `WIDTH` characters where words allow."""
+    """Return the whole report, in lines of at most `WIDTH` characters where words allow."""
     lines = [
         say("privacy.title", language, organisation=config.organisation.name, day=today),
         "",

@@ -1,7 +1,7 @@
-"""History made anew from the journal, history held against the journal, and a store emptied.
+"""Rebuilds history from the journal, compares history with the journal, and empties a store.
 
-Both ways of making history are one: the journal's events, day by day in the order in which they happened, go through
-the same live state and the same commit as in life. So what `rebuild` writes is what `verify` expects.
+History is always made in one way: the journal's events, day by day in the order in which they happened, go through the
+same live state and the same commit as in operation. So `verify` expects exactly what `rebuild` writes.
 """
 
 import asyncio
@@ -29,24 +29,24 @@ from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import SqlStore, SumDifference, open_store
 
 Report = Callable[[int, int], None]
-"""Is told how many of how many events are done."""
+"""A function that takes the number of events done, and of all."""
 
 DELIVERY: Final = 1000
 MAX_ACROSS: Final = timedelta(days=31)
-"""A call may be amended so long after it began: a promise to call back is."""
+"""The longest time after a call's beginning in which it may be amended, as by a callback."""
 
 _NOTE: Final = "rebuild"
 
 
 class _Progress(Struct, frozen=True):
-    """How far a rebuild has come: days before `next` are done, from `first` on."""
+    """The progress of a rebuild: days from `first` to before `next` are done."""
 
     first: date
     next: date
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
-    """What a rebuild came to."""
+    """The result of a rebuild."""
 
     first: date | None
     events: int
@@ -59,7 +59,7 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
 
 
 class Verified(Struct, frozen=True, kw_only=True):
-    """What a comparison found, a sentence each."""
+    """The result of a comparison, with a sentence for each difference."""
 
     events: int
     calls: int
@@ -77,10 +77,10 @@ class Verified(Struct, frozen=True, kw_only=True):
 
 
 async def rebuild(config: Config, first: date | None, report: Report) -> Rebuilt:
-    """Make the history of `first` and later days anew, of all days whose journal is complete where it is None.
+    """Make the history of `first` and later days anew; where it is None, of all days whose journal is complete.
 
-    Days before are left as they are. A rebuild that was broken off goes on where it was. Raises `StoreInUse` while a
-    monitor runs, `StoreError`, and `BrokenEvent` for an event on which our own code raises: the next time skips it.
+    Days before are left as they are. An interrupted rebuild continues where it was. Raises `StoreInUse` while a monitor
+    runs, `StoreError`, and `BrokenEvent` for an event on which our own code raises: the next time skips it.
     """
     store = await open_store(config.store.url, **store_options(config))
     try:
@@ -132,7 +132,7 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
             await _take_over(store, scratch, config, calendar.midnight(begins))
             events = await _derive(store, scratch, config, begins, report)
             changed = await store.calls_changed_after(newest)
-            if changed:  # a monitor runs: the sums of all time went on while they were read
+            if changed:  # a monitor runs: the sums of all time grew while they were read
                 differences = [words for words in differences if not words.startswith(_ALL_TIME)]
             calls, found = await _compared(store, scratch, calendar, begins, changed)
             return Verified(
@@ -159,7 +159,7 @@ async def wipe(config: Config) -> None:
 
 
 async def _first_day(store: SqlStore, calendar: Calendar, wanted: date | None) -> date | None:
-    """The first day that can be made from the journal: of those wanted, the first whose journal is complete."""
+    """Return the first day to rebuild: of those wanted, the first whose journal is complete."""
     oldest = await store.oldest_at()
     if oldest is None:
         return None
@@ -177,8 +177,9 @@ async def _broken_off(store: SqlStore) -> _Progress | None:
 
 
 async def _take_over(source: SqlStore, target: SqlStore, config: Config, midnight: datetime) -> None:
-    """Have the target know the calls that go on after the midnight from which the journal is read: their beginnings are
-    not read, and may no longer be there.
+    """Load into the target the calls that go on after the midnight from which the journal is read.
+
+    Their beginnings are not read, and may no longer be there.
     """
     live = Live(rules_of(config))
     live.records = True
@@ -196,10 +197,10 @@ async def _derive(
     report: Report,
     done: Callable[[date], Awaitable[None]] | None = None,
 ) -> int:
-    """Take the source's events through a live state whose history goes to the target; returns how many there were."""
+    """Take the source's events through a live state whose history goes to the target; return their number."""
     live = Live(rules_of(config))
     calendar = live.rules.calendar
-    live.held_from = calendar.midnight(first)  # of calls that go on after it the target knows the beginnings
+    live.held_from = calendar.midnight(first)  # the target has the beginnings of calls that go on after it
     clock = ManualClock(calendar.midnight(first))
     pipeline = Pipeline(live, clock, target, rebuilds=True)
     pipeline.skip(await source.load_skipped())
@@ -243,8 +244,9 @@ def _sum_words(found: SumDifference) -> str:
 async def _compared(
     store: SqlStore, scratch: SqlStore, calendar: Calendar, first: date, changed: set[str]
 ) -> tuple[int, list[str]]:
-    """Compare the calls of two stores a month at a time, those left out that `changed` meanwhile; how many there were,
-    and a sentence for each difference.
+    """Compare the calls of two stores a month at a time, without those that `changed` meanwhile.
+
+    Returns the number of calls, and a sentence for each difference.
     """
     newest = await store.newest_at()
     found: list[str] = []
@@ -274,7 +276,7 @@ def _words(call: StoredCall) -> str:
 
 
 def _difference(call: StoredCall, expected: StoredCall) -> list[str]:
-    """A sentence for each field in which a row differs from what the journal says."""
+    """Return a sentence for each field in which a row differs from the journal."""
     fields = [name for name in StoredCall.__struct_fields__ if getattr(call, name) != getattr(expected, name)]
     return [
         f"{_words(call)}: {name} is {_short(getattr(call, name))}, by the journal {_short(getattr(expected, name))}"

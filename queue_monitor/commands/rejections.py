@@ -1,4 +1,4 @@
-"""The last things that were not taken, as the monitor has kept them: for whoever looks for the sender of one."""
+"""The last rejected items, as the monitor has kept them, to help find the sender of one."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ from queue_monitor.store import open_store
 
 
 async def last_rejected(config: Config) -> list[RejectedItem]:
-    """Read the list out of the store, oldest first; a monitor may run meanwhile and writes it every ten seconds.
+    """Read the list from the store, oldest first; a running monitor writes it every ten seconds.
 
     Raises `StoreError`.
     """
@@ -26,7 +26,7 @@ async def last_rejected(config: Config) -> list[RejectedItem]:
 
 
 def line(item: RejectedItem, config: Config) -> str:
-    """One item as a line of text: when, from where, why, and which field, without what stood in it."""
+    """Return one item as a line of text: time, source, reason and field, without the field's content."""
     at = item.at.astimezone(config.zone).isoformat(timespec="seconds")
     what = f"  {item.field} ({item.kind}, length {item.length})" if item.field else ""
     return f"{at}  {item.source}  {item.reason}{what}  {item.detail}".rstrip()

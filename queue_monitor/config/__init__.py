@@ -1,4 +1,4 @@
-"""One TOML file and the environment become frozen settings; every mistake is told at once, in plain words.
+"""Turns one TOML file and the environment into frozen settings; every mistake is reported at once, in plain words.
 
 A key is overridden by an environment variable: `store.url` by `QUEUE_MONITOR_STORE__URL`, `sources[0].host` by
 `QUEUE_MONITOR_SOURCES__0__HOST`. A text `env:NAME` anywhere in the file stands for that variable: for secrets.
@@ -108,8 +108,8 @@ def load(
 ) -> Config:
     """Read the file (None: the embedded defaults, with one simulated switchboard) and the environment.
 
-    `settings_of` gives an adapter kind's own Settings, None for a kind that does not exist. What is past needs no
-    source of its own. Raises `ConfigError`.
+    `settings_of` returns an adapter kind's own Settings, None for a kind that does not exist. A backtest of past calls
+    needs no source of its own. Raises `ConfigError`.
     """
     tree = {"sources": [dict(source) for source in _EMBEDDED_SOURCES]} if path is None else _parse(path)
     reading = Reading(environ)
@@ -147,7 +147,7 @@ def _syntax_mistake(path: Path, text: str, message: str) -> Mistake:
 
 
 def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
-    """What is right key by key and wrong together."""
+    """Return the mistakes of keys that are right one by one and wrong together."""
     found: list[Mistake] = []
     twice = _repeated([source.name for source in sources])
     found += [Mistake("sources", f'more than one named "{name}"', "a name of its own for each") for name in twice]
@@ -281,7 +281,7 @@ def _config(file: File, sources: list[Source]) -> Config:
 
 
 def only_simulates(sources: Sequence[Source]) -> bool:
-    """Whether no call of these sources is a real one's."""
+    """Return whether all enabled sources are simulated."""
     return all(source.kind in SIMULATED_KINDS for source in sources if source.enabled)
 
 
@@ -296,13 +296,13 @@ def _store(store: StoreSettings, sources: Sequence[Source]) -> StoreSettings:
 
 
 def _with_secrets(alerts: AlertsSettings) -> AlertsSettings:
-    """The address of a channel mostly holds a password or a token."""
+    """Return the alerts with each channel's address as a secret: it mostly holds a password or a token."""
     channels = tuple(structs.replace(channel, url=Secret(channel.url)) for channel in alerts.channels)
     return structs.replace(alerts, channels=channels)
 
 
 def _over(general: T, own: Struct) -> T:
-    """The general setting with what a queue has of its own."""
+    """Return the general setting with a queue's own values in their place."""
     return structs.replace(general, **{key: value for key, value in structs.asdict(own).items() if value is not None})
 
 

@@ -1,4 +1,4 @@
-"""The settings of alerts: when people are told, who, and by which ways."""
+"""The settings of alerts: when alerts are sent, to whom, and through which channels."""
 
 import datetime as dt
 from typing import Annotated, Final
@@ -33,14 +33,14 @@ class AlertChannel(Struct, frozen=True, kw_only=True):
 
 
 class AlertRecipient(Struct, frozen=True, kw_only=True):
-    """Who is told of what. Without `kinds` and `queues` of everything but the sign of life, which is for those whose
-    `kinds` name it; in the quiet hours of nothing until they end.
+    """A recipient and the alerts that he or she is sent. Without `kinds` and `queues` all are sent, except the sign of
+    life, which is for those whose `kinds` name it; in the quiet hours nothing is sent until they end.
 
-    `name`: who is told.
-    `channel`: by which channel.
+    `name`: the recipient's name.
+    `channel`: the channel to use.
     `quiet_from`: when the quiet hours begin, local time.
     `quiet_to`: when the quiet hours end.
-    `only_escalations`: true for whoever is told only when nobody acknowledges.
+    `only_escalations`: true for a recipient who is sent an alarm only when nobody acknowledges it.
     """
 
     name: Annotated[str, Meta(min_length=1)]
@@ -57,24 +57,24 @@ class AlertRecipient(Struct, frozen=True, kw_only=True):
 
 
 class AlertsSettings(Struct, frozen=True, kw_only=True):
-    """When something is worth saying, and to whom. Without channels the screens alone say it.
+    """The levels at which something is wrong, and the recipients. Without channels only the screens show alerts.
 
     `link`: the address under which people reach this monitor; with it, messages carry a link to acknowledge.
     `warning_chance`: from this chance of missing the day's target on, the day is at risk and the screens warn.
-    `alarm_chance`: from this chance on, people are told.
+    `alarm_chance`: from this chance on, an alarm is sent.
     `month_chance`: the same for the month.
-    `alarm_without_staff`: tell when somebody waits and nobody is logged in.
-    `long_wait_seconds`: a warning when somebody has waited so long.
-    `long_wait_alarm_seconds`: an alarm when somebody has waited so long.
-    `refused_alarm_ratio`: an alarm when so large a share is turned away at the door.
-    `surge_factor`: an alarm when so many times as many ring as usually.
+    `alarm_without_staff`: send alarms about the target also where no source reports who is logged in.
+    `long_wait_seconds`: a warning when somebody has waited this long.
+    `long_wait_alarm_seconds`: an alarm when somebody has waited this long.
+    `refused_alarm_ratio`: an alarm when this share of the calls is turned away at the door.
+    `surge_factor`: an alarm when this many times as many call as usual.
     `heartbeat`: when a sign of life is sent each day, to those whose `kinds` name it.
-    `tries`: how many times a message is tried on a channel before the next way is taken.
-    `give_up_after_minutes`: a message that is older is not sent any more.
-    `escalate_to`: the recipient who is told when nobody acknowledges.
-    `escalate_after_minutes`: how long one waits for that.
-    `channels`: ways to reach people, one table for each.
-    `recipients`: who is told, one table for each.
+    `tries`: how many times a message is tried on a channel before its fallback is used.
+    `give_up_after_minutes`: a message that is older is no longer sent.
+    `escalate_to`: the recipient of an alarm that nobody acknowledges.
+    `escalate_after_minutes`: the time after which an alarm is escalated.
+    `channels`: channels to people, one table for each.
+    `recipients`: the recipients, one table for each.
     """
 
     warning_chance: Chance = LEVELS.warning

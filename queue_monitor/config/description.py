@@ -1,4 +1,4 @@
-"""What was understood, told to a person."""
+"""Describes the settings to a person, as they were read."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from queue_monitor.config.settings import (
 
 
 def describe(config: Config, *, has_tokens: bool = False) -> str:
-    """What was understood, for `check-config`; secrets are not shown. `has_tokens`: whether anybody has a token."""
+    """Return the settings in words, for `check-config`, without secrets. `has_tokens`: whether anybody has a token."""
     target = config.target
     since = f", since {target.since}" if target.since else ""
     lines = [
@@ -74,7 +74,7 @@ def _described_reports(config: Config) -> list[str]:
 
 
 def describe_reading(http: Http, *, has_tokens: bool) -> str:
-    """Who may read what is shown, as it holds now. Whatever changes something needs a token in any case."""
+    """Return who may read the pages, as it holds now. Each change needs a token in any case."""
     if http.read_without_token:
         return "on this machine without a token, and so through any proxy on it (http.read_without_token = true)"
     if http.read_without_token is False:
@@ -85,7 +85,7 @@ def describe_reading(http: Http, *, has_tokens: bool) -> str:
 
 
 def written_out(config: Config) -> dict[str, str]:
-    """Every setting by its key, as it is shown to people: a secret as `***`, so that another one is not seen."""
+    """Return every setting by its key, as people see it: a secret as `***`, so that a changed one is not seen."""
     found: dict[str, str] = {}
     _write_out(config, (), found)
     return found
@@ -106,7 +106,7 @@ def _write_out(value: object, key: Key, found: dict[str, str]) -> None:
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """What differs between two of `written_out`, one sentence a key, by key."""
+    """Return the differences between two results of `written_out`, one sentence for each key."""
     keys = sorted(before.keys() | after.keys())
     return [
         f"{key}: {before.get(key, 'not set')} -> {after.get(key, 'not set')}"
@@ -116,7 +116,7 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 
 def describe_hours(config: Config) -> str:
-    """The opening hours in a line or a few."""
+    """Return the opening hours in a line or a few."""
     lines = _described_hours("", config.hours)
     lines += [line for queue, hours in config.queue_hours.items() for line in _described_hours(queue, hours)]
     return "\n            ".join(line.removeprefix("hours").strip() for line in lines)

@@ -1,4 +1,4 @@
-"""The meaning of each setting, out of the docstring of the struct that holds it: one text a field."""
+"""Extracts the meaning of each setting from the docstring of its struct: one text for each field."""
 
 import inspect as inspection
 import re
@@ -14,7 +14,7 @@ _NAMED: Final = re.compile(r"`([a-z0-9_]+)`")
 
 
 def explained(kind: type[Struct]) -> dict[str, str]:
-    """Each field's text by the name it has in the file; "" where the docstring says nothing of it.
+    """Return each field's text by the field's name in the file; "" where the docstring does not mention it.
 
     A sentence belongs to the fields that it names in backticks, one that begins with "`name`: " to that one alone, and
     one that names none to those of the sentence before.
@@ -32,7 +32,7 @@ def explained(kind: type[Struct]) -> dict[str, str]:
 
 
 def _whole(text: str) -> str:
-    """As a sentence of its own."""
+    """Return a text as a sentence of its own."""
     said = text.rstrip(";: ")
     return said[:1].upper() + said[1:] + ("" if said.endswith(".") or not said else ".")
 
@@ -42,7 +42,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def inner(annotation: Any) -> Any:
-    """A type without `None` and limits, and of a list or a table of tables the type of its parts."""
+    """Return a type without `None` and limits, and of a list or a table of tables the type of its parts."""
     if get_origin(annotation) is Annotated:
         return inner(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):

@@ -1,4 +1,4 @@
-"""The file as it is written: its sections and keys, with what each may be."""
+"""The structs of the settings file: its sections and keys, with the valid values of each."""
 
 import datetime as dt
 from typing import Annotated, Final
@@ -57,7 +57,7 @@ class _ExitsSection(Struct, frozen=True, kw_only=True):
 
     `exit_key`: what a caller who presses the key that leaves the queue counts as.
     `callback`: what a caller who asks to be called back counts as.
-    `callback_within_seconds`: a judged call back is in time when it is answered so soon after the entry.
+    `callback_within_seconds`: a judged callback is in time when it is answered within this time of the entry.
     `queues`: a table by queue, for those that differ.
     """
 
@@ -70,10 +70,10 @@ class _ExitsSection(Struct, frozen=True, kw_only=True):
 class _TargetSection(Struct, frozen=True, kw_only=True):
     """The promise: a share of the calls answered within a limit.
 
-    `limit_seconds`: within so many seconds a call is answered in time; exactly so many is in time.
+    `limit_seconds`: a call answered within this many seconds is in time; exactly this many is in time.
     `ratio`: the share of the calls that is promised.
     `definition`: which of the five formulas is the headline (docs/definitions.md).
-    `short_abandon_seconds`: who hangs up within so many seconds is a short abandon, which D3 leaves out.
+    `short_abandon_seconds`: a caller who hangs up within this many seconds is a short abandon, which D3 leaves out.
     `since`: from which day this holds.
     `refused_limit_ratio`: with a larger share turned away at the door, the status is never "within target".
     `exits`: how a caller's deliberate ways out of a queue are counted.
@@ -170,7 +170,7 @@ class File(Struct, frozen=True, kw_only=True):
     `wallboard`: what the room sees besides the day.
     `access`: who may come in, one table for each.
     `clock`: for simulated calls only.
-    `alerts`: when people are told, and who.
+    `alerts`: when alerts are sent, and to whom.
     `reserve`: who could help when many wait.
     `queues`: a table by queue: how it is shown.
     `pools`: names for queues that the same people answer.

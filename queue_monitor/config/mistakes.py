@@ -1,4 +1,4 @@
-"""What is wrong with the settings, and the words that tell a person: what was found, what was expected, a guess."""
+"""The mistakes in settings and their words: what was found, what was expected, and a guess."""
 
 import datetime as dt
 import difflib
@@ -14,9 +14,9 @@ _SECRET_KEY: Final = re.compile(r"(^|_)(secret|password|passphrase|token|credent
 
 
 class Mistake(Struct, frozen=True):
-    """One thing to mend: the key, what stands there, what should. `about` helps to find it; `hint` guesses.
+    """One thing to mend: the key, the value there, the value expected. `about` helps to find it; `hint` guesses.
 
-    `to_fill_in`: nothing is wrong but that a value is not there yet.
+    `to_fill_in`: true when the only mistake is that a value is still missing.
     """
 
     key: str
@@ -33,7 +33,7 @@ class Mistake(Struct, frozen=True):
 
 
 class ConfigError(Exception):
-    """The settings cannot be used. `mistakes` lists everything that is wrong, in the order of the file."""
+    """Raised when the settings cannot be used. `mistakes` lists all that is wrong, in the order of the file."""
 
     def __init__(self, mistakes: list[Mistake]) -> None:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
@@ -42,7 +42,7 @@ class ConfigError(Exception):
 
 
 class Secret(str):
-    """A text whose `repr` does not tell it; of an address with a password, only the password is hidden."""
+    """A text whose `repr` hides it; of an address with a password, only the password is hidden."""
 
     def __repr__(self) -> str:
         return repr(self.shown)
@@ -54,7 +54,7 @@ class Secret(str):
 
 
 class FromEnvironment(str):
-    """A value that came as text from a variable, and therefore may mean a number, a date or a list."""
+    """A value that came as text from a variable, and may therefore mean a number, a date or a list."""
 
     variable: str
 
@@ -65,7 +65,7 @@ class FromEnvironment(str):
 
 
 def written_key(key: Key) -> str:
-    """The key as one would write it in TOML, with the place in a list in brackets."""
+    """Return the key as in TOML, with the place in a list in brackets."""
     text = ""
     for part in key:
         if isinstance(part, int):
@@ -82,7 +82,7 @@ def is_secret(key: Key, written: object = None) -> bool:
 
 
 def found(value: object, key: Key, written: object = None) -> str:
-    """What stands there, without telling a secret; `written` is what the file says, where that points elsewhere."""
+    """Return the found value, without a secret; `written` is the file's own text, where that points elsewhere."""
     if is_secret(key, written):
         told = "a value that is not shown" if isinstance(value, str) else kind_of(value)
     else:
@@ -115,7 +115,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 
 
 def expected(kind: inspect.Type) -> str:
-    """What a type stands for, in words."""
+    """Return the meaning of a type in words."""
     match kind:
         case inspect.Metadata(type=inner, extra_json_schema=extra):
             return str((extra or {}).get("description") or expected(inner))

@@ -1,4 +1,6 @@
-"""What was written, walked beside the structs that say what may be; every difference is noted, none stops the walk."""
+"""Compares the written settings with the structs that define them; every difference is noted, none stops the
+reading.
+"""
 
 import datetime as dt
 import ipaddress
@@ -61,7 +63,7 @@ _ABSENT: Final = object()
 
 
 class Reading:
-    """Walks what was written beside the structs that say what may be, and notes every difference."""
+    """Reads the written settings beside the structs that define them, and notes every difference."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.mistakes: list[Mistake] = []
@@ -77,8 +79,8 @@ class Reading:
     def override(self, tree: dict[str, Any]) -> None:
         """Put every variable `QUEUE_MONITOR_SECTION__KEY` where it belongs in the tree.
 
-        A variable without two underscores is somebody else's: Kubernetes sets QUEUE_MONITOR_PORT and its like for a
-        service of our name. Only one that begins as a section of ours does is taken for a slip.
+        A variable without two underscores is not ours: Kubernetes sets QUEUE_MONITOR_PORT and its like for a service of
+        our name. Only one that begins as a section of ours is taken for a slip.
         """
         for variable in sorted(name for name in self._environ if name.startswith(PREFIX)):
             parts = variable.removeprefix(PREFIX).split("__")
@@ -130,7 +132,7 @@ class Reading:
     def _source(
         self, written: dict[str, Any], index: int, several: bool, settings_of: SettingsOf, known_kinds: Sequence[str]
     ) -> Source | None:
-        """Read one source. Of several, each must say its switch: two that listen to one would count its calls twice."""
+        """Read one source. Of several, each must name its switch: two on one switch would count its calls twice."""
         key: Key = ("sources", index)
         self._about = f'source "{written["name"]}"' if isinstance(written.get("name"), str) else ""
         heading = [field.encode_name for field in _HEAD_KEYS]
@@ -227,7 +229,10 @@ class Reading:
 
 
 def _spot(here: object, part: str) -> Any:
-    """Where a part of a variable's name points: a key, whatever its case, or a place in a list; None if nowhere."""
+    """Return the place to which a part of a variable's name points: a key in any case, or a place in a list.
+
+    None if it points nowhere.
+    """
     if isinstance(here, dict):
         return next((key for key in here if key.upper() == part.upper()), part.lower())
     if isinstance(here, list) and part.isdigit() and int(part) <= len(here):
@@ -245,7 +250,7 @@ def _time_of_day(written: object) -> dt.time:
         raise ValueError
     hour, minute, second = (int(part) for part in at.groups(default="0"))
     if (hour, minute, second) == (24, 0, 0):
-        return dt.time.max  # the end of the day, which a time of day cannot say
+        return dt.time.max  # the end of the day, which a time of day cannot express
     return dt.time(hour, minute, second)
 
 
@@ -265,7 +270,7 @@ def _is_address(host: str) -> bool:
 
 
 def _variable_in(written: object) -> str:
-    """The environment variable that set this, or something in it."""
+    """Return the environment variable that set this value, or something in it."""
     if isinstance(written, dict):
         return next(filter(None, map(_variable_in, written.values())), "")
     return written.variable if isinstance(written, FromEnvironment) else ""

@@ -1,4 +1,4 @@
-"""Secrets in a file of their own beside the settings: what `env:NAME` means where the environment has no such name."""
+"""Secrets in a file beside the settings: it gives `env:NAME` its value where the environment has no such name."""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ _LINE: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
 def secrets_beside(settings: Path) -> Path:
-    """The file of secrets of a settings file; it need not be there."""
+    """Return the path of the secrets of a settings file, whether or not the file exists."""
     return settings.with_name(NAME)
 
 
 def with_secrets(settings: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment, and under it what stands in the file of secrets: `NAME=value` lines, as systemd reads them.
+    """Return the environment with the secrets under it: `NAME=value` lines, as systemd reads them.
 
     A value may stand in quotes; a line that begins with # is a remark. A file that cannot be read gives nothing.
     """

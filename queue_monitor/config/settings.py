@@ -1,4 +1,4 @@
-"""Everything that can be set, as frozen structs: what the rest of the program is given."""
+"""All settings as frozen structs, in the form in which the rest of the program gets them."""
 
 import datetime as dt
 import ipaddress
@@ -24,7 +24,7 @@ def _is_network(text: str) -> bool:
 
 
 class Organisation(Struct, frozen=True, kw_only=True):
-    """Whose calls these are; `language` and `time_zone` are what people are shown.
+    """The organisation whose calls these are. `language` and `time_zone` are those of its pages and messages.
 
     `name`: as it stands on the pages and in messages.
     """
@@ -35,8 +35,9 @@ class Organisation(Struct, frozen=True, kw_only=True):
 
 
 class ExitHandling(StrEnum):
-    """What a caller's deliberate way out of a queue counts as: a miss; left out of the target; or judged on the call
-    back, a promise alone being no answer.
+    """The treatment of a deliberate exit: a miss, left out of the target, or judged by the callback.
+
+    The promise of a callback alone is no answer.
     """
 
     MISS = "miss"
@@ -45,8 +46,9 @@ class ExitHandling(StrEnum):
 
 
 class Exits(Struct, frozen=True, kw_only=True):
-    """How pressing the exit key and asking for a callback are counted; `callback_within_seconds` is from entry to the
-    answer of the call back.
+    """The treatment of the exit key and of a callback.
+
+    `callback_within_seconds`: the time from entry to the answer of the callback.
     """
 
     exit_key: ExitHandling = ExitHandling.MISS
@@ -141,7 +143,7 @@ class HoursPeriod(Struct, frozen=True, kw_only=True, rename={"first": "from", "l
 
 
 class HoursClosure(Struct, frozen=True, kw_only=True, rename={"starts": "from", "ends": "to"}):
-    """A planned closure: all of a date, or from one time of that day to another; people are told the reason.
+    """A planned closure: all of a date, or from one time of that day to another; people are shown the reason.
 
     `date`: which day.
     `starts`: from when; without it from the beginning of the day.
@@ -159,7 +161,7 @@ class HoursClosure(Struct, frozen=True, kw_only=True, rename={"starts": "from", 
 
 
 class Holidays(StrEnum):
-    """Whose public holidays are closed days."""
+    """The country whose public holidays are closed days."""
 
     SWEDEN = "sweden"
     NONE = "none"
@@ -177,7 +179,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """One way in: which adapter, which switchboard it listens to, and the adapter's own settings."""
+    """One source: its adapter, its switchboard, and the adapter's own settings."""
 
     name: str
     kind: str
@@ -187,7 +189,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True):
-    """Where journal and history live: an SQLAlchemy address, SQLite or PostgreSQL.
+    """The store of journal and history: an SQLAlchemy address, SQLite or PostgreSQL.
 
     `spill` is a file in which events wait while the database is away, so that a restart does not lose them.
     `number_keys` is the file of the keys, one a calendar month, under which telephone numbers in a sender's ids are
@@ -215,11 +217,11 @@ REAL_STORE: Final = StoreSettings(
 DEMO_STORE: Final = StoreSettings(
     url="sqlite:///var/demo.db", spill="var/demo-spill.jsonl", number_keys="var/demo-number-keys.json"
 )
-"""Where no address is set. A demo's made-up calls must never lie where a real monitor looks for its own."""
+"""The addresses where none is set. A demo's made-up calls must never lie where a real monitor looks for its own."""
 
 
 class KeptFor(Struct, frozen=True, kw_only=True):
-    """For how many months something is kept; it is deleted afterwards once `decision` says by which decision.
+    """The number of months for which something is kept; it is then deleted once `decision` names the decision.
 
     `months`: how many; without it, until further notice.
     """
@@ -232,12 +234,12 @@ class KeptFor(Struct, frozen=True, kw_only=True):
 
     @property
     def deletes(self) -> bool:
-        """Whether there is a decision to delete what is older."""
+        """Return whether there is a decision to delete older data."""
         return bool(self.decision)
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """For how long each kind is kept. Nothing is deleted without a decision.
+    """The time for which each kind is kept. Nothing is deleted without a decision.
 
     `journal`: every event.
     `calls`: one row a call and a stay in a queue.
@@ -265,7 +267,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
 
 
 class Http(Struct, frozen=True, kw_only=True):
-    """Where the wallboard and the API are served. Port 0 takes any that is free.
+    """The address of the wallboard and the API. Port 0 takes any that is free.
 
     `public`: whether anybody may read a summary without a token. `cors_origins`: other sites whose pages may read the
     API in a browser. `read_without_token`: whether this machine may read without one; None: until there is a token.
@@ -322,8 +324,10 @@ class BoardSettings(Struct, frozen=True, kw_only=True):
 
 
 class Wallboard(Struct, frozen=True, kw_only=True):
-    """What the room sees besides the day. `advice`: the margin, and how many more agents would help. `boards`: further
-    walls, each at an address of its own.
+    """The parts of the wallboard besides the day.
+
+    `advice`: the margin, and how many more agents would help.
+    `boards`: further walls, each at an address of its own.
     """
 
     advice: bool = False
@@ -346,7 +350,7 @@ class AccessToken(Struct, frozen=True, kw_only=True):
 
 
 class ClockSettings(Struct, frozen=True, kw_only=True):
-    """For simulated time: when it starts (without a zone: local time), and how fast it runs beside life.
+    """The clock of simulated time: its start (without a zone: local time), and its speed.
 
     `start`: when it starts; without it a lively moment of the newest working day.
     `rate`: how many times as fast as life.
@@ -361,7 +365,7 @@ class ClockSettings(Struct, frozen=True, kw_only=True):
 
 
 class QueueSettings(Struct, frozen=True, kw_only=True):
-    """How a queue is shown to people.
+    """A queue as it is shown to people.
 
     `label`: instead of the switchboard's name of it.
     """
@@ -370,7 +374,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
 
 
 class PoolSettings(Struct, frozen=True, kw_only=True):
-    """What the queues that the same people answer are called together: any pool that has all of `queues`.
+    """A name for the pool of queues that the same people answer: any pool that has all of `queues`.
 
     `name`: what people are shown.
     """
@@ -397,10 +401,10 @@ class ReferenceFigure(Struct, frozen=True, kw_only=True):
 
 
 class GoalValue(Struct, frozen=True, kw_only=True):
-    """What was measured of a goal in one period.
+    """The result of a goal in one period.
 
     `period`: as in `queue-monitor report`, such as 2026-T2. `value`: as it is to be shown. `comment`: what a reader
-    should know of it.
+        should know of it.
     """
 
     period: Annotated[
@@ -426,9 +430,11 @@ class ReportGoal(Struct, frozen=True, kw_only=True):
 
 
 class ReportSettings(Struct, frozen=True, kw_only=True):
-    """`automatic`: whether a month and a tertial are reported by themselves on the first working day after their end.
-    `send_to`: the recipients of [alerts] who then get a line and the address. `goals`: goals that are measured
-    elsewhere, which a report leaves a place for.
+    """The settings of reports.
+
+    `automatic`: whether the report of a month and a tertial is made by itself on the first working day after its end.
+    `send_to`: the recipients of [alerts] who then get a line and the address.
+    `goals`: goals that are measured elsewhere, which a report leaves a place for.
     """
 
     automatic: bool = True
@@ -437,7 +443,7 @@ class ReportSettings(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """Everything that can be set, checked. `exits` and `hours` bear on the queues that have none of their own."""
+    """All settings, checked. `exits` and `hours` hold for the queues that have none of their own."""
 
     organisation: Organisation
     target: Target

@@ -1,4 +1,4 @@
-"""Looks an installation over, also beside a running monitor: nothing is written, nothing is taken from anybody.
+"""The doctor checks an installation, also beside a running monitor: it writes nothing and disturbs no connection.
 
 A check is a function that returns findings; `CHECKS` lists them. Each finding is ok, to be watched, or wrong, in words
 for a person, with what to do.
@@ -33,7 +33,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 async def examine(config: Config, path: Path | None, clock: Clock, language: str) -> Report:
-    """Look everything over; checks that wait for others run side by side."""
+    """Run all checks; those that wait for others run side by side."""
     subject = Subject(config=config, path=path, clock=clock, language=language)
     if path is None:
         settings = subject.found("settings", "settings.none", State.WATCH)
@@ -52,7 +52,7 @@ async def examine(config: Config, path: Path | None, clock: Clock, language: str
 
 
 def unusable(error: ConfigError, path: Path, clock: Clock, language: str) -> Report:
-    """The report on settings that cannot be used: nothing else can be looked at then."""
+    """Return the report on settings that cannot be used: no other check can run then."""
 
     def finding(mistake: object, *, to_fill_in: bool) -> Finding:
         key = "settings.to_fill_in" if to_fill_in else "settings.mistake"

@@ -1,4 +1,4 @@
-"""Access to the pages: tokens, the address they listen on, and whether the monitor answers there now."""
+"""Checks access to the pages: tokens, the address they listen on, and whether the monitor answers there now."""
 
 import asyncio
 import ipaddress
@@ -21,7 +21,7 @@ _WHO_READS: Final = {True: "open", False: "closed"}
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """Tokens by role, and to whom the pages are shown."""
+    """Check the tokens by role, and who can reach the pages."""
     http = subject.config.http
     try:
         kept = TokenFile(Path(http.token_file)).read()
@@ -40,7 +40,7 @@ async def check(subject: Subject) -> list[Finding]:
 
 
 def reading(http: Http, language: str, *, has_tokens: bool) -> str:
-    """Say who may read, in the words of a start and of `check-config`."""
+    """Return who may read, in the words of a start and of `check-config`."""
     how = "tokens" if has_tokens else "until"
     if http.read_without_token is not None:
         how = _WHO_READS[http.read_without_token]
@@ -66,7 +66,7 @@ def _exposure(subject: Subject) -> Iterator[Finding]:
 
 
 async def check_monitor(subject: Subject) -> list[Finding]:
-    """See whether the monitor answers at the address of the settings."""
+    """Check whether the monitor answers at the address of the settings."""
     http = subject.config.http
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)
     address = f"http://{f'[{host}]' if ':' in host else host}:{http.port}"

@@ -1,4 +1,4 @@
-"""The calendar: the week, the days to confirm this year and the next, and special days that have passed."""
+"""Checks the calendar: the week, the days to confirm this year and the next, and special days that have passed."""
 
 from datetime import date
 from typing import Final
@@ -13,7 +13,7 @@ AREA: Final = "calendar"
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """The opening hours of all queues; those of a single one are its own matter."""
+    """Check the opening hours of all queues, without those of a single one."""
     config = subject.config
     today = subject.now.astimezone(config.zone).date()
     found = [subject.found(AREA, "calendar.week", hours=_week(config.hours, subject.language))]

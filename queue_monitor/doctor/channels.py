@@ -1,4 +1,4 @@
-"""The ways alarms go out: are they complete, does the server answer, does its certificate hold. Nothing is sent."""
+"""Checks the channels of alarms: completeness, an answering server, a valid certificate. Nothing is sent."""
 
 import asyncio
 import smtplib
@@ -19,7 +19,7 @@ _SOON: Final = timedelta(days=21)
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """Every channel's address, and the servers they name, all at once."""
+    """Check every channel's address, and the servers they name, all at once."""
     alerts = subject.config.alerts
     if not alerts.channels:
         return [subject.found(AREA, "channels.none", State.WATCH)]
@@ -62,7 +62,7 @@ async def _endpoint(subject: Subject, name: str, endpoint: Endpoint) -> Finding:
 
 
 def _certified_until(endpoint: Endpoint) -> datetime | None:
-    """Connect and let go; returns until when the certificate holds, None where the line is not encrypted. Blocks.
+    """Connect, and return until when the certificate holds; None where the line is not encrypted. Blocks.
 
     Raises `OSError`, `SMTPException`.
     """

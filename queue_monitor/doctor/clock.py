@@ -1,4 +1,4 @@
-"""The clock: is it set by a time server, does it agree with the database's and the switches', and is the zone known."""
+"""Checks the clock: set by a time server, in agreement with the database and the switches, and in a known zone."""
 
 import ctypes
 import importlib.metadata
@@ -19,14 +19,14 @@ ZONE: Final = "zone"
 _AGREE_SECONDS: Final = 2.0
 _WRONG_SECONDS: Final = 60.0
 _TIMEX_BYTES: Final = 1024
-"""More than `struct timex` takes on any machine."""
+"""A size above that of `struct timex` on any machine."""
 
 _NOT_SYNCHRONISED: Final = 5
 _OLD_YEARS: Final = 2
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """The machine's clock, and the database's beside it."""
+    """Check the machine's clock, and the database's beside it."""
     if not demo.is_real(demo.clock_of(subject.config)):
         return [subject.found(AREA, "clock.simulated")]
     synchronised = is_synchronised()
@@ -57,7 +57,7 @@ def difference(subject: Subject, what: str, reach: Reach) -> Iterator[Finding]:
 
 
 def is_synchronised() -> bool | None:
-    """Tell whether the kernel's clock is disciplined (`adjtimex(2)`, read only); None where it does not say."""
+    """Return whether the kernel's clock is disciplined (`adjtimex(2)`, read only); None where it does not say."""
     try:
         adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
     except (OSError, AttributeError):
@@ -67,7 +67,7 @@ def is_synchronised() -> bool | None:
 
 
 async def check_zone(subject: Subject) -> list[Finding]:
-    """The time zone that days and opening hours are in, and how old its rules are."""
+    """Check the time zone of days and opening hours, and the age of its rules."""
     zone = subject.config.organisation.time_zone
     version = _data_version(zone)
     at = subject.minute(subject.now)
@@ -78,7 +78,7 @@ async def check_zone(subject: Subject) -> list[Finding]:
 
 
 def _data_version(zone: str) -> str:
-    """Return the version of the rules that are used: the machine's own, else those of the package tzdata."""
+    """Return the version of the rules in use: the machine's own, else those of the package tzdata."""
     for folder in map(Path, zoneinfo.TZPATH):
         if (folder / zone).exists():
             return _version_in(folder / "tzdata.zi") or _written_in(folder / zone)

@@ -1,4 +1,4 @@
-"""`queue-monitor doctor`: its arguments, and what it prints."""
+"""The command `queue-monitor doctor`: its arguments and its output."""
 
 import argparse
 import asyncio
@@ -16,14 +16,14 @@ from queue_monitor.doctor.report import as_json, as_text
 from queue_monitor.ports import Clock
 
 WRONG: Final = 1
-"""Exit code when something is wrong; what is only to be watched gives 0."""
+"""The exit code when something is wrong; findings that are only to be watched give 0."""
 
 Load = Callable[[Path | None], Config]
 Where = Callable[[Path | None], Path | None]
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", load: Load, where: Where) -> None:
-    """Add the command. `load` reads the settings of a path; `where` says which file that is, None for none."""
+    """Add the command. `load` reads the settings of a path; `where` returns that file, None for none."""
     parser = commands.add_parser("doctor", help="look the installation over and say what to do; exit 1 if it is wrong")
     parser.add_argument("--config", type=Path, help="the TOML file")
     parser.add_argument("--json", action="store_true", help="for programs")

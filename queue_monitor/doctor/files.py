@@ -1,4 +1,4 @@
-"""The files of a monitor: who may read and change them, and whether it can write where it must."""
+"""Checks the files of a monitor: who may read and change them, and whether it can write where it must."""
 
 import os
 import pwd
@@ -22,7 +22,7 @@ _PASSWORD: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """See who may read and change the settings, the secrets, the store and the keys."""
+    """Check who may read and change the settings, the secrets, the store and the keys."""
     seen = {path: is_there(path) for path in kept_files(subject)}
     kept = [path for path, there in seen.items() if there]
     if hidden := [path for path, there in seen.items() if there is None]:
@@ -35,7 +35,7 @@ async def check(subject: Subject) -> list[Finding]:
 
 
 def kept_files(subject: Subject) -> list[Path]:
-    """The files that the monitor writes, whether they are there yet or not."""
+    """Return the files that the monitor writes, whether they exist yet or not."""
     config = subject.config
     named = [config.store.agent_key, config.store.number_keys, config.store.spill, config.http.token_file]
     try:
@@ -55,7 +55,7 @@ def _settings(subject: Subject) -> Iterator[Finding]:
         if not is_there(file):
             continue
         mode = file.stat().st_mode
-        # a group of its own may read the settings: so a unit hands them over
+        # a group of its own may read the settings, as a systemd unit hands them over
         readable = stat.S_IROTH if file == path else _OTHERS_READ
         if holds_secrets and mode & readable:
             yield subject.found(AREA, "files.open", State.WRONG, file=file, mode=_written(mode))
@@ -70,7 +70,7 @@ def _kept(subject: Subject, path: Path) -> Iterator[Finding]:
 
 
 def _holds_secrets(path: Path) -> bool:
-    """Tell whether a secret is written in the settings themselves, rather than in a variable that they name."""
+    """Return whether a secret is written in the settings themselves, rather than in a variable that they name."""
     try:
         return _any_secret(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError):

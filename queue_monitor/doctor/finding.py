@@ -1,4 +1,4 @@
-"""The vocabulary of every check: the subject that is examined, and a finding."""
+"""The terms of every check: the subject that is examined, and a finding."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was looked at. `key` names it for programs; `words` say it, `advice` what to do, if anything."""
+    """The result of one check. `key` names it for programs; `words` describe it, `advice` what to do, if anything."""
 
     area: str
     key: str
@@ -35,8 +35,8 @@ class Finding(Struct, frozen=True, kw_only=True):
 class Subject(Struct, frozen=True, kw_only=True):
     """The installation that is examined.
 
-    `path`: the settings file, None where there is none. `store`: how its store looked, None where there is none or it
-    cannot be reached.
+    `path`: the settings file; None where there is none.
+    `store`: its store as it was read; None where there is none or it cannot be reached.
     """
 
     config: Config
@@ -50,15 +50,15 @@ class Subject(Struct, frozen=True, kw_only=True):
         return self.clock.now()
 
     def day(self, at: datetime) -> str:
-        """A date, local, as it is written in both languages."""
+        """Return a local date as it is written in both languages."""
         return f"{at.astimezone(self.config.zone):%Y-%m-%d}"
 
     def minute(self, at: datetime) -> str:
-        """A date and time, local."""
+        """Return a local date and time."""
         return f"{self.day(at)} {texts.clock(at, self.config.organisation.time_zone, self.language)}"
 
     def found(self, area: str, key: str, state: State = State.OK, /, **gaps: object) -> Finding:
-        """Say one finding in the language of the report; its advice goes with its key, where there is one."""
+        """Return one finding in the language of the report; its advice goes with its key, where there is one."""
         return said(self.language, area, key, state, **gaps)
 
 
@@ -67,7 +67,7 @@ _UNITS: Final = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 def said(language: str, area: str, key: str, state: State, /, **gaps: object) -> Finding:
-    """Put a finding into words of a language."""
+    """Return a finding in words of a language."""
     advice = ""
     if state is not State.OK and f"doctor.{key}.do" in texts.words(language):
         advice = texts.say(f"doctor.{key}.do", language, **gaps)
@@ -75,14 +75,14 @@ def said(language: str, area: str, key: str, state: State, /, **gaps: object) ->
 
 
 def size(number: float, language: str) -> str:
-    """Bytes in words: `93 MB`, with one decimal below ten."""
+    """Return bytes in words: `93 MB`, with one decimal below ten."""
     unit, one = next(((unit, one) for unit, one in _UNITS if number >= one), ("kB", 1e3))
     value = f"{number / one:.0f}" if number / one >= 10 else f"{number / one:.1f}"
     return f"{value.replace('.', texts.say('decimal', language))} {unit}"
 
 
 def is_there(path: Path) -> bool | None:
-    """Tell whether there is such a file or folder; None where this user may not look."""
+    """Return whether there is such a file or folder; None where this user may not look."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -93,5 +93,5 @@ def is_there(path: Path) -> bool | None:
 
 
 def nearest(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there and may be looked at."""
+    """Return the folder, or the nearest above it that exists and may be read."""
     return next(each for each in (folder, *folder.absolute().parents) if is_there(each))

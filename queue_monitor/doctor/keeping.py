@@ -1,4 +1,4 @@
-"""The time for which things are kept: decisions to delete, and the age of the newest backup."""
+"""Checks the retention times: decisions to delete, and the age of the newest backup."""
 
 import os
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _TOO_LATE: Final = timedelta(days=7)
 
 
 async def check_retention(subject: Subject) -> list[Finding]:
-    """List the kinds that are deleted by decision, and those that for want of one are not."""
+    """List the kinds that are deleted by decision, and those that are kept for want of one."""
     retention = subject.config.retention
     decided = [kind for kind in retention.__struct_fields__ if getattr(retention, kind).deletes]
     undecided = [kind for kind in retention.__struct_fields__ if kind not in decided]
@@ -42,7 +42,7 @@ def _lower(name: str) -> str:
 
 
 async def check_backups(subject: Subject) -> list[Finding]:
-    """See how old the newest backup is, where the monitor makes them itself."""
+    """Check the age of the newest backup, where the monitor makes them itself."""
     try:
         file = file_of_store(subject.config.store.url)
     except StoreError:
@@ -68,13 +68,13 @@ async def check_backups(subject: Subject) -> list[Finding]:
 
 
 def _without_any(subject: Subject) -> State:
-    """A store of a night or less need not have been backed up yet."""
+    """Return the state of a store without a backup: one of a night or less need not have been backed up yet."""
     first = subject.store.first_at if subject.store is not None else subject.now - _TOO_LATE
     return State.WATCH if first is None or subject.now - first < _LATE else State.WRONG
 
 
 def _newest(folder: Path) -> tuple[datetime, Path] | None:
-    """By what each says of itself; a file that is no whole backup does not count."""
+    """Return the newest whole backup, by the time inside each; other files do not count."""
     try:
         files = sorted(folder.glob(f"*{ENDING}"), key=lambda file: file.stat().st_mtime, reverse=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""The findings as a person or a program reads them."""
+"""The report of findings, for a person or a program."""
 
 import platform
 import textwrap
@@ -17,7 +17,7 @@ WIDTH = 100
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The findings, in the order in which it was looked at. `settings`: the file, "" for none."""
+    """The findings, in the order of the checks. `settings`: the file, "" for none."""
 
     organisation: str
     settings: str
@@ -27,13 +27,13 @@ class Report(Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> State:
-        """The worst of all."""
+        """The worst state of all."""
         found = {finding.state for finding in self.findings}
         return next(state for state in (State.WRONG, State.WATCH, State.OK) if state in found or state is State.OK)
 
 
 def as_json(report: Report) -> bytes:
-    """For programs: `state`, `findings` with `area`, `key`, `state`, `words` and `advice`."""
+    """Return the report for programs: `state`, `findings` with `area`, `key`, `state`, `words` and `advice`."""
     shown = {
         "version": __version__,
         "organisation": report.organisation,
@@ -47,7 +47,7 @@ def as_json(report: Report) -> bytes:
 
 
 def as_text(report: Report, at: str) -> str:
-    """For people, in lines of at most `WIDTH` where words allow; `at` is the moment in their words."""
+    """Return the report for people, in lines of at most `WIDTH` where words allow; `at` is the time in their words."""
     language = report.language
     lines = [texts.say("doctor.title", language, organisation=report.organisation, at=at)]
     for area, found in groupby(_by_area(report.findings), key=lambda finding: finding.area):
@@ -59,7 +59,7 @@ def as_text(report: Report, at: str) -> str:
 
 
 def _by_area(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings of one area together, areas in the order in which they first came."""
+    """Group the findings by area, the areas in the order in which they first came."""
     order = list(dict.fromkeys(finding.area for finding in findings))
     return sorted(findings, key=lambda finding: order.index(finding.area))
 
@@ -80,6 +80,6 @@ def _wrapped(words: str, head: str) -> list[str]:
 
 
 def version(language: str) -> Finding:
-    """Say which version runs here."""
+    """Return the version that runs here."""
     gaps = {"version": __version__, "python": platform.python_version()}
     return said(language, "version", "version", State.OK, **gaps)

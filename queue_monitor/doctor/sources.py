@@ -1,4 +1,4 @@
-"""Each source: can it be reached, does it let us in where that can be tried without harm, how far back goes its log."""
+"""Checks each source: whether it can be reached, whether a harmless login succeeds, and how far back its log goes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,13 +17,13 @@ from queue_monitor.ports import AdapterError, Clock, Reach
 AREA: Final = "sources"
 MAX_SECONDS: Final = 15.0
 _QUIET: Final = timedelta(days=4)
-"""A log without a line for longer than a long weekend."""
+"""The time without a line after which a log is suspect, longer than a long weekend."""
 
 Look = Callable[[str, str, Struct, Clock], Awaitable[Reach]]
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """All sources at once, in the order of the settings."""
+    """Check all sources at once; the findings are in the order of the settings."""
     every = await asyncio.gather(*(_source(subject, source) for source in subject.config.sources))
     return [finding for found in every for finding in found]
 

@@ -1,4 +1,4 @@
-"""The store: reached, owned, whole, of this version, how large it is and how fast it grows, and the disk under it."""
+"""Checks the store: reachable, owned, whole, of this version, its size and growth, and the disk under it."""
 
 import asyncio
 import shutil
@@ -27,11 +27,11 @@ CHECK_SECONDS: Final = 20.0
 _FULL_BYTES: Final = 200e6
 _SHORT_DAYS: Final = 90
 _MIN_CALLS: Final = 100
-"""From fewer calls nothing is said of the growth."""
+"""The fewest calls from which a growth is reported."""
 
 
 async def looked_at(subject: Subject) -> tuple[Subject, list[Finding]]:
-    """The subject with its store, and what was found on the way there."""
+    """Return the subject with its store, and the findings made while opening it."""
     url = subject.config.store.url
     try:
         file = file_of_store(url)
@@ -55,7 +55,7 @@ async def _look(subject: Subject) -> StoreLook:
 
 
 async def check(subject: Subject) -> list[Finding]:
-    """See what is in the store, who writes to it, and whether it is whole."""
+    """Check what is in the store, who writes to it, and whether it is whole."""
     store = subject.store
     if store is None:
         return []
@@ -89,7 +89,7 @@ def _version(subject: Subject, revision: str) -> Iterator[Finding]:
 
 
 async def check_disk(subject: Subject) -> list[Finding]:
-    """Room on the disk of the store, or of the folder where the monitor keeps its files."""
+    """Check the room on the disk of the store, or of the folder where the monitor keeps its files."""
     file = file_of_store(subject.config.store.url) if _is_readable(subject) else None
     folder = (file or Path(subject.config.store.spill)).absolute().parent
     there = nearest(folder)
@@ -110,7 +110,9 @@ async def check_disk(subject: Subject) -> list[Finding]:
 
 
 def growth_a_day(store: StoreLook) -> float | None:
-    """Bytes a day, by the calls of the last weeks and what a call has come to so far; None where there are too few."""
+    """Return the growth in bytes a day, from the calls of the last weeks and the bytes of a call; None for few
+    calls.
+    """
     if store.first_at is None or store.calls < _MIN_CALLS:
         return None
     return store.size / store.calls * store.calls_lately / (LATELY / timedelta(days=1))

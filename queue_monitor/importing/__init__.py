@@ -1,7 +1,7 @@
-"""Years of past calls from files into the call history, judged by the rules of today and marked as imported.
+"""Imports years of past calls from files into the call history, judged by today's rules and marked as imported.
 
-The events of the files go through the same live state and the same commit as in life; only the journal does not have
-them. `run` does it, or tries it (`dry_run`); `summary` says what came of it.
+The events of the files go through the same live state and the same commit as in operation; only the journal does not
+have them. `run` imports, or tries it (`dry_run`); `summary` describes the result.
 """
 
 from queue_monitor.importing.engine import Imported, run

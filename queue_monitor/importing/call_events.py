@@ -1,4 +1,4 @@
-"""Stays in a queue told as the events that a switch would have sent: so one ledger decides what they count as."""
+"""Turns stays in a queue into the events that a switch would have sent, so that one ledger decides how they count."""
 
 import hashlib
 from collections import deque
@@ -25,10 +25,10 @@ from queue_monitor.queues import queue_key
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
-"""A hash in letters can never look like a telephone number."""
+"""The letters in place of a hash's digits, so that it never looks like a telephone number."""
 
 _ONE_CALL_MS: Final = 12 * 3_600_000
-"""Lines of one call begin within so long of each other."""
+"""The longest time between the first and the last entry of one call's lines."""
 
 _REASONS: Final = {
     "refused_full": RefusalReason.FULL,
@@ -38,8 +38,9 @@ _REASONS: Final = {
 
 
 class Telling:
-    """Tells of stays in the order of entry. A stay is known by what its line says, so that the same line in another
-    file tells of the same stay; lines of one file that say the same are several callers.
+    """Makes the events of stays, in the order of entry. A stay's id comes from the content of its line.
+
+    So the same line in another file is the same stay, while equal lines of one file are several callers.
     """
 
     def __init__(self, name: str, precision_ms: int) -> None:
@@ -52,7 +53,7 @@ class Telling:
         self._begun: deque[tuple[int, str]] = deque()
 
     def events(self, stays: Iterable[Stay]) -> Iterator[list[Event]]:
-        """The events of each stay, one after another."""
+        """Yield the events of each stay, one after another."""
         for stay in stays:
             yield self._told_of(stay)
 
@@ -87,7 +88,7 @@ class Telling:
         return f"{self._switch}:{hashed}"
 
     def _contact(self, stay: Stay, visit: str) -> tuple[str, EntryReason]:
-        """Whose call it is, and why this stay of it began."""
+        """Return the contact of a stay, and the reason of its entry."""
         if not stay.group:
             return visit, EntryReason.DIRECT
         while self._begun and stay.entered_ms - self._begun[0][0] > _ONE_CALL_MS:

@@ -1,4 +1,4 @@
-"""CSV exports of calls, one line a stay in a queue, whatever order their lines are in."""
+"""Reads CSV exports of calls: each line is a stay in a queue, in any order."""
 
 import csv
 import hashlib
@@ -25,7 +25,7 @@ _EVENTS: Final = 1000
 
 
 class CsvCalls:
-    """The files of one form of export. They are read whole first and put in order, then told."""
+    """The files of one form of export. They are read whole and sorted first, then turned into events."""
 
     kind = CSV
     ends_are_told = True
@@ -39,7 +39,10 @@ class CsvCalls:
         zone: ZoneInfo,
         is_number: Callable[[str], bool],
     ) -> None:
-        """`is_number`: whether a queue's name holds a telephone number. Raises `RecordingError`."""
+        """Take the files. Raises `RecordingError`.
+
+        `is_number`: returns whether a queue's name holds a telephone number.
+        """
         self.name = name
         self.mapping = mapping_hash
         self.refusals = Refusals()
@@ -57,11 +60,13 @@ class CsvCalls:
 
     @property
     def files(self) -> tuple[ImportedFile, ...]:
-        """What is known of them so far."""
+        """Return the facts about the files that are known so far."""
         return tuple(tally.record(self.refusals) for tally in self._tallies)
 
     def pieces(self) -> Iterator[Piece]:
-        """Events by the order of entry, after pieces without any while the files are read. Raises `RecordingError`."""
+        """Yield events by the order of entry, after pieces without any while the files are read. Raises
+        `RecordingError`.
+        """
         size = sum(source.size for source in self._sources)
         before = 0
         with Sorted() as stays:
@@ -82,7 +87,7 @@ class CsvCalls:
             yield Piece(events, 2 * size, 2 * size)
 
     def _take(self, rows: Any, reader: RowReader, number: int, tally: FileTally, stays: Sorted) -> Iterator[None]:
-        """Read the lines of one file; stops for a moment now and then."""
+        """Read the lines of one file, with a yield now and then."""
         for count, cells in enumerate(rows, 1):
             line = rows.line_num + self._mapping.file.header_line - 1
             tally.lines = line
@@ -103,7 +108,7 @@ class CsvCalls:
 
     @contextmanager
     def _reader(self, source: Source) -> Iterator[tuple[Any, RowReader, Place]]:
-        """The lines of a file behind its header, and who reads them."""
+        """Return the lines of a file behind its header, and their reader."""
         newest_first = self._is_newest_first(source)
         with opened(source) as (file, place), self._understood(source):
             rows, header = self._begun(file)
@@ -140,7 +145,7 @@ class CsvCalls:
             raise RecordingError(f"{source.path}: is no CSV that can be read: {error}") from error
 
     def _is_newest_first(self, source: Source) -> bool:
-        """As the mapping says, else whether the first line that can be read is later than the last."""
+        """Return whether lines are newest first: by the mapping, else by the first and last line that can be read."""
         if self._mapping.file.order != "auto":
             return self._mapping.file.order == "newest_first"
         with opened(source) as (file, _), self._understood(source):
@@ -154,7 +159,9 @@ class CsvCalls:
         return first is not None and end is not None and first > end
 
     def _grouped(self, call: str) -> str:
-        """What stands for a call's id while the files are read: a hash under a key that goes with the import."""
+        """Return the stand-in for a call's id while files are read: a hash under a key that is dropped after the
+        import.
+        """
         return hashlib.blake2b(call.encode(), key=self._group_key, digest_size=12).hexdigest()
 
     def _note(self) -> None:

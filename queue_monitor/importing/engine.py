@@ -1,4 +1,4 @@
-"""One import from its files to its record, resumed where it was broken off."""
+"""One import from its files to its record, resumed where it was interrupted."""
 
 import gc
 import hashlib
@@ -41,21 +41,21 @@ from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.schema import microseconds
 
 Report = Callable[[int, int], None]
-"""Is told how much of how much is done."""
+"""A function that takes the amount done, and the whole amount."""
 
 DELIVERY: Final = 4000
 HELD: Final = timedelta(hours=1)
-"""Of an import that is resumed so much is loaded again: more than memory lets go of."""
+"""The time before the interruption whose calls are loaded again on resuming: longer than memory keeps them."""
 
 AFTER_THE_END: Final = timedelta(days=2)
-"""When a log has ended, whoever waits still has left unseen."""
+"""The time after a log's end at which callers who still wait count as left unseen."""
 
 _BEGAN: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _STATES: Final = ("switches", "wait bounds", "queues", "queue places")
 
 
 class _Progress(Struct, frozen=True, kw_only=True):
-    """How far an import has come: `taken` events are in the store, and perhaps those of one more delivery."""
+    """The progress of an import: `taken` events are in the store, and perhaps those of one more delivery."""
 
     key: str
     taken: int
@@ -65,8 +65,8 @@ class _Progress(Struct, frozen=True, kw_only=True):
 
 
 class Imported(Struct, frozen=True, kw_only=True):
-    """What an import came to, or would come to. `already`: when the same files were imported before, and then the rest
-    is empty.
+    """The result of an import, real or tried. `already`: the same files were imported before; the rest is empty
+    then.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Imported(Struct, frozen=True, kw_only=True):
 
 
 def reading_of(config: Config, wanted: Wanted) -> Reading:
-    """What the files are read by. Raises `RecordingError`."""
+    """Return the reader of these files. Raises `RecordingError`."""
     if not wanted.files:
         raise RecordingError("no file is named")
     kind = wanted.kind or (CSV if wanted.mapping else QUEUE_LOG)
@@ -104,7 +104,7 @@ def reading_of(config: Config, wanted: Wanted) -> Reading:
 
 
 class _Nobody:
-    """Nobody is in a call while calls are imported."""
+    """Stands for the live calls: nobody is in a call while calls are imported."""
 
     def is_open(self, switch: str, call: str) -> bool:
         return False
@@ -114,8 +114,10 @@ class _Nobody:
 
 
 async def run(config: Config, wanted: Wanted, report: Report) -> Imported:
-    """Import files, or try it. Raises `RecordingError` for files that cannot be read, `StoreInUse` while a monitor
-    runs, `StoreError`, and `BrokenEvent` for an event on which our own code raises: the next time skips it.
+    """Import files, or try it.
+
+    Raises `RecordingError` for files that cannot be read, `StoreInUse` while a monitor runs, `StoreError`, and
+    `BrokenEvent` for an event on which our own code raises: the next time skips it.
     """
     reading = reading_of(config, wanted)
     async with AsyncExitStack() as closing:
@@ -137,7 +139,7 @@ async def run(config: Config, wanted: Wanted, report: Report) -> Imported:
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Look for circles of garbage rarely: nearly nothing here is one, and to look was a tenth of the time."""
+    """Collect cyclic garbage rarely: there is hardly any here, and looking for it took a tenth of the time."""
     usual = gc.get_threshold()
     gc.set_threshold(100_000, 50, 100)
     try:
@@ -147,7 +149,7 @@ def _few_collections() -> Iterator[None]:
 
 
 async def _stores(config: Config, closing: AsyncExitStack, *, dry_run: bool) -> tuple[SqlStore | None, SqlStore]:
-    """The store whose days are asked about, and the one that is written to: in a dry run one beside it."""
+    """Return the store that is asked about days, and the one that is written; in a dry run a separate one."""
     options = store_options(config)
     if not dry_run:
         store = await open_store(config.store.url, **options)
@@ -170,7 +172,7 @@ async def _stores(config: Config, closing: AsyncExitStack, *, dry_run: bool) -> 
 
 
 def _same(records: list[ImportRecord], reading: Reading) -> ImportRecord | None:
-    """The import that has brought all that is in these files before, read in the same way."""
+    """Return the import that has brought all of these files before, read in the same way."""
     wanted = {file.sha256 for file in reading.files}
     of_name = [one for one in records if (one.name, one.mapping, one.held) == (reading.name, reading.mapping, 0)]
     return next((one for one in of_name if wanted <= {file.sha256 for file in one.files}), None)
@@ -187,7 +189,7 @@ def _already(reading: Reading, wanted: Wanted, before: ImportRecord) -> Imported
 
 
 class _Course:
-    """Takes what is read through a live state of its own, whose history goes to the store."""
+    """Takes the events through a live state of its own, whose history goes to the store."""
 
     def __init__(
         self, config: Config, reading: Reading, store: SqlStore, home: SqlStore | None, *, replace: bool
@@ -204,7 +206,7 @@ class _Course:
         self._target.progress = self._noted
         self._live = Live(self._rules)
         self._clock = ManualClock(_BEGAN)
-        # Only what a pipeline asks that makes history is asked: the rest is the store's own.
+        # Only the pipeline's questions that make history are answered here: the rest is the store's own.
         self._pipeline = Pipeline(self._live, self._clock, cast(Store, self._target), rebuilds=True)
         parts = [reading.kind, reading.mapping, *(file.sha256 for file in reading.files)]
         self._key = hashlib.sha256(" ".join(parts).encode()).hexdigest()
@@ -216,7 +218,7 @@ class _Course:
         self._resumed = False
 
     async def drive(self, report: Report) -> None:
-        """Take all events in, those left out that an import broken off has brought before."""
+        """Take all events, without those that an interrupted import has brought before."""
         await self._store.save_rules(self._rules.judged_by_version, self._rules.judged_by.encode(), self._started)
         self._pipeline.skip(await self._store.load_skipped())
         left_out = await self._resume()
@@ -243,7 +245,7 @@ class _Course:
             self._last = max(self._last or event.at, event.at)
 
     async def _resume(self) -> int:
-        """Take up an import of the same files that was broken off; how many of its events are in the store."""
+        """Resume an interrupted import of the same files; return how many of its events are in the store."""
         noted = await self._store.imports.progress(self._reading.name)
         progress = msgspec.json.decode(noted, type=_Progress) if noted else None
         if progress is None or progress.key != self._key:
@@ -263,7 +265,7 @@ class _Course:
         return progress.taken
 
     def _noted(self, tally: Tally) -> str:
-        """How far the import had come before the delivery that is committed now: repeated, it changes nothing."""
+        """Return the progress before the delivery that is committed now; taking that one again changes nothing."""
         progress = _Progress(key=self._key, taken=self._taken, newest=self._newest, states=self._states, tally=tally)
         return msgspec.json.encode(progress).decode()
 
@@ -276,8 +278,9 @@ class _Course:
         await self._say_who_left()
 
     async def _say_who_left(self) -> None:
-        """A line that says how a wait ended may be missing: the rule for that is the same as in life. What the rule
-        need not know any more is let go of, also where no line can be missing.
+        """Report waits whose end is missing in the file, by the same rule as in operation.
+
+        Calls that the rule no longer needs are dropped from memory, also where no line can be missing.
         """
         if words := self._live.overdue(self._clock.now()):
             await self._deliver(list(words))
@@ -289,7 +292,7 @@ class _Course:
             raise StoreError(self._pipeline.trouble)
 
     async def finish(self) -> None:
-        """Seal the days, say how they were observed, and keep the record."""
+        """Seal the days, record how they were observed, and keep the import's record."""
         imports, name = self._store.imports, self._reading.name
         await imports.seal(name)
         await imports.observe(list(self._coverage(await imports.days(name))))
@@ -311,8 +314,9 @@ class _Course:
         )
 
     def _coverage(self, days: list[tuple[date, str]]) -> Iterator[CoverageRecord]:
-        """Open minutes of days with calls, from the first line of all to the last, are recovered: the file tells of
-        them for all of its queues.
+        """Return the open minutes of days with calls, from the first line to the last, as recovered.
+
+        The file covers all of its queues.
         """
         calendars = Calendars(self._rules.calendar, self._rules.calendars)
         queues = sorted({queue for _, queue in days})
@@ -328,7 +332,7 @@ class _Course:
                 yield CoverageRecord(queue=queue, day=day, coverage=coverage)
 
     def result(self, *, dry_run: bool) -> Imported:
-        """What it came to."""
+        """Return the result."""
         return Imported(
             name=self._reading.name,
             dry_run=dry_run,

@@ -1,4 +1,4 @@
-"""Files as they lie there, packed or not, read a piece at a time."""
+"""Reads files as they lie on disk, compressed or not, a piece at a time."""
 
 import bz2
 import gzip
@@ -24,7 +24,7 @@ _BROKEN: Final = (EOFError, zlib.error, lzma.LZMAError, OSError)
 
 
 class Source(NamedTuple):
-    """One file to be imported; `sha256` is of its bytes as they lie there."""
+    """One file to import; `sha256` is of its bytes on disk."""
 
     path: Path
     size: int
@@ -32,24 +32,24 @@ class Source(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What people are told it is called."""
+        """The file's name for people."""
         return self.path.name
 
 
 class Place:
-    """How far a file has been read, in bytes of the file as it lies there."""
+    """The place up to which a file has been read, in bytes on disk."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
 
     @property
     def done(self) -> int:
-        """Bytes read so far."""
+        """The bytes read so far."""
         return self._raw.tell()
 
 
 def looked_at(path: Path) -> Source:
-    """Read a file once, to know it again. Raises `RecordingError`."""
+    """Read a file once for its hash. Raises `RecordingError`."""
     parts = hashlib.sha256()
     size = 0
     try:
@@ -64,7 +64,7 @@ def looked_at(path: Path) -> Source:
 
 @contextmanager
 def opened(source: Source) -> Iterator[tuple[BinaryIO, Place]]:
-    """The file's bytes, unpacked as they are read. Raises `RecordingError`, inside the `with` too."""
+    """Open the file's bytes, unpacked as they are read. Raises `RecordingError`, inside the `with` too."""
     path = source.path
     try:
         with path.open("rb") as raw:
@@ -80,5 +80,5 @@ def opened(source: Source) -> Iterator[tuple[BinaryIO, Place]]:
 
 
 def as_text(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
-    """The bytes as text, lines ended as they are written."""
+    """Return the bytes as text, with line ends as they are."""
     return io.TextIOWrapper(file, encoding=encoding, newline="")

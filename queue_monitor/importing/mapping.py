@@ -1,4 +1,4 @@
-"""The small TOML file that says how the columns of a CSV export are to be read."""
+"""The mapping: a small TOML file that describes the columns of a CSV export."""
 
 import codecs
 import hashlib
@@ -15,7 +15,7 @@ from queue_monitor.model import Outcome
 from queue_monitor.replay.recording import RecordingError
 
 PASS_OVER: Final = "pass_over"
-"""Words of lines that are no calls to a queue, such as outgoing ones: they are counted and left out."""
+"""The words of lines that are no calls to a queue, such as outgoing ones: they are counted and left out."""
 
 REFUSED: Final = ("refused", "refused_full", "refused_no_agents", "refused_closed")
 WORDS: Final = (
@@ -29,7 +29,7 @@ ISO: Final = "iso"
 
 
 class FileForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the file is written. `header_line`: which line names the columns; those before it are passed over."""
+    """The form of the file. `header_line`: the line with the column names; those before it are ignored."""
 
     encoding: str = "utf-8"
     separator: str = ";"
@@ -39,8 +39,11 @@ class FileForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Times(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How times are written. `zone` "" is the settings'; `format` as in strptime, or `iso`. `unit`: of a wait or talk
-    that is a plain number; with colons it is hours, minutes and seconds whatever the unit.
+    """The form of times.
+
+    `zone`: "" is that of the settings.
+    `format`: as in strptime, or `iso`.
+    `unit`: of a wait or talk that is a plain number; with colons it is hours, minutes and seconds whatever the unit.
     """
 
     zone: str = ""
@@ -49,10 +52,10 @@ class Times(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The names of the columns in the file's header; "" where there is no such column. A date and a time in two columns
-    are named together: `entered = ["Datum", "Klockslag"]`.
+    """The names of the columns in the file's header; "" where there is no such column.
 
-    `call` holds what is the same in all lines of one call; nothing of it is kept.
+    A date and a time in two columns are named together: `entered = ["Datum", "Klockslag"]`.
+    `call`: the value that all lines of one call share; nothing of it is kept.
     """
 
     entered: str | list[str]
@@ -65,13 +68,17 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     call: str = ""
 
     def named(self, field: str) -> tuple[str, ...]:
-        """The columns of a field; none where it has none."""
+        """Return the columns of a field; none where it has none."""
         names = getattr(self, field)
         return tuple(filter(None, [names] if isinstance(names, str) else names))
 
 
 class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One form of export. `outcomes`: the file's words by what they are here. `queues`: other names for queues."""
+    """One form of export.
+
+    `outcomes`: the file's words by our own outcomes.
+    `queues`: other names for queues.
+    """
 
     name: str = ""
     file: FileForm = FileForm()
@@ -82,24 +89,24 @@ class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def by_word(self) -> dict[str, str]:
-        """What each word of the file is here, without regard to case."""
+        """Return our meaning of each word of the file, whatever its case."""
         return {word.strip().casefold(): ours for ours, words in self.outcomes.items() for word in words}
 
     @property
     def precision_ms(self) -> int:
-        """How finely times are written."""
+        """Return the precision of the written times, in ms."""
         if self.time.format == ISO or "%f" in self.time.format:
             return 1000 if self.time.format == ISO else 1
         is_whole = any(part in self.time.format for part in ("%S", "%T", "%X", "%c"))
         return 1000 if is_whole else 60_000
 
     def zone(self, otherwise: ZoneInfo) -> ZoneInfo:
-        """Of times that name none."""
+        """Return the zone of times that name none."""
         return ZoneInfo(self.time.zone) if self.time.zone else otherwise
 
 
 def read_mapping(path: Path) -> tuple[Mapping, str]:
-    """The mapping and a hash of it. Raises `RecordingError` that names the file and the key."""
+    """Return the mapping and its hash. Raises `RecordingError` that names the file and the key."""
     try:
         raw = path.read_bytes()
         mapping = msgspec.convert(tomllib.loads(raw.decode()), Mapping)
@@ -116,7 +123,7 @@ def read_mapping(path: Path) -> tuple[Mapping, str]:
 
 
 def _mistake(mapping: Mapping) -> str:
-    """What cannot be, in words; "" of a mapping that can be used."""
+    """Return a mistake of the mapping in words; "" for one that can be used."""
     form, times, columns = mapping.file, mapping.time, mapping.columns
     if len(form.separator) != 1 or form.separator in '"\r\n':
         return f"file.separator: {form.separator!r} is not one sign, such as ; or , or a tab"

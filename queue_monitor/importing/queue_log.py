@@ -1,4 +1,4 @@
-"""Asterisk's queue_log files, rotated and packed or not, read as one log, oldest first."""
+"""Reads Asterisk's queue_log files, rotated and compressed or not, as one log, oldest first."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ _WHY: Final = {
 
 
 class QueueLogs:
-    """The files as one log: who waits at the end of one is known in the next."""
+    """The files as one log: callers who wait at the end of one file are known in the next."""
 
     kind = QUEUE_LOG
     mapping = ""
@@ -34,7 +34,7 @@ class QueueLogs:
     ends_are_told = False
 
     def __init__(self, name: str, paths: Sequence[Path], settings: Settings, zone: ZoneInfo) -> None:
-        """Raises `RecordingError` for a file that cannot be read or holds no line of a queue_log."""
+        """Take the files. Raises `RecordingError` for one that cannot be read or holds no line of a queue_log."""
         self.name = name
         self.refusals = Refusals()
         self.notes: list[str] = []
@@ -54,11 +54,11 @@ class QueueLogs:
 
     @property
     def files(self) -> tuple[ImportedFile, ...]:
-        """What is known of them so far."""
+        """Return the facts about the files that are known so far."""
         return tuple(tally.record(self.refusals) for tally in self._tallies)
 
     def pieces(self) -> Iterator[Piece]:
-        """Events in the order of the files. Raises `RecordingError`."""
+        """Yield events in the order of the files. Raises `RecordingError`."""
         before, total = 0, sum(source.size for source in self._sources)
         for source, tally in zip(self._sources, self._tallies, strict=True):
             with opened(source) as (file, place):
@@ -68,7 +68,7 @@ class QueueLogs:
         yield Piece(self._sorted_out(self._translator.close(_EPOCH), b"", self._tallies[-1], 0), total, total)
 
     def _understood(self, lines: bytes, tally: FileTally) -> list[Event]:
-        """The events of some whole lines."""
+        """Return the events of some whole lines."""
         seconds = [second_of(lines[: lines.find(b"\n")]), second_of(lines[lines.rfind(b"\n", 0, -1) + 1 :])]
         known = [_EPOCH + timedelta(seconds=second) for second in seconds if second is not None]
         for at in known:
@@ -83,7 +83,7 @@ class QueueLogs:
     def _sorted_out(
         self, items: Iterable[Event | Rejected], lines: bytes, tally: FileTally, offset: int
     ) -> list[Event]:
-        """Events, without the lines that are not taken. `offset`: how many lines were read before this file."""
+        """Return the events without refused lines. `offset`: the number of lines read before this file."""
         events: list[Event] = []
         of_piece: list[bytes] | None = None
         first = tally.lines - lines.count(b"\n") + 1
@@ -102,7 +102,7 @@ class QueueLogs:
 
 
 def explained(reason: str, raw: bytes) -> tuple[str, str]:
-    """Which field of a line is wrong, and why; nothing of the line is quoted but its first field, without digits."""
+    """Return the wrong field of a line, and the reason; only the first field is quoted, without digits."""
     if reason in _WHY:
         return "line", _WHY[reason]
     fields = raw.decode("utf-8", "replace").split("|")
@@ -116,13 +116,13 @@ def explained(reason: str, raw: bytes) -> tuple[str, str]:
 
 
 def _number_in(detail: str) -> int | None:
-    """The line that a translator names."""
+    """Return the number of the line that a translator names."""
     number = detail.removeprefix("line ")
     return int(number) if number.isdigit() else None
 
 
 def _first_second(source: Source) -> int:
-    """When the first line that has a time was written. Raises `RecordingError`."""
+    """Return the time of the first line that has one. Raises `RecordingError`."""
     with opened(source) as (file, _):
         for line in file.read(_HEAD).split(b"\n"):
             if line.count(b"|") >= 4 and (second := second_of(line)) is not None:
@@ -133,7 +133,7 @@ def _first_second(source: Source) -> int:
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """The file in pieces that end with a line; a last line without an end is given one."""
+    """Yield the file in pieces that end with a line; a last line without an end is given one."""
     rest = b""
     while piece := file.read(PIECE):
         rest += piece

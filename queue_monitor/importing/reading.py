@@ -1,4 +1,4 @@
-"""What a kind of file gives to be imported: pieces of events in order, and what is known of the files."""
+"""The result of reading one kind of file for an import: pieces of events in order, and facts about the files."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _NAME: Final = re.compile(r"[A-Za-zÅÄÖåäö][\w.-]{0,39}")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What to import and how. `kind` "" is found out; `name` "" is the kind's or the mapping's."""
+    """The files to import and how. `kind` "" is detected; `name` "" is the kind's or the mapping's."""
 
     files: tuple[Path, ...]
     kind: str = ""
@@ -31,7 +31,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Piece(NamedTuple):
-    """Some events in order, and how much has been read of how much (in bytes of the files) once they are taken."""
+    """Some events in order; once they are taken, `done` of the `total` bytes of the files have been read."""
 
     events: list[Event]
     done: int
@@ -39,7 +39,7 @@ class Piece(NamedTuple):
 
 
 class Reading(Protocol):
-    """The files of one import. `pieces` may be asked once; the rest is whole when it has come to its end."""
+    """The files of one import. `pieces` may be read once; the other fields are complete after its end."""
 
     name: str
     kind: str
@@ -48,11 +48,11 @@ class Reading(Protocol):
 
     tells_talk: bool
     ends_are_told: bool
-    """Whether each line tells how a call ended; else a line may be missing."""
+    """Whether each line has its call's end; else a line may be missing."""
 
     refusals: Refusals
     notes: list[str]
-    """Sentences for a person about what was decided while reading."""
+    """Sentences for a person about decisions made while reading."""
 
     @property
     def files(self) -> tuple[ImportedFile, ...]: ...
@@ -61,7 +61,7 @@ class Reading(Protocol):
 
 
 class FileTally:
-    """What has been seen of one file so far."""
+    """The facts about one file so far."""
 
     def __init__(self, name: str, sha256: str) -> None:
         self.name = name
@@ -72,12 +72,12 @@ class FileTally:
         self.last: date | None = None
 
     def see(self, day: date) -> None:
-        """Note that a line of this day was understood."""
+        """Note that a line of this day was read."""
         self.first = day if self.first is None or day < self.first else self.first
         self.last = day if self.last is None or day > self.last else self.last
 
     def record(self, refusals: Refusals) -> ImportedFile:
-        """As it is kept."""
+        """Return the facts in their saved form."""
         return ImportedFile(
             name=self.name,
             sha256=self.sha256,
@@ -90,7 +90,7 @@ class FileTally:
 
 
 def checked_name(name: str, where: str) -> str:
-    """A name under which calls are imported. Raises `RecordingError`."""
+    """Return a name under which calls may be imported. Raises `RecordingError`."""
     if not _NAME.fullmatch(name):
         raise RecordingError(
             f"{where}: {name[:60]!r} is no name for an import: a letter first, then at most 39 letters, digits, "

@@ -1,4 +1,4 @@
-"""Lines that are not taken: a bounded list with the file, the line, the field and why, and all of them counted."""
+"""Refused lines: a bounded list with file, line, field and reason; all of them are counted."""
 
 import re
 from collections import Counter
@@ -6,14 +6,14 @@ from typing import Final, NamedTuple
 
 MAX_LISTED: Final = 200
 MAX_OF_A_REASON: Final = 20
-"""So many lines are listed at most, and so many of one file and reason; all are counted."""
+"""The most lines listed of one file and reason; all are counted. `MAX_LISTED` is the most of all."""
 
 _DIGIT: Final = re.compile(r"\d")
 _LONGEST: Final = 40
 
 
 class RefusedLine(NamedTuple):
-    """One line that is not taken. `line` counts from 1; `reason` is a stable word for counting."""
+    """One refused line. `line` counts from 1; `reason` is a stable word for counting."""
 
     file: str
     line: int
@@ -23,7 +23,7 @@ class RefusedLine(NamedTuple):
 
 
 class Refusals:
-    """Counts by file and reason, and keeps the first of each."""
+    """Counts refused lines by file and reason, and keeps the first of each."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -37,16 +37,16 @@ class Refusals:
             self.listed.append(refused)
 
     def of(self, file: str) -> dict[str, int]:
-        """How many lines of a file were refused, by reason."""
+        """Return the number of a file's refused lines, by reason."""
         return {reason: count for (name, reason), count in sorted(self.counts.items()) if name == file}
 
     @property
     def total(self) -> int:
-        """How many lines were refused."""
+        """The number of refused lines."""
         return sum(self.counts.values())
 
 
 def shown(value: str) -> str:
-    """A value in quotes as it may be shown: a digit could be one of a telephone number, and becomes `#`."""
+    """Return a value in quotes, with `#` for each digit, which could be one of a telephone number."""
     plain = _DIGIT.sub("#", "".join(sign if sign.isprintable() else "?" for sign in value))
     return f"'{plain[:_LONGEST]}…'" if len(plain) > _LONGEST else f"'{plain}'"

@@ -1,4 +1,4 @@
-"""One line of a CSV export, read as its mapping says: a stay in a queue, or why it is none."""
+"""Reads one line of a CSV export by its mapping: a stay in a queue, or the reason why it is none."""
 
 import re
 from collections.abc import Callable
@@ -21,8 +21,10 @@ _MS: Final = {"seconds": 1_000, "milliseconds": 1, "minutes": 60_000}
 
 
 class Stay(NamedTuple):
-    """One caller's stay in one queue, or, with an `outcome` of `REFUSED`, one who never got in. `talk_ms` is None where
-    the file has none; `group` is the same in all stays of one call, "" where that is not told.
+    """One caller's stay in one queue, or, with an `outcome` of `REFUSED`, a caller who never got in.
+
+    `talk_ms`: None where the file has none.
+    `group`: the same in all stays of one call; "" where the file does not group them.
     """
 
     entered_ms: int
@@ -36,7 +38,7 @@ class Stay(NamedTuple):
 
 
 class Refusal(Exception):
-    """Why a line is not taken: `field` is a column's name."""
+    """Raised for a refused line: `field` is a column's name."""
 
     def __init__(self, field: str, reason: str, why: str) -> None:
         super().__init__(why)
@@ -46,7 +48,7 @@ class Refusal(Exception):
 
 
 class PassedOver(Exception):
-    """The mapping says that such a line is no call to a queue."""
+    """Raised for a line that is no call to a queue by the mapping."""
 
 
 class RowReader:
@@ -62,8 +64,10 @@ class RowReader:
         *,
         newest_first: bool,
     ) -> None:
-        """`is_number`: whether a queue's name holds a telephone number; `grouped`: what is kept of a call's id while
-        the file is read. Raises `Refusal` for a column that is not there, or there twice.
+        """Take a file's header. Raises `Refusal` for a column that is missing, or there twice.
+
+        `is_number`: returns whether a queue's name holds a telephone number.
+        `grouped`: returns the stand-in for a call's id while the file is read.
         """
         self._mapping = mapping
         self._words = mapping.by_word
@@ -81,7 +85,7 @@ class RowReader:
         self._names = {spelled(theirs): spelled(ours) for theirs, ours in mapping.queues.items()}
 
     def stay(self, cells: list[str], file: int, line: int) -> Stay:
-        """The stay that a line tells of. Raises `Refusal` and `PassedOver`."""
+        """Return the stay of a line. Raises `Refusal` and `PassedOver`."""
         if len(cells) > self._width and any(cells[self._width :]):
             what = f"{len(cells)} cells, and {self._width} columns; is the separator or the decimal sign another one?"
             raise Refusal("line", "too_many_cells", what)
@@ -98,11 +102,11 @@ class RowReader:
         return Stay(entered_ms, file, line, queue, outcome, wait_ms, talk_ms, self._grouped(group) if group else "")
 
     def day_of(self, stay: Stay) -> date:
-        """The local day on which a stay began."""
+        """Return the local day on which a stay began."""
         return (_EPOCH + timedelta(milliseconds=stay.entered_ms)).astimezone(self._zone).date()
 
     def written(self, cells: list[str]) -> datetime | None:
-        """When the caller of a line entered, as it is written; None where that cannot be read."""
+        """Return a line's time of entry as written; None where that cannot be read."""
         try:
             return self._parsed(self._cell(cells, "entered")).replace(tzinfo=None)
         except (ValueError, IndexError):
@@ -163,7 +167,7 @@ class RowReader:
         return any(self._cell(cells, field) for field in ("wait", "answered", "ended"))
 
     def _wait(self, cells: list[str], outcome: str, entered: datetime) -> int:
-        """How long the caller waited, in ms."""
+        """Return the caller's wait, in ms."""
         if self._cell(cells, "wait"):
             return self._duration(cells, "wait")
         field = "answered" if outcome == Outcome.ANSWERED and self._cell(cells, "answered") else "ended"
@@ -213,7 +217,7 @@ class RowReader:
 
 
 def _place(header: list[str], name: str) -> int:
-    """Where a column stands."""
+    """Return the place of a column."""
     wanted = name.strip().casefold()
     places = [at for at, found in enumerate(header) if found.strip().casefold() == wanted]
     if len(places) != 1:

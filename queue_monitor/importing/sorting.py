@@ -1,6 +1,6 @@
-"""Many stays put in the order of entry without holding them all: sorted pieces lie in files until they are merged.
+"""Sorts many stays by entry without holding them all: sorted pieces lie in files until they are merged.
 
-The files hold no telephone number and no id of a call, are for their owner alone, and go with the import.
+The files hold no telephone number and no id of a call, are for their owner alone, and are deleted after the import.
 """
 
 import heapq
@@ -14,7 +14,7 @@ import msgspec
 from queue_monitor.importing.rows import Stay
 
 HELD: Final = 50_000
-"""Stays in memory, some 20 MB."""
+"""The number of stays in memory, some 20 MB."""
 
 _BLOCK: Final = 500
 _decoder: Final = msgspec.msgpack.Decoder(list[Stay])
@@ -22,7 +22,7 @@ _encoder: Final = msgspec.msgpack.Encoder()
 
 
 class Sorted:
-    """Takes stays in any order; gives them by entry, and those of one moment as they stand in the files."""
+    """Takes stays in any order and yields them by entry, those of one moment in the order of the files."""
 
     def __init__(self, held: int = HELD) -> None:
         self._held = held
@@ -38,7 +38,7 @@ class Sorted:
         self._folder.cleanup()
 
     def add(self, stay: Stay) -> None:
-        """Take one in."""
+        """Add one stay."""
         self._stays.append(stay)
         self.count += 1
         if len(self._stays) >= self._held:

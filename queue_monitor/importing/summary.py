@@ -1,4 +1,4 @@
-"""What an import came to, or would come to, in lines for a person."""
+"""The result of an import, real or tried, in lines for a person."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -10,11 +10,11 @@ from queue_monitor.store.imports import SUMS_ONLY
 
 MAX_DAYS: Final = 60
 MAX_MONTHS: Final = 240
-"""So many days, and months of queues, are listed one by one at most."""
+"""The most months of queues that are listed one by one; `MAX_DAYS` is the most days."""
 
 
 def summary(imported: Imported) -> str:
-    """The whole of it, in a bounded number of lines."""
+    """Return the result in a bounded number of lines."""
     return "\n".join(_lines(imported))
 
 

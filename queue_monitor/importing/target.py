@@ -1,5 +1,6 @@
-"""Where imported calls go: the store, without those of days that another has brought, and with the note of how far the
-import has come in the same transaction.
+"""The target of an import: the store, without calls of days that another import or the journal has brought.
+
+The progress of the import is saved in the same transaction.
 """
 
 from collections import Counter
@@ -30,7 +31,7 @@ class HeldDay(Struct, frozen=True, order=True):
 
 
 class Tally(Struct, kw_only=True):
-    """What an import has come to so far: calls by month and queue, and those of days that another has."""
+    """The counts of an import so far: calls by month and queue, and calls of days that another has."""
 
     added: dict[str, int] = {}
     refused_callers: dict[str, int] = {}
@@ -45,9 +46,9 @@ class Tally(Struct, kw_only=True):
 
 
 class Target:
-    """The part of a store that a pipeline which imports needs. What is not here is the store's own.
+    """The part of a store that an importing pipeline needs. All else is the store's own.
 
-    `home`: the store whose days are asked about; the one that is written to in a real run, and beside it in a dry run.
+    `home`: the store that is asked about days; in a real run also the one that is written.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Target:
         return getattr(self._store, name)
 
     async def commit(self, batch: JournalBatch) -> Committed:
-        """As the store does, of what is to be taken. Raises `StoreError`, and `Outdated`."""
+        """Commit the part of a batch that is accepted. Raises `StoreError`, and `Outdated`."""
         places = [places_of(record, self._days) for record in batch.calls]
         of_refusals = [place_of_refusal(record, self._days) for record in batch.refusals]
         await self._ask({day for each in places for day, _ in each} | {day for (day, _), _ in of_refusals})
@@ -101,7 +102,7 @@ class Target:
         return committed
 
     async def _make_room(self, places: Sequence[dict[tuple[date, str], str]]) -> None:
-        """Where days of others are to be replaced, take out what they have of those that these calls need."""
+        """Take out the calls of others on days that are to be replaced and that these calls need."""
         if not self._replace:
             return
         needed = {
@@ -123,7 +124,7 @@ class Target:
         self._store.imports.touch(connection, self._name, touched, self.progress(self.tally))
 
     async def _ask(self, days: set[date]) -> None:
-        """Find out who has the calls of these days."""
+        """Find the holders of the calls of these days."""
         for day in sorted(days - self._asked):
             self._asked.add(day)
             if self._home is not None and day < self._today:
@@ -131,14 +132,14 @@ class Target:
                     self._fates[day, key] = holder
 
     def _fate(self, day: date, key: str) -> str:
-        """Why a day of a queue is not taken; "" when it is."""
+        """Return why a day of a queue is not accepted; "" when it is."""
         if day >= self._today:
             return NOT_OVER
         why = self._fates.get((day, key), _FREE)
         return _FREE if self._replace and why != SUMS_ONLY else why
 
     def _call(self, record: CallRecord, places: dict[tuple[date, str], str], held: Counter[HeldDay]) -> CallRecord:
-        """The call as it is kept; with no contact when one of its days is not taken. Nobody talks or waits any more."""
+        """Return the call in its saved form: closed, and without a contact when one of its days is not accepted."""
         if self._is_held(places, held, counts=not record.is_known):
             return CallRecord(contact_id=record.contact_id, contact=None, is_known=record.is_known, rules=record.rules)
         visits = record.visits if self.tells_talk else tuple(map(_without_talk, record.visits))
@@ -186,7 +187,7 @@ def _without_talk(visit: Visit) -> Visit:
 
 
 def said_of(why: str) -> str:
-    """Why a day is not taken, in words."""
+    """Return in words why a day is not accepted."""
     words = {
         JOURNAL: "the journal holds events of it",
         SUMS_ONLY: "only its sums are kept, so its calls cannot be told apart from these",

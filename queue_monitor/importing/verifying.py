@@ -1,4 +1,4 @@
-"""Imported rows held against what was written down of them when they were imported."""
+"""Compares imported rows with the record made at their import."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,15 +13,16 @@ from queue_monitor.store.imports import DayDifference
 from queue_monitor.store.schema import moment
 
 MAX_CALLS: Final = 20
-"""So many calls of a day are named one by one."""
+"""The most calls of a day that are named one by one."""
 
 _OF_CALLS: Final = ("entered_at", "settled_at", "outcome", "wait_ms", "wait_after_transfer_ms", "start_known")
 _OF_STAYS: Final = ("queue", "entered_at", "ended_wait_at", "outcome", "wait_ms", "entry_reason", "rings")
 
 
 async def import_differences(store: SqlStore, rules: Rules) -> list[str]:
-    """A sentence for each imported day whose rows are not those that were imported, and for each call that differs from
-    what its own lines said. Raises `StoreError`.
+    """Return a sentence for each imported day or call whose rows differ from its import.
+
+    Raises `StoreError`.
     """
     found: list[str] = []
     async for day in store.imports.differences():

@@ -1,1 +1,1 @@
-"""Recordings played through the live engine: the recording, the engine, and what is written afterwards."""
+"""Plays recordings through the live engine: the recording, the engine, and the files written afterwards."""

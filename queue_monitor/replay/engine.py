@@ -1,4 +1,4 @@
-"""The replay command: recordings through the live engine, at full speed or paced, and what it writes afterwards."""
+"""The replay command: it plays recordings through the live engine, at full speed or paced, and writes the results."""
 
 import asyncio
 import csv
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 DEFAULT_SWITCH: Final = "switch"
 WRITE_EVERY: Final = 500
 ROUND: Final = timedelta(minutes=2)
-"""How often the alert rules look at the past; in life they look more often."""
+"""The time between two alert rounds of a replay; in operation they are more frequent."""
 
 PACE_OF_BOUNDS: Final = timedelta(seconds=10)
 PAUSE: Final = timedelta(minutes=10)
@@ -58,7 +58,7 @@ Announce = Callable[[str, wiring.Service], None]
 
 
 class ReplayOptions(Struct, frozen=True, kw_only=True):
-    """How to replay, and which files to write."""
+    """The options of a replay, and the files to write."""
 
     speed: float | None = None
     until: datetime | None = None
@@ -72,12 +72,12 @@ class ReplayOptions(Struct, frozen=True, kw_only=True):
 
     @property
     def foretells(self) -> bool:
-        """Whether the forecast is asked: it is most of the work of a replay."""
+        """Whether the forecast is computed, which is most of the work of a replay."""
         return bool(self.alerts or self.predictions)
 
 
 class Prediction(NamedTuple):
-    """What a caller was to expect on entering."""
+    """The wait that a caller could expect on entering."""
 
     visit_id: str
     queue: str
@@ -86,7 +86,7 @@ class Prediction(NamedTuple):
 
 
 class ReplayResult(Struct, kw_only=True):
-    """What a replay came to."""
+    """The result of a replay."""
 
     live: Live
     started: datetime
@@ -109,7 +109,7 @@ class ReplayResult(Struct, kw_only=True):
 
 
 def recordings(sources: list[tuple[str, Path]], config: Config, switch: str | None) -> list[Recording]:
-    """The sources by kind, in the order given. A kind that the settings name takes its switch and settings from there.
+    """Return the sources by kind, in the order given. A kind in the settings takes its switch and settings from there.
 
     Recordings of several kinds are of one switch, unless the settings say otherwise. Raises `UnknownKind`.
     """
@@ -129,7 +129,10 @@ def recordings(sources: list[tuple[str, Path]], config: Config, switch: str | No
 async def replay_recordings(
     config: Config, found: list[Recording], wanted: ReplayOptions, advance: Advance, announce: Announce
 ) -> ReplayResult:
-    """Play, and write what is wanted. Raises `RecordingError`, `StoreError` and `OSError` in words for a person."""
+    """Play the recordings, and write the requested files.
+
+    Raises `RecordingError`, `StoreError` and `OSError` in words for a person.
+    """
     started, deliveries = first_sign(play(found, wanted.until))
     if started is None:
         raise RecordingError("the recordings hold nothing")
@@ -159,7 +162,7 @@ async def _at_once(
     wanted: ReplayOptions,
     advance: Advance,
 ) -> ReplayResult:
-    """As fast as it goes, on a clock that the recording drives."""
+    """Play at full speed, on a clock that the recording drives."""
     live = live_of(config) if wanted.foretells else Live(rules_of(config))
     course = ReplayEngine(config, live, started, store)
     course.watches, course.predicts = bool(wanted.alerts), bool(wanted.predictions)
@@ -180,12 +183,14 @@ async def _at_once(
 
 
 class ReplayEngine:
-    """The live engine taken through the past, delivery by delivery, on a clock that the past drives: what was known at
-    each moment, what would have been said then, and nothing of what came later.
+    """The live engine on past deliveries, with a clock that they drive.
 
-    `watches`: whether the alert rules look, every two minutes as in life; `predicts`: whether each caller's expected
-    wait is asked on entering. Both may change on the way. `on_round` is given what each look saw, `on_day` the moment
-    at which a new day has begun, before anything of it is taken.
+    At each moment it has what was known then, gives the alerts of then, and uses nothing that came later.
+    `watches`: whether the alert rules run, every two minutes.
+    `predicts`: whether each caller's expected wait is computed on entering.
+    `on_round`: takes the snapshot of each alert round.
+    `on_day`: takes the time at which a new day has begun, before any of its deliveries. The first two may change on the
+        way.
     """
 
     def __init__(self, config: Config, live: Live, started: datetime, store: Store | None = None) -> None:
@@ -216,7 +221,7 @@ class ReplayEngine:
             log.warning("alert state of another version is let go: %s", error)
 
     async def take(self, delivery: Delivery) -> None:
-        """What falls due before it, and then the delivery."""
+        """Do all that is due before a delivery, then take it."""
         at = delivery.received_at
         self._look_until(at)
         self._clock.advance_to(at)
@@ -236,7 +241,7 @@ class ReplayEngine:
             await self.pipeline.write()
 
     async def finish(self) -> None:
-        """One more look after the last delivery, and what waits for the journal is written."""
+        """Run the alert rules once more after the last delivery, and write what waits for the journal."""
         self._look_until(self._clock.now() + ROUND)
         self.pipeline.say_own_words()
         await self.pipeline.drain()
@@ -244,7 +249,7 @@ class ReplayEngine:
         self.played.watch = self.watch if self.watches else None
 
     def _look_until(self, now: datetime) -> None:
-        """All rounds that fall due before `now`. Closed hours in which nothing is heard are passed over in one step."""
+        """Run all rounds that are due before `now`. Closed hours without events are skipped in one step."""
         if not self.watches:
             self._due = None
             return
@@ -269,12 +274,12 @@ class ReplayEngine:
 
 
 def _next_round(at: datetime) -> datetime:
-    """Every even minute, wherever a recording begins."""
+    """Return the next even minute, wherever a recording begins."""
     return at.replace(minute=at.minute // 2 * 2, second=0, microsecond=0) + ROUND
 
 
 def _predicted(live: Live, delivery: Delivery) -> list[Prediction]:
-    """What each caller of a delivery should expect, by all that was known just before."""
+    """Return the expected wait of each caller who enters in a delivery, by all that was known just before."""
     if live.forecaster is None:
         return []
     return [
@@ -321,7 +326,7 @@ async def _paced(
 
 
 async def _show(config: Config, played: ReplayResult, announce: Announce) -> None:
-    """Serve the end of a recording, standing still, until told to stop."""
+    """Serve the end of a recording, standing still, until asked to stop."""
     clock = ScaledClock(played.ended)
     clock.stop()
     service = wiring.build_service(config, clock=clock, live=played.live, sources=())
@@ -345,7 +350,7 @@ def _write(config: Config, played: ReplayResult, wanted: ReplayOptions) -> None:
 
 
 def shown_at_the_end(config: Config, played: ReplayResult) -> Snapshot:
-    """What every face would show at the end of a recording."""
+    """Return the snapshot that every page would show at the end of a recording."""
     snapshot, watch = played.live.snapshot(played.ended), played.watch
     alerts = AlertsNow(open=watch.open(snapshot)) if watch else AlertsNow()
     return published(snapshot, alerts, settings_of(config), watch)
@@ -363,7 +368,7 @@ def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
 
 
 def alert_line(alert: Alert, zone: ZoneInfo) -> bytes:
-    """One change of an alert, as others read it: the file contract of `--alerts`."""
+    """Return one change of an alert as a line of the `--alerts` file, whose format other programs rely on."""
     figures, risk = alert.figures, alert.figures.risk
     return msgspec.json.encode(
         {

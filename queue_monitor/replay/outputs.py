@@ -51,7 +51,7 @@ CONTACT_COLUMNS: Final = (
 
 
 def write_visits(path: Path, live: Live, forgotten: Iterable[ContactHistory] = ()) -> int:
-    """One row a visit and one a refused caller, by time of entry; returns the number of rows."""
+    """Write one row for each visit and refused caller, by time of entry; return the number of rows."""
     visits = [visit for story in forgotten for visit in story.visits]
     visits.extend(live.ledger.visits())
     rows = [(_sort_key(v.entered_at or v.ended_wait_at or v.completed_at, v.visit_id), _visit_row(v)) for v in visits]
@@ -60,7 +60,7 @@ def write_visits(path: Path, live: Live, forgotten: Iterable[ContactHistory] = (
 
 
 def write_contacts(path: Path, live: Live, now: datetime, forgotten: Iterable[ContactHistory] = ()) -> int:
-    """One row a contact, by time of entry; returns the number of rows."""
+    """Write one row for each contact, by time of entry; return the number of rows."""
     contacts = [story.contact for story in forgotten]
     contacts.extend(live.ledger.contacts())
     rows = []
@@ -145,7 +145,7 @@ def _contact_row(contact: Contact, judged: PlacedCall | None, live: Live) -> dic
 
 
 def _within(contact: Contact, wait_ms: int | None, limit_ms: int) -> str:
-    """Whether the promise was kept for this contact; empty while it is open, or when that is not known."""
+    """Return whether the promise was kept for this contact; empty while it is open, or when that is not known."""
     if contact.outcome in (Outcome.WAITING, Outcome.UNKNOWN):
         return ""
     if contact.outcome is not Outcome.ANSWERED:

@@ -20,7 +20,7 @@ FLUSH_EVERY: Final = timedelta(seconds=1)
 
 
 class RecordingError(Exception):
-    """A recording that cannot be played; the message names the file and what is wrong."""
+    """Raised for a recording that cannot be played; the message names the file and the reason."""
 
 
 class Pieces(Protocol):
@@ -42,13 +42,13 @@ class Recording(Struct, frozen=True, kw_only=True):
 
 
 def play(recordings: Iterable[Recording], until: datetime | None = None) -> Iterator[Delivery]:
-    """All recordings in one stream, in the order of receipt, up to a moment if one is given."""
+    """Yield all recordings in one stream, in the order of receipt, up to a time if one is given."""
     merged = heapq.merge(*(_connections(recording) for recording in recordings), key=lambda d: d.received_at)
     yield from merged if until is None else itertools.takewhile(lambda d: d.received_at <= until, merged)
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's bytes, unpacked when it is gzip. Raises `RecordingError`."""
+    """Return a file's bytes, unpacked when it is gzip. Raises `RecordingError`."""
     try:
         raw = path.read_bytes()
         return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
@@ -61,15 +61,16 @@ def read_bytes(path: Path) -> bytes:
 
 
 def folder_of(path: Path) -> Path:
-    """Where a file is to be written. Raises `RecordingError` when there is no such folder."""
+    """Return the folder of a file to be written. Raises `RecordingError` when there is no such folder."""
     if not path.parent.is_dir():
         raise RecordingError(f"{path}: there is no folder {path.parent}")
     return path.parent
 
 
 def _connections(recording: Recording) -> Iterator[Delivery]:
-    """Each file is a connection: what is held back at its end is told, and that it was lost. Events that name a source
-    of their own tell of its connections themselves.
+    """Yield each file as a connection: its end gives the held events, and a disconnection.
+
+    Events that name a source of their own have their own events of its connections.
     """
     for number, path in enumerate(recording.paths):
         last: datetime | None = None
@@ -107,7 +108,7 @@ def _connection(recording: Recording, path: Path) -> Iterator[Delivery]:
 
 
 def _timed_pieces(recording: Recording, path: Path) -> Iterator[tuple[bytes, datetime]]:
-    """The pieces of one file with the time at which each was received; never backwards."""
+    """Yield the pieces of one file with the time at which each was received; never backwards."""
     data = read_bytes(path)
     index = _index_of(path)
     if index is not None:
@@ -135,7 +136,7 @@ def _timed_pieces(recording: Recording, path: Path) -> Iterator[tuple[bytes, dat
 
 
 def _index_of(path: Path) -> Path | None:
-    """The sidecar of a raw capture: `ami-01.raw.gz` has `ami-01.index.csv`, gzip or not."""
+    """Return the sidecar of a raw capture: `ami-01.raw.gz` has `ami-01.index.csv`, gzip or not."""
     name = path.name.removesuffix(".gz")
     stems = (name, name.rpartition(".")[0] or name)
     for stem, ending in itertools.product(stems, (".index.csv", ".index.csv.gz")):
@@ -156,7 +157,7 @@ def _read_index(path: Path) -> Iterator[tuple[int, int, datetime]]:
 
 
 def first_sign(deliveries: Iterator[Delivery]) -> tuple[datetime | None, Iterator[Delivery]]:
-    """When a stream begins, and the stream, whole."""
+    """Return the start of a stream, and the whole stream."""
     first = next(deliveries, None)
     if first is None:
         return None, iter(())

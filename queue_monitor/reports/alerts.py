@@ -1,4 +1,4 @@
-"""Alerts, outages and crises of a period, as the record has them up to its end; and its calls without the crises."""
+"""The alerts, outages and crises of a period from the record up to its end, and its calls without the crises."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from queue_monitor.reports.data import AlertFact, CrisisStretch, Scope, WithoutC
 from queue_monitor.waits import WaitTally
 
 MAX_LENGTH: Final = timedelta(days=92)
-"""An alert that began so long before the period, and of which nothing was heard since, is not looked for."""
+"""The age at the period's start from which an alert without later events is no longer searched for."""
 
 _QUARTER: Final = 900
 Bounds = tuple[datetime, datetime]
@@ -25,7 +25,7 @@ Bounds = tuple[datetime, datetime]
 async def asked(
     store: ReportStore, scope: Scope, start: datetime, end: datetime
 ) -> tuple[tuple[CrisisStretch, ...], tuple[AlertFact, ...]]:
-    """The crises and the alerts of a period. Raises `StoreError`."""
+    """Return the crises and the alerts of a period. Raises `StoreError`."""
     crises, facts = [], []
     for found in await store.alert_changes(start - MAX_LENGTH, end):
         changes = [change for change in found.changes if change.at < end]
@@ -60,7 +60,7 @@ def _ended(changes: Sequence[Alert]) -> datetime | None:
 
 
 def _is_of(scope: Scope, found: RecordedAlert) -> bool:
-    """Whether it is about these queues: one about no queue is about all."""
+    """Return whether an alert is about these queues: one about no queue is about all."""
     wanted = keys_of(scope.queues)
     return not wanted or any(not change.queues or wanted & keys_of(change.queues) for change in found.changes)
 
@@ -72,8 +72,9 @@ async def without(
     bounds: Bounds,
     crises: Iterable[CrisisStretch],
 ) -> WithoutCrises | None:
-    """The period's calls in two parts: of the quarters that a crisis touched, and the others; None without a crisis.
-    Raises `StoreError`.
+    """Return the period's calls in two parts: of the quarters that a crisis touched, and of the others.
+
+    None without a crisis. Raises `StoreError`.
     """
     touched = _touched(crises, bounds)
     if not touched:
@@ -94,7 +95,7 @@ async def without(
 
 
 def _touched(crises: Iterable[CrisisStretch], bounds: Bounds) -> list[Bounds]:
-    """Whole quarters of an hour within the bounds, in order; those that meet are one."""
+    """Return the whole quarters of an hour within the bounds, in order; adjoining ones are joined."""
     found: list[Bounds] = []
     for crisis in sorted(crises, key=lambda crisis: crisis.since):
         low = max(bounds[0], _quarter(crisis.since, up=False))

@@ -1,5 +1,6 @@
-"""What an auditor needs of a report: formulas with their numbers, every count, every wait, every queue and every day;
-then what `checks` has.
+"""The annex of a report for an auditor: formulas with their numbers, all counts, waits, queues and days.
+
+The sections of `checks` follow it.
 """
 
 from typing import Final
@@ -16,11 +17,11 @@ _WAYS_OUT: Final = tuple(
     outcome.value for outcome in Outcome if outcome.value in Counts.__struct_fields__ and outcome is not Outcome.UNKNOWN
 )
 _WHOLE_SECONDS_MS: Final = 1000
-"""A source that gives no fractions of a second is so inexact, and says so."""
+"""The precision of a source that gives no fractions of a second, as it reports it (ms)."""
 
 
 def sections(report: Report, pen: ReportPen) -> tuple[Section, ...]:
-    """The whole annex, in its order."""
+    """Return the whole annex, in its order."""
     data = report.data
     return (
         _formula(data, pen),
@@ -95,7 +96,7 @@ def _counts(data: ReportData, pen: ReportPen) -> Section:
 
 
 def named_counts(its: Counts, pen: ReportPen) -> list[tuple[str, int]]:
-    """Every count with its name, zeros too."""
+    """Return every count with its name, zeros too."""
     reasons = ("full", "no_agents", "closed", "unknown")
     return [
         (pen.say("history.dialled"), its.dialled),

@@ -1,4 +1,4 @@
-"""A PDF made by a process beside the monitor, one at a time: it takes a second or more, and figures must not wait."""
+"""Makes a PDF in a process beside the monitor, one at a time: it takes a second or more, and figures must not wait."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from typing import Final
 from queue_monitor.reports.pdf import MissingPdf
 
 PATIENCE_SECONDS: Final = 120
-"""A year of forty queues takes some ten seconds on a slow machine."""
+"""The longest time for a PDF; a year of forty queues takes some ten seconds on a slow machine."""
 
 
 class PdfPress:
@@ -17,7 +17,7 @@ class PdfPress:
         self._turn = asyncio.Lock()
 
     async def pdf_of(self, page: bytes) -> bytes:
-        """The PDF of a page. Raises `MissingPdf`, also where the process is stopped or takes too long."""
+        """Return the PDF of a page. Raises `MissingPdf`, also where the process is stopped or takes too long."""
         async with self._turn:
             making = await asyncio.create_subprocess_exec(
                 sys.executable,

@@ -1,4 +1,4 @@
-"""The same calls counted by another definition, where one was changed: so that old and new can be compared."""
+"""Counts the same calls by another definition, where one was changed, so that old and new can be compared."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -13,11 +13,11 @@ from queue_monitor.ports import ReportStore
 from queue_monitor.reports.data import BridgeFigure, RulesFact, Scope, fraction
 
 _KEPT: Final = ("excluded", "called_back")
-"""Fields of calls that a setting of the ways out has put there, and no limit."""
+"""The values of a call's `counted_as` that come from an exit setting and not from a limit."""
 
 
 class Wanted(NamedTuple):
-    """A target to count by, and why: `rules` or `report`."""
+    """A target to count by, and the reason: `rules` or `report`."""
 
     target: Target
     reason: str
@@ -29,7 +29,7 @@ class _Limits(Struct):
 
 
 def limits_of(body: str) -> tuple[int | None, int | None]:
-    """Limit and short limit of rules as the store has them; None where they cannot be read."""
+    """Return limit and short limit of the rules in the store; None where they cannot be read."""
     try:
         found = msgspec.json.decode(body, type=_Limits)
     except msgspec.DecodeError:
@@ -38,8 +38,10 @@ def limits_of(body: str) -> tuple[int | None, int | None]:
 
 
 def wanted(target: Target, used: Sequence[RulesFact], earlier: Target | None) -> tuple[Wanted, ...]:
-    """By what else the period is to be counted: where calls were judged by several limits, or by another one than the
-    target's, by each of them and by the target's; and as the report before it counted, where that differs.
+    """Return the other targets by which the period is to be counted.
+
+    `rules`: where calls were judged by several limits, or by another than the target's, each of them and the target's.
+    `report`: the target of the report before, where it differs.
     """
     limits = _limits(used)
     found = []
@@ -73,8 +75,9 @@ async def counted(
     bounds: tuple[datetime, datetime],
     calls_are_kept: bool,
 ) -> tuple[BridgeFigure, ...]:
-    """The period by each of these. From its own counts where only the formula differs, else from the calls one by one.
-    Raises `StoreError`.
+    """Return the period counted by each of these targets.
+
+    Where only the formula differs its own counts are used, else the calls one by one. Raises `StoreError`.
     """
     calls: list[StoredCall] | None = None
     found = []

@@ -1,4 +1,4 @@
-"""What stands behind the figures of a report: hours, outages, crises, alerts, definitions, other goals, the seal."""
+"""The basis of a report's figures: hours, outages, crises, alerts, definitions, other goals, the seal."""
 
 from collections import Counter
 from typing import Final
@@ -14,7 +14,7 @@ _LISTED: Final = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, Alert
 
 
 def hours(data: ReportData, pen: ReportPen) -> Section:
-    """Which hours the promise held, and on how many days."""
+    """Return the hours in which the promise held, and their number of days."""
     open_days = Counter(", ".join(day.opens).replace("-", "–") for day in data.days if day.opens)
     usual = open_days.most_common(1)[0][0] if open_days else ""
     lines = [
@@ -33,7 +33,7 @@ def hours(data: ReportData, pen: ReportPen) -> Section:
 
 
 def outages(data: ReportData, pen: ReportPen) -> Section:
-    """When nothing was seen, by day, and when a switch was silent."""
+    """Return when nothing was seen, by day, and when a switch was silent."""
     blind = [day for day in data.days if day.coverage.blind_minutes]
     head = ("history.date", "report.blind_minutes", "report.recovered_minutes")
     tables = []
@@ -53,7 +53,7 @@ def outages(data: ReportData, pen: ReportPen) -> Section:
 
 
 def crises(data: ReportData, pen: ReportPen) -> Section:
-    """Crises that somebody declared, and the period with and without them."""
+    """Return the crises that somebody declared, and the period with and without them."""
     title = pen.say("report.crises")
     if not data.crises:
         return Section(id="crises", title=title, lines=(pen.say("report.crises.none"),))
@@ -95,7 +95,7 @@ def _part(key: str, counts: Counts, waits: Waits, pen: ReportPen) -> tuple[str, 
 
 
 def alerts(data: ReportData, pen: ReportPen) -> Section:
-    """Alarms about the target one by one, all others by how many."""
+    """Return alarms about the target one by one, and the number of all others."""
     title = pen.say("report.alerts")
     if data.alerts is None:
         return Section(id="alerts", title=title, lines=(pen.say("report.not.alerts"),))
@@ -126,7 +126,7 @@ def _told(name: str, title: str, facts: list[AlertFact], pen: ReportPen) -> Tabl
 
 
 def definitions(data: ReportData, pen: ReportPen) -> Section:
-    """What the target was, since when, by which rules the calls were judged, and the bridge over a change."""
+    """Return the target, its start, the rules by which the calls were judged, and the bridge over a change."""
     target = data.target
     lines = [
         pen.say(
@@ -206,7 +206,7 @@ def _bridge(figures: tuple[BridgeFigure, ...], target: Target, pen: ReportPen) -
 
 
 def goals(data: ReportData, pen: ReportPen) -> Section:
-    """Goals that no call tells of."""
+    """Return the goals that calls do not measure."""
     elsewhere = pen.say("report.goal.elsewhere")
     if not data.goals:
         return Section(id="goals", title=pen.say("report.goals"), lines=(pen.say("report.goals.none"),))
@@ -225,7 +225,7 @@ def goals(data: ReportData, pen: ReportPen) -> Section:
 
 
 def proxies(data: ReportData, pen: ReportPen) -> Section:
-    """Two figures of the telephone that stand in for goals measured elsewhere, and are named so."""
+    """Return two figures of the telephone that stand in for goals measured elsewhere, and are marked so."""
     lines = [pen.say("report.proxies.note"), _kept_here(data, pen), pen.say("report.proxy.back.not_measured")]
     reached = data.reached
     if reached is not None and reached.lost > reached.untold:
@@ -262,7 +262,7 @@ def _kept_here(data: ReportData, pen: ReportPen) -> str:
 
 
 def seal(report: Report, pen: ReportPen) -> Section:
-    """When it was first sealed, the hash of its figures, and every version."""
+    """Return the time of the first seal, the hash of the figures, and every version."""
     title, own = pen.say("report.seal"), report.seal
     if own is None:
         return Section(id="seal", title=title, lines=(pen.say("report.seal.preliminary"),))

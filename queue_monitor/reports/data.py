@@ -1,4 +1,4 @@
-"""The figures of a report as they are sealed: frozen, whole numbers where they can be, and the same bytes for the same.
+"""The figures of a report as they are sealed: frozen, whole numbers where possible, and equal bytes for equal figures.
 
 Shares are not kept: each is a numerator and a denominator, whole calls. Waits are whole milliseconds.
 """
@@ -16,11 +16,13 @@ from queue_monitor.model import Counts, Coverage, DefinitionId, PassedOn, Target
 from queue_monitor.ports import StoreError
 
 FORM: Final = 1
-"""Which form the data have; a later one must still read this."""
+"""The version of the form of the data; a later one must still read this."""
 
 
 class Scope(Struct, frozen=True, kw_only=True):
-    """Whose calls: one queue, several as one, or all (no `queues`). `label` is what people are shown, "" of all."""
+    """The scope of a report: one queue, several as one, or all (no `queues`). `label` is its name for people, "" of
+    all.
+    """
 
     queues: tuple[str, ...] = ()
     label: str = ""
@@ -39,7 +41,7 @@ class Waits(Struct, frozen=True, kw_only=True):
 
 
 def waits_of(figures: WaitFigures) -> Waits:
-    """The same in whole ms and calls."""
+    """Return the waits in whole ms and calls."""
 
     def ms(seconds: float | None) -> int | None:
         return None if seconds is None else round(seconds * 1000)
@@ -64,7 +66,7 @@ class Share(Struct, frozen=True, kw_only=True):
 
 
 class Day(Struct, frozen=True, kw_only=True):
-    """One local day. `opens` are its open stretches in local time (`08:00-17:00`), `note` why it is not as usual."""
+    """One local day. `opens` are its open spans in local time (`08:00-17:00`), `note` the reason for unusual hours."""
 
     day: date
     counts: Counts
@@ -85,8 +87,11 @@ class QueueFigures(Struct, frozen=True, kw_only=True):
 
 
 class Compared(Struct, frozen=True, kw_only=True):
-    """Another period's figures: `relation` is `before` or `year_before`. `counts` is None where nothing is kept of it.
-    `sealed`: they are those of its own report, of that version; 0 where they were counted anew.
+    """Another period's figures.
+
+    `relation`: `before` or `year_before`.
+    `counts`: None where nothing is kept of it.
+    `sealed`: the version of its own report that the figures are from; 0 where they were counted anew.
     """
 
     relation: str
@@ -117,7 +122,8 @@ class WithoutCrises(Struct, frozen=True, kw_only=True):
 
 
 class AlertFact(Struct, frozen=True, kw_only=True):
-    """One alert: what, of which queue or pool ("" of all), at its worst level, from when to when (None: it stood on).
+    """One alert: its kind, its queue or pool ("" of all), its worst level, its start and its end (None: it stood on).
+
     `period`: whether it was about `now`, the `day` or the `month`.
     """
 
@@ -141,9 +147,10 @@ class RulesFact(Struct, frozen=True, kw_only=True):
 
 
 class BridgeFigure(Struct, frozen=True, kw_only=True):
-    """The period counted as before, or as since, a change of definition. `reason`: `rules` (a version of the rules that
-    was used in the period) or `report` (the report before had it). `good` and `of` are None where calls are no longer
-    kept one by one.
+    """The period counted by the definition before or after a change.
+
+    `reason`: `rules` (a version of the rules that was used in the period) or `report` (the report before had it).
+    `good`, `of`: None where calls are no longer kept one by one.
     """
 
     definition: DefinitionId
@@ -155,7 +162,7 @@ class BridgeFigure(Struct, frozen=True, kw_only=True):
 
 
 class Reference(Struct, frozen=True, kw_only=True):
-    """Somebody else's figure, from the settings: shown beside ours, in none of our sums."""
+    """An external figure from the settings: shown beside ours, in none of our sums."""
 
     name: str
     period: str
@@ -174,8 +181,8 @@ class Goal(Struct, frozen=True, kw_only=True):
 
 
 class Reached(Struct, frozen=True, kw_only=True):
-    """Of the callers whom nobody answered: how many, how many were answered in a later call the same day, and of how
-    many nothing says whether they were.
+    """The callers whom nobody answered: their number, those answered in a later call the same day, and those
+    unknown.
     """
 
     lost: int = 0
@@ -184,9 +191,12 @@ class Reached(Struct, frozen=True, kw_only=True):
 
 
 class ReportData(Struct, frozen=True, kw_only=True):
-    """All figures of one report. `through`: the last day that is in them, before `last` while the period goes on.
-    `passed_on` and `reached` are None where calls are no longer kept one by one. `calls_kept_from`: the day before
-    which they were not, when the report was first made; None where all were. `simulated`: no real person called.
+    """All figures of one report.
+
+    `through`: the last day in them, before `last` while the period goes on.
+    `passed_on`, `reached`: None where calls are no longer kept one by one.
+    `calls_kept_from`: the first day of kept calls, when the report was first made; None where all were kept.
+    `simulated`: true when no real person called.
     """
 
     form: int = FORM
@@ -223,12 +233,12 @@ _decoder: Final = msgspec.json.Decoder(ReportData)
 
 
 def encoded(data: ReportData) -> bytes:
-    """The data as JSON, always the same bytes for the same figures: those that are hashed and sealed."""
+    """Return the data as JSON, always the same bytes for the same figures: those that are hashed and sealed."""
     return msgspec.json.encode(data, order="deterministic")
 
 
 def decoded(body: bytes) -> ReportData:
-    """The inverse. Raises `StoreError` where a later version has written what this one cannot read."""
+    """Return the data of such JSON. Raises `StoreError` where a later version has written what this one cannot read."""
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError as error:
@@ -240,17 +250,17 @@ def sha256(body: bytes) -> str:
 
 
 def changed(before: ReportData, after: ReportData) -> tuple[str, ...]:
-    """Which parts of the data differ, by name."""
+    """Return the names of the parts of the data that differ."""
     names = ReportData.__struct_fields__
     return tuple(name for name in names if getattr(before, name) != getattr(after, name))
 
 
 def fraction(counts: Counts, definition: DefinitionId) -> Parts:
-    """Numerator and denominator of a formula, whole calls."""
+    """Return numerator and denominator of a formula, in whole calls."""
     return service_level.DEFINITIONS[definition](counts)
 
 
 def shares_of(counts: Counts) -> tuple[Share, ...]:
-    """All five formulas."""
+    """Return all five formulas."""
     parts = ((definition, fraction(counts, definition)) for definition in DefinitionId)
     return tuple(Share(definition=definition, good=good, of=of) for definition, (good, of) in parts)

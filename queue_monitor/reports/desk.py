@@ -1,4 +1,4 @@
-"""Where reports are asked for: one that is sealed already, one made and sealed now, or a preliminary one."""
+"""Gives out reports: one that is sealed already, one made and sealed now, or a preliminary one."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ from queue_monitor.reports.figures import ReportRules, gathered, scope_key
 from queue_monitor.reports.period import ReportPeriod
 
 _SETTLING: Final = timedelta(minutes=30)
-"""A call from before midnight may be answered after it: so long after its end a period is not sealed yet."""
+"""The time after a period's end in which it is not sealed: a call from before midnight may be answered after it."""
 
 
 class ReportError(ValueError):
-    """A report that cannot be made. `key` is that of its sentence, with the values that it takes."""
+    """Raised for a report that cannot be made. `key` is that of its sentence, with the values that it takes."""
 
     def __init__(self, key: str, period: ReportPeriod, **values: object) -> None:
         super().__init__(key)
@@ -32,8 +32,9 @@ class ReportError(ValueError):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A report as it is given: its figures, and the seals of all its versions, the newest last. A preliminary one has
-    no seal of its own.
+    """One report: its figures, and the seals of all its versions, the newest last.
+
+    A preliminary one has no seal of its own.
     """
 
     data: ReportData
@@ -51,7 +52,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 class Reports:
-    """Makes and finds reports. All of it raises `StoreError`."""
+    """Makes and finds reports. All methods raise `StoreError`."""
 
     def __init__(self, store: ReportStore, made_by: ReportRules, clock: Clock) -> None:
         self._store = store
@@ -59,19 +60,20 @@ class Reports:
         self._clock = clock
 
     def scope(self, queues: Iterable[str]) -> Scope:
-        """These queues as one, or all where there are none, under the name that people are shown."""
+        """Return these queues as one, or all where there are none, under their name for people."""
         ordered = tuple(sorted(queues, key=queue_key))
         return Scope(queues=ordered, label=self._made_by.rules.label(ordered) if ordered else "")
 
     async def sealed(self, period: ReportPeriod, scope: Scope) -> tuple[SealedReport, ...]:
-        """Every sealed version, the oldest first."""
+        """Return every sealed version, the oldest first."""
         return tuple(await self._store.sealed_reports(period.name, scope_key(scope)))
 
     async def report(self, period: ReportPeriod, scope: Scope, version: int = 0) -> Report:
-        """The report of a period. One that has ended is sealed: as a new version where its figures have changed. Where
-        its calls are no longer kept, what was sealed is the report. With `version` that one as it was sealed.
+        """Return the report of a period. One that has ended is sealed: as a new version where its figures have changed.
 
-        Raises `ReportError` where the period has not begun, nothing was measured in it, or nothing is kept of it.
+        Where its calls are no longer kept, the sealed version is the report. With `version`, that version is returned
+        as sealed. Raises `ReportError` where the period has not begun, nothing was measured in it, or nothing is kept
+        of it.
         """
         start, end = period.bounds(self._made_by.zone)
         now = self._clock.now()

@@ -1,4 +1,4 @@
-"""A report in words: one page for whoever decides, and after it what whoever checks it needs."""
+"""A report in words: one page for the person who decides, and the annex for the person who checks it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -45,7 +45,7 @@ class Document(Struct, frozen=True, kw_only=True):
 
 
 def document_of(report: Report, language: str) -> Document:
-    """Put a report into words."""
+    """Return a report in words."""
     data = report.data
     pen = ReportPen(language, data.time_zone, data.target)
     period = ReportPeriod(first=data.first, last=data.last)
@@ -91,7 +91,7 @@ class _Named(Struct, frozen=True, kw_only=True):
 
 
 def sentence(report: Report, pen: ReportPen) -> str:
-    """The period in one sentence."""
+    """Return the period in one sentence."""
     data = report.data
     parts = fraction(data.counts, data.target.definition)
     if not parts[1]:
@@ -101,7 +101,7 @@ def sentence(report: Report, pen: ReportPen) -> str:
 
 
 def _meets(data: ReportData) -> bool | None:
-    """Whether the target was met; not where more were refused than a setting allows, whatever those met who came in."""
+    """Return whether the target was met; never where more callers were refused than a setting allows."""
     parts = fraction(data.counts, data.target.definition)
     if not parts[1]:
         return None
@@ -211,7 +211,7 @@ def _references(data: ReportData, pen: ReportPen) -> Table | None:
 
 
 def unmeasured(data: ReportData, pen: ReportPen) -> tuple[str, ...]:
-    """What the figures do not hold, in sentences: the first page of a report says so."""
+    """Return what the figures do not hold, in sentences for the first page."""
     its, found = data.counts, [coverage_words(data, pen)]
     blind = [day for day in data.days if day.coverage.blind_minutes]
     if blind:
@@ -238,7 +238,7 @@ def unmeasured(data: ReportData, pen: ReportPen) -> tuple[str, ...]:
 
 
 def coverage_words(data: ReportData, pen: ReportPen) -> str:
-    """How much of the opening hours was observed."""
+    """Return how much of the opening hours was observed, in words."""
     its = data.coverage
     known = its.seen_minutes + its.recovered_minutes
     minutes = known + its.blind_minutes

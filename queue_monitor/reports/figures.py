@@ -1,5 +1,6 @@
-"""The figures of a report, worked out from the store: sums of whole local days, coverage, alerts, and calls one by one
-where nothing else will do. Nothing here is a mean of percentages.
+"""Works out the figures of a report from the store: sums of whole local days, coverage, alerts.
+
+Calls are read one by one only where nothing else will do. Nothing here is a mean of percentages.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +53,7 @@ class GoalSetting(Struct, frozen=True, kw_only=True):
 
 
 class ReportRules(Struct, frozen=True, kw_only=True):
-    """What a report is made by beside the store: the rules of the figures, and what the settings add."""
+    """The basis of a report beside the store: the rules of the figures, and the additions of the settings."""
 
     rules: Rules
     references: tuple[Reference, ...] = ()
@@ -64,7 +65,7 @@ class ReportRules(Struct, frozen=True, kw_only=True):
 
 
 class Sums:
-    """The settled calls of one stretch: of all of it, by local day, and by queue."""
+    """The settled calls of one span: of all of it, by local day, and by queue."""
 
     def __init__(self) -> None:
         self.whole = PastSums()
@@ -86,7 +87,7 @@ class Sums:
 
 
 async def _sums(store: ReportStore, zone: ZoneInfo, scope: Scope, period: ReportPeriod) -> Sums:
-    """The sums of a period, some days at a time: between them others have their turn. Raises `StoreError`."""
+    """Return the sums of a period, read some days at a time so that other work goes on. Raises `StoreError`."""
     found, days = Sums(), period.days()
     for place in range(0, len(days), _DAYS_AT_ONCE):
         piece = days[place : place + _DAYS_AT_ONCE]
@@ -103,8 +104,10 @@ async def gathered(
     today: date,
     previous: ReportData | None,
 ) -> ReportData:
-    """All figures of a period up to `today`. `previous` is the newest sealed version of the same report: its target and
-    organisation hold, and what is no longer kept is taken from it. Raises `StoreError`.
+    """Return all figures of a period up to `today`. Raises `StoreError`.
+
+    `previous`: the newest sealed version of the same report: its target and organisation are kept, and figures no
+        longer in the store are taken from it.
     """
     zone, rules = made_by.zone, made_by.rules
     start, end = period.bounds(zone)
@@ -156,7 +159,7 @@ async def gathered(
 
 
 def _calendar(rules: Rules, scope: Scope) -> Calendar:
-    """The hours of the only queue; of several, or of all, those of the organisation."""
+    """Return the hours of the only queue; of several, or of all, those of the organisation."""
     if len(scope.queues) != 1:
         return rules.calendar
     own = {queue_key(queue): calendar for queue, calendar in rules.calendars.items()}
@@ -183,7 +186,7 @@ def _spans(calendar: Calendar, day: date) -> Sequence[tuple[datetime, datetime]]
 
 
 def _queues(sums: Sums, rules: Rules, previous: ReportData | None) -> tuple[QueueFigures, ...]:
-    """Those that had a call, by name. A queue keeps the label under which it was reported."""
+    """Return the queues that had a call, by name. A queue keeps the label under which it was reported."""
     labels = {queue_key(queue): label for queue, label in rules.labels.items()}
     labels |= {queue_key(each.name): each.label for each in (previous.queues if previous else ())}
     return tuple(
@@ -204,8 +207,9 @@ def _queues(sums: Sums, rules: Rules, previous: ReportData | None) -> tuple[Queu
 async def _covered(
     store: ReportStore, rules: Rules, scope: Scope, period: ReportPeriod, today: date
 ) -> dict[date, Coverage]:
-    """How the open minutes of each day were observed: as was noted for the first of the queues, as every other face has
-    it; a day that is over and of which nothing was noted is blind.
+    """Return how the open minutes of each day were observed, by the record of the first of the queues.
+
+    The pages use the same record. A day that is over and has no record is blind.
     """
     calendar, wanted = _calendar(rules, scope), {queue_key(queue) for queue in scope.queues}
     noted: dict[date, CoverageRecord] = {}
@@ -242,7 +246,7 @@ async def _compared(
     complete: Mapping[str, date],
     previous: ReportData | None,
 ) -> tuple[Compared, ...]:
-    """The period before, and the same one a year before, where these are two."""
+    """Return the period before, and the same one a year before, where these are two."""
     year_before, before = period.year_before(), period.before()
     wanted = [(BEFORE, before)] if before is not None and before != year_before else []
     wanted.append((YEAR_BEFORE, year_before))
@@ -296,7 +300,7 @@ async def _as_reported(store: ReportStore, relation: str, period: ReportPeriod, 
 
 
 def scope_key(scope: Scope) -> str:
-    """The queues of a scope as one text: their keys in order, a line each; "" of all."""
+    """Return the queues of a scope as one text: their keys in order, a line each; "" of all."""
     return "\n".join(sorted(map(queue_key, scope.queues)))
 
 
@@ -340,7 +344,7 @@ async def _bridge(
 
 
 async def _reached(store: ReportStore, scope: Scope, start: datetime, end: datetime) -> Reached:
-    """Of callers of opening hours whom nobody answered, how many were answered later the same day."""
+    """Return, of callers in opening hours whom nobody answered, how many were answered later the same day."""
     lost = later = untold = 0
     for queue in scope.queues or (None,):
         for call in await store.calls(start, end, queue, with_visits=False, outcomes=LOST_OUTCOMES):

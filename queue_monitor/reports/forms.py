@@ -1,6 +1,6 @@
-"""A report written: one page of HTML, the same as PDF, a table as CSV, and its data as JSON.
+"""The written forms of a report: one page of HTML, the same as PDF, a table as CSV, and its data as JSON.
 
-Nothing but the report and the language decides what is written, so the same report gives the same bytes.
+The report and the language alone decide the content, so the same report gives the same bytes.
 """
 
 import base64
@@ -29,11 +29,11 @@ from queue_monitor.reports.period import ReportPeriod
 
 _HERE: Final = Path(__file__).parent
 _RISKY: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula."""
+"""The first characters of a text that a spreadsheet takes for a formula."""
 
 
 class Form(StrEnum):
-    """How a report is written."""
+    """The forms of a report."""
 
     HTML = "html"
     PDF = "pdf"
@@ -50,7 +50,7 @@ MEDIA_TYPES: Final = {
 
 
 class WrittenReport(Struct, frozen=True, kw_only=True):
-    """A report as a file: its bytes, a name for it, and what they are."""
+    """A report as a file: its bytes, a name for it, and its media type."""
 
     name: str
     media_type: str
@@ -58,7 +58,7 @@ class WrittenReport(Struct, frozen=True, kw_only=True):
 
 
 def written(report: Report, form: Form, language: str) -> WrittenReport:
-    """Write a report. Raises `MissingPdf` where a PDF is asked for and what makes it is not installed."""
+    """Return a report in a form. Raises `MissingPdf` where a PDF is requested and its maker is not installed."""
     writers = {Form.HTML: html, Form.PDF: _pdf, Form.CSV: table, Form.JSON: as_json}
     return WrittenReport(
         name=file_name(report, form),
@@ -68,7 +68,7 @@ def written(report: Report, form: Form, language: str) -> WrittenReport:
 
 
 def file_name(report: Report, form: Form) -> str:
-    """`report-2026-10-v1.pdf`; of one queue or several with a mark of which."""
+    """Return `report-2026-10-v1.pdf`; for one queue or several with a mark of them."""
     data = report.data
     scope = ""
     if data.scope.queues:
@@ -82,12 +82,12 @@ def file_name(report: Report, form: Form) -> str:
 
 
 def style() -> str:
-    """The style that stands inside the page."""
+    """Return the style that stands inside the page."""
     return (_HERE / "report.css").read_text(encoding="utf-8")
 
 
 def style_hash() -> str:
-    """The hash by which a browser may be told to apply this style and no other."""
+    """Return the hash by which a browser may be limited to this style."""
     digest = hashlib.sha256(style().encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 
@@ -100,14 +100,14 @@ def _template() -> Template:
 
 
 def html(report: Report, language: str) -> bytes:
-    """One page that needs no other file."""
+    """Return one page that needs no other file."""
     document: Document = document_of(report, language)
     words = texts.words(language)
     return _template().render(doc=document, words=words, style=style()).encode()
 
 
 def _pdf(report: Report, language: str) -> bytes:
-    from queue_monitor.reports.pdf import pdf_of  # only now: what makes it is an extra, and slow to import
+    from queue_monitor.reports.pdf import pdf_of  # only now: WeasyPrint is an extra, and slow to import
 
     return pdf_of(html(report, language))
 
@@ -116,7 +116,7 @@ def _pdf(report: Report, language: str) -> bytes:
 
 
 def as_json(report: Report, language: str) -> bytes:
-    """The data as they were sealed, byte by byte, under `data`; the seals beside. The language changes nothing."""
+    """Return the sealed data byte by byte under `data`, the seals beside. The language changes nothing."""
     seals = [
         {
             "version": seal.version,
@@ -135,7 +135,7 @@ def as_json(report: Report, language: str) -> bytes:
 
 
 def table(report: Report, language: str) -> bytes:
-    """Rows for the period, each queue, day, compared period and side of a crisis; then what the table is."""
+    """Return rows for the period, each queue, day, compared period and side of a crisis; then notes on the table."""
     data, out = report.data, io.StringIO(newline="")
     pen = ReportPen(language, data.time_zone, data.target)
     write = csv.writer(out, delimiter=";", lineterminator="\r\n").writerow

@@ -1,7 +1,7 @@
-"""The page of a report as a tagged PDF, by WeasyPrint and pikepdf: the extra `pdf`.
+"""Makes the page of a report a tagged PDF, by WeasyPrint and pikepdf: the extra `pdf`.
 
-Run as a program it reads the page from its input and writes the PDF to its output: so a monitor has it made beside
-itself, and nobody waits for the second that it takes.
+Run as a program it reads the page from its input and writes the PDF to its output: so a monitor has it made in another
+process, and nobody waits for the second that it takes.
 """
 
 import io
@@ -13,11 +13,11 @@ MISSING: Final = "a PDF needs the extra `pdf`: pip install 'queue-monitor[pdf]' 
 
 
 class MissingPdf(Exception):
-    """What makes a PDF is not installed; the message says how it is."""
+    """Raised when the maker of PDFs is not installed; the message says how to install it."""
 
 
 def pdf_of(page: bytes) -> bytes:
-    """The PDF of a page. The same page gives the same bytes on the same machine. Raises `MissingPdf`."""
+    """Return the PDF of a page. The same page gives the same bytes on the same machine. Raises `MissingPdf`."""
     try:
         import pikepdf
         import weasyprint
@@ -38,7 +38,7 @@ def _refuse(url: str, *_: object, **__: object) -> Any:
 
 
 def _set_scopes(document: Any, element: Any, *, in_head: bool) -> None:
-    """Say of each header cell whether it heads a column or a row, which WeasyPrint leaves out."""
+    """Mark each header cell as the head of a column or a row, which WeasyPrint leaves out."""
     import pikepdf
 
     kind = str(element.get("/S", ""))
@@ -55,7 +55,7 @@ def _set_scopes(document: Any, element: Any, *, in_head: bool) -> None:
 
 
 def main() -> int:
-    """Read a page, write its PDF; 1 and a sentence where what makes it is missing."""
+    """Read a page and write its PDF; return 1, with a sentence, where the maker is missing."""
     try:
         sys.stdout.buffer.write(pdf_of(sys.stdin.buffer.read()))
     except MissingPdf as error:

@@ -27,14 +27,14 @@ class ReportPen:
         return texts.count(number, self.language)
 
     def share(self, parts: Parts) -> str:
-        """A formula's share of a stretch, never rounded up across the target."""
+        """Return a formula's share of a span, never rounded up across the target."""
         return texts.percent(service_level.ratio(parts), self.target.ratio, self.language)
 
     def headline(self, counts: Counts | None) -> str:
         return texts.NONE if counts is None else self.share(fraction(counts, self.target.definition))
 
     def plain_share(self, of: int, whole: int) -> str:
-        """A share that no target bears on."""
+        """Return a share that has no target."""
         return texts.percent(of / whole if whole else None, None, self.language)
 
     def percent(self, ratio: float) -> str:
@@ -44,11 +44,11 @@ class ReportPen:
         return texts.wait(None if ms is None else ms / 1000)
 
     def wait_in_words(self, ms: int | None) -> str:
-        """`4 min 5 s`."""
+        """Return a wait as `4 min 5 s`."""
         return texts.wait_in_words(None if ms is None else ms / 1000, self.language)
 
     def definition(self, definition: DefinitionId, target: Target | None = None) -> str:
-        """A formula in words."""
+        """Return a formula in words."""
         target = target or self.target
         return texts.definition_words(
             definition,
@@ -58,16 +58,16 @@ class ReportPen:
         )
 
     def day(self, day: date) -> str:
-        """`tor 2026-10-01`."""
+        """Return a day as `tor 2026-10-01`."""
         return f"{self.say(f'weekday.{day.weekday()}')[:3]} {day.isoformat()}"
 
     def moment(self, at: datetime) -> str:
-        """`2026-11-02 7.00`, local time."""
+        """Return a local time as `2026-11-02 7.00`."""
         local = at.astimezone(self.zone)
         return f"{local.date().isoformat()} {texts.clock(at, self.zone.key, self.language)}"
 
     def stretch(self, since: datetime, ended: datetime | None) -> str:
-        """From when to when; an end on the same day is a time alone."""
+        """Return start and end of a span; an end on the same day is a time alone."""
         if ended is None:
             return self.say("report.since", at=self.moment(since))
         same = since.astimezone(self.zone).date() == ended.astimezone(self.zone).date()

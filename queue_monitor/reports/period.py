@@ -19,7 +19,7 @@ _FORM: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:\.\.(\d{4})-(\d{2}))?|-[Tt]([1-
 
 
 class PeriodError(ValueError):
-    """Words for whoever asked for what is no period."""
+    """Raised for a text that is no period; the message is for the person who asked."""
 
 
 class ReportPeriod(Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class ReportPeriod(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The way it is written, the same for the same days."""
+        """Return the period as it is written, the same for the same days."""
         year, month, months = self.first.year, self.first.month, self.months
         if months == 1:
             return f"{year}-{month:02}"
@@ -49,7 +49,7 @@ class ReportPeriod(Struct, frozen=True, kw_only=True):
         return (self.first.month + 3) // 4
 
     def label(self, language: str) -> str:
-        """The period in words: `oktober 2026`, `tertial 2 2026 (maj–augusti)`, `januari–augusti 2026`."""
+        """Return the period in words: `oktober 2026`, `tertial 2 2026 (maj–augusti)`, `januari–augusti 2026`."""
         first, last = (texts.say(f"month.{day.month}", language) for day in (self.first, self.last))
         year = self.first.year
         if self.months == 1:
@@ -62,26 +62,28 @@ class ReportPeriod(Struct, frozen=True, kw_only=True):
         return f"{first}–{last} {year}" if year == self.last.year else f"{first} {year}–{last} {self.last.year}"
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """The moments of its start and of its end."""
+        """Return the times of its start and of its end."""
         return day_bounds(self.first, zone)[0], day_bounds(self.last, zone)[1]
 
     def days(self) -> list[date]:
         return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
 
     def before(self) -> "ReportPeriod | None":
-        """As many months that end where this one starts; None of an interim period, whose match is the year before."""
+        """Return as many months that end where this one starts; None of an interim period, compared with the year
+        before.
+        """
         if self.months not in (1, 4, 12) or (self.months == 4 and "T" not in self.name):
             return None
         last = self.first - timedelta(days=1)
         return _months(last.year * 12 + last.month - self.months, self.months)
 
     def year_before(self) -> "ReportPeriod":
-        """The same months one year before."""
+        """Return the same months one year before."""
         return _months((self.first.year - 1) * 12 + self.first.month - 1, self.months)
 
 
 def parsed(text: str, name: str, language: str = "sv") -> ReportPeriod:
-    """Read a period as it is written; `name` is what the question calls it. Raises `PeriodError`."""
+    """Return a written period; `name` is its name in the question. Raises `PeriodError`."""
     found = _FORM.fullmatch(text.strip())
     period = _read(*found.groups()) if found and int(found[1]) - 1 in YEARS else None
     if period is None or period.last.year not in YEARS:
@@ -107,7 +109,7 @@ def _read(
 
 
 def _months(start: int, months: int) -> ReportPeriod:
-    """So many months from a month on, counted since the year 0."""
+    """Return a number of months from a month on, counted since the year 0."""
     first = date(start // 12, start % 12 + 1, 1)
     last = first
     for _ in range(months):

@@ -18,7 +18,7 @@ _LEFT: Final = 64.0
 _TOP: Final = 12.0
 _BASE: Final = HIGH - 32.0
 WEEKS_UP_TO: Final = 4
-"""A period of so many months, and of more than one, is cut by week; a longer one by month."""
+"""The most months of a period of several that is cut by week; a longer one is cut by month."""
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class ShareBar(Struct, frozen=True, kw_only=True):
 
 
 class Picture(Struct, frozen=True, kw_only=True):
-    """Bars, lines and words. `words` say all of it to whoever cannot see it."""
+    """The picture's bars, lines and words. `words` describe it for a reader who cannot see it."""
 
     words: str
     bars: tuple[ShareBar, ...]
@@ -55,7 +55,7 @@ class Picture(Struct, frozen=True, kw_only=True):
 
 
 def parts_of(data: ReportData, pen: ReportPen) -> list[Part]:
-    """The period by day, week or month, as long as it is; every part is a sum of days."""
+    """Return the period by day, week or month, as its length asks; every part is a sum of days."""
     months = (data.last.year - data.first.year) * 12 + data.last.month - data.first.month + 1
     if months == 1:
         return [_part(pen.day(day.day), str(day.day.day), [day]) for day in data.days if _is_shown(day)]
@@ -87,7 +87,7 @@ def _part(label: str, short: str, days: Sequence[Day]) -> Part:
 
 
 def drawn(parts: Sequence[Part], data: ReportData, pen: ReportPen, period: str) -> Picture | None:
-    """The picture; None where no part has anything to show."""
+    """Return the picture; None where no part has anything to show."""
     shares = [fraction(part.counts, data.target.definition) for part in parts]
     if not any(of for _, of in shares):
         return None
@@ -122,7 +122,7 @@ def _scale(target: float, pen: ReportPen) -> Iterator[tuple[float, str]]:
 def _words(
     parts: Sequence[Part], shares: Sequence[tuple[int, int]], data: ReportData, pen: ReportPen, period: str
 ) -> str:
-    """What the picture shows, in two sentences; the table has all of it."""
+    """Return the content of the picture in two sentences; the table has all of it."""
     known = [(good / of, part.label, (good, of)) for part, (good, of) in zip(parts, shares, strict=True) if of]
     met = sum(not service_level.is_under(its, data.target.ratio) for _, _, its in known)
     best, worst = max(known), min(known)

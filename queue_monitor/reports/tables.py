@@ -1,11 +1,12 @@
-"""Tables and sections of a report, as every written form of it takes them."""
+"""Tables and sections of a report, in the shape that all its written forms use."""
 
 from msgspec import Struct
 
 
 class Table(Struct, frozen=True, kw_only=True):
-    """Rows under a head; the first cell of a row names it. `words` are the columns that hold words, from 1 on; all
-    others hold numbers.
+    """Rows under a head; the first cell of a row names it.
+
+    `words`: the columns that hold words, from 1 on; all others hold numbers.
     """
 
     id: str

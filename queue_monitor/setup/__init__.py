@@ -1,1 +1,1 @@
-"""The first hour: a few questions, and out of the answers the files of an installation."""
+"""The first hour: it asks a few questions and writes the files of an installation from the answers."""

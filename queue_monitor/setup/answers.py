@@ -1,4 +1,4 @@
-"""The answers, and what follows from them: names, folders, addresses."""
+"""The answers of `init`, and the names, folders and addresses that follow from them."""
 
 import re
 import urllib.parse
@@ -24,7 +24,11 @@ class Service(StrEnum):
 
 
 class Answers(Struct, frozen=True, kw_only=True):
-    """All of them. `settings`: the switchboard's own, by key, as they were typed. `store`: "sqlite", or an address."""
+    """The answers to all questions.
+
+    `settings`: the switchboard's own, by key, as they were typed.
+    `store`: "sqlite", or an address.
+    """
 
     folder: Path
     organisation: str = "Kundcenter"
@@ -52,7 +56,7 @@ class Answers(Struct, frozen=True, kw_only=True):
 
     @property
     def mail_url(self) -> str:
-        """Apprise's address of the mail; "" where it was not answered through which server."""
+        """Return Apprise's address of the mail; "" where no mail server was answered."""
         if not self.mail_to or not self.mail_server:
             return ""
         host, _, written = self.mail_server.partition(":")
@@ -66,11 +70,11 @@ class Answers(Struct, frozen=True, kw_only=True):
 
 
 class Unclear(ValueError):
-    """An answer that cannot be used; the message says which and why."""
+    """Raised for an answer that cannot be used; the message names it and the reason."""
 
 
 def hours(text: str) -> tuple[time, time]:
-    """Opening hours out of `08:00-17:00`. Raises `Unclear`."""
+    """Return the opening hours of `08:00-17:00`. Raises `Unclear`."""
     if text.strip().endswith(("24:00", "24.00")):
         return hours(text.strip()[:-5] + "23:59")[0], time.max
     at = re.fullmatch(r"(\d{1,2})[:.](\d{2})\s*[-–]\s*(\d{1,2})[:.](\d{2})", text.strip())
@@ -84,14 +88,14 @@ def hours(text: str) -> tuple[time, time]:
 
 
 def server(text: str) -> str:
-    """A mail server out of `HOST` or `HOST:PORT`. Raises `Unclear`."""
+    """Return the mail server of `HOST` or `HOST:PORT`. Raises `Unclear`."""
     if text and not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?", text):
         raise Unclear(f"mail server: {text!r}; expected a name and perhaps a port, such as smtp.example:587")
     return text
 
 
 def address(text: str) -> str:
-    """A mail address. Raises `Unclear`."""
+    """Return a mail address. Raises `Unclear`."""
     if text and not re.fullmatch(r"[^@\s?&]+@[^@\s?&]+", text):
         raise Unclear(f"mail address: {text!r}; expected one such as lead@example.se")
     return text

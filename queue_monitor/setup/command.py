@@ -1,4 +1,4 @@
-"""`queue-monitor init`: its arguments, its questions, and what it says at the end."""
+"""The command `queue-monitor init`: its arguments, its questions, and its words at the end."""
 
 import argparse
 import getpass
@@ -60,7 +60,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _flags(chosen: argparse.Namespace) -> Answers:
-    """Read what was named on the command line. Raises `Unclear`."""
+    """Read the options of the command line. Raises `Unclear`."""
     settings = {}
     for pair in chosen.set:
         key, equals, value = pair.partition("=")
@@ -86,7 +86,7 @@ def _flags(chosen: argparse.Namespace) -> Answers:
 
 
 def _asked(answers: Answers, chosen: argparse.Namespace) -> Answers:
-    """The rest, asked one by one; what was named is not asked. Raises `EOFError` where nobody answers."""
+    """Ask for the rest, one by one, without those named as options. Raises `EOFError` where nobody answers."""
     new: dict[str, Any] = {}
     if chosen.organisation is None:
         new["organisation"] = _ask("Whose calls are these?", answers.organisation, str)
@@ -149,7 +149,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def kind_of(name: str) -> Kind:
-    """A kind of switchboard, as it is asked about; one of another package that has no EXAMPLE is asked nothing."""
+    """Return a kind of switchboard with its questions; one of another package without EXAMPLE has none."""
     module = registry.adapter_module(name)
     return Kind(name=name, settings=module.Settings, example=getattr(module, "EXAMPLE", {}))
 
@@ -165,7 +165,7 @@ def _write(answers: Answers) -> int:
 
 
 def _checked(found: dict[str, str]) -> list[str]:
-    """Return what is still to be filled in. Raises `Unclear` where the settings would not be understood."""
+    """Return the values still to be filled in. Raises `Unclear` where the settings would not be understood."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / files.SETTINGS
         for name in (files.SETTINGS, SECRETS):
@@ -181,7 +181,9 @@ def _checked(found: dict[str, str]) -> list[str]:
 
 
 def _program() -> str:
-    """The command that a unit starts: beside this Python where it is installed, else where the documents put it."""
+    """Return the command that a unit starts: beside this Python where it is installed, else where the documents put
+    it.
+    """
     beside = Path(sys.executable).parent / "queue-monitor"
     return str(beside) if beside.exists() else "/opt/queue-monitor/bin/queue-monitor"
 

@@ -1,4 +1,4 @@
-"""The files of an installation: settings, secrets, and what starts the monitor."""
+"""The files of an installation: settings, secrets, and the unit or container file that starts the monitor."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 def contents(answers: Answers, source: Lines, holder: Holder, program: str) -> dict[str, str]:
-    """Return what to write, by the file's name; `program` is the path of `queue-monitor`."""
+    """Return the contents by the file's name; `program` is the path of `queue-monitor`."""
     found = {SETTINGS: settings(answers, source, holder), SECRETS: _secrets(answers, source)}
     if answers.service is Service.SYSTEMD:
         found |= {name: _unit(name, answers, program) for name in _UNITS}
@@ -37,8 +37,9 @@ def contents(answers: Answers, source: Lines, holder: Holder, program: str) -> d
 
 
 def write(folder: Path, found: Mapping[str, str]) -> None:
-    """Write all of them, secrets for their owner alone. Raises `FileExistsError` where one is there, and then none is
-    written.
+    """Write all files, secrets for their owner alone.
+
+    Raises `FileExistsError` where one exists already, and then none is written.
     """
     for name in found:
         if (folder / name).exists():
@@ -50,7 +51,7 @@ def write(folder: Path, found: Mapping[str, str]) -> None:
 
 
 def settings(answers: Answers, source: Lines, holder: Holder) -> str:
-    """The settings, with a remark on each part."""
+    """Return the settings, with a remark on each part."""
     store = toml(f"sqlite:///{answers.home}/queue-monitor.db") if answers.store == "sqlite" else f'"env:{DATABASE}"'
     shown = [f"[queues.{toml(queue)}]\nlabel = {toml(queue)}" for queue in answers.queues]
     return _SETTINGS.format(
@@ -86,7 +87,7 @@ def _secrets(answers: Answers, source: Lines) -> str:
 
 
 def _quoted(value: str) -> str:
-    """As systemd, Docker and we read it alike: in single quotes where a sign in it could mean something."""
+    """Return a value that systemd, Docker and we read alike: in single quotes where a sign could mean something."""
     return value if all(sign.isalnum() or sign in "._-:/@" for sign in value) else f"'{value}'"
 
 
@@ -97,7 +98,7 @@ def _unit(name: str, answers: Answers, program: str) -> str:
 
 
 def shipped() -> Path:
-    """The folder of the units: in the package where it is installed, beside it in a checkout."""
+    """Return the folder of the units: in the package where it is installed, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "deploy"
     return inside if inside.is_dir() else package.parent / "deploy"

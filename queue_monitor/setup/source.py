@@ -1,4 +1,4 @@
-"""The lines of one source, out of its adapter's Settings, their docstring and EXAMPLE: no list of kinds stands here."""
+"""Writes the lines of one source from its adapter's Settings, their docstring and EXAMPLE: it lists no kinds."""
 
 import json
 import re
@@ -14,14 +14,14 @@ from queue_monitor.config.explained import explained
 from queue_monitor.setup.answers import Answers, Unclear
 
 STATE: Final = "state_path"
-"""The name that adapters give to the file in which they remember how far they have come."""
+"""The name of adapters' setting for the file in which they save their place."""
 
 _WIDTH: Final = 100
 _KEY_BYTES: Final = 32
 
 
 class Kind(Struct, frozen=True, kw_only=True):
-    """One kind of switchboard as it is asked about: its Settings, and EXAMPLE, whose keys are the questions."""
+    """One kind of switchboard: its Settings, and EXAMPLE, whose keys are the questions."""
 
     name: str
     settings: type[Struct]
@@ -29,19 +29,20 @@ class Kind(Struct, frozen=True, kw_only=True):
 
     @property
     def questions(self) -> dict[str, str]:
-        """Each key that is asked for, and what it means."""
+        """Return each key that is asked for, and its meaning."""
         told = explained(self.settings)
         return {key: told.get(key, "") for key in self.example}
 
     def default(self, key: str) -> str:
-        """Shown beside a question, and taken for no answer: "" where there is none, as of a secret."""
+        """Return the default shown beside a question, used when the answer is empty; "" where there is none."""
         field = next(field for field in structs.fields(self.settings) if field.encode_name == key)
         return "" if field.required or variable(self.example[key]) else _typed(_default_of(field))
 
 
 class Lines(Struct, frozen=True, kw_only=True):
-    """The table of a source, its secrets by variable ("" for one that is still to be filled in), and settings that must
-    be filled in by hand.
+    """The lines of a source: its table, its secrets, and the settings to fill in by hand.
+
+    The secrets are by variable, "" for one that is still to be filled in.
     """
 
     text: str
@@ -50,7 +51,7 @@ class Lines(Struct, frozen=True, kw_only=True):
 
 
 def variable(example: Any) -> str:
-    """The variable that holds a secret, by its example; "" for what is none."""
+    """Return the variable that holds a secret, by its example; "" for a setting that is none."""
     first = example[0] if isinstance(example, list) and example else example
     return first.removeprefix("env:") if isinstance(first, str) and first.startswith("env:") else ""
 
@@ -78,7 +79,7 @@ def lines(kind: Kind, answers: Answers) -> Lines:
 
 
 def _line(kind: Kind, answers: Answers, field: structs.FieldInfo, kept: dict[str, str], by_hand: list[str]) -> str:
-    """One setting, as it was answered, or as a remark with its default; secrets go to `kept`."""
+    """Return one setting as it was answered, or as a remark with its default; secrets go to `kept`."""
     key, example = field.encode_name, kind.example.get(field.encode_name)
     answer = answers.settings.get(key, "")
     if name := variable(example):
@@ -102,7 +103,7 @@ def _line(kind: Kind, answers: Answers, field: structs.FieldInfo, kept: dict[str
 def _default(key: str, field: structs.FieldInfo) -> str:
     try:
         return f"#{key} = {toml(_default_of(field))}"
-    except TypeError:  # a table of tables, or nothing at all: docs/settings.md has it
+    except TypeError:  # a table of tables, or nothing at all: docs/settings.md describes it
         return ""
 
 
@@ -111,7 +112,7 @@ def _default_of(field: structs.FieldInfo) -> Any:
 
 
 def _told(kind: Kind, entries: list[tuple[str, str]]) -> Iterator[str]:
-    """Each line after what it means; a meaning that several share stands before the first."""
+    """Yield each line after its meaning; a meaning that several share stands before the first."""
     meanings, before = explained(kind.settings), ""
     for key, line in entries:
         meaning = meanings[key]
@@ -123,7 +124,7 @@ def _told(kind: Kind, entries: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _is_ours_to_choose(field: structs.FieldInfo) -> bool:
-    """A key with a least length is made here: nobody else has one yet."""
+    """Return whether the key is made here: one with a least length is new, so nobody has it yet."""
     kind = inspect.type_info(field.type)
     item = kind.item_type if isinstance(kind, inspect.VarTupleType) else kind
     while isinstance(item, inspect.Metadata):
@@ -132,7 +133,7 @@ def _is_ours_to_choose(field: structs.FieldInfo) -> bool:
 
 
 def read(text: str, field: structs.FieldInfo) -> Any:
-    """An answer as the setting's type: lists as `a,b`, tables as `a=b,c=d`. Raises `Unclear`."""
+    """Return an answer as the setting's type: lists as `a,b`, tables as `a=b,c=d`. Raises `Unclear`."""
     written: Any = text
     origin = get_origin(field.type)
     if origin in (tuple, list):
@@ -149,7 +150,7 @@ def read(text: str, field: structs.FieldInfo) -> Any:
 
 
 def toml(value: Any) -> str:
-    """A value as TOML writes it. Raises `TypeError` for one that it cannot say."""
+    """Return a value in TOML. Raises `TypeError` for one that TOML cannot express."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -169,7 +170,7 @@ def _key(name: str) -> str:
 
 
 def _typed(value: Any) -> str:
-    """A default as one would type it."""
+    """Return a default as one would type it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, str | int | float) else ""

@@ -1,4 +1,4 @@
-"""A day at a simulated kundcenter, call by call: who rings, who serves, what goes wrong, what the switch tells.
+"""A day at a simulated kundcenter, call by call: callers, agents, trouble, and the events of the switch.
 
 Pure and seeded: the same `Config` gives the same day to the byte. The numbers are a municipal kundcenter's as assumed
 for the at-risk experiment: open 08-17 on weekdays, about 720 to 1050 calls, talk lognormal with mean 260 s, patience
@@ -54,7 +54,7 @@ __all__ = [
 
 
 def simulate(config: Config) -> Day:
-    """Live through one day. On a Saturday, a Sunday and a day of kind `closed` nothing happens."""
+    """Simulate one day. On a Saturday, a Sunday and a day of kind `closed` nothing happens."""
     if config.kind is Kind.CLOSED or config.date.weekday() > 4:
         return Day(config=config, kind=Kind.CLOSED, incident_at=None, incident_until=None, events=[], calls=[])
     incident = incident_of(config)

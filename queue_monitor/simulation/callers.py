@@ -1,4 +1,4 @@
-"""Who rings, when, and how long each would wait and talk; and what goes wrong today."""
+"""The callers of a day: when each calls, how long each would wait and talk, and the incidents of the day."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from queue_monitor.simulation.day import CLOSES, HOUR, MINUTE, MIX, OPENS, SECOND, Config, Kind, generator
 
 PROFILE: Final = (0.85, 1.1, 1.35, 1.42, 1.4, 1.3, 1.1, 0.92, 0.8, 0.82, 1.0, 1.05, 1.0, 0.95, 0.9, 0.8, 0.68, 0.55)
-"""Weight of each half hour from 08:00, the peak at 9 to 11."""
+"""The weight of each half hour from 08:00, with the peak at 9 to 11."""
 
 _CLOSED_WEIGHT: Final = 0.12
-"""The same for the half hours before opening and after closing: those callers are refused."""
+"""The weight of the half hours before opening and after closing: those callers are refused."""
 
 _DAY_CV: Final = 0.09
 _DAY_BOUND: Final = 2.5
@@ -79,7 +79,7 @@ class Person(Struct):
 
 
 def callers_of(config: Config, incident: Incident) -> list[Person]:
-    """Everybody who rings today, in order; `again` is the same person's second try, if the first is given up."""
+    """Return all callers of today, in order; `again` is the same person's second try, if the first is given up."""
     at, chance = _arrivals(config, incident), generator(config, 2)
     first = _tries(config, chance, at, attempt=1)
     second = _tries(config, chance, at, attempt=2)
@@ -92,7 +92,7 @@ def callers_of(config: Config, incident: Incident) -> list[Person]:
 
 
 def _arrivals(config: Config, incident: Incident) -> list[int]:
-    """Poisson by the minute: weekday x half-hour profile x day factor x a wobble that lasts about half an hour."""
+    """Return Poisson arrivals by minute: weekday x half-hour profile x day factor x a wobble of about half an hour."""
     chance = generator(config, 1)
     slots = np.repeat((_CLOSED_WEIGHT, *PROFILE, _CLOSED_WEIGHT), 30) / (30 * sum(PROFILE))
     wobble = np.repeat(_wobble(chance, len(slots) // 15, _WOBBLE_CV * config.wildness), 15)

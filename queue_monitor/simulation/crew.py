@@ -1,4 +1,4 @@
-"""Who serves: the roster of a weekday, and of it those who come, with their breaks."""
+"""The agents of a day: the roster of a weekday, and of it those who come, with their breaks."""
 
 import random
 from functools import lru_cache
@@ -14,7 +14,7 @@ from queue_monitor.simulation.callers import PROFILE, TALK_SECONDS, WRAPUP_SECON
 from queue_monitor.simulation.day import CLOSES, HOUR, MINUTE, OPENS, Config, Kind, QueuePlan, generator
 
 RING_SECONDS: Final = (2.0, 6.0)
-"""Shortest and longest time from the first ring at an agent to the answer."""
+"""The shortest and longest time from the first ring at an agent to the answer, in seconds."""
 
 _SICK_SHARE: Final = 0.05
 _SHORTFALL: Final = 0.30
@@ -34,7 +34,7 @@ class Break(Struct):
 
 
 class Agent(Struct):
-    """One person at a phone, and what he or she does now."""
+    """One person at a phone, and his or her present state."""
 
     agent_id: str
     queues: tuple[str, ...]
@@ -73,7 +73,7 @@ _SHIFTS: Final = tuple(
 
 @lru_cache(maxsize=64)
 def _roster(calls: int, staff_factor: float) -> tuple[tuple[int, int, int], ...]:
-    """Shifts for the load of a day of so many calls: each next one lessens the squared lack the most per hour."""
+    """Return shifts for the load of a day's calls: each next one lessens the squared lack the most per hour."""
     handle = TALK_SECONDS + WRAPUP_SECONDS + sum(RING_SECONDS) / 2
     load = calls * np.array(PROFILE) / sum(PROFILE) * handle / 1800
     lacking = (_LOAD_MARGIN * load + _ROOT_MARGIN * np.sqrt(load)) * staff_factor
@@ -95,7 +95,7 @@ def _at_work(shift: tuple[int, int, int]) -> NDArray[np.float64]:
 
 
 def crew_of(config: Config, incident: Incident) -> list[Agent]:
-    """Those who come to work today: the roster less the sick, and on a day of shortfall less three in ten."""
+    """Return those who come to work today: the roster less the sick, and on a day of shortfall less three in ten."""
     chance = random.Random(int(generator(config, 3).integers(2**62)))
     roster = _roster(config.calls_by_weekday[config.date.weekday()], config.staff_factor)
     crew = [_agent(config, chance, number, shift) for number, shift in enumerate(roster)]
@@ -133,7 +133,7 @@ def _agent(config: Config, chance: random.Random, number: int, shift: tuple[int,
 
 
 def _expert(config: Config, chance: random.Random, plan: QueuePlan, number: int) -> Agent:
-    """Somebody with other work, who is on the phone about half of the time."""
+    """Return an agent with other work, who is on the phone about half of the time."""
     breaks, moment = [], OPENS + chance.uniform(10, 60) * MINUTE
     while moment < CLOSES - 30 * MINUTE:
         length = chance.uniform(15, 45) * MINUTE

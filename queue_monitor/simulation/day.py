@@ -1,4 +1,4 @@
-"""What can be asked of a simulated day and what comes back: its settings, its faults, its events and its truth."""
+"""A simulated day: its settings, its faults, its events and its truth."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
@@ -21,11 +21,11 @@ CONNECTS: Final = 7 * HOUR + 45 * MINUTE
 OPENS: Final = 8 * HOUR
 CLOSES: Final = 17 * HOUR
 LINES_QUIET: Final = 17 * HOUR + 30 * MINUTE
-"""Moments of a day are whole milliseconds after local midnight."""
+"""The moments of a day, this one and those above, are whole milliseconds after local midnight."""
 
 
 class Kind(StrEnum):
-    """What kind of day it is."""
+    """The kind of a day."""
 
     NORMAL = "normal"
     MINI = "mini"
@@ -44,14 +44,14 @@ MIX: Final = {
     Kind.SLOW: 0.05,
     Kind.OUTAGE: 0.04,
 }
-"""How often each kind comes when none is asked for."""
+"""The share of each kind of day when none is set."""
 
 
 class QueuePlan(Struct, frozen=True, kw_only=True):
     """One queue. `share` of the callers dial it; `skill` is the share of kundcenter's agents who serve it.
 
     `experts` serve this queue and no other; `transfers` is the share of the other queues' answered calls that are
-    passed on to it. A caller leaves at `timeout_seconds`, to `overflow_to` if there is one. `places`: when so many
+    passed on to it. A caller leaves at `timeout_seconds`, to `overflow_to` if there is one. `places`: when this many
     wait, the next is refused.
 
     `name`: what it is called.
@@ -75,7 +75,7 @@ QUEUES: Final = (
 
 
 class SourceOutage(Struct, frozen=True, kw_only=True, tag="source_outage"):
-    """The connection to the switch is gone: calls go on, nothing of them is told."""
+    """The connection to the switch is gone: calls go on, and no event of them comes."""
 
     at: time
     seconds: int
@@ -94,7 +94,7 @@ class Duplicates(Struct, frozen=True, kw_only=True, tag="duplicates"):
 
 
 class Shuffle(Struct, frozen=True, kw_only=True, tag="shuffle"):
-    """Every event is delayed by up to so many seconds, each by its own."""
+    """Every event is delayed by a time of its own, up to a number of seconds."""
 
     seconds: float = 2.0
 
@@ -106,7 +106,7 @@ class Losses(Struct, frozen=True, kw_only=True, tag="losses"):
 
 
 class ClockOffset(Struct, frozen=True, kw_only=True, tag="clock_offset"):
-    """The switch's clock is so many seconds ahead of ours; `source.clock` tells it every 30 s."""
+    """The switch's clock is ahead of ours by a number of seconds; `source.clock` reports it every 30 s."""
 
     seconds: float
 
@@ -117,8 +117,8 @@ Fault = SourceOutage | SwitchRestart | Duplicates | Shuffle | Losses | ClockOffs
 class Config(Struct, frozen=True, kw_only=True):
     """One day to simulate. `kind` None draws one from `MIX`. `snapshot_seconds` 0: snapshots only on connecting.
 
-    `calls_by_weekday`: usual first calls in open hours, Monday to Friday, as the roster has them; those who ring again
-    come on top. `wildness`: how many times as much as usual the day and its quarters of an hour differ from that.
+    `calls_by_weekday`: usual first calls in open hours, Monday to Friday, as the roster has them; repeated calls come
+        on top. `wildness`: how many times as much as usual the day and its quarters of an hour differ from that.
     """
 
     date: date
@@ -137,10 +137,11 @@ class Config(Struct, frozen=True, kw_only=True):
 
 
 class CallTruth(Struct, frozen=True, kw_only=True):
-    """What really happened to one visit, or to one refused caller (then `visit_id` is empty).
+    """The truth about one visit, or about one refused caller (then `visit_id` is empty).
 
-    `offered_wait_ms` is how long the caller would have waited for a free agent had he or she stayed; None when
-    nobody came free. `redial_of` is the contact that the same person gave up before.
+    `offered_wait_ms`: the time until an agent would have been free, had the caller stayed; None when no agent came
+        free.
+    `redial_of`: the contact that the same person gave up before.
     """
 
     contact_id: str
@@ -159,7 +160,7 @@ class CallTruth(Struct, frozen=True, kw_only=True):
 
 
 class Day(Struct, frozen=True, kw_only=True):
-    """A simulated day: what the switch told, in the order in which it came, and what was true."""
+    """A simulated day: the events of the switch, in the order in which they came, and the truth."""
 
     config: Config
     kind: Kind
@@ -169,7 +170,9 @@ class Day(Struct, frozen=True, kw_only=True):
     calls: list[CallTruth]
 
     def share(self, limit_seconds: int = 300, short_abandon_seconds: int = 10) -> float | None:
-        """Contacts answered within the limit / all that entered, short hang-ups left out (D3). None without calls."""
+        """Return contacts answered within the limit / all that entered, short hang-ups left out (D3). None without
+        calls.
+        """
         hits = misses = 0
         for wait_ms, outcome in _contacts(self.calls):
             if outcome is Outcome.ANSWERED and wait_ms <= limit_seconds * SECOND:
@@ -180,7 +183,7 @@ class Day(Struct, frozen=True, kw_only=True):
 
 
 def _contacts(calls: Iterable[CallTruth]) -> Iterator[tuple[int, Outcome]]:
-    """For each contact that entered: its wait in ms to the first answer or the end, and how that wait ended."""
+    """Return, for each contact that entered, its wait in ms to the first answer or the end, and how that wait ended."""
     waited: dict[str, int] = {}
     ended: dict[str, Outcome] = {}
     for call in calls:
@@ -192,5 +195,5 @@ def _contacts(calls: Iterable[CallTruth]) -> Iterator[tuple[int, Outcome]]:
 
 
 def generator(config: Config, stream: int) -> np.random.Generator:
-    """One stream of chance for each part of the day: what happens in one does not disturb the others."""
+    """Return the random stream of one part of the day, which does not disturb the others."""
     return np.random.default_rng([config.seed, config.date.toordinal(), stream])

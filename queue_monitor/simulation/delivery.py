@@ -1,4 +1,4 @@
-"""What reaches us of what the switch told: lost, doubled and shuffled, if so configured."""
+"""Delivers the events of the switch as they reach us: lost, doubled and shuffled, if so configured."""
 
 import random
 from datetime import timedelta
@@ -10,9 +10,9 @@ from queue_monitor.simulation.day import Config, Duplicates, Losses, Shuffle, ge
 
 
 def delivered(told: list[Event], config: Config) -> list[Event]:
-    """What reaches us of what the switch told: some of it lost, twice or out of order, if so configured.
+    """Return the events that reach us: some of them lost, doubled or out of order, if so configured.
 
-    What the source says of itself, and snapshots, always come and in their place: nothing is moved across them.
+    The source's own events, and snapshots, always come and in their place: nothing is moved across them.
     """
     chance = random.Random(int(generator(config, 5).integers(2**62)))
     arrived = told

@@ -1,4 +1,4 @@
-"""The day as it is lived, one thing after another, and what the switch tells of it."""
+"""Runs a simulated day, one event after another, and records what the switch reports of it."""
 
 import heapq
 import random
@@ -74,7 +74,7 @@ _LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
 
 def _place_of(visit: "Visit") -> dict[str, str]:
-    """What places an event of a visit that nobody saw begin."""
+    """Return the fields that place an event of a visit that began unseen."""
     return {"queue": visit.queue, "leg_id": visit.contact_id, "contact_id": visit.contact_id}
 
 
@@ -130,7 +130,7 @@ class Visit(Struct):
 
 
 class Switchboard:
-    """The switch, its queues and the people at its phones, from one thing that happens to the next."""
+    """The switch, its queues and its agents, from one simulated step to the next."""
 
     def __init__(self, config: Config, incident: Incident, callers: list[Person], crew: list[Agent]) -> None:
         self.events: list[Event] = []
@@ -154,7 +154,7 @@ class Switchboard:
         self._phones_down_until = 0
 
     def moment(self, now: int) -> datetime:
-        """The time by the switch's clock, so many milliseconds into the local day."""
+        """Return the time by the switch's clock at a millisecond of the local day."""
         return self._midnight + timedelta(milliseconds=now) + self._offset
 
     def run(self) -> None:
@@ -256,7 +256,7 @@ class Switchboard:
         self._find_agent(queue)
 
     def _leave(self, visit: Visit, how: Outcome) -> None:
-        """Time is up for one who waits; whoever has been answered or has left is not touched."""
+        """End the wait of a caller whose time is up; one who was answered or has left is not touched."""
         if not visit.waits:
             return
         rung = visit.ringing
@@ -298,12 +298,12 @@ class Switchboard:
         self._ready(agent)
 
     def _look_up(self, agent: Agent) -> None:
-        """A break or the end of the shift is due: one who is free goes now, one with a caller when that is done."""
+        """Start a due break or the end of the shift: a free agent goes now, a busy one after the call."""
         if agent.state in (AgentActivity.AVAILABLE, AgentActivity.UNREACHABLE):
             self._ready(agent)
 
     def _ready(self, agent: Agent) -> None:
-        """Done with what was: go home, take a break, or take the next call."""
+        """Send an agent home, to a break, or to the next call, after the last work is done."""
         agent.turn += 1
         if self._now >= agent.goes_home and not self._is_needed(agent):
             self._become(agent, AgentActivity.LOGGED_OUT)
@@ -319,7 +319,7 @@ class Switchboard:
             self._free(agent)
 
     def _is_needed(self, agent: Agent) -> bool:
-        """After closing some stay on until nobody waits any more."""
+        """Return whether an agent stays on: some do after closing until nobody waits."""
         return agent.stays_on and any(self._depth(queue) for queue in agent.queues)
 
     def _free(self, agent: Agent) -> None:
@@ -348,7 +348,7 @@ class Switchboard:
     # calls
 
     def _find_agent(self, queue: str) -> None:
-        """The agent who has been free the longest takes the first in line."""
+        """Let the agent who has been free the longest take the first in line."""
         free = [agent for agent in self._crew if agent.state is AgentActivity.AVAILABLE and queue in agent.queues]
         for agent in sorted(free, key=attrgetter("since")):
             if not self._head(queue):
@@ -356,7 +356,10 @@ class Switchboard:
             self._ready(agent)
 
     def _head(self, queue: str) -> Visit | None:
-        """The first in line who is not being rung for. Passing those who left marks when their turn would have come."""
+        """Return the first in line for whom no phone rings, and drop those who have left.
+
+        At that moment the turn of those who left would have come.
+        """
         line = self._lines[queue]
         for visit in list(line):
             if visit.waits and not visit.ringing:
@@ -401,7 +404,9 @@ class Switchboard:
         )
 
     def _give_back(self, agent: Agent, visit: Visit, turn: int) -> None:
-        """Nobody picked up: the caller keeps the place in line, the switch pauses the phone for a minute."""
+        """End a ring without an answer: the caller keeps the place in line, the switch pauses the phone for a
+        minute.
+        """
         if agent.turn != turn:
             return
         self._end_ring(visit, RingResult.NO_ANSWER)
@@ -464,7 +469,7 @@ class Switchboard:
             self._enter(visit.caller, visit.contact_id, onward, EntryReason.TRANSFER, patience, visit)
 
     def _passed_on(self, visit: Visit) -> str | None:
-        """The experts' queue that this call goes on to, if it does."""
+        """Return the experts' queue that this call goes on to, if it does."""
         if visit.entry_reason is EntryReason.TRANSFER or self._now >= CLOSES:
             return None
         reached = 0.0
@@ -475,7 +480,7 @@ class Switchboard:
         return None
 
     def _restart(self) -> None:
-        """Every call is cut off; the phones log on again after 20 s."""
+        """Restart the switch: every call is cut off; the phones log on again after 20 s."""
         self._tell(SourceRestarted, self._now)
         for line in self._lines.values():
             for visit in line:
@@ -487,7 +492,7 @@ class Switchboard:
             if agent.on_duty and agent.state is not AgentActivity.PAUSED:
                 self._ready(agent)
 
-    # what the switch tells
+    # the events of the switch
 
     def _tell(self, event: type[Event], /, *key: object, **fields: Any) -> None:
         if not self._connected:
@@ -555,12 +560,14 @@ class Switchboard:
         self._tell(AgentState, agent.agent_id, agent.turn, state, agent_id=agent.agent_id, state=state, reason=reason)
 
     def _new_leg(self) -> str:
-        """`<switch>:<seconds>.<n>`, the shape of an Asterisk uniqueid: no two days share one."""
+        """Return `<switch>:<seconds>.<n>`, the shape of an Asterisk uniqueid: no two days share one."""
         self._legs += 1
         seconds = milliseconds(self.moment(self._now) - _UNIX) // SECOND
         return f"{self._config.switch}:{seconds}.{self._legs}"
 
     def _pseudonym(self, caller: Person) -> str:
-        """The same person has the same one all day and another tomorrow. Letters only: no run of digits anywhere."""
+        """Return the same pseudonym for a person all day and another tomorrow, in letters only, without a run of
+        digits.
+        """
         digest = event_id("pseudonym", str(self._config.seed), self._config.date.toordinal(), caller.person)
         return digest[:16].translate(_LETTERS)

@@ -1,1 +1,1 @@
-"""Who may do what, and how much of it: access by tokens, limits, connections, sign-in."""
+"""The guard of the HTTP interface: access by tokens, limits, connections, sign-in."""

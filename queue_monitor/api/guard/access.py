@@ -1,8 +1,8 @@
-"""Who may do what: a token for each screen, system and person, each with one role; deny by default.
+"""Access control: a token for each screen, system and person, each with one role; deny by default.
 
-Whatever changes something needs a token, from this machine too. Reading needs none only where this machine itself asks,
-by a name of its own, and the settings allow it; as soon as there is a token they do not, unless they say so. The intake
-of events stands aside: its senders sign what they send, each with a key of its own, and no token opens it.
+Each change needs a token, also from this machine. Reading needs none only where this machine itself asks, by its own
+name, and the settings allow it; once there is a token they do not, unless they say so. The intake of events is
+separate: its senders sign their requests, each with a key of its own, and no token opens it.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from queue_monitor.model import Access, Role
 COOKIE: Final = "queue_monitor"
 A_YEAR: Final = 365 * 86_400
 A_SHIFT: Final = 12 * 3_600
-"""A person signs in for a working day, a wallboard for as long as it hangs there."""
+"""The time for which a person is signed in: a working day. A wallboard stays signed in for `A_YEAR`."""
 
 
 class Deed(Enum):
@@ -49,7 +49,7 @@ MAY: Final[Mapping[Role, frozenset[Deed]]] = {
     Role.LEAD: frozenset({Deed.BOARD, Deed.READ, Deed.ACT}),
     Role.ADMIN: frozenset(Deed),
 }
-"""What each role may; the one place that says so. Whoever sends events is a source of kind `http`, not a token."""
+"""The deeds that each role may do, stated here only. A sender of events is a source of kind `http`, not a token."""
 
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
@@ -59,18 +59,18 @@ AUDIT: Final = "/api/v1/audit"
 OPEN: Final = ("/healthz", SIGN_IN, SIGN_OUT)
 STATIC: Final = "/static/"
 PUBLIC: Final = ("/public", "/api/v1/public")
-"""Open too, where the settings offer them at all."""
+"""The paths that are open too, where the settings offer them at all."""
 
 SIGNED: Final = ("/api/v1/events",)
-"""Senders sign each request with a key of their own (adapters/http)."""
+"""The paths whose requests their senders sign with a key of their own (adapters/http)."""
 LINKS: Final = ("/alerts/", "/first-token/")
-"""Pages whose address holds a secret, which is all that is needed: to acknowledge an alarm, to make the first token."""
+"""The pages whose address holds a secret and needs nothing else: to acknowledge an alarm, to make the first token."""
 
 _ACTS: Final = ("/api/v1/alerts/", "/api/v1/crisis", "/api/v1/banner", "/lead/")
 _READ: Final = ("/lead", "/history", "/docs", "/openapi.json", "/readyz")
 _READING: Final = ("GET", "HEAD", "OPTIONS")
 _PASSED_ON: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
-"""What a proxy adds when it is told to; a request with one of these is not this machine's own."""
+"""The headers that a proxy adds; a request with one of these is not this machine's own."""
 
 _TITLES: Final = {
     401: "unauthorized",
@@ -82,17 +82,17 @@ _TITLES: Final = {
 
 
 def new_token() -> str:
-    """Make a token of 256 random bits."""
+    """Return a new token of 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def digest(token: str) -> str:
-    """What is kept of a token: its SHA-256. The tokens are 256 random bits, so that needs no salt and no stretching."""
+    """Return the SHA-256 of a token, the only form kept. A token is 256 random bits and needs no salt or stretching."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def deed_of(method: str, path: str) -> Deed:
-    """What a request does. What is not named is for admins."""
+    """Return the kind of a request. A path that is named nowhere is for admins."""
     if method not in _READING:
         return Deed.ACT if path.startswith(_ACTS) else Deed.ADMINISTER
     if path in ("/", STREAM) or path.startswith(WALL):
@@ -105,7 +105,7 @@ def deed_of(method: str, path: str) -> Deed:
 
 
 class Tokens:
-    """Those who may come in, by what they show.
+    """The tokens that are accepted.
 
     `read_without_token`: whether this machine may read without one; None: for as long as there is no token.
     """
@@ -118,37 +118,37 @@ class Tokens:
         return bool(self._access)
 
     def add(self, access: Access) -> None:
-        """Let one more come in from now on."""
+        """Accept one more token from now on."""
         self._access.append(access)
 
     def remove(self, access: Access) -> None:
-        """Let one who was added no longer come in."""
+        """Stop accepting a token that was added."""
         self._access.remove(access)
 
     def known(self, token: str) -> Access | None:
-        """The entry of a token. All are compared, each in constant time: how long it takes tells nothing."""
+        """Return the entry of a token. All are compared, each in constant time, so that the time reveals nothing."""
         shown = digest(token)
         matches = [entry for entry in self._access if hmac.compare_digest(entry.token_sha256, shown)]
         return matches[0] if token and matches else None
 
     @property
     def reads_without_token(self) -> bool:
-        """Whether this machine may read without a token now."""
+        """Return whether this machine may read without a token now."""
         return not self if self._read_without_token is None else self._read_without_token
 
 
 class AccessControl:
-    """ASGI, plain, so that streams pass untouched: every request shows a token that may, or is refused.
+    """Plain ASGI, so that streams pass untouched: each request needs a token with the right role, or is refused.
 
     A token comes as `Authorization: Bearer …` or in a cookie. A wallboard's own address may carry it once,
     `/?token=…`: it is then kept in a cookie that no script can read, and taken out of the address. Only the role that
-    sees the wallboard alone may travel in an address: addresses end up in logs. People sign in on a page.
+        sees the wallboard alone may travel in an address, because addresses end up in logs. People sign in on a page.
 
-    A request that changes something and is not authorised by a header must come from a page of our own: a browser
-    sends a cookie on behalf of any page that it shows. What this machine reads without a token must be asked by a name
-    of this machine's own: anybody's name may be made to lead here (DNS rebinding).
+    A request that changes something and is not authorised by a header must come from a page of our own: a browser sends
+    a cookie on behalf of any page that it shows. A read by this machine without a token must use a name of this
+    machine's own: any other name may be made to lead here (DNS rebinding).
 
-    A right token always passes: whoever guesses at the same address uses up an allowance of his own.
+    A right token always passes: a client that guesses at the same address uses up an allowance of its own.
     """
 
     def __init__(self, app: ASGIApp, tokens: Tokens, limits: Limits) -> None:
@@ -180,7 +180,7 @@ class AccessControl:
             self._limits.close_stream(client)
 
     def _answer(self, scope: Scope, client: str) -> Response | None:
-        """A refusal, or the way on; None when the request may pass."""
+        """Return a refusal or a redirection; None when the request may pass."""
         headers = Headers(scope=scope)
         token, query = _token(headers), parse_qs(scope["query_string"].decode("latin-1"))
         is_wall = scope["path"] == "/" or scope["path"].startswith(WALL)
@@ -208,7 +208,7 @@ class AccessControl:
         return None
 
     def _unknown(self, token: str, scope: Scope, headers: Headers, client: str) -> Response | None:
-        """Nobody we know: this machine may read, if that is allowed; a person is shown where to sign in."""
+        """Answer a request without a known token: this machine may read where allowed; a person is sent to sign in."""
         if self._reads_here(scope, headers):
             return None
         if token:
@@ -273,12 +273,12 @@ def keep(answer: Response, token: str, known: Access, request: Request) -> None:
 
 
 def way(here: str, there: str) -> str:
-    """The address of one of our pages as seen from another: a proxy may serve them all under a path of its own."""
+    """Return the relative address of one of our pages from another: a proxy may serve all under a path of its own."""
     return ("../" * (here.count("/") - 1) or "./") + there.lstrip("/")
 
 
 def may(request: Request, deed: Deed) -> bool:
-    """Whether whoever makes this request has shown a token whose role may do this."""
+    """Return whether the request has shown a token whose role may do this."""
     access: Access | None = getattr(request.state, "access", None)
     return access is not None and deed in MAY[access.role]
 
@@ -288,12 +288,12 @@ def _stands_aside(path: str) -> bool:
 
 
 def _asker(client: str, known: Access | None, *, wrong: bool) -> str:
-    """Whose allowance a request takes from: that of a token at an address, of those who show none, or wrong ones."""
+    """Return the key of the allowance that a request uses: of a token at an address, of no token, or of wrong ones."""
     return f"{client} {known.token_sha256}" if known else f"{client} ?" if wrong else client
 
 
 def _is_of_this_machine(scope: Scope, headers: Headers) -> bool:
-    """Whether this machine asks, by a name of its own, and no proxy says that it passes on another's request."""
+    """Return whether this machine asks, by a name of its own, and no proxy passes on another's request."""
     name = re.sub(r":\d+$", "", headers.get("host", "")).strip("[]").lower()
     address = (scope.get("client") or ("", 0))[0]
     passed_on = any(header in headers for header in _PASSED_ON)
@@ -310,13 +310,13 @@ def _is_loopback(address: str) -> bool:
 
 
 def _too_big(headers: Headers) -> bool:
-    """A body whose length is not told is too big: nobody has a use for one."""
+    """Return whether a body is too big; one without a stated length counts as too big, because none is needed."""
     length = headers.get("content-length", "0")
     return "transfer-encoding" in headers or not length.isdigit() or int(length) > BODY_BYTES
 
 
 def _from_elsewhere(headers: Headers) -> bool:
-    """Whether a browser sends this for another site's page. What is no browser says nothing of sites."""
+    """Return whether a browser sends this for another site's page. A program that is no browser names no site."""
     if "authorization" in headers:
         return False
     if site := headers.get("sec-fetch-site"):

@@ -1,7 +1,7 @@
-"""The connections to the pages: how many, how long a question may take to be asked, and how slowly an answer be taken.
+"""The limits on connections: their number, the time for a request to arrive, and the time for an answer to be read.
 
-Uvicorn waits for a question for ever, and for as many and as long ones as anybody cares to send. A wallboard asks once,
-in a moment, and listens; whoever dawdles only keeps the others out.
+Uvicorn would wait for a request for ever, and for any number and length of them. A wallboard asks once, in a moment,
+and then reads; a slower client only keeps the others out.
 """
 
 import asyncio
@@ -11,27 +11,27 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_CONNECTIONS: Final = 1_500
-"""All the streams there may be (`limits`), and as much again as everything else needs."""
+"""The most connections: all the streams there may be (`limits`), and as many again for everything else."""
 
 KEPT_FILES: Final = 100
-"""Open files that the journal, the sources and the alerts need, whatever comes in at the door."""
+"""The open files that the journal, the sources and the alerts need, however many connections come."""
 
 ASK_SECONDS: Final = 15.0
-"""From the connection, or the last answer, until the next question has been asked in full."""
+"""The time from the connection, or the last answer, until the whole next request has come."""
 
 TAKE_SECONDS: Final = 30.0
-"""How long a peer may take nothing of what waits for it."""
+"""The time for which a client may read nothing of what waits for it."""
 
 HEAD_BYTES: Final = 16 * 1024
-"""The longest question: its line and its headers."""
+"""The longest request: its line and its headers."""
 
 
 class Connection(HttpToolsProtocol):
-    """One connection of a server that has room for so many. See `bounded`."""
+    """One connection of a server with a limited number of them. See `bounded`."""
 
     most: int
     asking: dict["Connection", None]
-    """Those that have not asked yet, oldest first: that one makes room when all is full."""
+    """The connections that have not asked yet, oldest first: the first one is cut off when all places are taken."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -84,7 +84,7 @@ class Connection(HttpToolsProtocol):
         self._taken()
 
     def cut_off(self) -> None:
-        """At once, whatever still waits to be sent."""
+        """Close at once, whatever still waits to be sent."""
         self.asking.pop(self, None)
         self.transport.abort()
 
@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
 
 
 def bounded(most: int) -> type[Connection]:
-    """What uvicorn makes of each connection, for one server that has room for `most` at once."""
+    """Return the connection class for one server with room for `most` connections at once."""
 
     class Bounded(Connection):
         pass
@@ -116,7 +116,7 @@ def bounded(most: int) -> type[Connection]:
 
 
 def room() -> int:
-    """How many connections fit the open files that this process may have; as many as are wanted, where it may."""
+    """Return how many connections the limit on open files allows, after raising it as far as it may be."""
     wanted = MAX_CONNECTIONS + KEPT_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:

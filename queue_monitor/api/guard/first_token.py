@@ -1,4 +1,4 @@
-"""The page that makes the first token: a monitor that has none prints its address, once, where it was started."""
+"""The page that makes the first token: a monitor without tokens prints its address once, where it was started."""
 
 import hmac
 import logging
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class FirstToken:
-    """The secret in the page's address, and how a token made there is kept.
+    """The secret in the page's address, and the function that saves a token made there.
 
-    `save` is given the entry and the address from which it was made. It returns once both are written down, and raises
-    `OSError` or `StoreError` when they are not.
+    `save` takes the entry and the address from which it was made. It returns once both are saved, and raises `OSError`
+    or `StoreError` when they are not.
     """
 
     def __init__(self, save: Callable[[Access, str], Awaitable[None]]) -> None:
@@ -41,7 +41,7 @@ class FirstToken:
 
 
 def first_token_routes(tokens: Tokens, first: FirstToken, language: str) -> APIRouter:
-    """`/first-token/KEY`. Looking makes nothing; the button makes one token, and then the page is no more."""
+    """Return the routes of `/first-token/KEY`. Reading makes nothing; the button makes one token and ends the page."""
     routes = APIRouter(include_in_schema=False)
     templates = Jinja2Templates(directory=_HERE / "templates")
 

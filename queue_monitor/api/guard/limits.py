@@ -1,6 +1,4 @@
-"""How much one client may ask for, and all together: so generous that no wallboard meets a bound, and no client can
-take the monitor from the others.
-"""
+"""The limits on requests by one client and by all: no wallboard reaches them, and no client can shut out the others."""
 
 import ipaddress
 from collections import Counter, OrderedDict
@@ -11,23 +9,23 @@ from queue_monitor.ports import Clock
 
 REQUESTS_PER_SECOND: Final = 200.0
 REQUESTS_AT_ONCE: Final = 4_000
-"""Five hundred wallboards behind one address may all load their page at the same moment."""
+"""The most requests of one client at once: behind one address five hundred wallboards may load together."""
 
 STREAMS_OF_ONE: Final = 600
 STREAMS: Final = 1_000
 BODY_BYTES: Final = 64 * 1024
-"""The largest body anybody has a use for; the intake of events has a bound of its own (adapters/http)."""
+"""The largest body in bytes; the intake of events has a limit of its own (adapters/http)."""
 
 WRONG_TOKENS: Final = 20
 WRONG_TOKENS_SECONDS: Final = 60.0
 CLIENTS: Final = 10_000
-"""How many addresses are remembered; the one that has been quiet for longest is forgotten first."""
+"""The most client addresses kept; the one that has been quiet for longest is dropped first."""
 
 T = TypeVar("T")
 
 
 class Refused(StrEnum):
-    """Why a request was turned away at the door; counted in /metrics."""
+    """The reason why the guard refused a request; counted in /metrics."""
 
     NO_TOKEN = "no_token"
     WRONG_TOKEN = "wrong_token"
@@ -40,7 +38,7 @@ class Refused(StrEnum):
 
 
 class Limits:
-    """What each client has used up, by the monitor's clock."""
+    """The use that each client has made of its allowance, by the monitor's clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -71,7 +69,7 @@ class Limits:
             del self._streams[client]
 
     def guesses(self, client: str) -> bool:
-        """Whether the client has shown too many wrong tokens in the last minute."""
+        """Return whether the client has shown too many wrong tokens in the last minute."""
         return self._wrong_of(client)[1] >= WRONG_TOKENS
 
     def wrong_token(self, client: str) -> None:
@@ -86,7 +84,7 @@ class Limits:
 
 
 def client_of(address: str) -> str:
-    """Whom an address stands for: in IPv6 one household or office has a whole /64."""
+    """Return the client behind an address: in IPv6 one household or office has a whole /64."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Where a person shows a token once, in a browser: it is then kept in a cookie for a working day."""
+"""The page where a person shows a token once, in a browser: it is then kept in a cookie for a working day."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +17,7 @@ _HERE: Final = Path(__file__).parents[1]
 
 
 def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
-    """`/sign-in` and `/sign-out`, open to all: the token decides. A wrong one counts as one shown anywhere else."""
+    """Return the routes `/sign-in` and `/sign-out`, open to all. A wrong token counts as one shown anywhere else."""
     routes = APIRouter(include_in_schema=False)
     templates = Jinja2Templates(directory=_HERE / "templates")
 
@@ -63,6 +63,6 @@ def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
 
 
 def _own_path(wanted: str) -> str:
-    """Where to go on: a page of ours, never somebody else's."""
+    """Return the page to go on to, which is always one of ours."""
     plain = wanted.startswith("/") and not wanted.startswith("//") and wanted.isprintable() and "\\" not in wanted
     return wanted if plain else "/"

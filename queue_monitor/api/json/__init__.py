@@ -1,1 +1,1 @@
-"""The answers for programs: their routes, their shapes, and the same as tables."""
+"""The answers for programs: their routes, their shapes, and the same content as tables."""

@@ -1,4 +1,4 @@
-"""Alerts over HTTP: those that stand, what was said of them, acknowledging one; and who has acknowledged what."""
+"""Alerts over HTTP: those that stand, their record, their acknowledgement, and the audit."""
 
 import logging
 from collections.abc import Awaitable
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 def alert_routes(
     figures: Figures, clock: Clock, acknowledger: Acknowledger, history: AlertHistory, audit: AuditLog, language: str
 ) -> APIRouter:
-    """`/api/v1/alerts`, its acknowledging, which is for the roles lead and admin, and `/api/v1/audit`."""
+    """Return the routes `/api/v1/alerts`, its acknowledgement (roles lead and admin), and `/api/v1/audit`."""
     routes = APIRouter(prefix="/api/v1", tags=["alerts"], responses=UNREADABLE)
 
     @routes.get(
@@ -51,8 +51,10 @@ def alert_routes(
         | AWAY,
     )
     async def alerts(request: Request, from_: FromQuery = None, to: ToQuery = None, lang: LangQuery = None) -> Response:
-        """The alerts that stand, alarms first, and every alert to which something happened in a stretch of time (today
-        if nothing is asked): its changes, whom it was sent to and how that went, and who has acknowledged it.
+        """Return the alerts that stand, alarms first, and the record of every alert in a span of time (by default
+        today).
+
+        The record has its changes, its messages with their recipients and results, and who has acknowledged it.
         """
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         start, end = stretch(snapshot, clock, from_, to, reply_language)
@@ -78,8 +80,7 @@ def alert_routes(
         },
     )
     async def acknowledge(request: Request, episode: str, lang: LangQuery = None) -> Response:
-        """Say that somebody takes care of an alert: nobody else is then told of it. For the roles lead and
-        admin; written down first.
+        """Acknowledge an alert, so that it is not escalated to anybody else. For the roles lead and admin; saved first.
 
         The body may name who: `{"by": "Anna"}`; else it is the token's name.
         """
@@ -103,8 +104,9 @@ def alert_routes(
     async def what_was_done(
         request: Request, from_: FromQuery = None, to: ToQuery = None, lang: LangQuery = None
     ) -> Response:
-        """What people have done: who, when, from which address, to what; and at each start, without a name, which
-        settings are others than at the start before. For admins.
+        """Return what people have done: who, when, from which address, and to what. For admins.
+
+        Each start is listed too, without a name, with the settings that differ from the start before.
         """
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         start, end = stretch(snapshot, clock, from_, to, reply_language)
@@ -129,8 +131,9 @@ async def acknowledge_for(
     by: str = "",
     recipient: str = "",
 ) -> None:
-    """Acknowledge for whoever asks, or for `by`; written down first. `recipient`: to whom the link was sent that is
-    used. Raises `Problem` while that is not possible.
+    """Acknowledge for the asker, or for `by`; saved first. Raises `Problem` while that is not possible.
+
+    `recipient`: the recipient of the link that is used.
     """
     if acknowledger.is_acknowledged(alert):
         return
@@ -157,7 +160,7 @@ async def write_down(
     language: str,
     recipient: str = "",
 ) -> AdminAct:
-    """Who is about to do what, and to what, before it is done. Raises `Problem` while that is not possible."""
+    """Save who is about to do what, and to what, before it is done. Raises `Problem` while that is not possible."""
     access: Access | None = getattr(request.state, "access", None)
     written = AdminAct(
         at=clock.now(),

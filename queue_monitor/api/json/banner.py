@@ -1,5 +1,6 @@
-"""The lead's own words on the walls: put up with an end, and taken down, over HTTP or on the lead's page. Written down
-first.
+"""The lead's banner on the walls: shown with an end time and removed, over HTTP or on the lead's page.
+
+Each change is saved before it is made.
 """
 
 import re
@@ -53,7 +54,7 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
         responses={200: shapes.answer(shapes.BannerBody, "The words, or null.")} | SAME | UNREADABLE,
     )
     async def shown(request: Request) -> Response:
-        """The words on the walls; null where there are none."""
+        """Return the banner on the walls; null where there is none."""
         return as_list(request, _body(clock.now(), desk.banner))
 
     @routes.post(
@@ -68,8 +69,9 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
         },
     )
     async def show_banner(request: Request, lang: LangQuery = None) -> Response:
-        """Put words on every wall, in the place of any others. For the roles lead and admin. The room and every visitor
-        can read them: nothing of callers.
+        """Put a banner on every wall, in place of any other. For the roles lead and admin.
+
+        The room and every visitor can read it, so it must say nothing about callers.
         """
         chosen = texts.known_language(lang, language)
         try:
@@ -90,7 +92,7 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
         },
     )
     async def end_banner(request: Request, lang: LangQuery = None) -> Response:
-        """Take the words off the walls before their end. For the roles lead and admin."""
+        """Remove the banner before its end. For the roles lead and admin."""
         chosen = texts.known_language(lang, language)
         if desk.banner is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no_banner", texts.say("error.no_banner", chosen))
@@ -99,7 +101,7 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
 
     @routes.post(ADDRESS + "/banner", include_in_schema=False)
     async def pressed(request: Request, queue: str = "", lang: str | None = None) -> Response:
-        """The form of the page: with words it puts them up, without it takes down those that are shown."""
+        """Take the page's form: with words it puts up a banner, without words it removes the shown one."""
         chosen = texts.known_language(lang, language)
         written = parse_qs((await request.body()).decode("utf-8", "replace"))
         words, until = (written.get(name, [""])[0][:200] for name in ("words", "until"))

@@ -1,4 +1,4 @@
-"""`/api/v1/calls`: calls one by one, as history keeps them, a page at a time."""
+"""The route `/api/v1/calls`: calls one by one, as history keeps them, a page at a time."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -36,7 +36,7 @@ from queue_monitor.ports import Clock, Figures
 
 
 def call_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
-    """The list of calls."""
+    """Return the route of the list of calls."""
     routes = APIRouter(prefix="/api/v1", tags=["status"], responses=SAME | UNREADABLE)
 
     @routes.get(
@@ -58,7 +58,7 @@ def call_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         format_: FormatQuery = None,
         lang: LangQuery = None,
     ) -> Response:
-        """Calls one by one with their stays, without anything that tells who; today if nothing is asked.
+        """Return calls one by one with their stays, without anything that identifies a caller; by default of today.
 
         In the order of the minute in which they count, a page at a time: `next` leads to the page that follows (in a
         table the header X-Next). As CSV with `format=csv` or `Accept: text/csv`.
@@ -95,7 +95,7 @@ def call_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
 
 
 def _written(call: StoredCall) -> str:
-    """Where a page ends: a moment in whole microseconds since 1970 and an id."""
+    """Return the mark of a page's end: a time in whole microseconds since 1970, and an id."""
     return f"{int(call.at.timestamp()) * 1_000_000 + call.at.microsecond}-{call.id}"
 
 

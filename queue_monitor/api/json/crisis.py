@@ -1,4 +1,4 @@
-"""A crisis is declared and ended by a person: over HTTP, or with the buttons on the lead's page. Written down first."""
+"""The crisis, which a person declares and ends over HTTP or with the lead's page; each change is saved first."""
 
 import re
 from datetime import UTC, datetime
@@ -22,11 +22,11 @@ from queue_monitor.ports import AuditLog, Clock, CrisisDesk
 DECLARE: Final = "declare_crisis"
 END: Final = "end_crisis"
 NUMBER: Final = re.compile(r"(?:\d[ -]?){7}")
-"""As long as a telephone number: it could be a caller's, and none is ever kept or sent. The page asks for the same."""
+"""Seven digits, as long as a telephone number: a caller's is never kept or sent. The page checks the same."""
 
 
 def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str) -> APIRouter:
-    """`/api/v1/crisis`, read by readers, changed by the roles lead and admin; and the two buttons of `/lead`."""
+    """Return the routes `/api/v1/crisis` (changed by the roles lead and admin) and the two buttons of `/lead`."""
     routes = APIRouter()
 
     async def declare(request: Request, wanted: shapes.DeclareBody, reply_language: str) -> None:
@@ -52,7 +52,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         responses={200: shapes.answer(shapes.CrisisBody, "The crisis, or null.")} | SAME | UNREADABLE,
     )
     async def standing(request: Request) -> Response:
-        """The crisis that somebody has declared and nobody has ended; null where there is none."""
+        """Return the crisis that somebody has declared and nobody has ended; null where there is none."""
         return as_list(request, _body(clock.now(), desk.crisis))
 
     @routes.post(
@@ -72,9 +72,10 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         },
     )
     async def declare_crisis(request: Request, lang: LangQuery = None) -> Response:
-        """Declare a crisis, for all queues. It is told at once; until its end what goes wrong is told together, and the
-        advice is that of a surge. For the roles lead and admin. The reason is shown to everybody who sees alerts:
-        nothing of callers.
+        """Declare a crisis for all queues, which is sent at once. For the roles lead and admin.
+
+        Until its end one message gathers the other trouble, with the advice of a surge. Everybody who sees alerts sees
+        the reason, so it must say nothing about callers.
         """
         reply_language = texts.known_language(lang, language)
         try:
@@ -95,7 +96,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         },
     )
     async def end_crisis(request: Request, lang: LangQuery = None) -> Response:
-        """End the crisis. What still is wrong is then told by itself. For the roles lead and admin."""
+        """End the crisis. Trouble that remains is then sent by itself. For the roles lead and admin."""
         reply_language = texts.known_language(lang, language)
         if desk.crisis is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no_crisis", texts.say("error.no_crisis", reply_language))
@@ -104,7 +105,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
 
     @routes.post(ADDRESS + "/crisis", include_in_schema=False)
     async def pressed(request: Request, queue: str = "", lang: str | None = None) -> Response:
-        """A button of the page: with a reason it declares one, without it ends the one that stands."""
+        """Take a button of the page: with a reason it declares a crisis, without one it ends the crisis that stands."""
         reply_language = texts.known_language(lang, language)
         written = parse_qs((await request.body()).decode("utf-8", "replace"))
         reason, by = (written.get(name, [""])[0][:most] for name, most in (("reason", 200), ("by", 80)))

@@ -1,4 +1,4 @@
-"""An example of every answer, for the OpenAPI document: made from its shape, so that it cannot fall behind it."""
+"""Examples of every answer for the OpenAPI document, made from the shapes so that they never differ from them."""
 
 from typing import Any, Final
 
@@ -55,7 +55,7 @@ _DEPTH: Final = 12
 
 
 def with_examples(document: dict[str, Any]) -> None:
-    """Give every JSON answer of a document that has a shape of ours an example."""
+    """Give an example to every JSON answer of the document that has a shape of ours."""
     schemas = document.get("components", {}).get("schemas", {})
     for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
         for status, answer in operation.get("responses", {}).items():
@@ -106,7 +106,7 @@ def _key(name: str) -> str:
 
 
 def _fits(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether the example of a name is of this kind: `since` is a day in one shape and a moment in another."""
+    """Return whether the example of a name has this type: `since` is a day in one shape and a time in another."""
     kinds = {"string": str, "array": list, "object": dict}
     if not isinstance(value, kinds[schema["type"]]):
         return False

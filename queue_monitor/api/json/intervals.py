@@ -1,4 +1,4 @@
-"""Long questions over time, worked out in pieces and one after another: between them everybody else has their turn."""
+"""Long questions over time, worked out in pieces, one question at a time, so that other work goes on between them."""
 
 import asyncio
 from datetime import datetime
@@ -13,13 +13,14 @@ from queue_monitor.ports import Clock, Figures
 
 PIECE: Final = 50
 SHORT_PIECE: Final = 200
-"""Intervals worked out at once, and so many of a quarter or an hour: some 50 ms. All that may be asked for at once take
-a second, and the boards wait.
+"""The number of quarters or hours worked out at once, some 50 ms.
+
+As many as may be requested together take a second, in which the boards would wait.
 """
 
 
 class OverTime:
-    """`Figures.intervals`, for whoever may not stand in the way of the pages."""
+    """`Figures.intervals` for questions that must not delay the pages."""
 
     def __init__(self, figures: Figures, clock: Clock) -> None:
         self._figures = figures
@@ -29,7 +30,9 @@ class OverTime:
     async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
-        """The same figures; each piece is as it stands when it is worked out. Raises `ValueError` as they do."""
+        """Return the figures of `Figures.intervals`; each piece is as of its own computation. Raises `ValueError`
+        likewise.
+        """
         zone = ZoneInfo(self._figures.latest().time_zone)
         bounds = list(islice(cut(start, end, step, zone), MAX_INTERVALS + 1))
         size = SHORT_PIECE if step in ("quarter", "hour") else PIECE

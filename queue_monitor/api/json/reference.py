@@ -1,4 +1,4 @@
-"""What the figures rest on: the definitions, the opening hours, and the sources with how much they have seen."""
+"""The basis of the figures: the definitions, the opening hours, and the sources with the time they have seen."""
 
 from datetime import UTC, date, datetime
 from http import HTTPStatus
@@ -39,18 +39,20 @@ OFFERED: Final = (
 
 
 def fact_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
-    """`/api/v1/definitions`, `/calendar` and `/sources`."""
+    """Return the routes `/api/v1/definitions`, `/calendar` and `/sources`."""
     routes = APIRouter(prefix="/api/v1", tags=["facts"], responses=SAME | UNREADABLE)
 
     @routes.get("/definitions", responses={200: shapes.answer(shapes.DefinitionsBody, "The formulas.")})
     async def definitions(request: Request) -> Response:
-        """The promise, its headline definition with the day from which it holds, and all five formulas in words."""
+        """Return the promise, its headline definition with the day from which it holds, and all five formulas in
+        words.
+        """
         return as_list(request, _definitions(figures.latest()))
 
     @routes.get("/sources", responses={200: shapes.answer(shapes.SourcesBody, "The sources.")})
     async def sources(request: Request) -> Response:
-        """Where the events come from, whether each is heard, what was seen of the open time, and the switches' own
-        totals beside ours.
+        """Return the sources, whether each is connected, the share of open time seen, and the switches' totals
+        beside ours.
         """
         return as_list(request, _sources(figures.latest()))
 
@@ -69,7 +71,7 @@ def fact_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         queue: QueueQuery = None,
         lang: LangQuery = None,
     ) -> Response:
-        """The opening hours day by day: open stretches, holidays, closures with their reasons, open minutes."""
+        """Return the opening hours day by day: open stretches, holidays, closures with their reasons, open minutes."""
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         first = _day("from", from_, reply_language) or clock.now().astimezone(ZoneInfo(snapshot.time_zone)).date()
         last = _day("to", to, reply_language) or first

@@ -30,7 +30,7 @@ class TargetShape(Struct, frozen=True, kw_only=True):
 
 
 class HoursShape(Struct, frozen=True, kw_only=True):
-    """Opening hours as they bear on now."""
+    """The opening hours that matter now."""
 
     open: bool
     opens_at: datetime | None
@@ -40,7 +40,7 @@ class HoursShape(Struct, frozen=True, kw_only=True):
 
 
 class StaffShape(Struct, frozen=True, kw_only=True, gc=False):
-    """Distinct people by what they do now: counts only. All null when the source tells nothing of agents."""
+    """The number of agents by state, each agent once. All null when the source reports no agents."""
 
     known: Annotated[bool, _said("The source lists everybody: the same as basis known.")]
     basis: Annotated[
@@ -61,7 +61,7 @@ class StaffShape(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class StatusOfTarget(Struct, frozen=True, kw_only=True, gc=False):
-    """How a period's target stands, and why."""
+    """The status of a period's target, and the reason."""
 
     status: Annotated[str, _said("ok, at_risk, out_of_reach, too_early (too little to say) or no_data.")]
     reason: Annotated[str, _said("A stable word for why.")]
@@ -69,7 +69,7 @@ class StatusOfTarget(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class WaitingShape(Struct, frozen=True, kw_only=True, gc=False):
-    """One caller who waits now. Nothing here tells who."""
+    """One caller who waits now. Nothing here identifies the caller."""
 
     queue: str
     position: int
@@ -80,7 +80,7 @@ class WaitingShape(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class LeftShape(Struct, frozen=True, kw_only=True, gc=False):
-    """Left the queue without an answer and without hanging up, by how."""
+    """The callers who left the queue without an answer and without hanging up, by outcome."""
 
     timeout: int
     overflow: int
@@ -95,7 +95,7 @@ class LeftShape(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RefusedShape(Struct, frozen=True, kw_only=True, gc=False):
-    """Never got into a queue, by reason."""
+    """The callers who never got into a queue, by reason."""
 
     full: int
     no_agents: int
@@ -104,7 +104,7 @@ class RefusedShape(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class WaitsShape(Struct, frozen=True, kw_only=True, gc=False):
-    """Waits of answered calls whose start was seen."""
+    """The waits of answered calls whose start was seen."""
 
     answered: Annotated[int, _said("How many waits the figures rest on.")]
     mean_seconds: Seconds
@@ -116,7 +116,7 @@ class WaitsShape(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CoverageShape(Struct, frozen=True, kw_only=True, gc=False):
-    """How much of the open time was really observed."""
+    """The share of the open time that was really observed."""
 
     ratio: Ratio
     seen_minutes: int
@@ -125,7 +125,7 @@ class CoverageShape(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class OutsideHoursShape(Struct, frozen=True, kw_only=True, gc=False):
-    """Calls outside opening hours: counted, not in the target."""
+    """The calls outside opening hours: counted, not in the target."""
 
     entered: int
     answered: int
@@ -179,7 +179,7 @@ class PeriodShape(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": 
 
 
 class HelpShape(Struct, frozen=True, kw_only=True, gc=False):
-    """What a number of agents more would change, if they stay for the rest of the period: an estimate."""
+    """The effect of a number of additional agents, if they stay for the rest of the period: an estimate."""
 
     more_agents: int
     miss_probability: float
@@ -187,7 +187,7 @@ class HelpShape(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RiskShape(Struct, frozen=True, kw_only=True, gc=False):
-    """How a period may end, by the forecast of the queue's pool: an estimate, marked as one wherever it is shown."""
+    """The forecast of a period's end, for the queue's pool: an estimate, marked as one wherever it is shown."""
 
     miss_probability: Annotated[float, _said("Chance that the period ends under the target.")]
     expected_share: float | None
@@ -248,7 +248,7 @@ class SourceShape(Struct, frozen=True, kw_only=True):
 
 
 class JournalShape(Struct, frozen=True, kw_only=True):
-    """The journal's health: how much waits to be committed, and why if it cannot be."""
+    """The journal's health: the events that wait to be committed, and the reason if they cannot be."""
 
     up: bool
     pending: int
@@ -274,7 +274,7 @@ class DifferenceShape(Struct, frozen=True, kw_only=True):
 
 
 class StatusBody(Struct, frozen=True, kw_only=True):
-    """Everything as it stands at one moment."""
+    """The state of all queues, pools and sources at one moment."""
 
     generated_at: datetime
     version: str
@@ -295,7 +295,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
 
 
 class AlertShape(Struct, frozen=True, kw_only=True):
-    """An alert that stands: what is the matter, since when, and in words."""
+    """An alert that stands: its kind, its start, and its text."""
 
     episode: Annotated[str, _said("The same from the alert's raising to its end.")]
     since: datetime
@@ -336,7 +336,7 @@ class IntervalsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"})
 
 
 class LostCallShape(Struct, frozen=True, kw_only=True):
-    """A caller whom nobody answered. Nothing here tells who."""
+    """A caller whom nobody answered. Nothing here identifies the caller."""
 
     queue: Annotated[str, _said("The first queue: where the call is counted.")]
     last_queue: Annotated[str, _said("The queue in which it was lost.")]
@@ -391,7 +391,7 @@ class StayShape(Struct, frozen=True, kw_only=True):
 
 
 class CallShape(Struct, frozen=True, kw_only=True):
-    """One person's whole call. Nothing here tells who."""
+    """One person's whole call. Nothing here identifies the caller."""
 
     id: Annotated[str, _said("Tells calls apart, and says nothing else.")]
     at: Annotated[datetime, _said("The minute in which it counts; of one who still waits, when he or she entered.")]
@@ -429,7 +429,7 @@ class CallsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class AlertChangeShape(Struct, frozen=True, kw_only=True):
-    """One thing that happened to an alert."""
+    """One change of an alert."""
 
     at: datetime
     state: Annotated[str, _said("raised, updated, eased or cleared.")]
@@ -441,7 +441,7 @@ class AlertChangeShape(Struct, frozen=True, kw_only=True):
 
 
 class AttemptShape(Struct, frozen=True, kw_only=True):
-    """One attempt to tell somebody."""
+    """One attempt to send a message."""
 
     at: datetime
     channel: str
@@ -452,7 +452,7 @@ class AttemptShape(Struct, frozen=True, kw_only=True):
 
 
 class RecordedAlertShape(Struct, frozen=True, kw_only=True):
-    """One alert from its beginning to its end, as the record has it."""
+    """One alert from its beginning to its end, as it was recorded."""
 
     episode: str
     queue: str
@@ -468,7 +468,7 @@ class RecordedAlertShape(Struct, frozen=True, kw_only=True):
 
 
 class AlertsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Alerts that stand, and the record of those to which something happened in a stretch of time."""
+    """The alerts that stand, and the record of those that changed in a span of time."""
 
     generated_at: datetime
     from_: datetime
@@ -478,13 +478,13 @@ class AlertsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class AcknowledgeBody(Struct, frozen=True, kw_only=True):
-    """Who takes care of an alert; may be left out."""
+    """The person who takes care of an alert; may be left out."""
 
     by: Annotated[str, Meta(max_length=80, description="A name or a role; else the token's name.")] = ""
 
 
 class DeclareBody(Struct, frozen=True, kw_only=True):
-    """A crisis to declare: why, and who says so."""
+    """A crisis to declare: the reason, and who declares it."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=200, description="In a few words; nothing of callers.")]
     by: Annotated[str, Meta(max_length=80, description="A name or a role; else the token's name.")] = ""
@@ -499,14 +499,14 @@ class CrisisShape(Struct, frozen=True, kw_only=True):
 
 
 class CrisisBody(Struct, frozen=True, kw_only=True):
-    """Whether there is a crisis."""
+    """The crisis that stands, or null."""
 
     generated_at: datetime
     crisis: CrisisShape | None
 
 
 class ShowBannerBody(Struct, frozen=True, kw_only=True):
-    """Words for every wall, and until when."""
+    """A banner for every wall, and its end."""
 
     words: Annotated[
         str, Meta(min_length=1, max_length=160, description="What the room is to read; nothing of callers.")
@@ -516,7 +516,7 @@ class ShowBannerBody(Struct, frozen=True, kw_only=True):
 
 
 class BannerShape(Struct, frozen=True, kw_only=True):
-    """The words on the walls."""
+    """The banner on the walls."""
 
     words: str
     since: datetime
@@ -525,14 +525,14 @@ class BannerShape(Struct, frozen=True, kw_only=True):
 
 
 class BannerBody(Struct, frozen=True, kw_only=True):
-    """Whether the walls show words of the lead's."""
+    """The banner that the walls show, or null."""
 
     generated_at: datetime
     banner: BannerShape | None
 
 
 class ActShape(Struct, frozen=True, kw_only=True):
-    """Something that a person with a token did."""
+    """An act of a person with a token."""
 
     at: datetime
     who: Annotated[str, _said("The token's name; empty where nobody needs one.")]
@@ -543,7 +543,7 @@ class ActShape(Struct, frozen=True, kw_only=True):
 
 
 class AuditBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """What people with tokens did, oldest first."""
+    """The acts of people with tokens, oldest first."""
 
     generated_at: datetime
     from_: datetime
@@ -562,7 +562,7 @@ class DefinitionShape(Struct, frozen=True, kw_only=True):
 
 
 class DefinitionsBody(Struct, frozen=True, kw_only=True):
-    """The promise and what its share can mean."""
+    """The promise and the possible formulas of its share."""
 
     generated_at: datetime
     target: TargetShape
@@ -571,7 +571,7 @@ class DefinitionsBody(Struct, frozen=True, kw_only=True):
 
 
 class CoverageOfQueueShape(Struct, frozen=True, kw_only=True):
-    """How much of a queue's open time was observed, by period."""
+    """The share of a queue's open time that was observed, by period."""
 
     queue: Annotated[str, _said("Empty for all queues together.")]
     label: str
@@ -579,7 +579,7 @@ class CoverageOfQueueShape(Struct, frozen=True, kw_only=True):
 
 
 class SourcesBody(Struct, frozen=True, kw_only=True):
-    """Where the events come from, and how much of the truth they told."""
+    """The sources of events, and the share of the open time that they have covered."""
 
     generated_at: datetime
     sources: tuple["SourceShape", ...]
@@ -591,7 +591,7 @@ class SourcesBody(Struct, frozen=True, kw_only=True):
 
 
 class SpanShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """From a moment up to another."""
+    """The span from one time to another."""
 
     from_: datetime
     to: datetime
@@ -628,7 +628,7 @@ class CalendarBody(Struct, frozen=True, kw_only=True):
 
 
 class PublicShareShape(Struct, frozen=True, kw_only=True):
-    """A period's share, and as it is to be shown."""
+    """A period's share, as a number and as words."""
 
     ratio: Ratio
     words: str
@@ -636,7 +636,7 @@ class PublicShareShape(Struct, frozen=True, kw_only=True):
 
 
 class PublicMonthShape(Struct, frozen=True, kw_only=True):
-    """How one month went; null: nothing to measure."""
+    """One month's result; null: nothing to measure."""
 
     month: Annotated[str, _said("The month as 2026-10.")]
     words: Annotated[str, _said("The month's name and year, in the language asked for.")]
@@ -645,7 +645,7 @@ class PublicMonthShape(Struct, frozen=True, kw_only=True):
 
 
 class PublicBody(Struct, frozen=True, kw_only=True):
-    """What anybody may know. Everything in words can be shown as it stands."""
+    """The public figures. All words can be shown as they are."""
 
     generated_at: datetime
     updated: Annotated[str, _said("The same moment, local time.")]
@@ -669,14 +669,14 @@ class PublicBody(Struct, frozen=True, kw_only=True):
 
 
 class HealthBody(Struct, frozen=True, kw_only=True):
-    """The process answers, or is ready; if not, why."""
+    """The answer of a process that is alive or ready; if not, the reason."""
 
     status: Annotated[str, _said("ok or not_ready.")]
     reasons: tuple[str, ...] = ()
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True):
-    """What was wrong with the question, in words, and what could be asked instead."""
+    """The mistake in a request, in words, and the valid choices."""
 
     error: Annotated[str, _said("A stable word.")]
     detail: Annotated[str, _said("A sentence for a person.")]
@@ -707,15 +707,15 @@ _REFERENCE = "#/components/schemas/{name}"
 
 
 def components() -> dict[str, Any]:
-    """JSON Schema of every shape, for the OpenAPI document."""
+    """Return the JSON Schema of every shape, for the OpenAPI document."""
     return msgspec.json.schema_components(BODIES, ref_template=_REFERENCE)[1]
 
 
 def reference(shape: type[Struct]) -> dict[str, Any]:
-    """A JSON Schema that points to a shape."""
+    """Return a JSON Schema that points to a shape."""
     return {"$ref": _REFERENCE.format(name=shape.__name__)}
 
 
 def answer(shape: type[Struct], words: str) -> dict[str, Any]:
-    """One entry of FastAPI's `responses`, pointing to a shape."""
+    """Return one entry of FastAPI's `responses` that points to a shape."""
     return {"description": words, "content": {"application/json": {"schema": reference(shape)}}}

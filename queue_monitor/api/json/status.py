@@ -1,4 +1,4 @@
-"""From a snapshot to the JSON of the status API. Pure: the same snapshot gives the same bytes."""
+"""Turns a snapshot into the JSON of the status API. Pure: the same snapshot gives the same bytes."""
 
 from collections.abc import Generator, Iterable, Sequence
 from datetime import UTC, datetime
@@ -32,16 +32,16 @@ from queue_monitor.model import (
 _encoder = msgspec.json.Encoder()
 
 PIECE: Final = 10
-"""After so many queues, each some tenth of a millisecond, others have their turn."""
+"""The number of queues, each some tenth of a millisecond, after which other work has its turn."""
 
 
 def status_body(snapshot: Snapshot) -> bytes:
-    """The body of /api/v1/status: everything as it stands, without anything that tells who."""
+    """Return the body of /api/v1/status: everything as it stands, without anything that identifies a caller."""
     return _encoder.encode(status_shape(snapshot))
 
 
 def status_in_pieces(snapshot: Snapshot) -> Generator[None, None, bytes]:
-    """The same bytes, with a pause after some queues: a big centre's take some tens of milliseconds."""
+    """Yield the same bytes with a pause after some queues: a big centre's take some tens of milliseconds."""
     written: list[msgspec.Raw] = []
     for number, queue in enumerate((*snapshot.queues, *snapshot.pools), start=1):
         written.append(msgspec.Raw(_encoder.encode(_queue(queue, snapshot.target, snapshot.at))))
@@ -54,7 +54,7 @@ def status_in_pieces(snapshot: Snapshot) -> Generator[None, None, bytes]:
 
 
 def queue_body(snapshot: Snapshot, queue: QueueNow) -> bytes:
-    """The body of /api/v1/queues/{queue}."""
+    """Return the body of /api/v1/queues/{queue}."""
     return _encoder.encode(
         shapes.QueueBody(
             generated_at=snapshot.at.astimezone(UTC),
@@ -75,7 +75,7 @@ def intervals_shape(
     level: Level,
     queue: str | None,
 ) -> shapes.IntervalsBody:
-    """The body of /api/v1/intervals."""
+    """Return the body of /api/v1/intervals."""
     return shapes.IntervalsBody(
         generated_at=snapshot.at.astimezone(UTC),
         from_=start.astimezone(UTC),
@@ -92,7 +92,7 @@ def intervals_shape(
 def lost_calls_shape(
     snapshot: Snapshot, calls: Sequence[LostCall], *, start: datetime, end: datetime, queue: str | None
 ) -> shapes.LostCallsBody:
-    """The body of /api/v1/lost-calls."""
+    """Return the body of /api/v1/lost-calls."""
     return shapes.LostCallsBody(
         generated_at=snapshot.at.astimezone(UTC),
         from_=start.astimezone(UTC),
@@ -105,7 +105,7 @@ def lost_calls_shape(
 
 
 def kept_from(snapshot: Snapshot, start: datetime) -> datetime | None:
-    """From when calls are kept, where a stretch that begins at `start` reaches further back; else None."""
+    """Return the start of the kept calls, where a span from `start` reaches further back; else None."""
     kept = snapshot.kept_from
     return kept.astimezone(UTC) if kept is not None and start < kept else None
 
@@ -247,7 +247,7 @@ def staff_shape(staff: Staff) -> shapes.StaffShape:
 
 
 def meets_target(headline: float | None, target: Target) -> bool | None:
-    """Whether a share reaches the target; None when there is no share.
+    """Return whether a share reaches the target; None when there is no share.
 
     As exact as whole numbers: a share is one count divided by another, division rounds correctly, and no quotient of
     two counts below 10^14 lies so near another number of few decimals that both round to the same float.

@@ -38,7 +38,7 @@ LOST_COLUMNS: Final = (
 
 
 def lost_table(calls: Sequence[LostCall], zone: ZoneInfo, note: str = "") -> bytes:
-    """One row a caller whom nobody answered. `note`: words in a last row of their own."""
+    """Return one row for each caller whom nobody answered. `note`: words in a last row of their own."""
     return table(
         LOST_COLUMNS,
         (
@@ -93,7 +93,7 @@ CALL_COLUMNS: Final = (
 
 
 def calls_table(calls: Sequence[StoredCall], zone: ZoneInfo, note: str = "") -> bytes:
-    """One row a call, its talk and agent those of the first answer. `note`: words in a last row of their own."""
+    """Return one row for each call, with the talk and agent of its first answer. `note`: words in a last row."""
     return table(CALL_COLUMNS, (_call(call, zone) for call in calls), note)
 
 
@@ -163,7 +163,7 @@ INTERVAL_COLUMNS: Final = (
 
 
 def intervals_table(periods: Sequence[Period], target: Target, zone: ZoneInfo, note: str = "") -> bytes:
-    """One row an interval; shares are ratios from 0 to 1, as in the JSON. `note`: words in a last row of their own."""
+    """Return one row for each interval; shares are ratios from 0 to 1, as in the JSON. `note`: words in a last row."""
     return table(INTERVAL_COLUMNS, (_interval(period, target, zone) for period in periods), note)
 
 
@@ -185,7 +185,7 @@ def _interval(period: Period, target: Target, zone: ZoneInfo) -> Iterable[Cell]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[Cell]], note: str = "") -> bytes:
-    """The whole file. `note` becomes the only cell of a last row."""
+    """Return the whole file. `note` becomes the only cell of a last row."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow(columns)

@@ -1,6 +1,6 @@
 """The page behind a message's link: it shows the alarm, and a button says that somebody has seen it.
 
-Only the button acknowledges. Mail programs and scanners open links by themselves, and none of them is a person.
+Only the button acknowledges: mail programs and scanners open links by themselves, and none of them is a person.
 """
 
 from http import HTTPStatus
@@ -20,8 +20,9 @@ _HERE: Final = Path(__file__).parents[1]
 
 
 def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, language: str) -> APIRouter:
-    """`/alerts/{link}`, outside the roles: whoever was sent the link may use it, nobody can guess it. The audit names
-    the recipient to whom it was sent.
+    """Return the routes of `/alerts/{link}`, which need no role: the recipient of the link may use it.
+
+    Nobody can guess the link. The audit names the recipient to whom it was sent.
     """
     routes = APIRouter(prefix="/alerts", include_in_schema=False)
     templates = Jinja2Templates(directory=_HERE / "templates")

@@ -1,4 +1,4 @@
-"""What the wallboard is sent, once for each snapshot: only what it shows, the same bytes for every screen."""
+"""The content of the wallboard, made once for each snapshot: only what it shows, the same bytes for every screen."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -30,16 +30,16 @@ from queue_monitor.model import Board as Wall
 from queue_monitor.queues import keys_of, queue_key
 
 AMBER: Final = 0.7
-"""From this share of the limit a wait is shown in amber: 3:30 of 5:00."""
+"""The share of the limit from which a wait is shown in amber: 3:30 of 5:00."""
 
 _UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 _SHORTEST_CURVE: Final = timedelta(hours=4)
 _NOT_FOR_THE_ROOM: Final = frozenset({AlertKind.SOURCE_SILENT, AlertKind.EVENT_SKIPPED, AlertKind.HEARTBEAT})
-"""A silent switch has its own banner, and a sign of life is for whoever waits for it."""
+"""The alerts that no wall lists: a silent switch has its own banner, and a sign of life is for its recipient."""
 
 
 def page_version() -> str:
-    """A mark of the page's own files: a screen that has older ones loads them anew, without anybody's hand."""
+    """Return a mark of the page's own files: a screen with older files reloads them by itself."""
     folder = Path(__file__).parents[1]
     files = sorted(file for part in ("static", "templates") for file in (folder / part).iterdir())
     return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
@@ -63,7 +63,9 @@ class BoardTarget(Struct, frozen=True, kw_only=True):
 
 
 class BoardHours(Struct, frozen=True, kw_only=True):
-    """`opening` and `date` are words, by language. `open_queues` are open though the rest is closed."""
+    """The opening hours. `opening` and `date` are words by language; `open_queues` are open though the rest is
+    closed.
+    """
 
     open: bool
     open_queues: tuple[str, ...]
@@ -92,7 +94,7 @@ class BoardPeriod(Struct, frozen=True, kw_only=True):
 
 
 class BoardQueue(Struct, frozen=True, kw_only=True):
-    """`trusted` is false when nobody can say whether these figures still hold."""
+    """One queue as shown. `trusted` is false when nobody can say whether these figures still hold."""
 
     name: str
     open: bool
@@ -110,7 +112,7 @@ class BoardQueue(Struct, frozen=True, kw_only=True):
 
 
 class BoardBar(Struct, frozen=True, kw_only=True):
-    """`lost` is everybody who left without an answer, the lost-track-of among them."""
+    """One bar of the day. `lost`: all who left without an answer, and those of whom the monitor lost track."""
 
     at: datetime
     in_time: int
@@ -128,8 +130,10 @@ class BoardCurve(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class BoardAlert(Struct, frozen=True, kw_only=True):
-    """One alert that stands, as the room may see it: no advice, no margin, and nobody's name. `words` say what it is
-    about and come before `label`, whom it is about; both by language.
+    """One alert that stands, as the room may see it: no advice, no margin, and nobody's name.
+
+    `words`: the trouble in words, by language; shown before `label`.
+    `label`: the queue or pool concerned, by language.
     """
 
     since: datetime
@@ -154,8 +158,11 @@ class BoardBanner(Struct, frozen=True, kw_only=True):
 
 
 class Board(Struct, frozen=True, kw_only=True):
-    """The wallboard's whole content at one moment. `page` marks the files that draw it; `why` says by language why the
-    status is what it is; `advice` is words by language, None unless switched on.
+    """The wallboard's whole content at one moment.
+
+    `page`: marks the files that draw it.
+    `why`: the reason for the status, by language.
+    `advice`: words by language; None unless switched on.
     """
 
     at: datetime
@@ -181,12 +188,12 @@ class Board(Struct, frozen=True, kw_only=True):
 
 
 def board_words(language: str) -> dict[str, str]:
-    """What the board may have to say; of the other pages' texts a screen has no use."""
+    """Return the texts that the board may show, without the other pages' texts."""
     return {key: said for key, said in texts.words(language).items() if not key.startswith(_OTHER_PAGES)}
 
 
 def board_body(snapshot: Snapshot, wall: Wall = _ALL, *, show_advice: bool = False) -> bytes:
-    """The JSON of one wallboard event."""
+    """Return the JSON of one wallboard event."""
     return _encoder.encode(board(narrowed(snapshot, wall), show_advice=show_advice))
 
 
@@ -313,7 +320,9 @@ def _queue(queue: QueueNow, target: Target) -> BoardQueue:
 
 
 def _late(queue: QueueNow, limit_ms: int) -> int:
-    """How many have waited past the limit. Of those who are only counted, the longest wait tells of one at least."""
+    """Return the number of callers past the limit; of a queue known by counts only, 1 if its longest wait is past
+    it.
+    """
     late = sum(caller.wait_ms > limit_ms for caller in queue.waiting)
     return late or int(queue.counted is not None and (queue.oldest_wait_ms or 0) > limit_ms)
 
@@ -347,7 +356,7 @@ def _source(source: SourceNow) -> BoardSource:
 
 
 def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo) -> BoardCurve | None:
-    """The day's bars from the first hour in which something happens, or opening, to closing or the last call.
+    """Return the day's bars, from opening or the first hour with calls, to closing or the last call.
 
     The hours of the night, in which nobody calls, would press the day together.
     """

@@ -1,4 +1,4 @@
-"""From an OpenAPI document to what the page at /docs shows: server-rendered, nothing is loaded from elsewhere."""
+"""Turns an OpenAPI document into the content of the page at /docs: server-rendered, nothing loaded from elsewhere."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +40,7 @@ class Shape(Struct, frozen=True, kw_only=True):
 
 
 def pages_of(document: dict[str, Any]) -> dict[str, Any]:
-    """The operations and the shapes of an OpenAPI document, for the template."""
+    """Return the operations and the shapes of an OpenAPI document, for the template."""
     schemas = document.get("components", {}).get("schemas", {})
     return {
         "operations": tuple(_operations(document)),
@@ -95,7 +95,7 @@ def _shape(name: str, schema: dict[str, Any]) -> Shape:
 
 
 def _kind(schema: dict[str, Any]) -> tuple[str, str]:
-    """A schema's type in a few words, and the shape it leads to."""
+    """Return a schema's type in a few words, and the shape it leads to."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return name, name

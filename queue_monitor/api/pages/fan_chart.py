@@ -14,7 +14,7 @@ from queue_monitor.model import Counts, Period, RiskFigures, Target
 WIDE: Final = 480.0
 HIGH: Final = 250.0
 LETTERS: Final = 14.0
-"""The curve's own measure: letters of 14 in it can be read on a phone."""
+"""The size of letters in the curve's own measure; at 14 they can be read on a phone."""
 
 
 class FanChart(Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ def fan(
     now: datetime,
     pen: Formatter,
 ) -> FanChart | None:
-    """The share in time of all calls so far, quarter by quarter, and from now the band in which it may end."""
+    """Return the share in time of all calls so far, by quarter hour, and the band in which the day may end."""
     points = shares_so_far(quarters, pen.target, now)
     if hours is None or not points:
         return None
@@ -90,7 +90,7 @@ def fan(
 
 
 def shares_so_far(quarters: Sequence[Period], target: Target, now: datetime) -> list[tuple[datetime, float]]:
-    """After each quarter of an hour the headline of all calls until then; the last is as of now."""
+    """Return the headline of all calls until the end of each quarter of an hour; the last one is as of now."""
     formula = service_level.DEFINITIONS[target.definition]
     counts, found = Counts(), []
     for quarter in quarters:

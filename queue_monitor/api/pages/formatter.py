@@ -38,7 +38,7 @@ class Formatter:
         return texts.clock(moment, self.zone, self.language)
 
     def clock_seconds(self, moment: datetime) -> str:
-        """`10.12.05`: how fresh something is."""
+        """Return a time as `10.12.05`, for the freshness of figures."""
         separator = texts.words(self.language)["clock_separator"]
         return f"{self.clock(moment)}{separator}{moment.second:02}"
 
@@ -46,6 +46,6 @@ class Formatter:
         return texts.wait(seconds)
 
     def minutes(self, seconds: float) -> str:
-        """A length of time in words, to the minute from a minute on."""
+        """Return a duration in words, to the minute from a minute on."""
         whole = int(seconds) if seconds < 60 else int(seconds) // 60 * 60
         return texts.wait_in_words(whole, self.language)

@@ -1,4 +1,4 @@
-"""The page of the past: any kept period of a queue, a pool or all, for those who may read everything."""
+"""The history page: any kept period of a queue, a pool or all, for those who may read everything."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -31,13 +31,13 @@ _TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 
 class _Unreadable(Exception):
-    """A choice that cannot be shown; the message is for the reader."""
+    """Raised for a choice that cannot be shown; the message is for the reader."""
 
 
 def history_routes(
     figures: Figures, clock: Clock, history: AlertHistory, language: str, reports: Reports | None = None
 ) -> APIRouter:
-    """`/history`, for those who may read everything. `reports` is None where there is no database to make them of."""
+    """Return the routes of `/history`, for those who may read everything. `reports` is None without a database."""
     routes = APIRouter(include_in_schema=False)
     over_time = OverTime(figures, clock)
     template = Environment(
@@ -58,7 +58,7 @@ def history_routes(
         definition: str = "",
         lang: str | None = None,
     ) -> Response:
-        """One period; last month where nothing is chosen."""
+        """Show one period; by default last month."""
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         notice, status = "", HTTPStatus.OK
         face = chosen(snapshot, queue)
@@ -103,7 +103,7 @@ def history_routes(
 
 
 def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, language: str) -> None:
-    """`/history/file`: the same choice as a file for a spreadsheet, of one queue or of all of them."""
+    """Add `/history/file`: the same choice as a file for a spreadsheet, of one queue or of all of them."""
 
     @routes.get(ADDRESS + "/file")
     async def history_file(
@@ -175,7 +175,7 @@ async def _page(
     choice: HistoryChoice,
     pen: Formatter,
 ) -> HistoryPage:
-    """Ask for everything that the page shows. Raises `StoreError`."""
+    """Return the page with all its figures. Raises `StoreError`."""
     zone = ZoneInfo(snapshot.time_zone)
     scope = face.queues if face.name else None
     start, end = choice.period.bounds(zone)
@@ -208,7 +208,7 @@ async def _record(history: AlertHistory, start: datetime, end: datetime) -> Sequ
 
 
 def _default_period(snapshot: Snapshot) -> ChosenPeriod:
-    """Last month: what a controller comes for."""
+    """Return last month, which is what a controller comes for."""
     today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
     return period_of(PeriodKind.MONTH, today).before()
 
@@ -230,7 +230,7 @@ def _period(snapshot: Snapshot, kind: str, day: str, until: str, language: str) 
 
 
 def _day(text: str, language: str) -> date:
-    """A day that can be asked for, with room for what is compared with it."""
+    """Return a day that can be chosen, with room for the years that it is compared with."""
     try:
         found = date.fromisoformat(text.strip())
     except ValueError as error:

@@ -21,7 +21,7 @@ _DAY_SECONDS: Final = 86_400
 
 
 class CellKind(StrEnum):
-    """How a column's cells are written."""
+    """The ways in which a column's cells are written."""
 
     TEXT = "text"
     MOMENT = "moment"
@@ -37,7 +37,7 @@ _FORMATS: Final[Mapping[CellKind, str]] = {
     CellKind.SECONDS: "[h]:mm:ss",
 }
 _UNITS: Final[Mapping[CellKind, str]] = {CellKind.SHARE: "%", CellKind.SECONDS: "s"}
-"""A CSV has no formats, so its headers name the units of its numbers."""
+"""The units of each kind of cell: a CSV has no formats, so its headers name them."""
 
 
 class Column(NamedTuple):
@@ -81,7 +81,9 @@ Rows = Sequence[tuple[str, Sequence[Period]]]
 
 
 def file_rows(rows: Rows, zone: ZoneInfo) -> Iterator[tuple[str | datetime | int | float | None, ...]]:
-    """One row for each queue and part, in the order of `COLUMNS`; shares are 0 to 1, waits seconds, times local."""
+    """Return one row for each queue and part, in the order of `COLUMNS`; shares are 0 to 1, waits seconds, times
+    local.
+    """
     for queue, periods in rows:
         for its in periods:
             counts, waits = its.counts, its.waits
@@ -116,14 +118,14 @@ def file_rows(rows: Rows, zone: ZoneInfo) -> Iterator[tuple[str | datetime | int
 
 
 def header(column: Column, pen: Formatter) -> str:
-    """A column's header; a formula's id is the same in every language."""
+    """Return a column's header; a formula's id is the same in every language."""
     if column.header in DefinitionId.__members__:
         return column.header
     return pen.say(column.header)
 
 
 def written_csv(rows: Rows, pen: Formatter, notes: Sequence[str]) -> bytes:
-    """Write the table as CSV for a Swedish spreadsheet; shares in percent. `notes` stand in the last rows."""
+    """Return the table as CSV for a Swedish spreadsheet, shares in percent. `notes` stand in the last rows."""
 
     def cells(row: Iterable[str | datetime | int | float | None]) -> Iterator[Cell]:
         for column, value in zip(COLUMNS, row, strict=True):
@@ -142,7 +144,7 @@ def written_csv(rows: Rows, pen: Formatter, notes: Sequence[str]) -> bytes:
 
 
 def written_xlsx(rows: Rows, pen: Formatter, title: str, notes: Sequence[str], made_for: datetime) -> bytes:
-    """Write the table as XLSX, and a sheet that says what the figures are. `made_for` is the only date inside."""
+    """Return the table as XLSX, with a sheet that explains the figures. `made_for` is the only date inside."""
     import xlsxwriter  # only now: a start has no use for it
 
     out = io.BytesIO()
@@ -177,7 +179,7 @@ def written_xlsx(rows: Rows, pen: Formatter, title: str, notes: Sequence[str], m
 
 
 def imported_words(pen: Formatter, imports: Iterable[ImportRecord]) -> tuple[str, ...]:
-    """Say of each import what it has brought, and from which files."""
+    """Return, for each import, what it has brought, and from which files."""
     return tuple(
         pen.say(
             "history.imported",
@@ -193,7 +195,7 @@ def imported_words(pen: Formatter, imports: Iterable[ImportRecord]) -> tuple[str
 
 
 def about_words(pen: Formatter, kept_note: str) -> tuple[str, ...]:
-    """Say what the figures are: the target, each formula, what is counted, and what is not kept."""
+    """Return what the figures are: the target, each formula, the basis of the counts, and what is not kept."""
     target = pen.target
     formulas = [
         f"{definition.value}: "

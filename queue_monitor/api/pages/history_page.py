@@ -1,4 +1,4 @@
-"""The page of the past put into words: one period's figures against the target, its parts, its week and its years."""
+"""The history page in words: one period's figures against the target, its parts, its week and its years."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -38,7 +38,7 @@ _TOP: Final = 12.0
 _BASE: Final = HIGH - 28.0
 BEST_DAYS: Final = 5
 MIN_CALLS: Final = 20
-"""A day of fewer calls says little of how good it was, and is listed neither among the best nor among the worst."""
+"""The fewest calls of a day among the best or the worst: fewer say little of how good it was."""
 
 ALERTS_SHOWN: Final = 40
 SHADES: Final = 5
@@ -49,8 +49,9 @@ _WAYS_OUT: Final = tuple(
 
 
 class HistoryChoice(Struct, frozen=True, kw_only=True):
-    """A reader has chosen a period, a queue or pool ("" for all), and the formula of the headline. `queues` are those
-    of the pool, or the queue; none for all.
+    """A reader's choice: a period, a queue or pool ("" for all), and the formula of the headline.
+
+    `queues`: those of the pool, or the queue; empty for all.
     """
 
     period: ChosenPeriod
@@ -59,7 +60,7 @@ class HistoryChoice(Struct, frozen=True, kw_only=True):
     queues: tuple[str, ...] = ()
 
     def query(self, language: str, **other: object) -> str:
-        """The choice as the query of an address, with some of it changed."""
+        """Return the choice as the query of an address, with some of it changed."""
         period = self.period
         words: dict[str, object] = {"period": period.kind.value, "day": period.first.isoformat()}
         if period.kind is PeriodKind.FREE:
@@ -68,7 +69,7 @@ class HistoryChoice(Struct, frozen=True, kw_only=True):
         return urlencode(words | other)
 
     def of(self, period: ChosenPeriod, language: str) -> str:
-        """The same choice for another period, as a query."""
+        """Return the query of the same choice for another period."""
         return structs.replace(self, period=period).query(language)
 
 
@@ -150,10 +151,12 @@ class AlertRow(Struct, frozen=True, kw_only=True):
 
 
 class HistoryPage:
-    """Everything that the page shows; asked by its template.
+    """All content of the page, for its template.
 
-    `whole` is the period as one, None where it lies in the future; `parts` its days, or hours; `earlier` the same
-    period one and two years before; `record` None where the record of alerts cannot be read.
+    `whole`: the period as one; None where it lies in the future.
+    `parts`: its days, or hours.
+    `earlier`: the same period one and two years before.
+    `record`: the record of alerts; None where it cannot be read.
     """
 
     def __init__(
@@ -206,7 +209,7 @@ class HistoryPage:
 
     @property
     def headline(self) -> str:
-        """The period in one sentence."""
+        """Return the period in one sentence."""
         if self.whole is None:
             return self.pen.say("history.future")
         _, of = self.fraction(self.whole.counts, self.choice.definition)
@@ -217,7 +220,7 @@ class HistoryPage:
 
     @property
     def verdict(self) -> str:
-        """Whether the target was met; "" where there is nothing to judge."""
+        """Return whether the target was met, in words; "" where there is nothing to judge."""
         if self.meets is None:
             return ""
         key = f"history.{'met' if self.meets else 'missed'}{'_so_far' if self.is_ongoing else ''}"
@@ -225,7 +228,7 @@ class HistoryPage:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How far the figures reach."""
+        """Return notes on the reach of the figures."""
         found = []
         if self.is_ongoing:
             found.append(self.pen.say("history.so_far", clock=self.pen.clock(self.snapshot.at), date=self._day_words()))
@@ -249,7 +252,7 @@ class HistoryPage:
 
     @property
     def csv_query(self) -> str:
-        """From, to, queue and language, for the files."""
+        """Return the query for the files: from, to, queue and language."""
         first, last = self.choice.period.first, self.choice.period.last + timedelta(days=1)
         return urlencode(
             {
@@ -265,7 +268,7 @@ class HistoryPage:
 
     @property
     def counts(self) -> tuple[tuple[str, str], ...]:
-        """Say what became of the calls; ways out that nobody took are left out."""
+        """Return the counts of calls by outcome; outcomes that no call had are left out."""
         if self.whole is None:
             return ()
         its, pen = self.whole.counts, self.pen
@@ -291,7 +294,7 @@ class HistoryPage:
 
     @property
     def definitions(self) -> tuple[tuple[str, str, str, str, str, bool], ...]:
-        """Each formula: its id, its words, numerator, denominator, share, and whether it is the headline's."""
+        """Return each formula: its id, its words, numerator, denominator, share, and whether it is the headline's."""
         if self.whole is None:
             return ()
         pen, found = self.pen, []
@@ -310,7 +313,7 @@ class HistoryPage:
 
     @staticmethod
     def fraction(counts: Counts, definition: DefinitionId) -> service_level.Parts:
-        """Numerator and denominator of a formula, whole calls."""
+        """Return numerator and denominator of a formula, in whole calls."""
         return service_level.FORMULAS[definition](service_level.terms(counts))
 
     @property
@@ -385,7 +388,7 @@ class HistoryPage:
 
     @property
     def chart(self) -> ShareChart | None:
-        """Every part as a small bar; None where nothing was measured in any."""
+        """Return every part as a small bar; None where nothing was measured in any."""
         parts = self._all_parts
         known = [share for part in parts if (share := self._share(part)) is not None]
         if len(parts) < 2 or not known:
@@ -425,7 +428,7 @@ class HistoryPage:
         )
 
     def _axis_label(self, part: Period, many: int) -> str | None:
-        """The words under a bar; None where there is no room for them."""
+        """Return the words under a bar; None where there is no room for them."""
         local = part.start.astimezone(self._zone)
         if self.is_day:
             return self.pen.clock(part.start) if local.hour % 3 == 0 else None
@@ -456,7 +459,7 @@ class HistoryPage:
 
     @property
     def week(self) -> tuple[WeekTable, ...]:
-        """Calls, share and longest wait by half hour and weekday."""
+        """Return calls, share and longest wait by half hour and weekday."""
         slots = [slot for slot in self._week if slot.counts.entered]
         if not slots or self.is_day:
             return ()
@@ -501,7 +504,7 @@ class HistoryPage:
 
     @property
     def compared(self) -> tuple[ComparedRow, ...]:
-        """This period beside the same one of the years before."""
+        """Return this period beside the same one of the years before."""
         rows = [] if self.whole is None else [(self.choice.period, self.whole), *self._earlier]
         return tuple(self._compared(period, found) for period, found in rows)
 
@@ -539,7 +542,7 @@ class HistoryPage:
         return max(0, len(self._marked()) - ALERTS_SHOWN)
 
     def _marked(self) -> list[RecordedAlert]:
-        """Alarms about the target, and crises, of the chosen queue or of all; the oldest first."""
+        """Return alarms about the target and crises, of the chosen queue or of all; the oldest first."""
         return [found for found in self._record or () if found.changes and self._is_marked(found.changes)]
 
     def _is_marked(self, changes: Iterable[Alert]) -> bool:
@@ -566,5 +569,5 @@ def _is_worth_a_row(part: Period) -> bool:
 
 
 def chosen_target(target: Target, definition: DefinitionId) -> Target:
-    """The target with another formula."""
+    """Return the target with another formula."""
     return structs.replace(target, definition=definition)

@@ -1,5 +1,6 @@
-"""The team lead's page: the same day in detail, of one queue, a pool or all. It is rendered whole here; its script only
-fetches it anew every few seconds and puts in what has changed.
+"""The team lead's page: the same day in detail, of one queue, a pool or all.
+
+The server renders it whole; its script only fetches it anew every few seconds and puts in what has changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ from queue_monitor.queues import keys_of, queue_key
 
 ADDRESS: Final = "/lead"
 PAGES_KEPT: Final = 64
-"""So many choices of queue and language are kept rendered; with more, the oldest is rendered anew."""
+"""The most choices of queue and language kept rendered; with more, the oldest is rendered anew."""
 
 _TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 OfAQueue = TypeVar("OfAQueue", LostCall, TransferWaits, Disagreement)
@@ -38,7 +39,7 @@ OfAQueue = TypeVar("OfAQueue", LostCall, TransferWaits, Disagreement)
 def lead_routes(
     figures: Figures, clock: Clock, alerts: Acknowledger, history: AlertHistory, audit: AuditLog, language: str
 ) -> APIRouter:
-    """`/lead`, for those who may read everything; its button acknowledges for those who may act."""
+    """Return the routes of `/lead`, for readers of everything; its button acknowledges, for the roles that may act."""
     routes = APIRouter(include_in_schema=False)
     lead = Lead(figures, history, language)
 
@@ -56,7 +57,7 @@ def lead_routes(
 
     @routes.post(ADDRESS + "/acknowledge/{episode}")
     async def acknowledge(request: Request, episode: str, queue: str = "", lang: str | None = None) -> Response:
-        """Somebody takes care of it. Of an alert that is over by now there is nothing left to acknowledge."""
+        """Acknowledge an alert. One that is over by now has nothing left to acknowledge."""
         standing = next((alert for alert in figures.latest().alerts.open if alert.episode == episode), None)
         reply_language = texts.known_language(lang, language)
         if standing is not None:
@@ -69,7 +70,7 @@ def lead_routes(
 
 
 class Lead:
-    """The page of each choice, rendered once for a snapshot however many ask."""
+    """Renders the page of each choice, once for a snapshot however many ask."""
 
     def __init__(self, figures: Figures, history: AlertHistory, language: str) -> None:
         self._figures = figures
@@ -81,7 +82,7 @@ class Lead:
 
     @cached_property
     def _template(self) -> Template:
-        """The page's form, made when the first one asks: a start need not wait for it."""
+        """Return the page's template, loaded for the first request so that a start need not wait for it."""
         return Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -103,7 +104,7 @@ class Lead:
     async def render(
         self, snapshot: Snapshot, face: QueueNow, language: str, *, may_act: bool, unknown: str = ""
     ) -> str:
-        """`unknown`: words about a queue that was asked for and does not exist."""
+        """Return the page. `unknown`: words about a requested queue that does not exist."""
         pen = Formatter(language, snapshot.time_zone, snapshot.target)
         other = "en" if language == "sv" else "sv"
         return self._template.render(
@@ -150,7 +151,9 @@ class Lead:
         )
 
     async def _week_before(self, snapshot: Snapshot, scope: tuple[str, ...] | None) -> WeekBefore | None:
-        """The same weekday a week ago; None where the store is away. Asked of the store once a quarter of an hour."""
+        """Return the same weekday a week ago; None where the store is away. The store is read once each quarter of
+        an hour.
+        """
         zone = ZoneInfo(snapshot.time_zone)
         local = snapshot.at.astimezone(zone)
         local = local.replace(minute=local.minute // 15 * 15, second=0, microsecond=0)
@@ -178,7 +181,7 @@ class Lead:
         return found
 
     async def _quarters(self, foretold: QueueNow, start: datetime, until: datetime) -> Sequence[Period]:
-        """The day's quarters of one queue or pool so far, from its opening on."""
+        """Return the day's quarters of one queue or pool so far, from its opening on."""
         opens = foretold.day_hours[0] if foretold.day_hours else start
         if opens >= until:
             return ()
@@ -186,7 +189,7 @@ class Lead:
 
 
 def _scope(face: QueueNow) -> tuple[str, ...] | None:
-    """Of which queues figures are asked; None for all."""
+    """Return the queues for which figures are requested; None for all."""
     return face.queues if face.name else None
 
 
@@ -196,7 +199,7 @@ def _of(scope: tuple[str, ...] | None, found: Iterable[OfAQueue]) -> list[OfAQue
 
 
 def chosen(snapshot: Snapshot, asked: str) -> QueueNow | None:
-    """The queue or pool of that name, all of them if none is asked for; None if there is none such."""
+    """Return the queue or pool of that name, the total without a name, or None when there is no such queue."""
     if not asked:
         return snapshot.total
     faces = (*snapshot.pools, *snapshot.queues)

@@ -1,4 +1,4 @@
-"""What the lead's page shows, put into words: everything that its template asks for."""
+"""The content of the lead's page in words, for its template."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -37,11 +37,11 @@ from queue_monitor.queues import keys_of, queue_key
 WAITING_SHOWN: Final = 50
 LOST_SHOWN: Final = 60
 CURVES_SHOWN: Final = 3
-"""More forecasts than these are a table."""
+"""The most forecasts drawn as curves; more are a table."""
 
 UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PERIOD_LOST})
-"""What has been said already need not stand beside it."""
+"""The reasons whose own sentence says that the share is under the target, so that no other need say it."""
 
 UNLIKELY: Final = 0.5
 STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
@@ -58,7 +58,7 @@ class WeekBefore(Struct, frozen=True, kw_only=True):
 
 
 class ForecastCard(Struct, frozen=True, kw_only=True):
-    """One forecast in words. `label` is empty where it is of just what the page is about."""
+    """One forecast in words. `label` is empty where the whole page is about its queue or pool."""
 
     label: str
     share: str
@@ -76,7 +76,7 @@ class ForecastCard(Struct, frozen=True, kw_only=True):
 
 
 class WaitingRow(Struct, frozen=True, kw_only=True):
-    """One who waits. `unlikely`: will probably not be answered in time, or is late already."""
+    """One caller who waits. `unlikely`: will probably not be answered in time, or is late already."""
 
     place: str
     queue: str
@@ -100,7 +100,7 @@ class Hour(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """One line of an alert's record: what happened, or what was tried with a message to whom."""
+    """One line of an alert's record: what happened, or an attempt to send a message and its recipient."""
 
     at: datetime
     time: str
@@ -120,19 +120,19 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 def foretold_faces(snapshot: Snapshot, face: QueueNow) -> list[QueueNow]:
-    """The pools and queues whose forecast bears on the queues that the page is about."""
+    """Return the pools and queues whose forecast includes a queue of this page."""
     wanted = set(face.queues)
     return [found for found in forecast_faces(snapshot) if found.risk and wanted & set(found.queues)]
 
 
 def faces_with_curves(snapshot: Snapshot, face: QueueNow) -> list[QueueNow]:
-    """Those of them that the page draws: none when they are too many."""
+    """Return the forecasts that the page draws as curves: none when they are too many."""
     found = foretold_faces(snapshot, face)
     return found if len(found) <= CURVES_SHOWN else []
 
 
 class Page:
-    """Everything that the page shows, put into words; asked by its template."""
+    """All content of the page in words, for its template."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class Page:
         self._week_before = week_before
         self.speaks_the_alerts_language = pen.language == alerts_language
 
-    # ---- when
+    # ---- times
 
     @property
     def date(self) -> str:
@@ -174,7 +174,7 @@ class Page:
 
     @property
     def openness(self) -> str:
-        """Until when it is open, or when it opens; of a queue with hours of its own, its own."""
+        """Return until when it is open, or when it opens; for a queue with hours of its own, its own."""
         hours, at = self.snapshot.hours, self.snapshot.at
         if self.face.open:
             closes = self.face.day_hours[1] if self.face.day_hours and self.face.name else hours.closes_at
@@ -191,7 +191,7 @@ class Page:
 
     @property
     def reason(self) -> str:
-        """Why the status is what it is, and that the target is not met now where the sentence does not say so."""
+        """Return the reason for the status, and that the target is not met now where that sentence does not say so."""
         verdict, pen = self.face.verdict, self.pen
         said = texts.reason_words(
             verdict.reason, target=pen.target, share=self.day.headline, risk=self.face.risk, language=pen.language
@@ -210,7 +210,7 @@ class Page:
 
     @property
     def definition(self) -> str:
-        """The share's own definition, with D3 and D1 beside it."""
+        """Return the share's own definition, with D3 and D1 beside it."""
         target, levels = self.pen.target, self.day.service_level
         others = [name for name in ("D3", "D1", "D2") if name != target.definition.value][:2]
         beside = " · ".join(f"{name} {self.pen.percent(levels.get(name))}" for name in others)
@@ -231,7 +231,7 @@ class Page:
 
     @property
     def next_caller(self) -> str:
-        """What the next caller should expect, as roughly as it is known."""
+        """Return the wait that the next caller should expect, as precisely as it is known."""
         spread, expected = self.face.wait_range_seconds, self.face.expected_wait_seconds
         if expected is None:
             return texts.NONE
@@ -257,7 +257,7 @@ class Page:
 
     @property
     def people(self) -> tuple[tuple[str, str, str], ...]:
-        """Each state with how many are in it, and for how long the longest has been; those first who can answer."""
+        """Return each state with its number of agents and the longest time in it; first those who can answer."""
         keys, now = keys_of(self.face.queues), self.snapshot.at
         since: dict[str, datetime] = {}
         for agent in self.snapshot.agents:
@@ -275,7 +275,7 @@ class Page:
 
     @property
     def week_before(self) -> str:
-        """How the same weekday stood at this time a week ago, and how it ended; empty where it was not measured."""
+        """Return the same weekday a week ago at this time and at its end; empty where it was not measured."""
         if self._week_before is None:
             return ""
         before, pen = self._week_before, self.pen
@@ -289,11 +289,11 @@ class Page:
             all=pen.count(before.calls),
         )
 
-    # ---- what is to come
+    # ---- the forecast
 
     @property
     def outlooks(self) -> tuple[ForecastCard, ...]:
-        """Of what is shown, each forecast by itself; with their curves where they are few."""
+        """Return each forecast of what is shown; with their curves where they are few."""
         return tuple(map(self._outlook, foretold_faces(self.snapshot, self.face)))
 
     def _outlook(self, face: QueueNow) -> ForecastCard:
@@ -329,7 +329,7 @@ class Page:
         quarters = self._quarters.get(face.name)
         return None if quarters is None else fan(quarters, risk, face.day_hours, self.snapshot.at, self.pen)
 
-    # ---- who waits
+    # ---- the callers who wait
 
     @property
     def waiting(self) -> tuple[WaitingRow, ...]:
@@ -356,7 +356,7 @@ class Page:
 
     @property
     def waiting_words(self) -> tuple[str, ...]:
-        """How many of those who wait will probably not make it, those late already among them."""
+        """Return how many of those who wait will probably be late, those late already included."""
         pen, waiting = self.pen, self.face.waiting
         found = []
         foretold = [caller for caller in waiting if caller.in_time_chance is not None]
@@ -372,14 +372,14 @@ class Page:
         return tuple(found)
 
     def label(self, queue: str) -> str:
-        """A queue as people are shown it."""
+        """Return a queue's name for people."""
         return next((face.label for face in self.snapshot.queues if queue_key(face.name) == queue_key(queue)), queue)
 
     # ---- hour by hour
 
     @property
     def hours(self) -> tuple[Hour, ...]:
-        """From the first hour with a call to the last, and the whole day."""
+        """Return the rows from the first hour with a call to the last, and the whole day."""
         busy = [at for at, period in enumerate(self._hours) if period.counts.dialled]
         if not busy:
             return ()
@@ -409,7 +409,7 @@ class Page:
 
     @property
     def outside(self) -> str:
-        """What came outside opening hours, in words; empty if nothing did."""
+        """Return the calls outside opening hours, in words; empty if there were none."""
         counts, pen = self.day.outside_hours, self.pen
         if not counts.dialled:
             return ""
@@ -419,11 +419,11 @@ class Page:
         ]
         return f"{pen.say('lead.outside')}: {', '.join(said)}."
 
-    # ---- who was lost
+    # ---- the lost calls
 
     @property
     def lost(self) -> tuple[tuple[str, tuple[LostCall, ...]], ...]:
-        """Groups with a heading each, newest first: long, short, refused, outside hours."""
+        """Return groups with a heading each, newest first: long, short, refused, outside hours."""
         groups: dict[str, list[LostCall]] = {"long": [], "short": [], "refused": [], "outside": []}
         for call in reversed(self._lost):
             groups[_group(call)].append(call)
@@ -456,7 +456,7 @@ class Page:
         return any(call.reached_later is not None for call in self._lost)
 
     def lost_how(self, call: LostCall) -> str:
-        """How a call was lost, and what is special about it."""
+        """Return how a call was lost, and what is special about it."""
         parts = [texts.outcome_words(call.outcome, self.pen.language)]
         if call.is_late:
             parts.append(self.pen.say("lead.lost.late"))
@@ -468,7 +468,7 @@ class Page:
 
     @property
     def crisis(self) -> str:
-        """Who declared the crisis that stands, and when."""
+        """Return who declared the crisis that stands, and when."""
         crisis = self.snapshot.alerts.crisis
         if crisis is None:
             return ""
@@ -478,7 +478,7 @@ class Page:
 
     @property
     def banner(self) -> str:
-        """Who put up the words on the walls, and until when they stand."""
+        """Return who put up the banner, and until when it stands."""
         banner = self.snapshot.alerts.banner
         if banner is None:
             return ""
@@ -487,7 +487,7 @@ class Page:
 
     @property
     def standing(self) -> tuple[tuple[Alert, str], ...]:
-        """What stands and bears on what is shown, worst first, in this page's language."""
+        """Return the alerts that concern what is shown, worst first, in this page's language."""
         return tuple(
             (alert, texts.alert_words(alert, self.pen.language))
             for alert in self.snapshot.alerts.open
@@ -496,13 +496,13 @@ class Page:
 
     @property
     def record(self) -> tuple[Recorded, ...] | None:
-        """Today's alerts, the newest first; None while the record cannot be read."""
+        """Return today's alerts, the newest first; None while the record cannot be read."""
         if self._record is None:
             return None
         return tuple(self._recorded(found) for found in reversed(self._record) if self._bears(found.changes[-1]))
 
     def _bears(self, alert: Alert) -> bool:
-        """Whether an alert bears on what is shown: one of all queues always does."""
+        """Return whether an alert concerns what is shown: one of all queues always does."""
         return not self.face.name or not alert.queue or bool(keys_of(self.face.queues) & keys_of(alert.queues))
 
     def _recorded(self, found: RecordedAlert) -> Recorded:
@@ -560,13 +560,13 @@ class Page:
     # ---- sources
 
     def source_kind(self, source: SourceNow) -> str:
-        """`urn:kc:asterisk_ami:pbx` is shown as `asterisk_ami`."""
+        """Return the kind of a source: `asterisk_ami` for `urn:kc:asterisk_ami:pbx`."""
         parts = source.name.split(":")
         return parts[2] if len(parts) > 3 else source.name
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Where the switch's own counters say something else."""
+        """Return where the switch's own counters differ from ours."""
         wanted = keys_of(self.face.queues)
         return tuple(
             found
@@ -576,7 +576,7 @@ class Page:
 
     @property
     def disagreements(self) -> tuple[str, ...]:
-        """Where the switch and the calendar say different things about being open."""
+        """Return where the switch and the calendar disagree about being open."""
         return tuple(
             self.pen.say(
                 f"lead.doubt.{found.doubt.value}",
@@ -602,5 +602,5 @@ def _group(call: LostCall) -> str:
 
 
 def _was_told(found: RecordedAlert, at: datetime) -> bool:
-    """Whether a change made messages: they hold the change that they are about."""
+    """Return whether a change made messages: they hold the change that they are about."""
     return any(notice.alert.at == at for notice in found.notices)

@@ -1,4 +1,4 @@
-"""Reports that the page of the past offers: of the shown period in every form, and the versions that are sealed."""
+"""The reports that the history page offers: of the shown period in every form, and its sealed versions."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -19,8 +19,9 @@ REPORTED: Final = frozenset(
 
 
 class OfferedReport(Struct, frozen=True, kw_only=True):
-    """Links by their words: `forms` to the report as it is now, `versions` to each that was sealed. Of a day, a week
-    or any days there is none, and both are empty.
+    """Links by their words: `forms` to the report as it is now, `versions` to each sealed one.
+
+    A day, a week or free days have no report, and both are empty.
     """
 
     forms: tuple[tuple[str, str], ...] = ()
@@ -28,7 +29,7 @@ class OfferedReport(Struct, frozen=True, kw_only=True):
 
 
 async def offered_report(reports: Reports | None, choice: HistoryChoice, pen: Formatter) -> OfferedReport | None:
-    """The links for a choice; None where no report can be made. Raises `StoreError`."""
+    """Return the links for a choice; None where no report can be made. Raises `StoreError`."""
     if reports is None:
         return None
     if choice.period.kind not in REPORTED:

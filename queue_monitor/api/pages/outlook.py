@@ -8,8 +8,9 @@ from queue_monitor.model import QueueNow, RiskFigures, Snapshot
 
 
 def forecast_faces(snapshot: Snapshot) -> tuple[QueueNow, ...]:
-    """What is foretold by itself: the pools, and the queues that share their agents with no other. Where one of them
-    holds every queue, it is shown as the total.
+    """Return the pools and queues with a forecast of their own: a queue that shares its agents has its pool's.
+
+    One that holds every queue is replaced by the total.
     """
     pooled = {queue for pool in snapshot.pools for queue in pool.queues}
     found = (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
@@ -17,12 +18,12 @@ def forecast_faces(snapshot: Snapshot) -> tuple[QueueNow, ...]:
 
 
 def margin_base(risk: RiskFigures, ratio: float) -> int | None:
-    """All the late and lost calls that the day's expected calls can bear: what is left of it is the margin."""
+    """Return all the late and lost calls that the day's expected calls can bear; the rest of it is the margin."""
     return None if risk.expected_calls is None else math.floor((1 - ratio) * risk.expected_calls + 1e-9)
 
 
 def margin_words(face: QueueNow, snapshot: Snapshot, language: str, period: str = "day") -> str:
-    """`14 av ca 90 för hela dagen`, `15 för många`; empty where nothing is foretold."""
+    """Return `14 av ca 90 för hela dagen` or `15 för många`; empty where there is no forecast."""
     risk = face.risk if period == "day" else face.month_risk
     left = face.margins.get(period)
     if risk is None or left is None:
@@ -34,7 +35,7 @@ def margin_words(face: QueueNow, snapshot: Snapshot, language: str, period: str 
 
 
 def help_words(risk: RiskFigures, zone: str, language: str) -> Iterator[str]:
-    """What would help, a sentence each: for the queue now, and for the day."""
+    """Return what would help, a sentence each: for the queue now, and for the day."""
     if risk.agents_for_queue:
         yield texts.say("help.queue", language, number=risk.agents_for_queue)
     if not risk.reachable:
@@ -47,7 +48,7 @@ def help_words(risk: RiskFigures, zone: str, language: str) -> Iterator[str]:
 
 
 def advice(snapshot: Snapshot, language: str) -> str:
-    """One line for a wall: what would help where the day is in most danger, and the margin; empty if there is none."""
+    """Return one line for a wall: what would help where the day is in most danger, and the margin; empty if none."""
     faces = [face for face in forecast_faces(snapshot) if face.risk is not None]
     worst = max(faces, key=lambda face: face.risk.p_miss if face.risk else 0.0, default=None)
     if worst is None or worst.risk is None:

@@ -1,6 +1,4 @@
-"""The periods that the page of the past can show: a day, a week, a month, a tertial, an interim period, a year, or any
-days.
-"""
+"""The periods of the history page: a day, a week, a month, a tertial, an interim period, a year, or free days."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -14,13 +12,13 @@ from queue_monitor import texts
 from queue_monitor.core.calendar import day_bounds, month_start, next_month, tertial_end, tertial_start, week_start
 
 MAX_DAYS: Final = 400
-"""As many days as one page may show."""
+"""The most days on one page."""
 
 _DAY: Final = timedelta(days=1)
 
 
 class PeriodKind(StrEnum):
-    """The kinds of period, by the word that stands in an address."""
+    """The kinds of period, by the word in an address."""
 
     DAY = "day"
     WEEK = "week"
@@ -40,11 +38,11 @@ class ChosenPeriod(Struct, frozen=True, kw_only=True):
     last: date
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """The moments of its start and of its end."""
+        """Return the times of its start and of its end."""
         return day_bounds(self.first, zone)[0], day_bounds(self.last, zone)[1]
 
     def before(self) -> "ChosenPeriod":
-        """The period of the same kind, or of as many days, that ends where this one starts."""
+        """Return the period of the same kind, or of as many days, that ends where this one starts."""
         if self.kind is PeriodKind.FREE:
             return _free(self.first - (self.last - self.first) - _DAY, self.first - _DAY)
         if self.kind in (PeriodKind.MAY_AUG, PeriodKind.JAN_AUG):
@@ -52,7 +50,7 @@ class ChosenPeriod(Struct, frozen=True, kw_only=True):
         return period_of(self.kind, self.first - _DAY)
 
     def after(self) -> "ChosenPeriod":
-        """The period of the same kind, or of as many days, that starts where this one ends."""
+        """Return the period of the same kind, or of as many days, that starts where this one ends."""
         if self.kind is PeriodKind.FREE:
             return _free(self.last + _DAY, self.last + _DAY + (self.last - self.first))
         if self.kind in (PeriodKind.MAY_AUG, PeriodKind.JAN_AUG):
@@ -60,7 +58,9 @@ class ChosenPeriod(Struct, frozen=True, kw_only=True):
         return period_of(self.kind, self.last + _DAY)
 
     def year_before(self, years: int) -> "ChosenPeriod":
-        """The same period some years earlier. A day or a week keeps its weekdays: it goes back by 52 weeks a year."""
+        """Return the same period some years earlier. A day or a week keeps its weekdays: 52 weeks earlier for each
+        year.
+        """
         if self.kind in (PeriodKind.DAY, PeriodKind.WEEK):
             back = timedelta(weeks=52 * years)
             return ChosenPeriod(kind=self.kind, first=self.first - back, last=self.last - back)
@@ -69,7 +69,7 @@ class ChosenPeriod(Struct, frozen=True, kw_only=True):
         return period_of(self.kind, _years_back(self.first, years))
 
     def label(self, language: str) -> str:
-        """The period in words: `oktober 2026`, `vecka 44 2026`, `maj–augusti 2026`."""
+        """Return the period in words: `oktober 2026`, `vecka 44 2026`, `maj–augusti 2026`."""
 
         def month(number: int) -> str:
             return texts.say(f"month.{number}", language)
@@ -97,13 +97,13 @@ class ChosenPeriod(Struct, frozen=True, kw_only=True):
 
 
 def period_of(kind: PeriodKind, day: date) -> ChosenPeriod:
-    """The period of a kind that holds a day; an interim period is that of the day's year. Of `free` it is the day."""
+    """Return the period of a kind that holds a day; the interim period is the one of its year, `free` is the day."""
     first, last = _BOUNDS[kind](day)
     return ChosenPeriod(kind=kind, first=first, last=last)
 
 
 def free_period(first: date, last: date) -> ChosenPeriod:
-    """Any days, both included. Raises `ValueError` where they are backwards or too many."""
+    """Return the period of any days, both included. Raises `ValueError` where they are backwards or too many."""
     if last < first:
         raise ValueError("backwards")
     if (last - first).days >= MAX_DAYS:
@@ -116,7 +116,7 @@ def _free(first: date, last: date) -> ChosenPeriod:
 
 
 def _years_back(day: date, years: int) -> date:
-    """The same date some years earlier; 29 February becomes 28 February."""
+    """Return the same date some years earlier; 29 February becomes 28 February."""
     try:
         return day.replace(year=day.year - years)
     except ValueError:

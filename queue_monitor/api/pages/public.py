@@ -1,4 +1,4 @@
-"""What the municipality's own web page may show anybody: how the promise stands and what a caller should expect.
+"""The public summary for the municipality's own web page: how the promise stands, and the wait to expect.
 
 Off unless the settings switch it on. Nothing of single queues, people, sources or alerts; worked out at most every
 fifteen seconds, and the months every quarter of an hour, however many ask.
@@ -40,11 +40,11 @@ WIDE: Final = 720.0
 HIGH: Final = 180.0
 _HERE: Final = Path(__file__).parents[1]
 _FOREIGN: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
-"""Why there is no data is the monitor's own matter; then no number of now is given either."""
+"""The reasons for no data that the public page does not name; with one it shows no number of now either."""
 
 
 class _Kept:
-    """One summary a language, held for a while. What the store cannot say now is asked again with the next one."""
+    """Keeps one summary for each language for a while. What the store cannot answer is read again for the next one."""
 
     def __init__(self, figures: Figures, clock: Clock) -> None:
         self._figures = figures
@@ -77,7 +77,7 @@ class _Kept:
 
 
 def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
-    """`/public`, a page, and `/api/v1/public`; both open to everybody."""
+    """Return the routes `/public`, a page, and `/api/v1/public`; both are open to everybody."""
     routes = APIRouter()
     templates = Jinja2Templates(directory=_HERE / "templates")
     summary = _Kept(figures, clock)
@@ -88,7 +88,8 @@ def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         responses={200: answer_or_table(shapes.PublicBody, "The summary; as CSV the months."), **SAME, **UNREADABLE},
     )
     async def summary_for_everybody(request: Request, format_: FormatQuery = None, lang: LangQuery = None) -> Response:
-        """How the promise stands, for the organisation's own web page. Open to all; may be kept for fifteen seconds.
+        """Return how the promise stands, for the organisation's own web page. Open to all; may be kept for fifteen
+        seconds.
 
         As CSV with `format=csv` or `Accept: text/csv`: the last twelve months.
         """
@@ -147,7 +148,7 @@ def _bars(body: shapes.PublicBody) -> tuple[MonthBar, ...]:
 
 
 def _months_table(body: shapes.PublicBody, language: str) -> bytes:
-    """One row a month: the month, and the share in percent."""
+    """Return one row for each month: the month, and the share in percent."""
     headers = [texts.say(f"public.table.{name}", language) for name in ("month", "share")]
     rows = [
         (month.month, None if month.share.ratio is None else round(month.share.ratio * 100, 6)) for month in body.months
@@ -161,7 +162,7 @@ def _may_be_kept(answer: Response) -> Response:
 
 
 def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = ()) -> shapes.PublicBody:
-    """What anybody may know, with the words for it. `months`: the last twelve, oldest first."""
+    """Return the public figures and the words for them. `months`: the last twelve, oldest first."""
     total, target, zone = snapshot.total, snapshot.target, snapshot.time_zone
     blind = total.verdict.reason in _FOREIGN
     low, high = total.wait_range_seconds or (None, None)

@@ -1,4 +1,4 @@
-"""Reports by address: the report of a period in any of its forms, sealed where the period is over."""
+"""The route of reports: the report of a period in any of its forms, sealed where the period is over."""
 
 import logging
 from http import HTTPStatus
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def report_routes(figures: Figures, reports: Reports | None, language: str) -> APIRouter:
-    """`/history/report`, for those who may read everything. `reports` is None where there is no database."""
+    """Return the route `/history/report`, for those who may read everything. `reports` is None without a database."""
     routes = APIRouter(include_in_schema=False)
     press = PdfPress()
 
@@ -75,7 +75,7 @@ def _number(asked: str, language: str) -> int:
 
 
 async def _answer(report: Report, form: Form, language: str, press: PdfPress) -> Response:
-    """The report as it is written; a page is shown, all others are saved under a name."""
+    """Return the report in its form; a page is shown, the others are saved as files."""
     name = file_name(report, form)
     if form is Form.PDF:
         page = await run_in_threadpool(html, report, language)

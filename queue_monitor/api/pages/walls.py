@@ -107,7 +107,7 @@ def wall_routes(figures: Figures, walls: Walls, language: str) -> APIRouter:
         board: Annotated[str, Query(description="The name of a wall in the settings; without it the first.")] = "",
         lang: str | None = None,
     ) -> Response:
-        """Server-sent events for a wall. A slow reader is given the newest and misses what lay between."""
+        """Send a wall's server-sent events. A slow reader gets the newest and misses those between."""
         wanted = walls.find(board, texts.known_language(lang, language))
 
         async def events() -> AsyncIterator[bytes]:
