@@ -59,7 +59,7 @@ def settings(answers: Answers, source: Lines, holder: Holder) -> str:
         organisation=toml(answers.organisation),
         language=toml(answers.language),
         opens=f"{answers.opens:%H:%M}",
-        closes=f"{answers.closes:%H:%M}",
+        closes="24:00" if answers.closes == time.max else f"{answers.closes:%H:%M}",
         source=source.text,
         store=store,
         home=answers.home,
