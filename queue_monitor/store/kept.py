@@ -14,7 +14,9 @@ RETENTION: Final = "retention"
 
 
 class Kind(StrEnum):
-    """What is kept for a time of its own. `backups` and `number_keys` are files."""
+    """What is kept for a time of its own. `backups` and `number_keys` are files. With `sums` go the coverage, the
+    imported days and the differences to the switches' own totals.
+    """
 
     JOURNAL = "journal"
     CALLS = "calls"
