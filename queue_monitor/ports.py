@@ -20,6 +20,7 @@ from queue_monitor.model import (
     CoverageRecord,
     Crisis,
     DayVisit,
+    DifferenceRecord,
     Disagreement,
     HalfHour,
     ImportRecord,
@@ -257,6 +258,14 @@ class Store(Protocol):
     async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
         """Return how the open minutes of the days from `first` to `last`, both included, were observed, by queue."""
 
+    async def save_differences(self, records: Sequence[DifferenceRecord]) -> None:
+        """Keep how our counts stood beside the switches' own. Of one day, switch, queue and counter the latest stays;
+        the same once more changes nothing.
+        """
+
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        """Those of the days from `first` to `last`, both included, the oldest day first."""
+
     async def import_records(self, first: date, last: date) -> list[ImportRecord]:
         """Return the imports that brought calls of the days from `first` to `last`, both included, oldest first."""
 
@@ -462,6 +471,11 @@ class Figures(Protocol):
 
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         """Return where switch and calendar disagree about being open, by queue and day. Raises as `intervals`."""
+
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        """How our counts stood beside the switches' own at the end of these days, both included, today's as they stand;
+        the oldest day first, then by queue. Raises `StoreError`.
+        """
 
     async def calls(
         self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int

@@ -25,6 +25,7 @@ from queue_monitor.core.windows import Calendars
 from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.model import (
     CalendarDay,
+    DifferenceRecord,
     Disagreement,
     ImportRecord,
     Level,
@@ -82,6 +83,9 @@ class Standing:
 
     async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
         return self._live.transfer_waits(start, end, queue)
+
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        return []
 
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return self._live.disagreements(start, end)

@@ -23,6 +23,7 @@ from queue_monitor.api.guard.limits import Limits
 from queue_monitor.api.guard.signin import sign_in_routes
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.calls import call_routes
+from queue_monitor.api.json.differences import difference_routes
 from queue_monitor.api.json.examples import with_examples
 from queue_monitor.api.json.intervals import OverTime
 from queue_monitor.api.json.reference import fact_routes
@@ -160,6 +161,7 @@ def create_app(
     app.include_router(_status_routes(figures, clock, language))
     app.include_router(wall_routes(figures, Walls(boards, show_advice=board_advice), language))
     app.include_router(fact_routes(figures, clock, language))
+    app.include_router(difference_routes(figures, clock, language))
     app.include_router(call_routes(figures, clock, language))
     app.include_router(_watch_routes(figures, clock, limits, language))
     if public:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, Final, NamedTuple
@@ -87,6 +87,19 @@ def _moment(name: str, text: str | None, zone: ZoneInfo, language: str) -> datet
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_time", words) from error
     check_year(moment.year, name, text, language)
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def day_asked(name: str, text: str | None, language: str) -> date | None:
+    """A day that is asked for; None where nothing is said. Raises `Problem`."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError as error:
+        words = texts.say("error.bad_day", language, value=text, name=name)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_day", words) from error
+    check_year(day.year, name, text, language)
+    return day
 
 
 def check_year(year: int, name: str, text: str, language: str) -> None:

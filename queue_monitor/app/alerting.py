@@ -27,6 +27,7 @@ from queue_monitor.model import (
     AlertReason,
     AlertsNow,
     CalendarDay,
+    DifferenceRecord,
     Disagreement,
     ImportRecord,
     Level,
@@ -104,6 +105,9 @@ class AlertedFigures:
 
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return await self._figures.disagreements(start, end)
+
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        return await self._figures.differences(first, last)
 
     async def calls(
         self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int

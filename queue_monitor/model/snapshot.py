@@ -1,6 +1,6 @@
 """The snapshot that every face reads: queues, agents, sources and the status of each, at one moment."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -254,6 +254,13 @@ class Difference(Struct, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     cause: DifferenceCause
+
+
+class DifferenceRecord(Struct, frozen=True, kw_only=True):
+    """A comparison as it stood at the end of a local day, or stands so far: the newest one that was made that day."""
+
+    day: date
+    difference: Difference
 
 
 class BoardLayout(StrEnum):

@@ -12,6 +12,7 @@ from queue_monitor.history import disagreements, lost_calls, past_sums, transfer
 from queue_monitor.model import (
     LOST_OUTCOMES,
     Coverage,
+    DifferenceRecord,
     Disagreement,
     HalfHour,
     ImportRecord,
@@ -24,6 +25,7 @@ from queue_monitor.model import (
 )
 from queue_monitor.ports import Clock, Store
 from queue_monitor.queues import queue_key
+from queue_monitor.runtime.day_differences import DayDifferences, joined
 from queue_monitor.waits import Past
 
 _AT_ONCE: Final = timedelta(days=40)
@@ -35,9 +37,10 @@ Scope = str | tuple[str, ...] | None
 class MemoryAnswers:
     """The answers where there is no store, as in a replay: memory holds everything."""
 
-    def __init__(self, live: Live, clock: Clock) -> None:
+    def __init__(self, live: Live, clock: Clock, days: DayDifferences) -> None:
         self._live = live
         self._clock = clock
+        self._days = days
 
     async def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: Scope) -> list[Period]:
         return self._live.intervals(self._clock.now(), start, end, step, level, queue)
@@ -70,6 +73,9 @@ class MemoryAnswers:
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return self._live.disagreements(start, end)
 
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        return joined([], self._days.within(first, last))
+
     async def calls(
         self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
     ) -> list[StoredCall]:
@@ -83,8 +89,10 @@ class StoreAnswers(MemoryAnswers):
     `flushed` commits what waits, so that the store knows all that memory does; it raises `StoreError` when it cannot.
     """
 
-    def __init__(self, live: Live, clock: Clock, store: Store, flushed: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(live, clock)
+    def __init__(
+        self, live: Live, clock: Clock, days: DayDifferences, store: Store, flushed: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(live, clock, days)
         self._store = store
         self._flushed = flushed
 
@@ -146,6 +154,10 @@ class StoreAnswers(MemoryAnswers):
         await self._flushed()
         visits = await self._store.visits(None, start, end, after_answer=False)
         return disagreements(self._live.calendars.of, visits, await self._store.refusals(start, end))
+
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        kept = await self._store.differences(first, last)
+        return joined(kept, self._days.within(first, last))
 
     async def calls(
         self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int

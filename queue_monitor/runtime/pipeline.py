@@ -36,6 +36,7 @@ from queue_monitor.forecast.forecaster import (
 from queue_monitor.model import (
     CalendarDay,
     CoverageRecord,
+    DifferenceRecord,
     Disagreement,
     Forecast,
     ImportRecord,
@@ -54,6 +55,7 @@ from queue_monitor.model import (
 )
 from queue_monitor.ports import Clock, Delivery, Receipt, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
+from queue_monitor.runtime.day_differences import DayDifferences
 from queue_monitor.runtime.fault import BrokenEvent, Fault, skip_key
 from queue_monitor.runtime.holding import Holding
 from queue_monitor.runtime.journal_writer import JournalWriter, PendingBatch
@@ -156,7 +158,10 @@ class Pipeline:
         self._writer = JournalWriter(live, clock, store, spill, self._reject, journaled=not rebuilds)
         self._still = asyncio.Lock()
         self._holding = Holding(live, store, clock, holds_all=holds_all) if store is not None else None
-        self._answers = MemoryAnswers(live, clock) if store is None else StoreAnswers(live, clock, store, self._flushed)
+        self._differences = days = DayDifferences(live.rules.calendar)
+        self._answers = (
+            MemoryAnswers(live, clock, days) if store is None else StoreAnswers(live, clock, days, store, self._flushed)
+        )
         self._to_write = asyncio.Event()
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
@@ -604,6 +609,9 @@ class Pipeline:
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return await self._answers.disagreements(start, end)
 
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        return await self._answers.differences(first, last)
+
     async def calls(
         self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
     ) -> list[StoredCall]:
@@ -642,6 +650,7 @@ class Pipeline:
         if self._store is not None:
             snapshot = structs.replace(snapshot, kept_from=self.first_kept)
         self._snapshot = snapshot
+        self._differences.hear(snapshot.reconciliation)
         self._published = self._clock.monotonic()
         for watcher in self._watchers:
             watcher.set()
@@ -777,21 +786,21 @@ class Pipeline:
             await self._clock.sleep(max(FORECAST_SECONDS, self._clock.rate, FORECAST_REST * took))
 
     def start_day(self) -> None:
-        """Start a new local day: learn from the day that ended, and where there is no store remove old calls from
-        memory.
-        """
+        """At local midnight: learn from the day that ended and keep its differences; without a store drop old calls."""
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
-            self._today = today
+            ended, self._today = self._today, today
             self._midnight = self._live.rules.calendar.midnight(today)
             self._live.start_day(self._clock.now())
             self._has_learned = self._live.forecaster is not None
-            for found in self._snapshot.reconciliation:
+            for found in (record.difference for record in self._differences.within(ended, ended)):
                 log.info(
                     "reconciled queue=%s counter=%s switch=%d ledger=%d difference=%d cause=%s",
                     *(found.queue, found.counter, found.switch_says, found.ledger_says),
                     *(found.difference, found.cause.value),
                 )
+            self._differences.keep()
+            self._to_write.set()
             if self._store is None:
                 self.on_forgotten(self._live.evict(self._clock.now()))
 
@@ -820,6 +829,8 @@ class Pipeline:
         while self._inbox:
             self.take(self._next())
         self._states_at = -STATE_SECONDS
+        self._differences.hear(self._live.reconciler.differences())
+        self._differences.keep()
         await self.write()
 
     async def write(self) -> None:
@@ -878,6 +889,8 @@ class Pipeline:
         if self._has_learned and (forecaster := forecaster_of(self._live)) is not None:
             await store.save_learned(encode_learned(forecaster.learned))
             self._has_learned = False
+        if self._differences.is_due and not self._rebuilds:
+            await self._differences.save(store, self._today)
         now = self._clock.monotonic()
         if now - self._health_at >= HEALTH_SECONDS * self._clock.rate:
             self._health_at = now

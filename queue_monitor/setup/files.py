@@ -1,6 +1,7 @@
 """The files of an installation: settings, secrets, and the unit or container file that starts the monitor."""
 
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Final
 

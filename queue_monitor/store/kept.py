@@ -14,7 +14,9 @@ RETENTION: Final = "retention"
 
 
 class Kind(StrEnum):
-    """The kinds of data that have a retention time of their own. `backups` and `number_keys` are files."""
+    """The kinds of data that have a retention time of their own. `backups` and `number_keys` are files. With `sums` go the coverage, the
+    imported days and the differences to the switches' own totals.
+    """
 
     JOURNAL = "journal"
     CALLS = "calls"

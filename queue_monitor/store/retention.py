@@ -31,6 +31,7 @@ from queue_monitor.store.schema import (
     call_key,
     contact,
     coverage,
+    difference,
     imported_day,
     journal,
     journal_id,
@@ -157,7 +158,12 @@ class Deletion:
                 )
             case Kind.SUMS:
                 days = coverage.c.site == SITE, coverage.c.day < order.until
-                return _any(connection, coverage.c.queue, *days) or self._oldest_sum(connection, until_us) is not None
+                compared = difference.c.site == SITE, difference.c.day < order.until
+                return (
+                    _any(connection, coverage.c.queue, *days)
+                    or _any(connection, difference.c.queue, *compared)
+                    or self._oldest_sum(connection, until_us) is not None
+                )
             case Kind.ALERTS:
                 return bool(_old_alerts(connection, until_us, 1)) or _any(
                     connection, notice.c.id, *_old_notices(until_us)
@@ -277,7 +283,10 @@ class Deletion:
         gone = connection.execute(delete(coverage).where(*days)).rowcount
         brought = imported_day.c.site == SITE, imported_day.c.day < until
         forgotten = connection.execute(delete(imported_day).where(*brought)).rowcount
-        return {"days of coverage": gone, "imported days": forgotten} if gone or forgotten else None
+        compared = difference.c.site == SITE, difference.c.day < until
+        no_longer = connection.execute(delete(difference).where(*compared)).rowcount
+        counts = {"days of coverage": gone, "imported days": forgotten, "differences": no_longer}
+        return counts if any(counts.values()) else None
 
     def _oldest_sum(self, connection: Connection, until_us: int) -> tuple[tuple[Any, ...], int] | None:
         """Return the sums (step, level, queue) of which one is too old, and when it begins; None when there is none.

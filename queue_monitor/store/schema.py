@@ -251,6 +251,23 @@ coverage: Final = Table(
     sqlite_with_rowid=False,
 )
 
+difference: Final = Table(
+    "difference",
+    metadata,
+    _site(),
+    Column("day", Date, nullable=False),
+    Column("switch", Integer, nullable=False),
+    Column("queue", Integer, nullable=False),
+    Column("counter", Text, nullable=False),
+    Column("switch_says", BigInteger, nullable=False),
+    Column("ledger_says", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("site", "day", "switch", "queue", "counter", name="difference_key"),
+    sqlite_with_rowid=False,
+)
+
 # --- what was imported: the runs, and the days of calls that they have brought
 
 imported: Final = Table(

@@ -18,6 +18,7 @@ from queue_monitor.model import (
     Counts,
     CoverageRecord,
     DayVisit,
+    DifferenceRecord,
     HalfHour,
     ImportRecord,
     JournalBatch,
@@ -45,6 +46,7 @@ from queue_monitor.store.commit import NOT_WRITTEN, REAL, SIMULATED, Writer
 from queue_monitor.store.copying import faults
 from queue_monitor.store.database import Database
 from queue_monitor.store.day_visits import DayVisits
+from queue_monitor.store.differences import DifferenceRows
 from queue_monitor.store.figures import Figures
 from queue_monitor.store.history import History
 from queue_monitor.store.imports import Imports
@@ -97,6 +99,7 @@ class SqlStore:
         # Names that a transaction has made, and may yet undo, are no reader's matter: each has a list of its own.
         self._names = Names()
         self._states = States(database, self._names)
+        self._differences = DifferenceRows(database, self._names)
         self._sums = Sums(database, days)
         self._calls = CallRows(database, self._names, agents, days)
         refusals = RefusalRows(database, self._names)
@@ -105,6 +108,7 @@ class SqlStore:
         self._deletion = Deletion(database, self._journal, self._sums, self._states, days)
         self._seen_names = Names()
         self._seen_states = States(database, self._seen_names)
+        self._seen_differences = DifferenceRows(database, self._seen_names)
         self._asking = Asking(database, self._seen_names)
         self._history = History(self._asking)
         self._figures = Figures(self._asking)
@@ -258,6 +262,12 @@ class SqlStore:
 
     async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
         return await self._ask(lambda connection: self._seen_states.load_days(connection, first, last))
+
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        return await self._ask(lambda connection: self._seen_differences.load(connection, first, last))
+
+    async def save_differences(self, records: Sequence[DifferenceRecord]) -> None:
+        await self._write_rows(lambda connection: self._differences.save(connection, records))
 
     async def calls(
         self,

@@ -26,6 +26,7 @@ from queue_monitor.model import (
     Crisis,
     Difference,
     DifferenceCause,
+    DifferenceRecord,
     Disagreement,
     Hours,
     HoursDoubt,
@@ -526,6 +527,28 @@ def lost(queue: str, entered_at: datetime, seconds: float, counted_as: str) -> L
 
 
 PASSED_ON = (TransferWaits(queue="Bygglov", calls=7, answered=5, waiting=1, mean_seconds=94.0, longest_seconds=311.0),)
+DIFFERENCES = tuple(
+    DifferenceRecord(
+        day=date(2026, 3, 1),
+        difference=Difference(
+            switch="pbx",
+            queue=queue,
+            counter="completed",
+            switch_says=412,
+            ledger_says=412 + difference,
+            difference=difference,
+            since=local(6) - timedelta(days=4),
+            until=local(0) - timedelta(seconds=3),
+            cause=cause,
+        ),
+    )
+    for queue, difference, cause in (
+        ("Bygglov", 0, DifferenceCause.NONE),
+        ("Kundcenter", -3, DifferenceCause.GAP),
+    )
+)
+"""Yesterday's; there are some where the snapshot has comparisons."""
+
 DOUBTS = (
     Disagreement(
         queue="Bygglov",
@@ -794,6 +817,13 @@ class FakeFigures:
 
     async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
         return list(PASSED_ON)
+
+    async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
+        if not self._latest.reconciliation:
+            return []
+        today = self._latest.at.astimezone(ZONE).date()
+        found = [DifferenceRecord(day=today, difference=each) for each in self._latest.reconciliation]
+        return [each for each in (*DIFFERENCES, *found) if first <= each.day <= last]
 
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
         return list(DOUBTS)

@@ -15,6 +15,7 @@ from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, QueueNow, RiskFigures, Role, Snapshot
+from queue_monitor.ports import StoreError
 from queue_monitor.store.audit import MemoryAudit
 from tests.api import sample
 from tests.api.sample import FakeAlerts, FakeFigures
@@ -287,3 +288,40 @@ async def test_an_alert_that_is_over_by_now_leads_back_to_the_page() -> None:
 
     assert answer.status_code == 303
     assert desk.alerts.acknowledged == []
+
+
+async def test_what_differs_from_the_switchs_own_totals_today_and_yesterday_is_a_table() -> None:
+    page = await Desk().page()
+
+    section = page[page.index("Avstämning mot växeln") :]
+    assert "1 av 3 jämförelser från i dag och i går stämmer." in section
+    today, yesterday = re.findall(r"<tr><th scope=\"row\">Kundcenter</th>.*?</tr>", section)[-2:]
+    assert [cell.strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", today)] == [
+        *("I dag", "lämnat kön utan svar", "19", "17", "växeln räknar på annat sätt", "2026-03-02 6.00", "pbx")
+    ]
+    assert "<td>I går</td><td>avslutade samtal</td>" in yesterday
+    assert "avbrott i mätningen" in yesterday
+    file = "api/v1/differences?from=2026-02-01&amp;to=2026-03-02&amp;format=csv&amp;lang=sv"
+    assert f'<a href="{file}" download>' in section
+
+
+async def test_of_one_queue_its_own_differences_are_shown_and_offered() -> None:
+    page = await Desk().page(queue="Bygglov", lang="en")
+
+    section = page[page.index("Held against the switch") :]
+    assert "agree with the monitor" in section
+    assert "differences-table" not in section
+    assert "format=csv&amp;queue=Bygglov&amp;lang=en" in section
+
+
+async def test_a_switch_without_totals_and_a_database_that_is_away_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Växeln lämnar inga egna räkningar." in await Desk(sample.rush()).page()
+    desk = Desk()
+
+    async def away(*days: Any) -> Any:
+        raise StoreError("away")
+
+    monkeypatch.setattr(desk.figures, "differences", away)
+    page = await desk.page()
+    section = page[page.index("Avstämning mot växeln") :]
+    assert "Listan går inte att läsa just nu: databasen är borta." in section

@@ -226,7 +226,7 @@ def test_a_new_version_of_the_server_reloads_the_page(look: Look) -> None:
         page = look(server)
 
         with page.expect_navigation():
-            server.show(replace(sample.calm(), version="0.3.0"))
+            server.show(replace(sample.calm(), version="9.0.0"))
 
         expect(page.locator("#fresh")).to_contain_text("Uppdaterad")
 

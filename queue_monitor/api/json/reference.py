@@ -1,6 +1,6 @@
 """The basis of the figures: the definitions, the opening hours, and the sources with the time they have seen."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from queue_monitor.api.responses import (
     Problem,
     QueueQuery,
     as_list,
-    check_year,
+    day_asked,
     queue_name,
 )
 from queue_monitor.core import service_level
@@ -73,8 +73,8 @@ def fact_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
     ) -> Response:
         """Return the opening hours day by day: open stretches, holidays, closures with their reasons, open minutes."""
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
-        first = _day("from", from_, reply_language) or clock.now().astimezone(ZoneInfo(snapshot.time_zone)).date()
-        last = _day("to", to, reply_language) or first
+        first = day_asked("from", from_, reply_language) or clock.now().astimezone(ZoneInfo(snapshot.time_zone)).date()
+        last = day_asked("to", to, reply_language) or first
         name = None if not queue else queue_name(snapshot, queue, reply_language)
         try:
             days = figures.calendar(first, last, name)
@@ -83,18 +83,6 @@ def fact_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         return as_list(request, _calendar(snapshot, days, name))
 
     return routes
-
-
-def _day(name: str, text: str | None, language: str) -> date | None:
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text.strip())
-    except ValueError as error:
-        words = texts.say("error.bad_day", language, value=text, name=name)
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_day", words) from error
-    check_year(day.year, name, text, language)
-    return day
 
 
 def _definitions(snapshot: Snapshot) -> shapes.DefinitionsBody:

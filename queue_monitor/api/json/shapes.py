@@ -273,6 +273,33 @@ class DifferenceShape(Struct, frozen=True, kw_only=True):
     until: datetime
 
 
+class DayDifferenceShape(Struct, frozen=True, kw_only=True):
+    """One of a switch's own totals beside ours, as it stood at the end of a local day."""
+
+    day: date
+    switch: str
+    queue: str
+    counter: Annotated[str, _said("completed, answered or let_go (left the queue unanswered).")]
+    counter_words: Annotated[str, _said("The same, in the language asked for.")]
+    switch_says: int
+    ledger_says: int
+    difference: Annotated[int, _said("Ours less the switch's; 0 when they agree.")]
+    cause: Annotated[str, _said("none, booking (the switch books late), gap (nobody listened) or unexplained.")]
+    cause_words: Annotated[str, _said("The same, in the language asked for.")]
+    since: Annotated[datetime, _said("From when both are counted: the switch's last reset, as far as we heard it.")]
+    until: datetime
+
+
+class DifferencesBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Our counts beside the switches' own, the oldest day first, then by queue."""
+
+    generated_at: datetime
+    from_: date
+    to: Annotated[date, _said("The last day, itself included.")]
+    queue: Annotated[str | None, _said("null: all.")]
+    differences: tuple[DayDifferenceShape, ...]
+
+
 class StatusBody(Struct, frozen=True, kw_only=True):
     """The state of all queues, pools and sources at one moment."""
 
@@ -698,6 +725,7 @@ BODIES = (
     AuditBody,
     DefinitionsBody,
     SourcesBody,
+    DifferencesBody,
     CalendarBody,
     PublicBody,
     HealthBody,

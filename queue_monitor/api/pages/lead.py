@@ -4,7 +4,7 @@ The server renders it whole; its script only fetches it anew every few seconds a
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -19,12 +19,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from queue_monitor import texts
 from queue_monitor.api.guard.access import Deed, may, way
 from queue_monitor.api.json.alerts import acknowledge_for
+from queue_monitor.api.json.differences import of_queues
 from queue_monitor.api.pages.board import page_version
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_page import Page, WeekBefore, faces_with_curves
 from queue_monitor.core import service_level
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.model import Counts, Disagreement, Level, LostCall, Period, QueueNow, Snapshot, TransferWaits
+from queue_monitor.model import (
+    Counts,
+    DifferenceRecord,
+    Disagreement,
+    Level,
+    LostCall,
+    Period,
+    QueueNow,
+    Snapshot,
+    TransferWaits,
+)
 from queue_monitor.ports import Acknowledger, AlertHistory, AuditLog, Clock, Figures, StoreError
 from queue_monitor.queues import keys_of, queue_key
 
@@ -145,10 +156,18 @@ class Lead:
             lost=lost,
             transfers=transfers,
             disagreements=_of(scope, await self._figures.disagreements(start, end)),
+            differences=await self._differences(start.astimezone(zone).date(), scope),
             week_before=await self._week_before(snapshot, scope),
             record=record,
             alerts_language=self._language,
         )
+
+    async def _differences(self, today: date, scope: tuple[str, ...] | None) -> list[DifferenceRecord] | None:
+        """Our counts beside the switches' own, yesterday's and today's; None where the store is away."""
+        try:
+            return of_queues(await self._figures.differences(today - timedelta(days=1), today), scope)
+        except StoreError:
+            return None
 
     async def _week_before(self, snapshot: Snapshot, scope: tuple[str, ...] | None) -> WeekBefore | None:
         """Return the same weekday a week ago; None where the store is away. The store is read once each quarter of

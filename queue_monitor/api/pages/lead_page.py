@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -10,12 +11,13 @@ from queue_monitor import texts
 from queue_monitor.api.json.status import meets_target
 from queue_monitor.api.pages.fan_chart import FanChart, fan
 from queue_monitor.api.pages.formatter import Formatter
+from queue_monitor.api.pages.lead_differences import DifferenceSection, difference_section
 from queue_monitor.api.pages.outlook import forecast_faces, help_words, margin_words
 from queue_monitor.model import (
     Alert,
     AlertChange,
     Attempt,
-    Difference,
+    DifferenceRecord,
     Disagreement,
     LostCall,
     Notice,
@@ -145,6 +147,7 @@ class Page:
         lost: Sequence[LostCall] | None,
         transfers: Sequence[TransferWaits],
         disagreements: Sequence[Disagreement],
+        differences: Sequence[DifferenceRecord] | None,
         record: Sequence[RecordedAlert] | None,
         week_before: WeekBefore | None = None,
         alerts_language: str,
@@ -158,6 +161,7 @@ class Page:
         self.trusted = face.verdict.reason not in UNTRUSTED
         self.transfers = transfers
         self._doubts = disagreements
+        self._differences = differences
         self._quarters = quarters
         self._hours = hours
         self._lost = lost or ()
@@ -565,14 +569,11 @@ class Page:
         return parts[2] if len(parts) > 3 else source.name
 
     @property
-    def differences(self) -> tuple[Difference, ...]:
-        """Return where the switch's own counters differ from ours."""
-        wanted = keys_of(self.face.queues)
-        return tuple(
-            found
-            for found in self.snapshot.reconciliation
-            if found.difference and (not self.face.name or queue_key(found.queue) in wanted)
-        )
+    def differences(self) -> DifferenceSection:
+        """Where the switches' own counters say something else."""
+        today = self.snapshot.at.astimezone(ZoneInfo(self.snapshot.time_zone)).date()
+        queue = self.face.name if len(self.face.queues) == 1 else ""
+        return difference_section(self._differences, today, self.pen, self.label, queue)
 
     @property
     def disagreements(self) -> tuple[str, ...]:
