@@ -3,6 +3,8 @@
 A failed notice is tried again, and then sent through the channel's fallback. The outbox is in memory, with the store
 behind it: while the database is away alerts still go out, and they are written down when it is back. After a restart
 the undelivered notices are tried again, as long as they have not expired.
+
+Longer than 450 lines because the outbox, the attempts and the record of a notice are one state.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 
 On the wire an event is CloudEvents 1.0, structured JSON, the same bytes over HTTP, MQTT, in the journal and in replay
 files. `encode` and `decode` translate; `json_schema` publishes the format.
+
+Longer than 450 lines because it is one union of all that a source can report.
 """
 
 import hashlib

@@ -2,6 +2,8 @@
 
 All queues together stand under `queue=""`, which Prometheus treats as no label: select `{queue=""}` for the centre and
 `{queue!=""}` for each queue. Where there is no number there is no sample: never NaN, never 100 %.
+
+Longer than 450 lines because it is one collector, with a method for each family.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -37,6 +37,7 @@ class Row(NamedTuple):
     never: str = ""  # of the standard library
 
 
+LONG = 450
 EVERYTHING = "queue_monitor adapters alerts"
 IMPURE = "asyncio logging time socket ssl threading subprocess sqlite3 os urllib http smtplib"
 WIRES = "queue_monitor.events queue_monitor.ports queue_monitor.line_cutter"
@@ -291,6 +292,17 @@ def test_every_module_says_what_lives_there() -> None:
     silent = [where(module, 1) for module, tree in TREES.items() if not ast.get_docstring(tree)]
 
     assert not silent
+
+
+def test_a_long_file_says_why_at_its_head() -> None:
+    unexplained = [
+        where(module, 1)
+        for module, path in FILES.items()
+        if len(path.read_text(encoding="utf-8").splitlines()) > LONG
+        and f"Longer than {LONG} lines because" not in (ast.get_docstring(TREES[module]) or "")
+    ]
+
+    assert not unexplained
 
 
 def test_there_is_no_room_for_odds_and_ends() -> None:

@@ -2,6 +2,8 @@
 
 A Leave comes before its reason, so it is held until one of these: AgentConnect, QUEUESTATUS, the next dialplan step, a
 new Join, the end of the channel, or `hold_seconds`. `endings` then decides.
+
+Longer than 450 lines because one caller's way through the wire's events is one state machine.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""Translates one queue_log: it turns each line into events about the callers in the queues."""
+"""Translates one queue_log: it turns each line into events about the callers in the queues.
+
+Longer than 450 lines because each of the log's some thirty events has a method, and all share one state.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator

@@ -2,6 +2,8 @@
 
 Each monitored device reports the same fact once; a known fact gives no second event. A new call id after a transfer
 leads back to the old call. Callers' own devices are numbers: they are compared here and never passed on.
+
+Longer than 450 lines because one caller's way through the wire's events is one state machine.
 """
 
 from collections import OrderedDict

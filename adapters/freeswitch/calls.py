@@ -2,6 +2,8 @@
 
 An answered member's end is reported twice (by the bridge and by the member), and only the two together show who hung
 up: the first is held until the second, `hold_seconds` at most. A ring may end just after the caller left.
+
+Longer than 450 lines because one caller's way through the wire's events is one state machine.
 """
 
 from collections import OrderedDict

@@ -1,4 +1,7 @@
-"""All settings as frozen structs, in the form in which the rest of the program gets them."""
+"""All settings as frozen structs, in the form in which the rest of the program gets them.
+
+Longer than 450 lines because every setting stands here, a struct for each table.
+"""
 
 import datetime as dt
 import ipaddress

@@ -1,8 +1,10 @@
 """The evidence of one call leg in one queue, and the stays that it adds up to.
 
-A *strand* holds the reports of one visit id. Two sources that listen to one switch (the manager interface and
-queue_log), or one source before and after a lost connection, report the same stay under different visit ids:
-`read_stays` matches their strands by time (docs/switch-rules.md, rule 13) and reads each stay from the best of them.
+A visit report holds what one source says under one visit id. Two sources that listen to one switch (the manager
+interface and queue_log), or one source before and after a lost connection, report the same stay under different visit
+ids: `read_stays` matches the reports by time (docs/switch-rules.md, rule 13) and reads each stay from the best of them.
+
+Longer than 450 lines because the rules for one stay weigh the reports of all sources against each other.
 """
 
 from collections.abc import Callable, Iterable, Mapping

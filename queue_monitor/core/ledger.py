@@ -4,6 +4,8 @@ Nothing here depends on the order in which events arrive. Each event is kept as 
 its end, its length) is a pure function of the evidence and is worked out anew when a piece was added and somebody asks.
 The same event twice, events in another order, or a log read afterwards give the same ledger. Evidence can be removed
 from memory, written down, and loaded again.
+
+Longer than 450 lines because the rules that read a call off its evidence share the state of that call.
 """
 
 from bisect import insort

@@ -1,6 +1,9 @@
 """The whole live state in one object: each event goes in at `apply`, each figure comes out in `snapshot`.
 
 It is synchronous and has no clock: the pipeline owns it, a replay drives it, a test feeds it.
+
+Longer than 450 lines because one object owns all live state, so that one writer changes it; its parts are modules of
+their own.
 """
 
 from collections import Counter, deque

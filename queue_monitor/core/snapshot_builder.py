@@ -1,4 +1,7 @@
-"""The builder of a snapshot: all figures of every queue, pool and period at one moment."""
+"""The builder of a snapshot: all figures of every queue, pool and period at one moment.
+
+Longer than 450 lines because all figures of a moment are taken from one reading of the live state.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence

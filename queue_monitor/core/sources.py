@@ -1,4 +1,7 @@
-"""The sources: which are connected and since when, and which open minutes none of them saw."""
+"""The sources: which are connected and since when, and which open minutes none of them saw.
+
+Longer than 450 lines because the reports of a source about itself and the minutes that it covers are one state.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter

@@ -3,6 +3,8 @@
 Each call belongs to the minute in which it entered. A minute slot keeps exact counts and the raw waits of its answered
 calls; a day keeps their sums and one tally of waits. When the ledger changes a call, its old contribution is taken out
 and the new one put in. For the days before the edge only sums are kept: those of the month and of the tertial.
+
+Longer than 450 lines because counts, sums and histograms of a minute change together.
 """
 
 from bisect import bisect_left, bisect_right

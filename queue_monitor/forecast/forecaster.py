@@ -3,6 +3,8 @@
 A forecast has two halves, so that the pages never wait for it: `inputs` gathers the state of a moment, cheaply;
 `compute` makes the forecast from it, in some tens of milliseconds, and touches nothing shared. The knowledge from
 closed days is a plain struct (`learned`), kept in the store between runs.
+
+Longer than 450 lines because gathering and computing share the inputs of one forecast.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence

@@ -3,6 +3,9 @@
 A task of its own writes the journal; the sender of a delivery gets its answer ("it is safe now") after the commit. When
 the database is away the live figures go on, and the sender waits. An event about a call that memory no longer holds
 waits for the store: the evidence of its call is loaded first, and amended.
+
+Longer than 450 lines because it is the one writer, and the order in which gate, late events, journal and snapshots
+take turns is its point.
 """
 
 import asyncio

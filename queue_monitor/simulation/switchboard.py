@@ -1,4 +1,7 @@
-"""Runs a simulated day, one event after another, and records what the switch reports of it."""
+"""Runs a simulated day, one event after another, and records what the switch reports of it.
+
+Longer than 450 lines because one made-up day is one loop of events over one state.
+"""
 
 import heapq
 import random

@@ -1,4 +1,8 @@
-"""The store as the other rooms see it: every door of `ports` that keeps something."""
+"""The store as the other rooms see it: every door of `ports` that keeps something.
+
+Longer than 450 lines because every door of the store stands here, each a few lines that hand over to the module which
+does the work.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence

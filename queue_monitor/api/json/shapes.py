@@ -1,6 +1,8 @@
 """The shape of every JSON answer: the same structs are encoded, put into the OpenAPI document and shown at /docs.
 
 Ratios are 0 to 1, durations seconds, times UTC in ISO 8601. `null` means that there is nothing to measure.
+
+Longer than 450 lines because every answer of the API stands here, as one document.
 """
 
 from datetime import date, datetime

@@ -1,4 +1,7 @@
-"""The history page in words: one period's figures against the target, its parts, its week and its years."""
+"""The history page in words: one period's figures against the target, its parts, its week and its years.
+
+Longer than 450 lines because it is one page, with a property for each figure in the page's order.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,4 +1,7 @@
-"""The content of the lead's page in words, for its template."""
+"""The content of the lead's page in words, for its template.
+
+Longer than 450 lines because it is one page, with a property for each figure in the page's order.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
