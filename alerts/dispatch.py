@@ -154,6 +154,25 @@ class Dispatcher:
         self._notices = {notice.id: notice for notice in batch.notices}
         self._seen = {seen.episode: seen for seen in batch.acknowledgements}
 
+    def try_again(self, standing: Iterable[Alert]) -> None:
+        """Send once more, at a start, what of the alerts that stand has reached its recipient on no channel: a wrong
+        address or password may have been mended since.
+        """
+        episodes = {alert.episode for alert in standing}
+        now = self._clock.now()
+        for notice in list(self._notices.values()):
+            alert = notice.alert
+            if alert.episode not in episodes or notice.state is not NoticeState.FAILED or notice.fallback_of:
+                continue
+            reached = any(
+                other.recipient == notice.recipient and other.state in (NoticeState.SENT, NoticeState.PENDING)
+                for other in self._of(alert.episode)
+            )
+            if not reached and now <= notice.expires_at:
+                again = structs.replace(notice, state=NoticeState.PENDING, attempts=0, due_at=now)
+                self._notices[notice.id] = again
+                log.info("alert is tried again channel=%s kind=%s", notice.channel, alert.kind)
+
     @property
     def acknowledged(self) -> frozenset[str]:
         return frozenset(self._seen)

@@ -151,6 +151,7 @@ class AlertRound:
         self._alerts = {alert.episode: alert for alert in known.alerts}
         self._standing = self._watch.open(self._figures.latest())
         self._dispatcher.recall(known)
+        self._dispatcher.try_again(self._standing)
         if known.secret is not None:
             self._secret = known.secret
         else:

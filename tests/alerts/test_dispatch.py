@@ -323,6 +323,20 @@ async def test_after_a_restart_what_was_not_delivered_is_tried_again_and_what_wa
     assert third.sms.sent == []
 
 
+async def test_after_a_start_an_alarm_that_stands_and_reached_nobody_is_sent_when_the_channel_has_been_mended():
+    wrong = down(permanent=True)
+    broken = await Office(sms=FakeNotifier(wrong), mail=FakeNotifier(wrong)).tell()
+    await broken.wait(1)
+    standing, over = Office(record=broken.record, start=65), Office(record=broken.record, start=65)
+    for office, alerts in ((standing, [ALERT]), (over, [])):
+        office.dispatcher.recall(await broken.record.load_alerts(OPENS))
+        office.dispatcher.try_again(alerts)
+        await office.wait(2)
+
+    assert standing.sms.said == ["raised"]
+    assert (over.sms.sent, over.mail.sent) == ([], [])
+
+
 async def test_after_a_long_stop_an_old_alarm_is_not_sent():
     broken = await Office(sms=FakeNotifier(down())).tell()
     again = Office(record=broken.record, start=60 * 20)
