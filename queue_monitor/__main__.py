@@ -77,8 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
     except Fault as error:
         _fail(str(error))
         return FAULT
-    except (config.ConfigError, RecordingError, registry.UnknownKind, OSError) as error:
+    except (config.ConfigError, RecordingError, registry.UnknownKind) as error:
         return _fail(str(error))
+    except BrokenPipeError:  # whoever reads the output has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        named = error.filename is not None and error.strerror
+        return _fail(f"{error.filename}: {error.strerror}" if named else str(error))
     except KeyboardInterrupt:
         return 130
 

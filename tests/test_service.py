@@ -84,6 +84,12 @@ def running(folder: Path, *arguments: str, command: str = "run", **settings: str
             monitor.stop(signal.SIGKILL)
 
 
+def test_a_file_that_cannot_be_written_is_named_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--out", "/nope/day.jsonl"]) == 2
+
+    assert capsys.readouterr().err == "queue-monitor: /nope/day.jsonl: No such file or directory\n"
+
+
 def test_one_command_and_the_board_is_alive_on_a_simulated_day(tmp_path: Path):
     with running(tmp_path) as monitor:
         status = monitor.wait_for("answered")
