@@ -273,13 +273,16 @@ class _Tail:
     def _lines(self) -> bytes:
         if self._file is None:
             return b""
-        self._file.seek(self._offset)
-        piece = self._file.read(_READ_BYTES)
+        piece = os.pread(self._file.fileno(), _READ_BYTES, self._offset)
         if b"\n" not in piece and len(piece) < _READ_BYTES:
             return b""
+        if self._is_cut():  # while it was read: what was read may stand behind lines that were not
+            return b""
         lines = piece[: piece.rfind(b"\n") + 1] or piece
-        self._offset += len(lines)
-        self._mark = mark_before(self._file, self._offset)
+        mark = mark_before(self._file, self._offset + len(lines))
+        if os.pread(self._file.fileno(), len(lines), self._offset) != lines:  # it was cut while the mark was made
+            return b""
+        self._offset, self._mark = self._offset + len(lines), mark
         self._second = second_of(lines[lines.rfind(b"\n", 0, -1) + 1 :]) or self._second
         return lines
 

@@ -7,6 +7,7 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import os
 import re
 import shutil
 import tempfile
@@ -56,6 +57,7 @@ def opened(path: Path) -> BinaryIO:
     try:
         with decompress(path) as file:
             shutil.copyfileobj(file, whole)
+        whole.flush()
     except (EOFError, lzma.LZMAError, ValueError) as error:
         whole.close()
         raise OSError(f"{path.name} is damaged or still being written: {error}") from error
@@ -63,10 +65,12 @@ def opened(path: Path) -> BinaryIO:
 
 
 def mark_before(file: BinaryIO, offset: int) -> str:
-    """Return a hash of the bytes before a place, which identifies the place in a moved or compressed file."""
+    """Return a hash of the bytes before a place, which identifies the place in a moved or compressed file.
+
+    They are read past the file's buffer, which may hold what stood there before the file was cut.
+    """
     start = max(0, offset - _MARK_BYTES)
-    file.seek(start)
-    return hashlib.sha256(file.read(offset - start)).hexdigest()[:32]
+    return hashlib.sha256(os.pread(file.fileno(), offset - start, start)).hexdigest()[:32]
 
 
 def is_at(file: BinaryIO, inode: int, place: Place) -> bool:

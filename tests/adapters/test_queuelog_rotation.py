@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from adapters.asterisk_queuelog import Settings, build
+from adapters.asterisk_queuelog.follow import _Tail
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
@@ -131,6 +132,30 @@ async def test_every_call_once_however_the_log_was_rotated_meanwhile(tmp_path: P
 
     assert (entered(items), only(SourceGap, items)) == ([3, 4, 5, 6, 7, 8], [])
     assert entered(await log.run()) == []
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+async def test_every_call_once_when_the_log_is_cut_and_grows_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    log = Log(tmp_path)
+    log.write(1, 2)
+    is_cut, looks = _Tail._is_cut, [0]
+
+    def cut_behind_the_look(tail: _Tail) -> bool:
+        found = is_cut(tail)
+        if tail._offset and looks[0] < look:
+            looks[0] += 1
+            if looks[0] == look:
+                log.write(3)
+                copied_and_cut(log, "queue_log.1")
+                log.write(4, 5, 6, 7, 8)
+        return found
+
+    monkeypatch.setattr(_Tail, "_is_cut", cut_behind_the_look)
+    items = await log.run(lambda: None)
+
+    assert (entered(items), only(SourceGap, items)) == ([1, 2, 3, 4, 5, 6, 7, 8], [])
 
 
 @pytest.mark.parametrize("way", WAYS)
