@@ -168,8 +168,10 @@ class Dispatcher:
                 other.recipient == notice.recipient and other.state in (NoticeState.SENT, NoticeState.PENDING)
                 for other in self._of(alert.episode)
             )
-            if not reached and now <= notice.expires_at:
-                again = structs.replace(notice, state=NoticeState.PENDING, attempts=0, due_at=now)
+            recipient = next((one for one in self._recipients if one.name == notice.recipient), None)
+            if recipient is not None and not reached and now <= notice.expires_at:
+                due = recipient.quiet_until(now, self._zone) or now
+                again = structs.replace(notice, state=NoticeState.PENDING, attempts=0, due_at=due)
                 self._notices[notice.id] = again
                 log.info("alert is tried again channel=%s kind=%s", notice.channel, alert.kind)
 

@@ -63,7 +63,7 @@ def day_of_lines(day: date, number: int) -> list[str]:
 
 
 def log_of(lines: int) -> Iterator[str]:
-    """So many lines at least, whole days, a day after another."""
+    """Return at least this many lines: whole days, one after another."""
     count = number = 0
     day = FIRST
     while count < lines:

@@ -49,7 +49,7 @@ class DayDifferences:
 
 
 def joined(kept: Iterable[DifferenceRecord], held: Iterable[DifferenceRecord]) -> list[DifferenceRecord]:
-    """What the store has, and over it what memory has, in the order of day, queue, counter and switch."""
+    """Join the differences of the store with those of memory, which win, by day, queue, counter and switch."""
     found = {_key(record): record for record in (*kept, *held)}
     return [found[key] for key in sorted(found)]
 

@@ -18,7 +18,7 @@ from queue_monitor import texts
 from queue_monitor.api.guard.access import way
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.alerts import AWAY, write_down
-from queue_monitor.api.json.crisis import NUMBER
+from queue_monitor.api.json.crisis import NUMBER, unfit
 from queue_monitor.api.pages.lead import ADDRESS
 from queue_monitor.api.responses import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.model import Banner
@@ -36,11 +36,11 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
     async def show(request: Request, wanted: shapes.ShowBannerBody, chosen: str) -> None:
         words, by = " ".join(wanted.words.split()), " ".join(wanted.by.split())
         if not words:
-            raise _unfit("error.banner_words", chosen)
+            raise unfit("error.banner_words", chosen)
         if NUMBER.search(words) or NUMBER.search(by):
-            raise _unfit("error.no_numbers", chosen)
+            raise unfit("error.no_numbers", chosen)
         if wanted.until.tzinfo is None or not timedelta() < wanted.until - clock.now() <= MAX_AHEAD:
-            raise _unfit("error.banner_until", chosen)
+            raise unfit("error.banner_until", chosen)
         act = await write_down(request, clock, audit, SHOW, words, by, chosen)
         await desk.show_banner(Banner(words=words, since=act.at, until=wanted.until.astimezone(UTC), by=by or act.who))
 
@@ -77,7 +77,7 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
         try:
             wanted = msgspec.json.decode(await request.body(), type=shapes.ShowBannerBody)
         except msgspec.DecodeError as error:
-            raise _unfit("error.bad_request", chosen, words=str(error)) from error
+            raise unfit("error.bad_request", chosen, words=str(error)) from error
         await show(request, wanted, chosen)
         return plain(_body(clock.now(), desk.banner))
 
@@ -120,13 +120,9 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
 def _today_at(written: str, now: datetime, zone: ZoneInfo, language: str) -> datetime:
     """Return the moment of today at which the room's clock shows this time. Raises `Problem`."""
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", written):
-        raise _unfit("error.banner_until", language)
+        raise unfit("error.banner_until", language)
     local = now.astimezone(zone)
     return datetime.combine(local.date(), time.fromisoformat(written), zone)
-
-
-def _unfit(key: str, language: str, **values: str) -> Problem:
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", texts.say(key, language, **values))
 
 
 def _body(now: datetime, banner: Banner | None) -> shapes.BannerBody:

@@ -36,9 +36,9 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         reason = " ".join(wanted.reason.split()).rstrip(".")
         by = " ".join(wanted.by.split())
         if not reason:
-            raise _unfit("error.crisis_reason", reply_language)
+            raise unfit("error.crisis_reason", reply_language)
         if NUMBER.search(reason) or NUMBER.search(by):
-            raise _unfit("error.no_numbers", reply_language)
+            raise unfit("error.no_numbers", reply_language)
         act = await write_down(request, clock, audit, DECLARE, reason, by, reply_language)
         await desk.declare(Crisis(since=act.at, reason=reason, by=by or act.who))
 
@@ -81,7 +81,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         try:
             wanted = msgspec.json.decode(await request.body(), type=shapes.DeclareBody)
         except msgspec.DecodeError as error:
-            raise _unfit("error.bad_request", reply_language, words=str(error)) from error
+            raise unfit("error.bad_request", reply_language, words=str(error)) from error
         await declare(request, wanted, reply_language)
         return plain(_body(clock.now(), desk.crisis))
 
@@ -120,7 +120,8 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
     return routes
 
 
-def _unfit(key: str, language: str, **values: str) -> Problem:
+def unfit(key: str, language: str, **values: str) -> Problem:
+    """Return the refusal of a body that cannot be used, in words."""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", texts.say(key, language, **values))
 
 

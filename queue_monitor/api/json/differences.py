@@ -128,7 +128,7 @@ def _row(record: DifferenceRecord, zone: ZoneInfo, language: str) -> Iterable[Ce
 
 
 def counter_words(counter: str, language: str) -> str:
-    """What a counter counts, in words."""
+    """Return the words for a switch's counter."""
     return texts.say(f"lead.difference.counter.{counter}", language)
 
 

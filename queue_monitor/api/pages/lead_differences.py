@@ -13,7 +13,7 @@ from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.model import DifferenceRecord
 
 DAYS_IN_FILE: Final = 30
-"""So many days, today included, are in the file that the page offers."""
+"""The number of days, today included, in the file that the page offers."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -32,7 +32,7 @@ class DifferenceRow(Struct, frozen=True, kw_only=True):
 
 
 class DifferenceSection(Struct, frozen=True, kw_only=True):
-    """What the section says, its table, and the address of the list as CSV."""
+    """The section's sentence, its table, and the address of the list as CSV."""
 
     words: str
     rows: tuple[DifferenceRow, ...]
