@@ -18,8 +18,8 @@ import msgspec
 from msgspec import structs
 
 from alerts.dispatch import Dispatcher
-from alerts.episodes import TARGET, State, topic
-from alerts.lifecycle import advance
+from alerts.episodes import SEVERITY, TARGET, State, topic
+from alerts.lifecycle import advance, policy
 from alerts.message import Message
 from alerts.notification_policy import NotifyReason, standing
 from alerts.rules import DAY, AlertSettings, Measurement, read, scopes
@@ -88,7 +88,7 @@ class AlertEngine:
         told = []
         for alert in alerts:
             measurement, face = measurements.get((topic(alert.kind), alert.queue, alert.period)), faces.get(alert.queue)
-            shown = alert if measurement is None else _as_read(alert, measurement)
+            shown = alert if measurement is None else _as_read(alert, measurement, self._settings)
             if topic(alert.kind) == TARGET and face is not None and measurement is not None:
                 verdict = face.verdict if alert.period == DAY else face.verdicts.get(alert.period, face.verdict)
                 if verdict.status is Status.OK or verdict.reason is StatusReason.PERIOD_LOST:
@@ -98,9 +98,21 @@ class AlertEngine:
         return tuple(told)
 
 
-def _as_read(alert: Alert, measurement: Measurement) -> Alert:
+def _as_read(alert: Alert, measurement: Measurement, settings: AlertSettings) -> Alert:
+    """Return the alert with the present label and figures, and with whether its trouble is less now than its level.
+
+    A trouble that came back before its alert had ended is dated from its return, as its figures are.
+    """
+    level = policy(measurement, settings).level(measurement.value)
+    lower = level is None or SEVERITY[level] < SEVERITY[alert.level]
+    began = measurement.figures.since
+    came_back = not lower and began is not None and began > alert.at and alert.kind is not AlertKind.CRISIS
     return structs.replace(
-        alert, label=measurement.label, figures=structs.replace(measurement.figures, also=alert.figures.also)
+        alert,
+        at=began if began is not None and came_back else alert.at,
+        label=measurement.label,
+        figures=structs.replace(measurement.figures, also=alert.figures.also),
+        lower=lower,
     )
 
 

@@ -45,6 +45,9 @@ class Message:
             return self._say("past")
         if alert.reason is AlertReason.JOINED:
             return self._say("joined")
+        if alert.lower and alert.change is AlertChange.RAISED:
+            said = texts.alert_message(alert, self._language)
+            return f"{said[:1].lower()}{said[1:]}."
         if alert.kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH):
             return self._target()
         if alert.reason is AlertReason.DAY_ENDED:

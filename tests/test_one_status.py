@@ -158,7 +158,7 @@ def in_words(snapshot: Snapshot, board: Any, page: str, language: str) -> None:
     """The board's and the lead's sentences are one, are those of the numbers, and name one end of the margin."""
     total = snapshot.total
     said = board["why"][language].replace("\N{NO-BREAK SPACE}", " ")
-    assert f"{texts.status_words(total.verdict.status, language)} {said}" in page
+    assert f"{texts.status_words(total.verdict.status, total.verdict.reason, language)} {said}" in page
     assert texts.percent(total.periods["day"].headline, 0.9, language).replace("\N{NO-BREAK SPACE}", " ") in page
     for alert in board["alerts"]:
         assert f"{alert['words'][language]} – {alert['label'][language]}".replace("\N{NO-BREAK SPACE}", " ") in page
@@ -180,7 +180,7 @@ def in_public(snapshot: Snapshot, summary: Any, page: str, language: str) -> Non
     assert (summary["status"], summary["open"]) == (total.verdict.status.value, total.open)
     assert summary["today"]["ratio"] == day.headline
     for words in (
-        texts.status_words(total.verdict.status, language),
+        texts.status_words(total.verdict.status, total.verdict.reason, language),
         texts.percent(day.headline, 0.9, language),
         texts.percent(total.periods["month"].headline, 0.9, language),
     ):

@@ -143,6 +143,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     `period`: `now`, `day` or `month`.
     `notified`: the reason why people were notified of the change, or why not.
     `title`, `text`: the message in the organisation's language, its first sentence and the rest.
+    `lower`: true for an alert that still stands although its measure is under its level at this moment.
     """
 
     episode: str
@@ -159,6 +160,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     title: str = ""
     text: str = ""
     queues: tuple[str, ...] = ()
+    lower: bool = False
 
     def __post_init__(self) -> None:
         if self.queue and not self.queues:

@@ -20,10 +20,15 @@ from queue_monitor.texts.languages import LANGUAGES, say, words
 
 NONE: Final = "–"
 _SPACE: Final = "\N{NO-BREAK SPACE}"
+_NEVER_LESS: Final = frozenset(
+    {AlertKind.CRISIS, AlertKind.HOURS_DISAGREE, AlertKind.EVENT_SKIPPED, AlertKind.HEARTBEAT}
+)
+"""The kinds that are either so or not so: they have no words for a trouble that has lessened."""
 
 
-def status_words(status: Status, language: str = "sv") -> str:
-    return say(f"status.{status.value}", language)
+def status_words(status: Status, reason: StatusReason, language: str = "sv") -> str:
+    """A status in words: a period that has ended under its target "was missed", while it lasts that is an estimate."""
+    return say("status.period_lost" if reason is StatusReason.PERIOD_LOST else f"status.{status.value}", language)
 
 
 def reason_words(
@@ -87,16 +92,20 @@ def alert_words(alert: Alert, language: str = "sv") -> str:
 
 
 def alert_message(alert: Alert, language: str = "sv") -> str:
-    """What an alert that stands says, without a number that grows old: `Ingen är inloggad`."""
+    """What an alert that stands says, without a number that grows old: `Ingen är inloggad`.
+
+    It is said in other words once the trouble is less than when the alert was raised: `Färre avvisas nu`.
+    """
     key = f"brief.{alert.kind.value}"
-    if alert.kind is AlertKind.TARGET_AT_RISK:
+    if (alert.lower or alert.change is AlertChange.EASED) and alert.kind not in _NEVER_LESS:
+        key += ".lower"
+    elif alert.kind is AlertKind.TARGET_AT_RISK:
         key += f".{alert.level.value}"
     goal = say(f"alert.goal.{alert.period}", language) if alert.period in ("day", "month") else ""
     limit = alert.figures.limit_seconds or alert.figures.target.limit_seconds
     reason = alert.figures.crisis.reason if alert.figures.crisis else ""
     what = say(key, language, goal=goal, limit=span(limit, language), reason=reason)
-    what = what[:1].upper() + what[1:]
-    return say("brief.eased", language, what=what) if alert.change is AlertChange.EASED else what
+    return what[:1].upper() + what[1:]
 
 
 def outcome_words(outcome: Outcome, language: str = "sv") -> str:

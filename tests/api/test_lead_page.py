@@ -228,7 +228,7 @@ def test_a_newer_page_is_loaded_once(look: Look) -> None:
 def test_the_button_acknowledges_and_the_page_says_so(look: Look) -> None:
     with serving(sample.lead()) as server:
         page = look(server, "?queue=Bygglov&lang=en")
-        page.get_by_role("button", name="Acknowledge: Unusually many are calling, has eased – Bygglov").click()
+        page.get_by_role("button", name="Acknowledge: Fewer are calling than when the alarm came – Bygglov").click()
         page.wait_for_url("**/lead?queue=Bygglov&lang=en#alerts")
 
         assert server.alerts.acknowledged == [("surge-Bygglov", "Anna i rummet")]

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.grafana.boards import FOLDER
 
-PATIENCE = 40.0
+PATIENCE = 200.0
 SETTINGS = FOLDER / "prometheus"
 Labels = Mapping[str, str]
 Series = tuple[Labels, list[tuple[float, float]]]

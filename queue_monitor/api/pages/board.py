@@ -132,12 +132,14 @@ class BoardCurve(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 class BoardAlert(Struct, frozen=True, kw_only=True):
     """One alert that stands, as the room may see it: no advice, no margin, and nobody's name.
 
+    `lower`: the trouble is less now than the level that raised the alert.
     `words`: the trouble in words, by language; shown before `label`.
     `label`: the queue or pool concerned, by language.
     """
 
     since: datetime
     level: str
+    lower: bool
     lost: bool
     acknowledged: bool
     words: dict[str, str]
@@ -281,6 +283,7 @@ def _alerts(alerts: AlertsNow) -> Iterator[BoardAlert]:
             yield BoardAlert(
                 since=alert.at.astimezone(UTC),
                 level=alert.level.value,
+                lower=alert.lower,
                 lost=alert.kind is AlertKind.TARGET_OUT_OF_REACH,
                 acknowledged=alert.episode in alerts.acknowledged,
                 words={language: texts.alert_message(alert, language) for language in texts.LANGUAGES},

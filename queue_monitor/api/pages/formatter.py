@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from queue_monitor import texts
-from queue_monitor.model import Target
+from queue_monitor.model import Target, Verdict
 
 
 class Formatter:
@@ -27,6 +27,9 @@ class Formatter:
 
     def chance(self, ratio: float) -> str:
         return texts.chance(ratio, self.language)
+
+    def status(self, verdict: Verdict) -> str:
+        return texts.status_words(verdict.status, verdict.reason, self.language)
 
     def label(self, of: texts.Labelled) -> str:
         return texts.label(of, self.language)

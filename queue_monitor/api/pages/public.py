@@ -176,7 +176,7 @@ def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = (
         organisation=snapshot.organisation,
         language=language,
         status=status.value,
-        status_words=texts.status_words(status, language),
+        status_words=texts.status_words(status, total.verdict.reason, language),
         promise=texts.say(
             "public.promise",
             language,

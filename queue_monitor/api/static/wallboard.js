@@ -259,15 +259,20 @@ function tickWaits() {
 
 // ---- how the day stands
 
+// While a day lasts its missed target is an estimate; once it has ended it is a fact.
+function statusWords(status, reason) {
+  return say(status === "out_of_reach" && reason === "period_lost" ? "status.period_lost" : `status.${status}`);
+}
+
 function drawStanding() {
   const { total, target, month } = board;
   const verdict = at("verdict");
   const status = stale ? "no_data" : total.status;
   verdict.className = `verdict ${status}${total.trusted && !stale ? "" : " grey"}`;
   at("verdict-sign").setAttribute("href", `#sign-${status}`);
-  put("verdict-word", say(`status.${status}`));
+  put("verdict-word", statusWords(status, total.reason));
   put("verdict-reason", stale
-    ? say("last_known_status", { status: say(`status.${total.status}`) })
+    ? say("last_known_status", { status: statusWords(total.status, total.reason) })
     : board.why[page.language]);
   put("verdict-fact", !stale && total.under_target_now && !SAYS_UNDER.includes(total.reason) ? say("target_not_met") : "");
 
@@ -308,7 +313,7 @@ function drawStrips() {
   }
   const mark = worst.lost ? "out_of_reach" : "at_risk";
   const shape = sign(mark);
-  if (worst.lost || worst.level === "alarm") shape.classList.add(mark);
+  if (!worst.lower && (worst.lost || worst.level === "alarm")) shape.classList.add(mark);
   const beside = [worst.acknowledged && say("brief.acknowledged"), more.length && say("brief.more", { count: count(more.length) })];
   strip.replaceChildren(
     shape,
@@ -552,7 +557,7 @@ function fillRow(item, queue) {
   const [name, ...cells] = row.children;
   name.querySelector("use").setAttribute("href", `#sign-${status}`);
   write(name.children[1], queue.name);
-  write(name.children[2], status === "closed" ? say("queue_closed") : say(`status.${status}`));
+  write(name.children[2], status === "closed" ? say("queue_closed") : statusWords(status, queue.reason));
   const staff = queue.staff.basis !== "unknown" ? [count(queue.staff.available), ` / ${queue.staff.known ? "" : "≥"}${count(queue.staff.staffed)}`] : [NONE, ""];
   write(cells[0].lastElementChild, count(queue.waiting));
   fillWait(cells[1].lastElementChild, milliseconds, trusted ? urgency(milliseconds) : "");
