@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 from queue_monitor.ports import StoreError
 from queue_monitor.store.agents import DAILY, Agents
 from queue_monitor.store.audit import MemoryAudit
-from queue_monitor.store.database import Database, newest_revision
+from queue_monitor.store.database import Database
 from queue_monitor.store.engines import file_of, is_sqlite, name_of, parsed
 from queue_monitor.store.kept import RETENTION, Kind, Order
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.looking import LATELY, StoreLook, look_at_file, look_at_server, owner_of
+from queue_monitor.store.migrating import newest_revision
 from queue_monitor.store.rebuild import SumDifference
 from queue_monitor.store.store import SqlStore
 

@@ -6,14 +6,9 @@ import sqlite3
 import weakref
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, Table, exc, inspect, text
+from sqlalchemy import Table, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,12 +27,11 @@ from queue_monitor.store.engines import (
     name_of,
     parsed,
 )
+from queue_monitor.store.migrating import NewerSchema, newest_revision, revision_of, upgrade
 from queue_monitor.store.ownership import FileOwner, InUse, NoOwner, Owner, ServerOwner, in_use
 
 T = TypeVar("T")
 
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
-_VERSION_TABLE: Final = "queue_monitor_version"
 _VACUUM_PAGES: Final = 500
 
 # Alembic keeps the migration that runs in a global, so one at a time for each event loop.
@@ -87,7 +81,7 @@ class Database:
                 finish(self.file)
         one_at_a_time = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with one_at_a_time, self.writing("cannot be opened") as connection:
-            await connection.run_sync(_upgrade, migrating)
+            await connection.run_sync(upgrade, migrating)
         if self.file:
             await self._rewrite()
         with self._errors("cannot be opened"):
@@ -99,7 +93,7 @@ class Database:
         if self.file and not self.file.exists():
             raise NoStoreYet(str(self._error("cannot be opened", "there is no such file")))
         async with self.reading("cannot be opened") as connection:
-            found = await connection.run_sync(_version)
+            found = await connection.run_sync(revision_of)
         if found is None:
             raise NoStoreYet(str(self._error("cannot be opened", "no queue monitor has written to it yet")))
         if found != newest_revision():
@@ -241,7 +235,7 @@ class Database:
             yield
         except InUse as error:
             raise in_use(name_of(self._url), str(error)) from None
-        except CommandError as error:
+        except NewerSchema as error:
             raise self._error(trouble, f"it belongs to a newer version of the queue monitor ({error})") from error
         except ImportError as error:
             raise self._error(trouble, "its driver is missing: pip install 'queue-monitor[postgres]'") from error
@@ -260,31 +254,6 @@ async def _script(connection: AsyncConnection, script: str) -> None:
     raw = await connection.get_raw_connection()
     driver: Any = raw.driver_connection
     await driver.executescript(script)
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
-
-
-def _upgrade(connection: Connection, migrating: dict[str, Any]) -> None:
-    config = _config()
-    config.attributes.update(migrating)
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def newest_revision() -> str:
-    """Return the revision of the tables as this version makes them."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
-
-
-def _version(connection: Connection) -> str | None:
-    """Return the revision of the tables; None where there are none."""
-    if not inspect(connection).has_table(_VERSION_TABLE):
-        return None
-    return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()
 
 
 def _reason(error: Exception) -> str:

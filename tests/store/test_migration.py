@@ -1,12 +1,16 @@
 import gzip
 import json
 import sqlite3
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 
+import queue_monitor.store
 from queue_monitor.events import Event, decode
 from queue_monitor.model import Counts, Level
 from queue_monitor.ports import StoreError
@@ -180,6 +184,27 @@ async def test_days_made_anew_replace_the_old_sums_and_earlier_ones_stay(old_url
 async def _commit_one(store: SqlStore, at: datetime) -> None:
     await store.commit(batch(call("anna", (at - START).total_seconds()), events=[entered(1)]))
     assert len(await store.calls(*EVER)) == 1
+
+
+def test_the_newest_revision_is_that_of_the_newest_file() -> None:
+    revisions = ScriptDirectory(str(Path(queue_monitor.store.__file__).parent / "migrations"))
+
+    assert revisions.get_current_head() == newest_revision()
+
+
+def test_a_store_of_this_version_is_opened_without_the_library_that_migrates(tmp_path: Path) -> None:
+    opening = (
+        "import asyncio, sys\n"
+        "from queue_monitor.store import open_store\n"
+        f"asyncio.run(open_store('sqlite:///{tmp_path}/journal.db'))\n"
+        "print('alembic' in sys.modules)"
+    )
+    opened = [
+        subprocess.run([sys.executable, "-c", opening], capture_output=True, text=True, check=True).stdout.strip()
+        for _ in range(2)
+    ]
+
+    assert opened == ["True", "False"]
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
