@@ -331,11 +331,12 @@ def project(
     corrected = plain.corrected(misses_come(plain, of_now, ahead), ahead.bias_correction.spread)
     good, of = good_now + corrected.good, of_now + corrected.of
     share = np.sort(np.divide(good, of, out=np.ones_like(of), where=of > 0))
+    expected = float(share.mean())
     return Projection(
         p_miss=float((share < target.ratio - 1e-9).mean()),
-        expected_share=float(share.mean()),
-        low=float(share[int(0.1 * (paths - 1))]),
-        high=float(share[int(0.9 * (paths - 1))]),
+        expected_share=expected,
+        low=min(expected, float(share[int(0.1 * (paths - 1))])),  # of a few calls nearly all paths end alike
+        high=max(expected, float(share[int(0.9 * (paths - 1))])),
         misses_expected=float((of - good).mean()),
         calls_expected=float(of.mean()),
         budget=float((1.0 - target.ratio) * of.mean()),

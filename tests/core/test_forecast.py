@@ -247,6 +247,18 @@ def test_more_calls_fewer_agents_and_longer_talks_are_worse() -> None:
     assert expected(msgspec.structs.replace(ahead, handle_seconds=ahead.handle_seconds * 1.15)) < usual
 
 
+def test_the_range_of_a_day_of_few_calls_holds_what_is_expected() -> None:
+    """Nearly every course of a day of three calls ends at 100 %: the mean of all is just below most of them."""
+    state = fed(a_day(Kind.NORMAL)).state(7.9 * HOUR)
+    ahead = look(state)
+    few = msgspec.structs.replace(ahead, calls=ahead.calls / 400)
+
+    found = project(state, few, TARGET, generator("kundcenter", state))
+
+    assert found.calls_expected < 10
+    assert found.low <= found.expected_share <= found.high
+
+
 @pytest.mark.parametrize("definition", list(DefinitionId))
 def test_by_every_definition_the_forecast_ends_where_the_day_ends(definition: DefinitionId) -> None:
     target = msgspec.structs.replace(TARGET, definition=definition)
