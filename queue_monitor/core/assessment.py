@@ -49,16 +49,20 @@ def period(
     precision_ms: int,
     target: Target,
     may_still_be_answered: service_level.MayStillBeAnswered,
+    unseen: int = 0,
 ) -> Period:
     """Return all figures of one stretch of time from its counts, by every definition.
 
     `counts`: also hold the callers who still wait.
     `may_still_be_answered`: callers who have left and may be entering another queue this very moment; they lower the
         floor and raise the ceiling.
+    `unseen`: calls that may have come while nothing was heard; they do the same.
     """
     definition = target.definition
     of = service_level.terms(counts)
     parts = service_level.FORMULAS[definition](of)
+    low, low_of = service_level.floor_parts(counts, definition, may_still_be_answered, parts)
+    high, high_of = service_level.ceiling_parts(counts, definition, may_still_be_answered, parts)
     return Period(
         name=name,
         level=level,
@@ -68,8 +72,8 @@ def period(
         outside_hours=outside,
         service_level=service_level.of_terms(of),
         headline=service_level.ratio(parts),
-        floor=service_level.ratio(service_level.floor_parts(counts, definition, may_still_be_answered, parts)),
-        ceiling=service_level.ratio(service_level.ceiling_parts(counts, definition, may_still_be_answered, parts)),
+        floor=service_level.ratio((low, low_of + unseen)),
+        ceiling=service_level.ratio((high + unseen, high_of + unseen)),
         misses=service_level.misses(counts, definition, parts),
         refused_ratio=service_level.ratio((counts.refused, counts.dialled)),
         including_refused=service_level.including_refused(counts, definition, parts),

@@ -43,6 +43,12 @@ class Forecaster(Protocol):
         Each is given by its contact and its place among the contact's visits.
         """
 
+    def miss(self, gaps: Iterable[tuple[datetime, datetime | None]]) -> None:
+        """Note the stretches in which nothing was heard of the switches; the end of one that still lasts is None.
+
+        A talk that reaches into one may have ended there, so nothing is learned from its length.
+        """
+
     def inputs(self, now: datetime, scopes: Sequence[Pool]) -> Sequence[ForecastInputs]:
         """Return the inputs of each scope that is open today."""
 

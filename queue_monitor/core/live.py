@@ -612,7 +612,7 @@ class Live:
         """Start a day of the forecast with the callers who still wait or talk."""
         forecaster.start_day(self.rules.calendar.day_of(now))
         there = {visit.contact_id for _, visit in self._ledger.waiting()}
-        there |= {visit.contact_id for visit in self._ledger.talking()}
+        there |= {visit.contact_id for visit in self._talking(now)}
         for contact_id in sorted(there):
             self._feed_forecaster(contact_id, self._ledger.story(contact_id))
 
@@ -678,7 +678,21 @@ class Live:
         waiting = self._ledger.waiting()
         doubtful = [visit for _, visit in waiting if self.wait_bounds.is_doubtful(visit, now)]
         self.forecaster.doubt((visit.contact_id, self._place_of(visit)) for visit in doubtful)
+        self.forecaster.miss(self.sources.gaps(self.sources.switches(), now))
         return self.forecaster.inputs(now, self.scopes())
+
+    def _talking(self, now: datetime) -> list[Visit]:
+        """Return the answered visits without a known end, except those that may have ended while nothing was heard."""
+        heard_again = {
+            switch: max((gap.end for gap in self.sources.gaps([switch], now) if gap.end is not None), default=None)
+            for switch in self.sources.switches()
+        }
+        found = []
+        for visit in self.ledger.talking():
+            back = heard_again.get(visit.switch)
+            if back is None or visit.ended_wait_at is None or visit.ended_wait_at >= back:
+                found.append(visit)
+        return found
 
     def _place_of(self, visit: Visit) -> int:
         """Return the position of a visit among those of its contact, from 0."""
@@ -819,7 +833,7 @@ class Live:
         No event may be applied until it is done.
         """
         queues = self.queues()
-        talking = self.ledger.talking()
+        talking = self._talking(now)
         view = SnapshotBuilder(self, now, self.ledger.waiting(), talking, self.ledger.ringing(), memory=self._memory)
         yield
         disagreements = self._hours_disagreements(now)
@@ -883,7 +897,7 @@ class Live:
         are in their pool only.
         """
         queues = self.queues()
-        view = SnapshotBuilder(self, now, self.ledger.waiting(), self.ledger.talking(), set(), briefly=True)
+        view = SnapshotBuilder(self, now, self.ledger.waiting(), self._talking(now), set(), briefly=True)
         pools = [pool for pool in self.pools(queues) if len(pool.queues) > 1]
         alone = set(queues).difference(*(pool.queues for pool in pools))
         return Snapshot(

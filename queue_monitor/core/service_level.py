@@ -200,6 +200,14 @@ def ceiling_parts(
     return good + hopeful + may_still_be_answered.counted, of + hopeful
 
 
+def unseen_calls(entered: int, seen_minutes: int, unheard_minutes: float) -> int:
+    """Return the calls that may have come in minutes in which nothing was heard, at the rate of the minutes seen today.
+
+    Rounded up; 0 where no minute was seen, because then there is no rate.
+    """
+    return math.ceil(entered * unheard_minutes / seen_minutes - 1e-9) if seen_minutes else 0
+
+
 def misses(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> int:
     """Return the calls that are misses already by the definition.
 

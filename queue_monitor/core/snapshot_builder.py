@@ -497,6 +497,7 @@ class SnapshotBuilder:
             self._precision,
             live.rules.target,
             self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY,
+            self._unseen(face, start, end),
         )
 
     def _period(self, name: str, level: Level, face: _Face, start: datetime, end: datetime) -> Period:
@@ -570,7 +571,23 @@ class SnapshotBuilder:
             self._precision,
             self._live.rules.target,
             self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY,
+            self._unseen(face, stretch.start, stretch.end),
         )
+
+    def _unseen(self, face: _Face, start: datetime, end: datetime) -> int:
+        """Return the calls that may have come today in the open minutes of a stretch in which nothing was heard."""
+        day = self._stretches[self._day_at]
+        start, end = max(start, day.start), min(end, self._now)
+        gaps = [
+            (max(gap.start, start), min(gap.end or end, end)) for gap in self._live.sources.gaps(face.switches, end)
+        ]
+        unheard = sum(face.calendar.open_minutes(began, until) for began, until in gaps if began < until)
+        if not unheard:
+            return 0
+        coverage = self._live.coverage(face.queues, day.start, day.end, self._now)
+        seen = coverage.seen_minutes + coverage.recovered_minutes
+        settled = Counts(*self._windows.numbers(Level.CONTACT, face.keys, day.low, day.high, True))
+        return service_level.unseen_calls(settled.entered, seen, unheard)
 
     def _waiting_in(
         self, level: Level, keys: tuple[str, ...] | None, low: int, high: int

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgspec
@@ -96,6 +97,7 @@ class Sources:
         self._gaps: dict[str, list[tuple[Span, Recovery]]] = {}
         self._observed: dict[str, tuple[Minutes, Minutes]] = {}
         self._changes: Counter[str] = Counter()
+        self._unheard: dict[str, tuple[int, list[Span]]] = {}
 
     def logs(self) -> set[str]:
         """Return the names of the sources that are logs."""
@@ -335,6 +337,30 @@ class Sources:
             if recovery is not Recovery.NONE:
                 logged.append(Span(_whole(span.start), _whole_up(end)))
         return _without(_minutes(live), _joined(missed)), _minutes(live + logged) if logged else []
+
+    def gaps(self, switches: Iterable[str], now: datetime) -> list[Span]:
+        """Return the stretches since a switch was first heard in which nothing was, and no log has told of them since.
+
+        Oldest first; the end of one that still lasts is None.
+        """
+        found = (gap for switch in set(switches) for gap in self._gaps_of(switch, now))
+        return sorted(found, key=lambda gap: gap.start)
+
+    def _gaps_of(self, switch: str, now: datetime) -> list[Span]:
+        changes = self._changes[switch]
+        known = self._unheard.get(switch)
+        if known is None or known[0] != changes:
+            its = [source for source in self._sources.values() if source.switch == switch]
+            reported = self._gaps.get(switch, [])
+            told = [span for span, recovery in reported if recovery is not Recovery.NONE]
+            joined = _union([*(span for source in its for span in source.spans), *told], now)
+            found = [Span(end, start) for (_, end), (start, _) in pairwise(joined)]
+            if joined and not any(source.up for source in its):
+                found.append(Span(joined[-1][1], None))
+            if not any(source.is_log for source in its):
+                found += [span for span, recovery in reported if recovery is Recovery.NONE]
+            known = self._unheard[switch] = changes, found
+        return known[1]
 
     def blind(self, switch: str, start: datetime, end: datetime) -> timedelta:
         """Return the part of a stretch in which no live source of this switch was connected."""

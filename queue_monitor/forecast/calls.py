@@ -66,6 +66,8 @@ class Columns(NamedTuple):
 class DayCalls:
     """All visits of one local day, of every queue. `version` differs after every change.
 
+    `gaps`: the stretches in which nothing was heard, from and until, oldest first.
+
     The columns are arrays that grow: a change writes single numbers, a reading copies whole columns.
     """
 
@@ -74,6 +76,7 @@ class DayCalls:
         self.version = 0
         self.queues: dict[str, int] = {}
         self._agents: dict[str, int] = {"": NOBODY}
+        self.gaps: list[tuple[float, float]] = []
         self._first: dict[int, int] = {}
         self._loaded: set[int] = set()
         self._doubtful: set[int] = set()
@@ -143,6 +146,17 @@ class DayCalls:
             doubtful.update(rows[place : place + 1])
         if doubtful != self._doubtful:
             self._doubtful = doubtful
+            self.version += 1
+
+    def miss(self, gaps: Iterable[tuple[datetime, datetime | None]]) -> None:
+        """Note the stretches of this day in which nothing was heard."""
+        found = []
+        for start, end in gaps:
+            until = NEVER if end is None else (end - self.midnight).total_seconds()
+            if until > 0.0:
+                found.append((max(0.0, (start - self.midnight).total_seconds()), until))
+        if found != self.gaps:
+            self.gaps = found
             self.version += 1
 
     def load(self, visits: Iterable[DayVisit]) -> None:

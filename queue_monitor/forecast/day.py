@@ -67,6 +67,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     `free`: the pool's queues (casefolded) for which an agent without a call is there.
     `agents_by_minute`, `logged_in_by_minute`: the last entry is now.
     `handle_seconds`: of finished calls, from ring to ready.
+    `heard_by_minute`: the part of each minute in which the switches were heard, 0 to 1.
     `busy_by_minute`: agent seconds spent in calls.
     `freed_by_minute`: calls finished.
     `gave_up`: callers who left unanswered.
@@ -88,6 +89,7 @@ class QueueState(Struct, frozen=True, kw_only=True):
     agents_by_minute: Array
     logged_in_by_minute: Array
     handle_seconds: Array
+    heard_by_minute: Array
     busy_by_minute: Array
     freed_by_minute: Array
     gave_up: int
@@ -169,7 +171,10 @@ class DayState:
             talks = calls.how == ANSWERED
             cycles = calls.ended[talks], calls.ended[talks], calls.completed[talks]
         start, answered, end = cycles
-        begun, done = answered <= at, end <= at
+        lost_at = self._next_gap(start)
+        lost = lost_at < np.minimum(end, at)  # what became of it then is not known
+        end = np.where(lost, lost_at, end)
+        begun, done = answered <= at, (end <= at) & ~lost
         busy = _seconds_by_minute(start[begun], np.minimum(end[begun], at), self.opens, minutes)
         freed = _per_minute(end[done & (end >= self.opens)] - self.opens, minutes)
         left = (calls.how > ANSWERED) & (calls.judged != EXCLUDED)
@@ -191,6 +196,7 @@ class DayState:
             agents_by_minute=on_duty,
             logged_in_by_minute=logged_in,
             handle_seconds=(end - start)[done],
+            heard_by_minute=self._heard(at, minutes),
             busy_by_minute=busy,
             freed_by_minute=freed,
             gave_up=int((left & (calls.ended <= at) & (calls.superseded == NEVER)).sum()),
@@ -241,7 +247,21 @@ class DayState:
 
     def _talking(self, at: float) -> int:
         calls = self._columns()
-        return int(((calls.ended <= at) & (calls.completed > at) & (calls.how == ANSWERED)).sum())
+        heard_again = max((until for _, until in self._calls.gaps if until <= at), default=-NEVER)
+        talks = (calls.ended >= heard_again) & (calls.ended <= at) & (calls.completed > at)
+        return int((talks & (calls.how == ANSWERED)).sum())
+
+    def _heard(self, at: float, minutes: int) -> Array:
+        """Return the part of each minute since opening in which the switches were heard, 0 to 1."""
+        begins, ends = (np.array([min(gap[side], at) for gap in self._calls.gaps]) for side in (0, 1))
+        heard: Array = 1.0 - np.clip(_seconds_by_minute(begins, ends, self.opens, minutes) / MINUTE, 0.0, 1.0)
+        return heard
+
+    def _next_gap(self, moments: Array) -> Array:
+        """Return for each moment when the next stretch began in which nothing was heard; never, if none did."""
+        begins = np.array([*(begin for begin, _ in self._calls.gaps), NEVER])
+        found: Array = begins[np.searchsorted(begins, moments, side="right").clip(max=len(begins) - 1)]
+        return found
 
     def from_line(self, handle_seconds: Array) -> tuple[int, float]:
         """Return the callers who were answered while a line stood, and the number expected from the agents on duty.

@@ -177,7 +177,7 @@ def _or(learned: float | None, otherwise: float) -> float:
 
 
 def _flat_rate(state: QueueState) -> float:
-    return float((state.entered_by_minute.sum() + 1.0) / (state.minutes + 1.0))
+    return float((state.entered_by_minute.sum() + 1.0) / (state.heard_by_minute.sum() + 1.0))
 
 
 def _weights(state: QueueState, memory: float, count: int | None = None) -> Array:
@@ -191,9 +191,9 @@ def _rates(state: QueueState, calls: Array, settings: Settings) -> tuple[tuple[f
     """Return the gamma (shape, rate) of the lasting factor on the usual calls, and the chances of the passing level.
 
     The first is for Poisson counts with a gamma prior, old minutes fading (docs/at-risk.md, step 2); the passing level
-    is relative to it.
+    is relative to it. Minutes in which nothing was heard say nothing of either.
     """
-    came, expected = state.entered_by_minute, calls[: state.minutes]
+    came, expected = state.entered_by_minute, calls[: state.minutes] * state.heard_by_minute
     weights = _weights(state, settings.slow_memory)
     prior = settings.slow_prior_calls
     slow = (prior + float(weights @ _without_rushes(came, expected)), prior + float(weights @ expected))

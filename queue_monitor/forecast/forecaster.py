@@ -172,6 +172,14 @@ class Forecaster:
         if self.today is not None:
             self.today.calls.doubt(visits)
 
+    def miss(self, gaps: Iterable[tuple[datetime, datetime | None]]) -> None:
+        """Note the stretches in which nothing was heard of the switches; the end of one that still lasts is None.
+
+        A talk that reaches into one may have ended there, so nothing is learned from its length.
+        """
+        if self.today is not None:
+            self.today.calls.miss(gaps)
+
     def start_day(self, day: date) -> None:
         """Start a day, and learn from the one before.
 

@@ -269,13 +269,15 @@ def by_minute(slots: Array, opens: float, closes: float) -> Array:
 
 
 def _baseline_day(closed: QueueState) -> BaselineDay:
+    """Return the means by half hour; a half hour of which less than half was heard has none."""
     minutes, slot = closed.minutes, _slots(closed)
     length = np.bincount(slot, minlength=SLOTS)
-    filled = np.maximum(length, 1)
+    heard = np.bincount(slot, weights=closed.heard_by_minute, minlength=SLOTS)
+    is_known = (length > 0) & (heard >= length / 2)
 
     def means(values: Array, times: float) -> tuple[float, ...]:
-        sums = np.bincount(slot, weights=values[:minutes], minlength=SLOTS)
-        return tuple(np.where(length > 0, sums / filled * times, -1.0).round(3).tolist())
+        sums = np.bincount(slot, weights=values[:minutes] * closed.heard_by_minute, minlength=SLOTS)
+        return tuple(np.where(is_known, sums / np.maximum(heard, 1e-9) * times, -1.0).round(3).tolist())
 
     return BaselineDay(
         calls=means(closed.entered_by_minute, SLOT_MINUTES),

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from queue_monitor.events import AgentActivity
+from queue_monitor.events import SILENT, AgentActivity
 from queue_monitor.model.alerts import AlertsNow
 from queue_monitor.model.figures import Counts, Period, TalkSums, Target, WaitBuckets
 from queue_monitor.model.hours import Disagreement, Hours
@@ -218,6 +218,11 @@ class SourceNow(Struct, frozen=True, kw_only=True, gc=False):
     gap_seconds_total: float
     is_log: bool
     precision_ms: int
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether the source is not up because it has sent nothing for too long."""
+        return not self.up and self.reason == SILENT
 
 
 class Bar(Struct, frozen=True, kw_only=True, gc=False):

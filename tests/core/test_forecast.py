@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from queue_monitor.events import AgentActivity, MemberAction
+from queue_monitor.core.calendar import day_bounds
+from queue_monitor.events import AgentActivity, Event, MemberAction
 from queue_monitor.forecast import (
     DayInputs,
     DayState,
@@ -245,6 +246,27 @@ def test_more_calls_fewer_agents_and_longer_talks_are_worse() -> None:
     assert expected(msgspec.structs.replace(ahead, calls=ahead.calls * 1.15)) < usual
     assert expected(msgspec.structs.replace(ahead, agents=ahead.agents - 1.5)) < usual
     assert expected(msgspec.structs.replace(ahead, handle_seconds=ahead.handle_seconds * 1.15)) < usual
+
+
+def test_a_quarter_of_an_hour_in_which_nothing_was_heard_says_nothing_of_the_day() -> None:
+    """Calls that came then are not missing, and talks that ended then were not long."""
+    day, at = a_day(Kind.NORMAL), 11.5 * HOUR
+    begin, until = 11.0 * HOUR, 11.25 * HOUR
+    midnight = day_bounds(day.config.date, ZONE)[0]
+
+    def second(event: Event) -> float:
+        return (event.at - midnight).total_seconds()
+
+    whole = forecast(fed(day, at).state(at))
+    told = ToldDay(day.config.date, TARGET, POOL)
+    told.apply(event for event in day.events if second(event) <= at and not begin < second(event) < until)
+    deaf = forecast(told.day.state(at))
+    told.day._calls.miss([(midnight + timedelta(seconds=begin), midnight + timedelta(seconds=until))])
+    knowing = forecast(told.day.state(at))
+
+    assert knowing.handle_ratio == pytest.approx(whole.handle_ratio, abs=0.1)
+    assert knowing.rate_ratio == pytest.approx(whole.rate_ratio, abs=0.1)
+    assert deaf.handle_ratio > knowing.handle_ratio + 0.1
 
 
 def test_the_range_of_a_day_of_few_calls_holds_what_is_expected() -> None:

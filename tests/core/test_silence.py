@@ -95,6 +95,33 @@ def test_a_source_that_speaks_again_is_heard_from_then_on():
     assert coverage(story, 900) == Coverage(seen_minutes=6, blind_minutes=9)
 
 
+def test_minutes_in_which_nothing_was_heard_widen_lowest_and_highest_until_a_log_tells_of_them():
+    story = beat(Scenario().connected(-60), 0)
+    for second in range(0, 600, 60):
+        who, wait = f"caller {second}", 400 if second == 0 else 5
+        story.entered(second, who).answered(second + wait, who).completed(second + wait + 30, who)
+    beat(story, 660)
+    before = story.live.snapshot(story.at(660)).total.periods["day"]
+    said(story, 900)
+    during = story.live.snapshot(story.at(960)).total.periods["day"]
+
+    assert (before.floor, before.headline, before.ceiling) == (0.9, 0.9, 0.9)
+    # five minutes unheard at ten calls in eleven minutes: 4.5 calls, rounded up
+    assert (during.floor, during.headline, during.ceiling) == (9 / 15, 0.9, 14 / 15)
+
+
+def test_a_talk_that_may_have_ended_while_nothing_was_heard_is_not_counted_once_the_switch_is_back():
+    story = beat(Scenario().connected(-60).entered(0, "anna").answered(2, "anna"), 60)
+    said(story, 190)
+    story.entered(400, "bo").answered(405, "bo")
+
+    assert story.live.snapshot(story.at(410)).total.talking == 1
+
+    story.completed(500, "anna").completed(520, "bo")
+
+    assert story.live.snapshot(story.at(530)).total.talking == 0
+
+
 def test_at_night_nobody_is_called_silent():
     story = beat(Scenario(start=datetime(2026, 11, 23, 16, 59, tzinfo=STOCKHOLM)).connected(-60), 30)
 

@@ -147,8 +147,11 @@ class BoardAlert(Struct, frozen=True, kw_only=True):
 
 
 class BoardSource(Struct, frozen=True, kw_only=True):
+    """One source as the wall shows it; `silent`: it is not up because nothing has come, though nobody hung up on us."""
+
     switch: str
     up: bool
+    silent: bool
     is_log: bool
     since: datetime | None
     last_event_at: datetime | None
@@ -352,6 +355,7 @@ def _source(source: SourceNow) -> BoardSource:
     return BoardSource(
         switch=source.switch,
         up=source.up,
+        silent=source.is_silent,
         is_log=source.is_log,
         since=source.since,
         last_event_at=source.last_event_at,

@@ -587,10 +587,10 @@ function alarms() {
   const { sources, zone, total } = board;
   const found = [];
   if (stale) found.push(["no_contact", say("stale", { clock: clock(Date.parse(board.at), zone, true) }), say("stale_detail"), ""]);
-  const down = sources.filter((source) => !source.up && !source.is_log);
+  const down = sources.filter((source) => !source.up && (source.silent || !source.is_log));
   for (const source of down) {
     const named = board.several_switches ? "_named" : "";
-    const key = source.since ? "no_contact" : "no_contact_ever";
+    const key = source.silent ? "silent" : source.since ? "no_contact" : "no_contact_ever";
     found.push(["no_contact", say(key + named, { clock: clock(source.since, zone), switch: source.switch }), say("no_contact_detail"), ""]);
   }
   if (total.reason === "no_source" || !sources.length) found.push(["no_contact", say("no_source"), say("no_contact_detail"), ""]);
