@@ -24,26 +24,25 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from queue_monitor.core import service_level
-from queue_monitor.model import Counts, Period, QueueNow, RiskFigures, Snapshot, SourceNow, Staff, StaffBasis, Status
+from queue_monitor.model import (
+    FIELDS,
+    LEFT_OTHERWISE,
+    Counts,
+    Outcome,
+    Period,
+    QueueNow,
+    RiskFigures,
+    Snapshot,
+    SourceNow,
+    Staff,
+    StaffBasis,
+    Status,
+)
 from queue_monitor.ports import Figures
 
-_LEFT: Final = (
-    "abandoned",
-    "timeout",
-    "overflow",
-    "no_agents",
-    "exit_key",
-    "withdrawn",
-    "callback",
-    "transferred_out",
-    "closed",
-    "system",
-    "lost",
-    "unknown",
-    "excluded",
-)
-_REFUSED: Final = ("full", "no_agents", "closed", "unknown")
-_BROUGHT_BY: Final = ("overflow", "transfer", "reentry", "resume", "callback", "unknown")
+_LEFT: Final = ("abandoned", *LEFT_OTHERWISE, "unknown", "excluded")
+_REFUSED: Final = tuple(field.removeprefix("refused_") for field in FIELDS[Outcome.REFUSED])
+_BROUGHT_BY: Final = tuple(field.removeprefix("by_") for field in Counts.__struct_fields__ if field.startswith("by_"))
 _STAFF: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
 
 _WINDOWS_OF_A_QUEUE: Final = frozenset({"30min", "day", "month"})

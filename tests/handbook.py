@@ -1,16 +1,19 @@
 """The reference pages that are made from code: `python -m tests.handbook settings` or `metrics`, on standard output."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, inspect, structs
 
+from queue_monitor import texts
 from queue_monitor.app import registry
 from queue_monitor.config.explained import explained, inner
 from queue_monitor.config.file import File, SourceHead
 from queue_monitor.config.mistakes import expected
+from queue_monitor.events import LeftOutcome
 from queue_monitor.metrics import Metrics
 from queue_monitor.setup.source import toml
 from tests.api import sample
@@ -125,7 +128,25 @@ def metrics() -> str:
 
 
 PAGES: Final = {"settings": settings, "metrics": metrics}
+BOARD: Final = Path(__file__).parent.parent / "grafana" / "dashboards" / "day-and-month.json"
+_NAME: Final = """          {
+            "matcher": {"id": "byName", "options": "%s"},
+            "properties": [{"id": "displayName", "value": "%s"}]
+          },
+"""
+
+
+def named_outcomes(board: str, ways: Iterable[str] = LeftOutcome) -> str:
+    """The board with a Swedish name for each way to leave a queue; those that it has are kept."""
+    start = board.index('"overrides": [\n', board.index("sum by (outcome) (increase(callqueue_left_total")) + 15
+    end = board.index("\n        ]", start)
+    new = [way for way in ways if f'"options": "{way}"' not in board[start:end]]
+    names = {way: texts.words("sv").get(f"outcome.{way}", way).capitalize() for way in new}
+    return board[:start] + "".join(_NAME % each for each in names.items()) + board[start:]
 
 
 if __name__ == "__main__":
-    sys.stdout.write(PAGES[sys.argv[1]]())
+    if sys.argv[1] == "board":
+        BOARD.write_text(named_outcomes(BOARD.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        sys.stdout.write(PAGES[sys.argv[1]]())

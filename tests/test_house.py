@@ -45,9 +45,15 @@ FACES = "queue_monitor.model queue_monitor.queues queue_monitor.texts queue_moni
 TABLE = (
     Row(r"queue_monitor|adapters|alerts|alerts\.notifiers", "", ""),
     Row(r"queue_monitor\.queues", "", "", IMPURE),
-    Row(r"queue_monitor\.events", "queue_monitor.queues", "msgspec", IMPURE),
+    Row(r"queue_monitor\.outcomes", "", "msgspec", IMPURE),
+    Row(r"queue_monitor\.events", "queue_monitor.queues queue_monitor.outcomes", "msgspec", IMPURE),
     Row(r"queue_monitor\.clock", "", "msgspec"),
-    Row(r"queue_monitor\.model(\..+)?", "queue_monitor.events queue_monitor.queues {own}", "msgspec", IMPURE),
+    Row(
+        r"queue_monitor\.model(\..+)?",
+        "queue_monitor.events queue_monitor.outcomes queue_monitor.queues {own}",
+        "msgspec",
+        IMPURE,
+    ),
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
     Row(r"queue_monitor\.app\.interpreter", "queue_monitor.ports"),
     Row(r"queue_monitor\.whole_file", "", "msgspec"),

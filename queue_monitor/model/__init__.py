@@ -26,16 +26,13 @@ from queue_monitor.model.alerts import (
 from queue_monitor.model.calls import (
     HAD_TO_WAIT_SECONDS,
     IMPORT_SOURCE,
-    LOST_OUTCOMES,
     Contact,
     LostCall,
-    Outcome,
     Refusal,
     TransferWaits,
     Visit,
 )
 from queue_monitor.model.figures import (
-    Counts,
     Coverage,
     CoverageRecord,
     DefinitionId,
@@ -106,11 +103,14 @@ from queue_monitor.model.snapshot import (
     WaitingNow,
     WallNow,
 )
+from queue_monitor.outcomes import FIELDS, LEFT_OTHERWISE, LOST_OUTCOMES, Counts, Outcome
 
 __all__ = [
+    "FIELDS",
     "HAD_TO_WAIT_SECONDS",
     "IMPORTED",
     "IMPORT_SOURCE",
+    "LEFT_OTHERWISE",
     "LOST_OUTCOMES",
     "UNDECIDED",
     "Access",

@@ -6,16 +6,13 @@ The sections of `checks` follow it.
 from typing import Final
 
 from queue_monitor import texts
-from queue_monitor.model import Counts, DefinitionId, Outcome
+from queue_monitor.model import LEFT_OTHERWISE, Counts, DefinitionId
 from queue_monitor.reports import checks
 from queue_monitor.reports.data import Day, ReportData, fraction
 from queue_monitor.reports.desk import Report
 from queue_monitor.reports.pen import ReportPen
 from queue_monitor.reports.tables import Section, Table
 
-_WAYS_OUT: Final = tuple(
-    outcome.value for outcome in Outcome if outcome.value in Counts.__struct_fields__ and outcome is not Outcome.UNKNOWN
-)
 _WHOLE_SECONDS_MS: Final = 1000
 """The precision of a source that gives no fractions of a second, as it reports it (ms)."""
 
@@ -108,7 +105,7 @@ def named_counts(its: Counts, pen: ReportPen) -> list[tuple[str, int]]:
         (pen.say("report.abandoned_in_time"), its.abandoned_in_time),
         (pen.say("history.abandoned_late"), its.abandoned_late),
         (pen.say("report.abandoned_unjudged"), its.abandoned_unjudged),
-        *((pen.say("report.left", how=pen.say(f"outcome.{way}")), getattr(its, way)) for way in _WAYS_OUT),
+        *((pen.say("report.left", how=pen.say(f"outcome.{way}")), getattr(its, way)) for way in LEFT_OTHERWISE),
         (pen.say("history.called_back"), its.called_back),
         (pen.say("history.excluded"), its.excluded),
         (pen.say("history.unknown"), its.unknown),

@@ -6,14 +6,20 @@ Longer than 450 lines because every answer of the API stands here, as one docume
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from queue_monitor.model import LEFT_OTHERWISE, Outcome
+
 
 def _said(words: str) -> Meta:
     return Meta(description=words)
+
+
+def _number(words: str) -> Any:
+    return Annotated[int, _said(words)] if words else int
 
 
 Ratio = Annotated[float | None, _said("A share, 0 to 1; null when there is nothing to measure.")]
@@ -81,19 +87,20 @@ class WaitingShape(Struct, frozen=True, kw_only=True, gc=False):
     start_known: Annotated[bool, _said("False: the caller waited before anybody looked; the wait is at least this.")]
 
 
-class LeftShape(Struct, frozen=True, kw_only=True, gc=False):
-    """The callers who left the queue without an answer and without hanging up, by outcome."""
+_LEFT_REMARKS: Final = {Outcome.LOST.value: "Cut off by a restart or crash of the switch."}
 
-    timeout: int
-    overflow: int
-    no_agents: int
-    exit_key: int
-    withdrawn: int
-    callback: int
-    transferred_out: int
-    closed: int
-    system: int
-    lost: Annotated[int, _said("Cut off by a restart or crash of the switch.")]
+if TYPE_CHECKING:
+    LeftShape = Struct
+else:
+    LeftShape = msgspec.defstruct(
+        "LeftShape",
+        [(left.value, _number(_LEFT_REMARKS.get(left.value, ""))) for left in LEFT_OTHERWISE],
+        frozen=True,
+        kw_only=True,
+        gc=False,
+        module=__name__,
+        namespace={"__doc__": "The callers who left the queue without an answer and without hanging up, by outcome."},
+    )
 
 
 class RefusedShape(Struct, frozen=True, kw_only=True, gc=False):

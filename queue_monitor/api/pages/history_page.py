@@ -18,6 +18,7 @@ from queue_monitor.api.pages.history_file import imported_words
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
 from queue_monitor.model import (
+    LEFT_OTHERWISE,
     Alert,
     AlertChange,
     AlertKind,
@@ -25,7 +26,6 @@ from queue_monitor.model import (
     Counts,
     DefinitionId,
     ImportRecord,
-    Outcome,
     Period,
     RecordedAlert,
     Snapshot,
@@ -46,9 +46,6 @@ MIN_CALLS: Final = 20
 ALERTS_SHOWN: Final = 40
 SHADES: Final = 5
 _SHOWN_KINDS: Final = frozenset({AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.CRISIS})
-_WAYS_OUT: Final = tuple(
-    outcome.value for outcome in Outcome if outcome.value in Counts.__struct_fields__ and outcome is not Outcome.UNKNOWN
-)
 
 
 class HistoryChoice(Struct, frozen=True, kw_only=True):
@@ -284,7 +281,7 @@ class HistoryPage:
             (pen.say("history.abandoned_short"), its.abandoned_short),
             (pen.say("history.abandoned_in_time"), its.abandoned_in_time),
             (pen.say("history.abandoned_late"), its.abandoned_late + its.abandoned_unjudged),
-            *((texts.say(f"outcome.{way}", pen.language).capitalize(), getattr(its, way)) for way in _WAYS_OUT),
+            *((texts.say(f"outcome.{way}", pen.language).capitalize(), getattr(its, way)) for way in LEFT_OTHERWISE),
             (pen.say("history.called_back"), its.called_back),
             (pen.say("history.excluded"), its.excluded),
             (pen.say("history.unknown"), its.unknown),
