@@ -64,10 +64,11 @@ schema: $(VENV)/run.stamp  ## docs/events-v1.schema.json, the published form of 
 messages: $(VENV)/dev.stamp  ## docs/messages.md, every message that a person can get
 	$(python) -m tests.alerts.messages > docs/messages.md
 
-handbook: $(VENV)/dev.stamp  ## docs/settings.md and docs/metrics.md, and the names of outcomes on a Grafana board
+handbook: $(VENV)/dev.stamp  ## docs/settings.md, docs/metrics.md, the tables of adapters/README.md, a board's names
 	$(python) -m tests.handbook settings > docs/settings.md
 	$(python) -m tests.handbook metrics > docs/metrics.md
 	$(python) -m tests.handbook board
+	$(python) -m tests.handbook adapters
 
 constraints:  ## choose the newest allowed packages and pin them with their hashes
 	@command -v $(UV) >/dev/null || { echo "uv is needed: pip install uv, or make constraints UV=/path/to/uv"; exit 1; }
