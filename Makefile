@@ -42,10 +42,10 @@ bars: $(VENV)/dev.stamp  ## how well the at-risk alert foretells, on simulated d
 
 .PHONY: packages image
 packages: $(VENV)/dev.stamp  ## the wheel, the sdist, the pins, the SBOM and their hashes, in dist/
-	$(python) -m release.packages dist
+	$(python) -m deploy.release.packages dist
 
 image:  ## build the image and try it; with Docker or Podman, else with buildah, as root (docs/packages.md)
-	$(PYTHON) -m release.image
+	$(PYTHON) -m deploy.release.image
 
 soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`
 	$(python) -m pytest -m soak --timeout 0 $(ARGS)
