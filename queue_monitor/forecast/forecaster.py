@@ -155,6 +155,10 @@ class Forecaster:
         """Connect the live state: `scopes` gives the scopes with their own forecast, `agents` the agents."""
         self.scopes, self._agents = scopes, agents
 
+    def recall(self, learned: LearnedByPool) -> None:
+        """Go on with the knowledge of an earlier run."""
+        self.learned = learned
+
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now. `placed`: where the windows count it, None while it waits."""
         if self.today is None:
@@ -377,7 +381,7 @@ def recall(live: Live, learned: LearnedByPool, now: datetime) -> None:
     """Give a live state and its forecaster the knowledge of an earlier run."""
     forecaster = forecaster_of(live)
     if forecaster is not None:
-        forecaster.learned = learned
+        forecaster.recall(learned)
     live.recall_pools([known.queues for known in learned.values()], now)
 
 
