@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 
 
 class LeftOutcome(StrEnum):
-    """The way in which a caller left a queue without an answer, as a source reports it.
+    """The way in which a caller left a queue without an answer.
 
     `lost` = cut off by the switch's own restart or crash; `unknown` = the monitor lost track, a later and better source
     may amend it; `closed` = the switch emptied the queue at closing.
@@ -44,18 +44,18 @@ class Outcome(StrEnum):
 
     WAITING = "waiting"
     ANSWERED = "answered"
-    ABANDONED = "abandoned"
-    TIMEOUT = "timeout"
-    OVERFLOW = "overflow"
-    NO_AGENTS = "no_agents"
-    EXIT_KEY = "exit_key"
-    WITHDRAWN = "withdrawn"
-    CALLBACK = "callback"
-    TRANSFERRED_OUT = "transferred_out"
-    CLOSED = "closed"
-    SYSTEM = "system"
-    LOST = "lost"
-    UNKNOWN = "unknown"
+    ABANDONED = LeftOutcome.ABANDONED.value
+    TIMEOUT = LeftOutcome.TIMEOUT.value
+    OVERFLOW = LeftOutcome.OVERFLOW.value
+    NO_AGENTS = LeftOutcome.NO_AGENTS.value
+    EXIT_KEY = LeftOutcome.EXIT_KEY.value
+    WITHDRAWN = LeftOutcome.WITHDRAWN.value
+    CALLBACK = LeftOutcome.CALLBACK.value
+    TRANSFERRED_OUT = LeftOutcome.TRANSFERRED_OUT.value
+    CLOSED = LeftOutcome.CLOSED.value
+    SYSTEM = LeftOutcome.SYSTEM.value
+    LOST = LeftOutcome.LOST.value
+    UNKNOWN = LeftOutcome.UNKNOWN.value
     REFUSED = "refused"
 
 
@@ -129,6 +129,11 @@ class Counts(Struct, frozen=True, gc=False):
     @property
     def abandoned(self) -> int:
         return self.abandoned_short + self.abandoned_in_time + self.abandoned_late + self.abandoned_unjudged
+
+    @property
+    def abandoned_later(self) -> int:
+        """Return how many hung up past the limit, or after a wait that is not known."""
+        return self.abandoned_late + self.abandoned_unjudged
 
     @property
     def left_otherwise(self) -> int:

@@ -7,6 +7,7 @@ test adds one to a copy of the program and walks it through in the same way.
 import csv
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -173,7 +174,7 @@ NEW = "moved_online"
 EDITS = {
     "queue_monitor/outcomes.py": (
         ('    UNKNOWN = "unknown"\n    # a new one', f'    UNKNOWN = "unknown"\n    NEW = "{NEW}"\n    # a new one'),
-        ('    REFUSED = "refused"\n', f'    REFUSED = "refused"\n    NEW = "{NEW}"\n'),
+        ('    REFUSED = "refused"\n', '    REFUSED = "refused"\n    NEW = LeftOutcome.NEW.value\n'),
         ("    by_unknown: int = 0\n", f"    by_unknown: int = 0\n    {NEW}: int = 0\n"),
     ),
     "queue_monitor/texts/sv.toml": (('"outcome.lost" =', f'"outcome.{NEW}" = "gick till webben"\n"outcome.lost" ='),),
@@ -181,24 +182,48 @@ EDITS = {
 }
 
 
-def test_a_new_outcome_takes_the_files_that_contributing_names(tmp_path: Path):
-    written = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = written.partition("### An outcome\n")[2].partition("\n### ")[0]
-    assert section.count("\n1. ") + section.count("\n2. ") + section.count("\n3. ") + section.count("\n4. ") == 3
-    for path in EDITS:
-        assert f"`{path}`" in section
+FIGURE = "left_soon"
+EDITS_OF_A_FIGURE = {
+    "queue_monitor/outcomes.py": (
+        (
+            "    @property\n    def waiting(self)",
+            f"    @property\n    def {FIGURE}(self) -> int:\n        return self.abandoned_short + self.exit_key\n\n"
+            "    @property\n    def waiting(self)",
+        ),
+    ),
+    "queue_monitor/model/named_counts.py": (
+        ('    NamedCount("waiting"', f'    NamedCount("{FIGURE}", "history.{FIGURE}"),\n    NamedCount("waiting"'),
+    ),
+    "queue_monitor/api/json/shapes.py": (
+        ("    waiting_in_time: int\n", f"    {FIGURE}: int\n    waiting_in_time: int\n"),
+    ),
+    "queue_monitor/texts/sv.toml": (
+        ('"history.unknown" =', f'"history.{FIGURE}" = "Gick snart"\n"history.unknown" ='),
+    ),
+    "queue_monitor/texts/en.toml": (('"history.unknown" =', f'"history.{FIGURE}" = "Left soon"\n"history.unknown" ='),),
+}
 
+
+@pytest.mark.parametrize(("heading", "edits"), [("An outcome", EDITS), ("A figure", EDITS_OF_A_FIGURE)])
+def test_contributing_names_the_files_of_a_new_one(heading: str, edits: Mapping[str, Any]):
+    written = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = written.partition(f"### {heading}\n")[2].partition("\n### ")[0]
+
+    assert re.findall(r"^\d\. `([^`]+)`", section, re.MULTILINE) == list(edits)
+
+
+def test_a_new_outcome_and_a_new_figure_take_the_files_that_contributing_names(tmp_path: Path):
     for folder in ("queue_monitor", "adapters", "alerts", "tests", "grafana", "docs"):
         unwanted = shutil.ignore_patterns("__pycache__", "recordings", "*.png")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=unwanted)
-    for path, edits in EDITS.items():
+    for path, edits in [*EDITS.items(), *EDITS_OF_A_FIGURE.items()]:
         text = (tmp_path / path).read_text(encoding="utf-8")
         for before, after in edits:
             assert text.count(before) == 1, (path, before)
             text = text.replace(before, after)
         (tmp_path / path).write_text(text, encoding="utf-8")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    chosen = ["-k", f"{NEW} or declared", "tests/test_outcomes.py"]
+    chosen = ["-k", f"{NEW} or {FIGURE} or declared", "tests/test_outcomes.py", "tests/test_figures.py"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen],
         cwd=tmp_path,
@@ -209,7 +234,7 @@ def test_a_new_outcome_takes_the_files_that_contributing_names(tmp_path: Path):
     )
 
     assert run.returncode == 0, run.stdout[-4000:]
-    assert int(run.stdout.rpartition(" passed")[0].split()[-1].strip(",")) == 8, run.stdout
+    assert int(run.stdout.rpartition(" passed")[0].split()[-1].strip(",")) == 12, run.stdout
 
 
 def test_the_board_s_names_are_added_by_make_docs():

@@ -69,6 +69,7 @@ from queue_monitor.model.journal import (
     StoredVisit,
     StoreNow,
 )
+from queue_monitor.model.named_counts import NAMED_COUNTS, NamedCount
 from queue_monitor.model.reports import PassedOn, RulesUsed, SealedReport
 from queue_monitor.model.risk import (
     ExpectedWait,
@@ -112,6 +113,7 @@ __all__ = [
     "IMPORT_SOURCE",
     "LEFT_OTHERWISE",
     "LOST_OUTCOMES",
+    "NAMED_COUNTS",
     "UNDECIDED",
     "Access",
     "Acknowledgement",
@@ -163,6 +165,7 @@ __all__ = [
     "LostCall",
     "Minimum",
     "MonthStanding",
+    "NamedCount",
     "Notice",
     "NoticeState",
     "Outcome",
