@@ -430,6 +430,58 @@ def _index_settings() -> list[str]:
     ]
 
 
+EQUAL_LINES = 10
+
+
+def own_lines(module: str) -> list[tuple[int, str]]:
+    """The lines that say something: no remarks, imports or heads of functions, which a door and its rooms share."""
+    apart: set[int] = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            apart |= {*range(node.lineno, (node.end_lineno or 0) + 1)}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            apart |= {*range(node.lineno, node.body[0].lineno)}
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            apart |= {*range(node.lineno, (node.end_lineno or 0) + 1)}
+    lines = enumerate(FILES[module].read_text(encoding="utf-8").splitlines(), start=1)
+    return [(at, text) for at, line in lines if (text := line.strip()) and text[0] != "#" and at not in apart]
+
+
+def test_no_two_places_share_ten_or_more_equal_lines() -> None:
+    places: dict[tuple[str, ...], str] = {}
+    faults = []
+    for module in FILES:
+        lines = own_lines(module)
+        for start in range(len(lines) - EQUAL_LINES + 1):
+            some = tuple(text for _, text in lines[start : start + EQUAL_LINES])
+            here = where(module, lines[start][0])
+            if (there := places.setdefault(some, here)) != here:
+                faults.append(f"{here}: the same {EQUAL_LINES} lines as at {there}")
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
+LIVING = {
+    *("live", "scratch", "pipeline", "course", "engine", "target", "watch", "round", "figures", "shown"),
+    *("forecaster", "steps", "holding", "writer", "ledger", "windows", "agents", "sources", "dispatcher", "store"),
+}
+"""The names under which the code holds what lives as long as a run."""
+
+
+def test_nobody_changes_an_attribute_of_what_runs_from_outside() -> None:
+    """It is made with what it needs, or has a method that says what changes."""
+    faults = [
+        f"{where(module, node.lineno)}: {ast.unparse(node)} is set from outside; give it a method with a name"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store | ast.Del)
+        and ast.unparse(node.value).rpartition(".")[2].lstrip("_") in LIVING
+    ]
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
 def test_a_small_secret_file_is_made_in_one_place() -> None:
     makers = {module for module, tree in TREES.items() if "os.O_EXCL" in ast.unparse(tree)}
 
