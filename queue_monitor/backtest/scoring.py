@@ -92,7 +92,7 @@ class Figures(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A rule's figures with the bounds that hold 95 % of the results of other draws of the same days."""
+    """The figures of one alert rule, each with its 95 % interval over days drawn again at random from the same days."""
 
     figures: Figures
     low: Figures

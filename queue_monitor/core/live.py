@@ -476,7 +476,7 @@ class Live:
             self._take_back(event)
 
     def amend_repeat(self, event: Event) -> None:
-        """Count an event as a duplicate: the journal had it already, from before the time that memory holds.
+        """Count an event as a duplicate: the journal has it from before the time that is held in memory.
 
         `load_calls` puts its call together with the one in the store; a refused caller is counted already.
         """

@@ -152,7 +152,7 @@ class Forecaster:
     # ---- input
 
     def attach(self, scopes: Callable[[], Sequence[Pool]], agents: Agents) -> None:
-        """Connect the live state: `scopes` gives the scopes with their own forecast, `agents` the agents."""
+        """Connect the live state. `scopes` returns the queues and pools that get a forecast."""
         self.scopes, self._agents = scopes, agents
 
     def recall(self, learned: LearnedByPool) -> None:
@@ -307,7 +307,7 @@ class Forecaster:
         )
 
     def day_of(self, scope: Pool, day: "ObservedDay") -> DayState | None:
-        """Return a scope's view of a day; None when it is closed then."""
+        """Return the state of a day for the queues of one scope; None when they are closed that day."""
         calendar = self._calendar(scope.queues)
         span = calendar.span(day.day)
         if span is None:

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Steps:
-    """The steps that have stopped the monitor before, by their keys."""
+    """The steps of its own work that the monitor leaves out because a bug in them has stopped it before."""
 
     def __init__(self) -> None:
         self._skipped: Collection[str] = ()
