@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+from queue_monitor.events import EVENT_TYPES
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("queue_monitor", "adapters", "alerts")
 FILES = {
@@ -428,6 +430,31 @@ def _index_settings() -> list[str]:
     return [
         value for name, value in os.environ.items() if re.match(r"(PIP|UV|NPM_CONFIG)_.*(INDEX|REGISTRY|LINKS)", name)
     ]
+
+
+HEADERS_OF_OTHERS = {
+    *("x-content-type-options", "x-frame-options"),
+    *("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+    "x-next",  # the next page of a table, as programs already read it
+}
+
+
+def test_the_names_on_the_wire_are_of_one_family() -> None:
+    """Event types and their schema, sources and headers: docs/decisions, 11. Metrics have a test of their own."""
+    texts = [
+        (where(module, node.lineno), node.value)
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    urns = {(at, urn) for at, text in texts for urn in re.findall(r"\burn:[\w.-]+", text)}
+    headers = {(at, name.lower()) for at, text in texts for name in re.findall(r"\b[Xx]-[A-Za-z][A-Za-z-]+", text)}
+
+    assert {urn for _, urn in urns} == {"urn:kc", "urn:se.kundcenter"}, sorted(urns)
+    assert {urn for at, urn in urns if "events.py" not in at} == {"urn:kc"}, sorted(urns)
+    ours = {(at, name) for at, name in headers if name not in HEADERS_OF_OTHERS}
+    assert {name for _, name in ours if not name.startswith("x-kc-")} <= {"x-one", "x-no-answer"}, sorted(ours)
+    assert all(kind.startswith("se.kundcenter.") for kind in EVENT_TYPES), EVENT_TYPES
 
 
 EQUAL_LINES = 10
