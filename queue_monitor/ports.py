@@ -519,7 +519,7 @@ class Figures(Protocol):
         """Return where switch and calendar disagree about being open, by queue and day. Raises as `intervals`."""
 
     async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
-        """How our counts stood beside the switches' own at the end of these days, both included, today's as they stand;
+        """Return our counts beside the switches' own at the end of these days, both included, today's as they stand;
         the oldest day first, then by queue. Raises `StoreError`.
         """
 

@@ -457,6 +457,19 @@ def test_the_names_on_the_wire_are_of_one_family() -> None:
     assert all(kind.startswith("se.kundcenter.") for kind in EVENT_TYPES), EVENT_TYPES
 
 
+def test_no_docstring_begins_with_a_word_that_has_to_be_looked_for() -> None:
+    asked = re.compile(r"(What|Which|Of|Whoever|Everything|How|So many)\b")
+    documented = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
+    faults = [
+        f"{where(module, getattr(node, 'lineno', 1))}: begin with a subject and a verb: {words.splitlines()[0]}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and asked.match(words := ast.get_docstring(node) or "")
+    ]
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
 EQUAL_LINES = 10
 
 

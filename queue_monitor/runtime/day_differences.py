@@ -1,4 +1,4 @@
-"""How our counts stood beside the switches' own at the end of each day: taken from the snapshots, kept in the store."""
+"""The differences between our counts and the switches' own at the end of each day, from snapshots into the store."""
 
 from collections.abc import Iterable
 from datetime import date
