@@ -7,7 +7,7 @@ outcome through all of them.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from operator import itemgetter
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -138,7 +138,7 @@ class Counts(Struct, frozen=True, gc=False):
     @property
     def left_otherwise(self) -> int:
         """Return how many left without an answer and without hanging up: F in docs/definitions.md. Each is a miss."""
-        return sum(_of_left(structs.astuple(self)))
+        return sum(_of_left(self))
 
     @property
     def waiting(self) -> int:
@@ -151,7 +151,7 @@ class Counts(Struct, frozen=True, gc=False):
 
     @property
     def entered(self) -> int:
-        return sum(_of_entered(structs.astuple(self)))
+        return sum(_of_entered(self))
 
     @property
     def entered_directly(self) -> int:
@@ -180,10 +180,9 @@ FIELDS: Final[Mapping[Outcome, tuple[str, ...]]] = MappingProxyType(
 )
 """The fields of `Counts` in which the calls of each outcome stand."""
 
-_PLACES: Final = {field: place for place, field in enumerate(Counts.__struct_fields__)}
-_of_left: Final = itemgetter(*(_PLACES[left] for left in LEFT_OTHERWISE))
-_of_entered: Final = itemgetter(
-    *(_PLACES[field] for outcome in Outcome if outcome is not Outcome.REFUSED for field in FIELDS[outcome]),
-    _PLACES["excluded"],
-    _PLACES["called_back"],
+_of_left: Final = attrgetter(*(left.value for left in LEFT_OTHERWISE))
+_of_entered: Final = attrgetter(
+    *(field for outcome in Outcome if outcome is not Outcome.REFUSED for field in FIELDS[outcome]),
+    "excluded",
+    "called_back",
 )
