@@ -42,10 +42,10 @@ bars: $(VENV)/dev.stamp  ## how well the at-risk alert foretells, on simulated d
 
 .PHONY: packages image
 packages: $(VENV)/dev.stamp  ## the wheel, the sdist, the pins, the SBOM and their hashes, in dist/
-	$(python) -m release.packages dist
+	$(python) -m deploy.release.packages dist
 
 image:  ## build the image and try it; with Docker or Podman, else with buildah, as root (docs/packages.md)
-	$(PYTHON) -m release.image
+	$(PYTHON) -m deploy.release.image
 
 soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`
 	$(python) -m pytest -m soak --timeout 0 $(ARGS)
@@ -64,9 +64,11 @@ schema: $(VENV)/run.stamp  ## docs/events-v1.schema.json, the published form of 
 messages: $(VENV)/dev.stamp  ## docs/messages.md, every message that a person can get
 	$(python) -m tests.alerts.messages > docs/messages.md
 
-handbook: $(VENV)/dev.stamp  ## docs/settings.md and docs/metrics.md, every setting and every metric
+handbook: $(VENV)/dev.stamp  ## docs/settings.md, docs/metrics.md, the tables of adapters/README.md, a board's names
 	$(python) -m tests.handbook settings > docs/settings.md
 	$(python) -m tests.handbook metrics > docs/metrics.md
+	$(python) -m tests.handbook board
+	$(python) -m tests.handbook adapters
 
 constraints:  ## choose the newest allowed packages and pin them with their hashes
 	@command -v $(UV) >/dev/null || { echo "uv is needed: pip install uv, or make constraints UV=/path/to/uv"; exit 1; }

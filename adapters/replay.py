@@ -19,7 +19,18 @@ from msgspec import Struct
 from queue_monitor import events
 from queue_monitor.events import Event, InvalidEvent
 from queue_monitor.line_cutter import LineCutter
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Reach, Rejected
+from queue_monitor.ports import (
+    About,
+    Adapter,
+    AdapterError,
+    Clock,
+    Connection,
+    Delivery,
+    Reach,
+    Rejected,
+    Signal,
+    Stability,
+)
 
 MAX_LINE_BYTES: Final = 1 << 20
 """The longest line, in bytes. A snapshot of a thousand waiting callers is about 200 kB; a longer line is not ours."""
@@ -45,6 +56,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/lib/queue-monitor/day.jsonl.gz"}
 """The settings that `queue-monitor init` asks for, each as one would write it."""
+
+ABOUT: Final = About(
+    reads="a file of our own events (JSON lines, gzip or not), at any speed: a demo, a test, an import",
+    tested="files written by the simulator, and bad ones",
+    cannot_say="nothing: what is in the file is what is told",
+    signals=dict.fromkeys(Signal, Stability.STABLE),
+)
 
 
 class Translator:

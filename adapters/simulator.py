@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from queue_monitor import events, simulation
 from queue_monitor.events import Event, InvalidEvent, SourceClock, event_id
 from queue_monitor.line_cutter import LineCutter
-from queue_monitor.ports import Adapter, Clock, Connection, Delivery, Rejected
+from queue_monitor.ports import About, Adapter, Clock, Connection, Delivery, Rejected, Signal, Stability
 from queue_monitor.simulation import Config, Fault, Kind, QueuePlan
 
 MAX_LINE_BYTES: Final = 1 << 20
@@ -53,6 +53,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 EXAMPLE: Final[Mapping[str, object]] = {}
 """The settings that `queue-monitor init` asks for, each as one would write it."""
+
+ABOUT: Final = About(
+    reads="nothing: it makes up a customer centre's days from a seed, callers, agents, faults and all",
+    tested="properties of its days: the same seed, the same day; nobody is lost",
+    cannot_say="anything about real callers",
+    signals=dict.fromkeys(Signal, Stability.STABLE),
+)
 
 
 class Translator:

@@ -58,6 +58,10 @@ class AlertEngine:
         self._language = language
         self.state = State()
 
+    def resume(self, state: State) -> None:
+        """Go on from a state: that of an earlier run, or one that a person has changed."""
+        self.state = state
+
     def evaluate(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """Return the rendered alerts that have changed since the last round."""
         measurements = read(snapshot, self._settings, self.state.crisis)
@@ -157,7 +161,7 @@ class AlertRound:
         known = await self._store.load_alerts(self._clock.now() - REMEMBERED)
         if known.state is not None:
             try:
-                self._watch.state = State.decode(known.state)
+                self._watch.resume(State.decode(known.state))
             except msgspec.DecodeError as error:
                 log.warning("alert state of another version is let go: %s", error)
         self._alerts = {alert.episode: alert for alert in known.alerts}
@@ -237,11 +241,11 @@ class AlertRound:
         A crisis that stands already is kept.
         """
         if self._watch.state.crisis is None:
-            self._watch.state = structs.replace(self._watch.state, crisis=crisis)
+            self._watch.resume(structs.replace(self._watch.state, crisis=crisis))
             await self.evaluate()
 
     async def end_crisis(self) -> None:
-        self._watch.state = structs.replace(self._watch.state, crisis=None)
+        self._watch.resume(structs.replace(self._watch.state, crisis=None))
         await self.evaluate()
 
     # ---- the lead's banner on the walls
@@ -254,7 +258,7 @@ class AlertRound:
 
     async def show_banner(self, banner: Banner | None) -> None:
         """Show this banner in place of any other; None removes it."""
-        self._watch.state = structs.replace(self._watch.state, banner=banner)
+        self._watch.resume(structs.replace(self._watch.state, banner=banner))
         await self.evaluate()
 
     # ---- a daily sign of life, where the settings ask for one

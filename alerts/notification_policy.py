@@ -52,8 +52,8 @@ class NotifyReason(StrEnum):
     DAY_ENDED = "day_ended"
     SCREEN_ONLY = "screen_only"
     NOBODY_CAN_HELP = "nobody_can_help"
-    NEVER_TOLD = "never_told"
-    TOLD_LATELY = "told_lately"
+    NEVER_NOTIFIED = "never_told"
+    NOTIFIED_LATELY = "told_lately"
     KNOWN = "known"
     COVERED = "covered"
     CLOSED = "closed"
@@ -78,7 +78,7 @@ _NOTIFYING: Final = frozenset(
     }
 )
 _CAME: Final = frozenset({NotifyReason.ALARM, NotifyReason.TOOK_OVER, NotifyReason.WORSE_AGAIN})
-_STILL_OWED: Final = frozenset({NotifyReason.COVERED, NotifyReason.TOLD_LATELY, NotifyReason.NOBODY_CAN_HELP})
+_STILL_PENDING: Final = frozenset({NotifyReason.COVERED, NotifyReason.NOTIFIED_LATELY, NotifyReason.NOBODY_CAN_HELP})
 
 
 def decide(episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], now: datetime) -> list[Alert]:
@@ -120,7 +120,7 @@ def _remembered(episode: Episode, change: AlertChange, why: NotifyReason, now: d
         told_at=now if bad_news else episode.told_at,
         times=episode.times + (why in _CAME),
         last_notified=change if why.notifies else episode.last_notified,
-        pending=why in _STILL_OWED and change is not AlertChange.EASED,
+        pending=why in _STILL_PENDING and change is not AlertChange.EASED,
     )
 
 
@@ -133,7 +133,7 @@ def should_notify(episode: Episode, change: AlertChange, now: datetime, covered:
         if covered:
             return NotifyReason.COVERED
         known = NotifyReason.KNOWN if episode.last_notified is AlertChange.EASED else NotifyReason.EASED
-        return known if told else NotifyReason.NEVER_TOLD
+        return known if told else NotifyReason.NEVER_NOTIFIED
     if episode.level is AlertLevel.WARNING:
         return NotifyReason.SCREEN_ONLY
     if covered:
@@ -145,7 +145,7 @@ def should_notify(episode: Episode, change: AlertChange, now: datetime, covered:
     if episode.told_at is None:
         return NotifyReason.TOOK_OVER if episode.pending else NotifyReason.ALARM
     again = MONTH_AGAIN if episode.period == MONTH else TELL_AGAIN
-    return NotifyReason.WORSE_AGAIN if now - episode.told_at >= again else NotifyReason.TOLD_LATELY
+    return NotifyReason.WORSE_AGAIN if now - episode.told_at >= again else NotifyReason.NOTIFIED_LATELY
 
 
 def _on_clearing(episode: Episode, told: bool) -> NotifyReason:
@@ -155,7 +155,7 @@ def _on_clearing(episode: Episode, told: bool) -> NotifyReason:
     if episode.reason is AlertReason.ITS_DAY_HAS_PASSED:
         return NotifyReason.TOO_OLD
     if not told:
-        return NotifyReason.NEVER_TOLD
+        return NotifyReason.NEVER_NOTIFIED
     if episode.reason is AlertReason.DAY_ENDED:
         return NotifyReason.DAY_ENDED if topic(episode.kind) == "target" else NotifyReason.CLOSED
     return NotifyReason.OVER

@@ -360,7 +360,7 @@ def tick_times(seed: int) -> None:
     for event in day.made().events:
         while event.at > due:
             began = stopwatch.perf_counter()
-            live.forecasts = tuple(given.compute() for given in live.forecast_inputs(due))
+            live.show_forecasts([given.compute() for given in live.forecast_inputs(due)])
             live.alert_snapshot(due)
             taken.append(1000 * (stopwatch.perf_counter() - began))
             due += timedelta(minutes=10)

@@ -69,7 +69,7 @@ def seconds(events: list[Event], *, records: bool = False, forecast: bool = Fals
     """How long one fresh live state takes for all of them."""
     its = rules()
     live = Live(its, Forecaster(its.target, Calendars(its.calendar)) if forecast else None)
-    live.records = records
+    live.note_changes(records)
     gc.collect()
     began = time.process_time()
     for at, event in enumerate(events, start=1):

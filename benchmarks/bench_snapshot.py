@@ -107,7 +107,7 @@ class Centre:
         self._calls_of_today()
         for number in range(size.waiting):
             self.enter(self.queues[number % size.queues], f"w{number}", NOON - timedelta(seconds=3 * number + 1))
-        self.live.forecasts = tuple(foreseen(name, queues, NOON) for name, queues in self.live.scopes())
+        self.live.show_forecasts([foreseen(name, queues, NOON) for name, queues in self.live.scopes()])
 
     def tell(self, event: Event) -> None:
         self.live.apply(event)
@@ -166,7 +166,7 @@ class Centre:
         self.now += timedelta(minutes=1)
         for queue in self.queues:
             self.settle(queue, self.now - timedelta(seconds=1))
-        self.live.forecasts = tuple(foreseen(name, queues, self.now) for name, queues in self.live.scopes())
+        self.live.show_forecasts([foreseen(name, queues, self.now) for name, queues in self.live.scopes()])
 
     def change_one(self) -> None:
         """One call settled, a second gone."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct, structs
 
+from queue_monitor.outcomes import LeftOutcome as LeftOutcome
 from queue_monitor.queues import spelled
 
 SCHEMA: Final = "urn:se.kundcenter:events:1"
@@ -44,27 +45,6 @@ class EntryReason(StrEnum):
     REENTRY = "reentry"
     RESUME = "resume"
     CALLBACK = "callback"
-    UNKNOWN = "unknown"
-
-
-class LeftOutcome(StrEnum):
-    """The way in which a caller left a queue without an answer.
-
-    `lost` = cut off by the switch's own restart or crash; `unknown` = the monitor lost track, a later and better source
-    may amend it; `closed` = the switch emptied the queue at closing.
-    """
-
-    ABANDONED = "abandoned"
-    TIMEOUT = "timeout"
-    OVERFLOW = "overflow"
-    NO_AGENTS = "no_agents"
-    EXIT_KEY = "exit_key"
-    WITHDRAWN = "withdrawn"
-    CALLBACK = "callback"
-    TRANSFERRED_OUT = "transferred_out"
-    CLOSED = "closed"
-    SYSTEM = "system"
-    LOST = "lost"
     UNKNOWN = "unknown"
 
 

@@ -24,26 +24,27 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from queue_monitor.core import service_level
-from queue_monitor.model import Counts, Period, QueueNow, RiskFigures, Snapshot, SourceNow, Staff, StaffBasis, Status
+from queue_monitor.model import (
+    FIELDS,
+    LEFT_OTHERWISE,
+    NAMED_COUNTS,
+    Counts,
+    Outcome,
+    Period,
+    QueueNow,
+    RiskFigures,
+    Snapshot,
+    SourceNow,
+    Staff,
+    StaffBasis,
+    Status,
+)
 from queue_monitor.ports import Figures
 
-_LEFT: Final = (
-    "abandoned",
-    "timeout",
-    "overflow",
-    "no_agents",
-    "exit_key",
-    "withdrawn",
-    "callback",
-    "transferred_out",
-    "closed",
-    "system",
-    "lost",
-    "unknown",
-    "excluded",
-)
-_REFUSED: Final = ("full", "no_agents", "closed", "unknown")
-_BROUGHT_BY: Final = ("overflow", "transfer", "reentry", "resume", "callback", "unknown")
+_LEFT: Final = ("abandoned", *LEFT_OTHERWISE, "unknown", "excluded")
+_REFUSED: Final = tuple(field.removeprefix("refused_") for field in FIELDS[Outcome.REFUSED])
+_BROUGHT_BY: Final = tuple(field.removeprefix("by_") for field in Counts.__struct_fields__ if field.startswith("by_"))
+_RESULTS: Final = tuple(dict.fromkeys(each.result for each in NAMED_COUNTS if each.result))
 _STAFF: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
 
 _WINDOWS_OF_A_QUEUE: Final = frozenset({"30min", "day", "month"})
@@ -430,17 +431,8 @@ def _target(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 def _results(period: Period) -> Iterator[tuple[str, int]]:
-    counts: Counts = period.counts
-    yield "answered_in_time", counts.answered_in_time
-    yield "answered_late", counts.answered_late
-    yield "answered_unjudged", counts.answered_unjudged
-    yield "abandoned", counts.abandoned
-    yield "left_otherwise", counts.left_otherwise
-    yield "unknown", counts.unknown
-    yield "excluded", counts.excluded
-    yield "called_back", counts.called_back
-    yield "waiting", counts.waiting
-    yield "refused", counts.refused
+    for result in _RESULTS:
+        yield result, getattr(period.counts, result)
 
 
 def _status(queue: QueueNow) -> Iterator[tuple[Labels, float]]:

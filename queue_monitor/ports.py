@@ -3,9 +3,10 @@
 Longer than 450 lines because every door stands in one place, so that a reader sees at once what there is.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -153,6 +154,48 @@ class Adapter(Protocol):
     name: str
 
     def connect(self) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]: ...
+
+
+class Signal(StrEnum):
+    """A kind of fact that an adapter may report: the columns of the table in adapters/README.md.
+
+    `calls`: who entered, was answered and left. `rings`: which agent was rung. `talk`: when a talk ended, and where the
+    call was passed on to. `refusals`: who never got into a queue. `agents`: who is logged in, paused or busy.
+    `lists`: who waits at a moment, or how many.
+    """
+
+    CALLS = "calls"
+    RINGS = "rings"
+    TALK = "talk"
+    REFUSALS = "refusals"
+    AGENTS = "agents"
+    LISTS = "lists"
+
+
+class Stability(StrEnum):
+    """The ground on which a signal rests.
+
+    `stable`: recordings of the real product, or the real thing on the other side of the wire. `beta`: written after the
+    vendor's documents, and not yet seen on a real switch.
+    """
+
+    STABLE = "stable"
+    BETA = "beta"
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """The declaration of an adapter, from which its row in adapters/README.md is made.
+
+    `reads`: the wire and what comes over it.
+    `tested`: how it was tested.
+    `cannot_say`: what it never knows.
+    `signals`: what it reports, and how sure that is.
+    """
+
+    reads: str
+    tested: str
+    cannot_say: str
+    signals: Mapping[Signal, Stability]
 
 
 class Clock(Protocol):
@@ -476,7 +519,7 @@ class Figures(Protocol):
         """Return where switch and calendar disagree about being open, by queue and day. Raises as `intervals`."""
 
     async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
-        """How our counts stood beside the switches' own at the end of these days, both included, today's as they stand;
+        """Return our counts beside the switches' own at the end of these days, both included, today's as they stand;
         the oldest day first, then by queue. Raises `StoreError`.
         """
 

@@ -1,17 +1,22 @@
 """The reference pages that are made from code: `python -m tests.handbook settings` or `metrics`, on standard output."""
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, inspect, structs
 
+from queue_monitor import texts
 from queue_monitor.app import registry
 from queue_monitor.config.explained import explained, inner
 from queue_monitor.config.file import File, SourceHead
 from queue_monitor.config.mistakes import expected
+from queue_monitor.events import LeftOutcome
 from queue_monitor.metrics import Metrics
+from queue_monitor.ports import Signal
 from queue_monitor.setup.source import toml
 from tests.api import sample
 from tests.api.sample import FakeFigures
@@ -27,6 +32,11 @@ OF_METRICS: Final = (
     'They are served at `/metrics`; [prometheus.md](prometheus.md) says how they are scraped. `queue=""` is all queues',
     "together. A counter is written with `_total` behind its name, a histogram with `_bucket`, `_sum` and `_count`, a",
     "summary with `_sum` and `_count`. Where there is no number there is no sample.",
+)
+STABILITY: Final = (
+    "Each signal with its stability. *stable*: held against recordings of the real product, or the real thing on the",
+    "wire. *beta*: written after the vendor's documents, and not yet seen on a real switch. *–*: not reported.",
+    "`calls`: entered, answered, left; `talk`: its end, and transfers; `lists`: who waits at a moment, or how many.",
 )
 TOP: Final = ("Setting", "May be", "Without it", "Means")
 
@@ -125,7 +135,42 @@ def metrics() -> str:
 
 
 PAGES: Final = {"settings": settings, "metrics": metrics}
+BOARD: Final = Path(__file__).parent.parent / "grafana" / "dashboards" / "day-and-month.json"
+_NAME: Final = """          {
+            "matcher": {"id": "byName", "options": "%s"},
+            "properties": [{"id": "displayName", "value": "%s"}]
+          },
+"""
+
+
+def named_outcomes(board: str, ways: Iterable[str] = LeftOutcome) -> str:
+    """The board with a Swedish name for each way to leave a queue; those that it has are kept."""
+    start = board.index('"overrides": [\n', board.index("sum by (outcome) (increase(callqueue_left_total")) + 15
+    end = board.index("\n        ]", start)
+    new = [way for way in ways if f'"options": "{way}"' not in board[start:end]]
+    names = {way: texts.words("sv").get(f"outcome.{way}", way).capitalize() for way in new}
+    return board[:start] + "".join(_NAME % each for each in names.items()) + board[start:]
+
+
+ADAPTERS: Final = Path(__file__).parent.parent / "adapters" / "README.md"
+_MADE_PART: Final = re.compile(r"(<!-- made by [^\n]* -->\n).*?(<!-- end -->\n)", re.DOTALL)
+
+
+def adapter_tables(page: str) -> str:
+    """The page with its tables made anew: each kind with what it declares of itself, and its signals."""
+    about = {kind: registry.adapter_module(kind).ABOUT for kind in registry.adapter_kinds()}
+    lines = ["| kind | what it reads | how it was tested | what it cannot say |", "|---|---|---|---|"]
+    lines += [f"| `{kind}` | {each.reads} | {each.tested} | {each.cannot_say} |" for kind, each in about.items()]
+    lines += ["", *STABILITY, "", f"| kind | {' | '.join(Signal)} |", f"|---|{'---|' * len(Signal)}"]
+    for kind, each in about.items():
+        lines.append(f"| `{kind}` | {' | '.join(each.signals.get(signal, '–') for signal in Signal)} |")
+    return _MADE_PART.sub(lambda part: part[1] + "\n" + "\n".join(lines) + "\n\n" + part[2], page)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(PAGES[sys.argv[1]]())
+    if sys.argv[1] == "adapters":
+        ADAPTERS.write_text(adapter_tables(ADAPTERS.read_text(encoding="utf-8")), encoding="utf-8")
+    elif sys.argv[1] == "board":
+        BOARD.write_text(named_outcomes(BOARD.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        sys.stdout.write(PAGES[sys.argv[1]]())

@@ -38,6 +38,13 @@ def test_the_pages_made_from_code_are_as_the_code_is(page: str):
     assert written == handbook.PAGES[page](), "run: make docs"
 
 
+def test_the_tables_of_the_adapters_are_what_they_declare():
+    written = handbook.ADAPTERS.read_text(encoding="utf-8")
+
+    assert written == handbook.adapter_tables(written), "run: make docs"
+    assert "| `freeswitch` | stable | stable | stable | – | stable | stable |" in written
+
+
 def test_every_setting_says_what_it_means_and_has_a_line():
     lines = set(TOLD.findall((DOCS / "settings.md").read_text(encoding="utf-8")))
     silent = [f"{kind.__qualname__}.{key}" for kind in kinds() for key, text in explained(kind).items() if not text]

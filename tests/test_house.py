@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+from queue_monitor.events import EVENT_TYPES
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("queue_monitor", "adapters", "alerts")
 FILES = {
@@ -45,9 +47,15 @@ FACES = "queue_monitor.model queue_monitor.queues queue_monitor.texts queue_moni
 TABLE = (
     Row(r"queue_monitor|adapters|alerts|alerts\.notifiers", "", ""),
     Row(r"queue_monitor\.queues", "", "", IMPURE),
-    Row(r"queue_monitor\.events", "queue_monitor.queues", "msgspec", IMPURE),
+    Row(r"queue_monitor\.outcomes", "", "msgspec", IMPURE),
+    Row(r"queue_monitor\.events", "queue_monitor.queues queue_monitor.outcomes", "msgspec", IMPURE),
     Row(r"queue_monitor\.clock", "", "msgspec"),
-    Row(r"queue_monitor\.model(\..+)?", "queue_monitor.events queue_monitor.queues {own}", "msgspec", IMPURE),
+    Row(
+        r"queue_monitor\.model(\..+)?",
+        "queue_monitor.events queue_monitor.outcomes queue_monitor.queues {own}",
+        "msgspec",
+        IMPURE,
+    ),
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
     Row(r"queue_monitor\.app\.interpreter", "queue_monitor.ports"),
     Row(r"queue_monitor\.whole_file", "", "msgspec"),
@@ -422,6 +430,96 @@ def _index_settings() -> list[str]:
     return [
         value for name, value in os.environ.items() if re.match(r"(PIP|UV|NPM_CONFIG)_.*(INDEX|REGISTRY|LINKS)", name)
     ]
+
+
+HEADERS_OF_OTHERS = {
+    *("x-content-type-options", "x-frame-options"),
+    *("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+    "x-next",  # the next page of a table, as programs already read it
+}
+
+
+def test_the_names_on_the_wire_are_of_one_family() -> None:
+    """Event types and their schema, sources and headers: docs/decisions, 11. Metrics have a test of their own."""
+    texts = [
+        (where(module, node.lineno), node.value)
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    urns = {(at, urn) for at, text in texts for urn in re.findall(r"\burn:[\w.-]+", text)}
+    headers = {(at, name.lower()) for at, text in texts for name in re.findall(r"\b[Xx]-[A-Za-z][A-Za-z-]+", text)}
+
+    assert {urn for _, urn in urns} == {"urn:kc", "urn:se.kundcenter"}, sorted(urns)
+    assert {urn for at, urn in urns if "events.py" not in at} == {"urn:kc"}, sorted(urns)
+    ours = {(at, name) for at, name in headers if name not in HEADERS_OF_OTHERS}
+    assert {name for _, name in ours if not name.startswith("x-kc-")} <= {"x-one", "x-no-answer"}, sorted(ours)
+    assert all(kind.startswith("se.kundcenter.") for kind in EVENT_TYPES), EVENT_TYPES
+
+
+def test_no_docstring_begins_with_a_word_that_has_to_be_looked_for() -> None:
+    asked = re.compile(r"(What|Which|Of|Whoever|Everything|How|So many)\b")
+    documented = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
+    faults = [
+        f"{where(module, getattr(node, 'lineno', 1))}: begin with a subject and a verb: {words.splitlines()[0]}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and asked.match(words := ast.get_docstring(node) or "")
+    ]
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
+EQUAL_LINES = 10
+
+
+def own_lines(module: str) -> list[tuple[int, str]]:
+    """The lines that say something: no remarks, imports or heads of functions, which a door and its rooms share."""
+    apart: set[int] = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            apart |= {*range(node.lineno, (node.end_lineno or 0) + 1)}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            apart |= {*range(node.lineno, node.body[0].lineno)}
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            apart |= {*range(node.lineno, (node.end_lineno or 0) + 1)}
+    lines = enumerate(FILES[module].read_text(encoding="utf-8").splitlines(), start=1)
+    return [(at, text) for at, line in lines if (text := line.strip()) and text[0] != "#" and at not in apart]
+
+
+def test_no_two_places_share_ten_or_more_equal_lines() -> None:
+    places: dict[tuple[str, ...], str] = {}
+    faults = []
+    for module in FILES:
+        lines = own_lines(module)
+        for start in range(len(lines) - EQUAL_LINES + 1):
+            some = tuple(text for _, text in lines[start : start + EQUAL_LINES])
+            here = where(module, lines[start][0])
+            if (there := places.setdefault(some, here)) != here:
+                faults.append(f"{here}: the same {EQUAL_LINES} lines as at {there}")
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
+LIVING = {
+    *("live", "scratch", "pipeline", "course", "engine", "target", "watch", "round", "figures", "shown"),
+    *("forecaster", "steps", "holding", "writer", "ledger", "windows", "agents", "sources", "dispatcher", "store"),
+}
+"""The names under which the code holds what lives as long as a run."""
+
+
+def test_nobody_changes_an_attribute_of_what_runs_from_outside() -> None:
+    """It is made with what it needs, or has a method that says what changes."""
+    faults = [
+        f"{where(module, node.lineno)}: {ast.unparse(node)} is set from outside; give it a method with a name"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store | ast.Del)
+        and ast.unparse(node.value).rpartition(".")[2].lstrip("_") in LIVING
+    ]
+
+    assert not faults, "\n" + "\n".join(faults)
 
 
 def test_a_small_secret_file_is_made_in_one_place() -> None:

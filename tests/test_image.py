@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from release import image
+from deploy.release import image
 
 ROOT = Path(__file__).parent.parent
 RECIPE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -143,7 +143,7 @@ def test_a_container_that_is_never_well_is_given_up_with_its_log(monkeypatch: py
 @pytest.mark.soak
 def test_the_image_is_built_small_confined_and_well():
     done = subprocess.run(
-        [sys.executable, "-m", "release.image"], cwd=ROOT, text=True, capture_output=True, check=False
+        [sys.executable, "-m", "deploy.release.image"], cwd=ROOT, text=True, capture_output=True, check=False
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

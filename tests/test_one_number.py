@@ -132,7 +132,7 @@ async def test_every_face_says_the_same_at_random_moments_of_a_day(seed: int) ->
     for event in events:
         while stops and event.at > stops[0]:
             now = stops.pop(0)
-            live.forecasts = tuple(given.compute() for given in live.forecast_inputs(now))
+            live.show_forecasts([given.compute() for given in live.forecast_inputs(now)])
             faces = await asked(live, now)
             agree(faces)
             foretold += faces.status["total"]["risk"].get("day") is not None

@@ -61,8 +61,7 @@ class Monitor:
         dispatcher = Dispatcher([], [], record, self.clock, STOCKHOLM)
         self.settings = AlertSettings()
         self.round = AlertRound(AlertEngine(self.settings, "sv"), self.plain, self.clock, record, dispatcher)
-        self.figures = AlertedFigures(self.plain, self.settings)
-        self.figures.watch = self.round
+        self.figures = AlertedFigures(self.plain, self.settings, self.round)
         audit = MemoryAudit()
         routers = [
             alert_routes(self.figures, self.clock, self.round, record, audit, "sv"),
@@ -74,7 +73,7 @@ class Monitor:
 
     def move(self, now: datetime) -> None:
         self.clock.advance_to(now)
-        self.live.forecasts = tuple(given.compute() for given in self.live.forecast_inputs(now))
+        self.live.show_forecasts([given.compute() for given in self.live.forecast_inputs(now)])
         self.plain.move(now)
 
     async def _metrics(self, client: httpx.AsyncClient) -> Samples:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from release import packages, pins
+from deploy.release import packages, pins
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = re.compile(r"pkg:[a-z]+/[a-z0-9.-]+@[A-Za-z0-9.!-]+")
@@ -48,7 +48,7 @@ def test_two_builds_in_two_folders_by_two_people_are_the_same_bytes(made: Path, 
     run("git", "init", "-q", cwd=other)
     run("git", "add", "--all", "--force", cwd=other)
 
-    command = 'umask 077 && exec "$0" -m release.packages "$1"'
+    command = 'umask 077 && exec "$0" -m deploy.release.packages "$1"'
     run(
         "sh",
         "-c",
@@ -78,7 +78,7 @@ def test_the_hashes_are_those_of_every_file_beside_them(made: Path):
 
 def test_the_wheel_carries_what_an_installation_is_made_of_and_nothing_of_the_tests(made: Path):
     names = zipfile.ZipFile(only(made, "*.whl")).namelist()
-    deployed = {f"queue_monitor/deploy/{path.name}" for path in (ROOT / "deploy").iterdir()}
+    deployed = {f"queue_monitor/deploy/{path.name}" for path in (ROOT / "deploy").iterdir() if path.is_file()}
 
     assert deployed <= set(names)
     assert {Path(name).suffix for name in names} >= {".html", ".css", ".js", ".svg", ".json", ".toml", ".service"}

@@ -7,8 +7,8 @@ them, and `wire` connects.
 """
 
 from adapters.asterisk_ami.messages import recorded_pieces
-from adapters.asterisk_ami.settings import EXAMPLE, Settings
+from adapters.asterisk_ami.settings import ABOUT, EXAMPLE, Settings
 from adapters.asterisk_ami.translator import Translator
 from adapters.asterisk_ami.wire import build, reach
 
-__all__ = ["EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]
+__all__ = ["ABOUT", "EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]

@@ -74,7 +74,7 @@ class Agents:
             level=whole(message.get("Penalty")),
         )
 
-    def told(self, kind: str, message: Mapping[str, str], stamp: Stamp, now: datetime) -> bool:
+    def change(self, kind: str, message: Mapping[str, str], stamp: Stamp, now: datetime) -> bool:
         """Take a QueueMember* event; `now` is the switch's clock. Return False if it names no agent or no queue."""
         name, interface, queue = message.get("MemberName", ""), message.get("Interface", ""), message.get("Queue", "")
         self._learn(name, interface, message.get("StateInterface", ""))

@@ -211,7 +211,7 @@ class Translator:
             tell(message, stamp)
             return
         else:
-            understood = self._agents.told(first[7:].decode("ascii", "replace"), message, stamp, stamp.at)
+            understood = self._agents.change(first[7:].decode("ascii", "replace"), message, stamp, stamp.at)
         if not understood:
             self._reject("missing_field", first[7:].decode("ascii", "replace"))
 

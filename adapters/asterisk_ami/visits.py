@@ -65,7 +65,7 @@ class Leg:
     gone: Stamp | None = None
 
     def is_on(self, unique: str) -> bool:
-        """Return whether this is the channel the caller is on now: after a transfer it is another one."""
+        """Return whether the caller is on this channel now; a transfer moves the caller to another one."""
         return unique == (self.channels[-1] if self.channels else self.unique)
 
     @property

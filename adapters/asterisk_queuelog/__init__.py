@@ -10,10 +10,11 @@ counted as mistakes.
 """
 
 from adapters.asterisk_queuelog.follow import AsteriskQueueLogAdapter, build, reach, reaches_back
-from adapters.asterisk_queuelog.settings import EXAMPLE, Settings
+from adapters.asterisk_queuelog.settings import ABOUT, EXAMPLE, Settings
 from adapters.asterisk_queuelog.translator import Translator, recorded_pieces
 
 __all__ = [
+    "ABOUT",
     "EXAMPLE",
     "AsteriskQueueLogAdapter",
     "Settings",

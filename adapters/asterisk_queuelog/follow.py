@@ -192,7 +192,7 @@ class _Tail:
         return second_of(self._file.readline(_READ_BYTES))
 
     def saver(self) -> Callable[[Receipt], Coroutine[None, None, None]]:
-        """Return the function that the pipeline calls once these lines are in the journal; it saves the place."""
+        """Return the function that saves the place in the file, for the pipeline to call once these lines are kept."""
         place = Place(self.inode, self._offset, self._mark, self._second)
 
         async def save(receipt: Receipt) -> None:

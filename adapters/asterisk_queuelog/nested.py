@@ -41,7 +41,7 @@ class Person:
 
 
 class Nested:
-    """All waits that are open or just over, with the contact of each."""
+    """The waits that are open or have just ended, each with its contact: a caller of nested queues has several."""
 
     def __init__(self) -> None:
         self._here: dict[str, list[Person]] = {}

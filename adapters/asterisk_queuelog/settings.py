@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from queue_monitor.events import RefusalReason
+from queue_monitor.ports import About, Signal, Stability
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,3 +41,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/log/asterisk/queue_log"}
 """The settings that `queue-monitor init` asks for, each as one would write it."""
+
+ABOUT: Final = About(
+    reads="Asterisk's `queue_log` file, followed through rotation: how each stay ended, in whole seconds",
+    tested="the log of the same calls: 261 visits, every outcome right",
+    cannot_say=(
+        "callers refused at the door; which phones rang at first; when a transferred call ended; who was "
+        "moved out of a queue (abandoned, says the log); callers of nested queues who withhold their number, "
+        "unless they are answered; anything finer than a second"
+    ),
+    signals={
+        Signal.CALLS: Stability.STABLE,
+        Signal.RINGS: Stability.STABLE,
+        Signal.TALK: Stability.STABLE,
+        Signal.REFUSALS: Stability.STABLE,
+        Signal.AGENTS: Stability.STABLE,
+    },
+)

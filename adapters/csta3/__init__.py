@@ -7,8 +7,8 @@ cuts bytes, `messages` reads XML, `calls` keeps state, `translator` joins them, 
 """
 
 from adapters.csta3.frames import recorded_pieces
-from adapters.csta3.settings import EXAMPLE, Settings
+from adapters.csta3.settings import ABOUT, EXAMPLE, Settings
 from adapters.csta3.translator import Translator
 from adapters.csta3.wire import build, reach
 
-__all__ = ["EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]
+__all__ = ["ABOUT", "EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]

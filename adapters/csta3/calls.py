@@ -133,7 +133,7 @@ class Call:
 
 
 class Calls:
-    """Every call of one connection that can still matter."""
+    """The calls of one connection about which the switch may still report something."""
 
     def __init__(self, switch: str, settings: Settings, emit: Callable[[Event], None]) -> None:
         self._switch = switch

@@ -5,6 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from queue_monitor.ports import About, Signal, Stability
+
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One exchange's CSTA III link. It is licensed and opened to this machine by whoever runs the exchange.
@@ -47,3 +49,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 EXAMPLE: Final[Mapping[str, object]] = {"host": "192.0.2.30", "pilots": {"7100": "kundcenter"}}
 """The settings that `queue-monitor init` asks for, each as one would write it."""
+
+ABOUT: Final = About(
+    reads=("CSTA III in XML over TCP or TLS (OpenScape, OXE, MX-ONE …), by the queues' pilots and the agents' phones"),
+    tested=(
+        "two frames of a real OpenScape for the framing; **everything about queued calls is written after "
+        "ECMA-269/323 and was never heard from a real switch**; an exchange of the test's own for the wire"
+    ),
+    cannot_say=(
+        "the switch's own time (it is ours, on arrival); timeout or overflow, which are one; a pressed key; "
+        "who waits, where the switch sends its snapshot in pieces"
+    ),
+    signals=dict.fromkeys(Signal, Stability.BETA),
+)

@@ -8,8 +8,8 @@ connects.
 """
 
 from adapters.freeswitch.frames import recorded_pieces
-from adapters.freeswitch.settings import EXAMPLE, Settings
+from adapters.freeswitch.settings import ABOUT, EXAMPLE, Settings
 from adapters.freeswitch.translator import Translator
 from adapters.freeswitch.wire import build, reach
 
-__all__ = ["EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]
+__all__ = ["ABOUT", "EXAMPLE", "Settings", "Translator", "build", "reach", "recorded_pieces"]

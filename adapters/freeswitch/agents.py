@@ -46,7 +46,7 @@ class Agents:
     def agent_id(self, name: str) -> str:
         return f"{self._switch}:{name}"
 
-    def told(self, message: Mapping[str, str], stamp: Stamp) -> bool:
+    def change(self, message: Mapping[str, str], stamp: Stamp) -> bool:
         """Take an `agent-status-change` or `agent-state-change`. Return False if it names no agent."""
         name = message.get("CC-Agent", "")
         if not name:

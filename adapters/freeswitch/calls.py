@@ -112,7 +112,7 @@ class Visit:
 
 
 class Calls:
-    """Every visit of one connection that can still matter."""
+    """The visits of one connection about which the switch may still report something."""
 
     def __init__(self, switch: str, hold_seconds: float, emit: Callable[[Event], None]) -> None:
         self._switch = switch

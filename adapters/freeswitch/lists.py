@@ -43,7 +43,7 @@ def kind_of(body: str) -> str:
 
 
 def rows(body: str) -> Iterator[str]:
-    """Yield the lines of values, without the names above and the `+OK` below."""
+    """Yield the rows of a listing, without the line of column names before them and the `+OK` after them."""
     for line in body.split("\n")[1:]:
         if line and line != "+OK":
             yield line

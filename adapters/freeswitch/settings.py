@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from queue_monitor.ports import About, Signal, Stability
+
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One FreeSWITCH's event socket, as `event_socket.conf.xml` there opens it.
@@ -37,3 +39,22 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 EXAMPLE: Final[Mapping[str, object]] = {"host": "192.0.2.20", "password": "env:ESL_PASSWORD"}
 """The settings that `queue-monitor init` asks for, each as one would write it."""
+
+ABOUT: Final = About(
+    reads=(
+        "FreeSWITCH's mod_callcenter over its event socket (ESL, plain or JSON), live: every step of every "
+        "caller, in µs"
+    ),
+    tested="recordings of a real FreeSWITCH 1.11.3-dev, heard through a real TCP server of the test's own",
+    cannot_say=(
+        "which key a caller pressed; who took a caller out of a queue by hand; that an agent was deleted or "
+        "moved, until the next list"
+    ),
+    signals={
+        Signal.CALLS: Stability.STABLE,
+        Signal.RINGS: Stability.STABLE,
+        Signal.TALK: Stability.STABLE,
+        Signal.AGENTS: Stability.STABLE,
+        Signal.LISTS: Stability.STABLE,
+    },
+)

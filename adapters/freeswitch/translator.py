@@ -79,8 +79,8 @@ class Translator:
             "bridge-agent-start": calls.bridged,
             "bridge-agent-fail": calls.not_bridged,
             "bridge-agent-end": self._unbridged,
-            "agent-status-change": agents.told,
-            "agent-state-change": agents.told,
+            "agent-status-change": agents.change,
+            "agent-state-change": agents.change,
         }
 
     @property

@@ -11,10 +11,10 @@ from typing import Final
 
 from adapters.http.body import Translator, recorded_pieces
 from adapters.http.intake import HttpAdapter
-from adapters.http.settings import EXAMPLE, Settings
+from adapters.http.settings import ABOUT, EXAMPLE, Settings
 from queue_monitor.ports import Adapter, Clock
 
-__all__ = ["EXAMPLE", "HttpAdapter", "Settings", "Translator", "build", "recorded_pieces"]
+__all__ = ["ABOUT", "EXAMPLE", "HttpAdapter", "Settings", "Translator", "build", "recorded_pieces"]
 
 DATED_BY_SENDER: Final = True
 """The times of its events are a sender's word."""

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from queue_monitor.ports import About, Signal, Stability
+
 SHORTEST_SECRET: Final = 32
 Secret = Annotated[
     str,
@@ -36,3 +38,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 EXAMPLE: Final[Mapping[str, object]] = {"secrets": ["env:SENDER_SECRET"]}
 """The settings that `queue-monitor init` asks for, each as one would write it."""
+
+ABOUT: Final = About(
+    reads=(
+        "events posted to us, signed by their sender: webhooks, anybody's own program "
+        "([docs/http-intake.md](../docs/http-intake.md))"
+    ),
+    tested=(
+        "the real application over a real socket: every answer, both keys, the window to the microsecond, 10 "
+        "000 mangled bodies"
+    ),
+    cannot_say=(
+        "what the sender does not tell; nothing, for longer than two minutes, unless the sender gives a sign of life"
+    ),
+    signals=dict.fromkeys(Signal, Stability.STABLE),
+)

@@ -9,11 +9,11 @@ alone knows it, `publishers` keeps each publisher's state, `translator` makes ev
 
 from typing import Final
 
-from adapters.mqtt.settings import EXAMPLE, Settings
+from adapters.mqtt.settings import ABOUT, EXAMPLE, Settings
 from adapters.mqtt.translator import Translator, recorded_pieces
 from adapters.mqtt.wire import MqttAdapter, build, reach
 
 DATED_BY_SENDER: Final = True
 """The times of its events are a sender's word."""
 
-__all__ = ["EXAMPLE", "MqttAdapter", "Settings", "Translator", "build", "reach", "recorded_pieces"]
+__all__ = ["ABOUT", "EXAMPLE", "MqttAdapter", "Settings", "Translator", "build", "reach", "recorded_pieces"]

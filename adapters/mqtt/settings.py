@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from queue_monitor.ports import About, Signal, Stability
+
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One MQTT 5 broker.
@@ -59,3 +61,19 @@ EXAMPLE: Final[Mapping[str, object]] = {
     "password": "env:MQTT_PASSWORD",
 }
 """The settings that `queue-monitor init` asks for, each as one would write it."""
+
+ABOUT: Final = About(
+    reads=(
+        "our own events, published by others' programs through an MQTT 5 broker: acknowledged when "
+        "journalled, kept by the broker while we are away ([docs/mqtt.md](../docs/mqtt.md))"
+    ),
+    tested=(
+        "a real Mosquitto set up as shipped: 5,000 callers while away, the monitor killed, the broker "
+        "restarted and killed, 0 lost and 0 double"
+    ),
+    cannot_say=(
+        "what a publisher does not tell; what was published before the first connection; the last two seconds "
+        "before a crash of the broker itself"
+    ),
+    signals=dict.fromkeys(Signal, Stability.STABLE),
+)

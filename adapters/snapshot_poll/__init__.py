@@ -8,12 +8,22 @@ tests/recordings/snapshot_poll are the vendors' documented examples, put on one 
 Nobody is listed, so no caller exists, nobody's wait is known, and there is no service level: live gauges only.
 """
 
-from adapters.snapshot_poll.settings import EXAMPLE, Fields, Settings
+from adapters.snapshot_poll.settings import ABOUT, EXAMPLE, Fields, Settings
 from adapters.snapshot_poll.translator import Translator, recorded_pieces
 from adapters.snapshot_poll.wire import SnapshotPollAdapter, reach
 from queue_monitor.ports import Adapter, Clock
 
-__all__ = ["EXAMPLE", "Fields", "Settings", "SnapshotPollAdapter", "Translator", "build", "reach", "recorded_pieces"]
+__all__ = [
+    "ABOUT",
+    "EXAMPLE",
+    "Fields",
+    "Settings",
+    "SnapshotPollAdapter",
+    "Translator",
+    "build",
+    "reach",
+    "recorded_pieces",
+]
 
 
 def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:

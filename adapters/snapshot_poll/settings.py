@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct, structs
 
+from queue_monitor.ports import About, Signal, Stability
+
 
 class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The places of values in an answer: names with dots between, such as `statistic.numberOfCallsInQueue`.
@@ -104,3 +106,16 @@ EXAMPLE: Final[Mapping[str, object]] = {
     "token": "env:SWITCH_TOKEN",
 }
 """The settings that `queue-monitor init` asks for, each as one would write it."""
+
+ABOUT: Final = About(
+    reads=(
+        "a switch that only offers counts over HTTP, JSON or XML, asked every few seconds: presets for Dstny "
+        "and Cisco Finesse, paths for others (Telia ACE Web API)"
+    ),
+    tested="the vendors' documented examples, over a real HTTP server: refused, late, dripping, cut off, mangled",
+    cannot_say=(
+        "**who waits**: no caller is known, so there is no service level, no history and no wait but the "
+        "longest; only what is so at the moment of asking"
+    ),
+    signals={Signal.LISTS: Stability.BETA},
+)

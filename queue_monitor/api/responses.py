@@ -36,7 +36,7 @@ LangQuery = Annotated[str | None, Query(description="sv or en: the language of w
 
 
 class Format(StrEnum):
-    """The forms of an answer."""
+    """The forms in which an answer can be requested."""
 
     JSON = "json"
     CSV = "csv"

@@ -64,20 +64,20 @@ class AlertedFigures:
     reads the status, and the texts of the alerts follow it.
     """
 
-    def __init__(self, figures: Figures, settings: AlertSettings = DEFAULTS) -> None:
+    def __init__(self, figures: Figures, settings: AlertSettings = DEFAULTS, watch: AlertRound | None = None) -> None:
         self._figures = figures
         self._settings = settings
-        self.watch: AlertRound | None = None
+        self._watch = watch
         self._plain: Snapshot | None = None
         self._alerts = AlertsNow()
         self._shown: Snapshot | None = None
 
     def latest(self) -> Snapshot:
         plain = self._figures.latest()
-        alerts = self.watch.now() if self.watch else AlertsNow()
+        alerts = self._watch.now() if self._watch else AlertsNow()
         if self._shown is None or plain is not self._plain or alerts != self._alerts:
             self._plain, self._alerts = plain, alerts
-            self._shown = published(plain, alerts, self._settings, self.watch)
+            self._shown = published(plain, alerts, self._settings, self._watch)
         return self._shown
 
     async def changes(self) -> AsyncIterator[Snapshot]:
@@ -162,9 +162,7 @@ def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, 
         heartbeat_at=wanted.heartbeat if sending else None,
     )
     signed.append(watch)
-    shown = AlertedFigures(figures, settings_of(config))
-    shown.watch = watch
-    return Alerting(watch, dispatcher, shown, store)
+    return Alerting(watch, dispatcher, AlertedFigures(figures, settings_of(config), watch), store)
 
 
 def channel_mistakes(config: Config) -> list[Mistake]:

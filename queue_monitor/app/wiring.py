@@ -24,6 +24,7 @@ from queue_monitor.app.registry import build_adapter, source_urn
 from queue_monitor.app.renewal import Renewal
 from queue_monitor.app.rules_from_config import boards_of, live_of
 from queue_monitor.config import Config, Source, describe_reading
+from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.model import Access, AdminAct
 from queue_monitor.ports import Adapter, AuditLog, Clock, Store
@@ -81,6 +82,7 @@ def build_service(
     tokens: TokenFile | None = None,
     renewal: Renewal | None = None,
     keys: MonthKeys | None = None,
+    on_forgotten: Callable[[list[ContactHistory]], None] = lambda stories: None,
     build: Callable[[Source, Clock], Adapter] = build_adapter,
 ) -> Service:
     """Build the service; a test hands in its own clock, store or adapters by the same names.
@@ -90,12 +92,13 @@ def build_service(
     `renewal`: returns a source anew when its settings change.
     `keys`: the keys; those of the settings' file where none are given. Raises `OSError` where the tokens cannot be
         read.
+    `on_forgotten`: as for `Pipeline`.
     """
     clock = clock or clock_of(config)
     live = live or live_of(config)
     keys = keys or MonthKeys(Path(config.store.number_keys) if store is not None else None)
     spill = Spill(Path(config.store.spill)) if store is not None else None
-    pipeline = Pipeline(live, clock, store, spill, keys=keys, names=own_names(config))
+    pipeline = Pipeline(live, clock, store, spill, keys=keys, names=own_names(config), on_forgotten=on_forgotten)
     supervisors, routers = [], []
     for source in config.sources if sources is None else sources:
         if not source.enabled:

@@ -68,7 +68,7 @@ async def _teaching_until(past: Past, asked: date | None) -> tuple[date, list[No
 
 
 def summed_up(config: Config, past: Past, hours: str, run: BacktestRun, notes: Sequence[Note] = ()) -> Summary:
-    """Return the score of a run."""
+    """Return the score of a run: how well its alerts, chances and waits matched the days as they ended."""
     pools: list[JudgedPool] = []
     few: list[str] = []
     for name, days in pools_of(run.days).items():

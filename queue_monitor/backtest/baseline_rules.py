@@ -62,7 +62,9 @@ class Unit(Enum):
 
 
 class PlainRule(NamedTuple):
-    """A measure that is worse the higher it is, its usual level, and the levels to choose a better one from.
+    """An alert rule that compares one measure with a level, without a forecast; a higher measure is worse.
+
+    It has a usual level, and a list of levels from which the best is chosen.
 
     `usual`: returns the usual level for a target.
     `shown`: returns a level as a person would set it, from the level and the limit (s).

@@ -146,14 +146,14 @@ class _Collector:
         self._asks_waits = asks_waits
         self._true_wait = true_wait
         self._chances: dict[str, list[Chance]] = {}
-        course.on_round, course.on_day = self.evaluate, self.turn
+        course.report_to(self.evaluate, self.turn)
 
     def begin(self, at: datetime) -> None:
         calendar = self._live.rules.calendar
         self._day = calendar.day_of(at)
         self._midnight = day_bounds(self._day, calendar.zone)[0]
         judged = not self._taught(self._day)
-        self._course.watches, self._course.predicts = judged, judged and self._asks_waits
+        self._course.do(watches=judged, predicts=judged and self._asks_waits)
 
     def evaluate(self, seen: Snapshot) -> None:
         for forecast in self._live.forecasts:
@@ -177,8 +177,9 @@ class _Collector:
                     self.run.days.append(day)
         self.run.alerts += played.alerts
         self.run.predictions += played.predictions
-        played.alerts, played.predictions, self._chances = [], [], {}
-        played.forgotten.clear()
+        self._chances = {}
+        for done in (played.alerts, played.predictions, played.forgotten):
+            done.clear()
 
     def _is_today(self, story: ContactHistory) -> bool:
         entered = story.contact.entered_at

@@ -92,7 +92,7 @@ class Figures(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A rule's figures with the bounds that hold 95 % of the results of other draws of the same days."""
+    """The figures of one alert rule, each with its 95 % interval over days drawn again at random from the same days."""
 
     figures: Figures
     low: Figures
@@ -183,7 +183,7 @@ class Bin(NamedTuple):
 BIN_EDGES: Final = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 
 
-def told_at(day: JudgedDay, at: float) -> float | None:
+def newest_chance(day: JudgedDay, at: float) -> float | None:
     """Return the newest chance predicted at a moment, at most ten minutes old."""
     known = [chance for chance in day.chances if at - 10 * MINUTE <= chance.at <= at]
     return known[-1].p_miss if known else None
@@ -191,7 +191,7 @@ def told_at(day: JudgedDay, at: float) -> float | None:
 
 def brier(days: Sequence[JudgedDay], at: float) -> tuple[int, float, float]:
     """Return the days with a chance at this time of day, its Brier score, and that of the share of lost days alone."""
-    pairs = np.array([(p, day.lost) for day in days if (p := told_at(day, at)) is not None], float).reshape(-1, 2)
+    pairs = np.array([(p, day.lost) for day in days if (p := newest_chance(day, at)) is not None], float).reshape(-1, 2)
     if not len(pairs):
         return 0, math.nan, math.nan
     base = float(pairs[:, 1].mean())
@@ -200,7 +200,7 @@ def brier(days: Sequence[JudgedDay], at: float) -> tuple[int, float, float]:
 
 def brier_bounds(days: Sequence[JudgedDay], at: float, resamples: int = RESAMPLES) -> tuple[float, float]:
     """Return the bounds that hold 95 % of the Brier score over draws of the days."""
-    pairs = np.array([(p, day.lost) for day in days if (p := told_at(day, at)) is not None], float).reshape(-1, 2)
+    pairs = np.array([(p, day.lost) for day in days if (p := newest_chance(day, at)) is not None], float).reshape(-1, 2)
     errors = (pairs[:, 0] - pairs[:, 1]) ** 2
     low, high = _drawn(len(errors), resamples, lambda chosen: [_mean(errors[chosen])])
     return low[0], high[0]
@@ -208,7 +208,7 @@ def brier_bounds(days: Sequence[JudgedDay], at: float, resamples: int = RESAMPLE
 
 def reliability(days: Sequence[JudgedDay], times: Iterable[float]) -> list[Bin]:
     """Return the predictions at these times of day beside the results; empty bins are left out."""
-    pairs = [(p, day.lost) for at in times for day in days if (p := told_at(day, at)) is not None]
+    pairs = [(p, day.lost) for at in times for day in days if (p := newest_chance(day, at)) is not None]
     found = []
     for low, high in pairwise(BIN_EDGES):
         within = [(p, lost) for p, lost in pairs if low <= p < high or (high == BIN_EDGES[-1] and p == high)]

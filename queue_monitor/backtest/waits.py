@@ -98,7 +98,7 @@ def _of_queue(callers: list[Caller], usual: float, day: int) -> Iterator[Met]:
 
 
 def figures(found: Sequence[Met], predictor: int) -> WaitFigures:
-    """Return one predictor's errors over those callers for whom it gave a value."""
+    """Return the errors of one way to predict a wait, over the callers for whom it predicted one."""
     errors = np.array([one.told[predictor] - one.true for one in found], float)
     errors = errors[~np.isnan(errors)]
     if not len(errors):

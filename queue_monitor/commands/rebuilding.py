@@ -181,8 +181,7 @@ async def _take_over(source: SqlStore, target: SqlStore, config: Config, midnigh
 
     Their beginnings are not read, and may no longer be there.
     """
-    live = Live(rules_of(config))
-    live.records = True
+    live = Live(rules_of(config), records=True)
     live.load_calls(await source.load_across(midnight, MAX_ACROSS))
     live.record_all()
     calls, _ = live.take_records()
@@ -198,9 +197,10 @@ async def _derive(
     done: Callable[[date], Awaitable[None]] | None = None,
 ) -> int:
     """Take the source's events through a live state whose history goes to the target; return their number."""
-    live = Live(rules_of(config))
-    calendar = live.rules.calendar
-    live.held_from = calendar.midnight(first)  # the target has the beginnings of calls that go on after it
+    rules = rules_of(config)
+    calendar = rules.calendar
+    # the target has the beginnings of calls that go on after this midnight
+    live = Live(rules, held_from=calendar.midnight(first))
     clock = ManualClock(calendar.midnight(first))
     pipeline = Pipeline(live, clock, target, rebuilds=True)
     pipeline.skip(await source.load_skipped())

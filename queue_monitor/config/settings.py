@@ -40,7 +40,7 @@ class Organisation(Struct, frozen=True, kw_only=True):
 class ExitHandling(StrEnum):
     """The treatment of a deliberate exit: a miss, left out of the target, or judged by the callback.
 
-    The promise of a callback alone is no answer.
+    A callback that was only promised does not count as an answer.
     """
 
     MISS = "miss"

@@ -181,7 +181,7 @@ class AgentWords:
             self.said.append(word)
 
     def turn(self, midnight: datetime) -> None:
-        """Keep of the reports from before a day only those that still hold when it begins."""
+        """Start a day: of the reports before it, keep only those that still hold."""
         kept: dict[tuple[str, bool], Word] = {}
         for word in self.said:
             if word.at < midnight:

@@ -37,33 +37,33 @@ class CounterQueues:
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[datetime, Count]] = {}
-        self._told_of_callers: set[str] = set()
+        self._with_callers: set[str] = set()
 
     def written(self) -> bytes:
         """Return all state, encoded for a start."""
-        return msgspec.msgpack.encode((self._newest, self._told_of_callers))
+        return msgspec.msgpack.encode((self._newest, self._with_callers))
 
     def restore(self, written: bytes) -> None:
         """Load the state that `written` gave. Raises `msgspec.DecodeError`."""
-        self._newest, self._told_of_callers = _decoder.decode(written)
+        self._newest, self._with_callers = _decoder.decode(written)
 
-    def told_of_caller(self, queue: str) -> None:
+    def note_caller(self, queue: str) -> None:
         """Note that a call event has named this queue: its callers are reported one by one."""
-        self._told_of_callers.add(queue_key(queue))
+        self._with_callers.add(queue_key(queue))
 
     def apply(self, event: QueueSnapshot) -> None:
         queue = queue_key(event.queue)
         count = None if event.complete or event.waiting else _count(event.counters)
         if count is None:
             if event.complete or event.waiting:
-                self._told_of_callers.add(queue)
+                self._with_callers.add(queue)
         elif queue not in self._newest or event.as_of >= self._newest[queue][0]:
             self._newest[queue] = event.as_of, count
 
     def of(self, queues: Iterable[str]) -> list[Count]:
         """Return the counters of those of these queues that are only counted."""
         keys = (queue_key(queue) for queue in queues)
-        return [self._newest[key][1] for key in keys if key in self._newest and key not in self._told_of_callers]
+        return [self._newest[key][1] for key in keys if key in self._newest and key not in self._with_callers]
 
 
 def together(counts: list[Count]) -> Count:

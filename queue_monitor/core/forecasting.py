@@ -29,7 +29,7 @@ class Forecaster(Protocol):
     levels: RiskLevels
 
     def attach(self, scopes: Callable[[], Sequence[Pool]], agents: Agents) -> None:
-        """Connect the live state: `scopes` gives the scopes with their own forecast, `agents` the agents."""
+        """Connect the live state. `scopes` returns the queues and pools that get a forecast."""
 
     def start_day(self, day: date) -> None:
         """Start a local day, and learn from the one before."""

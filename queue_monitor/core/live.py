@@ -157,11 +157,18 @@ class Live:
     `held_from`: calls that ended before this and have had no event since are no longer in memory; None while all are.
     """
 
-    def __init__(self, rules: Rules, forecaster: Forecaster | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        forecaster: Forecaster | None = None,
+        *,
+        records: bool = False,
+        held_from: datetime | None = None,
+    ) -> None:
         self.rules = rules
         self.calendars = Calendars(rules.calendar, rules.calendars)
-        self.records = False
-        self.held_from: datetime | None = None
+        self.records = records
+        self.held_from = held_from
         self.unreadable = 0
         self.rules_version = rules.judged_by_version
         self._ledger = Ledger()
@@ -204,6 +211,20 @@ class Live:
         self._coverage_cache: dict[tuple[object, ...], Coverage] = {}
         self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
         self._memory = Memory()
+
+    # ---- settings of a run
+
+    def note_changes(self, wanted: bool) -> None:
+        """Note changes for `take_records` from now on, or no longer."""
+        self.records = wanted
+
+    def hold_from(self, at: datetime) -> None:
+        """Take it that calls that ended before this time and have had no event since are not in memory."""
+        self.held_from = at
+
+    def show_forecasts(self, forecasts: Sequence[Forecast]) -> None:
+        """Show these forecasts in the snapshots from now on."""
+        self.forecasts = tuple(forecasts)
 
     # ---- input
 
@@ -455,7 +476,7 @@ class Live:
             self._take_back(event)
 
     def amend_repeat(self, event: Event) -> None:
-        """Count an event as a duplicate: the journal had it already, from before the time that memory holds.
+        """Count an event as a duplicate: the journal has it from before the time that is held in memory.
 
         `load_calls` puts its call together with the one in the store; a refused caller is counted already.
         """
@@ -517,7 +538,7 @@ class Live:
         if isinstance(event, CallRefused):
             self._ledger.apply(event)
 
-    def hear_state(self, event: Event) -> None:
+    def apply_state_only(self, event: Event) -> None:
         """Take from an event the state of agents, sources and switches, and nothing of its call: the call is loaded."""
         self.sources.apply(event)
         self._note_queue(event)
@@ -632,7 +653,7 @@ class Live:
         """Return whether a contact, visit or leg with this id waits or talks now."""
         return self._ledger.is_open_call(switch, call)
 
-    def hear_agent(self, heard: Agents, event: Event) -> None:
+    def apply_agents_only(self, heard: Agents, event: Event) -> None:
         """Note in `heard` what an event that is counted already said of agents."""
         if event.live and abs(self.sources.clock_offset_ms(event.source)) > CLOCK_TRUSTED_MS:
             event = by_our_clock(event)
@@ -666,7 +687,7 @@ class Live:
         It is not when another source has reported the entry already, or when it comes from a log while a live source
         listens to the switch.
         """
-        if not self.sources.hears(event.switch_name):
+        if not self.sources.has_live(event.switch_name):
             return not self._ledger.has_entered(event)
         return event.live and not self._ledger.has_entered(event, self.sources.logs())
 
@@ -765,7 +786,7 @@ class Live:
         self._queue_names.setdefault(key, self._windows.name_of(queue))
         self._queue_switches.setdefault(key, {})[event.switch_name] = None
         if type(event) in _OF_CALLS:
-            self.counted.told_of_caller(queue)
+            self.counted.note_caller(queue)
         if len(self._mentions) < MAX_MENTIONS and self._places.is_settled(key):
             self._mentions.add((type(event), queue, event.switch_name))
         return event

@@ -334,7 +334,7 @@ class Base:
 
 
 def add_slot(tally: WaitTally, slot: Slot) -> None:
-    """Add the waits of a slot to a tally."""
+    """Add the waits that a slot of the day holds to a tally."""
     for wait in slot.waits:
         tally.record(wait)
     if slot.melted is not None:

@@ -103,7 +103,7 @@ class Sources:
         """Return the names of the sources that are logs."""
         return {source.name for source in self._sources.values() if source.is_log}
 
-    def hears(self, switch: str) -> bool:
+    def has_live(self, switch: str) -> bool:
         """Return whether a live source of a switch is connected."""
         return any(source.switch == switch and source.up and not source.is_log for source in self._sources.values())
 

@@ -54,21 +54,9 @@ EDGES: Final = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0)
 EXACT_MINUTES: Final = 120
 """Percentiles of a stretch no longer than this are computed from the waits themselves."""
 
-_REFUSED: Final = {
-    RefusalReason.FULL: "refused_full",
-    RefusalReason.NO_AGENTS: "refused_no_agents",
-    RefusalReason.CLOSED: "refused_closed",
-    RefusalReason.UNKNOWN: "refused_unknown",
-}
-
-
-_BROUGHT_BY: Final = {
-    EntryReason.OVERFLOW: "by_overflow",
-    EntryReason.TRANSFER: "by_transfer",
-    EntryReason.REENTRY: "by_reentry",
-    EntryReason.RESUME: "by_resume",
-    EntryReason.CALLBACK: "by_callback",
-    EntryReason.UNKNOWN: "by_unknown",
+_REFUSED: Final[dict[RefusalReason, str]] = {reason: f"refused_{reason.value}" for reason in RefusalReason}
+_BROUGHT_BY: Final[dict[EntryReason, str]] = {
+    reason: f"by_{reason.value}" for reason in EntryReason if reason is not EntryReason.DIRECT
 }
 
 

@@ -152,8 +152,12 @@ class Forecaster:
     # ---- input
 
     def attach(self, scopes: Callable[[], Sequence[Pool]], agents: Agents) -> None:
-        """Connect the live state: `scopes` gives the scopes with their own forecast, `agents` the agents."""
+        """Connect the live state. `scopes` returns the queues and pools that get a forecast."""
         self.scopes, self._agents = scopes, agents
+
+    def recall(self, learned: LearnedByPool) -> None:
+        """Go on with the knowledge of an earlier run."""
+        self.learned = learned
 
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now. `placed`: where the windows count it, None while it waits."""
@@ -311,7 +315,7 @@ class Forecaster:
         )
 
     def day_of(self, scope: Pool, day: "ObservedDay") -> DayState | None:
-        """Return a scope's view of a day; None when it is closed then."""
+        """Return the state of a day for the queues of one scope; None when they are closed that day."""
         calendar = self._calendar(scope.queues)
         span = calendar.span(day.day)
         if span is None:
@@ -385,7 +389,7 @@ def recall(live: Live, learned: LearnedByPool, now: datetime) -> None:
     """Give a live state and its forecaster the knowledge of an earlier run."""
     forecaster = forecaster_of(live)
     if forecaster is not None:
-        forecaster.learned = learned
+        forecaster.recall(learned)
     live.recall_pools([known.queues for known in learned.values()], now)
 
 

@@ -201,9 +201,16 @@ class _Course:
         self._rules = rules_of(config)
         self._zone = config.zone
         days, today = LocalDays(config.zone), self._rules.calendar.day_of(self._started)
-        self._target = Target(store, home, reading.name, days, today, replace=replace)
-        self._target.tells_talk = reading.tells_talk
-        self._target.progress = self._noted
+        self._target = Target(
+            store,
+            home,
+            reading.name,
+            days,
+            today,
+            replace=replace,
+            tells_talk=reading.tells_talk,
+            progress=self._noted,
+        )
         self._live = Live(self._rules)
         self._clock = ManualClock(_BEGAN)
         # Only the pipeline's questions that make history are answered here: the rest is the store's own.
@@ -250,7 +257,8 @@ class _Course:
         progress = msgspec.json.decode(noted, type=_Progress) if noted else None
         if progress is None or progress.key != self._key:
             return 0
-        self._resumed, self._target.tally = True, progress.tally
+        self._resumed = True
+        self._target.resume(progress.tally)
         if not progress.taken:
             return 0
         self._taken, self._states = progress.taken, progress.states
@@ -261,7 +269,7 @@ class _Course:
         until = microseconds(progress.newest + AFTER_THE_END)
         found = await self._store.imports.evidence_since(self._reading.name, microseconds(since), until)
         self._live.load_calls(found)
-        self._live.held_from = since
+        self._live.hold_from(since)
         return progress.taken
 
     def _noted(self, tally: Tally) -> str:

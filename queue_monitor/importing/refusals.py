@@ -37,7 +37,7 @@ class Refusals:
             self.listed.append(refused)
 
     def of(self, file: str) -> dict[str, int]:
-        """Return the number of a file's refused lines, by reason."""
+        """Return how many lines of a file were not taken, by reason."""
         return {reason: count for (name, reason), count in sorted(self.counts.items()) if name == file}
 
     @property

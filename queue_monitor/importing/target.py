@@ -49,10 +49,21 @@ class Target:
     """The part of a store that an importing pipeline needs. All else is the store's own.
 
     `home`: the store that is asked about days; in a real run also the one that is written.
+    `tells_talk`: the files say how long each talk was.
+    `progress`: returns what is written beside each batch, for an import that goes on after it was broken off.
     """
 
     def __init__(
-        self, store: SqlStore, home: SqlStore | None, name: str, days: LocalDays, today: date, *, replace: bool
+        self,
+        store: SqlStore,
+        home: SqlStore | None,
+        name: str,
+        days: LocalDays,
+        today: date,
+        *,
+        replace: bool,
+        tells_talk: bool = True,
+        progress: Callable[[Tally], str] = lambda tally: "",
     ) -> None:
         self._store = store
         self._home = home
@@ -66,11 +77,15 @@ class Target:
         self.tally = Tally()
         self.held_days: Counter[HeldDay] = Counter()
         self.replaced: set[HeldDay] = set()
-        self.tells_talk = True
-        self.progress: Callable[[Tally], str] = lambda tally: ""
+        self._tells_talk = tells_talk
+        self._progress = progress
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
+
+    def resume(self, tally: Tally) -> None:
+        """Go on counting from an interrupted import's tally."""
+        self.tally = tally
 
     async def commit(self, batch: JournalBatch) -> Committed:
         """Commit the part of a batch that is accepted. Raises `StoreError`, and `Outdated`."""
@@ -121,7 +136,7 @@ class Target:
             self.replaced.add(HeldDay(place[0], queue, self._fates.pop(place)))
 
     def _beside(self, connection: Any, touched: Sequence[tuple[date, str]]) -> None:
-        self._store.imports.touch(connection, self._name, touched, self.progress(self.tally))
+        self._store.imports.touch(connection, self._name, touched, self._progress(self.tally))
 
     async def _ask(self, days: set[date]) -> None:
         """Find the holders of the calls of these days."""
@@ -142,7 +157,7 @@ class Target:
         """Return the call in its saved form: closed, and without a contact when one of its days is not accepted."""
         if self._is_held(places, held, counts=not record.is_known):
             return CallRecord(contact_id=record.contact_id, contact=None, is_known=record.is_known, rules=record.rules)
-        visits = record.visits if self.tells_talk else tuple(map(_without_talk, record.visits))
+        visits = record.visits if self._tells_talk else tuple(map(_without_talk, record.visits))
         return structs.replace(record, is_open=False, visits=visits)
 
     def _is_held(self, places: dict[tuple[date, str], str], held: Counter[HeldDay], *, counts: bool) -> bool:

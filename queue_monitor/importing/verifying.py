@@ -45,8 +45,7 @@ def _words(found: DayDifference) -> str:
 
 
 async def _calls_that_differ(store: SqlStore, rules: Rules, found: DayDifference) -> list[str]:
-    live = Live(rules)
-    live.records = True
+    live = Live(rules, records=True)
     live.load_calls(await store.imports.evidence(found.keys))
     live.record_all()
     records, _ = live.take_records()

@@ -26,16 +26,13 @@ from queue_monitor.model.alerts import (
 from queue_monitor.model.calls import (
     HAD_TO_WAIT_SECONDS,
     IMPORT_SOURCE,
-    LOST_OUTCOMES,
     Contact,
     LostCall,
-    Outcome,
     Refusal,
     TransferWaits,
     Visit,
 )
 from queue_monitor.model.figures import (
-    Counts,
     Coverage,
     CoverageRecord,
     DefinitionId,
@@ -72,6 +69,7 @@ from queue_monitor.model.journal import (
     StoredVisit,
     StoreNow,
 )
+from queue_monitor.model.named_counts import NAMED_COUNTS, NamedCount
 from queue_monitor.model.reports import PassedOn, RulesUsed, SealedReport
 from queue_monitor.model.risk import (
     ExpectedWait,
@@ -106,12 +104,16 @@ from queue_monitor.model.snapshot import (
     WaitingNow,
     WallNow,
 )
+from queue_monitor.outcomes import FIELDS, LEFT_OTHERWISE, LOST_OUTCOMES, Counts, Outcome
 
 __all__ = [
+    "FIELDS",
     "HAD_TO_WAIT_SECONDS",
     "IMPORTED",
     "IMPORT_SOURCE",
+    "LEFT_OTHERWISE",
     "LOST_OUTCOMES",
+    "NAMED_COUNTS",
     "UNDECIDED",
     "Access",
     "Acknowledgement",
@@ -163,6 +165,7 @@ __all__ = [
     "LostCall",
     "Minimum",
     "MonthStanding",
+    "NamedCount",
     "Notice",
     "NoticeState",
     "Outcome",

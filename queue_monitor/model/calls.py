@@ -1,44 +1,15 @@
 """Visits, contacts and refused callers, and how each ended."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 
 from queue_monitor.events import EndedBy, EntryReason, OutcomeBasis, RefusalReason, TimeBasis
+from queue_monitor.outcomes import Outcome
 
 HAD_TO_WAIT_SECONDS: Final = 5.0
 """A caller who waited longer than this had to wait: it is longer than the ring at an agent who is free."""
-
-
-class Outcome(StrEnum):
-    """The state of a visit or a contact: waiting, or how it ended.
-
-    `refused` occurs in lists of calls only: a refused caller has no visit.
-    """
-
-    WAITING = "waiting"
-    ANSWERED = "answered"
-    ABANDONED = "abandoned"
-    TIMEOUT = "timeout"
-    OVERFLOW = "overflow"
-    NO_AGENTS = "no_agents"
-    EXIT_KEY = "exit_key"
-    WITHDRAWN = "withdrawn"
-    CALLBACK = "callback"
-    TRANSFERRED_OUT = "transferred_out"
-    CLOSED = "closed"
-    SYSTEM = "system"
-    LOST = "lost"
-    UNKNOWN = "unknown"
-    REFUSED = "refused"
-
-
-LOST_OUTCOMES: Final = frozenset(Outcome) - {Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN}
-"""The outcomes of calls that nobody answered. `unknown` is not one of them: how the call ended is not known, and no
-formula counts it.
-"""
 
 
 class Visit(Struct, frozen=True, kw_only=True, gc=False):

@@ -2,11 +2,10 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from queue_monitor.model.calls import Outcome
+from queue_monitor.outcomes import Counts, Outcome
 
 
 class Level(StrEnum):
@@ -18,113 +17,6 @@ class Level(StrEnum):
 
     CONTACT = "contact"
     VISIT = "visit"
-
-
-class Counts(Struct, frozen=True, gc=False):
-    """Exact whole numbers of calls that entered in a stretch of time.
-
-    Each entered call is in exactly one field from `answered_in_time` to `waiting_late`; `entered` is their sum.
-    `refused_*`, `early` and `by_*` are not part of that sum.
-    `answered_unjudged`: answered, but the wait is not known.
-    `excluded`: left out of the target by a setting.
-    `called_back`: left, and was called back within the time that a setting asks for; every formula counts it as
-        answered in time.
-    `early`: entered before opening and judged from opening; also counted in one of the other fields.
-    `by_*`: at visit level only, the reason why a visit that did not come directly began; also counted in one of the
-        other fields.
-    """
-
-    answered_in_time: int = 0
-    answered_late: int = 0
-    answered_unjudged: int = 0
-    abandoned_short: int = 0
-    abandoned_in_time: int = 0
-    abandoned_late: int = 0
-    abandoned_unjudged: int = 0
-    timeout: int = 0
-    overflow: int = 0
-    no_agents: int = 0
-    exit_key: int = 0
-    withdrawn: int = 0
-    callback: int = 0
-    transferred_out: int = 0
-    closed: int = 0
-    system: int = 0
-    lost: int = 0
-    unknown: int = 0
-    excluded: int = 0
-    called_back: int = 0
-    waiting_in_time: int = 0
-    waiting_late: int = 0
-    refused_full: int = 0
-    refused_no_agents: int = 0
-    refused_closed: int = 0
-    refused_unknown: int = 0
-    early: int = 0
-    by_overflow: int = 0
-    by_transfer: int = 0
-    by_reentry: int = 0
-    by_resume: int = 0
-    by_callback: int = 0
-    by_unknown: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*map(int.__add__, structs.astuple(self), structs.astuple(other)))
-
-    @property
-    def answered(self) -> int:
-        return self.answered_in_time + self.answered_late + self.answered_unjudged
-
-    @property
-    def abandoned(self) -> int:
-        return self.abandoned_short + self.abandoned_in_time + self.abandoned_late + self.abandoned_unjudged
-
-    @property
-    def left_otherwise(self) -> int:
-        """Return how many left without an answer and without hanging up: F in docs/definitions.md. Each is a miss."""
-        return (
-            self.timeout
-            + self.overflow
-            + self.no_agents
-            + self.exit_key
-            + self.withdrawn
-            + self.callback
-            + self.transferred_out
-            + self.closed
-            + self.system
-            + self.lost
-        )
-
-    @property
-    def waiting(self) -> int:
-        return self.waiting_in_time + self.waiting_late
-
-    @property
-    def unjudged(self) -> int:
-        """Return how many calls no formula counts; they lower the floor and raise the ceiling."""
-        return self.unknown + self.answered_unjudged + self.abandoned_unjudged
-
-    @property
-    def entered(self) -> int:
-        return sum(structs.astuple(self)[:_ENTERED])
-
-    @property
-    def entered_directly(self) -> int:
-        """Return how many visits began directly, not from another queue, a transfer or an earlier call."""
-        brought = self.by_overflow + self.by_transfer + self.by_reentry + self.by_resume + self.by_callback
-        return self.entered - brought - self.by_unknown
-
-    @property
-    def refused(self) -> int:
-        return self.refused_full + self.refused_no_agents + self.refused_closed + self.refused_unknown
-
-    @property
-    def dialled(self) -> int:
-        return sum(structs.astuple(self)[:_DIALLED])
-
-
-_ENTERED: Final = Counts.__struct_fields__.index("waiting_late") + 1
-_DIALLED: Final = Counts.__struct_fields__.index("refused_unknown") + 1
 
 
 class WaitFigures(Struct, frozen=True, kw_only=True, gc=False):

@@ -7,8 +7,9 @@ from typing import Final
 from msgspec import Struct
 
 from queue_monitor.events import EndedBy, EntryReason, Event, RefusalReason
-from queue_monitor.model.calls import Contact, Outcome, Refusal, Visit
+from queue_monitor.model.calls import Contact, Refusal, Visit
 from queue_monitor.model.figures import CoverageRecord, Level
+from queue_monitor.outcomes import Outcome
 
 
 class JournalNow(Struct, frozen=True, kw_only=True):

@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from queue_monitor.events import SILENT, AgentActivity
 from queue_monitor.model.alerts import AlertsNow
-from queue_monitor.model.figures import Counts, Period, TalkSums, Target, WaitBuckets
+from queue_monitor.model.figures import Period, TalkSums, Target, WaitBuckets
 from queue_monitor.model.hours import Disagreement, Hours
 from queue_monitor.model.journal import JournalNow
 from queue_monitor.model.risk import RiskFigures
+from queue_monitor.outcomes import Counts
 
 
 class Minimum(Struct, frozen=True, kw_only=True):

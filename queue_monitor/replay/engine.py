@@ -165,7 +165,7 @@ async def _at_once(
     """Play at full speed, on a clock that the recording drives."""
     live = live_of(config) if wanted.foretells else Live(rules_of(config))
     course = ReplayEngine(config, live, started, store)
-    course.watches, course.predicts = bool(wanted.alerts), bool(wanted.predictions)
+    course.do(watches=bool(wanted.alerts), predicts=bool(wanted.predictions))
     if store is not None:
         await course.pipeline.rebuild()
         if wanted.alerts and (state := (await store.load_alerts(started)).state) is not None:
@@ -188,23 +188,27 @@ class ReplayEngine:
     At each moment it has what was known then, gives the alerts of then, and uses nothing that came later.
     `watches`: whether the alert rules run, every two minutes.
     `predicts`: whether each caller's expected wait is computed on entering.
-    `on_round`: takes the snapshot of each alert round.
-    `on_day`: takes the time at which a new day has begun, before any of its deliveries. The first two may change on the
-        way.
     """
 
     def __init__(self, config: Config, live: Live, started: datetime, store: Store | None = None) -> None:
         self.live = live
         self.watches = False
         self.predicts = False
-        self.on_round: Callable[[Snapshot], None] = lambda seen: None
-        self.on_day: Callable[[datetime], None] = lambda at: None
+        self._on_round: Callable[[Snapshot], None] = lambda seen: None
+        self._on_day: Callable[[datetime], None] = lambda at: None
         self.played = ReplayResult(live=live, started=started, ended=started)
         self._clock = ManualClock(started)
         keys = MonthKeys(Path(config.store.number_keys) if store is not None else None)
         names = wiring.own_names(config)
-        self.pipeline = Pipeline(live, self._clock, store, keys=keys, names=names, holds_all=True)
-        self.pipeline.on_forgotten = self.played.forgotten.extend
+        self.pipeline = Pipeline(
+            live,
+            self._clock,
+            store,
+            keys=keys,
+            names=names,
+            holds_all=True,
+            on_forgotten=self.played.forgotten.extend,
+        )
         self.watch = AlertEngine(settings_of(config), config.organisation.language)
         self._calendar = live.rules.calendar
         self._tomorrow = day_bounds(self._calendar.day_of(started), config.zone)[1]
@@ -213,10 +217,18 @@ class ReplayEngine:
         self._heard = self._bounded = started
         self._taken = 0
 
+    def do(self, *, watches: bool, predicts: bool) -> None:
+        """Run the alert rules and compute expected waits from now on, or do not."""
+        self.watches, self.predicts = watches, predicts
+
+    def report_to(self, on_round: Callable[[Snapshot], None], on_day: Callable[[datetime], None]) -> None:
+        """Report each alert round by its snapshot, and each new day by its time, before any of its deliveries."""
+        self._on_round, self._on_day = on_round, on_day
+
     def recall(self, state: bytes) -> None:
         """Take up the alerts that stood at the end of an earlier run."""
         try:
-            self.watch.state = State.decode(state)
+            self.watch.resume(State.decode(state))
         except msgspec.DecodeError as error:
             log.warning("alert state of another version is let go: %s", error)
 
@@ -227,7 +239,7 @@ class ReplayEngine:
         self._clock.advance_to(at)
         if at >= self._tomorrow:
             self._tomorrow = day_bounds(self._calendar.day_of(at), self._zone)[1]
-            self.on_day(at)
+            self._on_day(at)
             self.pipeline.start_day()
         if self.predicts:
             self.played.predictions += _predicted(self.live, delivery)
@@ -267,10 +279,10 @@ class ReplayEngine:
     def _round(self, at: datetime) -> None:
         live = self.live
         if live.forecaster is not None:
-            live.forecasts = tuple(given.compute() for given in live.forecast_inputs(at))
+            live.show_forecasts([given.compute() for given in live.forecast_inputs(at)])
         seen = live.alert_snapshot(at)
         self.played.alerts += self.watch.evaluate(seen)
-        self.on_round(seen)
+        self._on_round(seen)
 
 
 def _next_round(at: datetime) -> datetime:
@@ -300,9 +312,8 @@ async def _paced(
 ) -> ReplayResult:
     """Play in the recording's own time, times `speed`; pages are served meanwhile, and afterwards, if wanted."""
     clock = ScaledClock(started, wanted.speed or 1.0)
-    service = wiring.build_service(config, clock=clock, store=store, sources=())
     forgotten: list[ContactHistory] = []
-    service.pipeline.on_forgotten = forgotten.extend
+    service = wiring.build_service(config, clock=clock, store=store, sources=(), on_forgotten=forgotten.extend)
 
     async def feed() -> None:
         for delivery in deliveries:

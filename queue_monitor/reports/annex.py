@@ -3,19 +3,17 @@
 The sections of `checks` follow it.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from queue_monitor import texts
-from queue_monitor.model import Counts, DefinitionId, Outcome
+from queue_monitor.model import FIELDS, LEFT_OTHERWISE, NAMED_COUNTS, Counts, DefinitionId, Outcome
 from queue_monitor.reports import checks
 from queue_monitor.reports.data import Day, ReportData, fraction
 from queue_monitor.reports.desk import Report
 from queue_monitor.reports.pen import ReportPen
 from queue_monitor.reports.tables import Section, Table
 
-_WAYS_OUT: Final = tuple(
-    outcome.value for outcome in Outcome if outcome.value in Counts.__struct_fields__ and outcome is not Outcome.UNKNOWN
-)
 _WHOLE_SECONDS_MS: Final = 1000
 """The precision of a source that gives no fractions of a second, as it reports it (ms)."""
 
@@ -97,25 +95,27 @@ def _counts(data: ReportData, pen: ReportPen) -> Section:
 
 def named_counts(its: Counts, pen: ReportPen) -> list[tuple[str, int]]:
     """Return every count with its name, zeros too."""
-    reasons = ("full", "no_agents", "closed", "unknown")
-    return [
-        (pen.say("history.dialled"), its.dialled),
-        (pen.say("entered"), its.entered),
-        (pen.say("history.in_time"), its.answered_in_time),
-        (pen.say("history.late"), its.answered_late),
-        (pen.say("history.unjudged"), its.answered_unjudged),
-        (pen.say("history.abandoned_short"), its.abandoned_short),
-        (pen.say("report.abandoned_in_time"), its.abandoned_in_time),
-        (pen.say("history.abandoned_late"), its.abandoned_late),
-        (pen.say("report.abandoned_unjudged"), its.abandoned_unjudged),
-        *((pen.say("report.left", how=pen.say(f"outcome.{way}")), getattr(its, way)) for way in _WAYS_OUT),
-        (pen.say("history.called_back"), its.called_back),
-        (pen.say("history.excluded"), its.excluded),
-        (pen.say("history.unknown"), its.unknown),
-        (pen.say("history.waiting"), its.waiting),
-        *((pen.say(f"report.refused.{reason}"), getattr(its, f"refused_{reason}")) for reason in reasons),
-        (pen.say("report.early"), its.early),
-    ]
+    found: list[tuple[str, int]] = []
+    for each in NAMED_COUNTS:
+        if each.name == "left_otherwise":
+            found += [
+                (pen.say("report.left", how=pen.say(f"outcome.{way}")), getattr(its, way)) for way in LEFT_OTHERWISE
+            ]
+        else:
+            parts = _IN_PARTS.get(each.name, ((each.words, each.name),))
+            found += [(pen.say(words), getattr(its, name)) for words, name in parts]
+    return [*found, (pen.say("report.early"), its.early)]
+
+
+_IN_PARTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "abandoned_in_time": (("report.abandoned_in_time", "abandoned_in_time"),),
+    "abandoned_later": (
+        ("history.abandoned_late", "abandoned_late"),
+        ("report.abandoned_unjudged", "abandoned_unjudged"),
+    ),
+    "refused": tuple((f"report.refused.{field.removeprefix('refused_')}", field) for field in FIELDS[Outcome.REFUSED]),
+}
+"""The counts that a report names otherwise, or one by one: words and attributes of their parts."""
 
 
 def _waits(data: ReportData, pen: ReportPen) -> Section:

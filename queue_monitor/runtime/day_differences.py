@@ -1,4 +1,4 @@
-"""How our counts stood beside the switches' own at the end of each day: taken from the snapshots, kept in the store."""
+"""The differences between our counts and the switches' own at the end of each day, from snapshots into the store."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -21,8 +21,8 @@ class DayDifferences:
         self._of_days: dict[_Key, DifferenceRecord] = {}
         self.is_due = False
 
-    def hear(self, found: Iterable[Difference]) -> None:
-        """Take what a snapshot compares."""
+    def take(self, found: Iterable[Difference]) -> None:
+        """Take the differences that a snapshot shows."""
         for each in found:
             of = (each.switch, each.queue, each.counter)
             if self._newest.get(of) is not each:

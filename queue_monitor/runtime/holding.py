@@ -53,7 +53,11 @@ class Holding:
         self._edge: date | None = None
         self._days: set[int] = set()
         self._first_day: date | None = None
-        self.skipped: frozenset[str] = frozenset()
+        self._skipped: frozenset[str] = frozenset()
+
+    def skip(self, keys: frozenset[str]) -> None:
+        """Leave out the events and calls with these keys: our own code has raised on them."""
+        self._skipped = keys
 
     async def load(self) -> None:
         """Load the state that a start needs. Raises `StoreError`."""
@@ -72,7 +76,7 @@ class Holding:
         self._take_calls(live, await store.load_recent(held_from))
         await self.complete()
         if not self._holds_all:
-            live.held_from = held_from
+            live.hold_from(held_from)
             self._take_up(edge, *await self._sums_before(edge))
         live.windows.load_minutes(await store.load_minutes(self._calendar.midnight(edge)))
         if (begun := live.reconciler.oldest_begin) is not None:
@@ -81,12 +85,12 @@ class Holding:
         async for event in store.read(held_from):
             self._take(live.remember, event)
         async for _, event in store.read_after(seq):
-            self._take(live.hear_state, event)
+            self._take(live.apply_state_only, event)
         await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
 
     def _take(self, take: Callable[[Event], None], event: Event) -> None:
         """Take an event of the journal, unless it breaks a limit or must not be taken. Raises `BrokenEvent`."""
-        if not fits(event) or skip_key(event) in self.skipped:
+        if not fits(event) or skip_key(event) in self._skipped:
             return
         try:
             take(event)
@@ -105,8 +109,8 @@ class Holding:
 
         Raises `BrokenCall` for a call on which our own code raises, also when it is loaded alone.
         """
-        if self.skipped:
-            documents = [document for document in documents if call_skip_key(document) not in self.skipped]
+        if self._skipped:
+            documents = [document for document in documents if call_skip_key(document) not in self._skipped]
         try:
             live.load_calls(documents)
             live.settle()
@@ -128,8 +132,7 @@ class Holding:
         rules = self._live.rules
         if judged_by in ("", self._live.rules_version):
             return
-        scratch = Live(rules)
-        scratch.records = True
+        scratch = Live(rules, records=True)
         self._take_calls(scratch, await self._store.load_recent(self._calendar.midnight(edge)))
         scratch.record_all()
         calls, _ = scratch.take_records()

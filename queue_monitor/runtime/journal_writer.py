@@ -111,7 +111,7 @@ class JournalWriter:
         self._spill_used = False
         self._spill_error = False
         self.error = ""
-        live.records = store is not None
+        live.note_changes(store is not None)
 
     # ---- waiting
 

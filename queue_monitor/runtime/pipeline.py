@@ -133,6 +133,7 @@ class Pipeline:
         names: Iterable[str] = (),
         rebuilds: bool = False,
         holds_all: bool = False,
+        on_forgotten: Callable[[list[ContactHistory]], None] = lambda stories: None,
     ) -> None:
         """Make a pipeline that is not started.
 
@@ -140,6 +141,7 @@ class Pipeline:
         `names`: the names of queues, sources and switches in the settings.
         `rebuilds`: the journal has these events already, and only history is made of them.
         `holds_all`: no call is removed from memory, for a replay that lists them at its end.
+        `on_forgotten`: takes the calls that are removed from memory at midnight where there is no store.
         """
         self._rebuilds = rebuilds
         self._live = live
@@ -179,7 +181,7 @@ class Pipeline:
         self._today = live.rules.calendar.day_of(clock.now())
         self._midnight = live.rules.calendar.midnight(self._today)
         self._has_past = False
-        self.on_forgotten: Callable[[list[ContactHistory]], None] = lambda stories: None
+        self._on_forgotten = on_forgotten
 
     @property
     def trouble(self) -> str:
@@ -448,9 +450,9 @@ class Pipeline:
         """Never take these events: our own code has raised on them."""
         self._skipped |= {event.key: event for event in events}
         self._live.events["skipped"] = len(self._skipped)
-        self._steps.skipped = frozenset(self._skipped)
+        self._steps.skip(frozenset(self._skipped))
         if self._holding is not None:
-            self._holding.skipped = frozenset(self._skipped)
+            self._holding.skip(frozenset(self._skipped))
 
     async def _mark(self, fault: Fault) -> None:
         """Mark an event in the journal as one that must not be taken again; on disk where the database is away."""
@@ -528,7 +530,7 @@ class Pipeline:
         since = self._live.rules.calendar.midnight(first - timedelta(days=1))
         async for number, event in store.read_numbered(since, of_agents=True):
             if number <= self._read_to:
-                self._live.hear_agent(heard, event)
+                self._live.apply_agents_only(heard, event)
                 count += 1
                 if count % TURN == 0:
                     await self._clock.sleep(0)
@@ -653,7 +655,7 @@ class Pipeline:
         if self._store is not None:
             snapshot = structs.replace(snapshot, kept_from=self.first_kept)
         self._snapshot = snapshot
-        self._differences.hear(snapshot.reconciliation)
+        self._differences.take(snapshot.reconciliation)
         self._published = self._clock.monotonic()
         for watcher in self._watchers:
             watcher.set()
@@ -784,7 +786,7 @@ class Pipeline:
                     log.warning("past days are learned from later: %s", error)
             with self._steps.taken("the forecast"):
                 inputs = self._live.forecast_inputs(self._clock.now())
-                self._live.forecasts = await asyncio.to_thread(_computed, inputs)
+                self._live.show_forecasts(await asyncio.to_thread(_computed, inputs))
             took = self._clock.monotonic() - began
             await self._clock.sleep(max(FORECAST_SECONDS, self._clock.rate, FORECAST_REST * took))
 
@@ -805,7 +807,7 @@ class Pipeline:
             self._differences.keep()
             self._to_write.set()
             if self._store is None:
-                self.on_forgotten(self._live.evict(self._clock.now()))
+                self._on_forgotten(self._live.evict(self._clock.now()))
 
     async def _run_journal(self) -> None:
         while True:
@@ -832,7 +834,7 @@ class Pipeline:
         while self._inbox:
             self.take(self._next())
         self._states_at = -STATE_SECONDS
-        self._differences.hear(self._live.reconciler.differences())
+        self._differences.take(self._live.reconciler.differences())
         self._differences.keep()
         await self.write()
 

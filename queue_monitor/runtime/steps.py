@@ -11,11 +11,15 @@ log = logging.getLogger(__name__)
 
 
 class Steps:
-    """The steps that have stopped the monitor before, by their keys."""
+    """The steps of its own work that the monitor leaves out because a bug in them has stopped it before."""
 
     def __init__(self) -> None:
-        self.skipped: Collection[str] = ()
+        self._skipped: Collection[str] = ()
         self._gone_without: set[str] = set()
+
+    def skip(self, keys: Collection[str]) -> None:
+        """Go on without the steps with these keys."""
+        self._skipped = keys
 
     @contextmanager
     def taken(self, name: str) -> Iterator[None]:
@@ -29,7 +33,7 @@ class Steps:
             raise
         except Exception as error:
             fault = BrokenStep(name, error)
-            if fault.key not in self.skipped:
+            if fault.key not in self._skipped:
                 raise fault from error
             if fault.key not in self._gone_without:
                 self._gone_without.add(fault.key)

@@ -342,7 +342,7 @@ class Deletion:
         return noted
 
     def finish_files(self, connection: Connection, kind: Kind, now: datetime) -> None:
-        """Record that the noted files are gone."""
+        """Record that the files that were to be deleted have been deleted."""
         done = self._going_on(connection, kind)
         if done is not None:
             self._finish(connection, structs.replace(done, counts={", ".join(done.files): len(done.files)}), now)

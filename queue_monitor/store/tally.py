@@ -11,15 +11,8 @@ from queue_monitor.waits import TEN_MINUTES_MS, bin_of
 
 MINUTE_US: Final = 60_000_000
 
-_FIELDS: Final = (
-    "answered_in_time", "answered_late", "answered_unjudged",
-    "abandoned_short", "abandoned_in_time", "abandoned_late", "abandoned_unjudged",
-    "timeout", "overflow", "no_agents", "exit_key", "withdrawn", "callback", "transferred_out", "closed", "system",
-    "lost", "unknown", "excluded", "called_back", "waiting_in_time", "waiting_late",
-    "refused_full", "refused_no_agents", "refused_closed", "refused_unknown",
-    "early", "by_overflow", "by_transfer", "by_reentry", "by_resume", "by_callback", "by_unknown",
-)  # fmt: skip
-"""The fields of `Counts` by the number that stands for them in the database: new ones are added at the end only."""
+_FIELDS: Final = Counts.__struct_fields__
+"""The fields of `Counts` by the number that stands for them in the database."""
 
 _NUMBERS: Final = {field: number for number, field in enumerate(_FIELDS)}
 _COUNT: Final = Layout("<Bi")

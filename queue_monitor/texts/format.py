@@ -53,7 +53,7 @@ def reason_words(
 
 
 class Labelled(Protocol):
-    """What people know by a label: a queue, a pool, or an alert of one."""
+    """The things that have a label: a queue, a pool, or an alert of one."""
 
     @property
     def label(self) -> str: ...
@@ -92,7 +92,7 @@ def alert_words(alert: Alert, language: str = "sv") -> str:
 
 
 def alert_message(alert: Alert, language: str = "sv") -> str:
-    """What an alert that stands says, without a number that grows old: `Ingen är inloggad`.
+    """Return the words of an alert that stands, without a number that grows old: `Ingen är inloggad`.
 
     It is said in other words once the trouble is less than when the alert was raised: `Färre avvisas nu`.
     """

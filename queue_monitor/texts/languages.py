@@ -24,7 +24,7 @@ def known_language(asked: str | None, default: str = "sv") -> str:
 
 
 def words(language: str = "sv") -> Mapping[str, str]:
-    """Everything that can be said in a language, by key."""
+    """Return every sentence of a language, by key."""
     return _TEXTS[language]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import adapters
 from queue_monitor.clock import ManualClock
 from queue_monitor.events import CallRingEnded, Event, QueueSnapshot, SourceConnected, encode
-from queue_monitor.ports import Connection, Rejected, Translator
+from queue_monitor.ports import Connection, Rejected, Signal, Translator
 from tests.adapters.telling import LONG_AGO, Items
 
 KINDS = sorted(module.name for module in pkgutil.iter_modules(adapters.__path__))
@@ -74,6 +74,27 @@ SHORTEST = {
 
 def test_the_asterisk_kinds_are_found() -> None:
     assert {"asterisk_ami", "asterisk_queuelog"} <= set(WITH_RECORDINGS)
+
+
+SIGNALS = {
+    Signal.CALLS: {"CallEntered", "CallAnswered", "CallLeft"},
+    Signal.RINGS: {"CallRingEnded"},
+    Signal.TALK: {"CallCompleted", "CallTransferred"},
+    Signal.REFUSALS: {"CallRefused"},
+    Signal.AGENTS: {"AgentState"},
+    Signal.LISTS: {"QueueSnapshot"},
+}
+PASS_ON = {"http", "mqtt", "replay", "simulator"}
+"""The kinds that pass on events made elsewhere, of all kinds there are."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_declares_the_signals_that_it_reports(kind: str) -> None:
+    files = [ROOM / f"{kind}.py"] if (ROOM / f"{kind}.py").is_file() else (ROOM / kind).glob("*.py")
+    made = set(re.findall(r"\b([A-Z]\w+)\(", " ".join(file.read_text(encoding="utf-8") for file in files)))
+    reported = set(Signal) if kind in PASS_ON else {signal for signal, events in SIGNALS.items() if events & made}
+
+    assert set(module_of(kind).ABOUT.signals) == reported
 
 
 @pytest.mark.parametrize("kind", KINDS)

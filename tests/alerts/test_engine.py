@@ -103,8 +103,7 @@ async def test_every_change_is_in_the_record_with_its_words_and_the_reason_why_p
 
 async def test_the_faces_are_shown_what_stands(store: SqlStore) -> None:
     monitor = Process(store)
-    faces = AlertedFigures(monitor.figures)
-    faces.watch = monitor.round
+    faces = AlertedFigures(monitor.figures, watch=monitor.round)
     assert faces.latest().alerts.open == ()
     assert faces.latest() is faces.latest()
 

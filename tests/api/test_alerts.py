@@ -47,8 +47,7 @@ class Room:
         plain = FakeFigures(snapshot(at(60), risk=risk(0.97)))
         self.dispatcher = Dispatcher([], [], record, self.clock, STOCKHOLM)
         self.round = AlertRound(AlertEngine(AlertSettings(), "sv"), plain, self.clock, record, self.dispatcher)
-        figures = AlertedFigures(plain)
-        figures.watch = self.round
+        figures = AlertedFigures(plain, watch=self.round)
         log, history = (Away(), Away()) if away else (self.audit, record)
         routes = alert_routes(figures, self.clock, self.round, history, log, "sv")
         access = [Access(name=f"nyckel {role}", role=role, token_sha256=digest(key)) for role, key in TOKENS.items()]

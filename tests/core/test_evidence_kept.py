@@ -25,7 +25,7 @@ class Shelf:
     def __init__(self, live: Live) -> None:
         self.rows: dict[str, CallRecord] = {}
         self._live = live
-        live.records = True
+        live.note_changes(True)
 
     def save(self) -> list[CallRecord]:
         records, _ = self._live.take_records()
@@ -186,7 +186,7 @@ def test_an_ordinary_call_is_written_down_in_some_two_hundred_bytes():
     story = Scenario().entered(0, "1795101234.5678", visit="luleå:1795101234.5678@1795101234.123456")
     story.answered(65.5, "", visit="luleå:1795101234.5678@1795101234.123456")
     story.completed(125.5, "", visit="luleå:1795101234.5678@1795101234.123456")
-    story.live.records = True
+    story.live.note_changes(True)
     story.live.apply(story.events[0])
     (contact,) = story.live.ledger.contacts()
 
@@ -201,7 +201,7 @@ def test_bytes_that_are_no_document_say_so():
 
 def test_who_waits_is_never_let_go_of_and_a_talk_without_an_end_only_after_half_a_day():
     story = Scenario().entered(0, "anna").entered(1, "bo").answered(5, "bo").entered(2, "cia").left(9, "cia")
-    story.live.records = False
+    story.live.note_changes(False)
 
     gone = [one.contact.contact_id for one in story.live.evict(story.at(3600))]
     later = [one.contact.contact_id for one in story.live.evict(story.at(12 * 3600 + 6))]
@@ -344,7 +344,7 @@ def test_records_are_told_once_and_only_of_what_changed():
 
 def test_a_talk_keeps_a_call_open_until_its_end_is_told():
     story = Scenario()
-    story.live.records = True
+    story.live.note_changes(True)
     story.entered(0, "anna").answered(5, "anna")
     (talks,), _ = story.live.take_records()
     story._tell(CallCompleted, 60, "anna", visit_id="luleå:anna@kundcenter")

@@ -51,7 +51,7 @@ def asked(live: Live, now: datetime) -> Forecast:
 @pytest.fixture(scope="module")
 def learned() -> LearnedByPool:
     live = told([])
-    its_forecaster(live).scopes = lambda: [ALL]
+    its_forecaster(live).attach(lambda: [ALL], live.agents)
     for past in HISTORY:
         for event in day(past):
             live.apply(event)
@@ -156,7 +156,7 @@ def test_each_who_waits_has_a_chance_and_the_unlikely_are_counted(learned: Learn
     entries = [event.at for event in rush if isinstance(event, CallEntered)]
     longest = max(entries[::5], key=lambda now: len(waiting(rush, now)))
     live = told(until(rush, longest), learned)
-    live.forecasts = tuple(given.compute() for given in live.forecast_inputs(longest))
+    live.show_forecasts([given.compute() for given in live.forecast_inputs(longest)])
     total = live.snapshot(longest).total
     chances = [line.in_time_chance for line in total.waiting if line.queue != "kundcenter-expert" and not line.ringing]
 
@@ -168,7 +168,7 @@ def test_each_who_waits_has_a_chance_and_the_unlikely_are_counted(learned: Learn
 def test_the_next_caller_s_wait_is_known_at_every_entry(learned: LearnedByPool):
     events = until(day(THE_DAY, Kind.BURST), at(11))
     live = told(events, learned)
-    its_forecaster(live).scopes = lambda: [ALL]
+    its_forecaster(live).attach(lambda: [ALL], live.agents)
 
     wait, seen = live.next_wait(at(11), "kundcenter"), asked(live, at(11))
     assert wait == seen.own_waits["kundcenter"]
@@ -212,8 +212,9 @@ def test_agents_who_stay_logged_in_overnight_are_there_in_the_morning():
 
 
 def test_of_a_day_heard_from_only_after_noon_nothing_usual_is_learned():
-    forecaster = its_forecaster(told([event for event in day(THE_DAY) if event.at > at(13)]))
-    forecaster.scopes = lambda: [ALL]
+    live = told([event for event in day(THE_DAY) if event.at > at(13)])
+    forecaster = its_forecaster(live)
+    forecaster.attach(lambda: [ALL], live.agents)
     forecaster.close_day()
 
     assert forecaster.learned == {}
@@ -221,7 +222,7 @@ def test_of_a_day_heard_from_only_after_noon_nothing_usual_is_learned():
 
 def test_the_margin_is_of_whole_pools_and_everybodys_is_their_sum(learned: LearnedByPool):
     live = told(until(day(THE_DAY), at(11)), learned)
-    live.forecasts = tuple(given.compute() for given in live.forecast_inputs(at(11)))
+    live.show_forecasts([given.compute() for given in live.forecast_inputs(at(11))])
     seen = live.snapshot(at(11))
     expected = sum(one.day.expected_calls or 0.0 for one in live.forecasts if one.day is not None)
 

@@ -74,7 +74,7 @@ def test_calls_that_are_let_go_of_still_stand_beside_the_counters():
 
 def test_a_call_that_is_amended_after_it_was_let_go_of_is_amended_there_too():
     story = Scenario().connected(-60)
-    story.live.records = True
+    story.live.note_changes(True)
     counted(story, 0, completed=10, let_go=2)
     story.entered(15, "bo").left(40, "bo", "unknown")
     (row,), _ = story.live.take_records()

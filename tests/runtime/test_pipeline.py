@@ -289,7 +289,7 @@ async def test_a_call_that_comes_while_nothing_but_what_a_start_needs_is_committ
 
 async def test_a_caller_who_comes_and_goes_in_one_delivery_does_not_wait_for_a_store_that_is_away():
     corridor = Corridor()
-    corridor.live.held_from = corridor.story.at(-3600)
+    corridor.live.hold_from(corridor.story.at(-3600))
     corridor.store.broken = "away"
 
     corridor.take(*corridor.story.entered(0, "anna").answered(5, "anna").events)
@@ -313,7 +313,7 @@ async def test_a_store_that_goes_away_while_a_call_is_loaded_is_asked_again(monk
         return await load(keys)
 
     monkeypatch.setattr(real, "load_calls", away_once)
-    after.live.held_from = after.story.at(600)
+    after.live.hold_from(after.story.at(600))
     after.take(*after.story.entered(0, "anna").answered(5, "anna").events[1:])
     await after.pipeline.write()
     told_while_away = list(after.settled)

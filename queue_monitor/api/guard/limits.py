@@ -84,7 +84,7 @@ class Limits:
 
 
 def client_of(address: str) -> str:
-    """Return the client behind an address: in IPv6 one household or office has a whole /64."""
+    """Return the key under which a client is counted: its address, or in IPv6 its /64, which one household has."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -7,18 +7,23 @@ import re
 from datetime import UTC, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qs, urlencode
 from zoneinfo import ZoneInfo
 
-import msgspec
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from queue_monitor import texts
-from queue_monitor.api.guard.access import way
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.alerts import AWAY, write_down
-from queue_monitor.api.json.crisis import NUMBER, unfit
+from queue_monitor.api.json.announcing import (
+    back_to_lead,
+    body_of,
+    described,
+    form_of,
+    on_one_line,
+    refuse_numbers,
+    unfit,
+)
 from queue_monitor.api.pages.lead import ADDRESS
 from queue_monitor.api.responses import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.model import Banner
@@ -34,11 +39,10 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
     routes = APIRouter()
 
     async def show(request: Request, wanted: shapes.ShowBannerBody, chosen: str) -> None:
-        words, by = " ".join(wanted.words.split()), " ".join(wanted.by.split())
+        words, by = on_one_line(wanted.words), on_one_line(wanted.by)
         if not words:
             raise unfit("error.banner_words", chosen)
-        if NUMBER.search(words) or NUMBER.search(by):
-            raise unfit("error.no_numbers", chosen)
+        refuse_numbers(chosen, words, by)
         if wanted.until.tzinfo is None or not timedelta() < wanted.until - clock.now() <= MAX_AHEAD:
             raise unfit("error.banner_until", chosen)
         act = await write_down(request, clock, audit, SHOW, words, by, chosen)
@@ -61,12 +65,7 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
         "/api/v1/banner",
         tags=["alerts"],
         responses={200: shapes.answer(shapes.BannerBody, "They are on the walls."), **UNREADABLE, **AWAY},
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": shapes.reference(shapes.ShowBannerBody)}},
-            }
-        },
+        openapi_extra=described(shapes.ShowBannerBody),
     )
     async def show_banner(request: Request, lang: LangQuery = None) -> Response:
         """Put a banner on every wall, in place of any other. For the roles lead and admin.
@@ -74,11 +73,7 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
         The room and every visitor can read it, so it must say nothing about callers.
         """
         chosen = texts.known_language(lang, language)
-        try:
-            wanted = msgspec.json.decode(await request.body(), type=shapes.ShowBannerBody)
-        except msgspec.DecodeError as error:
-            raise unfit("error.bad_request", chosen, words=str(error)) from error
-        await show(request, wanted, chosen)
+        await show(request, await body_of(request, shapes.ShowBannerBody, chosen), chosen)
         return plain(_body(clock.now(), desk.banner))
 
     @routes.delete(
@@ -103,16 +98,14 @@ def banner_routes(desk: BannerDesk, clock: Clock, audit: AuditLog, language: str
     async def pressed(request: Request, queue: str = "", lang: str | None = None) -> Response:
         """Take the page's form: with words it puts up a banner, without words it removes the shown one."""
         chosen = texts.known_language(lang, language)
-        written = parse_qs((await request.body()).decode("utf-8", "replace"))
-        words, until = (written.get(name, [""])[0][:200] for name in ("words", "until"))
+        written = await form_of(request)
+        words, until = written.get("words", "")[:200], written.get("until", "")[:200]
         if words.strip():
             body = shapes.ShowBannerBody(words=words, until=_today_at(until, clock.now(), zone, chosen))
             await show(request, body, chosen)
         elif "end" in written and desk.banner is not None:
             await end(request, desk.banner, chosen)
-        query = urlencode({"queue": queue, "lang": chosen})
-        back = way(request.url.path, f"{ADDRESS}?{query}#alerts")
-        return RedirectResponse(back, status_code=HTTPStatus.SEE_OTHER)
+        return back_to_lead(request, queue, chosen)
 
     return routes
 

@@ -1,19 +1,24 @@
 """The crisis, which a person declares and ends over HTTP or with the lead's page; each change is saved first."""
 
-import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qs, urlencode
 
-import msgspec
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from queue_monitor import texts
-from queue_monitor.api.guard.access import way
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.alerts import AWAY, write_down
+from queue_monitor.api.json.announcing import (
+    back_to_lead,
+    body_of,
+    described,
+    form_of,
+    on_one_line,
+    refuse_numbers,
+    unfit,
+)
 from queue_monitor.api.pages.lead import ADDRESS
 from queue_monitor.api.responses import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.model import Crisis
@@ -21,8 +26,6 @@ from queue_monitor.ports import AuditLog, Clock, CrisisDesk
 
 DECLARE: Final = "declare_crisis"
 END: Final = "end_crisis"
-NUMBER: Final = re.compile(r"(?:\d[ -]?){7}")
-"""Seven digits, as long as a telephone number: a caller's is never kept or sent. The page checks the same."""
 
 
 def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str) -> APIRouter:
@@ -33,12 +36,10 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         if desk.crisis is not None:
             words = texts.say("error.crisis_stands", reply_language, reason=desk.crisis.reason)
             raise Problem(HTTPStatus.CONFLICT, "crisis_stands", words)
-        reason = " ".join(wanted.reason.split()).rstrip(".")
-        by = " ".join(wanted.by.split())
+        reason, by = on_one_line(wanted.reason).rstrip("."), on_one_line(wanted.by)
         if not reason:
             raise unfit("error.crisis_reason", reply_language)
-        if NUMBER.search(reason) or NUMBER.search(by):
-            raise unfit("error.no_numbers", reply_language)
+        refuse_numbers(reply_language, reason, by)
         act = await write_down(request, clock, audit, DECLARE, reason, by, reply_language)
         await desk.declare(Crisis(since=act.at, reason=reason, by=by or act.who))
 
@@ -64,12 +65,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
             **UNREADABLE,
             **AWAY,
         },
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": shapes.reference(shapes.DeclareBody)}},
-            }
-        },
+        openapi_extra=described(shapes.DeclareBody),
     )
     async def declare_crisis(request: Request, lang: LangQuery = None) -> Response:
         """Declare a crisis for all queues, which is sent at once. For the roles lead and admin.
@@ -78,11 +74,7 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
         the reason, so it must say nothing about callers.
         """
         reply_language = texts.known_language(lang, language)
-        try:
-            wanted = msgspec.json.decode(await request.body(), type=shapes.DeclareBody)
-        except msgspec.DecodeError as error:
-            raise unfit("error.bad_request", reply_language, words=str(error)) from error
-        await declare(request, wanted, reply_language)
+        await declare(request, await body_of(request, shapes.DeclareBody, reply_language), reply_language)
         return plain(_body(clock.now(), desk.crisis))
 
     @routes.delete(
@@ -107,22 +99,15 @@ def crisis_routes(desk: CrisisDesk, clock: Clock, audit: AuditLog, language: str
     async def pressed(request: Request, queue: str = "", lang: str | None = None) -> Response:
         """Take a button of the page: with a reason it declares a crisis, without one it ends the crisis that stands."""
         reply_language = texts.known_language(lang, language)
-        written = parse_qs((await request.body()).decode("utf-8", "replace"))
-        reason, by = (written.get(name, [""])[0][:most] for name, most in (("reason", 200), ("by", 80)))
+        written = await form_of(request)
+        reason, by = written.get("reason", "")[:200], written.get("by", "")[:80]
         if reason.strip() and desk.crisis is None:
             await declare(request, shapes.DeclareBody(reason=reason, by=by), reply_language)
         elif "end" in written and desk.crisis is not None:
             await end(request, desk.crisis, reply_language)
-        query = urlencode({"queue": queue, "lang": reply_language})
-        back = way(request.url.path, f"{ADDRESS}?{query}#alerts")
-        return RedirectResponse(back, status_code=HTTPStatus.SEE_OTHER)
+        return back_to_lead(request, queue, reply_language)
 
     return routes
-
-
-def unfit(key: str, language: str, **values: str) -> Problem:
-    """Return the refusal of a body that cannot be used, in words."""
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", texts.say(key, language, **values))
 
 
 def _body(now: datetime, crisis: Crisis | None) -> shapes.CrisisBody:

@@ -30,8 +30,8 @@ class OverTime:
     async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
-        """Return the figures of `Figures.intervals`; each piece is as of its own computation. Raises `ValueError`
-        likewise.
+        """Return the same as `Figures.intervals`, in pieces that are each computed by themselves. Raises `ValueError`
+        as it does.
         """
         zone = ZoneInfo(self._figures.latest().time_zone)
         bounds = list(islice(cut(start, end, step, zone), MAX_INTERVALS + 1))

@@ -6,14 +6,20 @@ Longer than 450 lines because every answer of the API stands here, as one docume
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from queue_monitor.model import LEFT_OTHERWISE, Outcome
+
 
 def _said(words: str) -> Meta:
     return Meta(description=words)
+
+
+def _number(words: str) -> Any:
+    return Annotated[int, _said(words)] if words else int
 
 
 Ratio = Annotated[float | None, _said("A share, 0 to 1; null when there is nothing to measure.")]
@@ -81,19 +87,20 @@ class WaitingShape(Struct, frozen=True, kw_only=True, gc=False):
     start_known: Annotated[bool, _said("False: the caller waited before anybody looked; the wait is at least this.")]
 
 
-class LeftShape(Struct, frozen=True, kw_only=True, gc=False):
-    """The callers who left the queue without an answer and without hanging up, by outcome."""
+_LEFT_REMARKS: Final = {Outcome.LOST.value: "Cut off by a restart or crash of the switch."}
 
-    timeout: int
-    overflow: int
-    no_agents: int
-    exit_key: int
-    withdrawn: int
-    callback: int
-    transferred_out: int
-    closed: int
-    system: int
-    lost: Annotated[int, _said("Cut off by a restart or crash of the switch.")]
+if TYPE_CHECKING:
+    LeftShape = Struct
+else:
+    LeftShape = msgspec.defstruct(
+        "LeftShape",
+        [(left.value, _number(_LEFT_REMARKS.get(left.value, ""))) for left in LEFT_OTHERWISE],
+        frozen=True,
+        kw_only=True,
+        gc=False,
+        module=__name__,
+        namespace={"__doc__": "The callers who left the queue without an answer and without hanging up, by outcome."},
+    )
 
 
 class RefusedShape(Struct, frozen=True, kw_only=True, gc=False):
@@ -108,7 +115,7 @@ class RefusedShape(Struct, frozen=True, kw_only=True, gc=False):
 class WaitsShape(Struct, frozen=True, kw_only=True, gc=False):
     """The waits of answered calls whose start was seen."""
 
-    answered: Annotated[int, _said("How many waits the figures rest on.")]
+    answered: Annotated[int, _said("The number of waits that the figures rest on.")]
     mean_seconds: Seconds
     p50_seconds: Seconds
     p90_seconds: Seconds
@@ -201,7 +208,7 @@ class RiskShape(Struct, frozen=True, kw_only=True, gc=False):
         int | None, _said("More agents needed to clear the queue; null: not worked out, or no number does.")
     ]
     agents_for_period: Annotated[int | None, _said("More agents needed to save the period.")]
-    until: Annotated[datetime | None, _said("How long they are needed.")]
+    until: Annotated[datetime | None, _said("The time until which they are needed.")]
     margin_ends_at: Annotated[datetime | None, _said("When the margin is gone as things go; null: not foreseen.")]
     reachable: bool
     help: Annotated[
@@ -214,19 +221,19 @@ class QueueShape(Struct, frozen=True, kw_only=True, gc=False):
     """One queue, one pool of queues that share agents, or all of them."""
 
     name: Annotated[str, _said("Empty for all queues together.")]
-    label: Annotated[str, _said("What people are shown for the name.")]
+    label: Annotated[str, _said("The name that people are shown.")]
     queues: tuple[str, ...]
     open: bool
     waiting: int
     ringing: int
     talking: int
     oldest_wait_seconds: Seconds
-    expected_wait_seconds: Annotated[float | None, _said("What the next caller should expect.")]
+    expected_wait_seconds: Annotated[float | None, _said("The wait that the next caller should expect.")]
     expected_wait_low_seconds: Annotated[float | None, _said("Nine of ten will wait longer than this.")]
     expected_wait_high_seconds: Annotated[float | None, _said("Nine of ten will wait less than this.")]
-    unlikely_in_time: Annotated[int, _said("Of those waiting, how many will probably not be answered in time.")]
+    unlikely_in_time: Annotated[int, _said("The number of those waiting who will probably not be answered in time.")]
     risk: Annotated[dict[str, RiskShape], _said("By period, day and month, where it is foretold.")]
-    status: Annotated[StatusOfTarget, _said("Of the day.")]
+    status: Annotated[StatusOfTarget, _said("The status of the day.")]
     longer: Annotated[dict[str, StatusOfTarget], _said("The same of the month and the tertial, by name.")]
     staff: StaffShape
     waiting_list: tuple[WaitingShape, ...]
@@ -308,7 +315,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     generated_at: datetime
     version: str
     organisation: str
-    clock_rate: Annotated[float, _said("How fast the monitor's clock runs beside life; 1 but in simulations.")]
+    clock_rate: Annotated[float, _said("The speed of the monitor's clock beside real time; 1 but in simulations.")]
     target: TargetShape
     hours: HoursShape
     total: QueueShape
@@ -318,7 +325,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     sources: tuple[SourceShape, ...]
     journal: JournalShape
     events: Annotated[dict[str, int], _said("Events received, by result.")]
-    rejected: Annotated[dict[str, int], _said("What was not understood, by source and reason.")]
+    rejected: Annotated[dict[str, int], _said("The items that were not understood, by source and reason.")]
     reconciliation: Annotated[tuple[DifferenceShape, ...], _said("The switches' own totals beside ours.")]
     alerts: Annotated[tuple["AlertShape", ...], _said("Alerts that stand, alarms first.")] = ()
 
@@ -330,7 +337,7 @@ class AlertShape(Struct, frozen=True, kw_only=True):
     since: datetime
     queue: Annotated[str, _said("A queue, a pool (names joined by ' + '), or empty for all.")]
     label: str
-    alert: Annotated[str, _said("What is the matter, a stable word such as target_at_risk or long_wait.")]
+    alert: Annotated[str, _said("A stable word for the matter, such as target_at_risk or long_wait.")]
     period: Annotated[str, _said("now, day or month.")]
     level: Annotated[str, _said("warning: on the screens only. alarm: people were told.")]
     state: Annotated[str, _said("raised, or eased: better, and not over.")]
@@ -414,7 +421,7 @@ class StayShape(Struct, frozen=True, kw_only=True):
     entry_reason: str
     next_queue: str | None
     key: str | None
-    rings: Annotated[int, _said("How many times it rang at an agent.")]
+    rings: Annotated[int, _said("The number of rings at agents.")]
     precision_seconds: float
     start_known: bool
 
@@ -567,7 +574,7 @@ class ActShape(Struct, frozen=True, kw_only=True):
     who: Annotated[str, _said("The token's name; empty where nobody needs one.")]
     origin: Annotated[str, _said("The address it came from.")]
     act: Annotated[str, _said("A stable word, such as acknowledge.")]
-    subject: Annotated[str, _said("What it was done to, such as an alert's episode.")]
+    subject: Annotated[str, _said("The thing that it was done to, such as an alert's episode.")]
     detail: str
 
 
@@ -595,7 +602,7 @@ class DefinitionsBody(Struct, frozen=True, kw_only=True):
 
     generated_at: datetime
     target: TargetShape
-    offered: Annotated[str, _said("What offered stands for in the formulas.")]
+    offered: Annotated[str, _said("The sum that offered stands for in the formulas.")]
     definitions: tuple[DefinitionShape, ...]
 
 
@@ -616,7 +623,7 @@ class SourcesBody(Struct, frozen=True, kw_only=True):
     reconciliation: Annotated[tuple["DifferenceShape", ...], _said("The switches' own totals beside ours.")]
     journal: "JournalShape"
     events: Annotated[dict[str, int], _said("Events received, by result.")]
-    rejected: Annotated[dict[str, int], _said("What was not understood, by source and reason.")]
+    rejected: Annotated[dict[str, int], _said("The items that were not understood, by source and reason.")]
 
 
 class SpanShape(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -709,7 +716,7 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
 
     error: Annotated[str, _said("A stable word.")]
     detail: Annotated[str, _said("A sentence for a person.")]
-    choices: Annotated[tuple[str, ...], _said("What exists, when something unknown was asked for.")] = ()
+    choices: Annotated[tuple[str, ...], _said("The known ones, when something unknown was asked for.")] = ()
 
 
 BODIES = (

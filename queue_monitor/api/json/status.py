@@ -2,13 +2,14 @@
 
 from collections.abc import Generator, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import structs
 
 from queue_monitor.api.json import shapes
 from queue_monitor.model import (
+    FIELDS,
     Alert,
     AlertsNow,
     Counts,
@@ -17,6 +18,7 @@ from queue_monitor.model import (
     JournalNow,
     Level,
     LostCall,
+    Outcome,
     Period,
     QueueNow,
     RiskFigures,
@@ -29,6 +31,7 @@ from queue_monitor.model import (
     WaitingNow,
 )
 
+S = TypeVar("S")
 _encoder = msgspec.json.Encoder()
 
 PIECE: Final = 10
@@ -256,100 +259,42 @@ def meets_target(headline: float | None, target: Target) -> bool | None:
 
 
 def period_shape(period: Period, target: Target) -> shapes.PeriodShape:
+    """Return a period as it is answered: its figures, and the counts and waits under the same names."""
     counts = period.counts
     return shapes.PeriodShape(
+        **{name: getattr(counts, name) for name in _OF_COUNTS},
+        **{name: getattr(period, name) for name in _OF_PERIOD},
         from_=period.start.astimezone(UTC),
         to=period.end.astimezone(UTC),
         level=period.level.value,
-        entered=counts.entered,
-        answered=counts.answered,
-        answered_in_time=counts.answered_in_time,
-        answered_late=counts.answered_late,
-        answered_unjudged=counts.answered_unjudged,
-        abandoned=counts.abandoned,
-        abandoned_short=counts.abandoned_short,
-        abandoned_in_time=counts.abandoned_in_time,
-        abandoned_late=counts.abandoned_late,
-        abandoned_unjudged=counts.abandoned_unjudged,
-        left_otherwise=counts.left_otherwise,
-        left=_left(counts),
-        unknown=counts.unknown,
-        excluded=counts.excluded,
-        called_back=counts.called_back,
-        waiting_in_time=counts.waiting_in_time,
-        waiting_late=counts.waiting_late,
-        early=counts.early,
+        left=_alike(counts, shapes.LeftShape),
         refused=shapes.RefusedShape(
-            full=counts.refused_full,
-            no_agents=counts.refused_no_agents,
-            closed=counts.refused_closed,
-            unknown=counts.refused_unknown,
+            **{field.removeprefix("refused_"): getattr(counts, field) for field in FIELDS[Outcome.REFUSED]}
         ),
         refused_total=counts.refused,
-        dialled=counts.dialled,
-        misses=period.misses,
         definition=target.definition.value,
-        service_level=period.service_level,
-        headline=period.headline,
         meets_target=meets_target(period.headline, target),
-        floor=period.floor,
-        ceiling=period.ceiling,
-        refused_ratio=period.refused_ratio,
-        including_refused=period.including_refused,
-        waits=_waits(period),
+        waits=_alike(period.waits, shapes.WaitsShape),
         coverage=coverage_shape(period.coverage),
-        precision_seconds=period.precision_seconds,
-        outside_hours=_outside_hours(period.outside_hours),
+        outside_hours=_alike(period.outside_hours, shapes.OutsideHoursShape),
     )
+
+
+_OWN: Final = frozenset({"level", "refused", "waits", "coverage", "outside_hours"})
+"""The fields of a period's shape that are not the value of the same name."""
+
+_SAME: Final = [name for name in shapes.PeriodShape.__struct_fields__ if name not in _OWN]
+_OF_COUNTS: Final = tuple(name for name in _SAME if hasattr(Counts, name))
+_OF_PERIOD: Final = tuple(name for name in _SAME if name in Period.__struct_fields__)
 
 
 def coverage_shape(coverage: Coverage) -> shapes.CoverageShape:
-    return shapes.CoverageShape(
-        ratio=coverage.ratio,
-        seen_minutes=coverage.seen_minutes,
-        recovered_minutes=coverage.recovered_minutes,
-        blind_minutes=coverage.blind_minutes,
-    )
+    return _alike(coverage, shapes.CoverageShape)
 
 
-def _waits(period: Period) -> shapes.WaitsShape:
-    waits = period.waits
-    return shapes.WaitsShape(
-        answered=waits.answered,
-        mean_seconds=waits.mean_seconds,
-        p50_seconds=waits.p50_seconds,
-        p90_seconds=waits.p90_seconds,
-        p99_seconds=waits.p99_seconds,
-        max_seconds=waits.max_seconds,
-        over_10_min_ratio=waits.over_10_min_ratio,
-    )
-
-
-def _left(counts: Counts) -> shapes.LeftShape:
-    return shapes.LeftShape(
-        timeout=counts.timeout,
-        overflow=counts.overflow,
-        no_agents=counts.no_agents,
-        exit_key=counts.exit_key,
-        withdrawn=counts.withdrawn,
-        callback=counts.callback,
-        transferred_out=counts.transferred_out,
-        closed=counts.closed,
-        system=counts.system,
-        lost=counts.lost,
-    )
-
-
-def _outside_hours(counts: Counts) -> shapes.OutsideHoursShape:
-    return shapes.OutsideHoursShape(
-        entered=counts.entered,
-        answered=counts.answered,
-        abandoned=counts.abandoned,
-        left_otherwise=counts.left_otherwise,
-        unknown=counts.unknown,
-        waiting=counts.waiting,
-        refused=counts.refused,
-    )
+def _alike(figures: object, shape: type[S]) -> S:
+    """Return a shape whose fields are the attributes of the same names."""
+    return msgspec.convert(figures, shape, from_attributes=True)
 
 
 def _hours(snapshot: Snapshot) -> shapes.HoursShape:

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from queue_monitor.model import LostCall, Outcome, Period, StoredCall, Target
+from queue_monitor.api.json.shapes import PeriodShape
+from queue_monitor.model import Counts, LostCall, Outcome, Period, StoredCall, Target
 
 Cell = str | int | float | bool | None
 BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -117,26 +118,13 @@ def _seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-INTERVAL_COUNTS: Final = (
-    "entered",
-    "answered",
-    "answered_in_time",
-    "answered_late",
-    "answered_unjudged",
-    "abandoned",
-    "abandoned_short",
-    "abandoned_in_time",
-    "abandoned_late",
-    "abandoned_unjudged",
-    "left_otherwise",
-    "unknown",
-    "excluded",
-    "called_back",
-    "waiting_in_time",
-    "waiting_late",
-    "refused",
-    "dialled",
+INTERVAL_COUNTS: Final = tuple(
+    name.removesuffix("_total")
+    for name in PeriodShape.__struct_fields__
+    if name == "refused_total" or (hasattr(Counts, name) and name not in ("refused", "early"))
 )
+"""The counts of an interval, under the names and in the order of the JSON."""
+
 INTERVAL_COLUMNS: Final = (
     "from",
     "from_utc",

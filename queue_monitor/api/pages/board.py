@@ -76,7 +76,7 @@ class BoardHours(Struct, frozen=True, kw_only=True):
 
 
 class BoardPeriod(Struct, frozen=True, kw_only=True):
-    """One period's numbers as shown."""
+    """The numbers of one period, as the wallboard shows them."""
 
     entered: int
     answered: int

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from queue_monitor import texts
 from queue_monitor.api.json.tables import Cell, table
 from queue_monitor.api.pages.formatter import Formatter
-from queue_monitor.model import DefinitionId, ImportRecord, Period
+from queue_monitor.model import NAMED_COUNTS, DefinitionId, ImportRecord, Period
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _DAY_SECONDS: Final = 86_400
@@ -51,20 +51,7 @@ COLUMNS: Final = (
     Column("file.queue", CellKind.TEXT),
     Column("file.from", CellKind.MOMENT),
     Column("file.to", CellKind.MOMENT),
-    Column("history.dialled", CellKind.COUNT),
-    Column("entered", CellKind.COUNT),
-    Column("history.in_time", CellKind.COUNT),
-    Column("history.late", CellKind.COUNT),
-    Column("history.unjudged", CellKind.COUNT),
-    Column("history.abandoned_short", CellKind.COUNT),
-    Column("history.abandoned_in_time", CellKind.COUNT),
-    Column("history.abandoned_late", CellKind.COUNT),
-    Column("file.left_otherwise", CellKind.COUNT),
-    Column("history.called_back", CellKind.COUNT),
-    Column("history.excluded", CellKind.COUNT),
-    Column("history.unknown", CellKind.COUNT),
-    Column("history.waiting", CellKind.COUNT),
-    Column("refused", CellKind.COUNT),
+    *(Column(each.words, CellKind.COUNT) for each in NAMED_COUNTS),
     Column("history.outside", CellKind.COUNT),
     *(Column(definition.value, CellKind.SHARE) for definition in DefinitionId),
     Column("file.mean", CellKind.SECONDS),
@@ -91,20 +78,7 @@ def file_rows(rows: Rows, zone: ZoneInfo) -> Iterator[tuple[str | datetime | int
                 queue,
                 its.start.astimezone(zone).replace(tzinfo=None),
                 its.end.astimezone(zone).replace(tzinfo=None),
-                counts.dialled,
-                counts.entered,
-                counts.answered_in_time,
-                counts.answered_late,
-                counts.answered_unjudged,
-                counts.abandoned_short,
-                counts.abandoned_in_time,
-                counts.abandoned_late + counts.abandoned_unjudged,
-                counts.left_otherwise,
-                counts.called_back,
-                counts.excluded,
-                counts.unknown,
-                counts.waiting_in_time + counts.waiting_late,
-                counts.refused,
+                *(getattr(counts, each.name) for each in NAMED_COUNTS),
                 its.outside_hours.entered,
                 *(its.service_level[definition.value] for definition in DefinitionId),
                 waits.mean_seconds,

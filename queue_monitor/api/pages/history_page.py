@@ -18,6 +18,8 @@ from queue_monitor.api.pages.history_file import imported_words
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
 from queue_monitor.model import (
+    LEFT_OTHERWISE,
+    NAMED_COUNTS,
     Alert,
     AlertChange,
     AlertKind,
@@ -25,7 +27,6 @@ from queue_monitor.model import (
     Counts,
     DefinitionId,
     ImportRecord,
-    Outcome,
     Period,
     RecordedAlert,
     Snapshot,
@@ -46,9 +47,6 @@ MIN_CALLS: Final = 20
 ALERTS_SHOWN: Final = 40
 SHADES: Final = 5
 _SHOWN_KINDS: Final = frozenset({AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.CRISIS})
-_WAYS_OUT: Final = tuple(
-    outcome.value for outcome in Outcome if outcome.value in Counts.__struct_fields__ and outcome is not Outcome.UNKNOWN
-)
 
 
 class HistoryChoice(Struct, frozen=True, kw_only=True):
@@ -275,25 +273,15 @@ class HistoryPage:
         if self.whole is None:
             return ()
         its, pen = self.whole.counts, self.pen
-        rows = [
-            (pen.say("history.dialled"), its.dialled),
-            (pen.say("entered"), its.entered),
-            (pen.say("history.in_time"), its.answered_in_time),
-            (pen.say("history.late"), its.answered_late),
-            (pen.say("history.unjudged"), its.answered_unjudged),
-            (pen.say("history.abandoned_short"), its.abandoned_short),
-            (pen.say("history.abandoned_in_time"), its.abandoned_in_time),
-            (pen.say("history.abandoned_late"), its.abandoned_late + its.abandoned_unjudged),
-            *((texts.say(f"outcome.{way}", pen.language).capitalize(), getattr(its, way)) for way in _WAYS_OUT),
-            (pen.say("history.called_back"), its.called_back),
-            (pen.say("history.excluded"), its.excluded),
-            (pen.say("history.unknown"), its.unknown),
-            (pen.say("history.waiting"), its.waiting_in_time + its.waiting_late),
-            (pen.say("refused"), its.refused),
-            (pen.say("history.outside"), self.whole.outside_hours.entered),
-        ]
-        always = {pen.say(key) for key in ("history.dialled", "entered", "history.in_time", "history.late", "refused")}
-        return tuple((name, pen.count(number)) for name, number in rows if number or name in always)
+        rows: list[tuple[str, int, bool]] = []
+        for each in NAMED_COUNTS:
+            if each.name == "left_otherwise":
+                ways = ((texts.say(f"outcome.{way}", pen.language), getattr(its, way)) for way in LEFT_OTHERWISE)
+                rows += [(words.capitalize(), number, False) for words, number in ways]
+            else:
+                rows.append((pen.say(each.words), getattr(its, each.name), each.at_zero))
+        rows.append((pen.say("history.outside"), self.whole.outside_hours.entered, False))
+        return tuple((name, pen.count(number)) for name, number, at_zero in rows if number or at_zero)
 
     @property
     def definitions(self) -> tuple[tuple[str, str, str, str, str, bool], ...]:

@@ -94,7 +94,7 @@ class WaitingRow(Struct, frozen=True, kw_only=True):
 
 
 class Hour(Struct, frozen=True, kw_only=True):
-    """A row of the table of hours."""
+    """One hour of the day as a row of texts."""
 
     name: str
     cells: tuple[str, ...]

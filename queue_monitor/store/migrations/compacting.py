@@ -1,4 +1,4 @@
-"""How revision 0005 brings over what the version before had written: nothing of it is lost.
+"""Revision 0005 brings over all that the version before had written; this does it.
 
 The journal's older rows become packs. The sums of the quarters become sums of quarters, days and all time; there are no
 calls to them, for those are made from the journal by `rebuild`, which then replaces the sums of the days whose journal
@@ -199,7 +199,7 @@ class Compacting:
 
 
 def _hash(row: Any) -> bytes:
-    """Of the event's own source and id; those in the row's columns may be shortened."""
+    """Return the hash of the event's own source and id; those in the row's columns may be shortened."""
     try:
         event = decode(bytes(row.body))
     except InvalidEvent:

@@ -1,4 +1,4 @@
-"""What closed days have taught the forecast."""
+"""The table of what closed days have taught the forecast."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What people with tokens did."""
+"""The table of what people with tokens did."""
 
 import sqlalchemy as sa
 from alembic import op

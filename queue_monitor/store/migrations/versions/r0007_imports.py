@@ -1,4 +1,4 @@
-"""What was imported: one row for each import, and one for each day and queue of calls that an import has brought."""
+"""The tables of what was imported: a row for each import, and one for each day and queue that an import has brought."""
 
 import sqlalchemy as sa
 from alembic import op

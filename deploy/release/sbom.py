@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from release.pins import Pin, pins
+from deploy.release.pins import Pin, pins
 
 
 def licences(name: str, version: str) -> list[dict[str, object]]:

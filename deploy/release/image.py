@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from release.engines import ROOT, Engine, Running, chosen
+from deploy.release.engines import ROOT, Engine, Running, chosen
 
 LIMIT: Final = 220
 LIMIT_WITH_PDF: Final = 300

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-ROOT: Final = Path(__file__).parent.parent
-SAMPLE: Final = ROOT / "release" / "sample.toml"
+ROOT: Final = Path(__file__).parents[2]
+SAMPLE: Final = ROOT / "deploy" / "release" / "sample.toml"
 SETTINGS: Final = "/etc/queue-monitor/queue-monitor.toml"
 NAME: Final = "queue-monitor"
 BASE: Final = "localhost/queue-monitor-base:bookworm"
@@ -240,9 +240,10 @@ class Buildah:
             place = root / SETTINGS.lstrip("/")
             place.parent.mkdir(parents=True)
             place.touch()
-            words = [root, SAMPLE, described["User"], described["WorkingDir"], *described["Env"], *command]
+            started = ROOT / "deploy" / "release" / "confined.sh"
+            words = [started, root, SAMPLE, described["User"], described["WorkingDir"], *described["Env"], *command]
             with log.open("wb") as written:
-                process = subprocess.Popen([ROOT / "release" / "confined.sh", *words], stdout=written, stderr=written)
+                process = subprocess.Popen(words, stdout=written, stderr=written)
             running = Process(process, described["Env"], log)
             try:
                 yield running

@@ -1,4 +1,4 @@
-"""`python -m release.packages dist` makes what is handed out, the same bytes from the same commit.
+"""`python -m deploy.release.packages dist` makes what is handed out, the same bytes from the same commit.
 
 A wheel, an sdist, the pins of the packages to install beside the wheel, the SBOM, and the hashes of them all. What git
 tracks is taken as it stands; what it does not track is left out. The wheel is made from the sdist.
@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from release.sbom import sbom
+from deploy.release.sbom import sbom
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[2]
 WHEEL: Final = "queue_monitor-*.whl"
 SDIST: Final = "queue_monitor-*.tar.gz"
 OURS: Final = (WHEEL, SDIST, "queue-monitor-*-requirements.txt", "queue-monitor-*.cdx.json", "SHA256SUMS")
