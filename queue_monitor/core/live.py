@@ -457,6 +457,8 @@ class Live:
             self._reached.pop(contact_id, None)
         self._seen = {key: event for key, event in self._seen.items() if event.at >= before}
         self.callers.evict(before - PERSON_KNOWN)
+        self.silence.evict(before)
+        self.wait_bounds.evict((visit for _, visit in self._ledger.waiting()), before)
         self.opening_check.evict(before - KEEP)
         self.reconciler.add_up(before)
         self.held_from = before if self.held_from is None else max(before, self.held_from)

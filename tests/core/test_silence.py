@@ -142,3 +142,13 @@ def test_where_one_source_of_a_switch_speaks_the_switch_is_not_silent():
     story = beat(Scenario().connected(-60), 60).entered(300, "anna", source="urn:kc:test:log")
 
     assert reason(story, 310) is None
+
+
+def test_what_days_have_taught_takes_no_more_room_after_two_hundred_days_than_after_a_hundred():
+    story, taken = Scenario(), dict[int, tuple[int, int]]()
+    for day in range(1, 201):
+        story.entered(day * DAY, f"{day}").answered(day * DAY + 5, f"{day}").completed(day * DAY + 60, f"{day}")
+        story.live.evict(story.at(day * DAY + 900))
+        taken[day] = len(story.live.silence.written()), len(story.live.wait_bounds.written())
+
+    assert taken[200] == taken[100]
