@@ -26,11 +26,12 @@ from queue_monitor.core.forecasting import Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
 from queue_monitor.core.ledger import ContactHistory, Ledger
 from queue_monitor.core.listing import as_stored
-from queue_monitor.core.lost import CallerPseudonyms, lost_calls
+from queue_monitor.core.lost import lost_calls
 from queue_monitor.core.opening_check import OpeningCheck
 from queue_monitor.core.pool_inference import PoolInference
 from queue_monitor.core.queue_places import Named, QueuePlaces
 from queue_monitor.core.reconcile import Reconciler
+from queue_monitor.core.repeat_callers import PERSON_KNOWN, CallerPseudonyms
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.silence import Silence
 from queue_monitor.core.snapshot_builder import Departed, Memory, SnapshotBuilder, finished
@@ -137,9 +138,6 @@ RULES: Final = "rules"
 REJECTED: Final = "rejected"
 """The name of the state that lists the latest items that were not taken."""
 
-PERSON_KNOWN: Final = timedelta(hours=24)
-"""The time for which calls are known to be one person's: the switch's pseudonyms change every night."""
-
 
 class ApplyResult(StrEnum):
     """The result of an event: new, known already, or not taken because its id is known with another content."""
@@ -176,7 +174,7 @@ class Live:
         self.agents = Agents()
         self.pool_inference = PoolInference()
         self.counted = CounterQueues()
-        self.callers = CallerPseudonyms()
+        self.callers = CallerPseudonyms(rules.calendar)
         self.sources = Sources()
         self.reconciler = Reconciler()
         self.opening_check = OpeningCheck(self.calendars.of)

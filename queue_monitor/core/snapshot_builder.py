@@ -16,6 +16,7 @@ from queue_monitor.core import assessment, service_level
 from queue_monitor.core.agents import Agents, Staffing
 from queue_monitor.core.calendar import Calendar, Span, day_bounds, month_start, next_month, tertial_end, tertial_start
 from queue_monitor.core.counter_queues import CounterQueues, together
+from queue_monitor.core.repeat_callers import CallerPseudonyms
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import FIELDS, Numbers, minute_after, minute_of
 from queue_monitor.core.sources import Sources
@@ -81,6 +82,7 @@ class LiveReading(Protocol):
     counted: CounterQueues
     sources: Sources
     wait_bounds: WaitBounds
+    callers: CallerPseudonyms
 
     @property
     def windows(self) -> Windows: ...
@@ -369,6 +371,7 @@ class SnapshotBuilder:
             risk=forecast.day if forecast else None,
             month_risk=forecast.month if forecast else None,
             usual_quarter=forecast.usual_quarter if forecast else None,
+            repeat_callers=live.callers.figures(self._now, keys),
         )
 
     def _day_now(self, calendar: Calendar) -> _DayNow:

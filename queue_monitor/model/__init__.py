@@ -29,6 +29,7 @@ from queue_monitor.model.calls import (
     Contact,
     LostCall,
     Refusal,
+    RepeatCallers,
     TransferWaits,
     Visit,
 )
@@ -178,6 +179,7 @@ __all__ = [
     "Refusal",
     "RefusalRecord",
     "RejectedItem",
+    "RepeatCallers",
     "Reserve",
     "RiskCause",
     "RiskFigures",

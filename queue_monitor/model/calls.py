@@ -97,7 +97,8 @@ class LostCall(Struct, frozen=True, kw_only=True):
     `counted_as`: the field of `Counts`.
     `is_short`: the caller hung up before the short limit.
     `is_late`: the call was lost past the limit.
-    `reached_later`: the same person was answered in a later call; None where the switch does not tell callers apart.
+    `reached_later`: the same person was answered in a later call the same day; None where the source does not tell
+        callers apart.
     """
 
     queue: str
@@ -112,6 +113,44 @@ class LostCall(Struct, frozen=True, kw_only=True):
     early: bool
     in_opening_hours: bool
     reached_later: bool | None = None
+
+
+class RepeatCallers(Struct, frozen=True, kw_only=True, gc=False):
+    """A local day's calls of callers who are told apart, by the queue that each call entered first.
+
+    A call whose caller is not told apart is in none of the counts. An earlier or later call may be to another queue.
+    `since`: only calls that came in from this moment on are known: midnight, or the start of the monitor that day.
+    `calls`: calls that came in; `repeated` of them came from a caller who had called before that day.
+    `lost`: calls that nobody answered; `reached_later` of them were made good by an answered later call.
+    `answered`: calls that were answered; `not_back` of them came from a caller who has not called again that day.
+    """
+
+    since: datetime
+    calls: int
+    repeated: int
+    lost: int
+    reached_later: int
+    answered: int
+    not_back: int
+
+    @property
+    def repeat_ratio(self) -> float | None:
+        """Return the share of the calls that came from a caller who had called before, 0 to 1; None without calls."""
+        return _ratio(self.repeated, self.calls)
+
+    @property
+    def reached_later_ratio(self) -> float | None:
+        """Return the share of the lost calls whose caller was reached later, 0 to 1; None without lost calls."""
+        return _ratio(self.reached_later, self.lost)
+
+    @property
+    def not_back_ratio(self) -> float | None:
+        """Return the share of the answered calls whose caller has not called again, 0 to 1; None without answers."""
+        return _ratio(self.not_back, self.answered)
+
+
+def _ratio(part: int, of: int) -> float | None:
+    return part / of if of else None
 
 
 class TransferWaits(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from queue_monitor.events import SILENT, AgentActivity
 from queue_monitor.model.alerts import AlertsNow
+from queue_monitor.model.calls import RepeatCallers
 from queue_monitor.model.figures import Period, TalkSums, Target, WaitBuckets
 from queue_monitor.model.hours import Disagreement, Hours
 from queue_monitor.model.journal import JournalNow
@@ -164,6 +165,7 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     `margins`: misses that still fit, by period, for whole pools.
     `risk`, `month_risk`: the forecast of the pool that the queue belongs to.
     `usual_quarter`: the usual number of calls in these 15 minutes.
+    `repeat_callers`: today's callers who called more than once; None where callers are not told apart.
     """
 
     name: str
@@ -189,6 +191,7 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     risk: "RiskFigures | None" = None
     month_risk: "RiskFigures | None" = None
     usual_quarter: float | None = None
+    repeat_callers: RepeatCallers | None = None
 
     @property
     def longest_sure_wait_ms(self) -> int | None:

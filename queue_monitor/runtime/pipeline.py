@@ -145,6 +145,8 @@ class Pipeline:
         """
         self._rebuilds = rebuilds
         self._live = live
+        if not rebuilds:
+            live.callers.since = clock.now()
         self._clock = clock
         self._store = store
         self._spill = spill

@@ -24,6 +24,7 @@ _TALK_CV: Final = 0.9
 WRAPUP_SECONDS: Final = 30.0
 _REDIAL_SHARE: Final = 0.25
 _REDIAL_MEAN_SECONDS: Final = 240.0
+_RETURN_MEAN_SECONDS: Final = 3600.0
 _KEY_SHARE: Final = 0.02
 _WITHHELD_SHARE: Final = 0.05
 _INCIDENTS: Final = {
@@ -75,11 +76,17 @@ class Person(Struct):
     hangs_up_first: bool
     withheld: bool
     again: "Person | None" = None
+    back: "Person | None" = None
+    returns_after: int = 0
     redial_of: str | None = None
 
 
 def callers_of(config: Config, incident: Incident) -> list[Person]:
-    """Return all callers of today, in order; `again` is the same person's second try, if the first is given up."""
+    """Return all callers of today, in order.
+
+    `again` is the same person's second try, if the first is given up; `back` the call of one who was answered and calls
+    again.
+    """
     at, chance = _arrivals(config, incident), generator(config, 2)
     first = _tries(config, chance, at, attempt=1)
     second = _tries(config, chance, at, attempt=2)
@@ -88,7 +95,23 @@ def callers_of(config: Config, incident: Incident) -> list[Person]:
         retry.queue = caller.queue
         retry.withheld = caller.withheld
         retry.redials_after = None
+    if config.returns_ratio > 0:
+        _let_return(config, first, at)
     return first
+
+
+def _let_return(config: Config, first: Sequence[Person], at: Sequence[int]) -> None:
+    """Let a share of the callers call again when they have been answered, at the first try or the second."""
+    chance = generator(config, 6)
+    later = _tries(config, chance, at, attempt=3)
+    coins = chance.random(len(at)).tolist()
+    after = _ms(60 + chance.exponential(_RETURN_MEAN_SECONDS - 60, len(at)))
+    for number, (caller, back) in enumerate(zip(first, later, strict=True)):
+        if coins[number] >= config.returns_ratio:
+            continue
+        back.withheld, back.redials_after = caller.withheld, None
+        for each in filter(None, (caller, caller.again)):
+            each.back, each.returns_after = back, after[number]
 
 
 def _arrivals(config: Config, incident: Incident) -> list[int]:

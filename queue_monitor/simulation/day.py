@@ -119,6 +119,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
     `calls_by_weekday`: usual first calls in open hours, Monday to Friday, as the roster has them; repeated calls come
         on top. `wildness`: how many times as much as usual the day and its quarters of an hour differ from that.
+    `returns_ratio`: the share of answered callers who call again later the same day, once each. Their draws are their
+        own, so that a day is the same as ever where it is 0.
     """
 
     date: date
@@ -129,6 +131,7 @@ class Config(Struct, frozen=True, kw_only=True):
     wildness: float = 1.0
     staff_factor: float = 1.0
     patience_seconds: float = 600.0
+    returns_ratio: float = 0.0
     queues: tuple[QueuePlan, ...] = QUEUES
     snapshot_seconds: int = 0
     faults: tuple[Fault, ...] = ()
@@ -142,6 +145,7 @@ class CallTruth(Struct, frozen=True, kw_only=True):
     `offered_wait_ms`: the time until an agent would have been free, had the caller stayed; None when no agent came
         free.
     `redial_of`: the contact that the same person gave up before.
+    `person`: the same number for all calls of one person that day. `withheld`: the caller shows no number.
     """
 
     contact_id: str
@@ -157,6 +161,8 @@ class CallTruth(Struct, frozen=True, kw_only=True):
     agent_id: str | None = None
     completed_at: datetime | None = None
     redial_of: str | None = None
+    person: int = 0
+    withheld: bool = False
 
 
 class Day(Struct, frozen=True, kw_only=True):

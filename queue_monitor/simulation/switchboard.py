@@ -129,6 +129,8 @@ class Visit(Struct):
             agent_id=self.agent.agent_id if self.agent else None,
             completed_at=None if self.completed is None else at(self.completed),
             redial_of=self.caller.redial_of,
+            person=self.caller.person,
+            withheld=self.caller.withheld,
         )
 
 
@@ -470,6 +472,8 @@ class Switchboard:
         if onward:
             patience = self._now + visit.caller.patience
             self._enter(visit.caller, visit.contact_id, onward, EntryReason.TRANSFER, patience, visit)
+        elif visit.caller.back is not None:
+            self._at(self._now + visit.caller.returns_after, self._ring_up, visit.caller.back)
 
     def _passed_on(self, visit: Visit) -> str | None:
         """Return the experts' queue that this call goes on to, if it does."""
