@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from queue_monitor.events import Event
+from queue_monitor.events import Caller, Event
 from queue_monitor.model import (
     AdminAct,
     Alert,
@@ -79,14 +79,30 @@ class Refused(Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class CallerNames(Protocol):
+    """The pseudonyms of callers, under a key that is replaced every night."""
+
+    def pseudonym(self, number: str, at: datetime) -> str | None:
+        """Return the pseudonym of a caller for a call at a moment; None for what is no number, and for another day."""
+
+
 class Connection(Struct, frozen=True, kw_only=True):
     """The connection that a translator reads: the source's URN, the switch's configured name,
     and the connection's id.
+
+    `callers`: gives callers their pseudonyms; without it, as for a recording, no caller is told apart.
     """
 
     source: str
     switch: str
     epoch: str = ""
+    callers: CallerNames | None = None
+
+    def caller(self, number: str, at: datetime, *, withheld: bool) -> Caller:
+        """Return the caller as an event may name them: the number itself goes no further than this."""
+        if withheld or self.callers is None:
+            return Caller(withheld=withheld)
+        return Caller(pseudonym=self.callers.pseudonym(number, at))
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

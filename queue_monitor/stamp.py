@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from queue_monitor.events import TimeBasis, event_id
+from queue_monitor.events import Caller, TimeBasis, event_id
 from queue_monitor.ports import Connection
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,6 +41,10 @@ class Stamp:
     def worked_out(self) -> "Stamp":
         """Return the same moment for something that the switch did not say itself."""
         return replace(self, derived=True)
+
+    def caller(self, number: str, *, withheld: bool) -> Caller:
+        """Return the caller of a call that came in now, as an event may name them."""
+        return self.connection.caller(number, self.at, withheld=withheld)
 
     def envelope(self, kind: str, *key: object, live: bool = True) -> dict[str, Any]:
         """Return what every event carries. A time of the switch's own makes the id the same for every reader."""

@@ -9,9 +9,19 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from queue_monitor import events
-from queue_monitor.events import EVENT_TYPES, CallEntered, Event, InvalidEvent, RawReference, SourceGap
+from queue_monitor.events import (
+    EVENT_TYPES,
+    CallEntered,
+    Caller,
+    Event,
+    InvalidEvent,
+    RawReference,
+    SourceGap,
+    same_content,
+)
 
 AT = datetime(2026, 3, 2, 8, 15, 30, 250000, tzinfo=UTC)
 SCHEMA_FILE = Path(__file__).parent.parent / "docs" / "events-v1.schema.json"
@@ -266,3 +276,14 @@ def test_what_makes_an_event_itself_makes_its_id() -> None:
 )
 def test_exactly_five_minutes_is_in_time_and_a_millisecond_more_is_not(seconds: float, whole: int) -> None:
     assert events.milliseconds(timedelta(seconds=seconds)) == whole
+
+
+def test_an_event_that_is_sent_again_after_a_start_is_the_same_though_its_caller_has_another_pseudonym() -> None:
+    first = CallEntered(
+        id="1", source="urn:kc:x:y", observed_at=AT, visit_id="v", queue="q", caller=Caller(pseudonym="one")
+    )
+    again = structs.replace(first, caller=Caller(pseudonym="another"))
+
+    assert same_content(first, again) and same_content(again, first)
+    assert same_content(first, structs.replace(first, caller=None))
+    assert not same_content(first, structs.replace(first, caller=Caller(withheld=True)))

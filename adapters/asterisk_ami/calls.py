@@ -20,7 +20,6 @@ from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
     CallEntered,
-    Caller,
     CallLeft,
     CallMoved,
     CallRefused,
@@ -156,7 +155,7 @@ class Calls:
                 **visit.placed(),
                 position=whole(message.get("Position")),
                 depth_reported=whole(message.get("Count")),
-                caller=Caller(withheld=withheld),
+                caller=stamp.caller(number, withheld=withheld),
                 dialled=dialled if dialled in self._settings.dialled_queues else None,
             )
         )

@@ -12,7 +12,7 @@ from typing import Final
 from adapters.asterisk_ami.messages import headers
 from adapters.asterisk_ami.settings import Settings
 from adapters.asterisk_ami.translator import Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Reach
+from queue_monitor.ports import Adapter, AdapterError, CallerNames, Clock, Connection, Reach
 from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, reached, secret_of
 
 KIND: Final = "asterisk_ami"
@@ -140,14 +140,23 @@ def _place(settings: Settings) -> Place:
     )
 
 
-def _dialogue(name: str, switch: str, settings: Settings, clock: Clock, line: Line, began: datetime) -> AmiDialogue:
+def _dialogue(
+    name: str,
+    switch: str,
+    settings: Settings,
+    clock: Clock,
+    line: Line,
+    began: datetime,
+    callers: CallerNames | None = None,
+) -> AmiDialogue:
     secret = secret_of(settings.secret, settings.secret_env)
-    connection = Connection(source=f"urn:kc:{KIND}:{name}", switch=switch, epoch=epoch_of(began))
+    connection = Connection(source=f"urn:kc:{KIND}:{name}", switch=switch, epoch=epoch_of(began), callers=callers)
     return AmiDialogue(line, settings, clock, Translator(connection, settings), secret)
 
 
-def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    return SwitchAdapter(name, _place(settings), clock, partial(_dialogue, name, switch, settings, clock))
+def build(name: str, switch: str, settings: Settings, clock: Clock, callers: CallerNames | None = None) -> Adapter:
+    dialogue = partial(_dialogue, name, switch, settings, clock, callers=callers)
+    return SwitchAdapter(name, _place(settings), clock, dialogue)
 
 
 async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:

@@ -23,7 +23,7 @@ from adapters.asterisk_queuelog.rotated import (
 from adapters.asterisk_queuelog.settings import Settings
 from adapters.asterisk_queuelog.translator import Translator
 from queue_monitor.events import SourceGap, TimeBasis, event_id
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Delivery, Reach, Receipt
+from queue_monitor.ports import Adapter, AdapterError, CallerNames, Clock, Connection, Delivery, Reach, Receipt
 
 KIND: Final = "asterisk_queuelog"
 
@@ -39,11 +39,14 @@ _MAX_TRIED: Final = 10
 class AsteriskQueueLogAdapter:
     """The adapter of one queue_log: it reads from the beginning or the saved place, through rotation and truncation."""
 
-    def __init__(self, name: str, switch: str, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, name: str, switch: str, settings: Settings, clock: Clock, callers: CallerNames | None = None
+    ) -> None:
         self.name = name
         self._switch = switch
         self._settings = settings
         self._clock = clock
+        self._callers = callers
 
     def connect(self) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         return self._connect()
@@ -62,7 +65,9 @@ class AsteriskQueueLogAdapter:
             ) from error
         except OSError as error:
             raise AdapterError(f"{path} cannot be read: {error.strerror or error}", permanent=True) from error
-        connection = Connection(source=f"urn:kc:{KIND}:{self.name}", switch=self._switch, epoch=str(tail.inode))
+        connection = Connection(
+            source=f"urn:kc:{KIND}:{self.name}", switch=self._switch, epoch=str(tail.inode), callers=self._callers
+        )
         translator = Translator(connection, self._settings)
         translator.recall(earlier, self._clock.now())
         try:
@@ -353,5 +358,5 @@ def _newest(path: Path) -> datetime | None:
     return datetime.fromtimestamp(seconds[-1], UTC) if seconds else None
 
 
-def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    return AsteriskQueueLogAdapter(name, switch, settings, clock)
+def build(name: str, switch: str, settings: Settings, clock: Clock, callers: CallerNames | None = None) -> Adapter:
+    return AsteriskQueueLogAdapter(name, switch, settings, clock, callers)

@@ -19,7 +19,6 @@ from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
     CallEntered,
-    Caller,
     CallLeft,
     CallMoved,
     CallRefused,
@@ -450,7 +449,7 @@ class Translator:
                 **self._envelope("call.entered", line, visit.visit_id),
                 **visit.placed(),
                 position=line.number(2),
-                caller=Caller(withheld=is_withheld),
+                caller=self._connection.caller(line.word(1), line.at, withheld=is_withheld),
             )
         )
 

@@ -19,6 +19,7 @@ from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
     CallEntered,
+    Caller,
     CallLeft,
     CallMoved,
     CallRefused,
@@ -394,10 +395,16 @@ class Calls:
                 **self._placed(visit),
                 position=position,
                 depth_reported=whole(message, "numberQueued"),
+                caller=self._caller(call, stamp),
                 entry_reason=EntryReason.TRANSFER if before else EntryReason.UNKNOWN,
                 prev_visit_id=before.visit_id if before else None,
             )
         )
+
+    def _caller(self, call: Call, stamp: Stamp) -> Caller | None:
+        """Return the caller by the day's pseudonym; None for an agent who calls, and where there is no number."""
+        known = stamp.caller(call.caller, withheld=not call.caller or call.caller in self._agents)
+        return known if known.pseudonym else None
 
     def _open(self, call: Call, call_id: str, pilot: str, monitor: str, stamp: Stamp) -> Visit:
         native = f"{call_id}@{pilot}"

@@ -12,7 +12,7 @@ from adapters.csta3.frames import EVENT, Cutter, Fault, framed
 from adapters.csta3.messages import NAMESPACE, name, read, request, text, whole, written
 from adapters.csta3.settings import Settings
 from adapters.csta3.translator import Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Reach
+from queue_monitor.ports import Adapter, AdapterError, CallerNames, Clock, Connection, Reach
 from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, only_opened, reached, secret_of
 
 KIND: Final = "csta3"
@@ -172,13 +172,13 @@ async def reach(label: str, switch: str, settings: Settings, clock: Clock) -> Re
     return await reached(_place(settings), clock, only_opened)
 
 
-def build(label: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
+def build(label: str, switch: str, settings: Settings, clock: Clock, callers: CallerNames | None = None) -> Adapter:
 
     def dialogue(line: Line, began: datetime) -> CstaDialogue:
         if not settings.pilots:
             raise AdapterError(NO_PILOTS, permanent=True)
         password = secret_of(settings.password, settings.password_env)
-        connection = Connection(source=f"urn:kc:{KIND}:{label}", switch=switch, epoch=epoch_of(began))
+        connection = Connection(source=f"urn:kc:{KIND}:{label}", switch=switch, epoch=epoch_of(began), callers=callers)
         return CstaDialogue(line, settings, clock, Translator(connection, settings), password)
 
     return SwitchAdapter(label, _place(settings), clock, dialogue)

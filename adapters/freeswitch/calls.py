@@ -18,7 +18,6 @@ from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
     CallEntered,
-    Caller,
     CallLeft,
     CallRingEnded,
     CallRinging,
@@ -165,7 +164,7 @@ class Calls:
             CallEntered(
                 **stamp.envelope("call.entered", native),
                 **self._placed(visit),
-                caller=Caller(withheld=withheld),
+                caller=stamp.caller(number, withheld=withheld),
                 entry_reason=reason,
                 prev_visit_id=previous,
                 contact_started_at=created if created and created <= stamp.at else None,

@@ -13,7 +13,7 @@ from typing import Final
 from adapters.freeswitch.frames import Cutter, Frame
 from adapters.freeswitch.settings import Settings
 from adapters.freeswitch.translator import QUEUES, Translator
-from queue_monitor.ports import Adapter, AdapterError, Clock, Connection, Reach
+from queue_monitor.ports import Adapter, AdapterError, CallerNames, Clock, Connection, Reach
 from queue_monitor.switch_session import Line, Place, SwitchAdapter, epoch_of, reached, secret_of
 
 KIND: Final = "freeswitch"
@@ -145,14 +145,23 @@ def _place(settings: Settings) -> Place:
     )
 
 
-def _dialogue(name: str, switch: str, settings: Settings, clock: Clock, line: Line, began: datetime) -> EslDialogue:
+def _dialogue(
+    name: str,
+    switch: str,
+    settings: Settings,
+    clock: Clock,
+    line: Line,
+    began: datetime,
+    callers: CallerNames | None = None,
+) -> EslDialogue:
     password = _password(settings)
-    connection = Connection(source=f"urn:kc:{KIND}:{name}", switch=switch, epoch=epoch_of(began))
+    connection = Connection(source=f"urn:kc:{KIND}:{name}", switch=switch, epoch=epoch_of(began), callers=callers)
     return EslDialogue(line, settings, clock, Translator(connection, settings), password)
 
 
-def build(name: str, switch: str, settings: Settings, clock: Clock) -> Adapter:
-    return SwitchAdapter(name, _place(settings), clock, partial(_dialogue, name, switch, settings, clock))
+def build(name: str, switch: str, settings: Settings, clock: Clock, callers: CallerNames | None = None) -> Adapter:
+    dialogue = partial(_dialogue, name, switch, settings, clock, callers=callers)
+    return SwitchAdapter(name, _place(settings), clock, dialogue)
 
 
 async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Reach:

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Final, cast
@@ -12,7 +13,7 @@ from msgspec import Struct, structs
 
 import adapters
 from queue_monitor.config import Source
-from queue_monitor.ports import Adapter, Clock, Connection, Translator
+from queue_monitor.ports import Adapter, CallerNames, Clock, Connection, Translator
 from queue_monitor.replay.recording import Pieces, Recording
 
 ENTRY_POINTS: Final = "queue_monitor.adapters"
@@ -50,9 +51,11 @@ def source_urn(kind: str, name: str) -> str:
     return f"urn:kc:{kind}:{name}"
 
 
-def build_adapter(source: Source, clock: Clock) -> Adapter:
+def build_adapter(source: Source, clock: Clock, callers: CallerNames | None = None) -> Adapter:
+    """Return the adapter of a source. `callers` gives callers their pseudonyms, where that kind knows callers."""
     build = adapter_module(source.kind).build
-    return cast(Adapter, build(source.name, source.switch, source.settings, clock))
+    more = {"callers": callers} if "callers" in signature(build).parameters else {}
+    return cast(Adapter, build(source.name, source.switch, source.settings, clock, **more))
 
 
 def build_recording(

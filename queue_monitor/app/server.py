@@ -27,6 +27,7 @@ from queue_monitor.clock import SystemClock
 from queue_monitor.config import Config
 from queue_monitor.ports import StoreError
 from queue_monitor.reports.desk import Report
+from queue_monitor.runtime.caller_key import CallerKey
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.token_file import TokenFile
 from queue_monitor.store import SqlStore
@@ -58,13 +59,16 @@ async def serve(
             try:
                 clock = clock_of(config, await store.newest_at())
                 keys = MonthKeys(Path(config.store.number_keys))
+                callers = CallerKey(clock, config.zone)
+                build = partial(build_adapter, callers=callers)
                 service = build_service(
                     config,
                     clock=clock,
                     store=store,
                     tokens=TokenFile(Path(config.http.token_file)),
-                    renewal=Renewal(path, read, build_adapter),
+                    renewal=Renewal(path, read, build),
                     keys=keys,
+                    build=build,
                 )
                 folder = Path(config.store.backups) if config.store.backups else None
                 kept = service.pipeline.look_again
@@ -76,7 +80,8 @@ async def serve(
                 switch_often()
                 entrance.let_in(service.app)
                 announce(address_of(listener), service)
-                beside = [collect_at_night(clock, config.zone), retention.run(), *reports_of_themselves(service, store)]
+                beside = [collect_at_night(clock, config.zone), callers.run(), retention.run()]
+                beside += reports_of_themselves(service, store)
                 await run_service(service, serving, beside)
                 await service.pipeline.drain()
             finally:

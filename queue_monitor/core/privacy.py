@@ -40,7 +40,9 @@ _IN_TEXT: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}|\d{{7,}}", re.IG
 _SCHEME: Final = re.compile(r"(?:tel|sips?):(?://)?", re.IGNORECASE)
 _BESIDE_DIGITS: Final = re.compile(r"\(0\)|[ \xa0/()-]")
 _PLAIN_SIGNS: Final = {"Pd": "-", "Zs": " ", "Cf": ""}
-_LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
+LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
+"""The letters that stand for hexadecimal digits, so that no replacement of a number is a number."""
+
 _REPLACED: Final = "nr-"
 HIDDEN: Final = "…"
 """The sign that replaces a number in a name."""
@@ -300,11 +302,11 @@ def _first_number(pattern: re.Pattern[str], text: str) -> bool:
 
 def _replacement(key: bytes, written: str) -> str:
     """Return the replacement of a number: letters only, so that it is no number itself."""
-    digest = hmac.new(key, _one_spelling(written).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:10]
-    return _REPLACED + digest.hex().translate(_LETTERS)
+    digest = hmac.new(key, one_spelling(written).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:10]
+    return _REPLACED + digest.hex().translate(LETTERS)
 
 
-def _one_spelling(written: str) -> str:
+def one_spelling(written: str) -> str:
     """Return one spelling for all ways of writing a number, with its country: `070-174 06 05` is `46701740605`.
 
     Sweden is taken where no country is given.

@@ -5,6 +5,8 @@ import importlib
 import pkgutil
 import re
 from collections import Counter
+from datetime import datetime
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -16,8 +18,8 @@ from hypothesis import strategies as st
 
 import adapters
 from queue_monitor.clock import ManualClock
-from queue_monitor.events import CallRingEnded, Event, QueueSnapshot, SourceConnected, encode
-from queue_monitor.ports import Connection, Rejected, Signal, Translator
+from queue_monitor.events import CallEntered, CallRingEnded, Event, QueueSnapshot, SourceConnected, encode
+from queue_monitor.ports import CallerNames, Connection, Rejected, Signal, Translator
 from tests.adapters.telling import LONG_AGO, Items
 
 KINDS = sorted(module.name for module in pkgutil.iter_modules(adapters.__path__))
@@ -47,10 +49,10 @@ def content(file: Path) -> bytes:
     return gzip.decompress(raw) if file.suffix == ".gz" else raw
 
 
-def translator(kind: str, epoch: str = "1") -> Translator:
+def translator(kind: str, epoch: str = "1", callers: CallerNames | None = None) -> Translator:
     settings_type = module_of(kind).Settings
     filled = {field.name: "x" for field in msgspec.structs.fields(settings_type) if field.required}
-    connection = Connection(source=f"urn:kc:{kind}:test", switch="kc", epoch=epoch)
+    connection = Connection(source=f"urn:kc:{kind}:test", switch="kc", epoch=epoch, callers=callers)
     made: Translator = module_of(kind).Translator(connection, settings_type(**filled))
     return made
 
@@ -124,6 +126,39 @@ def test_no_number_and_no_name_of_a_caller_gets_through(kind: str) -> None:
             shown = encode(item) if isinstance(item, Event) else repr(item).encode()
             assert not NUMBERS.search(shown), file.name
             assert b"Medborgare" not in shown, file.name
+
+
+class Numbered:
+    """Gives each number a pseudonym of its own, and remembers the numbers that it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, str] = {}
+
+    def pseudonym(self, number: str, at: datetime) -> str | None:
+        assert at.tzinfo
+        return self.asked.setdefault(number, f"person {len(self.asked)}")
+
+
+@pytest.mark.parametrize("kind", ["asterisk_ami", "asterisk_queuelog", "freeswitch"])
+def test_with_a_key_callers_are_told_apart_and_still_no_number_gets_through(kind: str) -> None:
+    callers = Numbered()
+    named: set[str | None] = set()
+    for file in recordings(kind):
+        one = translator(kind, callers=callers)
+        for item in [*one.feed(content(file), LONG_AGO), *one.close(LONG_AGO)]:
+            shown = encode(item) if isinstance(item, Event) else repr(item).encode()
+            assert not NUMBERS.search(shown), file.name
+            if isinstance(item, CallEntered) and item.caller is not None:
+                assert not (item.caller.withheld and item.caller.pseudonym)
+                named.add(item.caller.pseudonym)
+
+    assert named - {None} == set(callers.asked.values())
+    assert any(NUMBERS.fullmatch(number.encode()) for number in callers.asked)
+
+
+@pytest.mark.parametrize("kind", ["asterisk_ami", "asterisk_queuelog", "csta3", "freeswitch"])
+def test_a_kind_that_hears_numbers_is_handed_the_key_of_the_pseudonyms(kind: str) -> None:
+    assert "callers" in signature(module_of(kind).build).parameters
 
 
 @pytest.mark.parametrize("kind", WITH_RECORDINGS)
