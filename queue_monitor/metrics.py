@@ -332,11 +332,40 @@ def _live(snapshot: Snapshot) -> Iterator[Metric]:
         "queue",
         "basis",
     )
+    yield from _repeat_callers(faces)
     yield _gauge(
         "callqueue_open",
         "Whether it is within opening hours.",
         (((face.name,), float(face.open)) for face in faces),
         "queue",
+    )
+
+
+def _repeat_callers(faces: Sequence[QueueNow]) -> Iterator[Metric]:
+    """Yield the shares of today's callers who are told apart; no sample where the sources do not do that."""
+    told = [(face.name, face.repeat_callers) for face in faces if face.repeat_callers is not None]
+    yield _gauge(
+        "callqueue_repeat_call_ratio",
+        "Share of today's calls whose caller had called before that day; of callers who are told apart.",
+        (((name,), found.repeat_ratio) for name, found in told),
+        "queue",
+    )
+    yield _gauge(
+        "callqueue_lost_reached_later_ratio",
+        "Share of today's lost calls whose caller was answered in a later call; of callers who are told apart.",
+        (((name,), found.reached_later_ratio) for name, found in told),
+        "queue",
+    )
+    yield _gauge(
+        "callqueue_not_back_ratio",
+        "Share of today's answered calls whose caller has not called again; of callers who are told apart.",
+        (((name,), found.not_back_ratio) for name, found in told),
+        "queue",
+    )
+    yield _gauge(
+        "callqueue_repeat_callers_since_timestamp_seconds",
+        "Since when callers are told apart today: midnight, or the start of the monitor.",
+        [((), found.since.timestamp()) for name, found in told if not name],
     )
 
 

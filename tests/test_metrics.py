@@ -12,7 +12,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from queue_monitor.api import status_body
 from queue_monitor.core.queue_places import MAX_QUEUES
 from queue_monitor.metrics import Metrics
-from queue_monitor.model import AlertsNow, Counts, Difference, DifferenceCause, RiskFigures, Snapshot, TalkSums
+from queue_monitor.model import (
+    AlertsNow,
+    Counts,
+    Difference,
+    DifferenceCause,
+    RepeatCallers,
+    RiskFigures,
+    Snapshot,
+    TalkSums,
+)
 from tests.api import sample
 from tests.api.sample import FakeFigures
 
@@ -361,3 +370,20 @@ def test_old_bytes_are_never_given_though_the_thread_should_be_gone() -> None:
     seconds.now += 11
 
     assert metrics.kept() is None
+
+
+def test_repeat_callers_are_given_where_they_are_told_apart_and_nowhere_else() -> None:
+    found = RepeatCallers(
+        since=sample.local(10, 12), calls=168, repeated=21, lost=0, reached_later=0, answered=120, not_back=90
+    )
+    shown = sample.calm()
+    seen = scrape(replace(shown, total=replace(shown.total, repeat_callers=found)))
+    status = msgspec.json.decode(status_body(replace(shown, total=replace(shown.total, repeat_callers=found))))
+
+    assert seen("callqueue_repeat_call_ratio", queue="") == 0.125 == status["total"]["repeat_callers"]["repeat_ratio"]
+    assert seen("callqueue_not_back_ratio", queue="") == 0.75 == status["total"]["repeat_callers"]["not_back_ratio"]
+    assert seen("callqueue_repeat_callers_since_timestamp_seconds") == found.since.timestamp()
+    assert seen("callqueue_lost_reached_later_ratio", queue="") is None
+    assert status["total"]["repeat_callers"]["reached_later_ratio"] is None
+    assert seen("callqueue_repeat_call_ratio", queue="Kundcenter") is None
+    assert status["queues"][0]["repeat_callers"] is None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Access, QueueNow, RiskFigures, Role, Snapshot
+from queue_monitor.model import Access, QueueNow, RepeatCallers, RiskFigures, Role, Snapshot
 from queue_monitor.ports import StoreError
 from queue_monitor.store.audit import MemoryAudit
 from tests.api import sample
@@ -124,6 +125,42 @@ async def test_lost_calls_stand_short_and_long_apart_with_time_queue_and_wait_an
     assert "tappat, över 5 min" in page
     for caller in sample.lead().total.waiting:
         assert caller.visit_id not in page
+
+
+def repeating(since: datetime, lost: int = 20) -> Snapshot:
+    found = RepeatCallers(
+        since=since, calls=168, repeated=20, lost=lost, reached_later=min(lost, 9), answered=120, not_back=111
+    )
+    shown = sample.lead()
+    return replace(shown, total=replace(shown.total, repeat_callers=found))
+
+
+async def test_who_calls_again_is_said_in_shares_with_their_counts() -> None:
+    page = await Desk(repeating(sample.local(0))).page()
+
+    assert "<h2>Återkommande i dag</h2>" in page
+    for name, share, counts in (
+        ("Samtal från någon som redan har ringt", "11,9 %", "20 av 168"),
+        ("Obesvarade som har fått svar senare", "45,0 %", "9 av 20"),
+        ("Besvarade som inte har ringt igen", "92,5 %", "111 av 120"),
+    ):
+        assert f'{name}</th><td class="number">{share}</td><td>{counts}</td>' in page
+    assert "Samma nummer räknas som samma person, bara under dagen." in page
+
+
+async def test_after_a_start_it_is_said_since_when_callers_are_told_apart() -> None:
+    page = await Desk(repeating(sample.local(10, 12))).page()
+
+    assert "<h2>Återkommande sedan kl. 10.12</h2>" in page
+
+
+async def test_a_share_of_nothing_and_a_source_that_tells_nobody_apart_have_a_dash_and_never_nought() -> None:
+    row = 'Obesvarade som har fått svar senare</th><td class="number">–</td><td></td>'
+
+    assert row in await Desk(repeating(sample.local(0), lost=0)).page()
+    unknown = await Desk().page()
+    assert row in unknown
+    assert "Källan visar inte vilka samtal som kommer från samma person." in unknown
 
 
 async def test_a_queue_or_a_pool_can_be_chosen_and_figures_are_then_its_own() -> None:

@@ -217,6 +217,23 @@ class RiskShape(Struct, frozen=True, kw_only=True, gc=False):
     ]
 
 
+class RepeatCallersShape(Struct, frozen=True, kw_only=True, gc=False):
+    """Callers of one local day who are told apart by the day's pseudonym. Never across days, and never who."""
+
+    since: Annotated[datetime, _said("Calls from then on are counted: midnight, or the start of the monitor that day.")]
+    calls: Annotated[int, _said("Calls that came in from a caller who is told apart.")]
+    repeated: Annotated[int, _said("Those of them from a caller who had called before that day, to any queue.")]
+    repeat_ratio: Annotated[float | None, _said("repeated / calls.")]
+    lost: Annotated[int, _said("Those of the calls that nobody answered.")]
+    reached_later: Annotated[
+        int, _said("Those of the lost calls whose caller was answered in a later call the same day.")
+    ]
+    reached_later_ratio: Annotated[float | None, _said("reached_later / lost; null without lost calls.")]
+    answered: Annotated[int, _said("Those of the calls that were answered.")]
+    not_back: Annotated[int, _said("Those of the answered calls whose caller has not called again that day.")]
+    not_back_ratio: Annotated[float | None, _said("not_back / answered; null without answered calls.")]
+
+
 class QueueShape(Struct, frozen=True, kw_only=True, gc=False):
     """One queue, one pool of queues that share agents, or all of them."""
 
@@ -239,6 +256,9 @@ class QueueShape(Struct, frozen=True, kw_only=True, gc=False):
     waiting_list: tuple[WaitingShape, ...]
     periods: Annotated[dict[str, PeriodShape], _said("15min, 30min, 60min, day, month, tertial; at contact level.")]
     visits_today: PeriodShape
+    repeat_callers: Annotated[
+        RepeatCallersShape | None, _said("Today's, so far; null: the sources do not tell callers apart.")
+    ]
 
 
 class SourceShape(Struct, frozen=True, kw_only=True):

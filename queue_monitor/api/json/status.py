@@ -21,6 +21,7 @@ from queue_monitor.model import (
     Outcome,
     Period,
     QueueNow,
+    RepeatCallers,
     RiskFigures,
     Snapshot,
     SourceNow,
@@ -333,6 +334,22 @@ def _queue(queue: QueueNow, target: Target, at: datetime) -> shapes.QueueShape:
         waiting_list=tuple(map(_waiting, queue.waiting)),
         periods={name: period_shape(period, target) for name, period in queue.periods.items()},
         visits_today=period_shape(queue.visits_today, target),
+        repeat_callers=None if queue.repeat_callers is None else _repeat_callers(queue.repeat_callers),
+    )
+
+
+def _repeat_callers(found: RepeatCallers) -> shapes.RepeatCallersShape:
+    return shapes.RepeatCallersShape(
+        since=found.since.astimezone(UTC),
+        calls=found.calls,
+        repeated=found.repeated,
+        repeat_ratio=found.repeat_ratio,
+        lost=found.lost,
+        reached_later=found.reached_later,
+        reached_later_ratio=found.reached_later_ratio,
+        answered=found.answered,
+        not_back=found.not_back,
+        not_back_ratio=found.not_back_ratio,
     )
 
 

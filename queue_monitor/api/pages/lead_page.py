@@ -15,6 +15,7 @@ from queue_monitor.api.json.status import meets_target
 from queue_monitor.api.pages.fan_chart import FanChart, fan
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_differences import DifferenceSection, difference_section
+from queue_monitor.api.pages.lead_repeat import RepeatSection, repeat_section
 from queue_monitor.api.pages.outlook import forecast_faces, help_words, margin_words
 from queue_monitor.model import (
     Alert,
@@ -470,6 +471,11 @@ class Page:
         if call.early:
             parts.append(self.pen.say("lead.lost.early"))
         return ", ".join(parts)
+
+    @property
+    def repeat(self) -> RepeatSection:
+        """Return the callers who called more than once today."""
+        return repeat_section(self.face.repeat_callers, self.snapshot.at, self.pen)
 
     # ---- alerts
 
