@@ -46,6 +46,9 @@ class _Tally(NamedTuple):
         return _Tally(*(own + sign * more for own, more in zip(self, other, strict=True)))
 
 
+_NONE: Final = _Tally()
+
+
 class CallerPseudonyms:
     """The calls of each person, joined by the pseudonyms that a source gives.
 
@@ -131,9 +134,8 @@ class CallerPseudonyms:
         day = self._calendar.day_of(now)
         of_queue = self._of_queue.get(day, {})
         found = _Tally()
-        for queue, tally in of_queue.items():
-            if queues is None or queue in queues:
-                found = found.plus(tally)
+        for queue in of_queue if queues is None else queues:
+            found = found.plus(of_queue.get(queue, _NONE))
         if not found.calls:
             return None
         midnight = self._calendar.midnight(day)
