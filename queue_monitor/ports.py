@@ -37,6 +37,7 @@ from queue_monitor.model import (
     PassedOn,
     Period,
     RecordedAlert,
+    RepeatDay,
     RulesUsed,
     SealedReport,
     SkippedEvent,
@@ -319,6 +320,12 @@ class Store(Protocol):
 
     async def coverage(self, first: date, last: date) -> list[CoverageRecord]:
         """Return how the open minutes of the days from `first` to `last`, both included, were observed, by queue."""
+
+    async def save_repeat_callers(self, days: Sequence[RepeatDay]) -> None:
+        """Keep the counts of callers who called again. Of one day, queue and run of the monitor the latest stay."""
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
+        """Return these counts of the days from `first` to `last`, both included, the oldest first."""
 
     async def save_differences(self, records: Sequence[DifferenceRecord]) -> None:
         """Keep how our counts stood beside the switches' own. Of one day, switch, queue and counter the latest stays;

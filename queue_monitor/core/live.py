@@ -75,6 +75,7 @@ from queue_monitor.model import (
     Period,
     RefusalRecord,
     RejectedItem,
+    RepeatDay,
     Snapshot,
     StatusReason,
     StoredCall,
@@ -1004,6 +1005,12 @@ class Live:
             raise ValueError("to: must lie after from")
         self._check_queue(queue)
         return lost_calls(self.ledger, self.windows, self.callers, start, end, queue)
+
+    def repeat_days(self) -> list[RepeatDay]:
+        """Return the counts of callers who called again, of the days in memory, by queue."""
+        self.settle()
+        found = self.callers.days().items()
+        return [RepeatDay(day=day, queue=self._queue_names.get(key, key), found=its) for (day, key), its in found]
 
     def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
         """Return the waits after a transfer of the calls held, by receiving queue. Raises `ValueError`."""

@@ -128,18 +128,32 @@ class CallerPseudonyms:
 
         None where no caller of these queues is told apart today.
         """
-        for person in self._changed:
-            self._count(person)
-        self._changed.clear()
+        self._settle()
         day = self._calendar.day_of(now)
         of_queue = self._of_queue.get(day, {})
         found = _Tally()
         for queue in of_queue if queues is None else queues:
             found = found.plus(of_queue.get(queue, _NONE))
-        if not found.calls:
-            return None
+        return self._said(day, found) if found.calls else None
+
+    def days(self) -> dict[tuple[date, str], RepeatCallers]:
+        """Return the counts of every day in memory, by day and queue (casefolded), where callers are told apart."""
+        self._settle()
+        return {
+            (day, queue): self._said(day, tally)
+            for day, of_queue in self._of_queue.items()
+            for queue, tally in of_queue.items()
+            if tally.calls
+        }
+
+    def _settle(self) -> None:
+        for person in self._changed:
+            self._count(person)
+        self._changed.clear()
+
+    def _said(self, day: date, tally: _Tally) -> RepeatCallers:
         midnight = self._calendar.midnight(day)
-        return RepeatCallers(since=max(midnight, self.since or midnight), **found._asdict())
+        return RepeatCallers(since=max(midnight, self.since or midnight), **tally._asdict())
 
     def _count(self, person: Person) -> None:
         """Count a person's calls anew, in the queue that each of them entered first."""

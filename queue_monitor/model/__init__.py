@@ -30,6 +30,7 @@ from queue_monitor.model.calls import (
     LostCall,
     Refusal,
     RepeatCallers,
+    RepeatDay,
     TransferWaits,
     Visit,
 )
@@ -180,6 +181,7 @@ __all__ = [
     "RefusalRecord",
     "RejectedItem",
     "RepeatCallers",
+    "RepeatDay",
     "Reserve",
     "RiskCause",
     "RiskFigures",

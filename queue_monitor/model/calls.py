@@ -1,6 +1,6 @@
 """Visits, contacts and refused callers, and how each ended."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -147,6 +147,14 @@ class RepeatCallers(Struct, frozen=True, kw_only=True, gc=False):
     def not_back_ratio(self) -> float | None:
         """Return the share of the answered calls whose caller has not called again, 0 to 1; None without answers."""
         return _ratio(self.not_back, self.answered)
+
+
+class RepeatDay(Struct, frozen=True, kw_only=True):
+    """The counts of callers who called again, of one local day and queue, by one run of the monitor."""
+
+    day: date
+    queue: str
+    found: RepeatCallers
 
 
 def _ratio(part: int, of: int) -> float | None:

@@ -226,7 +226,7 @@ def goals(data: ReportData, pen: ReportPen) -> Section:
 
 def proxies(data: ReportData, pen: ReportPen) -> Section:
     """Return two figures of the telephone that stand in for goals measured elsewhere, and are marked so."""
-    lines = [pen.say("report.proxies.note"), _kept_here(data, pen), pen.say("report.proxy.back.not_measured")]
+    lines = [pen.say("report.proxies.note"), _kept_here(data, pen), *_back(data, pen)]
     reached = data.reached
     if reached is not None and reached.lost > reached.untold:
         told = reached.lost - reached.untold
@@ -240,6 +240,24 @@ def proxies(data: ReportData, pen: ReportPen) -> Section:
             )
         )
     return Section(id="proxies", title=pen.say("report.proxies"), lines=tuple(lines))
+
+
+def _back(data: ReportData, pen: ReportPen) -> tuple[str, ...]:
+    its = data.called_again
+    if its is None:
+        return (pen.say("report.proxy.back.not_measured"),)
+    numbers = {
+        "not_back": pen.count(its.not_back),
+        "answered": pen.count(its.answered),
+        "repeated": pen.count(its.repeated),
+        "calls": pen.count(its.calls),
+        "days": pen.count(its.days),
+    }
+    share, again = pen.plain_share(its.not_back, its.answered), pen.plain_share(its.repeated, its.calls)
+    return (
+        pen.say("report.proxy.back", share=share, **numbers),
+        pen.say("report.proxy.again", share=again, **numbers),
+    )
 
 
 def _kept_here(data: ReportData, pen: ReportPen) -> str:

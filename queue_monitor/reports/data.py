@@ -190,11 +190,27 @@ class Reached(Struct, frozen=True, kw_only=True):
     untold: int = 0
 
 
+class CalledAgain(Struct, frozen=True, kw_only=True):
+    """The callers of the period who were told apart within a day, at any hour.
+
+    `days`: the number of days on which any were.
+    `calls`: calls that came in; `repeated` of them came from a caller who had called before that day.
+    `answered`: calls that were answered; `not_back` of them came from a caller who did not call again that day.
+    """
+
+    days: int
+    calls: int
+    repeated: int
+    answered: int
+    not_back: int
+
+
 class ReportData(Struct, frozen=True, kw_only=True):
     """All figures of one report.
 
     `through`: the last day in them, before `last` while the period goes on.
     `passed_on`, `reached`: None where calls are no longer kept one by one.
+    `called_again`: None where callers were not told apart.
     `calls_kept_from`: the first day of kept calls, when the report was first made; None where all were kept.
     `simulated`: true when no real person called.
     """
@@ -225,6 +241,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     goals: tuple[Goal, ...]
     passed_on: PassedOn | None
     reached: Reached | None
+    called_again: CalledAgain | None = None
     calls_kept_from: date | None = None
     simulated: bool = False
 

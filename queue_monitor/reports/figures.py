@@ -19,6 +19,7 @@ from queue_monitor.queues import queue_key
 from queue_monitor.reports import alerts, bridge
 from queue_monitor.reports.data import (
     BridgeFigure,
+    CalledAgain,
     Compared,
     CrisisStretch,
     Day,
@@ -150,6 +151,7 @@ async def gathered(
         goals=tuple(goal.of(period) for goal in made_by.goals),
         passed_on=await store.passed_on(queues, start, end) if calls_are_kept else None,
         reached=await _reached(store, scope, start, end) if calls_are_kept else None,
+        called_again=await _called_again(store, scope, period) or (previous.called_again if previous else None),
         calls_kept_from=None if calls_are_kept else complete["calls"],
         simulated=await store.is_simulated(),
     )
@@ -341,6 +343,22 @@ async def _bridge(
     earlier = decoded(sealed[-1].data).target if sealed else None
     wanted = bridge.wanted(target, used, earlier)
     return await bridge.counted(store, scope, wanted, used, sums.whole.inside, bounds, calls_are_kept)
+
+
+async def _called_again(store: ReportStore, scope: Scope, period: ReportPeriod) -> CalledAgain | None:
+    """Return how many called again the same day; None where callers were not told apart on any day."""
+    wanted = set(map(queue_key, scope.queues))
+    days = await store.repeat_callers(period.first, period.last)
+    kept = [each for each in days if not wanted or queue_key(each.queue) in wanted]
+    if not kept:
+        return None
+    return CalledAgain(
+        days=len({each.day for each in kept}),
+        calls=sum(each.found.calls for each in kept),
+        repeated=sum(each.found.repeated for each in kept),
+        answered=sum(each.found.answered for each in kept),
+        not_back=sum(each.found.not_back for each in kept),
+    )
 
 
 async def _reached(store: ReportStore, scope: Scope, start: datetime, end: datetime) -> Reached:

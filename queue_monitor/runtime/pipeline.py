@@ -169,6 +169,7 @@ class Pipeline:
         self._answers = (
             MemoryAnswers(live, clock, days) if store is None else StoreAnswers(live, clock, days, store, self._flushed)
         )
+        self._repeats_due = False
         self._to_write = asyncio.Event()
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
@@ -793,7 +794,9 @@ class Pipeline:
             await self._clock.sleep(max(FORECAST_SECONDS, self._clock.rate, FORECAST_REST * took))
 
     def start_day(self) -> None:
-        """At local midnight: learn from the day that ended and keep its differences; without a store drop old calls."""
+        """At local midnight: learn from the day that ended, keep its differences and repeat callers; without a store
+        drop old calls.
+        """
         today = self._live.rules.calendar.day_of(self._clock.now())
         if today != self._today:
             ended, self._today = self._today, today
@@ -807,6 +810,7 @@ class Pipeline:
                     *(found.difference, found.cause.value),
                 )
             self._differences.keep()
+            self._repeats_due = True
             self._to_write.set()
             if self._store is None:
                 self._on_forgotten(self._live.evict(self._clock.now()))
@@ -838,6 +842,7 @@ class Pipeline:
         self._states_at = -STATE_SECONDS
         self._differences.take(self._live.reconciler.differences())
         self._differences.keep()
+        self._repeats_due = True
         await self.write()
 
     async def write(self) -> None:
@@ -898,6 +903,9 @@ class Pipeline:
             self._has_learned = False
         if self._differences.is_due and not self._rebuilds:
             await self._differences.save(store, self._today)
+        if self._repeats_due and not self._rebuilds:
+            await store.save_repeat_callers(self._live.repeat_days())
+            self._repeats_due = False
         now = self._clock.monotonic()
         if now - self._health_at >= HEALTH_SECONDS * self._clock.rate:
             self._health_at = now

@@ -15,7 +15,7 @@ RETENTION: Final = "retention"
 
 class Kind(StrEnum):
     """The kinds of data that have a retention time of their own. `backups` and `number_keys` are files. With `sums` go
-    the coverage, the imported days and the differences to the switches' own totals.
+    the coverage, the imported days, the differences to the switches' own totals and the counts of repeat callers.
     """
 
     JOURNAL = "journal"

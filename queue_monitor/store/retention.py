@@ -41,6 +41,7 @@ from queue_monitor.store.schema import (
     pack,
     pack_contact,
     refusal,
+    repeat_callers,
     report,
     sums,
     visit,
@@ -159,9 +160,11 @@ class Deletion:
             case Kind.SUMS:
                 days = coverage.c.site == SITE, coverage.c.day < order.until
                 compared = difference.c.site == SITE, difference.c.day < order.until
+                again = repeat_callers.c.site == SITE, repeat_callers.c.day < order.until
                 return (
                     _any(connection, coverage.c.queue, *days)
                     or _any(connection, difference.c.queue, *compared)
+                    or _any(connection, repeat_callers.c.queue, *again)
                     or self._oldest_sum(connection, until_us) is not None
                 )
             case Kind.ALERTS:
@@ -285,7 +288,10 @@ class Deletion:
         forgotten = connection.execute(delete(imported_day).where(*brought)).rowcount
         compared = difference.c.site == SITE, difference.c.day < until
         no_longer = connection.execute(delete(difference).where(*compared)).rowcount
+        again = repeat_callers.c.site == SITE, repeat_callers.c.day < until
+        uncounted = connection.execute(delete(repeat_callers).where(*again)).rowcount
         counts = {"days of coverage": gone, "imported days": forgotten, "differences": no_longer}
+        counts |= {"counts of repeat callers": uncounted}
         return counts if any(counts.values()) else None
 
     def _oldest_sum(self, connection: Connection, until_us: int) -> tuple[tuple[Any, ...], int] | None:

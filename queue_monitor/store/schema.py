@@ -268,6 +268,23 @@ difference: Final = Table(
     sqlite_with_rowid=False,
 )
 
+repeat_callers: Final = Table(
+    "repeat_callers",
+    metadata,
+    _site(),
+    Column("day", Date, nullable=False),
+    Column("queue", Integer, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("repeated", Integer, nullable=False),
+    Column("lost", Integer, nullable=False),
+    Column("reached_later", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Column("not_back", Integer, nullable=False),
+    PrimaryKeyConstraint("site", "day", "queue", "since_us", name="repeat_callers_key"),
+    sqlite_with_rowid=False,
+)
+
 # --- what was imported: the runs, and the days of calls that they have brought
 
 imported: Final = Table(

@@ -31,6 +31,7 @@ from queue_monitor.model import (
     Outcome,
     PassedOn,
     RecordedAlert,
+    RepeatDay,
     RulesUsed,
     SealedReport,
     SkippedEvent,
@@ -62,6 +63,7 @@ from queue_monitor.store.names import Names
 from queue_monitor.store.reading import OF_AGENTS, Reader
 from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
 from queue_monitor.store.refusals import RefusalRows
+from queue_monitor.store.repeats import RepeatRows
 from queue_monitor.store.replaced import ReplacedDays
 from queue_monitor.store.reports import ReportRecord
 from queue_monitor.store.retention import SKIPPED, Deletion
@@ -104,6 +106,7 @@ class SqlStore:
         self._names = Names()
         self._states = States(database, self._names)
         self._differences = DifferenceRows(database, self._names)
+        self._repeats = RepeatRows(database, self._names)
         self._sums = Sums(database, days)
         self._calls = CallRows(database, self._names, agents, days)
         refusals = RefusalRows(database, self._names)
@@ -113,6 +116,7 @@ class SqlStore:
         self._seen_names = Names()
         self._seen_states = States(database, self._seen_names)
         self._seen_differences = DifferenceRows(database, self._seen_names)
+        self._seen_repeats = RepeatRows(database, self._seen_names)
         self._asking = Asking(database, self._seen_names)
         self._history = History(self._asking)
         self._figures = Figures(self._asking)
@@ -269,6 +273,12 @@ class SqlStore:
 
     async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
         return await self._ask(lambda connection: self._seen_differences.load(connection, first, last))
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
+        return await self._ask(lambda connection: self._seen_repeats.load(connection, first, last))
+
+    async def save_repeat_callers(self, days: Sequence[RepeatDay]) -> None:
+        await self._write_rows(lambda connection: self._repeats.save(connection, days))
 
     async def save_differences(self, records: Sequence[DifferenceRecord]) -> None:
         await self._write_rows(lambda connection: self._differences.save(connection, records))

@@ -10,8 +10,8 @@ import pytest
 
 from queue_monitor.core.rules import Rules
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, EntryReason, Event, event_id
-from queue_monitor.model import Coverage, DefinitionId, Target
-from queue_monitor.reports.data import ReportData, Scope
+from queue_monitor.model import Coverage, DefinitionId, RepeatCallers, RepeatDay, Target
+from queue_monitor.reports.data import CalledAgain, ReportData, Scope
 from queue_monitor.reports.figures import GoalSetting
 from queue_monitor.reports.forms import Form, written
 from queue_monitor.reports.period import parsed
@@ -219,3 +219,34 @@ async def test_who_was_answered_without_being_sent_on_is_as_the_callers_know(tmp
     kept, known = how["kept"], 80 - how["untold"]
     page = plain(written(report, Form.HTML, "sv").body.decode())
     assert f"Besvarade utan att kopplas vidare: {kept} av {known}, " in page
+
+
+async def test_who_called_again_is_added_up_over_days_and_runs_for_the_queues_of_the_report(tmp_path: Path) -> None:
+    first, later = date(2026, 10, 5), date(2026, 10, 6)
+    async with autumn.october(tmp_path) as (reports, run):
+        await run.store.save_repeat_callers(
+            [
+                repeats(first, QUEUES[0], 0, 10),
+                repeats(first, QUEUES[0], 12, 20),
+                repeats(later, QUEUES[1], 0, 40),
+                repeats(date(2026, 11, 2), QUEUES[0], 0, 80),
+            ]
+        )
+        whole = await reports.report(OCTOBER, reports.scope(()))
+        of_one = await reports.report(OCTOBER, reports.scope((QUEUES[0],)))
+
+    assert whole.data.called_again == CalledAgain(days=2, calls=70, repeated=7, answered=70, not_back=63)
+    assert of_one.data.called_again == CalledAgain(days=1, calls=30, repeated=3, answered=30, not_back=27)
+
+
+def repeats(day: date, queue: str, hour: int, calls: int) -> RepeatDay:
+    counts = RepeatCallers(
+        since=datetime(day.year, day.month, day.day, hour, tzinfo=ZONE),
+        calls=calls,
+        repeated=calls // 10,
+        lost=0,
+        reached_later=0,
+        answered=calls,
+        not_back=calls - calls // 10,
+    )
+    return RepeatDay(day=day, queue=queue, found=counts)

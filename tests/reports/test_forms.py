@@ -16,7 +16,7 @@ from msgspec import structs
 from queue_monitor import texts
 from queue_monitor.model import DefinitionId
 from queue_monitor.reports.beside import PdfPress
-from queue_monitor.reports.data import Reference
+from queue_monitor.reports.data import CalledAgain, Reference
 from queue_monitor.reports.desk import Report, Reports
 from queue_monitor.reports.figures import GoalSetting, ReportRules
 from queue_monitor.reports.forms import Form, file_name, html, written
@@ -86,6 +86,16 @@ def test_an_auditor_finds_formula_counts_crisis_hours_goals_proxies_and_seal(rep
     assert "Hur många som inte ringde igen samma dag mättes inte" in annex
     assert f"SHA-256 av rapportens data: {report.seal.sha256}." in annex
     assert "Rapporten förseglades första gången 2026-11-05 12.00." in annex
+
+
+def test_who_did_not_call_again_is_said_where_callers_were_told_apart(report: Report) -> None:
+    again = CalledAgain(days=22, calls=2000, repeated=250, answered=1600, not_back=1480)
+    page = plain(html(structs.replace(report, data=structs.replace(report.data, called_again=again)), "sv").decode())
+
+    assert "Ej tillbaka samma dag: efter 1 480 av 1 600 besvarade samtal ringde personen inte igen, 92,5 %." in page
+    assert "Ringde mer än en gång: 250 av 2 000 samtal kom från någon som redan hade ringt samma dag, 12,5 %." in page
+    assert "under 22 dagar då det mättes" in page
+    assert "inte ringde igen samma dag mättes inte" not in page
 
 
 def test_no_english_stands_in_the_swedish_page_nor_swedish_in_the_english(report: Report) -> None:
