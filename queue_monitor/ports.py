@@ -530,6 +530,11 @@ class Figures(Protocol):
     async def imports(self, first: date, last: date) -> list[ImportRecord]:
         """Return the imports that brought calls of these days, both included. Raises `StoreError`."""
 
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
+        """Return how many called again on these days, both included, today's so far, by day, queue and run of the
+        monitor. Raises `StoreError`.
+        """
+
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         """Return the callers whom nobody answered, in the order of entry, of a queue or of
         all. Raises as `intervals`.

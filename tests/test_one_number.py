@@ -31,6 +31,7 @@ from queue_monitor.model import (
     Level,
     LostCall,
     Period,
+    RepeatDay,
     Snapshot,
     StoredCall,
     TransferWaits,
@@ -68,6 +69,9 @@ class Standing:
         return []
 
     async def imports(self, first: date, last: date) -> list[ImportRecord]:
+        return []
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
         return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

@@ -34,6 +34,7 @@ from queue_monitor.model import (
     LostCall,
     Notice,
     Period,
+    RepeatDay,
     Snapshot,
     StoredCall,
     TransferWaits,
@@ -96,6 +97,9 @@ class AlertedFigures:
 
     async def imports(self, first: date, last: date) -> list[ImportRecord]:
         return await self._figures.imports(first, last)
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
+        return await self._figures.repeat_callers(first, last)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return await self._figures.lost_calls(start, end, queue)

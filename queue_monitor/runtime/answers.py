@@ -19,6 +19,7 @@ from queue_monitor.model import (
     Level,
     LostCall,
     Period,
+    RepeatDay,
     StoredCall,
     TransferWaits,
     WeekSlot,
@@ -63,6 +64,9 @@ class MemoryAnswers:
 
     async def imports(self, first: date, last: date) -> list[ImportRecord]:
         return []
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
+        return [each for each in self._live.repeat_days() if first <= each.day <= last]
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
         return self._live.lost_calls(start, end, queue)
@@ -137,6 +141,11 @@ class StoreAnswers(MemoryAnswers):
 
     async def imports(self, first: date, last: date) -> list[ImportRecord]:
         return await self._store.import_records(first, last)
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
+        kept, held = await self._store.repeat_callers(first, last), await super().repeat_callers(first, last)
+        found = {(each.day, queue_key(each.queue), each.found.since): each for each in (*kept, *held)}
+        return [found[key] for key in sorted(found)]
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
         self._check(start, end, queue)

@@ -49,6 +49,7 @@ from queue_monitor.model import (
     LostCall,
     Period,
     RejectedItem,
+    RepeatDay,
     SkippedEvent,
     Snapshot,
     StoredCall,
@@ -607,6 +608,9 @@ class Pipeline:
 
     async def imports(self, first: date, last: date) -> list[ImportRecord]:
         return await self._answers.imports(first, last)
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
+        return await self._answers.repeat_callers(first, last)
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
         return await self._answers.lost_calls(start, end, queue)

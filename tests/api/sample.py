@@ -40,6 +40,7 @@ from queue_monitor.model import (
     Period,
     QueueNow,
     RecordedAlert,
+    RepeatDay,
     RiskCause,
     RiskFigures,
     Snapshot,
@@ -810,6 +811,9 @@ class FakeFigures:
         return []
 
     async def imports(self, first: date, last: date) -> list[ImportRecord]:
+        return []
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
         return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:

@@ -20,7 +20,16 @@ from queue_monitor.api.pages.history import history_routes
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage
 from queue_monitor.api.pages.periods import PeriodKind, period_of
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Access, AlertKind, AlertLevel, ImportedFile, ImportRecord, Role
+from queue_monitor.model import (
+    Access,
+    AlertKind,
+    AlertLevel,
+    ImportedFile,
+    ImportRecord,
+    RepeatCallers,
+    RepeatDay,
+    Role,
+)
 from queue_monitor.ports import StoreError
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
@@ -353,3 +362,36 @@ def _looked_at(address: str, width: int, height: int) -> tuple[list[str], int, l
 
     with ThreadPoolExecutor(1) as aside:  # Playwright's own loop must not meet that of the test
         return aside.submit(look).result()
+
+
+class Repeating(FakeFigures):
+    """Two days of two queues on which callers were told apart."""
+
+    async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
+        day, other = date(2026, 2, 2), date(2026, 2, 3)
+        assert (first, last) == (date(2026, 2, 1), date(2026, 2, 28))
+        return [repeats(day, "Kundcenter", 30, 3), repeats(other, "Kundcenter", 10, 2), repeats(other, "Bygglov", 8, 4)]
+
+
+def repeats(day: date, queue: str, calls: int, repeated: int) -> RepeatDay:
+    counts = {"lost": 0, "reached_later": 0, "answered": calls, "not_back": calls - repeated}
+    found = RepeatCallers(since=at(day, 0), calls=calls, repeated=repeated, **counts)
+    return RepeatDay(day=day, queue=queue, found=found)
+
+
+async def test_who_called_again_within_a_day_is_a_share_of_the_period_for_the_chosen_queue() -> None:
+    figures = Repeating(replace(sample.lead(), at=at(date(2026, 3, 2), 10)))
+    client = client_of(figures)
+
+    of_one = plain((await client.get("/history", params={"queue": "Kundcenter"})).text)
+    assert "andel av samtalen som kom från någon som redan hade ringt 12,5 %" in of_one
+    assert "Obesvarade som fick svar senare –" in of_one
+    assert "Besvarade, ej tillbaka samma dag 87,5 %" in of_one
+    assert "Räknat på 40 samtal där numret visades, dygnet runt. Dagar då det mättes: 2." in of_one
+    assert "Räknat på 48 samtal" in plain((await client.get("/history")).text)
+
+
+async def test_where_callers_are_not_told_apart_the_page_says_nothing_of_who_calls_again() -> None:
+    page = plain((await client_of(FakeFigures(sample.lead())).get("/history")).text)
+
+    assert "Återkommande" not in page

@@ -23,6 +23,7 @@ from queue_monitor.api.pages.periods import MAX_DAYS, ChosenPeriod, PeriodKind, 
 from queue_monitor.api.responses import YEARS, Problem, as_file, as_table, kept_note
 from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot
 from queue_monitor.ports import AlertHistory, Clock, Figures, StoreError
+from queue_monitor.queues import queue_key
 from queue_monitor.reports.desk import Reports
 
 ADDRESS: Final = "/history"
@@ -195,8 +196,19 @@ async def _page(
     week = await figures.week_map(start, min(end, today_ends), scope)
     record = await _record(history, start, end)
     imports = await figures.imports(choice.period.first, choice.period.last)
+    again = await figures.repeat_callers(choice.period.first, choice.period.last)
+    wanted = None if scope is None else set(map(queue_key, scope))
     return HistoryPage(
-        snapshot, choice, pen, whole=whole, parts=parts, earlier=earlier, week=week, record=record, imports=imports
+        snapshot,
+        choice,
+        pen,
+        whole=whole,
+        parts=parts,
+        earlier=earlier,
+        week=week,
+        record=record,
+        imports=imports,
+        again=[each for each in again if wanted is None or queue_key(each.queue) in wanted],
     )
 
 

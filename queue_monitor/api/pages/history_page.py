@@ -15,6 +15,7 @@ from queue_monitor import texts
 from queue_monitor.api.json.status import meets_target
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import imported_words
+from queue_monitor.api.pages.lead_repeat import repeat_facts
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
 from queue_monitor.model import (
@@ -29,6 +30,7 @@ from queue_monitor.model import (
     ImportRecord,
     Period,
     RecordedAlert,
+    RepeatDay,
     Snapshot,
     Target,
     WeekSlot,
@@ -172,6 +174,7 @@ class HistoryPage:
         week: Sequence[WeekSlot],
         record: Sequence[RecordedAlert] | None,
         imports: Sequence[ImportRecord] = (),
+        again: Sequence[RepeatDay] = (),
     ) -> None:
         self.snapshot = snapshot
         self.choice = choice
@@ -184,6 +187,7 @@ class HistoryPage:
         self._week = week
         self._record = record
         self._imports = imports
+        self._again = again
         self._zone = ZoneInfo(pen.zone)
 
     # ---- the headline
@@ -326,6 +330,16 @@ class HistoryPage:
     def waits_note(self) -> str:
         answered = self.whole.waits.answered if self.whole else 0
         return self.pen.say("history.waits.note", number=self.pen.count(answered))
+
+    @property
+    def again(self) -> tuple[tuple[str, str], ...]:
+        """Return the shares of the callers who called again; empty where callers were not told apart."""
+        return repeat_facts(self._again, self.pen)
+
+    @property
+    def again_note(self) -> str:
+        calls, days = sum(each.found.calls for each in self._again), len({each.day for each in self._again})
+        return self.pen.say("history.again.note", calls=self.pen.count(calls), days=self.pen.count(days))
 
     @property
     def coverage(self) -> str:

@@ -1,5 +1,6 @@
-"""The lead's page about callers who called more than once today: in shares, and never who."""
+"""Callers who called more than once a day, on the lead's page and the page of the past: in shares, and never who."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,7 @@ from msgspec import Struct
 from queue_monitor import texts
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.model import RepeatCallers
+from queue_monitor.model import RepeatCallers, RepeatDay
 
 
 class RepeatRow(Struct, frozen=True, kw_only=True):
@@ -58,3 +59,19 @@ def _heading(found: RepeatCallers | None, now: datetime, pen: Formatter) -> str:
 def _row(name: str, ratio: float | None, part: int, of: int, pen: Formatter) -> RepeatRow:
     words = pen.say("lead.repeat.of", part=pen.count(part), of=pen.count(of)) if of else ""
     return RepeatRow(name=pen.say(f"lead.repeat.{name}"), share=texts.percent(ratio, language=pen.language), of=words)
+
+
+def repeat_facts(days: Sequence[RepeatDay], pen: Formatter) -> tuple[tuple[str, str], ...]:
+    """Return the shares over some days, each made of their counts together; empty without any."""
+    if not days:
+        return ()
+    found = [each.found for each in days]
+    sums = (
+        ("repeated", sum(each.repeated for each in found), sum(each.calls for each in found)),
+        ("reached", sum(each.reached_later for each in found), sum(each.lost for each in found)),
+        ("not_back", sum(each.not_back for each in found), sum(each.answered for each in found)),
+    )
+    return tuple(
+        (pen.say(f"history.again.{name}"), texts.percent(part / of if of else None, language=pen.language))
+        for name, part, of in sums
+    )
