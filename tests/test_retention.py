@@ -297,7 +297,7 @@ def bodies(path: Path) -> list[str]:
 # ---- years
 
 
-OUTLIVING: Final = ("sums", "coverage", "difference", "imported_day", "audit", "audit_at_us")
+OUTLIVING: Final = ("sums", "coverage", "difference", "imported_day", "repeat_callers", "audit", "audit_at_us")
 """The tables and indexes that outlive calls by the table or for ever; docs/operations.md says how fast they grow."""
 
 
