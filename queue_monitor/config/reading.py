@@ -5,7 +5,7 @@ reading.
 import datetime as dt
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
@@ -63,11 +63,15 @@ _ABSENT: Final = object()
 
 
 class Reading:
-    """Reads the written settings beside the structs that define them, and notes every difference."""
+    """Reads the written settings beside the structs that define them, and notes every difference.
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    `left_open`: the variables that nobody has filled in yet; any other that is missing is a mistake.
+    """
+
+    def __init__(self, environ: Mapping[str, str], left_open: Collection[str] = ()) -> None:
         self.mistakes: list[Mistake] = []
         self._environ = environ
+        self._left_open = left_open
         self._about = ""
 
     def note(self, key: Key, found: str, expected: str, hint: str = "") -> _Wrong:
@@ -113,7 +117,8 @@ class Reading:
         if variable not in self._environ:
             found = f"env:{variable}"
             expected = f"the environment variable {variable} to be set"
-            self.mistakes.append(Mistake(written_key(key), found, expected, self._about, to_fill_in=True))
+            to_fill_in = variable in self._left_open
+            self.mistakes.append(Mistake(written_key(key), found, expected, self._about, to_fill_in=to_fill_in))
             return _WRONG
         return FromEnvironment(self._environ[variable], variable)
 
