@@ -82,6 +82,8 @@ def unfit(event: Struct) -> Unfit | None:
     """Return what is wrong with the numbers and texts of an event; None when nothing is."""
     check = _CHECKS.get(type(event)) or _check_of(type(event))
     texts = check.texts(event)
+    if "" in check.needed(event):
+        return _unfit_text(check.needed_names, check.needed(event), needed=True)
     joined = "|".join(filter(None, texts))
     if (len(joined) > MAX_TEXT or not joined.isprintable() or "| " in joined) and (
         found := _unfit_text(check.text_names, texts)
@@ -204,11 +206,14 @@ def _unfit_time(reason: str, name: str, moment: datetime, latest: datetime) -> U
 # ---- texts and numbers
 
 
-def _unfit_text(names: tuple[str, ...], texts: tuple[str | None, ...]) -> Unfit | None:
+def _unfit_text(names: tuple[str, ...], texts: tuple[str | None, ...], *, needed: bool = False) -> Unfit | None:
+    """Return which text is wrong. `needed`: an empty one is, too."""
     for name, text in zip(names, texts, strict=True):
-        if not text:
+        if not text and not needed:
             continue
-        if len(text) > MAX_TEXT:
+        if not text:
+            words = "empty"
+        elif len(text) > MAX_TEXT:
             words = f"longer than {MAX_TEXT} characters"
         elif _FORBIDDEN.search(text):
             words = "with control characters"
@@ -264,10 +269,12 @@ def _tidied(event: Event) -> Event:
 
 
 class _Check(NamedTuple):
-    """The fields of one struct by the kind of their content."""
+    """The fields of one struct by the kind of their content. `needed`: the texts that may not be empty."""
 
     texts: Callable[[Any], tuple[str | None, ...]]
     text_names: tuple[str, ...]
+    needed: Callable[[Any], tuple[str | None, ...]]
+    needed_names: tuple[str, ...]
     numbers: Callable[[Any], tuple[Any, ...]]
     number_names: tuple[str, ...]
     times: tuple[str, ...]
@@ -284,12 +291,15 @@ def _check_of(kind: type[Struct]) -> _Check:
         holds = "rare" if field.name == "offset_ms" else _holds(inspect.type_info(field.type))
         if holds is not None and field.name not in _TIMED_APART:
             found[holds].append(field.name)
+    needed = tuple(field.name for field in structs.fields(kind) if _is_needed(inspect.type_info(field.type)))
     if kind is QueueSnapshot:
         found["times"].append("waiting")
     names = {holds: tuple(its) for holds, its in found.items()}
     return _Check(
         _getter(names["texts"]),
         names["texts"],
+        _getter(needed),
+        needed,
         _getter(names["numbers"]),
         names["numbers"],
         names["times"],
@@ -314,6 +324,19 @@ def _holds(written: inspect.Type) -> str | None:
             return None
         case _:
             return "rare"
+
+
+def _is_needed(written: inspect.Type) -> bool:
+    """Return whether a text of this type may not be empty: the journal could not be read again."""
+    match written:
+        case inspect.Metadata():
+            return _is_needed(written.type)
+        case inspect.UnionType():
+            return any(map(_is_needed, written.types))
+        case inspect.StrType():
+            return bool(written.min_length)
+        case _:
+            return False
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
