@@ -20,6 +20,9 @@ from queue_monitor.events import EVENT_TYPES, Event, QueueSnapshot, SourceGap, T
 MAX_TEXT: Final = 500
 """The largest number of characters of one text."""
 
+MAX_FIELD: Final = 100
+"""The largest number of characters of a field's name that are listed."""
+
 MAX_NUMBER: Final = 10**9
 """The largest number; in ms eleven days. Beyond it, adding times to dates overflows."""
 
@@ -41,6 +44,7 @@ _FREE: Final = frozenset({"reason", "cause", "version", "reason_raw", "cause_raw
 """Texts that only explain. Nothing is identified or found by them."""
 
 _QUOTED: Final = re.compile(r"'[^']*'?|\"[^\"]*\"?|`[^`]*`?")
+_LONG_NUMBER: Final = re.compile(r"\d{5,}")
 _DIGIT: Final = re.compile(r"\d")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN: Final = {"observed_at": "time", "switch_time": "time", "from_": "from"}
@@ -174,6 +178,11 @@ def masked(text: str) -> str:
     return _DIGIT.sub("#", _QUOTED.sub("…", plain(text)))
 
 
+def masked_name(field: str) -> str:
+    """Return a field's name as its sender wrote it, its place in a list too, without what could be a number."""
+    return _LONG_NUMBER.sub(lambda found: "#" * len(found[0]), plain(field, MAX_FIELD))
+
+
 # ---- times
 
 
@@ -212,7 +221,7 @@ def _unfit_text(names: tuple[str, ...], texts: tuple[str | None, ...], *, needed
         if not text and not needed:
             continue
         if not text:
-            words = "empty"
+            text, words = "", "empty"
         elif len(text) > MAX_TEXT:
             words = f"longer than {MAX_TEXT} characters"
         elif _FORBIDDEN.search(text):

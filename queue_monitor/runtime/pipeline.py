@@ -22,7 +22,7 @@ from msgspec import structs
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.forecasting import ForecastInputs
-from queue_monitor.core.gate import Gate, Redated, Unfit, masked, plain, unfit
+from queue_monitor.core.gate import Gate, Redated, Unfit, masked, masked_name, plain, unfit
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import ApplyResult, Live
 from queue_monitor.core.privacy import Veil
@@ -336,7 +336,9 @@ class Pipeline:
 
     def _conflict(self, event: Event, line: PendingBatch) -> None:
         line.conflicts.append(event.id)
-        self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
+        self._reject(
+            Rejected(source=event.source, reason="id_used_twice", field="id", kind="text", length=len(event.id))
+        )
 
     async def _take_late(self, store: Store) -> None:
         """Take the deliveries that wait for the store: look up which events it has, and load the calls of the others.
@@ -406,10 +408,10 @@ class Pipeline:
                 at=self._clock.now(),
                 source=source,
                 reason=rejected.reason,
-                field=rejected.field,
+                field=masked_name(rejected.field),
                 kind=rejected.kind,
                 length=rejected.length,
-                detail=rejected.detail if rejected.field else masked(rejected.detail),
+                detail=masked_name(rejected.detail) if rejected.field else masked(rejected.detail),
             ),
         )
 
