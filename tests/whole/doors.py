@@ -406,12 +406,18 @@ class Whole(NamedTuple):
     switches: dict[str, Switchboard]
 
 
+def named(*queues: str) -> str:
+    """Settings that name these queues: whatever poison is named first, they have their places."""
+    return "".join(f'\n[queues."{queue}"]\nlabel = "{queue}"\n' for queue in queues)
+
+
 @asynccontextmanager
 async def all_doors(folder: Path, written: str = "", **environment: str) -> AsyncIterator[Whole]:
     """A running monitor with these settings too, and a sender at each door."""
     log = folder / "queue_log"
     log.write_bytes(b"")
     ami, socket_door = ManagerDoor(), SocketDoor()
+    written += named("god http", "god mqtt", "god logg", "god ami", "god fs@lab")
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(running(folder / "broker"))
         ports = [await stack.enter_async_context(door.switch.open()) for door in (ami, socket_door)]

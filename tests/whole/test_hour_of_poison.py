@@ -20,7 +20,7 @@ from queue_monitor.clock import SystemClock
 from queue_monitor.model import Role
 from tests.api.centre import TOKENS, Centre, signed
 from tests.store.postgres import Postgres, running_server
-from tests.whole.doors import Whole, all_doors, asked
+from tests.whole.doors import Whole, all_doors, asked, named
 from tests.whole.poison import Poison
 from tests.whole.test_fuzzed_doors import counted
 from tests.whole.troubles import PESTERING, THOUSANDS, Trouble
@@ -30,9 +30,6 @@ SECONDS = float(os.environ.get("POISON_SECONDS", "3600"))
 """How long the soak takes; its callers are as many, however long that is."""
 
 QUEUE: Final = "god"
-QUEUES: Final = (QUEUE, "god http", "god mqtt", "god logg", "god ami", "god fs@lab")
-"""The settings name them: whatever else is named first, they have their places."""
-
 NOT_LET_IN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
 COMES_AGAIN: Final = (*NOT_LET_IN, HTTPStatus.SERVICE_UNAVAILABLE)
 """A good sender sends again what is answered so; where the machine is busy its own body may be too slow."""
@@ -231,7 +228,7 @@ async def watched(told: Centre, readings: list[float]) -> None:
 async def everything(folder: Path) -> AsyncIterator[tuple[Whole, Postgres]]:
     hours_west = (SystemClock().now().hour - MORNING + 12) % 24 - 12
     written = f'\n[organisation]\ntime_zone = "Etc/GMT{hours_west:+d}"\n'
-    written += "".join(f'\n[queues."{queue}"]\nlabel = "{queue}"\n' for queue in QUEUES)
+    written += named(QUEUE)
     with running_server() as server:
         url = server.new_database()
         async with all_doors(folder, written, QUEUE_MONITOR_STORE__URL=url) as whole:
