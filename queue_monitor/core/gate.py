@@ -26,6 +26,12 @@ MAX_FIELD: Final = 100
 MAX_NUMBER: Final = 10**9
 """The largest number; in ms eleven days. Beyond it, adding times to dates overflows."""
 
+MAX_COUNT: Final = 10**6
+"""The largest place in a line, length of one, priority or penalty: a telephone number is none of these."""
+
+MAX_RING_MS: Final = 10**8
+"""The longest time that a phone rings, ms: a day and some hours."""
+
 MAX_CLOCK_MS: Final = 10**14
 """The largest reported offset of a clock, ms: 1970 and the year 5000 are clocks that were never set."""
 
@@ -49,6 +55,13 @@ _DIGIT: Final = re.compile(r"\d")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN: Final = {"observed_at": "time", "switch_time": "time", "from_": "from"}
 """The names of our fields as a sender writes them."""
+
+_MOST: Final = {
+    **dict.fromkeys(("position", "depth_reported", "priority", "level"), MAX_COUNT),
+    "ring_ms": MAX_RING_MS,
+    "offset_ms": MAX_CLOCK_MS,
+}
+"""The largest numbers of fields that have a limit of their own."""
 
 _MAY_BE_OLD: Final = frozenset({"switch_started_at"})
 """Times that may lie before the first kept day: a switch may have run for years."""
@@ -94,8 +107,11 @@ def unfit(event: Struct) -> Unfit | None:
     ):
         return found
     for number in check.numbers(event):
-        if number is not None and not -MAX_NUMBER <= number <= MAX_NUMBER:
-            return _unfit_number(check.number_names, check.numbers(event), MAX_NUMBER)
+        if number is not None and not -MAX_COUNT <= number <= MAX_COUNT:
+            found = _unfit_number(check.number_names, check.numbers(event))
+            if found is not None:
+                return found
+            break
     for name in check.rare:
         if (value := getattr(event, name)) and (found := _unfit_part(name, value)):
             return found
@@ -234,8 +250,9 @@ def _unfit_text(names: tuple[str, ...], texts: tuple[str | None, ...], *, needed
     return None
 
 
-def _unfit_number(names: tuple[str, ...], numbers: tuple[Any, ...], most: int) -> Unfit | None:
+def _unfit_number(names: tuple[str, ...], numbers: tuple[Any, ...]) -> Unfit | None:
     for name, number in zip(names, numbers, strict=True):
+        most = _MOST.get(name, MAX_NUMBER)
         if number is not None and not -most <= number <= most:
             digits = len(str(number)) if abs(number) < 1e300 else 300
             words = f"beyond {most:,}"
@@ -246,7 +263,7 @@ def _unfit_number(names: tuple[str, ...], numbers: tuple[Any, ...], most: int) -
 def _unfit_part(name: str, part: Any) -> Unfit | None:
     """Return what is wrong with a list, a table, a struct or a clock in an event; None when nothing is."""
     if isinstance(part, float):
-        return _unfit_number((name,), (part,), MAX_CLOCK_MS)
+        return _unfit_number((name,), (part,))
     if isinstance(part, Struct):
         return _inside(name, unfit(part))
     if len(part) > MAX_ITEMS:
