@@ -54,6 +54,10 @@ _LISTS: Final = frozenset(
 )
 
 
+_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_NOT_TEXT: Final = "a control character, or half of a character"
+
+
 class _Wrong:
     """Stands for a value that could not be read; its mistake is already noted."""
 
@@ -201,6 +205,8 @@ class Reading:
         if origin in (list, set, frozenset) or (origin is tuple and arguments[-1] is Ellipsis):
             return self._items(written, origin, annotation, arguments[0], key)
         if origin is dict and isinstance(written, dict):
+            for name in filter(_UNWRITABLE.search, written):
+                self.note((*key, name), _NOT_TEXT, "a name without control characters")
             return {name: self._value(value, arguments[1], (*key, name)) for name, value in written.items()}
         return self._leaf(written, annotation, plain, key)
 
@@ -228,6 +234,8 @@ class Reading:
         check = _CHECKS.get(key)
         if check and not check[0](read):
             return self.note(key, found(value, key, written), check[1])
+        if isinstance(read, str) and _UNWRITABLE.search(read):
+            return self.note(key, _NOT_TEXT, "text without control characters, in UTF-8")
         if isinstance(read, str) and not isinstance(read, StrEnum):
             return Secret(read) if is_secret(key, written) else str(read)
         return read
