@@ -476,7 +476,7 @@ class InvalidEvent(ValueError):
 
     `field`: the field as its sender writes it, without `data.` before it; "" where the whole is no event.
     `kind`: of what stands there: `text`, `number`, `list`, `table`, `word` (true, false) or `nothing`.
-    `length`: its number of characters, digits or items.
+    `length`: its number of characters, digits or items; 0 for a number that is too large to be read.
     """
 
     def __init__(self, message: str, content: object = None) -> None:
@@ -486,8 +486,8 @@ class InvalidEvent(ValueError):
             content = _part(content, name)
         if missing := _MISSING.search(message):
             content, path = None, f"{path}.{missing[1]}"
-        self.field = path.removeprefix(".").removeprefix("data.")
-        self.kind, self.length = _kind_of(content)
+        self.field = path.removeprefix(".").removeprefix("data.").removesuffix("[...]")
+        self.kind, self.length = ("number", 0) if "out of range" in message else _kind_of(content)
 
 
 _PLACE: Final = re.compile(r"`\$([^`]*)`")

@@ -72,6 +72,7 @@ INSIDE = {
     '"queue":"k","visit_id":"v","position":"0701740605"': ("position", "text", 10),
     '"queue":"k","visit_id":"v","caller":{"withheld":"nej"}': ("caller.withheld", "text", 3),
     '"queue":"k","visit_id":"v","entry_reason":"`$.0701740605`"': ("entry_reason", "text", 14),
+    '"queue":"k","visit_id":"v","position":' + "9" * 5000: ("data", "number", 0),
     '"queue":"k","visit_id":"v","start_known":1': ("start_known", "number", 1),
 }
 

@@ -46,6 +46,9 @@ RECEIPT_PRECISION_MS: Final = 10
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Control characters, characters that turn the direction of writing, and halves of a character."""
 
+_UNSEEN: Final = re.compile(r"[\s\u00ad\u180e\u200b-\u200d\u2060-\u2064\U000e0000-\U000e007f]+")
+"""A text of which nothing can be seen."""
+
 _FREE: Final = frozenset({"reason", "cause", "version", "reason_raw", "cause_raw", "state_raw"})
 """Texts that only explain. Nothing is identified or found by them."""
 
@@ -242,7 +245,7 @@ def _unfit_text(names: tuple[str, ...], texts: tuple[str | None, ...], *, needed
             words = f"longer than {MAX_TEXT} characters"
         elif _FORBIDDEN.search(text):
             words = "with control characters"
-        elif text.isspace():
+        elif _UNSEEN.fullmatch(text):
             words = "nothing but space"
         else:
             continue

@@ -66,6 +66,7 @@ def test_an_ordinary_event_is_taken_as_it_is():
         (said(queue="half \ud800"), "queue", "unfit_text"),
         (said(queue="   "), "queue", "unfit_text"),
         (said(queue=""), "queue", "unfit_text"),
+        (said(queue="\u200b\u2060 "), "queue", "unfit_text"),
         (said(QueueSnapshot, as_of=TEN, waiting=(WaitingCaller(leg_id=""),)), "waiting[0].leg_id", "unfit_text"),
         (said(unmapped={"a\x1b": "b"}), "unmapped", "unfit_text"),
         (said(QueueSnapshot, as_of=TEN, counters={"calls": "\x00"}), "counters", "unfit_text"),
