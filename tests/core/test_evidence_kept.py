@@ -426,7 +426,7 @@ def test_of_ids_mixed_up_too_calls_can_be_let_go_of_and_loaded_at_any_moment(cha
     for event in story.events:
         for name, ids in (("contact_id", ("luleå:x", "luleå:y", "luleå:z")), ("leg_id", ("luleå:l1", "luleå:l2"))):
             if hasattr(event, name) and chance.random() < 0.5:
-                event = structs.replace(event, **{name: chance.choice(ids)})  # type: ignore[arg-type]
+                event = structs.replace(event, **{name: chance.choice(ids)})
         if chance.random() < 0.2:
             shelf.save()
             live.evict(event.at + timedelta(seconds=chance.choice((-100, 0, 100))))
