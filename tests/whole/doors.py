@@ -191,7 +191,7 @@ class Switchboard:
         self._answer = answer
         self._first = first
         self._line: asyncio.StreamWriter | None = None
-        self._ended: asyncio.StreamWriter | None = None
+        self._ended = set[asyncio.StreamWriter]()
         self._listening = asyncio.Event()
         self._serving: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
@@ -223,7 +223,7 @@ class Switchboard:
 
     async def _hang_up(self, line: asyncio.StreamWriter) -> None:
         self._listening.clear()
-        self._ended = line
+        self._ended.add(line)
         with suppress(OSError):  # it may have gone by itself
             await line.drain()
             line.write_eof()
@@ -236,7 +236,7 @@ class Switchboard:
             await self._let_in(reader, writer)
             while True:
                 asked = await self._question(reader)
-                if writer is self._ended:
+                if writer in self._ended:
                     continue
                 writer.write(self._answer(asked))
                 if self._first in (asked, asked.get("Action") if isinstance(asked, dict) else asked):
