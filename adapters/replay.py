@@ -114,10 +114,12 @@ class Translator:
         try:
             return events.decode(line)
         except InvalidEvent as error:
-            return self._rejected("invalid_event", _QUOTED.sub("'…'", str(error)))
+            words = f"line {max(1, self._line)}: " + _QUOTED.sub("'…'", str(error))
+            where = {"field": error.field, "kind": error.kind}
+            return Rejected(source=self._source, reason="invalid_event", detail=words, length=error.length, **where)
 
     def _rejected(self, reason: str, detail: str) -> Rejected:
-        return Rejected(source=self._source, reason=reason, detail=f"line {max(1, self._line)}: {detail}")
+        return Rejected(source=self._source, reason=reason, detail=f"line {max(1, self._line)}: {detail}", kind="text")
 
 
 class _Gunzip:

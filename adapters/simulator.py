@@ -89,8 +89,9 @@ class Translator:
         elif line:
             try:
                 yield events.decode(line)
-            except InvalidEvent:
-                yield Rejected(source=self._source, reason="invalid_event", detail=f"line {self._line}")
+            except InvalidEvent as error:
+                where = {"field": error.field, "kind": error.kind, "detail": f"line {self._line}"}
+                yield Rejected(source=self._source, reason="invalid_event", length=error.length, **where)
 
 
 class SimulatorAdapter:

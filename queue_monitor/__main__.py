@@ -276,7 +276,7 @@ def _load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
 
 def _run(chosen: argparse.Namespace) -> int:
     settings = _load(chosen.config)
-    if mistakes := checks.log_mistakes(settings, checks.today_of(settings)):
+    if mistakes := checks.mistakes_of_keeping(settings):
         raise config.ConfigError(mistakes)
     if chosen.speed is not None:
         clock = structs.replace(settings.clock, rate=chosen.speed)

@@ -7,6 +7,7 @@ Longer than 450 lines because it is one union of all that a source can report.
 """
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, get_args
@@ -471,7 +472,60 @@ def milliseconds(span: timedelta) -> int:
 
 
 class InvalidEvent(ValueError):
-    """Raised for bytes that are not one of our events; the message names the field."""
+    """Raised for bytes that are not one of our events; the message names the field.
+
+    `field`: the field as its sender writes it, without `data.` before it; "" where the whole is no event.
+    `kind`: of what stands there: `text`, `number`, `list`, `table`, `word` (true, false) or `nothing`.
+    `length`: its number of characters, digits or items; 0 for a number that is too large to be read.
+    """
+
+    def __init__(self, message: str, content: object = None) -> None:
+        super().__init__(message)
+        path = found[-1] if (found := _PLACE.findall(message)) else ""  # the last: others may stand in what was sent
+        for name in _NAMES_IN.findall(path):
+            content = _part(content, name)
+        if missing := _MISSING.search(message):
+            content, path = None, f"{path}.{missing[1]}"
+        self.field = path.removeprefix(".").removeprefix("data.").removesuffix("[...]")
+        self.kind, self.length = ("number", 0) if "out of range" in message else _kind_of(content)
+
+
+_PLACE: Final = re.compile(r"`\$([^`]*)`")
+_NAMES_IN: Final = re.compile(r"[^.\[\]]+|\.\.\.")
+_MISSING: Final = re.compile(r"missing required field `([^`]+)`")
+
+
+def _part(content: object, name: str) -> object:
+    """Return the part of this name, or at this place of a list; None where there is none."""
+    if isinstance(content, dict):
+        return content.get(name, content if name == "..." else None)
+    is_there = isinstance(content, list) and name.isdecimal() and int(name) < len(content)
+    return content[int(name)] if is_there and isinstance(content, list) else None
+
+
+def _kind_of(content: object) -> tuple[str, int]:
+    """Return the kind and the length of what a sender wrote, which say nothing of it itself."""
+    match content:
+        case bool():
+            return "word", len(str(content))
+        case int() | float():
+            return "number", len(str(content)) if abs(content) < 1e300 else 300
+        case str() | bytes():
+            return "text", len(content)
+        case list():
+            return "list", len(content)
+        case dict():
+            return "table", len(content)
+        case _:
+            return "nothing", 0
+
+
+def _read_plain(raw: bytes | str) -> object:
+    """Return JSON as it stands; the bytes where it is none."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return raw
 
 
 class _Wire(Struct, frozen=True, kw_only=True):
@@ -516,9 +570,16 @@ def decode(raw: bytes | str) -> Event:
     """
     try:
         wire = _wire_decoder.decode(raw)
-        if wire.type not in EVENT_TYPES:
-            raise InvalidEvent(f"type: {wire.type!r} is not an event of ours")
-        content = dict(wire.data)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(str(error), _read_plain(raw)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidEvent(f"not JSON: {error}", raw) from error
+    except RecursionError as error:
+        raise InvalidEvent("not JSON that an event could be: nested too deeply", raw) from error
+    if wire.type not in EVENT_TYPES:
+        raise InvalidEvent(f"type: {wire.type!r} is not an event of ours - at `$.type`", {"type": wire.type})
+    content = dict(wire.data)
+    try:
         for field in ("observed_at", "switch_time"):
             if field not in content and wire.time is not None:
                 content[field] = wire.time
@@ -527,11 +588,9 @@ def decode(raw: bytes | str) -> Event:
         content |= {"id": wire.id, "source": wire.source, "sequence": wire.sequence}
         return msgspec.convert(content, EVENT_TYPES[wire.type])
     except msgspec.ValidationError as error:
-        raise InvalidEvent(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidEvent(f"not JSON: {error}") from error
+        raise InvalidEvent(str(error), content) from error
     except RecursionError as error:
-        raise InvalidEvent("not JSON that an event could be: nested too deeply") from error
+        raise InvalidEvent("not JSON that an event could be: nested too deeply", content) from error
 
 
 def json_schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -50,6 +50,9 @@ from queue_monitor.model import (
     TransferWaits,
     WeekSlot,
 )
+
+SERVICE: Final = "queue-monitor"
+"""The name by which the service says at `/healthz` what it is."""
 
 
 class Rejected(Struct, frozen=True, kw_only=True):

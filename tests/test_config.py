@@ -11,7 +11,7 @@ import pytest
 from msgspec import Meta, Struct, structs
 
 from queue_monitor import config
-from queue_monitor.app import checks
+from queue_monitor.app import checks, registry
 from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.config import Config, ConfigError, Secret
 from queue_monitor.model import DefinitionId, ExitPolicy, Outcome, Target
@@ -146,6 +146,29 @@ def test_the_error_says_how_many_mistakes_there_are(settings: Settings) -> None:
         settings.read(SIMULATOR + "[http]\nport = -1\nhots = 3")
 
     assert len(caught.value.mistakes) == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ('[organisation]\nname = "a\\u0000b"\n', "organisation.name"),
+        ('[store]\nspill = "\\u001b[2J"\n', "store.spill"),
+        ('[queues."a\\u0000b"]\nlabel = "a"\n', 'queues."a\\u0000b"'),
+    ],
+)
+def test_control_characters_in_a_text_are_refused_by_their_key(tmp_path: Path, written: str, key: str) -> None:
+    file = tmp_path / "queue-monitor.toml"
+    file.write_text(written + '\n[[sources]]\nname = "s"\nkind = "simulator"\n', encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        config.load(file, {}, registry.settings_of)
+    assert f"{key}: a control character" in str(caught.value)
+
+
+def test_a_variable_that_is_not_utf_8_is_refused_by_its_key() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(None, {"QUEUE_MONITOR_ORGANISATION__NAME": "Lule\udce5"}, registry.settings_of)
+    assert "organisation.name: a control character, or half of a character" in str(caught.value)
 
 
 @pytest.mark.parametrize(

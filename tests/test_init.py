@@ -248,6 +248,30 @@ def test_mail_over_port_25_is_not_encrypted_and_without_a_server_it_is_filled_in
     assert [mistake.to_fill_in for mistake in caught.value.mistakes] == [True]
 
 
+@pytest.mark.parametrize("store", ["mysql://u:hemligt@db/kc", "sqlite://en/fil.db", "kc.db", "postgresql://u@x@db/kc"])
+def test_a_store_that_cannot_be_used_is_refused_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], store: str
+):
+    assert made(tmp_path, "--store", store) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("queue-monitor init: store: ")
+    assert "expected sqlite, or " in said
+    assert "hemligt" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_variable_that_init_did_not_leave_open_is_no_longer_to_be_filled_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert made(tmp_path) == 0
+    settings = tmp_path / "queue-monitor.toml"
+    assert main(["check-config", str(settings)]) == 0
+    settings.write_text(settings.read_text(encoding="utf-8").replace("env:AMI_SECRET", "env:OTHER"), encoding="utf-8")
+
+    assert main(["check-config", str(settings)]) == 2
+    assert "the environment variable OTHER to be set" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_example_of_a_kind_can_be_set(kind: str):
     described = kind_of(kind)

@@ -3,10 +3,12 @@ none of them is found in anything that it keeps, logs, shows or sends.
 """
 
 import asyncio
+import contextlib
 import gzip
 import json
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -114,6 +116,24 @@ def tell(centre: Centre, event: dict[str, Any]) -> None:
         assert refused.code in (400, 409), refused.read()
 
 
+def knock(centre: Centre) -> None:
+    """Ask with a number wherever a request can hold one: path, query, headers, token, cookie, form and body."""
+    for text in WRITTEN:
+        quoted = urllib.parse.quote(text, safe="")
+        headers = dict.fromkeys(("User-Agent", "Referer", "X-Request-Id", "X-KC-Source", "X-KC-Signature"), text)
+        headers |= {
+            "Authorization": f"Bearer {text}",
+            "Cookie": f"token={quoted}; kc={quoted}",
+            "Origin": f"http://{quoted}",
+        }
+        asked = (f"{quoted}", f"wall/{quoted}", f"static/{quoted}", f"?token={quoted}", f"readyz?lang={quoted}")
+        for path in (*asked, f"api/v1/intervals?queue={quoted}&step={quoted}", f"api/v1/alerts/{quoted}/acknowledge"):
+            for body in (None, f"name={quoted}&reason={quoted}".encode(), json.dumps({text: text}).encode()):
+                request = urllib.request.Request(f"{centre.address}/{path}", body, headers)
+                with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=PATIENCE):
+                    pass
+
+
 def pages(centre: Centre) -> Iterator[tuple[str, bytes]]:
     """Every answer to GET that the monitor's own document names, and its pages."""
     document = json.loads(read(f"{centre.address}/openapi.json"))
@@ -156,6 +176,7 @@ def test_no_number_is_found_in_what_is_kept_logged_shown_or_sent(tmp_path: Path)
                 until(lambda: b"connected source=broker" in (kept / "log.txt").read_bytes(), "the broker")
                 asyncio.run(publish(broker, at))
                 post(centre, at)
+                knock(centre)
                 until(lambda: sink.mails, "a mail")
                 waiting = monitor.status()["total"]["waiting"]
                 shown = dict(pages(centre))

@@ -1,15 +1,19 @@
 """`queue-monitor rejected`: the last things that were not taken, without what stood in them."""
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from queue_monitor.__main__ import main
+from queue_monitor.app import registry
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
-from queue_monitor.ports import Delivery, Rejected
+from queue_monitor.events import InvalidEvent, decode
+from queue_monitor.ports import Connection, Delivery, Rejected
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import open_store
 from tests.scenario import SOURCE, TEN, Scenario
@@ -52,3 +56,65 @@ def test_a_store_of_which_nothing_was_refused_says_so(
     assert main(["rejected"]) == 0
 
     assert capsys.readouterr().out.splitlines()[-1] == "Nothing was refused lately."
+
+
+SAID = {
+    b"no json": ("", "text", 7),
+    b'{"specversion":"1.0"}': ("id", "nothing", 0),
+    b'{"specversion":"1.0","id":"","source":"s","type":"t","data":{}}': ("id", "text", 0),
+    b'{"specversion":"1.0","id":"1","source":7,"type":"t","data":{}}': ("source", "number", 1),
+    b'{"specversion":"1.0","id":"1","source":"s","type":"0701740605","data":{}}': ("type", "text", 10),
+    b'{"specversion":"1.0","id":"1","source":"s","type":"t","data":[1,2,3]}': ("data", "list", 3),
+}
+INSIDE = {
+    '"queue":"k"': ("visit_id", "nothing", 0),
+    '"queue":["0701740605"],"visit_id":"v"': ("queue", "list", 1),
+    '"queue":"k","visit_id":"v","position":"0701740605"': ("position", "text", 10),
+    '"queue":"k","visit_id":"v","caller":{"withheld":"nej"}': ("caller.withheld", "text", 3),
+    '"queue":"k","visit_id":"v","entry_reason":"`$.0701740605`"': ("entry_reason", "text", 14),
+    '"queue":"k","visit_id":"v","position":' + "9" * 5000: ("data", "number", 0),
+    '"queue":"k","visit_id":"v","start_known":1': ("start_known", "number", 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        *SAID.items(),
+        *(
+            (
+                b'{"specversion":"1.0","id":"1","source":"s","type":"se.kundcenter.call.entered",'
+                b'"time":"2026-11-23T09:00:00Z","data":{%b}}' % data.encode(),
+                where,
+            )
+            for data, where in INSIDE.items()
+        ),
+    ],
+)
+def test_what_is_no_event_is_named_by_field_kind_and_length(raw: bytes, where: tuple[str, str, int]):
+    with pytest.raises(InvalidEvent) as caught:
+        decode(raw)
+
+    assert (caught.value.field, caught.value.kind, caught.value.length) == where
+
+
+@pytest.mark.parametrize("door", ["http", "mqtt", "replay", "simulator"])
+def test_every_door_that_reads_events_names_what_it_refuses(door: str):
+    raw = b'{"specversion":"1.0","id":"1","source":7,"type":"0701740605","data":{}}'
+    if door == "mqtt":
+        raw = json.dumps(
+            {"topic": "kc/v1/a/call/q/x", "payload": raw.decode(), "retain": False, "received_at": TEN.isoformat()}
+        ).encode()
+    module = registry.adapter_module(door)
+    needed: dict[str, dict[str, Any]] = {
+        "http": {"secrets": ("x" * 32,)},
+        "mqtt": {"host": "h"},
+        "replay": {"path": "a"},
+    }
+    settings = module.Settings(**needed.get(door, {}))
+    translator = module.Translator(Connection(source="urn:kc:x:a", switch="a"), settings)
+    found = [*translator.feed(raw + b"\n", TEN), *translator.close(TEN)]
+
+    (rejected,) = [item for item in found if isinstance(item, Rejected)]
+    assert (rejected.reason, rejected.field, rejected.kind, rejected.length) == ("invalid_event", "source", "number", 1)
+    assert "070" not in repr(rejected)

@@ -205,6 +205,47 @@ def test_the_untouched_sample_lacks_only_what_is_to_be_filled_in(
     assert main(["run", "--config", sample]) == 2
 
 
+@pytest.mark.parametrize("change", [('name = "Lule', 'name = "Pite'), ("env:AMI_SECRET", "env:ANOTHER_SECRET")])
+def test_a_changed_sample_that_a_start_would_refuse_is_refused_with_the_same_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, change: tuple[str, str]
+):
+    sample = (Path(__file__).parents[1] / "deploy" / "queue-monitor.toml").read_text(encoding="utf-8")
+    monkeypatch.delenv("AMI_SECRET", raising=False)
+    file = tmp_path / "mine.toml"
+    file.write_text(sample.replace(*change), encoding="utf-8")
+
+    assert main(["check-config", str(file)]) == 2
+    said = capsys.readouterr()
+    assert main(["run", "--config", str(file)]) == 2
+    assert said.out == ""
+    assert "_SECRET to be set" in said.err
+    assert capsys.readouterr().err == said.err
+
+
+def test_a_copy_of_the_sample_with_other_line_ends_and_remarks_is_untouched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    sample = (Path(__file__).parents[1] / "deploy" / "queue-monitor.toml").read_bytes()
+    monkeypatch.delenv("AMI_SECRET", raising=False)
+    file = tmp_path / "copy.toml"
+    file.write_bytes(b"# copied\r\n" + sample.replace(b"\n", b"\r\n"))
+
+    assert main(["check-config", str(file)]) == 0
+    assert capsys.readouterr().out.startswith("NOT READY TO RUN.")
+
+
+def test_a_store_that_no_start_could_open_is_refused_by_its_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "bad.toml"
+    file.write_text('[store]\nurl = "mysql://kc:hemligt@db/kc"\n\n[[sources]]\nname = "s"\nkind = "simulator"\n')
+
+    assert main(["check-config", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert main(["run", "--config", str(file)]) == 2
+    assert "store.url: 'mysql' is not a kind of database known here; expected sqlite:///path/to/file.db" in said
+    assert "hemligt" not in said
+    assert capsys.readouterr().err == said
+
+
 def test_the_settings_as_understood_can_be_read_back(capsys: pytest.CaptureFixture[str]):
     assert main(["check-config"]) == 0
     said = capsys.readouterr().out

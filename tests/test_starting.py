@@ -75,7 +75,9 @@ def starting(folder: Path, port: int, url: str) -> Iterator[Start]:
 def test_a_monitor_whose_address_is_taken_says_so_once_and_serves_when_it_is_free(tmp_path: Path):
     holder = socket.create_server(("127.0.0.1", 0))
     with holder, starting(tmp_path, holder.getsockname()[1], f"sqlite:///{tmp_path / 'a.db'}") as start:
-        start.until(lambda: "start waits, and tries again: http.host, http.port" in start.said)
+        port = holder.getsockname()[1]
+        words = f"start waits, and tries again: http.host, http.port: 127.0.0.1:{port} is taken by another program; end"
+        start.until(lambda: words in start.said)
         holder.close()
         start.until(lambda: "Wallboard:" in start.said)
         assert start.asked("/healthz")[0] == 200
@@ -84,13 +86,26 @@ def test_a_monitor_whose_address_is_taken_says_so_once_and_serves_when_it_is_fre
     assert start.said.count("start waits") == 1
 
 
+def test_a_second_monitor_is_told_that_another_one_has_the_port(tmp_path: Path):
+    first, second, port = tmp_path / "first", tmp_path / "second", free_port()
+    first.mkdir()
+    second.mkdir()
+    with starting(first, port, f"sqlite:///{first / 'a.db'}") as one:
+        one.until(lambda: "Wallboard:" in one.said)
+        with starting(second, port, f"sqlite:///{second / 'b.db'}") as other:
+            words = f"tries again: http.host, http.port: 127.0.0.1:{port} is taken by another queue-monitor, which runs"
+            other.until(lambda: words in other.said)
+
+    assert one.process.returncode == 0
+
+
 def test_a_database_that_is_not_up_yet_is_waited_for_and_readyz_names_it(tmp_path: Path):
     with running_server() as server:
         url = server.new_database()
         server.stop()
         with starting(tmp_path, free_port(), url) as start:
             start.until(lambda: "start waits, and tries again: store.url" in start.said)
-            assert start.asked("/healthz") == (200, '{"status":"ok"}')
+            assert start.asked("/healthz") == (200, '{"status":"ok","service":"queue-monitor"}')
             code, ready = start.asked("/readyz")
             assert (code, json.loads(ready)["status"]) == (503, "not_ready")
             assert json.loads(ready)["reasons"][0].startswith("store.url: the PostgreSQL database ")

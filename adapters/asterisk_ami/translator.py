@@ -161,8 +161,9 @@ class Translator:
         self._out.clear()
         return taken
 
-    def _reject(self, reason: str, detail: str = "") -> None:
-        self._out.append(Rejected(source=self._connection.source, reason=reason, detail=detail))
+    def _reject(self, reason: str, detail: str = "", field: str = "", kind: str = "", length: int = 0) -> None:
+        source = self._connection.source
+        self._out.append(Rejected(source=source, reason=reason, detail=detail, field=field, kind=kind, length=length))
 
     def _pass_time(self, now: datetime) -> None:
         self._calls.expire(now)
@@ -190,7 +191,8 @@ class Translator:
         elif first[:9] == b"Response:":
             self._read_response(headers(content), offset, received_at)
         else:
-            self._reject("not_a_message" if content else "message_too_long", f"at byte {offset}")
+            reason = "not_a_message" if content else "message_too_long"
+            self._reject(reason, f"at byte {offset}", kind="text", length=len(content))
 
     def _reject_old(self) -> None:
         if not self._told_too_old:
@@ -232,7 +234,7 @@ class Translator:
         if told:
             self._clock = told, received_at
         elif text:
-            self._reject("bad_timestamp", first[7:].decode("ascii", "replace"))
+            self._reject("bad_timestamp", first[7:].decode("ascii", "replace"), "Timestamp", "time", len(text))
         return Stamp(self._connection, received_at, offset, told)
 
     def _read_response(self, message: Mapping[str, str], offset: int, received_at: datetime) -> None:
@@ -310,7 +312,7 @@ class Translator:
         """Return the list for an ActionID. Lists asked for without one come in turn and share the empty id."""
         queue = message.get("Queue", "")
         if not queue:
-            self._reject("missing_field", message["Event"])
+            self._reject("missing_field", message["Event"], "Queue", "nothing")
             return None
         while len(self._lists) > _MAX_LISTS:
             del self._lists[next(iter(self._lists))]

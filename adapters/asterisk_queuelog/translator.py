@@ -164,7 +164,7 @@ class Translator:
         self._out: list[Event | Rejected] = []
         self._rest = b""
         self._skipping = False
-        self._lines = 0
+        self._lines = self._length = 0
         self._greeted = False
         self._second = 0
         self._repeats: dict[tuple[object, ...], int] = {}
@@ -256,13 +256,15 @@ class Translator:
 
     def _reject(self, reason: str) -> None:
         # Never the line itself: ENTERQUEUE holds the caller's number.
-        self._out.append(Rejected(source=self._connection.source, reason=reason, detail=f"line {self._lines}"))
+        its = {"reason": reason, "detail": f"line {self._lines}", "kind": "text"}
+        self._out.append(Rejected(source=self._connection.source, length=self._length, **its))
 
     def _read(self, raw: bytes, received_at: datetime) -> None:
         if self._skipping:
             self._skipping = False
             return
         self._lines += 1
+        self._length = len(raw)
         raw = raw.removeprefix(_BYTE_ORDER_MARK).strip(b"\0\r")
         if not raw:
             return

@@ -131,8 +131,9 @@ class Translator:
         self._out.clear()
         return taken
 
-    def _reject(self, reason: str, detail: str = "") -> None:
-        self._out.append(Rejected(source=self._connection.source, reason=reason, detail=detail))
+    def _reject(self, reason: str, detail: str = "", field: str = "", kind: str = "", length: int = 0) -> None:
+        source = self._connection.source
+        self._out.append(Rejected(source=source, reason=reason, detail=detail, field=field, kind=kind, length=length))
 
     def _pass_time(self, now: datetime) -> None:
         self._calls.expire(now)
@@ -174,7 +175,7 @@ class Translator:
     def _read_event(self, frame: Frame, received_at: datetime) -> None:
         message = event(frame)
         if message is None:
-            self._reject("bad_event", f"at byte {frame.offset}")
+            self._reject("bad_event", f"at byte {frame.offset}", kind="text", length=len(frame.body))
             return
         stamp = self._stamp(message, frame.offset, received_at)
         self._watch_core(message, stamp)
@@ -187,13 +188,15 @@ class Translator:
                 if not translate(message, stamp):
                     self._reject("missing_field", action)
             elif action not in _PASSED_OVER:
-                self._reject("unknown_action", action if _WORD.fullmatch(action) else "")
+                shown = action if _WORD.fullmatch(action) else ""
+                self._reject("unknown_action", shown, "CC-Action", "text", len(action))
         # Other events come from another subscriber's filter and do not concern queues.
 
     def _stamp(self, message: Mapping[str, str], offset: int, received_at: datetime) -> Stamp:
         told = from_microseconds(message.get("Event-Date-Timestamp", ""))
         if told is None:
-            self._reject("bad_timestamp", f"at byte {offset}")
+            written = message.get("Event-Date-Timestamp", "")
+            self._reject("bad_timestamp", f"at byte {offset}", "Event-Date-Timestamp", "time", len(written))
         else:
             self._hear_clock(told, received_at)
         return Stamp(self._connection, received_at, offset, told)

@@ -96,7 +96,13 @@ def answer(status: HTTPStatus, body: Struct, headers: dict[str, str] | None = No
 def refused(events: tuple[Event, ...], found: tuple[Refused, ...]) -> tuple[Fault, ...]:
     """Return the refusal for the faults that the gate found, each with the field as its sender wrote it."""
     return tuple(
-        Fault(index=one.index, id=events[one.index].id[:100], reason=one.reason, detail=f"{one.field}: {one.detail}")
+        Fault(
+            index=one.index,
+            id=events[one.index].id[:100],
+            reason=one.reason,
+            detail=f"{one.field}: {one.detail}",
+            field=one.field,
+        )
         for one in found
     )
 

@@ -27,18 +27,23 @@ MAX_BYTES: Final = 256 * 1024
 MAX_EVENTS: Final = 500
 _IDS: Final = frozenset({"visit_id", "prev_visit_id", "contact_id", "leg_id", "ring_id", "agent_id"})
 _LIKE_A_NUMBER: Final = re.compile(r"[+\d][\d\s()./-]{2,20}")
-_PLACE: Final = re.compile(r"`\$[\w.\[\]]*`")
 
 _array_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """The reason why one event of a body is refused; `index` counts from 0, `reason` is a stable word."""
+    """The reason why one event of a body is refused; `index` counts from 0, `reason` is a stable word.
+
+    `field`, `kind` and `length`: what is wrong, as in `ports.Rejected`.
+    """
 
     index: int
     id: str = ""
     reason: str
     detail: str = ""
+    field: str = ""
+    kind: str = ""
+    length: int = 0
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -57,10 +62,14 @@ class _Ours(TypedDict):
 
 
 class _Unfit(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
+    """Raised for a text of an event that this sender may not write; `field` is where it stands."""
+
+    def __init__(self, reason: str, detail: str, field: str, text: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.field = field
+        self.length = len(text)
 
 
 class Translator:
@@ -85,7 +94,9 @@ class Translator:
 
     def _finish(self, body: bytes | None, received_at: datetime) -> Iterator[Event | Rejected]:
         if body is None:
-            yield self.rejected(Fault(index=0, reason="too_large", detail=f"longer than {MAX_BYTES} bytes"))
+            yield self.rejected(
+                Fault(index=0, reason="too_large", detail=f"longer than {MAX_BYTES} bytes", kind="text")
+            )
         elif body:
             reading = self.read(body, received_at)
             yield from map(self.rejected, reading.faults)
@@ -102,10 +113,12 @@ class Translator:
         try:
             pieces = [bytes(piece) for piece in _array_decoder.decode(body)] if batch else [body]
         except (msgspec.DecodeError, RecursionError) as error:
-            return Reading(faults=(Fault(index=0, reason="not_json", detail=f"no JSON array: {_said(error)}"),))
+            words = f"no JSON array: {_said(error)}"
+            return Reading(faults=(Fault(index=0, reason="not_json", detail=words, kind="text", length=len(body)),))
         if len(pieces) > MAX_EVENTS:
             words = f"{len(pieces)} events; at most {MAX_EVENTS} in one request"
-            return Reading(faults=(Fault(index=MAX_EVENTS, reason="too_many_events", detail=words),))
+            many = Fault(index=MAX_EVENTS, reason="too_many_events", detail=words, kind="list", length=len(pieces))
+            return Reading(faults=(many,))
         taken: list[Event] = []
         faults: list[Fault] = []
         for index, piece in enumerate(pieces):
@@ -132,9 +145,11 @@ class Translator:
 
     def rejected(self, fault: Fault) -> Rejected:
         """Return a rejection for count and log: its place, but no text of the sender's, which may hold a number."""
-        place = _PLACE.search(fault.detail)
-        detail = f"event {fault.index}" + (f" at {place[0].strip('`')}" if place else "")
-        return Rejected(source=self._connection.source, reason=fault.reason, detail=detail)
+        detail = f"event {fault.index}"
+        where = {"field": fault.field, "kind": fault.kind}
+        return Rejected(
+            source=self._connection.source, reason=fault.reason, detail=detail, length=fault.length, **where
+        )
 
     def _ours(self, received_at: datetime) -> _Ours:
         return {
@@ -152,12 +167,16 @@ class Translator:
         try:
             event = events.decode(piece)
         except (InvalidEvent, RecursionError) as error:
-            return Fault(index=index, id=_id_in(piece), reason="invalid_event", detail=_said(error))
+            where = {"field": error.field, "kind": error.kind} if isinstance(error, InvalidEvent) else {"kind": "text"}
+            length = error.length if isinstance(error, InvalidEvent) else len(piece)
+            words = _said(error)
+            return Fault(index=index, id=_id_in(piece), reason="invalid_event", detail=words, length=length, **where)
         try:
             self._belongs(event)
             _may_say(event, "", f"{self._connection.switch}:")
         except _Unfit as unfit:
-            return Fault(index=index, id=_shown(event.id), reason=unfit.reason, detail=unfit.detail)
+            where = {"field": unfit.field, "kind": "text", "id": _shown(event.id)}
+            return Fault(index=index, reason=unfit.reason, detail=unfit.detail, length=unfit.length, **where)
         return structs.replace(
             event,
             switch=self._connection.switch,
@@ -169,9 +188,10 @@ class Translator:
     def _belongs(self, event: Event) -> None:
         source, switch = self._connection.source, self._connection.switch
         if event.source != source:
-            raise _Unfit("wrong_source", f"source must be {source}, by whose key the request is signed")
+            words = f"source must be {source}, by whose key the request is signed"
+            raise _Unfit("wrong_source", words, "source", event.source)
         if event.switch not in ("", switch):
-            raise _Unfit("wrong_switch", f"switch must be {switch} or left out")
+            raise _Unfit("wrong_switch", f"switch must be {switch} or left out", "switch", event.switch)
 
 
 def _may_say(value: object, name: str, prefix: str) -> None:
@@ -179,10 +199,10 @@ def _may_say(value: object, name: str, prefix: str) -> None:
     match value:
         case str():
             if name in _IDS and value and not value.startswith(prefix):
-                raise _Unfit("foreign_id", f"{name} must begin with {prefix}")
+                raise _Unfit("foreign_id", f"{name} must begin with {prefix}", name, value)
             if name == "pseudonym" and _LIKE_A_NUMBER.fullmatch(value):
                 words = "pseudonym: looks like a telephone number, which nobody may send here"
-                raise _Unfit("number_as_pseudonym", words)
+                raise _Unfit("number_as_pseudonym", words, "caller.pseudonym", value)
         case Struct():
             for field in value.__struct_fields__:
                 _may_say(getattr(value, field), field, prefix)

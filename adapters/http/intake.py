@@ -7,7 +7,7 @@ import math
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -63,9 +63,17 @@ class _Line:
             self._untold.add(told)
             told.add_done_callback(self._untold.discard)
 
-    async def deliveries(self) -> AsyncIterator[Delivery]:
+    async def deliveries(self, refusals: Callable[[], Delivery | None]) -> AsyncIterator[Delivery]:
+        """Yield what came; in quiet moments also the refusals that are not counted yet."""
         while True:
-            yield await self._queue.get()
+            came: Delivery | None = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_COUNT_SECONDS):
+                    came = await self._queue.get()
+            if came is not None:
+                yield came
+            if (left := refusals()) is not None:
+                yield left
 
     def close(self) -> None:
         """Answer each sender whose events are not known to be in the journal that it must send them again."""
@@ -98,7 +106,7 @@ class HttpAdapter:
         connection = Connection(source=self._source, switch=self._switch, epoch=epoch)
         self._line = line = _Line(Translator(connection, self._settings))
         try:
-            yield line.deliveries()
+            yield line.deliveries(self._refusals)
         finally:
             self._line = None
             line.close()
@@ -232,12 +240,22 @@ class HttpAdapter:
 
     def _count(self, *rejected: Rejected) -> None:
         """Count a refusal, in at most one delivery a second, so that refused requests cannot fill the memory."""
-        self._uncounted.extend(rejected)
+        for one in rejected:
+            self._uncounted.append(one)
+            if len(self._uncounted) >= _MAX_UNCOUNTED:
+                self._counted_at = -math.inf
+            if self._line is not None and (delivery := self._refusals()) is not None:
+                self._line.put(delivery)
+
+    def _refusals(self) -> Delivery | None:
+        """Return the refusals that are not counted yet, at most once a second; None where there are none."""
         now = self._clock.monotonic()
-        if self._line is not None and now - self._counted_at >= _COUNT_SECONDS:
-            self._counted_at = now
-            self._line.put(Delivery(items=tuple(self._uncounted), received_at=self._clock.now()))
-            self._uncounted.clear()
+        if not self._uncounted or now - self._counted_at < _COUNT_SECONDS:
+            return None
+        self._counted_at = now
+        delivery = Delivery(items=tuple(self._uncounted), received_at=self._clock.now())
+        self._uncounted.clear()
+        return delivery
 
 
 def _not_all(faults: tuple[Fault, ...]) -> Refusal:

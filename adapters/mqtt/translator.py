@@ -35,7 +35,6 @@ STALE_AFTER: Final = timedelta(minutes=5)
 
 WILL: Final = "its connection to the broker was lost, or it has stopped"
 GONE: Final = "the connection to the broker is gone"
-_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _TELEPHONE: Final = re.compile(r"\+?[\d\s()/-]{5,}")
 _PLAIN_NAME: Final = re.compile(r"(?!.*\d{5})[\w.-]{1,64}")
 
@@ -122,17 +121,17 @@ class Translator:
         """Read one message. `retain` is as the broker delivers it: an older message, read on subscribing."""
         levels = topic.removeprefix(self._prefix).split("/") if topic.startswith(self._prefix) else []
         if len(levels) < 2 or not all(levels):
-            yield self._rejected("unknown_topic")
+            yield self._rejected("unknown_topic", "", "topic", "text", len(topic))
             return
         name = unquote(levels[0])
         if self._allowed and name not in self._allowed:
-            yield self._rejected("unknown_publisher", _from(name))
+            yield self._rejected("unknown_publisher", _from(name), "topic", "text", len(topic))
             return
         match levels[1:]:
             case _ if not payload:
                 pass  # an empty payload erases a retained message and reports nothing
             case _ if len(payload) > MAX_PAYLOAD_BYTES:
-                yield self._rejected("too_large", f"{len(payload)} bytes {_from(name)}")
+                yield self._rejected("too_large", _from(name), "payload", "text", len(payload))
             case ["status"]:
                 yield from self._status(self._publishers[name], payload, received_at)
             case ["queue", _, "snapshot"]:
@@ -140,7 +139,7 @@ class Translator:
             case ["call" | "agent", _, _] | ["source", _]:
                 yield from self._event(name, payload, retain, received_at)
             case _:
-                yield self._rejected("unknown_topic", _from(name))
+                yield self._rejected("unknown_topic", _from(name), "topic", "text", len(topic))
 
     def _status(self, publisher: Publisher, payload: bytes, received_at: datetime) -> Iterator[Event | Rejected]:
         try:
@@ -148,10 +147,10 @@ class Translator:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             said = _Status(status="")
         if said.status not in ("online", "offline"):
-            yield self._rejected("invalid_status", _from(publisher.name))
+            yield self._rejected("invalid_status", _from(publisher.name), "status", "text", len(payload))
             return
         if said.source and said.source.rpartition(":")[2] != publisher.name:
-            yield self._rejected("wrong_source", _from(publisher.name))
+            yield self._rejected("wrong_source", _from(publisher.name), "source", "text", len(said.source))
             return
         online = said.status == "online"
         if said.source:
@@ -186,9 +185,9 @@ class Translator:
         try:
             event = events.decode(payload)
         except InvalidEvent as error:
-            return self._rejected("invalid_event", f"{_QUOTED.sub('…', str(error))} {_from(name)}")
+            return self._rejected("invalid_event", _from(name), error.field, error.kind, error.length)
         if event.source.rpartition(":")[2] != name:
-            return self._rejected("wrong_source", _from(name))
+            return self._rejected("wrong_source", _from(name), "source", "text", len(event.source))
         return event
 
     def _taken(self, name: str, event: Event, received_at: datetime, counts: bool) -> Iterator[Event | Rejected]:
@@ -241,8 +240,9 @@ class Translator:
             reason="" if self._up else WILL,
         )
 
-    def _rejected(self, reason: str, detail: str = "") -> Rejected:
-        return Rejected(source=self._connection.source, reason=reason, detail=detail)
+    def _rejected(self, reason: str, detail: str = "", field: str = "", kind: str = "", length: int = 0) -> Rejected:
+        source = self._connection.source
+        return Rejected(source=source, reason=reason, detail=detail, field=field, kind=kind, length=length)
 
 
 def _from(name: str) -> str:

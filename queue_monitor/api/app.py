@@ -286,10 +286,10 @@ def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str)
     routes = APIRouter(tags=["health"], responses=UNREADABLE)
     metrics = Metrics(figures, limits.refused, lambda: lived_seconds(clock.monotonic(), clock))
 
-    @routes.get("/healthz", responses={200: shapes.answer(shapes.HealthBody, "The process answers.")})
+    @routes.get("/healthz", responses={200: shapes.answer(shapes.AliveBody, "The process answers.")})
     async def healthz() -> Response:
         """Answer that the process is alive; its sources are not checked."""
-        return plain(shapes.HealthBody(status="ok"))
+        return plain(shapes.AliveBody())
 
     @routes.get(
         "/readyz",

@@ -10,6 +10,7 @@ from queue_monitor.app.retention import months_before
 from queue_monitor.app.rules_from_config import calendar_of
 from queue_monitor.clock import SystemClock
 from queue_monitor.config import Config, Mistake
+from queue_monitor.store import StoreAddressError, described
 
 CERTIFICATES: Final = ("tls_ca", "tls_cert", "tls_key", "ca_file")
 """The names of adapter settings that hold a file of certificates or the key of one."""
@@ -17,13 +18,23 @@ CERTIFICATES: Final = ("tls_ca", "tls_cert", "tls_key", "ca_file")
 
 def mistakes_at_start(config: Config) -> list[Mistake]:
     """Return the mistakes that a start would meet: addresses of channels, files of certificates."""
-    found = [*channel_mistakes(config), *log_mistakes(config, today_of(config))]
+    found = [*mistakes_of_keeping(config), *channel_mistakes(config)]
     for place, source in enumerate(config.sources):
         for name in CERTIFICATES:
             path = getattr(source.settings, name, "")
             if source.enabled and path and not os.access(path, os.R_OK):
                 expected = "a certificate's file that can be read"
                 found.append(Mistake(f"sources[{place}].{name}", f'"{path}"', expected, f'source "{source.name}"'))
+    return found
+
+
+def mistakes_of_keeping(config: Config) -> list[Mistake]:
+    """Return why the calls could not be kept as the settings say: the store's address, and for how long. Reads logs."""
+    found = log_mistakes(config, today_of(config))
+    try:
+        described(config.store.url)
+    except StoreAddressError as error:
+        found.append(Mistake("store.url", error.found, error.expected))
     return found
 
 

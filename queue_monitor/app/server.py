@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
+import http.client
+import json
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +27,7 @@ from queue_monitor.app.starting import Entrance, patiently
 from queue_monitor.app.wiring import Service, build_service
 from queue_monitor.clock import SystemClock
 from queue_monitor.config import Config
-from queue_monitor.ports import StoreError
+from queue_monitor.ports import SERVICE, StoreError
 from queue_monitor.reports.desk import Report
 from queue_monitor.runtime.caller_key import CallerKey
 from queue_monitor.runtime.month_keys import MonthKeys
@@ -33,6 +35,7 @@ from queue_monitor.runtime.token_file import TokenFile
 from queue_monitor.store import SqlStore
 
 GRACE_SECONDS: Final = 3
+HOLDER_SECONDS: Final = 1.0
 
 
 async def serve(
@@ -118,8 +121,26 @@ def listening(config: Config) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        why = f"http.host, http.port: {host}:{port} cannot be served: {error.strerror or error}"
-        raise ServingError(error.errno, why) from error
+        trouble = f"cannot be served: {error.strerror or error}"
+        if error.errno == errno.EADDRINUSE:
+            trouble = f"is taken by {holder_of(host, port)}; end that one, or choose another http.port"
+        raise ServingError(error.errno, f"http.host, http.port: {host}:{port} {trouble}") from error
+
+
+@cache
+def holder_of(host: str, port: int) -> str:
+    """Return in words who listens at an address that is taken. It is asked once, for no longer than a second or two."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    connection = http.client.HTTPConnection(here, port, timeout=HOLDER_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        answer = json.loads(connection.getresponse().read(1000))
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return "another program"
+    finally:
+        connection.close()
+    is_ours = isinstance(answer, dict) and answer.get("service") == SERVICE
+    return "another queue-monitor, which runs already" if is_ours else "another program"
 
 
 def address_of(listener: socket.socket) -> str:

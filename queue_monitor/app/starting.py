@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from queue_monitor import texts
-from queue_monitor.ports import Clock, StoreError
+from queue_monitor.ports import SERVICE, Clock, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Entrance:
     def _answer(self, request: Request) -> Response:
         path, accepted = request.url.path, request.headers.get("accept", "")
         if path == "/healthz":
-            return JSONResponse({"status": "ok"})
+            return JSONResponse({"status": "ok", "service": SERVICE})
         again = {"Retry-After": f"{MAX_PAUSE_SECONDS:g}", "Cache-Control": "no-store"}
         title, words = (texts.say(f"starting.{part}", self._language) for part in ("title", "words"))
         if path == "/readyz":

@@ -28,5 +28,7 @@ async def last_rejected(config: Config) -> list[RejectedItem]:
 def line(item: RejectedItem, config: Config) -> str:
     """Return one item as a line of text: time, source, reason and field, without the field's content."""
     at = item.at.astimezone(config.zone).isoformat(timespec="seconds")
-    what = f"  {item.field} ({item.kind}, length {item.length})" if item.field else ""
+    what = (
+        f"  {item.field or 'the whole'} ({item.kind or 'text'}, length {item.length})" if item.field + item.kind else ""
+    )
     return f"{at}  {item.source}  {item.reason}{what}  {item.detail}".rstrip()

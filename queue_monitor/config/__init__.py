@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from queue_monitor.config.alert_settings import AlertChannel, AlertRecipient, AlertsSettings
 from queue_monitor.config.description import changed, describe, describe_hours, describe_reading, written_out
 from queue_monitor.config.file import File, HoursSection, QueueHours
+from queue_monitor.config.left_open import left_open, shipped
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
 from queue_monitor.config.reading import Reading, SettingsOf
 from queue_monitor.config.secrets_file import secrets_beside, with_secrets
@@ -88,6 +89,7 @@ __all__ = [
     "one_of",
     "only_simulates",
     "secrets_beside",
+    "shipped",
     "with_secrets",
     "written_out",
 ]
@@ -112,7 +114,7 @@ def load(
     needs no source of its own. Raises `ConfigError`.
     """
     tree = {"sources": [dict(source) for source in _EMBEDDED_SOURCES]} if path is None else _parse(path)
-    reading = Reading(environ)
+    reading = Reading(environ, left_open(path, tree) if path is not None else frozenset())
     reading.override(tree)
     written = tree.pop("sources", [])
     file = reading.table(tree, File, (), also=("sources",))

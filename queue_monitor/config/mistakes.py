@@ -16,7 +16,7 @@ _SECRET_KEY: Final = re.compile(r"(^|_)(secret|password|passphrase|token|credent
 class Mistake(Struct, frozen=True):
     """One thing to mend: the key, the value there, the value expected. `about` helps to find it; `hint` guesses.
 
-    `to_fill_in`: true when the only mistake is that a value is still missing.
+    `to_fill_in`: true when a file that nobody has filled in yet leaves the value open.
     """
 
     key: str

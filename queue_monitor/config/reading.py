@@ -5,7 +5,7 @@ reading.
 import datetime as dt
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
@@ -54,6 +54,10 @@ _LISTS: Final = frozenset(
 )
 
 
+_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_NOT_TEXT: Final = "a control character, or half of a character"
+
+
 class _Wrong:
     """Stands for a value that could not be read; its mistake is already noted."""
 
@@ -63,11 +67,15 @@ _ABSENT: Final = object()
 
 
 class Reading:
-    """Reads the written settings beside the structs that define them, and notes every difference."""
+    """Reads the written settings beside the structs that define them, and notes every difference.
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    `left_open`: the variables that nobody has filled in yet; any other that is missing is a mistake.
+    """
+
+    def __init__(self, environ: Mapping[str, str], left_open: Collection[str] = ()) -> None:
         self.mistakes: list[Mistake] = []
         self._environ = environ
+        self._left_open = left_open
         self._about = ""
 
     def note(self, key: Key, found: str, expected: str, hint: str = "") -> _Wrong:
@@ -113,7 +121,8 @@ class Reading:
         if variable not in self._environ:
             found = f"env:{variable}"
             expected = f"the environment variable {variable} to be set"
-            self.mistakes.append(Mistake(written_key(key), found, expected, self._about, to_fill_in=True))
+            to_fill_in = variable in self._left_open
+            self.mistakes.append(Mistake(written_key(key), found, expected, self._about, to_fill_in=to_fill_in))
             return _WRONG
         return FromEnvironment(self._environ[variable], variable)
 
@@ -196,6 +205,8 @@ class Reading:
         if origin in (list, set, frozenset) or (origin is tuple and arguments[-1] is Ellipsis):
             return self._items(written, origin, annotation, arguments[0], key)
         if origin is dict and isinstance(written, dict):
+            for name in filter(_UNWRITABLE.search, written):
+                self.note((*key, name), _NOT_TEXT, "a name without control characters")
             return {name: self._value(value, arguments[1], (*key, name)) for name, value in written.items()}
         return self._leaf(written, annotation, plain, key)
 
@@ -223,6 +234,8 @@ class Reading:
         check = _CHECKS.get(key)
         if check and not check[0](read):
             return self.note(key, found(value, key, written), check[1])
+        if isinstance(read, str) and _UNWRITABLE.search(read):
+            return self.note(key, _NOT_TEXT, "text without control characters, in UTF-8")
         if isinstance(read, str) and not isinstance(read, StrEnum):
             return Secret(read) if is_secret(key, written) else str(read)
         return read

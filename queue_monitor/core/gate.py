@@ -20,8 +20,17 @@ from queue_monitor.events import EVENT_TYPES, Event, QueueSnapshot, SourceGap, T
 MAX_TEXT: Final = 500
 """The largest number of characters of one text."""
 
+MAX_FIELD: Final = 100
+"""The largest number of characters of a field's name that are listed."""
+
 MAX_NUMBER: Final = 10**9
 """The largest number; in ms eleven days. Beyond it, adding times to dates overflows."""
+
+MAX_COUNT: Final = 10**6
+"""The largest place in a line, length of one, priority or penalty: a telephone number is none of these."""
+
+MAX_RING_MS: Final = 10**8
+"""The longest time that a phone rings, ms: a day and some hours."""
 
 MAX_CLOCK_MS: Final = 10**14
 """The largest reported offset of a clock, ms: 1970 and the year 5000 are clocks that were never set."""
@@ -37,14 +46,25 @@ RECEIPT_PRECISION_MS: Final = 10
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Control characters, characters that turn the direction of writing, and halves of a character."""
 
+_UNSEEN: Final = re.compile(r"[\s\u00ad\u180e\u200b-\u200d\u2060-\u2064\U000e0000-\U000e007f]+")
+"""A text of which nothing can be seen."""
+
 _FREE: Final = frozenset({"reason", "cause", "version", "reason_raw", "cause_raw", "state_raw"})
 """Texts that only explain. Nothing is identified or found by them."""
 
 _QUOTED: Final = re.compile(r"'[^']*'?|\"[^\"]*\"?|`[^`]*`?")
+_LONG_NUMBER: Final = re.compile(r"\d{5,}")
 _DIGIT: Final = re.compile(r"\d")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN: Final = {"observed_at": "time", "switch_time": "time", "from_": "from"}
 """The names of our fields as a sender writes them."""
+
+_MOST: Final = {
+    **dict.fromkeys(("position", "depth_reported", "priority", "level"), MAX_COUNT),
+    "ring_ms": MAX_RING_MS,
+    "offset_ms": MAX_CLOCK_MS,
+}
+"""The largest numbers of fields that have a limit of their own."""
 
 _MAY_BE_OLD: Final = frozenset({"switch_started_at"})
 """Times that may lie before the first kept day: a switch may have run for years."""
@@ -82,14 +102,19 @@ def unfit(event: Struct) -> Unfit | None:
     """Return what is wrong with the numbers and texts of an event; None when nothing is."""
     check = _CHECKS.get(type(event)) or _check_of(type(event))
     texts = check.texts(event)
+    if "" in check.needed(event):
+        return _unfit_text(check.needed_names, check.needed(event), needed=True)
     joined = "|".join(filter(None, texts))
     if (len(joined) > MAX_TEXT or not joined.isprintable() or "| " in joined) and (
         found := _unfit_text(check.text_names, texts)
     ):
         return found
     for number in check.numbers(event):
-        if number is not None and not -MAX_NUMBER <= number <= MAX_NUMBER:
-            return _unfit_number(check.number_names, check.numbers(event), MAX_NUMBER)
+        if number is not None and not -MAX_COUNT <= number <= MAX_COUNT:
+            found = _unfit_number(check.number_names, check.numbers(event))
+            if found is not None:
+                return found
+            break
     for name in check.rare:
         if (value := getattr(event, name)) and (found := _unfit_part(name, value)):
             return found
@@ -172,6 +197,11 @@ def masked(text: str) -> str:
     return _DIGIT.sub("#", _QUOTED.sub("…", plain(text)))
 
 
+def masked_name(field: str) -> str:
+    """Return a field's name as its sender wrote it, its place in a list too, without what could be a number."""
+    return _LONG_NUMBER.sub(lambda found: "#" * len(found[0]), plain(field, MAX_FIELD))
+
+
 # ---- times
 
 
@@ -204,15 +234,18 @@ def _unfit_time(reason: str, name: str, moment: datetime, latest: datetime) -> U
 # ---- texts and numbers
 
 
-def _unfit_text(names: tuple[str, ...], texts: tuple[str | None, ...]) -> Unfit | None:
+def _unfit_text(names: tuple[str, ...], texts: tuple[str | None, ...], *, needed: bool = False) -> Unfit | None:
+    """Return which text is wrong. `needed`: an empty one is, too."""
     for name, text in zip(names, texts, strict=True):
-        if not text:
+        if not text and not needed:
             continue
-        if len(text) > MAX_TEXT:
+        if not text:
+            text, words = "", "empty"
+        elif len(text) > MAX_TEXT:
             words = f"longer than {MAX_TEXT} characters"
         elif _FORBIDDEN.search(text):
             words = "with control characters"
-        elif text.isspace():
+        elif _UNSEEN.fullmatch(text):
             words = "nothing but space"
         else:
             continue
@@ -220,8 +253,9 @@ def _unfit_text(names: tuple[str, ...], texts: tuple[str | None, ...]) -> Unfit 
     return None
 
 
-def _unfit_number(names: tuple[str, ...], numbers: tuple[Any, ...], most: int) -> Unfit | None:
+def _unfit_number(names: tuple[str, ...], numbers: tuple[Any, ...]) -> Unfit | None:
     for name, number in zip(names, numbers, strict=True):
+        most = _MOST.get(name, MAX_NUMBER)
         if number is not None and not -most <= number <= most:
             digits = len(str(number)) if abs(number) < 1e300 else 300
             words = f"beyond {most:,}"
@@ -232,7 +266,7 @@ def _unfit_number(names: tuple[str, ...], numbers: tuple[Any, ...], most: int) -
 def _unfit_part(name: str, part: Any) -> Unfit | None:
     """Return what is wrong with a list, a table, a struct or a clock in an event; None when nothing is."""
     if isinstance(part, float):
-        return _unfit_number((name,), (part,), MAX_CLOCK_MS)
+        return _unfit_number((name,), (part,))
     if isinstance(part, Struct):
         return _inside(name, unfit(part))
     if len(part) > MAX_ITEMS:
@@ -264,10 +298,12 @@ def _tidied(event: Event) -> Event:
 
 
 class _Check(NamedTuple):
-    """The fields of one struct by the kind of their content."""
+    """The fields of one struct by the kind of their content. `needed`: the texts that may not be empty."""
 
     texts: Callable[[Any], tuple[str | None, ...]]
     text_names: tuple[str, ...]
+    needed: Callable[[Any], tuple[str | None, ...]]
+    needed_names: tuple[str, ...]
     numbers: Callable[[Any], tuple[Any, ...]]
     number_names: tuple[str, ...]
     times: tuple[str, ...]
@@ -284,12 +320,15 @@ def _check_of(kind: type[Struct]) -> _Check:
         holds = "rare" if field.name == "offset_ms" else _holds(inspect.type_info(field.type))
         if holds is not None and field.name not in _TIMED_APART:
             found[holds].append(field.name)
+    needed = tuple(field.name for field in structs.fields(kind) if _is_needed(inspect.type_info(field.type)))
     if kind is QueueSnapshot:
         found["times"].append("waiting")
     names = {holds: tuple(its) for holds, its in found.items()}
     return _Check(
         _getter(names["texts"]),
         names["texts"],
+        _getter(needed),
+        needed,
         _getter(names["numbers"]),
         names["numbers"],
         names["times"],
@@ -314,6 +353,19 @@ def _holds(written: inspect.Type) -> str | None:
             return None
         case _:
             return "rare"
+
+
+def _is_needed(written: inspect.Type) -> bool:
+    """Return whether a text of this type may not be empty: the journal could not be read again."""
+    match written:
+        case inspect.Metadata():
+            return _is_needed(written.type)
+        case inspect.UnionType():
+            return any(map(_is_needed, written.types))
+        case inspect.StrType():
+            return bool(written.min_length)
+        case _:
+            return False
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:

@@ -493,6 +493,11 @@ class Ledger:
             if story is not None and contact_id not in self._stories:
                 self._remember(contact_id, story)
         self._settle()
+        for contact_id, story in zip((d.contact_id for d in documents), stories, strict=True):
+            if contact_id in self._stories and not self._parts.get(contact_id):
+                # what memory had of these visits says that they are another contact's
+                self._changed.setdefault(contact_id, story)
+                self._remember(contact_id, None)
         return [Loaded(d.contact_id, story, d.reached_later) for d, story in zip(documents, stories, strict=True)]
 
     def _story_of(self, document: Document) -> ContactHistory | None:

@@ -782,7 +782,8 @@ class Live:
         if has_place:
             self._leaving.discard(key)
         else:
-            self.reject(event.source, "too_many_queues")
+            its = {"source": event.source, "reason": "too_many_queues", "field": "queue", "kind": "text"}
+            self.reject(event.source, "too_many_queues", RejectedItem(at=event.observed_at, length=len(queue), **its))
             event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, queue_key(OTHERS)
         self._queue_names.setdefault(key, self._windows.name_of(queue))
         self._queue_switches.setdefault(key, {})[event.switch_name] = None

@@ -296,6 +296,27 @@ def without_numbers(text: str) -> str:
     return _replaced(_IN_TEXT, text, lambda found: found[0] if found["unique"] else HIDDEN)
 
 
+def words_without_numbers(part: Part) -> Part:
+    """Return an event of a switch that we watch, with the telephone numbers in its free words as `…`.
+
+    Its ids are the switch's own; but a person may have typed why there is a pause.
+    """
+    changed: dict[str, Any] = {}
+    for name, rule, _ in _words_of(type(part)):
+        if not (value := getattr(part, name)):
+            continue
+        new: Any
+        if rule is _Rule.PARTS:
+            new = tuple(map(words_without_numbers, value))
+        elif rule is _Rule.COUNTERS:
+            new = {key: without_numbers(count) for key, count in value.items()}
+        else:
+            new = without_numbers(value)
+        if new != value:
+            changed[name] = new
+    return structs.replace(part, **changed) if changed else part
+
+
 def _first_number(pattern: re.Pattern[str], text: str) -> bool:
     return any(not found["unique"] for found in pattern.finditer(_folded(text)))
 
@@ -361,6 +382,12 @@ def _rules_of(kind: type[Struct]) -> tuple[tuple[str, _Rule, Any], ...]:
         for field in structs.fields(kind)
         if _holds_text(inspect.type_info(field.type))
     )
+
+
+@lru_cache
+def _words_of(kind: type[Struct]) -> tuple[tuple[str, _Rule, Any], ...]:
+    """Return the fields of one struct that hold free words or a switch's own counters, or parts that do."""
+    return tuple(each for each in _rules_of(kind) if each[1] in (_Rule.WORD, _Rule.PARTS, _Rule.COUNTERS))
 
 
 def _default(field: structs.FieldInfo) -> Any:

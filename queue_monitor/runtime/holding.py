@@ -29,8 +29,9 @@ STEP: Final = timedelta(minutes=5)
 """The step by which calls are removed from memory."""
 
 LATEST: Final = 1000
-"""The number of the newest events that show where the journal is: nine in ten of them are
-later than what is removed.
+"""The number of the newest events that show where the journal is: half of them are later than what is removed.
+
+Were it nine in ten, a sender of some old calls would keep all others in memory.
 """
 
 _EVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
@@ -186,7 +187,7 @@ class Holding:
         """
         if not self._latest:
             return self._clock.now() - HOLD
-        return sorted(self._latest)[len(self._latest) // 10] - HOLD
+        return sorted(self._latest)[len(self._latest) // 2] - HOLD
 
     def _edge_for(self, held_from: datetime) -> date:
         """Return the day from which the held calls and the last hour, which may begin before midnight, are complete."""

@@ -283,7 +283,9 @@ class JournalWriter:
             if event in line.events:
                 line.events.remove(event)
                 line.conflicts.append(event.id)
-        self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
+        self._reject(
+            Rejected(source=event.source, reason="id_used_twice", field="id", kind="text", length=len(event.id))
+        )
 
     async def reload(self, store: Store, keys: set[str], because_of: Sequence[Event] = ()) -> None:
         """Load calls from the store into memory, and those that share evidence with them. Raises `StoreError`.

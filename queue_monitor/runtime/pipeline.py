@@ -22,10 +22,10 @@ from msgspec import structs
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.forecasting import ForecastInputs
-from queue_monitor.core.gate import Gate, Redated, Unfit, masked, plain, unfit
+from queue_monitor.core.gate import Gate, Redated, Unfit, masked, masked_name, plain, unfit
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import ApplyResult, Live
-from queue_monitor.core.privacy import Veil
+from queue_monitor.core.privacy import Veil, words_without_numbers
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import CallEntered, CallLeft, Event, QueueSnapshot, SourceClock
 from queue_monitor.forecast.forecaster import (
@@ -282,7 +282,11 @@ class Pipeline:
             found: Event | Redated | Unfit = unfit(event) or event
         else:
             found = self._gate.judge(event, delivery.received_at, earliest, by_sender=delivery.dated_by_sender)
-            if delivery.dated_by_sender and not delivery.taken_before and isinstance(found, Event):
+            if isinstance(found, Event) and not delivery.dated_by_sender:
+                found = words_without_numbers(found)
+            elif isinstance(found, Redated):
+                found = Redated(words_without_numbers(found.event))
+            elif not delivery.taken_before and isinstance(found, Event):
                 found = self._veiled(found, event.at if earliest <= event.at <= delivery.received_at else found.at)
         taken = found.event if isinstance(found, Redated) else found
         if self._skipped and isinstance(taken, Event) and skip_key(taken) in self._skipped:
@@ -336,7 +340,9 @@ class Pipeline:
 
     def _conflict(self, event: Event, line: PendingBatch) -> None:
         line.conflicts.append(event.id)
-        self._reject(Rejected(source=event.source, reason="id_used_twice", detail=f"id {event.id}"))
+        self._reject(
+            Rejected(source=event.source, reason="id_used_twice", field="id", kind="text", length=len(event.id))
+        )
 
     async def _take_late(self, store: Store) -> None:
         """Take the deliveries that wait for the store: look up which events it has, and load the calls of the others.
@@ -406,10 +412,10 @@ class Pipeline:
                 at=self._clock.now(),
                 source=source,
                 reason=rejected.reason,
-                field=rejected.field,
+                field=masked_name(rejected.field),
                 kind=rejected.kind,
                 length=rejected.length,
-                detail=rejected.detail if rejected.field else masked(rejected.detail),
+                detail=masked_name(rejected.detail) if rejected.field else masked(rejected.detail),
             ),
         )
 

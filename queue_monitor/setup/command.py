@@ -18,6 +18,7 @@ from queue_monitor.config.secrets_file import NAME as SECRETS
 from queue_monitor.setup import files
 from queue_monitor.setup.answers import Answers, Service, Unclear, address, hours, server
 from queue_monitor.setup.source import Kind, lines, variable
+from queue_monitor.store import StoreAddressError, described
 
 UNUSABLE: Final = 2
 T = TypeVar("T")
@@ -75,7 +76,7 @@ def _flags(chosen: argparse.Namespace) -> Answers:
         "mail_server": None if chosen.mail_server is None else server(chosen.mail_server),
         "mail_user": chosen.mail_user,
         "mail_password": chosen.mail_password,
-        "store": chosen.store,
+        "store": None if chosen.store is None else _store(chosen.store),
         "service": None if chosen.service is None else Service(chosen.service),
         "queues": None if chosen.queues is None else _names(chosen.queues),
     }
@@ -112,7 +113,7 @@ def _asked(answers: Answers, chosen: argparse.Namespace) -> Answers:
     if new.get("mail_to", answers.mail_to) and chosen.mail_server is None:
         new["mail_server"] = _ask("Through which mail server, HOST:PORT (empty: filled in later)?", "", server)
     if chosen.store is None:
-        new["store"] = _ask("Store: sqlite, or postgresql://user:password@host/database?", "sqlite", str)
+        new["store"] = _ask("Store: sqlite, or postgresql://user:password@host/database?", "sqlite", _store)
     if chosen.service is None:
         kinds = [each.value for each in Service]
         new["service"] = Service(_ask(f"What starts it: {', '.join(kinds)}?", "systemd", _one_of(kinds)))
@@ -142,6 +143,16 @@ def _one_of(known: list[str]) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _store(text: str) -> str:
+    """Return `sqlite` or the address of a store. Raises `Unclear` for one that no start could open."""
+    try:
+        if text != "sqlite":
+            described(text)
+    except StoreAddressError as error:
+        raise Unclear(f"store: {error.found}; expected sqlite, or {error.expected}") from None
+    return text
 
 
 def _names(text: str) -> tuple[str, ...]:

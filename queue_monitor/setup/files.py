@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from queue_monitor.config import shipped
 from queue_monitor.config.secrets_file import NAME as SECRETS
 from queue_monitor.setup.answers import MAIL, Answers, Service
 from queue_monitor.setup.source import Lines, toml
@@ -96,13 +97,6 @@ def _unit(name: str, answers: Answers, program: str) -> str:
     text = (shipped() / name).read_text(encoding="utf-8")
     text = text.partition("\n\n")[2] if text.startswith("#") else text
     return text.replace(_SHIPPED[0], f"{answers.folder}/").replace(_SHIPPED[1], program)
-
-
-def shipped() -> Path:
-    """Return the folder of the units: in the package where it is installed, beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    inside = package / "deploy"
-    return inside if inside.is_dir() else package.parent / "deploy"
 
 
 _SECRETS_HEAD: Final = """\

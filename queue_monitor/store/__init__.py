@@ -13,7 +13,7 @@ from queue_monitor.ports import StoreError
 from queue_monitor.store.agents import DAILY, Agents
 from queue_monitor.store.audit import MemoryAudit
 from queue_monitor.store.database import Database
-from queue_monitor.store.engines import file_of, is_sqlite, name_of, parsed
+from queue_monitor.store.engines import StoreAddressError, file_of, is_sqlite, name_of, parsed
 from queue_monitor.store.kept import RETENTION, Kind, Order
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.looking import LATELY, StoreLook, look_at_file, look_at_server, owner_of
@@ -28,6 +28,7 @@ __all__ = [
     "MemoryAudit",
     "Order",
     "SqlStore",
+    "StoreAddressError",
     "StoreLook",
     "SumDifference",
     "described",

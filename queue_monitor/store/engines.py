@@ -51,6 +51,18 @@ _POSTGRESQL_BEGIN_WRITING: Final = """
 _SQLITE_BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 
 
+class StoreAddressError(StoreError):
+    """Raised for an address of a store that can never be used: `found` is wrong with it, `expected` would be right.
+
+    Neither holds the address itself, which may have a password in it.
+    """
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"store.url: {found}; expected {expected}")
+        self.found = found
+        self.expected = expected
+
+
 def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
@@ -60,18 +72,19 @@ def begin_writing(url: URL) -> str:
 
 
 def parsed(text: str) -> URL:
+    """Return the address with the driver that is used. Raises `StoreAddressError`."""
     scheme, _, rest = text.partition("://")
     if scheme not in _DRIVERS:
-        raise StoreError(f"store.url: {scheme[:20]!r} is not a kind of database known here; write {_FORMS}")
+        raise StoreAddressError(f"{scheme[:20]!r} is not a kind of database known here" if scheme else "empty", _FORMS)
     if rest.partition("?")[0].count("@") > 1 and not scheme.startswith("sqlite"):
-        raise StoreError("store.url: more than one @; in a user name or password, write it as %40")
+        raise StoreAddressError("more than one @", f"{_FORMS}; in a user name or password, write @ as %40")
     try:
         url = make_url(text).set(drivername=_DRIVERS[scheme])
     except (exc.ArgumentError, ValueError):
         # Not `from error`: what could not be read may hold a password.
-        raise StoreError(f"store.url: cannot be read; write {_FORMS}") from None
+        raise StoreAddressError("it cannot be read", _FORMS) from None
     if scheme.startswith("sqlite") and (url.host or url.username or url.port):
-        raise StoreError("store.url: a SQLite file is written with three slashes, sqlite:///path/to/file.db")
+        raise StoreAddressError("a SQLite file on another machine", f"{_FORMS}; a file has three slashes")
     return url
 
 

@@ -471,6 +471,15 @@ async def test_knocking_fills_neither_the_journal_nor_our_memory() -> None:
         assert desk.store.events == []
 
 
+async def test_refusals_within_one_second_are_counted_although_no_other_comes() -> None:
+    async with Desk().open() as desk:
+        for _ in range(3):
+            await desk.send(told(1, "call.vanished"))
+        desk.hand.advance_to(TEN + timedelta(seconds=2))
+        while desk.look().rejected != {"urn:kc:http:vendor invalid_event": 3}:
+            await SystemClock().sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("name", "secrets"),
     [("vendor", ()), ("vendor", ("short",)), ("vendor", (SECRET,) * 3), ("växel ett", (SECRET,))],

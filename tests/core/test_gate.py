@@ -53,6 +53,8 @@ def test_an_ordinary_event_is_taken_as_it_is():
     [
         (said(CallCompleted, talk_ms_reported=10**18), "talk_ms_reported", "number_out_of_range"),
         (said(position=-(10**10)), "position", "number_out_of_range"),
+        (said(position=701740605), "position", "number_out_of_range"),
+        (said(priority=-701740605), "priority", "number_out_of_range"),
         (said(time_precision_ms=10**18), "time_precision_ms", "number_out_of_range"),
         (said(SourceClock, offset_ms=1e300), "offset_ms", "number_out_of_range"),
         (said(SourceClock, offset_ms=float("nan")), "offset_ms", "number_out_of_range"),
@@ -63,6 +65,9 @@ def test_an_ordinary_event_is_taken_as_it_is():
         (said(queue="kund\u202eretnec"), "queue", "unfit_text"),
         (said(queue="half \ud800"), "queue", "unfit_text"),
         (said(queue="   "), "queue", "unfit_text"),
+        (said(queue=""), "queue", "unfit_text"),
+        (said(queue="\u200b\u2060 "), "queue", "unfit_text"),
+        (said(QueueSnapshot, as_of=TEN, waiting=(WaitingCaller(leg_id=""),)), "waiting[0].leg_id", "unfit_text"),
         (said(unmapped={"a\x1b": "b"}), "unmapped", "unfit_text"),
         (said(QueueSnapshot, as_of=TEN, counters={"calls": "\x00"}), "counters", "unfit_text"),
         (
@@ -93,7 +98,7 @@ def test_what_no_switch_says_is_refused_at_every_door_and_its_field_is_named(
 
 
 def test_what_is_at_the_limit_is_taken():
-    event = said(position=MAX_NUMBER)
+    event = said(CallCompleted, talk_ms_reported=MAX_NUMBER)
 
     assert judged(event) is event
     assert isinstance(judged(said(queue="k" * MAX_TEXT)), Event)

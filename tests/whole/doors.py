@@ -191,7 +191,7 @@ class Switchboard:
         self._answer = answer
         self._first = first
         self._line: asyncio.StreamWriter | None = None
-        self._ended: asyncio.StreamWriter | None = None
+        self._ended = set[asyncio.StreamWriter]()
         self._listening = asyncio.Event()
         self._serving: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
@@ -223,7 +223,7 @@ class Switchboard:
 
     async def _hang_up(self, line: asyncio.StreamWriter) -> None:
         self._listening.clear()
-        self._ended = line
+        self._ended.add(line)
         with suppress(OSError):  # it may have gone by itself
             await line.drain()
             line.write_eof()
@@ -236,7 +236,7 @@ class Switchboard:
             await self._let_in(reader, writer)
             while True:
                 asked = await self._question(reader)
-                if writer is self._ended:
+                if writer in self._ended:
                     continue
                 writer.write(self._answer(asked))
                 if self._first in (asked, asked.get("Action") if isinstance(asked, dict) else asked):
@@ -406,12 +406,18 @@ class Whole(NamedTuple):
     switches: dict[str, Switchboard]
 
 
+def named(*queues: str) -> str:
+    """Settings that name these queues: whatever poison is named first, they have their places."""
+    return "".join(f'\n[queues."{queue}"]\nlabel = "{queue}"\n' for queue in queues)
+
+
 @asynccontextmanager
 async def all_doors(folder: Path, written: str = "", **environment: str) -> AsyncIterator[Whole]:
     """A running monitor with these settings too, and a sender at each door."""
     log = folder / "queue_log"
     log.write_bytes(b"")
     ami, socket_door = ManagerDoor(), SocketDoor()
+    written += named("god http", "god mqtt", "god logg", "god ami", "god fs@lab")
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(running(folder / "broker"))
         ports = [await stack.enter_async_context(door.switch.open()) for door in (ami, socket_door)]

@@ -20,19 +20,18 @@ from queue_monitor.clock import SystemClock
 from queue_monitor.model import Role
 from tests.api.centre import TOKENS, Centre, signed
 from tests.store.postgres import Postgres, running_server
-from tests.whole.doors import Whole, all_doors, asked
+from tests.whole.doors import Whole, all_doors, asked, named
 from tests.whole.poison import Poison
 from tests.whole.test_fuzzed_doors import counted
 from tests.whole.troubles import PESTERING, THOUSANDS, Trouble
 
 SEED = os.environ.get("POISON_SEED", "1")
 SECONDS = float(os.environ.get("POISON_SECONDS", "3600"))
-"""How long the soak takes; its callers are as many, however long that is."""
+"""How long the soak takes; its callers come as 20,000 an hour do."""
+
+CALLERS_A_SECOND: Final = 20_000 / 3600
 
 QUEUE: Final = "god"
-QUEUES: Final = (QUEUE, "god http", "god mqtt", "god logg", "god ami", "god fs@lab")
-"""The settings name them: whatever else is named first, they have their places."""
-
 NOT_LET_IN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
 COMES_AGAIN: Final = (*NOT_LET_IN, HTTPStatus.SERVICE_UNAVAILABLE)
 """A good sender sends again what is answered so; where the machine is busy its own body may be too slow."""
@@ -231,7 +230,7 @@ async def watched(told: Centre, readings: list[float]) -> None:
 async def everything(folder: Path) -> AsyncIterator[tuple[Whole, Postgres]]:
     hours_west = (SystemClock().now().hour - MORNING + 12) % 24 - 12
     written = f'\n[organisation]\ntime_zone = "Etc/GMT{hours_west:+d}"\n'
-    written += "".join(f'\n[queues."{queue}"]\nlabel = "{queue}"\n' for queue in QUEUES)
+    written += named(QUEUE)
     with running_server() as server:
         url = server.new_database()
         async with all_doors(folder, written, QUEUE_MONITOR_STORE__URL=url) as whole:
@@ -298,7 +297,8 @@ async def test_everything_that_can_go_wrong_at_once_costs_no_caller_of_a_good_se
 
 @pytest.mark.soak
 async def test_an_hour_of_poison_costs_no_caller_and_the_board_is_never_late(tmp_path: Path):
-    took, turns = await poisoned(tmp_path, 20_000, SECONDS, share=1.0, away_seconds=20.0, pause_seconds=30.0)
+    callers = round(CALLERS_A_SECOND * SECONDS)
+    took, turns = await poisoned(tmp_path, callers, SECONDS, share=1.0, away_seconds=20.0, pause_seconds=30.0)
 
     assert took[-1] < 1.0, "the board within a second of arrival"
     assert {name: max(its) for name, its in turns.items() if max(its) > 10.0} == {}, "named, and back, within 10 s"

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from queue_monitor.model import LEFT_OTHERWISE, Outcome
+from queue_monitor.ports import SERVICE
 
 
 def _said(words: str) -> Meta:
@@ -724,6 +725,13 @@ class PublicBody(Struct, frozen=True, kw_only=True):
     hours_words: str
 
 
+class AliveBody(Struct, frozen=True, kw_only=True):
+    """The answer of a process that is alive."""
+
+    status: Annotated[str, _said("Always ok.")] = "ok"
+    service: Annotated[str, _said("Whose answer this is: a start whose port is taken asks.")] = SERVICE
+
+
 class HealthBody(Struct, frozen=True, kw_only=True):
     """The answer of a process that is alive or ready; if not, the reason."""
 
@@ -757,6 +765,7 @@ BODIES = (
     DifferencesBody,
     CalendarBody,
     PublicBody,
+    AliveBody,
     HealthBody,
     ErrorBody,
 )

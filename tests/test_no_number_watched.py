@@ -1,0 +1,115 @@
+"""A caller's number in every field that a watched switch can send: none of them passes the gate."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from queue_monitor.app import registry
+from queue_monitor.clock import ManualClock
+from queue_monitor.core.live import Live
+from queue_monitor.events import Event, encode
+from queue_monitor.ports import Connection, Delivery, Rejected
+from queue_monitor.runtime.pipeline import Pipeline
+from tests.scenario import TEN, Scenario
+
+RECORDINGS: Final = Path(__file__).parent / "recordings"
+NUMBERS: Final = ("0701740605", "+46 70 174 06 05", "Anna ringer 0701740605 igen", "PJSIP/+46701740605-0000001a")
+FOUND: Final = re.compile(r"70 ?174 ?06 ?05")
+OF_THE_SWITCH: Final = re.compile(
+    rb"(?:Event|Timestamp|Response|Message|Ping|ActionID|Queue|Name|MemberName|Penalty)$|.*id$"
+)
+"""Headers by which the switch names its calls, its queues and its agents; and a number that stays one."""
+
+
+class Kept:
+    """A monitor's pipeline, and the events that it has taken."""
+
+    def __init__(self) -> None:
+        self.pipeline = Pipeline(Live(Scenario().rules), ManualClock(TEN))
+        self.events: list[Event] = []
+
+    def take(self, items: Iterable[Event | Rejected]) -> None:
+        delivery = Delivery(items=tuple(items), received_at=TEN)
+        line = self.pipeline._line_of(delivery)
+        admitted = self.pipeline._admitted(delivery, line)
+        self.events += [item for item in admitted if isinstance(item, Event)]
+        for item in delivery.items:
+            if isinstance(item, Rejected):
+                self.pipeline._reject(item)
+
+    def numbers(self) -> list[str]:
+        refused = map(repr, self.pipeline._live.last_rejected)
+        return [
+            text[:400] for text in (*(encode(event).decode() for event in self.events), *refused) if FOUND.search(text)
+        ]
+
+
+def translator(kind: str, **settings: Any) -> Any:
+    module = registry.adapter_module(kind)
+    return module.Translator(Connection(source=f"urn:kc:{kind}:a", switch="pbx"), module.Settings(**settings))
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_header_of_the_manager_brings_a_number(number: str):
+    kept, seen = Kept(), set[bytes]()
+    for file in sorted((RECORDINGS / "asterisk").glob("*.ami")):
+        data = file.read_bytes()
+        names = {name for name in re.findall(rb"^([\w()-]+): ", data, re.M) if not OF_THE_SWITCH.match(name)}
+        for name in sorted(names - seen):
+            reader = translator("asterisk_ami", host="h", username="u", secret="s")
+            changed = re.sub(rb"(?m)^(" + re.escape(name) + rb": )[^\r\n]*", rb"\g<1>" + number.encode(), data)
+            kept.take(reader.feed(changed, TEN))
+            kept.take(reader.close(TEN))
+        seen |= names
+
+    assert {b"CallerIDNum", b"ConnectedLineNum", b"Exten", b"PausedReason"} <= seen
+    assert len(kept.events) > 500
+    assert kept.numbers() == []
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_column_of_a_queue_log_brings_a_number(number: str):
+    kept = Kept()
+    lines = (RECORDINGS / "asterisk" / "queue_log").read_bytes().splitlines()
+    for column in range(5, 12):
+        reader = translator("asterisk_queuelog", path="queue_log")
+        for line in lines:
+            parts = [*line.split(b"|"), *[b""] * 8][:12]
+            is_ring = parts[4] == b"CONNECT" and column == 6
+            parts[column] = parts[column] if is_ring else number.encode()
+            kept.take(reader.feed(b"|".join(parts) + b"\n", TEN))
+        kept.take(reader.close(TEN))
+
+    assert len(kept.events) > 100
+    assert kept.numbers() == []
+
+
+def frames(data: bytes, name: bytes, number: bytes) -> Iterator[bytes]:
+    for piece, _ in registry.adapter_module("freeswitch").recorded_pieces(data):
+        head, gap, body = piece.lstrip(b"\n").partition(b"\n\n")
+        if b"text/event-plain" in head:
+            body = re.sub(rb"(?m)^(" + re.escape(name) + rb": )[^\r\n]*", rb"\g<1>" + number, body)
+            head = re.sub(rb"Content-Length: \d+", b"Content-Length: %d" % len(body), head)
+        yield head + gap + body
+
+
+@pytest.mark.parametrize("number", [number.replace(" ", "%20").replace("+", "%2B") for number in NUMBERS])
+def test_no_header_of_the_event_socket_brings_a_number(number: str):
+    ours = re.compile(rb"Content-.*|Event-.*|.*UUID|CC-(?:Action|Queue|Agent|Agent-Type)$|.*-Time$")
+    kept, seen = Kept(), set[bytes]()
+    for file in sorted((RECORDINGS / "freeswitch").glob("*.esl")):
+        data = file.read_bytes()
+        names = {name for name in re.findall(rb"^([\w-]+): ", data, re.M) if not ours.match(name)}
+        for name in sorted(names - seen):
+            reader = translator("freeswitch", host="h", password="p")
+            for piece in frames(data, name, number.encode()):
+                kept.take(reader.feed(piece, TEN))
+            kept.take(reader.close(TEN))
+        seen |= names
+
+    assert {b"CC-Member-CID-Number", b"CC-Cause", b"CC-Hangup-Cause", b"CC-Agent-Status"} <= seen
+    assert len(kept.events) > 500
+    assert kept.numbers() == []
