@@ -96,7 +96,7 @@ def with_risk(risk: RiskFigures, margin: int) -> Snapshot:
 @pytest.mark.parametrize(
     ("risk", "margin", "words"),
     [
-        (RiskFigures(p_miss=0.99, reachable=False), -15, "Målet går troligen inte att nå i dag."),
+        (RiskFigures(p_miss=0.99, reachable=False), -15, "Målet nås troligen inte i dag."),
         (RiskFigures(p_miss=0.9, agents_at_most=6), 3, "Uppskattning: 6 till räcker troligen inte för målet."),
         (RiskFigures(p_miss=0.2), 30, "Inget särskilt behövs för målet just nu."),
         (RiskFigures(p_miss=1.0, expected_calls=600.0), -15, "15 för många"),
