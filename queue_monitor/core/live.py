@@ -49,6 +49,7 @@ from queue_monitor.events import (
     CallRefused,
     CallRingEnded,
     Event,
+    OutcomeBasis,
     QueueSnapshot,
     SourceConnected,
     SourceDisconnected,
@@ -294,6 +295,8 @@ class Live:
         """Replace a contact's old history by its new one in all parts of the live state."""
         were, are = _visits(before), _visits(after)
         self.reconciler.change(were, are)
+        if self.sources.was_silent:
+            self._recover_silences(are)
         if before is not None and after is not None and _is_same_wait(before, after):
             self._windows.change_talk(contact_id, are[0])
         else:
@@ -305,6 +308,16 @@ class Live:
         self._note_service(are)
         for lost in self.callers.change(contact_id, after):
             self._look_again(*lost)
+
+    def _recover_silences(self, visits: Iterable[Visit]) -> None:
+        """Note the waits and talks that were seen from beginning to end."""
+        for visit in visits:
+            entered, ended, completed = visit.entered_at, visit.ended_wait_at, visit.completed_at
+            is_stated = visit.outcome_basis is OutcomeBasis.STATED and visit.outcome is not Outcome.UNKNOWN
+            if entered is not None and ended is not None and is_stated:
+                self.sources.recover(visit.switch, entered, ended)
+            if ended is not None and completed is not None and is_stated:
+                self.sources.recover(visit.switch, ended, completed)
 
     def blamed(self, events: Sequence[Event]) -> Event | None:
         """Return the last of these events that concerns the contact at which `settle` stopped; the last event if none

@@ -63,6 +63,8 @@ class _Source:
     """The result of the last probe of its clock, believed or not."""
     lost_at: datetime | None = None
     """The time, by our clock, when its loss was reported."""
+    silences: list[Span] = field(default_factory=list)
+    """When it said nothing for unusually long although it proves no life: such a silence may have been a calm hour."""
 
     @property
     def is_silent(self) -> bool:
@@ -77,6 +79,12 @@ MAX_SPANS: Final = 2_000
 """The number of stretches of one source, and of gaps of one switch, that are remembered: years with one a day, months
 with one an hour. The store keeps the coverage of whole days before them.
 """
+
+MAX_SILENCES: Final = 20
+"""The number of silences of one source that a wait or a talk may still recover."""
+
+STAMPS_DIFFER: Final = timedelta(seconds=2)
+"""The most by which the switch's time of an event may lie before the moment at which we heard it."""
 
 CLOCK_TRUSTED_MS: Final = 30_000
 """The times of a switch whose clock differs from ours by more than this are replaced by ours."""
@@ -167,6 +175,8 @@ class Sources:
             case SourceDisconnected():
                 source.reason = event.reason
                 source.lost_at = event.observed_at
+                if _is_word_of_silence(event) and not source.proves_life and source.up:
+                    source.silences = [*source.silences[-MAX_SILENCES:], Span(event.at, None)]
                 self._down(source, event.at)
             case SourceClock():
                 _probe(source, event.offset_ms)
@@ -239,10 +249,31 @@ class Sources:
             return
         if source.spans and (end := source.spans[-1].end) is not None and at > end:
             source.gap_seconds += (at - end).total_seconds()
+        if source.silences and source.silences[-1].end is None:
+            source.silences[-1] = Span(source.silences[-1].start, at)
         source.up, source.since, source.reason = True, at, "" if source.is_silent else source.reason
         source.spans.append(Span(at, None))
         del source.spans[:-MAX_SPANS]
         self._changed(source.switch)
+
+    def recover(self, switch: str, start: datetime, end: datetime) -> None:
+        """Take a wait or a talk that was seen beginning and ending: a silence within it was not that of a dead feed."""
+        for source in self._sources.values():
+            within = [
+                its
+                for its in (source.silences if source.switch == switch else ())
+                if its.end is not None and start <= its.start and its.end <= end + STAMPS_DIFFER
+            ]
+            if within:
+                source.silences = [its for its in source.silences if its not in within]
+                gaps = self._gaps.get(switch, [])
+                self._gaps[switch] = _merged([*gaps, *((its, Recovery.LOG) for its in within)])
+                self._changed(switch)
+
+    @property
+    def was_silent(self) -> bool:
+        """Return whether there is a silence that a wait or a talk may still recover."""
+        return any(source.silences for source in self._sources.values())
 
     def _down(self, source: _Source, at: datetime) -> None:
         source.up, source.since = False, at

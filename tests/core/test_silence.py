@@ -110,6 +110,33 @@ def test_minutes_in_which_nothing_was_heard_widen_lowest_and_highest_until_a_log
     assert (during.floor, during.headline, during.ceiling) == (9 / 15, 0.9, 14 / 15)
 
 
+@pytest.mark.parametrize("answered", [10, None])
+def test_a_talk_or_a_wait_that_spans_a_silence_shows_that_nothing_was_missed(answered: int | None):
+    story = Scenario().connected(-60).entered(0, "anna")
+    if answered is not None:
+        story.answered(answered, "anna")
+    begins = answered or 0
+    said(story, begins + 16 * MINUTE)
+    blind = coverage(story, 30 * MINUTE)
+    if answered:
+        story.completed(begins + 20 * MINUTE, "anna")
+    else:
+        story.answered(begins + 20 * MINUTE, "anna")
+    day = story.live.snapshot(story.at(30 * MINUTE)).total.periods["day"]
+
+    assert blind.blind_minutes >= 29
+    assert coverage(story, 30 * MINUTE).blind_minutes == 0
+    assert coverage(story, 30 * MINUTE).recovered_minutes >= 20
+    assert day.floor == day.headline == day.ceiling
+
+
+def test_a_broken_connection_is_not_recovered_by_a_talk_that_spans_it():
+    story = Scenario().connected(-60).entered(0, "anna").answered(10, "anna")
+    story.disconnected(60).connected(600).completed(700, "anna")
+
+    assert coverage(story, 900).blind_minutes == 9
+
+
 def test_a_talk_that_may_have_ended_while_nothing_was_heard_is_not_counted_once_the_switch_is_back():
     story = beat(Scenario().connected(-60).entered(0, "anna").answered(2, "anna"), 60)
     said(story, 190)
