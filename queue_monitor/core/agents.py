@@ -366,6 +366,11 @@ class Agents:
     def _is_listed(self, agent_id: str, agent: _Agent) -> bool:
         return agent.is_listed or (agent.switch or agent_id.partition(":")[0]) in self._listed
 
+    def last_answer(self, agent_id: str) -> datetime | None:
+        """Return when an agent last answered a call, at a switch that does not list its agents; None where it does."""
+        services = self._services.get(agent_id, {}).values()
+        return max((its.answered_at for its in services if its.switch not in self._listed), default=None)
+
     def _look_for_others(self, found: Staffing, now: datetime, in_talk: set[str]) -> None:
         """Add the agents who were seen at switches that list nobody.
 

@@ -717,15 +717,19 @@ class Live:
         return self.forecaster.inputs(now, self.scopes())
 
     def _talking(self, now: datetime) -> list[Visit]:
-        """Return the answered visits without a known end, except those that may have ended while nothing was heard."""
+        """Return the answered visits without a known end, except those that must be over.
+
+        They may have ended while nothing was heard, or their agent has answered another call since.
+        """
         heard_again = {
             switch: max((gap.end for gap in self.sources.gaps([switch], now) if gap.end is not None), default=None)
             for switch in self.sources.switches()
         }
         found = []
         for visit in self.ledger.talking():
-            back = heard_again.get(visit.switch)
-            if back is None or visit.ended_wait_at is None or visit.ended_wait_at >= back:
+            answered, back = visit.ended_wait_at, heard_again.get(visit.switch)
+            again = self.agents.last_answer(visit.agent_id) if visit.agent_id else None
+            if answered is None or ((back is None or answered >= back) and (again is None or answered >= again)):
                 found.append(visit)
         return found
 

@@ -172,6 +172,8 @@ class DayState:
             cycles = calls.ended[talks], calls.ended[talks], calls.completed[talks]
         start, answered, end = cycles
         lost_at = self._next_gap(start)
+        if not known:
+            lost_at = np.where(end == NEVER, np.minimum(lost_at, _next_answers(calls)[talks]), lost_at)
         lost = lost_at < np.minimum(end, at)  # what became of it then is not known
         end = np.where(lost, lost_at, end)
         begun, done = answered <= at, (end <= at) & ~lost
@@ -249,7 +251,8 @@ class DayState:
         calls = self._columns()
         heard_again = max((until for _, until in self._calls.gaps if until <= at), default=-NEVER)
         talks = (calls.ended >= heard_again) & (calls.ended <= at) & (calls.completed > at)
-        return int((talks & (calls.how == ANSWERED)).sum())
+        is_over = (calls.completed == NEVER) & (_next_answers(calls) <= at)
+        return int((talks & (calls.how == ANSWERED) & ~is_over).sum())
 
     def _heard(self, at: float, minutes: int) -> Array:
         """Return the part of each minute since opening in which the switches were heard, 0 to 1."""
@@ -357,6 +360,16 @@ class DayState:
         return [shift for shift in self._view.shifts_of(self._queues) if shift.did]
 
 
+def _next_answers(calls: Columns) -> Array:
+    """Return for each answered visit when its agent answered the next one; never, if that is not seen."""
+    found = np.full(len(calls.ended), NEVER)
+    served = np.nonzero((calls.how == ANSWERED) & (calls.agent != NOBODY))[0]
+    order = served[np.lexsort((calls.ended[served], calls.agent[served]))]
+    is_same = calls.agent[order][1:] == calls.agent[order][:-1]
+    found[order[:-1][is_same]] = calls.ended[order][1:][is_same]
+    return found
+
+
 def _served_lately(moments: Array, calls: Columns) -> Array:
     """Return the number of agents at each moment (ascending), inferred from the calls served until then.
 
@@ -369,9 +382,7 @@ def _served_lately(moments: Array, calls: Columns) -> Array:
     waited = np.concatenate([[0.0], np.cumsum(waiting[:-1] * np.diff(moments))])
     bored = _reached(np.interp(done, moments, waited) + IDLE_WHILE_WAITING_SECONDS, moments, waited)
     until = np.where(agent == NOBODY, done, np.maximum(done, np.minimum(done + IDLE_SECONDS, bored)))
-    again = np.append(began[1:], NEVER)
-    again[np.append(agent[1:] != agent[:-1], True) | (agent == NOBODY)] = NEVER
-    return _count_at(moments, began, np.minimum(until, again))
+    return _count_at(moments, began, np.minimum(until, _next_answers(calls)[order]))
 
 
 def _reached(levels: Array, moments: Array, rising: Array) -> Array:

@@ -248,6 +248,17 @@ def test_more_calls_fewer_agents_and_longer_talks_are_worse() -> None:
     assert expected(msgspec.structs.replace(ahead, handle_seconds=ahead.handle_seconds * 1.15)) < usual
 
 
+def test_a_talk_whose_end_was_never_reported_is_over_when_its_agent_answers_the_next_call() -> None:
+    told = ToldDay(date(2025, 2, 4), TARGET, POOL)
+    for at, who, agent in ((OPENS, "anna", "eva"), (OPENS + 600, "bo", "eva"), (OPENS + 650, "cia", "per")):
+        told.entered(at, who)
+        told.answered(at + 5, who, agent)
+
+    assert told.state(OPENS + 300).serving == 1
+    assert told.state(OPENS + 700).serving == 2
+    assert told.state(OPENS + 700).busy_by_minute.sum() == pytest.approx(600 + 55 + 5)  # of eleven whole minutes
+
+
 def test_a_quarter_of_an_hour_in_which_nothing_was_heard_says_nothing_of_the_day() -> None:
     """Calls that came then are not missing, and talks that ended then were not long."""
     day, at = a_day(Kind.NORMAL), 11.5 * HOUR

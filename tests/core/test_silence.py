@@ -149,6 +149,14 @@ def test_a_talk_that_may_have_ended_while_nothing_was_heard_is_not_counted_once_
     assert story.live.snapshot(story.at(530)).total.talking == 0
 
 
+def test_a_talk_whose_end_was_never_reported_is_over_when_its_agent_answers_the_next_call():
+    story = Scenario().connected(-60).entered(0, "anna").answered(2, "anna", agent_id="luleå:eva")
+    story.entered(100, "bo").answered(105, "bo", agent_id="luleå:eva")
+    story.entered(110, "cia").answered(115, "cia", agent_id="luleå:per")
+
+    assert story.live.snapshot(story.at(120)).total.talking == 2
+
+
 def test_at_night_nobody_is_called_silent():
     story = beat(Scenario(start=datetime(2026, 11, 23, 16, 59, tzinfo=STOCKHOLM)).connected(-60), 30)
 
