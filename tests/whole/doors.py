@@ -250,6 +250,9 @@ class Switchboard:
 
     async def say(self, message: bytes) -> None:
         await self._listening.wait()
+        while self._line in self._ended:  # this line was hung up a moment ago, and the next one is not there yet
+            self._listening.clear()
+            await self._listening.wait()
         assert self._line is not None
         with suppress(ConnectionError):  # whoever hung up comes again
             self._line.write(message)
