@@ -318,8 +318,10 @@ class Dispatcher:
         found = []
         for episode, alert in self._open.items():
             if self._must_escalate(episode, alert):
-                newest = max(self._of(episode), key=lambda notice: notice.made_at)
-                found += self._to_all(newest.alert, self._named(self._escalate_to), escalation=True)
+                notices = sorted(self._of(episode), key=lambda notice: notice.made_at)
+                bad = [notice.alert for notice in notices if notice.alert.change is not AlertChange.EASED]
+                unanswered = structs.replace((bad or [alert])[-1], at=notices[0].alert.at)
+                found += self._to_all(unanswered, self._named(self._escalate_to), escalation=True)
                 log.warning("alert escalated episode=%s to=%s", episode, self._escalate_to)
         self._notices |= {notice.id: notice for notice in found}
         return AlertBatch(notices=tuple(found))

@@ -109,6 +109,8 @@ def _as_read(alert: Alert, measurement: Measurement, settings: AlertSettings) ->
     """
     level = policy(measurement, settings).level(measurement.value)
     lower = level is None or SEVERITY[level] < SEVERITY[alert.level]
+    if alert.kind is AlertKind.LONG_WAIT:  # a caller who may have left unseen is no reason to say that nobody waits
+        lower = lower and (measurement.figures.oldest_wait_seconds or 0.0) <= settings.long_wait_seconds
     began = measurement.figures.since
     came_back = not lower and began is not None and began > alert.at and alert.kind is not AlertKind.CRISIS
     return structs.replace(

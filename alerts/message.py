@@ -191,7 +191,7 @@ class Message:
 
     def _agents_for_queue(self) -> str:
         risk = self._figures.risk
-        if risk is None or not risk.agents_for_queue:
+        if risk is None or not risk.agents_for_queue or not self._figures.waiting:
             return ""
         return self._say("agents_for_queue", Number=self._number(risk.agents_for_queue))
 

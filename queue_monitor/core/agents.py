@@ -55,9 +55,21 @@ def busiest(states: Iterable[AgentActivity | None]) -> AgentActivity | None:
 
 @dataclass(slots=True)
 class _Said:
+    """A report about an agent. `began`: when the same state was first reported; None: with this report."""
+
     state: AgentActivity
     reason: str | None
     at: datetime
+    began: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        return self.began or self.at
+
+    def after(self, known: "_Said | None") -> "_Said":
+        """Return this report as the next one after `known`: the same state has lasted since then."""
+        same = known is not None and known.state is self.state
+        return _Said(self.state, self.reason, self.at, known.since if known is not None and same else None)
 
 
 @dataclass(slots=True)
@@ -265,13 +277,13 @@ class Agents:
         if queues is None:
             words.add(Word(said.at, "", said.state))
             if agent.everywhere is None or said.at >= agent.everywhere.at:
-                agent.everywhere = said
+                agent.everywhere = said.after(agent.everywhere)
             return
         for queue in map(self._key, queues):
             words.add(Word(said.at, queue, said.state))
             known = agent.by_queue.get(queue)
             if known is None or said.at >= known.at:
-                agent.by_queue[queue] = said
+                agent.by_queue[queue] = said.after(known)
 
     def _list(self, agent_id: str) -> None:
         self._agents[agent_id].is_listed = self.words[agent_id].is_listed = True
@@ -335,7 +347,7 @@ class Agents:
                 reason = said.reason if said else None
                 found.append(
                     AgentNow(
-                        agent_id=agent_id, state=state, reason=reason, queues=queues, since=said.at if said else None
+                        agent_id=agent_id, state=state, reason=reason, queues=queues, since=said.since if said else None
                     )
                 )
         return tuple(found)

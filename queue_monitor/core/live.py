@@ -721,15 +721,15 @@ class Live:
 
         They may have ended while nothing was heard, or their agent has answered another call since.
         """
-        heard_again = {
-            switch: max((gap.end for gap in self.sources.gaps([switch], now) if gap.end is not None), default=None)
+        last_gap = {
+            switch: max((gap.start for gap in self.sources.gaps([switch], now) if gap.end is not None), default=None)
             for switch in self.sources.switches()
         }
         found = []
         for visit in self.ledger.talking():
-            answered, back = visit.ended_wait_at, heard_again.get(visit.switch)
+            answered, gap = visit.ended_wait_at, last_gap.get(visit.switch)
             again = self.agents.last_answer(visit.agent_id) if visit.agent_id else None
-            if answered is None or ((back is None or answered >= back) and (again is None or answered >= again)):
+            if answered is None or ((gap is None or answered > gap) and (again is None or answered >= again)):
                 found.append(visit)
         return found
 

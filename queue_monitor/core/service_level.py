@@ -200,12 +200,12 @@ def ceiling_parts(
     return good + hopeful + may_still_be_answered.counted, of + hopeful
 
 
-def unseen_calls(entered: int, seen_minutes: int, unheard_minutes: float) -> int:
-    """Return the calls that may have come in minutes in which nothing was heard, at the rate of the minutes seen today.
+def unseen_calls(entered: int, heard_minutes: float, unheard_minutes: float) -> int:
+    """Return the calls that may have come while nothing was heard, at today's rate while something was; rounded up.
 
-    Rounded up; 0 where no minute was seen, because then there is no rate.
+    The rate is that of at least one minute.
     """
-    return math.ceil(entered * unheard_minutes / seen_minutes - 1e-9) if seen_minutes else 0
+    return math.ceil(entered * unheard_minutes / max(1.0, heard_minutes) - 1e-9)
 
 
 def misses(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> int:

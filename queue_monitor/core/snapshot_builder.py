@@ -348,7 +348,7 @@ class SnapshotBuilder:
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
         staff = self._staff().of(keys or tuple(dict.fromkeys(queue_key(q) for q in queues)) or None, face.switches)
-        wait = _wait(forecast, queues)
+        wait = None if no_data_reason in _BLIND else _wait(forecast, queues)
         return QueueNow(
             name=face.name,
             label=live.rules.label(queues) if face.name else "",
@@ -579,18 +579,19 @@ class SnapshotBuilder:
 
     def _unseen(self, face: _Face, start: datetime, end: datetime) -> int:
         """Return the calls that may have come today in the open minutes of a stretch in which nothing was heard."""
-        day = self._stretches[self._day_at]
-        start, end = max(start, day.start), min(end, self._now)
-        gaps = [
-            (max(gap.start, start), min(gap.end or end, end)) for gap in self._live.sources.gaps(face.switches, end)
-        ]
-        unheard = sum(face.calendar.open_minutes(began, until) for began, until in gaps if began < until)
-        if not unheard:
+        day, sources, open_minutes = self._stretches[self._day_at], self._live.sources, face.calendar.open_minutes
+        gaps = sources.gaps(face.switches, self._now)
+
+        def unheard(since: datetime, until: datetime) -> float:
+            within = ((max(gap.start, since), min(gap.end or until, until)) for gap in gaps)
+            return sum(open_minutes(began, ended) for began, ended in within if began < ended)
+
+        missed = unheard(max(start, day.start), min(end, self._now)) if gaps else 0.0
+        if not missed:
             return 0
-        coverage = self._live.coverage(face.queues, day.start, day.end, self._now)
-        seen = coverage.seen_minutes + coverage.recovered_minutes
+        heard = open_minutes(max(day.start, sources.first_heard(face.switches) or day.start), self._now)
         settled = Counts(*self._windows.numbers(Level.CONTACT, face.keys, day.low, day.high, True))
-        return service_level.unseen_calls(settled.entered, seen, unheard)
+        return service_level.unseen_calls(settled.entered, heard - unheard(day.start, self._now), missed)
 
     def _waiting_in(
         self, level: Level, keys: tuple[str, ...] | None, low: int, high: int
@@ -696,6 +697,8 @@ _EARLY: Final = FIELDS["early"]
 _IN_TIME: Final = FIELDS["waiting_in_time"]
 _LATE: Final = FIELDS["waiting_late"]
 _NOTHING_SEEN: Final = Coverage()
+_BLIND: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
+"""The reasons for no data with which nothing can be said of the next caller."""
 _NOBODY: Final[tuple[dict[int, int], dict[int, int]]] = ({}, {})
 _NO_COUNTS: Final = Counts()
 

@@ -377,6 +377,12 @@ class Sources:
         found = (gap for switch in set(switches) for gap in self._gaps_of(switch, now))
         return sorted(found, key=lambda gap: gap.start)
 
+    def first_heard(self, switches: Iterable[str]) -> datetime | None:
+        """Return when the first of these switches was first heard; None if none was."""
+        wanted = set(switches)
+        spans = (span for source in self._sources.values() if source.switch in wanted for span in source.spans)
+        return min((span.start for span in spans), default=None)
+
     def _gaps_of(self, switch: str, now: datetime) -> list[Span]:
         changes = self._changes[switch]
         known = self._unheard.get(switch)

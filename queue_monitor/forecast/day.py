@@ -249,8 +249,8 @@ class DayState:
 
     def _talking(self, at: float) -> int:
         calls = self._columns()
-        heard_again = max((until for _, until in self._calls.gaps if until <= at), default=-NEVER)
-        talks = (calls.ended >= heard_again) & (calls.ended <= at) & (calls.completed > at)
+        last_gap = max((begin for begin, until in self._calls.gaps if until <= at), default=-NEVER)
+        talks = (calls.ended > last_gap) & (calls.ended <= at) & (calls.completed > at)
         is_over = (calls.completed == NEVER) & (_next_answers(calls) <= at)
         return int((talks & (calls.how == ANSWERED) & ~is_over).sum())
 

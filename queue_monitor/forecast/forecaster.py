@@ -7,7 +7,7 @@ closed days is a plain struct (`learned`), kept in the store between runs.
 Longer than 450 lines because gathering and computing share the inputs of one forecast.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -46,6 +46,7 @@ from queue_monitor.forecast.shifts import Shift
 from queue_monitor.model import (
     ExpectedWait,
     Forecast,
+    HelpOption,
     Outcome,
     Placement,
     Reserve,
@@ -454,8 +455,19 @@ def _day(given: ForecastInputs, ahead: DayInputs, ends: Projection) -> RiskFigur
         agents_at_most=needed.at_most,
         until=moment(needed.save_until),
         reachable=needed.reachable,
-        options=needed.options,
+        options=tuple(_agreeing(needed.options, day)),
     )
+
+
+def _agreeing(options: Iterable[HelpOption], day: RiskFigures) -> Iterator[HelpOption]:
+    """Return the options with the day as it stands as the first: they come from fewer courses of the day, and more
+    agents never make it worse.
+    """
+    p_miss, share = day.p_miss, day.expected_share
+    for option in options:
+        if option.more and share is not None:
+            p_miss, share = min(p_miss, option.p_miss), max(share, option.expected_share)
+        yield structs.replace(option, p_miss=p_miss, expected_share=option.expected_share if share is None else share)
 
 
 def _cause(ends: Projection) -> RiskCause | None:

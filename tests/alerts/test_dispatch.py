@@ -289,6 +289,19 @@ async def test_an_alarm_that_nobody_acknowledges_goes_further_once_and_so_does_i
     assert office.sms.said == ["raised", "cleared"]
 
 
+async def test_what_goes_further_is_the_trouble_and_since_when_it_is_unanswered():
+    office = Office(recipients=[LEAD, CHIEF], escalate_to="enhetschef")
+    await office.tell()
+    first = office.clock.now()
+    await office.wait(10)
+    await office.tell(AlertChange.EASED)
+    office.dispatcher.follow([alert_of(AlertChange.RAISED, at=office.clock.now())])  # it stands as before
+    await office.wait(60)
+
+    further = [notice.alert for notice in office.mail.sent if notice.escalation]
+    assert [(alert.change, alert.at) for alert in further] == [(AlertChange.RAISED, first)]
+
+
 async def test_an_alarm_that_reached_nobody_goes_further_at_once():
     sms = FakeNotifier(*[down("http_401", permanent=True)] * 9)
     office = Office(

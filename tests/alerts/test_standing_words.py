@@ -92,6 +92,20 @@ def test_a_great_risk_is_no_longer_said_when_the_chance_has_fallen() -> None:
     assert after.title == "Kl. 9.00 – Kundcenter: risken att dagsmålet missas har minskat."
 
 
+def test_it_is_not_said_that_nobody_waits_long_while_one_does_who_may_have_left_unseen() -> None:
+    room = Room()
+    for minute in (60, 61):
+        room.see(snapshot(at(minute), waits=(400,)))
+    later = snapshot(at(62), waits=(460,))
+    (queue,) = later.queues
+    doubted = structs.replace(queue, waiting=tuple(structs.replace(line, doubtful=True) for line in queue.waiting))
+
+    after = room.see(structs.replace(later, queues=(doubted,), total=structs.replace(doubted, name="", label="")))
+
+    assert after is not None
+    assert texts.alert_message(after) == "Någon har väntat mer än 5\N{NO-BREAK SPACE}min"
+
+
 def test_nobody_is_logged_in_is_no_longer_said_when_somebody_is() -> None:
     room = Room()
     for minute in (60, 61, 62):

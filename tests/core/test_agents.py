@@ -46,6 +46,20 @@ def test_a_complete_snapshot_says_who_the_members_are():
     assert (staff(story, 10).available, staff(story, 10).paused, staff(story, 10).logged_out) == (0, 1, 1)
 
 
+def test_a_state_that_each_snapshot_says_again_lasts_since_the_first():
+    story = Scenario()
+    for second in (0, 60, 120):
+        story.snapshot(second, agents=(QueueAgent(agent_id="luleå:eva", state=AgentActivity.PAUSED),))
+    [eva] = story.live.snapshot(story.at(150)).agents
+
+    assert eva.since == story.at(0)
+
+    story.snapshot(180, agents=(QueueAgent(agent_id="luleå:eva", state=AgentActivity.AVAILABLE),))
+    [eva] = story.live.snapshot(story.at(190)).agents
+
+    assert eva.since == story.at(180)
+
+
 def test_an_unreachable_phone_is_nobody_at_work():
     story = Scenario().agent(0, "agent 1", "unreachable", "kundcenter")
 

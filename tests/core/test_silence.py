@@ -110,6 +110,22 @@ def test_minutes_in_which_nothing_was_heard_widen_lowest_and_highest_until_a_log
     assert (during.floor, during.headline, during.ceiling) == (9 / 15, 0.9, 14 / 15)
 
 
+def test_a_switch_of_which_not_one_whole_minute_was_heard_widens_lowest_and_highest_too():
+    story = beat(Scenario().connected(0), 0).entered(5, "anna").answered(8, "anna").entered(9, "bo").answered(20, "bo")
+    said(beat(story, 30), 200)
+    day = story.live.snapshot(story.at(630)).total.periods["day"]
+
+    # ten minutes unheard, at two calls in the one minute that the rate is taken from at least
+    assert (day.floor, day.headline, day.ceiling) == (2 / 22, 1.0, 1.0)
+
+
+def test_an_answer_that_is_told_late_from_within_a_silence_is_a_call_in_progress():
+    story = said(beat(Scenario().connected(-60), 0), 130)
+    beat(story, 600).entered(300, "anna").answered(310, "anna")
+
+    assert story.live.snapshot(story.at(620)).total.talking == 1
+
+
 @pytest.mark.parametrize("answered", [10, None])
 def test_a_talk_or_a_wait_that_spans_a_silence_shows_that_nothing_was_missed(answered: int | None):
     story = Scenario().connected(-60).entered(0, "anna")

@@ -20,7 +20,10 @@ SEED = os.environ.get("POISON_SEED", "1")
 
 BAD_PER_GOOD = 20
 MAX_MEMORY_MB = 400.0
-"""A start takes some 170 MB; beside it memory holds what was accepted of the last hours. 100,000 messages took 338 MB."""
+"""A start takes some 170 MB; beside it memory holds what was accepted of the last hours.
+
+100,000 messages took 338 MB.
+"""
 KINDS = {"http", "mqtt", "asterisk_queuelog", "asterisk_ami", "freeswitch"}
 
 

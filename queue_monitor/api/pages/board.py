@@ -13,8 +13,10 @@ from msgspec import Struct, structs
 from queue_monitor import texts
 from queue_monitor.api.json.shapes import StaffShape
 from queue_monitor.api.json.status import meets_target, staff_shape
-from queue_monitor.api.pages.outlook import advice
+from queue_monitor.api.pages.outlook import advice, reason
 from queue_monitor.model import (
+    Alert,
+    AlertChange,
     AlertKind,
     AlertsNow,
     Bar,
@@ -253,7 +255,7 @@ def board(snapshot: Snapshot, *, show_advice: bool = False) -> Board:
         hours=_hours(snapshot),
         night=not _is_open_anywhere(snapshot) and not snapshot.total.waiting_count,
         total=_queue(snapshot.total, target),
-        why={language: _why(snapshot.total, target, language) for language in texts.LANGUAGES},
+        why={language: reason(snapshot.total, snapshot, language) for language in texts.LANGUAGES},
         month=None if month is None else _period(month, target),
         queues=tuple(_queue(queue, target) for queue in snapshot.queues),
         curve=_curve(snapshot.today, snapshot.hours, snapshot.at, ZoneInfo(snapshot.time_zone)),
@@ -271,17 +273,17 @@ def _banner(snapshot: Snapshot) -> BoardBanner | None:
     return None if banner is None else BoardBanner(words=banner.words, until=banner.until.astimezone(UTC))
 
 
-def _why(total: QueueNow, target: Target, language: str) -> str:
-    share = total.periods["day"].headline if "day" in total.periods else None
-    return texts.reason_words(total.verdict.reason, target=target, share=share, risk=total.risk, language=language)
-
-
 def _is_open_anywhere(snapshot: Snapshot) -> bool:
     return snapshot.hours.open or any(queue.open for queue in snapshot.queues)
 
 
+def _rank(alert: Alert) -> tuple[bool, bool, bool]:
+    """Return the place in the strip: a crisis first, what has lessened last, a month after what can be helped today."""
+    return alert.kind is not AlertKind.CRISIS, alert.lower or alert.change is AlertChange.EASED, alert.period == "month"
+
+
 def _alerts(alerts: AlertsNow) -> Iterator[BoardAlert]:
-    for alert in sorted(alerts.open, key=lambda alert: alert.kind is not AlertKind.CRISIS):  # a crisis comes first
+    for alert in sorted(alerts.open, key=_rank):
         if alert.kind not in _NOT_FOR_THE_ROOM:
             yield BoardAlert(
                 since=alert.at.astimezone(UTC),

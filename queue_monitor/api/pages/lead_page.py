@@ -16,7 +16,7 @@ from queue_monitor.api.pages.fan_chart import FanChart, fan
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_differences import DifferenceSection, difference_section
 from queue_monitor.api.pages.lead_repeat import RepeatSection, repeat_section
-from queue_monitor.api.pages.outlook import forecast_faces, help_words, margin_words
+from queue_monitor.api.pages.outlook import forecast_faces, help_words, margin_words, reason
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -201,9 +201,7 @@ class Page:
     def reason(self) -> str:
         """Return the reason for the status, and that the target is not met now where that sentence does not say so."""
         verdict, pen = self.face.verdict, self.pen
-        said = texts.reason_words(
-            verdict.reason, target=pen.target, share=self.day.headline, risk=self.face.risk, language=pen.language
-        )
+        said = reason(self.face, self.snapshot, pen.language)
         is_beside = verdict.under_target_now and verdict.reason not in SAYS_UNDER
         return f"{said} {pen.say('target_not_met')}." if is_beside else said
 
@@ -311,7 +309,7 @@ class Page:
         if risk.low is not None and risk.high is not None:
             band = pen.say("lead.forecast.range", low=pen.percent(risk.low), high=pen.percent(risk.high))
         ends = risk.margin_ends(face.margins.get("day"), self.snapshot.at)
-        helps = [*help_words(risk, pen.zone, pen.language)]
+        helps = [*help_words(face, pen.zone, pen.language)]
         if risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
             helps.append(pen.say("lead.help.too_few", number=pen.count(risk.agents_at_most)))
         return ForecastCard(

@@ -2,9 +2,20 @@
 
 import math
 from collections.abc import Iterator
+from typing import Final
 
 from queue_monitor import texts
-from queue_monitor.model import QueueNow, RiskFigures, Snapshot
+from queue_monitor.model import QueueNow, RiskFigures, Snapshot, StatusReason
+
+_FORETOLD: Final = frozenset(
+    {
+        StatusReason.EXPECTED_WITHIN,
+        StatusReason.LIKELY_MISSED,
+        StatusReason.FORECAST_UNDER,
+        StatusReason.CANNOT_BE_REACHED,
+    }
+)
+"""The reasons that tell a forecast."""
 
 
 def forecast_faces(snapshot: Snapshot) -> tuple[QueueNow, ...]:
@@ -34,9 +45,12 @@ def margin_words(face: QueueNow, snapshot: Snapshot, language: str, period: str 
     return texts.say(f"margin.{period}", language, number=texts.count(left, language), base=base)
 
 
-def help_words(risk: RiskFigures, zone: str, language: str) -> Iterator[str]:
-    """Return what would help, a sentence each: for the queue now, and for the day."""
-    if risk.agents_for_queue:
+def help_words(face: QueueNow, zone: str, language: str) -> Iterator[str]:
+    """Return what would help a queue or a pool with a forecast, a sentence each: for its line now, and for the day."""
+    risk = face.risk
+    if risk is None:
+        return
+    if risk.agents_for_queue and face.waiting_count:
         yield texts.say("help.queue", language, number=risk.agents_for_queue)
     if not risk.reachable:
         yield texts.say("help.out_of_reach", language)
@@ -47,13 +61,28 @@ def help_words(risk: RiskFigures, zone: str, language: str) -> Iterator[str]:
         yield texts.say("help.day", language, number=risk.agents_for_day)
 
 
+def speaks_for_all(snapshot: Snapshot) -> QueueNow | None:
+    """Return the pool or queue whose forecast the total shows: the one with the most calls; None without a forecast."""
+    risk = snapshot.total.risk
+    return None if risk is None else next((face for face in forecast_faces(snapshot) if face.risk == risk), None)
+
+
+def reason(face: QueueNow, snapshot: Snapshot, language: str) -> str:
+    """Return why a face has its status, as a sentence; of all queues, with the pool whose forecast it tells."""
+    share = face.periods["day"].headline if "day" in face.periods else None
+    why = face.verdict.reason
+    said = texts.reason_words(why, target=snapshot.target, share=share, risk=face.risk, language=language)
+    speaks = None if face.name or why not in _FORETOLD else speaks_for_all(snapshot)
+    return f"{texts.label(speaks, language)}: {said}" if speaks is not None and speaks.name else said
+
+
 def advice(snapshot: Snapshot, language: str) -> str:
-    """Return one line for a wall: what would help where the day is in most danger, and the margin; empty if none."""
+    """Return one line for a wall: what would help the pool whose forecast it shows, and the margin; empty if none."""
     faces = [face for face in forecast_faces(snapshot) if face.risk is not None]
-    worst = max(faces, key=lambda face: face.risk.p_miss if face.risk else 0.0, default=None)
-    if worst is None or worst.risk is None:
+    worst = speaks_for_all(snapshot)
+    if worst is None:
         return ""
-    found = [*help_words(worst.risk, snapshot.time_zone, language)]
+    found = [*help_words(worst, snapshot.time_zone, language)]
     if margin := margin_words(worst, snapshot, language):
         found.append(texts.say("margin.line", language, margin=margin))
     line = " ".join(found)
