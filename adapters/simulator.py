@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from queue_monitor import events, simulation
-from queue_monitor.events import Event, InvalidEvent, SourceClock, event_id
+from queue_monitor.events import Event, InvalidEvent, SourceClock, SourceConnected, SourceDisconnected, event_id
 from queue_monitor.line_cutter import LineCutter
 from queue_monitor.ports import About, Adapter, Clock, Connection, Delivery, Rejected, Signal, Stability
 from queue_monitor.simulation import Config, Fault, Kind, QueuePlan
@@ -104,6 +104,7 @@ class SimulatorAdapter:
         self._settings = settings
         self._clock = clock
         self._heard = clock.now()
+        self._is_away = False
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncIterator[Delivery]]:
@@ -120,6 +121,7 @@ class SimulatorAdapter:
         for delivery in _recounted(past):
             yield delivery
         ahead, self._heard = story[len(past) :], began
+        self._note_contact(past)
         while True:
             tomorrow = today + timedelta(days=1)
             async for delivery in self._lived(ahead, until=datetime.combine(tomorrow, time(), simulation.ZONE)):
@@ -134,14 +136,22 @@ class SimulatorAdapter:
         while (now := self._clock.now()) < until or position < len(ahead):
             happened = _so_far(ahead, position, now)
             position += len(happened)
-            if not happened and now - self._heard >= SIGN_OF_LIFE:
+            if not happened and not self._is_away and now - self._heard >= SIGN_OF_LIFE:
                 happened = [self._sign_of_life(now)]
             if happened:
                 self._heard = now
+                self._note_contact(happened)
                 items = tuple(structs.replace(event, observed_at=now) for event in happened)
                 yield Delivery(items=items, received_at=now)
             soonest = ahead[position].observed_at if position < len(ahead) else until
-            await self._clock.sleep((min(soonest, self._heard + SIGN_OF_LIFE) - self._clock.now()).total_seconds())
+            due = soonest if self._is_away else min(soonest, self._heard + SIGN_OF_LIFE)
+            await self._clock.sleep((due - self._clock.now()).total_seconds())
+
+    def _note_contact(self, happened: list[Event]) -> None:
+        """Note whether the connection is gone: a source whose connection is gone gives no sign of life."""
+        for event in happened:
+            if isinstance(event, SourceConnected | SourceDisconnected):
+                self._is_away = isinstance(event, SourceDisconnected)
 
     def _sign_of_life(self, now: datetime) -> Event:
         return SourceClock(

@@ -94,6 +94,14 @@ async def test_the_weekend_is_quiet_but_gives_signs_of_life_and_monday_rings_aga
     assert sum(isinstance(event, CallEntered) for event in on_monday) > 40
 
 
+async def test_a_source_whose_connection_is_gone_gives_no_sign_of_life() -> None:
+    outage = SourceOutage(at=time(10), seconds=1200)
+    deliveries = await lived(local(time(9)), local(time(11)), msgspec.structs.replace(QUIET, faults=(outage,)))
+    meanwhile = [at for at, _ in deliveries if local(time(10)) < at < local(time(10, 20))]
+
+    assert meanwhile == []
+
+
 async def test_on_a_closed_day_nobody_rings() -> None:
     closed = msgspec.structs.replace(QUIET, closed_days=(FRIDAY,))
 
