@@ -17,8 +17,9 @@ from queue_monitor.api.json.intervals import OverTime
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import XLSX, about_words, imported_words, written_csv, written_xlsx
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage, chosen_target
-from queue_monitor.api.pages.lead import chosen, unknown_words
+from queue_monitor.api.pages.lead import unknown_words
 from queue_monitor.api.pages.offered_report import OfferedReport, offered_report
+from queue_monitor.api.pages.past_queues import chosen_of_past, past_queues
 from queue_monitor.api.pages.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
 from queue_monitor.api.responses import YEARS, Problem, as_file, as_table, kept_note
 from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot
@@ -62,7 +63,7 @@ def history_routes(
         """Show one period; by default last month."""
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         notice, status = "", HTTPStatus.OK
-        face = chosen(snapshot, queue)
+        face = chosen_of_past(snapshot, queue)
         if face is None:
             notice, status = unknown_words(snapshot, queue, reply_language), HTTPStatus.NOT_FOUND
             face = snapshot.total
@@ -91,6 +92,7 @@ def history_routes(
             choice=choice,
             face=face,
             snapshot=snapshot,
+            past_queues=past_queues(snapshot),
             pen=pen,
             notice=notice,
             kinds=list(PeriodKind),
@@ -119,7 +121,7 @@ def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, languag
         lang: str | None = None,
     ) -> Response:
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
-        face = chosen(snapshot, queue)
+        face = chosen_of_past(snapshot, queue)
         if face is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, reply_language))
         try:
@@ -133,7 +135,7 @@ def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, languag
         pen = Formatter(reply_language, snapshot.time_zone, chosen_target(snapshot.target, formula))
         zone = ZoneInfo(snapshot.time_zone)
         start, end = shown.bounds(zone)
-        faces = (face,) if face.name else (snapshot.total, *snapshot.queues)
+        faces = (face,) if face.name else (snapshot.total, *snapshot.queues, *past_queues(snapshot))
         rows = []
         try:
             for each in faces:
