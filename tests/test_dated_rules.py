@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 from msgspec import structs
 
+from queue_monitor.api import create_app
+from queue_monitor.api.pages.history import history_routes
 from queue_monitor.app.dated_rules import rules_in_store, take_rules
 from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.app.rules_from_config import live_of, rules_of
@@ -24,9 +27,11 @@ from queue_monitor.commands import rebuilding
 from queue_monitor.config import Config, WeekdayHours, load
 from queue_monitor.model import DefinitionId, Level
 from queue_monitor.reports.data import Scope
+from queue_monitor.reports.desk import Reports
 from queue_monitor.reports.figures import ReportRules, gathered
 from queue_monitor.reports.period import parsed
 from queue_monitor.store import open_store
+from tests.api.sample import FakeAlerts
 from tests.runtime.lasting import ZONE, Call, Monitor
 from tests.runtime.test_lasting import at, tell
 from tests.test_rebuilding import config_of, history, nothing
@@ -255,6 +260,27 @@ holidays = "none"
         assert version.target == config.target
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize(("day", "words"), [("2026-09-07", "Målet 90 %"), ("2026-11-09", "Målet 80 %")])
+async def test_the_page_of_the_past_judges_a_period_by_the_target_that_held_then(tmp_path: Path, day: str, words: str):
+    path = tmp_path / "calls.db"
+    before = config_of(path)
+    after = changed(before, ratio=0.8)
+    async with started(path, before, date(2026, 9, 7), 18) as run:
+        await tell(run, some_calls(date(2026, 9, 7)))
+    async with started(path, after, CHANGE, 12):
+        pass
+    async with started(path, after, date(2026, 11, 9), 18) as run:
+        await tell(run, some_calls(date(2026, 11, 9)))
+        run.clock.advance_to(at(date(2026, 11, 12), 12))
+        run.pipeline.publish()
+        reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
+        routers = [history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports)]
+        app = create_app(run.pipeline, run.clock, routers=routers)
+        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
+            page = (await client.get("/history", params={"period": "day", "day": day})).text
+    assert words in page.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(("month", "bridges"), [("2026-09", 0), ("2026-10", 3), ("2027-01", 1), ("2027-02", 0)])
