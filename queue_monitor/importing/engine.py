@@ -26,6 +26,7 @@ from queue_monitor.core.privacy import Veil
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event
+from queue_monitor.importing.apart import ReadApart, is_worth_it
 from queue_monitor.importing.csv_calls import CsvCalls
 from queue_monitor.importing.mapping import read_mapping
 from queue_monitor.importing.queue_log import QueueLogs
@@ -96,7 +97,9 @@ def reading_of(config: Config, wanted: Wanted) -> Reading:
         name = checked_name(wanted.name or QUEUE_LOG, "--name")
         set_up = next((source.settings for source in config.sources if source.kind == "asterisk_queuelog"), None)
         settings = set_up if isinstance(set_up, Settings) else Settings()
-        return QueueLogs(name, wanted.files, settings, config.zone)
+        reading = QueueLogs(name, wanted.files, settings, config.zone)
+        apart = is_worth_it(reading) if wanted.apart is None else wanted.apart
+        return ReadApart(reading, settings, config.zone) if apart else reading
     if wanted.mapping is None:
         raise RecordingError("--mapping: a CSV file needs one that says what its columns are (docs/import.md)")
     mapping, hashed = read_mapping(wanted.mapping)
