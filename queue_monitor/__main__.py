@@ -34,7 +34,7 @@ from queue_monitor import __version__, backtest, config, importing, simulation, 
 from queue_monitor.api.guard.access import digest, new_token
 from queue_monitor.app import alerting, checks, demo, logs, registry, reporting, server, wiring
 from queue_monitor.app.owned_store import store_options
-from queue_monitor.app.rules_from_config import live_of, rules_of
+from queue_monitor.app.rules_from_config import live_of
 from queue_monitor.clock import SystemClock
 from queue_monitor.commands import backups, privacy, rebuilding, rejections
 from queue_monitor.doctor import command as doctor_command
@@ -110,6 +110,11 @@ def _parser() -> argparse.ArgumentParser:
     anew = commands.add_parser("rebuild", help="make the history anew from the journal; the monitor must not run")
     anew.add_argument("--config", type=Path, help="the TOML file")
     anew.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="only from this day on")
+    anew.add_argument(
+        "--by-present-rules",
+        action="store_true",
+        help="by the settings as they are now: the earlier ones were wrong",
+    )
     anew.set_defaults(command=_rebuild)
 
     checked = commands.add_parser("verify", help="compare history, sums and journal; lists every difference")
@@ -289,7 +294,8 @@ def _run(chosen: argparse.Namespace) -> int:
 def _rebuild(chosen: argparse.Namespace) -> int:
     settings = _load(chosen.config, needs_sources=False)
     with _counted_progress("rebuilding") as report:
-        made = asyncio.run(rebuilding.rebuild(settings, chosen.first, report))
+        anew = rebuilding.rebuild(settings, chosen.first, report, by_present_rules=chosen.by_present_rules)
+        made = asyncio.run(anew)
     print(made.summary())
     return 0
 
@@ -364,9 +370,9 @@ def _report(chosen: argparse.Namespace) -> int:
         out=chosen.out,
         language=chosen.language,
     )
-    rules, options = rules_of(settings), store_options(settings)
+    options = store_options(settings)
     try:
-        made = asyncio.run(reporting.make(settings, rules, options, SystemClock(), asked))
+        made = asyncio.run(reporting.make(settings, options, SystemClock(), asked))
     except reporting.ReportMistake as error:
         return _fail(str(error))
     print(made.summary())

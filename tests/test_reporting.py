@@ -16,7 +16,6 @@ from queue_monitor.__main__ import main
 from queue_monitor.app import reporting
 from queue_monitor.app.owned_store import store_options
 from queue_monitor.app.reporting import Asked, ReportRound
-from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertKind
 from queue_monitor.reports.desk import Report, Reports
@@ -85,7 +84,7 @@ def settings_of(folder: Path) -> config.Config:
 async def made(folder: Path, asked: Asked) -> reporting.Made:
     settings = settings_of(folder)
     options = store_options(settings)
-    return await reporting.make(settings, rules_of(settings), options, ManualClock(NOVEMBER), asked)
+    return await reporting.make(settings, options, ManualClock(NOVEMBER), asked)
 
 
 async def test_the_command_writes_a_report_while_a_monitor_owns_the_store(

@@ -30,6 +30,8 @@ from queue_monitor.api.json.reference import fact_routes
 from queue_monitor.api.json.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
 from queue_monitor.api.json.tables import intervals_table, lost_table
 from queue_monitor.api.pages.docs import pages_of
+from queue_monitor.api.pages.formatter import Formatter
+from queue_monitor.api.pages.history_file import about_words, written_csv
 from queue_monitor.api.pages.public import public_routes
 from queue_monitor.api.pages.walls import Walls, wall_routes
 from queue_monitor.api.problems import answer_problems, only_known_parameters
@@ -41,6 +43,8 @@ from queue_monitor.api.responses import (
     UNREADABLE,
     FormatQuery,
     FromQuery,
+    Headings,
+    HeadingsQuery,
     LangQuery,
     Problem,
     QueueQuery,
@@ -220,6 +224,7 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
             Level, Query(description="contact: a person's call, once. visit: each stay in each queue.")
         ] = Level.CONTACT,
         format_: FormatQuery = None,
+        headings: HeadingsQuery = Headings.NAMES,
         lang: LangQuery = None,
     ) -> Response:
         """Return figures for each quarter, hour, day, week, month, tertial or year; by default for today, by hour.
@@ -228,7 +233,7 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         """
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         start, end = stretch(snapshot, clock, from_, to, reply_language)
-        name = None if not queue else queue_name(snapshot, queue, reply_language)
+        name = None if not queue else queue_name(snapshot, queue, reply_language, of_past=True)
         try:
             periods = await over_time.intervals(start, end, step.value, level, name)
         except ValueError as error:
@@ -236,8 +241,13 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
 
         def written() -> Response:
             if wants_table(request, format_):
-                zone = ZoneInfo(snapshot.time_zone)
-                rows = intervals_table(periods, snapshot.target, zone, kept_note(snapshot, start, reply_language))
+                note = kept_note(snapshot, start, reply_language)
+                if headings is Headings.WORDS:
+                    pen = Formatter(reply_language, snapshot.time_zone, snapshot.target)
+                    of_whom = (name or pen.say("lead.all"), periods)
+                    rows = written_csv([of_whom], pen, about_words(pen, note))
+                else:
+                    rows = intervals_table(periods, snapshot.target, ZoneInfo(snapshot.time_zone), note)
                 return as_table(request, rows, f"intervals-{step.value}")
             body = intervals_shape(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
             return as_list(request, body)
@@ -268,7 +278,7 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         """
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         start, end = stretch(snapshot, clock, from_, to, reply_language)
-        name = None if not queue else queue_name(snapshot, queue, reply_language)
+        name = None if not queue else queue_name(snapshot, queue, reply_language, of_past=True)
         calls = await figures.lost_calls(start, end, name)
 
         def written() -> Response:

@@ -42,6 +42,20 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+class Headings(StrEnum):
+    """The headers of a table: the names of the JSON, or words in the language asked for."""
+
+    NAMES = "names"
+    WORDS = "words"
+
+
+HeadingsQuery = Annotated[
+    Headings,
+    Query(
+        description="Of a table: `names` as in the JSON; `words` are headers in the language asked for and their "
+        "units, shares in percent."
+    ),
+]
 FormatQuery = Annotated[
     Format | None, Query(alias="format", description="json or csv; without it, what the Accept header asks for.")
 ]
@@ -117,9 +131,14 @@ def kept_note(snapshot: Snapshot, start: datetime, language: str) -> str:
     return texts.say("table.kept_from", language, day=day.isoformat())
 
 
-def queue_name(snapshot: Snapshot, asked: str, language: str) -> str:
-    """Return a queue's name as it is written here; capital letters do not matter. Raises `Problem`."""
+def queue_name(snapshot: Snapshot, asked: str, language: str, *, of_past: bool = False) -> str:
+    """Return a queue's name as it is written here; capital letters do not matter. Raises `Problem`.
+
+    `of_past`: a queue that only the history has, as from an import, is known too.
+    """
     names = [queue.name for queue in snapshot.queues]
+    if of_past:
+        names = list(dict.fromkeys([*names, *sorted(snapshot.totals)]))
     for name in names:
         if name == asked:
             return name

@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from queue_monitor import texts
+from queue_monitor.app.dated_rules import rules_in_store
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import month_start, tertial_start
 from queue_monitor.core.rules import Rules
@@ -88,13 +89,14 @@ class Made(Struct, frozen=True, kw_only=True):
         return "\n".join(filter(None, (f"{document.sentence} {document.verdict}", document.made, str(self.path))))
 
 
-async def make(config: Config, rules: Rules, options: dict[str, Any], clock: Clock, asked: Asked) -> Made:
+async def make(config: Config, options: dict[str, Any], clock: Clock, asked: Asked) -> Made:
     """Make a report and write it; a monitor may run meanwhile. Raises `ReportMistake`, `StoreError`, `OSError`."""
     language = asked.language or config.organisation.language
     try:
         period = parsed(asked.period, "--period", language)
         store = await open_store(config.store.url, own=False, add=True, **options)
         try:
+            rules = await rules_in_store(store, config, clock.now().astimezone(config.zone).date())
             reports = Reports(store, made_by(config, rules), clock)
             scope = reports.scope(await _queues(config, store, asked))
             report = await reports.report(period, scope, asked.version)

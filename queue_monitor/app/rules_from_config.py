@@ -81,8 +81,8 @@ def _stretch(period: HoursPeriod) -> Stretch:
     return Stretch(first=period.first, last=period.last, hours=hours, weekdays=days)
 
 
-def live_of(config: Config) -> Live:
-    """Return the live state by these rules, with the forecast that it feeds."""
-    rules = rules_of(config)
+def live_of(config: Config, rules: Rules | None = None) -> Live:
+    """Return the live state by these rules, or by those of the settings, with the forecast that it feeds."""
+    rules = rules or rules_of(config)
     calendars = Calendars(rules.calendar, rules.calendars)
     return Live(rules, Forecaster(rules.target, calendars, levels=rules.levels, reserve=config.reserve))

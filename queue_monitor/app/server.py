@@ -17,12 +17,14 @@ from starlette.types import ASGIApp
 
 from queue_monitor.api.guard.connections import bounded, room
 from queue_monitor.app import reporting
+from queue_monitor.app.dated_rules import take_rules
 from queue_monitor.app.demo import clock_of
 from queue_monitor.app.interpreter import collect_at_night, collect_seldom, switch_often
 from queue_monitor.app.owned_store import own_store, record_settings
 from queue_monitor.app.registry import build_adapter
 from queue_monitor.app.renewal import Renewal
 from queue_monitor.app.retention import Retention
+from queue_monitor.app.rules_from_config import live_of
 from queue_monitor.app.starting import Entrance, patiently
 from queue_monitor.app.wiring import Service, build_service
 from queue_monitor.clock import SystemClock
@@ -64,10 +66,12 @@ async def serve(
                 keys = MonthKeys(Path(config.store.number_keys))
                 callers = CallerKey(clock, config.zone)
                 build = partial(build_adapter, callers=callers)
+                rules = await take_rules(store, config, clock.now().astimezone(config.zone).date())
                 service = build_service(
                     config,
                     clock=clock,
                     store=store,
+                    live=live_of(config, rules),
                     tokens=TokenFile(Path(config.http.token_file)),
                     renewal=Renewal(path, read, build),
                     keys=keys,

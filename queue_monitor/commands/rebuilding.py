@@ -15,12 +15,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from queue_monitor.app.dated_rules import EVER, rules_of_store, take_rules
 from queue_monitor.app.owned_store import store_options
 from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar, next_month
 from queue_monitor.core.live import Live
+from queue_monitor.core.rules import Rules
 from queue_monitor.importing.verifying import import_differences
 from queue_monitor.model import IMPORTED, JournalBatch, StoredCall, StoredRefusal
 from queue_monitor.ports import Delivery, StoreError
@@ -76,18 +78,24 @@ class Verified(Struct, frozen=True, kw_only=True):
         return f"{compared}: {found}{damaged}."
 
 
-async def rebuild(config: Config, first: date | None, report: Report) -> Rebuilt:
+async def rebuild(config: Config, first: date | None, report: Report, *, by_present_rules: bool = False) -> Rebuilt:
     """Make the history of `first` and later days anew; where it is None, of all days whose journal is complete.
 
-    Days before are left as they are. An interrupted rebuild continues where it was. Raises `StoreInUse` while a monitor
-    runs, `StoreError`, and `BrokenEvent` for an event on which our own code raises: the next time skips it.
+    Days before are left as they are. Each day is judged by its own rules, or with `by_present_rules` all by the present
+    settings, because earlier ones were wrong. An interrupted rebuild continues where it was. Raises `StoreInUse` while
+    a monitor runs, `StoreError`, and `BrokenEvent` for an event on which our own code raises: the next time skips it.
     """
     store = await open_store(config.store.url, **store_options(config))
     try:
-        calendar = rules_of(config).calendar
-        begins = await _first_day(store, calendar, first)
+        begins = await _first_day(store, rules_of(config).calendar, first)
         if begins is None:
             return Rebuilt(first=None, events=0, calls=0)
+        today = SystemClock().now().astimezone(config.zone).date()
+        wrong_from = None if not by_present_rules else begins if first is not None else EVER
+        rules = await take_rules(store, config, today, anew_from=wrong_from)
+        calendar = rules.calendar
+        for version in rules.versions:
+            await store.save_rules(version.judged_by_version, version.judged_by.encode(), SystemClock().now())
         done = await _broken_off(store)
         resumed = done.next if done is not None and done.first == begins else begins
         await store.forget_from(calendar.midnight(resumed))
@@ -96,7 +104,7 @@ async def rebuild(config: Config, first: date | None, report: Report) -> Rebuilt
             await store.note(_NOTE, msgspec.json.encode(_Progress(begins, day)).decode())
 
         try:
-            events = await _derive(store, store, config, resumed, report, keep)
+            events = await _derive(store, store, rules, resumed, report, keep)
         except Fault as fault:
             await store.save_skipped(fault.mark(SystemClock().now()))
             raise
@@ -116,7 +124,7 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
     with tempfile.TemporaryDirectory(prefix="queue-monitor-verify-") as folder:
         scratch = await open_store(f"sqlite:///{Path(folder) / 'verify.db'}", **options)
         try:
-            rules = rules_of(config)
+            rules = await rules_of_store(store, config)
             calendar = rules.calendar
             begins = await _first_day(store, calendar, first)
             imports = len(await store.imports.records())
@@ -129,8 +137,8 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
             if begins is None:
                 return Verified(events=0, calls=0, unreadable=0, differences=differences, imports=imports)
             await scratch.imports.take_replaced(await store.imports.replaced())
-            await _take_over(store, scratch, config, calendar.midnight(begins))
-            events = await _derive(store, scratch, config, begins, report)
+            await _take_over(store, scratch, rules, calendar.midnight(begins))
+            events = await _derive(store, scratch, rules, begins, report)
             changed = await store.calls_changed_after(newest)
             if changed:  # a monitor runs: the sums of all time grew while they were read
                 differences = [words for words in differences if not words.startswith(_ALL_TIME)]
@@ -176,12 +184,12 @@ async def _broken_off(store: SqlStore) -> _Progress | None:
         raise StoreError(f"store.url: what an earlier rebuild noted cannot be read: {error}") from error
 
 
-async def _take_over(source: SqlStore, target: SqlStore, config: Config, midnight: datetime) -> None:
+async def _take_over(source: SqlStore, target: SqlStore, rules: Rules, midnight: datetime) -> None:
     """Load into the target the calls that go on after the midnight from which the journal is read.
 
     Their beginnings are not read, and may no longer be there.
     """
-    live = Live(rules_of(config), records=True)
+    live = Live(rules, records=True)
     live.load_calls(await source.load_across(midnight, MAX_ACROSS))
     live.record_all()
     calls, _ = live.take_records()
@@ -191,13 +199,12 @@ async def _take_over(source: SqlStore, target: SqlStore, config: Config, midnigh
 async def _derive(
     source: SqlStore,
     target: SqlStore,
-    config: Config,
+    rules: Rules,
     first: date,
     report: Report,
     done: Callable[[date], Awaitable[None]] | None = None,
 ) -> int:
     """Take the source's events through a live state whose history goes to the target; return their number."""
-    rules = rules_of(config)
     calendar = rules.calendar
     # the target has the beginnings of calls that go on after this midnight
     live = Live(rules, held_from=calendar.midnight(first))

@@ -69,6 +69,7 @@ class Calendar:
     `week`: an entry for each weekday, Monday first.
     `holiday`: returns the name of a day on which the queue is closed, "" for any other.
     `periods`, `crises`: of several that hold on one day, the last given counts.
+    `earlier`: other hours of the past, each for the days before its date, the oldest first.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Calendar:
         periods: tuple[Stretch, ...] = (),
         closures: tuple[Closure, ...] = (),
         crises: tuple[Stretch, ...] = (),
+        earlier: "tuple[tuple[date, Calendar], ...]" = (),
     ):
         if len(week) != 7:
             raise ValueError("a week has seven days")
@@ -91,12 +93,30 @@ class Calendar:
         self._periods = periods
         self._closures = closures
         self._crises = crises
+        self._earlier = earlier
         self._last_stretch: Span | None = None
         self.span = lru_cache(maxsize=4096)(self._span)
         self.spans_of = lru_cache(maxsize=4096)(self._spans_of)
 
+    def after(self, earlier: "tuple[tuple[date, Calendar], ...]") -> "Calendar":
+        """Return these hours with others before them: each of those holds for the days before its date."""
+        return Calendar(
+            self.zone,
+            self._week,
+            self._exceptions,
+            holiday=self._holiday,
+            periods=self._periods,
+            closures=self._closures,
+            crises=self._crises,
+            earlier=earlier,
+        )
+
+    def _on(self, day: date) -> "Calendar":
+        """Return the hours in force on a day."""
+        return next((calendar for until, calendar in self._earlier if day < until), self)
+
     def described(self) -> dict[str, object]:
-        """Return all parts of the hours, by plain names."""
+        """Return all parts of the newest hours, by plain names."""
         return {
             "zone": self.zone.key,
             "week": self._week,
@@ -115,13 +135,14 @@ class Calendar:
         """Return the day's hours before planned closures are taken out, with the reason why they are not the usual
         ones.
         """
-        if crisis := _last_that_holds(self._crises, day):
+        its = self._on(day)
+        if crisis := _last_that_holds(its._crises, day):
             return crisis
-        if exception := self._exceptions.get(day):
+        if exception := its._exceptions.get(day):
             return exception
-        if name := self._holiday(day):
+        if name := its._holiday(day):
             return DayHours(reason=name)
-        return _last_that_holds(self._periods, day) or self._week[day.weekday()]
+        return _last_that_holds(its._periods, day) or its._week[day.weekday()]
 
     def note(self, day: date) -> str:
         """Return why the day is not as usual, closures with their times: `APT 12.00–13.00`; "" when it is."""
@@ -133,9 +154,10 @@ class Calendar:
 
     def _closures_of(self, day: date) -> list[Closure]:
         """Return the planned closures of a day; none in a crisis, when everybody is called in."""
-        if _last_that_holds(self._crises, day):
+        its = self._on(day)
+        if _last_that_holds(its._crises, day):
             return []
-        return sorted((c for c in self._closures if c.day == day), key=lambda c: c.starts)
+        return sorted((c for c in its._closures if c.day == day), key=lambda c: c.starts)
 
     def _spans_of(self, day: date) -> tuple[Span, ...]:
         """Return the open stretches of a day in order, UTC; none when closed."""
@@ -215,7 +237,7 @@ class Calendar:
         lost_before, lost_after = any(map(self._is_lost, before)), any(map(self._is_lost, after))
         if before and after and (lost_before or lost_after):
             return DayKind.SQUEEZED
-        if lost_after or (after and self._holiday(after[0])):
+        if lost_after or (after and self._on(after[0])._holiday(after[0])):
             return DayKind.BEFORE_HOLIDAY
         return DayKind.AFTER_HOLIDAY if lost_before else DayKind.WEEKDAY
 
@@ -228,7 +250,8 @@ class Calendar:
 
     def _is_lost(self, day: date) -> bool:
         """Return whether a day is a holiday on a weekday that is otherwise open."""
-        return bool(self._holiday(day)) and self._week[day.weekday()].opens is not None
+        its = self._on(day)
+        return bool(its._holiday(day)) and its._week[day.weekday()].opens is not None
 
     def days_to_confirm(self, first: date, last: date) -> list[tuple[date, str]]:
         """Return open days that may be shortened in Sweden and have no setting here; they count in full."""
@@ -236,9 +259,9 @@ class Calendar:
         return [
             (day, swedish_days.half_holiday(day))
             for day in days
-            if self._holiday is not swedish_days.none
+            if self._on(day)._holiday is not swedish_days.none
             and swedish_days.half_holiday(day)
-            and day not in self._exceptions
+            and day not in self._on(day)._exceptions
             and self.spans_of(day)
         ]
 
@@ -255,7 +278,7 @@ class Calendar:
             kind=self.kind(day).value,
             spans=spans,
             open_minutes=sum((closes - opens).total_seconds() / 60 for opens, closes in spans),
-            holiday=self._holiday(day),
+            holiday=self._on(day)._holiday(day),
             reason=self.note(day),
             closures=tuple(
                 PlannedClosure(start=self._moment(day, c.starts), end=self._moment(day, c.ends), reason=c.reason)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.ledger import ContactHistory
-from queue_monitor.model import ExpectedWait, Forecast, Placement, RiskLevels
+from queue_monitor.model import ExpectedWait, Forecast, Placement, RiskLevels, Target
 from queue_monitor.queues import Pool
 
 
@@ -30,6 +30,9 @@ class Forecaster(Protocol):
 
     def attach(self, scopes: Callable[[], Sequence[Pool]], agents: Agents) -> None:
         """Connect the live state. `scopes` returns the queues and pools that get a forecast."""
+
+    def aim_at(self, target: Target) -> None:
+        """Forecast by this target from now on."""
 
     def start_day(self, day: date) -> None:
         """Start a local day, and learn from the one before."""

@@ -33,6 +33,7 @@ from queue_monitor.core.queue_places import Named, QueuePlaces
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.repeat_callers import PERSON_KNOWN, CallerPseudonyms
 from queue_monitor.core.rules import Rules
+from queue_monitor.core.series import minute_of
 from queue_monitor.core.silence import Silence
 from queue_monitor.core.snapshot_builder import Departed, Memory, SnapshotBuilder, finished
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources
@@ -135,7 +136,7 @@ KEEP: Final = timedelta(hours=48)
 """The time that calls stay in memory where there is no store to load them from."""
 
 RULES: Final = "rules"
-"""The name of the state that holds the version of the rules by which calls were judged last."""
+"""The name of the state that holds the versions of the rules by which calls were judged last."""
 
 REJECTED: Final = "rejected"
 """The name of the state that lists the latest items that were not taken."""
@@ -170,9 +171,8 @@ class Live:
         self.records = records
         self.held_from = held_from
         self.unreadable = 0
-        self.rules_version = rules.judged_by_version
         self._ledger = Ledger()
-        self._windows = Windows(rules.target, self.calendars, rules.exit_policy_by_queue, rules.exit_policy)
+        self._windows = Windows(rules, self.calendars)
         self.agents = Agents()
         self.pool_inference = PoolInference()
         self.counted = CounterQueues()
@@ -365,12 +365,14 @@ class Live:
         story = self._ledger.story(contact_id)
         if story is None:
             self._known.discard(contact_id)
-            return CallRecord(contact_id=contact_id, contact=None, is_known=is_known, rules=self.rules_version)
+            return CallRecord(contact_id=contact_id, contact=None, is_known=is_known)
         evidence = self._ledger.evidence_of(contact_id)
         reached_later = self.callers.reached_later(story.contact)
         if reached_later is None:
             reached_later = self._reached.get(contact_id)
         tally = self._windows.counted(contact_id)
+        last_at = max(part.last_at for part in evidence)
+        counts_at = tally.placed.minute if tally.placed else minute_of(story.contact.entered_at or last_at)
         return CallRecord(
             contact_id=contact_id,
             contact=story.contact,
@@ -379,11 +381,11 @@ class Live:
             visits_placed=tally.visits,
             evidence=documents.write(contact_id, evidence, reached_later),
             keys=tuple(dict.fromkeys(_keys(contact_id, evidence))),
-            last_at=max(part.last_at for part in evidence),
+            last_at=last_at,
             is_open=self._ledger.is_open(contact_id),
             is_known=is_known,
             reached_later=reached_later,
-            rules=self.rules_version,
+            rules=self._windows.rules_version(counts_at),
         )
 
     def mark_known(self, contact_ids: Iterable[str]) -> None:
@@ -580,7 +582,7 @@ class Live:
             "switches": self._ledger.written_switches(),
             "queues": msgspec.msgpack.encode(queues),
             "queue places": msgspec.msgpack.encode(self._places.holders),
-            RULES: self.rules_version.encode(),
+            RULES: self.rules.dated_versions.encode(),
         }
 
     def load_states(self, states: dict[str, bytes], now: datetime) -> None:
@@ -640,8 +642,10 @@ class Live:
                 self._queue_names.pop(key, None)
                 self._queue_switches.pop(key, None)
             self._leaving.clear()
+        self.rules = self.rules.in_force(self.rules.calendar.day_of(now))
         if self.forecaster is not None:
             self._start_forecast(self.forecaster, now)
+            self.forecaster.aim_at(self.rules.target)
 
     def _start_forecast(self, forecaster: Forecaster, now: datetime) -> None:
         """Start a day of the forecast with the callers who still wait or talk."""
@@ -1064,7 +1068,9 @@ class Live:
         return (self.rules.calendar if queue is None else self.calendars.of(queue)).days(first, last)
 
     def _check_queue(self, queue: str | None) -> None:
-        if queue is not None and queue_key(queue) not in {queue_key(known) for known in self.queues()}:
+        if queue is None or self.windows.has_counted(queue):
+            return
+        if queue_key(queue) not in {queue_key(known) for known in self.queues()}:
             raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
 
     def coverage_records(self, day: date, now: datetime) -> list[CoverageRecord]:
@@ -1175,8 +1181,8 @@ class Live:
                 del self._departed[contact_id]
                 continue
             contact = story.contact
-            exit_policy = self.windows.exit_policy(contact.first_queue)
             judged = self.windows.place_contact(contact, now)
+            exit_policy = self.windows.exit_policy(contact.first_queue, minute_of(now))
             may_be_called_back = judged is not None and _may_be_called_back(contact, judged, exit_policy, now)
             if not may_be_called_back and now - (contact.settled_at or now) > MAY_RETURN:
                 del self._departed[contact_id]

@@ -53,7 +53,7 @@ def _lost(
         outcome=contact.outcome,
         counted_as=counted_as,
         is_short=counted_as == "abandoned_short",
-        is_late=wait_ms is not None and wait_ms > windows.target.limit_seconds * 1000,
+        is_late=wait_ms is not None and wait_ms > windows.target_at(judged.place.minute).limit_seconds * 1000,
         early=judged.early,
         in_opening_hours=judged.place.inside,
         reached_later=reached_later,

@@ -1,10 +1,13 @@
 """The rules for computing the figures: the target, the hours, the exceptions, and the names that people are shown."""
 
 import hashlib
-from datetime import timedelta
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import pairwise
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.model import ExitPolicy, RiskLevels, Target
@@ -18,6 +21,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     `pool_label`: makes the label of a pool from that of its first queue, for a wall cannot show them all.
     `walls`: the queues of each wall that shows some of them, by the wall's name.
     `exit_policy`, `exit_policy_by_queue`: how deliberate exits from a queue are judged, for all queues or by queue.
+    `dated`: where the rules have changed: each version of them with its first day, the oldest first, which holds for
+        all days before as well. The calendars then know the hours of each day; the rest is as on the day of `in_force`.
     """
 
     target: Target = Target()
@@ -33,6 +38,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     walls: dict[str, tuple[str, ...]] = {}
     organisation: str = ""
     version: str = ""
+    dated: "tuple[tuple[date, Rules], ...]" = ()
 
     def label(self, queues: tuple[str, ...]) -> str:
         """Return the name that people are shown for a queue, or for several that share agents."""
@@ -49,9 +55,37 @@ class Rules(Struct, frozen=True, kw_only=True):
         named = (*self.labels, *self.calendars, *self.exit_policy_by_queue)
         return {queue_key(queue) for queue in named} | {key for pool in self.pool_names for key in pool}
 
+    def on(self, day: date) -> "Rules":
+        """Return the version of the rules that a day is judged by."""
+        if not self.dated:
+            return self
+        return self.dated[max(0, bisect_right([first for first, _ in self.dated], day) - 1)][1]
+
+    def in_force(self, day: date) -> "Rules":
+        """Return the same rules with the target and the exits of a day as the present ones."""
+        its = self.on(day)
+        return structs.replace(
+            self, target=its.target, exit_policy=its.exit_policy, exit_policy_by_queue=its.exit_policy_by_queue
+        )
+
+    @property
+    def dated_versions(self) -> str:
+        """Return the short names of all versions with their first days; of only one its name alone."""
+        if not self.dated:
+            return self.judged_by_version
+        return " ".join(f"{first} {rules.judged_by_version}" for first, rules in self.dated)
+
+    @property
+    def versions(self) -> "tuple[Rules, ...]":
+        """Return every version of the rules, the oldest first."""
+        return tuple(rules for _, rules in self.dated) or (self,)
+
     @property
     def judged_by(self) -> str:
-        """Return all settings that decide how a call is counted, as JSON that a person can read."""
+        """Return all settings that decide how a call is counted, as JSON that a person can read.
+
+        Ask a version of the rules, by `on` or `versions`, for where they have changed no single one holds.
+        """
         body = {
             "limit_seconds": self.target.limit_seconds,
             "short_abandon_seconds": self.target.short_abandon_seconds,
@@ -66,3 +100,30 @@ class Rules(Struct, frozen=True, kw_only=True):
     def judged_by_version(self) -> str:
         """Return a short name for `judged_by`: equal rules have the same name on every machine."""
         return hashlib.sha256(self.judged_by.encode()).hexdigest()[:12]
+
+
+def rules_by_day(dated: Sequence[tuple[date, Rules]], today: date) -> Rules:
+    """Return rules that hold each version from its first day on, the oldest for ever before; `today` is the present.
+
+    The names that people are shown are those of the newest.
+    """
+    newest = dated[-1][1]
+    if len(dated) == 1:
+        return newest
+    spans = [(until, rules) for (_, rules), (until, _) in pairwise(dated)]
+    queues = {queue_key(queue): queue for _, rules in dated for queue in rules.calendars}
+    rules = structs.replace(
+        newest,
+        calendar=newest.calendar.after(tuple((until, each.calendar) for until, each in spans)),
+        calendars={
+            queue: _hours_of(newest, key).after(tuple((until, _hours_of(each, key)) for until, each in spans))
+            for key, queue in queues.items()
+        },
+        dated=tuple(dated),
+    )
+    return rules.in_force(today)
+
+
+def _hours_of(rules: Rules, key: str) -> Calendar:
+    own = (calendar for queue, calendar in rules.calendars.items() if queue_key(queue) == key)
+    return next(own, rules.calendar)

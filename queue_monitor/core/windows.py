@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import Calendar, month_start, tertial_start
 from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import (
     FIELDS,
     QUARTER,
@@ -28,7 +29,7 @@ from queue_monitor.core.series import (
     minute_after,
     minute_of,
 )
-from queue_monitor.core.service_level import PLAIN_MISSES, judge
+from queue_monitor.core.service_level import judge
 from queue_monitor.events import EntryReason, RefusalReason, milliseconds
 from queue_monitor.model import (
     CallsOfMinute,
@@ -119,6 +120,15 @@ class Tally(Struct, frozen=True, gc=False):
     talks: tuple[tuple[str, int], ...] = ()
 
 
+class _Terms(NamedTuple):
+    """The terms by which the calls of a day are judged, with the version of the rules that they are of."""
+
+    target: Target
+    exit_policies: dict[str, ExitPolicy]
+    usual_exit_policy: ExitPolicy
+    version: str
+
+
 NOTHING: Final = Tally()
 NOWHERE_YET: Final = Tally(visits=(None,))
 """A contact that waits in one queue is counted when the wait is over."""
@@ -138,22 +148,19 @@ class NotHeld(LookupError):
 class Windows:
     """Counts by minute and by day, at contact and at visit level, for every queue.
 
-    `exit_policy`: how deliberate exits are judged in a queue (casefolded) that differs from the usual.
+    Each call is judged by the rules of the local day on which it counts.
     `edge`: calls that entered from here on are held by the minute; None while all are.
     """
 
     def __init__(
         self,
-        target: Target,
+        rules: Rules,
         calendars: "Calendars",
-        exit_policy: dict[str, ExitPolicy] | None = None,
-        usual_exit_policy: ExitPolicy = PLAIN_MISSES,
     ) -> None:
-        self.target = target
         self._calendars = calendars
-        self._exit_policies = exit_policy or {}
-        self._usual_exit_policy = usual_exit_policy
         self._days = LocalDays(calendars.default.zone)
+        self._terms = [_terms_of(version) for version in rules.versions]
+        self._changes = [self._days.first_minute(first) for first, _ in rules.dated[1:]]
         self._series: dict[tuple[Level, bool], dict[str, Series]] = {
             (level, inside): {} for level in Level for inside in (True, False)
         }
@@ -416,22 +423,40 @@ class Windows:
         judged = self.place_visit(visit, visit.ended_wait_at or visit.entered_at or _NEVER)
         if judged is None:
             return None
-        field = judge(visit.outcome, judged.wait_ms, self.target, self.exit_policy(judged.place.queue))
+        target, exit_policy = self._terms_for(judged.place.queue, judged.place.minute)
+        field = judge(visit.outcome, judged.wait_ms, target, exit_policy)
         brought_by = _BROUGHT_BY.get(visit.entry_reason, "")
         return _placement(judged, field, visit.outcome, visit.start_known, brought_by)
 
-    def exit_policy(self, queue: str) -> ExitPolicy:
-        if not self._exit_policies:
-            return self._usual_exit_policy
-        return self._exit_policies.get(queue_key(queue), self._usual_exit_policy)
+    def target_at(self, minute: int) -> Target:
+        """Return the target by which the calls of a minute are judged."""
+        return self._terms_at(minute).target
+
+    def exit_policy(self, queue: str, minute: int) -> ExitPolicy:
+        """Return how deliberate exits of a queue are judged in a minute."""
+        return self._terms_for(queue, minute)[1]
+
+    def rules_version(self, minute: int) -> str:
+        """Return the version of the rules by which the calls of a minute are judged."""
+        return self._terms_at(minute).version
+
+    def _terms_at(self, minute: int) -> _Terms:
+        changes = self._changes
+        return self._terms[bisect_right(changes, minute)] if changes else self._terms[0]
+
+    def _terms_for(self, queue: str, minute: int) -> tuple[Target, ExitPolicy]:
+        terms = self._terms_at(minute)
+        if not terms.exit_policies:
+            return terms.target, terms.usual_exit_policy
+        return terms.target, terms.exit_policies.get(queue_key(queue), terms.usual_exit_policy)
 
     def field_of(self, contact: Contact, judged: PlacedCall) -> str:
         """Return the field of `Counts` that a contact with this place is counted in."""
         called_back = contact.called_back_ms
         if called_back is not None:
             called_back -= before_opening_ms(contact, judged)
-        exit_policy = self.exit_policy(contact.first_queue)
-        return judge(contact.outcome, judged.wait_ms, self.target, exit_policy, called_back)
+        target, exit_policy = self._terms_for(contact.first_queue, judged.place.minute)
+        return judge(contact.outcome, judged.wait_ms, target, exit_policy, called_back)
 
     def queues(self) -> list[str]:
         """Return every queue that ever counted a call, as first written."""
@@ -484,6 +509,10 @@ class Windows:
     def totals(self) -> dict[str, Counts]:
         """Return the counts of all settled visits and refused callers ever, per queue."""
         return {queue: Counts(*numbers) for queue, numbers in self._totals.items() if any(numbers)}
+
+    def has_counted(self, queue: str) -> bool:
+        """Return whether any call of a queue was ever counted, also before what memory holds."""
+        return any(self._totals.get(self._names.get(queue_key(queue), queue), ()))
 
     def wait_buckets(self) -> dict[str, WaitBuckets]:
         return {queue: buckets.figures() for queue, buckets in self._buckets.items()}
@@ -593,6 +622,10 @@ class Calendars:
 
     def of(self, queue: str) -> Calendar:
         return self._by_queue.get(queue_key(queue), self.default)
+
+
+def _terms_of(rules: Rules) -> _Terms:
+    return _Terms(rules.target, rules.exit_policy_by_queue, rules.exit_policy, rules.judged_by_version)
 
 
 class _Buckets:

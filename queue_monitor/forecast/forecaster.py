@@ -152,6 +152,10 @@ class Forecaster:
 
     # ---- input
 
+    def aim_at(self, target: Target) -> None:
+        """Forecast by this target from now on."""
+        self._target = target
+
     def attach(self, scopes: Callable[[], Sequence[Pool]], agents: Agents) -> None:
         """Connect the live state. `scopes` returns the queues and pools that get a forecast."""
         self.scopes, self._agents = scopes, agents

@@ -18,9 +18,11 @@ from queue_monitor.model import (
 from queue_monitor.queues import queue_key
 
 
-def lost_calls(calls: Iterable[StoredCall], refusals: Iterable[StoredRefusal], limit_ms: int) -> list[LostCall]:
-    """Return the callers whom nobody answered, in the order of entry. A wait above `limit_ms` is late."""
-    found = [_lost(call, limit_ms) for call in calls if _is_lost(call)]
+def lost_calls(
+    calls: Iterable[StoredCall], refusals: Iterable[StoredRefusal], limit_ms_at: Callable[[datetime], int]
+) -> list[LostCall]:
+    """Return the callers whom nobody answered, in the order of entry. A wait above the limit of its day is late."""
+    found = [_lost(call, limit_ms_at(call.at)) for call in calls if _is_lost(call)]
     found += map(_refused, refusals)
     return sorted(found, key=lambda call: call.entered_at or call.lost_at or _at(call))
 

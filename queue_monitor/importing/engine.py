@@ -15,6 +15,7 @@ from msgspec import Struct, field, structs
 
 from adapters.asterisk_queuelog import Settings
 from queue_monitor.app import wiring
+from queue_monitor.app.dated_rules import rules_in_store, take_rules
 from queue_monitor.app.owned_store import store_options
 from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock, SystemClock
@@ -22,8 +23,10 @@ from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.live import Live
 from queue_monitor.core.privacy import Veil
+from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event
+from queue_monitor.importing.apart import ReadApart, is_worth_it
 from queue_monitor.importing.csv_calls import CsvCalls
 from queue_monitor.importing.mapping import read_mapping
 from queue_monitor.importing.queue_log import QueueLogs
@@ -94,7 +97,9 @@ def reading_of(config: Config, wanted: Wanted) -> Reading:
         name = checked_name(wanted.name or QUEUE_LOG, "--name")
         set_up = next((source.settings for source in config.sources if source.kind == "asterisk_queuelog"), None)
         settings = set_up if isinstance(set_up, Settings) else Settings()
-        return QueueLogs(name, wanted.files, settings, config.zone)
+        reading = QueueLogs(name, wanted.files, settings, config.zone)
+        apart = is_worth_it(reading) if wanted.apart is None else wanted.apart
+        return ReadApart(reading, settings, config.zone) if apart else reading
     if wanted.mapping is None:
         raise RecordingError("--mapping: a CSV file needs one that says what its columns are (docs/import.md)")
     mapping, hashed = read_mapping(wanted.mapping)
@@ -125,7 +130,12 @@ async def run(config: Config, wanted: Wanted, report: Report) -> Imported:
         records = [] if home is None else await home.imports.records()
         if not wanted.replace and (before := _same(records, reading)) is not None:
             return _already(reading, wanted, before)
-        course = _Course(config, reading, store, home, replace=wanted.replace)
+        today = SystemClock().now().astimezone(config.zone).date()
+        if wanted.dry_run:
+            rules = rules_of(config) if home is None else await rules_in_store(home, config, today)
+        else:
+            rules = await take_rules(store, config, today)
+        course = _Course(config, rules, reading, store, home, replace=wanted.replace)
         try:
             with _few_collections():
                 await course.drive(report)
@@ -192,13 +202,20 @@ class _Course:
     """Takes the events through a live state of its own, whose history goes to the store."""
 
     def __init__(
-        self, config: Config, reading: Reading, store: SqlStore, home: SqlStore | None, *, replace: bool
+        self,
+        config: Config,
+        rules: Rules,
+        reading: Reading,
+        store: SqlStore,
+        home: SqlStore | None,
+        *,
+        replace: bool,
     ) -> None:
         self._reading = reading
         self._store = store
         self._system = SystemClock()
         self._started = self._system.now()
-        self._rules = rules_of(config)
+        self._rules = rules
         self._zone = config.zone
         days, today = LocalDays(config.zone), self._rules.calendar.day_of(self._started)
         self._target = Target(
@@ -226,7 +243,8 @@ class _Course:
 
     async def drive(self, report: Report) -> None:
         """Take all events, without those that an interrupted import has brought before."""
-        await self._store.save_rules(self._rules.judged_by_version, self._rules.judged_by.encode(), self._started)
+        for rules in self._rules.versions:
+            await self._store.save_rules(rules.judged_by_version, rules.judged_by.encode(), self._started)
         self._pipeline.skip(await self._store.load_skipped())
         left_out = await self._resume()
         waiting: list[Event] = []
@@ -317,7 +335,7 @@ class _Course:
                 replaced=tally.replaced,
                 held=sum(tally.held.values()),
                 mapping=self._reading.mapping,
-                rules=self._rules.judged_by_version,
+                rules=self._rules.on((self._last or self._started).astimezone(self._zone).date()).judged_by_version,
             )
         )
 

@@ -51,6 +51,12 @@ class QueueLogs:
         self._sources = [source for _, source in sorted(known.values(), key=lambda one: one[0])]
         self._tallies = [FileTally(source.name, source.sha256) for source in self._sources]
         self._lines = 0
+        self.paths = tuple(paths)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all files on disk."""
+        return sum(source.size for source in self._sources)
 
     @property
     def files(self) -> tuple[ImportedFile, ...]:

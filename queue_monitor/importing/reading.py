@@ -20,7 +20,10 @@ _NAME: Final = re.compile(r"[A-Za-zÅÄÖåäö][\w.-]{0,39}")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """The files to import and how. `kind` "" is detected; `name` "" is the kind's or the mapping's."""
+    """The files to import and how. `kind` "" is detected; `name` "" is the kind's or the mapping's.
+
+    `apart`: a queue_log is read in a process of its own; None: where that is worth it.
+    """
 
     files: tuple[Path, ...]
     kind: str = ""
@@ -28,6 +31,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     mapping: Path | None = None
     dry_run: bool = False
     replace: bool = False
+    apart: bool | None = None
 
 
 class Piece(NamedTuple):

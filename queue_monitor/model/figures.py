@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -53,6 +54,15 @@ class Coverage(Struct, frozen=True, kw_only=True, gc=False):
         """Return the share of open minutes really observed; None when no open minute has passed."""
         total = self.seen_minutes + self.recovered_minutes + self.blind_minutes
         return (self.seen_minutes + self.recovered_minutes) / total if total else None
+
+    @property
+    def is_little(self) -> bool:
+        """Return whether so little was observed that a comparison with it needs a remark."""
+        return self.ratio is not None and self.ratio < ENOUGH_OBSERVED
+
+
+ENOUGH_OBSERVED: Final = 0.9
+"""The share of the open time that must have been observed for a comparison without a remark."""
 
 
 class DefinitionId(StrEnum):

@@ -29,6 +29,7 @@ def sections(report: Report, pen: ReportPen) -> tuple[Section, ...]:
         _days(data, pen),
         checks.hours(data, pen),
         checks.outages(data, pen),
+        checks.imports(data, pen),
         checks.crises(data, pen),
         checks.alerts(data, pen),
         checks.definitions(data, pen),

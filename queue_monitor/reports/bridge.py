@@ -1,23 +1,31 @@
 """Counts the same calls by another definition, where one was changed, so that old and new can be compared."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct, structs
 
+from queue_monitor.core.calendar import month_start, next_month
+from queue_monitor.core.rules import Rules
 from queue_monitor.core.service_level import judge
 from queue_monitor.model import Counts, StoredCall, Target
 from queue_monitor.ports import ReportStore
 from queue_monitor.reports.data import BridgeFigure, RulesFact, Scope, fraction
+from queue_monitor.reports.period import ReportPeriod
 
 _KEPT: Final = ("excluded", "called_back")
 """The values of a call's `counted_as` that come from an exit setting and not from a limit."""
 
 
+BESIDE_MONTHS: Final = 3
+"""The months after a change in which a report has the earlier definition beside the new one."""
+
+
 class Wanted(NamedTuple):
-    """A target to count by, and the reason: `rules` or `report`."""
+    """A target to count by, and the reason: `rules`, `report` or `replaced`."""
 
     target: Target
     reason: str
@@ -37,11 +45,31 @@ def limits_of(body: str) -> tuple[int | None, int | None]:
     return found.limit_seconds, found.short_abandon_seconds
 
 
-def wanted(target: Target, used: Sequence[RulesFact], earlier: Target | None) -> tuple[Wanted, ...]:
+def targets_of(rules: Rules, period: ReportPeriod, through: date) -> tuple[Target, tuple[Target, ...]]:
+    """Return the target of a period, which is that of its last day, and those it took the place of lately.
+
+    A target stands beside the one that followed it in the periods that end within three months of the change.
+    """
+    target = rules.on(through).target
+    changes = [(first, before.target) for (_, before), (first, _) in pairwise(rules.dated)]
+    lately = [earlier for first, earlier in changes if first <= through < _months_after(first, BESIDE_MONTHS)]
+    return target, tuple(earlier for earlier in lately if _terms(earlier) != _terms(target))
+
+
+def _months_after(day: date, months: int) -> date:
+    start = month_start(day)
+    for _ in range(months):
+        start = next_month(start)
+    return start if day.day == 1 else next_month(start)
+
+
+def wanted(
+    target: Target, used: Sequence[RulesFact], earlier: Target | None, replaced: Iterable[Target] = ()
+) -> tuple[Wanted, ...]:
     """Return the other targets by which the period is to be counted.
 
     `rules`: where calls were judged by several limits, or by another than the target's, each of them and the target's.
-    `report`: the target of the report before, where it differs.
+    `report`: the target of the report before, where it differs. `replaced`: those that the target took the place of.
     """
     limits = _limits(used)
     found = []
@@ -49,8 +77,12 @@ def wanted(target: Target, used: Sequence[RulesFact], earlier: Target | None) ->
         every = sorted(limits | {(target.limit_seconds, target.short_abandon_seconds)})
         for limit, short in every:
             found.append(Wanted(structs.replace(target, limit_seconds=limit, short_abandon_seconds=short), "rules"))
-    if earlier is not None and _terms(earlier) != _terms(target):
-        found.append(Wanted(earlier, "report"))
+    known = {_terms(target), *(_terms(each.target) for each in found)}
+    others = [Wanted(earlier, "report")] if earlier is not None else []
+    for other in (*others, *(Wanted(each, "replaced") for each in replaced)):
+        if _terms(other.target) not in known:
+            known.add(_terms(other.target))
+            found.append(other)
     return tuple(found)
 
 

@@ -122,6 +122,36 @@ def _told(name: str, title: str, facts: list[AlertFact], pen: ReportPen) -> Tabl
     return Table(id=name, title=title, head=head, rows=rows, words=frozenset({1, 2}))
 
 
+# ---- imports
+
+
+def imports(data: ReportData, pen: ReportPen) -> Section:
+    """Return the imports that the figures rest on, with the hash of each file."""
+    title = pen.say("report.imports")
+    if not data.imports:
+        return Section(id="imports", title=title, lines=(pen.say("report.imports.none"),))
+    head = ("report.imports.name", "report.imports.days", "report.imports.made", "report.imports.file", "history.calls")
+    rows = tuple(
+        (
+            each.name,
+            f"{each.first.isoformat()} – {each.last.isoformat()}",
+            each.made.isoformat(),
+            ", ".join(f"{name} (SHA-256 {hashed[:12]}…)" for name, hashed in each.files),
+            pen.count(each.calls),
+        )
+        for each in data.imports
+    )
+    table = Table(
+        id="imported",
+        title=title,
+        head=tuple(pen.say(key) for key in head),
+        rows=rows,
+        note=pen.say("report.imports.note"),
+        words=frozenset({1, 2, 3}),
+    )
+    return Section(id="imports", title=title, tables=(table,))
+
+
 # ---- definitions
 
 

@@ -149,7 +149,8 @@ class RulesFact(Struct, frozen=True, kw_only=True):
 class BridgeFigure(Struct, frozen=True, kw_only=True):
     """The period counted by the definition before or after a change.
 
-    `reason`: `rules` (a version of the rules that was used in the period) or `report` (the report before had it).
+    `reason`: `rules` (a version of the rules that was used in the period) `report` (the report before had it) or
+        `replaced` (it held until a change of the last three months).
     `good`, `of`: None where calls are no longer kept one by one.
     """
 
@@ -178,6 +179,17 @@ class Goal(Struct, frozen=True, kw_only=True):
     target: str
     value: str = ""
     comment: str = ""
+
+
+class ImportFact(Struct, frozen=True, kw_only=True):
+    """An import that brought calls of the period: its name, its day, its days and calls, and its files by hash."""
+
+    name: str
+    made: date
+    first: date
+    last: date
+    calls: int
+    files: tuple[tuple[str, str], ...]
 
 
 class Reached(Struct, frozen=True, kw_only=True):
@@ -213,6 +225,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     `called_again`: None where callers were not told apart.
     `calls_kept_from`: the first day of kept calls, when the report was first made; None where all were kept.
     `simulated`: true when no real person called.
+    `imports`: the imports that calls of the period came from.
     """
 
     form: int = FORM
@@ -244,6 +257,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     called_again: CalledAgain | None = None
     calls_kept_from: date | None = None
     simulated: bool = False
+    imports: tuple[ImportFact, ...] = ()
 
 
 _decoder: Final = msgspec.json.Decoder(ReportData)

@@ -1,13 +1,13 @@
 """Gives out reports: one that is sealed already, one made and sealed now, or a preliminary one."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct, structs
 
 from queue_monitor import __version__, texts
-from queue_monitor.model import SealedReport
+from queue_monitor.model import SealedReport, Target
 from queue_monitor.ports import Clock, ReportStore
 from queue_monitor.queues import queue_key
 from queue_monitor.reports.data import ReportData, Scope, changed, decoded, encoded, sha256
@@ -58,6 +58,10 @@ class Reports:
         self._store = store
         self._made_by = made_by
         self._clock = clock
+
+    def target_of(self, day: date) -> Target:
+        """Return the target that held on a day."""
+        return self._made_by.rules.on(day).target
 
     def scope(self, queues: Iterable[str]) -> Scope:
         """Return these queues as one, or all where there are none, under their name for people."""

@@ -9,7 +9,7 @@ from queue_monitor import texts
 from queue_monitor.core import service_level
 from queue_monitor.model import Counts
 from queue_monitor.reports import annex
-from queue_monitor.reports.data import ReportData, fraction
+from queue_monitor.reports.data import Compared, ReportData, fraction
 from queue_monitor.reports.desk import Report
 from queue_monitor.reports.pen import ReportPen
 from queue_monitor.reports.period import ReportPeriod
@@ -166,14 +166,20 @@ def _comparison(data: ReportData, pen: ReportPen, label: str) -> Table:
         period = ReportPeriod(first=other.first, last=other.last).label(pen.language)
         name = pen.say(f"report.{other.relation}", period=period)
         rows.append(_compared(name, other.counts, other.waits.p50_ms, other.waits.longest_ms, pen))
-    missing = any(other.counts is None for other in data.compared)
+    notes = [pen.say("report.compare.missing")] if any(other.counts is None for other in data.compared) else []
+    notes += [_little(other, pen) for other in data.compared if other.counts is not None and other.coverage.is_little]
     return Table(
         id="comparison",
         title=pen.say("report.compare"),
         head=tuple(pen.say(key) for key in head),
         rows=tuple(rows),
-        note=pen.say("report.compare.missing") if missing else "",
+        note=" ".join(notes),
     )
+
+
+def _little(other: Compared, pen: ReportPen) -> str:
+    period = ReportPeriod(first=other.first, last=other.last).label(pen.language)
+    return pen.say("report.compare.little", period=period, share=pen.percent(other.coverage.ratio or 0.0))
 
 
 def _compared(

@@ -24,6 +24,7 @@ from queue_monitor.reports.data import (
     CrisisStretch,
     Day,
     Goal,
+    ImportFact,
     QueueFigures,
     Reached,
     Reference,
@@ -118,7 +119,10 @@ async def gathered(
     queues = scope.queues or None
     sums = await _sums(store, zone, scope, period)
     covered = await _covered(store, rules, scope, period, today)
-    target = previous.target if previous else rules.target
+    through = min(today, period.last)
+    target, replaced = bridge.targets_of(rules, period, through)
+    if previous is not None:
+        target = previous.target
     crises: tuple[CrisisStretch, ...] = previous.crises if previous else ()
     told = previous.alerts if previous else None
     if alerts_are_kept:
@@ -131,7 +135,7 @@ async def gathered(
         period=period.name,
         first=period.first,
         last=period.last,
-        through=min(today, period.last),
+        through=through,
         scope=scope,
         target=target,
         counts=counts,
@@ -146,7 +150,7 @@ async def gathered(
         without_crises=await alerts.without(store, zone, queues, (start, end), crises),
         alerts=told,
         rules=rules_used,
-        bridge=await _bridge(store, period, scope, target, rules_used, sums, (start, end), calls_are_kept),
+        bridge=await _bridge(store, period, scope, (target, replaced), rules_used, sums, (start, end), calls_are_kept),
         references=made_by.references,
         goals=tuple(goal.of(period) for goal in made_by.goals),
         passed_on=await store.passed_on(queues, start, end) if calls_are_kept else None,
@@ -154,6 +158,7 @@ async def gathered(
         called_again=await _called_again(store, scope, period) or (previous.called_again if previous else None),
         calls_kept_from=None if calls_are_kept else complete["calls"],
         simulated=await store.is_simulated(),
+        imports=await _imports(store, period, zone, previous),
     )
 
 
@@ -332,7 +337,7 @@ async def _bridge(
     store: ReportStore,
     period: ReportPeriod,
     scope: Scope,
-    target: Target,
+    targets: tuple[Target, tuple[Target, ...]],
     used: tuple[RulesFact, ...],
     sums: Sums,
     bounds: tuple[datetime, datetime],
@@ -341,7 +346,8 @@ async def _bridge(
     before = period.before() or period.year_before()
     sealed = await store.sealed_reports(before.name, scope_key(scope))
     earlier = decoded(sealed[-1].data).target if sealed else None
-    wanted = bridge.wanted(target, used, earlier)
+    target, replaced = targets
+    wanted = bridge.wanted(target, used, earlier, replaced)
     return await bridge.counted(store, scope, wanted, used, sums.whole.inside, bounds, calls_are_kept)
 
 
@@ -359,6 +365,24 @@ async def _called_again(store: ReportStore, scope: Scope, period: ReportPeriod) 
         answered=sum(each.found.answered for each in kept),
         not_back=sum(each.found.not_back for each in kept),
     )
+
+
+async def _imports(
+    store: ReportStore, period: ReportPeriod, zone: ZoneInfo, previous: ReportData | None
+) -> tuple[ImportFact, ...]:
+    """Return the imports that brought calls of the period, the oldest first."""
+    found = [
+        ImportFact(
+            name=each.name,
+            made=each.finished_at.astimezone(zone).date(),
+            first=each.first_day or period.first,
+            last=each.last_day or period.last,
+            calls=each.calls,
+            files=tuple((file.name, file.sha256) for file in each.files),
+        )
+        for each in await store.import_records(period.first, period.last)
+    ]
+    return tuple(found) or (previous.imports if previous is not None else ())
 
 
 async def _reached(store: ReportStore, scope: Scope, start: datetime, end: datetime) -> Reached:

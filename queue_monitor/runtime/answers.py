@@ -8,6 +8,7 @@ from msgspec import structs
 
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.live import Live
+from queue_monitor.core.series import minute_of
 from queue_monitor.history import disagreements, lost_calls, past_sums, transfer_waits, week_map
 from queue_monitor.model import (
     LOST_OUTCOMES,
@@ -152,7 +153,8 @@ class StoreAnswers(MemoryAnswers):
         await self._flushed()
         calls = await self._store.calls(start, end, queue, outcomes=LOST_OUTCOMES)
         refusals = await self._store.refusals(start, end, queue)
-        return lost_calls(calls, refusals, self._live.rules.target.limit_seconds * 1000)
+        windows = self._live.windows
+        return lost_calls(calls, refusals, lambda at: windows.target_at(minute_of(at)).limit_seconds * 1000)
 
     async def transfer_waits(self, start: datetime, end: datetime, queue: str | None) -> list[TransferWaits]:
         self._check(start, end, queue)

@@ -67,7 +67,7 @@ class Holding:
         live.windows.load_totals(totals)
         self._latest.extend(await store.latest(LATEST))
         if not self._latest and not totals:  # calls may have been imported before the first event
-            await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
+            await self._save_rules()
             return
         seq, states = await store.load_states()
         live.load_states(states, self._clock.now())
@@ -87,7 +87,11 @@ class Holding:
             self._take(live.remember, event)
         async for _, event in store.read_after(seq):
             self._take(live.apply_state_only, event)
-        await store.save_rules(live.rules_version, live.rules.judged_by.encode(), self._clock.now())
+        await self._save_rules()
+
+    async def _save_rules(self) -> None:
+        for rules in self._live.rules.versions:
+            await self._store.save_rules(rules.judged_by_version, rules.judged_by.encode(), self._clock.now())
 
     def _take(self, take: Callable[[Event], None], event: Event) -> None:
         """Take an event of the journal, unless it breaks a limit or must not be taken. Raises `BrokenEvent`."""
@@ -129,9 +133,12 @@ class Holding:
             raise BrokenCall(document, error) from error
 
     async def _restate(self, edge: date, judged_by: str) -> None:
-        """Judge the calls of the days from `edge` on again, when the rules have changed since they were judged."""
+        """Judge the calls of the days from `edge` on again, when the rules have changed since they were judged.
+
+        Each call is judged by the rules of its own day, so that a change leaves the days before it as they are.
+        """
         rules = self._live.rules
-        if judged_by in ("", self._live.rules_version):
+        if judged_by in ("", rules.dated_versions):
             return
         scratch = Live(rules, records=True)
         self._take_calls(scratch, await self._store.load_recent(self._calendar.midnight(edge)))

@@ -92,5 +92,7 @@ class States:
         connection.execute(self._put_rules, [{"version": plain(version), "first_used_us": used_us, "body": body}])
 
     def load_rules(self, connection: Connection) -> dict[str, bytes]:
-        rows = connection.execute(select(rules.c.version, rules.c.body).where(rules.c.site == SITE))
+        """Return the rules by their version, in the order of their first use."""
+        question = select(rules.c.version, rules.c.body).where(rules.c.site == SITE)
+        rows = connection.execute(question.order_by(rules.c.first_used_us, rules.c.version))
         return {row.version: row.body for row in rows}

@@ -13,6 +13,7 @@ from httpx import ASGITransport, AsyncClient
 from msgspec.structs import replace
 from python_calamine import CalamineWorkbook
 
+from queue_monitor import texts
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.formatter import Formatter
@@ -282,6 +283,20 @@ async def test_a_csv_has_swedish_headers_with_units_and_says_what_it_is(october:
     assert "Längsta väntan (s)" in lines[0]
     assert len(lines) == 1 + 7 + 1
     assert lines[-1].startswith('"vecka 42 2026, bygglov; Mål: 90 % av samtalen')
+
+
+async def test_a_file_says_of_which_days_calls_are_no_longer_kept(tmp_path: Path) -> None:
+    kept = datetime(2026, 2, 1, tzinfo=ZONE).astimezone(UTC)
+    figures = FakeFigures(replace(sample.lead(), kept_from=kept))
+    asked = {"period": "month", "day": "2026-01-01"}
+    words = texts.say("table.kept_from", "sv", day="2026-02-01")
+    (tmp_path / "january.xlsx").write_bytes(
+        (await client_of(figures).get("/history/file", params=asked | {"format": "xlsx"})).content
+    )
+    about = CalamineWorkbook.from_path(str(tmp_path / "january.xlsx")).get_sheet_by_name("Om filen").to_python()
+
+    assert words in (await client_of(figures).get("/history/file", params=asked | {"format": "csv"})).text
+    assert words in [str(row[0]) for row in about]
 
 
 async def test_a_step_that_reaches_out_of_the_period_is_refused(october: October) -> None:

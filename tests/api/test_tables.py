@@ -87,6 +87,20 @@ async def test_intervals_say_the_same_as_a_table_and_as_json():
         assert number(line["coverage_ratio"]) == interval["coverage"]["ratio"]
 
 
+@pytest.mark.parametrize(("lang", "head"), [("sv", "Kö;Från;Till"), ("en", "Queue;From;To")])
+async def test_intervals_have_headers_in_words_when_asked(lang: str, head: str):
+    calm = Asked(sample.calm())
+    query = {"format": "csv", "headings": "words", "lang": lang}
+    body = (await calm.get("/api/v1/intervals", params=query)).content.decode("utf-8-sig")
+    plainly = (await calm.get("/api/v1/intervals")).json()["intervals"]
+    read = list(csv.DictReader(io.StringIO(body, newline=""), delimiter=";"))[:-1]
+
+    assert body.startswith(head)
+    for interval, line in zip(plainly, read, strict=True):
+        share = number(line["D2 (%)"])
+        assert (None if share is None else share / 100) == pytest.approx(interval["service_level"]["D2"])
+
+
 async def test_lost_calls_say_the_same_as_a_table_and_as_json():
     body, lines = await both("/api/v1/lost-calls")
 

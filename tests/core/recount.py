@@ -32,7 +32,9 @@ def placements(live: Live) -> Iterator[Placement]:
         ended = visit.ended_wait_at or visit.entered_at or datetime(1970, 1, 1, tzinfo=UTC)
         if visit.outcome is not Outcome.WAITING and (judged := windows.place_visit(visit, ended)):
             recorded = visit.outcome is Outcome.ANSWERED and visit.start_known and judged.wait_ms is not None
-            field = judge(visit.outcome, judged.wait_ms, windows.target, windows.exit_policy(visit.queue))
+            minute = judged.place.minute
+            exits = windows.exit_policy(visit.queue, minute)
+            field = judge(visit.outcome, judged.wait_ms, windows.target_at(minute), exits)
             brought_by = BROUGHT_BY.get(visit.entry_reason, "")
             yield Placement(*judged.place, field, judged.early, judged.wait_ms, recorded, brought_by)
     for refusal in live.ledger.refusals():

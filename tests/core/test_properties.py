@@ -231,7 +231,9 @@ def test_whatever_is_told_the_counts_are_those_of_the_calls_in_the_ledger(chance
                 found[Level.CONTACT][judged.place.queue, windows.field_of(contact, judged)] += 1
         for visit in live.ledger.visits():
             if visit.outcome is not Outcome.WAITING and (judged := windows.place_visit(visit, event.at)):
-                found[Level.VISIT][judged.place.queue, judge(visit.outcome, judged.wait_ms, windows.target)] += 1
+                found[Level.VISIT][
+                    judged.place.queue, judge(visit.outcome, judged.wait_ms, windows.target_at(judged.place.minute))
+                ] += 1
 
         start, end = story.at(-86_400), story.at(86_400)
         for level in Level:

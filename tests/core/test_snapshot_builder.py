@@ -60,7 +60,7 @@ def waiting_now(live: Live, now: datetime) -> list[Placement]:
         if contact.outcome is Outcome.WAITING:
             placed.append(live.windows.place_contact(contact, now))
         for judged in filter(None, placed):
-            field = judge(Outcome.WAITING, judged.wait_ms, live.windows.target)
+            field = judge(Outcome.WAITING, judged.wait_ms, live.windows.target_at(judged.place.minute))
             found.append(Placement(*judged.place, field, judged.early))
     return found
 

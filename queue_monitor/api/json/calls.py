@@ -65,7 +65,7 @@ def call_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         """
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         start, end = stretch(snapshot, clock, from_, to, reply_language)
-        name = None if not queue else queue_name(snapshot, queue, reply_language)
+        name = None if not queue else queue_name(snapshot, queue, reply_language, of_past=True)
         found = await figures.calls(start, end, name, _read(after, reply_language), limit + 1)
         page, further = found[:limit], len(found) > limit
         following = _written(page[-1]) if further else None

@@ -17,11 +17,12 @@ from queue_monitor.api.json.intervals import OverTime
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import XLSX, about_words, imported_words, written_csv, written_xlsx
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage, chosen_target
-from queue_monitor.api.pages.lead import chosen, unknown_words
+from queue_monitor.api.pages.lead import unknown_words
 from queue_monitor.api.pages.offered_report import OfferedReport, offered_report
+from queue_monitor.api.pages.past_queues import chosen_of_past, past_queues
 from queue_monitor.api.pages.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
 from queue_monitor.api.responses import YEARS, Problem, as_file, as_table, kept_note
-from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot
+from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot, Target
 from queue_monitor.ports import AlertHistory, Clock, Figures, StoreError
 from queue_monitor.queues import queue_key
 from queue_monitor.reports.desk import Reports
@@ -62,21 +63,23 @@ def history_routes(
         """Show one period; by default last month."""
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         notice, status = "", HTTPStatus.OK
-        face = chosen(snapshot, queue)
+        face = chosen_of_past(snapshot, queue)
         if face is None:
             notice, status = unknown_words(snapshot, queue, reply_language), HTTPStatus.NOT_FOUND
             face = snapshot.total
-        chosen_definition = snapshot.target.definition
         shown = _default_period(snapshot)
+        target = _target(snapshot, shown, reports)
+        chosen_definition = target.definition
         try:
             shown = _period(snapshot, period, day, until, reply_language)
-            chosen_definition = _definition(snapshot, definition, reply_language)
+            target = _target(snapshot, shown, reports)
+            chosen_definition = _definition(target, definition, reply_language)
         except _Unreadable as error:
             notice, status = str(error), HTTPStatus.BAD_REQUEST
         choice = HistoryChoice(
             period=shown, queue=face.name, definition=chosen_definition, queues=face.queues if face.name else ()
         )
-        pen = Formatter(reply_language, snapshot.time_zone, chosen_target(snapshot.target, chosen_definition))
+        pen = Formatter(reply_language, snapshot.time_zone, chosen_target(target, chosen_definition))
         page: HistoryPage | None = None
         offered: OfferedReport | None = None
         try:
@@ -91,6 +94,7 @@ def history_routes(
             choice=choice,
             face=face,
             snapshot=snapshot,
+            past_queues=past_queues(snapshot),
             pen=pen,
             notice=notice,
             kinds=list(PeriodKind),
@@ -99,11 +103,13 @@ def history_routes(
         )
         return HTMLResponse(html, status_code=status)
 
-    _add_files(routes, figures, over_time, language)
+    _add_files(routes, figures, over_time, language, reports)
     return routes
 
 
-def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, language: str) -> None:
+def _add_files(
+    routes: APIRouter, figures: Figures, over_time: OverTime, language: str, reports: Reports | None
+) -> None:
     """Add `/history/file`: the same choice as a file for a spreadsheet, of one queue or of all of them."""
 
     @routes.get(ADDRESS + "/file")
@@ -119,21 +125,22 @@ def _add_files(routes: APIRouter, figures: Figures, over_time: OverTime, languag
         lang: str | None = None,
     ) -> Response:
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
-        face = chosen(snapshot, queue)
+        face = chosen_of_past(snapshot, queue)
         if face is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, reply_language))
         try:
             shown = _period(snapshot, period, day, until, reply_language)
-            formula = _definition(snapshot, definition, reply_language)
+            target = _target(snapshot, shown, reports)
+            formula = _definition(target, definition, reply_language)
             usual = "hour" if shown.kind is PeriodKind.DAY else "day"
             wanted = _one_of(step or usual, ("hour", "day", "week", "month", "whole"), reply_language)
             kind = _one_of(format, ("xlsx", "csv"), reply_language)
         except _Unreadable as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
-        pen = Formatter(reply_language, snapshot.time_zone, chosen_target(snapshot.target, formula))
+        pen = Formatter(reply_language, snapshot.time_zone, chosen_target(target, formula))
         zone = ZoneInfo(snapshot.time_zone)
         start, end = shown.bounds(zone)
-        faces = (face,) if face.name else (snapshot.total, *snapshot.queues)
+        faces = (face,) if face.name else (snapshot.total, *snapshot.queues, *past_queues(snapshot))
         rows = []
         try:
             for each in faces:
@@ -252,9 +259,15 @@ def _day(text: str, language: str) -> date:
     return found
 
 
-def _definition(snapshot: Snapshot, asked: str, language: str) -> DefinitionId:
+def _target(snapshot: Snapshot, period: ChosenPeriod, reports: Reports | None) -> Target:
+    """Return the target of a period: the one that held on its last day."""
+    today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
+    return snapshot.target if reports is None or period.last >= today else reports.target_of(period.last)
+
+
+def _definition(target: Target, asked: str, language: str) -> DefinitionId:
     if not asked:
-        return snapshot.target.definition
+        return target.definition
     choices = [each.value for each in DefinitionId]
     if asked.upper() not in choices:
         raise _Unreadable(texts.say("history.bad_choice", language, value=asked, choices=", ".join(choices)))

@@ -513,6 +513,19 @@ class HistoryPage:
         rows = [] if self.whole is None else [(self.choice.period, self.whole), *self._earlier]
         return tuple(self._compared(period, found) for period, found in rows)
 
+    @property
+    def compared_notes(self) -> tuple[str, ...]:
+        """Return a remark on each compared period of which little was observed."""
+        return tuple(
+            self.pen.say(
+                "report.compare.little",
+                period=period.label(self.pen.language),
+                share=self.pen.plain(found.coverage.ratio or 0.0),
+            )
+            for period, found in self._earlier
+            if found.counts.dialled and found.coverage.is_little
+        )
+
     def _compared(self, period: ChosenPeriod, found: Period) -> ComparedRow:
         pen, its = self.pen, found.counts
         is_known = bool(its.dialled)

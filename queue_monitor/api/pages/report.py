@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
-from queue_monitor.api.pages.lead import chosen, unknown_words
+from queue_monitor.api.pages.lead import unknown_words
+from queue_monitor.api.pages.past_queues import chosen_of_past
 from queue_monitor.api.responses import Problem
 from queue_monitor.ports import Figures, StoreError
 from queue_monitor.reports.beside import PdfPress
@@ -39,7 +40,7 @@ def report_routes(figures: Figures, reports: Reports | None, language: str) -> A
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         if reports is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no_store", texts.say("report.no_store", reply_language))
-        face = chosen(snapshot, queue)
+        face = chosen_of_past(snapshot, queue)
         if face is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, reply_language))
         form, number = _form(format, reply_language), _number(version, reply_language)

@@ -1,0 +1,148 @@
+"""Reads queue_log files in a process of its own, so that understanding lines and counting calls go on side by side.
+
+As a program it gets the wanted files on its standard input, and writes what it has read in frames: their form in one
+byte, their length in four, then msgpack, or a pickle of events that break a limit, which the gate of the pipeline is to
+see. Nothing of it is kept on disk. It ends when whoever started it does.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Struct
+
+from adapters.asterisk_queuelog import Settings
+from queue_monitor.events import AnyEvent
+from queue_monitor.importing.queue_log import QueueLogs
+from queue_monitor.importing.reading import Piece
+from queue_monitor.importing.refusals import Refusals, RefusedLine
+from queue_monitor.model import ImportedFile
+from queue_monitor.replay.recording import RecordingError
+
+APART_FROM: Final = 16 * 1024 * 1024
+"""The size of the files from which a process of their own is worth its start."""
+
+_LENGTH: Final = 4
+_PACKED: Final = b"m"
+_PICKLED: Final = b"p"
+
+
+class _Asked(Struct, frozen=True, kw_only=True):
+    name: str
+    paths: list[str]
+    settings: Settings
+    zone: str
+
+
+class _Read(Struct, frozen=True, kw_only=True, tag="read"):
+    events: list[AnyEvent]
+    done: int
+    total: int
+
+
+class _Ended(Struct, frozen=True, kw_only=True, tag="ended"):
+    files: tuple[ImportedFile, ...]
+    counts: list[tuple[str, str, int]]
+    listed: list[RefusedLine]
+    notes: list[str]
+
+
+class _Failed(Struct, frozen=True, kw_only=True, tag="failed"):
+    words: str
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Read | _Ended | _Failed)
+
+
+def is_worth_it(reading: QueueLogs) -> bool:
+    """Return whether a machine and these files gain from a process of their own."""
+    return (os.cpu_count() or 1) > 1 and reading.size >= APART_FROM
+
+
+class ReadApart:
+    """The same files as a `QueueLogs`, read by a process of their own."""
+
+    def __init__(self, inner: QueueLogs, settings: Settings, zone: ZoneInfo) -> None:
+        self.name, self.kind, self.mapping = inner.name, inner.kind, inner.mapping
+        self.tells_talk, self.ends_are_told = inner.tells_talk, inner.ends_are_told
+        self.refusals, self.notes, self.files = inner.refusals, inner.notes, inner.files
+        paths = [str(path) for path in inner.paths]
+        self._asked = _Asked(name=inner.name, paths=paths, settings=settings, zone=zone.key)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield events in the order of the files. Raises `RecordingError`, also where the process is stopped."""
+        program = f"from {__name__} import program; program()"
+        with subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None and process.stdout is not None
+            try:
+                with suppress(BrokenPipeError):  # it has ended, as its missing answer will tell
+                    process.stdin.write(msgspec.json.encode(self._asked))
+                    process.stdin.close()
+                yield from self._understood(process.stdout)
+            finally:
+                process.kill()
+
+    def _understood(self, frames: IO[bytes]) -> Iterator[Piece]:
+        while True:
+            form, length = frames.read(1), int.from_bytes(frames.read(_LENGTH), "little")
+            frame = _frame(form, body) if form and len(body := frames.read(length)) == length else None
+            if isinstance(frame, _Read):
+                yield Piece(list(frame.events), frame.done, frame.total)
+            elif isinstance(frame, _Ended):
+                self.files, self.notes, self.refusals = frame.files, frame.notes, Refusals()
+                self.refusals.counts = Counter({(file, reason): count for file, reason, count in frame.counts})
+                self.refusals.listed = frame.listed
+                return
+            else:
+                raise RecordingError(frame.words if frame else "the process that reads the files was stopped")
+
+
+def _frame(form: bytes, body: bytes) -> _Read | _Ended | _Failed:
+    if form == _PICKLED:
+        made: _Read = pickle.loads(body)
+        return made
+    found: _Read | _Ended | _Failed = _decoder.decode(body)
+    return found
+
+
+def main(asked: bytes, out: IO[bytes]) -> None:
+    """Read the files that are asked for, and write the frames."""
+
+    def write(frame: Struct) -> None:
+        form, body = _PACKED, _encoder.encode(frame)
+        try:
+            _decoder.decode(body)
+        except msgspec.ValidationError:
+            form, body = _PICKLED, pickle.dumps(frame)
+        out.write(form + len(body).to_bytes(_LENGTH, "little") + body)
+        out.flush()
+
+    wanted = msgspec.json.decode(asked, type=_Asked)
+    try:
+        reading = QueueLogs(wanted.name, [Path(path) for path in wanted.paths], wanted.settings, ZoneInfo(wanted.zone))
+        for piece in reading.pieces():
+            write(_Read(events=list(piece.events), done=piece.done, total=piece.total))  # type: ignore[arg-type]
+    except RecordingError as error:
+        write(_Failed(words=str(error)))
+        return
+    counts = [(file, reason, count) for (file, reason), count in reading.refusals.counts.items()]
+    write(_Ended(files=reading.files, counts=counts, listed=reading.refusals.listed, notes=reading.notes))
+
+
+def program() -> None:
+    """Read what standard input asks for, until it is done or nobody listens any more."""
+    try:
+        main(sys.stdin.buffer.read(), sys.stdout.buffer)
+    except BrokenPipeError:  # whoever asked has gone
+        os._exit(1)

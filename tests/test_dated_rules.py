@@ -1,0 +1,307 @@
+"""A change of limit, definition, exits or hours holds from its day on: the days before keep the rules that were theirs.
+
+The recount knows nothing of rules, windows or history: it reads the made-up calls one by one, with the limits and hours
+of each day written out.
+"""
+
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+from msgspec import structs
+
+from queue_monitor.api import create_app
+from queue_monitor.api.pages.history import history_routes
+from queue_monitor.app.dated_rules import rules_in_store, take_rules
+from queue_monitor.app.registry import adapter_kinds, settings_of
+from queue_monitor.app.rules_from_config import live_of, rules_of
+from queue_monitor.clock import ManualClock
+from queue_monitor.commands import rebuilding
+from queue_monitor.config import Config, WeekdayHours, load
+from queue_monitor.model import DefinitionId, Level
+from queue_monitor.reports.data import Scope
+from queue_monitor.reports.desk import Reports
+from queue_monitor.reports.figures import ReportRules, gathered
+from queue_monitor.reports.period import parsed
+from queue_monitor.store import open_store
+from tests.api.sample import FakeAlerts
+from tests.runtime.lasting import ZONE, Call, Monitor
+from tests.runtime.test_lasting import at, tell
+from tests.test_rebuilding import config_of, history, nothing
+
+CHANGE: Final = date(2026, 10, 14)
+"""A Wednesday; at noon the monitor is started with other settings."""
+
+
+def changed(config: Config, **target: object) -> Config:
+    """The settings with a limit of one minute, closing at 16, and perhaps more."""
+    week = WeekdayHours(days=config.hours.weekdays[0].days, open=time(8), close=time(16))
+    return structs.replace(
+        config,
+        target=structs.replace(config.target, limit_seconds=60, **target),
+        hours=structs.replace(config.hours, weekdays=(week,)),
+    )
+
+
+@asynccontextmanager
+async def started(path: Path, config: Config, day: date, hour: float) -> AsyncIterator[Monitor]:
+    """A run with these settings, as the service starts one; it is killed at the end."""
+    store = await open_store(f"sqlite:///{path}", zone=ZONE, agent_key=path.with_name("agent.key"))
+    try:
+        clock = ManualClock(at(day, hour))
+        live = live_of(config, await take_rules(store, config, day))
+        run = Monitor(live, clock, store, path.with_name("spill.jsonl"))
+        await run.pipeline.rebuild()
+        yield run
+    finally:
+        await store.close()
+
+
+def some_calls(day: date, count: int = 15) -> list[Call]:
+    chance = random.Random(day.toordinal())
+    return [
+        Call(
+            f"{day}-{number}",
+            chance.choice(("kundcenter", "bygglov")),
+            at(day, 8 + 9 * chance.random()),
+            chance.choice(("answered", "answered", "abandoned")),
+            int(chance.expovariate(1 / 120) * 1000),
+        )
+        for number in range(count)
+    ]
+
+
+def recounted(calls: list[Call], change: date | None) -> Counter[tuple[str, bool]]:
+    """How many calls count as what, in opening hours and outside, each by limit and hours of its own day."""
+    found: Counter[tuple[str, bool]] = Counter()
+    for call in calls:
+        local = call.entered.astimezone(ZONE)
+        limit, closes = (300, 17) if change is None or local.date() < change else (60, 16)
+        late = call.waited_ms > limit * 1000
+        if call.how == "answered":
+            name = "answered_late" if late else "answered_in_time"
+        else:
+            name = "abandoned_late" if late else "abandoned_in_time" if call.waited_ms >= 20_000 else "abandoned_short"
+        found[name, local.hour < closes] += 1
+    return found
+
+
+async def summed(path: Path, first: date, last: date) -> Counter[tuple[str, bool]]:
+    store = await open_store(f"sqlite:///{path}", zone=ZONE, agent_key=path.with_name("agent.key"))
+    try:
+        rows = await store.sums(Level.CONTACT, None, at(first, 0), at(last + timedelta(days=1), 0), "day")
+    finally:
+        await store.close()
+    found: Counter[tuple[str, bool]] = Counter()
+    for row in rows:
+        for name in ("answered_in_time", "answered_late", "abandoned_late", "abandoned_in_time", "abandoned_short"):
+            found[name, row.inside] += getattr(row.counts, name)
+    return +found
+
+
+async def lived(path: Path, config: Config, after: Config) -> list[Call]:
+    """October with a start with other settings at noon of the 14th, and another later; all of its calls."""
+    calls: list[Call] = []
+    days = [date(2026, 10, day) for day in (1, 7, 12, 13, 14, 15, 16, 30)]
+    early = [call for call in some_calls(CHANGE) if call.entered < at(CHANGE, 11)]
+    async with started(path, config, days[0], 7) as run:
+        for day in [day for day in days if day < CHANGE]:
+            run.clock.advance_to(at(day, 18))
+            calls += its if (its := some_calls(day)) else []
+            await tell(run, its)
+        run.clock.advance_to(at(CHANGE, 11.9))
+        await tell(run, early)
+    async with started(path, after, CHANGE, 12) as run:
+        run.clock.advance_to(at(CHANGE, 18))
+        await tell(run, [call for call in some_calls(CHANGE) if call not in early])
+    calls += some_calls(CHANGE)
+    async with started(path, after, CHANGE + timedelta(days=1), 7) as run:
+        for day in [day for day in days if day > CHANGE]:
+            run.clock.advance_to(at(day, 18))
+            calls += its if (its := some_calls(day)) else []
+            await tell(run, its)
+    return calls
+
+
+async def test_a_month_with_a_change_is_its_calls_by_the_rules_of_their_days_also_after_a_rebuild(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    before = config_of(path)
+    calls = await lived(path, before, changed(before))
+    october = date(2026, 10, 1), date(2026, 10, 31)
+    expected = recounted(calls, CHANGE)
+    assert expected not in (recounted(calls, None), recounted(calls, date(2026, 10, 1)))
+
+    assert await summed(path, *october) == expected
+    written = history(path, "seq", "evidence", "keys")
+    assert (await rebuilding.verify(changed(before), None, nothing)).differences == []
+
+    await rebuilding.rebuild(changed(before), None, nothing)
+
+    assert await summed(path, *october) == expected
+    assert history(path, "seq", "evidence", "keys") == written
+
+
+async def test_a_start_with_a_changed_limit_leaves_yesterday_as_it_was_reported(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    before, yesterday = config_of(path), CHANGE - timedelta(days=1)
+    late = Call("late", "kundcenter", at(yesterday, 16.9), "answered", 200_000)
+    async with started(path, before, yesterday, 17) as run:
+        await tell(run, [*some_calls(yesterday), late])
+        reported = (await run.day(yesterday)).counts
+
+    async with started(path, changed(before), CHANGE, 0.2) as run:
+        assert (await run.day(yesterday)).counts == reported
+        await run.tell(Call("next", "kundcenter", at(yesterday, 9), "answered", 200_000).events())
+        assert (await run.day(yesterday)).counts.answered_in_time == reported.answered_in_time + 1
+    assert await summed(path, yesterday, yesterday) == recounted(
+        [*some_calls(yesterday), late, Call("next", "kundcenter", at(yesterday, 9), "answered", 200_000)], None
+    )
+
+
+async def test_a_target_with_a_later_date_holds_from_the_midnight_of_that_date_while_the_monitor_runs(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    before, friday = config_of(path), date(2026, 10, 16)
+    later = structs.replace(before, target=structs.replace(before.target, limit_seconds=60, since=friday))
+    thursday = friday - timedelta(days=1)
+    async with started(path, before, CHANGE, 12):
+        pass
+    async with started(path, later, thursday, 12) as run:
+        assert run.pipeline.publish().target.limit_seconds == 300
+        await run.tell(Call("a", "kundcenter", at(thursday, 11), "answered", 200_000).events())
+        run.clock.advance_to(at(friday, 12))
+        run.pipeline.start_day()
+        await run.tell(Call("b", "kundcenter", at(friday, 11), "answered", 200_000).events())
+        assert run.pipeline.publish().target.limit_seconds == 60
+        assert (await run.day(thursday)).counts.answered_in_time == 1
+        assert (await run.day(friday)).counts.answered_late == 1
+
+
+async def test_a_later_date_that_is_taken_back_never_held(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    before = config_of(path)
+    later = structs.replace(
+        before, target=structs.replace(before.target, limit_seconds=60, since=CHANGE + timedelta(days=9))
+    )
+    for config in (before, later, before):
+        async with started(path, config, CHANGE, 12) as run:
+            versions = len(run.live.rules.versions)
+    assert versions == 1
+
+
+async def test_hours_that_were_wrong_are_put_right_for_past_days_only_when_asked(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    before = config_of(path)
+    calls = await lived(path, before, changed(before))
+
+    await rebuilding.rebuild(changed(before), date(2026, 10, 8), nothing, by_present_rules=True)
+
+    assert await summed(path, date(2026, 10, 1), date(2026, 10, 31)) == recounted(calls, date(2026, 10, 8))
+    assert (await rebuilding.verify(changed(before), None, nothing)).differences == []
+
+
+async def test_a_store_of_before_keeps_the_rules_its_calls_were_judged_by(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    before, yesterday = config_of(path), CHANGE - timedelta(days=1)
+    async with started(path, before, yesterday, 17) as run:
+        await tell(run, some_calls(yesterday))
+    with sqlite3.connect(path) as database:
+        database.execute("DELETE FROM mark WHERE name = 'note rules by day'")
+    async with started(path, changed(before), CHANGE, 12):
+        pass
+    await rebuilding.rebuild(changed(before), None, nothing)
+    assert await summed(path, yesterday, yesterday) == recounted(some_calls(yesterday), None)
+
+
+async def test_the_rules_come_back_from_the_store_under_the_same_name(tmp_path: Path):
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        f"""[store]
+url = "sqlite:///{tmp_path / "calls.db"}"
+[[sources]]
+name = "a"
+kind = "simulator"
+[target.exits]
+callback = "judged"
+exit_key = "excluded"
+queues.bygglov = {{ callback = "miss" }}
+[[hours.weekdays]]
+days = ["mon", "tue", "sat"]
+open = "08:00"
+close = "24:00"
+[[hours.closures]]
+date = 2026-10-12
+from = "12:00"
+reason = "APT"
+[[hours.periods]]
+from = 2026-06-01
+to = 2026-08-31
+open = "09:00"
+close = "15:00"
+days = ["mon", "sat"]
+[hours.queues.Bygglov]
+holidays = "none"
+""",
+        "utf-8",
+    )
+    config = load(file, {}, settings_of, adapter_kinds())
+    store = await open_store(config.store.url, zone=ZONE, agent_key=tmp_path / "agent.key")
+    try:
+        await take_rules(store, config, CHANGE)
+        again = await rules_in_store(store, config, CHANGE)
+        (version,) = again.versions
+        assert version.judged_by == rules_of(config).judged_by
+        assert version.target == config.target
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize(("day", "words"), [("2026-09-07", "Målet 90 %"), ("2026-11-09", "Målet 80 %")])
+async def test_the_page_of_the_past_judges_a_period_by_the_target_that_held_then(tmp_path: Path, day: str, words: str):
+    path = tmp_path / "calls.db"
+    before = config_of(path)
+    after = changed(before, ratio=0.8)
+    async with started(path, before, date(2026, 9, 7), 18) as run:
+        await tell(run, some_calls(date(2026, 9, 7)))
+    async with started(path, after, CHANGE, 12):
+        pass
+    async with started(path, after, date(2026, 11, 9), 18) as run:
+        await tell(run, some_calls(date(2026, 11, 9)))
+        run.clock.advance_to(at(date(2026, 11, 12), 12))
+        run.pipeline.publish()
+        reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
+        routers = [history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports)]
+        app = create_app(run.pipeline, run.clock, routers=routers)
+        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
+            page = (await client.get("/history", params={"period": "day", "day": day})).text
+    assert words in page.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(("month", "bridges"), [("2026-09", 0), ("2026-10", 3), ("2027-01", 1), ("2027-02", 0)])
+async def test_a_report_has_the_definition_of_its_days_and_the_other_beside_it_for_three_months(
+    tmp_path: Path, month: str, bridges: int
+):
+    path = tmp_path / "calls.db"
+    before = config_of(path)
+    after = changed(before, definition=DefinitionId.D3, ratio=0.8)
+    period = parsed(month, "")
+    async with started(path, before, date(2026, 9, 1), 12):
+        pass
+    async with started(path, after, CHANGE, 12) as run:
+        for day in (period.first + timedelta(days=6), period.first + timedelta(days=20)):
+            run.clock.advance_to(max(run.clock.now(), at(day, 18)))
+            await tell(run, some_calls(day))
+        rules = await rules_in_store(run.store, after, date(2027, 3, 1))
+        data = await gathered(run.store, ReportRules(rules=rules), period, Scope(), date(2027, 3, 1), None)
+
+    holds = DefinitionId.D2 if month == "2026-09" else DefinitionId.D3
+    assert (data.target.definition, data.target.ratio) == (holds, 0.9 if month == "2026-09" else 0.8)
+    assert len(data.bridge) == bridges
+    for figure in data.bridge:
+        assert figure.of
