@@ -84,9 +84,9 @@ class Centre:
     def tell(self, *events: dict[str, Any]) -> int:
         """Post them as one request, again for as long as there is no room; returns when the journal has them."""
         body = json.dumps(events).encode()
-        headers = {"Content-Type": "application/cloudevents-batch+json"} | signed(body)
-        request = urllib.request.Request(f"{self.address}/api/v1/events", body, headers)
         while True:
+            headers = {"Content-Type": "application/cloudevents-batch+json"} | signed(body)  # a signature grows old
+            request = urllib.request.Request(f"{self.address}/api/v1/events", body, headers)
             try:
                 with urllib.request.urlopen(request, timeout=40) as answer:
                     return int(answer.status)
