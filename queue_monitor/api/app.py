@@ -29,6 +29,7 @@ from queue_monitor.api.json.intervals import OverTime
 from queue_monitor.api.json.reference import fact_routes
 from queue_monitor.api.json.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
 from queue_monitor.api.json.tables import intervals_table, lost_table
+from queue_monitor.api.pages.comparison import Comparisons
 from queue_monitor.api.pages.docs import pages_of
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import about_words, written_csv
@@ -163,7 +164,8 @@ def create_app(
         )
     answer_problems(app, language)
     app.include_router(_status_routes(figures, clock, language))
-    app.include_router(wall_routes(figures, Walls(boards, show_advice=board_advice), language))
+    walls = Walls(boards, show_advice=board_advice, comparisons=Comparisons(figures))
+    app.include_router(wall_routes(figures, walls, language))
     app.include_router(fact_routes(figures, clock, language))
     app.include_router(difference_routes(figures, clock, language))
     app.include_router(call_routes(figures, clock, language))

@@ -51,9 +51,10 @@ class Server:
         board_advice: bool = False,
         boards: Sequence[Board] = (),
         port: int = 0,
+        figures: FakeFigures | None = None,
         **lead: Any,
     ) -> None:
-        self.figures = FakeFigures(first)
+        self.figures = figures or FakeFigures(first)
         self.alerts = FakeAlerts(**lead)
         self._started = threading.Event()
         self.audit = MemoryAudit()

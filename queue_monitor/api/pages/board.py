@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from queue_monitor import texts
 from queue_monitor.api.json.shapes import StaffShape
 from queue_monitor.api.json.status import meets_target, staff_shape
+from queue_monitor.api.pages.comparison import NOTHING, Comparisons, DaysBefore
 from queue_monitor.api.pages.outlook import advice, reason
 from queue_monitor.model import (
     Alert,
@@ -20,6 +21,8 @@ from queue_monitor.model import (
     AlertKind,
     AlertsNow,
     Bar,
+    BoardLayout,
+    BoardPart,
     Hours,
     Period,
     QueueNow,
@@ -125,10 +128,17 @@ class BoardBar(Struct, frozen=True, kw_only=True):
 
 
 class BoardCurve(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """The day's picture. `yesterday` and `typical` (of the same weekday) are the calls of each step from `from_` on;
+    empty where there is no history. `weekday`: Monday is 0.
+    """
+
     from_: datetime
     to: datetime
     step_seconds: float
     bars: tuple[BoardBar, ...]
+    weekday: int
+    yesterday: tuple[float, ...] = ()
+    typical: tuple[float, ...] = ()
 
 
 class BoardAlert(Struct, frozen=True, kw_only=True):
@@ -199,9 +209,13 @@ def board_words(language: str) -> dict[str, str]:
     return {key: said for key, said in texts.words(language).items() if not key.startswith(_OTHER_PAGES)}
 
 
-def board_body(snapshot: Snapshot, wall: Wall = _ALL, *, show_advice: bool = False) -> bytes:
+def board_body(
+    snapshot: Snapshot, wall: Wall = _ALL, *, show_advice: bool = False, comparisons: Comparisons | None = None
+) -> bytes:
     """Return the JSON of one wallboard event."""
-    return _encoder.encode(board(narrowed(snapshot, wall), show_advice=show_advice))
+    shows_curve = wall.layout is BoardLayout.DAY and BoardPart.CURVE not in wall.hide
+    before = comparisons.of(wall.queues, snapshot) if comparisons is not None and shows_curve else NOTHING
+    return _encoder.encode(board(narrowed(snapshot, wall), show_advice=show_advice, before=before))
 
 
 def narrowed(snapshot: Snapshot, wall: Wall) -> Snapshot:
@@ -232,8 +246,8 @@ def narrowed(snapshot: Snapshot, wall: Wall) -> Snapshot:
     )
 
 
-def board(snapshot: Snapshot, *, show_advice: bool = False) -> Board:
-    """Return what a wall shows of a snapshot."""
+def board(snapshot: Snapshot, *, show_advice: bool = False, before: DaysBefore = NOTHING) -> Board:
+    """Return what a wall shows of a snapshot, beside the days before."""
     target = snapshot.target
     month = snapshot.total.periods.get("month")
     return Board(
@@ -258,7 +272,7 @@ def board(snapshot: Snapshot, *, show_advice: bool = False) -> Board:
         why={language: reason(snapshot.total, snapshot, language) for language in texts.LANGUAGES},
         month=None if month is None else _period(month, target),
         queues=tuple(_queue(queue, target) for queue in snapshot.queues),
-        curve=_curve(snapshot.today, snapshot.hours, snapshot.at, ZoneInfo(snapshot.time_zone)),
+        curve=_curve(snapshot.today, snapshot.hours, snapshot.at, ZoneInfo(snapshot.time_zone), before),
         sources=tuple(map(_source, snapshot.sources)),
         several_switches=len({source.switch for source in snapshot.sources}) > 1,
         journal_up=snapshot.journal.up,
@@ -364,7 +378,7 @@ def _source(source: SourceNow) -> BoardSource:
     )
 
 
-def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo) -> BoardCurve | None:
+def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo, before: DaysBefore) -> BoardCurve | None:
     """Return the day's bars, from opening or the first hour with calls, to closing or the last call.
 
     The hours of the night, in which nobody calls, would press the day together.
@@ -379,11 +393,17 @@ def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo) -> 
             first, last = min(first, edge), max(last, edge)
     first = max(first.astimezone(zone).replace(minute=0, second=0, microsecond=0), today[0].start)
     last = max(last, min(first + _SHORTEST_CURVE, today[0].start + timedelta(days=1)))
+    steps = -((first - last) // step)
+    starts = [(first.astimezone(UTC) + n * step).astimezone(zone) for n in range(steps)]
+    minutes, length = [start.hour * 60 + start.minute for start in starts], int(step.total_seconds()) // 60
     return BoardCurve(
         from_=first.astimezone(UTC),
         to=last.astimezone(UTC),
         step_seconds=step.total_seconds(),
         bars=tuple(_bar(bar) for bar in today if first <= bar.start < last and bar.counts.entered),
+        weekday=at.astimezone(zone).weekday(),
+        yesterday=before.line_of_yesterday(minutes, length),
+        typical=before.typical_line(minutes, length),
     )
 
 

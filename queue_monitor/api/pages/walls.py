@@ -15,6 +15,7 @@ from sse_starlette import EventSourceResponse
 from queue_monitor import texts
 from queue_monitor.api.json import shapes
 from queue_monitor.api.pages.board import board_body, board_words
+from queue_monitor.api.pages.comparison import Comparisons
 from queue_monitor.api.rendering import Rendered
 from queue_monitor.api.responses import UNREADABLE, Problem
 from queue_monitor.model import Board, Snapshot
@@ -29,10 +30,12 @@ _PING_SECONDS: Final = 15
 class Walls:
     """Every wall by its name, "" for the first one; each is rendered once for a snapshot, however many screens ask."""
 
-    def __init__(self, boards: Sequence[Board] = (), *, show_advice: bool = False) -> None:
+    def __init__(
+        self, boards: Sequence[Board] = (), *, show_advice: bool = False, comparisons: Comparisons | None = None
+    ) -> None:
         self._boards = {board.name.casefold(): board for board in (_FIRST, *boards)}
         self._bodies = {
-            name: Rendered(partial(board_body, wall=board, show_advice=show_advice))
+            name: Rendered(partial(board_body, wall=board, show_advice=show_advice, comparisons=comparisons))
             for name, board in self._boards.items()
         }
         self._frames = {name: Rendered(partial(_frame, body)) for name, body in self._bodies.items()}

@@ -334,7 +334,9 @@ function roughly(seconds) {
 
 function legend(kind) {
   const box = svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" });
-  if (kind === "share") {
+  if (kind === "yesterday" || kind === "typical") {
+    box.append(svg("path", { class: kind, d: "M0 8h16" }));
+  } else if (kind === "share") {
     box.append(svg("path", { class: "share-line", d: "M0 8h16" }), svg("circle", { class: "dot-over", cx: 8, cy: 8, r: 4 }));
   } else {
     box.append(svg("rect", { class: kind, x: 1, y: 1, width: 14, height: 14, rx: 2 }));
@@ -358,7 +360,10 @@ function drawCurve() {
     return;
   }
   const kinds = [["in-time", "curve_in_time"], ["late", "curve_late"], ["lost", "curve_lost"], ["still", "curve_waiting"], ["share", "curve_share"]];
-  at("curve-key").replaceChildren(...kinds.map(([kind, key]) => html("li", {}, legend(kind), say(key))));
+  const before = ["yesterday", "typical"].filter((kind) => curve[kind].length);
+  const weekday = say(`weekday.${curve.weekday}`);
+  kinds.push(...before.map((kind) => [kind, `curve_${kind}`]));
+  at("curve-key").replaceChildren(...kinds.map(([kind, key]) => html("li", {}, legend(kind), say(key, { weekday }))));
 
   const { width, height } = place.getBoundingClientRect();
   if (!width || !height) return;
@@ -373,7 +378,7 @@ function drawCurve() {
   const until = Date.parse(curve.to);
   const x = (time) => left + (time - from) / (until - from) * (right - left);
   const sum = (bar) => bar.in_time + bar.late + bar.lost + bar.waiting;
-  const most = nice(Math.max(0, ...bars.map(sum)));
+  const most = nice(Math.max(0, ...bars.map(sum), ...before.flatMap((kind) => curve[kind])));
   const y = (calls) => bottom - calls / most * (bottom - barsTop);
   const low = Math.min(0.7, ...bars.filter((bar) => bar.headline !== null).map((bar) => Math.floor(bar.headline * 10) / 10));
   const share = (ratio) => shareBottom - (ratio - low) / (1 - low) * (shareBottom - shareTop);
@@ -412,6 +417,10 @@ function drawCurve() {
       if (kind === "lost") drawn.append(svg("path", { class: "hatch", d: `M${box.x} ${box.y + box.height / 2}h${wide}` }));
       stacked += calls;
     }
+  }
+  for (const kind of before) {
+    const d = curve[kind].map((calls, n) => `${n ? "L" : "M"}${x(from + (n + 0.5) * step)} ${y(calls)}`).join("");
+    drawn.append(svg("path", { class: `under-${kind}`, d }), svg("path", { class: kind, d }));
   }
   const middle = (bar) => x(Date.parse(bar.at) + step / 2);
   const known = bars.filter((bar) => bar.headline !== null);
