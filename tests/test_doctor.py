@@ -23,9 +23,11 @@ from queue_monitor.__main__ import main
 from queue_monitor.app import registry
 from queue_monitor.clock import SystemClock
 from queue_monitor.config import Config
-from queue_monitor.doctor import State, access, calendar, keeping, store
+from queue_monitor.core.sources import Sources
+from queue_monitor.doctor import State, access, calendar, heard, keeping, store
 from queue_monitor.doctor.finding import Finding, Subject
 from queue_monitor.doctor.report import as_text
+from queue_monitor.events import SourceConnected, SourceDisconnected
 from queue_monitor.store import StoreLook, look_at_server, open_store, owner_of
 from tests.adapters import broker as mosquitto
 from tests.adapters.broker import free_port
@@ -125,6 +127,59 @@ def test_beside_a_running_monitor_the_store_its_owner_and_the_pages_are_seen(
         assert "source.comes_to_us" in found
         assert code == 0, [one for one in report["findings"] if one["state"] == "wrong"]
         assert told.tell(told.enters(2)) == 202, "the monitor still writes"
+
+
+def test_a_source_that_a_running_monitor_has_never_heard_is_told_until_it_has_said_something(tmp_path: Path):
+    with centre(tmp_path) as told:
+        port, text = told.address.rpartition(":")[2], (tmp_path / "monitor.toml").read_text(encoding="utf-8")
+        text += f'[http]\nport = {port}\n[store]\nurl = "sqlite:///{tmp_path}/journal.db"\n'
+        text += '[[wallboard.boards]]\nname = "bygg"\nqueues = ["Bygglov"]\n'
+        before = examined(text, tmp_path)
+        told.tell(told.enters(1))
+        after = examined(text, tmp_path)
+
+    assert before["source.unheard"].state is State.WATCH
+    assert "queue-monitor rejected" in before["source.unheard"].advice
+    assert before["boards.none_seen"].state is State.WATCH
+    assert "source.unheard" not in after
+    assert after["boards.unseen"].state is State.WATCH
+    assert "Bygglov" in after["boards.unseen"].words
+    assert after["boards.unseen"].advice.endswith("Kundcenter.")
+
+
+SENDER = '[[sources]]\nname = "vendor"\nkind = "http"\nswitch = "pbx"\nsecrets = ["' + "0123456789abcdef" * 3 + '"]\n'
+
+
+@pytest.mark.parametrize(("reason", "key"), [("silent", "source.silent"), ("connection reset", "source.lost")])
+def test_a_source_that_a_running_monitor_hears_no_longer_is_wrong(tmp_path: Path, home: str, reason: str, key: str):
+    sources, at = Sources(), datetime(2026, 11, 29, 9, 15, tzinfo=UTC)
+    its = {"source": "urn:kc:http:vendor", "switch": "pbx"}
+    sources.apply(SourceConnected(**its, id="1", observed_at=at))
+    up = asked_of_heard(tmp_path, SENDER + home, sources)
+    gone = SourceDisconnected(**its, id="2", observed_at=at, reason=reason)
+    sources.apply(gone)
+    down = asked_of_heard(tmp_path, SENDER + home, sources)
+
+    assert [finding.key for finding in up] == ["source.heard"]
+    assert [(finding.key, finding.state) for finding in down] == [(key, State.WRONG)]
+    assert "2026-11-29 10:15" in down[0].words
+    assert down[0].advice
+
+
+def asked_of_heard(folder: Path, settings: str, sources: Sources) -> list[Finding]:
+    look = StoreLook(owner="process 1", sources=sources.written())
+    subject = Subject(config=read(settings, folder), path=None, clock=SystemClock(), language="en", store=look)
+    return asyncio.run(heard.check(subject))
+
+
+def test_a_publisher_behind_a_broker_that_was_never_heard_is_named(tmp_path: Path, home: str):
+    settings = '[[sources]]\nname = "buss"\nkind = "mqtt"\nsources = ["vaxel", "reserv"]\n'
+    at = datetime(2026, 11, 29, 9, 15, tzinfo=UTC)
+    sources = Sources()
+    sources.apply(SourceConnected(source="urn:kc:switch:vaxel", switch="vaxel", id="1", observed_at=at))
+    found = asked_of_heard(tmp_path, settings + home, sources)
+
+    assert [(one.key, "reserv" in one.words) for one in found] == [("source.unheard", True), ("source.heard", False)]
 
 
 def test_while_no_monitor_runs_the_store_is_read_and_nothing_is_written(tmp_path: Path, home: str):

@@ -281,6 +281,13 @@ class Sources:
             source.spans[-1] = Span(source.spans[-1].start, max(at, source.spans[-1].start))
             self._changed(source.switch)
 
+    @classmethod
+    def as_written(cls, written: bytes) -> tuple[SourceNow, ...]:
+        """Return the sources as they stood when `written` gave this state. Raises `msgspec.DecodeError`."""
+        then = cls()
+        then._sources, _ = _decoder.decode(written)
+        return then.now()
+
     def now(self) -> tuple[SourceNow, ...]:
         return tuple(
             SourceNow(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from queue_monitor.config import Config, ConfigError
-from queue_monitor.doctor import access, calendar, channels, clock, files, keeping, report, sources, store
+from queue_monitor.doctor import access, calendar, channels, clock, files, heard, keeping, report, sources, store
 from queue_monitor.doctor.finding import Check, Finding, State, Subject, said
 from queue_monitor.doctor.report import Report
 from queue_monitor.ports import Clock
@@ -22,6 +22,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     store.check,
     store.check_disk,
     sources.check,
+    heard.check,
+    heard.check_boards,
     clock.check,
     clock.check_zone,
     calendar.check,

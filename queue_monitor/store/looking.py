@@ -1,7 +1,6 @@
 """A look at a store from outside: its content, its owner, its size. It writes nothing and takes no lock."""
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from queue_monitor.ports import StoreError
 from queue_monitor.store.copying import damaged, is_damage
 from queue_monitor.store.database import Database
 from queue_monitor.store.engines import SQLITE_BUSY_SECONDS
+from queue_monitor.store.names import QUEUE, SOURCE
 from queue_monitor.store.ownership import LOCK
 from queue_monitor.store.schema import microseconds, moment
 
@@ -34,6 +34,8 @@ class StoreLook(Struct, frozen=True, kw_only=True):
     `faults`: where it contradicts itself; None where the check was not completed.
     `now`: its clock, asked at `asked_at`.
     `server`: the version of its program.
+    `queues`, `heard`: the names of the queues and of the sources that calls have told of.
+    `sources`: the monitor's state of its sources, as it was written last; empty where there is none.
     """
 
     revision: str = ""
@@ -46,6 +48,9 @@ class StoreLook(Struct, frozen=True, kw_only=True):
     now: datetime | None = None
     asked_at: datetime | None = None
     server: str = ""
+    queues: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
+    sources: bytes = b""
 
 
 def look_at_file(file: Path, now: datetime, until: float, monotonic: Any) -> StoreLook:
@@ -54,6 +59,7 @@ def look_at_file(file: Path, now: datetime, until: float, monotonic: Any) -> Sto
         with closing(sqlite3.connect(_address(file), uri=True, timeout=SQLITE_BUSY_SECONDS)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             found = _counted(lambda question: connection.execute(question).fetchone()[0], tables, now)
+            found |= _named(lambda question: connection.execute(question).fetchall(), tables)
             revision = connection.execute(f"SELECT version_num FROM {_VERSION_TABLE}").fetchone() if tables else None
             connection.set_progress_handler(lambda: monotonic() > until, _STEPS)
             faults = _faults(connection)
@@ -85,7 +91,19 @@ def _wal(file: Path) -> Path:
     return file.with_name(f"{file.name}-wal")
 
 
-def _counted(ask: Any, tables: set[str], now: datetime) -> Mapping[str, Any]:
+def _named(rows: Any, tables: set[str]) -> dict[str, Any]:
+    if not {"name", "state"} <= tables:
+        return {}
+    names = [(row[0], str(row[1])) for row in rows("SELECT kind, text FROM name ORDER BY id")]
+    state = rows("SELECT body FROM state WHERE name = 'sources'")
+    return {
+        "queues": tuple(text for kind, text in names if kind == QUEUE),
+        "heard": tuple(text for kind, text in names if kind == SOURCE),
+        "sources": bytes(state[0][0]) if state else b"",
+    }
+
+
+def _counted(ask: Any, tables: set[str], now: datetime) -> dict[str, Any]:
     if "contact" not in tables:
         return {}
     since = microseconds(now - LATELY)
@@ -157,4 +175,5 @@ def _at_server(connection: Connection, now: datetime) -> StoreLook:
         asked_at=now,
         server=f"PostgreSQL {str(ask('SHOW server_version')).split()[0]}",
         **_counted(ask, tables, now),
+        **_named(lambda question: connection.execute(text(question)).fetchall(), tables),
     )

@@ -113,6 +113,18 @@ def test_an_alarm_of_another_queue_is_not_shown_on_a_wall() -> None:
     assert [alert.queue for alert in second] == ["Bygglov"]
 
 
+def test_a_queue_that_nobody_has_seen_is_named_on_its_wall_and_nothing_is_claimed_for_it() -> None:
+    some = replace(OWN, queues=("Kundcenter", "Byggtov"))
+    none = replace(OWN, queues=("Byggtov", "Vaxel"))
+    part = board(narrowed(with_wall(sample.twenty(), some), some), some)
+    empty = board(narrowed(with_wall(sample.twenty(), none), none), none)
+
+    assert (part.unseen, part.total.trusted) == (("Byggtov",), True)
+    assert (empty.unseen, empty.total.trusted) == (("Byggtov", "Vaxel"), False)
+    assert board(sample.twenty()).unseen == ()
+    assert board(narrowed(with_wall(sample.empty(), none), none), none).unseen == (), "no switch has said anything"
+
+
 # ---- the settings
 
 
@@ -164,6 +176,25 @@ def test_a_wall_shows_its_own_queues_title_and_theme(room: Room) -> None:
     assert page.locator("html").get_attribute("data-theme") == "light"
     assert page.locator("#rows .name > span:nth-child(2)").all_inner_texts() == ["Kundcenter", "Bygglov"]
     page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", "Växeln har aldrig nämnt köerna Byggtov, Vaxel"),
+        ("?lang=en", "The switch has never named the queues Byggtov, Vaxel"),
+    ],
+)
+def test_a_wall_of_queues_that_nobody_has_seen_says_so_instead_of_being_empty(
+    browser: Browser, query: str, words: str
+) -> None:
+    wall = replace(OWN, queues=("Byggtov", "Vaxel"))
+    with serving(with_wall(sample.twenty(), wall), boards=(wall,)) as server:
+        page = Room(browser, server).page("växel", SIZES["960x540"], query)
+        expect(page.locator("#alarm strong")).to_have_text(words)
+        expect(page.locator("#waiting")).to_have_text("–")
+        assert page.evaluate(UNREADABLE) == []
+        page.context.close()
 
 
 def test_parts_that_are_hidden_are_not_on_the_wall(room: Room) -> None:
@@ -232,6 +263,8 @@ def test_an_alarm_and_the_leads_words_cover_nothing_on_any_wall(room: Room, wall
         room.server.show(made)
         page.wait_for_timeout(350)
         assert page.evaluate(UNREADABLE) == []
+        for line in ("#talking", "#oldest-queue") if wall == "stor" else ():
+            expect(page.locator(line)).to_be_visible()
     page.context.close()
 
 

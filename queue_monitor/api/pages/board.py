@@ -180,6 +180,7 @@ class Board(Struct, frozen=True, kw_only=True):
     `page`: marks the files that draw it.
     `why`: the reason for the status, by language.
     `advice`: words by language; None unless switched on.
+    `unseen`: the queues that the wall names and no switch has; empty as long as none has named any.
     """
 
     at: datetime
@@ -202,6 +203,7 @@ class Board(Struct, frozen=True, kw_only=True):
     alerts: tuple[BoardAlert, ...]
     advice: dict[str, str] | None
     banner: BoardBanner | None
+    unseen: tuple[str, ...]
 
 
 def board_words(language: str) -> dict[str, str]:
@@ -215,7 +217,7 @@ def board_body(
     """Return the JSON of one wallboard event."""
     shows_curve = wall.layout is BoardLayout.DAY and BoardPart.CURVE not in wall.hide
     before = comparisons.of(wall.queues, snapshot) if comparisons is not None and shows_curve else NOTHING
-    return _encoder.encode(board(narrowed(snapshot, wall), show_advice=show_advice, before=before))
+    return _encoder.encode(board(narrowed(snapshot, wall), wall, show_advice=show_advice, before=before))
 
 
 def narrowed(snapshot: Snapshot, wall: Wall) -> Snapshot:
@@ -246,9 +248,12 @@ def narrowed(snapshot: Snapshot, wall: Wall) -> Snapshot:
     )
 
 
-def board(snapshot: Snapshot, *, show_advice: bool = False, before: DaysBefore = NOTHING) -> Board:
-    """Return what a wall shows of a snapshot, beside the days before."""
-    target = snapshot.target
+def board(snapshot: Snapshot, wall: Wall = _ALL, *, show_advice: bool = False, before: DaysBefore = NOTHING) -> Board:
+    """Return what a wall shows of a snapshot that was narrowed to it, beside the days before."""
+    target, total = snapshot.target, _queue(snapshot.total, snapshot.target)
+    unseen = _unseen(snapshot, wall)
+    if unseen and not snapshot.queues:
+        total = structs.replace(total, trusted=False)
     month = snapshot.total.periods.get("month")
     return Board(
         at=snapshot.at.astimezone(UTC),
@@ -268,7 +273,7 @@ def board(snapshot: Snapshot, *, show_advice: bool = False, before: DaysBefore =
         ),
         hours=_hours(snapshot),
         night=not _is_open_anywhere(snapshot) and not snapshot.total.waiting_count,
-        total=_queue(snapshot.total, target),
+        total=total,
         why={language: reason(snapshot.total, snapshot, language) for language in texts.LANGUAGES},
         month=None if month is None else _period(month, target),
         queues=tuple(_queue(queue, target) for queue in snapshot.queues),
@@ -279,7 +284,13 @@ def board(snapshot: Snapshot, *, show_advice: bool = False, before: DaysBefore =
         alerts=tuple(_alerts(snapshot.alerts)),
         advice={language: advice(snapshot, language) for language in texts.LANGUAGES} if show_advice else None,
         banner=_banner(snapshot),
+        unseen=unseen,
     )
+
+
+def _unseen(snapshot: Snapshot, wall: Wall) -> tuple[str, ...]:
+    known = keys_of(queue.name for queue in snapshot.queues)
+    return tuple(queue for queue in wall.queues if queue_key(queue) not in known) if snapshot.sources else ()
 
 
 def _banner(snapshot: Snapshot) -> BoardBanner | None:

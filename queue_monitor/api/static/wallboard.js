@@ -153,17 +153,21 @@ function urgency(milliseconds) {
   return milliseconds >= board.target.amber_seconds * 1000 ? "amber" : "";
 }
 
+/** Whether no switch has named any of the queues that this wall is to show. */
+const nothingSeen = () => board.unseen.length > 0 && !board.queues.length;
+
 // ---- the tiles
 
 function drawTiles() {
   const { total, target } = board;
   const limit = span(target.limit_seconds);
   const trusted = total.trusted && !stale;
+  const nobodyKnows = total.reason === "no_source" || nothingSeen();
   for (const tile of document.querySelectorAll(".tile")) tile.classList.toggle("grey", !trusted);
 
-  putNumber("waiting", total.reason === "no_source" ? NONE : count(total.waiting));
+  putNumber("waiting", nobodyKnows ? NONE : count(total.waiting));
   at("waiting").classList.toggle("long", total.waiting > 99);
-  const waitingWords = !trusted ? [say("last_known")] : total.waiting === 0 ? [say("nobody_waits")]
+  const waitingWords = nothingSeen() ? [NONE] : !trusted ? [say("last_known")] : total.waiting === 0 ? [say("nobody_waits")]
     : total.waiting_late ? [say("over_limit", { count: count(total.waiting_late), limit }), "out_of_reach", "bad"]
       : total.oldest_wait_ms === null ? [NONE] : [say("all_within", { limit }), "ok"];
   putParts("waiting-under", [waitingWords]);
@@ -249,7 +253,7 @@ function tickWaits() {
   const trusted = total.trusted && !stale;
   const urgent = urgency(milliseconds);
   tone(at("tile-oldest"), ["amber", "red"], trusted ? urgent : "");
-  putParts("oldest-under", [!trusted ? [say("last_known")] : urgent === "red" ? [say("past_limit", { limit }), "out_of_reach"]
+  putParts("oldest-under", [nothingSeen() ? [NONE] : !trusted ? [say("last_known")] : urgent === "red" ? [say("past_limit", { limit }), "out_of_reach"]
     : urgent === "amber" ? [say("near_limit", { limit }), "at_risk"]
       : milliseconds === null ? [total.waiting ? NONE : say("nobody_waits")] : [say("within_limit", { limit }), "ok"]]);
   const longest = board.queues.length > 1 ? board.queues.filter((queue) => queue.oldest_wait_ms !== null)
@@ -606,6 +610,11 @@ function alarms() {
   if (!down.length && total.reason === "source_silent") {
     const last = sources.map((source) => source.last_event_at).filter(Boolean).sort().at(-1);
     found.push(["no_contact", say("silent", { clock: clock(last, zone) }), say("no_contact_detail"), ""]);
+  }
+  if (board.unseen.length) {
+    const [several, more] = [board.unseen.length > 1, board.unseen.length - 3];
+    const queues = board.unseen.slice(0, 3).join(", ") + (more > 0 ? ` ${say("brief.more", { count: count(more) })}` : "");
+    found.push(["no_data", say(several ? "unseen_many" : "unseen_one", { queues }), say("unseen_detail"), "milder"]);
   }
   if (!board.journal_up) found.push(["at_risk", say("journal_down"), "", "milder"]);
   return found;
