@@ -152,7 +152,7 @@ def create_app(
         dependencies=[Depends(only_known_parameters)],
     )
     tokens, limits = Tokens(access, read_without_token), Limits(clock)
-    app.add_middleware(AccessControl, tokens=tokens, limits=limits)
+    app.add_middleware(AccessControl, tokens=tokens, limits=limits, language=language)
     app.add_middleware(SecurityHeaders)
     if cors_origins:
         app.add_middleware(

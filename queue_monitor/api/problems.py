@@ -4,34 +4,40 @@ A parameter that no route reads is refused by its name.
 """
 
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
 from queue_monitor import texts
+from queue_monitor.api.error_page import error_page, language_of, wants_page
 from queue_monitor.api.json import shapes
-from queue_monitor.api.responses import JSON, Problem, plain
+from queue_monitor.api.responses import Problem, plain
 from queue_monitor.ports import StoreError
 
-_TEMPLATES: Final = Jinja2Templates(directory=Path(__file__).parent / "templates")
-_CHECKED: Final = ("/api/v1/", "/history")
-"""The paths where an unknown parameter is refused. Programs that read `/metrics` add parameters of their own."""
+_OF_THE_ASKER: Final = ("/metrics", "/healthz", "/readyz", "/alerts/", "/api/v1/events")
+"""The paths to which others add parameters of their own: scrapers, load balancers, mail programs that a link passes
+through, and senders of events. Everywhere else an unknown one is refused.
+"""
+
+_KEYS: Final[dict[int, str]] = {
+    HTTPStatus.NOT_FOUND: "error.not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "error.not_allowed",
+}
 
 
 async def only_known_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not read, so that a misspelt one is noticed. Raises `Problem`."""
-    dependant = getattr(request.scope.get("route"), "dependant", None)
-    if dependant is None or request.method != "GET" or not request.url.path.startswith(_CHECKED):
+    route = request.scope.get("route")
+    dependant, path = getattr(route, "dependant", None), getattr(route, "path", "")
+    if dependant is None or path.startswith(_OF_THE_ASKER):
         return
     known = sorted({field.alias for field in dependant.query_params})
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
-        language = texts.known_language(request.query_params.get("lang"), request.app.state.language)
+        language = language_of(request, request.app.state.language)
         words = texts.say("error.unknown_parameter", language, name=unknown[0], names=", ".join(known) or texts.NONE)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_parameter", words, known)
 
@@ -41,20 +47,12 @@ def answer_problems(app: FastAPI, language: str) -> None:
     app.state.language = language
 
     def reply_language(request: Request) -> str:
-        return texts.known_language(request.query_params.get("lang"), language)
+        return language_of(request, language)
 
     def answer(request: Request, body: shapes.ErrorBody, status: int) -> Response:
-        if not wants_page(request):
+        if not wants_page(request.headers):
             return plain(body, status)
-        words = {
-            "language": reply_language(request),
-            "texts": texts.words(reply_language(request)),
-            "detail": body.detail,
-            "top": "../" * (request.url.path.count("/") - 1) or "./",
-        }
-        page = _TEMPLATES.TemplateResponse(request, "error.html", words, status_code=status)
-        page.headers["Cache-Control"] = "no-store"
-        return page
+        return error_page(request, body.detail, status, reply_language(request))
 
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
@@ -84,15 +82,9 @@ def answer_problems(app: FastAPI, language: str) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        nothing = error.status_code == HTTPStatus.NOT_FOUND
-        words = texts.say("error.not_found", reply_language(request)) if nothing else str(error.detail)
+        key = _KEYS.get(error.status_code)
+        words = texts.say(key, reply_language(request), method=request.method) if key else str(error.detail)
         word = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
         response = answer(request, shapes.ErrorBody(error=word, detail=words), error.status_code)
         response.headers.update(error.headers or {})
         return response
-
-
-def wants_page(request: Request) -> bool:
-    """Return whether a person's browser asks: it accepts HTML, and the request does not ask for JSON."""
-    accept = request.headers.get("accept", "")
-    return "text/html" in accept and JSON not in accept

@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from queue_monitor import texts
+from queue_monitor.api.error_page import error_page, language_of, wants_page
 from queue_monitor.api.guard.limits import BODY_BYTES, WRONG_TOKENS_SECONDS, Limits, Refused, client_of
 from queue_monitor.api.json.shapes import ErrorBody
 from queue_monitor.model import Access, Role
@@ -151,8 +153,9 @@ class AccessControl:
     A right token always passes: a client that guesses at the same address uses up an allowance of its own.
     """
 
-    def __init__(self, app: ASGIApp, tokens: Tokens, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, limits: Limits, language: str = "sv") -> None:
         self._app = app
+        self._language = language
         self._tokens = tokens
         self._limits = limits
 
@@ -171,7 +174,9 @@ class AccessControl:
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
         if not self._limits.open_stream(client):
-            refusal = self._refuse(429, Refused.TOO_MANY_STREAMS, "Too many streams are open.", {"Retry-After": "10"})
+            refusal = self._refuse(
+                scope, 429, Refused.TOO_MANY_STREAMS, "Too many streams are open.", {"Retry-After": "10"}
+            )
             await refusal(scope, receive, send)
             return
         try:
@@ -187,11 +192,13 @@ class AccessControl:
         in_address = query.pop("token", None) if is_wall else None
         known = self._tokens.known(in_address[0] if in_address else token)
         if not self._limits.may_ask(_asker(client, known, wrong=bool(in_address or token))):
-            return self._refuse(429, Refused.TOO_OFTEN, "Too many requests. Wait a moment.", {"Retry-After": "1"})
+            return self._refuse(
+                scope, 429, Refused.TOO_OFTEN, "Too many requests. Wait a moment.", {"Retry-After": "1"}
+            )
         if _too_big(headers):
-            return self._refuse(413, Refused.TOO_BIG, f"A body of at most {BODY_BYTES} bytes, with its length.")
+            return self._refuse(scope, 413, Refused.TOO_BIG, f"A body of at most {BODY_BYTES} bytes, with its length.")
         if scope["method"] not in _READING and _from_elsewhere(headers):
-            return self._refuse(403, Refused.CROSS_SITE, "Another site's page may not do this.")
+            return self._refuse(scope, 403, Refused.CROSS_SITE, "Another site's page may not do this.")
         if known is not None:
             scope.setdefault("state", {})["access"] = known
         if _stands_aside(scope["path"]):
@@ -204,7 +211,7 @@ class AccessControl:
             if _is_page(scope, headers):
                 self._limits.refused[Refused.WRONG_ROLE] += 1
                 return _to_sign_in(scope["path"], known.role)
-            return self._refuse(403, Refused.WRONG_ROLE, f"The role {known.role.value} may not do this.")
+            return self._refuse(scope, 403, Refused.WRONG_ROLE, f"The role {known.role.value} may not do this.")
         return None
 
     def _unknown(self, token: str, scope: Scope, headers: Headers, client: str) -> Response | None:
@@ -213,38 +220,62 @@ class AccessControl:
             return None
         if token:
             if self._limits.guesses(client):
-                return self._guessing()
+                return self._guessing(scope)
             self._limits.wrong_token(client)
         reason = Refused.WRONG_TOKEN if token else Refused.NO_TOKEN
         if _is_page(scope, headers):
             self._limits.refused[reason] += 1
             return _to_sign_in(scope["path"])
         words = "This needs a token: Authorization: Bearer …"
-        return self._refuse(401, reason, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
+        return self._refuse(scope, 401, reason, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
 
     def _reads_here(self, scope: Scope, headers: Headers) -> bool:
         reads = scope["method"] in _READING and scope["path"] != AUDIT
         return reads and self._tokens.reads_without_token and _is_of_this_machine(scope, headers)
 
-    def _guessing(self) -> Response:
+    def _guessing(self, scope: Scope) -> Response:
         wait = {"Retry-After": str(int(WRONG_TOKENS_SECONDS))}
-        return self._refuse(429, Refused.GUESSING, "Too many wrong tokens. Wait a minute.", wait)
+        return self._refuse(scope, 429, Refused.GUESSING, "Too many wrong tokens. Wait a minute.", wait)
 
     def _kiosk(
         self, token: str, known: Access | None, query: dict[str, list[str]], scope: Scope, client: str
     ) -> Response:
         if known is None or known.role is not Role.WALLBOARD:
             if self._limits.guesses(client):
-                return self._guessing()
+                return self._guessing(scope)
             self._limits.wrong_token(client)
-            return self._refuse(401, Refused.WRONG_TOKEN, "Only a wallboard's token may stand in an address.")
+            return self._refuse(
+                scope,
+                401,
+                Refused.WRONG_TOKEN,
+                "Only a wallboard's token may stand in an address.",
+                key="error.refused.in_address",
+            )
         path, rest = scope["path"], urlencode(query, doseq=True)
         answer = RedirectResponse(way(path, quote(path) + (f"?{rest}" if rest else "")), status_code=303)
         keep(answer, token, known, Request(scope))
         return answer
 
-    def _refuse(self, status: int, reason: Refused, detail: str, headers: dict[str, str] | None = None) -> Response:
+    def _refuse(
+        self,
+        scope: Scope,
+        status: int,
+        reason: Refused,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        key: str = "",
+    ) -> Response:
+        """Refuse in the words for a program, or with a page for a person's browser. `key`: of the page's words, where
+        they are not those of the reason.
+        """
         self._limits.refused[reason] += 1
+        if wants_page(Headers(scope=scope)):
+            request = Request(scope)
+            language = language_of(request, self._language)
+            words = texts.say(key or f"error.refused.{reason.value}", language)
+            page = error_page(request, words, status, language)
+            page.headers.update(headers or {})
+            return page
         body = msgspec.json.encode(ErrorBody(error=_TITLES[status], detail=detail))
         return Response(body, status_code=status, media_type="application/json", headers=headers)
 

@@ -56,11 +56,11 @@ def first_token_routes(tokens: Tokens, first: FirstToken, language: str) -> APIR
         return not tokens and hmac.compare_digest(key.encode(), first.key.encode())
 
     @routes.get(PATH + "{key}", response_class=HTMLResponse)
-    async def show(request: Request, key: str) -> Response:
+    async def show(request: Request, key: str, lang: str | None = None) -> Response:
         return page(request, HTTPStatus.OK) if stands(key) else page(request, HTTPStatus.NOT_FOUND, "first.unknown")
 
     @routes.post(PATH + "{key}", response_class=HTMLResponse)
-    async def make(request: Request, key: str) -> Response:
+    async def make(request: Request, key: str, lang: str | None = None) -> Response:
         written = parse_qs((await request.body()).decode("utf-8", "replace"))
         name = " ".join(written.get("name", [""])[0].split())[:MAX_NAME]
         if not stands(key):

@@ -2,17 +2,19 @@
 
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
 from queue_monitor.api.guard.access import COOKIE, SIGN_IN, SIGN_OUT, Tokens, keep, way
 from queue_monitor.api.guard.limits import WRONG_TOKENS_SECONDS, Limits, Refused, client_of
+from queue_monitor.model import Access
 
+NextQuery = Annotated[str, Query(alias="next")]
 _HERE: Final = Path(__file__).parents[1]
 
 
@@ -24,20 +26,25 @@ def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
     def page(request: Request, status: HTTPStatus, said: str = "", wanted: str = "/") -> Response:
         reply_language = texts.known_language(request.query_params.get("lang"), language)
         shown = {"language": reply_language, "texts": texts.words(reply_language), "said": said, "next": wanted}
+        access: Access | None = getattr(request.state, "access", None)
+        shown["signed_in"] = "" if access is None else texts.say("sign_in.as", reply_language, name=access.name)
         answer = templates.TemplateResponse(request, "sign-in.html", shown, status_code=status)
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
     @routes.get(SIGN_IN, response_class=HTMLResponse)
-    async def show(request: Request) -> Response:
-        said = "sign_in.wrong_role" if "role" in request.query_params else ""
-        return page(request, HTTPStatus.OK, said, _own_path(request.query_params.get("next", "/")))
+    async def show(
+        request: Request, wanted: NextQuery = "/", role: str | None = None, lang: str | None = None
+    ) -> Response:
+        return page(request, HTTPStatus.OK, "" if role is None else "sign_in.wrong_role", _own_path(wanted))
 
     @routes.post(SIGN_IN, response_class=HTMLResponse)
-    async def sign_in(request: Request) -> Response:
+    async def sign_in(
+        request: Request, wanted: NextQuery = "/", role: str | None = None, lang: str | None = None
+    ) -> Response:
         written = parse_qs((await request.body()).decode("utf-8", "replace"))
         token = written.get("token", [""])[0].strip()
-        wanted = _own_path(written.get("next", ["/"])[0])
+        wanted = _own_path(written.get("next", [wanted])[0])
         client = client_of(request.client.host if request.client else "")
         known = tokens.known(token)
         if known is None and limits.guesses(client):
@@ -54,7 +61,7 @@ def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
         return way_on
 
     @routes.post(SIGN_OUT)
-    async def sign_out(request: Request) -> Response:
+    async def sign_out() -> Response:
         way_on = RedirectResponse(way(SIGN_OUT, SIGN_IN), HTTPStatus.SEE_OTHER)
         way_on.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return way_on
