@@ -179,6 +179,10 @@ class Dispatcher:
     def acknowledged(self) -> frozenset[str]:
         return frozenset(self._seen)
 
+    def acknowledgements(self, alerts: Iterable[Alert]) -> dict[str, Acknowledgement]:
+        """Return who has seen these alerts, by episode; those that nobody has seen are left out."""
+        return {alert.episode: self._seen[alert.episode] for alert in alerts if alert.episode in self._seen}
+
     @property
     def pending(self) -> list[Notice]:
         return [notice for notice in self._notices.values() if notice.state is NoticeState.PENDING]

@@ -223,7 +223,7 @@ class AlertRound:
         """Return the alerts that stand and the counts of those raised and sent, for wallboard, API and metrics."""
         return AlertsNow(
             open=self._standing,
-            acknowledged=self._dispatcher.acknowledged,
+            acknowledgements=self._dispatcher.acknowledgements(self._standing),
             raised=dict(self._raised),
             notifications=dict(self._dispatcher.counted),
             undelivered=self._dispatcher.undelivered,

@@ -1,5 +1,6 @@
 """Alerts, the messages sent about them, and the record of each message."""
 
+from collections.abc import Set
 from datetime import datetime
 from enum import StrEnum
 
@@ -286,7 +287,7 @@ class AlertBatch(Struct, frozen=True, kw_only=True):
 class AlertsNow(Struct, frozen=True, kw_only=True):
     """Open alerts, worst first, with the acknowledgements and the counts since the start.
 
-    `acknowledged`: the episodes that somebody has seen.
+    `acknowledgements`: who has seen an episode, by episode; walls show no names.
     `raised`: counts of alerts by kind and level.
     `notifications`: counts of messages by channel and result.
     `undelivered`: the number of alarms that reached nobody.
@@ -295,9 +296,14 @@ class AlertsNow(Struct, frozen=True, kw_only=True):
     """
 
     open: tuple[Alert, ...] = ()
-    acknowledged: frozenset[str] = frozenset()
+    acknowledgements: dict[str, Acknowledgement] = {}
     raised: dict[tuple[str, str], int] = {}
     notifications: dict[tuple[str, str], int] = {}
     undelivered: int = 0
     crisis: Crisis | None = None
     banner: Banner | None = None
+
+    @property
+    def acknowledged(self) -> Set[str]:
+        """Return the episodes that somebody has seen."""
+        return self.acknowledgements.keys()

@@ -487,8 +487,8 @@ def alerted() -> Snapshot:
         alert(AlertKind.LONG_WAIT, level=AlertLevel.WARNING, since=local(10, 40)),
         alert(AlertKind.SURGE, "Bygglov", change=AlertChange.EASED),
     )
-    seen = frozenset({standing[0].episode})
-    return replace(rush(), alerts=AlertsNow(open=standing, acknowledged=seen))
+    taken = Acknowledgement(episode=standing[0].episode, at=local(10, 35), by="Anna Berg")
+    return replace(rush(), alerts=AlertsNow(open=standing, acknowledgements={taken.episode: taken}))
 
 
 def twenty(late: int = 2) -> Snapshot:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from queue_monitor import texts
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
+from queue_monitor.api.pages.board import board_body
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Access, QueueNow, RepeatCallers, RiskFigures, Role, Snapshot
@@ -198,6 +199,15 @@ async def test_the_record_says_who_was_told_when_how_and_who_has_seen_it() -> No
     assert "teamledare</td><td>sms</td><td>gick inte att nå" in record
     assert "teamledare</td><td>mejl</td><td>skickat" in record
     assert "Kvitterat av Anna i växeln" in record
+
+
+async def test_an_alert_that_stands_says_who_took_it_and_when_and_the_wall_shows_no_name() -> None:
+    alerted = sample.alerted()
+    assert "Kvitterat av Anna Berg 10.35" in await Desk(alerted).page()
+    assert "Acknowledged by Anna Berg 10:35" in await Desk(alerted).page(lang="en")
+    wall = board_body(alerted).decode()
+    assert '"acknowledged":true' in wall
+    assert "Anna" not in wall
 
 
 async def test_a_record_that_cannot_be_read_is_said_to_and_the_rest_stands() -> None:

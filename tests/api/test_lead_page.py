@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
-from queue_monitor.model import AlertsNow, Crisis, Snapshot
+from queue_monitor.model import Acknowledgement, AlertsNow, Crisis, Snapshot
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import Server, chromium, serving, sign_in
@@ -233,7 +233,8 @@ def test_the_button_acknowledges_and_the_page_says_so(look: Look) -> None:
 
         assert server.alerts.acknowledged == [("surge-Bygglov", "Anna i rummet")]
         now = later()
-        seen = AlertsNow(open=now.alerts.open, acknowledged=frozenset(alert.episode for alert in now.alerts.open))
+        taken = [Acknowledgement(episode=alert.episode, at=now.at, by="Anna Berg") for alert in now.alerts.open]
+        seen = AlertsNow(open=now.alerts.open, acknowledgements={each.episode: each for each in taken})
         server.show(replace(now, alerts=seen))
         expect(page.locator("#alerts .standing button")).to_have_count(0, timeout=15_000)
 

@@ -505,6 +505,14 @@ class Page:
             if self._bears(alert)
         )
 
+    def taken(self, alert: Alert) -> str:
+        """Return who took an alert that stands and when; empty while nobody has."""
+        seen = self.snapshot.alerts.acknowledgements.get(alert.episode)
+        if seen is None:
+            return ""
+        by = self.pen.say("lead.record.acknowledged_by", who=seen.by) if seen.by else ""
+        return f"{by or self.pen.say('lead.record.acknowledged')} {self.pen.clock(seen.at)}"
+
     @property
     def record(self) -> tuple[Recorded, ...] | None:
         """Return today's alerts, the newest first; None while the record cannot be read."""
