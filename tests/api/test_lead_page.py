@@ -102,6 +102,31 @@ def test_everybody_can_read_it(look: Look, server: Server, scheme: str, language
         assert found.violations_count == 0, f"{state}: {found.generate_report()}"
 
 
+SIDEWAYS = """() => [...document.querySelectorAll('.wide')].filter((wide) => wide.scrollWidth > wide.clientWidth + 1)
+  .map((wide) => `${wide.id} ${wide.scrollWidth} > ${wide.clientWidth}`)
+  .concat(document.documentElement.scrollWidth > innerWidth ? ["the page"] : [])"""
+
+
+@pytest.mark.parametrize("size", [*SCREENS.values(), (320, 640)])
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_nothing_is_scrolled_sideways(look: Look, server: Server, language: str, size: tuple[int, int]) -> None:
+    for state in ("rush", "all_at_once"):
+        server.show(STATES[state]())
+        page = look(server, f"?lang={language}", size=size)
+        page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        assert page.evaluate(SIDEWAYS) == [], state
+
+
+def test_on_a_phone_each_row_names_its_cells_also_after_it_was_replaced(look: Look) -> None:
+    with serving(sample.lead(), record=record()) as server:
+        page = look(server, size=SCREENS["phone"])
+        for now in (sample.lead(), later()):
+            server.show(now)
+            expect(page.locator("#when")).to_have_attribute("data-at", now.at.isoformat(), timeout=15_000)
+            named = page.locator("#waiting tbody tr").last.locator("td").first
+            expect(named).to_have_attribute("data-name", "Kö")
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_no_text_is_cut_off_or_covered(look: Look, server: Server, language: str, screen: str) -> None:

@@ -29,6 +29,19 @@ function tell() {
   if (notice.textContent !== words) notice.textContent = words;
 }
 
+/** Each cell names its column: on a phone a row stands as a card, without the headings above it. */
+function nameCells(part) {
+  for (const table of part.querySelectorAll(".wide table")) {
+    const names = [...table.querySelectorAll("thead th")].map((heading) => heading.textContent);
+    for (const row of table.querySelectorAll("tbody tr")) {
+      [...row.children].forEach((cell, n) => {
+        if (!cell.classList.contains("group")) cell.dataset.name = names[n];
+      });
+    }
+    table.classList.add("named");
+  }
+}
+
 /** What the reader has opened, reached or scrolled to stays so when a part is replaced. */
 function replace(fresh) {
   const old = at(fresh.id);
@@ -39,6 +52,7 @@ function replace(fresh) {
   const open = [...old.querySelectorAll("details[open]")].map((details) => details.id);
   const typed = [...old.querySelectorAll("input[id]")].map((input) => [input.id, input.value]);
   const scrolled = [...old.querySelectorAll(".wide")].map((wide) => [wide.id, wide.scrollLeft, wide.scrollTop]);
+  nameCells(fresh);
   old.replaceWith(fresh);
   for (const id of open) at(id)?.setAttribute("open", "");
   for (const [id, value] of typed) if (at(id)) at(id).value = value;
@@ -79,6 +93,7 @@ async function ask() {
   }
 }
 
+nameCells(document);
 at("pause").hidden = false;
 at("pause").addEventListener("click", pause);
 addEventListener("online", ask);
