@@ -36,7 +36,7 @@ from queue_monitor.app import alerting, checks, demo, logs, registry, reporting,
 from queue_monitor.app.owned_store import store_options
 from queue_monitor.app.rules_from_config import live_of
 from queue_monitor.clock import SystemClock
-from queue_monitor.commands import backups, privacy, rebuilding, rejections
+from queue_monitor.commands import backups, event_check, privacy, rebuilding, rejections
 from queue_monitor.doctor import command as doctor_command
 from queue_monitor.events import encode
 from queue_monitor.model import DefinitionId, Role
@@ -52,7 +52,9 @@ WRONG: Final = 2
 """The exit code for a mistake in the request: settings, arguments, files."""
 
 DIFFERENT: Final = 1
-"""The exit code of `verify` when it found a difference, and of `test-alarm` when a channel failed."""
+"""The exit code of `verify` for a difference, of `test-alarm` for a channel that failed, and of `check-events` for an
+event that would be refused.
+"""
 
 FAULT: Final = 70
 """The exit code after our own code has raised on an event, which the next start skips (EX_SOFTWARE of sysexits.h)."""
@@ -199,6 +201,15 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="read the settings and say what was understood")
     check.add_argument("config", type=Path, nargs="?", help="the TOML file; without it the embedded defaults")
     check.set_defaults(command=_check_config)
+
+    sent = commands.add_parser(
+        "check-events", help="say of each event in a file whether it would be taken; exit 1 if not"
+    )
+    sent.add_argument("file", type=Path, metavar="FILE", help="JSON lines as a sender would send them; - for the input")
+    sent.add_argument("--kind", choices=event_check.KINDS, default="http", help="how they would come; default http")
+    sent.add_argument("--name", default="", help="the source's or publisher's name; without it as the first event says")
+    sent.add_argument("--switch", default="", help="the switch's name; without it as the first event says")
+    sent.set_defaults(command=_check_events)
 
     tried = commands.add_parser("test-alarm", help="send a test through the channels; exit 1 if one fails")
     tried.add_argument("channel", nargs="?", default="", help="only this channel")
@@ -495,6 +506,17 @@ def _check_config(chosen: argparse.Namespace) -> int:
     for day, name in checks.days_to_confirm(understood, checks.today_of(understood)):
         print(f"to confirm    {day} {name}: counts as a full day until [[hours.exceptions]] says what it is")
     return 0
+
+
+def _check_events(chosen: argparse.Namespace) -> int:
+    sender = event_check.Sender(kind=chosen.kind, name=chosen.name, switch=chosen.switch)
+    lines = sys.stdin.buffer if str(chosen.file) == "-" else chosen.file.read_bytes().splitlines()
+    taken, refused = 0, 0
+    for found in event_check.judged(lines, sender, SystemClock().now()):
+        print(found)
+        taken, refused = taken + (not found.reason), refused + bool(found.reason)
+    print(f"accepted: {taken}, refused: {refused}")
+    return DIFFERENT if refused or not taken else 0
 
 
 def _test_alarm(chosen: argparse.Namespace) -> int:
