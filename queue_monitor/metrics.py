@@ -7,9 +7,11 @@ Longer than 450 lines because it is one collector, with a method for each family
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from threading import Event, Lock, Thread
 from typing import Final, NamedTuple
 from weakref import ref
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -496,6 +498,8 @@ def _monitor(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield _gauge("callqueue_target_ratio", "The share promised.", [((), target.ratio)])
     yield _gauge("callqueue_target_limit_seconds", "The limit promised.", [((), float(target.limit_seconds))])
+    offset = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).utcoffset() or timedelta()
+    yield _gauge("callqueue_utc_offset_seconds", "Local time less UTC.", [((), offset.total_seconds())])
     yield _gauge("callqueue_build_info", "The monitor's version.", [((snapshot.version,), 1.0)], "version")
     yield _gauge(
         "callqueue_snapshot_timestamp_seconds",

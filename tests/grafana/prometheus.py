@@ -43,6 +43,7 @@ def quickened(folder: Path, targets: Iterable[str]) -> Path:
     _replace(settings, r"_interval: 15s", "_interval: 1s", times=2)
     _replace(settings, r"targets: \[\"127\.0\.0\.1:8080\"\]", f"targets: {json.dumps(list(targets))}", times=1)
     _replace(folder / "rules" / "shares.yml", r"interval: 5m", "interval: 1s", times=1)
+    _replace(folder / "rules" / "weekday-hour.yml", r"interval: 5m", "interval: 1s", times=1)
     _replace(folder / "rules" / "dead-man.yml", r"for: \d+m", "for: 0s", times=14)
     return settings
 

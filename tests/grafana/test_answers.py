@@ -11,7 +11,7 @@ import urllib.request
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from tests.grafana import prometheus
 from tests.grafana.boards import Question, boards, choices, question, questions
 from tests.grafana.exact import exact
 from tests.grafana.hour import CALLS, DAY, END, ENDINGS, INSTANCE, OTHER, START, Hour, entered_at, queue_of
-from tests.grafana.prometheus import Labels, Prometheus, promtool
+from tests.grafana.prometheus import SETTINGS, Labels, Prometheus, promtool
 from tests.grafana.test_prometheus_files import RULES, alerts, read
 from tests.test_service import Monitor
 from tests.test_service import running as monitor_running
@@ -84,6 +84,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             everyone = dict.fromkeys(targets, "up")
             running.wait_for("both monitors scraped", lambda: running.targets() == everyone)
             running.wait_for("a recorded share", lambda: bool(running.query("callqueue_target_visits_met:ratio28d")))
+            week = (f"weekday_hour:callqueue_{name}:increase5m" for name in ("entered", "target_visits"))
+            of_the_live = [f'{name}{{instance="{stage.live_instance}"}}' for name in week]
+            running.wait_for("recorded hours of the week", lambda: all(map(running.query, of_the_live)))
             yield stage
 
 
@@ -354,6 +357,18 @@ def test_the_heat_map_holds_every_answered_wait_in_its_bucket(stage: Stage):
         assert count == pytest.approx(sum(wait <= float(edge) for wait in answered)), edge
 
 
+def test_the_week_by_weekday_and_hour_is_of_the_hour_that_is_now_in_local_time(stage: Stage):
+    """The rules count from when Prometheus began, so the cells are those of the last moments."""
+    shares = question(DAY_MONTH, "Besvarade inom 5 min efter veckodag och timme, 28 dagar (vistelser)")
+    calls = question(DAY_MONTH, "Samtal efter veckodag och timme, 28 dagar")
+    now = datetime.fromtimestamp(stage.prometheus.now(), timezone(timedelta(hours=1)))  # of the simulated day, in March
+    cells = {f"{at.isoweekday()} {at:%H}" for at in (now - timedelta(minutes=10), now - timedelta(minutes=2.5))}
+    found = stage.prometheus.query(calls.asked(stage.live_instance))
+    assert {f"{labels['weekday']} {labels['hour']}" for labels, _ in found} <= cells
+    assert all(value > 0 for _, value in found)
+    assert all(0 <= value <= 1 for _, value in stage.prometheus.query(shares.asked(stage.live_instance)))
+
+
 def test_percentiles_lie_in_the_right_bucket(stage: Stage):
     """A histogram knows no more; the status API has them within 1 %."""
     answered = sorted(wait for _, wait in settled("answered"))
@@ -396,7 +411,11 @@ def test_a_day_is_judged_by_its_last_word(stage: Stage):
 
 def test_the_recorded_shares_are_of_all_monitors_together(stage: Stage):
     """The rule asked at the end of the hour, where only its samples are."""
-    rules = {rule["record"]: rule["expr"] for group in read(RULES[-1])["groups"] for rule in group["rules"]}
+    rules = {
+        rule["record"]: rule["expr"]
+        for group in read(SETTINGS / "rules" / "shares.yml")["groups"]
+        for rule in group["rules"]
+    }
 
     def of(record: str) -> dict[str, float]:
         return {labels["queue"]: value for labels, value in stage.prometheus.query(rules[record], END.timestamp())}
