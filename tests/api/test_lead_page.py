@@ -117,6 +117,19 @@ def test_nothing_is_scrolled_sideways(look: Look, server: Server, language: str,
         assert page.evaluate(SIDEWAYS) == [], state
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("size", [(960, 540), (1093, 614), (1920, 1080), (3840, 2160), (390, 844)])
+def test_of_any_number_of_queues_nothing_is_scrolled_sideways(
+    look: Look, server: Server, language: str, size: tuple[int, int]
+) -> None:
+    forty = (*sample.NAMES, *(f"{name} 2" for name in sample.NAMES))
+    for made in (sample.calm(), sample.lead(), sample.twenty(), sample.many(forty, late=3)):
+        server.show(made)
+        page = look(server, f"?lang={language}", size=size)
+        assert page.evaluate(SIDEWAYS) == [], f"{len(made.queues)} queues"
+
+
 def test_on_a_phone_each_row_names_its_cells_also_after_it_was_replaced(look: Look) -> None:
     with serving(sample.lead(), record=record()) as server:
         page = look(server, size=SCREENS["phone"])

@@ -22,6 +22,7 @@ from queue_monitor.model import Banner, Board, BoardLayout, BoardPart, Snapshot,
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import Server, chromium, serving
+from tests.api.test_comparison import SUNDAY, History, mondays
 from tests.scenario import Scenario
 
 FORTY = (*sample.NAMES, *(f"{name} 2" for name in sample.NAMES))
@@ -47,7 +48,7 @@ class Room:
     def page(self, wall: str, size: tuple[int, int], query: str = "") -> Page:
         context = self.browser.new_context(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
         page = context.new_page()
-        page.goto(f"{self.server.address}/wall/{wall}{query}")
+        page.goto(f"{self.server.address}/{f'wall/{wall}' if wall else ''}{query}")
         word = "Updated" if "lang=en" in query else "Uppdaterad"
         expect(page.locator("#fresh")).to_contain_text(word, timeout=15_000)
         return page
@@ -248,6 +249,50 @@ def test_no_text_is_cut_off_or_covered_on_any_wall(room: Room, wall: str, size: 
         room.server.show(made())
         page.wait_for_timeout(350)
         assert page.evaluate(UNREADABLE) == [], f"{number} queues"
+    page.context.close()
+
+
+COUNTS: dict[int, Callable[[], Snapshot]] = {
+    1: sample.calm,
+    6: sample.rush,
+    20: sample.twenty,
+    40: lambda: sample.many(FORTY, late=3),
+}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("language", ["sv", "en"])
+@pytest.mark.parametrize("wall", ["", "wall/lista", "wall/stor", "wall/bar"])
+def test_every_wall_can_be_read_on_every_screen_in_both_languages(browser: Browser, wall: str, language: str) -> None:
+    figures = History(sample.calm(), {**mondays(9, 10, 11), SUNDAY: 12})
+    with serving(sample.calm(), boards=WALLS, figures=figures) as server:
+        for screen, (width, height) in SIZES.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+            page = context.new_page()
+            page.goto(f"{server.address}/{wall}?lang={language}")
+            expect(page.locator("#fresh")).to_contain_text("Updated" if language == "en" else "Uppdaterad")
+            for number, made in COUNTS.items():
+                server.show(made())
+                page.wait_for_timeout(350)
+                assert page.evaluate(UNREADABLE) == [], f"{screen}, {number} queues"
+            context.close()
+
+
+def test_a_share_of_all_calls_keeps_within_its_column(room: Room) -> None:
+    """100,0 % is the widest share, and 10 / 40 the widest staff."""
+    made = sample.rush()
+    day = {"day": sample.period("day", sample.Counts(answered_in_time=99), at=made.at)}
+    staff = replace(made.total.staff, available=10, staffed=40)
+    queues = tuple(replace(each, periods=each.periods | day, staff=staff) for each in made.queues)
+    room.server.show(replace(made, queues=queues))
+    page = room.page("", SIZES["1080p"])
+    outside = """() => [...document.querySelectorAll('#rows .row > span:nth-child(n + 4)')].filter((cell) => {
+      const [edge, words] = [cell.getBoundingClientRect(), document.createRange()];
+      words.selectNodeContents(cell.lastElementChild);
+      return words.getBoundingClientRect().left < edge.left - 1 || words.getBoundingClientRect().right > edge.right + 1;
+    }).map((cell) => cell.textContent)"""
+    assert page.locator("#rows li").count() == 6
+    assert page.evaluate(outside) == []
     page.context.close()
 
 
