@@ -14,8 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
+from adapters.http.answers import Problem
 from queue_monitor.app.starting import MAX_PAUSE_SECONDS, Entrance, patiently
 from queue_monitor.clock import ManualClock
 from queue_monitor.ports import StoreError
@@ -149,3 +151,17 @@ async def test_the_page_before_the_first_one_is_in_the_organisations_language():
 
     assert "The queue status is starting" in answer.text and 'lang="en"' in answer.text
     assert answer.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize("accepted", ["*/*", "text/html"])
+async def test_a_sender_of_events_is_told_in_the_form_of_the_intake(accepted: str):
+    transport = httpx.ASGITransport(Entrance("sv"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://kc") as client:
+        answer = await client.post("/api/v1/events", content="[]", headers={"Accept": accepted})
+        other = await client.get("/api/v1/status")
+
+    problem = msgspec.json.decode(answer.content, type=Problem)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "nothing was taken. Send again." in problem.detail and not problem.errors
+    assert answer.json().keys() == set(Problem.__struct_fields__)
+    assert other.json()["detail"] == "Köläget startar. Fråga igen om några sekunder."

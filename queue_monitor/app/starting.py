@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 MAX_PAUSE_SECONDS: Final = 5.0
+INTAKE: Final = "/api/v1/events"
+"""The path of events over HTTP, whose answers have a form of their own (docs/http-intake.md)."""
+
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _PAGE: Final = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -63,11 +66,17 @@ class Entrance:
         title, words = (texts.say(f"starting.{part}", self._language) for part in ("title", "words"))
         if path == "/readyz":
             body: dict[str, object] = {"status": "not_ready", "reasons": [self._reason if _is_here(request) else title]}
-        elif "text/html" in accepted:
+        elif "text/html" in accepted and path != INTAKE:
             page = _PAGE.format(language=self._language, title=escape(title), words=escape(words))
             return HTMLResponse(page, HTTPStatus.SERVICE_UNAVAILABLE, again)
+        elif path == INTAKE:
+            body = {
+                "title": "Starting",
+                "detail": "The monitor is starting; nothing was taken. Send again.",
+                "errors": [],
+            }
         else:
-            body = {"error": "starting", "detail": f"{title}. {words}", "choices": []}
+            body = {"error": "starting", "detail": texts.say("starting.program", self._language), "choices": []}
         return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE, again)
 
 
