@@ -119,6 +119,29 @@ async def test_the_last_twelve_months_are_on_it_in_json_and_csv(monkeypatch: pyt
     assert len(csv) == 1 + 12 + 1
 
 
+async def test_the_running_month_has_one_figure_and_a_new_month_is_listed_at_once(monkeypatch: pytest.MonkeyPatch):
+    site = Site(shown(sample.calm()), public=True)
+    asked = []
+
+    async def months(start: datetime, end: datetime, step: str, *_: Any) -> list[Period]:
+        asked.append(end.astimezone(ZONE).date())
+        snapshot = site.figures.latest()
+        return [replace(snapshot.total.periods["day"], start=end - timedelta(days=28), end=end)]
+
+    monkeypatch.setattr(site.figures, "intervals", months)
+    before = (await site.ask("GET", "/api/v1/public")).json()
+    site.figures.show(shown(sample.rush()))
+    site.clock.advance_to(site.clock.now() + timedelta(seconds=20))
+    after = (await site.ask("GET", "/api/v1/public")).json()
+    site.figures.show(replace(shown(sample.rush()), at=local(12) + timedelta(days=40)))
+    site.clock.advance_to(site.clock.now() + timedelta(seconds=20))
+    await site.ask("GET", "/api/v1/public")
+
+    for body in (before, after):
+        assert body["months"][-1]["share"] == body["month"]
+    assert len(asked) == 2 and asked[0] < asked[1]
+
+
 async def test_without_its_database_the_page_is_there_without_the_months(monkeypatch: pytest.MonkeyPatch):
     site = Site(shown(sample.calm()), public=True)
 

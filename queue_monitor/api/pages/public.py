@@ -1,7 +1,7 @@
 """The public summary for the municipality's own web page: how the promise stands, and the wait to expect.
 
 Off unless the settings switch it on. Nothing of single queues, people, sources or alerts; worked out at most every
-fifteen seconds, and the months every quarter of an hour, however many ask.
+fifteen seconds, and the months that are over every quarter of an hour, however many ask.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class _Kept:
         self._figures = figures
         self._clock = clock
         self._kept: dict[str, tuple[float, shapes.PublicBody]] = {}
-        self._months: tuple[float, list[Period]] | None = None
+        self._months: tuple[float, datetime, list[Period]] | None = None
 
     async def __call__(self, language: str) -> shapes.PublicBody:
         now = lived_seconds(self._clock.monotonic(), self._clock)
@@ -61,19 +61,19 @@ class _Kept:
         return known[1]
 
     async def _last_months(self, now: float) -> list[Period]:
-        if self._months is None or now - self._months[0] >= MONTHS_HOLD_SECONDS:
-            snapshot = self._figures.latest()
-            today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
-            this = period_of(PeriodKind.MONTH, today)
+        snapshot = self._figures.latest()
+        zone = ZoneInfo(snapshot.time_zone)
+        this = period_of(PeriodKind.MONTH, snapshot.at.astimezone(zone).date())
+        end = this.bounds(zone)[1]
+        if self._months is None or self._months[1] != end or now - self._months[0] >= MONTHS_HOLD_SECONDS:
             first = this.first.replace(year=this.first.year - 1)
-            start = period_of(PeriodKind.MONTH, first).after().bounds(ZoneInfo(snapshot.time_zone))[0]
-            end = this.bounds(ZoneInfo(snapshot.time_zone))[1]
+            start = period_of(PeriodKind.MONTH, first).after().bounds(zone)[0]
             try:
                 found = await self._figures.intervals(start, end, "month", Level.CONTACT, None)
             except StoreError:
                 return []
-            self._months = now, found
-        return self._months[1]
+            self._months = now, end, found
+        return self._months[2]
 
 
 def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
@@ -162,7 +162,10 @@ def _may_be_kept(answer: Response) -> Response:
 
 
 def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = ()) -> shapes.PublicBody:
-    """Return the public figures and the words for them. `months`: the last twelve, oldest first."""
+    """Return the public figures and the words for them. `months`: the last twelve, oldest first.
+
+    The running one has the snapshot's figure there too: `months` may be a quarter of an hour old.
+    """
     total, target, zone = snapshot.total, snapshot.target, snapshot.time_zone
     blind = total.verdict.reason in _FOREIGN
     low, high = total.wait_range_seconds or (None, None)
@@ -205,11 +208,12 @@ def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = (
 
 def _month(period: Period, snapshot: Snapshot, language: str) -> shapes.PublicMonthShape:
     first = period.start.astimezone(ZoneInfo(snapshot.time_zone)).date()
+    is_whole = period.end <= snapshot.at
     return shapes.PublicMonthShape(
         month=f"{first.year:04}-{first.month:02}",
         words=f"{texts.say(f'month.{first.month}', language)} {first.year}",
-        share=_share(period, snapshot.target, language),
-        whole=period.end <= snapshot.at,
+        share=_share(period if is_whole else snapshot.total.periods["month"], snapshot.target, language),
+        whole=is_whole,
     )
 
 
