@@ -187,7 +187,7 @@ class Message:
         number = self._number(risk.agents_for_day)
         if risk.until is None:
             return self._say("agents", Number=number)
-        return self._say("agents_until", Number=number, until=texts.help_until(risk.until, self._zone, self._language))
+        return self._say("agents_until", Number=number, until=texts.clock(risk.until, self._zone, self._language))
 
     def _agents_for_queue(self) -> str:
         risk = self._figures.risk

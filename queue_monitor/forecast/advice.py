@@ -23,6 +23,7 @@ SAVED: Final = 0.8
 HOPE: Final = 0.1
 """The day is given up when its chance is less than this with everybody there answering calls."""
 
+QUARTER_SECONDS: Final = 900
 _PATHS: Final = 150
 
 
@@ -31,7 +32,7 @@ class AgentsNeeded(Struct, frozen=True, kw_only=True):
 
     `to_clear`: the fewest for the target share over the next half hour, those waiting now included.
     `to_save`: the fewest for reaching the day's target with chance 0.8, if they stay until `save_until` (seconds after
-        midnight).
+        midnight; a whole quarter of an hour, or closing).
     `best_chance`: the chance of reaching it with `at_most` more.
     `options`: what each number of extra agents would change.
     """
@@ -99,12 +100,12 @@ def agents_needed(
 
     to_clear, to_save = _fewest(clears, at_most), _fewest(saves, at_most)
     until = None
-    if to_save:
-        until = _earliest(lambda end: saves(to_save, end), length)
+    if to_save and length:
+        until = stated_until(state.at + MINUTE * _earliest(lambda end: saves(to_save, end), length), state.closes)
     return AgentsNeeded(
         to_clear=to_clear,
         to_save=to_save,
-        save_until=None if until is None else state.at + until * MINUTE,
+        save_until=until,
         at_most=at_most,
         best_chance=chance(at_most),
         options=tuple(map(option, range(at_most + 1))),
@@ -129,3 +130,8 @@ def _earliest(enough: Callable[[int], bool], length: int) -> int:
     ends = [*range(30, length, 30), length]
     found = _fewest(lambda index: enough(ends[index]), len(ends) - 1)
     return int(ends[-1 if found is None else found])
+
+
+def stated_until(until: float, closes: float) -> float:
+    """Return the next whole quarter of an hour, for it is an estimate; never later than closing."""
+    return float(min(until + -until % QUARTER_SECONDS, closes))

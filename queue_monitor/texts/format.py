@@ -1,7 +1,7 @@
 """Numbers, times and waits as a person reads them, and the words for what the core decides."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -136,12 +136,6 @@ def plain_percent(ratio: float, language: str = "sv") -> str:
 def chance(ratio: float, language: str = "sv") -> str:
     """A chance is known in whole percent at most, and is never certain."""
     return plain_percent(min(0.99, max(0.01, round(ratio, 2))), language)
-
-
-def help_until(moment: datetime, zone: str, language: str = "sv") -> str:
-    """Until when help is needed: an estimate, to the next whole quarter of an hour."""
-    quarter = 900
-    return clock(moment + timedelta(seconds=-moment.timestamp() % quarter), zone, language)
 
 
 def count(number: int | None, language: str = "sv") -> str:

@@ -101,7 +101,7 @@ def test_the_message_that_the_house_was_built_for() -> None:
 
 
 def test_a_time_that_is_an_estimate_is_not_given_to_the_minute() -> None:
-    estimated = structs.replace(TARGET, risk=risk(0.96, until=at(203), margin_ends_at=at(168)))
+    estimated = structs.replace(TARGET, risk=risk(0.96, until=at(210), margin_ends_at=at(168)))
     body = Message(of_target(AlertChange.RAISED, estimated), ZONE, "sv").body
 
     assert "fram till kl. 11.30 beräknas räcka" in body

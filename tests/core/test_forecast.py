@@ -27,6 +27,7 @@ from queue_monitor.forecast import (
     verify_day,
 )
 from queue_monitor.forecast import day_inputs as day_inputs
+from queue_monitor.forecast.advice import stated_until
 from queue_monitor.forecast.bias_correction import (
     QUEUE_WAIT_CVS,
     BiasCorrection,
@@ -421,6 +422,20 @@ def test_a_day_short_of_people_needs_some_and_says_until_when() -> None:
 
     assert needed.to_save is not None and needed.to_save > 0
     assert needed.save_until is not None and state.at < needed.save_until <= CLOSES
+
+
+@pytest.mark.parametrize(
+    ("until", "closes", "stated"),
+    [
+        (9 * HOUR + 61, 17 * HOUR, 9.25 * HOUR),
+        (17 * HOUR + 59, 17 * HOUR, 17 * HOUR),
+        (10 * HOUR, 17 * HOUR, 10 * HOUR),
+    ],
+)
+def test_help_is_asked_for_until_a_quarter_of_an_hour_and_never_after_closing(
+    until: float, closes: float, stated: float
+) -> None:
+    assert stated_until(until, closes) == stated
 
 
 # ---- what the switch does not say outright

@@ -55,7 +55,7 @@ def help_words(face: QueueNow, zone: str, language: str) -> Iterator[str]:
     if not risk.reachable:
         yield texts.say("help.out_of_reach", language)
     elif risk.agents_for_day and risk.until is not None:
-        until = texts.help_until(risk.until, zone, language)
+        until = texts.clock(risk.until, zone, language)
         yield texts.say("help.day_until", language, number=risk.agents_for_day, until=until)
     elif risk.agents_for_day:
         yield texts.say("help.day", language, number=risk.agents_for_day)
