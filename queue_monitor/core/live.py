@@ -931,6 +931,7 @@ class Live:
             hours_disagreements=disagreements,
             totals_talks=self.windows.talks(),
             walls=tuple(walls),
+            callers_since=self.callers.known_since(now),
         )
 
     def alert_snapshot(self, now: datetime) -> Snapshot:

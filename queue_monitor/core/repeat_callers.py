@@ -17,6 +17,9 @@ from queue_monitor.queues import queue_key
 PERSON_KNOWN: Final = timedelta(hours=24)
 """The time for which calls of a day that is over are still known to be one person's: late events may amend them."""
 
+CALLS_SHOW: Final = 20
+"""After so many calls without any pseudonym the sources are taken to give none: a single caller may hide the number."""
+
 Person = tuple[date, str]
 """A local day and the pseudonym of that day: nobody is the same person on another day."""
 
@@ -59,6 +62,7 @@ class CallerPseudonyms:
 
     def __init__(self, calendar: Calendar) -> None:
         self.since: datetime | None = None
+        self._named = self._unnamed = 0
         self._calendar = calendar
         self._pseudonyms: dict[tuple[str, str], tuple[str, datetime]] = {}
         self._calls: dict[Person, dict[str, _Call]] = {}
@@ -68,6 +72,10 @@ class CallerPseudonyms:
         self._of_queue: dict[date, dict[str, _Tally]] = {}
 
     def apply(self, event: CallEntered) -> None:
+        is_named = event.caller is not None and bool(event.caller.pseudonym)
+        if self.since is None or event.at >= self.since:
+            self._named += is_named
+            self._unnamed += not is_named
         if event.caller is not None and event.caller.pseudonym:
             self._pseudonyms[event.switch_name, event.leg_id or event.visit_id] = event.caller.pseudonym, event.at
 
@@ -151,9 +159,18 @@ class CallerPseudonyms:
             self._count(person)
         self._changed.clear()
 
-    def _said(self, day: date, tally: _Tally) -> RepeatCallers:
+    def known_since(self, now: datetime) -> datetime | None:
+        """Return the moment from which today's callers are told apart; None where the calls so far show that no source
+        does.
+        """
+        return None if not self._named and self._unnamed >= CALLS_SHOW else self._since(self._calendar.day_of(now))
+
+    def _since(self, day: date) -> datetime:
         midnight = self._calendar.midnight(day)
-        return RepeatCallers(since=max(midnight, self.since or midnight), **tally._asdict())
+        return max(midnight, self.since or midnight)
+
+    def _said(self, day: date, tally: _Tally) -> RepeatCallers:
+        return RepeatCallers(since=self._since(day), **tally._asdict())
 
     def _count(self, person: Person) -> None:
         """Count a person's calls anew, in the queue that each of them entered first."""

@@ -322,6 +322,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     `hours_disagreements`: where switch and calendar disagree about today.
     `totals`: all-time counts per queue at visit level.
     `kept_from`: calls before this are no longer kept; None when all are.
+    `callers_since`: today's callers are told apart from this moment on; None where the sources do not tell who calls.
     """
 
     at: datetime
@@ -349,3 +350,4 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     kept_from: datetime | None = None
     totals_talks: dict[str, "TalkSums"] = {}
     walls: tuple[WallNow, ...] = ()
+    callers_since: datetime | None = None

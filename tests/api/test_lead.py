@@ -153,6 +153,15 @@ async def test_after_a_start_it_is_said_since_when_callers_are_told_apart() -> N
     page = await Desk(repeating(sample.local(10, 12))).page()
 
     assert "<h2>Återkommande sedan kl. 10.12</h2>" in page
+    assert "<td>9 av 20 sedan kl. 10.12</td>" in page
+
+
+async def test_nothing_known_yet_is_not_taken_for_a_source_that_tells_nobody_apart() -> None:
+    page = await Desk(replace(sample.lead(), callers_since=sample.local(10, 12))).page()
+
+    assert "<h2>Återkommande sedan kl. 10.12</h2>" in page
+    assert "Sedan kl. 10.12 har inget samtal kommit där det syns vem som ringer igen." in page
+    assert "Källan visar inte" not in page
 
 
 async def test_a_share_of_nothing_and_a_source_that_tells_nobody_apart_have_a_dash_and_never_nought() -> None:

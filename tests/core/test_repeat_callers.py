@@ -70,6 +70,18 @@ def test_a_caller_without_a_pseudonym_is_in_none_of_the_counts():
     assert (found.repeat_ratio, found.reached_later_ratio, found.not_back_ratio) == (0.0, None, 1.0)
 
 
+def test_only_many_calls_without_a_pseudonym_show_that_the_sources_give_none():
+    story = Scenario()
+    for number in range(19):
+        story.entered(number, str(number))
+    before = story.live.snapshot(story.at(100)).callers_since
+    story.entered(101, "last")
+
+    assert before is not None
+    assert story.live.snapshot(story.at(110)).callers_since is None
+    assert story.entered(120, "one", caller=person("a")).live.snapshot(story.at(130)).callers_since == before
+
+
 def test_nobody_is_recognised_on_another_day_even_by_the_same_pseudonym():
     story = Scenario(LATE_EVENING).entered(0, "1", caller=person("a")).left(60, "1")
     story.entered(900, "2", caller=person("a")).answered(910, "2")

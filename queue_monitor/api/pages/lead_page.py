@@ -473,7 +473,7 @@ class Page:
     @property
     def repeat(self) -> RepeatSection:
         """Return the callers who called more than once today."""
-        return repeat_section(self.face.repeat_callers, self.snapshot.at, self.pen)
+        return repeat_section(self.face.repeat_callers, self.snapshot.callers_since, self.snapshot.at, self.pen)
 
     # ---- alerts
 

@@ -28,13 +28,23 @@ class RepeatSection(Struct, frozen=True, kw_only=True):
     note: str
 
 
-def repeat_section(found: RepeatCallers | None, now: datetime, pen: Formatter) -> RepeatSection:
-    """Return the section. `found`: today's counts, None where callers are not told apart."""
+def repeat_section(
+    found: RepeatCallers | None, told_since: datetime | None, now: datetime, pen: Formatter
+) -> RepeatSection:
+    """Return the section. `found`: today's counts, None where no call is known to be anybody's.
+
+    `told_since`: from when callers are told apart, None where no source does. Where that is not the whole day each row
+    says so, for the list of lost calls beside it is of the whole day.
+    """
+    zone = ZoneInfo(pen.zone)
+    since = told_since if found is None else found.since
+    if since is not None and since <= day_bounds(now.astimezone(zone).date(), zone)[0]:
+        since = None
     shares = _shares(found)
     return RepeatSection(
-        heading=_heading(found, now, pen),
-        rows=tuple(_row(name, ratio, part, of, pen) for name, ratio, part, of in shares),
-        note=pen.say("lead.repeat.unknown" if found is None else "lead.repeat.note"),
+        heading=pen.say("lead.repeat") if since is None else pen.say("lead.repeat.since", clock=pen.clock(since)),
+        rows=tuple(_row(name, ratio, part, of, since, pen) for name, ratio, part, of in shares),
+        note=_note(found, told_since, since, pen),
     )
 
 
@@ -49,15 +59,22 @@ def _shares(found: RepeatCallers | None) -> tuple[tuple[str, float | None, int, 
     )
 
 
-def _heading(found: RepeatCallers | None, now: datetime, pen: Formatter) -> str:
-    zone = ZoneInfo(pen.zone)
-    if found is None or found.since <= day_bounds(now.astimezone(zone).date(), zone)[0]:
-        return pen.say("lead.repeat")
-    return pen.say("lead.repeat.since", clock=pen.clock(found.since))
+def _note(found: RepeatCallers | None, told_since: datetime | None, since: datetime | None, pen: Formatter) -> str:
+    if found is not None:
+        return pen.say("lead.repeat.note")
+    if told_since is None:
+        return pen.say("lead.repeat.unknown")
+    return pen.say("lead.repeat.none") if since is None else pen.say("lead.repeat.none_since", clock=pen.clock(since))
 
 
-def _row(name: str, ratio: float | None, part: int, of: int, pen: Formatter) -> RepeatRow:
-    words = pen.say("lead.repeat.of", part=pen.count(part), of=pen.count(of)) if of else ""
+def _row(name: str, ratio: float | None, part: int, of: int, since: datetime | None, pen: Formatter) -> RepeatRow:
+    words = ""
+    if of:
+        counts = {"part": pen.count(part), "of": pen.count(of)}
+        if since is None:
+            words = pen.say("lead.repeat.of", **counts)
+        else:
+            words = pen.say("lead.repeat.of_since", clock=pen.clock(since), **counts)
     return RepeatRow(name=pen.say(f"lead.repeat.{name}"), share=texts.percent(ratio, language=pen.language), of=words)
 
 
