@@ -15,6 +15,7 @@ from queue_monitor.app import checks, registry
 from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.config import Config, ConfigError, Secret
 from queue_monitor.model import DefinitionId, ExitPolicy, Outcome, Target
+from queue_monitor.simulation.day import Fault, SourceOutage
 
 
 class AmiSettings(Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class AmiSettings(Struct, frozen=True, kw_only=True):
 class SimulatorSettings(Struct, frozen=True, kw_only=True):
     seed: int = 1
     speed: float = 1.0
+    faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
         if self.speed < 0:
@@ -297,6 +299,29 @@ def test_an_unknown_kind_of_source_lists_the_known_ones_and_guesses(
 
     assert "expected one of asterisk_ami, http, simulator" in mistake
     assert mistake.endswith(f"(did you mean {meant}?)") == bool(meant)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("seconds = 5", 'faults[0].type (source "sim"): missing; expected one of source_outage, switch_restart'),
+        ('type = "loses"', 'faults[0].type (source "sim"): "loses"; expected one of source_outage'),
+        (
+            'type = "source_outage"\nat = 09:00:00\nsecond = 5',
+            'faults[0].second (source "sim"): unknown key; expected one of at, seconds',
+        ),
+    ],
+)
+def test_a_table_of_several_kinds_names_its_key_type_and_the_kinds(settings: Settings, fault: str, said: str) -> None:
+    mistakes = settings.mistakes(f"{SIMULATOR}[[sources.faults]]\n{fault}\n")
+
+    assert said in mistakes[0]
+
+
+def test_a_table_of_several_kinds_is_read(settings: Settings) -> None:
+    read = settings.read(f'{SIMULATOR}[[sources.faults]]\ntype = "source_outage"\nat = 09:00:00\nseconds = 5\n')
+
+    assert structs.asdict(read.sources[0].settings)["faults"] == (SourceOutage(at=dt.time(9), seconds=5),)
 
 
 def test_the_environment_overrides_the_file_whatever_the_type(settings: Settings) -> None:

@@ -119,6 +119,9 @@ def expected(kind: inspect.Type) -> str:
     match kind:
         case inspect.Metadata(type=inner, extra_json_schema=extra):
             return str((extra or {}).get("description") or expected(inner))
+        case inspect.UnionType(types=types) if all(_is_told_by_type(each) for each in types):
+            names = [str(each.tag) for each in types if isinstance(each, inspect.StructType)]
+            return f"a table whose `type` is {one_of(names)}"
         case inspect.UnionType(types=types):
             return " or ".join(expected(each) for each in types if not isinstance(each, inspect.NoneType))
         case inspect.IntType() | inspect.FloatType():
@@ -133,6 +136,11 @@ def expected(kind: inspect.Type) -> str:
             return f"a list, each {expected(item)}"
         case _:
             return _SIMPLE_KINDS.get(type(kind), "another kind of value")
+
+
+def _is_told_by_type(kind: inspect.Type) -> bool:
+    """Return whether a table of this type is told from others by its key `type`."""
+    return isinstance(kind, inspect.StructType) and kind.tag_field == "type"
 
 
 def _expected_number(kind: inspect.IntType | inspect.FloatType) -> str:

@@ -202,6 +202,8 @@ class Reading:
         origin, arguments = get_origin(plain), get_args(plain)
         if isinstance(plain, type) and issubclass(plain, Struct):
             return self.table(written, plain, key)
+        if origin in (Union, UnionType) and all(map(_is_struct, arguments)) and isinstance(written, dict):
+            return self._table_by_type(written, arguments, key)
         if origin in (list, set, frozenset) or (origin is tuple and arguments[-1] is Ellipsis):
             return self._items(written, origin, annotation, arguments[0], key)
         if origin is dict and isinstance(written, dict):
@@ -209,6 +211,18 @@ class Reading:
                 self.note((*key, name), _NOT_TEXT, "a name without control characters")
             return {name: self._value(value, arguments[1], (*key, name)) for name, value in written.items()}
         return self._leaf(written, annotation, plain, key)
+
+    def _table_by_type(self, written: dict[str, Any], kinds: Sequence[type[Struct]], key: Key) -> object:
+        """Read a table whose key `type` says which of several kinds it is."""
+        known = {str(kind.__struct_config__.tag): kind for kind in kinds}
+        said = written.get("type")
+        if not isinstance(said, str) or said not in known:
+            near = did_you_mean(said, list(known)) if isinstance(said, str) else ""
+            what = "missing" if "type" not in written else shown(said)
+            return self.note((*key, "type"), what, one_of(list(known)), near)
+        rest = {name: value for name, value in written.items() if name != "type"}
+        read = self.table(rest, known[said], key, also=("type",))
+        return _WRONG if read is None else read
 
     def _items(self, written: object, make: type, annotation: Any, item: Any, key: Key) -> object:
         value = self._resolve(written, key)
