@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -25,8 +26,10 @@ from queue_monitor.model import (
     Access,
     AlertKind,
     AlertLevel,
+    Counts,
     ImportedFile,
     ImportRecord,
+    Period,
     RepeatCallers,
     RepeatDay,
     Role,
@@ -120,6 +123,32 @@ async def test_without_a_choice_it_is_last_month_and_its_figures_are_those_of_th
     assert f"D1: besvarade inom 5 min av alla besvarade {good} {answered} {percent(good, answered)}" in page
     longest = max(call.waited_ms for call in october.calls if call.how == "answered") // 1000
     assert f"Längst {longest // 60}:{longest % 60:02}" in page
+
+
+@pytest.mark.parametrize(
+    ("measured", "shown"),
+    [(date(2026, 5, 1), "Maj 2026"), (date(2026, 2, 1), "Februari 2026"), (None, "Juli 2026")],
+)
+async def test_without_a_choice_it_is_the_newest_complete_month_with_calls_else_the_running_one(
+    monkeypatch: pytest.MonkeyPatch, measured: date | None, shown: str
+) -> None:
+    figures = FakeFigures(replace(sample.lead(), at=at(date(2026, 7, 14), 10)))
+    plainly = figures.intervals
+
+    async def months(start: datetime, end: datetime, step: str, *rest: Any) -> list[Period]:
+        if step != "month" or start > at(date(2026, 6, 2), 0) or end > at(date(2026, 7, 2), 0):
+            return await plainly(start, end, step, *rest)
+        (some,) = await plainly(start, end, step, *rest)
+        first, found = start.astimezone(ZONE).date(), []
+        while at(first, 0) < end:
+            counts = some.counts if first == measured else Counts()
+            found.append(replace(some, start=at(first, 0), counts=counts, outside_hours=Counts()))
+            first = period_of(PeriodKind.MONTH, first).after().first
+        return found
+
+    monkeypatch.setattr(figures, "intervals", months)
+
+    assert shown in plain((await client_of(figures).get("/history")).text)
 
 
 @pytest.mark.parametrize("queue", QUEUES)

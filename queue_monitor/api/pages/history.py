@@ -60,18 +60,20 @@ def history_routes(
         definition: str = "",
         lang: str | None = None,
     ) -> Response:
-        """Show one period; by default last month."""
+        """Show one period; by default the newest complete month with calls."""
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         notice, status = "", HTTPStatus.OK
         face = chosen_of_past(snapshot, queue)
         if face is None:
             notice, status = unknown_words(snapshot, queue, reply_language), HTTPStatus.NOT_FOUND
             face = snapshot.total
-        shown = _default_period(snapshot)
+        shown = _last_month(snapshot)
         target = _target(snapshot, shown, reports)
         chosen_definition = target.definition
         try:
             shown = _period(snapshot, period, day, until, reply_language)
+            if not period and not day:
+                shown = await _opening_period(over_time, snapshot, face)
             target = _target(snapshot, shown, reports)
             chosen_definition = _definition(target, definition, reply_language)
         except _Unreadable as error:
@@ -130,6 +132,8 @@ def _add_files(
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, reply_language))
         try:
             shown = _period(snapshot, period, day, until, reply_language)
+            if not period and not day:
+                shown = await _opening_period(over_time, snapshot, face)
             target = _target(snapshot, shown, reports)
             formula = _definition(target, definition, reply_language)
             usual = "hour" if shown.kind is PeriodKind.DAY else "day"
@@ -226,15 +230,36 @@ async def _record(history: AlertHistory, start: datetime, end: datetime) -> Sequ
         return None
 
 
-def _default_period(snapshot: Snapshot) -> ChosenPeriod:
-    """Return last month, which is what a controller comes for."""
+def _last_month(snapshot: Snapshot) -> ChosenPeriod:
     today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
     return period_of(PeriodKind.MONTH, today).before()
 
 
+async def _opening_period(over_time: OverTime, snapshot: Snapshot, face: QueueNow) -> ChosenPeriod:
+    """Return the newest complete month with calls of the last two years, which is what a controller comes for.
+
+    Without any it is the running month; last month where the store is away.
+    """
+    zone = ZoneInfo(snapshot.time_zone)
+    last = _last_month(snapshot)
+    scope = face.queues if face.name else None
+    since = period_of(PeriodKind.MONTH, last.first.replace(year=last.first.year - 2))
+    try:
+        for first in (last, since):  # most often last month has calls, and one month is soon read
+            found = await over_time.intervals(
+                first.bounds(zone)[0], last.bounds(zone)[1], "month", Level.CONTACT, scope
+            )
+            with_calls = [month for month in found if month.counts.dialled or month.outside_hours.dialled]
+            if with_calls:
+                return period_of(PeriodKind.MONTH, with_calls[-1].start.astimezone(zone).date())
+    except StoreError:
+        return last
+    return last.after()
+
+
 def _period(snapshot: Snapshot, kind: str, day: str, until: str, language: str) -> ChosenPeriod:
     if not kind and not day:
-        return _default_period(snapshot)
+        return _last_month(snapshot)
     kinds = [each.value for each in PeriodKind]
     if kind and kind not in kinds:
         raise _Unreadable(texts.say("history.bad_choice", language, value=kind, choices=", ".join(kinds)))
