@@ -172,7 +172,7 @@ class Page:
         self._lost_are_away = lost is None
         self._record = record
         self._week_before = week_before
-        self.speaks_the_alerts_language = pen.language == alerts_language
+        self.foreign_alerts = "" if pen.language == alerts_language else alerts_language
 
     # ---- times
 
