@@ -24,7 +24,7 @@ from queue_monitor.app import registry
 from queue_monitor.clock import SystemClock
 from queue_monitor.config import Config
 from queue_monitor.core.sources import Sources
-from queue_monitor.doctor import State, access, calendar, heard, keeping, store
+from queue_monitor.doctor import State, access, calendar, finding, heard, keeping, store
 from queue_monitor.doctor.finding import Finding, Subject
 from queue_monitor.doctor.report import as_text
 from queue_monitor.events import SourceConnected, SourceDisconnected
@@ -615,6 +615,20 @@ def test_what_is_kept_without_a_decision_is_named(tmp_path: Path, home: str):
 
     assert found[0].words.startswith("Kept until further notice: journal of events, sums, alerts")
     assert found[1].words == "Deleted by decision: calls."
+
+
+@pytest.mark.parametrize("unit", [True, False])
+def test_a_unit_is_named_only_where_there_is_one(
+    tmp_path: Path, home: str, unit: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(finding, "UNIT_FOLDERS", ())
+    if unit:
+        (tmp_path / "queue-monitor.service").write_text("[Service]")
+
+    silent = examined(SIMULATOR + home, tmp_path)["monitor.silent"]
+
+    assert ("journalctl -u queue-monitor" in silent.advice) is unit
+    assert silent.advice.startswith("start it; ")
 
 
 @pytest.mark.parametrize(("days", "key"), [(0, "backups.ok"), (2, "backups.old"), (9, "backups.old")])

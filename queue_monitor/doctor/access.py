@@ -74,9 +74,10 @@ async def check_monitor(subject: Subject) -> list[Finding]:
     if not reason:
         return [subject.found(MONITOR, "monitor.running", address=address)]
     owned = subject.store is not None and bool(subject.store.owner)
-    return [
-        subject.found(MONITOR, "monitor.silent", State.WRONG if owned else State.WATCH, address=address, reason=reason)
-    ]
+    state = State.WRONG if owned else State.WATCH
+    where = "unit" if subject.has_unit("queue-monitor.service") else "log"
+    why = texts.say(f"doctor.monitor.why.{where}", subject.language)
+    return [subject.found(MONITOR, "monitor.silent", state, address=address, reason=reason, why=why)]
 
 
 def _why_silent(url: str) -> str:

@@ -57,12 +57,18 @@ class Subject(Struct, frozen=True, kw_only=True):
         """Return a local date and time."""
         return f"{self.day(at)} {texts.clock(at, self.config.organisation.time_zone, self.language)}"
 
+    def has_unit(self, name: str) -> bool:
+        """Return whether systemd has a unit of this name, or one lies beside the settings."""
+        beside = (self.path.parent,) if self.path is not None else ()
+        return any(is_there(folder / name) for folder in (*beside, *UNIT_FOLDERS))
+
     def found(self, area: str, key: str, state: State = State.OK, /, **gaps: object) -> Finding:
         """Return one finding in the language of the report; its advice goes with its key, where there is one."""
         return said(self.language, area, key, state, **gaps)
 
 
 Check = Callable[[Subject], Awaitable[list[Finding]]]
+UNIT_FOLDERS: Final = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
 _UNITS: Final = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 

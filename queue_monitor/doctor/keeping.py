@@ -63,7 +63,9 @@ async def check_backups(subject: Subject) -> list[Finding]:
     age = subject.now - at
     if age > _LATE:
         state = State.WRONG if age > _TOO_LATE else State.WATCH
-        return [subject.found(BACKUPS, "backups.old", state, at=subject.minute(at), days=age.days)]
+        where = "unit" if subject.has_unit("queue-monitor-backup.timer") else "plan"
+        why = texts.say(f"doctor.backups.why.{where}", subject.language)
+        return [subject.found(BACKUPS, "backups.old", state, at=subject.minute(at), days=age.days, why=why)]
     return [subject.found(BACKUPS, "backups.ok", at=subject.minute(at), file=file.name)]
 
 
