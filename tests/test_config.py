@@ -38,6 +38,7 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True):
 
 class HttpSettings(Struct, frozen=True, kw_only=True):
     tokens: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
 
 
 KINDS: dict[str, type[Struct]] = {
@@ -594,7 +595,7 @@ source        main: asterisk_ami, switch pbx
               port = 5038
               username = monitor
               secret = ***
-              events = ('call', 'agent')
+              events = call, agent
 source        spare: asterisk_ami, switch pbx, switched off
               host = spare.example
               port = 5038
@@ -716,6 +717,15 @@ close = "24:00"
 holidays = "sweden"
 """
 )
+
+
+def test_keys_and_months_are_told_as_people_write_them(settings: Settings) -> None:
+    source = '[[sources]]\nname = "v"\nkind = "http"\nsecrets = ["env:ONE", "env:TWO"]\n'
+    environ = {"ONE": "1" * 32, "TWO": "2" * 32}
+    told = config.describe(settings.read(f"{source}[retention.backups]\nmonths = 1\n", environ))
+
+    assert "secrets = ***, ***\n" in told
+    assert "backups for 1 month," in told
 
 
 def test_periods_closures_and_crisis_hours_are_understood_and_told(settings: Settings) -> None:

@@ -174,7 +174,8 @@ def _described_source(source: Source) -> list[str]:
 def _described_retention(retention: RetentionSettings) -> list[str]:
     kinds = [(kind, getattr(retention, kind)) for kind in retention.__struct_fields__]
     lines = [
-        f"{kind} for {own.months} months" + (f", by {own.decision}" if own.deletes else ", when a decision is set")
+        f"{kind} for {own.months} {'month' if own.months == 1 else 'months'}"
+        + (f", by {own.decision}" if own.deletes else ", when a decision is set")
         for kind, own in kinds
         if own.months is not None
     ]
@@ -221,6 +222,8 @@ def _for_people(value: object) -> str:
         return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_for_people, value))
     return value.shown if isinstance(value, Secret) else str(value)
 
 
