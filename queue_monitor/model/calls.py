@@ -175,6 +175,11 @@ class TransferWaits(Struct, frozen=True, kw_only=True):
     mean_seconds: float | None
     longest_seconds: float | None
 
+    @property
+    def unanswered(self) -> int:
+        """Return the number of callers who stopped waiting without an answer."""
+        return self.calls - self.answered - self.waiting
+
 
 IMPORT_SOURCE: Final = "urn:kc:import:"
 """The source of an imported call is this prefix followed by the name of the import."""

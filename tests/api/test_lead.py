@@ -16,7 +16,7 @@ from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.board import board_body
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Access, QueueNow, RepeatCallers, RiskFigures, Role, Snapshot
+from queue_monitor.model import Access, QueueNow, RepeatCallers, RiskFigures, Role, Snapshot, TransferWaits
 from queue_monitor.ports import StoreError
 from queue_monitor.store.audit import MemoryAudit
 from tests.api import sample
@@ -154,6 +154,39 @@ async def test_after_a_start_it_is_said_since_when_callers_are_told_apart() -> N
 
     assert "<h2>Återkommande sedan kl. 10.12</h2>" in page
     assert "<td>9 av 20 sedan kl. 10.12</td>" in page
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (14, "Sena eller tappade samtal som ännu ryms inom målet."),
+        (0, "Inget mer samtal får bli sent eller tappas om målet ska nås."),
+        (-66, "Så många fler sena eller tappade samtal än vad målet tål."),
+    ],
+)
+async def test_the_margin_is_explained_by_what_is_left_of_it(left: int, words: str) -> None:
+    shown = sample.lead()
+    margins = {**shown.total.margins, "day": left}
+    faces = [replace(face, margins={**face.margins, "day": left}) for face in shown.queues]
+    pools = [replace(face, margins={**face.margins, "day": left}) for face in shown.pools]
+    total = replace(shown.total, margins=margins)
+    page = await Desk(replace(shown, total=total, queues=tuple(faces), pools=tuple(pools))).page(queue="")
+
+    assert f'<p class="more">{words}' in page
+
+
+async def test_who_waited_again_after_a_transfer_and_got_no_answer_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+
+    async def waits(*_: object) -> list[TransferWaits]:
+        return [TransferWaits(queue="Bygglov", calls=3, answered=2, waiting=0, mean_seconds=40.0, longest_seconds=83.0)]
+
+    monkeypatch.setattr(desk.figures, "transfer_waits", waits)
+    page = await desk.page()
+
+    numbers = "".join(f'<td class="number">{number}</td>' for number in ("3", "2", "1", "0"))
+    assert f'Bygglov</th>{numbers}<td class="number">0:40' in page
+    assert "Slutade utan svar" in page
 
 
 async def test_a_page_in_another_language_has_the_alarms_message_as_it_is_sent() -> None:

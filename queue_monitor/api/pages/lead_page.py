@@ -72,6 +72,7 @@ class ForecastCard(Struct, frozen=True, kw_only=True):
     miss: str
     calls: str
     margin: str
+    margin_what: str
     margin_ends: str
     month_margin: str
     help: tuple[str, ...]
@@ -308,6 +309,7 @@ class Page:
         band = ""
         if risk.low is not None and risk.high is not None:
             band = pen.say("lead.forecast.range", low=pen.percent(risk.low), high=pen.percent(risk.high))
+        left = face.margins.get("day") or 0
         ends = risk.margin_ends(face.margins.get("day"), self.snapshot.at)
         helps = [*help_words(face, pen.zone, pen.language)]
         if risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
@@ -319,6 +321,7 @@ class Page:
             miss=pen.chance(risk.p_miss),
             calls=texts.NONE if risk.expected_calls is None else pen.count(round(risk.expected_calls)),
             margin=margin_words(face, self.snapshot, pen.language),
+            margin_what=pen.say(f"lead.margin.what{'' if left > 0 else '.over' if left < 0 else '.none'}"),
             margin_ends=pen.say("lead.margin.ends", clock=pen.clock(ends)) if ends else "",
             month_margin=margin_words(face, self.snapshot, pen.language, "month"),
             help=tuple(helps),
