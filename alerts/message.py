@@ -255,7 +255,9 @@ class Message:
         share, standing = self._figures.month_share, self._figures.month
         if share is None:
             return ""
-        return self._say(f"month.{standing.value}" if standing else "month", share=self._share(share))
+        one = "queue" if len(self._alert.queues) == 1 else "queues"
+        month = self._say(f"month.of.{one if self._figures.month_is_own else 'all'}")
+        return self._say(f"month.{standing.value}" if standing else "month", month=month, share=self._share(share))
 
     # ---- numbers as people write them
 

@@ -304,6 +304,7 @@ def _figures(
         margin=margin,
         budget=None if margin is None else margin + so_far.misses,
         month_share=queue.periods[MONTH].headline,
+        month_is_own=queue.periods[MONTH].headline != snapshot.total.periods[MONTH].headline,
         month=_standing(queue.month_risk, settings.levels),
         refused=lately.refused,
         dialled=lately.dialled,

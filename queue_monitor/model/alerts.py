@@ -105,6 +105,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     `share`: the headline of the period so far.
     `staffed`: people logged in; with `at_least_staffed` these are only those who were seen.
     `margin`: misses that still fit within the target, of `budget` for the whole period.
+    `month_is_own`: the month's share is of these queues and is another than that of all calls, which the pages show.
     `month`: whether the month can bear the day, None where there is no forecast of it.
     `refused`, `dialled`: the refused and all callers of the last half hour.
     `arrived`: calls of the last 15 minutes; `factor` is how many times the usual number that is.
@@ -134,6 +135,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     crisis: Crisis | None = None
     channel: str = ""
     switch: str = ""
+    month_is_own: bool = False
 
 
 class Alert(Struct, frozen=True, kw_only=True):

@@ -100,6 +100,13 @@ def test_the_message_that_the_house_was_built_for() -> None:
     )
 
 
+def test_a_month_that_is_the_queue_s_own_is_named_so() -> None:
+    own = structs.replace(TARGET, month_is_own=True)
+
+    assert "Köns månad: 92,4" in Message(of_target(AlertChange.RAISED, own), ZONE, "sv").body
+    assert "The queue's month: 92.4" in Message(of_target(AlertChange.RAISED, own), ZONE, "en").body
+
+
 def test_a_time_that_is_an_estimate_is_not_given_to_the_minute() -> None:
     estimated = structs.replace(TARGET, risk=risk(0.96, until=at(210), margin_ends_at=at(168)))
     body = Message(of_target(AlertChange.RAISED, estimated), ZONE, "sv").body

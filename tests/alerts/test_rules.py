@@ -50,6 +50,13 @@ def test_a_few_refused_among_a_few_calls_say_nothing():
     assert the(AlertKind.MANY_REFUSED, read(snapshot(at(60), lately=many))).value == 0.25
 
 
+def test_a_queue_s_own_month_is_told_from_that_of_all_calls():
+    moment = snapshot(at(60), queue(at(60), month=0.5), queue(at(60), name="bygglov", month=0.9))
+
+    assert not the(AlertKind.LONG_WAIT, read(moment)).figures.month_is_own
+    assert the(AlertKind.LONG_WAIT, read(moment), "bygglov").figures.month_is_own
+
+
 def test_a_surge_is_measured_against_the_usual_and_only_when_that_is_known():
     many = Counts(answered_in_time=45)
 
