@@ -153,10 +153,10 @@ SENDER = '[[sources]]\nname = "vendor"\nkind = "http"\nswitch = "pbx"\nsecrets =
 @pytest.mark.parametrize(("reason", "key"), [("silent", "source.silent"), ("connection reset", "source.lost")])
 def test_a_source_that_a_running_monitor_hears_no_longer_is_wrong(tmp_path: Path, home: str, reason: str, key: str):
     sources, at = Sources(), datetime(2026, 11, 29, 9, 15, tzinfo=UTC)
-    its = {"source": "urn:kc:http:vendor", "switch": "pbx"}
-    sources.apply(SourceConnected(**its, id="1", observed_at=at))
+    source, switch = "urn:kc:http:vendor", "pbx"
+    sources.apply(SourceConnected(id="1", source=source, switch=switch, observed_at=at))
     up = asked_of_heard(tmp_path, SENDER + home, sources)
-    gone = SourceDisconnected(**its, id="2", observed_at=at, reason=reason)
+    gone = SourceDisconnected(id="2", source=source, switch=switch, observed_at=at, reason=reason)
     sources.apply(gone)
     down = asked_of_heard(tmp_path, SENDER + home, sources)
 

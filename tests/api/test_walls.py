@@ -18,7 +18,7 @@ from queue_monitor.app.rules_from_config import boards_of, rules_of
 from queue_monitor.config import Config, ConfigError, load
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
-from queue_monitor.model import Banner, Board, BoardLayout, BoardPart, Snapshot, WallNow
+from queue_monitor.model import Banner, Board, BoardLayout, BoardPart, Counts, Snapshot, WallNow
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import Server, chromium, serving
@@ -281,7 +281,7 @@ def test_every_wall_can_be_read_on_every_screen_in_both_languages(browser: Brows
 def test_a_share_of_all_calls_keeps_within_its_column(room: Room) -> None:
     """100,0 % is the widest share, and 10 / 40 the widest staff."""
     made = sample.rush()
-    day = {"day": sample.period("day", sample.Counts(answered_in_time=99), at=made.at)}
+    day = {"day": sample.period("day", Counts(answered_in_time=99), at=made.at)}
     staff = replace(made.total.staff, available=10, staffed=40)
     queues = tuple(replace(each, periods=each.periods | day, staff=staff) for each in made.queues)
     room.server.show(replace(made, queues=queues))

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters.asterisk_queuelog import Settings
-from queue_monitor.importing import apart
 from queue_monitor.importing.apart import ReadApart
 from queue_monitor.importing.queue_log import QueueLogs
 from queue_monitor.replay.recording import RecordingError
@@ -64,6 +63,6 @@ def test_a_file_that_breaks_in_the_middle_is_said_by_name(tmp_path: Path) -> Non
 
 def test_a_process_that_was_stopped_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = two_logs(tmp_path)
-    monkeypatch.setattr(apart.sys, "executable", "/bin/true")
+    monkeypatch.setattr("sys.executable", "/bin/true")
     with pytest.raises(RecordingError, match="was stopped"):
         list(ReadApart(inner_of(first), Settings(), ZONE).pieces())
