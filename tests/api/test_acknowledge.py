@@ -117,5 +117,5 @@ async def test_the_page_speaks_english_when_asked() -> None:
     answer = (await page.client.get(await page.link(), params={"lang": "en"})).text
 
     assert "I have seen it" in answer
-    assert "<h2>Today&#39;s target will probably be missed –" in answer
+    assert "<h2>High risk that today&#39;s target is missed –" in answer
     assert '<div lang="sv"><p>Kl. ' in answer
