@@ -127,6 +127,4 @@ async def test_a_start_takes_in_the_same_however_many_days_lie_behind_it(tmp_pat
 
     assert few_handed_out["load_recent"] > 150
     assert many_handed_out == few_handed_out
-    assert many_held - few_held < 50, (
-        "calls of days before are more, and a few numbers are objects of their own"
-    )
+    assert many_held - few_held < 50, "calls of days before are more, and a few numbers are objects of their own"
