@@ -79,7 +79,7 @@ def some_calls(day: date, count: int = 15) -> list[Call]:
 
 
 def recounted(calls: list[Call], change: date | None) -> Counter[tuple[str, bool]]:
-    """How many calls count as what, in opening hours and outside, each by limit and hours of its own day."""
+    """Return the calls by field of `Counts`, in opening hours and outside, each judged by the rules of its own day."""
     found: Counter[tuple[str, bool]] = Counter()
     for call in calls:
         local = call.entered.astimezone(ZONE)

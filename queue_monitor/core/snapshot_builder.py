@@ -209,6 +209,7 @@ class SnapshotBuilder:
         self._days: dict[int, _DayNow] = {}
         self._no_data_reasons: dict[tuple[str, ...], StatusReason | None] = {}
         self._coverage: dict[tuple[object, ...], Coverage] = {}
+        self._gaps: dict[tuple[str, ...], list[Span]] = {}
         self._departed = live.departed(now)
         self._limit_ms = live.rules.target.limit_seconds * 1000
         self._placed: dict[Level, dict[str, list[_Placed]]] = {level: {} for level in Level}
@@ -577,16 +578,28 @@ class SnapshotBuilder:
             self._unseen(face, stretch.start, stretch.end),
         )
 
+    def _gaps_today(self, switches: tuple[str, ...]) -> list[Span]:
+        """Return today's stretches in which nothing was heard of these switches, up to now; read once a snapshot."""
+        if switches not in self._gaps:
+            start = self._stretches[self._day_at].start
+            gaps = (
+                (max(gap.start, start), gap.end or self._now) for gap in self._live.sources.gaps(switches, self._now)
+            )
+            self._gaps[switches] = [(began, ended) for began, ended in gaps if began < ended]
+        return self._gaps[switches]
+
     def _unseen(self, face: _Face, start: datetime, end: datetime) -> int:
         """Return the calls that may have come today in the open minutes of a stretch in which nothing was heard."""
+        gaps = self._gaps_today(face.switches)
+        if not gaps:
+            return 0
         day, sources, open_minutes = self._stretches[self._day_at], self._live.sources, face.calendar.open_minutes
-        gaps = sources.gaps(face.switches, self._now)
 
         def unheard(since: datetime, until: datetime) -> float:
-            within = ((max(gap.start, since), min(gap.end or until, until)) for gap in gaps)
+            within = ((max(began, since), min(ended, until)) for began, ended in gaps)
             return sum(open_minutes(began, ended) for began, ended in within if began < ended)
 
-        missed = unheard(max(start, day.start), min(end, self._now)) if gaps else 0.0
+        missed = unheard(start, end)
         if not missed:
             return 0
         heard = open_minutes(max(day.start, sources.first_heard(face.switches) or day.start), self._now)

@@ -50,7 +50,7 @@ def mondays(*calls: int) -> dict[date, int]:
 
 
 async def read(figures: History, *, queues: tuple[str, ...] = (), at: Snapshot | None = None) -> DaysBefore:
-    """What is known of the days before, once what was asked for has been read."""
+    """Return the days before as the wall shows them, after the store has been read."""
     comparisons = Comparisons(figures)
     snapshot = at or figures.latest()
     assert comparisons.of(queues, snapshot) == DaysBefore(), "nobody waits for the store"

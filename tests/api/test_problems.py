@@ -82,7 +82,7 @@ role = "admin"
 token_sha256 = "{digest("admin-nyckel")}"
 """
 OPEN_TO_MORE = {"/metrics", "/healthz", "/readyz", "/alerts/{link}", "/api/v1/events"}
-"""Whoever scrapes, watches, follows a mail's link or sends events may add parameters of their own."""
+"""These paths take unknown parameters: scrapers, probes, mail programs and senders add parameters of their own."""
 
 
 @pytest.fixture(scope="module")

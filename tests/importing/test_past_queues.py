@@ -47,7 +47,7 @@ async def client(tmp_path: Path) -> AsyncIterator[AsyncClient]:
 
 
 def inside(queue: str) -> int:
-    """How many callers of a queue came, or still waited, in opening hours."""
+    """Return the number of callers of a queue who came, or still waited, in opening hours."""
     found = 0
     for call in WEEK:
         at, opens = call.entered.astimezone(ZONE), datetime.combine(call.entered.astimezone(ZONE), time(8), ZONE)

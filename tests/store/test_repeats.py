@@ -1,4 +1,4 @@
-"""How many called again is kept for each day and queue, over restarts, until the day's sums are deleted; never who."""
+"""The store keeps the number of repeat callers by day and queue until the day's sums are deleted, and never who."""
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
