@@ -8,13 +8,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -83,13 +83,26 @@ def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dic
 def answering(talk: Talk) -> Iterator[int]:
     """A switch of the test's own; gives its port."""
     port, stop = Queue[int](), asyncio.Event()
-    loop = asyncio.new_event_loop()
+    talking: list[asyncio.Task[Any]] = []
+
+    async def to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talking.append(cast("asyncio.Task[Any]", asyncio.current_task()))
+        try:
+            await talk(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def serve() -> None:
-        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        async with await asyncio.start_server(to_the_end, "127.0.0.1", 0) as server:
             port.put(server.sockets[0].getsockname()[1])
             await stop.wait()
+            for one in talking:  # a connection that is still open when the loop ends is told of in some later test
+                one.cancel()
+            await asyncio.gather(*talking, return_exceptions=True)
 
+    loop = asyncio.new_event_loop()
     thread = Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
     try:
