@@ -123,8 +123,8 @@ def _as_read(alert: Alert, measurement: Measurement, settings: AlertSettings) ->
 
 
 def _as_judged(alert: Alert, verdict: Verdict) -> Alert:
-    """Return the alert as "at risk" or "out of reach", whichever the status of the day says now."""
-    if alert.period == DAY and verdict.status is Status.OUT_OF_REACH:
+    """Return the alert as "at risk" or "out of reach", whichever the status of its period says now."""
+    if verdict.status is Status.OUT_OF_REACH:
         lost = AlertKind.TARGET_OUT_OF_REACH, AlertReason.CANNOT_BE_REACHED
         return structs.replace(alert, kind=lost[0], reason=lost[1])
     return structs.replace(alert, kind=AlertKind.TARGET_AT_RISK, reason=AlertReason.CHANCE_OF_MISSING)

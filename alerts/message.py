@@ -85,7 +85,7 @@ class Message:
             return self._say(f"target.{alert.change.value}.{alert.period}")
         goal = self._say(f"goal.{alert.period}")
         if alert.kind is AlertKind.TARGET_OUT_OF_REACH:
-            return self._say("target.out_of_reach")
+            return self._say(f"target.out_of_reach.{alert.period}")
         return self._say("target.alarm" if alert.level is AlertLevel.ALARM else "target.warning", goal=goal)
 
     def _source(self) -> str:

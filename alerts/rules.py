@@ -264,7 +264,8 @@ def _month_is_over(snapshot: Snapshot, queue: QueueNow) -> bool:
 def _target(
     snapshot: Snapshot, queue: QueueNow, settings: AlertSettings, period: str, risk: RiskFigures, over: bool
 ) -> Measurement:
-    lost = period == DAY and risk.p_miss >= settings.levels.alarm and not risk.reachable
+    alarm = settings.levels.month if period == MONTH else settings.levels.alarm
+    lost = risk.p_miss >= alarm and not risk.reachable
     return Measurement(
         kind=AlertKind.TARGET_OUT_OF_REACH if lost else AlertKind.TARGET_AT_RISK,
         queue=queue.name,

@@ -53,7 +53,7 @@ class Forecaster(Protocol):
         """
 
     def inputs(self, now: datetime, scopes: Sequence[Pool]) -> Sequence[ForecastInputs]:
-        """Return the inputs of each scope that is open today."""
+        """Return the inputs of each scope; of one that is closed all day, only the month is forecast."""
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
         """Return the wait that a caller who enters this queue now should expect; None on a closed day."""

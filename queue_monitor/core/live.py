@@ -710,7 +710,7 @@ class Live:
         return event.live and not self._ledger.has_entered(event, self.sources.logs())
 
     def forecast_inputs(self, now: datetime) -> Sequence[ForecastInputs]:
-        """Return the inputs of the forecast of each pool that is open today; empty without a forecaster."""
+        """Return the inputs of the forecast of each pool; empty without a forecaster."""
         self.settle()
         if self.forecaster is None:
             return []

@@ -64,7 +64,7 @@ def agents_needed(
     """
     length = len(ahead.agents)
     good_now, of_now = so_far(state.outcomes, target.definition)
-    as_it_is = simulate_paths(state, ahead, target, generator(pool, state), _PATHS)
+    as_it_is = simulate_paths(state, ahead, target, generator(pool, state.day), _PATHS)
     come = misses_come(as_it_is, of_now, ahead)
 
     def staffed(k: int, until: int = length) -> Array:
@@ -73,7 +73,7 @@ def agents_needed(
         return ahead.agents + k * added
 
     def simulated(agents: Array, minutes: int | None) -> tuple[Array, Array]:
-        paths = simulate_paths(state, ahead, target, generator(pool, state), _PATHS, agents, minutes)
+        paths = simulate_paths(state, ahead, target, generator(pool, state.day), _PATHS, agents, minutes)
         paths = paths.corrected(come, ahead.bias_correction.spread)
         return paths.good, paths.of
 

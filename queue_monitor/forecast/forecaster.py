@@ -9,7 +9,7 @@ Longer than 450 lines because gathering and computing share the inputs of one fo
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -39,6 +39,7 @@ from queue_monitor.forecast import (
     verify_day,
 )
 from queue_monitor.forecast import day_inputs as day_inputs
+from queue_monitor.forecast.advice import HOPE
 from queue_monitor.forecast.bias_correction import LIKE_ITS_POOL
 from queue_monitor.forecast.calls import DayCalls
 from queue_monitor.forecast.projection import so_far
@@ -54,6 +55,7 @@ from queue_monitor.model import (
     RiskFigures,
     RiskLevels,
     Target,
+    WaitBasis,
 )
 from queue_monitor.queues import Pool, keys_of, queues_in
 
@@ -62,6 +64,7 @@ RESERVE: Final = Reserve()
 MONTH_DRAWS: Final = 2000
 DAYS_REMEMBERED: Final = 60
 LATE_START_SECONDS: Final = 900.0
+NO_WAIT: Final = ExpectedWait(None, None, None, WaitBasis.UNKNOWN)
 WORTH_NAMING: Final = 1.08
 """A ratio to the usual below this is not named as the cause."""
 
@@ -119,12 +122,59 @@ class ForecastInputs(Struct, frozen=True, kw_only=True):
     warning: float
     reserve: Reserve
     midnight: datetime
-    month_so_far: tuple[float, float]
-    month_days: tuple[tuple[ClosedDay, ...], ...]
+    month: "MonthInputs"
 
     def compute(self) -> Forecast:
         """Return the forecast. Equal inputs give an equal one: random numbers are seeded by scope and day."""
         return _computed(self)
+
+
+class ClosedDayInputs(Struct, frozen=True, kw_only=True):
+    """The inputs on a day on which a scope is closed all day: only its month is forecast."""
+
+    name: str
+    queues: tuple[str, ...]
+    at: datetime
+    today: date
+    target: Target
+    month: "MonthInputs"
+
+    def compute(self) -> Forecast:
+        """Return the forecast of the month, and nothing about today."""
+        rng = generator(self.name, self.today)
+        return Forecast(
+            name=self.name,
+            queues=self.queues,
+            at=self.at,
+            wait=NO_WAIT,
+            own_waits={},
+            day=None,
+            month=_month(self.month, NOTHING_TODAY, self.target, rng),
+            service_speed=None,
+            usual_quarter=None,
+        )
+
+
+class MonthInputs(Struct, frozen=True):
+    """The days of the month before today, and for each open day to come the earlier days it may turn out like."""
+
+    good: float
+    of: float
+    to_come: tuple[tuple[ClosedDay, ...], ...]
+
+
+class DayEnds(NamedTuple):
+    """The good and counted calls with which today may end.
+
+    `best`: the good calls if all calls to come are answered in time.
+    """
+
+    good: float
+    of: float
+    best: float
+
+
+NOTHING_TODAY: Final = DayEnds(0.0, 0.0, 0.0)
 
 
 class Forecaster:
@@ -245,12 +295,10 @@ class Forecaster:
 
     # ---- output
 
-    def inputs(self, now: datetime, scopes: Sequence[Pool]) -> list[ForecastInputs]:
-        """Return the inputs of each scope that is open today."""
-        if self._now(now) is None:
-            return []
-        gathered = (self._inputs_of(now, scope) for scope in scopes)
-        return [given for given in gathered if given is not None]
+    def inputs(self, now: datetime, scopes: Sequence[Pool]) -> list[ForecastInputs | ClosedDayInputs]:
+        """Return the inputs of each scope; none while today has not begun here."""
+        today = self._now(now)
+        return [] if today is None else [self._inputs_of(now, today, scope) for scope in scopes]
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
         """Return the wait that a caller who enters this queue now should expect; None on a closed day.
@@ -295,16 +343,14 @@ class Forecaster:
         kind = self._calendars.default.kind(day)
         return "" if kind is DayKind.WEEKDAY else kind.value
 
-    def _inputs_of(self, now: datetime, scope: Pool) -> ForecastInputs | None:
-        calendar = self._calendar(scope.queues)
-        today = self._now(now)
-        if today is None or (day := self.day_of(scope, today)) is None:
-            return None
+    def _inputs_of(self, now: datetime, today: "ObservedDay", scope: Pool) -> ForecastInputs | ClosedDayInputs:
+        day = self.day_of(scope, today)
+        if day is None:
+            month = self._month_of(scope, today.day, is_to_come=False)
+            name, queues = scope.name, scope.queues
+            return ClosedDayInputs(name=name, queues=queues, at=now, today=today.day, target=self._target, month=month)
         midnight = today.midnight
         state = day.state((now - midnight).total_seconds())
-        learned = self.learned.get(scope.keys, Learned())
-        first = month_start(state.day)
-        earlier = [closed for closed in learned.days if first <= closed.day < state.day]
         return ForecastInputs(
             name=scope.name,
             queues=scope.queues,
@@ -315,8 +361,19 @@ class Forecaster:
             warning=self.levels.warning,
             reserve=self._reserve,
             midnight=midnight,
-            month_so_far=(sum(closed.good for closed in earlier), sum(closed.of for closed in earlier)),
-            month_days=tuple(self._days_to_come(learned, calendar, state.day)),
+            month=self._month_of(scope, state.day, is_to_come=state.at < state.opens and not len(state.waiting)),
+        )
+
+    def _month_of(self, scope: Pool, today: date, is_to_come: bool) -> MonthInputs:
+        """Return the month around today. `is_to_come`: today has not opened, and counts as a day to come."""
+        learned = self.learned.get(scope.keys, Learned())
+        first = month_start(today)
+        earlier = [closed for closed in learned.days if first <= closed.day < today]
+        begins = today if is_to_come else today + timedelta(days=1)
+        return MonthInputs(
+            sum(closed.good for closed in earlier),
+            sum(closed.of for closed in earlier),
+            tuple(self._days_to_come(learned, self._calendar(scope.queues), begins, next_month(today))),
         )
 
     def day_of(self, scope: Pool, day: "ObservedDay") -> DayState | None:
@@ -328,11 +385,10 @@ class Forecaster:
         opens, closes = ((edge - day.midnight).total_seconds() for edge in span)
         return day.of(scope.queues, opens, closes, self._target)
 
-    def _days_to_come(self, learned: Learned, calendar: Calendar, today: date) -> Iterable[tuple[ClosedDay, ...]]:
-        """Yield for each open day left of the month the earlier days it may turn out like: those of its weekday, else
-        all.
-        """
-        day, end = today + timedelta(days=1), next_month(today)
+    def _days_to_come(
+        self, learned: Learned, calendar: Calendar, day: date, end: date
+    ) -> Iterable[tuple[ClosedDay, ...]]:
+        """Yield for each open day until `end` the earlier days it may turn out like: those of its weekday, else all."""
         while day < end and len(learned.days) >= MIN_DAYS:
             if calendar.span(day) is not None:
                 alike = tuple(closed for closed in learned.days if closed.day.weekday() == day.weekday())
@@ -401,12 +457,14 @@ def recall(live: Live, learned: LearnedByPool, now: datetime) -> None:
 def _computed(given: ForecastInputs) -> Forecast:
     state, target = given.state, given.target
     ahead = day_inputs(state, given.usual)
-    rng = generator(given.name, state)
+    rng = generator(given.name, state.day)
     day: RiskFigures | None = None
-    good = of = 0.0
+    good, of = so_far(state.outcomes, target.definition)
+    today = DayEnds(good, of, good)
     if state.opens <= state.at < state.closes or len(state.waiting):
         ends = project(state, ahead, target, rng)
-        good, of = ends.calls_expected - ends.misses_expected, ends.calls_expected
+        expected = ends.calls_expected
+        today = DayEnds(expected - ends.misses_expected, expected, expected - (of - good))
         day = _day(given, ahead, ends)
     minute = int(max(0.0, state.at - state.opens) // 60)
     usual = given.usual.calls
@@ -417,7 +475,7 @@ def _computed(given: ForecastInputs) -> Forecast:
         wait=_plain(expected_wait(state, ahead)),
         own_waits={queue: _plain(expected_wait(state, ahead, queue, own)) for queue, own in given.own_waits.items()},
         day=day,
-        month=_month(given, good, of, rng),
+        month=_month(given.month, today, target, rng),
         service_speed=service_speed(state, ahead),
         usual_quarter=None if usual is None else float(usual[max(0, minute - 15) : minute].sum()) or None,
     )
@@ -487,22 +545,27 @@ def _cause(ends: Projection) -> RiskCause | None:
     return cause if worse[cause] >= WORTH_NAMING else None
 
 
-def _month(given: ForecastInputs, good: float, of: float, rng: np.random.Generator) -> RiskFigures | None:
+def _month(month: MonthInputs, today: DayEnds, target: Target, rng: np.random.Generator) -> RiskFigures | None:
     """Return the forecast of the month: the days so far, today as forecast, and earlier days drawn for the rest.
 
+    It is out of reach when it would be missed even if every call to come were answered in time.
     Source: docs/at-risk.md, step 9.
     """
-    if not given.month_days and not given.month_so_far[1]:
+    if not month.to_come and not month.of:
         return None
-    goods = np.full(MONTH_DRAWS, given.month_so_far[0] + good)
-    ofs = np.full(MONTH_DRAWS, given.month_so_far[1] + of)
-    for alike in given.month_days:
+    goods = np.full(MONTH_DRAWS, month.good + today.good)
+    ofs = np.full(MONTH_DRAWS, month.of + today.of)
+    best = np.full(MONTH_DRAWS, month.good + today.best)
+    for alike in month.to_come:
         drawn = rng.integers(len(alike), size=MONTH_DRAWS)
+        of = np.array([closed.of for closed in alike])[drawn]
         goods += np.array([closed.good for closed in alike])[drawn]
-        ofs += np.array([closed.of for closed in alike])[drawn]
+        ofs += of
+        best += of
     shares = np.divide(goods, ofs, out=np.ones(MONTH_DRAWS), where=ofs > 0)
     return RiskFigures(
-        p_miss=float((shares < given.target.ratio - 1e-9).mean()),
+        p_miss=float((shares < target.ratio - 1e-9).mean()),
         expected_share=float(shares.mean()),
         expected_calls=float(ofs.mean()),
+        reachable=bool((best >= (target.ratio - 1e-9) * ofs).mean() >= HOPE),
     )

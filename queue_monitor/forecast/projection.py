@@ -5,6 +5,7 @@ Garnett, Mandelbaum & Reiman (2002, "Designing a call center with impatient cust
 variation. Each path carries its own lasting errors of rate and capacity. Source: docs/at-risk.md, step 5.
 """
 
+from datetime import date
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Final, NamedTuple
@@ -73,12 +74,12 @@ def so_far(outcomes: OutcomeCounts, definition: DefinitionId) -> tuple[float, fl
     return float(rule.good @ counts), float(rule.of @ counts)
 
 
-def generator(pool: str, state: QueueState) -> np.random.Generator:
+def generator(pool: str, day: date) -> np.random.Generator:
     """Return a random generator that depends on pool and day only.
 
     Two runs are equal to the byte, and between two forecasts only the queue changes, not the random numbers.
     """
-    return np.random.default_rng([*pool.encode(), state.day.toordinal()])
+    return np.random.default_rng([*pool.encode(), day.toordinal()])
 
 
 class Paths(Struct, frozen=True):

@@ -62,7 +62,7 @@ def _checked(day: DayState, closed: QueueState, state: QueueState, ahead: DayInp
     good_then, of_then = so_far(state.outcomes, day.target.definition)
     if of < MIN_CALLS:
         return None
-    paths = simulate_paths(state, ahead, day.target, generator(pool, state), PATHS)
+    paths = simulate_paths(state, ahead, day.target, generator(pool, state.day), PATHS)
     calls = of_then + float(paths.of.mean())
     if calls < MIN_CALLS:
         return None

@@ -99,6 +99,17 @@ def every() -> Iterator[tuple[str, Alert]]:
     )
     yield "the day is over, and people had been told", of_target(CLEARED, ended, 540, reason=AlertReason.DAY_ENDED)
     yield "the month is at risk", of_target(RAISED, month, period="month")
+    gone = structs.replace(month, margin=-40, risk=risk(1.0, expected_share=0.872, reachable=False))
+    yield (
+        "the month cannot be saved",
+        of_target(
+            UPDATED,
+            gone,
+            period="month",
+            kind=AlertKind.TARGET_OUT_OF_REACH,
+            reason=AlertReason.CANNOT_BE_REACHED,
+        ),
+    )
     safe = structs.replace(month, share=0.904, risk=risk(0.11, expected_share=0.906))
     yield (
         "the month is over, and people had been told",

@@ -78,6 +78,13 @@ def test_no_agents_that_could_help_make_the_day_one_that_cannot_be_reached():
     assert found.reason is AlertReason.CANNOT_BE_REACHED
 
 
+def test_a_month_that_not_even_the_calls_to_come_can_save_cannot_be_reached():
+    lost = risk(0.99, reachable=False)
+    found = the(AlertKind.TARGET_OUT_OF_REACH, read(snapshot(at(300), month_risk=lost)))
+
+    assert (found.period, found.reason) == ("month", AlertReason.CANNOT_BE_REACHED)
+
+
 @pytest.mark.parametrize(("minutes", "calls"), [(14, 168), (60, 3)])
 def test_the_first_minutes_and_the_first_calls_raise_nothing(minutes: float, calls: int):
     moment = snapshot(at(minutes), in_time=calls, late=0, risk=risk(1.0))

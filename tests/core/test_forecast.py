@@ -83,7 +83,7 @@ def look(state: QueueState, profile: Profile | None = None) -> DayInputs:
 
 
 def forecast(state: QueueState, profile: Profile | None = None) -> Projection:
-    return project(state, look(state, profile), TARGET, generator("kundcenter", state))
+    return project(state, look(state, profile), TARGET, generator("kundcenter", state.day))
 
 
 # ---- formulas
@@ -241,7 +241,7 @@ def test_more_calls_fewer_agents_and_longer_talks_are_worse() -> None:
     ahead = look(state)
 
     def expected(other: DayInputs) -> float:
-        return project(state, other, TARGET, generator("kundcenter", state)).expected_share
+        return project(state, other, TARGET, generator("kundcenter", state.day)).expected_share
 
     usual = expected(ahead)
     assert expected(msgspec.structs.replace(ahead, calls=ahead.calls * 1.15)) < usual
@@ -287,7 +287,7 @@ def test_the_range_of_a_day_of_few_calls_holds_what_is_expected() -> None:
     ahead = look(state)
     few = msgspec.structs.replace(ahead, calls=ahead.calls / 400)
 
-    found = project(state, few, TARGET, generator("kundcenter", state))
+    found = project(state, few, TARGET, generator("kundcenter", state.day))
 
     assert found.calls_expected < 10
     assert found.low <= found.expected_share <= found.high
@@ -298,7 +298,7 @@ def test_by_every_definition_the_forecast_ends_where_the_day_ends(definition: De
     target = msgspec.structs.replace(TARGET, definition=definition)
     state = fed(a_day(Kind.BURST)).state(CLOSES - 60)
     good, of = so_far(fed(a_day(Kind.BURST)).state(ALL_GONE).outcomes, definition)
-    found = project(state, look(state), target, generator("kundcenter", state))
+    found = project(state, look(state), target, generator("kundcenter", state.day))
 
     assert found.expected_share == pytest.approx(good / of, abs=0.01)
 
@@ -656,7 +656,7 @@ def test_misses_foretold_are_as_many_more_and_as_far_apart_as_has_come_before() 
 
     def told(bias_correction: BiasCorrection) -> Projection:
         wiser = msgspec.structs.replace(ahead, bias_correction=bias_correction)
-        return project(state, wiser, TARGET, generator("kundcenter", state))
+        return project(state, wiser, TARGET, generator("kundcenter", state.day))
 
     good, of = so_far(state.outcomes, TARGET.definition)
     plain, more, wider = told(BiasCorrection()), told(BiasCorrection(slope=1.5)), told(BiasCorrection(spread=1.5))

@@ -5,13 +5,22 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from queue_monitor import simulation
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallEntered, CallLeft, Event
-from queue_monitor.forecast.forecaster import Forecaster, LearnedByPool, decode_learned, encode_learned, forecaster_of
+from queue_monitor.forecast.forecaster import (
+    ClosedDayInputs,
+    Forecaster,
+    ForecastInputs,
+    LearnedByPool,
+    decode_learned,
+    encode_learned,
+    forecaster_of,
+)
 from queue_monitor.model import ExitPolicy, Forecast, Outcome, RiskCause, Target
 from queue_monitor.queues import Pool, pool_of
 from queue_monitor.simulation import Config, Kind
@@ -42,6 +51,10 @@ def its_forecaster(live: Live) -> Forecaster:
     forecaster = forecaster_of(live)
     assert forecaster is not None
     return forecaster
+
+
+def open_today(inputs: Iterable[ForecastInputs | ClosedDayInputs]) -> list[ForecastInputs]:
+    return [given for given in inputs if isinstance(given, ForecastInputs)]
 
 
 def asked(live: Live, now: datetime) -> Forecast:
@@ -184,17 +197,58 @@ def test_the_month_is_foretold_from_days_like_those_to_come(learned: LearnedByPo
     assert month.p_miss < 0.5
 
 
-def test_a_closed_day_is_not_asked_about():
-    story = Scenario(start=datetime(2026, 11, 28, 9, tzinfo=UTC)).entered(0, "anna")
+def test_of_a_closed_day_nothing_is_foretold_but_the_month(learned: LearnedByPool):
+    friday, saturday = THE_DAY + timedelta(days=4), at(11) + timedelta(days=5)
+    live = told(day(friday), learned)
+    its_forecaster(live).start_day(friday + timedelta(days=1))
 
-    assert told(story.events).forecast_inputs(story.at(60)) == []
+    seen = asked(live, saturday)
+
+    assert (seen.day, seen.wait.expected, seen.own_waits, seen.usual_quarter) == (None, None, {}, None)
+    assert seen.month is not None and seen.month.expected_calls is not None
+
+
+def test_a_queue_without_a_past_has_no_forecast_on_a_closed_day():
+    story = Scenario(start=datetime(2026, 11, 28, 9, tzinfo=UTC)).entered(0, "anna")
+    [given] = told(story.events).forecast_inputs(story.at(60))
+
+    seen = given.compute()
+
+    assert (seen.day, seen.month) == (None, None)
+
+
+def test_the_calls_of_today_belong_to_the_month_before_it_opens_and_after_it_has_closed(learned: LearnedByPool):
+    events = day(THE_DAY)
+    expected = []
+    for now in (at(7), at(8, 30), at(16, 59), at(18), at(23, 30)):
+        live = told(until(events, now), learned)
+        its_forecaster(live).start_day(THE_DAY)
+        month = asked(live, now).month
+        assert month is not None and month.expected_calls is not None
+        expected.append(month.expected_calls)
+
+    assert max(expected) - min(expected) < 300  # half a day's calls
+
+
+def test_a_month_is_out_of_reach_when_not_even_every_call_to_come_in_time_would_save_it(learned: LearnedByPool):
+    [known] = learned.values()
+
+    def reachable(lost: float) -> bool:
+        spoiled = [structs.replace(past, good=past.good * (1 - lost)) for past in known.days]
+        live = told(until(day(THE_DAY), at(12)), {ALL.keys: structs.replace(known, days=tuple(spoiled))})
+        month = asked(live, at(12)).month
+        assert month is not None
+        assert month.p_miss == 1.0 or lost < 0.2
+        return month.reachable
+
+    assert [reachable(lost) for lost in (0.0, 0.2, 0.9)] == [True, True, False]
 
 
 def test_agents_who_log_on_and_join_two_queues_make_a_pool_that_knows_the_day_so_far(learned: LearnedByPool):
     events = until(day(THE_DAY), at(10))
     forecaster = its_forecaster(told(events, learned))
-    apart = forecaster.inputs(at(10), [pool_of(["kundcenter"]), pool_of(["kundcenter-en"])])
-    together = forecaster.inputs(at(10), [ALL])[0]
+    apart = open_today(forecaster.inputs(at(10), [pool_of(["kundcenter"]), pool_of(["kundcenter-en"])]))
+    [together] = open_today(forecaster.inputs(at(10), [ALL]))
 
     assert sum(sum(question.state.outcomes) for question in apart) <= sum(together.state.outcomes)
     assert sum(together.state.outcomes) > 50
@@ -205,7 +259,7 @@ def test_agents_who_stay_logged_in_overnight_are_there_in_the_morning():
     late.agent(0, "agent 1", "available").entered(60, "anna")
     morning = Scenario(start=datetime(2026, 10, 13, 7, tzinfo=UTC)).entered(0, "bo")
     forecaster = its_forecaster(told([*late.events, *morning.events]))
-    question = forecaster.inputs(morning.at(60), [Pool("", ())])[0]
+    [question] = open_today(forecaster.inputs(morning.at(60), [Pool("", ())]))
 
     assert question.state.agents_known
     assert question.state.agents == 1
@@ -248,7 +302,7 @@ def test_a_way_out_that_is_left_out_of_the_target_is_no_miss_to_come():
     live = Live(rules, Forecaster(rules.target, Calendars(rules.calendar)))
     for event in story.events:
         live.apply(event)
-    [given] = its_forecaster(live).inputs(story.at(12_000), live.scopes())
+    [given] = open_today(its_forecaster(live).inputs(story.at(12_000), live.scopes()))
     seen = given.compute().day
 
     assert sum(given.state.outcomes) == 133
