@@ -31,6 +31,9 @@ from queue_monitor.model import (
 PERIODS: Final = ("day", "month", "tertial")
 """The periods that have a target."""
 
+_FORECAST: Final = frozenset({"day", "month"})
+"""The periods that are forecast, once a monitor that has just started has caught up."""
+
 TARGET_ALERTS: Final = frozenset({AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH})
 LEVELS: Final = RiskLevels()
 MINIMUM: Final = Minimum()
@@ -122,7 +125,9 @@ class _Ladder:
         self._parts = service_level.DEFINITIONS[snapshot.target.definition]
         self._levels = levels
         self._minimum = minimum
-        self._at_risk = _queues_at_risk(snapshot, standing)
+        on_targets = [alert for alert in standing if alert.kind in TARGET_ALERTS]
+        self._at_risk = _queues_at_risk(snapshot, on_targets)
+        self._lost = _lost_scopes(snapshot, on_targets)
         pooled = {queue for pool in snapshot.pools for queue in pool.queues}
         alone = ((queue.name,) for queue in snapshot.queues if queue.name not in pooled)
         self._foretold = {frozenset(queues) for queues in (*(pool.queues for pool in snapshot.pools), *alone)}
@@ -171,12 +176,16 @@ class _Ladder:
                 return Status.AT_RISK, StatusReason.LIKELY_MISSED
             if risk.expected_share is not None and risk.expected_share < self._target.ratio:
                 return Status.AT_RISK, StatusReason.FORECAST_UNDER
+        elif any(lost <= frozenset(face.queues) for lost in self._lost.get(name, ())):
+            return Status.OUT_OF_REACH, StatusReason.CANNOT_BE_REACHED
         if stands:
             return Status.AT_RISK, StatusReason.ALERT_STANDS
         if under and not self._is_foretold(face, risk):
             return Status.AT_RISK, StatusReason.UNDER_TARGET_SO_FAR
         if many_refused:
             return Status.AT_RISK, StatusReason.MANY_REFUSED
+        if risk is None and name in _FORECAST and self._snapshot.journal.catching_up:
+            return Status.TOO_EARLY, StatusReason.TOO_EARLY
         is_so_far = not under and period.headline is not None
         return Status.OK, StatusReason.WITHIN_TARGET if is_so_far else StatusReason.EXPECTED_WITHIN
 
@@ -213,7 +222,21 @@ def _queues_at_risk(snapshot: Snapshot, standing: Iterable[Alert]) -> dict[str, 
     """
     found: dict[str, frozenset[str]] = {}
     for alert in standing:
-        if alert.kind in TARGET_ALERTS:
-            queues = alert.queues if alert.queue else snapshot.total.queues
-            found[alert.period] = found.get(alert.period, _NOTHING).union(queues)
+        found[alert.period] = found.get(alert.period, _NOTHING).union(_queues_of(alert, snapshot))
     return found
+
+
+def _lost_scopes(snapshot: Snapshot, standing: Iterable[Alert]) -> dict[str, list[frozenset[str]]]:
+    """Return the queues of each alert that a target is out of reach, by period.
+
+    They hold until there is a forecast again, as after a restart.
+    """
+    found: dict[str, list[frozenset[str]]] = {}
+    for alert in standing:
+        if alert.kind is AlertKind.TARGET_OUT_OF_REACH:
+            found.setdefault(alert.period, []).append(frozenset(_queues_of(alert, snapshot)))
+    return found
+
+
+def _queues_of(alert: Alert, snapshot: Snapshot) -> tuple[str, ...]:
+    return alert.queues if alert.queue else snapshot.total.queues

@@ -504,6 +504,7 @@ class Pipeline:
             forecaster.today.agents.take_words(heard, forecaster.today.ends)
             forecaster.today.agents.start_day(forecaster.today.midnight)
             await self._load_visits(store, forecaster.today)
+            await self._forecast()
             log.info("caught up calls=%d", len(forecaster.today.calls))
         self._catching_up = False
         self.publish()
@@ -797,11 +798,14 @@ class Pipeline:
                     await self._learn_past()
                 except StoreError as error:
                     log.warning("past days are learned from later: %s", error)
-            with self._steps.taken("the forecast"):
-                inputs = self._live.forecast_inputs(self._clock.now())
-                self._live.show_forecasts(await asyncio.to_thread(_computed, inputs))
+            await self._forecast()
             took = self._clock.monotonic() - began
             await self._clock.sleep(max(FORECAST_SECONDS, self._clock.rate, FORECAST_REST * took))
+
+    async def _forecast(self) -> None:
+        with self._steps.taken("the forecast"):
+            inputs = self._live.forecast_inputs(self._clock.now())
+            self._live.show_forecasts(await asyncio.to_thread(_computed, inputs))
 
     def start_day(self) -> None:
         """At local midnight: learn from the day that ended, keep its differences and repeat callers; without a store

@@ -76,6 +76,26 @@ def test_the_first_that_fits_is_the_status(face: dict[str, Any], wanted: tuple[S
     assert verdict(NOON, **face) == wanted
 
 
+def test_a_target_that_was_out_of_reach_stays_so_until_there_is_a_forecast_again():
+    lost = structs.replace(stands(), kind=AlertKind.TARGET_OUT_OF_REACH, queues=("kundcenter",))
+
+    assert verdict(NOON, lost, risk=None)[0] is Status.OUT_OF_REACH
+    assert verdict(NOON, lost, risk=FINE)[0] is Status.AT_RISK
+    assert verdict(NOON, structs.replace(lost, queues=("kundcenter", "växel")), risk=None)[0] is Status.AT_RISK
+
+
+def test_it_is_too_early_to_say_that_all_is_well_before_the_first_forecast_after_a_start():
+    starting = structs.replace(snapshot(NOON).journal, catching_up=True)
+
+    def said(**face: Any) -> Status:
+        now = structs.replace(snapshot(NOON, queue(NOON, **face)), journal=starting)
+        return decided(now).queues[0].verdict.status
+
+    assert said(risk=None, in_time=190, late=10) is Status.TOO_EARLY
+    assert said(risk=None) is Status.AT_RISK
+    assert said(risk=FINE, in_time=190, late=10) is Status.OK
+
+
 def test_an_alert_that_stands_keeps_its_target_at_risk_though_it_has_eased():
     assert verdict(NOON, stands(), risk=FINE) == (Status.AT_RISK, StatusReason.ALERT_STANDS)
     assert verdict(NOON, stands("bygglov"), risk=FINE)[0] is Status.OK
