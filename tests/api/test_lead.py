@@ -16,7 +16,18 @@ from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.board import board_body
 from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Access, QueueNow, RepeatCallers, RiskFigures, Role, Snapshot, TransferWaits
+from queue_monitor.model import (
+    Access,
+    QueueNow,
+    RepeatCallers,
+    RiskFigures,
+    Role,
+    Snapshot,
+    Status,
+    StatusReason,
+    TransferWaits,
+    Verdict,
+)
 from queue_monitor.ports import StoreError
 from queue_monitor.store.audit import MemoryAudit
 from tests.api import sample
@@ -109,6 +120,21 @@ async def test_help_that_is_not_enough_or_not_needed_is_said_plainly(
     risk: RiskFigures, margin: int, words: str
 ) -> None:
     assert words in await Desk(with_risk(risk, margin)).page()
+
+
+async def test_while_it_is_too_early_no_chance_is_given_and_nothing_is_given_up() -> None:
+    early = Verdict(status=Status.TOO_EARLY, reason=StatusReason.TOO_EARLY)
+    lost = RiskFigures(p_miss=0.97, expected_share=0.7, expected_calls=400.0, agents_at_most=3, reachable=False)
+
+    def judged(face: QueueNow) -> QueueNow:
+        return replace(face, verdict=early)
+
+    shown = with_risk(lost, 3)
+    page = await Desk(replace(shown, total=judged(shown.total), pools=tuple(map(judged, shown.pools)))).page()
+
+    assert "Risk att målet missas</dt><dd>För tidigt att säga</dd>" in page
+    assert "nås troligen inte" not in page
+    assert "70,0 %" in page
 
 
 async def test_of_people_who_were_only_seen_it_says_at_least() -> None:

@@ -16,7 +16,7 @@ from queue_monitor.api.pages.fan_chart import FanChart, fan
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_differences import DifferenceSection, difference_section
 from queue_monitor.api.pages.lead_repeat import RepeatSection, repeat_section
-from queue_monitor.api.pages.outlook import forecast_faces, help_words, margin_words, reason
+from queue_monitor.api.pages.outlook import forecast_faces, help_words, is_too_early, margin_words, reason
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -312,13 +312,16 @@ class Page:
         left = face.margins.get("day") or 0
         ends = risk.margin_ends(face.margins.get("day"), self.snapshot.at)
         helps = [*help_words(face, pen.zone, pen.language)]
-        if risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
+        too_early = pen.say("status.too_early") if is_too_early(face) else ""
+        if too_early:
+            helps.append(f"{too_early}.")
+        elif risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
             helps.append(pen.say("lead.help.too_few", number=pen.count(risk.agents_at_most)))
         return ForecastCard(
             label="" if face.queues == self.face.queues else pen.label(face),
             share=pen.percent(risk.expected_share),
             band=band,
-            miss=pen.chance(risk.p_miss),
+            miss=too_early or pen.chance(risk.p_miss),
             calls=texts.NONE if risk.expected_calls is None else pen.count(round(risk.expected_calls)),
             margin=margin_words(face, self.snapshot, pen.language),
             margin_what=pen.say(f"lead.margin.what{'' if left > 0 else '.over' if left < 0 else '.none'}"),
@@ -327,7 +330,7 @@ class Page:
             help=tuple(helps),
             options=tuple(
                 (pen.count(option.more), pen.chance(option.p_miss), pen.percent(option.expected_share))
-                for option in risk.options
+                for option in (() if too_early else risk.options)
             ),
             cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause else "",
             inferred=not risk.staff_known,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from queue_monitor import texts
-from queue_monitor.model import QueueNow, RiskFigures, Snapshot, StatusReason
+from queue_monitor.model import QueueNow, RiskFigures, Snapshot, Status, StatusReason
 
 _FORETOLD: Final = frozenset(
     {
@@ -45,6 +45,11 @@ def margin_words(face: QueueNow, snapshot: Snapshot, language: str, period: str 
     return texts.say(f"margin.{period}", language, number=texts.count(left, language), base=base)
 
 
+def is_too_early(face: QueueNow) -> bool:
+    """Return whether nothing is said yet of how the day may end: its chance is left out, and what would help it."""
+    return face.verdict.status is Status.TOO_EARLY
+
+
 def help_words(face: QueueNow, zone: str, language: str) -> Iterator[str]:
     """Return what would help a queue or a pool with a forecast, a sentence each: for its line now, and for the day."""
     risk = face.risk
@@ -52,6 +57,8 @@ def help_words(face: QueueNow, zone: str, language: str) -> Iterator[str]:
         return
     if risk.agents_for_queue and face.waiting_count:
         yield texts.say("help.queue", language, number=risk.agents_for_queue)
+    if is_too_early(face):
+        return
     if not risk.reachable:
         yield texts.say("help.out_of_reach", language)
     elif risk.agents_for_day and risk.until is not None:
