@@ -41,7 +41,7 @@ from queue_monitor.model import (
 from queue_monitor.queues import keys_of, queue_key
 
 WAITING_SHOWN: Final = 50
-LOST_SHOWN: Final = 60
+LOST_SHOWN: Final = 30
 CURVES_SHOWN: Final = 3
 """The most forecasts drawn as curves; more are a table."""
 
