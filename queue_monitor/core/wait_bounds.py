@@ -113,7 +113,7 @@ class WaitBounds:
         its.longest_ms = max(its.longest_ms, visit.wait_ms or 0)
         if visit.outcome is Outcome.ANSWERED:
             one = visit.entered_at, visit.visit_id, visit.ended_wait_at
-            at = bisect_right(answered, one)
+            at = len(answered) if not answered or answered[-1] < one else bisect_right(answered, one)
             if not at or answered[at - 1] != one:  # else a start has loaded it twice
                 answered.insert(at, one)
         self._to_count.append((its, visit))
