@@ -5,6 +5,7 @@ of the exact one. Only the bins that hold something are saved: six bytes each.
 """
 
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -51,7 +52,7 @@ class WaitTally:
         kept.
     """
 
-    __slots__ = ("answered", "bins", "max_ms", "over_10_min", "sum_ms")
+    __slots__ = ("_reached", "answered", "bins", "max_ms", "over_10_min", "sum_ms")
 
     def __init__(self) -> None:
         self.answered = 0
@@ -59,6 +60,7 @@ class WaitTally:
         self.max_ms = 0
         self.over_10_min = 0
         self.bins: NDArray[np.int32] | None = None
+        self._reached: NDArray[np.int32] | None = None
 
     def record(self, wait_ms: int) -> None:
         """Add one wait."""
@@ -80,12 +82,14 @@ class WaitTally:
         self.over_10_min += sign * (wait_ms > TEN_MINUTES_MS)
         at = bin_of(wait_ms)
         self._room(at)[at] += sign
+        self._reached = None
 
     def merge(self, other: "WaitTally") -> None:
         """Add another tally's waits to these."""
         self._add(other.answered, other.sum_ms, other.max_ms, other.over_10_min)
         if other.bins is None:
             return
+        self._reached = None
         if self.bins is None:
             self.bins = other.bins.copy()
         elif len(self.bins) < len(other.bins):
@@ -100,6 +104,7 @@ class WaitTally:
         if saved.histogram:
             written = np.frombuffer(saved.histogram, _WRITTEN)
             self._room(int(written["bin"].max()))[written["bin"]] += written["count"]
+            self._reached = None
 
     def _add(self, answered: int, sum_ms: int, max_ms: int, over_10_min: int) -> None:
         self.answered += answered
@@ -126,21 +131,13 @@ class WaitTally:
         """Return the figures: percentiles within 1 % of the exact ones, the rest exact. None where nothing was
         measured.
         """
-        if not self.answered or self.bins is None:
-            return WaitFigures()
-        reached = self.bins.cumsum(dtype=np.int32)
-        total = int(reached[-1])
-        ranks = np.array([-(-total * percent // 100) or 1 for percent in (50, 90, 99)], np.int32)
-        p50, p90, p99 = (min(_UPPER[at], self.max_ms) / 1000 for at in reached.searchsorted(ranks).tolist())
-        return WaitFigures(
-            answered=self.answered,
-            mean_seconds=self.sum_ms / self.answered / 1000,
-            p50_seconds=p50,
-            p90_seconds=p90,
-            p99_seconds=p99,
-            max_seconds=self.max_ms / 1000,
-            over_10_min_ratio=self.over_10_min / self.answered,
-        )
+        return figures_of((self,))
+
+    def reached(self) -> NDArray[np.int32] | None:
+        """Return the number of waits up to the end of each bin; it is computed once after a change."""
+        if self._reached is None and self.bins is not None:
+            self._reached = self.bins.cumsum(dtype=np.int32)
+        return self._reached
 
     def _room(self, at: int) -> NDArray[np.int32]:
         """Return the bins, with room for that one."""
@@ -150,6 +147,38 @@ class WaitTally:
                 bins[: len(self.bins)] = self.bins
             self.bins = bins
         return self.bins
+
+
+def figures_of(tallies: Sequence[WaitTally]) -> WaitFigures:
+    """Return the figures of several tallies together, as `WaitTally.figures` gives those of one."""
+    answered = sum([tally.answered for tally in tallies])
+    reached = _reached_together([its for tally in tallies if (its := tally.reached()) is not None])
+    if not answered or reached is None:
+        return WaitFigures()
+    total, max_ms = int(reached[-1]), max([tally.max_ms for tally in tallies])
+    ranks = np.array([-(-total * percent // 100) or 1 for percent in (50, 90, 99)], np.int32)
+    p50, p90, p99 = [min(_UPPER[at], max_ms) / 1000 for at in reached.searchsorted(ranks).tolist()]
+    return WaitFigures(
+        answered=answered,
+        mean_seconds=sum([tally.sum_ms for tally in tallies]) / answered / 1000,
+        p50_seconds=p50,
+        p90_seconds=p90,
+        p99_seconds=p99,
+        max_seconds=max_ms / 1000,
+        over_10_min_ratio=sum([tally.over_10_min for tally in tallies]) / answered,
+    )
+
+
+def _reached_together(parts: list[NDArray[np.int32]]) -> NDArray[np.int32] | None:
+    """Return several tallies' numbers of waits up to the end of each bin, added up."""
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    together = np.zeros(max(map(len, parts)), np.int32)
+    for part in parts:
+        together[: len(part)] += part
+        if len(part) < len(together):
+            together[len(part) :] += part[-1]
+    return together
 
 
 def bins_of_hdr(encoded: bytes) -> bytes:

@@ -218,6 +218,8 @@ class Agents:
         self._listed: frozenset[str] = frozenset()
         self._services: dict[str, dict[str, Service]] = {}
         self._usual_talk = timedelta()
+        self._joins = 0
+        self._pools: tuple[tuple[int, tuple[str, ...]], list[tuple[str, ...]]] = (-1, ()), []
         self.words: dict[str, AgentWords] = {}
 
     def written(self) -> bytes:
@@ -232,6 +234,7 @@ class Agents:
             self._agents, self._names = _older.decode(written)
             switches = (agent_id.partition(":")[0] for agent_id, agent in self._agents.items() if agent.is_listed)
             self._listed = frozenset(switches)
+        self._joins += 1
         for agent_id, agent in self._agents.items():
             self.words[agent_id] = AgentWords(sorted(agent.last_words(), key=itemgetter(0)), 0, agent.is_listed)
 
@@ -295,6 +298,7 @@ class Agents:
         if key not in agent.member_said or at >= agent.member_said[key]:
             agent.member_of[key] = member
             agent.member_said[key] = at
+            self._joins += 1
 
     def _snapshot(self, event: QueueSnapshot) -> None:
         if not event.agents:
@@ -430,18 +434,20 @@ class Agents:
 
         An agent who left a queue within the last day still counts: a pool remains when everybody goes home.
         """
+        made_of = self._joins, tuple(queues)
+        if self._pools[0] != made_of:
+            self._pools = made_of, grouped(made_of[1], self._shared())
+        return self._pools[1]
+
+    def _shared(self) -> Iterator[list[str]]:
+        """Yield the queues that each agent answers, or left within the last day."""
         newest = max((at for agent in self._agents.values() for at in agent.member_said.values()), default=None)
-        return grouped(
-            queues,
-            (
-                [
-                    key
-                    for key, member in agent.member_of.items()
-                    if member or (newest is not None and newest - agent.member_said[key] <= POOL_LASTS)
-                ]
-                for agent in self._agents.values()
-            ),
-        )
+        for agent in self._agents.values():
+            yield [
+                key
+                for key, member in agent.member_of.items()
+                if member or (newest is not None and newest - agent.member_said[key] <= POOL_LASTS)
+            ]
 
     @property
     def members_told(self) -> bool:

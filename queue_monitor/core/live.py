@@ -715,7 +715,7 @@ class Live:
         if self.forecaster is None:
             return []
         waiting = self._ledger.waiting()
-        doubtful = [visit for _, visit in waiting if self.wait_bounds.is_doubtful(visit, now)]
+        doubtful = self.wait_bounds.doubtful((visit for _, visit in waiting), now)
         self.forecaster.doubt((visit.contact_id, self._place_of(visit)) for visit in doubtful)
         self.forecaster.miss(self.sources.gaps(self.sources.switches(), now))
         return self.forecaster.inputs(now, self.scopes())

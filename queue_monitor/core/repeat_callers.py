@@ -137,11 +137,14 @@ class CallerPseudonyms:
         None where no caller of these queues is told apart today.
         """
         self._settle()
+        if not self._of_queue:
+            return None
         day = self._calendar.day_of(now)
         of_queue = self._of_queue.get(day, {})
-        found = _Tally()
+        found = _NONE
         for queue in of_queue if queues is None else queues:
-            found = found.plus(of_queue.get(queue, _NONE))
+            if queue in of_queue:
+                found = found.plus(of_queue[queue])
         return self._said(day, found) if found.calls else None
 
     def days(self) -> dict[tuple[date, str], RepeatCallers]:

@@ -59,6 +59,7 @@ class Terms(NamedTuple):
     `in_time`: answered in time, and called back within the time that a setting asks for.
     `answered`: these and the calls answered late.
     `without_answer`: left otherwise, and still waiting past the limit.
+    `offered`: all of these, each once.
     """
 
     in_time: int
@@ -67,18 +68,16 @@ class Terms(NamedTuple):
     abandoned_in_time: int
     abandoned_late: int
     without_answer: int
+    offered: int
 
 
 def terms(counts: Counts) -> Terms:
     in_time = counts.answered_in_time + counts.called_back
-    return Terms(
-        in_time,
-        in_time + counts.answered_late,
-        counts.abandoned_short,
-        counts.abandoned_in_time,
-        counts.abandoned_late,
-        counts.left_otherwise + counts.waiting_late,
-    )
+    answered = in_time + counts.answered_late
+    short, early, late = counts.abandoned_short, counts.abandoned_in_time, counts.abandoned_late
+    without_answer = counts.left_otherwise + counts.waiting_late
+    offered = answered + short + early + late + without_answer
+    return Terms(in_time, answered, short, early, late, without_answer, offered)
 
 
 def answered_only(of: Terms) -> Parts:
@@ -90,26 +89,24 @@ def all_offered(of: Terms) -> Parts:
     """Return D2: answered in time / all that entered. Cisco "negative abandon", Puzzel; the literal reading of the
     promise.
     """
-    abandoned = of.abandoned_short + of.abandoned_in_time + of.abandoned_late
-    return of.in_time, of.answered + abandoned + of.without_answer
+    return of.in_time, of.offered
 
 
 def without_short_abandons(of: Terms) -> Parts:
     """Return D3: as D2, but without those who hung up within the short limit. Talkdesk, Mitel, RingCentral."""
-    return of.in_time, of.answered + of.abandoned_in_time + of.abandoned_late + of.without_answer
+    return of.in_time, of.offered - of.abandoned_short
 
 
 def early_abandons_ignored(of: Terms) -> Parts:
     """Return D4: as D2, but without all who hung up inside the limit. Cisco "ignore abandoned"."""
-    return of.in_time, of.answered + of.abandoned_late + of.without_answer
+    return of.in_time, of.offered - of.abandoned_short - of.abandoned_in_time
 
 
 def early_abandons_good(of: Terms) -> Parts:
     """Return D5: as D2, but hanging up inside the limit counts as served. Asterisk's
     ServicelevelPerf2, Amazon Connect.
     """
-    good = of.in_time + of.abandoned_short + of.abandoned_in_time
-    return good, all_offered(of)[1]
+    return of.in_time + of.abandoned_short + of.abandoned_in_time, of.offered
 
 
 FORMULAS: Final[dict[DefinitionId, Callable[[Terms], Parts]]] = {

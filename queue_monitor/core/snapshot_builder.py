@@ -208,7 +208,7 @@ class SnapshotBuilder:
         self._in_time: dict[tuple[str, ...], dict[str, float]] = {}
         self._days: dict[int, _DayNow] = {}
         self._no_data_reasons: dict[tuple[str, ...], StatusReason | None] = {}
-        self._coverage: dict[tuple[object, ...], Coverage] = {}
+        self._coverage: dict[tuple[object, ...], list[Coverage]] = {}
         self._gaps: dict[tuple[str, ...], list[Span]] = {}
         self._departed = live.departed(now)
         self._limit_ms = live.rules.target.limit_seconds * 1000
@@ -244,8 +244,8 @@ class SnapshotBuilder:
         the wait does.
         """
         known, seen = self._memory.waiting, dict[str, _Entered]()
-        in_doubt = self._live.wait_bounds.is_doubtful
-        self._doubtful = {visit.visit_id for _, visit in waiting if in_doubt(visit, self._now)}
+        doubtful = self._live.wait_bounds.doubtful((visit for _, visit in waiting), self._now)
+        self._doubtful = {visit.visit_id for visit in doubtful}
         for place, (contact, visit) in enumerate(waiting):
             entered = known.get(visit.visit_id)
             if entered is None or entered.visit is not visit or entered.contact is not contact:
@@ -521,7 +521,7 @@ class SnapshotBuilder:
         """Make the periods of a face; those of the last snapshot are reused where their inputs are equal."""
         windows, keys, memory = self._windows, face.keys, self._memory
         is_many = len(face.queues) > MANY_QUEUES
-        coverages = [self._covered(face, stretch) for stretch in self._stretches]
+        coverages = self._coverages(face)
         made_of = (
             self._stretches,
             windows.version(Level.CONTACT, keys),
@@ -540,7 +540,8 @@ class SnapshotBuilder:
             periods[stretch.name] = self._made(stretch.name, Level.CONTACT, face, stretch, settled, coverage)
             if is_many:
                 yield
-        found = _Periods(periods, periods["day"] if self._briefly else self._visits_of(face, today))
+        visits = periods["day"] if self._briefly else self._visits_of(face, today, coverages[self._day_at])
+        found = _Periods(periods, visits)
         if is_many:
             yield
         if not self._is_strict:
@@ -549,12 +550,11 @@ class SnapshotBuilder:
             memory.faces[keys] = made_of, found
         return found
 
-    def _visits_of(self, face: _Face, today: _DayNow) -> Period:
+    def _visits_of(self, face: _Face, today: _DayNow, coverage: Coverage) -> Period:
         """Return today's visits, by the opening hours of the face."""
         day = self._stretches[self._day_at]
         if today.bounds != (day.start, day.end):
             return self._period("day", Level.VISIT, face, *today.bounds)
-        coverage = self._covered(face, day)
         return self._made("day", Level.VISIT, face, day, next(self._visits.of(face.keys)), coverage)
 
     def _made(
@@ -634,20 +634,25 @@ class SnapshotBuilder:
                 found[counts_as] += 1
         return service_level.MayStillBeAnswered(**found)
 
-    def _covered(self, face: _Face, stretch: Stretch) -> Coverage:
-        """Return the coverage of a stretch; for days held by the minute it is equal for all queues of a switch."""
+    def _coverages(self, face: _Face) -> list[Coverage]:
+        """Return the coverage of each stretch; for days held by the minute it is equal for all queues of a switch."""
         if self._briefly:
-            return _NOTHING_SEEN
-        live, start, end = self._live, stretch.start, stretch.end
-        edge = self._windows.edge
-        saved_until = None if edge is None or start >= edge else edge
-        key = (face.switches, id(face.calendar), stretch.name)
+            return [_NOTHING_SEEN] * len(self._stretches)
+        live, now, edge = self._live, self._now, self._windows.edge
+        key = (face.switches, id(face.calendar))
         held = self._coverage.get(key)
         if held is None:
-            held = self._coverage[key] = live.coverage(face.queues, saved_until or start, end, self._now)
-        if saved_until is None:
+            starts = (stretch.start if edge is None else max(edge, stretch.start) for stretch in self._stretches)
+            held = self._coverage[key] = [
+                live.coverage(face.queues, start, stretch.end, now)
+                for start, stretch in zip(starts, self._stretches, strict=True)
+            ]
+        if edge is None:
             return held
-        return live.coverage(face.queues, start, min(saved_until, end), self._now).plus(held)
+        return [
+            its if start >= edge else live.coverage(face.queues, start, min(edge, end), now).plus(its)
+            for its, (_, start, end, _, _) in zip(held, self._stretches, strict=True)
+        ]
 
     def today(self) -> Iterable[Bar]:
         """Return today's bars by quarter of an hour, from opening up to now or closing."""

@@ -3,20 +3,18 @@
 Each queue is read once, and pools and all queues together are added up from these readings.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
-from operator import is_
 from typing import Final, NamedTuple
 
 from queue_monitor.core.series import NOTHING, Base, Numbers, Series, added
 from queue_monitor.core.windows import EXACT_MINUTES, Keys, NotHeld, Windows, exact_figures
 from queue_monitor.model import Level, WaitFigures
-from queue_monitor.waits import WaitTally
+from queue_monitor.waits import WaitTally, figures_of
 
 NO_CALLS: Final[Numbers] = list(NOTHING)
 NO_WAITS: Final = WaitFigures()
-_NOBODY: Final = WaitTally()
 
 
 class Stretch(NamedTuple):
@@ -37,8 +35,8 @@ class Settled(NamedTuple):
     waits: WaitFigures
 
 
-Waits = list[int] | WaitTally | None
-"""The waits of a stretch one by one, or as a tally; None where there are none, or they have melted."""
+Waits = list[int] | tuple[WaitTally, ...] | None
+"""The waits of a stretch one by one, or as tallies; None where some have melted."""
 
 
 class Part(NamedTuple):
@@ -131,7 +129,7 @@ class Standing:
                 continue
             is_long, at = where
             waits = [part.waits[at] for its in inside if (part := its[is_long]).waits] if self._with_waits else []
-            if len(waits) != len(known[0]) or not all(map(is_, waits, known[0])):
+            if waits != known[0]:
                 known = waits, self._figures(keys, stretch, waits)
             yield Settled(_together(inside, is_long, at), _together(outside, is_long, at), known[1])
 
@@ -148,7 +146,7 @@ class Standing:
             its, beside = inside[is_long], outside[is_long]
             if self._with_waits and its.waits:
                 waits = its.waits[at]
-                if waits is not known or waits is None:
+                if waits != known or waits is None:
                     known, figures = waits, self._figures(keys, stretch, [waits])
             else:
                 known, figures = None, NO_WAITS
@@ -166,15 +164,13 @@ class Standing:
         return found
 
     def _figures(self, keys: Keys, stretch: Stretch, waits: list[Waits]) -> WaitFigures:
-        if not waits:
-            return NO_WAITS
         exact = [its for its in waits if isinstance(its, list)]
         if len(exact) == len(waits):
             return exact_figures(exact[0] if len(exact) == 1 else list(chain.from_iterable(exact)))
-        tallies = [its for its in waits if isinstance(its, WaitTally)]
+        tallies = [its for its in waits if isinstance(its, tuple)]
         if len(tallies) < len(waits):  # some have melted
             return self._windows.figures(self._level, keys, stretch.low, stretch.high)
-        return tallies[0].figures() if len(tallies) == 1 else _merged(tallies).figures()
+        return figures_of(tallies[0] if len(tallies) == 1 else list(chain.from_iterable(tallies)))
 
     def _read(self, inside: bool, key: str) -> tuple[Part, Part]:
         """Return the figures of one queue for both kinds of stretches; earlier readings are used where nothing has
@@ -212,23 +208,17 @@ class Standing:
             tallies = [] if series is None else series.tallies(low, high)
             if base is not None and (before := base.waits[inside].get(key)) is not None:
                 tallies.append(before)
-            waits.append(tallies[0] if len(tallies) == 1 else _merged(tallies) if tallies else _NOBODY)
+            waits.append(tuple(tallies))
         return Part(numbers, waits)
 
 
 def _together(parts: list[tuple[Part, Part]], is_long: bool, at: int) -> Numbers:
     """Return the numbers of several queues in one stretch, added up."""
-    return _added([part.numbers[at] for its in parts if (part := its[is_long]).numbers])
+    numbers = [part.numbers[at] for its in parts if (part := its[is_long]).numbers]
+    return _added([its for its in numbers if its is not NO_CALLS])
 
 
 def _added(parts: list[Numbers]) -> Numbers:
     if len(parts) == 2:
         return list(map(int.__add__, *parts))
-    return parts[0] if len(parts) == 1 else added(parts)
-
-
-def _merged(tallies: Iterable[WaitTally]) -> WaitTally:
-    together = WaitTally()
-    for tally in tallies:
-        together.merge(tally)
-    return together
+    return parts[0] if len(parts) == 1 else added(parts) if parts else NO_CALLS

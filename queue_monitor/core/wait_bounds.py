@@ -113,7 +113,7 @@ class WaitBounds:
         its.longest_ms = max(its.longest_ms, visit.wait_ms or 0)
         if visit.outcome is Outcome.ANSWERED:
             one = visit.entered_at, visit.visit_id, visit.ended_wait_at
-            at = bisect_right(answered, one)
+            at = len(answered) if not answered or answered[-1] < one else bisect_right(answered, one)
             if not at or answered[at - 1] != one:  # else a start has loaded it twice
                 answered.insert(at, one)
         self._to_count.append((its, visit))
@@ -165,20 +165,29 @@ class WaitBounds:
                 found.append(_left_unseen(visit, over, now))
         return found
 
-    def is_doubtful(self, visit: Visit, now: datetime) -> bool:
-        """Return whether a waiting caller may have left unseen: more later callers were answered than ever overtook one
+    def doubtful(self, waiting: Iterable[Visit], now: datetime) -> list[Visit]:
+        """Return the waiting callers who may have left unseen: more later callers were answered than ever overtook one
         on the days before.
 
         No alert is raised for such a caller, and in the forecast nobody stands behind him or her.
         """
         self._count()
-        key = queue_key(visit.queue)
-        if visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
-            return False
-        today = self._calendar_of(visit.queue).day_of(now)
-        most = max((its.overtakes for day, its in self._days.get(key, {}).items() if day < today), default=0)
-        answered = self._answered.get(key, [])
-        return len(answered) - _behind(answered, visit) > most
+        found, most = [], dict[str, int]()
+        for visit in waiting:
+            key = queue_key(visit.queue)
+            answered = self._answered.get(key)
+            if not answered or visit.entered_at is None or key in self._with_priorities or self._is_listed(visit, now):
+                continue
+            if key not in most:
+                most[key] = self._most_before_today(visit.queue, now)
+            if len(answered) - _behind(answered, visit) > most[key]:
+                found.append(visit)
+        return found
+
+    def _most_before_today(self, queue: str, now: datetime) -> int:
+        """Return the most overtakes of one wait in a queue on the days before today."""
+        today, days = self._calendar_of(queue).day_of(now), self._days.get(queue_key(queue), {})
+        return max((its.overtakes for day, its in days.items() if day < today), default=0)
 
     def _is_listed(self, visit: Visit, now: datetime) -> bool:
         listed = self._listed.get((visit.switch, queue_key(visit.queue)))

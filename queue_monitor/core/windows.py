@@ -47,7 +47,7 @@ from queue_monitor.model import (
     WaitFigures,
 )
 from queue_monitor.queues import queue_key
-from queue_monitor.waits import TEN_MINUTES_MS, WaitTally
+from queue_monitor.waits import TEN_MINUTES_MS, WaitTally, figures_of
 
 EDGES: Final = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0)
 """Bucket edges of the Prometheus histogram, seconds; the limit of 300 is one of them exactly."""
@@ -544,12 +544,7 @@ class Windows:
         tallies = [tally for series in wanted for tally in series.tallies(low, high)]
         if base is not None:
             tallies += _wanted(base.waits[True], keys)
-        if len(tallies) == 1:
-            return tallies[0].figures()
-        together = WaitTally()
-        for tally in tallies:
-            together.merge(tally)
-        return together.figures()
+        return figures_of(tallies)
 
     def base_for(self, level: Level, low: int, high: int) -> Base | None:
         """Return the sums of the days before the edge that a stretch begins with; None where it begins at the edge or

@@ -7,6 +7,7 @@ seconds after local midnight.
 from array import array
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -324,6 +325,7 @@ def _link(
             carried[row] = carried[before] + max(0.0, min(ended[before], entered[row]) - entered[before])
 
 
+@lru_cache(maxsize=4096)
 def contact_number(contact_id: str) -> int:
     """Return the number by which a contact is known here: the first eight bytes of its key in the store."""
     return int.from_bytes(contact_key(contact_id)[:8], "little", signed=True)

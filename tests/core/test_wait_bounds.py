@@ -143,7 +143,7 @@ def test_who_was_overtaken_more_often_than_anybody_before_is_in_doubt(days: int,
     for number in range(6):
         story.entered(10 + number, f"late {number}").answered(60 + number, f"late {number}")
         [ghost] = [visit for _, visit in story.live.ledger.waiting()]
-        doubts.append(story.live.wait_bounds.is_doubtful(ghost, story.at(70)))
+        doubts.append(bool(story.live.wait_bounds.doubtful([ghost], story.at(70))))
         [given] = story.live.forecast_inputs(story.at(70))
         assert isinstance(given, ForecastInputs)
         foreseen.append(len(given.state.waiting))
