@@ -22,7 +22,7 @@ from alerts.episodes import SEVERITY, TARGET, State, topic
 from alerts.lifecycle import advance, policy
 from alerts.message import Message
 from alerts.notification_policy import NotifyReason, standing
-from alerts.rules import DAY, AlertSettings, Measurement, read, scopes
+from alerts.rules import DAY, AlertSettings, Measurement, as_known, is_blind, read, scopes
 from queue_monitor.model import (
     Alert,
     AlertBatch,
@@ -86,14 +86,16 @@ class AlertEngine:
         """
         measurements = {
             (topic(measurement.kind), measurement.queue, measurement.period): measurement
-            for measurement in read(snapshot, self._settings, self.state.crisis)
+            for measurement in as_known(snapshot, self._settings, self.state.crisis)
         }
         faces = {face.name: face for face in scopes(snapshot)}
         told = []
         for alert in alerts:
             measurement, face = measurements.get((topic(alert.kind), alert.queue, alert.period)), faces.get(alert.queue)
-            shown = alert if measurement is None else _as_read(alert, measurement, self._settings)
-            if topic(alert.kind) == TARGET and face is not None and measurement is not None:
+            shown, blind = alert, face is not None and is_blind(face)
+            if measurement is not None:
+                shown = _as_read(alert, measurement, self._settings, blind)
+            if topic(alert.kind) == TARGET and face is not None and measurement is not None and not blind:
                 verdict = face.verdict if alert.period == DAY else face.verdicts.get(alert.period, face.verdict)
                 if verdict.status is Status.OK or verdict.reason is StatusReason.PERIOD_LOST:
                     continue
@@ -102,20 +104,22 @@ class AlertEngine:
         return tuple(told)
 
 
-def _as_read(alert: Alert, measurement: Measurement, settings: AlertSettings) -> Alert:
+def _as_read(alert: Alert, measurement: Measurement, settings: AlertSettings, blind: bool) -> Alert:
     """Return the alert with the present label and figures, and with whether its trouble is less now than its level.
 
-    A trouble that came back before its alert had ended is dated from its return, as its figures are.
+    A trouble that came back before its alert had ended is dated from its return, as its figures are; a silence from the
+    last sign, the moment that every face names. Of a queue without data nobody can say that its trouble is less.
     """
     level = policy(measurement, settings).level(measurement.value)
-    lower = level is None or SEVERITY[level] < SEVERITY[alert.level]
+    lower = not blind and (level is None or SEVERITY[level] < SEVERITY[alert.level])
     if alert.kind is AlertKind.LONG_WAIT:  # a caller who may have left unseen is no reason to say that nobody waits
         lower = lower and (measurement.figures.oldest_wait_seconds or 0.0) <= settings.long_wait_seconds
     began = measurement.figures.since
     came_back = not lower and began is not None and began > alert.at and alert.kind is not AlertKind.CRISIS
+    is_silence = not lower and alert.kind is AlertKind.SOURCE_SILENT
     return structs.replace(
         alert,
-        at=began if began is not None and came_back else alert.at,
+        at=began if began is not None and (came_back or is_silence) else alert.at,
         label=measurement.label,
         figures=structs.replace(measurement.figures, also=alert.figures.also),
         lower=lower,

@@ -76,6 +76,11 @@ class Measurement(Struct, frozen=True, kw_only=True):
     queues: tuple[str, ...] = ()
 
 
+_WITHOUT_DATA: Final = frozenset(
+    {AlertKind.SOURCE_SILENT, AlertKind.HOURS_DISAGREE, AlertKind.EVENT_SKIPPED, AlertKind.CRISIS}
+)
+"""The kinds that are measured without a word from the switch."""
+
 _TROUBLE = {
     StatusReason.SOURCE_DOWN: AlertReason.SOURCE_DOWN,
     StatusReason.SOURCE_SILENT: AlertReason.SOURCE_SILENT,
@@ -88,16 +93,26 @@ def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis 
 
     A queue without data gives no measure of its own, so its open episodes stay as they were.
     """
+    blind = {queue.name for queue in scopes(snapshot) if is_blind(queue)}
+    measured = as_known(snapshot, settings, crisis)
+    return [its for its in measured if its.kind in _WITHOUT_DATA or its.queue not in blind]
+
+
+def as_known(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis | None) -> list[Measurement]:
+    """Return every measurement, those of queues without data as they stood at the last sign of their switch."""
     found = [*_source(snapshot), *_hours(snapshot), *_skipped(snapshot)]
     if crisis is not None:
         found.append(_crisis(snapshot, settings, crisis))
     for queue in scopes(snapshot):
-        if queue.no_data_reason in _TROUBLE:
-            continue
         over = _is_over(queue, snapshot.at)
         if queue.open or over:
             found += _queue(snapshot, queue, settings, over)
     return found
+
+
+def is_blind(queue: QueueNow) -> bool:
+    """Return whether nothing is heard of a queue or a pool."""
+    return queue.no_data_reason in _TROUBLE
 
 
 def scopes(snapshot: Snapshot) -> tuple[QueueNow, ...]:

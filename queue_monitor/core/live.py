@@ -94,6 +94,9 @@ _WITHOUT_QUEUE: Final = frozenset(kind for kind in EVENT_TYPES.values() if "queu
 LATE_AFTER: Final = timedelta(minutes=15)
 """An event that is reported this long after it happened still amends its call, and is counted as late."""
 
+SHORT_SILENCE: Final = timedelta(minutes=1)
+"""A silence shorter than this is not long enough for a caller to have left unseen."""
+
 MAY_RETURN: Final = timedelta(seconds=60)
 """A caller who left a queue by time-out, key or overflow may enter another within this time."""
 
@@ -714,11 +717,34 @@ class Live:
         self.settle()
         if self.forecaster is None:
             return []
-        waiting = self._ledger.waiting()
-        doubtful = self.wait_bounds.doubtful((visit for _, visit in waiting), now)
+        waiting = [visit for _, visit in self._ledger.waiting()]
+        unheard = self.unheard(waiting, now)
+        doubtful = self.wait_bounds.doubtful(waiting, now)
+        doubtful += [visit for visit in waiting if visit.visit_id in unheard]
         self.forecaster.doubt((visit.contact_id, self._place_of(visit)) for visit in doubtful)
         self.forecaster.miss(self.sources.gaps(self.sources.switches(), now))
         return self.forecaster.inputs(now, self.scopes())
+
+    def unheard(self, waiting: Iterable[Visit], now: datetime) -> dict[str, datetime]:
+        """Return until when these callers are known to have waited, by visit, where that is not until now.
+
+        Their switch has fallen silent since the last word about them, and nobody has listed them again. Whether they
+        still wait is not known. A silence that is over and was shorter than `SHORT_SILENCE` takes nobody away.
+        """
+        gaps = {
+            switch: [gap for gap in found if gap.end is None or gap.end - gap.start >= SHORT_SILENCE]
+            for switch in self.sources.switches()
+            if (found := self.sources.gaps([switch], now))
+        }
+        until: dict[str, datetime] = {}
+        for visit in waiting if gaps else ():
+            said, listed = self._ledger.last_word(visit), self.wait_bounds.listed_at(visit)
+            last = said if listed is None else max(said, listed)
+            for gap in gaps.get(visit.switch, ()):
+                if gap.start < now and (gap.end is None or gap.end > last):
+                    until[visit.visit_id] = max(gap.start, last)
+                    break
+        return until
 
     def _talking(self, now: datetime) -> list[Visit]:
         """Return the answered visits without a known end, except those that must be over.

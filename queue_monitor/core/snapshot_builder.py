@@ -99,6 +99,8 @@ class LiveReading(Protocol):
 
     def departed(self, now: datetime) -> dict[str, list[Departed]]: ...
 
+    def unheard(self, waiting: Iterable[Visit], now: datetime) -> dict[str, datetime]: ...
+
 
 class _Waiting(NamedTuple):
     """A waiting caller with the wait in ms of the contact and in this queue, computed once for every queue, pool and
@@ -241,30 +243,33 @@ class SnapshotBuilder:
         """Place every waiting caller, once for all faces.
 
         The place of a caller who entered within opening hours does not change while no event about the call comes: only
-        the wait does.
+        the wait does. One whose switch has fallen silent has waited until the last sign, as far as is known.
         """
         known, seen = self._memory.waiting, dict[str, _Entered]()
-        doubtful = self._live.wait_bounds.doubtful((visit for _, visit in waiting), self._now)
-        self._doubtful = {visit.visit_id for visit in doubtful}
+        visits = [visit for _, visit in waiting]
+        unheard = self._live.unheard(visits, self._now)
+        doubtful = self._live.wait_bounds.doubtful(visits, self._now)
+        self._doubtful = {*unheard, *(visit.visit_id for visit in doubtful)}
         for place, (contact, visit) in enumerate(waiting):
             entered = known.get(visit.visit_id)
             if entered is None or entered.visit is not visit or entered.contact is not contact:
                 entered = self._entered(contact, visit)
             queue = queue_key(visit.queue) if entered is None else entered.queue
-            queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(self._now - visit.entered_at))
+            until = unheard.get(visit.visit_id, self._now)
+            queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(until - visit.entered_at))
             before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
             one = _Waiting(place, queue, contact, visit, before + queue_wait, queue_wait)
             self._waiting.append(one)
             self._waiting_by_queue.setdefault(queue, []).append(one)
             if entered is None:
-                self._place(contact, visit)
+                self._place(contact, visit, until)
                 continue
             seen[visit.visit_id] = entered
             self._count(Level.VISIT, queue, entered.minute, True, False, queue_wait)
             if entered.contact_minute is not None:
                 wait_ms, since = contact.wait_ms, contact.waiting_since
                 if wait_ms is not None and since is not None:
-                    wait_ms += queue_wait if since == visit.entered_at else max(0, milliseconds(self._now - since))
+                    wait_ms += queue_wait if since == visit.entered_at else max(0, milliseconds(until - since))
                 else:
                     wait_ms = None
                 self._count(Level.CONTACT, entered.first_queue, entered.contact_minute, True, False, wait_ms)
@@ -288,11 +293,11 @@ class SnapshotBuilder:
         field = _LATE if wait_ms is not None and wait_ms > self._limit_ms else _IN_TIME
         self._placed[level].setdefault(queue, []).append(_Placed(minute, inside, early, field))
 
-    def _place(self, contact: Contact, visit: Visit) -> None:
-        """Count a waiting caller where the opening hours put it."""
-        placed = [self._windows.place_visit(visit, self._now)]
+    def _place(self, contact: Contact, visit: Visit, until: datetime) -> None:
+        """Count a waiting caller where the opening hours put it, with the wait so far at `until`."""
+        placed = [self._windows.place_visit(visit, until)]
         if contact.outcome is Outcome.WAITING:
-            placed.append(self._windows.place_contact(contact, self._now))
+            placed.append(self._windows.place_contact(contact, until))
         for judged in filter(None, placed):
             level, queue, inside, minute = judged.place
             self._count(level, queue_key(queue), minute, inside, judged.early, judged.wait_ms)

@@ -189,8 +189,12 @@ class WaitBounds:
         today, days = self._calendar_of(queue).day_of(now), self._days.get(queue_key(queue), {})
         return max((its.overtakes for day, its in days.items() if day < today), default=0)
 
+    def listed_at(self, visit: Visit) -> datetime | None:
+        """Return when a snapshot has last listed all who wait in the queue of a visit; None if none has."""
+        return self._listed.get((visit.switch, queue_key(visit.queue)))
+
     def _is_listed(self, visit: Visit, now: datetime) -> bool:
-        listed = self._listed.get((visit.switch, queue_key(visit.queue)))
+        listed = self.listed_at(visit)
         return listed is not None and now - listed <= LISTED_WITHIN
 
     def _bounds(self, visit: Visit, entered: datetime, last_word: datetime, now: datetime) -> Iterable[datetime]:

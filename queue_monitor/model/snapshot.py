@@ -47,7 +47,8 @@ class WaitingNow(Struct, frozen=True, kw_only=True, gc=False):
     `wait_ms`: the wait of the whole contact so far.
     `queue_wait_ms`: the wait in this queue so far.
     `in_time_chance`: the chance of an answer within the limit for a caller who stays; None where there is no forecast.
-    `doubtful`: the caller may have left unseen, because more later callers have been answered than ever before.
+    `doubtful`: the caller may have left unseen, because more later callers have been answered than ever before, or the
+        switch has fallen silent since the last word. In a silence `wait_ms` and `queue_wait_ms` are as of its start.
     """
 
     visit_id: str

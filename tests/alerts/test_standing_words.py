@@ -129,3 +129,21 @@ def test_a_switch_that_falls_silent_again_is_dated_from_its_last_sign_on_every_f
     assert shown is not None
     assert shown.at == at(65)
     assert shown.title == "Kl. 9.05 – Kundcenter: ingen kontakt med växeln växel sedan kl. 9.05."
+
+
+SHOWN = (AlertKind.SOURCE_SILENT, AlertKind.TARGET_OUT_OF_REACH, AlertKind.LONG_WAIT)
+
+
+def test_while_nothing_is_heard_an_alert_keeps_its_words_and_tells_the_numbers_shown_beside_it() -> None:
+    lost = risk(0.99, reachable=False)
+    room = Room()
+    for minute in range(60, 66):
+        room.see(snapshot(at(minute), waits=(400,), risk=lost))
+    for minute in (90, 91, 92, 93):
+        room.see(snapshot(at(minute), waits=(60, 40), risk=lost, no_data_reason=StatusReason.SOURCE_SILENT))
+
+    silent, day, waited = (alert for kind in SHOWN for alert in room.shown if alert.kind is kind)
+    assert silent.at == silent.figures.since != at(93)
+    assert texts.alert_message(day) == "Dagsmålet nås troligen inte"
+    assert texts.alert_message(waited) == "Någon har väntat mer än 5\N{NO-BREAK SPACE}min"
+    assert "2 väntar" in waited.text

@@ -203,3 +203,43 @@ def test_what_days_have_taught_takes_no_more_room_after_two_hundred_days_than_af
         taken[day] = len(story.live.silence.written()), len(story.live.wait_bounds.written())
 
     assert taken[200] == taken[100]
+
+
+def waits(story: Scenario, seconds: float) -> list[tuple[int, bool]]:
+    """The waits in seconds at a moment, each with whether the caller may have left unseen."""
+    return [(line.wait_ms // 1000, line.doubtful) for line in story.live.snapshot(story.at(seconds)).total.waiting]
+
+
+def test_a_caller_has_waited_until_the_last_sign_as_far_as_is_known_and_may_have_left_since():
+    story = beat(Scenario().connected(-60).entered(0, "anna"), 60)
+    said(story, 190)
+    blind = story.live.snapshot(story.at(1200)).total
+
+    assert waits(story, 1200) == [(60, True)]
+    assert (blind.oldest_wait_ms, blind.longest_sure_wait_ms) == (60_000, None)
+    assert (blind.periods["day"].counts.waiting_in_time, blind.periods["day"].counts.waiting_late) == (1, 0)
+    assert (blind.periods["day"].floor, blind.periods["day"].ceiling) == (0.0, 1.0)
+
+
+def test_after_a_silence_the_caller_waits_on_only_when_somebody_says_so():
+    story = beat(Scenario().connected(-60).entered(0, "anna").entered(5, "bo"), 60)
+    said(story, 190)
+    story.entered(600, "cia")
+
+    assert waits(story, 700) == [(60, True), (55, True), (100, False)]
+
+    story.answered(710, "anna").answered(715, "cia").snapshot(720, "bo", waited=715)
+
+    assert story.visit("anna").wait_ms == 710_000
+    assert waits(story, 720) == [(715, False)]
+
+
+def test_a_connection_that_is_lost_for_seconds_takes_nobody_away():
+    story = Scenario().connected(-60).entered(0, "anna").disconnected(30)
+
+    assert waits(story, 50) == [(30, True)]
+
+    story.connected(60)
+
+    assert waits(story, 400) == [(400, False)]
+    assert story.counts(400).waiting_late == 1
