@@ -122,6 +122,12 @@ async def test_help_that_is_not_enough_or_not_needed_is_said_plainly(
     assert words in await Desk(with_risk(risk, margin)).page()
 
 
+async def test_a_source_that_is_silent_now_has_been_without_contact_until_now() -> None:
+    page = await Desk(sample.dead_source()).page()  # 95 s before, and three minutes since
+
+    assert "<td>10.12</td><td>10.12</td><td>4 min</td>" in page
+
+
 async def test_while_it_is_too_early_no_chance_is_given_and_nothing_is_given_up() -> None:
     early = Verdict(status=Status.TOO_EARLY, reason=StatusReason.TOO_EARLY)
     lost = RiskFigures(p_miss=0.97, expected_share=0.7, expected_calls=400.0, agents_at_most=3, reachable=False)

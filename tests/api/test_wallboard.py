@@ -401,6 +401,23 @@ def test_no_text_is_cut_off_or_covered(look: Look, server: Server, language: str
         assert page.evaluate(UNREADABLE) == [], state
 
 
+@pytest.mark.parametrize("seconds", [1657, 3753])
+@pytest.mark.parametrize("queues", [2, 6])
+def test_a_wait_of_half_an_hour_or_more_stands_on_one_line(
+    look: Look, server: Server, queues: int, seconds: int
+) -> None:
+    shown = sample.rush()
+    waited = [replace(queue, oldest_wait_ms=seconds * 1000) for queue in shown.queues[:queues]]
+    server.show(replace(shown, queues=tuple(waited), pools=()))
+    page = look(server, size=SCREENS["wall"])
+
+    heights = {round(pill.bounding_box()["height"]) for pill in page.locator(".rows .pill").all()}  # type: ignore[index]
+    lines = page.evaluate("getComputedStyle(document.querySelector('.rows .pill')).fontSize")
+
+    assert max(heights) < 2 * float(lines.removesuffix("px"))
+    assert page.evaluate(UNREADABLE) == []
+
+
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 @pytest.mark.parametrize("definition", list(DefinitionId))
 def test_the_words_of_every_definition_fit(look: Look, server: Server, definition: DefinitionId, language: str) -> None:

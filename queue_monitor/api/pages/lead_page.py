@@ -589,6 +589,11 @@ class Page:
         parts = source.name.split(":")
         return parts[2] if len(parts) > 3 else source.name
 
+    def without_contact(self, source: SourceNow) -> str:
+        """Return how long a source has been without contact in all, the silence that still lasts included."""
+        lasts = (self.snapshot.at - source.since).total_seconds() if source.since and not source.up else 0.0
+        return self.pen.minutes(source.gap_seconds_total + lasts)
+
     @property
     def differences(self) -> DifferenceSection:
         """Where the switches' own counters say something else."""

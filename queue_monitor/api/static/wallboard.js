@@ -589,6 +589,7 @@ function fillWait(pill, milliseconds, urgent) {
     pill.replaceChildren(...marks, html("span", {}));
   }
   write(pill.lastElementChild, text);
+  pill.classList.toggle("long", text.length > 5);
 }
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
