@@ -88,3 +88,10 @@ def answer_problems(app: FastAPI, language: str) -> None:
         response = answer(request, shapes.ErrorBody(error=word, detail=words), error.status_code)
         response.headers.update(error.headers or {})
         return response
+
+    @app.exception_handler(Exception)
+    async def our_fault(request: Request, error: Exception) -> Response:
+        """Answer for a bug of our own. The server writes the error to the log afterwards."""
+        words = texts.say("error.internal", reply_language(request))
+        body = shapes.ErrorBody(error="internal_error", detail=words)
+        return answer(request, body, HTTPStatus.INTERNAL_SERVER_ERROR)

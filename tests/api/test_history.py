@@ -208,7 +208,8 @@ async def test_a_period_to_come_is_said_to_be_one(october: October) -> None:
     ],
 )
 async def test_what_cannot_be_shown_is_said_in_words_on_a_page(query: dict[str, str], status: int, words: str) -> None:
-    answer = await client_of(FakeFigures(sample.lead())).get("/history", params=query)
+    client = client_of(FakeFigures(sample.lead()))
+    answer = await client.get("/history", params=query, headers={"Accept": "text/html"})
 
     assert answer.status_code == status
     assert words in plain(answer.text)

@@ -258,7 +258,7 @@ async def test_a_queue_or_a_pool_can_be_chosen_and_figures_are_then_its_own() ->
 
 
 async def test_a_queue_that_does_not_exist_is_said_to_and_the_others_are_named() -> None:
-    answer = await Desk().client.get("/lead", params={"queue": "finns inte"})
+    answer = await Desk().client.get("/lead", params={"queue": "finns inte"}, headers={"Accept": "text/html"})
 
     assert answer.status_code == 404
     assert "Det finns ingen kö som heter ”finns inte”" in answer.text

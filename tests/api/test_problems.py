@@ -181,6 +181,40 @@ async def test_a_database_that_is_away_is_told_on_a_page_or_in_json() -> None:
     assert program.json()["error"] == "database_away"
 
 
+class Buggy(FakeFigures):
+    """A monitor with a bug of our own."""
+
+    async def intervals(self, *asked: Any) -> list[Period]:
+        raise ZeroDivisionError
+
+
+async def test_a_bug_of_our_own_is_told_on_a_page_or_in_json_without_its_insides() -> None:
+    figures = Buggy(sample.calm())
+    app = create_app(figures, ManualClock(figures.latest().at))
+    path = "/api/v1/intervals?from=2026-03-01&to=2026-03-02"
+    async with AsyncClient(
+        transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://localhost"
+    ) as client:
+        person, program = await client.get(path, headers=BROWSER), await client.get(path)
+
+    assert (person.status_code, program.status_code) == (500, 500)
+    assert "Något gick fel i monitorn" in person.text
+    assert program.json()["error"] == "internal_error"
+    assert "Division" not in person.text + program.text
+
+
+@pytest.mark.parametrize("path", ["/lead?queue=månen", "/history?queue=månen", "/history?period=vecka"])
+async def test_a_page_that_cannot_show_what_a_program_asks_for_answers_it_in_json(whole: FastAPI, path: str) -> None:
+    program, person = (
+        await asked(whole, "GET", path, headers=ADMIN),
+        await asked(whole, "GET", path, headers=ADMIN | BROWSER),
+    )
+
+    assert program.json()["error"] in ("unknown_queue", "bad_request")
+    assert person.text.startswith("<!doctype html>")
+    assert person.status_code == program.status_code >= 400
+
+
 async def test_only_who_is_signed_in_can_sign_out(whole: FastAPI) -> None:
     stranger = await asked(whole, "GET", "/sign-in")
     known = await asked(whole, "GET", "/sign-in", headers=ADMIN)

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
+from queue_monitor.api.error_page import wants_page
 from queue_monitor.api.json.intervals import OverTime
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import XLSX, about_words, imported_words, written_csv, written_xlsx
@@ -78,6 +79,9 @@ def history_routes(
             chosen_definition = _definition(target, definition, reply_language)
         except _Unreadable as error:
             notice, status = str(error), HTTPStatus.BAD_REQUEST
+        if notice and not wants_page(request.headers):
+            word = "unknown_queue" if status is HTTPStatus.NOT_FOUND else "bad_request"
+            raise Problem(status, word, notice)
         choice = HistoryChoice(
             period=shown, queue=face.name, definition=chosen_definition, queues=face.queues if face.name else ()
         )

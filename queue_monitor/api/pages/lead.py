@@ -17,12 +17,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from queue_monitor import texts
+from queue_monitor.api.error_page import wants_page
 from queue_monitor.api.guard.access import Deed, may, way
 from queue_monitor.api.json.alerts import acknowledge_for
 from queue_monitor.api.json.differences import of_queues
 from queue_monitor.api.pages.board import page_version
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_page import Page, WeekBefore, faces_with_curves
+from queue_monitor.api.responses import Problem
 from queue_monitor.core import service_level
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import (
@@ -60,6 +62,8 @@ def lead_routes(
         face = chosen(snapshot, queue)
         if face is None:
             words = unknown_words(snapshot, queue, reply_language)
+            if not wants_page(request.headers):
+                raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", words)
             html = await lead.render(
                 snapshot, snapshot.total, reply_language, may_act=may(request, Deed.ACT), unknown=words
             )
