@@ -247,7 +247,7 @@ class SnapshotBuilder:
         """
         known, seen = self._memory.waiting, dict[str, _Entered]()
         visits = [visit for _, visit in waiting]
-        unheard = self._live.unheard(visits, self._now)
+        unheard = self._unheard = self._live.unheard(visits, self._now)
         doubtful = self._live.wait_bounds.doubtful(visits, self._now)
         self._doubtful = {*unheard, *(visit.visit_id for visit in doubtful)}
         for place, (contact, visit) in enumerate(waiting):
@@ -418,6 +418,7 @@ class SnapshotBuilder:
                 start_known=visit.start_known,
                 in_time_chance=chances.get(visit.visit_id),
                 doubtful=visit.visit_id in self._doubtful,
+                unheard=visit.visit_id in self._unheard,
             )
             for place, (_, _, _, visit, wait_ms, queue_wait_ms) in enumerate(its, start=1)
         )

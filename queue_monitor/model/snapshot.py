@@ -47,8 +47,9 @@ class WaitingNow(Struct, frozen=True, kw_only=True, gc=False):
     `wait_ms`: the wait of the whole contact so far.
     `queue_wait_ms`: the wait in this queue so far.
     `in_time_chance`: the chance of an answer within the limit for a caller who stays; None where there is no forecast.
-    `doubtful`: the caller may have left unseen, because more later callers have been answered than ever before, or the
-        switch has fallen silent since the last word. In a silence `wait_ms` and `queue_wait_ms` are as of its start.
+    `unheard`: the switch has fallen silent since the last word; the waits are as of the last sign.
+    `doubtful`: the caller may have left unseen, because nothing was heard of the switch for a while, or more later
+        callers have been answered than ever before.
     """
 
     visit_id: str
@@ -61,6 +62,7 @@ class WaitingNow(Struct, frozen=True, kw_only=True, gc=False):
     start_known: bool
     in_time_chance: float | None = None
     doubtful: bool = False
+    unheard: bool = False
 
 
 class AgentNow(Struct, frozen=True, kw_only=True, gc=False):

@@ -122,6 +122,14 @@ async def test_help_that_is_not_enough_or_not_needed_is_said_plainly(
     assert words in await Desk(with_risk(risk, margin)).page()
 
 
+async def test_a_caller_of_whom_nothing_was_heard_since_a_silence_may_have_left() -> None:
+    shown = sample.rush()
+    caller = structs.replace(shown.total.waiting[-1], in_time_chance=0.9, unheard=True)
+    page = await Desk(structs.replace(shown, total=structs.replace(shown.total, waiting=(caller,)))).page()
+
+    assert "hinner troligen, kan ha lagt på" in page
+
+
 async def test_a_source_that_is_silent_now_has_been_without_contact_until_now() -> None:
     page = await Desk(sample.dead_source()).page()  # 95 s before, and three minutes since
 

@@ -401,6 +401,16 @@ def test_no_text_is_cut_off_or_covered(look: Look, server: Server, language: str
         assert page.evaluate(UNREADABLE) == [], state
 
 
+def test_a_caller_of_whom_nothing_was_heard_since_a_silence_is_not_said_to_be_in_time(look: Look) -> None:
+    shown = sample.calm()
+    line = tuple(replace(caller, unheard=True) for caller in shown.total.waiting)
+    with serving(replace(shown, total=replace(shown.total, waiting=line))) as server:
+        page = look(server)
+
+        expect(page.locator("#waiting-under")).to_have_text(f"{len(line)} kan ha lagt på")
+        expect(page.locator("#oldest-under")).to_have_text("Senast känt")
+
+
 @pytest.mark.parametrize("seconds", [1657, 3753])
 @pytest.mark.parametrize("queues", [2, 6])
 def test_a_wait_of_half_an_hour_or_more_stands_on_one_line(

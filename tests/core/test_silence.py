@@ -207,7 +207,10 @@ def test_what_days_have_taught_takes_no_more_room_after_two_hundred_days_than_af
 
 def waits(story: Scenario, seconds: float) -> list[tuple[int, bool]]:
     """The waits in seconds at a moment, each with whether the caller may have left unseen."""
-    return [(line.wait_ms // 1000, line.doubtful) for line in story.live.snapshot(story.at(seconds)).total.waiting]
+    return [
+        (line.wait_ms // 1000, line.unheard and line.doubtful)
+        for line in story.live.snapshot(story.at(seconds)).total.waiting
+    ]
 
 
 def test_a_caller_has_waited_until_the_last_sign_as_far_as_is_known_and_may_have_left_since():

@@ -99,13 +99,17 @@ class BoardPeriod(Struct, frozen=True, kw_only=True):
 
 
 class BoardQueue(Struct, frozen=True, kw_only=True):
-    """One queue as shown. `trusted` is false when nobody can say whether these figures still hold."""
+    """One queue as shown. `trusted` is false when nobody can say whether these figures still hold.
+
+    `unheard`: those among the waiting of whom nothing has been heard since their switch fell silent.
+    """
 
     name: str
     open: bool
     trusted: bool
     waiting: int
     waiting_late: int
+    unheard: int
     oldest_wait_ms: int | None
     talking: int
     expected_wait_seconds: float | None
@@ -341,6 +345,7 @@ def _queue(queue: QueueNow, target: Target) -> BoardQueue:
         trusted=queue.verdict.reason not in _UNTRUSTED,
         waiting=queue.waiting_count,
         waiting_late=_late(queue, target.limit_seconds * 1000),
+        unheard=sum(line.unheard for line in queue.waiting),
         oldest_wait_ms=queue.oldest_wait_ms,
         talking=queue.talking,
         expected_wait_seconds=queue.expected_wait_seconds,

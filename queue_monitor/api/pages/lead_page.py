@@ -355,6 +355,8 @@ class Page:
             words = pen.say("lead.chance.missed")
         else:
             words = "" if chance is None else pen.say(f"lead.chance.{'un' if unlikely else ''}likely")
+        if caller.unheard:
+            words = ", ".join(filter(None, (words, pen.say("lead.chance.unheard"))))
         return WaitingRow(
             place=pen.count(caller.position),
             queue=self.label(caller.queue),

@@ -144,7 +144,7 @@ const serverNow = () => Date.parse(board.at) + (performance.now() - heardAt) * b
 /** How long the longest has waited by now; of a queue that nobody can see, what was last known. */
 function waited(queue) {
   if (queue.oldest_wait_ms === null) return null;
-  return queue.oldest_wait_ms + (queue.trusted ? age() * board.rate : 0);
+  return queue.oldest_wait_ms + (queue.trusted && queue.unheard < queue.waiting ? age() * board.rate : 0);
 }
 
 function urgency(milliseconds) {
@@ -169,7 +169,8 @@ function drawTiles() {
   at("waiting").classList.toggle("long", total.waiting > 99);
   const waitingWords = nothingSeen() ? [NONE] : !trusted ? [say("last_known")] : total.waiting === 0 ? [say("nobody_waits")]
     : total.waiting_late ? [say("over_limit", { count: count(total.waiting_late), limit }), "out_of_reach", "bad"]
-      : total.oldest_wait_ms === null ? [NONE] : [say("all_within", { limit }), "ok"];
+      : total.unheard ? [say("may_have_left", { count: count(total.unheard) })]
+        : total.oldest_wait_ms === null ? [NONE] : [say("all_within", { limit }), "ok"];
   putParts("waiting-under", [waitingWords]);
   putParts("talking", [[`${say("talking")} ${count(total.talking)}`]]);
 
@@ -253,7 +254,8 @@ function tickWaits() {
   const trusted = total.trusted && !stale;
   const urgent = urgency(milliseconds);
   tone(at("tile-oldest"), ["amber", "red"], trusted ? urgent : "");
-  putParts("oldest-under", [nothingSeen() ? [NONE] : !trusted ? [say("last_known")] : urgent === "red" ? [say("past_limit", { limit }), "out_of_reach"]
+  const known = trusted && !(total.unheard && total.unheard === total.waiting);
+  putParts("oldest-under", [nothingSeen() ? [NONE] : !known ? [say("last_known")] : urgent === "red" ? [say("past_limit", { limit }), "out_of_reach"]
     : urgent === "amber" ? [say("near_limit", { limit }), "at_risk"]
       : milliseconds === null ? [total.waiting ? NONE : say("nobody_waits")] : [say("within_limit", { limit }), "ok"]]);
   const longest = board.queues.length > 1 ? board.queues.filter((queue) => queue.oldest_wait_ms !== null)
