@@ -242,10 +242,11 @@ class Calls:
         """
         if not _named(message):
             return False
-        visit = self._visit(message, stamp)
-        if message.get("CC-Agent-Bridged") == "false":
-            self._take_back(visit, message, stamp)
+        if message.get("CC-Agent-Bridged", "").casefold() == "false":
+            if known := self._known(message):
+                self._take_back(known, message, stamp)
             return True
+        visit = self._visit(message, stamp)
         visit.talk = _Talk(message, stamp)
         self._wait(visit, stamp)
         return True
@@ -261,10 +262,16 @@ class Calls:
         self._forget_if_done(visit)
 
     def ended(self, message: Message, stamp: Stamp) -> bool:
-        """Take `member-queue-end`: the end after a talk; without a talk, the caller left."""
+        """Take `member-queue-end`: the end after a talk; without a talk, the caller left.
+
+        `Cancel` is the end of a member whom nobody served: a phone that was picked up just before was never connected.
+        """
         if not _named(message):
             return False
         visit = self._visit(message, stamp)
+        if visit.picked_up and not visit.talk and message.get("CC-Cause") == "Cancel":
+            self._end_ring(visit, visit.picked_up, RingResult.FAILED, stamp)
+            visit.answered, visit.agent, visit.picked_up = None, "", None
         if message.get("CC-Cause") == "Terminated" or visit.talk or visit.answered:
             self._complete(visit, message, stamp)
         else:
@@ -500,7 +507,8 @@ class Calls:
         return Ring(self._id(f"{visit.native}/{agent}/{when}"), agent, stamp)
 
     def _end_ring(self, visit: Visit, ring: Ring, result: RingResult, stamp: Stamp, cause: str = "") -> None:
-        visit.rings.pop(ring.agent, None)
+        if visit.rings.get(ring.agent) is ring:
+            del visit.rings[ring.agent]
         self._emit(
             CallRingEnded(
                 **stamp.envelope("call.ring_ended", ring.ring_id),

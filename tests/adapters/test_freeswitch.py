@@ -913,7 +913,9 @@ def test_whatever_is_told_nobody_waits_when_every_member_has_ended_and_every_rin
             items += one.feed(told(step, now, **fields), NOON + timedelta(seconds=now))
         items += one.close(NOON + timedelta(seconds=now + 60))
 
-        ended = Counter(ring.ring_id for ring in only(CallRingEnded, items))
+        # a phone that was picked up and never connected has failed after all
+        ends_once = [ring for ring in only(CallRingEnded, items) if ring.result is not RingResult.FAILED]
+        ended = Counter(ring.ring_id for ring in ends_once)
         assert not ledger(items).waiting(), seed
         assert {ring.ring_id for ring in only(CallRinging, items)} <= {*ended}, seed
         assert max(ended.values(), default=1) == 1, seed
@@ -1277,6 +1279,26 @@ def test_who_gives_up_after_a_phone_was_picked_up_in_vain_was_never_answered() -
 
     (visit,) = visits(items)
     assert (visit.outcome, visit.wait_ms, visit.agent_id) == (Outcome.ABANDONED, 9_000, None)
+
+
+@pytest.mark.parametrize("bridge_end", ["never told", "false", "False"])
+@pytest.mark.parametrize(
+    ("reason", "outcome"), [("BREAK_OUT", Outcome.ABANDONED), ("TIMEOUT", Outcome.TIMEOUT), ("NONE", Outcome.ABANDONED)]
+)
+def test_a_member_who_is_cancelled_after_a_phone_was_picked_up_was_never_served(
+    bridge_end: str, reason: str, outcome: Outcome
+) -> None:
+    told_late = [told("bridge-agent-end", 5.2, CC_Agent="a1", CC_Agent_Bridged=bridge_end)]
+    items = lines(
+        told("member-queue-start"),
+        told("agent-offering", 1, CC_Agent="a1"),
+        told("bridge-agent-start", 5, CC_Agent="a1"),
+        told("member-queue-end", 5.1, CC_Cause="Cancel", CC_Cancel_Reason=reason, Answer_State="hangup"),
+        *(told_late if bridge_end != "never told" else []),
+    )
+
+    (visit,) = visits(items)
+    assert (visit.outcome, visit.wait_ms, visit.talk_ms, visit.rings) == (outcome, 5_100, None, 1)
 
 
 def test_a_name_in_latin_1_beside_a_queue_in_utf_8_leaves_the_queue_its_name() -> None:
