@@ -38,7 +38,7 @@ from queue_monitor.events import (
     event_id,
 )
 from queue_monitor.ports import Connection, Rejected
-from queue_monitor.queues import queue_key
+from queue_monitor.queues import agent_key, queue_key
 from queue_monitor.translating import translated
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -672,7 +672,7 @@ class Translator:
         if line.agent in ("", "NONE"):
             return ""
         name = self._names.get(line.agent.casefold(), line.agent)
-        return f"{self._connection.switch}:{name.casefold()}"
+        return agent_key(f"{self._connection.switch}:{name}")
 
     def _member(self, line: _Line, action: MemberAction) -> None:
         agent = self._agent_id(line)
