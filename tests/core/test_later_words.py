@@ -181,6 +181,16 @@ def test_who_waits_in_two_queues_at_once_is_one_late_caller() -> None:
     assert face.periods["day"].counts.waiting_late == 1
 
 
+def test_who_waits_in_two_queues_at_once_is_one_of_those_who_wait_in_all() -> None:
+    story = Scenario().entered(0, "a", queue="utanför").entered(20, "a;2", queue="serie", contact_id="luleå:a")
+    story.entered(5, "b", queue="serie").entered(5, "b;2", queue="utanför", contact_id="luleå:b")
+    shown = story.live.snapshot(story.at(60))
+
+    assert [line.wait_ms for line in shown.total.waiting] == [60_000, 55_000]
+    assert (shown.total.oldest_wait_ms, shown.total.periods["day"].counts.waiting) == (60_000, 2)
+    assert [(queue.name, queue.waiting_count) for queue in shown.queues] == [("serie", 2), ("utanför", 2)]
+
+
 def test_a_part_that_nobody_knows_does_not_hide_that_the_caller_is_late() -> None:
     story = Scenario().entered(0, "a").left(100, "a", "unknown").entered(100, "a", queue="bygglov")
 
