@@ -15,7 +15,7 @@ from adapters.asterisk_ami.agents import Agents
 from adapters.asterisk_ami.endings import BY_STATUS, REFUSALS, Ending, verdict
 from adapters.asterisk_ami.messages import Cutter, whole
 from adapters.asterisk_ami.settings import Settings
-from adapters.asterisk_ami.visits import Leg, Ring, Visit
+from adapters.asterisk_ami.visits import Leg, Place, Ring, Visit
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -131,7 +131,7 @@ class Calls:
         leg = self._leg(unique, message)
         if leg.channels:
             leg = self._own_leg(unique, leg)
-        self._settle(leg)
+        self._settle(leg, goes_on=True)
         before = leg.waiting
         again = before is not None and before.joined is not None and _same(before.queue, queue)
         if before and again and before.joined and before.joined.switch_time == stamp.switch_time is not None:
@@ -389,7 +389,8 @@ class Calls:
         if not unique:
             return
         if leg := self._legs.get(unique):
-            self._settle(leg)
+            # after a hang-up a channel still takes the steps of `h` and of hang-up handlers
+            self._settle(leg, goes_on=self._seen.sees_calls and not leg.requested and message.get("Exten") != "h")
         if message.get("Application") != "Queue":
             return
         if message.get("Priority") == "0":
@@ -552,18 +553,20 @@ class Calls:
         for dest, ring in list(visit.rings.items()):
             self._end_ring(dest, ring, RingResult.CANCELLED, stamp.worked_out())
 
-    def _settle(self, leg: Leg, *, cut: bool = False, restart: bool = False, gone: Stamp | None = None) -> None:
+    def _settle(
+        self, leg: Leg, *, cut: bool = False, restart: bool = False, goes_on: bool = False, gone: Stamp | None = None
+    ) -> None:
         """Report how a held visit ended, by all that is known so far; `gone` when the channel has just ended."""
         visit = leg.leaving
         if visit is None:
             return
         leg.leaving = None
         self._held.pop(leg.unique, None)
-        self._tell_left(visit, self._verdict(visit, cut=cut, restart=restart), gone)
+        self._tell_left(visit, self._verdict(visit, cut=cut, restart=restart, goes_on=goes_on), gone)
         leg.last = visit
 
-    def _verdict(self, visit: Visit, *, cut: bool = False, restart: bool = False) -> Ending:
-        ending = verdict(visit, self._seen.sees_variables, cut=cut, restart=restart)
+    def _verdict(self, visit: Visit, *, cut: bool = False, restart: bool = False, goes_on: bool = False) -> Ending:
+        ending = verdict(visit, self._seen.sees_variables, cut=cut, restart=restart, goes_on=goes_on)
         guessed = ending[0] is LeftOutcome.SYSTEM and ending[1] is OutcomeBasis.INFERRED
         self.unexplained = self.unexplained or (guessed and self._seen.sees_dialplan)
         return ending
@@ -690,10 +693,10 @@ class Calls:
         return None
 
 
-def _place(message: Message) -> tuple[str, str] | None:
-    """Return the caller's place in the dialplan: context and extension."""
+def _place(message: Message) -> Place | None:
+    """Return the caller's place in the dialplan."""
     context, extension = message.get("Context"), message.get("Exten")
-    return None if context is None or extension is None else (context, extension)
+    return None if not context or not extension else (context, extension, message.get("Priority", ""))
 
 
 def _same(one: str, other: str) -> bool:

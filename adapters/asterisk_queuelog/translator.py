@@ -113,6 +113,7 @@ class _Visit:
     answer: "_Line | None" = None
     ring: "_Line | None" = None
     is_doubled: bool = False
+    is_elsewhere: bool = False
 
     def placed(self) -> dict[str, Any]:
         contact_id = self.person.contact_id if self.person else self.leg_id
@@ -177,6 +178,7 @@ class Translator:
         self._outgoing: dict[str, None] = {}
         self._logged_off: set[str] = set()
         self._abandons: list[tuple[_Line, _Visit]] = []
+        self._hung_up: dict[str, tuple[_Line, _Visit]] = {}
         self._staff_at = 0
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
@@ -435,6 +437,7 @@ class Translator:
 
     def _entered(self, line: _Line) -> None:
         self._queues.setdefault(queue_key(line.queue), line.queue)
+        self._amend_stays_before(line)
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
         # A caller may leave one queue and enter the next within a second.
         number = self._count(line, "entered", line.call)
@@ -454,6 +457,26 @@ class Translator:
                 caller=self._connection.caller(line.word(1), line.at, withheld=is_withheld),
             )
         )
+
+    def _amend_stays_before(self, line: _Line) -> None:
+        """Amend the caller's stays in other queues: a channel that enters a queue has not hung up, and waits nowhere
+        else.
+
+        It was moved out of the queue that wrote ABANDON; and where no line ended the stay, nobody knows how it ended.
+        """
+        counted = self._second, self._repeats
+        abandon, visit = self._hung_up.pop(line.call, (None, None))
+        if abandon and visit and abandon.second + (abandon.place == line.place) <= line.second:
+            self._second, self._repeats = abandon.second, {}
+            self._abandons = [one for one in self._abandons if one[0] is not abandon]
+            reason = "ABANDON before ENTERQUEUE"
+            self._tell_left(abandon, visit, LeftOutcome.TRANSFERRED_OUT, abandon.milliseconds(2), reason)
+        self._second, self._repeats = counted
+        for queue in self._queues:
+            stay = self._visits.get((line.call, queue)) if queue != line.place[1] else None
+            if stay and stay.entry and stay.entry.second <= line.second and not (stay.answer or stay.is_elsewhere):
+                stay.is_elsewhere = True
+                self._tell_left(line, stay, LeftOutcome.UNKNOWN, None, "ENTERQUEUE elsewhere")
 
     def _connected(self, line: _Line) -> None:
         wait, agent_leg, ring = line.milliseconds(0), line.word(1), line.milliseconds(2)
@@ -524,6 +547,9 @@ class Translator:
         if outcome is LeftOutcome.ABANDONED:
             self._abandons = [one for one in self._abandons if line.at - one[0].at <= _STOPS_WITHIN]
             self._abandons.append((line, visit))
+            self._hung_up[line.call] = line, visit
+            if len(self._hung_up) > _MAX_HELD:
+                del self._hung_up[next(iter(self._hung_up))]
         elif outcome is LeftOutcome.EXIT_KEY:
             key = line.word(0)[:4] or None
         self._tell_left(line, visit, outcome, wait, reason or line.verb, key)
@@ -533,13 +559,13 @@ class Translator:
     def _tell_left(
         self, line: _Line, visit: _Visit, outcome: LeftOutcome, wait: int | None, reason: str, key: str | None = None
     ) -> None:
-        lost = outcome is LeftOutcome.LOST
+        is_guess = outcome in (LeftOutcome.LOST, LeftOutcome.UNKNOWN)
         self._out.append(
             CallLeft(
                 **self._envelope("call.left", line, visit.visit_id, outcome),
                 **visit.placed(),
                 outcome=outcome,
-                outcome_basis=OutcomeBasis.INFERRED if lost else OutcomeBasis.STATED,
+                outcome_basis=OutcomeBasis.INFERRED if is_guess else OutcomeBasis.STATED,
                 key=key,
                 wait_ms_reported=wait,
                 reason_raw=reason,
@@ -620,6 +646,7 @@ class Translator:
             for place, visit in self._visits.items()
             if place[1] == line.place[1]
             and visit.entry is not None
+            and not visit.is_elsewhere
             and abs(visit.entry.second - began) <= 1
             and (visit.answer is None or (is_over and visit.agent_id == self._agent_id(line)))
             and (visit.rang is None or visit.rang.second <= line.second)
@@ -642,6 +669,7 @@ class Translator:
         for abandon, visit in self._cut_off(line):
             self._tell_left(abandon, visit, LeftOutcome.LOST, abandon.milliseconds(2), "ABANDON before QUEUESTART")
         self._abandons.clear()
+        self._hung_up.clear()
         self._visits.clear()
         self._held.clear()
         self._nested.clear()
@@ -657,7 +685,9 @@ class Translator:
         """
         gone = [one for one in self._abandons if one[0].second <= line.second]
         waiting = sum(
-            visit.entry is not None and visit.answer is None and line.at - visit.entry.at <= _FORGOTTEN
+            visit.entry is not None
+            and not (visit.answer or visit.is_elsewhere)
+            and line.at - visit.entry.at <= _FORGOTTEN
             for visit in self._visits.values()
         )
         if not gone or waiting >= len(gone):

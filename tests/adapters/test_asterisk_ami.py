@@ -572,11 +572,18 @@ def status(value: str, at: str = "900200") -> bytes:
     return message("VarSet", at, Uniqueid="1.1", Linkedid="1.1", Variable="QUEUESTATUS", Value=value)
 
 
+def step(extension: str) -> bytes:
+    return message("Newexten", "900200", Uniqueid="1.1", Context="x", Exten=extension, Priority="1", Application="Wait")
+
+
 def ends(items: Items) -> list[tuple[str, str]]:
     return [(one.outcome, one.outcome_basis) for one in only(CallLeft, items)]
 
 
 IN_QUEUE = {"Context": "callers", "Exten": "kundcenter"}
+AT_1, AT_2 = {**IN_QUEUE, "Priority": "1"}, {**IN_QUEUE, "Priority": "2"}
+RUNG_AT_2 = caller("AgentCalled", "5", DestUniqueid="1.2", MemberName="Bo", Interface="Local/1@agents", **AT_2)
+JOIN_AGAIN = caller("QueueCallerJoin", "950000", Position="1", Count="1")
 RUNG = caller("AgentCalled", "500000", DestUniqueid="1.2", MemberName="Bo", Interface="Local/1@agents", **IN_QUEUE)
 
 
@@ -614,6 +621,15 @@ def test_of_one_who_waited_before_we_came_only_a_ring_tells_whether_somebody_mov
         ([message("HangupRequest", Uniqueid="1.2"), ABANDON, LEAVE, HANGUP], ("system", "inferred")),
         ([DIALPLAN, ABANDON, LEAVE, HANGUP], ("abandoned", "inferred")),
         ([LEAVE, HANGUP], ("exit_key", "inferred")),
+        ([DIALPLAN, ABANDON, LEAVE, JOIN_AGAIN], ("transferred_out", "stated")),
+        ([DIALPLAN, message("Newchannel"), ABANDON, LEAVE, step("s")], ("transferred_out", "stated")),
+        ([DIALPLAN, message("Newchannel"), ABANDON, LEAVE, step("h")], ("abandoned", "inferred")),
+        ([message("Newchannel"), ABANDON, LEAVE, status("TIMEOUT"), step("s")], ("timeout", "stated")),
+        (
+            [DIALPLAN, RUNG_AT_2, caller("QueueCallerAbandon", "9", **AT_1), LEAVE, HANGUP],
+            ("transferred_out", "stated"),
+        ),
+        ([DIALPLAN, RUNG_AT_2, caller("QueueCallerAbandon", "9", **AT_2), LEAVE, HANGUP], ("abandoned", "inferred")),
     ],
 )
 def test_what_comes_around_the_leave_decides(stream: list[bytes], told: tuple[str, str]) -> None:
