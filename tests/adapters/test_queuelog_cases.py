@@ -709,6 +709,13 @@ def test_a_phone_beside_people_with_names_is_nobody_more() -> None:
     assert staff(live)[0].staffed == 1
 
 
+def test_nor_is_one_beside_people_who_pause_by_their_names() -> None:
+    added = "0|MANAGER|q|PJSIP/1001|ADDMEMBER|", "0|MANAGER|q|PJSIP/1002|ADDMEMBER|", "1|1.1|q|NONE|ENTERQUEUE|||1"
+
+    assert staff(played(text(*added, "9|NONE|q|Anna|PAUSE|lunch")))[0].staffed == 1
+    assert staff(played(text(*added, "9|NONE|q|PJSIP/1001|PAUSE|lunch")))[0].staffed == 2
+
+
 def test_a_start_knows_who_was_seen() -> None:
     before = played(case("static-members"))
     before.settle()
