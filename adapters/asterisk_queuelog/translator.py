@@ -172,6 +172,7 @@ class Translator:
         self._visits: dict[tuple[str, str], _Visit] = {}
         self._nested = Nested()
         self._held: list[_Line] = []
+        self._claims: dict[tuple[str, str], tuple[str, list[tuple[str, str]]]] = {}
         self._reads_from: int | None = None
         self._is_amid = False
         self._ended: dict[tuple[str, str], _Line] = {}
@@ -380,6 +381,8 @@ class Translator:
         if not self._held:
             return
         held, self._held = self._held[-_MAX_HELD:], []
+        waits_for = {line.place for line in held}
+        self._claims = {place: claimed for place, claimed in self._claims.items() if place in waits_for}
         counted = self._second, self._repeats
         for line in held:
             self._second, self._repeats = line.second, {}
@@ -636,7 +639,7 @@ class Translator:
 
         After an attended transfer into the queue, the caller takes the place of the agent who asked. It is the stay
         that began when this line says that the caller entered, and of which no line has come since. Raises `_Anybodys`
-        while several fit.
+        while several fit, and not all of them are claimed.
         """
         if self._reads_from is None or began < self._reads_from:
             return None
@@ -653,9 +656,15 @@ class Translator:
         ]
         nearest = [place for gap, place in near if gap == min(near)[0]]
         if len(nearest) > 1:
-            raise _Anybodys
+            # who of them is who matters no more where all go the same way
+            self._claims[line.place] = line.verb, nearest
+            claimed_by = sorted(place for place, its in self._claims.items() if its == (line.verb, nearest))
+            if len(claimed_by) < len(nearest):
+                raise _Anybodys
+            nearest = nearest[claimed_by.index(line.place) :]
         if not nearest:
             return None
+        self._claims.pop(line.place, None)
         visit = self._visits[line.place] = self._visits.pop(nearest[0])
         return visit
 
@@ -672,6 +681,7 @@ class Translator:
         self._hung_up.clear()
         self._visits.clear()
         self._held.clear()
+        self._claims.clear()
         self._nested.clear()
         self._out.append(SourceRestarted(**self._envelope("source.restarted", line)))
 

@@ -337,6 +337,17 @@ def test_of_two_who_entered_then_nobody_is_taken_for_another_nor_is_there_a_thir
     }
 
 
+OTHER = "31|1.2|q|Eva|CONNECT|20|1.4|2", "45|1.2|q|Eva|COMPLETEAGENT|20|14|1"
+
+
+def test_two_put_into_the_queue_at_once_are_two_callers_once_both_are_told() -> None:
+    lines = sorted((*EITHER, *OTHER), key=lambda line: int(line.partition("|")[0]))
+    live = played(text(*TWO, *lines))
+
+    assert [row[1:] for row in told(live) if row[1] == "answered"] == [("answered", 20, 10), ("answered", 21, 14)]
+    assert len(visits(live)) == 3
+
+
 @pytest.mark.parametrize(
     "line",
     [
