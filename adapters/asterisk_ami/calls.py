@@ -7,6 +7,7 @@ Longer than 450 lines because one caller's way through the wire's events is one 
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -51,6 +52,10 @@ _MAX_LEGS: Final = 50_000
 """The most legs kept. A leg goes when its channel ends; where no such event comes, the oldest go beyond this many."""
 
 
+_MAX_BURIED: Final = 20
+"""The most callers kept whose channel ended in the queue: another channel may go on in their place."""
+
+
 class Calls:
     """Every caller's leg that can still matter on one connection."""
 
@@ -69,6 +74,7 @@ class Calls:
         self._gone: dict[str, datetime] = {}
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._last_talk: dict[tuple[str, str], Visit] = {}
+        self._buried: deque[Visit] = deque(maxlen=_MAX_BURIED)
         self.unexplained = False
         """True when a caller's outcome was a guess because no channel variable is ever sent."""
 
@@ -227,6 +233,7 @@ class Calls:
             return False
         leg = self._leg(unique, message)
         visit = self._leaver(leg, message.get("Queue", "")) or self._waiting_visit(unique, message, stamp)
+        leg = visit.leg
         leg.waiting = leg.leaving = leg.last = None
         leg.asked = ""
         self._held.pop(leg.unique, None)
@@ -476,6 +483,7 @@ class Calls:
         self._legs.clear()
         self._gone.clear()
         self._last_talk.clear()
+        self._buried.clear()
 
     # Internals
 
@@ -521,7 +529,29 @@ class Calls:
             return leg.waiting
         if leg.waiting:
             self._lose(leg.waiting, stamp)
+        if leg.idle and not leg.last and (visit := self._left_behind(queue, message, stamp)):
+            visit.leg.waiting, self._legs[visit.leg.unique] = visit, visit.leg
+            self._goes_on(visit.leg, message, "", stamp)
+            return visit
         return self._unseen(leg, queue or "unknown", stamp.milliseconds - (_ms(message, "HoldTime") or 0))
+
+    def _left_behind(self, queue: str, message: Message, stamp: Stamp) -> Visit | None:
+        """Return the visit that an unknown caller goes on with: nothing reported a transfer, but one who waited in this
+        queue lost the channel without leaving it. None where there is none, or more than one.
+        """
+        gone = [self._legs[unique].waiting for unique in self._gone if unique in self._legs]
+        hold_ms = _ms(message, "HoldTime")
+        fits = [
+            visit
+            for visit in (*gone, *self._buried)
+            if visit and visit.joined and not visit.abandoned and _same(visit.queue, queue)
+            if hold_ms is None or abs(stamp.milliseconds - hold_ms - visit.joined.milliseconds) <= _EARLY_MS
+        ]
+        if len(fits) != 1:
+            return None
+        if fits[0] in self._buried:
+            self._buried.remove(fits[0])
+        return fits[0]
 
     def _leaver(self, leg: Leg, queue: str) -> Visit | None:
         """Return the visit that has just left this queue for an agent.
@@ -636,6 +666,7 @@ class Calls:
             self._tell_left(visit, self._verdict(visit))
         elif visit:
             self._lose(visit, leg.gone)
+            self._buried.append(visit)
         for visit in leg.talking.values():
             self._emit(
                 CallCompleted(

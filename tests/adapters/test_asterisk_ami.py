@@ -19,6 +19,7 @@ from adapters.asterisk_ami import Settings, Translator, build, recorded_pieces, 
 from adapters.asterisk_ami.messages import MAX_MESSAGE, timestamp
 from adapters.asterisk_ami.wire import ALLOWED, AmiDialogue
 from queue_monitor.clock import SystemClock
+from queue_monitor.core.ledger import Ledger
 from queue_monitor.events import (
     AgentActivity,
     AgentMember,
@@ -42,6 +43,7 @@ from queue_monitor.events import (
     TransferKind,
     encode,
 )
+from queue_monitor.model import Outcome
 from queue_monitor.ports import AdapterError, Connection, Delivery
 from queue_monitor.switch_session import Line, Place, SwitchAdapter
 from tests.adapters.telling import ASTERISK, LONG_AGO, Items, heard, indexed, only, rejections, story, whole
@@ -772,6 +774,36 @@ def test_a_caller_whose_line_ends_without_a_leave_is_not_waiting_for_ever() -> N
 
     assert ends(list(one.flush(LONG_AGO + timedelta(seconds=6)))) == [("unknown", "inferred")]
     assert one.remembered == 0
+
+
+ANOTHER = {"Uniqueid": "2.2", "Linkedid": "2.2", "Queue": "kundcenter"}
+
+
+@pytest.mark.parametrize("pause", [1, 7])
+def test_who_takes_a_waiting_callers_place_is_one_caller_although_no_transfer_was_told(pause: int) -> None:
+    rings = message("AgentCalled", "950000", DestUniqueid="2.3", MemberName="Bo", **ANOTHER)
+    answers = message("AgentConnect", "990000", DestUniqueid="2.3", MemberName="Bo", HoldTime="1", **ANOTHER)
+    one = translator()
+    items = list(one.feed(JOIN + HANGUP, LONG_AGO)) + list(one.flush(LONG_AGO + timedelta(seconds=pause)))
+    leaves = message("QueueCallerLeave", "980000", **ANOTHER)
+    items += one.feed(rings + leaves + answers, LONG_AGO + timedelta(seconds=pause))
+
+    ledger = Ledger()
+    for event in items:
+        if isinstance(event, Event):
+            ledger.apply(event)
+    (visit,) = ledger.visits()
+    assert (visit.outcome, visit.wait_ms, visit.contact_id) == (Outcome.ANSWERED, 990, "kc:2.2")
+
+
+def test_of_two_whose_place_it_may_be_nobody_is_taken_for_the_other() -> None:
+    other = message("QueueCallerJoin", "000000", Uniqueid="1.9", Linkedid="1.9", Queue="kundcenter")
+    gone = message("Hangup", "900300", Uniqueid="1.9")
+
+    rings = message("AgentCalled", DestUniqueid="2.3", MemberName="Bo", **ANOTHER)
+    (called,) = only(CallRinging, lines(JOIN, other, HANGUP, gone, rings))
+
+    assert called.leg_id == "kc:2.2"
 
 
 def test_an_answered_call_whose_end_is_never_told_ends_with_its_line() -> None:
