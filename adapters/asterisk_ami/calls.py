@@ -458,6 +458,10 @@ class Calls:
             if (visit := leg.leaving) and visit.abandoned is None and visit.rings:
                 # The answering phone is still on the line: its agent may be listening to a greeting.
                 visit.greeted = True
+                if self._seen.sees_calls:
+                    # the end of that phone's channel would be reported, so the caller waits on
+                    self._held[leg.unique] = now + self._hold
+                    continue
             # The leg stays known: this report may be a guess that a later event corrects.
             self._settle(leg)
         for leg in self._due(self._gone, now):

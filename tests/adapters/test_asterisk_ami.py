@@ -675,6 +675,23 @@ def test_an_agent_greeted_for_long_has_answered_all_the_same() -> None:
     assert answered.visit_id == "kc:1.1@1795434000000"
 
 
+def test_a_caller_whose_agent_is_greeted_for_long_waits_until_then() -> None:
+    one = translator()
+    one.feed(message("Newchannel") + JOIN + RUNG + LEAVE, LONG_AGO)
+    greeted = [item for second in range(1, 20) for item in one.flush(LONG_AGO + timedelta(seconds=second))]
+    hangs_up = list(one.feed(message("HangupRequest", "990000", Uniqueid="1.1"), LONG_AGO + timedelta(seconds=20)))
+
+    assert (only(CallLeft, greeted), ends(hangs_up)) == ([], [("abandoned", "stated")])
+
+
+def test_nor_does_one_wait_whose_agents_phone_has_hung_up_meanwhile() -> None:
+    one = translator()
+    one.feed(message("Newchannel") + JOIN + RUNG + LEAVE, LONG_AGO)
+    one.feed(message("Hangup", "990000", Uniqueid="1.2"), LONG_AGO + timedelta(seconds=6))
+
+    assert ends(list(one.flush(LONG_AGO + timedelta(seconds=11)))) == [("exit_key", "inferred")]
+
+
 def test_the_winner_of_a_ringing_race_answers_and_the_others_are_cancelled() -> None:
     called = [caller("AgentCalled", "1", DestUniqueid=f"2.{n}", MemberName=f"Agent {n}") for n in (1, 2)]
     connect = caller("AgentConnect", "901000", DestUniqueid="2.2", MemberName="Agent 2", HoldTime="1")
