@@ -7,7 +7,7 @@ import pytest
 
 from queue_monitor.core import documents
 from queue_monitor.core.ledger import ContactHistory, Ledger
-from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, RingResult
+from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, EndedBy, RingResult
 from queue_monitor.model import Contact, Outcome, Visit
 from tests.scenario import Scenario
 
@@ -103,6 +103,20 @@ def test_who_leaves_after_the_answer_ends_the_talk() -> None:
     assert (visit(story).outcome, visit(story).wait_ms, visit(story).talk_ms) == (Outcome.ANSWERED, 10_000, 50_000)
     assert story.live.ledger.talking() == []
     whatever_the_order(story)
+
+
+def test_who_leaves_in_the_moment_of_the_answer_talks_to_nobody_for_ever() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").left(10, "a")
+
+    assert (visit(story).outcome, visit(story).wait_ms, visit(story).talk_ms) == (Outcome.ANSWERED, 10_000, 0)
+    assert story.live.ledger.talking() == []
+    whatever_the_order(story)
+
+
+def test_who_leaves_after_the_answer_for_another_place_was_sent_on() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").left(60, "a", "transferred_out")
+
+    assert (visit(story).outcome, visit(story).ended_by) == (Outcome.ANSWERED, EndedBy.TRANSFER)
 
 
 def test_the_end_of_a_talk_that_is_told_as_such_is_the_better_word() -> None:
