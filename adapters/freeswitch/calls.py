@@ -70,6 +70,10 @@ _MAX_VISITS: Final = 50_000
 """The most visits kept. A visit goes when it has ended; where no such event comes, the oldest go first."""
 
 
+_MAX_GAVE_UP: Final = 1_000
+"""The most callers kept who left in a way that the switch does not tell: one of them may enter a queue again."""
+
+
 @dataclass(slots=True, eq=False)
 class Ring:
     ring_id: str
@@ -124,6 +128,7 @@ class Calls:
         self._latest: OrderedDict[str, str] = OrderedDict()
         self._talked: OrderedDict[str, str] = OrderedDict()
         self._due: dict[str, datetime] = {}
+        self._gave_up: OrderedDict[str, Visit] = OrderedDict()
 
     @property
     def remembered(self) -> int:
@@ -145,7 +150,7 @@ class Calls:
         visit = self._visit(message, stamp)
         native = visit.native
         earlier = self._talking_before(visit)
-        self._supersede(visit, stamp)
+        self._supersede(visit, stamp, resumed=resumed)
         for other in list(self._visits.values()) if resumed else ():
             if other.member == member and other is not visit and not other.over:
                 # Only an abandoned place can be taken over, so its abandonment was missed.
@@ -329,6 +334,7 @@ class Calls:
         self._first_session.clear()
         self._natives.clear()
         self._latest.clear()
+        self._gave_up.clear()
 
     def _settle(self, visit_id: str) -> None:
         del self._due[visit_id]
@@ -399,22 +405,29 @@ class Calls:
         """Return the visit whose talk goes on while its caller enters another queue, which is how a transfer looks."""
         return next((other for other in self._others(visit) if other.answered), None)
 
-    def _supersede(self, visit: Visit, stamp: Stamp) -> None:
-        """End the caller's earlier stay: nobody waits in two queues, and it was no hang-up."""
+    def _supersede(self, visit: Visit, stamp: Stamp, *, resumed: bool) -> None:
+        """End the caller's earlier stay: nobody waits in two queues, and a channel that enters one has not hung up.
+
+        Who resumes a place had given it up, unless it was a moment ago.
+        """
         for other in self._others(visit):
             if other.waits and other.superseded is None:
                 self._replace(other, stamp)
-            elif other.guessed and other.over and stamp.at - other.over.at <= _SAME_MOVE:
-                other.guessed = False
-                self._emit(
-                    CallLeft(
-                        **other.over.envelope("call.left", other.native, "amended"),
-                        **self._placed(other),
-                        outcome=LeftOutcome.TRANSFERRED_OUT,
-                        next_queue=visit.queue,
-                        reason_raw="BREAK_OUT",
-                    )
+        gone = self._gave_up.pop(visit.session, None)
+        if gone is None or gone is visit or gone.over is None:
+            return
+        is_one_move = stamp.at - gone.over.at <= _SAME_MOVE
+        if is_one_move or not resumed:
+            gone.guessed = False
+            self._emit(
+                CallLeft(
+                    **gone.over.envelope("call.left", gone.native, "amended"),
+                    **self._placed(gone),
+                    outcome=LeftOutcome.TRANSFERRED_OUT,
+                    next_queue=visit.queue if is_one_move else None,
+                    reason_raw="BREAK_OUT",
                 )
+            )
 
     def _replace(self, visit: Visit, stamp: Stamp) -> None:
         """Hold a visit whose end must have been missed; its end may yet be reported."""
@@ -439,6 +452,9 @@ class Calls:
             self._tell_left(visit, LeftOutcome.TRANSFERRED_OUT, OutcomeBasis.INFERRED, stamp, message)
         else:
             visit.guessed = True
+            self._gave_up[visit.session] = visit
+            while len(self._gave_up) > _MAX_GAVE_UP:
+                self._gave_up.popitem(last=False)
             self._tell_left(visit, LeftOutcome.ABANDONED, OutcomeBasis.INFERRED, stamp, message)
 
     def _tell_left(

@@ -388,12 +388,18 @@ def test_a_caller_who_broke_out_and_waits_elsewhere_at_once_did_not_hang_up() ->
     assert (second.outcome, second.entry_reason) == (Outcome.WAITING, EntryReason.OVERFLOW)
 
 
-def test_who_comes_back_much_later_had_hung_up() -> None:
-    elsewhere = {"CC_Queue": "bygglov@lab", "CC_Member_UUID": "m2"}
+@pytest.mark.parametrize("queue", ["bygglov@lab", "kundcenter@lab"])
+@pytest.mark.parametrize(
+    ("session", "outcome"), [({}, "transferred_out"), ({"CC_Member_Session_UUID": "s9"}, "abandoned")]
+)
+def test_who_comes_back_much_later_had_hung_up_unless_it_is_the_same_channel(
+    session: dict[str, str], outcome: str, queue: str
+) -> None:
+    again = {"CC_Queue": queue, "CC_Member_UUID": "m2", **session}
 
-    first, _ = visits(lines(told(START), told(END, 9, **BROKE_OUT), told(START, 30, **elsewhere)))
+    first, _ = visits(lines(told(START), told(END, 9, **BROKE_OUT), told(START, 30, **again)))
 
-    assert first.outcome is Outcome.ABANDONED
+    assert (first.outcome, first.next_queue) == (outcome, None)
 
 
 @pytest.mark.parametrize(
