@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from queue_monitor.outcomes import LeftOutcome as LeftOutcome
-from queue_monitor.queues import spelled
+from queue_monitor.queues import agent_key, spelled
 
 SCHEMA: Final = "urn:se.kundcenter:events:1"
 _PREFIX: Final = "se.kundcenter."
@@ -126,6 +126,12 @@ class Caller(Struct, frozen=True, kw_only=True):
     withheld: bool = False
 
 
+def _fold_agent(of: Struct) -> None:
+    agent_id = getattr(of, "agent_id", None)
+    if agent_id and (plain := agent_key(agent_id)) != agent_id:
+        structs.force_setattr(of, "agent_id", plain)
+
+
 class TransferTarget(Struct, frozen=True, kw_only=True):
     queue: str | None = None
     agent_id: str | None = None
@@ -134,6 +140,7 @@ class TransferTarget(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.queue and (plain := spelled(self.queue)) != self.queue:
             structs.force_setattr(self, "queue", plain)
+        _fold_agent(self)
 
 
 class WaitingCaller(Struct, frozen=True, kw_only=True):
@@ -155,6 +162,9 @@ class QueueAgent(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     state_raw: str | None = None
     level: int | None = None
+
+    def __post_init__(self) -> None:
+        _fold_agent(self)
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -179,10 +189,11 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     unmapped: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        """Compose and trim the queue's name, so that all who compare names agree."""
+        """Compose and trim the queue's name and fold the agent's, so that all who compare names agree."""
         for name in ("queue", "next_queue"):
             if (queue := getattr(self, name, None)) and (plain := spelled(queue)) != queue:
                 structs.force_setattr(self, name, plain)
+        _fold_agent(self)
 
     @property
     def at(self) -> datetime:
@@ -320,6 +331,7 @@ class AgentState(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.stat
     def __post_init__(self) -> None:
         if self.queues and (plain := tuple(map(spelled, self.queues))) != self.queues:
             structs.force_setattr(self, "queues", plain)
+        _fold_agent(self)
 
 
 class AgentMember(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.member"):

@@ -1,4 +1,4 @@
-"""The names of queues and pools, which are folded, joined and split here only."""
+"""The names of queues, pools and agents, which are folded, joined and split here only."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -23,6 +23,13 @@ def spelled(text: str) -> str:
 def queue_key(name: str) -> QueueKey:
     """Return a queue's key: two names are one queue when equal after NFC, trimming and case folding."""
     return QueueKey(spelled(name).casefold())
+
+
+@lru_cache(4096)
+def agent_key(agent_id: str) -> str:
+    """Return an agent's id (`<switch>:<name>`) as it is kept: the name composed (NFC), trimmed and folded."""
+    switch, colon, name = agent_id.partition(":")
+    return f"{switch}:{spelled(name).casefold()}" if colon else spelled(agent_id).casefold()
 
 
 class Pool(NamedTuple):

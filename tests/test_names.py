@@ -43,3 +43,13 @@ def test_visits_of_one_leg_in_a_queue_spelled_in_two_ways_are_one():
     story.entered(0.2, "a", queue=f"{DECOMPOSED} ", visit="luleå:w", source="urn:kc:other:luleå")
 
     assert [visit.queue for visit in story.live.ledger.visits()] == [COMPOSED]
+
+
+@pytest.mark.parametrize("alike", ["A\u030asa", " \u00c5sa", "\u00e5SA\u00a0"])
+def test_an_agent_whose_name_is_spelled_in_two_ways_is_one_person(alike: str):
+    story = Scenario().agent(0, "\u00c5sa", "available", "v\u00e4xel").agent(1, alike, "paused", "v\u00e4xel")
+    story.entered(2, "a").answered(3, "a", agent_id=f"luleå:{alike}")
+
+    [agent] = story.live.snapshot(story.at(5)).agents
+    assert (agent.agent_id, story.visit("a").agent_id) == ("luleå:\u00e5sa", "luleå:\u00e5sa")
+    assert story.live.snapshot(story.at(5)).total.staff.staffed == 1

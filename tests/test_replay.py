@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -281,3 +282,43 @@ def test_a_caller_whose_last_line_is_missing_is_unknown_after_a_bound_and_waits_
     assert (ghost["outcome"], ghost["ended_wait_at"]) == ("unknown", "2026-11-23T12:05:00.000000Z")
     assert {row["outcome"] for row in others} == {"answered"}
     assert (status["total"]["waiting"], said - {"source_silent"}) == (0, set())
+
+
+LOG_OF_16_58 = """\
+1795445880|1.1|kundcenter|NONE|ENTERQUEUE||07|1
+1795445885|1.1|kundcenter|Bo|CONNECT|5|1.2|3
+1795445890|1.1|kundcenter|Bo|COMPLETECALLER|5|5|1
+1795449480|2.1|kundcenter|NONE|ENTERQUEUE||07|1
+"""
+NEXT_DAY = "1795535880|3.1|kundcenter|NONE|ENTERQUEUE||07|1\n1795535885|3.1|kundcenter|Bo|CONNECT|5|3.2|3\n"
+
+
+def told_by_log(tmp_path: Path, told: str, *options: str) -> tuple[list[Row], Any]:
+    log, visits, status = tmp_path / "queue.log", tmp_path / "visits", tmp_path / "status"
+    log.write_text(told)
+    outputs = ["--visits", str(visits), "--status", str(status)]
+    assert main(["replay", *outputs, *options, f"asterisk_queuelog:{log}"]) == 0
+    return truth.read(visits), json.loads(status.read_text())
+
+
+def test_of_a_caller_who_left_unseen_no_alarm_is_raised_the_next_morning_before_the_first_line(tmp_path: Path):
+    alerts = tmp_path / "alerts"
+    visits, _ = told_by_log(tmp_path, LOG_OF_16_58 + NEXT_DAY, "--alerts", str(alerts))
+
+    assert [row["outcome"] for row in visits] == ["answered", "unknown", "answered"]
+    assert {json.loads(line)["alert"] for line in alerts.read_text().splitlines()} == {"source_silent"}
+
+
+@pytest.mark.parametrize(("until", "waiting", "outcome"), [("16:27:59", 1, "waiting"), ("16:28:00", 0, "unknown")])
+def test_a_replay_shows_the_moment_at_which_it_is_to_stop(tmp_path: Path, until: str, waiting: int, outcome: str):
+    visits, status = told_by_log(tmp_path, LOG_OF_16_58 + NEXT_DAY, "--until", f"2026-11-23T{until}Z")
+
+    assert status["generated_at"] == f"2026-11-23T{until}Z"
+    assert (status["total"]["waiting"], visits[-1]["outcome"]) == (waiting, outcome)
+
+
+def test_a_line_of_the_day_before_amends_its_own_call(tmp_path: Path):
+    late = "1795449840|2.1|kundcenter|Bo|CONNECT|360|2.2|3\n"
+    visits, _ = told_by_log(tmp_path, LOG_OF_16_58 + NEXT_DAY + late)
+
+    assert [row["wait_seconds"] for row in visits] == ["5.000", "360.000", "5.000"]

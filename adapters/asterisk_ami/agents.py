@@ -7,7 +7,7 @@ from typing import Final
 
 from adapters.asterisk_ami.messages import whole
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, Event, MemberAction, QueueAgent
-from queue_monitor.queues import queue_key
+from queue_monitor.queues import agent_key, queue_key
 from queue_monitor.stamp import Stamp
 
 _BY_DEVICE: Final = {
@@ -50,12 +50,12 @@ class Agents:
         Where neither is known, the interface itself is used; "" when that is missing too.
         """
         known = name or self._names.get(interface.casefold()) or interface
-        return f"{self._switch}:{known.casefold()}" if known else ""
+        return agent_key(f"{self._switch}:{known}") if known else ""
 
     def behind(self, channel: str) -> str | None:
         """Return the agent whose phone a channel is (`PJSIP/1003-0000014f`), or None when it is no agent's."""
         name = self._names.get(channel.rpartition("-")[0].casefold())
-        return f"{self._switch}:{name.casefold()}" if name else None
+        return agent_key(f"{self._switch}:{name}") if name else None
 
     def listed(self, message: Mapping[str, str], at: datetime) -> QueueAgent | None:
         """Return one member of a QueueStatus list; None when it names no agent."""

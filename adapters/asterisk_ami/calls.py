@@ -7,6 +7,7 @@ Longer than 450 lines because one caller's way through the wire's events is one 
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +16,7 @@ from adapters.asterisk_ami.agents import Agents
 from adapters.asterisk_ami.endings import BY_STATUS, REFUSALS, Ending, verdict
 from adapters.asterisk_ami.messages import Cutter, whole
 from adapters.asterisk_ami.settings import Settings
-from adapters.asterisk_ami.visits import Leg, Ring, Visit
+from adapters.asterisk_ami.visits import Leg, Place, Ring, Visit
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -51,6 +52,10 @@ _MAX_LEGS: Final = 50_000
 """The most legs kept. A leg goes when its channel ends; where no such event comes, the oldest go beyond this many."""
 
 
+_MAX_BURIED: Final = 20
+"""The most callers kept whose channel ended in the queue: another channel may go on in their place."""
+
+
 class Calls:
     """Every caller's leg that can still matter on one connection."""
 
@@ -69,6 +74,7 @@ class Calls:
         self._gone: dict[str, datetime] = {}
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._last_talk: dict[tuple[str, str], Visit] = {}
+        self._buried: deque[Visit] = deque(maxlen=_MAX_BURIED)
         self.unexplained = False
         """True when a caller's outcome was a guess because no channel variable is ever sent."""
 
@@ -131,7 +137,7 @@ class Calls:
         leg = self._leg(unique, message)
         if leg.channels:
             leg = self._own_leg(unique, leg)
-        self._settle(leg)
+        self._settle(leg, goes_on=True)
         before = leg.waiting
         again = before is not None and before.joined is not None and _same(before.queue, queue)
         if before and again and before.joined and before.joined.switch_time == stamp.switch_time is not None:
@@ -227,6 +233,7 @@ class Calls:
             return False
         leg = self._leg(unique, message)
         visit = self._leaver(leg, message.get("Queue", "")) or self._waiting_visit(unique, message, stamp)
+        leg = visit.leg
         leg.waiting = leg.leaving = leg.last = None
         leg.asked = ""
         self._held.pop(leg.unique, None)
@@ -389,7 +396,8 @@ class Calls:
         if not unique:
             return
         if leg := self._legs.get(unique):
-            self._settle(leg)
+            # after a hang-up a channel still takes the steps of `h` and of hang-up handlers
+            self._settle(leg, goes_on=self._seen.sees_calls and not leg.requested and message.get("Exten") != "h")
         if message.get("Application") != "Queue":
             return
         if message.get("Priority") == "0":
@@ -450,6 +458,10 @@ class Calls:
             if (visit := leg.leaving) and visit.abandoned is None and visit.rings:
                 # The answering phone is still on the line: its agent may be listening to a greeting.
                 visit.greeted = True
+                if self._seen.sees_calls:
+                    # the end of that phone's channel would be reported, so the caller waits on
+                    self._held[leg.unique] = now + self._hold
+                    continue
             # The leg stays known: this report may be a guess that a later event corrects.
             self._settle(leg)
         for leg in self._due(self._gone, now):
@@ -475,6 +487,7 @@ class Calls:
         self._legs.clear()
         self._gone.clear()
         self._last_talk.clear()
+        self._buried.clear()
 
     # Internals
 
@@ -520,7 +533,29 @@ class Calls:
             return leg.waiting
         if leg.waiting:
             self._lose(leg.waiting, stamp)
+        if leg.idle and not leg.last and (visit := self._left_behind(queue, message, stamp)):
+            visit.leg.waiting, self._legs[visit.leg.unique] = visit, visit.leg
+            self._goes_on(visit.leg, message, "", stamp)
+            return visit
         return self._unseen(leg, queue or "unknown", stamp.milliseconds - (_ms(message, "HoldTime") or 0))
+
+    def _left_behind(self, queue: str, message: Message, stamp: Stamp) -> Visit | None:
+        """Return the visit that an unknown caller goes on with: nothing reported a transfer, but one who waited in this
+        queue lost the channel without leaving it. None where there is none, or more than one.
+        """
+        gone = [self._legs[unique].waiting for unique in self._gone if unique in self._legs]
+        hold_ms = _ms(message, "HoldTime")
+        fits = [
+            visit
+            for visit in (*gone, *self._buried)
+            if visit and visit.joined and not visit.abandoned and _same(visit.queue, queue)
+            if hold_ms is None or abs(stamp.milliseconds - hold_ms - visit.joined.milliseconds) <= _EARLY_MS
+        ]
+        if len(fits) != 1:
+            return None
+        if fits[0] in self._buried:
+            self._buried.remove(fits[0])
+        return fits[0]
 
     def _leaver(self, leg: Leg, queue: str) -> Visit | None:
         """Return the visit that has just left this queue for an agent.
@@ -552,18 +587,20 @@ class Calls:
         for dest, ring in list(visit.rings.items()):
             self._end_ring(dest, ring, RingResult.CANCELLED, stamp.worked_out())
 
-    def _settle(self, leg: Leg, *, cut: bool = False, restart: bool = False, gone: Stamp | None = None) -> None:
+    def _settle(
+        self, leg: Leg, *, cut: bool = False, restart: bool = False, goes_on: bool = False, gone: Stamp | None = None
+    ) -> None:
         """Report how a held visit ended, by all that is known so far; `gone` when the channel has just ended."""
         visit = leg.leaving
         if visit is None:
             return
         leg.leaving = None
         self._held.pop(leg.unique, None)
-        self._tell_left(visit, self._verdict(visit, cut=cut, restart=restart), gone)
+        self._tell_left(visit, self._verdict(visit, cut=cut, restart=restart, goes_on=goes_on), gone)
         leg.last = visit
 
-    def _verdict(self, visit: Visit, *, cut: bool = False, restart: bool = False) -> Ending:
-        ending = verdict(visit, self._seen.sees_variables, cut=cut, restart=restart)
+    def _verdict(self, visit: Visit, *, cut: bool = False, restart: bool = False, goes_on: bool = False) -> Ending:
+        ending = verdict(visit, self._seen.sees_variables, cut=cut, restart=restart, goes_on=goes_on)
         guessed = ending[0] is LeftOutcome.SYSTEM and ending[1] is OutcomeBasis.INFERRED
         self.unexplained = self.unexplained or (guessed and self._seen.sees_dialplan)
         return ending
@@ -633,6 +670,7 @@ class Calls:
             self._tell_left(visit, self._verdict(visit))
         elif visit:
             self._lose(visit, leg.gone)
+            self._buried.append(visit)
         for visit in leg.talking.values():
             self._emit(
                 CallCompleted(
@@ -690,10 +728,10 @@ class Calls:
         return None
 
 
-def _place(message: Message) -> tuple[str, str] | None:
-    """Return the caller's place in the dialplan: context and extension."""
+def _place(message: Message) -> Place | None:
+    """Return the caller's place in the dialplan."""
     context, extension = message.get("Context"), message.get("Exten")
-    return None if context is None or extension is None else (context, extension)
+    return None if not context or not extension else (context, extension, message.get("Priority", ""))
 
 
 def _same(one: str, other: str) -> bool:

@@ -2,8 +2,9 @@
 
 Strongest first: QUEUESTATUS (the switch's own reason); a HangupRequest of the caller's own channel before the Abandon,
 or during the greeting of an agent who has picked up (the caller hung up); an Abandon whose channel already stands in
-another place of the dialplan than the Join or a ring (somebody moved the caller there); only a SoftHangupRequest (the
-switch cut the call: a restart); an Abandon with none of these; a Leave alone, which is how a pressed key looks.
+another place of the dialplan than the Join or a ring, or goes on to one (somebody moved the caller there); only a
+SoftHangupRequest (the switch cut the call: a restart); an Abandon with none of these; a Leave alone, which is how a
+pressed key looks.
 """
 
 from typing import Final
@@ -32,23 +33,28 @@ def is_moved(visit: Visit) -> bool:
 
     `h` does not count: every channel goes there after it has hung up.
     """
-    if visit.entered_in is None or visit.left_in is None or "" in (*visit.entered_in, *visit.left_in):
+    if visit.entered_in is None or visit.left_in is None or visit.left_in[1] == "h":
         return False
-    return visit.left_in != visit.entered_in and visit.left_in[1] != "h"
+    if "" in (visit.entered_in[2], visit.left_in[2]):
+        return visit.left_in[:2] != visit.entered_in[:2]
+    return visit.left_in != visit.entered_in
 
 
-def verdict(visit: Visit, sees_variables: bool, *, cut: bool = False, restart: bool = False) -> Ending:
+def verdict(
+    visit: Visit, sees_variables: bool, *, cut: bool = False, restart: bool = False, goes_on: bool = False
+) -> Ending:
     """Return the outcome of a held visit.
 
     `cut`: the connection ended while the Leave was held.
     `restart`: the switch went down then.
+    `goes_on`: the caller's channel takes another step of the dialplan, so the caller is still on the line.
     """
     leg, inferred = visit.leg, OutcomeBasis.INFERRED
     if visit.status:
         return BY_STATUS.get(visit.status, LeftOutcome.SYSTEM), OutcomeBasis.STATED, visit.status
     if leg.requested and (visit.abandoned or visit.greeted):
         return LeftOutcome.ABANDONED, OutcomeBasis.STATED, "HangupRequest"
-    if visit.abandoned and not leg.softly and is_moved(visit):
+    if visit.abandoned and not leg.softly and (is_moved(visit) or (goes_on and sees_variables)):
         return LeftOutcome.TRANSFERRED_OUT, OutcomeBasis.STATED, "Redirect"
     if restart or (visit.abandoned and leg.softly):
         return LeftOutcome.LOST, inferred, "SoftHangupRequest" if leg.softly else "Shutdown"

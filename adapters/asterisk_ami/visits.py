@@ -5,6 +5,9 @@ from typing import Any
 
 from queue_monitor.stamp import Stamp
 
+Place = tuple[str, str, str]
+"""A step of the dialplan: context, extension and priority."""
+
 
 @dataclass(slots=True, eq=False)
 class Ring:
@@ -30,8 +33,8 @@ class Visit:
     inferred: bool = False
     greeted: bool = False
     told_gone: bool = False
-    entered_in: tuple[str, str] | None = None
-    left_in: tuple[str, str] | None = None
+    entered_in: "Place | None" = None
+    left_in: "Place | None" = None
     agent_id: str = ""
 
     def placed(self) -> dict[str, Any]:

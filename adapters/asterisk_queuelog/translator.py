@@ -38,7 +38,7 @@ from queue_monitor.events import (
     event_id,
 )
 from queue_monitor.ports import Connection, Rejected
-from queue_monitor.queues import queue_key
+from queue_monitor.queues import agent_key, queue_key
 from queue_monitor.translating import translated
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,6 +113,7 @@ class _Visit:
     answer: "_Line | None" = None
     ring: "_Line | None" = None
     is_doubled: bool = False
+    is_elsewhere: bool = False
 
     def placed(self) -> dict[str, Any]:
         contact_id = self.person.contact_id if self.person else self.leg_id
@@ -171,12 +172,14 @@ class Translator:
         self._visits: dict[tuple[str, str], _Visit] = {}
         self._nested = Nested()
         self._held: list[_Line] = []
+        self._claims: dict[tuple[str, str], tuple[str, list[tuple[str, str]]]] = {}
         self._reads_from: int | None = None
         self._is_amid = False
         self._ended: dict[tuple[str, str], _Line] = {}
         self._outgoing: dict[str, None] = {}
         self._logged_off: set[str] = set()
         self._abandons: list[tuple[_Line, _Visit]] = []
+        self._hung_up: dict[str, tuple[_Line, _Visit]] = {}
         self._staff_at = 0
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
@@ -378,6 +381,8 @@ class Translator:
         if not self._held:
             return
         held, self._held = self._held[-_MAX_HELD:], []
+        waits_for = {line.place for line in held}
+        self._claims = {place: claimed for place, claimed in self._claims.items() if place in waits_for}
         counted = self._second, self._repeats
         for line in held:
             self._second, self._repeats = line.second, {}
@@ -435,6 +440,7 @@ class Translator:
 
     def _entered(self, line: _Line) -> None:
         self._queues.setdefault(queue_key(line.queue), line.queue)
+        self._amend_stays_before(line)
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
         # A caller may leave one queue and enter the next within a second.
         number = self._count(line, "entered", line.call)
@@ -454,6 +460,26 @@ class Translator:
                 caller=self._connection.caller(line.word(1), line.at, withheld=is_withheld),
             )
         )
+
+    def _amend_stays_before(self, line: _Line) -> None:
+        """Amend the caller's stays in other queues: a channel that enters a queue has not hung up, and waits nowhere
+        else.
+
+        It was moved out of the queue that wrote ABANDON; and where no line ended the stay, nobody knows how it ended.
+        """
+        counted = self._second, self._repeats
+        abandon, visit = self._hung_up.pop(line.call, (None, None))
+        if abandon and visit and abandon.second + (abandon.place == line.place) <= line.second:
+            self._second, self._repeats = abandon.second, {}
+            self._abandons = [one for one in self._abandons if one[0] is not abandon]
+            reason = "ABANDON before ENTERQUEUE"
+            self._tell_left(abandon, visit, LeftOutcome.TRANSFERRED_OUT, abandon.milliseconds(2), reason)
+        self._second, self._repeats = counted
+        for queue in self._queues:
+            stay = self._visits.get((line.call, queue)) if queue != line.place[1] else None
+            if stay and stay.entry and stay.entry.second <= line.second and not (stay.answer or stay.is_elsewhere):
+                stay.is_elsewhere = True
+                self._tell_left(line, stay, LeftOutcome.UNKNOWN, None, "ENTERQUEUE elsewhere")
 
     def _connected(self, line: _Line) -> None:
         wait, agent_leg, ring = line.milliseconds(0), line.word(1), line.milliseconds(2)
@@ -524,6 +550,9 @@ class Translator:
         if outcome is LeftOutcome.ABANDONED:
             self._abandons = [one for one in self._abandons if line.at - one[0].at <= _STOPS_WITHIN]
             self._abandons.append((line, visit))
+            self._hung_up[line.call] = line, visit
+            if len(self._hung_up) > _MAX_HELD:
+                del self._hung_up[next(iter(self._hung_up))]
         elif outcome is LeftOutcome.EXIT_KEY:
             key = line.word(0)[:4] or None
         self._tell_left(line, visit, outcome, wait, reason or line.verb, key)
@@ -533,13 +562,13 @@ class Translator:
     def _tell_left(
         self, line: _Line, visit: _Visit, outcome: LeftOutcome, wait: int | None, reason: str, key: str | None = None
     ) -> None:
-        lost = outcome is LeftOutcome.LOST
+        is_guess = outcome in (LeftOutcome.LOST, LeftOutcome.UNKNOWN)
         self._out.append(
             CallLeft(
                 **self._envelope("call.left", line, visit.visit_id, outcome),
                 **visit.placed(),
                 outcome=outcome,
-                outcome_basis=OutcomeBasis.INFERRED if lost else OutcomeBasis.STATED,
+                outcome_basis=OutcomeBasis.INFERRED if is_guess else OutcomeBasis.STATED,
                 key=key,
                 wait_ms_reported=wait,
                 reason_raw=reason,
@@ -610,7 +639,7 @@ class Translator:
 
         After an attended transfer into the queue, the caller takes the place of the agent who asked. It is the stay
         that began when this line says that the caller entered, and of which no line has come since. Raises `_Anybodys`
-        while several fit.
+        while several fit, and not all of them are claimed.
         """
         if self._reads_from is None or began < self._reads_from:
             return None
@@ -620,15 +649,22 @@ class Translator:
             for place, visit in self._visits.items()
             if place[1] == line.place[1]
             and visit.entry is not None
+            and not visit.is_elsewhere
             and abs(visit.entry.second - began) <= 1
             and (visit.answer is None or (is_over and visit.agent_id == self._agent_id(line)))
             and (visit.rang is None or visit.rang.second <= line.second)
         ]
         nearest = [place for gap, place in near if gap == min(near)[0]]
         if len(nearest) > 1:
-            raise _Anybodys
+            # who of them is who matters no more where all go the same way
+            self._claims[line.place] = line.verb, nearest
+            claimed_by = sorted(place for place, its in self._claims.items() if its == (line.verb, nearest))
+            if len(claimed_by) < len(nearest):
+                raise _Anybodys
+            nearest = nearest[claimed_by.index(line.place) :]
         if not nearest:
             return None
+        self._claims.pop(line.place, None)
         visit = self._visits[line.place] = self._visits.pop(nearest[0])
         return visit
 
@@ -642,8 +678,10 @@ class Translator:
         for abandon, visit in self._cut_off(line):
             self._tell_left(abandon, visit, LeftOutcome.LOST, abandon.milliseconds(2), "ABANDON before QUEUESTART")
         self._abandons.clear()
+        self._hung_up.clear()
         self._visits.clear()
         self._held.clear()
+        self._claims.clear()
         self._nested.clear()
         self._out.append(SourceRestarted(**self._envelope("source.restarted", line)))
 
@@ -657,7 +695,9 @@ class Translator:
         """
         gone = [one for one in self._abandons if one[0].second <= line.second]
         waiting = sum(
-            visit.entry is not None and visit.answer is None and line.at - visit.entry.at <= _FORGOTTEN
+            visit.entry is not None
+            and not (visit.answer or visit.is_elsewhere)
+            and line.at - visit.entry.at <= _FORGOTTEN
             for visit in self._visits.values()
         )
         if not gone or waiting >= len(gone):
@@ -672,7 +712,7 @@ class Translator:
         if line.agent in ("", "NONE"):
             return ""
         name = self._names.get(line.agent.casefold(), line.agent)
-        return f"{self._connection.switch}:{name.casefold()}"
+        return agent_key(f"{self._connection.switch}:{name}")
 
     def _member(self, line: _Line, action: MemberAction) -> None:
         agent = self._agent_id(line)

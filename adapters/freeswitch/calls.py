@@ -70,6 +70,10 @@ _MAX_VISITS: Final = 50_000
 """The most visits kept. A visit goes when it has ended; where no such event comes, the oldest go first."""
 
 
+_MAX_GAVE_UP: Final = 1_000
+"""The most callers kept who left in a way that the switch does not tell: one of them may enter a queue again."""
+
+
 @dataclass(slots=True, eq=False)
 class Ring:
     ring_id: str
@@ -124,6 +128,7 @@ class Calls:
         self._latest: OrderedDict[str, str] = OrderedDict()
         self._talked: OrderedDict[str, str] = OrderedDict()
         self._due: dict[str, datetime] = {}
+        self._gave_up: OrderedDict[str, Visit] = OrderedDict()
 
     @property
     def remembered(self) -> int:
@@ -145,7 +150,7 @@ class Calls:
         visit = self._visit(message, stamp)
         native = visit.native
         earlier = self._talking_before(visit)
-        self._supersede(visit, stamp)
+        self._supersede(visit, stamp, resumed=resumed)
         for other in list(self._visits.values()) if resumed else ():
             if other.member == member and other is not visit and not other.over:
                 # Only an abandoned place can be taken over, so its abandonment was missed.
@@ -242,10 +247,11 @@ class Calls:
         """
         if not _named(message):
             return False
-        visit = self._visit(message, stamp)
-        if message.get("CC-Agent-Bridged") == "false":
-            self._take_back(visit, message, stamp)
+        if message.get("CC-Agent-Bridged", "").casefold() == "false":
+            if known := self._known(message):
+                self._take_back(known, message, stamp)
             return True
+        visit = self._visit(message, stamp)
         visit.talk = _Talk(message, stamp)
         self._wait(visit, stamp)
         return True
@@ -261,10 +267,16 @@ class Calls:
         self._forget_if_done(visit)
 
     def ended(self, message: Message, stamp: Stamp) -> bool:
-        """Take `member-queue-end`: the end after a talk; without a talk, the caller left."""
+        """Take `member-queue-end`: the end after a talk; without a talk, the caller left.
+
+        `Cancel` is the end of a member whom nobody served: a phone that was picked up just before was never connected.
+        """
         if not _named(message):
             return False
         visit = self._visit(message, stamp)
+        if visit.picked_up and not visit.talk and message.get("CC-Cause") == "Cancel":
+            self._end_ring(visit, visit.picked_up, RingResult.FAILED, stamp)
+            visit.answered, visit.agent, visit.picked_up = None, "", None
         if message.get("CC-Cause") == "Terminated" or visit.talk or visit.answered:
             self._complete(visit, message, stamp)
         else:
@@ -322,6 +334,7 @@ class Calls:
         self._first_session.clear()
         self._natives.clear()
         self._latest.clear()
+        self._gave_up.clear()
 
     def _settle(self, visit_id: str) -> None:
         del self._due[visit_id]
@@ -392,22 +405,29 @@ class Calls:
         """Return the visit whose talk goes on while its caller enters another queue, which is how a transfer looks."""
         return next((other for other in self._others(visit) if other.answered), None)
 
-    def _supersede(self, visit: Visit, stamp: Stamp) -> None:
-        """End the caller's earlier stay: nobody waits in two queues, and it was no hang-up."""
+    def _supersede(self, visit: Visit, stamp: Stamp, *, resumed: bool) -> None:
+        """End the caller's earlier stay: nobody waits in two queues, and a channel that enters one has not hung up.
+
+        Who resumes a place had given it up, unless it was a moment ago.
+        """
         for other in self._others(visit):
             if other.waits and other.superseded is None:
                 self._replace(other, stamp)
-            elif other.guessed and other.over and stamp.at - other.over.at <= _SAME_MOVE:
-                other.guessed = False
-                self._emit(
-                    CallLeft(
-                        **other.over.envelope("call.left", other.native, "amended"),
-                        **self._placed(other),
-                        outcome=LeftOutcome.TRANSFERRED_OUT,
-                        next_queue=visit.queue,
-                        reason_raw="BREAK_OUT",
-                    )
+        gone = self._gave_up.pop(visit.session, None)
+        if gone is None or gone is visit or gone.over is None:
+            return
+        is_one_move = stamp.at - gone.over.at <= _SAME_MOVE
+        if is_one_move or not resumed:
+            gone.guessed = False
+            self._emit(
+                CallLeft(
+                    **gone.over.envelope("call.left", gone.native, "amended"),
+                    **self._placed(gone),
+                    outcome=LeftOutcome.TRANSFERRED_OUT,
+                    next_queue=visit.queue if is_one_move else None,
+                    reason_raw="BREAK_OUT",
                 )
+            )
 
     def _replace(self, visit: Visit, stamp: Stamp) -> None:
         """Hold a visit whose end must have been missed; its end may yet be reported."""
@@ -432,6 +452,9 @@ class Calls:
             self._tell_left(visit, LeftOutcome.TRANSFERRED_OUT, OutcomeBasis.INFERRED, stamp, message)
         else:
             visit.guessed = True
+            self._gave_up[visit.session] = visit
+            while len(self._gave_up) > _MAX_GAVE_UP:
+                self._gave_up.popitem(last=False)
             self._tell_left(visit, LeftOutcome.ABANDONED, OutcomeBasis.INFERRED, stamp, message)
 
     def _tell_left(
@@ -500,7 +523,8 @@ class Calls:
         return Ring(self._id(f"{visit.native}/{agent}/{when}"), agent, stamp)
 
     def _end_ring(self, visit: Visit, ring: Ring, result: RingResult, stamp: Stamp, cause: str = "") -> None:
-        visit.rings.pop(ring.agent, None)
+        if visit.rings.get(ring.agent) is ring:
+            del visit.rings[ring.agent]
         self._emit(
             CallRingEnded(
                 **stamp.envelope("call.ring_ended", ring.ring_id),

@@ -390,8 +390,8 @@ class Agents:
     def _look_for_others(self, found: Staffing, now: datetime, in_talk: set[str]) -> None:
         """Add the agents who were seen at switches that list nobody.
 
-        A phone (`PJSIP/1001`) that never answers, where people answer by their names, belongs to one of them and is not
-        counted.
+        A phone (`PJSIP/1001`) that never answers, where people answer or pause by their names, belongs to one of them
+        and is not counted.
         """
         unlisted = {
             agent_id: its
@@ -400,6 +400,11 @@ class Agents:
         }
         with_names = {
             service.switch for agent_id, its in unlisted.items() if not _is_phone(agent_id) for service in its.values()
+        }
+        with_names |= {
+            agent.switch
+            for agent_id, agent in self._agents.items()
+            if not _is_phone(agent_id) and not agent.member_of and (agent.by_queue or agent.everywhere)
         }
         usual = max(SHORTEST_CALL, 2 * self._usual_talk)
         for agent_id in {**self._agents, **unlisted}:

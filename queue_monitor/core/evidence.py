@@ -844,10 +844,9 @@ def _talk(
     """
     if not completions and answers:
         completions = [
-            Completion(ending.piece, ending.moment, EndedBy.UNKNOWN, None, "")
+            Completion(ending.piece, ending.moment, _TALK_ENDED_BY.get(ending.outcome, EndedBy.UNKNOWN), None, "")
             for ending in endings
-            if ending.outcome is not LeftOutcome.UNKNOWN
-            and all(_is_before(answer.moment, ending.moment) for answer in answers)
+            if ending.outcome is not LeftOutcome.UNKNOWN and all(_ends_talk(ending, answer) for answer in answers)
         ]
     if not completions:
         return _Talk()
@@ -862,6 +861,17 @@ def _talk(
         return _Talk(best.moment.at, best.talk_ms, ended_by)
     answered = min(same_clock, key=lambda m: (m.precision_ms, m.at))
     return _Talk(best.moment.at, max(0, milliseconds(over.at - answered.at)), ended_by)
+
+
+_TALK_ENDED_BY: Final = {LeftOutcome.TRANSFERRED_OUT: EndedBy.TRANSFER}
+"""The party that ended the talk of a caller who is reported to have left after the answer; else it is not known."""
+
+
+def _ends_talk(ending: Ending, answer: Answer) -> bool:
+    """Return whether a caller left after an answer; a stated end may be of the same moment."""
+    if ending.basis is OutcomeBasis.STATED:
+        return not _is_before(ending.moment, answer.moment)
+    return _is_before(answer.moment, ending.moment)
 
 
 def _cut_off(answers: list[Answer], restart: datetime, reconnects: list[datetime]) -> _Talk:

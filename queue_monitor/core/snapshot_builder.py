@@ -406,6 +406,8 @@ class SnapshotBuilder:
 
     def _lines(self, keys: tuple[str, ...] | None, chances: dict[str, float]) -> tuple[WaitingNow, ...]:
         its = self._waiting if keys is None else self._line(keys)
+        if keys is None or len(keys) > 1:
+            its = _one_a_person(its)
         return tuple(
             WaitingNow(
                 visit_id=visit.visit_id,
@@ -718,6 +720,18 @@ class SnapshotBuilder:
 
 _BY_PLACE: Final = attrgetter("place")
 _EARLY: Final = FIELDS["early"]
+
+
+def _one_a_person(line: list[_Waiting]) -> list[_Waiting]:
+    """Return a line without a caller's second stay: who waits in several queues at once is one person, who has waited
+    as long as in the first of them.
+    """
+    first: dict[str, _Waiting] = {}
+    for one in line:
+        first.setdefault(one.contact.contact_id, one)
+    return line if len(first) == len(line) else list(first.values())
+
+
 _IN_TIME: Final = FIELDS["waiting_in_time"]
 _LATE: Final = FIELDS["waiting_late"]
 _NOTHING_SEEN: Final = Coverage()

@@ -173,7 +173,7 @@ async def _at_once(
     for delivery in deliveries:
         await course.take(delivery)
         advance(len(delivery.items))
-    await course.finish()
+    await course.finish(wanted.until)
     if (forecaster := forecaster_of(live)) is not None and store is not None:
         forecaster.close_day()
         await store.save_learned(encode_learned(forecaster.learned))
@@ -216,6 +216,7 @@ class ReplayEngine:
         self._due: datetime | None = None
         self._heard = self._bounded = started
         self._taken = 0
+        self._is_over = False
 
     def do(self, *, watches: bool, predicts: bool) -> None:
         """Run the alert rules and compute expected waits from now on, or do not."""
@@ -235,12 +236,7 @@ class ReplayEngine:
     async def take(self, delivery: Delivery) -> None:
         """Do all that is due before a delivery, then take it."""
         at = delivery.received_at
-        self._look_until(at)
-        self._clock.advance_to(at)
-        if at >= self._tomorrow:
-            self._tomorrow = day_bounds(self._calendar.day_of(at), self._zone)[1]
-            self._on_day(at)
-            self.pipeline.start_day()
+        self._advance_to(at)
         if self.predicts:
             self.played.predictions += _predicted(self.live, delivery)
         if at >= self._bounded + PACE_OF_BOUNDS:
@@ -252,13 +248,25 @@ class ReplayEngine:
         if self._taken % WRITE_EVERY == 0:
             await self.pipeline.write()
 
-    async def finish(self) -> None:
-        """Run the alert rules once more after the last delivery, and write what waits for the journal."""
-        self._look_until(self._clock.now() + ROUND)
+    async def finish(self, until: datetime | None = None) -> None:
+        """Let the time pass to `until`, run the alert rules once more, and write what waits for the journal."""
+        if until is not None and until > self._clock.now():
+            self._advance_to(until)
         self.pipeline.say_own_words()
-        await self.pipeline.drain()
         self.played.ended = self._clock.now()
+        self._is_over = True
+        self._look_until(self.played.ended + ROUND)
+        await self.pipeline.drain()
         self.played.watch = self.watch if self.watches else None
+
+    def _advance_to(self, at: datetime) -> None:
+        """Let the time pass in which nothing came: run the alert rules that are due, and begin a new day."""
+        self._look_until(at)
+        self._clock.advance_to(at)
+        if at >= self._tomorrow:
+            self._tomorrow = day_bounds(self._calendar.day_of(at), self._zone)[1]
+            self._on_day(at)
+            self.pipeline.start_day()
 
     def _look_until(self, now: datetime) -> None:
         """Run all rounds that are due before `now`. Closed hours without events are skipped in one step."""
@@ -277,7 +285,11 @@ class ReplayEngine:
             self._due += ROUND
 
     def _round(self, at: datetime) -> None:
+        """Run the alert rules, after the monitor's own words of that moment: as in operation, they are said first."""
         live = self.live
+        if not self._is_over:
+            self._clock.advance_to(at)
+            self.pipeline.say_own_words()
         if live.forecaster is not None:
             live.show_forecasts([given.compute() for given in live.forecast_inputs(at)])
         seen = live.alert_snapshot(at)

@@ -827,7 +827,7 @@ class Pipeline:
             self._repeats_due = True
             self._to_write.set()
             if self._store is None:
-                self._on_forgotten(self._live.evict(self._clock.now()))
+                self._on_forgotten(self._live.evict_old(self._clock.now()))
 
     async def _run_journal(self) -> None:
         while True:

@@ -19,6 +19,7 @@ from adapters.asterisk_ami import Settings, Translator, build, recorded_pieces, 
 from adapters.asterisk_ami.messages import MAX_MESSAGE, timestamp
 from adapters.asterisk_ami.wire import ALLOWED, AmiDialogue
 from queue_monitor.clock import SystemClock
+from queue_monitor.core.ledger import Ledger
 from queue_monitor.events import (
     AgentActivity,
     AgentMember,
@@ -42,6 +43,7 @@ from queue_monitor.events import (
     TransferKind,
     encode,
 )
+from queue_monitor.model import Outcome
 from queue_monitor.ports import AdapterError, Connection, Delivery
 from queue_monitor.switch_session import Line, Place, SwitchAdapter
 from tests.adapters.telling import ASTERISK, LONG_AGO, Items, heard, indexed, only, rejections, story, whole
@@ -572,11 +574,18 @@ def status(value: str, at: str = "900200") -> bytes:
     return message("VarSet", at, Uniqueid="1.1", Linkedid="1.1", Variable="QUEUESTATUS", Value=value)
 
 
+def step(extension: str) -> bytes:
+    return message("Newexten", "900200", Uniqueid="1.1", Context="x", Exten=extension, Priority="1", Application="Wait")
+
+
 def ends(items: Items) -> list[tuple[str, str]]:
     return [(one.outcome, one.outcome_basis) for one in only(CallLeft, items)]
 
 
 IN_QUEUE = {"Context": "callers", "Exten": "kundcenter"}
+AT_1, AT_2 = {**IN_QUEUE, "Priority": "1"}, {**IN_QUEUE, "Priority": "2"}
+RUNG_AT_2 = caller("AgentCalled", "5", DestUniqueid="1.2", MemberName="Bo", Interface="Local/1@agents", **AT_2)
+JOIN_AGAIN = caller("QueueCallerJoin", "950000", Position="1", Count="1")
 RUNG = caller("AgentCalled", "500000", DestUniqueid="1.2", MemberName="Bo", Interface="Local/1@agents", **IN_QUEUE)
 
 
@@ -614,6 +623,15 @@ def test_of_one_who_waited_before_we_came_only_a_ring_tells_whether_somebody_mov
         ([message("HangupRequest", Uniqueid="1.2"), ABANDON, LEAVE, HANGUP], ("system", "inferred")),
         ([DIALPLAN, ABANDON, LEAVE, HANGUP], ("abandoned", "inferred")),
         ([LEAVE, HANGUP], ("exit_key", "inferred")),
+        ([DIALPLAN, ABANDON, LEAVE, JOIN_AGAIN], ("transferred_out", "stated")),
+        ([DIALPLAN, message("Newchannel"), ABANDON, LEAVE, step("s")], ("transferred_out", "stated")),
+        ([DIALPLAN, message("Newchannel"), ABANDON, LEAVE, step("h")], ("abandoned", "inferred")),
+        ([message("Newchannel"), ABANDON, LEAVE, status("TIMEOUT"), step("s")], ("timeout", "stated")),
+        (
+            [DIALPLAN, RUNG_AT_2, caller("QueueCallerAbandon", "9", **AT_1), LEAVE, HANGUP],
+            ("transferred_out", "stated"),
+        ),
+        ([DIALPLAN, RUNG_AT_2, caller("QueueCallerAbandon", "9", **AT_2), LEAVE, HANGUP], ("abandoned", "inferred")),
     ],
 )
 def test_what_comes_around_the_leave_decides(stream: list[bytes], told: tuple[str, str]) -> None:
@@ -655,6 +673,23 @@ def test_an_agent_greeted_for_long_has_answered_all_the_same() -> None:
     (answered,) = only(CallAnswered, list(one.feed(connect, LONG_AGO + timedelta(seconds=7))))
 
     assert answered.visit_id == "kc:1.1@1795434000000"
+
+
+def test_a_caller_whose_agent_is_greeted_for_long_waits_until_then() -> None:
+    one = translator()
+    one.feed(message("Newchannel") + JOIN + RUNG + LEAVE, LONG_AGO)
+    greeted = [item for second in range(1, 20) for item in one.flush(LONG_AGO + timedelta(seconds=second))]
+    hangs_up = list(one.feed(message("HangupRequest", "990000", Uniqueid="1.1"), LONG_AGO + timedelta(seconds=20)))
+
+    assert (only(CallLeft, greeted), ends(hangs_up)) == ([], [("abandoned", "stated")])
+
+
+def test_nor_does_one_wait_whose_agents_phone_has_hung_up_meanwhile() -> None:
+    one = translator()
+    one.feed(message("Newchannel") + JOIN + RUNG + LEAVE, LONG_AGO)
+    one.feed(message("Hangup", "990000", Uniqueid="1.2"), LONG_AGO + timedelta(seconds=6))
+
+    assert ends(list(one.flush(LONG_AGO + timedelta(seconds=11)))) == [("exit_key", "inferred")]
 
 
 def test_the_winner_of_a_ringing_race_answers_and_the_others_are_cancelled() -> None:
@@ -756,6 +791,36 @@ def test_a_caller_whose_line_ends_without_a_leave_is_not_waiting_for_ever() -> N
 
     assert ends(list(one.flush(LONG_AGO + timedelta(seconds=6)))) == [("unknown", "inferred")]
     assert one.remembered == 0
+
+
+ANOTHER = {"Uniqueid": "2.2", "Linkedid": "2.2", "Queue": "kundcenter"}
+
+
+@pytest.mark.parametrize("pause", [1, 7])
+def test_who_takes_a_waiting_callers_place_is_one_caller_although_no_transfer_was_told(pause: int) -> None:
+    rings = message("AgentCalled", "950000", DestUniqueid="2.3", MemberName="Bo", **ANOTHER)
+    answers = message("AgentConnect", "990000", DestUniqueid="2.3", MemberName="Bo", HoldTime="1", **ANOTHER)
+    one = translator()
+    items = list(one.feed(JOIN + HANGUP, LONG_AGO)) + list(one.flush(LONG_AGO + timedelta(seconds=pause)))
+    leaves = message("QueueCallerLeave", "980000", **ANOTHER)
+    items += one.feed(rings + leaves + answers, LONG_AGO + timedelta(seconds=pause))
+
+    ledger = Ledger()
+    for event in items:
+        if isinstance(event, Event):
+            ledger.apply(event)
+    (visit,) = ledger.visits()
+    assert (visit.outcome, visit.wait_ms, visit.contact_id) == (Outcome.ANSWERED, 990, "kc:2.2")
+
+
+def test_of_two_whose_place_it_may_be_nobody_is_taken_for_the_other() -> None:
+    other = message("QueueCallerJoin", "000000", Uniqueid="1.9", Linkedid="1.9", Queue="kundcenter")
+    gone = message("Hangup", "900300", Uniqueid="1.9")
+
+    rings = message("AgentCalled", DestUniqueid="2.3", MemberName="Bo", **ANOTHER)
+    (called,) = only(CallRinging, lines(JOIN, other, HANGUP, gone, rings))
+
+    assert called.leg_id == "kc:2.2"
 
 
 def test_an_answered_call_whose_end_is_never_told_ends_with_its_line() -> None:

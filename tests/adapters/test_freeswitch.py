@@ -388,12 +388,18 @@ def test_a_caller_who_broke_out_and_waits_elsewhere_at_once_did_not_hang_up() ->
     assert (second.outcome, second.entry_reason) == (Outcome.WAITING, EntryReason.OVERFLOW)
 
 
-def test_who_comes_back_much_later_had_hung_up() -> None:
-    elsewhere = {"CC_Queue": "bygglov@lab", "CC_Member_UUID": "m2"}
+@pytest.mark.parametrize("queue", ["bygglov@lab", "kundcenter@lab"])
+@pytest.mark.parametrize(
+    ("session", "outcome"), [({}, "transferred_out"), ({"CC_Member_Session_UUID": "s9"}, "abandoned")]
+)
+def test_who_comes_back_much_later_had_hung_up_unless_it_is_the_same_channel(
+    session: dict[str, str], outcome: str, queue: str
+) -> None:
+    again = {"CC_Queue": queue, "CC_Member_UUID": "m2", **session}
 
-    first, _ = visits(lines(told(START), told(END, 9, **BROKE_OUT), told(START, 30, **elsewhere)))
+    first, _ = visits(lines(told(START), told(END, 9, **BROKE_OUT), told(START, 30, **again)))
 
-    assert first.outcome is Outcome.ABANDONED
+    assert (first.outcome, first.next_queue) == (outcome, None)
 
 
 @pytest.mark.parametrize(
@@ -913,7 +919,9 @@ def test_whatever_is_told_nobody_waits_when_every_member_has_ended_and_every_rin
             items += one.feed(told(step, now, **fields), NOON + timedelta(seconds=now))
         items += one.close(NOON + timedelta(seconds=now + 60))
 
-        ended = Counter(ring.ring_id for ring in only(CallRingEnded, items))
+        # a phone that was picked up and never connected has failed after all
+        ends_once = [ring for ring in only(CallRingEnded, items) if ring.result is not RingResult.FAILED]
+        ended = Counter(ring.ring_id for ring in ends_once)
         assert not ledger(items).waiting(), seed
         assert {ring.ring_id for ring in only(CallRinging, items)} <= {*ended}, seed
         assert max(ended.values(), default=1) == 1, seed
@@ -1277,6 +1285,26 @@ def test_who_gives_up_after_a_phone_was_picked_up_in_vain_was_never_answered() -
 
     (visit,) = visits(items)
     assert (visit.outcome, visit.wait_ms, visit.agent_id) == (Outcome.ABANDONED, 9_000, None)
+
+
+@pytest.mark.parametrize("bridge_end", ["never told", "false", "False"])
+@pytest.mark.parametrize(
+    ("reason", "outcome"), [("BREAK_OUT", Outcome.ABANDONED), ("TIMEOUT", Outcome.TIMEOUT), ("NONE", Outcome.ABANDONED)]
+)
+def test_a_member_who_is_cancelled_after_a_phone_was_picked_up_was_never_served(
+    bridge_end: str, reason: str, outcome: Outcome
+) -> None:
+    told_late = [told("bridge-agent-end", 5.2, CC_Agent="a1", CC_Agent_Bridged=bridge_end)]
+    items = lines(
+        told("member-queue-start"),
+        told("agent-offering", 1, CC_Agent="a1"),
+        told("bridge-agent-start", 5, CC_Agent="a1"),
+        told("member-queue-end", 5.1, CC_Cause="Cancel", CC_Cancel_Reason=reason, Answer_State="hangup"),
+        *(told_late if bridge_end != "never told" else []),
+    )
+
+    (visit,) = visits(items)
+    assert (visit.outcome, visit.wait_ms, visit.talk_ms, visit.rings) == (outcome, 5_100, None, 1)
 
 
 def test_a_name_in_latin_1_beside_a_queue_in_utf_8_leaves_the_queue_its_name() -> None:

@@ -148,6 +148,52 @@ def test_why_a_caller_was_thrown_out_is_no_second_caller() -> None:
     assert counts(live).refused == 0
 
 
+# A channel that goes on
+
+
+MOVED = "0|1.1|q|NONE|ENTERQUEUE|||1", "30|1.1|q|NONE|ABANDON|1|1|30"
+
+
+@pytest.mark.parametrize(("queue", "second"), [("r", 30), ("r", 31), ("r", 300), ("q", 31), ("q", 300)])
+def test_who_enters_again_on_the_same_channel_was_moved_and_had_not_hung_up(queue: str, second: int) -> None:
+    again = f"{second}|1.1|{queue}|NONE|ENTERQUEUE|||1", f"{second + 10}|1.1|{queue}|Bo|CONNECT|10|1.2|1"
+    live = played(text(*MOVED, *again))
+
+    assert told(live) == [("1.1", "transferred_out", 30, None), ("1.1", "answered", 10, None)]
+    assert contacts(live) == [("answered", 40, 2)]
+
+
+def test_nor_is_one_who_was_moved_lost_in_a_restart() -> None:
+    live = played(
+        text(*MOVED, "31|1.1|r|NONE|ENTERQUEUE|||1", "33|1.1|r|NONE|ABANDON|1|1|2", "35|NONE|NONE|NONE|QUEUESTART|")
+    )
+
+    assert [row[:3] for row in told(live)] == [("1.1", "transferred_out", 30), ("1.1", "lost", 2)]
+
+
+def test_lines_that_are_written_again_move_nobody() -> None:
+    assert told(played(text(*MOVED, *MOVED))) == told(played(text(*MOVED)))
+    at_once = "0|1.1|q|NONE|ENTERQUEUE|||1", "0|1.1|q|NONE|ABANDON|1|1|0"
+    assert {row[1] for row in told(played(text(*at_once, *at_once)))} == {"abandoned"}
+
+
+def test_a_channel_that_enters_another_queue_waits_no_longer_in_the_first() -> None:
+    entered = "0|1.1|q|NONE|ENTERQUEUE|||1", "20|1.1|r|NONE|ENTERQUEUE|||1"
+    live = played(text(*entered))
+    shown = live.snapshot(live.ledger.last_word(visits(live)[0]))
+
+    assert told(live) == [("1.1", "unknown", None, None), ("1.1", "waiting", None, None)]
+    assert [(queue.name, queue.waiting_count) for queue in shown.queues] == [("q", 0), ("r", 1)]
+    assert told(played(text(*entered, *entered))) == told(live)
+
+
+def test_the_line_that_ends_the_first_stay_may_come_after_the_next_entry() -> None:
+    entered = "0|1.1|q|NONE|ENTERQUEUE|||1", "20|1.1|r|NONE|ENTERQUEUE|||1"
+    live = played(text(*entered, "20|1.1|q|NONE|EXITWITHTIMEOUT|1|1|20", "30|1.1|r|Bo|CONNECT|10|1.2|1"))
+
+    assert told(live) == [("1.1", "overflow", 20, None), ("1.1", "answered", 10, None)]
+
+
 # The switch begins anew
 
 
@@ -289,6 +335,17 @@ def test_of_two_who_entered_then_nobody_is_taken_for_another_nor_is_there_a_thir
         "kc:2.2": Outcome.WAITING,
         "kc:3.3": Outcome.WAITING,
     }
+
+
+OTHER = "31|1.2|q|Eva|CONNECT|20|1.4|2", "45|1.2|q|Eva|COMPLETEAGENT|20|14|1"
+
+
+def test_two_put_into_the_queue_at_once_are_two_callers_once_both_are_told() -> None:
+    lines = sorted((*EITHER, *OTHER), key=lambda line: int(line.partition("|")[0]))
+    live = played(text(*TWO, *lines))
+
+    assert [row[1:] for row in told(live) if row[1] == "answered"] == [("answered", 20, 10), ("answered", 21, 14)]
+    assert len(visits(live)) == 3
 
 
 @pytest.mark.parametrize(
@@ -661,6 +718,13 @@ def test_a_phone_beside_people_with_names_is_nobody_more() -> None:
     )
 
     assert staff(live)[0].staffed == 1
+
+
+def test_nor_is_one_beside_people_who_pause_by_their_names() -> None:
+    added = "0|MANAGER|q|PJSIP/1001|ADDMEMBER|", "0|MANAGER|q|PJSIP/1002|ADDMEMBER|", "1|1.1|q|NONE|ENTERQUEUE|||1"
+
+    assert staff(played(text(*added, "9|NONE|q|Anna|PAUSE|lunch")))[0].staffed == 1
+    assert staff(played(text(*added, "9|NONE|q|PJSIP/1001|PAUSE|lunch")))[0].staffed == 2
 
 
 def test_a_start_knows_who_was_seen() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from queue_monitor.core import documents
 from queue_monitor.core.ledger import ContactHistory, Ledger
-from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, RingResult
+from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, EndedBy, RingResult
 from queue_monitor.model import Contact, Outcome, Visit
 from tests.scenario import Scenario
 
@@ -105,6 +105,20 @@ def test_who_leaves_after_the_answer_ends_the_talk() -> None:
     whatever_the_order(story)
 
 
+def test_who_leaves_in_the_moment_of_the_answer_talks_to_nobody_for_ever() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").left(10, "a")
+
+    assert (visit(story).outcome, visit(story).wait_ms, visit(story).talk_ms) == (Outcome.ANSWERED, 10_000, 0)
+    assert story.live.ledger.talking() == []
+    whatever_the_order(story)
+
+
+def test_who_leaves_after_the_answer_for_another_place_was_sent_on() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").left(60, "a", "transferred_out")
+
+    assert (visit(story).outcome, visit(story).ended_by) == (Outcome.ANSWERED, EndedBy.TRANSFER)
+
+
 def test_the_end_of_a_talk_that_is_told_as_such_is_the_better_word() -> None:
     story = Scenario().entered(0, "a").answered(10, "a").completed(59.5, "a").left(60, "a")
 
@@ -179,6 +193,16 @@ def test_who_waits_in_two_queues_at_once_is_one_late_caller() -> None:
     assert contact(story).waiting_since == story.at(0)
     face = story.live.snapshot(story.at(310)).total
     assert face.periods["day"].counts.waiting_late == 1
+
+
+def test_who_waits_in_two_queues_at_once_is_one_of_those_who_wait_in_all() -> None:
+    story = Scenario().entered(0, "a", queue="utanför").entered(20, "a;2", queue="serie", contact_id="luleå:a")
+    story.entered(5, "b", queue="serie").entered(5, "b;2", queue="utanför", contact_id="luleå:b")
+    shown = story.live.snapshot(story.at(60))
+
+    assert [line.wait_ms for line in shown.total.waiting] == [60_000, 55_000]
+    assert (shown.total.oldest_wait_ms, shown.total.periods["day"].counts.waiting) == (60_000, 2)
+    assert [(queue.name, queue.waiting_count) for queue in shown.queues] == [("serie", 2), ("utanför", 2)]
 
 
 def test_a_part_that_nobody_knows_does_not_hide_that_the_caller_is_late() -> None:
