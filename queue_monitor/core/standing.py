@@ -6,6 +6,7 @@ Each queue is read once, and pools and all queues together are added up from the
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
+from operator import add
 from typing import Final, NamedTuple
 
 from queue_monitor.core.series import NOTHING, Base, Numbers, Series, added
@@ -220,5 +221,5 @@ def _together(parts: list[tuple[Part, Part]], is_long: bool, at: int) -> Numbers
 
 def _added(parts: list[Numbers]) -> Numbers:
     if len(parts) == 2:
-        return list(map(int.__add__, *parts))
+        return list(map(add, *parts))
     return parts[0] if len(parts) == 1 else added(parts) if parts else NO_CALLS
