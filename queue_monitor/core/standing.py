@@ -9,6 +9,8 @@ from itertools import chain
 from operator import add
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from queue_monitor.core.series import NOTHING, Base, Numbers, Series, added
 from queue_monitor.core.windows import EXACT_MINUTES, Keys, NotHeld, Windows, exact_figures
 from queue_monitor.model import Level, WaitFigures
@@ -28,7 +30,7 @@ class Stretch(NamedTuple):
     high: int
 
 
-class Settled(NamedTuple):
+class Settled(Struct, frozen=True, gc=False):
     """The settled calls of one stretch: within opening hours and outside, and the waits of those within."""
 
     inside: Numbers
