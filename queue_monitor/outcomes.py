@@ -7,7 +7,7 @@ outcome through all of them.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from operator import attrgetter
+from operator import add, attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -120,7 +120,7 @@ class Counts(Struct, frozen=True, gc=False):
     by_unknown: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*map(int.__add__, structs.astuple(self), structs.astuple(other)))
+        return Counts(*map(add, structs.astuple(self), structs.astuple(other)))
 
     @property
     def answered(self) -> int:

@@ -151,30 +151,37 @@ class WaitTally:
 
 def figures_of(tallies: Sequence[WaitTally]) -> WaitFigures:
     """Return the figures of several tallies together, as `WaitTally.figures` gives those of one."""
-    answered = sum([tally.answered for tally in tallies])
-    reached = _reached_together([its for tally in tallies if (its := tally.reached()) is not None])
-    if not answered or reached is None:
+    answered = sum_ms = max_ms = over_10_min = 0
+    parts = []
+    for tally in tallies:
+        answered += tally.answered
+        sum_ms += tally.sum_ms
+        max_ms = max(max_ms, tally.max_ms)
+        over_10_min += tally.over_10_min
+        if (its := tally.reached()) is not None:
+            parts.append(its)
+    if not answered or not parts:
         return WaitFigures()
-    total, max_ms = int(reached[-1]), max([tally.max_ms for tally in tallies])
+    reached = parts[0] if len(parts) == 1 else _added(parts)
+    total = int(reached[-1])
     ranks = np.array([-(-total * percent // 100) or 1 for percent in (50, 90, 99)], np.int32)
     p50, p90, p99 = [min(_UPPER[at], max_ms) / 1000 for at in reached.searchsorted(ranks).tolist()]
     return WaitFigures(
         answered=answered,
-        mean_seconds=sum([tally.sum_ms for tally in tallies]) / answered / 1000,
+        mean_seconds=sum_ms / answered / 1000,
         p50_seconds=p50,
         p90_seconds=p90,
         p99_seconds=p99,
         max_seconds=max_ms / 1000,
-        over_10_min_ratio=sum([tally.over_10_min for tally in tallies]) / answered,
+        over_10_min_ratio=over_10_min / answered,
     )
 
 
-def _reached_together(parts: list[NDArray[np.int32]]) -> NDArray[np.int32] | None:
+def _added(parts: list[NDArray[np.int32]]) -> NDArray[np.int32]:
     """Return several tallies' numbers of waits up to the end of each bin, added up."""
-    if len(parts) < 2:
-        return parts[0] if parts else None
-    together = np.zeros(max(map(len, parts)), np.int32)
-    for part in parts:
+    parts.sort(key=len, reverse=True)
+    together = parts[0].copy()
+    for part in parts[1:]:
         together[: len(part)] += part
         if len(part) < len(together):
             together[len(part) :] += part[-1]

@@ -4,7 +4,6 @@ Longer than 450 lines because the reports about an agent and the state that they
 """
 
 from bisect import insort
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -157,9 +156,8 @@ class Staffing:
         return self._tally(states, is_known, not self.answering.isdisjoint(keys))
 
     def _tally(self, states: list[AgentActivity | None], is_known: bool, answering: bool) -> Staff:
-        counted = Counter(states)
-        tally = {name: number for state, name in _COUNTED if (number := counted.get(state))}
-        staffed = sum(counted.get(state, 0) for state in STAFFED)
+        tally = {name: number for state, name in _COUNTED if (number := states.count(state))}
+        staffed = sum(map(STAFFED.__contains__, states))
         is_seen = not is_known and bool(tally)
         return Staff(known=is_known, seen=is_seen, answering=answering, staffed=staffed, **tally)
 

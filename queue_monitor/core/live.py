@@ -903,8 +903,11 @@ class Live:
         No event may be applied until it is done.
         """
         queues = self.queues()
-        talking = self._talking(now)
-        view = SnapshotBuilder(self, now, self.ledger.waiting(), talking, self.ledger.ringing(), memory=self._memory)
+        talking, waiting, ringing = self._talking(now), self.ledger.waiting(), self.ledger.ringing()
+        yield
+        view = SnapshotBuilder(self, now, waiting, talking, ringing, memory=self._memory)
+        yield
+        view.count_staff()
         yield
         disagreements = self._hours_disagreements(now)
         calendar = self.rules.calendar

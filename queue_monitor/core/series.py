@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from operator import add
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -178,7 +179,7 @@ class Series:
             for start, day in self.days.items():
                 end = self._days.ends[start]
                 if low <= start and end <= high:
-                    total = list(map(int.__add__, total, day.counts))
+                    total = list(map(add, total, day.counts))
                 elif start < high and end > low:
                     self._add_slots(total, max(low, start), min(high, end))
         self._sums[low, high] = self.version, total

@@ -11,6 +11,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from queue_monitor.model import Counts, DefinitionId, ExitPolicy, Outcome, Target
 
 PLAIN_MISSES: Final = ExitPolicy()
@@ -53,7 +55,7 @@ def judge(
     return outcome.value
 
 
-class Terms(NamedTuple):
+class Terms(Struct, frozen=True, gc=False):
     """The terms of the formulas, in whole calls.
 
     `in_time`: answered in time, and called back within the time that a setting asks for.

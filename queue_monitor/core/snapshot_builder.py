@@ -353,7 +353,7 @@ class SnapshotBuilder:
         oldest = [line.wait_ms for line in lines]
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
-        staff = self._staff().of(keys or tuple(dict.fromkeys(queue_key(q) for q in queues)) or None, face.switches)
+        staff = self.count_staff().of(keys or tuple(dict.fromkeys(queue_key(q) for q in queues)) or None, face.switches)
         wait = None if no_data_reason in _BLIND else _wait(forecast, queues)
         return QueueNow(
             name=face.name,
@@ -397,7 +397,8 @@ class SnapshotBuilder:
             self._no_data_reasons[face.switches] = self._live.no_data_reason(face.queues, self._now)
         return self._no_data_reasons[face.switches]
 
-    def _staff(self) -> Staffing:
+    def count_staff(self) -> Staffing:
+        """Return the activity of every agent, worked out once for all faces."""
         if self._staffing is None:
             self._staffing = self._live.agents.staffing(self._now, self._agents_in_talk)
         return self._staffing
@@ -523,13 +524,14 @@ class SnapshotBuilder:
                 raise
             settled = Settled(NO_CALLS, NO_CALLS, NO_WAITS)
         coverage = self._live.coverage(face.queues, start, end, self._now)
-        return self._made(name, level, face, Stretch(name, start, end, low, high), settled, coverage)
+        stretch, unseen = Stretch(name, start, end, low, high), self._unseen(face, start, end)
+        return self._made(level, face, stretch, settled, coverage, unseen)
 
     def _periods_of(self, face: _Face, today: _DayNow) -> Generator[None, None, _Periods]:
         """Make the periods of a face; those of the last snapshot are reused where their inputs are equal."""
         windows, keys, memory = self._windows, face.keys, self._memory
         is_many = len(face.queues) > MANY_QUEUES
-        coverages = self._coverages(face)
+        coverages, unseen = self._coverages(face), self._unseen_of(face)
         made_of = (
             self._stretches,
             windows.version(Level.CONTACT, keys),
@@ -537,6 +539,7 @@ class SnapshotBuilder:
             *(list(_of(self._placed[level], keys)) for level in Level),
             list(_of(self._departed, keys)) if self._departed else [],
             coverages,
+            unseen,
             today.bounds,
             self._precision,
             self._live.rules.target,
@@ -544,11 +547,14 @@ class SnapshotBuilder:
         if not self._is_strict and (known := memory.faces.get(keys)) and known[0] == made_of:
             return known[1]
         periods: dict[str, Period] = {}
-        for stretch, coverage, settled in zip(self._stretches, coverages, self._contacts.of(keys), strict=True):
-            periods[stretch.name] = self._made(stretch.name, Level.CONTACT, face, stretch, settled, coverage)
+        for stretch, coverage, missed, settled in zip(
+            self._stretches, coverages, unseen, self._contacts.of(keys), strict=True
+        ):
+            periods[stretch.name] = self._made(Level.CONTACT, face, stretch, settled, coverage, missed)
             if is_many:
                 yield
-        visits = periods["day"] if self._briefly else self._visits_of(face, today, coverages[self._day_at])
+        day = self._day_at
+        visits = periods["day"] if self._briefly else self._visits_of(face, today, coverages[day], unseen[day])
         found = _Periods(periods, visits)
         if is_many:
             yield
@@ -558,21 +564,21 @@ class SnapshotBuilder:
             memory.faces[keys] = made_of, found
         return found
 
-    def _visits_of(self, face: _Face, today: _DayNow, coverage: Coverage) -> Period:
+    def _visits_of(self, face: _Face, today: _DayNow, coverage: Coverage, unseen: int) -> Period:
         """Return today's visits, by the opening hours of the face."""
         day = self._stretches[self._day_at]
         if today.bounds != (day.start, day.end):
             return self._period("day", Level.VISIT, face, *today.bounds)
-        return self._made("day", Level.VISIT, face, day, next(self._visits.of(face.keys)), coverage)
+        return self._made(Level.VISIT, face, day, next(self._visits.of(face.keys)), coverage, unseen)
 
     def _made(
-        self, name: str, level: Level, face: _Face, stretch: Stretch, settled: Settled, coverage: Coverage
+        self, level: Level, face: _Face, stretch: Stretch, settled: Settled, coverage: Coverage, unseen: int
     ) -> Period:
         """Return a period from its settled calls, the waiting callers, and those who may still be answered."""
         low, high = stretch.low, stretch.high
         inside_now, outside_now = self._waiting_in(level, face.keys, low, high)
         return assessment.period(
-            name,
+            stretch.name,
             level,
             stretch.start,
             stretch.end,
@@ -583,7 +589,7 @@ class SnapshotBuilder:
             self._precision,
             self._live.rules.target,
             self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY,
-            self._unseen(face, stretch.start, stretch.end),
+            unseen,
         )
 
     def _gaps_today(self, switches: tuple[str, ...]) -> list[Span]:
@@ -595,6 +601,12 @@ class SnapshotBuilder:
             )
             self._gaps[switches] = [(began, ended) for began, ended in gaps if began < ended]
         return self._gaps[switches]
+
+    def _unseen_of(self, face: _Face) -> list[int]:
+        """Return the calls that may have come unheard, for each stretch."""
+        if not self._gaps_today(face.switches):
+            return [0] * len(self._stretches)
+        return [self._unseen(face, stretch.start, stretch.end) for stretch in self._stretches]
 
     def _unseen(self, face: _Face, start: datetime, end: datetime) -> int:
         """Return the calls that may have come today in the open minutes of a stretch in which nothing was heard."""

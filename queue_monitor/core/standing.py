@@ -6,7 +6,10 @@ Each queue is read once, and pools and all queues together are added up from the
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
+from operator import add
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from queue_monitor.core.series import NOTHING, Base, Numbers, Series, added
 from queue_monitor.core.windows import EXACT_MINUTES, Keys, NotHeld, Windows, exact_figures
@@ -27,7 +30,7 @@ class Stretch(NamedTuple):
     high: int
 
 
-class Settled(NamedTuple):
+class Settled(Struct, frozen=True, gc=False):
     """The settled calls of one stretch: within opening hours and outside, and the waits of those within."""
 
     inside: Numbers
@@ -220,5 +223,5 @@ def _together(parts: list[tuple[Part, Part]], is_long: bool, at: int) -> Numbers
 
 def _added(parts: list[Numbers]) -> Numbers:
     if len(parts) == 2:
-        return list(map(int.__add__, *parts))
+        return list(map(add, *parts))
     return parts[0] if len(parts) == 1 else added(parts) if parts else NO_CALLS

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from itertools import chain
+from operator import add
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct, structs
@@ -530,7 +531,7 @@ class Windows:
         if base is not None:
             parts += _wanted(base.counts[inside], keys)
         if len(parts) == 2:
-            return list(map(int.__add__, *parts))
+            return list(map(add, *parts))
         return parts[0] if len(parts) == 1 else added(parts)
 
     def figures(self, level: Level, keys: Keys, low: int, high: int) -> WaitFigures:

@@ -124,6 +124,18 @@ def test_what_is_remembered_of_earlier_snapshots_changes_nothing(chance: random.
             assert shown(live, now) == shown(fresh(applied, story), now)
 
 
+def test_a_source_lost_within_the_minute_lowers_the_floor_at_once():
+    story = Scenario().connected(-3600)
+    for number in range(3):
+        story.entered(number, f"c{number}").answered(number + 20, f"c{number}")
+    before = story.live.snapshot(story.at(1_000))
+    story.disconnected(1_001)
+    now = story.at(1_015)
+
+    assert shown(story.live, now) == shown(fresh(story.events, story), now)
+    assert (story.live.snapshot(now).total.periods["day"].floor or 0) < (before.total.periods["day"].floor or 0)
+
+
 def fresh(events: list[Event], story: Scenario) -> Live:
     """A state that nobody has looked at before."""
     live = Live(story.rules)
