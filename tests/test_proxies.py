@@ -22,7 +22,7 @@ from tests.certificates import self_signed
 DEPLOY: Final = Path(__file__).parent.parent / "deploy"
 OWN, OTHER = "monitor.example", "www.kommunen.example"
 BEHIND: Final = '\n[http]\ntrusted_proxies = ["127.0.0.1"]\nread_without_token = false\npublic = true\n'
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 NGINX: Final = """
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
 events {{}}

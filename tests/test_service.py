@@ -17,7 +17,7 @@ import pytest
 from queue_monitor.__main__ import main
 from tests.adapters.broker import free_port
 
-PATIENCE = 40.0
+PATIENCE = 120.0
 
 
 class Monitor:

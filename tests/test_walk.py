@@ -25,7 +25,7 @@ from tests.commands import OURS, ROOT, TOOLS, Command, blocks, commands, documen
 
 STARTED: Final = ROOT / "docs" / "getting-started.md"
 CONNECT: Final = ROOT / "docs" / "connect"
-PATIENCE: Final = 40.0
+PATIENCE: Final = 120.0
 EVERY = [command for document in documents() for command in commands(document)]
 KINDS = registry.adapter_kinds()
 PARSER = _parser()
