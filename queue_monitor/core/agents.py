@@ -4,10 +4,11 @@ Longer than 450 lines because the reports about an agent and the state that they
 """
 
 from bisect import insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
@@ -44,6 +45,8 @@ SHORTEST_CALL: Final = timedelta(minutes=5)
 
 STAFFED: Final = frozenset(BUSIEST_FIRST[:5])
 _RANK: Final = {state: rank for rank, state in enumerate(BUSIEST_FIRST)}
+_NEVER_SILENT: Final[Mapping[str, datetime]] = MappingProxyType({})
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _COUNTED: Final = tuple((state, state.value) for state in AgentActivity if state is not AgentActivity.UNKNOWN)
 
 
@@ -123,7 +126,8 @@ class Service(NamedTuple):
 class Staffing:
     """The activity of every agent at one moment.
 
-    `listed`: the switches that list their members.
+    `listed`: the switches that list their members, all of whom have been heard of since the switch last fell silent.
+    `unheard`: whether nothing has been heard of some agents since then: who is there is not known.
     `answering`: queues (casefolded) in which an agent answered within the usual time of a call.
     `everywhere`: by agent, over all queues.
     `by_queue`: by queue (casefolded), of its members.
@@ -132,6 +136,7 @@ class Staffing:
     """
 
     listed: frozenset[str] = frozenset()
+    unheard: bool = False
     answering: set[str] = field(default_factory=set)
     everywhere: list[AgentActivity | None] = field(default_factory=list)
     by_queue: dict[str, dict[str, AgentActivity | None]] = field(default_factory=dict)
@@ -159,6 +164,7 @@ class Staffing:
         tally = {name: number for state, name in _COUNTED if (number := states.count(state))}
         staffed = sum(map(STAFFED.__contains__, states))
         is_seen = not is_known and bool(tally)
+        answering = answering or self.unheard
         return Staff(known=is_known, seen=is_seen, answering=answering, staffed=staffed, **tally)
 
 
@@ -335,15 +341,18 @@ class Agents:
             mine.is_listed |= words.is_listed
             mine.rewritten += 1
 
-    def now(self, talking: Iterable[str] = ()) -> tuple[AgentNow, ...]:
+    def now(
+        self, talking: Iterable[str] = (), silences: Mapping[str, datetime] = _NEVER_SILENT
+    ) -> tuple[AgentNow, ...]:
         """Return every agent with a known state. An agent in a talk is busy, even where the switch only says
-        `available`.
+        `available`. `silences` as for `staffing`.
         """
         in_talk = set(talking)
+        unheard = self._unheard(silences, in_talk)
         found = []
         for agent_id, agent in sorted(self._agents.items()):
             said = agent.in_queue(None)
-            state = self._state(agent, said, agent_id in in_talk)
+            state = None if agent_id in unheard else self._state(agent, said, agent_id in in_talk)
             if state is not None:
                 queues = tuple(sorted(self._names[key] for key, member in agent.member_of.items() if member))
                 reason = said.reason if said else None
@@ -354,15 +363,21 @@ class Agents:
                 )
         return tuple(found)
 
-    def staffing(self, now: datetime, talking: Iterable[str] = ()) -> "Staffing":
+    def staffing(
+        self, now: datetime, talking: Iterable[str] = (), silences: Mapping[str, datetime] = _NEVER_SILENT
+    ) -> "Staffing":
         """Return the activity of every agent now, computed once for all queues. An agent in a talk is busy.
 
         A switch that lists its members is believed. For a switch that only a log reports, the agents are those who were
         seen: who became members, and who served or paused lately.
+        `silences`: by switch, when the last silence that is over began. What was said before it holds no longer.
         """
-        found, in_talk = Staffing(listed=self._listed), set(talking)
+        in_talk = set(talking)
+        unheard = self._unheard(silences, in_talk)
+        silent = {self._switch_of(agent_id) for agent_id in unheard}
+        found = Staffing(listed=self._listed - silent, unheard=bool(unheard))
         for agent_id, agent in self._agents.items():
-            if not self._is_listed(agent_id, agent):
+            if not self._is_listed(agent_id, agent) or agent_id in unheard:
                 continue
             talks = agent_id in in_talk
             found.everywhere.append(self._state(agent, agent.in_queue(None), talks))
@@ -377,8 +392,30 @@ class Agents:
         self._look_for_others(found, now, in_talk)
         return found
 
+    def _unheard(self, silences: Mapping[str, datetime], in_talk: Collection[str]) -> set[str]:
+        """Return the agents of whom nothing has been heard since their switch last fell silent."""
+        if not silences:
+            return set()
+        return {
+            agent_id
+            for agent_id in self._agents
+            if agent_id not in in_talk
+            and (began := silences.get(self._switch_of(agent_id))) is not None
+            and self._last_word(agent_id) <= began
+        }
+
+    def _last_word(self, agent_id: str) -> datetime:
+        """Return when an agent was last spoken of, or last in a call."""
+        agent = self._agents[agent_id]
+        words = [word.at for word in agent.last_words()]
+        words += [service.last_at for service in self._services.get(agent_id, {}).values()]
+        return max(words, default=_LONG_AGO)
+
+    def _switch_of(self, agent_id: str) -> str:
+        return self._agents[agent_id].switch or agent_id.partition(":")[0]
+
     def _is_listed(self, agent_id: str, agent: _Agent) -> bool:
-        return agent.is_listed or (agent.switch or agent_id.partition(":")[0]) in self._listed
+        return agent.is_listed or self._switch_of(agent_id) in self._listed
 
     def last_answer(self, agent_id: str) -> datetime | None:
         """Return when an agent last answered a call, at a switch that does not list its agents; None where it does."""
@@ -474,7 +511,7 @@ def _seen(agent: _Agent, key: str, service: Service | None, talks: bool, now: da
         service = None
     if service is not None:
         words = ([said.at] if said else []) + ([agent.member_said[key]] if member is False else [])
-        if service.answered_at > max(words, default=datetime.min.replace(tzinfo=UTC)):
+        if service.answered_at > max(words, default=_LONG_AGO):
             return AgentActivity.BUSY if talks else AgentActivity.AVAILABLE
     if member is False:
         return AgentActivity.LOGGED_OUT if now - agent.member_said[key] <= LEFT_LASTS else None

@@ -746,15 +746,21 @@ class Live:
                     break
         return until
 
+    def silences(self, now: datetime) -> dict[str, datetime]:
+        """Return when the last silence that is over began, by switch; one shorter than `SHORT_SILENCE` is none."""
+        last: dict[str, datetime] = {}
+        for switch in self.sources.switches():
+            for gap in self.sources.gaps([switch], now):
+                if gap.end is not None and gap.end - gap.start >= SHORT_SILENCE:
+                    last[switch] = gap.start
+        return last
+
     def _talking(self, now: datetime) -> list[Visit]:
         """Return the answered visits without a known end, except those that must be over.
 
         They may have ended while nothing was heard, or their agent has answered another call since.
         """
-        last_gap = {
-            switch: max((gap.start for gap in self.sources.gaps([switch], now) if gap.end is not None), default=None)
-            for switch in self.sources.switches()
-        }
+        last_gap = self.silences(now)
         found = []
         for visit in self.ledger.talking():
             answered, gap = visit.ended_wait_at, last_gap.get(visit.switch)
@@ -932,7 +938,7 @@ class Live:
             bars = yield from view.today_in_pieces(shown)
             walls.append(WallNow(name=name, total=face, today=tuple(bars)))
             yield
-        agents = self.agents.now(visit.agent_id for visit in talking if visit.agent_id)
+        agents = self.agents.now((visit.agent_id for visit in talking if visit.agent_id), self.silences(now))
         yield
         totals, totals_waits = self.windows.totals(), self.windows.wait_buckets()
         yield

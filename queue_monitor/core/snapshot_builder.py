@@ -101,6 +101,8 @@ class LiveReading(Protocol):
 
     def unheard(self, waiting: Iterable[Visit], now: datetime) -> dict[str, datetime]: ...
 
+    def silences(self, now: datetime) -> dict[str, datetime]: ...
+
 
 class _Waiting(NamedTuple):
     """A waiting caller with the wait in ms of the contact and in this queue, computed once for every queue, pool and
@@ -400,7 +402,8 @@ class SnapshotBuilder:
     def count_staff(self) -> Staffing:
         """Return the activity of every agent, worked out once for all faces."""
         if self._staffing is None:
-            self._staffing = self._live.agents.staffing(self._now, self._agents_in_talk)
+            silences = self._live.silences(self._now)
+            self._staffing = self._live.agents.staffing(self._now, self._agents_in_talk, silences)
         return self._staffing
 
     # ---- waiting callers and forecasts

@@ -246,3 +246,27 @@ def test_a_connection_that_is_lost_for_seconds_takes_nobody_away():
 
     assert waits(story, 400) == [(400, False)]
     assert story.counts(400).waiting_late == 1
+
+
+def test_after_a_silence_only_those_count_as_logged_in_of_whom_something_was_heard_since():
+    story = beat(Scenario().connected(-60), 0)
+    for who, state in (("anna", "busy"), ("bo", "available"), ("cia", "logged_out")):
+        story.agent(10, who, state, "kundcenter")
+    beat(story, 60)
+    said(story, 190)
+    during = story.live.snapshot(story.at(300)).total.staff
+    beat(story, 600)
+    after = story.live.snapshot(story.at(610))
+
+    assert (during.known, during.staffed, during.busy) == (True, 2, 1)
+    assert (after.total.staff.known, after.total.staff.staffed, after.agents) == (False, 0, ())
+
+    story.agent(620, "anna", "available", "kundcenter")
+    some = story.live.snapshot(story.at(630)).total.staff
+
+    assert (some.known, some.seen, some.staffed, some.available) == (False, True, 1, 1)
+
+    story.agent(640, "bo", "busy").agent(650, "cia", "logged_out")
+    all_of_them = story.live.snapshot(story.at(660)).total.staff
+
+    assert (all_of_them.known, all_of_them.staffed, all_of_them.available, all_of_them.busy) == (True, 2, 1, 1)

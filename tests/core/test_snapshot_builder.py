@@ -53,12 +53,13 @@ def a_morning(chance: random.Random) -> Scenario:
 
 
 def waiting_now(live: Live, now: datetime) -> list[Placement]:
-    """Where those count who wait, at both levels."""
+    """Where those count who wait, at both levels; in a silence with the wait up to it (tests/core/test_silence.py)."""
     found = []
     for contact, visit in live.ledger.waiting():
-        placed = [live.windows.place_visit(visit, now)]
+        until = live.unheard([visit], now).get(visit.visit_id, now)
+        placed = [live.windows.place_visit(visit, until)]
         if contact.outcome is Outcome.WAITING:
-            placed.append(live.windows.place_contact(contact, now))
+            placed.append(live.windows.place_contact(contact, until))
         for judged in filter(None, placed):
             field = judge(Outcome.WAITING, judged.wait_ms, live.windows.target_at(judged.place.minute))
             found.append(Placement(*judged.place, field, judged.early))
