@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from adapters.csta3.frames import Cutter, Frame, framed
 from queue_monitor.app import registry
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
@@ -113,3 +114,60 @@ def test_no_header_of_the_event_socket_brings_a_number(number: str):
     assert {b"CC-Member-CID-Number", b"CC-Cause", b"CC-Hangup-Cause", b"CC-Agent-Status"} <= seen
     assert len(kept.events) > 500
     assert kept.numbers() == []
+
+
+LEAF: Final = re.compile(rb"<(\w+)>(?:<(\w+)>)?([^<>]+)</")
+OF_THE_EXCHANGE: Final = (b"callID", b"monitorCrossRefID", b"crossRefIdentifier")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_element_of_a_csta_exchange_brings_a_number(number: str):
+    kept, seen = Kept(), set[bytes]()
+    for file in sorted((RECORDINGS / "csta3").glob("*.frame*")):
+        frames_of_file = [found for found in Cutter().cut(file.read_bytes()) if isinstance(found, Frame)]
+        cut = [(found.invoke, found.content) for found in frames_of_file]
+        leaves = [leaf for _, xml in cut for leaf in LEAF.findall(xml)]
+        names = {outer if not inner else outer + b"><" + inner for outer, inner, _ in leaves}
+        for name in sorted(name for name in names if not name.endswith(OF_THE_EXCHANGE)):
+            reader = translator("csta3", pilots={"7100": "kundcenter", "7200": "bygglov"}, agents={"2001": "ett"})
+            for invoke, xml in cut:
+                changed = re.sub(rb"<" + name + rb">[^<>]+</", rb"<" + name + rb">" + number.encode() + rb"</", xml)
+                kept.take(reader.feed(framed(invoke, changed), TEN))
+            kept.take(reader.close(TEN))
+            seen.add(name)
+
+    assert {b"callingDevice><deviceIdentifier", b"agentDevice><deviceIdentifier", b"deviceID", b"cause"} <= seen
+    assert len(kept.events) > 100
+    assert kept.numbers() == []
+
+
+TELEPHONES: Final[dict[str, tuple[str, dict[str, str], bytes, bytes]]] = {
+    "asterisk_ami": (
+        "asterisk/*.ami",
+        {"host": "h", "username": "u", "secret": "s"},
+        b"Agent Ett",
+        b"Local/0701740605@agents",
+    ),
+    "asterisk_queuelog": (
+        "asterisk/queue_log",
+        {"path": "queue_log"},
+        "Handläggare 2".encode(),
+        b"Local/0701740605@agents",
+    ),
+    "freeswitch": ("freeswitch/*.esl", {"host": "h", "password": "p"}, b"agent-ett", b"0701740605"),
+}
+"""By kind of switch: its recordings, the settings, an agent's name there, and a telephone in its place."""
+
+
+@pytest.mark.parametrize("kind", TELEPHONES)
+def test_an_agent_who_answers_at_a_telephone_of_his_own_stays_one_agent_without_its_number(kind: str):
+    kept, (files, settings, name, own) = Kept(), TELEPHONES[kind]
+    for file in sorted(RECORDINGS.glob(files)):
+        reader, changed = translator(kind, **settings), file.read_bytes().replace(name, own)
+        for piece in frames(changed, b"no such header", b"") if kind == "freeswitch" else [changed]:
+            kept.take(reader.feed(piece, TEN))
+        kept.take(reader.close(TEN))
+    agents = {agent for event in kept.events if "nr-" in (agent := getattr(event, "agent_id", None) or "")}
+
+    assert kept.numbers() == []
+    assert len(agents) == 1

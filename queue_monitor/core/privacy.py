@@ -150,6 +150,29 @@ class Veil:
         self._carry_over(event, scene, is_new_month=local.day == 1)
         return Veiled(self._veiled(event, scene), tuple(dict.fromkeys(scene.hidden)))
 
+    def over_watched(self, event: Event, at: datetime) -> Event:
+        """Return an event of a switch that we watch, without numbers in its free words and in the ids of its agents and
+        their rings.
+
+        Its other ids are the switch's own; but an agent may answer at a telephone of his or her own.
+        """
+        event = words_without_numbers(event)
+        if not any(map(_may_hold_one, _agents_of(event))):
+            return event
+        local = at.astimezone(self._zone)
+        scene = _Scene(event.switch_name, f"{local:%Y-%m}", [])
+        self._carry_over(event, scene, is_new_month=False)
+        return self._agents_veiled(event, scene)
+
+    def _agents_veiled(self, part: Part, scene: "_Scene") -> Part:
+        changed: dict[str, Any] = {}
+        for name in _OF_AGENTS:
+            if text := getattr(part, name, None):
+                changed[name] = self._id(text, scene.switch, scene.month, carries=True)
+        if agents := getattr(part, "agents", None):
+            changed["agents"] = tuple(self._agents_veiled(each, scene) for each in agents)
+        return structs.replace(part, **changed) if changed else part
+
     def shown(self, source: str) -> str:
         """Return a source's name without a number that the settings do not name."""
         return self._name("source", source, [])
@@ -297,9 +320,8 @@ def without_numbers(text: str) -> str:
 
 
 def words_without_numbers(part: Part) -> Part:
-    """Return an event of a switch that we watch, with the telephone numbers in its free words as `…`.
-
-    Its ids are the switch's own; but a person may have typed why there is a pause.
+    """Return an event with the telephone numbers in its free words as `…`: a person may have typed why there is a
+    pause.
     """
     changed: dict[str, Any] = {}
     for name, rule, _ in _words_of(type(part)):
@@ -315,6 +337,15 @@ def words_without_numbers(part: Part) -> Part:
         if new != value:
             changed[name] = new
     return structs.replace(part, **changed) if changed else part
+
+
+def _agents_of(part: Struct) -> Iterator[str]:
+    """Yield the ids of the agents in an event, and of their rings."""
+    for name in _OF_AGENTS:
+        if text := getattr(part, name, None):
+            yield text
+    for each in getattr(part, "agents", None) or ():
+        yield from _agents_of(each)
 
 
 def _first_number(pattern: re.Pattern[str], text: str) -> bool:
@@ -371,6 +402,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
 }
 """Fields by name. Any other that can hold a text is dropped: `dialled`, `version`, `raw`, `unmapped`."""
 
+_OF_AGENTS: Final = ("agent_id", "ring_id")
 _LASTING: Final = frozenset({"contact_id", "visit_id", "leg_id", "agent_id"})
 
 

@@ -25,7 +25,7 @@ from queue_monitor.core.forecasting import ForecastInputs
 from queue_monitor.core.gate import Gate, Redated, Unfit, masked, masked_name, plain, unfit
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import ApplyResult, Live
-from queue_monitor.core.privacy import Veil, words_without_numbers
+from queue_monitor.core.privacy import Veil
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import CallEntered, CallLeft, Event, QueueSnapshot, SourceClock
 from queue_monitor.forecast.forecaster import (
@@ -283,9 +283,9 @@ class Pipeline:
         else:
             found = self._gate.judge(event, delivery.received_at, earliest, by_sender=delivery.dated_by_sender)
             if isinstance(found, Event) and not delivery.dated_by_sender:
-                found = words_without_numbers(found)
+                found = self._veil.over_watched(found, found.at)
             elif isinstance(found, Redated):
-                found = Redated(words_without_numbers(found.event))
+                found = Redated(self._veil.over_watched(found.event, found.event.at))
             elif not delivery.taken_before and isinstance(found, Event):
                 found = self._veiled(found, event.at if earliest <= event.at <= delivery.received_at else found.at)
         taken = found.event if isinstance(found, Redated) else found
