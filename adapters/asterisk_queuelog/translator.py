@@ -655,6 +655,7 @@ class Translator:
             and (visit.rang is None or visit.rang.second <= line.second)
         ]
         nearest = [place for gap, place in near if gap == min(near)[0]]
+        is_certain = len(nearest) == 1
         if len(nearest) > 1:
             # who of them is who matters no more where all go the same way
             self._claims[line.place] = line.verb, nearest
@@ -666,6 +667,14 @@ class Translator:
             return None
         self._claims.pop(line.place, None)
         visit = self._visits[line.place] = self._visits.pop(nearest[0])
+        if is_certain:
+            self._out.append(
+                CallMoved(
+                    **self._envelope("call.moved", line, visit.visit_id, line.call),
+                    **visit.placed(),
+                    new_leg_id=self._leg_id(line),
+                )
+            )
         return visit
 
     def _leg_id(self, line: _Line) -> str:
