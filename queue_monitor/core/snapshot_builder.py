@@ -29,6 +29,7 @@ from queue_monitor.model import (
     Contact,
     Counts,
     Coverage,
+    DefinitionId,
     ExpectedWait,
     Forecast,
     Level,
@@ -63,7 +64,8 @@ Result = TypeVar("Result")
 
 
 class Departed(NamedTuple):
-    """A caller who left a queue a moment ago and may still be answered.
+    """A caller who left a queue a moment ago and may still be answered, or waits past the limit as far as is known and
+    may have been answered unseen.
 
     `minute`: the minute of entry.
     `counts_as`: the field of `MayStillBeAnswered`.
@@ -275,6 +277,7 @@ class SnapshotBuilder:
                 else:
                     wait_ms = None
                 self._count(Level.CONTACT, entered.first_queue, entered.contact_minute, True, False, wait_ms)
+                self._doubt(visit, entered.first_queue, entered.contact_minute, wait_ms)
         self._memory.waiting = seen
 
     def _entered(self, contact: Contact, visit: Visit) -> _Entered | None:
@@ -303,6 +306,14 @@ class SnapshotBuilder:
         for judged in filter(None, placed):
             level, queue, inside, minute = judged.place
             self._count(level, queue_key(queue), minute, inside, judged.early, judged.wait_ms)
+            if level is Level.CONTACT and inside:
+                self._doubt(visit, queue_key(queue), minute, judged.wait_ms)
+
+    def _doubt(self, visit: Visit, queue: str, minute: int, wait_ms: int | None) -> None:
+        """Let the ceiling hold a caller past the limit who may have been answered in time, unseen."""
+        if visit.visit_id in self._doubtful and wait_ms is not None and wait_ms > self._limit_ms:
+            counts_as = "outside" if self._live.rules.target.definition is DefinitionId.D1 else "counted"
+            self._departed.setdefault(queue, []).append(Departed(minute, counts_as))
 
     def _bounds(self) -> Iterator[tuple[str, datetime, datetime]]:
         """Yield the name, start and end of the periods that every face has."""
