@@ -252,8 +252,8 @@ class SnapshotBuilder:
         known, seen = self._memory.waiting, dict[str, _Entered]()
         visits = [visit for _, visit in waiting]
         unheard = self._unheard = self._live.unheard(visits, self._now)
-        doubtful = self._live.wait_bounds.doubtful(visits, self._now)
-        self._doubtful = {*unheard, *(visit.visit_id for visit in doubtful)}
+        self._overtaken = {visit.visit_id for visit in self._live.wait_bounds.doubtful(visits, self._now)}
+        self._doubtful = {*unheard, *self._overtaken}
         for place, (contact, visit) in enumerate(waiting):
             entered = known.get(visit.visit_id)
             if entered is None or entered.visit is not visit or entered.contact is not contact:
@@ -311,7 +311,7 @@ class SnapshotBuilder:
 
     def _doubt(self, visit: Visit, queue: str, minute: int, wait_ms: int | None) -> None:
         """Let the ceiling hold a caller past the limit who may have been answered in time, unseen."""
-        if visit.visit_id in self._doubtful and wait_ms is not None and wait_ms > self._limit_ms:
+        if visit.visit_id in self._overtaken and wait_ms is not None and wait_ms > self._limit_ms:
             counts_as = "outside" if self._live.rules.target.definition is DefinitionId.D1 else "counted"
             self._departed.setdefault(queue, []).append(Departed(minute, counts_as))
 
