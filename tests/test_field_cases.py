@@ -1,6 +1,7 @@
 """What people who run call queues have met: small recordings, each with the one right reading of it."""
 
 import csv
+import gzip
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -152,6 +153,17 @@ def test_a_caller_put_into_a_queue_by_attended_transfer_is_on_the_wall_all_the_t
         moment = f"2026-11-28T14:58:{second}Z"
         played = play(tmp_path, *asterisk("attended", with_log=False), options=("--until", moment))
         assert only(played.visits)["outcome"] == "waiting", moment
+
+
+def test_a_connection_lost_before_the_transfer_is_told_makes_no_second_caller(tmp_path: Path):
+    told = gzip.decompress((CASES / "recept_att_waiting.raw.gz").read_bytes())
+    before, _, after = told.partition(b"Event: AttendedTransfer")
+    one, two = tmp_path / "1.ami", tmp_path / "2.ami"
+    one.write_bytes(before)
+    two.write_bytes(told[: told.index(b"\r\n") + 2] + after.partition(b"\r\n\r\n")[2])
+    sources = f"asterisk_ami:{one}", f"asterisk_ami:{two}", "asterisk_queuelog:recept_att_waiting.queue_log"
+
+    assert only(play(tmp_path, *sources).contacts)["outcome"] == "answered"
 
 
 @both_ways

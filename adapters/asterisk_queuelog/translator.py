@@ -466,6 +466,7 @@ class Translator:
         else.
 
         It was moved out of the queue that wrote ABANDON; and where no line ended the stay, nobody knows how it ended.
+        A talk is over by then.
         """
         counted = self._second, self._repeats
         abandon, visit = self._hung_up.pop(line.call, (None, None))
@@ -477,9 +478,23 @@ class Translator:
         self._second, self._repeats = counted
         for queue in self._queues:
             stay = self._visits.get((line.call, queue)) if queue != line.place[1] else None
-            if stay and stay.entry and stay.entry.second <= line.second and not (stay.answer or stay.is_elsewhere):
-                stay.is_elsewhere = True
+            if stay is None or stay.entry is None or stay.entry.second > line.second or stay.is_elsewhere:
+                continue
+            stay.is_elsewhere = True
+            if stay.answer is None:
                 self._tell_left(line, stay, LeftOutcome.UNKNOWN, None, "ENTERQUEUE elsewhere")
+            else:
+                self._tell_over(line, stay)
+
+    def _tell_over(self, line: _Line, stay: _Visit) -> None:
+        """Report that a talk is over, whose own last line is missing or comes later and tells more."""
+        self._out.append(
+            CallCompleted(
+                **self._envelope("call.completed", line, stay.visit_id, "elsewhere"),
+                **stay.placed(),
+                agent_id=stay.agent_id or None,
+            )
+        )
 
     def _connected(self, line: _Line) -> None:
         wait, agent_leg, ring = line.milliseconds(0), line.word(1), line.milliseconds(2)
@@ -655,6 +670,7 @@ class Translator:
             and (visit.rang is None or visit.rang.second <= line.second)
         ]
         nearest = [place for gap, place in near if gap == min(near)[0]]
+        is_certain = len(nearest) == 1
         if len(nearest) > 1:
             # who of them is who matters no more where all go the same way
             self._claims[line.place] = line.verb, nearest
@@ -666,6 +682,14 @@ class Translator:
             return None
         self._claims.pop(line.place, None)
         visit = self._visits[line.place] = self._visits.pop(nearest[0])
+        if is_certain:
+            self._out.append(
+                CallMoved(
+                    **self._envelope("call.moved", line, visit.visit_id, line.call),
+                    **visit.placed(),
+                    new_leg_id=self._leg_id(line),
+                )
+            )
         return visit
 
     def _leg_id(self, line: _Line) -> str:

@@ -152,7 +152,7 @@ def ratio(parts: Parts) -> float | None:
 
 class MayStillBeAnswered(NamedTuple):
     """Calls that left a queue a moment ago and may still be answered in another, or be called back in time where that
-    counts.
+    counts; and calls past the limit that may have been answered unseen.
 
     `counted`: the formula has them in the denominator as misses, and they may still be in time.
     `outside`, `outside_late`: the formula has them in no denominator, inside and past the limit (D1 counts only the

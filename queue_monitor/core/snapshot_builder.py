@@ -29,6 +29,7 @@ from queue_monitor.model import (
     Contact,
     Counts,
     Coverage,
+    DefinitionId,
     ExpectedWait,
     Forecast,
     Level,
@@ -63,7 +64,8 @@ Result = TypeVar("Result")
 
 
 class Departed(NamedTuple):
-    """A caller who left a queue a moment ago and may still be answered.
+    """A caller who left a queue a moment ago and may still be answered, or waits past the limit as far as is known and
+    may have been answered unseen.
 
     `minute`: the minute of entry.
     `counts_as`: the field of `MayStillBeAnswered`.
@@ -250,8 +252,8 @@ class SnapshotBuilder:
         known, seen = self._memory.waiting, dict[str, _Entered]()
         visits = [visit for _, visit in waiting]
         unheard = self._unheard = self._live.unheard(visits, self._now)
-        doubtful = self._live.wait_bounds.doubtful(visits, self._now)
-        self._doubtful = {*unheard, *(visit.visit_id for visit in doubtful)}
+        self._overtaken = {visit.visit_id for visit in self._live.wait_bounds.doubtful(visits, self._now)}
+        self._doubtful = {*unheard, *self._overtaken}
         for place, (contact, visit) in enumerate(waiting):
             entered = known.get(visit.visit_id)
             if entered is None or entered.visit is not visit or entered.contact is not contact:
@@ -275,6 +277,7 @@ class SnapshotBuilder:
                 else:
                     wait_ms = None
                 self._count(Level.CONTACT, entered.first_queue, entered.contact_minute, True, False, wait_ms)
+                self._doubt(visit, entered.first_queue, entered.contact_minute, wait_ms)
         self._memory.waiting = seen
 
     def _entered(self, contact: Contact, visit: Visit) -> _Entered | None:
@@ -303,6 +306,14 @@ class SnapshotBuilder:
         for judged in filter(None, placed):
             level, queue, inside, minute = judged.place
             self._count(level, queue_key(queue), minute, inside, judged.early, judged.wait_ms)
+            if level is Level.CONTACT and inside:
+                self._doubt(visit, queue_key(queue), minute, judged.wait_ms)
+
+    def _doubt(self, visit: Visit, queue: str, minute: int, wait_ms: int | None) -> None:
+        """Let the ceiling hold a caller past the limit who may have been answered in time, unseen."""
+        if visit.visit_id in self._overtaken and wait_ms is not None and wait_ms > self._limit_ms:
+            counts_as = "outside" if self._live.rules.target.definition is DefinitionId.D1 else "counted"
+            self._departed.setdefault(queue, []).append(Departed(minute, counts_as))
 
     def _bounds(self) -> Iterator[tuple[str, datetime, datetime]]:
         """Yield the name, start and end of the periods that every face has."""

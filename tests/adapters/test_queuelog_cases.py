@@ -9,7 +9,7 @@ from adapters.asterisk_queuelog import Settings, Translator
 from alerts.rules import read
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
-from queue_monitor.events import CallAnswered, CallEntered, Event, RefusalReason
+from queue_monitor.events import CallAnswered, CallEntered, EndedBy, Event, RefusalReason
 from queue_monitor.model import AlertKind, Counts, Outcome, Staff, StaffBasis, Target, Visit
 from queue_monitor.ports import Connection
 from tests.adapters.telling import ASTERISK, LONG_AGO, heard, rejections, whole
@@ -192,6 +192,22 @@ def test_the_line_that_ends_the_first_stay_may_come_after_the_next_entry() -> No
     live = played(text(*entered, "20|1.1|q|NONE|EXITWITHTIMEOUT|1|1|20", "30|1.1|r|Bo|CONNECT|10|1.2|1"))
 
     assert told(live) == [("1.1", "overflow", 20, None), ("1.1", "answered", 10, None)]
+
+
+TALKED = "0|1.1|q|NONE|ENTERQUEUE|||1", "5|1.1|q|Bo|CONNECT|5|1.2|1", "20|1.1|r|NONE|ENTERQUEUE|||1"
+
+
+def test_who_enters_a_queue_again_talks_no_longer_although_no_line_ended_the_talk() -> None:
+    live = played(text(*TALKED))
+
+    assert told(live) == [("1.1", "answered", 5, 15), ("1.1", "waiting", None, None)]
+    assert live.ledger.talking() == []
+
+
+def test_the_line_that_ends_the_talk_may_come_after_the_next_entry() -> None:
+    first, _ = visits(played(text(*TALKED, "20|1.1|q|Bo|BLINDTRANSFER|r|inne|5|15|1")))
+
+    assert (first.talk_ms, first.ended_by) == (15_000, EndedBy.TRANSFER)
 
 
 # The switch begins anew

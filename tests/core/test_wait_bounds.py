@@ -10,7 +10,7 @@ from queue_monitor.core.wait_bounds import MIN_HISTORY, WaitBounds
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import OutcomeBasis
 from queue_monitor.forecast.forecaster import Forecaster, ForecastInputs
-from queue_monitor.model import Outcome, Target
+from queue_monitor.model import DefinitionId, Outcome, Target
 from tests.scenario import STOCKHOLM, Scenario, office_hours
 
 HOUR = 3600.0
@@ -82,6 +82,20 @@ def test_the_count_of_those_who_overtook_is_not_used_where_it_says_nothing(why: 
         story.entered(10 + number, f"late {number}").answered(60 + 10 * number, f"late {number}")
 
     assert story.live.overdue(story.at(200)) == []
+
+
+@pytest.mark.parametrize("definition", list(DefinitionId))
+def test_the_highest_share_holds_a_caller_in_doubt_who_may_have_been_answered_unseen(definition: DefinitionId):
+    story = Scenario(definition=definition).entered(0, "ghost")
+    for number in range(5):
+        story.entered(10 + number, str(number)).answered(20 + number, str(number))
+    late = story.day(310)
+    ended = bounded(story, story.at(1800)).day(1801)
+
+    assert (late.counts.waiting_late, late.ceiling) == (1, 1.0)
+    assert (ended.counts.unknown, ended.headline) == (1, 1.0)
+    listed = Scenario(definition=definition).entered(0, "anna").snapshot(5, "anna").entered(10, "b").answered(20, "b")
+    assert listed.day(310).ceiling == (1.0 if definition is DefinitionId.D1 else 0.5)
 
 
 def test_a_switch_that_lists_who_waits_needs_no_bound():
