@@ -36,7 +36,7 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import minute_of
 from queue_monitor.core.silence import Silence
 from queue_monitor.core.snapshot_builder import Departed, Memory, SnapshotBuilder, finished
-from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources
+from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources, Span
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, PlacedCall, Windows, before_opening_ms
@@ -734,7 +734,7 @@ class Live:
         gaps = {
             switch: [gap for gap in found if gap.end is None or gap.end - gap.start >= SHORT_SILENCE]
             for switch in self.sources.switches()
-            if (found := self.sources.gaps([switch], now))
+            if (found := self.sources.silences(switch, now))
         }
         until: dict[str, datetime] = {}
         for visit in waiting if gaps else ():
@@ -748,19 +748,15 @@ class Live:
 
     def silences(self, now: datetime) -> dict[str, datetime]:
         """Return when the last silence that is over began, by switch; one shorter than `SHORT_SILENCE` is none."""
-        last: dict[str, datetime] = {}
-        for switch in self.sources.switches():
-            for gap in self.sources.gaps([switch], now):
-                if gap.end is not None and gap.end - gap.start >= SHORT_SILENCE:
-                    last[switch] = gap.start
-        return last
+        found = ((switch, self.sources.silences(switch, now)) for switch in self.sources.switches())
+        return {switch: began for switch, gaps in found if (began := _last_of(gaps)) is not None}
 
     def _talking(self, now: datetime) -> list[Visit]:
         """Return the answered visits without a known end, except those that must be over.
 
         They may have ended while nothing was heard, or their agent has answered another call since.
         """
-        last_gap = self.silences(now)
+        last_gap = {switch: _last_of(self.sources.gaps([switch], now)) for switch in self.sources.switches()}
         found = []
         for visit in self.ledger.talking():
             answered, gap = visit.ended_wait_at, last_gap.get(visit.switch)
@@ -1278,6 +1274,12 @@ def _is_same_wait(before: ContactHistory, after: ContactHistory) -> bool:
     if others or contact.entered_at is None or contact != before.contact:
         return False
     return visit.entry_reason is before.visits[0].entry_reason
+
+
+def _last_of(gaps: Iterable[Span]) -> datetime | None:
+    """Return when the last gap that is over and not shorter than `SHORT_SILENCE` began."""
+    long = (gap.start for gap in gaps if gap.end is not None and gap.end - gap.start >= SHORT_SILENCE)
+    return max(long, default=None)
 
 
 def _visits(story: ContactHistory | None) -> tuple[Visit, ...]:

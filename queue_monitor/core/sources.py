@@ -65,6 +65,8 @@ class _Source:
     """The time, by our clock, when its loss was reported."""
     silences: list[Span] = field(default_factory=list)
     """When it said nothing for unusually long although it proves no life: such a silence may have been a calm hour."""
+    restarts: list[datetime] = field(default_factory=list)
+    """When it was last heard before each of the monitor's own restarts."""
 
     @property
     def is_silent(self) -> bool:
@@ -85,6 +87,9 @@ MAX_SILENCES: Final = 20
 
 STAMPS_DIFFER: Final = timedelta(seconds=2)
 """The most by which the switch's time of an event may lie before the moment at which we heard it."""
+
+MAX_RESTARTS: Final = 100
+"""The number of the monitor's restarts that are known of each source."""
 
 CLOCK_TRUSTED_MS: Final = 30_000
 """The times of a switch whose clock differs from ours by more than this are replaced by ours."""
@@ -138,6 +143,7 @@ class Sources:
             if source.up and not source.is_log and source.last_event_at is not None:
                 self._down(source, source.last_event_at)
                 source.is_awaited = True
+                source.restarts = [*source.restarts, source.last_event_at][-MAX_RESTARTS:]
 
     def apply(self, event: Event) -> float:
         """Note a sign of life; return the switch's clock minus ours, in ms.
@@ -383,6 +389,17 @@ class Sources:
         """
         found = (gap for switch in set(switches) for gap in self._gaps_of(switch, now))
         return sorted(found, key=lambda gap: gap.start)
+
+    def silences(self, switch: str, now: datetime) -> list[Span]:
+        """Return the gaps of a switch without those of the monitor's own restarts that are over.
+
+        What happens while the monitor is away is sent again, or listed, once it is back.
+        """
+        gaps = self.gaps([switch], now)
+        if not gaps:
+            return gaps
+        own = {at for source in self._sources.values() if source.switch == switch for at in source.restarts}
+        return [gap for gap in gaps if gap.end is None or gap.start not in own]
 
     def first_heard(self, switches: Iterable[str]) -> datetime | None:
         """Return when the first of these switches was first heard; None if none was."""

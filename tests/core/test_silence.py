@@ -270,3 +270,23 @@ def test_after_a_silence_only_those_count_as_logged_in_of_whom_something_was_hea
     all_of_them = story.live.snapshot(story.at(660)).total.staff
 
     assert (all_of_them.known, all_of_them.staffed, all_of_them.available, all_of_them.busy) == (True, 2, 1, 1)
+
+
+def restarted(story: Scenario, seconds: float) -> Scenario:
+    """The monitor starts anew, with the sources and agents as they were when it ended."""
+    story.live.sources.restore(story.live.sources.written(), story.at(seconds))
+    return story
+
+
+def test_while_the_monitor_itself_was_away_nobody_left_unseen_as_senders_tell_it_once_it_is_back():
+    story = Scenario().connected(-60).entered(0, "anna").agent(10, "eva", "available", "kundcenter")
+    restarted(story, 300).entered(310, "bo")
+
+    assert waits(story, 320) == [(320, False), (10, False)]
+    assert story.live.snapshot(story.at(320)).total.staff.staffed == 1
+
+
+def test_a_switch_that_is_not_heard_after_a_restart_leaves_the_waits_as_they_were_known():
+    story = restarted(Scenario().connected(-60).entered(0, "anna").entered(30, "bo"), 300)
+
+    assert waits(story, 900) == [(30, True), (0, True)]
