@@ -212,6 +212,7 @@ class SnapshotBuilder:
         self._agents_in_talk = [visit.agent_id for visit in talking if visit.agent_id]
         self._staffing: Staffing | None = None
         self._in_time: dict[tuple[str, ...], dict[str, float]] = {}
+        self._scopes: dict[Names, _Face] = {}
         self._days: dict[int, _DayNow] = {}
         self._no_data_reasons: dict[tuple[str, ...], StatusReason | None] = {}
         self._coverage: dict[tuple[object, ...], list[Coverage]] = {}
@@ -487,8 +488,10 @@ class SnapshotBuilder:
         self, name: str, level: Level, names: Names, start: datetime, end: datetime, past: Past | None = None
     ) -> Period:
         """Return every figure of one stretch of time; `past` holds the store's figures of the part before the edge."""
-        queues = tuple(self._live.queues()) if names is None else names
-        face = self._face("", queues, names)
+        face = self._scopes.get(names)
+        if face is None:
+            queues = tuple(self._live.queues()) if names is None else names
+            face = self._scopes[names] = self._face("", queues, names)
         return (
             self._period(name, level, face, start, end)
             if past is None
