@@ -348,14 +348,14 @@ class Store(Protocol):
         queue: str | None = None,
         after: tuple[datetime, str] | None = None,
         limit: int | None = None,
-        with_visits: bool = True,
+        visits_from: int | None = 0,
         outcomes: Collection[Outcome] | None = None,
     ) -> list[StoredCall]:
         """Return calls whose `at` is from `start` to before `end`, by (`at`, `id`), of a first queue or of all.
 
         `after`: only those behind this (`at`, `id`).
         `outcomes`: only calls with these outcomes.
-        `with_visits`: false leaves out their visits.
+        `visits_from`: only the visits from this place in the call on, 1 for those after the first; None for none.
         """
 
     async def refusals(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredRefusal]:

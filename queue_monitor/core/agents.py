@@ -99,6 +99,8 @@ class _Agent:
             if here.at == everywhere.at and everywhere.state is AgentActivity.LOGGED_OUT:
                 return everywhere
             return here if here.at >= everywhere.at else everywhere
+        if not self.by_queue:
+            return self.everywhere
         current = [s for name in self.by_queue if self.member_of.get(name, True) and (s := self.in_queue(name))]
         if self.everywhere is not None and not current:
             current = [self.everywhere]

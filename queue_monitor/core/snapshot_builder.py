@@ -10,7 +10,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from queue_monitor.core import assessment, service_level
 from queue_monitor.core.agents import Agents, Staffing
@@ -106,7 +106,7 @@ class LiveReading(Protocol):
     def silences(self, now: datetime) -> dict[str, datetime]: ...
 
 
-class _Waiting(NamedTuple):
+class _Waiting(Struct, frozen=True, gc=False):
     """A waiting caller with the wait in ms of the contact and in this queue, computed once for every queue, pool and
     period.
 
@@ -122,7 +122,7 @@ class _Waiting(NamedTuple):
     queue_wait_ms: int
 
 
-class _Placed(NamedTuple):
+class _Placed(Struct, frozen=True, gc=False):
     """A waiting caller as a count: past the limit it is a miss already."""
 
     minute: int
@@ -131,7 +131,7 @@ class _Placed(NamedTuple):
     field: int
 
 
-class _Entered(NamedTuple):
+class _Entered(Struct, frozen=True, gc=False):
     """A waiting caller who entered within opening hours. Queues are casefolded; a minute is None where nothing counts.
 
     `minute`: the visit counts in its own queue from this minute.
@@ -212,6 +212,7 @@ class SnapshotBuilder:
         self._agents_in_talk = [visit.agent_id for visit in talking if visit.agent_id]
         self._staffing: Staffing | None = None
         self._in_time: dict[tuple[str, ...], dict[str, float]] = {}
+        self._scopes: dict[Names, _Face] = {}
         self._days: dict[int, _DayNow] = {}
         self._no_data_reasons: dict[tuple[str, ...], StatusReason | None] = {}
         self._coverage: dict[tuple[object, ...], list[Coverage]] = {}
@@ -425,19 +426,19 @@ class SnapshotBuilder:
             its = _one_a_person(its)
         return tuple(
             WaitingNow(
-                visit_id=visit.visit_id,
-                queue=visit.queue,
+                visit_id=one.visit.visit_id,
+                queue=one.visit.queue,
                 position=place,
-                entered_at=visit.entered_at,
-                wait_ms=wait_ms,
-                queue_wait_ms=queue_wait_ms,
-                ringing=visit.visit_id in self._ringing,
-                start_known=visit.start_known,
-                in_time_chance=chances.get(visit.visit_id),
-                doubtful=visit.visit_id in self._doubtful,
-                unheard=visit.visit_id in self._unheard,
+                entered_at=one.visit.entered_at,
+                wait_ms=one.wait_ms,
+                queue_wait_ms=one.queue_wait_ms,
+                ringing=one.visit.visit_id in self._ringing,
+                start_known=one.visit.start_known,
+                in_time_chance=chances.get(one.visit.visit_id),
+                doubtful=one.visit.visit_id in self._doubtful,
+                unheard=one.visit.visit_id in self._unheard,
             )
-            for place, (_, _, _, visit, wait_ms, queue_wait_ms) in enumerate(its, start=1)
+            for place, one in enumerate(its, start=1)
         )
 
     def _line(self, keys: Collection[str]) -> list[_Waiting]:
@@ -487,8 +488,10 @@ class SnapshotBuilder:
         self, name: str, level: Level, names: Names, start: datetime, end: datetime, past: Past | None = None
     ) -> Period:
         """Return every figure of one stretch of time; `past` holds the store's figures of the part before the edge."""
-        queues = tuple(self._live.queues()) if names is None else names
-        face = self._face("", queues, names)
+        face = self._scopes.get(names)
+        if face is None:
+            queues = tuple(self._live.queues()) if names is None else names
+            face = self._scopes[names] = self._face("", queues, names)
         return (
             self._period(name, level, face, start, end)
             if past is None
@@ -651,11 +654,11 @@ class SnapshotBuilder:
             return _NOBODY
         inside: dict[int, int] = {}
         outside: dict[int, int] = {}
-        for minute, is_inside, early, field in _of(placed, keys):
-            if low <= minute < high:
-                found = inside if is_inside else outside
-                found[field] = found.get(field, 0) + 1
-                if early:
+        for one in _of(placed, keys):
+            if low <= one.minute < high:
+                found = inside if one.inside else outside
+                found[one.field] = found.get(one.field, 0) + 1
+                if one.early:
                     inside[_EARLY] = inside.get(_EARLY, 0) + 1
         return inside, outside
 
@@ -718,10 +721,10 @@ class SnapshotBuilder:
         `Counts`.
         """
         found: dict[int, dict[int, int]] = {}
-        for minute, is_inside, early, field in _of(self._placed[Level.CONTACT], keys):
-            if is_inside:
-                its = found.setdefault(minute - (minute - first) % BAR_MINUTES, {})
-                for at in (field, _EARLY) if early else (field,):
+        for one in _of(self._placed[Level.CONTACT], keys):
+            if one.inside:
+                its = found.setdefault(one.minute - (one.minute - first) % BAR_MINUTES, {})
+                for at in (one.field, _EARLY) if one.early else (one.field,):
                     its[at] = its.get(at, 0) + 1
         return found
 

@@ -73,7 +73,7 @@ class Bucket(NamedTuple):
     minute: int
 
 
-class PlacedCall(NamedTuple):
+class PlacedCall(Struct, frozen=True, gc=False):
     """A call with its place, and the wait that is judged: the whole wait, or the wait so far.
 
     `early`: the caller came before opening, and the wait counts from opening.

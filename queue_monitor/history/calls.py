@@ -21,7 +21,10 @@ from queue_monitor.queues import queue_key
 def lost_calls(
     calls: Iterable[StoredCall], refusals: Iterable[StoredRefusal], limit_ms_at: Callable[[datetime], int]
 ) -> list[LostCall]:
-    """Return the callers whom nobody answered, in the order of entry. A wait above the limit of its day is late."""
+    """Return the callers whom nobody answered, in the order of entry. A wait above the limit of its day is late.
+
+    Of the visits of a call only those after the first are looked at.
+    """
     found = [_lost(call, limit_ms_at(call.at)) for call in calls if _is_lost(call)]
     found += map(_refused, refusals)
     return sorted(found, key=lambda call: call.entered_at or call.lost_at or _at(call))

@@ -136,7 +136,7 @@ async def counted(
 async def _calls(store: ReportStore, scope: Scope, bounds: tuple[datetime, datetime]) -> list[StoredCall]:
     found = []
     for queue in scope.queues or (None,):
-        found += [call for call in await store.calls(*bounds, queue, with_visits=False) if call.inside]
+        found += [call for call in await store.calls(*bounds, queue, visits_from=None) if call.inside]
     return found
 
 

@@ -389,7 +389,7 @@ async def _reached(store: ReportStore, scope: Scope, start: datetime, end: datet
     """Return, of callers in opening hours whom nobody answered, how many were answered later the same day."""
     lost = later = untold = 0
     for queue in scope.queues or (None,):
-        for call in await store.calls(start, end, queue, with_visits=False, outcomes=LOST_OUTCOMES):
+        for call in await store.calls(start, end, queue, visits_from=None, outcomes=LOST_OUTCOMES):
             if call.inside and call.is_derived and call.counted_as not in ("", "called_back"):
                 lost += 1
                 later += call.reached_later is True

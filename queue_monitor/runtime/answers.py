@@ -151,7 +151,7 @@ class StoreAnswers(MemoryAnswers):
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
         self._check(start, end, queue)
         await self._flushed()
-        calls = await self._store.calls(start, end, queue, outcomes=LOST_OUTCOMES)
+        calls = await self._store.calls(start, end, queue, visits_from=1, outcomes=LOST_OUTCOMES)
         refusals = await self._store.refusals(start, end, queue)
         windows = self._live.windows
         return lost_calls(calls, refusals, lambda at: windows.target_at(minute_of(at)).limit_seconds * 1000)

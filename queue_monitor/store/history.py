@@ -35,7 +35,7 @@ class History:
         queue: str | None = None,
         after: tuple[datetime, str] | None = None,
         limit: int | None = None,
-        with_visits: bool = True,
+        visits_from: int | None = 0,
         outcomes: Collection[Outcome] | None = None,
     ) -> list[StoredCall]:
         where = [contact.c.site == SITE, contact.c.at_us < microseconds(end)]
@@ -56,17 +56,17 @@ class History:
                 question = question.where(or_(contact.c.at_us > last[0], behind))
             size = _PAGE if limit is None else min(_PAGE, limit - len(found))
             rows = await self._asking.rows(question.order_by(contact.c.at_us, contact.c.key).limit(size))
-            visits = await self._visits_of([row.key for row in rows]) if with_visits else {}
+            visits = {} if visits_from is None else await self._visits_of([row.key for row in rows], visits_from)
             found += [await self._call(row, visits.get(row.key, ())) for row in rows]
             if len(rows) < size:
                 break
             last = rows[-1].at_us, rows[-1].key
         return found
 
-    async def _visits_of(self, keys: Sequence[bytes]) -> dict[bytes, tuple[StoredVisit, ...]]:
+    async def _visits_of(self, keys: Sequence[bytes], first: int) -> dict[bytes, tuple[StoredVisit, ...]]:
         found: dict[bytes, tuple[StoredVisit, ...]] = {}
         for chunk in chunks(keys, _KEYS):
-            question = select(visit).where(visit.c.site == SITE, visit.c.contact.in_(chunk))
+            question = select(visit).where(visit.c.site == SITE, visit.c.contact.in_(chunk), visit.c.number >= first)
             for row in await self._asking.rows(question.order_by(visit.c.contact, visit.c.number)):
                 found[row.contact] = (*found.get(row.contact, ()), await self._visit(row))
         return found

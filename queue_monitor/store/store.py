@@ -290,10 +290,10 @@ class SqlStore:
         queue: str | None = None,
         after: tuple[datetime, str] | None = None,
         limit: int | None = None,
-        with_visits: bool = True,
+        visits_from: int | None = 0,
         outcomes: Collection[Outcome] | None = None,
     ) -> list[StoredCall]:
-        return await self._history.calls(start, end, queue, after, limit, with_visits, outcomes)
+        return await self._history.calls(start, end, queue, after, limit, visits_from, outcomes)
 
     async def import_records(self, first: date, last: date) -> list[ImportRecord]:
         return [one for one in await self.imports.records() if one.touches(first, last)]

@@ -22,7 +22,8 @@ async def test_calls_are_paged_by_when_they_count_without_one_twice_or_left_out(
     assert paged == whole
     assert len({kept.id for kept in whole}) == 70
     assert [kept.at for kept in whole] == sorted(kept.at for kept in whole)
-    assert [kept.visits for kept in await store.calls(*EVER, limit=2, with_visits=False)] == [(), ()]
+    assert [kept.visits for kept in await store.calls(*EVER, limit=2, visits_from=None)] == [(), ()]
+    assert [kept.visits for kept in await store.calls(*EVER, visits_from=1)] == [kept.visits[1:] for kept in whole]
 
 
 async def test_a_long_list_of_calls_comes_whole(store: SqlStore) -> None:
