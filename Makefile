@@ -9,6 +9,7 @@ UV ?= uv
 ARGS ?=
 
 MAKEFLAGS += --no-print-directory
+unexport PYTHONDONTWRITEBYTECODE  # else every start of the program and every test process compiles it all anew
 python := $(VENV)/bin/python
 pip := $(python) -m pip install --quiet --disable-pip-version-check
 compile := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
