@@ -5,12 +5,24 @@ The forecast itself lives in `queue_monitor/forecast`, which the core does not i
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.model import ExpectedWait, Forecast, Placement, RiskLevels, Target
 from queue_monitor.queues import Pool
+
+
+class DoubtfulVisit(NamedTuple):
+    """The visit of a caller who may have left unseen.
+
+    `place`: its place among the contact's visits, from 0.
+    `until`: until when the caller is known to have waited; None where that is now.
+    """
+
+    contact_id: str
+    place: int
+    until: datetime | None = None
 
 
 class ForecastInputs(Protocol):
@@ -40,11 +52,8 @@ class Forecaster(Protocol):
     def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now. `placed`: where the windows count it, None while it waits."""
 
-    def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
-        """Mark these visits, and no others, as of callers who may have left unseen: nobody stands behind them in line.
-
-        Each is given by its contact and its place among the contact's visits.
-        """
+    def doubt(self, visits: Iterable[DoubtfulVisit]) -> None:
+        """Mark these visits, and no others, as of callers who may have left unseen: nobody stands behind them."""
 
     def miss(self, gaps: Iterable[tuple[datetime, datetime | None]]) -> None:
         """Note the stretches in which nothing was heard of the switches; the end of one that still lasts is None.

@@ -22,7 +22,7 @@ from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, cut, day_bounds
 from queue_monitor.core.counter_queues import CounterQueues
 from queue_monitor.core.evidence import Evidence
-from queue_monitor.core.forecasting import Forecaster, ForecastInputs
+from queue_monitor.core.forecasting import DoubtfulVisit, Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
 from queue_monitor.core.ledger import ContactHistory, Ledger
 from queue_monitor.core.listing import as_stored
@@ -721,7 +721,9 @@ class Live:
         unheard = self.unheard(waiting, now)
         doubtful = self.wait_bounds.doubtful(waiting, now)
         doubtful += [visit for visit in waiting if visit.visit_id in unheard]
-        self.forecaster.doubt((visit.contact_id, self._place_of(visit)) for visit in doubtful)
+        self.forecaster.doubt(
+            DoubtfulVisit(visit.contact_id, self._place_of(visit), unheard.get(visit.visit_id)) for visit in doubtful
+        )
         self.forecaster.miss(self.sources.gaps(self.sources.switches(), now))
         return self.forecaster.inputs(now, self.scopes())
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from queue_monitor.core.forecasting import DoubtfulVisit
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.service_level import terms
 from queue_monitor.events import EntryReason, contact_key
@@ -46,6 +47,7 @@ class Columns(NamedTuple):
     `settled`: when that was settled.
     `clock`: the time from which the contact's wait counts.
     `doubtful`: the caller may have left unseen.
+    `known_until`: until when it is known whether the caller waits; `NEVER` where that is always known.
     """
 
     entered: Array
@@ -62,6 +64,7 @@ class Columns(NamedTuple):
     settled: Array
     clock: Array
     doubtful: NDArray[np.bool_]
+    known_until: Array
 
 
 class DayCalls:
@@ -81,6 +84,7 @@ class DayCalls:
         self._first: dict[int, int] = {}
         self._loaded: set[int] = set()
         self._doubtful: set[int] = set()
+        self._known_until: dict[int, float] = {}
         self._entered, self._ended, self._completed = array("d"), array("d"), array("d")
         self._settled, self._clock = array("d"), array("d")
         self._how, self._judged = array("q"), array("q")
@@ -136,17 +140,16 @@ class DayCalls:
             waits_from -= contact.wait_ms / 1000
         self._judge(row, WAITING, None, waits_from)
 
-    def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
-        """Mark these visits, and no others, as of callers who may have left unseen.
-
-        Each is given by its contact and its place among the contact's visits.
-        """
-        doubtful = set()
-        for contact_id, place in visits:
+    def doubt(self, visits: Iterable[DoubtfulVisit]) -> None:
+        """Mark these visits, and no others, as of callers who may have left unseen."""
+        doubtful, known_until = set[int](), dict[int, float]()
+        for contact_id, place, until in visits:
             rows = self._rows(contact_number(contact_id), 0)
             doubtful.update(rows[place : place + 1])
-        if doubtful != self._doubtful:
-            self._doubtful = doubtful
+            if until is not None:
+                known_until |= dict.fromkeys(rows, (until - self.midnight).total_seconds())
+        if (doubtful, known_until) != (self._doubtful, self._known_until):
+            self._doubtful, self._known_until = doubtful, known_until
             self.version += 1
 
     def miss(self, gaps: Iterable[tuple[datetime, datetime | None]]) -> None:
@@ -300,7 +303,13 @@ class DayCalls:
             _copied(self._settled)[rows],
             clock[rows] + (entered - began),
             np.isin(rows, list(self._doubtful)),
+            self._known(rows),
         )
+
+    def _known(self, rows: NDArray[np.int64]) -> Array:
+        if not self._known_until:
+            return np.full(len(rows), NEVER)
+        return np.array([self._known_until.get(row, NEVER) for row in rows.tolist()])
 
 
 def _copied(column: "array[Any]") -> NDArray[Any]:

@@ -341,7 +341,7 @@ class DayState:
         """Return the contacts of the pool as the windows judged them; one that was not settled by then waited."""
         judged = (calls.judged >= 0) & (calls.entered <= at)
         over = judged & (calls.settled <= at)
-        waited_ms = np.floor(1000.0 * (at - calls.clock) + 1e-6)
+        waited_ms = np.floor(1000.0 * (np.minimum(at, calls.known_until) - calls.clock) + 1e-6)
         waits = judged & ~over & (waited_ms > 1000 * self.target.limit_seconds)
         settled = np.bincount(calls.judged[over], minlength=WAITING)
         return OutcomeCounts._make([*settled[:WAITING].tolist(), int(waits.sum())])

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, DayKind, day_bounds, month_start, next_month
+from queue_monitor.core.forecasting import DoubtfulVisit
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.pool_inference import inherited
@@ -223,11 +224,8 @@ class Forecaster:
         elif self.today.calls.knows(contact_id):  # it was open, and has turned out to have ended before this day
             self.today.calls.change(contact_id, None, None)
 
-    def doubt(self, visits: Iterable[tuple[str, int]]) -> None:
-        """Mark these visits, and no others, as of callers who may have left unseen: nobody stands behind them in line.
-
-        Each is given by its contact and its place among the contact's visits.
-        """
+    def doubt(self, visits: Iterable[DoubtfulVisit]) -> None:
+        """Mark these visits, and no others, as of callers who may have left unseen: nobody stands behind them."""
         if self.today is not None:
             self.today.calls.doubt(visits)
 

@@ -69,7 +69,7 @@ def _agree(live: Live, face: QueueNow, now: datetime) -> None:
         counts.left_otherwise,
         counts.waiting_late,
     )
-    if seen.agents_known:
+    if seen.agents_known and face.staff.known:  # not so after a silence, until each agent has been heard of
         assert seen.logged_in_by_minute[-1] >= seen.agents
         assert int(seen.agents_by_minute[-1]) == face.staff.staffed - face.staff.paused + _unsure(live, face)
 

@@ -6,7 +6,9 @@ import pytest
 
 from queue_monitor.core.live import Live
 from queue_monitor.core.silence import MIN_DAYS
+from queue_monitor.core.windows import Calendars
 from queue_monitor.events import SourceClock
+from queue_monitor.forecast.forecaster import Forecaster, ForecastInputs
 from queue_monitor.model import Coverage, StatusReason
 from tests.scenario import STOCKHOLM, Scenario
 
@@ -222,6 +224,23 @@ def test_a_caller_has_waited_until_the_last_sign_as_far_as_is_known_and_may_have
     assert (blind.oldest_wait_ms, blind.longest_sure_wait_ms) == (60_000, None)
     assert (blind.periods["day"].counts.waiting_in_time, blind.periods["day"].counts.waiting_late) == (1, 0)
     assert (blind.periods["day"].floor, blind.periods["day"].ceiling) == (0.0, 1.0)
+
+
+def test_board_and_forecast_judge_alike_who_has_waited_past_the_limit_in_a_silence():
+    story = Scenario(start=datetime(2026, 11, 23, 10, tzinfo=STOCKHOLM))
+    live = Live(story.rules, Forecaster(story.rules.target, Calendars(story.rules.calendar)))
+    beat(story.connected(-60).entered(-400, "anna").entered(0, "bo"), 60)
+    for event in story.events:
+        live.apply(event)
+    for event in live.own_words(story.at(190)):
+        live.apply(event)
+
+    [given] = live.forecast_inputs(story.at(600))
+    counts = live.snapshot(story.at(600)).total.periods["day"].counts
+
+    assert isinstance(given, ForecastInputs)
+    assert (counts.waiting_late, counts.waiting_in_time) == (1, 1)
+    assert (given.state.outcomes.waiting_late, len(given.state.waiting)) == (1, 0)
 
 
 def test_after_a_silence_the_caller_waits_on_only_when_somebody_says_so():

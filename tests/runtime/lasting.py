@@ -16,7 +16,17 @@ from zoneinfo import ZoneInfo
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
-from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, CallLeft, Event, LeftOutcome, event_id
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    CallLeft,
+    Event,
+    LeftOutcome,
+    SourceConnected,
+    TimeBasis,
+    event_id,
+)
 from queue_monitor.model import Counts, Level, Period
 from queue_monitor.ports import Delivery, Receipt
 from queue_monitor.runtime.pipeline import Pipeline
@@ -62,6 +72,12 @@ class Call(NamedTuple):
             **fields,
         )
         return made
+
+
+def connected(now: datetime) -> Event:
+    """Return the word of the switch that it is there, as after each start."""
+    made = event_id(SOURCE, "connected", now.isoformat())
+    return SourceConnected(id=made, source=SOURCE, switch="pbx", observed_at=now, time_basis=TimeBasis.MONITOR)
 
 
 class Monitor:

@@ -12,7 +12,7 @@ from msgspec import structs
 from queue_monitor.events import Event
 from queue_monitor.model import Counts, Level
 from queue_monitor.ports import Receipt
-from tests.runtime.lasting import ZONE, Call, Monitor, figures, journal_of, monitor, random_calls, recount
+from tests.runtime.lasting import ZONE, Call, Monitor, connected, figures, journal_of, monitor, random_calls, recount
 from tests.scenario import Scenario
 from tests.store.postgres import postgres, postgres_url
 
@@ -262,6 +262,7 @@ async def live_through(url: str, folder: Path, chance: random.Random, calls: int
     now = first
     while told:
         async with monitor(url, now, folder) as run:
+            await run.tell([connected(now)])
             for _ in range(chance.randrange(1, 8)):
                 number = chance.randrange(1, 30)
                 batch, told = told[:number], told[number:]
