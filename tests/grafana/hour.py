@@ -71,7 +71,8 @@ def story() -> Scenario:
     for minute in (3, 21, 22, 40, 59):
         told.refused(60 * minute, f"refused {minute}", "full" if minute % 2 else "closed")
     told._ring(100, "caller 1", "ring 1", "no_answer", after=15)
-    return told.disconnected(2430).connected(2505)
+    told.disconnected(2430).connected(2505)
+    return told.agent(2506, "one", "available").agent(2506, "two", "paused")
 
 
 def heard(told: Scenario) -> list[Event]:
