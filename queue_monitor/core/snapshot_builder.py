@@ -749,6 +749,13 @@ class SnapshotBuilder:
 
 _BY_PLACE: Final = attrgetter("place")
 _EARLY: Final = FIELDS["early"]
+_IN_TIME: Final = FIELDS["waiting_in_time"]
+_LATE: Final = FIELDS["waiting_late"]
+_NOTHING_SEEN: Final = Coverage()
+_BLIND: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
+"""The reasons for no data with which nothing can be said of the next caller."""
+_NOBODY: Final[tuple[dict[int, int], dict[int, int]]] = ({}, {})
+_NO_COUNTS: Final = Counts()
 
 
 def _one_a_person(line: list[_Waiting]) -> list[_Waiting]:
@@ -759,15 +766,6 @@ def _one_a_person(line: list[_Waiting]) -> list[_Waiting]:
     for one in line:
         first.setdefault(one.contact.contact_id, one)
     return line if len(first) == len(line) else list(first.values())
-
-
-_IN_TIME: Final = FIELDS["waiting_in_time"]
-_LATE: Final = FIELDS["waiting_late"]
-_NOTHING_SEEN: Final = Coverage()
-_BLIND: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
-"""The reasons for no data with which nothing can be said of the next caller."""
-_NOBODY: Final[tuple[dict[int, int], dict[int, int]]] = ({}, {})
-_NO_COUNTS: Final = Counts()
 
 
 def _of(by_queue: dict[str, list[One]], keys: tuple[str, ...] | None) -> Iterable[One]:

@@ -90,7 +90,8 @@ class Staff(Struct, frozen=True, kw_only=True, gc=False):
 
     `known`: the source lists all of them.
     `seen`: these people were seen lately, and there may be more.
-    `answering`: one of them answered within the usual time of a call.
+    `answering`: one of them answered within the usual time of a call, or may have: some have not been heard of since
+        their switch fell silent.
     """
 
     known: bool = False
