@@ -34,6 +34,7 @@ from tests.adapters.broker import free_port
 from tests.alerts.receivers import mail_sink
 from tests.api.centre import centre, with_tokens
 from tests.certificates import self_signed
+from tests.scenario import STOCKHOLM
 from tests.store.calls import callers
 from tests.store.postgres import postgres, postgres_url
 
@@ -551,15 +552,16 @@ def test_a_log_that_can_be_read_tells_from_when_to_when_it_goes(tmp_path: Path, 
     missing = examined(source + home, tmp_path)
     log.write_text("")
     empty = examined(source + home, tmp_path)
-    log.write_text(log_line(now - timedelta(days=90)) + log_line(now - timedelta(minutes=5)))
+    oldest = now - timedelta(days=90)
+    log.write_text(log_line(oldest) + log_line(now - timedelta(minutes=5)))
     kept = examined(source + home, tmp_path)
     short = examined(source + home + "[retention]\njournal = { months = 1 }\n", tmp_path)
-    log.write_text(log_line(now - timedelta(days=90)))
+    log.write_text(log_line(oldest))
     quiet = examined(source + home, tmp_path)
 
     assert "is queue_log = yes in logger.conf?" in missing["source.failed"].words
     assert empty["source.log_empty"].state is State.WATCH
-    assert f"{now - timedelta(days=90):%Y-%m}" in kept["source.log"].words
+    assert f"from {oldest.astimezone(STOCKHOLM):%Y-%m-%d} to " in kept["source.log"].words
     assert short["source.log_reaches"].state is State.WRONG
     assert quiet["source.log_quiet"].state is State.WATCH
 

@@ -285,7 +285,7 @@ async def test_a_running_monitor_deletes_what_is_due(tmp_path: Path):
             details = [json.loads(body)["detail"] for body in bodies(tmp_path / "journal.db") if RETENTION in body]
         code = run.stop()
 
-    assert details[0].startswith("700 events, from before 2026-")
+    assert details[0].startswith("700 events, from before 20")
     assert code == 0
 
 

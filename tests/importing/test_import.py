@@ -6,14 +6,14 @@ import os
 import signal
 import sqlite3
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from queue_monitor.__main__ import BUSY, main
 from queue_monitor.app.rules_from_config import rules_of
-from queue_monitor.clock import SystemClock
+from queue_monitor.clock import ManualClock
 from queue_monitor.commands import rebuilding
 from queue_monitor.importing import Wanted, run, summary
 from queue_monitor.model import Level
@@ -334,9 +334,9 @@ async def test_a_caller_whose_end_no_line_tells_of_is_unknown_and_never_waits_fo
     assert still_open == (0,)
 
 
-async def test_the_day_that_is_not_over_is_left_to_the_monitor(tmp_path: Path) -> None:
-    today = SystemClock().now() - timedelta(minutes=1)
-    today = today.replace(microsecond=0)
+async def test_the_day_that_is_not_over_is_left_to_the_monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = datetime(2026, 11, 30, 9, 30, tzinfo=ZONE)
+    monkeypatch.setattr("queue_monitor.importing.engine.SystemClock", lambda: ManualClock(today + timedelta(minutes=1)))
     file = written(tmp_path, "queue_log", [Call(f"{int(today.timestamp())}.1", "Kundcenter", today, "answered", 1_000)])
 
     made = await imported(tmp_path / "calls.db", file)
