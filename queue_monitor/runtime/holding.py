@@ -28,6 +28,17 @@ HOLD: Final = timedelta(minutes=15)
 STEP: Final = timedelta(minutes=5)
 """The step by which calls are removed from memory."""
 
+MAX_HELD: Final = 50_000
+"""The number of events from which calls are removed sooner than after `HOLD`: a flood must not fill the memory.
+
+An event and its share of the call take about 2 kB.
+"""
+
+MIN_HOLD: Final = timedelta(minutes=1)
+"""The time that calls that are over stay in memory in any case: words of the same moment come in any order."""
+
+_NOTED_EVERY: Final = 100
+
 LATEST: Final = 1000
 """The number of the newest events that show where the journal is: half of them are later than what is removed.
 
@@ -51,6 +62,8 @@ class Holding:
         self._clock = clock
         self._calendar = live.rules.calendar
         self._latest: deque[datetime] = deque(maxlen=LATEST)
+        self._milestones: deque[datetime] = deque(maxlen=MAX_HELD // _NOTED_EVERY)
+        self._noted = 0
         self._edge: date | None = None
         self._days: set[int] = set()
         self._first_day: date | None = None
@@ -168,7 +181,11 @@ class Holding:
 
     def note(self, events: Iterable[Event], calls: Iterable[CallRecord]) -> None:
         """Note events and calls that have just been committed."""
-        self._latest.extend(event.at for event in events)
+        for event in events:
+            self._latest.append(event.at)
+            self._noted += 1
+            if self._noted % _NOTED_EVERY == 0:
+                self._milestones.append(event.at)
         days = {call.placed.minute // _DAY_MINUTES for call in calls if call.placed is not None}
         self._days |= days
         if days and self._edge is None:
@@ -179,8 +196,10 @@ class Holding:
         """Remove from memory what it need not hold any more. Call it only when nothing waits to be committed."""
         if not self._latest or self._holds_all:
             return
-        reached, held_from = self._reached, self._live.held_from
-        if held_from is not None and reached - held_from < STEP:
+        reached, step, held_from = self._reached, STEP, self._live.held_from
+        if (crowded := self._crowded_until) is not None and crowded > reached:
+            reached, step = crowded, MIN_HOLD
+        if held_from is not None and reached - held_from < step:
             return
         self._live.evict(reached)
         edge = self._edge_for(reached)
@@ -192,9 +211,19 @@ class Holding:
         """Return the time from which calls are held: `HOLD` before the end of the journal, whatever a few wrong clocks
         say.
         """
-        if not self._latest:
-            return self._clock.now() - HOLD
-        return sorted(self._latest)[len(self._latest) // 2] - HOLD
+        return self._end - HOLD if self._latest else self._clock.now() - HOLD
+
+    @property
+    def _end(self) -> datetime:
+        """Return the present end of the journal: half of its newest events are later."""
+        return _middle(self._latest)
+
+    @property
+    def _crowded_until(self) -> datetime | None:
+        """Return the time before which half of the newest `MAX_HELD` events lie; None while there are fewer."""
+        if len(self._milestones) < MAX_HELD // _NOTED_EVERY:
+            return None
+        return min(_middle(self._milestones), self._end - MIN_HOLD)
 
     def _edge_for(self, held_from: datetime) -> date:
         """Return the day from which the held calls and the last hour, which may begin before midnight, are complete."""
@@ -250,3 +279,9 @@ class Holding:
         records = [record for day in sorted(days) for record in self._live.coverage_records(day, now)]
         self._live.load_coverage(record for record in records if self._edge is not None and record.day < self._edge)
         return records
+
+
+def _middle(times: Iterable[datetime]) -> datetime:
+    """Return the time that as many lie before as after. A few wrong clocks do not move it far."""
+    ordered = sorted(times)
+    return ordered[len(ordered) // 2]

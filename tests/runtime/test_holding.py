@@ -6,7 +6,7 @@ from msgspec import structs
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
-from queue_monitor.runtime.holding import HOLD, STEP, Holding
+from queue_monitor.runtime.holding import HOLD, MAX_HELD, MIN_HOLD, STEP, Holding
 from tests.fakes import FakeStore
 from tests.scenario import TEN, Scenario
 
@@ -34,3 +34,35 @@ def test_a_journal_that_is_mostly_of_the_past_is_held_in_the_past():
     held_from = held_after(8).held_from
 
     assert held_from is not None and held_from < TEN - timedelta(days=6)
+
+
+def held_in_a_flood(a_second: int, events: int) -> tuple[timedelta, timedelta]:
+    """How far back memory reaches after so many events at that pace: at the end of them, and an hour later."""
+    story = Scenario()
+    live, (event,) = Live(story.rules), story.entered(0, "a").events
+    holding, at = Holding(live, FakeStore(), ManualClock(TEN)), TEN
+
+    def back(first: int, last: int, pace: float) -> timedelta:
+        nonlocal at
+        for _ in range(first, last, 100):
+            holding.note([structs.replace(event, switch_time=at)] * 100, [])
+            at += timedelta(seconds=100 / pace)
+            holding.let_go()
+        assert live.held_from is not None
+        return at - live.held_from
+
+    flooded = back(0, events, a_second)
+    return flooded, back(0, 36_000, 10)
+
+
+def test_a_flood_leaves_memory_sooner_and_an_ordinary_hour_is_held_whole_again():
+    flooded, later = held_in_a_flood(200, 4 * MAX_HELD)
+
+    assert flooded < timedelta(seconds=MAX_HELD / 200)
+    assert HOLD <= later <= HOLD + 2 * STEP
+
+
+def test_the_fastest_flood_is_held_for_a_minute():
+    flooded, _ = held_in_a_flood(10_000, 30 * MAX_HELD)
+
+    assert MIN_HOLD <= flooded <= 3 * MIN_HOLD

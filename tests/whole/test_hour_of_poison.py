@@ -38,7 +38,7 @@ COMES_AGAIN: Final = (*NOT_LET_IN, HTTPStatus.SERVICE_UNAVAILABLE)
 
 DATABASE: Final = "the database"
 RARE: Final = 8
-"""Rounds of thousands of calls come so much less often: memory holds all calls of the last quarter of an hour."""
+"""Rounds of thousands of calls come so much less often: the machine must find time for the others too."""
 
 MAX_MEMORY_MB: Final = 400.0
 MORNING: Final = 7
