@@ -171,6 +171,7 @@ class Pipeline:
             MemoryAnswers(live, clock, days) if store is None else StoreAnswers(live, clock, days, store, self._flushed)
         )
         self._repeats_due = False
+        self._repeats_kept: list[RepeatDay] = []
         self._to_write = asyncio.Event()
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
@@ -917,11 +918,14 @@ class Pipeline:
             self._has_learned = False
         if self._differences.is_due and not self._rebuilds:
             await self._differences.save(store, self._today)
-        if self._repeats_due and not self._rebuilds:
-            await store.save_repeat_callers(self._live.repeat_days())
-            self._repeats_due = False
         now = self._clock.monotonic()
-        if now - self._health_at >= HEALTH_SECONDS * self._clock.rate:
+        is_time = now - self._health_at >= HEALTH_SECONDS * self._clock.rate
+        if (self._repeats_due or is_time) and not self._rebuilds:
+            if (days := self._live.repeat_days()) != self._repeats_kept:
+                await store.save_repeat_callers(days)
+                self._repeats_kept = days
+            self._repeats_due = False
+        if is_time:
             self._health_at = now
             before, self._health = self._health, await store.health()
             for name in ("not_derived", "unreadable"):

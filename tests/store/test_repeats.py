@@ -40,6 +40,17 @@ async def test_a_day_is_kept_at_midnight_and_each_run_of_it_at_a_stop(tmp_path: 
     ]
 
 
+async def test_a_killed_run_loses_the_counts_of_a_minute_at_most(tmp_path: Path):
+    async with monitor(f"sqlite:///{tmp_path / 'calls.db'}", at(MONDAY, 8), tmp_path) as run:
+        await called(run, "a", "1", 9, "abandoned")
+        await called(run, "a", "2", 10)
+        await run.pipeline.write()
+
+        assert await run.store.repeat_callers(MONDAY, MONDAY) == [
+            repeats(MONDAY, at(MONDAY, 8), calls=2, repeated=1, lost=1, reached_later=1, answered=1, not_back=1)
+        ]
+
+
 def repeats(day: date, since: datetime, queue: str = "kundcenter", **counts: int) -> RepeatDay:
     return RepeatDay(day=day, queue=queue, found=RepeatCallers(since=since, **counts))
 
