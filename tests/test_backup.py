@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from queue_monitor.__main__ import BUSY, WRONG, main
+from queue_monitor.__main__ import main
 from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.commands import backup_file, backups, rebuilding
+from queue_monitor.commands.exits import BUSY, WRONG
 from queue_monitor.config import Config, load
 from queue_monitor.ports import StoreError, StoreInUse
 from queue_monitor.store import copying, open_store

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_monitor.__main__ import BUSY, WRONG
+from queue_monitor.commands.exits import BUSY, WRONG
 from queue_monitor.runtime.month_keys import MonthKeys
 from tests.api.centre import SETTINGS
 from tests.store.postgres import postgres, postgres_url

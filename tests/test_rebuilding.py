@@ -8,10 +8,11 @@ import pytest
 from msgspec import structs
 
 from queue_monitor import simulation
-from queue_monitor.__main__ import DIFFERENT, main
+from queue_monitor.__main__ import main
 from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.commands import rebuilding
+from queue_monitor.commands.exits import DIFFERENT
 from queue_monitor.config import Config, load
 from tests.runtime.lasting import Call, monitor
 from tests.runtime.test_lasting import FRIDAY, MONDAY, THURSDAY, WEDNESDAY, at, callers, tell

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import queue_monitor.__main__ as command_line
 from alerts.dispatch import Channel, Dispatcher, Recipient
 from alerts.memory import MemoryRecord
 from queue_monitor import config
@@ -17,6 +16,7 @@ from queue_monitor.app import reporting
 from queue_monitor.app.owned_store import store_options
 from queue_monitor.app.reporting import Asked, ReportRound
 from queue_monitor.clock import ManualClock
+from queue_monitor.commands import telling
 from queue_monitor.model import AlertKind
 from queue_monitor.reports.desk import Report, Reports
 from queue_monitor.reports.forms import Form
@@ -91,7 +91,7 @@ async def test_the_command_writes_a_report_while_a_monitor_owns_the_store(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(command_line, "SystemClock", lambda: ManualClock(NOVEMBER))
+    monkeypatch.setattr(telling, "SystemClock", lambda: ManualClock(NOVEMBER))
     owner = FileOwner(folder / "store.db")
     await owner.take()
     arguments = ["report", "--period", "2026-10", "--config", str(folder / "m.toml"), "--format"]
@@ -127,7 +127,7 @@ async def test_what_cannot_be_made_names_the_argument(
     arguments: list[str],
     words: str,
 ) -> None:
-    monkeypatch.setattr(command_line, "SystemClock", lambda: ManualClock(NOVEMBER))
+    monkeypatch.setattr(telling, "SystemClock", lambda: ManualClock(NOVEMBER))
     code = await asyncio.to_thread(main, ["report", *arguments, "--config", str(folder / "m.toml")])
 
     assert code == 2

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from queue_monitor.__main__ import WRONG, main
+from queue_monitor.__main__ import main
 from queue_monitor.app import checks
 from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.app.retention import Retention, months_before, next_time
 from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.commands import backups, rebuilding
+from queue_monitor.commands.exits import WRONG
 from queue_monitor.config import Config, ConfigError, KeptFor, RetentionSettings, describe, load
 from queue_monitor.events import contact_key
 from queue_monitor.model import Counts

@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from queue_monitor import config, texts
-from queue_monitor.__main__ import _parser, main
+from queue_monitor.__main__ import main, parser_for
 from queue_monitor.app import registry
 from tests.adapters.broker import free_port
 from tests.alerts.receivers import MailSink, mail_sink
@@ -28,7 +28,6 @@ CONNECT: Final = ROOT / "docs" / "connect"
 PATIENCE: Final = 120.0
 EVERY = [command for document in documents() for command in commands(document)]
 KINDS = registry.adapter_kinds()
-PARSER = _parser()
 
 
 def arguments_of(command: Command) -> list[str] | None:
@@ -44,7 +43,7 @@ def test_every_command_in_the_documents_is_one_that_there_is(command: Command):
     arguments = arguments_of(command)
     if arguments is not None:
         if arguments != ["--version"]:  # answered while it is parsed, by SystemExit
-            PARSER.parse_args(arguments)  # SystemExit where it does not parse
+            parser_for(arguments).parse_args(arguments)  # SystemExit where it does not parse
     elif command.name == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert {word for word in command.words[1:] if "=" not in word} <= set(targets)

@@ -4,13 +4,14 @@ import argparse
 import asyncio
 import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
-from queue_monitor import doctor, texts
+from queue_monitor import texts
 from queue_monitor.clock import SystemClock
-from queue_monitor.config import Config, ConfigError
+from queue_monitor.commands.options import Run, load, settings_file
+from queue_monitor.config import ConfigError
+from queue_monitor.doctor import examine, unusable
 from queue_monitor.doctor.finding import State
 from queue_monitor.doctor.report import as_json, as_text
 from queue_monitor.ports import Clock
@@ -18,13 +19,9 @@ from queue_monitor.ports import Clock
 WRONG: Final = 1
 """The exit code when something is wrong; findings that are only to be watched give 0."""
 
-Load = Callable[[Path | None], Config]
-Where = Callable[[Path | None], Path | None]
 
-
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", load: Load, where: Where) -> None:
-    """Add the command. `load` reads the settings of a path; `where` returns that file, None for none."""
-    parser = commands.add_parser("doctor", help="look the installation over and say what to do; exit 1 if it is wrong")
+def doctor(parser: argparse.ArgumentParser) -> Run:
+    """Take the arguments of `doctor`."""
     parser.add_argument("--config", type=Path, help="the TOML file")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--language", choices=texts.LANGUAGES, help="without it the language of the settings")
@@ -32,25 +29,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", load: L
     def run(chosen: argparse.Namespace) -> int:
         if chosen.config is not None and not chosen.config.is_file():
             _refuse(parser, f"--config: there is no file {chosen.config}")
-        return _run(chosen, load, where(chosen.config))
+        return _run(chosen, settings_file(chosen.config))
 
-    parser.set_defaults(command=run)
+    return run
 
 
 def _refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
     parser.error(message)
 
 
-def _run(chosen: argparse.Namespace, load: Load, path: Path | None) -> int:
+def _run(chosen: argparse.Namespace, path: Path | None) -> int:
     clock = SystemClock()
     try:
         config = load(chosen.config)
-        report = asyncio.run(doctor.examine(config, path, clock, chosen.language or config.organisation.language))
+        report = asyncio.run(examine(config, path, clock, chosen.language or config.organisation.language))
         zone = config.organisation.time_zone
     except ConfigError as error:
         if path is None:
             raise
-        report, zone = doctor.unusable(error, path, clock, chosen.language or _language(path)), _ZONE
+        report, zone = unusable(error, path, clock, chosen.language or _language(path)), _ZONE
     if chosen.json:
         sys.stdout.buffer.write(as_json(report) + b"\n")
         sys.stdout.buffer.flush()

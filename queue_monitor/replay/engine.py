@@ -29,14 +29,13 @@ from queue_monitor.forecast.forecaster import encode_learned, forecaster_of
 from queue_monitor.model import Alert, AlertBatch, AlertsNow, ExpectedWait, Snapshot, WaitBasis
 from queue_monitor.ports import Delivery, Store
 from queue_monitor.replay.outputs import write_contacts, write_visits
-from queue_monitor.replay.recording import Recording, RecordingError, first_sign, folder_of, play
+from queue_monitor.replay.recording import DEFAULT_SWITCH, Recording, RecordingError, first_sign, folder_of, play
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import SqlStore, open_store
 
 log = logging.getLogger(__name__)
 
-DEFAULT_SWITCH: Final = "switch"
 WRITE_EVERY: Final = 500
 ROUND: Final = timedelta(minutes=2)
 """The time between two alert rounds of a replay; in operation they are more frequent."""

@@ -17,6 +17,7 @@ from queue_monitor.events import SourceDisconnected, event_id
 from queue_monitor.ports import Delivery, Translator
 
 FLUSH_EVERY: Final = timedelta(seconds=1)
+DEFAULT_SWITCH: Final = "switch"
 
 
 class RecordingError(Exception):

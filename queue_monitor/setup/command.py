@@ -14,6 +14,7 @@ from msgspec import structs
 from queue_monitor import config, texts
 from queue_monitor.api.guard.access import digest, new_token
 from queue_monitor.app import checks, registry
+from queue_monitor.commands.options import Run
 from queue_monitor.config.secrets_file import NAME as SECRETS
 from queue_monitor.setup import files
 from queue_monitor.setup.answers import Answers, Service, Unclear, address, hours, server
@@ -25,26 +26,27 @@ T = TypeVar("T")
 _TRIES: Final = 5
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
-    made = commands.add_parser("init", help="ask a few questions, and write the settings and what starts the monitor")
-    made.add_argument("folder", type=Path, nargs="?", default=Path(), help="where to write; without it here")
-    made.add_argument("--yes", action="store_true", help="ask nothing: what is not named is left as it comes")
-    made.add_argument("--organisation", metavar="NAME", help="as it stands on the pages and in messages")
-    made.add_argument("--language", choices=texts.LANGUAGES, help="what people are shown")
-    made.add_argument("--switchboard", choices=registry.adapter_kinds(), metavar="KIND", help="its kind")
-    made.add_argument(
+def init(parser: argparse.ArgumentParser) -> Run:
+    """Take the arguments of `init`."""
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="where to write; without it here")
+    parser.add_argument("--yes", action="store_true", help="ask nothing: what is not named is left as it comes")
+    parser.add_argument("--organisation", metavar="NAME", help="as it stands on the pages and in messages")
+    parser.add_argument("--language", choices=texts.LANGUAGES, help="what people are shown")
+    parser.add_argument("--switchboard", choices=registry.adapter_kinds(), metavar="KIND", help="its kind")
+    parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the switchboard's kind, e.g. host"
     )
-    made.add_argument("--queues", metavar="A,B", help="the queues' names, as the switchboard has them")
-    made.add_argument("--hours", metavar="08:00-17:00", help="opening hours, Monday to Friday")
-    made.add_argument("--mail-to", metavar="ADDRESS", help="who is sent alarms")
-    made.add_argument("--mail-server", metavar="HOST:PORT", help="the mail server; port 25 is not encrypted")
-    made.add_argument("--mail-user", metavar="NAME", help="the account at the mail server, if it wants one")
-    made.add_argument("--mail-password", metavar="PASSWORD", help="its password")
-    made.add_argument("--store", metavar="sqlite|URL", help="a file, or postgresql://user:password@host/database")
-    made.add_argument("--for", dest="service", choices=[each.value for each in Service], help="what starts the monitor")
-    made.set_defaults(command=_run)
+    parser.add_argument("--queues", metavar="A,B", help="the queues' names, as the switchboard has them")
+    parser.add_argument("--hours", metavar="08:00-17:00", help="opening hours, Monday to Friday")
+    parser.add_argument("--mail-to", metavar="ADDRESS", help="who is sent alarms")
+    parser.add_argument("--mail-server", metavar="HOST:PORT", help="the mail server; port 25 is not encrypted")
+    parser.add_argument("--mail-user", metavar="NAME", help="the account at the mail server, if it wants one")
+    parser.add_argument("--mail-password", metavar="PASSWORD", help="its password")
+    parser.add_argument("--store", metavar="sqlite|URL", help="a file, or postgresql://user:password@host/database")
+    parser.add_argument(
+        "--for", dest="service", choices=[each.value for each in Service], help="what starts the monitor"
+    )
+    return _run
 
 
 def _run(chosen: argparse.Namespace) -> int:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from queue_monitor.__main__ import BUSY, main
+from queue_monitor.__main__ import main
 from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock
 from queue_monitor.commands import rebuilding
+from queue_monitor.commands.exits import BUSY
 from queue_monitor.importing import Wanted, run, summary
 from queue_monitor.model import Level
 from queue_monitor.ports import StoreError

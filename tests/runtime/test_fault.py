@@ -18,8 +18,8 @@ import pytest
 
 from alerts.engine import AlertEngine
 from alerts.rules import AlertSettings
-from queue_monitor.__main__ import FAULT
 from queue_monitor.clock import SystemClock
+from queue_monitor.commands.exits import FAULT
 from queue_monitor.core.ledger import Ledger
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Windows
