@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from queue_monitor.__main__ import main
 from queue_monitor.commands.exits import BUSY, WRONG
 from queue_monitor.runtime.month_keys import MonthKeys
 from tests.api.centre import SETTINGS
@@ -18,20 +21,31 @@ from tests.test_service import PATIENCE, running
 __all__ = ["postgres", "postgres_url"]
 
 
-def command(folder: Path, *arguments: str, words: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end, in that folder."""
+def started(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A monitor that is started in that folder, and what it said until it ended by itself."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("QUEUE_MONITOR_")}
     environ |= {"QUEUE_MONITOR_HTTP__PORT": "0", "PYTHONPATH": str(Path(__file__).parents[1])}
     return subprocess.run(
-        [sys.executable, "-m", "queue_monitor", *arguments],
+        [sys.executable, "-m", "queue_monitor", "run", *arguments],
         cwd=folder,
         env=environ | environment,
-        input=words,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
+
+
+def command(folder: Path, *arguments: str, words: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run another command to its end in that folder; in this process, which spares the start of a program."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr("sys.stdin", StringIO(words))
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        code = main(list(arguments))
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -45,7 +59,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_a_second_monitor_on_a_store_is_refused_with_a_status_that_is_tried_again(tmp_path: Path, url: str):
     with running(tmp_path, QUEUE_MONITOR_STORE__URL=url) as first:
         first.wait_for("answered")
-        second = command(tmp_path, "run", QUEUE_MONITOR_STORE__URL=url)
+        second = started(tmp_path, QUEUE_MONITOR_STORE__URL=url)
         rebuild = command(tmp_path, "rebuild", QUEUE_MONITOR_STORE__URL=url)
 
         assert (second.returncode, rebuild.returncode) == (BUSY, BUSY)
@@ -85,10 +99,10 @@ def test_a_real_monitor_refuses_a_store_with_made_up_calls_and_names_the_command
     made.of("2026-11")
     asyncio.run(made.save())
 
-    refused = command(tmp_path, "run", *own, QUEUE_MONITOR_STORE__URL=url)
+    refused = started(tmp_path, *own, QUEUE_MONITOR_STORE__URL=url)
     asked = command(tmp_path, "wipe", *own, words="no\n", QUEUE_MONITOR_STORE__URL=url)
     kept = keys.exists()
-    still = command(tmp_path, "run", *own, QUEUE_MONITOR_STORE__URL=url)
+    still = started(tmp_path, *own, QUEUE_MONITOR_STORE__URL=url)
     wiped = command(tmp_path, "wipe", *own, words="yes\n", QUEUE_MONITOR_STORE__URL=url)
 
     assert (refused.returncode, still.returncode) == (WRONG, WRONG)

@@ -64,6 +64,7 @@ class Monitor:
             status = self.status()
             if status["total"]["periods"]["day"][what] and not status["journal"]["pending"]:
                 return status
+            time.sleep(0.05)
         raise AssertionError(f"no {what} in time; {self.log.read_text()}")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
