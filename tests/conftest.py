@@ -12,6 +12,9 @@ from sqlalchemy import Connection, create_engine
 
 from queue_monitor.store import database
 from queue_monitor.store.migrating import revision_of, upgrade
+from tests.store.postgres import postgres, postgres_url
+
+__all__ = ["postgres", "postgres_url"]
 
 # A machine that is busy with the other tests is slow, not wrong. In CI the same examples are tried each time.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -36,9 +36,6 @@ from tests.api.centre import centre, with_tokens
 from tests.certificates import self_signed
 from tests.scenario import STOCKHOLM
 from tests.store.calls import callers
-from tests.store.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # of Apprise, at first use
 

@@ -15,10 +15,7 @@ from queue_monitor.__main__ import main
 from queue_monitor.commands.exits import BUSY, WRONG
 from queue_monitor.runtime.month_keys import MonthKeys
 from tests.api.centre import SETTINGS
-from tests.store.postgres import postgres, postgres_url
 from tests.test_service import PATIENCE, running
-
-__all__ = ["postgres", "postgres_url"]
 
 
 def started(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

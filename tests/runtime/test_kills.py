@@ -10,9 +10,6 @@ import pytest
 
 from tests.runtime.killed import Killable, take, told
 from tests.store.calls import rows
-from tests.store.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 FIRST = datetime(2026, 11, 19, 6, tzinfo=UTC)
 QUESTIONS = (

@@ -14,9 +14,6 @@ from queue_monitor.model import Counts, Level
 from queue_monitor.ports import Receipt
 from tests.runtime.lasting import ZONE, Call, Monitor, connected, figures, journal_of, monitor, random_calls, recount
 from tests.scenario import Scenario
-from tests.store.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 WEDNESDAY = date(2026, 11, 18)
 THURSDAY = date(2026, 11, 19)

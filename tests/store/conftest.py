@@ -6,9 +6,6 @@ from pathlib import Path
 import pytest
 
 from queue_monitor.store import SqlStore, open_store
-from tests.store.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

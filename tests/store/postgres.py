@@ -1,7 +1,7 @@
 """A real PostgreSQL for tests: its own data, its own free port on loopback, gone when the tests are over.
 
-Needs the Debian package `postgresql`; nothing of the machine's own cluster is touched. To use it elsewhere, import the
-fixtures into a conftest: `from tests.store.postgres import postgres, postgres_url`.
+Needs the Debian package `postgresql`; nothing of the machine's own cluster is touched. `tests/conftest.py` has the
+fixtures for all tests.
 """
 
 import os
