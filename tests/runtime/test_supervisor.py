@@ -63,7 +63,7 @@ async def test_pauses_grow_and_have_an_end():
     await desk.run()
 
     elapsed = desk.clock.monotonic()
-    assert MAX_PAUSE_SECONDS * 2 < elapsed < MAX_PAUSE_SECONDS * 12
+    assert MAX_PAUSE_SECONDS * 4 < elapsed <= MAX_PAUSE_SECONDS * 12
 
 
 async def test_a_switch_that_is_back_is_heard_within_ten_seconds():
@@ -72,7 +72,7 @@ async def test_a_switch_that_is_back_is_heard_within_ten_seconds():
 
     await desk.run()
 
-    assert max(desk.pauses()) <= 10
+    assert max(desk.pauses()) <= 5  # the rest of the ten seconds is for signing in, on a busy machine
     assert desk.told_down()[0] == "cannot be reached"
 
 
