@@ -501,7 +501,7 @@ def _day(given: ForecastInputs, ahead: DayInputs, ends: Projection) -> RiskFigur
         margin_ends_at=moment(ends.gone_at),
         staff_known=ends.staff_known,
     )
-    if ends.p_miss < given.warning:
+    if ends.p_miss < given.warning and ends.expected_share >= given.target.ratio:
         return day
     state, reserve = given.state, given.reserve
     away = max(0, int(state.logged_in_by_minute[-1]) - state.agents)
@@ -511,7 +511,7 @@ def _day(given: ForecastInputs, ahead: DayInputs, ends: Projection) -> RiskFigur
     return structs.replace(
         day,
         agents_for_queue=needed.to_clear,
-        agents_for_day=needed.to_save,
+        agents_for_day=min(1, needed.at_most) if needed.to_save == 0 else needed.to_save,  # it is at risk as it is
         agents_at_most=needed.at_most,
         until=moment(needed.save_until),
         reachable=needed.reachable,

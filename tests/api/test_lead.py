@@ -110,7 +110,7 @@ def with_risk(risk: RiskFigures, margin: int) -> Snapshot:
     [
         (RiskFigures(p_miss=0.99, reachable=False), -15, "Målet nås troligen inte i dag."),
         (RiskFigures(p_miss=0.9, agents_at_most=6), 3, "Uppskattning: 6 till räcker troligen inte för målet."),
-        (RiskFigures(p_miss=0.2), 30, "Inget särskilt behövs för målet just nu."),
+        (RiskFigures(p_miss=0.2, expected_share=0.93), 30, "Prognosen når målet utan fler inloggade."),
         (RiskFigures(p_miss=1.0, expected_calls=600.0), -15, "15 för många"),
         (RiskFigures(p_miss=1.0), 0, "99 %"),
         (RiskFigures(p_miss=0.4, staff_known=False), 9, "Växeln berättar inte vilka som är inloggade"),
@@ -120,6 +120,17 @@ async def test_help_that_is_not_enough_or_not_needed_is_said_plainly(
     risk: RiskFigures, margin: int, words: str
 ) -> None:
     assert words in await Desk(with_risk(risk, margin)).page()
+
+
+async def test_that_nothing_is_needed_is_said_only_where_the_target_is_kept() -> None:
+    def judged(face: QueueNow, status: Status) -> QueueNow:
+        return replace(face, verdict=Verdict(status=status, reason=StatusReason.EXPECTED_WITHIN))
+
+    shown = with_risk(RiskFigures(p_miss=0.2, expected_share=0.93), 30)
+    for status in (Status.OK, Status.AT_RISK):
+        pools = tuple(judged(face, status) for face in shown.pools)
+        page = await Desk(replace(shown, total=judged(shown.total, status), pools=pools)).page()
+        assert ("Inget särskilt behövs för målet just nu." in page) is (status is Status.OK)
 
 
 async def test_a_caller_of_whom_nothing_was_heard_since_a_silence_may_have_left() -> None:

@@ -152,6 +152,16 @@ def test_where_the_day_is_at_risk_it_says_how_many_more_would_help_or_that_none_
     assert all(risk.until is None or at(10) < risk.until <= at(17) for risk in risky)
 
 
+def test_wherever_the_screens_say_at_risk_it_says_how_many_more_would_help(learned: LearnedByPool):
+    events = day(THE_DAY, Kind.SHORTFALL)
+    live = told(until(events, at(12)), learned)
+    looks = [seen.day for minute in range(0, 180, 10) if (seen := asked(live, at(9) + timedelta(minutes=minute))).day]
+    under = [risk for risk in looks if risk is not None and risk.p_miss < 0.6 and (risk.expected_share or 1.0) < 0.9]
+
+    assert under
+    assert all(risk.options and risk.agents_for_day != 0 for risk in under)
+
+
 def test_a_day_short_of_staff_is_said_to_be_so_with_a_range_and_the_end_of_its_margin(learned: LearnedByPool):
     events = until(day(THE_DAY, Kind.SHORTFALL), at(11))
     looks = [asked(told(until(events, now), learned), now).day for now in (at(9), at(9, 30), at(10))]

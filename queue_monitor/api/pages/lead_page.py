@@ -34,6 +34,7 @@ from queue_monitor.model import (
     Snapshot,
     SourceNow,
     Staff,
+    Status,
     StatusReason,
     TransferWaits,
     WaitingNow,
@@ -317,6 +318,10 @@ class Page:
             helps.append(f"{too_early}.")
         elif risk.reachable and risk.agents_for_day is None and risk.agents_at_most is not None:
             helps.append(pen.say("lead.help.too_few", number=pen.count(risk.agents_at_most)))
+        if not helps and face.verdict.status is Status.OK:
+            helps.append(pen.say("lead.help.none"))
+        elif not helps and (risk.expected_share or 0) >= self.snapshot.target.ratio:
+            helps.append(pen.say("lead.help.enough"))
         return ForecastCard(
             label="" if face.queues == self.face.queues else pen.label(face),
             share=pen.percent(risk.expected_share),
