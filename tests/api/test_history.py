@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -303,6 +304,20 @@ async def test_all_queues_are_in_one_file_for_excel_and_add_up(october: October,
     assert about[:2] == ["oktober 2026, Alla köer", "Mål: 90 % av samtalen besvarade inom 5 min."]
 
 
+async def test_the_file_for_excel_can_be_printed(october: October, tmp_path: Path) -> None:
+    query = {"period": "month", "day": "2026-10-01", "format": "xlsx"}
+    (tmp_path / "october.xlsx").write_bytes((await october.client.get("/history/file", params=query)).content)
+    with ZipFile(tmp_path / "october.xlsx") as parts:
+        sheet, book, styles = (
+            parts.read(f"xl/{name}.xml").decode() for name in ("worksheets/sheet1", "workbook", "styles")
+        )
+
+    assert re.search(r'<pageSetup [^>]*fitToWidth="2" fitToHeight="0" orientation="landscape"', sheet)
+    assert "Print_Titles" in book  # queue, from, to and the headers are on every page
+    assert float(re.findall(r'<row r="1"[^>]* ht="([0-9.]+)"', sheet)[0]) >= 45  # "Tappade efter 20 s men inom 5 min"
+    assert 'formatCode="yyyy\\-mm\\-dd"' in styles or 'formatCode="yyyy-mm-dd"' in styles
+
+
 async def test_a_csv_has_swedish_headers_with_units_and_says_what_it_is(october: October) -> None:
     query = {"period": "week", "day": "2026-10-14", "queue": "bygglov", "format": "csv"}
     answer = await october.client.get("/history/file", params=query)
@@ -312,6 +327,7 @@ async def test_a_csv_has_swedish_headers_with_units_and_says_what_it_is(october:
     assert "D2 (%)" in lines[0]
     assert "Längsta väntan (s)" in lines[0]
     assert len(lines) == 1 + 7 + 1
+    assert max(len(decimals) for line in lines[1:8] for decimals in re.findall(r",([0-9]+)", line)) <= 6
     assert lines[-1].startswith('"vecka 42 2026, bygglov; Mål: 90 % av samtalen')
 
 

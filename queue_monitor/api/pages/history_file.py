@@ -6,9 +6,10 @@ same figures make the same bytes.
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from enum import StrEnum
-from typing import Final, NamedTuple
+from textwrap import wrap
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from queue_monitor import texts
@@ -16,8 +17,14 @@ from queue_monitor.api.json.tables import Cell, table
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.model import NAMED_COUNTS, DefinitionId, ImportRecord, Period
 
+if TYPE_CHECKING:
+    from xlsxwriter.worksheet import Worksheet
+
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _DAY_SECONDS: Final = 86_400
+_A4: Final = 9
+_LINE_POINTS: Final = 15
+_DATE: Final = "yyyy-mm-dd"
 
 
 class CellKind(StrEnum):
@@ -105,8 +112,8 @@ def written_csv(rows: Rows, pen: Formatter, notes: Sequence[str]) -> bytes:
         for column, value in zip(COLUMNS, row, strict=True):
             if isinstance(value, datetime):
                 yield value.strftime("%Y-%m-%d %H:%M")
-            elif column.kind is CellKind.SHARE and isinstance(value, float):
-                yield round(value * 100, 6)
+            elif isinstance(value, float):
+                yield round(value * 100, 6) if column.kind is CellKind.SHARE else round(value, 3)
             else:
                 yield value
 
@@ -126,13 +133,22 @@ def written_xlsx(rows: Rows, pen: Formatter, title: str, notes: Sequence[str], m
     with xlsxwriter.Workbook(out, options) as book:
         book.set_properties({"title": title, "created": made_for.astimezone(UTC).replace(tzinfo=None)})
         bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
-        formats = {kind: book.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
+        bold_right = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "align": "right"})
+        moment = _DATE if _is_by_day(rows, ZoneInfo(pen.zone)) else _FORMATS[CellKind.MOMENT]
+        codes = {**_FORMATS, CellKind.MOMENT: moment}
+        formats = {kind: book.add_format({"num_format": code}) for kind, code in codes.items()}
         sheet = book.add_worksheet(pen.say("file.figures"))
         sheet.freeze_panes(1, 1)
-        for at, column in enumerate(COLUMNS):
-            wide = {CellKind.TEXT: 24, CellKind.MOMENT: 17}.get(column.kind, 12)
-            sheet.set_column(at, at, wide, formats.get(column.kind))
-            sheet.write_string(0, at, header(column, pen), bold)
+        headers = [header(column, pen) for column in COLUMNS]
+        widths = [_width(column, words) for column, words in zip(COLUMNS, headers, strict=True)]
+        lines = max(len(wrap(words, wide - 2)) for words, wide in zip(headers, widths, strict=True))
+        sheet.set_row(0, _LINE_POINTS * lines)
+        for at, (column, words) in enumerate(zip(COLUMNS, headers, strict=True)):
+            sheet.set_column(at, at, widths[at], formats.get(column.kind))
+            sheet.write_string(0, at, words, bold if column.kind is CellKind.TEXT else bold_right)
+        _lay_out(sheet, title, pages_wide=2)
+        sheet.repeat_rows(0)
+        sheet.repeat_columns(0, 2)
         last = 0
         for number, row in enumerate(file_rows(rows, ZoneInfo(pen.zone)), start=1):
             last = number
@@ -147,9 +163,34 @@ def written_xlsx(rows: Rows, pen: Formatter, title: str, notes: Sequence[str], m
         sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
         about = book.add_worksheet(pen.say("file.about"))
         about.set_column(0, 0, 110)
+        _lay_out(about, title, pages_wide=1)
+        wrapped = book.add_format({"text_wrap": True, "valign": "top"})
         for number, words in enumerate((title, *notes)):
-            about.write_string(number, 0, words, bold if number == 0 else None)
+            about.set_row(number, _LINE_POINTS * len(wrap(words, 100)))
+            about.write_string(number, 0, words, bold if number == 0 else wrapped)
     return out.getvalue()
+
+
+def _is_by_day(rows: Rows, zone: ZoneInfo) -> bool:
+    """Return whether every period begins and ends at midnight."""
+    times = (at.astimezone(zone).time() for _, periods in rows for its in periods for at in (its.start, its.end))
+    return all(at == time() for at in times)
+
+
+def _width(column: Column, words: str) -> int:
+    """Return the width of a column, in letters: no word of its header is broken."""
+    least = {CellKind.TEXT: 24, CellKind.MOMENT: 17}.get(column.kind, 12)
+    return max(least, *(len(word) + 3 for word in words.split()))
+
+
+def _lay_out(sheet: "Worksheet", title: str, pages_wide: int) -> None:
+    """Let the sheet be printed on A4 across, so many pages wide, with its title and the number of each page."""
+    sheet.set_landscape()
+    sheet.set_paper(_A4)
+    sheet.fit_to_pages(pages_wide, 0)
+    sheet.set_margins(left=0.4, right=0.4)
+    sheet.set_header(f"&L{title.replace('&', '&&')}")
+    sheet.set_footer("&C&P / &N")
 
 
 def imported_words(pen: Formatter, imports: Iterable[ImportRecord]) -> tuple[str, ...]:
