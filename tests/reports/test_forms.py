@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 
 from queue_monitor import texts
-from queue_monitor.model import DefinitionId
+from queue_monitor.model import Counts, Coverage, DefinitionId
 from queue_monitor.reports.beside import PdfPress
 from queue_monitor.reports.data import CalledAgain, Reference
 from queue_monitor.reports.desk import Report, Reports
@@ -66,6 +66,15 @@ def test_a_councillor_reads_the_sentence_the_comparison_and_what_was_not_measure
     assert "De ingår inte i våra." in front
     assert "Dagar då något av öppettiden inte följdes: 2026-10-14." in front
     assert "Nöjdhet, e-tjänster och andra mål mäts på annat sätt än ur samtalen." in front
+
+
+@pytest.mark.parametrize(("blind", "is_said"), [(10, False), (11, True)])
+def test_a_comparison_with_a_period_that_was_hardly_observed_says_so(report: Report, blind: int, is_said: bool) -> None:
+    seen = Coverage(seen_minutes=80, recovered_minutes=20 - blind, blind_minutes=blind)
+    year = [structs.replace(each, counts=Counts(answered_in_time=9), coverage=seen) for each in report.data.compared]
+    page = plain(html(structs.replace(report, data=structs.replace(report.data, compared=tuple(year))), "sv").decode())
+
+    assert ("oktober 2025: bara 89 % av öppettiden är uppmätt, så jämförelsen är osäker." in page) is is_said
 
 
 def test_an_auditor_finds_formula_counts_crisis_hours_goals_proxies_and_seal(report: Report) -> None:
