@@ -565,9 +565,12 @@ class Pipeline:
             day += timedelta(days=1)
 
     async def _flushed(self) -> None:
-        """Commit all that waits, for a question that the store answers. Raises `StoreError`."""
-        if not self._writer.is_idle or self._late:
-            await self.write()
+        """Commit all that waits now, for a question that the store answers; what comes later it need not wait for.
+
+        Raises `StoreError`.
+        """
+        if not self._is_idle():
+            await self.write(self._clock.monotonic())
         if self._writer.error:
             raise StoreError(self._writer.error)
 
@@ -676,12 +679,11 @@ class Pipeline:
             watcher.set()
 
     def _journal_now(self) -> JournalNow:
-        now = self._clock.monotonic()
-        waiting = [since for since in (self._writer.oldest, self._late[0][1].since if self._late else None) if since]
+        now, oldest = self._clock.monotonic(), self._oldest
         return JournalNow(
             up=not self._writer.error,
             pending=self._writer.pending + sum(len(line.events) for _, line in self._late),
-            lag_seconds=max(0.0, now - min(waiting, default=now)),
+            lag_seconds=0.0 if oldest is None else max(0.0, now - oldest),
             error=self._writer.error,
             catching_up=self._catching_up,
             not_derived=self._health.not_derived,
@@ -689,6 +691,12 @@ class Pipeline:
             skipped=len(self._skipped),
             skipped_at=max((event.at for event in self._skipped.values()), default=None),
         )
+
+    @property
+    def _oldest(self) -> float | None:
+        """Return when the oldest delivery came that is not committed, in monotonic seconds; None when none waits."""
+        late = self._late[0][1].since if self._late else None
+        return min((since for since in (self._writer.oldest, late) if since is not None), default=None)
 
     # ---- the tasks
 
@@ -860,33 +868,37 @@ class Pipeline:
         self._repeats_due = True
         await self.write()
 
-    async def write(self) -> None:
-        """Commit all that waits, in order, and acknowledge it to the senders; on failure nothing leaves the line."""
-        async with self._writing:
-            try:
-                await self._write()
-            except StoreError as error:
-                await self._writer.down(error)
-                await self._keys.save()
-                await self._writer.spill([*self._writer.lines, *(line for _, line in self._late)])
-                return
-            if self._is_idle():
-                self._to_write.clear()
+    async def write(self, until: float | None = None) -> None:
+        """Commit all that waits, in order, and acknowledge it to the senders; on failure nothing leaves the line.
 
-    async def _write(self) -> None:
-        is_first = True
-        while is_first or self._late or not self._writer.is_idle:
-            is_first = False
-            if self._store is not None:
-                await self._take_late(self._store)
-            if self._store is not None and (keys := self._live.missing_calls()):
-                with self._steps.taken("loading calls that belong together"):
-                    await self._writer.reload(self._store, keys)
-            await self._keys.save()  # before the events that have ids made with them
-            written = await self._writer.write_one(*self._beside())
-            holding = self._holding
-            if holding is None:
-                continue
+        `until`: what came after this moment (monotonic seconds) need not be committed. Between two commits whoever else
+        wants to write has a turn: a question of the past does not wait for a flood to end.
+        """
+        goes_on = True
+        while goes_on:
+            async with self._writing:
+                try:
+                    await self._write_one()
+                except StoreError as error:
+                    await self._writer.down(error)
+                    await self._keys.save()
+                    await self._writer.spill([*self._writer.lines, *(line for _, line in self._late)])
+                    return
+                if self._is_idle():
+                    self._to_write.clear()
+                oldest = self._oldest
+                goes_on = oldest is not None and (until is None or oldest <= until)
+
+    async def _write_one(self) -> None:
+        """Commit one batch; look after the store when nothing waits any more."""
+        if self._store is not None:
+            await self._take_late(self._store)
+        if self._store is not None and (keys := self._live.missing_calls()):
+            with self._steps.taken("loading calls that belong together"):
+                await self._writer.reload(self._store, keys)
+        await self._keys.save()  # before the events that have ids made with them
+        written = await self._writer.write_one(*self._beside())
+        if (holding := self._holding) is not None:
             holding.note(written.events, written.turn.calls.values())
             if written.not_derived:
                 self._health_at = -HEALTH_SECONDS
@@ -896,7 +908,8 @@ class Pipeline:
                         holding.let_go()
             if holding.is_ahead:
                 await holding.step_back(self._is_idle)
-        await self._look_after(self._store)
+        if self._is_idle():
+            await self._look_after(self._store)
 
     def _is_idle(self) -> bool:
         return self._writer.is_idle and not self._late
