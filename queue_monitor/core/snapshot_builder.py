@@ -627,10 +627,10 @@ class SnapshotBuilder:
 
     def _unseen(self, face: _Face, start: datetime, end: datetime) -> int:
         """Return the calls that may have come today in the open minutes of a stretch in which nothing was heard."""
-        gaps = self._gaps_today(face.switches)
-        if not gaps:
+        day, gaps = self._stretches[self._day_at], self._gaps_today(face.switches)
+        if not gaps or end <= gaps[0][0] or start >= max(ended for _, ended in gaps):
             return 0
-        day, sources, open_minutes = self._stretches[self._day_at], self._live.sources, face.calendar.open_minutes
+        sources, open_minutes = self._live.sources, face.calendar.open_minutes
 
         def unheard(since: datetime, until: datetime) -> float:
             within = ((max(began, since), min(ended, until)) for began, ended in gaps)
