@@ -724,7 +724,7 @@ def _is_undecided(visit: Visit) -> bool:
     return visit.outcome is Outcome.WAITING or visit.outcome_basis is OutcomeBasis.INFERRED
 
 
-def _story(contact_id: str, parts: Iterable[Evidence]) -> ContactHistory | None:
+def _story(contact_id: str, parts: Sequence[Evidence]) -> ContactHistory | None:
     """Return the history of one contact, from the evidence that it is part of; None when it has no stay."""
     stays = [stay for evidence in parts for stay in evidence.stays if stay.visit.contact_id == contact_id]
     if not stays:
@@ -733,8 +733,65 @@ def _story(contact_id: str, parts: Iterable[Evidence]) -> ContactHistory | None:
         visit = stays[0].visit
         return ContactHistory(_contact_of_one(visit), (visit,))
     stays.sort(key=lambda stay: (stay.first_at, stay.visit.visit_id))
-    visits = tuple(_visits(stays))
+    visits = tuple(_visits(_with_talks_ended(stays)))
+    if any(visit.outcome is Outcome.WAITING for visit in visits):
+        visits = tuple(_over_with_the_call(visits, parts))
     return ContactHistory(_contact(contact_id, visits), visits)
+
+
+def _with_talks_ended(stays: list[MergedVisit]) -> list[MergedVisit]:
+    """Return the stays of one contact, in order of entry; a talk is over when its caller's leg enters a queue again."""
+    following: dict[tuple[str, str], datetime] = {}
+    amended: list[MergedVisit] = []
+    for stay in reversed(stays):
+        visit = stay.visit
+        leg = visit.switch, visit.leg_id
+        until, following[leg] = following.get(leg), stay.first_at
+        answered, is_open = visit.ended_wait_at, visit.outcome is Outcome.ANSWERED and visit.completed_at is None
+        if is_open and until is not None and answered is not None and until >= answered:
+            talk_ms = milliseconds(until - answered)
+            visit = structs.replace(visit, completed_at=until, talk_ms=talk_ms, ended_by=EndedBy.UNKNOWN)
+            stay = structs.replace(stay, visit=visit)
+        amended.append(stay)
+    return amended[::-1]
+
+
+def _over_with_the_call(visits: tuple[Visit, ...], parts: Iterable[Evidence]) -> Iterator[Visit]:
+    """Yield the visits of one contact: a caller who was answered in one queue, or hung up there, waits in no other.
+
+    How the other stay ended is not known then, but until when. A leg that the switch has listed there since goes on.
+    """
+    answered = _first_answer(_before_call_back(visits))
+    for visit in visits:
+        ends = [one.ended_wait_at for one in visits if one is answered or _hung_up_beside(one, visit)]
+        until = min((at for at in ends if at is not None and _waited_before(visit, at)), default=None)
+        if until is None or visit.outcome is not Outcome.WAITING or _is_listed_after(visit, until, parts):
+            yield visit
+        else:
+            yield structs.replace(
+                visit,
+                outcome=Outcome.UNKNOWN,
+                outcome_basis=OutcomeBasis.INFERRED,
+                ended_wait_at=until,
+                wait_ms=milliseconds(until - (visit.entered_at or until)),
+            )
+
+
+def _hung_up_beside(visit: Visit, other: Visit) -> bool:
+    """Return whether a visit ended because the leg of the other one hung up."""
+    return visit.outcome is Outcome.ABANDONED and (visit.switch, visit.leg_id) == (other.switch, other.leg_id)
+
+
+def _waited_before(visit: Visit, at: datetime) -> bool:
+    """Return whether a visit had begun at this time, and not only as the next step of the call."""
+    return visit.entered_at is not None and visit.entered_at < at - SAME_MOVE
+
+
+def _is_listed_after(visit: Visit, at: datetime, parts: Iterable[Evidence]) -> bool:
+    """Return whether the switch has listed a visit's leg in its queue after this time."""
+    key = visit.switch, visit.leg_id, queue_key(visit.queue)
+    reports = (strand for part in parts if part.key == key for strand in part.strands.values())
+    return any(strand.sighted_at is not None and strand.sighted_at > at + SAME_MOVE for strand in reports)
 
 
 def _visits(stays: list[MergedVisit]) -> Iterator[Visit]:
@@ -860,9 +917,14 @@ def _first_answer(visits: tuple[Visit, ...]) -> Visit | None:
 
 
 def _waits_on(answered: Visit, other: Visit) -> bool:
-    """Return whether the caller goes on waiting under another leg that was in a queue when this visit was answered."""
-    at = answered.ended_wait_at
-    if at is None or other is answered or other.leg_id == answered.leg_id or other.entered_at is None:
+    """Return whether the caller goes on waiting under another leg that was in a queue when this visit was answered.
+
+    Such a leg goes when the call that it answered is over. A visit without a leg of its own is no channel.
+    """
+    at, over = answered.ended_wait_at, answered.completed_at
+    if at is None or other is answered or other.leg_id in (answered.leg_id, other.visit_id) or other.entered_at is None:
+        return False
+    if over is not None and (other.ended_wait_at is None or other.ended_wait_at > over + SAME_MOVE):
         return False
     began = answered.entered_at or at
     if not began - SAME_MOVE <= other.entered_at <= at + INNER_ENTRY or other.outcome is Outcome.UNKNOWN:

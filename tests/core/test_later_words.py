@@ -205,6 +205,50 @@ def test_who_waits_in_two_queues_at_once_is_one_of_those_who_wait_in_all() -> No
     assert [(queue.name, queue.waiting_count) for queue in shown.queues] == [("serie", 2), ("utanför", 2)]
 
 
+def in_two_queues(**leg: str) -> Scenario:
+    return Scenario().entered(0, "a", queue="växel", **leg).entered(1, "a", queue="bygglov", **leg)
+
+
+@pytest.mark.parametrize("leg", [{}, {"leg_id": ""}], ids=["one leg", "no legs told"])
+def test_who_is_answered_in_one_of_two_queues_waits_in_neither(leg: dict[str, str]) -> None:
+    story = in_two_queues(**leg).answered(70, "a", queue="bygglov")
+
+    assert (contact(story).outcome, contact(story).wait_ms) == (Outcome.ANSWERED, 70_000)
+    assert story.live.ledger.waiting() == []
+    whatever_the_order(story)
+
+
+def test_whom_the_switch_still_lists_in_the_other_queue_waits_there() -> None:
+    story = in_two_queues().answered(70, "a", queue="bygglov").snapshot(80, "a", queue="växel", waited=80)
+
+    assert [visit.queue for _, visit in story.live.ledger.waiting()] == ["växel"]
+
+
+def test_a_leg_that_hung_up_in_one_of_two_queues_waits_in_neither() -> None:
+    story = in_two_queues().left(70, "a", queue="bygglov")
+
+    assert (contact(story).outcome, contact(story).wait_ms) == (Outcome.ABANDONED, 70_000)
+    assert story.live.ledger.waiting() == []
+    whatever_the_order(story)
+
+
+def test_an_inner_channel_whose_outer_call_is_over_waits_no_more() -> None:
+    story = Scenario().entered(0, "a", queue="utanför").entered(0.02, "a;2", queue="serie", contact_id="luleå:a")
+    story.answered(4, "a", queue="utanför").completed(60, "a", queue="utanför")
+
+    assert (contact(story).outcome, contact(story).wait_ms) == (Outcome.ANSWERED, 4_000)
+    assert story.live.ledger.waiting() == []
+
+
+def test_a_talk_is_over_when_its_leg_enters_a_queue_again() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").entered(60, "a", queue="bygglov")
+    story.left(70, "a", queue="bygglov")
+
+    assert (story.visit("a").talk_ms, story.live.ledger.talking()) == (50_000, [])
+    assert contact(story).wait_after_transfer_ms == 10_000
+    whatever_the_order(story)
+
+
 def test_a_part_that_nobody_knows_does_not_hide_that_the_caller_is_late() -> None:
     story = Scenario().entered(0, "a").left(100, "a", "unknown").entered(100, "a", queue="bygglov")
 
