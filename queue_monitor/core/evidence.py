@@ -82,13 +82,19 @@ class Timestamp(Struct, frozen=True, gc=False):
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """The beginning of a visit. `piece`, here and below, is the `piece_id` of the event that reported it."""
+    """The beginning of a visit. `piece`, here and below, is the `piece_id` of the event that reported it.
+
+    `queue`, `contact_id`: those of this entry where its visit id had been heard of before; else "", and it is of the
+    queue and the contact of the evidence.
+    """
 
     piece: int
     moment: Timestamp
     known: bool
     reason: EntryReason
     prev_visit_id: str | None
+    queue: str = ""
+    contact_id: str = ""
 
 
 class Ending(Struct, frozen=True, gc=False):
@@ -162,7 +168,10 @@ class VisitReport(Struct, gc=False):
         self.contacts = {**self.contacts, contact_id: precision_ms} if self.contacts else {contact_id: precision_ms}
 
     def _enter(self, event: CallEntered, moment: Timestamp) -> None:
-        entry = Entry(piece_id(event.id), moment, event.start_known, event.entry_reason, event.prev_visit_id)
+        piece = piece_id(event.id)
+        is_again = any(entry.known and entry.piece != piece for entry in self.entries)
+        placed = (event.queue, event.contact_id) if is_again else ("", "")
+        entry = Entry(piece, moment, event.start_known, event.entry_reason, event.prev_visit_id, *placed)
         self.entries = _with(self.entries, entry)
         if event.position is not None:
             self._placed(moment.at, event.position)
@@ -224,6 +233,10 @@ class VisitReport(Struct, gc=False):
         if wait_ms is not None:
             began = Timestamp(ended.at - timedelta(milliseconds=wait_ms), COARSE_MS, TimeBasis.DERIVED)
             self.entries = _with(self.entries, Entry(piece, began, False, EntryReason.UNKNOWN, None))
+
+    def state_queue(self, queue: str) -> None:
+        """Say in the entries that these reports were of this queue, where they do not say another one."""
+        self.entries = tuple(e if e.queue else structs.replace(e, queue=queue) for e in self.entries)
 
     def merge(self, other: "VisitReport") -> bool:
         """Add the reports that another memory has under the same visit id; return whether any of them was new."""
@@ -385,7 +398,7 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
         if (stay := read_plain(evidence, strand, restarts)) is not None:
             return (stay,)
     heard = [strand for strand in evidence.strands.values() if strand.first_at is not None]
-    groups = _match([part for strand in heard for part in _parted(strand, evidence.leg_id)])
+    groups = _match([part for strand in heard for part in _parted(strand, evidence)])
     if len(groups) == 1:
         return (_read(evidence, groups[0], restarts, reconnects),)
     read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
@@ -441,7 +454,7 @@ def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]
         leg_id=evidence.leg_id,
         switch=evidence.switch,
         source=strand.source,
-        queue=evidence.queue,
+        queue=entry.queue or evidence.queue,
         entered_at=began.at,
         ended_wait_at=ended_at,
         outcome=outcome,
@@ -492,32 +505,32 @@ def _superseded(stay: MergedVisit, following: MergedVisit) -> MergedVisit:
     return structs.replace(stay, visit=visit, ringing=False)
 
 
-def _parted(strand: VisitReport, leg_id: str) -> list[VisitReport]:
+def _parted(strand: VisitReport, evidence: Evidence) -> list[VisitReport]:
     """Return the visits that one visit id names: the first under that id, each later one with the time of its entry
     appended.
 
-    The id names another visit when an entry is reported long after the end of the one before.
+    The id names another visit when an entry is reported long after the end of the one before, which is another call's,
+    and when an entry to another queue is: then the caller went there from the queue before.
     """
     if len([entry for entry in strand.entries if entry.known]) < 2:
         return [strand]
-    begins = _beginnings(strand)
+    begins = _beginnings(strand, evidence.queue)
     if len(begins) < 2:
         return [strand]
     parts = [VisitReport(visit_id=strand.visit_id, source=strand.source) for _ in begins]
-    for at, (part, began) in enumerate(zip(parts, begins, strict=True)):
-        until = begins[at + 1] if at + 1 < len(begins) else None
+    contacts = _contacts_of_parts(strand, evidence.leg_id, begins)
+    for at, (part, (entry, _)) in enumerate(zip(parts, begins, strict=True)):
+        began = entry.moment.at
+        until = begins[at + 1][0].moment.at if at + 1 < len(begins) else None
         low = None if at == 0 else began
         part.entries = _within(strand.entries, low, until)
         part.answers = _within(strand.answers, low, until)
-        part.endings = _within(strand.endings, low, until)
+        part.endings = tuple(end for end in strand.endings if _place_of(end, begins) == at)
         part.completions = _within(strand.completions, low, until)
         part.transfers = _within(strand.transfers, low, until)
-        part.contacts = strand.contacts
+        part.contacts = contacts[at]
         if low is not None:
-            mark = f"@{began.isoformat()}"
-            part.visit_id += mark
-            claims = strand.contacts or {leg_id: COARSE_MS}
-            part.contacts = {contact_id + mark: precision_ms for contact_id, precision_ms in claims.items()}
+            part.visit_id += _mark(began)
         rung = {answer.ring_id for answer in part.answers}
         part.rings = {ring_id: result for ring_id, result in strand.rings.items() if ring_id in rung}
         if strand.position is not None and _lies_within(strand.position[0], low, until):
@@ -525,22 +538,69 @@ def _parted(strand: VisitReport, leg_id: str) -> list[VisitReport]:
         if strand.sighted_at is not None and _lies_within(strand.sighted_at, low, until):
             part.sighted_at = strand.sighted_at
         part.first_at = began if low else min(began, strand.first_at or began)
+    for part, (entry, is_other_call) in zip(parts, begins[1:], strict=False):
+        if not (is_other_call or part.answers or part.endings or part.completions):
+            outcome, basis = LeftOutcome.OVERFLOW, OutcomeBasis.INFERRED
+            part.endings = (Ending(entry.piece, entry.moment, outcome, basis, None, entry.queue or evidence.queue),)
     reported = {ring_id for part in parts for ring_id in part.rings}
     parts[-1].rings = {**parts[-1].rings, **{r: result for r, result in strand.rings.items() if r not in reported}}
     return parts
 
 
-def _beginnings(strand: VisitReport) -> list[datetime]:
-    """Return when the visits that one visit id names began."""
-    entered = sorted(entry.moment.at for entry in strand.entries if entry.known)
+def _place_of(ending: Ending, begins: list[tuple[Entry, bool]]) -> int:
+    """Return which of these visits ended so: who goes to another queue may be said to have left when the next begins,
+    or a moment later.
+    """
+    at = ending.moment.at
+    for place in range(len(begins) - 1, 0, -1):
+        entry, is_other_call = begins[place]
+        began = entry.moment.at
+        is_move = not is_other_call and ending.outcome is LeftOutcome.OVERFLOW
+        if at > began + DERIVED_SLACK or (not is_move and (at > began or (at == began and is_other_call))):
+            return place
+    return 0
+
+
+def _mark(began: datetime) -> str:
+    """Return the end of an id that tells what began at this time from what had the id before."""
+    return f"@{began.isoformat()}"
+
+
+def _contacts_of_parts(strand: VisitReport, leg_id: str, begins: list[tuple[Entry, bool]]) -> list[Mapping[str, int]]:
+    """Return the contacts that are reported of each visit; a contact id that is used again by another call is marked
+    with the time of its beginning.
+    """
+    stated = {entry.contact_id for entry, _ in begins}
+    unnamed = {one: precision_ms for one, precision_ms in strand.contacts.items() if one not in stated}
+    contacts: list[Mapping[str, int]] = []
+    earlier, claimed, mark = set[str](), set[str](), ""
+    for entry, is_other_call in begins:
+        if is_other_call:
+            earlier, mark = earlier | claimed, _mark(entry.moment.at)
+            claimed = set()
+        claims = unnamed or strand.contacts or {leg_id: COARSE_MS}
+        if entry.contact_id:
+            claims = {entry.contact_id: strand.contacts.get(entry.contact_id, entry.moment.precision_ms)}
+        claimed |= claims.keys()
+        contacts.append({one + mark if one in earlier else one: precision_ms for one, precision_ms in claims.items()})
+    return contacts
+
+
+def _beginnings(strand: VisitReport, queue: str) -> list[tuple[Entry, bool]]:
+    """Return the entries with which the visits of one visit id began, and whether each began another call."""
+    entered = sorted(
+        (entry for entry in strand.entries if entry.known), key=lambda entry: (entry.moment.at, entry.piece)
+    )
     ends = [end.moment.at for end in strand.endings if end.outcome is not LeftOutcome.UNKNOWN]
     ends += [completion.moment.at for completion in strand.completions]
-    begins, newest = entered[:1], entered[0]
-    for at in entered[1:]:
-        ended = any(newest <= end <= at - USED_AGAIN for end in ends)
-        if ended or at - newest > NEVER_SO_LONG:
-            begins.append(at)
-        newest = at
+    begins, newest = [(entered[0], False)], entered[0]
+    for entry in entered[1:]:
+        at = entry.moment.at
+        has_ended = any(newest.moment.at <= end <= at - USED_AGAIN for end in ends)
+        is_other_call = has_ended or at - newest.moment.at > NEVER_SO_LONG
+        if is_other_call or queue_key(entry.queue or queue) != queue_key(newest.queue or queue):
+            begins.append((entry, is_other_call))
+        newest = entry
     return begins
 
 
@@ -649,13 +709,14 @@ def _read(
     contact_id = _contact_id(evidence, group, named)
     reason = next((e.reason for e in entries if e.reason is not EntryReason.UNKNOWN), EntryReason.UNKNOWN)
     start_known = best is not None and best.known
+    queue = next((entry.queue for entry in entries if entry.queue), evidence.queue)
     visit = Visit(
         visit_id=named.visit_id,
         contact_id=contact_id,
         leg_id=evidence.leg_id,
         switch=evidence.switch,
         source=named.source,
-        queue=evidence.queue,
+        queue=queue,
         entered_at=entered_at,
         ended_wait_at=ended_at,
         outcome=outcome,

@@ -527,6 +527,8 @@ class Ledger:
             missing = tuple(at for at in part.missing if at not in evidence.missing)
             evidence.missing += missing
             self._rings.update(((switch, ring_id), visit_id) for ring_id in loaded.rings)
+            if evidence.key[2] != part.key[2]:
+                loaded.state_queue(part.queue)
             if strand.merge(loaded) or is_new or missing:
                 self._heard[id(evidence)] = evidence
             for leg in part.also:

@@ -148,6 +148,50 @@ def test_a_visit_id_used_again_although_no_end_was_told_is_another_visit_next_mo
     whatever_the_order(story)
 
 
+def told(story: Scenario) -> list[tuple[str, str, str, int | None]]:
+    """Queue, contact, outcome and wait (ms) of each visit."""
+    seen = sorted(story.live.ledger.visits(), key=lambda each: str(each.entered_at))
+    return [(each.queue, each.contact_id, each.outcome.value, each.wait_ms) for each in seen]
+
+
+@pytest.mark.parametrize("second", ["luleå:1", "luleå:2"])
+def test_a_visit_id_used_again_in_another_queue_is_a_visit_there(second: str) -> None:
+    story = Scenario().entered(0, "1", "växel").answered(10, "1", "växel").completed(60, "1", "växel")
+    story.entered(DAY, "1", "bygglov", "luleå:1@växel", contact_id=second).left(DAY + 400, "1", queue="växel")
+
+    used_again = f"luleå:1@{story.at(DAY).isoformat()}" if second == "luleå:1" else second
+    assert told(story) == [("växel", "luleå:1", "answered", 10_000), ("bygglov", used_again, "abandoned", 400_000)]
+    whatever_the_order(story)
+
+
+@pytest.mark.parametrize("reported", [None, 60, 60.2])
+def test_who_goes_to_another_queue_under_one_visit_id_was_in_both(reported: float | None) -> None:
+    story = Scenario().entered(0, "a", "växel").entered(60, "a", "bygglov", "luleå:a@växel")
+    if reported is not None:
+        story.left(reported, "a", "overflow", "växel")
+    story.answered(70, "a", "växel")
+
+    assert [(queue, outcome) for queue, _, outcome, _ in told(story)] == [
+        ("växel", "overflow"),
+        ("bygglov", "answered"),
+    ]
+    assert (contact(story).wait_ms, contact(story).first_queue) == (70_000, "växel")
+    whatever_the_order(story)
+
+
+def test_a_visit_id_used_again_in_another_queue_is_written_down_as_such() -> None:
+    story = Scenario().entered(0, "1", "växel").left(10, "1", queue="växel")
+    story.entered(DAY, "1", "bygglov", "luleå:1@växel", contact_id="luleå:2")
+    ledger = Ledger()
+    written = [
+        documents.write(each.contact_id, story.live.ledger.evidence_of(each.contact_id))
+        for each in story.live.ledger.contacts()
+    ]
+
+    ledger.load(map(documents.read, written))
+    assert sorted(ledger.stories(), key=str) == sorted(story.live.ledger.stories(), key=str)
+
+
 def test_an_entry_told_twice_is_one_visit() -> None:
     story = Scenario().entered(0, "a").entered(0.4, "a").left(5, "a")
 
