@@ -25,8 +25,10 @@ from queue_monitor.core.evidence import (
     EvidenceKey,
     MergedVisit,
     VisitReport,
+    as_stated,
     is_same_entry,
     read_stays,
+    used_again,
 )
 from queue_monitor.events import (
     CallAnswered,
@@ -62,6 +64,16 @@ INNER_ENTRY = timedelta(seconds=1)
 """A channel that answers for a queue enters that queue at once: it still waits there this long after the answer."""
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
+
+NEW_CALL: Final = timedelta(hours=4)
+"""A contact id that is reported this long after the end of all its visits is another call's: some switches number their
+calls anew. A caller who was passed on may come back to a queue within this time.
+"""
+
+NEW_CALL_AFTER_START: Final = timedelta(minutes=15)
+"""The same where the switch began anew in between. What is said of a call comes within this time, so that no later event
+says that it had not ended.
+"""
 
 MAX_TALK: Final = timedelta(hours=12)
 """A talk without a reported end is taken to be over when no event about it has come for this long."""
@@ -107,6 +119,16 @@ class Loaded(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Call:
+    """The stays, each with its evidence, of one of the calls that had a contact id; `known_as` is "" while the call has
+    no id of its own.
+    """
+
+    known_as: str
+    stays: list[tuple[MergedVisit, Evidence]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Switch:
     """The facts about one switch besides its calls."""
 
@@ -138,6 +160,7 @@ class Ledger:
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, ContactHistory] = {}
         self._parts: dict[str, tuple[Evidence, ...]] = {}
+        self._used_again: dict[str, set[str]] = {}
         self._mentioned: dict[str, str] = {}
         self._changed: dict[str, ContactHistory | None] = {}
         self._open: set[EvidenceKey] = set()
@@ -399,6 +422,8 @@ class Ledger:
         for evidence in heard.values():
             for contact_id in self._read(evidence):
                 contacts[contact_id] = True
+        for contact_id in list(contacts):
+            contacts.update(dict.fromkeys(self._told_apart(contact_id), True))
         for contact_id, is_news in contacts.items():
             before = self._stories.get(contact_id)
             after = self._story(contact_id)
@@ -432,9 +457,53 @@ class Ledger:
         for contact_id in now:
             if contact_id not in before:
                 self._parts[contact_id] = (*self._parts.get(contact_id, ()), evidence)
+                if (stated := as_stated(contact_id)) != contact_id:
+                    self._used_again.setdefault(stated, set()).add(contact_id)
         if not evidence.strands:
             self._evidence.pop(key, None)
         return sorted({*before, *now})
+
+    def _told_apart(self, contact_id: str) -> set[str]:
+        """Give a later call, whose contact id an earlier one had, an id of its own; return the contacts concerned."""
+        stated = as_stated(contact_id)
+        known = {stated, *self._used_again.get(stated, ())}
+        parts = {id(part): part for one in known for part in self._parts.get(one, ())}.values()
+        stays = [(stay, part) for part in parts for stay in part.stays if stay.visit.contact_id in known]
+        if len(stays) < 2:
+            return set()
+        stays.sort(key=lambda pair: (pair[0].first_at, pair[0].visit.visit_id))
+        calls: list[_Call] = []
+        for stay, part in stays:
+            own = stay.visit.contact_id
+            call = calls[-1] if calls else None
+            joins = own != stated and call is not None and own == call.known_as
+            if call is not None and not joins and (own == stated or not call.known_as):
+                joins = not self._is_another_call(call.stays, stay)
+            if call is None or not joins:
+                call = _Call(own if own != stated or call is None else "")
+                calls.append(call)
+            elif not call.known_as and own != stated:
+                call.known_as = own
+            call.stays.append((stay, part))
+        renamed = dict[int, Evidence]()
+        for call in calls:
+            known_as = call.known_as or used_again(stated, call.stays[0][0].first_at)
+            for stay, part in call.stays:
+                if stay.visit.contact_id == known_as:
+                    continue
+                renamed[id(part)] = part
+                for strand in part.strands.values():
+                    if stay.first_at - DERIVED_SLACK <= strand.starts:
+                        strand.tell_apart(stated, known_as, part.leg_id)
+        return {contact_id for part in renamed.values() for contact_id in self._read(part)}
+
+    def _is_another_call(self, call: Sequence[tuple[MergedVisit, Evidence]], stay: MergedVisit) -> bool:
+        """Return whether a stay with the contact id of this call belongs to a later call."""
+        at, before = stay.first_at, stay.visit.prev_visit_id
+        visits = [earlier.visit for earlier, _ in call]
+        if stay.reason is EntryReason.CALLBACK or any(visit.visit_id == before for visit in visits):
+            return False
+        return all(_is_long_over(visit, at, self._switch(visit.switch).restarts) for visit in visits)
 
     def _part_with(self, contact_id: str, evidence: Evidence) -> None:
         """Note that a contact has no part in this evidence any more."""
@@ -447,6 +516,10 @@ class Ledger:
         if story is None:
             self._stories.pop(contact_id, None)
             self._parts.pop(contact_id, None)
+            if (others := self._used_again.get(stated := as_stated(contact_id))) is not None:
+                others.discard(contact_id)
+                if not others:
+                    del self._used_again[stated]
             return
         self._stories[contact_id] = story
         for visit in story.visits:
@@ -717,6 +790,17 @@ def _refusal(event: CallRefused) -> Refusal:
         time_basis=event.time_basis,
         precision_ms=event.time_precision_ms,
     )
+
+
+def _is_long_over(visit: Visit, at: datetime, restarts: Sequence[datetime]) -> bool:
+    """Return whether a visit's call was over long before this time, or the switch began anew in between."""
+    ended = visit.completed_at if visit.outcome is Outcome.ANSWERED else visit.ended_wait_at
+    if ended is None or visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN):
+        last = visit.entered_at or visit.ended_wait_at
+        return last is not None and at - last > MAX_TALK
+    if at - ended <= NEW_CALL:
+        return at - ended > NEW_CALL_AFTER_START and any(ended < restart <= at for restart in restarts)
+    return True
 
 
 def _is_undecided(visit: Visit) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from queue_monitor.core import documents
 from queue_monitor.core.ledger import ContactHistory, Ledger
-from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, EndedBy, RingResult
+from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, EndedBy, EntryReason, RingResult
 from queue_monitor.model import Contact, Outcome, Visit
 from tests.scenario import Scenario
 
@@ -190,6 +190,78 @@ def test_a_visit_id_used_again_in_another_queue_is_written_down_as_such() -> Non
 
     ledger.load(map(documents.read, written))
     assert sorted(ledger.stories(), key=str) == sorted(story.live.ledger.stories(), key=str)
+
+
+def calls(story: Scenario) -> list[tuple[str, str, int | None, int]]:
+    """Contact, outcome, wait (ms) and number of visits of each contact, in order of entry."""
+    seen = sorted(story.live.ledger.contacts(), key=lambda each: str(each.entered_at))
+    return [(each.contact_id, each.outcome.value, each.wait_ms, len(each.visit_ids)) for each in seen]
+
+
+def again(story: Scenario, seconds: float) -> str:
+    return f"luleå:a@{story.at(seconds).isoformat()}"
+
+
+@pytest.mark.parametrize("leg", ["luleå:a", "luleå:b"])
+def test_a_contact_id_used_again_on_another_day_is_another_contact(leg: str) -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").entered(DAY, "a", visit="luleå:2", leg_id=leg)
+    story.left(DAY + 9, "a", "timeout", visit="luleå:2", contact_id="luleå:a")
+    story.entered(DAY + 9, "a", "bygglov", leg_id=leg)
+
+    assert calls(story) == [("luleå:a", "answered", 10_000, 1), (again(story, DAY), "waiting", 9_000, 2)]
+    assert story.counts(DAY + 20).entered == 1
+    whatever_the_order(story)
+
+
+def test_a_contact_id_used_again_for_days_is_one_contact_a_day() -> None:
+    story = Scenario().entered(0, "a").left(9, "a")
+    for day in (1, 2):
+        story.entered(day * DAY, "a", visit=f"luleå:{day}").left(day * DAY + 5, "a", visit=f"luleå:{day}")
+
+    assert [called for called, *_ in calls(story)] == ["luleå:a", again(story, DAY), again(story, 2 * DAY)]
+    whatever_the_order(story)
+
+
+def test_a_contact_id_used_again_after_a_start_of_the_switch_is_another_contact() -> None:
+    story = Scenario().entered(0, "a").left(9, "a").restarted(600).entered(1000, "a", "bygglov")
+
+    assert [(outcome, wait) for _, outcome, wait, _ in calls(story)] == [("abandoned", 9_000), ("waiting", 0)]
+    whatever_the_order(story)
+
+
+@pytest.mark.parametrize("later", [7200, DAY])
+def test_who_is_called_back_is_the_same_contact_whenever_that_is(later: float) -> None:
+    story = Scenario().entered(0, "a").left(9, "a", "callback")
+    story.entered(later, "a", visit="luleå:2", entry_reason=EntryReason.CALLBACK).answered(
+        later + 5, "a", visit="luleå:2"
+    )
+
+    assert (contact(story).outcome, contact(story).called_back_ms) == (Outcome.CALLBACK, (later + 5) * 1000)
+
+
+def test_who_comes_back_to_a_queue_after_a_long_talk_is_the_same_contact() -> None:
+    story = Scenario().entered(0, "a").answered(9, "a").completed(7200, "a").entered(10_000, "a", "bygglov")
+
+    assert len(contact(story).visit_ids) == 2
+
+
+def test_a_contact_id_used_again_is_told_apart_when_the_earlier_call_is_loaded() -> None:
+    story = Scenario().entered(0, "a").left(9, "a")
+    written = documents.write("luleå:a", story.live.ledger.evidence_of("luleå:a"))
+    ledger = Ledger()
+    second = Scenario().entered(DAY, "a", visit="luleå:2", leg_id="luleå:b").left(DAY + 5, "a", visit="luleå:2")
+    for event in second.events:
+        ledger.apply(event)
+    assert [each.contact.contact_id for each in ledger.stories()] == ["luleå:a"]
+
+    ledger.load([documents.read(written)])
+    marked = documents.write(again(story, DAY), ledger.evidence_of(again(story, DAY)))
+    assert {each.contact.contact_id for each in ledger.stories()} == {"luleå:a", again(story, DAY)}
+
+    reloaded = Ledger()
+    reloaded.load([documents.read(marked)])
+    reloaded.apply(second.left(DAY + 6, "a", visit="luleå:2", contact_id="luleå:a").events[-1])
+    assert [each.contact.contact_id for each in reloaded.stories()] == [again(story, DAY)]
 
 
 def test_an_entry_told_twice_is_one_visit() -> None:
