@@ -84,6 +84,9 @@ MAX_MARKS: Final = 2_000
 store comes out as it did; and only the newest of each, at most this number.
 """
 
+_NAMELESS: Final = frozenset({"", "unknown"})
+"""The names that sources give to the queue of a refused caller when they do not know it."""
+
 _MAY_GO_ON: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN})
 """The outcomes after which a caller may not have left the queue without an answer, as far as is known."""
 
@@ -167,7 +170,7 @@ class Ledger:
         self._undecided: set[EvidenceKey] = set()
         self._waiting: dict[str, None] = {}
         self._talking: dict[str, None] = {}
-        self._refused: dict[tuple[str, str, str], list[Refusal]] = {}
+        self._refused: dict[tuple[str, str], list[Refusal]] = {}
         self._switches: dict[str, _Switch] = {}
 
     # ---- input
@@ -281,11 +284,15 @@ class Ledger:
         return _NOTHING
 
     def _refuse(self, event: CallRefused) -> Applied:
-        """Count a refused caller once, even when two sources report it."""
+        """Count a refused caller once, even when two sources report it and only one of them can name the queue."""
         refusal = _refusal(event)
-        same = self._refused.setdefault((refusal.switch, refusal.leg_id, queue_key(refusal.queue)), [])
+        same = self._refused.setdefault((refusal.switch, refusal.leg_id), [])
         near = timedelta(milliseconds=100 + event.time_precision_ms)
-        if any(abs(other.at - refusal.at) <= near + timedelta(milliseconds=other.precision_ms) for other in same):
+        if any(
+            _may_be_one_queue(other.queue, refusal.queue)
+            and abs(other.at - refusal.at) <= near + timedelta(milliseconds=other.precision_ms)
+            for other in same
+        ):
             return _NOTHING
         same.append(refusal)
         return Applied(refused=refusal)
@@ -307,7 +314,7 @@ class Ledger:
     def take_back(self, event: CallRefused) -> Refusal | None:
         """Forget the refused caller that was counted for this event; return it, None when there was none."""
         refusal = _refusal(event)
-        same = self._refused.get((refusal.switch, refusal.leg_id, queue_key(refusal.queue)), [])
+        same = self._refused.get((refusal.switch, refusal.leg_id), [])
         if refusal not in same:
             return None
         same.remove(refusal)
@@ -776,6 +783,12 @@ _TAKES: Final[dict[type[Event], Callable[[Ledger, Any], Applied]]] = {
     SourceRestarted: Ledger._restart,
     SourceConnected: Ledger._connected,
 }
+
+
+def _may_be_one_queue(one: str, other: str) -> bool:
+    """Return whether two refusals may be by one queue: the names are equal, or a source does not know one of them."""
+    names = {queue_key(one), queue_key(other)}
+    return len(names) == 1 or not names.isdisjoint(_NAMELESS)
 
 
 def _refusal(event: CallRefused) -> Refusal:
