@@ -71,8 +71,8 @@ calls anew. A caller who was passed on may come back to a queue within this time
 """
 
 NEW_CALL_AFTER_START: Final = timedelta(minutes=15)
-"""The same where the switch began anew in between. What is said of a call comes within this time, so that no later event
-says that it had not ended.
+"""The same where the switch began anew in between. What is said of a call comes within this time, so that no later
+event says that it had not ended.
 """
 
 MAX_TALK: Final = timedelta(hours=12)
@@ -472,7 +472,9 @@ class Ledger:
 
     def _told_apart(self, contact_id: str) -> set[str]:
         """Give a later call, whose contact id an earlier one had, an id of its own; return the contacts concerned."""
-        stated = as_stated(contact_id)
+        stated, own_parts = as_stated(contact_id), self._parts.get(contact_id, ())
+        if stated not in self._used_again and len(own_parts) == 1 and len(own_parts[0].stays) < 2:
+            return set()
         known = {stated, *self._used_again.get(stated, ())}
         parts = {id(part): part for one in known for part in self._parts.get(one, ())}.values()
         stays = [(stay, part) for part in parts for stay in part.stays if stay.visit.contact_id in known]
@@ -493,7 +495,7 @@ class Ledger:
                 call.known_as = own
             call.stays.append((stay, part))
         renamed = dict[int, Evidence]()
-        for call in calls:
+        for call in reversed(calls):  # of reports of several calls the later ones are taken first
             known_as = call.known_as or used_again(stated, call.stays[0][0].first_at)
             for stay, part in call.stays:
                 if stay.visit.contact_id == known_as:

@@ -219,6 +219,8 @@ def test_a_contact_id_used_again_for_days_is_one_contact_a_day() -> None:
         story.entered(day * DAY, "a", visit=f"luleå:{day}").left(day * DAY + 5, "a", visit=f"luleå:{day}")
 
     assert [called for called, *_ in calls(story)] == ["luleå:a", again(story, DAY), again(story, 2 * DAY)]
+    at_once = stories(story, tuple(range(len(story.events))))
+    assert [each.contact.contact_id for each in at_once] == [called for called, *_ in calls(story)]
     whatever_the_order(story)
 
 
