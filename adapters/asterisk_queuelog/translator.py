@@ -470,7 +470,9 @@ class Translator:
         """
         counted = self._second, self._repeats
         abandon, visit = self._hung_up.pop(line.call, (None, None))
-        if abandon and visit and abandon.second + (abandon.place == line.place) <= line.second:
+        # in the second in which that stay began, the lines may stand in any order
+        is_at_once = visit is None or visit.entry is None or visit.entry.second == line.second
+        if abandon and visit and abandon.second + (abandon.place == line.place and is_at_once) <= line.second:
             self._second, self._repeats = abandon.second, {}
             self._abandons = [one for one in self._abandons if one[0] is not abandon]
             reason = "ABANDON before ENTERQUEUE"

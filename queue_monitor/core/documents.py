@@ -101,7 +101,11 @@ class _Pen:
         text, time, moment = self.text, self.time, self._moment
         pieces: tuple[list[tuple[Any, ...]], ...] = (
             [
-                (said.piece, *moment(said.moment), said.known, _REASONS.index(said.reason), text(said.prev_visit_id))
+                (
+                    *(said.piece, *moment(said.moment), said.known, _REASONS.index(said.reason)),
+                    text(said.prev_visit_id),
+                    *((text(said.queue), text(said.contact_id)) if said.queue or said.contact_id else ()),
+                )
                 for said in strand.entries
             ],
             [
@@ -186,7 +190,13 @@ class _Reader:
             visit_id=texts[visit_id],
             source=texts[source],
             entries=tuple(
-                [Entry(piece, moment(said), said[3], _REASONS[said[4]], texts[said[5]]) for piece, *said in entries]
+                [
+                    Entry(
+                        *(piece, moment(said), said[3], _REASONS[said[4]], texts[said[5]]),
+                        *(texts[at] for at in said[6:8]),
+                    )
+                    for piece, *said in entries
+                ]
             ),
             answers=tuple(
                 [

@@ -7,6 +7,7 @@ ids: `read_stays` matches the reports by time (docs/switch-rules.md, rule 13) an
 Longer than 450 lines because the rules for one stay weigh the reports of all sources against each other.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -61,6 +62,19 @@ SIGHTED: Final = 0
 """The piece id of an entry computed from a snapshot's reported wait, which has no event of its own."""
 
 
+_MARK: Final = re.compile(r"@\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
+
+
+def used_again(known_as: str, began: datetime) -> str:
+    """Return another id for what began at this time, because something before had this id."""
+    return f"{known_as}@{began.astimezone(UTC).isoformat()}"
+
+
+def as_stated(known_as: str) -> str:
+    """Return an id as its source states it, without what `used_again` put to it."""
+    return _MARK.sub("", known_as) if known_as.endswith("+00:00") else known_as
+
+
 def piece_id(event_id: str) -> int:
     """Return the 64 bits that identify the event of a piece of evidence."""
     return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "big")
@@ -82,13 +96,18 @@ class Timestamp(Struct, frozen=True, gc=False):
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """The beginning of a visit. `piece`, here and below, is the `piece_id` of the event that reported it."""
+    """The beginning of a visit. `piece`, here and below, is the `piece_id` of the event that reported it.
+
+    `queue`, `contact_id`: as this event reported them, for its visit id may be used again; "" where it did not.
+    """
 
     piece: int
     moment: Timestamp
     known: bool
     reason: EntryReason
     prev_visit_id: str | None
+    queue: str = ""
+    contact_id: str = ""
 
 
 class Ending(Struct, frozen=True, gc=False):
@@ -156,13 +175,15 @@ class VisitReport(Struct, gc=False):
         contact_id = getattr(event, "contact_id", "")
         if contact_id and precision_ms < self.contacts.get(contact_id, precision_ms + 1):
             self._name_contact(contact_id, precision_ms)
+            self.contacts = _without_earlier_calls(self.contacts)
         _ADDS[type(event)](self, event, Timestamp(at, precision_ms, event.time_basis))
 
     def _name_contact(self, contact_id: str, precision_ms: int) -> None:
         self.contacts = {**self.contacts, contact_id: precision_ms} if self.contacts else {contact_id: precision_ms}
 
     def _enter(self, event: CallEntered, moment: Timestamp) -> None:
-        entry = Entry(piece_id(event.id), moment, event.start_known, event.entry_reason, event.prev_visit_id)
+        said = event.entry_reason, event.prev_visit_id, event.queue, event.contact_id
+        entry = Entry(piece_id(event.id), moment, event.start_known, *said)
         self.entries = _with(self.entries, entry)
         if event.position is not None:
             self._placed(moment.at, event.position)
@@ -225,6 +246,15 @@ class VisitReport(Struct, gc=False):
             began = Timestamp(ended.at - timedelta(milliseconds=wait_ms), COARSE_MS, TimeBasis.DERIVED)
             self.entries = _with(self.entries, Entry(piece, began, False, EntryReason.UNKNOWN, None))
 
+    def tell_apart(self, contact_id: str, known_as: str, leg_id: str) -> None:
+        """Let what is reported of a contact be another one's, whose id the switch had used before."""
+        claims = self.contacts or {leg_id: COARSE_MS}
+        self.contacts = {known_as if one == contact_id else one: precision_ms for one, precision_ms in claims.items()}
+
+    def state_queue(self, queue: str) -> None:
+        """Say in the entries that these reports were of this queue, where they do not say another one."""
+        self.entries = tuple(e if e.queue else structs.replace(e, queue=queue) for e in self.entries)
+
     def merge(self, other: "VisitReport") -> bool:
         """Add the reports that another memory has under the same visit id; return whether any of them was new."""
         before = self._extent()
@@ -241,7 +271,7 @@ class VisitReport(Struct, gc=False):
             for contact_id, precision_ms in other.contacts.items()
             if precision_ms < self.contacts.get(contact_id, precision_ms + 1)
         }
-        self.contacts = {**self.contacts, **finer}
+        self.contacts = _without_earlier_calls({**self.contacts, **finer})
         if other.position is not None:
             self._placed(*other.position)
         if other.sighted_at is not None:
@@ -292,6 +322,14 @@ class VisitReport(Struct, gc=False):
         at = entry.moment.at if entry else self.first_at
         assert at is not None  # a strand is made by an event or a sighting, and both have a time
         return at
+
+
+def _without_earlier_calls(contacts: Mapping[str, int]) -> Mapping[str, int]:
+    """Return these contacts; a report names an id that was used again as its source does, and means the later call."""
+    if len(contacts) < 2:
+        return contacts
+    again = {stated for one in contacts if (stated := as_stated(one)) != one}
+    return {one: precision_ms for one, precision_ms in contacts.items() if one not in again} if again else contacts
 
 
 def _with(pieces: tuple[_Piece, ...], said: _Piece) -> tuple[_Piece, ...]:
@@ -385,7 +423,7 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
         if (stay := read_plain(evidence, strand, restarts)) is not None:
             return (stay,)
     heard = [strand for strand in evidence.strands.values() if strand.first_at is not None]
-    groups = _match([part for strand in heard for part in _parted(strand, evidence.leg_id)])
+    groups = _match([part for strand in heard for part in _parted(strand, evidence)])
     if len(groups) == 1:
         return (_read(evidence, groups[0], restarts, reconnects),)
     read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
@@ -441,7 +479,7 @@ def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]
         leg_id=evidence.leg_id,
         switch=evidence.switch,
         source=strand.source,
-        queue=evidence.queue,
+        queue=_queue_of(entry, evidence),
         entered_at=began.at,
         ended_wait_at=ended_at,
         outcome=outcome,
@@ -462,6 +500,12 @@ def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]
         position=strand.position[1] if strand.position else None,
     )
     return MergedVisit(visit, began.at, None in strand.rings.values(), entry.reason)
+
+
+def _queue_of(entry: Entry, evidence: Evidence) -> str:
+    """Return the queue of an entry, as its evidence spells it where it is the same."""
+    is_same = entry.queue in ("", evidence.queue) or queue_key(entry.queue) == evidence.key[2]
+    return evidence.queue if is_same else entry.queue
 
 
 def _reason_alone(reason: EntryReason, start_known: bool) -> EntryReason:
@@ -492,32 +536,32 @@ def _superseded(stay: MergedVisit, following: MergedVisit) -> MergedVisit:
     return structs.replace(stay, visit=visit, ringing=False)
 
 
-def _parted(strand: VisitReport, leg_id: str) -> list[VisitReport]:
+def _parted(strand: VisitReport, evidence: Evidence) -> list[VisitReport]:
     """Return the visits that one visit id names: the first under that id, each later one with the time of its entry
     appended.
 
-    The id names another visit when an entry is reported long after the end of the one before.
+    The id names another visit when an entry is reported long after the end of the one before, which is another call's,
+    and when an entry to another queue is: then the caller went there from the queue before.
     """
     if len([entry for entry in strand.entries if entry.known]) < 2:
         return [strand]
-    begins = _beginnings(strand)
+    begins = _beginnings(strand, evidence.queue)
     if len(begins) < 2:
         return [strand]
     parts = [VisitReport(visit_id=strand.visit_id, source=strand.source) for _ in begins]
-    for at, (part, began) in enumerate(zip(parts, begins, strict=True)):
-        until = begins[at + 1] if at + 1 < len(begins) else None
+    contacts = _contacts_of_parts(strand, evidence.leg_id, begins)
+    for at, (part, (entry, _)) in enumerate(zip(parts, begins, strict=True)):
+        began = entry.moment.at
+        until = begins[at + 1][0].moment.at if at + 1 < len(begins) else None
         low = None if at == 0 else began
         part.entries = _within(strand.entries, low, until)
         part.answers = _within(strand.answers, low, until)
-        part.endings = _within(strand.endings, low, until)
+        part.endings = tuple(end for end in strand.endings if _place_of(end, begins) == at)
         part.completions = _within(strand.completions, low, until)
         part.transfers = _within(strand.transfers, low, until)
-        part.contacts = strand.contacts
+        part.contacts = contacts[at]
         if low is not None:
-            mark = f"@{began.isoformat()}"
-            part.visit_id += mark
-            claims = strand.contacts or {leg_id: COARSE_MS}
-            part.contacts = {contact_id + mark: precision_ms for contact_id, precision_ms in claims.items()}
+            part.visit_id = used_again(strand.visit_id, began)
         rung = {answer.ring_id for answer in part.answers}
         part.rings = {ring_id: result for ring_id, result in strand.rings.items() if ring_id in rung}
         if strand.position is not None and _lies_within(strand.position[0], low, until):
@@ -525,22 +569,63 @@ def _parted(strand: VisitReport, leg_id: str) -> list[VisitReport]:
         if strand.sighted_at is not None and _lies_within(strand.sighted_at, low, until):
             part.sighted_at = strand.sighted_at
         part.first_at = began if low else min(began, strand.first_at or began)
+    for part, (entry, is_other_call) in zip(parts, begins[1:], strict=False):
+        if not (is_other_call or part.answers or part.endings or part.completions):
+            outcome, basis = LeftOutcome.OVERFLOW, OutcomeBasis.INFERRED
+            part.endings = (Ending(entry.piece, entry.moment, outcome, basis, None, _queue_of(entry, evidence)),)
     reported = {ring_id for part in parts for ring_id in part.rings}
     parts[-1].rings = {**parts[-1].rings, **{r: result for r, result in strand.rings.items() if r not in reported}}
     return parts
 
 
-def _beginnings(strand: VisitReport) -> list[datetime]:
-    """Return when the visits that one visit id names began."""
-    entered = sorted(entry.moment.at for entry in strand.entries if entry.known)
+def _place_of(ending: Ending, begins: list[tuple[Entry, bool]]) -> int:
+    """Return which of these visits ended so: who goes to another queue may be said to have left when the next begins,
+    or a moment later.
+    """
+    at = ending.moment.at
+    for place in range(len(begins) - 1, 0, -1):
+        entry, is_other_call = begins[place]
+        began = entry.moment.at
+        is_move = not is_other_call and ending.outcome is LeftOutcome.OVERFLOW
+        if at > began + DERIVED_SLACK or (not is_move and (at > began or (at == began and is_other_call))):
+            return place
+    return 0
+
+
+def _contacts_of_parts(strand: VisitReport, leg_id: str, begins: list[tuple[Entry, bool]]) -> list[Mapping[str, int]]:
+    """Return the contacts that are reported of each visit; a contact id that is used again by another call is marked
+    with the time of its beginning.
+    """
+    stated = {entry.contact_id for entry, _ in begins}
+    unnamed = {one: precision_ms for one, precision_ms in strand.contacts.items() if one not in stated}
+    contacts: list[Mapping[str, int]] = []
+    earlier, claimed, began = set[str](), set[str](), begins[0][0].moment.at
+    for entry, is_other_call in begins:
+        if is_other_call:
+            earlier, claimed, began = earlier | claimed, set(), entry.moment.at
+        claims = unnamed or strand.contacts or {leg_id: COARSE_MS}
+        if entry.contact_id:
+            claims = {entry.contact_id: strand.contacts.get(entry.contact_id, entry.moment.precision_ms)}
+        claimed |= claims.keys()
+        contacts.append({used_again(one, began) if one in earlier else one: ms for one, ms in claims.items()})
+    return contacts
+
+
+def _beginnings(strand: VisitReport, queue: str) -> list[tuple[Entry, bool]]:
+    """Return the entries with which the visits of one visit id began, and whether each began another call."""
+    entered = sorted(
+        (entry for entry in strand.entries if entry.known), key=lambda entry: (entry.moment.at, entry.piece)
+    )
     ends = [end.moment.at for end in strand.endings if end.outcome is not LeftOutcome.UNKNOWN]
     ends += [completion.moment.at for completion in strand.completions]
-    begins, newest = entered[:1], entered[0]
-    for at in entered[1:]:
-        ended = any(newest <= end <= at - USED_AGAIN for end in ends)
-        if ended or at - newest > NEVER_SO_LONG:
-            begins.append(at)
-        newest = at
+    begins, newest = [(entered[0], False)], entered[0]
+    for entry in entered[1:]:
+        at = entry.moment.at
+        has_ended = any(newest.moment.at <= end <= at - USED_AGAIN for end in ends)
+        is_other_call = has_ended or at - newest.moment.at > NEVER_SO_LONG
+        if is_other_call or queue_key(entry.queue or queue) != queue_key(newest.queue or queue):
+            begins.append((entry, is_other_call))
+        newest = entry
     return begins
 
 
@@ -649,13 +734,14 @@ def _read(
     contact_id = _contact_id(evidence, group, named)
     reason = next((e.reason for e in entries if e.reason is not EntryReason.UNKNOWN), EntryReason.UNKNOWN)
     start_known = best is not None and best.known
+    queue = next((_queue_of(entry, evidence) for entry in entries if entry.queue), evidence.queue)
     visit = Visit(
         visit_id=named.visit_id,
         contact_id=contact_id,
         leg_id=evidence.leg_id,
         switch=evidence.switch,
         source=named.source,
-        queue=evidence.queue,
+        queue=queue,
         entered_at=entered_at,
         ended_wait_at=ended_at,
         outcome=outcome,

@@ -25,8 +25,10 @@ from queue_monitor.core.evidence import (
     EvidenceKey,
     MergedVisit,
     VisitReport,
+    as_stated,
     is_same_entry,
     read_stays,
+    used_again,
 )
 from queue_monitor.events import (
     CallAnswered,
@@ -63,6 +65,16 @@ INNER_ENTRY = timedelta(seconds=1)
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
 
+NEW_CALL: Final = timedelta(hours=4)
+"""A contact id that is reported this long after the end of all its visits is another call's: some switches number their
+calls anew. A caller who was passed on may come back to a queue within this time.
+"""
+
+NEW_CALL_AFTER_START: Final = timedelta(minutes=15)
+"""The same where the switch began anew in between. What is said of a call comes within this time, so that no later
+event says that it had not ended.
+"""
+
 MAX_TALK: Final = timedelta(hours=12)
 """A talk without a reported end is taken to be over when no event about it has come for this long."""
 
@@ -71,6 +83,9 @@ MAX_MARKS: Final = 2_000
 """The limits on a switch's restarts and reconnects. They are kept as long as calls are, so that a call loaded from the
 store comes out as it did; and only the newest of each, at most this number.
 """
+
+_NAMELESS: Final = frozenset({"", "unknown"})
+"""The names that sources give to the queue of a refused caller when they do not know it."""
 
 _MAY_GO_ON: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN})
 """The outcomes after which a caller may not have left the queue without an answer, as far as is known."""
@@ -107,6 +122,16 @@ class Loaded(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Call:
+    """The stays, each with its evidence, of one of the calls that had a contact id; `known_as` is "" while the call has
+    no id of its own.
+    """
+
+    known_as: str
+    stays: list[tuple[MergedVisit, Evidence]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Switch:
     """The facts about one switch besides its calls."""
 
@@ -138,13 +163,14 @@ class Ledger:
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, ContactHistory] = {}
         self._parts: dict[str, tuple[Evidence, ...]] = {}
+        self._used_again: dict[str, set[str]] = {}
         self._mentioned: dict[str, str] = {}
         self._changed: dict[str, ContactHistory | None] = {}
         self._open: set[EvidenceKey] = set()
         self._undecided: set[EvidenceKey] = set()
         self._waiting: dict[str, None] = {}
         self._talking: dict[str, None] = {}
-        self._refused: dict[tuple[str, str, str], list[Refusal]] = {}
+        self._refused: dict[tuple[str, str], list[Refusal]] = {}
         self._switches: dict[str, _Switch] = {}
 
     # ---- input
@@ -258,11 +284,15 @@ class Ledger:
         return _NOTHING
 
     def _refuse(self, event: CallRefused) -> Applied:
-        """Count a refused caller once, even when two sources report it."""
+        """Count a refused caller once, even when two sources report it and only one of them can name the queue."""
         refusal = _refusal(event)
-        same = self._refused.setdefault((refusal.switch, refusal.leg_id, queue_key(refusal.queue)), [])
+        same = self._refused.setdefault((refusal.switch, refusal.leg_id), [])
         near = timedelta(milliseconds=100 + event.time_precision_ms)
-        if any(abs(other.at - refusal.at) <= near + timedelta(milliseconds=other.precision_ms) for other in same):
+        if any(
+            _may_be_one_queue(other.queue, refusal.queue)
+            and abs(other.at - refusal.at) <= near + timedelta(milliseconds=other.precision_ms)
+            for other in same
+        ):
             return _NOTHING
         same.append(refusal)
         return Applied(refused=refusal)
@@ -284,7 +314,7 @@ class Ledger:
     def take_back(self, event: CallRefused) -> Refusal | None:
         """Forget the refused caller that was counted for this event; return it, None when there was none."""
         refusal = _refusal(event)
-        same = self._refused.get((refusal.switch, refusal.leg_id, queue_key(refusal.queue)), [])
+        same = self._refused.get((refusal.switch, refusal.leg_id), [])
         if refusal not in same:
             return None
         same.remove(refusal)
@@ -399,6 +429,8 @@ class Ledger:
         for evidence in heard.values():
             for contact_id in self._read(evidence):
                 contacts[contact_id] = True
+        for contact_id in list(contacts):
+            contacts.update(dict.fromkeys(self._told_apart(contact_id), True))
         for contact_id, is_news in contacts.items():
             before = self._stories.get(contact_id)
             after = self._story(contact_id)
@@ -432,9 +464,55 @@ class Ledger:
         for contact_id in now:
             if contact_id not in before:
                 self._parts[contact_id] = (*self._parts.get(contact_id, ()), evidence)
+                if (stated := as_stated(contact_id)) != contact_id:
+                    self._used_again.setdefault(stated, set()).add(contact_id)
         if not evidence.strands:
             self._evidence.pop(key, None)
         return sorted({*before, *now})
+
+    def _told_apart(self, contact_id: str) -> set[str]:
+        """Give a later call, whose contact id an earlier one had, an id of its own; return the contacts concerned."""
+        stated, own_parts = as_stated(contact_id), self._parts.get(contact_id, ())
+        if stated not in self._used_again and len(own_parts) == 1 and len(own_parts[0].stays) < 2:
+            return set()
+        known = {stated, *self._used_again.get(stated, ())}
+        parts = {id(part): part for one in known for part in self._parts.get(one, ())}.values()
+        stays = [(stay, part) for part in parts for stay in part.stays if stay.visit.contact_id in known]
+        if len(stays) < 2:
+            return set()
+        stays.sort(key=lambda pair: (pair[0].first_at, pair[0].visit.visit_id))
+        calls: list[_Call] = []
+        for stay, part in stays:
+            own = stay.visit.contact_id
+            call = calls[-1] if calls else None
+            joins = own != stated and call is not None and own == call.known_as
+            if call is not None and not joins and (own == stated or not call.known_as):
+                joins = not self._is_another_call(call.stays, stay)
+            if call is None or not joins:
+                call = _Call(own if own != stated or call is None else "")
+                calls.append(call)
+            elif not call.known_as and own != stated:
+                call.known_as = own
+            call.stays.append((stay, part))
+        renamed = dict[int, Evidence]()
+        for call in reversed(calls):  # of reports of several calls the later ones are taken first
+            known_as = call.known_as or used_again(stated, call.stays[0][0].first_at)
+            for stay, part in call.stays:
+                if stay.visit.contact_id == known_as:
+                    continue
+                renamed[id(part)] = part
+                for strand in part.strands.values():
+                    if stay.first_at - DERIVED_SLACK <= strand.starts:
+                        strand.tell_apart(stated, known_as, part.leg_id)
+        return {contact_id for part in renamed.values() for contact_id in self._read(part)}
+
+    def _is_another_call(self, call: Sequence[tuple[MergedVisit, Evidence]], stay: MergedVisit) -> bool:
+        """Return whether a stay with the contact id of this call belongs to a later call."""
+        at, before = stay.first_at, stay.visit.prev_visit_id
+        visits = [earlier.visit for earlier, _ in call]
+        if stay.reason is EntryReason.CALLBACK or any(visit.visit_id == before for visit in visits):
+            return False
+        return all(_is_long_over(visit, at, self._switch(visit.switch).restarts) for visit in visits)
 
     def _part_with(self, contact_id: str, evidence: Evidence) -> None:
         """Note that a contact has no part in this evidence any more."""
@@ -447,6 +525,10 @@ class Ledger:
         if story is None:
             self._stories.pop(contact_id, None)
             self._parts.pop(contact_id, None)
+            if (others := self._used_again.get(stated := as_stated(contact_id))) is not None:
+                others.discard(contact_id)
+                if not others:
+                    del self._used_again[stated]
             return
         self._stories[contact_id] = story
         for visit in story.visits:
@@ -527,6 +609,8 @@ class Ledger:
             missing = tuple(at for at in part.missing if at not in evidence.missing)
             evidence.missing += missing
             self._rings.update(((switch, ring_id), visit_id) for ring_id in loaded.rings)
+            if evidence.key[2] != part.key[2]:
+                loaded.state_queue(part.queue)
             if strand.merge(loaded) or is_new or missing:
                 self._heard[id(evidence)] = evidence
             for leg in part.also:
@@ -703,6 +787,12 @@ _TAKES: Final[dict[type[Event], Callable[[Ledger, Any], Applied]]] = {
 }
 
 
+def _may_be_one_queue(one: str, other: str) -> bool:
+    """Return whether two refusals may be by one queue: the names are equal, or a source does not know one of them."""
+    names = {queue_key(one), queue_key(other)}
+    return len(names) == 1 or not names.isdisjoint(_NAMELESS)
+
+
 def _refusal(event: CallRefused) -> Refusal:
     return Refusal(
         source=event.source,
@@ -717,6 +807,17 @@ def _refusal(event: CallRefused) -> Refusal:
     )
 
 
+def _is_long_over(visit: Visit, at: datetime, restarts: Sequence[datetime]) -> bool:
+    """Return whether a visit's call was over long before this time, or the switch began anew in between."""
+    ended = visit.completed_at if visit.outcome is Outcome.ANSWERED else visit.ended_wait_at
+    if ended is None or visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN):
+        last = visit.entered_at or visit.ended_wait_at
+        return last is not None and at - last > MAX_TALK
+    if at - ended <= NEW_CALL:
+        return at - ended > NEW_CALL_AFTER_START and any(ended < restart <= at for restart in restarts)
+    return True
+
+
 def _is_undecided(visit: Visit) -> bool:
     """Return whether a restart of the switch, reported afterwards, may say how this visit or its talk ended."""
     if visit.outcome is Outcome.ANSWERED:
@@ -724,7 +825,7 @@ def _is_undecided(visit: Visit) -> bool:
     return visit.outcome is Outcome.WAITING or visit.outcome_basis is OutcomeBasis.INFERRED
 
 
-def _story(contact_id: str, parts: Iterable[Evidence]) -> ContactHistory | None:
+def _story(contact_id: str, parts: Sequence[Evidence]) -> ContactHistory | None:
     """Return the history of one contact, from the evidence that it is part of; None when it has no stay."""
     stays = [stay for evidence in parts for stay in evidence.stays if stay.visit.contact_id == contact_id]
     if not stays:
@@ -733,8 +834,65 @@ def _story(contact_id: str, parts: Iterable[Evidence]) -> ContactHistory | None:
         visit = stays[0].visit
         return ContactHistory(_contact_of_one(visit), (visit,))
     stays.sort(key=lambda stay: (stay.first_at, stay.visit.visit_id))
-    visits = tuple(_visits(stays))
+    visits = tuple(_visits(_with_talks_ended(stays)))
+    if any(visit.outcome is Outcome.WAITING for visit in visits):
+        visits = tuple(_over_with_the_call(visits, parts))
     return ContactHistory(_contact(contact_id, visits), visits)
+
+
+def _with_talks_ended(stays: list[MergedVisit]) -> list[MergedVisit]:
+    """Return the stays of one contact, in order of entry; a talk is over when its caller's leg enters a queue again."""
+    following: dict[tuple[str, str], datetime] = {}
+    amended: list[MergedVisit] = []
+    for stay in reversed(stays):
+        visit = stay.visit
+        leg = visit.switch, visit.leg_id
+        until, following[leg] = following.get(leg), stay.first_at
+        answered, is_open = visit.ended_wait_at, visit.outcome is Outcome.ANSWERED and visit.completed_at is None
+        if is_open and until is not None and answered is not None and until >= answered:
+            talk_ms = milliseconds(until - answered)
+            visit = structs.replace(visit, completed_at=until, talk_ms=talk_ms, ended_by=EndedBy.UNKNOWN)
+            stay = structs.replace(stay, visit=visit)
+        amended.append(stay)
+    return amended[::-1]
+
+
+def _over_with_the_call(visits: tuple[Visit, ...], parts: Iterable[Evidence]) -> Iterator[Visit]:
+    """Yield the visits of one contact: a caller who was answered in one queue, or hung up there, waits in no other.
+
+    How the other stay ended is not known then, but until when. A leg that the switch has listed there since goes on.
+    """
+    answered = _first_answer(_before_call_back(visits))
+    for visit in visits:
+        ends = [one.ended_wait_at for one in visits if one is answered or _hung_up_beside(one, visit)]
+        until = min((at for at in ends if at is not None and _waited_before(visit, at)), default=None)
+        if until is None or visit.outcome is not Outcome.WAITING or _is_listed_after(visit, until, parts):
+            yield visit
+        else:
+            yield structs.replace(
+                visit,
+                outcome=Outcome.UNKNOWN,
+                outcome_basis=OutcomeBasis.INFERRED,
+                ended_wait_at=until,
+                wait_ms=milliseconds(until - (visit.entered_at or until)),
+            )
+
+
+def _hung_up_beside(visit: Visit, other: Visit) -> bool:
+    """Return whether a visit ended because the leg of the other one hung up."""
+    return visit.outcome is Outcome.ABANDONED and (visit.switch, visit.leg_id) == (other.switch, other.leg_id)
+
+
+def _waited_before(visit: Visit, at: datetime) -> bool:
+    """Return whether a visit had begun at this time, and not only as the next step of the call."""
+    return visit.entered_at is not None and visit.entered_at < at - SAME_MOVE
+
+
+def _is_listed_after(visit: Visit, at: datetime, parts: Iterable[Evidence]) -> bool:
+    """Return whether the switch has listed a visit's leg in its queue after this time."""
+    key = visit.switch, visit.leg_id, queue_key(visit.queue)
+    reports = (strand for part in parts if part.key == key for strand in part.strands.values())
+    return any(strand.sighted_at is not None and strand.sighted_at > at + SAME_MOVE for strand in reports)
 
 
 def _visits(stays: list[MergedVisit]) -> Iterator[Visit]:
@@ -860,9 +1018,14 @@ def _first_answer(visits: tuple[Visit, ...]) -> Visit | None:
 
 
 def _waits_on(answered: Visit, other: Visit) -> bool:
-    """Return whether the caller goes on waiting under another leg that was in a queue when this visit was answered."""
-    at = answered.ended_wait_at
-    if at is None or other is answered or other.leg_id == answered.leg_id or other.entered_at is None:
+    """Return whether the caller goes on waiting under another leg that was in a queue when this visit was answered.
+
+    Such a leg goes when the call that it answered is over. A visit without a leg of its own is no channel.
+    """
+    at, over = answered.ended_wait_at, answered.completed_at
+    if at is None or other is answered or other.leg_id in (answered.leg_id, other.visit_id) or other.entered_at is None:
+        return False
+    if over is not None and (other.ended_wait_at is None or other.ended_wait_at > over + SAME_MOVE):
         return False
     began = answered.entered_at or at
     if not began - SAME_MOVE <= other.entered_at <= at + INNER_ENTRY or other.outcome is Outcome.UNKNOWN:

@@ -21,7 +21,7 @@ from queue_monitor.core import documents
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, cut, day_bounds
 from queue_monitor.core.counter_queues import CounterQueues
-from queue_monitor.core.evidence import Evidence
+from queue_monitor.core.evidence import Evidence, as_stated
 from queue_monitor.core.forecasting import DoubtfulVisit, Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
 from queue_monitor.core.ledger import ContactHistory, Ledger
@@ -1293,7 +1293,7 @@ def _keys(contact_id: str, evidence: Iterable[Evidence]) -> Iterable[str]:
     each with its switch.
     """
     for part in evidence:
-        for known in (contact_id, part.leg_id, *part.also, *part.strands):
+        for known in dict.fromkeys((contact_id, as_stated(contact_id), part.leg_id, *part.also, *part.strands)):
             yield f"{part.switch} {known}"
 
 

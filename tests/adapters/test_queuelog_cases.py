@@ -105,6 +105,21 @@ def test_a_waiting_callers_call_that_also_calls_out_stays_a_callers() -> None:
     assert told(live) == [("1.1", "answered", 4, None)]
 
 
+@pytest.mark.parametrize("again", [10, 11])
+def test_who_is_moved_back_into_the_same_queue_did_not_give_up(again: int) -> None:
+    live = played(
+        text(
+            *("0|1.1|q|NONE|ENTERQUEUE|||1", "10|1.1|q|NONE|ABANDON|1|1|10", f"{again}|1.1|q|NONE|ENTERQUEUE|||1"),
+            "20|1.1|q|Bo|CONNECT|9|1.3|2",
+        )
+    )
+
+    assert [(outcome, wait) for _, outcome, wait, _ in told(live)] == [
+        ("transferred_out", 10),
+        ("answered", 20 - again),
+    ]
+
+
 # Callers turned away
 
 

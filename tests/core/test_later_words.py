@@ -7,7 +7,7 @@ import pytest
 
 from queue_monitor.core import documents
 from queue_monitor.core.ledger import ContactHistory, Ledger
-from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, EndedBy, RingResult
+from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, EndedBy, EntryReason, RingResult
 from queue_monitor.model import Contact, Outcome, Visit
 from tests.scenario import Scenario
 
@@ -148,6 +148,124 @@ def test_a_visit_id_used_again_although_no_end_was_told_is_another_visit_next_mo
     whatever_the_order(story)
 
 
+def told(story: Scenario) -> list[tuple[str, str, str, int | None]]:
+    """Queue, contact, outcome and wait (ms) of each visit."""
+    seen = sorted(story.live.ledger.visits(), key=lambda each: str(each.entered_at))
+    return [(each.queue, each.contact_id, each.outcome.value, each.wait_ms) for each in seen]
+
+
+@pytest.mark.parametrize("second", ["luleå:1", "luleå:2"])
+def test_a_visit_id_used_again_in_another_queue_is_a_visit_there(second: str) -> None:
+    story = Scenario().entered(0, "1", "växel").answered(10, "1", "växel").completed(60, "1", "växel")
+    story.entered(DAY, "1", "bygglov", "luleå:1@växel", contact_id=second).left(DAY + 400, "1", queue="växel")
+
+    used_again = f"luleå:1@{story.at(DAY).isoformat()}" if second == "luleå:1" else second
+    assert told(story) == [("växel", "luleå:1", "answered", 10_000), ("bygglov", used_again, "abandoned", 400_000)]
+    whatever_the_order(story)
+
+
+@pytest.mark.parametrize("reported", [None, 60, 60.2])
+def test_who_goes_to_another_queue_under_one_visit_id_was_in_both(reported: float | None) -> None:
+    story = Scenario().entered(0, "a", "växel").entered(60, "a", "bygglov", "luleå:a@växel")
+    if reported is not None:
+        story.left(reported, "a", "overflow", "växel")
+    story.answered(70, "a", "växel")
+
+    assert [(queue, outcome) for queue, _, outcome, _ in told(story)] == [
+        ("växel", "overflow"),
+        ("bygglov", "answered"),
+    ]
+    assert (contact(story).wait_ms, contact(story).first_queue) == (70_000, "växel")
+    whatever_the_order(story)
+
+
+def test_a_visit_id_used_again_in_another_queue_is_written_down_as_such() -> None:
+    story = Scenario().entered(0, "1", "växel").left(10, "1", queue="växel")
+    story.entered(DAY, "1", "bygglov", "luleå:1@växel", contact_id="luleå:2")
+    ledger = Ledger()
+    written = [
+        documents.write(each.contact_id, story.live.ledger.evidence_of(each.contact_id))
+        for each in story.live.ledger.contacts()
+    ]
+
+    ledger.load(map(documents.read, written))
+    assert sorted(ledger.stories(), key=str) == sorted(story.live.ledger.stories(), key=str)
+
+
+def calls(story: Scenario) -> list[tuple[str, str, int | None, int]]:
+    """Contact, outcome, wait (ms) and number of visits of each contact, in order of entry."""
+    seen = sorted(story.live.ledger.contacts(), key=lambda each: str(each.entered_at))
+    return [(each.contact_id, each.outcome.value, each.wait_ms, len(each.visit_ids)) for each in seen]
+
+
+def again(story: Scenario, seconds: float) -> str:
+    return f"luleå:a@{story.at(seconds).isoformat()}"
+
+
+@pytest.mark.parametrize("leg", ["luleå:a", "luleå:b"])
+def test_a_contact_id_used_again_on_another_day_is_another_contact(leg: str) -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").entered(DAY, "a", visit="luleå:2", leg_id=leg)
+    story.left(DAY + 9, "a", "timeout", visit="luleå:2", contact_id="luleå:a")
+    story.entered(DAY + 9, "a", "bygglov", leg_id=leg)
+
+    assert calls(story) == [("luleå:a", "answered", 10_000, 1), (again(story, DAY), "waiting", 9_000, 2)]
+    assert story.counts(DAY + 20).entered == 1
+    whatever_the_order(story)
+
+
+def test_a_contact_id_used_again_for_days_is_one_contact_a_day() -> None:
+    story = Scenario().entered(0, "a").left(9, "a")
+    for day in (1, 2):
+        story.entered(day * DAY, "a", visit=f"luleå:{day}").left(day * DAY + 5, "a", visit=f"luleå:{day}")
+
+    assert [called for called, *_ in calls(story)] == ["luleå:a", again(story, DAY), again(story, 2 * DAY)]
+    at_once = stories(story, tuple(range(len(story.events))))
+    assert [each.contact.contact_id for each in at_once] == [called for called, *_ in calls(story)]
+    whatever_the_order(story)
+
+
+def test_a_contact_id_used_again_after_a_start_of_the_switch_is_another_contact() -> None:
+    story = Scenario().entered(0, "a").left(9, "a").restarted(600).entered(1000, "a", "bygglov")
+
+    assert [(outcome, wait) for _, outcome, wait, _ in calls(story)] == [("abandoned", 9_000), ("waiting", 0)]
+    whatever_the_order(story)
+
+
+@pytest.mark.parametrize("later", [7200, DAY])
+def test_who_is_called_back_is_the_same_contact_whenever_that_is(later: float) -> None:
+    story = Scenario().entered(0, "a").left(9, "a", "callback")
+    story.entered(later, "a", visit="luleå:2", entry_reason=EntryReason.CALLBACK).answered(
+        later + 5, "a", visit="luleå:2"
+    )
+
+    assert (contact(story).outcome, contact(story).called_back_ms) == (Outcome.CALLBACK, (later + 5) * 1000)
+
+
+def test_who_comes_back_to_a_queue_after_a_long_talk_is_the_same_contact() -> None:
+    story = Scenario().entered(0, "a").answered(9, "a").completed(7200, "a").entered(10_000, "a", "bygglov")
+
+    assert len(contact(story).visit_ids) == 2
+
+
+def test_a_contact_id_used_again_is_told_apart_when_the_earlier_call_is_loaded() -> None:
+    story = Scenario().entered(0, "a").left(9, "a")
+    written = documents.write("luleå:a", story.live.ledger.evidence_of("luleå:a"))
+    ledger = Ledger()
+    second = Scenario().entered(DAY, "a", visit="luleå:2", leg_id="luleå:b").left(DAY + 5, "a", visit="luleå:2")
+    for event in second.events:
+        ledger.apply(event)
+    assert [each.contact.contact_id for each in ledger.stories()] == ["luleå:a"]
+
+    ledger.load([documents.read(written)])
+    marked = documents.write(again(story, DAY), ledger.evidence_of(again(story, DAY)))
+    assert {each.contact.contact_id for each in ledger.stories()} == {"luleå:a", again(story, DAY)}
+
+    reloaded = Ledger()
+    reloaded.load([documents.read(marked)])
+    reloaded.apply(second.left(DAY + 6, "a", visit="luleå:2", contact_id="luleå:a").events[-1])
+    assert [each.contact.contact_id for each in reloaded.stories()] == [again(story, DAY)]
+
+
 def test_an_entry_told_twice_is_one_visit() -> None:
     story = Scenario().entered(0, "a").entered(0.4, "a").left(5, "a")
 
@@ -203,6 +321,50 @@ def test_who_waits_in_two_queues_at_once_is_one_of_those_who_wait_in_all() -> No
     assert [line.wait_ms for line in shown.total.waiting] == [60_000, 55_000]
     assert (shown.total.oldest_wait_ms, shown.total.periods["day"].counts.waiting) == (60_000, 2)
     assert [(queue.name, queue.waiting_count) for queue in shown.queues] == [("serie", 2), ("utanför", 2)]
+
+
+def in_two_queues(**leg: str) -> Scenario:
+    return Scenario().entered(0, "a", queue="växel", **leg).entered(1, "a", queue="bygglov", **leg)
+
+
+@pytest.mark.parametrize("leg", [{}, {"leg_id": ""}], ids=["one leg", "no legs told"])
+def test_who_is_answered_in_one_of_two_queues_waits_in_neither(leg: dict[str, str]) -> None:
+    story = in_two_queues(**leg).answered(70, "a", queue="bygglov")
+
+    assert (contact(story).outcome, contact(story).wait_ms) == (Outcome.ANSWERED, 70_000)
+    assert story.live.ledger.waiting() == []
+    whatever_the_order(story)
+
+
+def test_whom_the_switch_still_lists_in_the_other_queue_waits_there() -> None:
+    story = in_two_queues().answered(70, "a", queue="bygglov").snapshot(80, "a", queue="växel", waited=80)
+
+    assert [visit.queue for _, visit in story.live.ledger.waiting()] == ["växel"]
+
+
+def test_a_leg_that_hung_up_in_one_of_two_queues_waits_in_neither() -> None:
+    story = in_two_queues().left(70, "a", queue="bygglov")
+
+    assert (contact(story).outcome, contact(story).wait_ms) == (Outcome.ABANDONED, 70_000)
+    assert story.live.ledger.waiting() == []
+    whatever_the_order(story)
+
+
+def test_an_inner_channel_whose_outer_call_is_over_waits_no_more() -> None:
+    story = Scenario().entered(0, "a", queue="utanför").entered(0.02, "a;2", queue="serie", contact_id="luleå:a")
+    story.answered(4, "a", queue="utanför").completed(60, "a", queue="utanför")
+
+    assert (contact(story).outcome, contact(story).wait_ms) == (Outcome.ANSWERED, 4_000)
+    assert story.live.ledger.waiting() == []
+
+
+def test_a_talk_is_over_when_its_leg_enters_a_queue_again() -> None:
+    story = Scenario().entered(0, "a").answered(10, "a").entered(60, "a", queue="bygglov")
+    story.left(70, "a", queue="bygglov")
+
+    assert (story.visit("a").talk_ms, story.live.ledger.talking()) == (50_000, [])
+    assert contact(story).wait_after_transfer_ms == 10_000
+    whatever_the_order(story)
 
 
 def test_a_part_that_nobody_knows_does_not_hide_that_the_caller_is_late() -> None:

@@ -396,6 +396,21 @@ def test_a_refused_caller_is_counted_but_never_entered():
     assert (counts.refused_full, counts.refused_no_agents) == (1, 1)
 
 
+@pytest.mark.parametrize("first", ["unknown", "växel"])
+def test_a_refused_caller_is_counted_once_where_only_one_source_names_the_queue(first: str):
+    second = "växel" if first == "unknown" else "unknown"
+    story = Scenario().refused(10, "anna", queue=first).refused(10.05, "anna", queue=second)
+    story.refused(10.05, "bo", queue=second)
+
+    assert story.counts(60).refused == 2
+
+
+def test_a_caller_refused_by_two_queues_is_refused_by_both():
+    story = Scenario().refused(10, "anna", queue="växel").refused(10.05, "anna", queue="bygglov")
+
+    assert story.counts(60).refused == 2
+
+
 def test_the_day_is_never_within_target_while_many_were_refused():
     story = Scenario().connected(-7200)
     for caller in range(30):
