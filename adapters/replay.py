@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Annotated, BinaryIO, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from queue_monitor import events
 from queue_monitor.events import Event, InvalidEvent
@@ -35,6 +35,9 @@ from queue_monitor.ports import (
 MAX_LINE_BYTES: Final = 1 << 20
 """The longest line, in bytes. A snapshot of a thousand waiting callers is about 200 kB; a longer line is not ours."""
 
+SLOWEST: Final = 0.001
+"""The slowest speed: a second of the recording takes a quarter of an hour."""
+
 DATED_BY_SENDER: Final = True
 """The times of its events are a sender's word."""
 
@@ -47,11 +50,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One recording. `path`: the file. `speed`: 0 = as fast as it goes, 1 = as it happened, 60 = an hour a minute."""
 
     path: str
-    speed: float = 0.0
+    speed: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
 
     def __post_init__(self) -> None:
-        if self.speed < 0:
-            raise ValueError(f"speed must be 0 or more, not {self.speed}")
+        if self.speed < 0 or 0 < self.speed < SLOWEST:
+            raise ValueError(f"a speed of 0, or of {SLOWEST} or more, not {self.speed}")
 
 
 EXAMPLE: Final[Mapping[str, object]] = {"path": "/var/lib/queue-monitor/day.jsonl.gz"}

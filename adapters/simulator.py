@@ -8,14 +8,14 @@ JSON a line.
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from queue_monitor import events, simulation
 from queue_monitor.events import Event, InvalidEvent, SourceClock, SourceConnected, SourceDisconnected, event_id
 from queue_monitor.line_cutter import LineCutter
-from queue_monitor.ports import About, Adapter, Clock, Connection, Delivery, Rejected, Signal, Stability
+from queue_monitor.ports import About, Adapter, Clock, Connection, Delivery, Every, Rejected, Signal, Stability
 from queue_monitor.simulation import Config, Fault, Kind, QueuePlan
 
 MAX_LINE_BYTES: Final = 1 << 20
@@ -39,13 +39,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `queues`: the queues, one table for each.
     """
 
-    seed: int = 1
+    seed: Annotated[int, Meta(ge=0, le=1_000_000_000_000)] = 1
     day_kind: Kind | None = None
-    calls_per_day_factor: float = 1.0
-    staff_factor: float = 1.0
-    patience_seconds: float = 600.0
-    snapshot_seconds: int = 60
-    days_before: int = 0
+    calls_per_day_factor: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    staff_factor: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    patience_seconds: Every = 600.0
+    snapshot_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 60
+    days_before: Annotated[int, Meta(ge=0, le=400)] = 0
     closed_days: tuple[date, ...] = ()
     queues: tuple[QueuePlan, ...] = simulation.QUEUES
     faults: tuple[Fault, ...] = ()

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from queue_monitor.events import Caller, Event
 from queue_monitor.model import (
@@ -50,6 +50,15 @@ from queue_monitor.model import (
     TransferWaits,
     WeekSlot,
 )
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+"""A port of another machine, as a setting."""
+
+Every = Annotated[float, Meta(ge=0.1, le=86_400)]
+"""A time in seconds after which something is done or given up, as a setting: never none, and no more than a day."""
+
+UpTo = Annotated[float, Meta(ge=0, le=86_400)]
+"""A time in seconds that may be none, as a setting."""
 
 SERVICE: Final = "queue-monitor"
 """The name by which the service says at `/healthz` what it is."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from msgspec import Meta, Struct, structs
 
@@ -275,6 +276,21 @@ def test_what_is_not_toml_is_told_with_line_and_column(settings: Settings, text:
     assert mistake.startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a = " + "[" * 20_000 + "]" * 20_000, "monitor.toml: lists or tables nested too deep; expected at most 20"),
+        ("a" + ".a" * 5_000 + " = 1", "monitor.toml: lists or tables nested too deep; expected at most 20"),
+        ("a" + ".a" * 21 + " = 1", "monitor.toml: lists or tables nested too deep; expected at most 20"),
+        ("[target]\nlimit_seconds = " + "9" * 5_000, "monitor.toml: a number of thousands of digits; expected shorter"),
+    ],
+)
+def test_a_file_that_only_a_machine_could_write_is_refused_in_words(settings: Settings, text: str, told: str) -> None:
+    (mistake,) = settings.mistakes(text)
+
+    assert mistake.startswith(told)
+
+
 def test_a_file_that_cannot_be_read_is_a_mistake_like_any_other(tmp_path: Path) -> None:
     latin = tmp_path / "latin.toml"
     latin.write_bytes("# Luleå".encode("latin-1"))
@@ -362,6 +378,9 @@ def test_the_environment_alone_can_add_a_source(settings: Settings) -> None:
         ("QUEUE_MONITOR_HTPP__PORT", "htpp: unknown key, from QUEUE_MONITOR_HTPP__PORT; expected one of"),
         ("QUEUE_MONITOR_HTTP_PORT", "QUEUE_MONITOR_HTTP_PORT: no such variable; expected two underscores"),
         ("QUEUE_MONITOR_SOURCES__7__HOST", "QUEUE_MONITOR_SOURCES__7__HOST: nothing to set at 7; expected the name"),
+        ("QUEUE_MONITOR_SOURCES__²__HOST", "QUEUE_MONITOR_SOURCES__²__HOST: nothing to set at ²; expected the name"),
+        (f"QUEUE_MONITOR_SOURCES__{'1' * 5_000}__HOST", f"QUEUE_MONITOR_SOURCES__{'1' * 5_000}__HOST: nothing to set"),
+        (f"QUEUE_MONITOR_{'A__' * 5_000}A", f"QUEUE_MONITOR_{'A__' * 5_000}A: nothing to set at A; expected the name"),
         ("QUEUE_MONITOR_STORE__URL__X", "store.url: a table; expected text"),
         ("QUEUE_MONITOR_SOURCES__0__SEED", 'sources[0].seed (source "simulator"): "x" from QUEUE_MONITOR_SOURCES'),
     ],
@@ -490,6 +509,49 @@ def test_simulated_time_starts_at_a_local_time(settings: Settings) -> None:
 
     assert understood.clock.start == dt.datetime(2026, 7, 1, 5, 45, tzinfo=dt.UTC)
     assert "simulated, from 2026-07-01 07:45, 60 times as fast as life" in config.describe(understood)
+
+
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00", "1999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
+def test_simulated_time_starts_in_a_year_that_has_years_around_it(settings: Settings, start: str) -> None:
+    (mistake,) = settings.mistakes(SIMULATOR + f"[clock]\nstart = {start}")
+
+    assert mistake == "clock: does not fit together; expected a start in the years 2000 to 2099"
+
+
+@pytest.mark.parametrize("key", ["store.spill", "store.agent_key", "store.number_keys", "http.token_file"])
+@pytest.mark.parametrize("place", ["/tmp", "/dev/zero"])
+def test_a_file_of_ours_is_no_folder_and_no_device(settings: Settings, key: str, place: str) -> None:
+    table, _, name = key.partition(".")
+    understood = settings.read(SIMULATOR + f'[{table}]\n{name} = "{place}"')
+
+    found = [str(mistake) for mistake in checks.mistakes_of_keeping(understood)]
+
+    assert found == [f'{key}: "{place}" is there and is no file; expected a file of the monitor\'s own']
+
+
+NUMBERS = ("-1", "0", "1e-320", "1e308", "nan", "inf", "-inf", "9" * 30)
+
+
+def test_no_adapter_takes_a_number_that_cannot_be_worked_with() -> None:
+    """A setting without limits fails where it is used, hours later, and names nothing: no port, no time for ever."""
+    unlimited = []
+    for kind in registry.adapter_kinds():
+        settings = registry.settings_of(kind)
+        assert settings is not None
+        for field in structs.fields(settings):
+            for number in map(float, NUMBERS):
+                read = _converted(number, field.type)
+                if isinstance(read, float | int) and not 0 <= read <= 1e12:
+                    unlimited.append(f"{kind}.{field.encode_name}: {number}")
+
+    assert unlimited == []
+
+
+def _converted(number: float, kind: object) -> object:
+    try:
+        return msgspec.convert(number, kind)
+    except msgspec.ValidationError:
+        return None
 
 
 @pytest.mark.parametrize("written", ['"8:00"', '"08.00"', '"08:00:00"', "08:00:00"])
@@ -668,7 +730,7 @@ foo: unknown key; expected one of organisation, target, hours, store, retention,
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
 organisation.name: 3; expected text
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm
-target.limit_seconds: 0; expected a whole number at least 1
+target.limit_seconds: 0; expected a whole number from 1 to 86400
 target.ratio: 90; expected a share above 0 and at most 1, such as 0.9 for 90 %
 target.definition: "D9"; expected one of D1, D2, D3, D4, D5
 target.exits.queues."Kund center".callback: "gone"; expected one of miss, excluded, judged

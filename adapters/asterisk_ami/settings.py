@@ -1,11 +1,11 @@
 """The settings of one AMI connection."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from queue_monitor.ports import About, Signal, Stability
+from queue_monitor.ports import About, Every, Port, Signal, Stability, UpTo
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,19 +31,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     host: str = "127.0.0.1"
-    port: int = 5038
+    port: Port = 5038
     username: str = "monitor"
     secret: str = ""
     secret_env: str = ""
     challenge: bool = True
     tls: bool = False
     tls_ca: str = ""
-    connect_seconds: float = 10.0
-    ping_seconds: float = 10.0
-    snapshot_seconds: float = 45.0
-    hold_seconds: float = 5.0
+    connect_seconds: Every = 10.0
+    ping_seconds: Every = 10.0
+    snapshot_seconds: Every = 45.0
+    hold_seconds: UpTo = 5.0
     dialled_queues: dict[str, str] = {}
-    wrapup_seconds: dict[str, int] = {}
+    wrapup_seconds: dict[str, Annotated[int, Meta(ge=0, le=86_400)]] = {}
 
 
 EXAMPLE: Final[Mapping[str, object]] = {"host": "192.0.2.10", "username": "monitor", "secret": "env:AMI_SECRET"}

@@ -1,12 +1,12 @@
 """The settings of one queue_log file."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from queue_monitor.events import RefusalReason
-from queue_monitor.ports import About, Signal, Stability
+from queue_monitor.ports import About, Every, Signal, Stability
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,8 +31,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     path: str = "/var/log/asterisk/queue_log"
     state_path: str = ""
     rotated_paths: tuple[str, ...] = ()
-    poll_seconds: float = 1.0
-    restart_window_seconds: int = 30
+    poll_seconds: Every = 1.0
+    restart_window_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 30
     member_names: dict[str, str] = {}
     dialled_queues: dict[str, str] = {}
     refusal_verbs: dict[str, RefusalReason] = {}

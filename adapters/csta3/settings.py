@@ -1,11 +1,11 @@
 """The settings of one CSTA link."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from queue_monitor.ports import About, Signal, Stability
+from queue_monitor.ports import About, Every, Port, Signal, Stability
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     host: str = "127.0.0.1"
-    port: int = 1040
+    port: Port = 1040
     pilots: dict[str, str] = {}
     agents: dict[str, str] | list[str] = {}
     tls: bool = False
@@ -35,11 +35,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     username: str = ""
     password: str = ""
     password_env: str = ""
-    edition: str = "ed4"
-    session_seconds: int = 600
-    connect_seconds: float = 10.0
-    heartbeat_seconds: float = 30.0
-    snapshot_seconds: float = 45.0
+    edition: Literal["ed2", "ed3", "ed4", "ed5"] = "ed4"
+    session_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 600
+    connect_seconds: Every = 10.0
+    heartbeat_seconds: Every = 30.0
+    snapshot_seconds: Every = 45.0
 
     @property
     def agent_names(self) -> dict[str, str]:

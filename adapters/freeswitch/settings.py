@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from queue_monitor.ports import About, Signal, Stability
+from queue_monitor.ports import About, Every, Port, Signal, Stability, UpTo
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,15 +26,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     host: str = "127.0.0.1"
-    port: int = 8021
+    port: Port = 8021
     password: str = ""
     password_env: str = ""
     format: Literal["json", "plain"] = "json"
-    connect_seconds: float = 10.0
-    heartbeat_seconds: float = 20.0
-    snapshot_seconds: float = 45.0
-    tier_seconds: float = 60.0
-    hold_seconds: float = 5.0
+    connect_seconds: Every = 10.0
+    heartbeat_seconds: Every = 20.0
+    snapshot_seconds: Every = 45.0
+    tier_seconds: Every = 60.0
+    hold_seconds: UpTo = 5.0
 
 
 EXAMPLE: Final[Mapping[str, object]] = {"host": "192.0.2.20", "password": "env:ESL_PASSWORD"}

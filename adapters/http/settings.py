@@ -31,8 +31,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window_seconds: Annotated[float, Meta(gt=0, le=3600)] = 300.0
     commit_seconds: Annotated[float, Meta(gt=0, le=60)] = 10.0
     body_seconds: Annotated[float, Meta(gt=0, le=60)] = 10.0
-    events_per_second: Annotated[float, Meta(gt=0)] = 100.0
-    burst_events: Annotated[int, Meta(ge=500)] = 5000
+    events_per_second: Annotated[float, Meta(gt=0, le=1_000_000)] = 100.0
+    burst_events: Annotated[int, Meta(ge=500, le=1_000_000)] = 5000
     requests_at_once: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from queue_monitor.ports import About, Signal, Stability
+from queue_monitor.ports import About, Every, Port, Signal, Stability
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 1883
+    port: Port = 1883
     tls: bool = False
     tls_ca: str = ""
     tls_cert: str = ""
@@ -40,7 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sources: tuple[str, ...] = ()
     session_seconds: Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)] = 86_400
     receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 200
-    connect_seconds: Annotated[float, Meta(gt=0)] = 10.0
+    connect_seconds: Every = 10.0
     state_path: str = ""
 
     def __post_init__(self) -> None:

@@ -1,7 +1,9 @@
 """Checks the settings against the world before a start: certificates, channels, logs, days to confirm."""
 
 import os
+import stat
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Final
 
 from queue_monitor.app.alerting import channel_mistakes
@@ -30,12 +32,35 @@ def mistakes_at_start(config: Config) -> list[Mistake]:
 
 def mistakes_of_keeping(config: Config) -> list[Mistake]:
     """Return why the calls could not be kept as the settings say: the store's address, and for how long. Reads logs."""
-    found = log_mistakes(config, today_of(config))
+    found = [*file_mistakes(config), *log_mistakes(config, today_of(config))]
     try:
         described(config.store.url)
     except StoreAddressError as error:
         found.append(Mistake("store.url", error.found, error.expected))
     return found
+
+
+def file_mistakes(config: Config) -> list[Mistake]:
+    """Return which of our own files cannot be one: where a folder stands, or a device, which may be read for ever."""
+    ours = {
+        "store.spill": config.store.spill,
+        "store.agent_key": config.store.agent_key,
+        "store.number_keys": config.store.number_keys,
+        "http.token_file": config.http.token_file,
+    }
+    return [
+        Mistake(key, f'"{path}" is there and is no file', "a file of the monitor's own")
+        for key, path in ours.items()
+        if _is_no_file(path)
+    ]
+
+
+def _is_no_file(path: str) -> bool:
+    """Return whether something else than a file stands there."""
+    try:
+        return not stat.S_ISREG(Path(path).stat().st_mode)
+    except OSError:
+        return False
 
 
 def log_mistakes(config: Config, today: date) -> list[Mistake]:

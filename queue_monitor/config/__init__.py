@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from queue_monitor.config.description import changed, describe, describe_hours, 
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.left_open import left_open, shipped
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
-from queue_monitor.config.reading import Reading, SettingsOf
+from queue_monitor.config.reading import MAX_DEPTH, Reading, SettingsOf
 from queue_monitor.config.secrets_file import secrets_beside, with_secrets
 from queue_monitor.config.settings import (
     DEMO_STORE,
@@ -129,7 +130,7 @@ def load(
 def _parse(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8-sig")  # Windows editors put a byte order mark first
-        return tomllib.loads(text)
+        tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_syntax_mistake(path, text, str(error))]) from error
     except UnicodeDecodeError as error:
@@ -138,6 +139,26 @@ def _parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError([Mistake(str(path), f"cannot be read: {reason}", "a readable TOML file")]) from error
+    except ValueError as error:  # of Python, for more digits than it reads
+        raise ConfigError([Mistake(str(path), "a number of thousands of digits", "shorter numbers")]) from error
+    except RecursionError as error:
+        raise ConfigError([_nested(path)]) from error
+    if _is_deeper(tree, MAX_DEPTH):
+        raise ConfigError([_nested(path)])
+    return tree
+
+
+def _nested(path: Path) -> Mistake:
+    return Mistake(str(path), "lists or tables nested too deep", f"at most {MAX_DEPTH} inside each other")
+
+
+def _is_deeper(tree: dict[str, Any], levels: int) -> bool:
+    """Return whether more than so many tables and lists stand inside each other."""
+    level: list[Any] = [tree]
+    for _ in range(levels):
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for each in chain.from_iterable(inside) if isinstance(each, dict | list)]
+    return bool(level)
 
 
 def _syntax_mistake(path: Path, text: str, message: str) -> Mistake:

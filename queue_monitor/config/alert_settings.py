@@ -81,10 +81,10 @@ class AlertsSettings(Struct, frozen=True, kw_only=True):
     alarm_chance: Chance = LEVELS.alarm
     month_chance: Chance = LEVELS.month
     alarm_without_staff: bool = True
-    long_wait_seconds: Annotated[int, Meta(ge=1)] = 300
-    long_wait_alarm_seconds: Annotated[int, Meta(ge=1)] = 600
+    long_wait_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    long_wait_alarm_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 600
     refused_alarm_ratio: Chance = 0.1
-    surge_factor: Annotated[float, Meta(gt=1)] = 3.0
+    surge_factor: Annotated[float, Meta(gt=1, le=1000)] = 3.0
     heartbeat: dt.time | None = None
     link: Annotated[str, Meta(pattern="^(https?://.+)?$", description="an address such as https://monitor.example")] = (
         ""

@@ -79,7 +79,7 @@ class _TargetSection(Struct, frozen=True, kw_only=True):
     `exits`: how a caller's deliberate ways out of a queue are counted.
     """
 
-    limit_seconds: Annotated[int, Meta(ge=1)] = 300
+    limit_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300
     ratio: Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at most 1, such as 0.9 for 90 %")] = 0.9
     definition: DefinitionId = DefinitionId.D2
     short_abandon_seconds: Seconds = 20

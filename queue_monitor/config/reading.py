@@ -32,6 +32,9 @@ from queue_monitor.config.mistakes import (
 from queue_monitor.config.settings import Source
 
 PREFIX: Final = "QUEUE_MONITOR_"
+MAX_DEPTH: Final = 20
+"""The most tables and lists inside each other; no setting needs half as many."""
+
 SettingsOf = Callable[[str], type[Struct] | None]
 T = TypeVar("T", bound=Struct)
 
@@ -102,7 +105,7 @@ class Reading:
     def _place(self, tree: dict[str, Any], parts: list[str], variable: str) -> None:
         here: Any = tree
         for depth, part in enumerate(parts, start=1):
-            spot = _spot(here, part)
+            spot = _spot(here, part) if depth <= MAX_DEPTH else None
             if spot is None:
                 self.mistakes.append(Mistake(variable, f"nothing to set at {part}", "the name or number of a key"))
                 return
@@ -262,7 +265,7 @@ def _spot(here: object, part: str) -> Any:
     """
     if isinstance(here, dict):
         return next((key for key in here if key.upper() == part.upper()), part.lower())
-    if isinstance(here, list) and part.isdigit() and int(part) <= len(here):
+    if isinstance(here, list) and re.fullmatch("[0-9]{1,6}", part) and int(part) <= len(here):
         if int(part) == len(here):
             here.append({})
         return int(part)

@@ -14,6 +14,10 @@ from msgspec import Meta, Struct
 from queue_monitor.config.alert_settings import AlertsSettings, require
 from queue_monitor.model import BoardLayout, BoardPart, ExitPolicy, Outcome, Reserve, Role, Target
 
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2099
+"""The years in which simulated time may start: at the ends of the calendar there is no day before or after."""
+
 Origin = Annotated[
     str, Meta(pattern=r"^https?://[^/?#\s*]+$", description="a site such as https://www.lulea.example, without a path")
 ]
@@ -361,6 +365,10 @@ class ClockSettings(Struct, frozen=True, kw_only=True):
 
     start: dt.datetime | None = None
     rate: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
+
+    def __post_init__(self) -> None:
+        started = self.start is None or FIRST_YEAR <= self.start.year <= LAST_YEAR
+        require(started, f"a start in the years {FIRST_YEAR} to {LAST_YEAR}")
 
     @property
     def simulated(self) -> bool:

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from queue_monitor.events import EntryReason, Event, RefusalReason
 from queue_monitor.model import Outcome
+
+Share = Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")]
 
 ZONE: Final = ZoneInfo("Europe/Stockholm")
 
@@ -58,13 +60,13 @@ class QueuePlan(Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    share: float = 0.0
-    skill: float = 0.0
-    experts: int = 0
-    transfers: float = 0.0
-    timeout_seconds: int = 1200
+    share: Share = 0.0
+    skill: Share = 0.0
+    experts: Annotated[int, Meta(ge=0, le=1000)] = 0
+    transfers: Share = 0.0
+    timeout_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 1200
     overflow_to: str | None = None
-    places: int = 60
+    places: Annotated[int, Meta(ge=0, le=100_000)] = 60
 
 
 QUEUES: Final = (
@@ -78,7 +80,7 @@ class SourceOutage(Struct, frozen=True, kw_only=True, tag="source_outage"):
     """The connection to the switch is gone: calls go on, and no event of them comes."""
 
     at: time
-    seconds: int
+    seconds: Annotated[int, Meta(ge=0, le=86_400)]
 
 
 class SwitchRestart(Struct, frozen=True, kw_only=True, tag="switch_restart"):
@@ -90,25 +92,25 @@ class SwitchRestart(Struct, frozen=True, kw_only=True, tag="switch_restart"):
 class Duplicates(Struct, frozen=True, kw_only=True, tag="duplicates"):
     """A share of the events come twice, the second up to 2 s later."""
 
-    ratio: float
+    ratio: Share
 
 
 class Shuffle(Struct, frozen=True, kw_only=True, tag="shuffle"):
     """Every event is delayed by a time of its own, up to a number of seconds."""
 
-    seconds: float = 2.0
+    seconds: Annotated[float, Meta(ge=0, le=3_600)] = 2.0
 
 
 class Losses(Struct, frozen=True, kw_only=True, tag="losses"):
     """A share of the call and agent events never come."""
 
-    ratio: float
+    ratio: Share
 
 
 class ClockOffset(Struct, frozen=True, kw_only=True, tag="clock_offset"):
     """The switch's clock is ahead of ours by a number of seconds; `source.clock` reports it every 30 s."""
 
-    seconds: float
+    seconds: Annotated[float, Meta(ge=-86_400, le=86_400)]
 
 
 Fault = SourceOutage | SwitchRestart | Duplicates | Shuffle | Losses | ClockOffset
