@@ -148,36 +148,36 @@ class Calls:
     def remembered(self) -> int:
         return len(self._calls)
 
-    # Events of the switch. Each returns False if the message lacks a required field.
+    # Events of the switch. Each returns the required field that the message lacks; "" where it lacks none.
 
-    def delivered(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def delivered(self, message: Element, monitor: str, stamp: Stamp) -> str:
         call_id, place = connection(message, "connection")
         place = place or device(message, "alertingDevice")
         if not call_id or not place:
-            return False
+            return _lacking("connection", call_id)
         if place in self._pilots or (not self._pilots and text(message, "cause") == _ENTERING):
             self._enter(message, call_id, place, monitor, stamp)
         elif visit := self._visit_at(message, call_id, place, monitor, stamp):
             self._ring(visit, place, monitor, stamp)
-        return True
+        return ""
 
-    def queued(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def queued(self, message: Element, monitor: str, stamp: Stamp) -> str:
         call_id, place = connection(message, "queuedConnection")
         queue = device(message, "queue") or place
         if not call_id or not queue:
-            return False
+            return _lacking("queuedConnection", call_id)
         if queue in self._pilots or not self._pilots:
             self._enter(message, call_id, queue, monitor, stamp)
-        return True
+        return ""
 
-    def established(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def established(self, message: Element, monitor: str, stamp: Stamp) -> str:
         call_id, place = connection(message, "establishedConnection")
         place = device(message, "answeringDevice") or place
         if not call_id or not place:
-            return False
+            return _lacking("establishedConnection", call_id)
         visit = self._visit_at(message, call_id, place, monitor, stamp)
         if visit is None or not visit.waits:
-            return True
+            return ""
         ring = visit.rings.get(place)
         ring_ms = milliseconds(stamp.observed_at - ring.began.observed_at) if ring and not ring.ended else None
         if ring and not ring.ended:
@@ -193,38 +193,38 @@ class Calls:
                 ring_ms=ring_ms,
             )
         )
-        return True
+        return ""
 
-    def diverted(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def diverted(self, message: Element, monitor: str, stamp: Stamp) -> str:
         """Take a call that leaves a device: the queue, for an agent, or a phone that was not answered."""
         call_id, place = connection(message, "connection")
         place = device(message, "divertingDevice") or place
         if not call_id or not place:
-            return False
+            return _lacking("connection", call_id)
         visit, cause = self._open_visit(call_id), text(message, "cause")
         if visit is None or not visit.waits:
-            return True
+            return ""
         to = device(message, "newDestination")
         if place != visit.pilot:
             self._stop_ring(visit, place, cause, stamp)
             visit.sent_on = stamp if to in self._agents else None
-            return True
+            return ""
         if cause in _ON_THE_WAY or to in self._agents:
             visit.sent_on = stamp
-            return True
+            return ""
         outcome = LeftOutcome.OVERFLOW if to in self._pilots or cause == "overflow" else LeftOutcome.TRANSFERRED_OUT
         basis = OutcomeBasis.STATED if cause or to in self._pilots else OutcomeBasis.INFERRED
         self._leave(visit, outcome, basis, cause, stamp, self._pilots.get(to))
-        return True
+        return ""
 
-    def cleared(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def cleared(self, message: Element, monitor: str, stamp: Stamp) -> str:
         """Take the end of one party's connection."""
         call_id, place = connection(message, "droppedConnection")
         if not call_id:
-            return False
+            return _lacking("droppedConnection", call_id)
         call, visit = self._calls.get(call_id), self._open_visit(call_id)
         if call is None or visit is None:
-            return True
+            return ""
         by, cause = device(message, "releasingDevice"), text(message, "cause")
         if visit.answered:
             if not place or place in (visit.agent, call.caller) or by == visit.agent:
@@ -240,25 +240,25 @@ class Calls:
             # The queue ended it, or the message does not say who did.
             outcome = LeftOutcome.SYSTEM if by == visit.pilot else LeftOutcome.ABANDONED
             self._leave(visit, outcome, OutcomeBasis.INFERRED, cause, stamp)
-        return True
+        return ""
 
-    def call_cleared(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def call_cleared(self, message: Element, monitor: str, stamp: Stamp) -> str:
         """Take the end of a whole call: its open visit is over."""
         call_id = text(message, "clearedCall", "callID")
         if not call_id:
-            return False
+            return "clearedCall.callID"
         if visit := self._open_visit(call_id):
             if visit.answered:
                 self._complete(visit, EndedBy.UNKNOWN, stamp)
             else:
                 self._leave(visit, LeftOutcome.ABANDONED, OutcomeBasis.INFERRED, text(message, "cause"), stamp)
-        return True
+        return ""
 
-    def failed(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def failed(self, message: Element, monitor: str, stamp: Stamp) -> str:
         call_id, place = connection(message, "failedConnection")
         place = device(message, "failingDevice") or place
         if not call_id or not place:
-            return False
+            return _lacking("failedConnection", call_id)
         visit, cause = self._open_visit(call_id), text(message, "cause")
         if visit and visit.waits and place in visit.rings:
             self._stop_ring(visit, place, cause, stamp)
@@ -275,13 +275,13 @@ class Calls:
                     leg_id=self._id(call.root),
                 )
             )
-        return True
+        return ""
 
-    def transferred(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def transferred(self, message: Element, monitor: str, stamp: Stamp) -> str:
         """Take two calls that became one with a new id. The caller is in the first; the second may wait in a queue."""
         first, second = text(message, "primaryOldCall", "callID"), text(message, "secondaryOldCall", "callID")
         if not first:
-            return False
+            return "primaryOldCall.callID"
         told = self._calls.get(first)
         visit = self._open_visit(first)
         to = device(message, "transferredToDevice")
@@ -302,13 +302,13 @@ class Calls:
             self._complete(visit, EndedBy.TRANSFER, stamp)
             visit.call.transferred_from = visit
         self._join(message, told, self._calls.get(second))
-        return True
+        return ""
 
-    def conferenced(self, message: Element, monitor: str, stamp: Stamp) -> bool:
+    def conferenced(self, message: Element, monitor: str, stamp: Stamp) -> str:
         """Take a third party's arrival: only the new id matters here."""
         first, second = text(message, "primaryOldCall", "callID"), text(message, "secondaryOldCall", "callID")
         self._join(message, self._calls.get(first), self._calls.get(second))
-        return bool(first)
+        return "" if first else "primaryOldCall.callID"
 
     # For a snapshot
 
@@ -526,3 +526,8 @@ class Calls:
             # Already in a queue under its new id, which was reported first: it stays there.
             if call_id and not (known and known.open):
                 self._calls[call_id] = joined
+
+
+def _lacking(place: str, call_id: str) -> str:
+    """Return the part that a connection lacks, as the message would name it: the call, else the device."""
+    return f"{place}.deviceID" if call_id else f"{place}.callID"

@@ -66,7 +66,7 @@ class Translator:
         self.replies: list[int] = []
         self.trouble = ""
         calls = self._calls
-        self._events: dict[str, Callable[[Element, str, Stamp], bool]] = {
+        self._events: dict[str, Callable[[Element, str, Stamp], str]] = {
             "DeliveredEvent": calls.delivered,
             "QueuedEvent": calls.queued,
             "EstablishedEvent": calls.established,
@@ -117,13 +117,17 @@ class Translator:
         self._out.clear()
         return taken
 
-    def _reject(self, reason: str, detail: str = "") -> None:
-        self._out.append(Rejected(source=self._connection.source, reason=reason, detail=detail))
+    def _reject(self, reason: str, detail: str = "", field: str = "", kind: str = "text", length: int = 0) -> None:
+        source = self._connection.source
+        self._out.append(Rejected(source=source, reason=reason, detail=detail, field=field, kind=kind, length=length))
+
+    def _lacks(self, field: str, message: str) -> None:
+        self._reject("missing_field", message, field, "nothing")
 
     def _read(self, frame: Frame, received_at: datetime) -> None:
         root = read(frame.content)
         if isinstance(root, str):
-            self._reject(root, f"at byte {frame.offset}")
+            self._reject(root, f"at byte {frame.offset}", length=len(frame.content))
             return
         stamp, kind = Stamp(self._connection, received_at, frame.offset), name(root)
         if kind.endswith("Event"):
@@ -141,13 +145,13 @@ class Translator:
 
     def _read_event(self, kind: str, root: Element, stamp: Stamp) -> None:
         # Events of no interest (a handset lifted, a lamp lit) are ignored.
-        understood = True
+        lacking = ""
         if translate := self._events.get(kind):
-            understood = translate(root, text(root, "monitorCrossRefID"), stamp)
+            lacking = translate(root, text(root, "monitorCrossRefID"), stamp)
         elif kind in _AGENT_EVENTS:
-            understood = self._agent(kind, root, stamp)
-        if not understood:
-            self._reject("missing_field", kind)
+            lacking = self._agent(kind, root, stamp)
+        if lacking:
+            self._lacks(lacking, kind)
 
     def _read_answer(self, kind: str, root: Element, question: Question | None, stamp: Stamp) -> None:
         if kind == "CSTAErrorCode":
@@ -175,14 +179,15 @@ class Translator:
             self._connected = True
             self._out.append(SourceConnected(**stamp.envelope("source.connected"), reason="session started"))
 
-    def _agent(self, kind: str, root: Element, stamp: Stamp) -> bool:
+    def _agent(self, kind: str, root: Element, stamp: Stamp) -> str:
+        """Take an agent's state. Returns the required field that the message lacks; "" where it lacks none."""
         place = device(root, "agentDevice")
         if not place:
-            return False
+            return "agentDevice"
         told = text(root, "reason") or text(root, "agentNotReadyReason")
         state, reason = _AGENT_EVENTS[kind], told if _REASON.fullmatch(told) else None
         if self._activities.get(place) == (state, reason):
-            return True
+            return ""
         self._activities[place] = (state, reason)
         agent = f"{self._connection.switch}:{self._settings.agent_names.get(place, place)}"
         self._out.append(
@@ -194,7 +199,7 @@ class Translator:
                 state_raw=kind.removesuffix("Event"),
             )
         )
-        return True
+        return ""
 
     def _snapshot(self, root: Element, question: Question) -> None:
         pilot, asked = question.device, question.stamp
@@ -203,13 +208,13 @@ class Translator:
         content = child(root, "crossRefIDorSnapshotData", "snapshotData")
         if content is None:
             # The switch means to send the list in pieces, as separate events: not understood here.
-            self._reject("snapshot_in_pieces")
+            self._reject("snapshot_in_pieces", "", "crossRefIDorSnapshotData.snapshotData", "nothing")
             return
         waiting: dict[str, WaitingCaller] = {}
         for line in children(content, "snapshotDeviceResponseInfo"):
             call_id, _ = connection(line, "connectionIdentifier")
             if not call_id:
-                self._reject("missing_field", "SnapshotDeviceResponse")
+                self._lacks("connectionIdentifier.callID", "SnapshotDeviceResponse")
             elif _states(line) & _WAITING:
                 leg, contact, visit_id = self._calls.listed(call_id, pilot)
                 waiting[leg] = WaitingCaller(leg_id=leg, visit_id=visit_id, contact_id=contact)

@@ -583,6 +583,24 @@ def test_what_cannot_be_understood_is_counted(raw: bytes, reason: str) -> None:
     assert reason in [found for found, _ in rejections(items)]
 
 
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (b"<QueuedEvent/>", "queuedConnection.callID"),
+        (b"<DeliveredEvent><connection><callID>1</callID></connection></DeliveredEvent>", "connection.deviceID"),
+        (b"<ConnectionClearedEvent/>", "droppedConnection.callID"),
+        (b"<CallClearedEvent/>", "clearedCall.callID"),
+        (b"<TransferredEvent/>", "primaryOldCall.callID"),
+        (b"<ConferencedEvent/>", "primaryOldCall.callID"),
+        (b"<AgentReadyEvent/>", "agentDevice"),
+    ],
+)
+def test_a_message_that_lacks_something_is_refused_by_what_it_lacks(message: bytes, field: str) -> None:
+    refused = [item for item in translator().feed(framed(9999, message), NOON) if isinstance(item, Rejected)]
+
+    assert [(one.reason, one.field, one.kind) for one in refused] == [("missing_field", field, "nothing")]
+
+
 def test_no_encoding_hides_a_document_type() -> None:
     for encoding in ("utf-16", "utf-16-le", "utf-32"):
         content = f'<?xml version="1.0" encoding="{encoding}"?>{DOCTYPE.decode()}<QueuedEvent/>'.encode(encoding)
