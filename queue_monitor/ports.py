@@ -51,6 +51,15 @@ from queue_monitor.model import (
     WeekSlot,
 )
 
+Host = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s./]{1,63}(\.[^\s./]{1,63})*\.?$",
+        description="the name or the address of a machine, such as pbx.example or 192.0.2.10",
+    ),
+]
+"""Another machine, as a setting."""
+
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 """A port of another machine, as a setting."""
 

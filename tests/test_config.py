@@ -547,7 +547,20 @@ def test_no_adapter_takes_a_number_that_cannot_be_worked_with() -> None:
     assert unlimited == []
 
 
-def _converted(number: float, kind: object) -> object:
+@pytest.mark.parametrize("host", ["", " ", "a..b", ".", "x" * 64, "http://pbx", "pbx/"])
+def test_no_adapter_takes_a_host_that_no_machine_can_have(host: str) -> None:
+    """Python's own name look-up raises other errors for these than for a machine that is away."""
+    taken = []
+    for kind in registry.adapter_kinds():
+        settings = registry.settings_of(kind)
+        assert settings is not None
+        hosts = [field for field in structs.fields(settings) if field.name == "host"]
+        taken += [kind for field in hosts if _converted(host, field.type) is not None]
+
+    assert taken == []
+
+
+def _converted(number: float | str, kind: object) -> object:
     try:
         return msgspec.convert(number, kind)
     except msgspec.ValidationError:

@@ -1,6 +1,7 @@
 """Follows the queue_log file as Asterisk writes it, renames it and begins a new one."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
@@ -26,6 +27,7 @@ from queue_monitor.events import SourceGap, TimeBasis, event_id
 from queue_monitor.ports import Adapter, AdapterError, CallerNames, Clock, Connection, Delivery, Reach, Receipt
 
 KIND: Final = "asterisk_queuelog"
+log = logging.getLogger(__name__)
 
 _CONTEXT_BYTES: Final = 256 * 1024
 _READ_BYTES: Final = 256 * 1024
@@ -56,6 +58,8 @@ class AsteriskQueueLogAdapter:
         path = Path(self._settings.path)
         state = Path(self._settings.state_path) if self._settings.state_path else None
         tail = _Tail(path, state, self._settings.rotated_paths)
+        if state is not None:
+            await asyncio.to_thread(_check_state, state)
         try:
             earlier = await asyncio.to_thread(tail.open)
         except FileNotFoundError as error:
@@ -140,6 +144,7 @@ class _Tail:
         self._second = 0
         self._pending: list[Path] = []
         self._after_a_gap: set[Path] = set()
+        self._is_unsaved = False
 
     def open(self) -> bytes:
         """Go to the saved place, in this file or a rotated one, and return the lines shortly before it.
@@ -201,8 +206,15 @@ class _Tail:
         place = Place(self.inode, self._offset, self._mark, self._second)
 
         async def save(receipt: Receipt) -> None:
-            if self._state:
+            if self._state is None:
+                return
+            try:
                 await asyncio.to_thread(_write, self._state, msgspec.json.encode(place))
+                self._is_unsaved = False
+            except OSError as error:  # the lines are in the journal: a restart reads them again, and counts none twice
+                if not self._is_unsaved:
+                    log.warning("place not saved state_path=%s: %s", self._state, error.strerror or error)
+                self._is_unsaved = True
 
         return save
 
@@ -317,6 +329,21 @@ def _end_of(file: BinaryIO, offset: int, most: int) -> bytes:
     return lines if start == 0 else lines.partition(b"\n")[2]
 
 
+def _check_state(path: Path) -> None:
+    """Check that the place can be saved. Raises `AdapterError`."""
+    try:
+        if path.exists() and not path.is_file():
+            raise AdapterError(f"state_path: {path} is there and is no file", permanent=True)
+        if path.exists():
+            path.read_bytes()
+        half = _half(path)
+        half.write_bytes(b"")
+        half.unlink()
+    except OSError as error:
+        words = f"state_path: {path} cannot be read and written: {error.strerror or error}"
+        raise AdapterError(words, permanent=True) from error
+
+
 def _half(path: Path) -> Path:
     return path.with_name(path.name + ".new")
 
@@ -351,7 +378,7 @@ async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Rea
 
 def _newest(path: Path) -> datetime | None:
     """Return when the last whole line was written. Raises `OSError`."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _READ_BYTES))
         seconds = [second for line in file.read().splitlines()[-50:] if (second := second_of(line + b"\n"))]

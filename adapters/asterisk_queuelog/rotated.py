@@ -4,12 +4,14 @@ A place is identified by the bytes before it: names, inodes and sizes change or 
 """
 
 import bz2
+import errno
 import gzip
 import hashlib
 import lzma
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -50,6 +52,7 @@ class Rotated(NamedTuple):
 
 def opened(path: Path) -> BinaryIO:
     """Open the file's bytes, a compressed one unpacked into a file without a name. Raises `OSError`."""
+    _check_is_file(path)
     decompress = _COMPRESSED.get(path.suffix)
     if decompress is None:
         return path.open("rb")
@@ -62,6 +65,13 @@ def opened(path: Path) -> BinaryIO:
         whole.close()
         raise OSError(f"{path.name} is damaged or still being written: {error}") from error
     return whole
+
+
+def _check_is_file(path: Path) -> None:
+    """Check that it is a file: a pipe would be waited for without end, a device read without end. Raises `OSError`."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
 
 
 def mark_before(file: BinaryIO, offset: int) -> str:
@@ -144,6 +154,7 @@ def _age(file: Path) -> int:
 def _head(path: Path) -> bytes:
     """Return the first line, by which two copies of one file are recognised; empty where it cannot be read."""
     try:
+        _check_is_file(path)
         with _COMPRESSED[path.suffix](path) if path.suffix in _COMPRESSED else path.open("rb") as file:
             return bytes(file.read(_HEAD_BYTES)).partition(b"\n")[0]
     except (OSError, EOFError, lzma.LZMAError, ValueError):

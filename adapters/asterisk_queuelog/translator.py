@@ -228,6 +228,7 @@ class Translator:
         if len(self._rest) > _MAX_LINE:
             if not self._skipping:
                 self._lines += 1
+                self._length = len(self._rest)
                 self._reject("line_too_long")
             self._skipping, self._rest = True, b""
         return self._take()

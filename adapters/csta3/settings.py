@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from queue_monitor.ports import About, Every, Port, Signal, Stability
+from queue_monitor.ports import About, Every, Host, Port, Signal, Stability
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,7 +26,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `snapshot_seconds`: how often it is asked who waits.
     """
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 1040
     pilots: dict[str, str] = {}
     agents: dict[str, str] | list[str] = {}

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from queue_monitor.ports import About, Every, Port, Signal, Stability, UpTo
+from queue_monitor.ports import About, Every, Host, Port, Signal, Stability, UpTo
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,7 +25,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `hold_seconds`: how long an event may wait for the one that explains it.
     """
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8021
     password: str = ""
     password_env: str = ""

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from queue_monitor.ports import About, Every, Port, Signal, Stability
+from queue_monitor.ports import About, Every, Host, Port, Signal, Stability
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `connect_seconds`: how long connecting and logging in may take.
     """
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 1883
     tls: bool = False
     tls_ca: str = ""

@@ -178,7 +178,10 @@ class JournalWriter:
             self._turns.popleft()
         self._up()
         for line in turn.lines:
-            await line.ack(line.receipt)
+            try:
+                await line.ack(line.receipt)
+            except OSError as error:  # the events are kept: the source sends or reads them again, and none counts twice
+                log.warning("not acknowledged: %s", error)
         if self.is_idle and self._spill is not None and self._spill_used:
             await self._spill.clear()
             self._spill_used = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import os
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -28,7 +29,7 @@ from queue_monitor.events import (
     SourceRestarted,
     TransferKind,
 )
-from queue_monitor.ports import AdapterError, Connection, Delivery, Receipt
+from queue_monitor.ports import AdapterError, Connection, Delivery, Receipt, Rejected
 from tests.adapters.telling import ASTERISK, LONG_AGO, Items, heard, only, rejections, story, whole
 
 CONNECTION = Connection(source="urn:kc:asterisk_queuelog:test", switch="kc", epoch="1")
@@ -489,6 +490,58 @@ async def test_an_unreadable_state_file_means_from_the_beginning(tmp_path: Path)
     await asyncio.to_thread(Path(log_.options.state_path).write_text, "{half", encoding="utf-8")
 
     assert callers(await log_.take(2)) == ["0", "4"]
+
+
+async def test_a_full_disk_under_the_state_file_stops_nobody_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log_ = Follower(tmp_path)
+    log_.write(*LINES[:6])
+    taken = 0
+    async with build("log", "kc", log_.options, log_.clock).connect() as deliveries:
+        async for delivery in deliveries:
+            half = Path(log_.options.state_path + ".new")
+            await asyncio.to_thread(half.mkdir, exist_ok=True)  # what cannot be written, as on a full disk
+            await delivery.ack(Receipt())
+            log_.write(*LINES[6:14])
+            taken += 1
+            if taken == 3:
+                break
+
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"place not saved state_path={log_.options.state_path}: Is a directory"]
+
+
+async def _refusal(options: Settings) -> AdapterError:
+    with pytest.raises(AdapterError) as refused:
+        async with asyncio.timeout(10), build("log", "kc", options, ManualClock(LONG_AGO)).connect():
+            pass
+    return refused.value
+
+
+async def test_a_state_path_that_cannot_be_one_is_named(tmp_path: Path) -> None:
+    log_ = Follower(tmp_path)
+    log_.write(*LINES[:6])
+    for place, words in ((tmp_path, "is there and is no file"), (tmp_path / "none" / "state", "No such file")):
+        refusal = await _refusal(Settings(path=str(log_.file), state_path=str(place)))
+
+        assert refusal.permanent and str(refusal).startswith(f"state_path: {place} ") and words in str(refusal)
+
+
+async def test_a_pipe_or_a_device_in_the_logs_place_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "queue_log"
+    await asyncio.to_thread(os.mkfifo, pipe)
+    for place in (pipe, Path("/dev/zero")):
+        refusal = await _refusal(Settings(path=str(place)))
+
+        assert str(refusal) == f"{place} cannot be read: it is a pipe or a device, and no file"
+
+
+def test_the_length_of_a_line_without_an_end_is_its_own() -> None:
+    one = translator()
+    items = [item for _ in range(5) for item in one.feed(b"x" * 200_000, LONG_AGO)]
+
+    assert [(item.reason, item.length) for item in items if isinstance(item, Rejected)] == [("line_too_long", 200_000)]
 
 
 def test_every_way_out_of_a_queue_has_been_seen() -> None:

@@ -65,6 +65,22 @@ async def test_a_sender_is_told_after_the_commit_and_in_order():
     assert [event.id for event in corridor.store.events] == [event.id for event in corridor.story.events]
 
 
+async def test_a_sender_that_cannot_be_told_stops_nobody_else():
+    corridor = Corridor()
+
+    async def on_a_full_disk(receipt: Receipt) -> None:
+        raise OSError(28, "No space left on device")
+
+    entered = corridor.story.entered(0, "anna").events
+    corridor.pipeline.take(Delivery(items=tuple(entered), received_at=corridor.clock.now(), ack=on_a_full_disk))
+    corridor.take(*corridor.story.answered(5, "anna").events, name="other")
+
+    await corridor.pipeline.write()
+
+    assert corridor.settled == ["other"]
+    assert [event.id for event in corridor.store.events] == [event.id for event in corridor.story.events]
+
+
 async def test_a_door_waits_while_too_many_events_are_in_the_line_and_none_is_dropped():
     corridor = Corridor()
     for number in range(30):
