@@ -180,10 +180,11 @@ def test_the_program_asks_takes_answers_and_asks_again_for_one_that_it_cannot_re
 def test_where_nobody_answers_it_ends_and_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    for closed in (io.StringIO(""), None):
+        monkeypatch.setattr("sys.stdin", closed)
 
-    assert main(["init", str(tmp_path)]) == 2
-    assert "say --yes" in capsys.readouterr().err
+        assert main(["init", str(tmp_path)]) == 2
+        assert "say --yes" in capsys.readouterr().err
 
 
 def test_what_init_has_made_runs_and_the_token_lets_the_lead_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -77,6 +77,8 @@ def token(parser: ArgumentParser) -> Run:
 
 def _token(chosen: Namespace) -> int:
     """Make a token for its holder, which is kept nowhere; the settings keep its hash, which cannot be turned back."""
+    if not chosen.name.strip() or not chosen.name.isprintable():
+        return fail("name: it is empty or has a control character; say who will hold the token")
     token = new_token()
     print(f"The token, shown this once: {token}\n\nFor the settings:\n")
     print(f'[[access]]\nname = {json.dumps(chosen.name, ensure_ascii=False)}\nrole = "{chosen.role}"')

@@ -55,6 +55,7 @@ _FREE: Final = frozenset({"reason", "cause", "version", "reason_raw", "cause_raw
 _QUOTED: Final = re.compile(r"'[^']*'?|\"[^\"]*\"?|`[^`]*`?")
 _LONG_NUMBER: Final = re.compile(r"\d{5,}")
 _DIGIT: Final = re.compile(r"\d")
+_PLACE: Final = re.compile(r"(event|line|at byte) [0-9]{1,6}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN: Final = {"observed_at": "time", "switch_time": "time", "from_": "from"}
 """The names of our fields as a sender writes them."""
@@ -193,7 +194,12 @@ def plain(text: str, at_most: int = MAX_TEXT) -> str:
 
 
 def masked(text: str) -> str:
-    """Return words about a message without its content: digits as `#`, quoted parts as `…`."""
+    """Return words about a message without its content: digits as `#`, quoted parts as `…`.
+
+    Words that only name a place (`line 12`) stay as they are: without the number nobody finds it.
+    """
+    if _PLACE.fullmatch(text):
+        return text
     return _DIGIT.sub("#", _QUOTED.sub("…", plain(text)))
 
 

@@ -125,6 +125,8 @@ def _asked(answers: Answers, chosen: argparse.Namespace) -> Answers:
 def _ask(question: str, default: str, read: Callable[[str], T]) -> T:
     """Ask until the answer can be read; an empty one means the default."""
     shown = f" [{default}]" if default else ""
+    if sys.stdin is None:  # closed by whoever started us
+        raise EOFError
     for _ in range(_TRIES):
         try:
             return read(input(f"{question}{shown} ").strip() or default)
@@ -135,7 +137,7 @@ def _ask(question: str, default: str, read: Callable[[str], T]) -> T:
 
 def _ask_unseen(question: str, default: str, read: Callable[[str], T]) -> T:
     """Ask for a secret, which a terminal does not show."""
-    return read(getpass.getpass(f"{question} ")) if sys.stdin.isatty() else _ask(question, default, read)
+    return read(getpass.getpass(f"{question} ")) if sys.stdin and sys.stdin.isatty() else _ask(question, default, read)
 
 
 def _one_of(known: list[str]) -> Callable[[str], str]:

@@ -221,6 +221,14 @@ async def test_a_refusal_has_the_headers_of_every_answer():
     assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\x01", "a\nb", "\udcff"])
+def test_no_token_is_made_for_a_name_that_the_settings_refuse(name: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["token", name, "lead"]) == 2
+
+    said = capsys.readouterr()
+    assert said.out == "" and "name: it is empty" in said.err
+
+
 def test_a_made_token_fits_what_is_to_stand_in_the_settings(capsys: pytest.CaptureFixture[str]):
     assert main(["token", 'Tavlan "i rummet"', "wallboard"]) == 0
     said = capsys.readouterr().out

@@ -192,6 +192,8 @@ def test_our_own_word_that_a_source_is_gone_is_taken_whatever_error_it_repeats()
 
 
 def test_words_about_a_message_hold_no_digits_and_nothing_that_was_quoted():
+    assert [masked(place) for place in ("line 12", "event 0", "at byte 164")] == ["line 12", "event 0", "at byte 164"]
+    assert masked("line 0701234567") == "line ##########"
     assert masked("line 12: got 'Anna 070'\n`x`") == "line ##: got … …"
 
 
