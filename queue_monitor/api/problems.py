@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from queue_monitor import texts
 from queue_monitor.api.error_page import error_page, language_of, wants_page
@@ -88,6 +89,11 @@ def answer_problems(app: FastAPI, language: str) -> None:
         response = answer(request, shapes.ErrorBody(error=word, detail=words), error.status_code)
         response.headers.update(error.headers or {})
         return response
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        """Answer for whoever went away before the body was whole; nobody is there to read it, and nothing is wrong."""
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
 
     @app.exception_handler(Exception)
     async def our_fault(request: Request, error: Exception) -> Response:

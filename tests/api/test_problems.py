@@ -1,6 +1,7 @@
 """A wrong address or parameter: a page for people, JSON for programs, and always in words."""
 
 import re
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -201,6 +202,26 @@ async def test_a_bug_of_our_own_is_told_on_a_page_or_in_json_without_its_insides
     assert "Något gick fel i monitorn" in person.text
     assert program.json()["error"] == "internal_error"
     assert "Division" not in person.text + program.text
+
+
+async def test_whoever_goes_away_in_the_middle_of_a_form_is_no_bug_of_ours() -> None:
+    figures = FakeFigures(sample.calm())
+    app = create_app(figures, ManualClock(figures.latest().at))
+    part = {"type": "http.request", "body": b"token=a", "more_body": True}
+    arrives: Iterator[MutableMapping[str, Any]] = iter((part, {"type": "http.disconnect"}))
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return next(arrives)
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-length", b"100")]
+    asked = {"type": "http", "method": "POST", "path": "/sign-in", "query_string": b"", "headers": headers}
+    await app(asked | {"scheme": "http", "http_version": "1.1", "client": ("192.0.2.7", 1)}, receive, send)
+
+    assert sent[0]["status"] == 400
 
 
 @pytest.mark.parametrize("path", ["/lead?queue=månen", "/history?queue=månen", "/history?period=vecka"])
