@@ -70,6 +70,7 @@ _RETRY_MS: Final = 2_000
 _PING_SECONDS: Final = 15
 _OLD_SECONDS: Final = 30
 _LAG_SECONDS: Final = 60
+STREAM: Final = "/stream"
 _EXPOSITIONS: Final = ("text/plain", "application/openmetrics-text")
 
 SECURITY_HEADERS: Final = {
@@ -113,6 +114,25 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class HeadersAlone:
+    """Answers HEAD as it would GET, without the body; not for the stream, which has no end. Whether a page is there is
+    asked so by uptime checkers and link checkers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].endswith(STREAM):
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
 
 
 def create_app(
@@ -162,6 +182,7 @@ def create_app(
             allow_headers=["Authorization", "If-None-Match"],
             expose_headers=["ETag"],
         )
+    app.add_middleware(HeadersAlone)
     answer_problems(app, language)
     app.include_router(_status_routes(figures, clock, language))
     walls = Walls(boards, show_advice=board_advice, comparisons=Comparisons(figures))

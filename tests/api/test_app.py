@@ -44,6 +44,23 @@ async def test_the_status_is_the_pure_function_of_the_snapshot() -> None:
     assert answer.content == status_body(sample.rush())
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/api/v1/status", "/", "/nothing"])
+async def test_who_asks_for_the_headers_alone_gets_those_of_the_page(path: str) -> None:
+    rush = Asked(sample.rush())
+    transport = httpx.ASGITransport(rush.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        whole, alone = await client.get(path), await client.head(path)
+
+    assert (alone.status_code, alone.content) == (whole.status_code, b"")
+    assert alone.headers.items() == whole.headers.items()
+
+
+async def test_the_headers_of_the_stream_are_not_given_alone_for_it_has_no_end() -> None:
+    transport = httpx.ASGITransport(Asked(sample.rush()).app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.head("/api/v1/stream")).status_code == 405
+
+
 async def test_all_who_ask_for_the_status_at_once_wait_for_one_rendering() -> None:
     made = list[Snapshot]()
 
