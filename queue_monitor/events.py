@@ -585,7 +585,7 @@ def decode(raw: bytes | str) -> Event:
     except msgspec.ValidationError as error:
         raise InvalidEvent(str(error), _read_plain(raw)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidEvent(f"not JSON: {error}", raw) from error
+        raise InvalidEvent(f"not JSON: {why_no_json(raw, error)}", raw) from error
     except RecursionError as error:
         raise InvalidEvent("not JSON that an event could be: nested too deeply", raw) from error
     if wire.type not in EVENT_TYPES:
@@ -603,6 +603,22 @@ def decode(raw: bytes | str) -> Event:
         raise InvalidEvent(str(error), content) from error
     except RecursionError as error:
         raise InvalidEvent("not JSON that an event could be: nested too deeply", content) from error
+
+
+def why_no_json(raw: bytes | str, error: Exception) -> str:
+    """Return why something cannot be read as JSON, in words for its sender; as the library says it where it is neither
+    empty, nor in another encoding, nor nested too deeply.
+    """
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    told = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
+    if not told.strip():
+        return "it is empty"
+    if told.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in told[:4]:
+        return "it is UTF-16 or UTF-32; UTF-8 is expected"
+    if told.startswith(b"\xef\xbb\xbf"):
+        return "it begins with a byte order mark (BOM); UTF-8 without one is expected"
+    return str(error)
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The language on the wire: what goes out comes back, and what cannot be understood says which field is at fault."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -287,3 +288,19 @@ def test_an_event_that_is_sent_again_after_a_start_is_the_same_though_its_caller
     assert same_content(first, again) and same_content(again, first)
     assert same_content(first, structs.replace(first, caller=None))
     assert not same_content(first, structs.replace(first, caller=Caller(withheld=True)))
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "it is empty"),
+        (b" \n", "it is empty"),
+        ('{"id": "1"}'.encode("utf-16"), "it is UTF-16 or UTF-32; UTF-8 is expected"),
+        ('{"id": "1"}'.encode("utf-16-be"), "it is UTF-16 or UTF-32; UTF-8 is expected"),
+        ('{"id": "1"}'.encode("utf-8-sig"), "it begins with a byte order mark (BOM); UTF-8 without one is expected"),
+        (b"{'id': 1}", "JSON is malformed"),
+    ],
+)
+def test_what_is_no_json_is_said_in_words(raw: bytes, words: str):
+    with pytest.raises(InvalidEvent, match=re.escape(f"not JSON: {words}")):
+        events.decode(raw)

@@ -113,7 +113,7 @@ class Translator:
         try:
             pieces = [bytes(piece) for piece in _array_decoder.decode(body)] if batch else [body]
         except (msgspec.DecodeError, RecursionError) as error:
-            words = f"no JSON array: {_said(error)}"
+            words = f"no JSON array: {events.why_no_json(body, error)}"
             return Reading(faults=(Fault(index=0, reason="not_json", detail=words, kind="text", length=len(body)),))
         if len(pieces) > MAX_EVENTS:
             words = f"{len(pieces)} events; at most {MAX_EVENTS} in one request"
