@@ -1,16 +1,20 @@
 """`queue-monitor rejected`: the last things that were not taken, without what stood in them."""
 
+import ast
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
 
+import queue_monitor
 from queue_monitor.__main__ import main
 from queue_monitor.app import registry
 from queue_monitor.clock import ManualClock
+from queue_monitor.commands.refusal_words import WORDS
 from queue_monitor.core.live import Live
 from queue_monitor.events import InvalidEvent, decode
 from queue_monitor.ports import Connection, Delivery, Rejected
@@ -18,6 +22,8 @@ from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import open_store
 from tests.scenario import SOURCE, TEN, Scenario
 from tests.test_field_cases import CASES
+
+REFUSING = ("Rejected", "Fault", "Unfit", "_Unfit", "_Unreadable", "_reject", "_rejected")
 
 
 async def kept_in(path: Path) -> None:
@@ -43,7 +49,35 @@ def test_they_are_listed_by_field_kind_and_length_and_no_number_is_shown(
     assert capsys.readouterr().out.splitlines() == [
         f"2026-11-23T10:00:00+01:00  {SOURCE}  unfit_text  id (text, length 11)  with control characters",
         f"2026-11-23T10:00:00+01:00  {SOURCE}  invalid_event  got … in line #",
+        "",
+        f"invalid_event: {WORDS['invalid_event']}",
+        f"unfit_text: {WORDS['unfit_text']}",
     ]
+
+
+def reasons_in_the_code() -> set[str]:
+    """The reasons that stand in the rooms that refuse, found by the calls that name them."""
+    root = Path(queue_monitor.__file__).parents[1]
+    rooms = [
+        *root.glob("adapters/**/*.py"),
+        *root.glob("queue_monitor/runtime/*.py"),
+        root / "queue_monitor/core/gate.py",
+    ]
+    calls = [node for room in rooms for node in ast.walk(ast.parse(room.read_text())) if isinstance(node, ast.Call)]
+    named = (
+        [each.value for each in call.keywords if each.arg == "reason"] + call.args[:1]
+        for call in calls
+        if getattr(call.func, "attr", getattr(call.func, "id", "")) in REFUSING
+    )
+    parts = (part for arguments in named for argument in arguments for part in ast.walk(argument))
+    return {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+
+
+def test_every_reason_has_a_sentence_that_says_what_it_means():
+    reasons = {reason for reason in reasons_in_the_code() if re.fullmatch("[a-z]+(_[a-z]+)+", reason)}
+
+    assert len(reasons) > 30
+    assert sorted(reasons - WORDS.keys()) == []
 
 
 def test_a_store_of_which_nothing_was_refused_says_so(

@@ -3,6 +3,7 @@
 import msgspec
 
 from queue_monitor.app.owned_store import store_options
+from queue_monitor.commands.refusal_words import WORDS
 from queue_monitor.config import Config
 from queue_monitor.core.live import REJECTED
 from queue_monitor.model import RejectedItem
@@ -23,6 +24,12 @@ async def last_rejected(config: Config) -> list[RejectedItem]:
         raise StoreError(f"store.url: the list there is of another version: {error}") from error
     finally:
         await store.close()
+
+
+def explained(items: list[RejectedItem]) -> list[str]:
+    """Return a line for each reason that occurs, with what it means."""
+    reasons = sorted({item.reason for item in items} & WORDS.keys())
+    return [f"{reason}: {WORDS[reason]}" for reason in reasons]
 
 
 def line(item: RejectedItem, config: Config) -> str:

@@ -62,7 +62,9 @@ def _rejected(chosen: Namespace) -> int:
     items = asyncio.run(rejections.last_rejected(settings))
     for item in items:
         print(rejections.line(item, settings))
-    if not items:
+    if items:
+        print("\n" + "\n".join(rejections.explained(items)))
+    else:
         print("Nothing was refused lately.")
     return 0
 
