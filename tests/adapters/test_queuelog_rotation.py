@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.scenario import TEN, office_hours
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 START = int(TEN.timestamp())
+LOOKS_IN_VAIN = 10
 
 
 def call(number: int) -> bytes:
@@ -41,13 +43,30 @@ def calls(*numbers: int) -> bytes:
     return b"".join(map(call, numbers))
 
 
+class CountedClock(ManualClock):
+    """Tells when a reader has looked again so many times."""
+
+    _looks = 0
+    _enough = asyncio.Event()
+
+    def after(self, looks: int) -> asyncio.Event:
+        self._looks, self._enough = looks, asyncio.Event()
+        return self._enough
+
+    async def sleep(self, seconds: float) -> None:
+        self._looks -= 1
+        if self._looks == 0:
+            self._enough.set()
+        await super().sleep(seconds)
+
+
 class Log:
     """A queue_log in a folder, and a monitor that is started on it again and again."""
 
     def __init__(self, folder: Path, **options: object) -> None:
         self.folder = folder
         self.file = folder / "queue_log"
-        self.clock = ManualClock(TEN + timedelta(hours=2))
+        self.clock = CountedClock(TEN + timedelta(hours=2))
         self.options = Settings(path=str(self.file), state_path=str(folder / "state.json"), **options)  # type: ignore[arg-type]
         self.live = Live(Rules(target=Target(), calendar=office_hours(), organisation="Kundcenter"))
 
@@ -56,12 +75,12 @@ class Log:
             file.write(calls(*numbers))
 
     async def run(self, meanwhile: Callable[[], None] | None = None) -> Items:
-        """Read until there is nothing more for a while."""
+        """Read until the reader has looked several times and found nothing more."""
         items: Items = []
         async with build("log", "kc", self.options, self.clock).connect() as deliveries:
             waiting = asyncio.ensure_future(anext(deliveries))
             for _ in range(2):
-                while (await asyncio.wait({waiting}, timeout=0.2))[0]:
+                while await self._comes(waiting):
                     delivery = waiting.result()
                     items += delivery.items
                     await delivery.ack(Receipt())
@@ -75,6 +94,12 @@ class Log:
             assert isinstance(item, Event)
             self.live.apply(item)
         return items
+
+    async def _comes(self, delivery: "asyncio.Future[Any]") -> bool:
+        enough = asyncio.ensure_future(self.clock.after(LOOKS_IN_VAIN).wait())
+        await asyncio.wait({delivery, enough}, return_when=asyncio.FIRST_COMPLETED)
+        enough.cancel()
+        return delivery.done()
 
 
 def entered(items: Items) -> list[int]:
