@@ -165,6 +165,11 @@ class Delivery(Struct, frozen=True, kw_only=True):
     whole: bool = False
     taken_before: bool = False
 
+    @property
+    def source(self) -> str:
+        """Return the source of its first item; "" where there is none."""
+        return self.items[0].source if self.items else ""
+
 
 class Translator(Protocol):
     """The half of an adapter that turns bytes into events: no I/O, no clock, one for each connection.

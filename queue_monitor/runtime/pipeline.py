@@ -158,7 +158,7 @@ class Pipeline:
         self._veil = Veil(self._keys, live, live.rules.calendar.zone, names)
         self._clocks: dict[str, str] = {}
         self._has_learned = False
-        self._inbox: deque[Delivery] = deque()
+        self._inbox: dict[str, deque[Delivery]] = {}
         self._in_line = 0
         self._has_come, self._has_room = asyncio.Event(), asyncio.Event()
         self._ended = False
@@ -204,12 +204,16 @@ class Pipeline:
             self._has_room.clear()
             await self._has_room.wait()
         self._in_line += len(delivery.items)
-        self._inbox.append(delivery)
+        self._inbox.setdefault(delivery.source, deque()).append(delivery)
         self._has_come.set()
 
     def _next(self) -> Delivery:
-        """Take the next delivery out of the line."""
-        delivery = self._inbox.popleft()
+        """Take the next delivery out of the line: of each source in turn, so that a flood of one holds up no other."""
+        source = next(iter(self._inbox))
+        line = self._inbox.pop(source)
+        delivery = line.popleft()
+        if line:
+            self._inbox[source] = line
         self._in_line -= len(delivery.items)
         if self._in_line < MAX_IN_LINE:
             self._has_room.set()

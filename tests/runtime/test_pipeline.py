@@ -106,6 +106,21 @@ async def test_a_door_waits_while_too_many_events_are_in_the_line_and_none_is_dr
     assert sum(corridor.live.events[what] for what in ("applied", "duplicate")) >= deliveries * len(events)
 
 
+async def test_a_flood_of_one_source_holds_up_no_other(monkeypatch: pytest.MonkeyPatch):
+    corridor = Corridor()
+    of_flood, of_other = corridor.story.entered(0, "a").events, corridor.story.entered(1, "b").events[1:]
+    other = tuple(structs.replace(event, source="urn:kc:http:other") for event in of_other)
+    for events in [tuple(of_flood)] * 20 + [other, other]:
+        await corridor.pipeline.put(Delivery(items=events, received_at=corridor.clock.now()))
+    taken = list[str]()
+    monkeypatch.setattr(corridor.pipeline, "take", lambda delivery: taken.append(delivery.source))
+
+    await corridor.pipeline.drain()
+
+    flood = of_flood[0].source
+    assert taken == [flood, other[0].source, flood, other[0].source] + [flood] * 18
+
+
 async def test_nobody_waits_for_a_line_of_which_nobody_takes_any_more(monkeypatch: pytest.MonkeyPatch):
     corridor = Corridor()
     delivery = Delivery(items=tuple(corridor.story.entered(0, "anna").events), received_at=corridor.clock.now())
