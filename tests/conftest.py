@@ -76,7 +76,7 @@ def _quick(connection: Connection, migrating: dict[str, Any]) -> None:
 
 
 def _of_the_migrations(migrating: dict[str, Any]) -> list[str]:
-    """What the migrations come to on an empty SQLite database."""
+    """Return the statements that the migrations come to on an empty SQLite database."""
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
         upgrade(connection, migrating)

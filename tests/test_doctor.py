@@ -356,7 +356,7 @@ _OF_THIS_THREAD = (ctypes.c_uint32 * 2)(0x20080522, 0)
 
 
 def _capabilities() -> list[int]:
-    """Those of this thread: effective, permitted, inheritable; then the same for the numbers from 32 on."""
+    """Return this thread's capabilities: effective, permitted, inheritable; then the same for those from 32 on."""
     found = (ctypes.c_uint32 * 6)()
     assert _LIBC.capget(_OF_THIS_THREAD, found) == 0, os.strerror(ctypes.get_errno())
     return list(found)

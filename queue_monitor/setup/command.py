@@ -14,6 +14,7 @@ from msgspec import structs
 from queue_monitor import config, texts
 from queue_monitor.api.guard.access import digest, new_token
 from queue_monitor.app import checks, registry
+from queue_monitor.commands.exits import WRONG
 from queue_monitor.commands.options import Run
 from queue_monitor.config.secrets_file import NAME as SECRETS
 from queue_monitor.setup import files
@@ -21,7 +22,6 @@ from queue_monitor.setup.answers import Answers, Service, Unclear, address, hour
 from queue_monitor.setup.source import Kind, lines, variable
 from queue_monitor.store import StoreAddressError, described
 
-UNUSABLE: Final = 2
 T = TypeVar("T")
 _TRIES: Final = 5
 
@@ -59,7 +59,7 @@ def _run(chosen: argparse.Namespace) -> int:
         print(f"queue-monitor init: {error}", file=sys.stderr)
     except EOFError:
         print("queue-monitor init: no answer came; name the answers, and say --yes", file=sys.stderr)
-    return UNUSABLE
+    return WRONG
 
 
 def _flags(chosen: argparse.Namespace) -> Answers:

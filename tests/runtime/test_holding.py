@@ -37,7 +37,7 @@ def test_a_journal_that_is_mostly_of_the_past_is_held_in_the_past():
 
 
 def held_in_a_flood(a_second: int, events: int) -> tuple[timedelta, timedelta]:
-    """How far back memory reaches after so many events at that pace: at the end of them, and an hour later."""
+    """Return how far back memory reaches after so many events at that pace: at their end, and an hour later."""
     story = Scenario()
     live, (event,) = Live(story.rules), story.entered(0, "a").events
     holding, at = Holding(live, FakeStore(), ManualClock(TEN)), TEN
