@@ -317,6 +317,7 @@ def _clock(at: time) -> str:
     return "24.00" if at == END_OF_DAY else f"{at.hour}.{at.minute:02}"
 
 
+@lru_cache(maxsize=4096)
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the bounds of a local day from midnight to midnight, UTC: 23, 24 or 25 hours."""
     start = datetime.combine(day, time(), zone).astimezone(UTC)

@@ -117,6 +117,13 @@ MAX_INTERVALS: Final = 5000
 MAX_DAYS: Final = 400
 MAX_REASONS: Final = 200
 MAX_REJECTED: Final = 200
+
+MAX_SAVED_COVERAGE: Final = 16_384
+"""The most stretches of earlier days whose coverage is remembered: seven periods of some thousand queues."""
+
+MAX_HEARD_COVERAGE: Final = 2_048
+"""The most stretches whose coverage by the sources is remembered; it changes with each sign of life and minute."""
+
 """The number of items that were not taken that are kept for a list, the latest ones."""
 
 MAX_MENTIONS: Final = 20_000
@@ -211,7 +218,8 @@ class Live:
         self._leaving: set[str] = set()
         self._mentions: set[tuple[type[Event], str, str]] = set()
         self._stored_coverage: dict[tuple[str, date], Coverage] = {}
-        self._coverage_cache: dict[tuple[object, ...], Coverage] = {}
+        self._saved_coverage: dict[tuple[object, ...], Coverage] = {}
+        self._heard_coverage: dict[tuple[object, ...], Coverage] = {}
         self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
         self._memory = Memory()
 
@@ -806,7 +814,7 @@ class Live:
         for record in records:
             self._stored_coverage[queue_key(record.queue), record.day] = record.coverage
             self._queue_names.setdefault(queue_key(record.queue), record.queue)
-        self._coverage_cache.clear()
+        self._saved_coverage.clear()
 
     def evict_old(self, now: datetime) -> list[ContactHistory]:
         """Remove calls older than two days from memory; return them. Their figures stay."""
@@ -1158,7 +1166,9 @@ class Live:
     def _stored(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
         """Return the saved coverage of whole days."""
         key = (queues, id(calendar), start, end)
-        if key not in self._coverage_cache:
+        if key not in self._saved_coverage:
+            if len(self._saved_coverage) >= MAX_SAVED_COVERAGE:
+                self._saved_coverage.clear()
             found = Coverage()
             day, last = calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1))
             while day <= last:
@@ -1167,19 +1177,19 @@ class Live:
                     known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
                 found = found.plus(known or Coverage())
                 day += timedelta(days=1)
-            self._coverage_cache[key] = found
-        return self._coverage_cache[key]
+            self._saved_coverage[key] = found
+        return self._saved_coverage[key]
 
     def _covered(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
         switches = self.switches(queues)
         if end <= start:
             return Coverage()
         key = (switches, id(calendar), start, int(end.timestamp()) // 60, self.sources.changes(switches))
-        if len(self._coverage_cache) > 2000:
-            self._coverage_cache.clear()
-        if key not in self._coverage_cache:
-            self._coverage_cache[key] = self.sources.coverage(switches, calendar, start, end)
-        return self._coverage_cache[key]
+        if key not in self._heard_coverage:
+            if len(self._heard_coverage) >= MAX_HEARD_COVERAGE:
+                self._heard_coverage.clear()
+            self._heard_coverage[key] = self.sources.coverage(switches, calendar, start, end)
+        return self._heard_coverage[key]
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
         """Return the switches that have reported these queues; all switches where none has."""

@@ -217,6 +217,7 @@ class SnapshotBuilder:
         self._no_data_reasons: dict[tuple[str, ...], StatusReason | None] = {}
         self._coverage: dict[tuple[object, ...], list[Coverage]] = {}
         self._gaps: dict[tuple[str, ...], list[Span]] = {}
+        self._unheard_minutes: dict[tuple[object, ...], tuple[float, float]] = {}
         self._departed = live.departed(now)
         self._limit_ms = live.rules.target.limit_seconds * 1000
         self._placed: dict[Level, dict[str, list[_Placed]]] = {level: {} for level in Level}
@@ -627,21 +628,36 @@ class SnapshotBuilder:
 
     def _unseen(self, face: _Face, start: datetime, end: datetime) -> int:
         """Return the calls that may have come today in the open minutes of a stretch in which nothing was heard."""
-        day, gaps = self._stretches[self._day_at], self._gaps_today(face.switches)
+        gaps = self._gaps_today(face.switches)
         if not gaps or end <= gaps[0][0] or start >= max(ended for _, ended in gaps):
             return 0
-        sources, open_minutes = self._live.sources, face.calendar.open_minutes
-
-        def unheard(since: datetime, until: datetime) -> float:
-            within = ((max(began, since), min(ended, until)) for began, ended in gaps)
-            return sum(open_minutes(began, ended) for began, ended in within if began < ended)
-
-        missed = unheard(start, end)
+        missed, heard = self._minutes_unheard(face, start, end)
         if not missed:
             return 0
-        heard = open_minutes(max(day.start, sources.first_heard(face.switches) or day.start), self._now)
+        day = self._stretches[self._day_at]
         settled = Counts(*self._windows.numbers(Level.CONTACT, face.keys, day.low, day.high, True))
-        return service_level.unseen_calls(settled.entered, heard - unheard(day.start, self._now), missed)
+        return service_level.unseen_calls(settled.entered, heard, missed)
+
+    def _minutes_unheard(self, face: _Face, start: datetime, end: datetime) -> tuple[float, float]:
+        """Return the open minutes of a stretch in which nothing was heard, and those of today in which something was.
+
+        They are the same for every queue of a switch with the same hours, and computed once a snapshot.
+        """
+        key = (face.switches, id(face.calendar), start, end)
+        known = self._unheard_minutes.get(key)
+        if known is None:
+            gaps, open_minutes = self._gaps_today(face.switches), face.calendar.open_minutes
+
+            def unheard(since: datetime, until: datetime) -> float:
+                within = ((max(began, since), min(ended, until)) for began, ended in gaps)
+                return sum(open_minutes(began, ended) for began, ended in within if began < ended)
+
+            missed, heard, midnight = unheard(start, end), 0.0, self._stretches[self._day_at].start
+            if missed:
+                first = self._live.sources.first_heard(face.switches) or midnight
+                heard = open_minutes(max(midnight, first), self._now) - unheard(midnight, self._now)
+            known = self._unheard_minutes[key] = missed, heard
+        return known
 
     def _waiting_in(
         self, level: Level, keys: tuple[str, ...] | None, low: int, high: int
