@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator
 
+from queue_monitor.core.pieces import in_turns
 from queue_monitor.model import Snapshot
 from queue_monitor.ports import Clock
 
@@ -41,16 +42,6 @@ class RenderedInPieces:
         async with self._turn:
             snapshot = self._newest()
             if snapshot is not self._snapshot:
-                self._body = await self._in_pieces(snapshot)
+                self._body = await in_turns(self._render(snapshot), self._clock)
                 self._snapshot = snapshot
             return self._body
-
-    async def _in_pieces(self, snapshot: Snapshot) -> bytes:
-        pieces = self._render(snapshot)
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as done:
-                body: bytes = done.value
-                return body
-            await self._clock.sleep(0)

@@ -28,6 +28,7 @@ from queue_monitor.core.ledger import ContactHistory, Ledger
 from queue_monitor.core.listing import as_stored
 from queue_monitor.core.lost import lost_calls
 from queue_monitor.core.opening_check import OpeningCheck
+from queue_monitor.core.pieces import finished
 from queue_monitor.core.pool_inference import PoolInference
 from queue_monitor.core.queue_places import Named, QueuePlaces
 from queue_monitor.core.reconcile import Reconciler
@@ -35,7 +36,7 @@ from queue_monitor.core.repeat_callers import PERSON_KNOWN, CallerPseudonyms
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import minute_of
 from queue_monitor.core.silence import Silence
-from queue_monitor.core.snapshot_builder import Departed, Memory, SnapshotBuilder, finished
+from queue_monitor.core.snapshot_builder import Departed, Memory, SnapshotBuilder
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources, Span
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.wait_bounds import WaitBounds

@@ -16,6 +16,7 @@ from queue_monitor.core import assessment, service_level
 from queue_monitor.core.agents import Agents, Staffing
 from queue_monitor.core.calendar import Calendar, Span, day_bounds, month_start, next_month, tertial_end, tertial_start
 from queue_monitor.core.counter_queues import CounterQueues, together
+from queue_monitor.core.pieces import finished
 from queue_monitor.core.repeat_callers import CallerPseudonyms
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import FIELDS, Numbers, minute_after, minute_of
@@ -60,7 +61,6 @@ Names = tuple[str, ...] | None
 
 Scope = str | tuple[str, ...] | None
 One = TypeVar("One")
-Result = TypeVar("Result")
 
 
 class Departed(NamedTuple):
@@ -789,16 +789,6 @@ def _of(by_queue: dict[str, list[One]], keys: tuple[str, ...] | None) -> Iterabl
     if keys is not None and len(keys) == 1:
         return by_queue.get(keys[0], ())
     return chain.from_iterable(by_queue.values() if keys is None else filter(None, map(by_queue.get, keys)))
-
-
-def finished(work: Generator[None, None, Result]) -> Result:
-    """Return the result of work in pieces, done at once."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            result: Result = done.value
-            return result
 
 
 def _counts(settled: Numbers, waiting: dict[int, int]) -> Counts:

@@ -25,6 +25,7 @@ from queue_monitor.core.forecasting import ForecastInputs
 from queue_monitor.core.gate import Gate, Redated, Unfit, masked, masked_name, plain, unfit
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import ApplyResult, Live
+from queue_monitor.core.pieces import in_turns
 from queue_monitor.core.privacy import Veil
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
 from queue_monitor.events import CallEntered, CallLeft, Event, QueueSnapshot, SourceClock
@@ -62,6 +63,7 @@ from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
 from queue_monitor.runtime.day_differences import DayDifferences
 from queue_monitor.runtime.fault import BrokenEvent, Fault, skip_key
 from queue_monitor.runtime.holding import Holding
+from queue_monitor.runtime.inbox import Inbox
 from queue_monitor.runtime.journal_writer import JournalWriter, PendingBatch
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.spill import Spill
@@ -85,13 +87,8 @@ BOUNDS_SECONDS: Final = 10.0
 MAX_ON_THE_LINE: Final = timedelta(hours=4)
 """A caller who entered this long before midnight may be on the line after it."""
 
-TURN: Final = 1000
-"""The number of events taken before the pages, the journal and the sources get their turn again: some 50 ms."""
-
-MAX_IN_LINE: Final = 20_000
-"""The largest number of events in the line that have come and are not taken yet: some 20 MB. A door that has more
-waits, and so does its sender.
-"""
+TURN: Final = 200
+"""The number of events taken before the pages, the journal and the sources get their turn again: some 30 ms."""
 
 LATE_BATCH: Final = 2000
 """The number of events that need the store which are looked up at once."""
@@ -158,10 +155,7 @@ class Pipeline:
         self._veil = Veil(self._keys, live, live.rules.calendar.zone, names)
         self._clocks: dict[str, str] = {}
         self._has_learned = False
-        self._inbox: dict[str, deque[Delivery]] = {}
-        self._in_line = 0
-        self._has_come, self._has_room = asyncio.Event(), asyncio.Event()
-        self._ended = False
+        self._inbox = Inbox()
         self._late: deque[tuple[Delivery, PendingBatch]] = deque()
         self._writer = JournalWriter(live, clock, store, spill, self._reject, journaled=not rebuilds)
         self._still = asyncio.Lock()
@@ -200,24 +194,7 @@ class Pipeline:
 
         Waits while too many events are in the line already: the door then takes in no more, and its sender has to wait.
         """
-        while self._in_line >= MAX_IN_LINE and not self._ended:
-            self._has_room.clear()
-            await self._has_room.wait()
-        self._in_line += len(delivery.items)
-        self._inbox.setdefault(delivery.source, deque()).append(delivery)
-        self._has_come.set()
-
-    def _next(self) -> Delivery:
-        """Take the next delivery out of the line: of each source in turn, so that a flood of one holds up no other."""
-        source = next(iter(self._inbox))
-        line = self._inbox.pop(source)
-        delivery = line.popleft()
-        if line:
-            self._inbox[source] = line
-        self._in_line -= len(delivery.items)
-        if self._in_line < MAX_IN_LINE:
-            self._has_room.set()
-        return delivery
+        await self._inbox.put(delivery)
 
     def take(self, delivery: Delivery) -> None:
         """Apply one delivery and put it in the journal's line; one that needs the store is put in the line for that."""
@@ -487,7 +464,7 @@ class Pipeline:
         now = self._clock.now()
         waiting.append(PendingBatch(list(fault.rest), now, _no_ack, self._clock.monotonic(), by_sender=fault.by_sender))
         while self._inbox:
-            left = self._next()
+            left = self._inbox.next()
             line = self._line_of(left)
             line.events = [item for item in self._admitted(left, line) if isinstance(item, Event)]
             waiting.append(line)
@@ -661,17 +638,8 @@ class Pipeline:
         self._published = self._clock.monotonic()  # figures that cannot be shown are not tried again at once
         async with self._still:
             with self._steps.taken(FIGURES):
-                await self._show_in_pieces()
-
-    async def _show_in_pieces(self) -> None:
-        pieces = self._live.snapshot_in_pieces(self._clock.now(), self._clock.rate, self._journal_now())
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as done:
-                self._show(done.value)
-                return
-            await self._clock.sleep(0)
+                pieces = self._live.snapshot_in_pieces(self._clock.now(), self._clock.rate, self._journal_now())
+                self._show(await in_turns(pieces, self._clock))
 
     def _show(self, snapshot: Snapshot) -> None:
         if self._store is not None:
@@ -711,14 +679,13 @@ class Pipeline:
         marked first.
         """
         faults: list[Fault] = []
-        self._ended = False
+        self._inbox.begin()
         try:
             await self._work()
         except* Fault as group:
             faults = _faults_of(group)
         finally:
-            self._ended = True  # nothing is taken any more, so no sender need wait
-            self._has_room.set()
+            self._inbox.end()
         if faults:
             await self._bury(faults[0])
             raise faults[0]
@@ -734,16 +701,14 @@ class Pipeline:
 
     async def _run_inbox(self) -> None:
         while True:
-            await self._has_come.wait()
+            await self._inbox.wait()
             async with self._still:
                 taken = 0
                 while self._inbox and taken < TURN:
-                    delivery = self._next()
+                    delivery = self._inbox.next()
                     self.take(delivery)
                     taken += len(delivery.items)
                 self._writer.cut()
-                if not self._inbox:
-                    self._has_come.clear()
             self._news.set()
             await self._clock.sleep(0)
 
@@ -865,7 +830,7 @@ class Pipeline:
     async def drain(self) -> None:
         """Take all deliveries in the inbox and write what waits for the journal, once, before leaving."""
         while self._inbox:
-            self.take(self._next())
+            self.take(self._inbox.next())
         self._states_at = -STATE_SECONDS
         self._differences.take(self._live.reconciler.differences())
         self._differences.keep()

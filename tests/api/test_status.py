@@ -10,7 +10,7 @@ from queue_monitor.api import status_body
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.status import PIECE, meets_target, status_in_pieces
 from queue_monitor.api.pages.board import board
-from queue_monitor.core.snapshot_builder import finished
+from queue_monitor.core.pieces import finished
 from queue_monitor.events import AgentActivity
 from queue_monitor.model import AgentNow, Counts, Target
 from tests.api import sample

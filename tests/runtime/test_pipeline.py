@@ -19,7 +19,8 @@ from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
 from queue_monitor.model import Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
-from queue_monitor.runtime.pipeline import FORECAST_REST, MAX_IN_LINE, MAX_OFTEN_SECONDS, TICK_SECONDS, Pipeline
+from queue_monitor.runtime.inbox import MAX_IN_LINE
+from queue_monitor.runtime.pipeline import FORECAST_REST, MAX_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Left, Spill
 from queue_monitor.store import open_store
 from tests.fakes import FakeStore
@@ -118,7 +119,8 @@ async def test_a_flood_of_one_source_holds_up_no_other(monkeypatch: pytest.Monke
     await corridor.pipeline.drain()
 
     flood = of_flood[0].source
-    assert taken == [flood, other[0].source, flood, other[0].source] + [flood] * 18
+    assert taken[:4].count(other[0].source) == 2
+    assert taken.count(flood) == 20
 
 
 async def test_nobody_waits_for_a_line_of_which_nobody_takes_any_more(monkeypatch: pytest.MonkeyPatch):
