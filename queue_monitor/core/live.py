@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import islice
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 from msgspec import structs
@@ -56,7 +56,6 @@ from queue_monitor.events import (
     SourceConnected,
     SourceDisconnected,
     SourceRestarted,
-    milliseconds,
     same_content,
 )
 from queue_monitor.model import (
@@ -161,6 +160,19 @@ class ApplyResult(StrEnum):
     CONFLICT = "conflict"
 
 
+class _Gone(NamedTuple):
+    """What may still come of a caller who left, and counts from `since` until just before `until`.
+
+    `queue`: where it counts (casefolded).
+    `counted`: how; None when it counts nowhere for now.
+    """
+
+    since: datetime
+    until: datetime
+    queue: str = ""
+    counted: Departed | None = None
+
+
 class Live:
     """Ledger, windows, agents and sources, with one writer and read through snapshots.
 
@@ -212,7 +224,7 @@ class Live:
         self._newest: datetime | None = None
         self._silent: tuple[datetime | None, list[SourceDisconnected]] = None, []
         self._day_ends: datetime | None = None
-        self._departed: dict[str, None] = {}
+        self._departed: dict[str, _Gone | None] = {}
         self._queue_switches: dict[str, dict[str, None]] = {}
         self._queue_names: dict[str, str] = {}
         self._places = QueuePlaces(rules.queue_keys)
@@ -918,7 +930,9 @@ class Live:
         queues = self.queues()
         talking, waiting, ringing = self._talking(now), self.ledger.waiting(), self.ledger.ringing()
         yield
-        view = SnapshotBuilder(self, now, waiting, talking, ringing, memory=self._memory)
+        view = SnapshotBuilder(self, now, talking, ringing, memory=self._memory)
+        yield
+        yield from view.place(waiting)
         yield
         view.count_staff()
         yield
@@ -928,7 +942,7 @@ class Live:
         yield
         of_queues = []
         for number, queue in enumerate(queues, start=1):
-            of_queues.append(view.queue(queue, (queue,), queue))
+            of_queues.append((yield from view.queue_in_pieces(queue, (queue,), queue)))
             if number % PIECE == 0:
                 yield
         of_pools = []
@@ -976,6 +990,12 @@ class Live:
             callers_since=self.callers.known_since(now),
         )
 
+    def _view(self, now: datetime, talking: Sequence[Visit] = (), *, briefly: bool = False) -> SnapshotBuilder:
+        """Return a builder that reads the figures of a moment without a memory of earlier ones."""
+        view = SnapshotBuilder(self, now, list(talking), set(), briefly=briefly)
+        finished(view.place(self.ledger.waiting()))
+        return view
+
     def alert_snapshot(self, now: datetime) -> Snapshot:
         """Return a snapshot with only the figures that decide something, for a reader of the past that needs many of
         them.
@@ -984,7 +1004,7 @@ class Live:
         are in their pool only.
         """
         queues = self.queues()
-        view = SnapshotBuilder(self, now, self.ledger.waiting(), self._talking(now), set(), briefly=True)
+        view = self._view(now, self._talking(now), briefly=True)
         pools = [pool for pool in self.pools(queues) if len(pool.queues) > 1]
         alone = set(queues).difference(*(pool.queues for pool in pools))
         return Snapshot(
@@ -1023,7 +1043,7 @@ class Live:
         Raises `ValueError` with words for a person.
         """
         bounds, scope = self.bounds(start, end, step), self.known_scope(queue)
-        view = SnapshotBuilder(self, now, self.ledger.waiting(), [], set())
+        view = self._view(now)
         return [view.period(step, level, scope, low, high) for low, high in bounds]
 
     def bounds(self, start: datetime, end: datetime, step: str) -> list[tuple[datetime, datetime]]:
@@ -1058,7 +1078,7 @@ class Live:
         They join the store's figures of the days before it, memory's figures of the days after, and the callers who
         still wait, whenever they entered.
         """
-        view = SnapshotBuilder(self, now, self.ledger.waiting(), [], set())
+        view = self._view(now)
         return [view.period(step, level, scope, low, high, its) for (low, high), its in zip(bounds, past, strict=True)]
 
     def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
@@ -1217,33 +1237,45 @@ class Live:
 
         They are grouped by their first queue (casefolded), those counted inside opening hours.
         """
-        limit_ms = self.rules.target.limit_seconds * 1000
-        only_answered = self.rules.target.definition is DefinitionId.D1
+        tomorrow = day_bounds(self.rules.calendar.day_of(now), self.rules.calendar.zone)[1]
         found: dict[str, list[Departed]] = {}
-        for contact_id in list(self._departed):
-            story = self.ledger.story(contact_id)
-            if story is None:
-                del self._departed[contact_id]
-                continue
-            contact = story.contact
-            judged = self.windows.place_contact(contact, now)
-            exit_policy = self.windows.exit_policy(contact.first_queue, minute_of(now))
-            may_be_called_back = judged is not None and _may_be_called_back(contact, judged, exit_policy, now)
-            if not may_be_called_back and now - (contact.settled_at or now) > MAY_RETURN:
-                del self._departed[contact_id]
-                continue
-            if judged is None or not judged.place.inside:
-                continue
-            late = (contact.wait_ms or 0) > limit_ms and not may_be_called_back
-            if only_answered or contact.outcome in exit_policy.excluded:
-                counts_as = "outside_late" if late else "outside"
-            elif late:
-                continue
-            else:
-                counts_as = "counted"
-            its = found.setdefault(queue_key(judged.place.queue), [])
-            its.append(Departed(judged.place.minute, counts_as))
+        for contact_id, known in list(self._departed.items()):
+            if known is None or not known.since <= now < known.until:
+                known = self._look_at_departed(contact_id, now, tomorrow)
+                if known is None:
+                    del self._departed[contact_id]
+                    continue
+                self._departed[contact_id] = known
+            if known.counted is not None:
+                found.setdefault(known.queue, []).append(known.counted)
         return found
+
+    def _look_at_departed(self, contact_id: str, now: datetime, tomorrow: datetime) -> _Gone | None:
+        """Return how a contact that left counts from now on; None when nothing can come of it any more."""
+        story = self.ledger.story(contact_id)
+        if story is None:
+            return None
+        contact = story.contact
+        judged = self.windows.place_contact(contact, now)
+        exit_policy = self.windows.exit_policy(contact.first_queue, minute_of(now))
+        until = None if judged is None else _may_be_called_back_until(contact, judged, exit_policy)
+        may_be_called_back = until is not None and now < until
+        if until is None or not may_be_called_back:
+            until = (contact.settled_at or now) + MAY_RETURN + timedelta.resolution
+            if now >= until:
+                return None
+        until = min(until, tomorrow)
+        if judged is None or not judged.place.inside:
+            return _Gone(now, until)
+        limit_ms = self.rules.target.limit_seconds * 1000
+        late = (contact.wait_ms or 0) > limit_ms and not may_be_called_back
+        if self.rules.target.definition is DefinitionId.D1 or contact.outcome in exit_policy.excluded:
+            counts_as = "outside_late" if late else "outside"
+        elif late:
+            return _Gone(now, until)
+        else:
+            counts_as = "counted"
+        return _Gone(now, until, queue_key(judged.place.queue), Departed(judged.place.minute, counts_as))
 
     def _hours_disagreements(self, now: datetime) -> tuple[Disagreement, ...]:
         """Return today's disagreements, computed every five minutes: that is often enough for a wrong setting, and it
@@ -1265,11 +1297,12 @@ class Live:
         )
 
 
-def _may_be_called_back(contact: Contact, judged: PlacedCall, exit_policy: ExitPolicy, now: datetime) -> bool:
-    """Return whether a caller who left may still be called back soon enough to count as in time."""
+def _may_be_called_back_until(contact: Contact, judged: PlacedCall, exit_policy: ExitPolicy) -> datetime | None:
+    """Return the moment from which on a call back to a caller who left counts as late; None where none counts."""
     if contact.outcome not in exit_policy.judged or contact.called_back_ms is not None or contact.entered_at is None:
-        return False
-    return milliseconds(now - contact.entered_at) - before_opening_ms(contact, judged) <= exit_policy.within_ms
+        return None
+    last_ms = before_opening_ms(contact, judged) + exit_policy.within_ms  # the whole of this millisecond is in time
+    return contact.entered_at + timedelta(milliseconds=last_ms + 1)
 
 
 _TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {

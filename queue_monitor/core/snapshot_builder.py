@@ -53,6 +53,9 @@ ESSENTIAL: Final = ("15min", "30min", "day", "month")
 MANY_QUEUES: Final = 32
 """The figures of more queues than this together are computed period by period, with a pause after each."""
 
+WAITING_PIECE: Final = 500
+"""The number of waiting callers that are placed, or listed, before a pause: some milliseconds."""
+
 MAX_REMEMBERED: Final = 8192
 BAR_MINUTES: Final = 15
 
@@ -184,7 +187,7 @@ class Memory:
 
 
 class SnapshotBuilder:
-    """The builder of one snapshot: it reads the waiting callers once, and uses them for every queue and period.
+    """The builder of one snapshot: the waiting callers are placed first, once for every queue and period.
 
     With `briefly` it computes only the figures that decide something: the `ESSENTIAL` periods at contact level, with
     waits and coverage left empty.
@@ -194,7 +197,6 @@ class SnapshotBuilder:
         self,
         live: LiveReading,
         now: datetime,
-        waiting: list[tuple[Contact, Visit]],
         talking: list[Visit],
         ringing: set[str],
         *,
@@ -222,8 +224,10 @@ class SnapshotBuilder:
         self._limit_ms = live.rules.target.limit_seconds * 1000
         self._placed: dict[Level, dict[str, list[_Placed]]] = {level: {} for level in Level}
         self._waiting: list[_Waiting] = []
+        self._unheard: dict[str, datetime] = {}
+        self._overtaken: set[str] = set()
+        self._doubtful: set[str] = set()
         self._waiting_by_queue: dict[str, list[_Waiting]] = {}
-        self._look_at_waiting(waiting)
         self._fresh = live.fresh(now)
         self._forecast_keys = [frozenset(queue_key(queue) for queue in seen.queues) for seen in self._fresh]
         self._forecasts_at: dict[str, list[int]] = {}
@@ -245,18 +249,20 @@ class SnapshotBuilder:
         day = self._stretches[self._day_at]
         self._visits = Standing(self._windows, Level.VISIT, [day], reads, with_waits=with_waits, strict=self._is_strict)
 
-    def _look_at_waiting(self, waiting: list[tuple[Contact, Visit]]) -> None:
-        """Place every waiting caller, once for all faces.
+    def place(self, waiting: list[tuple[Contact, Visit]]) -> Generator[None, None, None]:
+        """Place every waiting caller, once for all faces, with a pause after each `WAITING_PIECE`.
 
         The place of a caller who entered within opening hours does not change while no event about the call comes: only
         the wait does. One whose switch has fallen silent has waited until the last sign, as far as is known.
         """
         known, seen = self._memory.waiting, dict[str, _Entered]()
         visits = [visit for _, visit in waiting]
-        unheard = self._unheard = self._live.unheard(visits, self._now)
+        self._unheard = unheard = self._live.unheard(visits, self._now)
         self._overtaken = {visit.visit_id for visit in self._live.wait_bounds.doubtful(visits, self._now)}
         self._doubtful = {*unheard, *self._overtaken}
         for place, (contact, visit) in enumerate(waiting):
+            if place % WAITING_PIECE == WAITING_PIECE - 1:
+                yield
             entered = known.get(visit.visit_id)
             if entered is None or entered.visit is not visit or entered.contact is not contact:
                 entered = self._entered(contact, visit)
@@ -350,15 +356,16 @@ class SnapshotBuilder:
         face = self._face(name, queues, scope)
         today = self._day_now(face.calendar)
         found = yield from self._periods_of(face, today)
-        return self._queue_now(face, found, today)
+        wanted = frozenset(queue_key(queue) for queue in queues)
+        lines = yield from self._lines(face.keys, self._chances(wanted))
+        return self._queue_now(face, found, today, wanted, lines)
 
-    def _queue_now(self, face: _Face, found: _Periods, today: _DayNow) -> QueueNow:
+    def _queue_now(
+        self, face: _Face, found: _Periods, today: _DayNow, wanted: frozenset[str], lines: tuple[WaitingNow, ...]
+    ) -> QueueNow:
         live, keys, queues = self._live, face.keys, face.queues
         periods, visits = found
-        wanted = frozenset(queue_key(queue) for queue in queues)
         forecast, within = self._forecast_for(wanted)
-        chances = self._chances(wanted)
-        lines = self._lines(keys, chances)
         counts = live.counted.of(queues)
         only_counted = bool(counts) and len(counts) == len(queues)
         no_data_reason = self._no_data_reason_of(face)
@@ -421,26 +428,34 @@ class SnapshotBuilder:
 
     # ---- waiting callers and forecasts
 
-    def _lines(self, keys: tuple[str, ...] | None, chances: dict[str, float]) -> tuple[WaitingNow, ...]:
+    def _lines(
+        self, keys: tuple[str, ...] | None, chances: dict[str, float]
+    ) -> Generator[None, None, tuple[WaitingNow, ...]]:
+        """List the callers who wait in these queues, with a pause after each `WAITING_PIECE`."""
         its = self._waiting if keys is None else self._line(keys)
         if keys is None or len(keys) > 1:
             its = _one_a_person(its)
-        return tuple(
-            WaitingNow(
-                visit_id=one.visit.visit_id,
-                queue=one.visit.queue,
-                position=place,
-                entered_at=one.visit.entered_at,
-                wait_ms=one.wait_ms,
-                queue_wait_ms=one.queue_wait_ms,
-                ringing=one.visit.visit_id in self._ringing,
-                start_known=one.visit.start_known,
-                in_time_chance=chances.get(one.visit.visit_id),
-                doubtful=one.visit.visit_id in self._doubtful,
-                unheard=one.visit.visit_id in self._unheard,
-            )
-            for place, one in enumerate(its, start=1)
-        )
+        found: list[WaitingNow] = []
+        for first in range(0, len(its), WAITING_PIECE):
+            if first:
+                yield
+            found += [
+                WaitingNow(
+                    visit_id=one.visit.visit_id,
+                    queue=one.visit.queue,
+                    position=place,
+                    entered_at=one.visit.entered_at,
+                    wait_ms=one.wait_ms,
+                    queue_wait_ms=one.queue_wait_ms,
+                    ringing=one.visit.visit_id in self._ringing,
+                    start_known=one.visit.start_known,
+                    in_time_chance=chances.get(one.visit.visit_id),
+                    doubtful=one.visit.visit_id in self._doubtful,
+                    unheard=one.visit.visit_id in self._unheard,
+                )
+                for place, one in enumerate(its[first : first + WAITING_PIECE], start=first + 1)
+            ]
+        return tuple(found)
 
     def _line(self, keys: Collection[str]) -> list[_Waiting]:
         """Return the callers who wait in these queues, the longest wait first."""
