@@ -41,6 +41,9 @@ _IN_NAMES: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}", re.IGNORECASE
 _IN_TEXT: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}|\d{{7,}}", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"(?:tel|sips?):(?://)?", re.IGNORECASE)
 _BESIDE_DIGITS: Final = re.compile(r"\(0\)|[ \xa0/()-]")
+_NO_LATIN: Final = re.compile(r"[^\x00-\x7fÀ-ÿ]")
+"""A sign that may stand for a plain one: none of the letters of western Europe does."""
+
 _PLAIN_SIGNS: Final = {"Pd": "-", "Zs": " ", "Cf": ""}
 LETTERS: Final = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 """The letters that stand for hexadecimal digits, so that no replacement of a number is a number."""
@@ -291,12 +294,11 @@ def _folded(text: str) -> str:
     """
     if text.isascii():
         return text
-    return "".join(map(_plain_sign, unicodedata.normalize("NFKC", text)))
+    return _NO_LATIN.sub(_plain_sign, unicodedata.normalize("NFKC", text))
 
 
-def _plain_sign(sign: str) -> str:
-    if sign.isascii():
-        return sign
+def _plain_sign(found: re.Match[str]) -> str:
+    sign = found[0]
     if sign.isdecimal():
         return str(unicodedata.decimal(sign))
     return _PLAIN_SIGNS.get(unicodedata.category(sign), sign)
