@@ -23,8 +23,8 @@ from queue_monitor.store import open_store
 from tests.scenario import SOURCE, TEN, Scenario
 from tests.test_field_cases import CASES
 
-OTHER_ANSWERS = {"queue_log"}
-"""Words that a function returns and that are no reason: what the adapter reads."""
+OF_CONNECTIONS = {"queue_log"}
+"""Reasons why a source counts as connected; nothing is refused for them."""
 
 REFUSING = ("Rejected", "Fault", "Unfit", "_Unfit", "_Unreadable", "_reject", "_rejected")
 
@@ -92,7 +92,7 @@ def test_every_reason_has_a_sentence_that_says_what_it_means():
     reasons = {reason for reason in reasons_in_the_code() if re.fullmatch("[a-z]+(_[a-z]+)+", reason)}
 
     assert len(reasons) > 30
-    assert sorted(reasons - WORDS.keys() - OTHER_ANSWERS) == []
+    assert sorted(reasons - WORDS.keys() - OF_CONNECTIONS) == []
 
 
 def test_a_store_of_which_nothing_was_refused_says_so(
