@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
 from queue_monitor.events import Event, encode
 from queue_monitor.ports import Connection, Delivery, Rejected
-from queue_monitor.runtime.pipeline import Pipeline
+from queue_monitor.runtime.admission import Admission
+from queue_monitor.runtime.journal_writer import PendingBatch
+from queue_monitor.runtime.month_keys import MonthKeys
 from tests.scenario import TEN, Scenario
 
 RECORDINGS: Final = Path(__file__).parent / "recordings"
@@ -26,23 +29,23 @@ OF_THE_SWITCH: Final = re.compile(
 
 
 class Kept:
-    """A monitor's pipeline, and the events that it has taken."""
+    """The way into a monitor, and the events that it has taken."""
 
     def __init__(self) -> None:
-        self.pipeline = Pipeline(Live(Scenario().rules), ManualClock(TEN))
+        self.live = Live(Scenario().rules)
+        self.admission = Admission(self.live, ManualClock(TEN), MonthKeys(None), (), rebuilds=False)
         self.events: list[Event] = []
 
     def take(self, items: Iterable[Event | Rejected]) -> None:
         delivery = Delivery(items=tuple(items), received_at=TEN)
-        line = self.pipeline._line_of(delivery)
-        admitted = self.pipeline._admitted(delivery, line)
+        admitted = self.admission.admit(delivery, PendingBatch([], TEN, delivery.ack, 0.0), TEN - timedelta(days=400))
         self.events += [item for item in admitted if isinstance(item, Event)]
         for item in delivery.items:
             if isinstance(item, Rejected):
-                self.pipeline._reject(item)
+                self.admission.reject(item)
 
     def numbers(self) -> list[str]:
-        refused = map(repr, self.pipeline._live.last_rejected)
+        refused = map(repr, self.live.last_rejected)
         return [
             text[:400] for text in (*(encode(event).decode() for event in self.events), *refused) if FOUND.search(text)
         ]

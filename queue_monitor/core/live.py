@@ -7,20 +7,21 @@ their own.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import islice
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import structs
 
 from queue_monitor.core import documents
 from queue_monitor.core.agents import Agents
-from queue_monitor.core.calendar import Calendar, cut, day_bounds
+from queue_monitor.core.calendar import cut, day_bounds
 from queue_monitor.core.counter_queues import CounterQueues
+from queue_monitor.core.departures import Departed, Departures
 from queue_monitor.core.evidence import Evidence, as_stated
 from queue_monitor.core.forecasting import DoubtfulVisit, Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
@@ -30,17 +31,18 @@ from queue_monitor.core.lost import lost_calls
 from queue_monitor.core.opening_check import OpeningCheck
 from queue_monitor.core.pieces import finished
 from queue_monitor.core.pool_inference import PoolInference
+from queue_monitor.core.queue_coverage import QueueCoverage
 from queue_monitor.core.queue_places import Named, QueuePlaces
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.repeat_callers import PERSON_KNOWN, CallerPseudonyms
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import minute_of
 from queue_monitor.core.silence import Silence
-from queue_monitor.core.snapshot_builder import Departed, Memory, SnapshotBuilder
+from queue_monitor.core.snapshot_builder import Memory, SnapshotBuilder
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources, Span
 from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.wait_bounds import WaitBounds
-from queue_monitor.core.windows import Calendars, PlacedCall, Windows, before_opening_ms
+from queue_monitor.core.windows import Calendars, Windows
 from queue_monitor.events import (
     EVENT_TYPES,
     AgentMember,
@@ -61,12 +63,9 @@ from queue_monitor.events import (
 from queue_monitor.model import (
     CalendarDay,
     CallRecord,
-    Contact,
     Coverage,
     CoverageRecord,
-    DefinitionId,
     Disagreement,
-    ExitPolicy,
     ExpectedWait,
     Forecast,
     Hours,
@@ -97,34 +96,11 @@ LATE_AFTER: Final = timedelta(minutes=15)
 SHORT_SILENCE: Final = timedelta(minutes=1)
 """A silence shorter than this is not long enough for a caller to have left unseen."""
 
-MAY_RETURN: Final = timedelta(seconds=60)
-"""A caller who left a queue by time-out, key or overflow may enter another within this time."""
-
-MAY_STILL_BE_ANSWERED: Final = frozenset(
-    {
-        Outcome.TIMEOUT,
-        Outcome.OVERFLOW,
-        Outcome.EXIT_KEY,
-        Outcome.NO_AGENTS,
-        Outcome.TRANSFERRED_OUT,
-        Outcome.SYSTEM,
-        Outcome.WITHDRAWN,
-        Outcome.CALLBACK,
-    }
-)
 STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial", "year", "whole")
 MAX_INTERVALS: Final = 5000
 MAX_DAYS: Final = 400
 MAX_REASONS: Final = 200
 MAX_REJECTED: Final = 200
-
-MAX_SAVED_COVERAGE: Final = 16_384
-"""The most stretches of earlier days whose coverage is remembered: seven periods of some thousand queues."""
-
-MAX_HEARD_COVERAGE: Final = 2_048
-"""The most stretches whose coverage by the sources is remembered; it changes with each sign of life and minute."""
-
-"""The number of items that were not taken that are kept for a list, the latest ones."""
 
 MAX_MENTIONS: Final = 20_000
 """The largest number of combinations of event type, queue and switch that are remembered, so that each is looked at
@@ -158,19 +134,6 @@ class ApplyResult(StrEnum):
     NEW = "new"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
-
-
-class _Gone(NamedTuple):
-    """What may still come of a caller who left, and counts from `since` until just before `until`.
-
-    `queue`: where it counts (casefolded).
-    `counted`: how; None when it counts nowhere for now.
-    """
-
-    since: datetime
-    until: datetime
-    queue: str = ""
-    counted: Departed | None = None
 
 
 class Live:
@@ -224,15 +187,13 @@ class Live:
         self._newest: datetime | None = None
         self._silent: tuple[datetime | None, list[SourceDisconnected]] = None, []
         self._day_ends: datetime | None = None
-        self._departed: dict[str, _Gone | None] = {}
+        self._departures = Departures(lambda contact_id: self.ledger.story(contact_id))
         self._queue_switches: dict[str, dict[str, None]] = {}
         self._queue_names: dict[str, str] = {}
         self._places = QueuePlaces(rules.queue_keys)
         self._leaving: set[str] = set()
         self._mentions: set[tuple[type[Event], str, str]] = set()
-        self._stored_coverage: dict[tuple[str, date], Coverage] = {}
-        self._saved_coverage: dict[tuple[object, ...], Coverage] = {}
-        self._heard_coverage: dict[tuple[object, ...], Coverage] = {}
+        self.queue_coverage = QueueCoverage(self.calendars, self.sources, self.switches)
         self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
         self._memory = Memory()
 
@@ -327,7 +288,7 @@ class Live:
             self.wait_bounds.change(were, are)
             self.opening_check.change(contact_id, are)
             self._windows.change(contact_id, after)
-            self._note_departure(contact_id, after)
+            self._departures.note(contact_id, after)
         self._feed_forecaster(contact_id, after)
         self._note_service(are)
         for lost in self.callers.change(contact_id, after):
@@ -448,7 +409,7 @@ class Live:
             self.opening_check.change(contact_id, _visits(now))
             self._windows.change(contact_id, now)
             self._feed_forecaster(contact_id, now)
-            self._note_departure(contact_id, now)
+            self._departures.note(contact_id, now)
             self._note_service(_visits(now))
             self.callers.change(contact_id, now)
             if contact_id in held or self.callers.reached_later(story.contact) not in (None, reached_later):
@@ -823,11 +784,15 @@ class Live:
         self.rejected[key] += 1
 
     def load_coverage(self, records: Iterable[CoverageRecord]) -> None:
-        """Load the saved coverage of days before the edge."""
+        """Load the saved coverage of days before the edge; its queues are known from now on."""
+        records = tuple(records)
+        self.queue_coverage.load(records)
         for record in records:
-            self._stored_coverage[queue_key(record.queue), record.day] = record.coverage
             self._queue_names.setdefault(queue_key(record.queue), record.queue)
-        self._saved_coverage.clear()
+
+    def coverage_records(self, day: date, now: datetime) -> list[CoverageRecord]:
+        """Return the coverage of a local day up to now, for every queue that is known."""
+        return self.queue_coverage.records(self.queues(), day, now)
 
     def evict_old(self, now: datetime) -> list[ContactHistory]:
         """Remove calls older than two days from memory; return them. Their figures stay."""
@@ -876,11 +841,6 @@ class Live:
         """
         self._leaving.add(key)
         self._mentions = {mention for mention in self._mentions if queue_key(mention[1]) != key}
-
-    def _note_departure(self, contact_id: str, story: ContactHistory | None) -> None:
-        self._departed.pop(contact_id, None)
-        if story is not None and story.contact.outcome in MAY_STILL_BE_ANSWERED:
-            self._departed[contact_id] = None
 
     def _note_service(self, visits: Iterable[Visit]) -> None:
         for visit in visits:
@@ -1136,81 +1096,12 @@ class Live:
         if queue_key(queue) not in {queue_key(known) for known in self.queues()}:
             raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
 
-    def coverage_records(self, day: date, now: datetime) -> list[CoverageRecord]:
-        """Return the coverage of a local day up to now, for every queue that is known."""
-        found = []
-        for queue in self.queues():
-            calendar = self.calendars.of(queue)
-            start, end = day_bounds(day, calendar.zone)
-            fresh = self._covered((queue,), calendar, start, min(end, now))
-            noted = self._stored_coverage.get((queue_key(queue), day), fresh)
-            found.append(CoverageRecord(queue=queue, day=day, coverage=max(fresh, noted, key=_observed)))
-        return found
-
-    def past_coverage(
-        self, queues: tuple[str, ...], start: datetime, end: datetime, noted: Mapping[tuple[str, date], Coverage]
-    ) -> Coverage:
-        """Return the coverage of a past stretch: whole days from `noted` by queue (casefolded) and day, the rest from
-        the sources.
-        """
-        calendar = self.calendars.of(queues[0]) if len(queues) == 1 else self.rules.calendar
-        found, at = Coverage(), start
-        while at < end:
-            day = calendar.day_of(at)
-            midnight, tomorrow = day_bounds(day, calendar.zone)
-            until = min(end, tomorrow)
-            if (midnight, tomorrow) == (at, until):
-                known = next((c for queue in queues if (c := noted.get((queue_key(queue), day)))), None)
-                blind = Coverage(blind_minutes=int(calendar.open_minutes(midnight, tomorrow)))
-                found = found.plus(known or blind)
-            else:
-                found = found.plus(self._covered(queues, calendar, at, until))
-            at = until
-        return found
-
     def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage:
         """Return the coverage of these queues up to now; the hours of a single queue are its own, else the default's.
 
         Days before the edge are taken from the saved coverage; a day without any is blind.
         """
-        calendar = self.calendars.of(queues[0]) if len(queues) == 1 else self.rules.calendar
-        end = min(end, now)
-        stored = Coverage()
-        edge = self.windows.edge
-        if edge is not None and start < edge and queues:
-            stored = self._stored(queues, calendar, start, min(edge, end))
-            start = edge
-        if start >= end:
-            return stored
-        return stored.plus(self._covered(queues, calendar, start, end))
-
-    def _stored(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
-        """Return the saved coverage of whole days."""
-        key = (queues, id(calendar), start, end)
-        if key not in self._saved_coverage:
-            if len(self._saved_coverage) >= MAX_SAVED_COVERAGE:
-                self._saved_coverage.clear()
-            found = Coverage()
-            day, last = calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1))
-            while day <= last:
-                known = next(filter(None, (self._stored_coverage.get((queue_key(q), day)) for q in queues)), None)
-                if known is None and calendar.span(day) is not None:
-                    known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
-                found = found.plus(known or Coverage())
-                day += timedelta(days=1)
-            self._saved_coverage[key] = found
-        return self._saved_coverage[key]
-
-    def _covered(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
-        switches = self.switches(queues)
-        if end <= start:
-            return Coverage()
-        key = (switches, id(calendar), start, int(end.timestamp()) // 60, self.sources.changes(switches))
-        if key not in self._heard_coverage:
-            if len(self._heard_coverage) >= MAX_HEARD_COVERAGE:
-                self._heard_coverage.clear()
-            self._heard_coverage[key] = self.sources.coverage(switches, calendar, start, end)
-        return self._heard_coverage[key]
+        return self.queue_coverage.of(queues, start, min(end, now), self.windows.edge)
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
         """Return the switches that have reported these queues; all switches where none has."""
@@ -1237,45 +1128,7 @@ class Live:
 
         They are grouped by their first queue (casefolded), those counted inside opening hours.
         """
-        tomorrow = day_bounds(self.rules.calendar.day_of(now), self.rules.calendar.zone)[1]
-        found: dict[str, list[Departed]] = {}
-        for contact_id, known in list(self._departed.items()):
-            if known is None or not known.since <= now < known.until:
-                known = self._look_at_departed(contact_id, now, tomorrow)
-                if known is None:
-                    del self._departed[contact_id]
-                    continue
-                self._departed[contact_id] = known
-            if known.counted is not None:
-                found.setdefault(known.queue, []).append(known.counted)
-        return found
-
-    def _look_at_departed(self, contact_id: str, now: datetime, tomorrow: datetime) -> _Gone | None:
-        """Return how a contact that left counts from now on; None when nothing can come of it any more."""
-        story = self.ledger.story(contact_id)
-        if story is None:
-            return None
-        contact = story.contact
-        judged = self.windows.place_contact(contact, now)
-        exit_policy = self.windows.exit_policy(contact.first_queue, minute_of(now))
-        until = None if judged is None else _may_be_called_back_until(contact, judged, exit_policy)
-        may_be_called_back = until is not None and now < until
-        if until is None or not may_be_called_back:
-            until = (contact.settled_at or now) + MAY_RETURN + timedelta.resolution
-            if now >= until:
-                return None
-        until = min(until, tomorrow)
-        if judged is None or not judged.place.inside:
-            return _Gone(now, until)
-        limit_ms = self.rules.target.limit_seconds * 1000
-        late = (contact.wait_ms or 0) > limit_ms and not may_be_called_back
-        if self.rules.target.definition is DefinitionId.D1 or contact.outcome in exit_policy.excluded:
-            counts_as = "outside_late" if late else "outside"
-        elif late:
-            return _Gone(now, until)
-        else:
-            counts_as = "counted"
-        return _Gone(now, until, queue_key(judged.place.queue), Departed(judged.place.minute, counts_as))
+        return self._departures.at(now, self.windows, self.rules.target, self.rules.calendar)
 
     def _hours_disagreements(self, now: datetime) -> tuple[Disagreement, ...]:
         """Return today's disagreements, computed every five minutes: that is often enough for a wrong setting, and it
@@ -1295,14 +1148,6 @@ class Live:
             closes_at=calendar.closing(now),
             note=calendar.note(calendar.day_of(now)),
         )
-
-
-def _may_be_called_back_until(contact: Contact, judged: PlacedCall, exit_policy: ExitPolicy) -> datetime | None:
-    """Return the moment from which on a call back to a caller who left counts as late; None where none counts."""
-    if contact.outcome not in exit_policy.judged or contact.called_back_ms is not None or contact.entered_at is None:
-        return None
-    last_ms = before_opening_ms(contact, judged) + exit_policy.within_ms  # the whole of this millisecond is in time
-    return contact.entered_at + timedelta(milliseconds=last_ms + 1)
 
 
 _TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {
@@ -1339,7 +1184,3 @@ def _keys(contact_id: str, evidence: Iterable[Evidence]) -> Iterable[str]:
     for part in evidence:
         for known in dict.fromkeys((contact_id, as_stated(contact_id), part.leg_id, *part.also, *part.strands)):
             yield f"{part.switch} {known}"
-
-
-def _observed(coverage: Coverage) -> int:
-    return coverage.seen_minutes + coverage.recovered_minutes

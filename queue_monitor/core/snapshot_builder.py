@@ -16,6 +16,7 @@ from queue_monitor.core import assessment, service_level
 from queue_monitor.core.agents import Agents, Staffing
 from queue_monitor.core.calendar import Calendar, Span, day_bounds, month_start, next_month, tertial_end, tertial_start
 from queue_monitor.core.counter_queues import CounterQueues, together
+from queue_monitor.core.departures import Departed
 from queue_monitor.core.pieces import finished
 from queue_monitor.core.repeat_callers import CallerPseudonyms
 from queue_monitor.core.rules import Rules
@@ -64,18 +65,6 @@ Names = tuple[str, ...] | None
 
 Scope = str | tuple[str, ...] | None
 One = TypeVar("One")
-
-
-class Departed(NamedTuple):
-    """A caller who left a queue a moment ago and may still be answered, or waits past the limit as far as is known and
-    may have been answered unseen.
-
-    `minute`: the minute of entry.
-    `counts_as`: the field of `MayStillBeAnswered`.
-    """
-
-    minute: int
-    counts_as: str
 
 
 class LiveReading(Protocol):

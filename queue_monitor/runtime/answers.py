@@ -127,7 +127,7 @@ class StoreAnswers(MemoryAnswers):
         }
         # an import may have brought queues that no event has named since
         queues = scope or tuple(dict.fromkeys([*live.queues(), *(queue for queue, _ in noted)]))
-        return [live.past_coverage(queues, low, high, noted) for low, high in bounds]
+        return [live.queue_coverage.of_past(queues, low, high, noted) for low, high in bounds]
 
     async def week_map(self, start: datetime, end: datetime, queue: Scope) -> list[WeekSlot]:
         if end <= start:

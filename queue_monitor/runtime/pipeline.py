@@ -17,26 +17,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-import msgspec
 from msgspec import structs
 
-from queue_monitor.core.agents import Agents
 from queue_monitor.core.forecasting import ForecastInputs
-from queue_monitor.core.gate import Gate, Redated, Unfit, masked, masked_name, plain, unfit
 from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import ApplyResult, Live
 from queue_monitor.core.pieces import in_turns
-from queue_monitor.core.privacy import Veil
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
-from queue_monitor.events import CallEntered, CallLeft, Event, QueueSnapshot, SourceClock
-from queue_monitor.forecast.forecaster import (
-    Forecaster,
-    ObservedDay,
-    decode_learned,
-    encode_learned,
-    forecaster_of,
-    recall,
-)
+from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock
 from queue_monitor.model import (
     CalendarDay,
     CoverageRecord,
@@ -49,7 +37,6 @@ from queue_monitor.model import (
     Level,
     LostCall,
     Period,
-    RejectedItem,
     RepeatDay,
     SkippedEvent,
     Snapshot,
@@ -58,13 +45,15 @@ from queue_monitor.model import (
     TransferWaits,
     WeekSlot,
 )
-from queue_monitor.ports import Clock, Delivery, Receipt, Refused, Rejected, Store, StoreError
+from queue_monitor.ports import Clock, Delivery, Receipt, Rejected, Store, StoreError
+from queue_monitor.runtime.admission import Admission
 from queue_monitor.runtime.answers import MemoryAnswers, StoreAnswers
 from queue_monitor.runtime.day_differences import DayDifferences
-from queue_monitor.runtime.fault import BrokenEvent, Fault, skip_key
+from queue_monitor.runtime.fault import BrokenEvent, Fault
 from queue_monitor.runtime.holding import Holding
 from queue_monitor.runtime.inbox import Inbox
 from queue_monitor.runtime.journal_writer import JournalWriter, PendingBatch
+from queue_monitor.runtime.learning import Learning
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.steps import Steps
@@ -84,9 +73,6 @@ FORECAST_REST: Final = 4
 BOUNDS_SECONDS: Final = 10.0
 """The time between two checks for callers who left unseen and sources that have fallen silent."""
 
-MAX_ON_THE_LINE: Final = timedelta(hours=4)
-"""A caller who entered this long before midnight may be on the line after it."""
-
 TURN: Final = 200
 """The number of events taken before the pages, the journal and the sources get their turn again: some 30 ms."""
 
@@ -94,9 +80,6 @@ LATE_BATCH: Final = 2000
 """The number of events that need the store which are looked up at once."""
 
 RETRY_SECONDS: Final = 1.0
-DAYS_READ: Final = 7
-"""The largest number of past days that the forecast learns from at once."""
-
 STATE_SECONDS: Final = 10.0
 """The time between two writings of the state that a start needs besides the calls; later events are read back from the
 journal.
@@ -107,9 +90,6 @@ PACK_SECONDS: Final = 60.0
 PACK_AT_ONCE: Final = 2000
 NEW_DAY_AFTER_SECONDS: Final = 60.0
 """A new day begins when the clock has shown it for this long: a clock that jumps and comes back begins none."""
-
-MAX_NAME: Final = 100
-"""The number of characters of a sender's name that are counted under and logged."""
 
 KEPT_DAYS: Final = 400
 """Events from more days ago than this are refused as no longer kept, where nothing has been deleted
@@ -150,14 +130,13 @@ class Pipeline:
         self._spill = spill
         self._skipped: dict[str, SkippedEvent] = {}
         self._steps = Steps()
-        self._gate = Gate(live.sources.clock_offset_ms)
         self._keys = keys or MonthKeys(None)
-        self._veil = Veil(self._keys, live, live.rules.calendar.zone, names)
+        self._admission = Admission(live, clock, self._keys, names, rebuilds=rebuilds)
+        self._learning = Learning(live, clock)
         self._clocks: dict[str, str] = {}
-        self._has_learned = False
         self._inbox = Inbox()
         self._late: deque[tuple[Delivery, PendingBatch]] = deque()
-        self._writer = JournalWriter(live, clock, store, spill, self._reject, journaled=not rebuilds)
+        self._writer = JournalWriter(live, clock, store, spill, self._admission.reject, journaled=not rebuilds)
         self._still = asyncio.Lock()
         self._holding = Holding(live, store, clock, holds_all=holds_all) if store is not None else None
         self._differences = days = DayDifferences(live.rules.calendar)
@@ -171,15 +150,12 @@ class Pipeline:
         self._news = asyncio.Event()
         self._watchers: set[asyncio.Event] = set()
         self._health = StoreNow()
-        self._catching_up = False
-        self._read_to = 0
         self._snapshot = live.snapshot(clock.now(), clock.rate)
         self._published = clock.monotonic()
         self._states_at = clock.monotonic()
         self._health_at = self._bounded_at = clock.monotonic()
         self._today = live.rules.calendar.day_of(clock.now())
         self._midnight = live.rules.calendar.midnight(self._today)
-        self._has_past = False
         self._on_forgotten = on_forgotten
 
     @property
@@ -199,7 +175,7 @@ class Pipeline:
     def take(self, delivery: Delivery) -> None:
         """Apply one delivery and put it in the journal's line; one that needs the store is put in the line for that."""
         line = self._line_of(delivery)
-        items = self._admitted(delivery, line)
+        items = self._admission.admit(delivery, line, self.first_kept)
         if self._store is not None and not self._all_held(items):
             line.events = [item for item in items if not isinstance(item, Rejected)]
             self._late.append((delivery, line))
@@ -224,69 +200,6 @@ class Pipeline:
                 entered.add((item.switch_name, item.visit_id))
         return True
 
-    def _admitted(self, delivery: Delivery, line: PendingBatch) -> list[Event | Rejected]:
-        """Return the items of a delivery that the gate accepts, as they are to be taken.
-
-        The others are refused and counted, and named in the receipt.
-        """
-        admitted: list[Event | Rejected] = []
-        earliest = self.first_kept
-        for index, item in enumerate(delivery.items):
-            if isinstance(item, Rejected):
-                admitted.append(item)
-                continue
-            found = self._judge(item, delivery, earliest)
-            if isinstance(found, QueueSnapshot) and not delivery.dated_by_sender:
-                self._live.list_queue(found.queue)
-            if isinstance(found, Unfit):
-                source = self._veil.shown(item.source) if delivery.dated_by_sender else item.source
-                line.refused.append(Refused(index=index, id=item.id, **_named(found)))
-                self._reject(Rejected(source=source, kind=found.kind, length=found.length, **_named(found)))
-            elif isinstance(found, Redated):
-                words = "its switch's clock is more than 5 minutes ahead: dated by receipt"
-                self._reject(
-                    Rejected(source=item.source, reason="clock_ahead", field="time", kind="time", detail=words)
-                )
-                admitted.append(found.event)
-            else:
-                admitted.append(found)
-                if found.id != item.id:
-                    line.sent[found.id] = item.id
-        if delivery.whole and line.refused:
-            return [item for item in admitted if isinstance(item, Rejected)]
-        return admitted
-
-    def _judge(self, event: Event, delivery: Delivery, earliest: datetime) -> Event | Redated | Unfit:
-        """Return the gate's judgement of an event. When the journal is read again, times are not judged: they were when
-        they came.
-        """
-        if self._rebuilds:
-            found: Event | Redated | Unfit = unfit(event) or event
-        else:
-            found = self._gate.judge(event, delivery.received_at, earliest, by_sender=delivery.dated_by_sender)
-            if isinstance(found, Event) and not delivery.dated_by_sender:
-                found = self._veil.over_watched(found, found.at)
-            elif isinstance(found, Redated):
-                found = Redated(self._veil.over_watched(found.event, found.event.at))
-            elif not delivery.taken_before and isinstance(found, Event):
-                found = self._veiled(found, event.at if earliest <= event.at <= delivery.received_at else found.at)
-        taken = found.event if isinstance(found, Redated) else found
-        if self._skipped and isinstance(taken, Event) and skip_key(taken) in self._skipped:
-            words = "it has stopped the monitor before"
-            return Unfit(reason="skipped", field="id", kind="text", length=len(event.id), detail=words)
-        return found
-
-    def _veiled(self, event: Event, at: datetime) -> Event:
-        """Return a sender's event without numbers and free text. Names that hold a number are counted, and reported
-        once.
-        """
-        veiled = self._veil.over(event, at)
-        for field in veiled.hidden:
-            words = "a telephone number as a name, not shown; if it is no caller's, name it in the settings"
-            rejected = Rejected(source=veiled.event.source, reason="number_as_name", field=field, kind="text")
-            self._reject(structs.replace(rejected, detail=words))
-        return veiled.event
-
     @property
     def first_kept(self) -> datetime:
         """Return the moment before which events are no longer kept."""
@@ -303,7 +216,7 @@ class Pipeline:
         line.events = []
         for number, item in enumerate(items):
             if isinstance(item, Rejected):
-                self._reject(item)
+                self._admission.reject(item)
                 continue
             try:
                 taken = self._live.apply(item)
@@ -314,7 +227,7 @@ class Pipeline:
                 self._note_clock(item.source)
             if taken is ApplyResult.NEW:
                 line.events.append(item)
-                self._has_past = self._has_past or item.at < self._midnight
+                self._learning.has_past |= item.at < self._midnight
             elif taken is ApplyResult.DUPLICATE:
                 line.duplicates += 1
             else:
@@ -322,7 +235,7 @@ class Pipeline:
 
     def _conflict(self, event: Event, line: PendingBatch) -> None:
         line.conflicts.append(event.id)
-        self._reject(
+        self._admission.reject(
             Rejected(source=event.source, reason="id_used_twice", field="id", kind="text", length=len(event.id))
         )
 
@@ -379,28 +292,6 @@ class Pipeline:
                 log.warning("clock %s source=%s offset=%+.1f s: %s", state, source, seconds, words)
         self._clocks[source] = state
 
-    def _reject(self, rejected: Rejected) -> None:
-        """Count a rejected item, keep it in the list of the latest, and log the first of its kind. Its names come from
-        others.
-        """
-        source = plain(rejected.source, MAX_NAME)
-        if f"{source} {rejected.reason}" not in self._live.rejected:
-            words = f"{rejected.detail} field={rejected.field}" if rejected.field else rejected.detail
-            log.warning("rejected source=%s reason=%s detail=%s", source, rejected.reason, plain(words))
-        self._live.reject(
-            source,
-            rejected.reason,
-            RejectedItem(
-                at=self._clock.now(),
-                source=source,
-                reason=rejected.reason,
-                field=masked_name(rejected.field),
-                kind=rejected.kind,
-                length=rejected.length,
-                detail=masked_name(rejected.detail) if rejected.field else masked(rejected.detail),
-            ),
-        )
-
     # ---- a start
 
     async def start(self) -> None:
@@ -426,7 +317,7 @@ class Pipeline:
             self._live.start_day(self._clock.now())
             await self._holding.load()
         self._health = await store.health()
-        self._read_to = await store.newest_seq()
+        await self._learning.start(store)
         if left:
             log.warning("events left on disk by a process that was killed: %d", len(left))
             for by_sender, its in groupby(left, attrgetter("by_sender")):
@@ -434,13 +325,12 @@ class Pipeline:
                 now = self._clock.now()
                 self.take(Delivery(items=events, received_at=now, dated_by_sender=by_sender, taken_before=True))
             self._writer.cut()
-        await self._recall()
-        self._catching_up = self._live.forecaster is not None
         self.publish()
 
     def skip(self, events: Sequence[SkippedEvent]) -> None:
         """Never take these events: our own code has raised on them."""
         self._skipped |= {event.key: event for event in events}
+        self._admission.skip(self._skipped.keys())
         self._live.events["skipped"] = len(self._skipped)
         self._steps.skip(frozenset(self._skipped))
         if self._holding is not None:
@@ -466,7 +356,9 @@ class Pipeline:
         while self._inbox:
             left = self._inbox.next()
             line = self._line_of(left)
-            line.events = [item for item in self._admitted(left, line) if isinstance(item, Event)]
+            line.events = [
+                item for item in self._admission.admit(left, line, self.first_kept) if isinstance(item, Event)
+            ]
             waiting.append(line)
         for line in waiting:
             line.events = [event for event in line.events if event is not fault.event]
@@ -478,72 +370,11 @@ class Pipeline:
 
         Takes seconds; figures and pages do not wait. Raises `StoreError`.
         """
-        store, forecaster = self._store, forecaster_of(self._live)
-        if store is not None and forecaster is not None and forecaster.today is not None and self._catching_up:
-            days = list(self._unlearned_days(forecaster))
-            heard = await self._heard_of_agents(store, days[0] if days else forecaster.today.day)
-            await self._learn(store, forecaster, days, heard)
-            forecaster.today.agents.take_words(heard, forecaster.today.ends)
-            forecaster.today.agents.start_day(forecaster.today.midnight)
-            await self._load_visits(store, forecaster.today)
+        if self._store is not None and (calls := await self._learning.load_today(self._store)) is not None:
             await self._forecast()
-            log.info("caught up calls=%d", len(forecaster.today.calls))
-        self._catching_up = False
+            log.info("caught up calls=%d", calls)
+        self._learning.is_behind = False
         self.publish()
-
-    async def _learn(self, store: Store, forecaster: Forecaster, days: Sequence[date], heard: Agents) -> None:
-        """Let the forecast learn from past days as the store has them. Raises `StoreError`."""
-        for day in days:
-            observed = forecaster.empty_day(day)
-            observed.agents.take_words(heard, observed.ends)
-            observed.agents.start_day(observed.midnight)
-            await self._load_visits(store, observed)
-            forecaster.learn(observed)
-            self._has_learned = True
-
-    async def _learn_past(self) -> None:
-        """Let the forecast learn from past days that have come since the start, once all of them is committed.
-
-        That is so when a log is read for the first time. Raises `StoreError`.
-        """
-        store, forecaster = self._store, forecaster_of(self._live)
-        if store is None or forecaster is None or self._inbox or not self._writer.is_idle:
-            return
-        self._has_past = False
-        if days := list(self._unlearned_days(forecaster)):
-            self._read_to = await store.newest_seq()
-            await self._learn(store, forecaster, days, await self._heard_of_agents(store, days[0]))
-
-    async def _heard_of_agents(self, store: Store, first: date) -> Agents:
-        """Return the reports about agents in the journal from a day on, up to the event number `_read_to`.
-
-        They begin a day earlier, so that it is known who was logged in.
-        """
-        heard, count = Agents(), 0
-        since = self._live.rules.calendar.midnight(first - timedelta(days=1))
-        async for number, event in store.read_numbered(since, of_agents=True):
-            if number <= self._read_to:
-                self._live.apply_agents_only(heard, event)
-                count += 1
-                if count % TURN == 0:
-                    await self._clock.sleep(0)
-        return heard
-
-    async def _load_visits(self, store: Store, lived: ObservedDay) -> None:
-        since = lived.midnight - MAX_ON_THE_LINE
-        async for visits in store.day_visits(since, lived.ends, self._live.agent_ids()):
-            lived.calls.load(visits)
-            await self._clock.sleep(0)
-
-    def _unlearned_days(self, forecaster: Forecaster) -> Iterator[date]:
-        """Yield the days, of the latest, that the forecast has not learned from."""
-        today = self._live.rules.calendar.day_of(self._clock.now())
-        learned = [known.days[-1].day for known in forecaster.learned.values() if known.days]
-        oldest = today - timedelta(days=DAYS_READ)
-        day = max(max(learned) + timedelta(days=1), oldest) if learned else oldest
-        while day < today:
-            yield day
-            day += timedelta(days=1)
 
     async def _flushed(self) -> None:
         """Commit all that waits now, for a question that the store answers; what comes later it need not wait for.
@@ -560,15 +391,6 @@ class Pipeline:
         await self.start()
         await self.write()
         await self.catch_up()
-
-    async def _recall(self) -> None:
-        """Load into the forecast the knowledge that it has from earlier days."""
-        if self._store is None or self._live.forecaster is None or (kept := await self._store.load_learned()) is None:
-            return
-        try:
-            recall(self._live, decode_learned(kept), self._clock.now())
-        except msgspec.DecodeError as error:
-            log.warning("what was learned cannot be read and is learned anew: %s", error)
 
     # ---- output
 
@@ -657,7 +479,7 @@ class Pipeline:
             pending=self._writer.pending + sum(len(line.events) for _, line in self._late),
             lag_seconds=0.0 if oldest is None else max(0.0, now - oldest),
             error=self._writer.error,
-            catching_up=self._catching_up,
+            catching_up=self._learning.is_behind,
             not_derived=self._health.not_derived,
             unreadable=self._health.unreadable + self._live.unreadable,
             skipped=len(self._skipped),
@@ -763,17 +585,17 @@ class Pipeline:
         """Make the forecasts again and again: gathering their inputs takes milliseconds here, a thread computes."""
         if self._live.forecaster is None:
             return
-        if self._catching_up:
+        if self._learning.is_behind:
             try:
                 await self.catch_up()
             except StoreError as error:
                 log.warning("the forecast begins without the day so far: %s", error)
-                self._catching_up = False
+                self._learning.is_behind = False
         while True:
             began = self._clock.monotonic()
-            if self._has_past:
+            if self._learning.has_past and self._store is not None and self._is_idle() and not self._inbox:
                 try:
-                    await self._learn_past()
+                    await self._learning.learn_past(self._store)
                 except StoreError as error:
                     log.warning("past days are learned from later: %s", error)
             await self._forecast()
@@ -794,7 +616,7 @@ class Pipeline:
             ended, self._today = self._today, today
             self._midnight = self._live.rules.calendar.midnight(today)
             self._live.start_day(self._clock.now())
-            self._has_learned = self._live.forecaster is not None
+            self._learning.has_learned = self._live.forecaster is not None
             for found in (record.difference for record in self._differences.within(ended, ended)):
                 log.info(
                     "reconciled queue=%s counter=%s switch=%d ledger=%d difference=%d cause=%s",
@@ -895,9 +717,7 @@ class Pipeline:
         """Check now and then whether something is wrong with history, and keep what the forecast has learned."""
         if store is None:
             return
-        if self._has_learned and (forecaster := forecaster_of(self._live)) is not None:
-            await store.save_learned(encode_learned(forecaster.learned))
-            self._has_learned = False
+        await self._learning.save(store)
         if self._differences.is_due and not self._rebuilds:
             await self._differences.save(store, self._today)
         now = self._clock.monotonic()
@@ -924,10 +744,6 @@ def _faults_of(group: BaseExceptionGroup[Fault]) -> list[Fault]:
     for each in group.exceptions:
         found += [each] if isinstance(each, Fault) else _faults_of(each)
     return found
-
-
-def _named(found: Unfit) -> dict[str, str]:
-    return {"reason": found.reason, "field": found.field, "detail": found.detail}
 
 
 def _computed(inputs: Sequence[ForecastInputs]) -> tuple[Forecast, ...]:

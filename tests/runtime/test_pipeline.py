@@ -522,7 +522,7 @@ async def test_days_of_log_read_at_a_first_start_give_the_forecast_and_coverage_
         first.settle()
     pipeline.take(Delivery(items=tuple(today), received_at=TEN))
     await pipeline.drain()
-    await pipeline._learn_past()
+    await pipeline._learning.learn_past(store)
     assert pipeline._holding is not None
     pipeline._holding.let_go()
 

@@ -1,0 +1,122 @@
+"""The coverage of queues tells how their open minutes were observed: today by the sources, earlier as it was saved."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from queue_monitor.core.calendar import Calendar, day_bounds
+from queue_monitor.core.sources import Sources
+from queue_monitor.core.windows import Calendars
+from queue_monitor.model import Coverage, CoverageRecord
+from queue_monitor.queues import queue_key
+
+MAX_SAVED: Final = 16_384
+"""The most stretches of earlier days whose coverage is remembered: seven periods of some thousand queues."""
+
+MAX_HEARD: Final = 2_048
+"""The most stretches whose coverage by the sources is remembered; it changes with each sign of life and minute."""
+
+
+class QueueCoverage:
+    """The coverage of one queue or of several together, in minutes.
+
+    The hours of a single queue are its own; of several they are the default's.
+    `switches_of`: the switches that have reported these queues.
+    """
+
+    def __init__(
+        self, calendars: Calendars, sources: Sources, switches_of: Callable[[tuple[str, ...]], tuple[str, ...]]
+    ) -> None:
+        self._calendars = calendars
+        self._sources = sources
+        self._switches_of = switches_of
+        self._noted: dict[tuple[str, date], Coverage] = {}
+        self._saved: dict[tuple[object, ...], Coverage] = {}
+        self._heard: dict[tuple[object, ...], Coverage] = {}
+
+    def load(self, records: Iterable[CoverageRecord]) -> None:
+        """Load the saved coverage of days before the edge."""
+        for record in records:
+            self._noted[queue_key(record.queue), record.day] = record.coverage
+        self._saved.clear()
+
+    def records(self, queues: Iterable[str], day: date, now: datetime) -> list[CoverageRecord]:
+        """Return the coverage of a local day up to now, for each of these queues."""
+        found = []
+        for queue in queues:
+            calendar = self._calendars.of(queue)
+            start, end = day_bounds(day, calendar.zone)
+            fresh = self._by_sources((queue,), calendar, start, min(end, now))
+            noted = self._noted.get((queue_key(queue), day), fresh)
+            found.append(CoverageRecord(queue=queue, day=day, coverage=max(fresh, noted, key=_observed)))
+        return found
+
+    def of_past(
+        self, queues: tuple[str, ...], start: datetime, end: datetime, noted: Mapping[tuple[str, date], Coverage]
+    ) -> Coverage:
+        """Return the coverage of a past stretch: whole days from `noted` by queue (casefolded) and day, the rest from
+        the sources.
+        """
+        calendar = self._calendar_of(queues)
+        found, at = Coverage(), start
+        while at < end:
+            day = calendar.day_of(at)
+            midnight, tomorrow = day_bounds(day, calendar.zone)
+            until = min(end, tomorrow)
+            if (midnight, tomorrow) == (at, until):
+                known = next((c for queue in queues if (c := noted.get((queue_key(queue), day)))), None)
+                blind = Coverage(blind_minutes=int(calendar.open_minutes(midnight, tomorrow)))
+                found = found.plus(known or blind)
+            else:
+                found = found.plus(self._by_sources(queues, calendar, at, until))
+            at = until
+        return found
+
+    def of(self, queues: tuple[str, ...], start: datetime, end: datetime, edge: datetime | None) -> Coverage:
+        """Return the coverage of a stretch that is over, or ends now.
+
+        Days before the edge are taken from the saved coverage; a day without any is blind.
+        """
+        calendar = self._calendar_of(queues)
+        saved = Coverage()
+        if edge is not None and start < edge and queues:
+            saved = self._as_saved(queues, calendar, start, min(edge, end))
+            start = edge
+        if start >= end:
+            return saved
+        return saved.plus(self._by_sources(queues, calendar, start, end))
+
+    def _calendar_of(self, queues: tuple[str, ...]) -> Calendar:
+        return self._calendars.of(queues[0]) if len(queues) == 1 else self._calendars.default
+
+    def _as_saved(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
+        """Return the saved coverage of whole days."""
+        key = (queues, id(calendar), start, end)
+        if key not in self._saved:
+            if len(self._saved) >= MAX_SAVED:
+                self._saved.clear()
+            found = Coverage()
+            day, last = calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1))
+            while day <= last:
+                known = next(filter(None, (self._noted.get((queue_key(q), day)) for q in queues)), None)
+                if known is None and calendar.span(day) is not None:
+                    known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
+                found = found.plus(known or Coverage())
+                day += timedelta(days=1)
+            self._saved[key] = found
+        return self._saved[key]
+
+    def _by_sources(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
+        switches = self._switches_of(queues)
+        if end <= start:
+            return Coverage()
+        key = (switches, id(calendar), start, int(end.timestamp()) // 60, self._sources.changes(switches))
+        if key not in self._heard:
+            if len(self._heard) >= MAX_HEARD:
+                self._heard.clear()
+            self._heard[key] = self._sources.coverage(switches, calendar, start, end)
+        return self._heard[key]
+
+
+def _observed(coverage: Coverage) -> int:
+    return coverage.seen_minutes + coverage.recovered_minutes
