@@ -193,6 +193,23 @@ def test_a_variable_that_is_not_utf_8_is_refused_by_its_key() -> None:
             'sources: more than one named "sim"; expected a name of its own for each',
         ),
         (AMI + "[clock]\nrate = 60", "clock: simulated time; expected the machine's own clock beside the live source"),
+        (
+            SIMULATOR + '[queues.a]\nlabel = "  "',
+            'queues.a.label: "  "; expected text on one line, not blank, of at most 200 characters',
+        ),
+        (
+            SIMULATOR + '[[hours.closures]]\ndate = 2026-07-01\nreason = """APT\nhela dagen"""',
+            'hours.closures[0].reason: "APT\\nhela dagen"; expected text on one line, not blank,',
+        ),
+        (
+            SIMULATOR + '[[hours.periods]]\nfrom = 2026-07-01\nto = 2026-07-02\nopen = "08:00"\nclose = "12:00"\n'
+            f'reason = "{201 * "x"}"',
+            'hours.periods[0].reason: "xxx',
+        ),
+        (
+            SIMULATOR + '[[alerts.channels]]\nname = "sms"\nurl = "json://localhost"\nfallback = "sms"',
+            'alerts.channels[0].fallback: "sms", itself; expected another channel',
+        ),
         (SIMULATOR + "[clock]\nrate = 0", "clock.rate: 0; expected a number above 0 and at most 10000"),
         (SIMULATOR + "[clock]\nstart = 2026-03-02", "clock.start: 2026-03-02; expected a date and time such as"),
         (
@@ -219,7 +236,7 @@ def test_a_variable_that_is_not_utf_8_is_refused_by_its_key() -> None:
             SIMULATOR + "[target.exits]\ncallback_within_seconds = 30",
             "target.exits.callback_within_seconds: 30; expected a whole number from 60 to 28800",
         ),
-        (SIMULATOR + '[queues."a b"]\nlabel = ""', 'queues."a b".label: ""; expected text that is not empty'),
+        (SIMULATOR + '[queues."a b"]\nlabel = ""', 'queues."a b".label: ""; expected text on one line, not blank'),
         (
             SIMULATOR + '[queues."växel"]\nlabel = "x"\n[queues."Växel"]\nlabel = "y"',
             'queues: more than one named "växel"; expected a name of its own for each, by more than its case',
@@ -741,7 +758,7 @@ port = 99999
 BAD_TOLD = """
 foo: unknown key; expected one of organisation, target, hours, store, retention, http, wallboard, access, clock, alerts, reserve, queues, pools, report, references, sources
 organisation.langage: unknown key; expected one of name, language, time_zone (did you mean language?)
-organisation.name: 3; expected text
+organisation.name: 3; expected text on one line, not blank, of at most 200 characters
 organisation.time_zone: "Europe/Lulea"; expected an IANA time zone, such as Europe/Stockholm
 target.limit_seconds: 0; expected a whole number from 1 to 86400
 target.ratio: 90; expected a share above 0 and at most 1, such as 0.9 for 90 %

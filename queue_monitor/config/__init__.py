@@ -213,6 +213,11 @@ def _alert_mistakes(alerts: AlertsSettings) -> list[Mistake]:
             if name not in known and (name or key.endswith(".channel"))
         ),
         *(
+            Mistake(f"alerts.channels[{at}].fallback", f'"{channel.name}", itself', "another channel")
+            for at, channel in enumerate(alerts.channels)
+            if channel.fallback == channel.name
+        ),
+        *(
             [Mistake("alerts.heartbeat", "nobody asks for it", 'a recipient with kinds = ["heartbeat"]')]
             if unheard
             else []

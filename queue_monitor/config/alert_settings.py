@@ -7,6 +7,24 @@ from msgspec import Meta, Struct
 
 from queue_monitor.model import AlertKind, RiskLevels
 
+Line = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*\S)[^\n\r\x0b\x0c\x85\u2028\u2029]{1,200}$",
+        description="text on one line, not blank, of at most 200 characters",
+    ),
+]
+"""A text that people are shown on a wall, a page or in a message."""
+
+LineOrNone = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\n\r\x0b\x0c\x85\u2028\u2029]{0,200}$",
+        description="text on one line of at most 200 characters",
+    ),
+]
+"""The same, which may be left out."""
+
 Chance = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and at most 1, such as 0.95")]
 
 
@@ -26,7 +44,7 @@ class AlertChannel(Struct, frozen=True, kw_only=True):
     `url`: its address, which mostly holds a password: write `env:NAME`.
     """
 
-    name: Annotated[str, Meta(min_length=1)]
+    name: Line
     kind: str = "apprise"
     url: Annotated[str, Meta(min_length=1)]
     fallback: str = ""
@@ -43,7 +61,7 @@ class AlertRecipient(Struct, frozen=True, kw_only=True):
     `only_escalations`: true for a recipient who is sent an alarm only when nobody acknowledges it.
     """
 
-    name: Annotated[str, Meta(min_length=1)]
+    name: Line
     channel: str
     kinds: tuple[AlertKind, ...] = ()
     queues: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from queue_monitor.config.alert_settings import AlertsSettings, require
+from queue_monitor.config.alert_settings import AlertsSettings, Line, LineOrNone, require
 from queue_monitor.model import BoardLayout, BoardPart, ExitPolicy, Outcome, Reserve, Role, Target
 
 FIRST_YEAR: Final = 2000
@@ -36,7 +36,7 @@ class Organisation(Struct, frozen=True, kw_only=True):
     `name`: as it stands on the pages and in messages.
     """
 
-    name: str = "Kundcenter"
+    name: Line = "Kundcenter"
     language: Literal["sv", "en"] = "sv"
     time_zone: str = "Europe/Stockholm"
 
@@ -116,7 +116,7 @@ class HoursException(Struct, frozen=True, kw_only=True):
     closed: bool = False
     open: dt.time | None = None
     close: dt.time | None = None
-    reason: str = ""
+    reason: LineOrNone = ""
 
     def __post_init__(self) -> None:
         if self.closed:
@@ -142,7 +142,7 @@ class HoursPeriod(Struct, frozen=True, kw_only=True, rename={"first": "from", "l
     days: tuple[Weekday, ...] = ()
     open: dt.time
     close: dt.time
-    reason: str = ""
+    reason: LineOrNone = ""
 
     def __post_init__(self) -> None:
         require(self.first <= self.last, "from at most to")
@@ -161,7 +161,7 @@ class HoursClosure(Struct, frozen=True, kw_only=True, rename={"starts": "from", 
     date: dt.date
     starts: dt.time = dt.time.min
     ends: dt.time = dt.time.max
-    reason: Annotated[str, Meta(min_length=1)]
+    reason: Line
 
     def __post_init__(self) -> None:
         require(self.starts < self.ends, "from before to, on the same day")
@@ -317,7 +317,7 @@ class BoardSettings(Struct, frozen=True, kw_only=True):
         str,
         Meta(pattern=r"^[\w-]{1,40}$", description="a word for its address: letters, digits, - and _, such as vaxel"),
     ]
-    title: str = ""
+    title: LineOrNone = ""
     queues: tuple[str, ...] = ()
     pool: str = ""
     layout: BoardLayout = BoardLayout.DAY
@@ -349,7 +349,7 @@ class AccessToken(Struct, frozen=True, kw_only=True):
     `token_sha256`: the check value of the token; the token itself is kept nowhere.
     """
 
-    name: Annotated[str, Meta(min_length=1)]
+    name: Line
     role: Role
     token_sha256: Annotated[
         str, Meta(pattern="^[0-9a-f]{64}$", description="the 64 hex digits that `queue-monitor token` prints")
@@ -381,7 +381,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     `label`: instead of the switchboard's name of it.
     """
 
-    label: Annotated[str, Meta(min_length=1)]
+    label: Line
 
 
 class PoolSettings(Struct, frozen=True, kw_only=True):
@@ -390,7 +390,7 @@ class PoolSettings(Struct, frozen=True, kw_only=True):
     `name`: what people are shown.
     """
 
-    name: Annotated[str, Meta(min_length=1)]
+    name: Line
     queues: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -404,10 +404,10 @@ class ReferenceFigure(Struct, frozen=True, kw_only=True):
     it, and where. `date`: when the source said so.
     """
 
-    name: Annotated[str, Meta(min_length=1)]
-    period: Annotated[str, Meta(min_length=1)]
-    value: Annotated[str, Meta(min_length=1)]
-    source: Annotated[str, Meta(min_length=1)]
+    name: Line
+    period: Line
+    value: Line
+    source: Line
     date: dt.date
 
 
@@ -425,7 +425,7 @@ class GoalValue(Struct, frozen=True, kw_only=True):
             description="a period such as 2026-10, 2026-T2, 2026-01..2026-08 or 2026",
         ),
     ]
-    value: Annotated[str, Meta(min_length=1)]
+    value: Line
     comment: str = ""
 
 
@@ -435,8 +435,8 @@ class ReportGoal(Struct, frozen=True, kw_only=True):
     `name`: the goal in words. `target`: what was promised, as it is to be shown. `values`: one for each period.
     """
 
-    name: Annotated[str, Meta(min_length=1)]
-    target: Annotated[str, Meta(min_length=1)]
+    name: Line
+    target: Line
     values: tuple[GoalValue, ...] = ()
 
 
