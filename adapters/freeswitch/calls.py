@@ -66,6 +66,11 @@ _CUT_BY_SWITCH: Final = {"SYSTEM_SHUTDOWN": LeftOutcome.LOST, "MANAGER_REQUEST":
 _TRANSFERS: Final = {"bl_xfer": TransferKind.BLIND, "att_xfer": TransferKind.ATTENDED}
 _WITHHELD: Final = frozenset(("", "0", "unknown", "anonymous", "restricted", "unavailable", "private"))
 _SAME_MOVE: Final = timedelta(seconds=2)
+_SAME_WORD: Final = timedelta(seconds=1)
+"""An event that says within this time what one before it has said repeats it: no phone is given up and called again so
+soon.
+"""
+
 _MAX_VISITS: Final = 50_000
 """The most visits kept. A visit goes when it has ended; where no such event comes, the oldest go first."""
 
@@ -183,7 +188,7 @@ class Calls:
             return False
         visit = self._visit(message, stamp)
         ring = visit.rings.get(agent)
-        if ring and ring.began.switch_time == stamp.switch_time:
+        if ring and abs(stamp.at - ring.began.at) <= _SAME_WORD:
             return True
         if ring:
             self._end_ring(visit, ring, RingResult.UNKNOWN, stamp.worked_out())
@@ -219,6 +224,8 @@ class Calls:
         if not _named(message) or not agent:
             return False
         visit = self._visit(message, stamp)
+        if visit.picked_up and visit.picked_up.agent == agent and visit.answered:
+            return True  # nobody is bridged twice to one agent without an end between
         visit.answered, visit.agent, visit.superseded = stamp, agent, None
         began = visit.rings.get(agent)
         ring = began or self._ring_before(visit, agent, message, stamp)
@@ -252,8 +259,9 @@ class Calls:
                 self._take_back(known, message, stamp)
             return True
         visit = self._visit(message, stamp)
-        visit.talk = _Talk(message, stamp)
-        self._wait(visit, stamp)
+        if visit.talk is None:
+            visit.talk = _Talk(message, stamp)
+            self._wait(visit, stamp)
         return True
 
     def _take_back(self, visit: Visit, message: Message, stamp: Stamp) -> None:

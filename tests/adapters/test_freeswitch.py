@@ -1274,6 +1274,21 @@ def test_a_phone_that_rang_beside_the_one_picked_up_stops_ringing_then() -> None
     ]
 
 
+@pytest.mark.parametrize("apart", [0.0, 0.1])
+@pytest.mark.parametrize("doubled", [START, OFFER, BRIDGE, UNBRIDGE, END])
+def test_an_event_that_comes_twice_makes_no_second_ring_answer_or_call(doubled: str, apart: float) -> None:
+    said = [(START, 0.0, {}), (OFFER, 1.0, ETT), (BRIDGE, 5.0, ETT), (UNBRIDGE, 9.0, ETT)]
+    said.append((END, 9.0, {"CC_Cause": "Terminated"}))
+    frames = []
+    for action, at, more in said:
+        frames += [told(action, at, **more)] + [told(action, at + apart, **more)] * (action == doubled)
+    items = lines(*frames, closed=True)
+
+    (visit,) = visits(items)
+    assert (visit.outcome, visit.wait_ms, visit.talk_ms, visit.rings) == (Outcome.ANSWERED, 5_000, 4_000, 1)
+    assert [ring.result for ring in only(CallRingEnded, items)] == [RingResult.ANSWERED]
+
+
 def test_who_gives_up_after_a_phone_was_picked_up_in_vain_was_never_answered() -> None:
     items = lines(
         told("member-queue-start"),
