@@ -180,6 +180,7 @@ class Translator:
         self._logged_off: set[str] = set()
         self._abandons: list[tuple[_Line, _Visit]] = []
         self._hung_up: dict[str, tuple[_Line, _Visit]] = {}
+        self._at_once: dict[tuple[str, str], tuple[_Line, _Visit]] = {}
         self._staff_at = 0
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
@@ -363,6 +364,8 @@ class Translator:
             return
         if self._is_repeat(line):
             return
+        if self._at_once:
+            self._amend_stays_of_no_time(line)
         was_open = line.place in self._visits
         try:
             if any(held.place == line.place for held in self._held) and line.verb != "ENTERQUEUE":
@@ -469,16 +472,13 @@ class Translator:
         It was moved out of the queue that wrote ABANDON; and where no line ended the stay, nobody knows how it ended.
         A talk is over by then.
         """
-        counted = self._second, self._repeats
         abandon, visit = self._hung_up.pop(line.call, (None, None))
         # in the second in which that stay began, the lines may stand in any order
         is_at_once = visit is None or visit.entry is None or visit.entry.second == line.second
         if abandon and visit and abandon.second + (abandon.place == line.place and is_at_once) <= line.second:
-            self._second, self._repeats = abandon.second, {}
-            self._abandons = [one for one in self._abandons if one[0] is not abandon]
-            reason = "ABANDON before ENTERQUEUE"
-            self._tell_left(abandon, visit, LeftOutcome.TRANSFERRED_OUT, abandon.milliseconds(2), reason)
-        self._second, self._repeats = counted
+            self._tell_moved(abandon, visit)
+        elif abandon and visit and abandon.second == line.second:
+            self._at_once[line.place] = abandon, visit
         for queue in self._queues:
             stay = self._visits.get((line.call, queue)) if queue != line.place[1] else None
             if stay is None or stay.entry is None or stay.entry.second > line.second or stay.is_elsewhere:
@@ -488,6 +488,26 @@ class Translator:
                 self._tell_left(line, stay, LeftOutcome.UNKNOWN, None, "ENTERQUEUE elsewhere")
             else:
                 self._tell_over(line, stay)
+
+    def _amend_stays_of_no_time(self, line: _Line) -> None:
+        """Amend the stays that ended in the second in which they began, and after which the caller entered once more.
+
+        A second ABANDON in that second says that the lines were written twice; else the caller was moved, and waits on.
+        """
+        if line.verb == "ABANDON" and (known := self._at_once.get(line.place)) and known[0].second == line.second:
+            del self._at_once[line.place]
+        for place, (abandon, visit) in list(self._at_once.items()):
+            if line.second > abandon.second:
+                del self._at_once[place]
+                self._tell_moved(abandon, visit)
+
+    def _tell_moved(self, abandon: _Line, visit: _Visit) -> None:
+        """Report that the caller of this ABANDON had not hung up: the channel went on to a queue."""
+        counted, self._second, self._repeats = (self._second, self._repeats), abandon.second, {}
+        self._abandons = [one for one in self._abandons if one[0] is not abandon]
+        reason = "ABANDON before ENTERQUEUE"
+        self._tell_left(abandon, visit, LeftOutcome.TRANSFERRED_OUT, abandon.milliseconds(2), reason)
+        self._second, self._repeats = counted
 
     def _tell_over(self, line: _Line, stay: _Visit) -> None:
         """Report that a talk is over, whose own last line is missing or comes later and tells more."""
@@ -565,6 +585,8 @@ class Translator:
         wait = None if wait_at is None else line.milliseconds(wait_at)
         visit = self._visit(line, wait)
         self._visits.pop(line.place, None)
+        if outcome is LeftOutcome.ABANDONED and visit.is_elsewhere:
+            outcome, reason = LeftOutcome.TRANSFERRED_OUT, "ABANDON after ENTERQUEUE elsewhere"
         if outcome is LeftOutcome.ABANDONED:
             self._abandons = [one for one in self._abandons if line.at - one[0].at <= _STOPS_WITHIN]
             self._abandons.append((line, visit))
@@ -706,6 +728,7 @@ class Translator:
             self._tell_left(abandon, visit, LeftOutcome.LOST, abandon.milliseconds(2), "ABANDON before QUEUESTART")
         self._abandons.clear()
         self._hung_up.clear()
+        self._at_once.clear()
         self._visits.clear()
         self._held.clear()
         self._claims.clear()

@@ -120,6 +120,35 @@ def test_who_is_moved_back_into_the_same_queue_did_not_give_up(again: int) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("then", "after"),
+    [
+        ("10|1.1|q|Bo|CONNECT|10|1.2|1", ("answered", 10)),
+        ("10|1.1|q|NONE|ABANDON|1|1|10", ("abandoned", 10)),
+        ("1|1.1|q|NONE|ABANDON|1|1|1", ("abandoned", 1)),
+        ("1|2.2|r|NONE|ENTERQUEUE|||1", ("waiting", None)),
+    ],
+)
+def test_a_stay_that_ended_in_its_first_second_was_no_hang_up_where_the_channel_waits_on(
+    then: str, after: tuple[str, float | None]
+) -> None:
+    live = played(text("0|1.1|q|NONE|ENTERQUEUE|||1", "0|1.1|q|NONE|ABANDON|1|1|0", "0|1.1|q|NONE|ENTERQUEUE|||1", then))
+
+    assert [row[1:3] for row in told(live) if row[0] == "1.1"] == [("transferred_out", 0), after]
+
+
+@pytest.mark.parametrize("end", [20, 21])
+def test_nor_was_it_one_where_the_line_comes_after_the_entry_to_another_queue(end: int) -> None:
+    live = played(
+        text(
+            *("0|1.1|q|NONE|ENTERQUEUE|||1", "20|1.1|r|NONE|ENTERQUEUE|||1", f"{end}|1.1|q|NONE|ABANDON|1|1|20"),
+            "30|1.1|r|Bo|CONNECT|10|1.2|1",
+        )
+    )
+
+    assert sorted(row[1] for row in told(live)) == ["answered", "transferred_out"]
+
+
 # Callers turned away
 
 
