@@ -66,6 +66,9 @@ Port = Annotated[int, Meta(ge=1, le=65_535)]
 Every = Annotated[float, Meta(ge=0.1, le=86_400)]
 """A time in seconds after which something is done or given up, as a setting: never none, and no more than a day."""
 
+QueueName = Annotated[str, Meta(pattern=r"\S", description="the name of a queue, not blank")]
+"""The name of a queue, as a setting."""
+
 UpTo = Annotated[float, Meta(ge=0, le=86_400)]
 """A time in seconds that may be none, as a setting."""
 

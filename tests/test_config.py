@@ -246,6 +246,29 @@ def test_a_variable_that_is_not_utf_8_is_refused_by_its_key() -> None:
             'pools: "b" in two of them; expected each queue in one pool',
         ),
         (
+            SIMULATOR + '[[pools]]\nname = "x"\nqueues = ["a"]\n[[pools]]\nname = " X"\nqueues = ["B"]',
+            'pools: more than one named "x"; expected a name of its own for each, by more than its case',
+        ),
+        (
+            SIMULATOR + '[[pools]]\nname = "B "\nqueues = ["a", "b"]',
+            'pools[0].name: "B ", as a queue is named; expected a name that no queue has',
+        ),
+        (
+            SIMULATOR + '[hours.queues."växel"]\nholidays = "none"\n[[pools]]\nname = "Växel"\nqueues = ["a", "b"]',
+            'pools[0].name: "Växel", as a queue is named; expected a name that no queue has',
+        ),
+        (
+            SIMULATOR + '[[pools]]\nname = " "\nqueues = ["a"]',
+            'pools[0].name: " "; expected text on one line, not blank',
+        ),
+        (SIMULATOR + '[[pools]]\nname = "x"\nqueues = [""]', 'pools[0].queues: ""; expected names that are not blank'),
+        (SIMULATOR + '[queues." "]\nlabel = "x"', 'queues: " "; expected names that are not blank'),
+        (SIMULATOR + '[hours.queues.""]\nholidays = "none"', 'hours.queues: ""; expected names that are not blank'),
+        (
+            SIMULATOR + '[[wallboard.boards]]\nname = "x"\nqueues = ["a", ""]',
+            'wallboard.boards[0].queues: ""; expected names that are not blank',
+        ),
+        (
             SIMULATOR + '[[pools]]\nname = "x"\nqueues = []',
             "pools[0]: does not fit together; expected at least one queue",
         ),

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from queue_monitor.ports import About, Every, Host, Port, Signal, Stability, UpTo
+from queue_monitor.ports import About, Every, Host, Port, QueueName, Signal, Stability, UpTo
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ping_seconds: Every = 10.0
     snapshot_seconds: Every = 45.0
     hold_seconds: UpTo = 5.0
-    dialled_queues: dict[str, str] = {}
+    dialled_queues: dict[str, QueueName] = {}
     wrapup_seconds: dict[str, Annotated[int, Meta(ge=0, le=86_400)]] = {}
 
 

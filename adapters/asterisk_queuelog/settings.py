@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from queue_monitor.events import RefusalReason
-from queue_monitor.ports import About, Every, Signal, Stability
+from queue_monitor.ports import About, Every, QueueName, Signal, Stability
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     poll_seconds: Every = 1.0
     restart_window_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 30
     member_names: dict[str, str] = {}
-    dialled_queues: dict[str, str] = {}
+    dialled_queues: dict[str, QueueName] = {}
     refusal_verbs: dict[str, RefusalReason] = {}
     outgoing_verbs: tuple[str, ...] = ()
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from queue_monitor.ports import About, Every, Host, Port, Signal, Stability
+from queue_monitor.ports import About, Every, Host, Port, QueueName, Signal, Stability
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     host: Host = "127.0.0.1"
     port: Port = 1040
-    pilots: dict[str, str] = {}
+    pilots: dict[str, QueueName] = {}
     agents: dict[str, str] | list[str] = {}
     tls: bool = False
     tls_ca: str = ""

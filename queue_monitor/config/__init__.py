@@ -50,7 +50,7 @@ from queue_monitor.config.settings import (
     WeekdayHours,
 )
 from queue_monitor.model import AlertKind, Reserve, Target
-from queue_monitor.queues import keys_of, queue_key
+from queue_monitor.queues import QueueKey, keys_of, queue_key
 
 __all__ = [
     "AccessToken",
@@ -262,7 +262,35 @@ def _queue_mistakes(file: File) -> list[Mistake]:
         if board.pool and board.pool not in pools
     ]
     members = [key for pool in file.pools for key in keys_of(pool.queues)]
-    return found + [Mistake("pools", f'"{key}" in two of them', "each queue in one pool") for key in _repeated(members)]
+    found += [Mistake("pools", f'"{key}" in two of them', "each queue in one pool") for key in _repeated(members)]
+    return found + _name_mistakes(file, {*members, *map(queue_key, chain.from_iterable(tables.values()))})
+
+
+def _name_mistakes(file: File, queues: set[QueueKey]) -> list[Mistake]:
+    """Return the names of pools that do not tell them apart from each other and from these queues, and blank names."""
+    names = [queue_key(pool.name) for pool in file.pools]
+    found = [
+        Mistake("pools", f'more than one named "{name}"', "a name of its own for each, by more than its case")
+        for name in _repeated(names)
+    ]
+    found += [
+        Mistake(f"pools[{place}].name", f'"{file.pools[place].name}", as a queue is named', "a name that no queue has")
+        for place, name in enumerate(names)
+        if name in queues
+    ]
+    named: dict[str, Iterable[str]] = {
+        "queues": file.queues,
+        "target.exits.queues": file.target.exits.queues,
+        "hours.queues": file.hours.queues,
+        **{f"pools[{place}].queues": pool.queues for place, pool in enumerate(file.pools)},
+        **{f"wallboard.boards[{place}].queues": board.queues for place, board in enumerate(file.wallboard.boards)},
+    }
+    return found + [
+        Mistake(written, f'"{name}"', "names that are not blank")
+        for written, its in named.items()
+        for name in its
+        if not name.strip()
+    ]
 
 
 def _hours_mistakes(hours: HoursSection | QueueHours, key: Key) -> list[Mistake]:

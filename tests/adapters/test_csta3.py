@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, fromstring
 
+import msgspec
 import pytest
 
 from adapters.csta3 import Settings, Translator, build, recorded_pieces, wire
@@ -999,6 +1000,11 @@ async def test_an_exchange_that_is_down_silent_or_closes_may_come_back() -> None
 def nowhere() -> Line:
     """A line that leads to no switch."""
     return Line(Place(name="nobody", host="127.0.0.1", port=1), SystemClock())
+
+
+def test_a_pilot_without_the_name_of_a_queue_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"pilots": {"7100": " "}}, Settings)
 
 
 def test_nothing_but_the_harmless_requests_can_be_sent() -> None:

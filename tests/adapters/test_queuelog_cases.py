@@ -132,7 +132,9 @@ def test_who_is_moved_back_into_the_same_queue_did_not_give_up(again: int) -> No
 def test_a_stay_that_ended_in_its_first_second_was_no_hang_up_where_the_channel_waits_on(
     then: str, after: tuple[str, float | None]
 ) -> None:
-    live = played(text("0|1.1|q|NONE|ENTERQUEUE|||1", "0|1.1|q|NONE|ABANDON|1|1|0", "0|1.1|q|NONE|ENTERQUEUE|||1", then))
+    live = played(
+        text("0|1.1|q|NONE|ENTERQUEUE|||1", "0|1.1|q|NONE|ABANDON|1|1|0", "0|1.1|q|NONE|ENTERQUEUE|||1", then)
+    )
 
     assert [row[1:3] for row in told(live) if row[0] == "1.1"] == [("transferred_out", 0), after]
 
