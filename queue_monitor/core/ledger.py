@@ -45,6 +45,7 @@ from queue_monitor.events import (
     Event,
     OutcomeBasis,
     QueueSnapshot,
+    RefusalReason,
     RingResult,
     SourceConnected,
     SourceRestarted,
@@ -107,10 +108,16 @@ class Change(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """The result of an event besides its evidence. `orphan`: no event has reported the start of its visit."""
+    """The result of an event besides its evidence.
+
+    `refused`: a refused caller who is to be counted.
+    `not_refused`: refused callers who are no longer to be counted as they were.
+    `orphan`: no event has reported the start of its visit.
+    """
 
     refused: Refusal | None = None
     orphan: bool = False
+    not_refused: tuple[Refusal, ...] = ()
 
 
 class Loaded(NamedTuple):
@@ -129,6 +136,14 @@ class _Call:
 
     known_as: str
     stays: list[tuple[MergedVisit, Evidence]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Refused:
+    """A refused caller; `is_counted` is false for one who got into a queue in the same call."""
+
+    refusal: Refusal
+    is_counted: bool = True
 
 
 @dataclass(slots=True)
@@ -170,7 +185,7 @@ class Ledger:
         self._undecided: set[EvidenceKey] = set()
         self._waiting: dict[str, None] = {}
         self._talking: dict[str, None] = {}
-        self._refused: dict[tuple[str, str], list[Refusal]] = {}
+        self._refused: dict[tuple[str, str], list[_Refused]] = {}
         self._switches: dict[str, _Switch] = {}
 
     # ---- input
@@ -284,18 +299,47 @@ class Ledger:
         return _NOTHING
 
     def _refuse(self, event: CallRefused) -> Applied:
-        """Count a refused caller once, even when two sources report it and only one of them can name the queue."""
+        """Count a refused caller once, even when two sources report it and only one of them can name the queue.
+
+        A caller who gets into a queue in the same call, before or after that, was not refused: the call is counted
+        there.
+        """
         refusal = _refusal(event)
         same = self._refused.setdefault((refusal.switch, refusal.leg_id), [])
         near = timedelta(milliseconds=100 + event.time_precision_ms)
-        if any(
-            _may_be_one_queue(other.queue, refusal.queue)
-            and abs(other.at - refusal.at) <= near + timedelta(milliseconds=other.precision_ms)
-            for other in same
-        ):
-            return _NOTHING
-        same.append(refusal)
-        return Applied(refused=refusal)
+        for other in same:
+            before = other.refusal
+            if not _may_be_one_queue(before.queue, refusal.queue):
+                continue
+            if abs(before.at - refusal.at) > near + timedelta(milliseconds=before.precision_ms):
+                continue
+            other.refusal = _better_told(before, refusal)
+            if not other.is_counted or other.refusal == before:
+                return _NOTHING
+            return Applied(refused=other.refusal, not_refused=(before,))
+        counts = not self._has_got_in(refusal)
+        same.append(_Refused(refusal, counts))
+        return Applied(refused=refusal) if counts else _NOTHING
+
+    def _has_got_in(self, refusal: Refusal) -> bool:
+        """Return whether a refused caller is known to have got into a queue in the same call."""
+        self._settle()
+        stories = filter(None, map(self._stories.get, {refusal.contact_id, refusal.leg_id}))
+        return any(_is_one_call(refusal, visit) for story in stories for visit in story.visits)
+
+    def _entered(self, event: CallEntered) -> Applied:
+        """Note a caller who enters; one who was refused by another queue just before, in the same call, got in."""
+        heard = self._hear(event)
+        if not self._refused:
+            return heard
+        switch, at = event.switch_name, event.at
+        got_in = []
+        for known_as in {event.leg_id or event.visit_id, event.contact_id}:
+            for refused in self._refused.get((switch, known_as), ()):
+                if refused.is_counted and timedelta() <= at - refused.refusal.at <= NEW_CALL_AFTER_START:
+                    refused.is_counted = False
+                    got_in.append(refused.refusal)
+        return heard._replace(not_refused=tuple(got_in)) if got_in else heard
 
     def has_entered(self, event: CallEntered, passing_over: Collection[str] = ()) -> bool:
         """Return whether a source has already reported the entry of this event; sources in
@@ -313,12 +357,13 @@ class Ledger:
 
     def take_back(self, event: CallRefused) -> Refusal | None:
         """Forget the refused caller that was counted for this event; return it, None when there was none."""
-        refusal = _refusal(event)
-        same = self._refused.get((refusal.switch, refusal.leg_id), [])
-        if refusal not in same:
-            return None
-        same.remove(refusal)
-        return refusal
+        said = _refusal(event)
+        same = self._refused.get((said.switch, said.leg_id), [])
+        for refused in same:
+            if refused.refusal.source == said.source and refused.refusal.at == said.at:
+                same.remove(refused)
+                return refused.refusal if refused.is_counted else None
+        return None
 
     def _restart(self, event: SourceRestarted) -> Applied:
         self._restarted(event.switch_name, event.at)
@@ -654,7 +699,7 @@ class Ledger:
         gone = [self._stories[contact_id] for contact_id in self._stories if contact_id in over]
         self._let_go(over)
         for refused_key in list(self._refused):
-            self._refused[refused_key] = [kept for kept in self._refused[refused_key] if kept.at >= before]
+            self._refused[refused_key] = [kept for kept in self._refused[refused_key] if kept.refusal.at >= before]
             if not self._refused[refused_key]:
                 del self._refused[refused_key]
         for switch in self._switches.values():
@@ -711,8 +756,8 @@ class Ledger:
             yield story.contact
 
     def refusals(self) -> Iterator[Refusal]:
-        for refusals in self._refused.values():
-            yield from refusals
+        for refused in self._refused.values():
+            yield from (one.refusal for one in refused if one.is_counted)
 
     def waiting(self) -> list[tuple[Contact, Visit]]:
         """Return the callers who wait now, the longest wait first.
@@ -772,7 +817,7 @@ class Ledger:
 
 
 _TAKES: Final[dict[type[Event], Callable[[Ledger, Any], Applied]]] = {
-    CallEntered: Ledger._hear,
+    CallEntered: Ledger._entered,
     CallAnswered: Ledger._answered,
     CallLeft: Ledger._hear,
     CallCompleted: Ledger._hear,
@@ -791,6 +836,25 @@ def _may_be_one_queue(one: str, other: str) -> bool:
     """Return whether two refusals may be by one queue: the names are equal, or a source does not know one of them."""
     names = {queue_key(one), queue_key(other)}
     return len(names) == 1 or not names.isdisjoint(_NAMELESS)
+
+
+def _better_told(before: Refusal, said: Refusal) -> Refusal:
+    """Return a refusal with the queue and the reason as far as one of two sources knows them."""
+    queue = said.queue if queue_key(before.queue) in _NAMELESS else before.queue
+    reason = said.reason if before.reason is RefusalReason.UNKNOWN else before.reason
+    return (
+        before
+        if (queue, reason) == (before.queue, before.reason)
+        else structs.replace(before, queue=queue, reason=reason)
+    )
+
+
+def _is_one_call(refusal: Refusal, visit: Visit) -> bool:
+    """Return whether a visit belongs to the call of a refused caller: it began, and ended, not far from there."""
+    began, ended = visit.entered_at, visit.completed_at or visit.ended_wait_at
+    if visit.switch != refusal.switch or began is None or began > refusal.at + NEW_CALL_AFTER_START:
+        return False
+    return ended is None or refusal.at <= ended + NEW_CALL_AFTER_START
 
 
 def _refusal(event: CallRefused) -> Refusal:

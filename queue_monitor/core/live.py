@@ -74,6 +74,7 @@ from queue_monitor.model import (
     LostCall,
     Outcome,
     Period,
+    Refusal,
     RefusalRecord,
     RejectedItem,
     RepeatDay,
@@ -241,14 +242,24 @@ class Live:
         applied = self._ledger.apply(event)
         if applied.orphan:
             self.events["orphan"] += 1
+        for refusal in applied.not_refused:
+            self._count_refused(refusal, -1)
         if applied.refused is not None:
-            placed = self._windows.refuse(applied.refused)
-            self.opening_check.refuse(applied.refused)
-            if self.records:
-                self._refusals.append(RefusalRecord(refusal=applied.refused, placed=placed))
+            self._count_refused(applied.refused)
         if isinstance(event, QueueSnapshot):
             self._reconcile(event)
         return ApplyResult.NEW
+
+    def _count_refused(self, refusal: Refusal, sign: int = +1) -> None:
+        """Count a refused caller, or (`sign` -1) no longer."""
+        placed = self._windows.refuse(refusal, sign)
+        self.opening_check.refuse(refusal, sign)
+        if not self.records:
+            return
+        left = [record for record in self._refusals if record.refusal != refusal] if sign < 0 else self._refusals
+        if len(left) == len(self._refusals):
+            left.append(RefusalRecord(refusal=refusal, placed=placed, is_counted=sign > 0))
+        self._refusals = left
 
     def _take_agent(self, event: AgentState | AgentMember) -> None:
         self.agents.apply(event)

@@ -186,7 +186,7 @@ class Target:
         if self._home is not None and self._home is not self._store:
             there |= await self._home.imports.known_refusals(records)
         for number, record in enumerate(records):
-            if number not in there:
+            if number not in there and record.is_counted:
                 (day, _), queue = place_of_refusal(record, self._days)
                 self.tally.count(self.tally.refused_callers, day, queue)
 

@@ -153,10 +153,11 @@ class CallRecord(Struct, frozen=True, kw_only=True):
 
 
 class RefusalRecord(Struct, frozen=True, kw_only=True):
-    """One refused caller as history keeps it."""
+    """One refused caller as history keeps it; `is_counted` is false for one whom it keeps no longer."""
 
     refusal: Refusal
     placed: Placement
+    is_counted: bool = True
 
 
 class JournalBatch(Struct, frozen=True, kw_only=True):

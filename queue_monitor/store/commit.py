@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from queue_monitor.events import Event, contact_key
+from queue_monitor.events import CallRefused, Event, contact_key
 from queue_monitor.model import CallRecord, Committed, JournalBatch, RefusalRecord
 from queue_monitor.ports import Outdated
 from queue_monitor.store.bulk import OF_A_ROW, is_of_a_row
@@ -105,7 +106,7 @@ class Writer:
         if conflicts or unknown:
             raise Outdated(conflicts, unknown)
         records = self._replaced.calls_left(connection, self._still_kept(connection, calls, old))
-        refusals = self._replaced.refusals_left(connection, batch.refusals)
+        refusals = self._replaced.refusals_left(connection, _first_told(batch, repeated))
         not_derived = self._derive(connection, records, refusals, old, seq)
         self._states.save_days(connection, batch.days)
         self._states.save(connection, seq, batch.states)
@@ -189,6 +190,7 @@ class Writer:
         added, refused = self._calls.write(connection, calls, old, seq, trial.bare, careful=careful)
         more, refused_callers = self._refusals.write(connection, refusals, trial.left_out, careful=careful)
         taken = [each for row in giving_way(old.values()) for each in row.shares]
+        taken += self._refusals.delete(connection, refusals)
         moved = _difference(taken, added + more)
         bad = self._sums.move(connection, *moved, trial.untouched, careful=careful)
         if not bad and refused_callers:
@@ -236,6 +238,27 @@ def _by_key(calls: Sequence[CallRecord]) -> list[tuple[bytes, CallRecord]]:
     return [(contact_key(record.contact_id), record) for record in calls]
 
 
+def _first_told(batch: JournalBatch, repeated: Sequence[int]) -> Sequence[RefusalRecord]:
+    """Return the refused callers of a batch without those of events that the journal had: they are counted, or have got
+    into a queue since.
+    """
+    told = [event for event in map(batch.events.__getitem__, repeated) if isinstance(event, CallRefused)]
+    if not told:
+        return batch.refusals
+    others = set(range(len(batch.events))).difference(repeated)
+    new = {_refused(event) for at in others if isinstance(event := batch.events[at], CallRefused)}
+    again = set(map(_refused, told)) - new
+    return [
+        record
+        for record in batch.refusals
+        if not record.is_counted or (record.refusal.source, record.refusal.leg_id, record.refusal.at) not in again
+    ]
+
+
+def _refused(event: CallRefused) -> tuple[str, str, datetime]:
+    return event.source, event.leg_id or event.contact_id, event.at
+
+
 def _difference(taken: list[Share], added: list[Share]) -> tuple[list[Share], list[Share]]:
     """Return both lists without the shares that are in both: most events about a call do not move it."""
     number: dict[Share, int] = {}
@@ -258,7 +281,7 @@ def _digest(batch: JournalBatch) -> str:
         parts.update(contact_key(record.contact_id))
         parts.update(record.evidence)
     for refused in batch.refusals:
-        parts.update(refusal_key(refused))
+        parts.update(refusal_key(refused) + (b"" if refused.is_counted else b"-"))
     for name, body in sorted(batch.states.items()):
         parts.update(name.encode("utf-8", "surrogatepass") + body)
     for day in batch.days:

@@ -1,10 +1,10 @@
-"""The rows of refused callers: one each, written once and never changed."""
+"""The rows of refused callers: one each, never changed, and deleted where a caller was not refused after all."""
 
 import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from queue_monitor.model import Level, RefusalRecord
 from queue_monitor.queues import queue_key
@@ -40,7 +40,7 @@ class RefusalRows:
 
         Without `careful` the first refusal is raised.
         """
-        rows = {refusal_key(record): record for record in records}
+        rows = {key: record for key, record in _last(records).items() if record.is_counted}
         added: list[Share] = []
         refused: list[str] = []
         for chunk in chunks(list(rows), _CHUNK):
@@ -56,6 +56,16 @@ class RefusalRows:
             added += [each for row in values if row["key"] not in bad for each in shares(row)]
             refused += [rows[key].refusal.contact_id for key in chunk if key in bad or key in left_out]
         return added, refused
+
+    def delete(self, connection: Connection, records: Sequence[RefusalRecord]) -> list[Share]:
+        """Delete the rows of callers who were not refused after all; return their shares."""
+        gone: list[Share] = []
+        for chunk in chunks([key for key, record in _last(records).items() if not record.is_counted], _CHUNK):
+            its = refusal.c.site == SITE, refusal.c.key.in_(chunk)
+            for row in connection.execute(select(refusal).where(*its)).mappings():
+                gone += shares(row)
+            connection.execute(delete(refusal).where(*its))
+        return gone
 
     def new_shares(self, record: RefusalRecord) -> list[Share]:
         return shares(self._row(b"", record))
@@ -75,6 +85,11 @@ class RefusalRows:
             "early": placed.early,
             "precision_ms": its.precision_ms,
         }
+
+
+def _last(records: Sequence[RefusalRecord]) -> dict[bytes, RefusalRecord]:
+    """Return the last record of each refused caller, by key."""
+    return {refusal_key(record): record for record in records}
 
 
 def shares(row: Any) -> list[Share]:

@@ -1,7 +1,6 @@
 """Lines of queue_log that people who run call queues have met, each with what really happened to the callers."""
 
 from datetime import timedelta
-from itertools import chain
 
 import pytest
 
@@ -160,7 +159,7 @@ def test_callers_turned_away_at_the_door_are_counted_with_the_reason() -> None:
     assert told(live) == [("5.4", "answered", 2, 12)]
     found = counts(live)
     assert (found.refused, found.dialled, found.entered) == (3, 4, 1)
-    assert [refusal.reason for refusal in chain.from_iterable(live.ledger._refused.values())] == [
+    assert [refusal.reason for refusal in live.ledger.refusals()] == [
         RefusalReason.NO_AGENTS,
         RefusalReason.FULL,
         RefusalReason.CLOSED,

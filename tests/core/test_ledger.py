@@ -15,6 +15,7 @@ from queue_monitor.events import (
     EntryReason,
     LeftOutcome,
     OutcomeBasis,
+    RefusalReason,
     SourceClock,
     TimeBasis,
 )
@@ -403,6 +404,60 @@ def test_a_refused_caller_is_counted_once_where_only_one_source_names_the_queue(
     story.refused(10.05, "bo", queue=second)
 
     assert story.counts(60).refused == 2
+
+
+@pytest.mark.parametrize("first", ["unknown", "växel"])
+def test_a_refused_caller_is_counted_in_the_queue_that_one_source_names(first: str):
+    second = "växel" if first == "unknown" else "unknown"
+    story = Scenario()
+    story.live.note_changes(True)
+    story.refused(10, "anna", "unknown", queue=first).refused(10.05, "anna", "full", queue=second)
+    _, records = story.live.take_records()
+
+    assert [(refusal.queue, refusal.reason) for refusal in story.live.ledger.refusals()] == [
+        ("växel", RefusalReason.FULL)
+    ]
+    assert (story.counts(60).refused_full, story.counts(60, "växel").refused) == (1, 1)
+    assert [record.placed.queue for record in records] == ["växel"]
+
+
+def test_a_refusal_that_is_named_later_replaces_what_was_written_down():
+    story = Scenario()
+    story.live.note_changes(True)
+    story.refused(10, "anna", queue="unknown").live.take_records()
+    _, records = story.refused(10.05, "anna", queue="växel").live.take_records()
+
+    assert [(record.placed.queue, record.is_counted) for record in records] == [("unknown", False), ("växel", True)]
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("entered", [12, 300])
+def test_who_is_refused_by_one_queue_and_gets_into_another_in_the_same_call_was_not_refused(order: int, entered: int):
+    story = Scenario()
+    story.live.note_changes(True)
+    tell = [lambda: story.refused(10, "anna", queue="växel"), lambda: story.entered(entered, "anna", "bygglov")]
+    for each in (tell, tell[::-1])[order]:
+        each()
+        story.live.settle()
+    story.refused(10.05, "anna", queue="unknown")  # the other source, in whatever order
+    story.answered(entered + 4, "anna", "bygglov").refused(12, "bo", queue="växel")
+    _, records = story.live.take_records()
+    counts = story.counts(400)
+
+    assert (counts.dialled, counts.entered, counts.refused) == (2, 1, 1)
+    assert [record.refusal.leg_id for record in records] == ["luleå:bo"]
+
+
+def test_who_was_put_on_to_a_queue_that_is_full_had_got_in():
+    story = Scenario().entered(0, "anna").answered(9, "anna").completed(60, "anna").refused(60.5, "anna", queue="växel")
+
+    assert (story.counts(70).dialled, story.counts(70).refused) == (1, 0)
+
+
+def test_who_calls_again_next_day_under_the_same_id_was_refused_the_day_before():
+    story = Scenario().refused(10, "anna", queue="växel").entered(24 * 3600, "anna")
+
+    assert len(list(story.live.ledger.refusals())) == 1
 
 
 def test_a_caller_refused_by_two_queues_is_refused_by_both():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from queue_monitor.events import CallRefused
 from queue_monitor.model import CallRecord, CallsOfMinute, Committed, Counts, JournalBatch, Level, RefusalRecord
 from queue_monitor.ports import Outdated, StoreError
 from queue_monitor.store import SqlStore, open_store
@@ -241,6 +242,40 @@ async def test_sums_are_the_sums_of_the_rows_whatever_is_amended(story: list[lis
         assert await all_sums(store, step) == recounted(wanted, step)
     assert by_minute(await store.load_minutes(EVER[0])) == by_minute(minutes(wanted))
     await store.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_caller_who_was_not_refused_after_all_is_in_no_row_and_no_sum(store: SqlStore, at_once: bool) -> None:
+    anna, bo = refused("anna"), refused("bo", 60)
+    not_refused = structs.replace(anna, is_counted=False)
+    if at_once:
+        await store.commit(batch(events=[entered(1)], refusals=(anna, bo, not_refused)))
+    else:
+        await store.commit(batch(events=[entered(1)], refusals=(anna, bo)))
+        await store.commit(batch(events=[entered(2)], refusals=(not_refused,)))
+
+    assert [row.at for row in await store.refusals(*EVER)] == [bo.refusal.at]
+    assert await all_sums(store, "day") == recounted(placements_of([], [bo]), "day")
+
+
+async def test_a_refused_caller_whom_the_journal_had_is_not_counted_again(store: SqlStore) -> None:
+    anna = refused("anna")
+    its = anna.refusal
+    event = CallRefused(
+        id="r" * 32,
+        source=its.source,
+        observed_at=its.at,
+        switch_time=its.at,
+        contact_id=its.contact_id,
+        queue=its.queue,
+        reason=its.reason,
+    )
+    await store.commit(batch(events=[event], refusals=(anna,)))
+    await store.commit(batch(events=[entered(2)], refusals=(structs.replace(anna, is_counted=False),)))
+    await store.commit(batch(events=[event], refusals=(anna,)))
+
+    assert await store.refusals(*EVER) == []
+    assert await all_sums(store, "day") == []
 
 
 @pytest.mark.parametrize("table", ["contact", "visit"])
