@@ -67,6 +67,9 @@ _REFUSALS: Final = {
     "doNotDisturb": RefusalReason.CLOSED,
 }
 _MAX_RING: Final = timedelta(minutes=3)
+_SAME_WORD: Final = timedelta(seconds=2)
+"""What one device says within this time after another's word may be an earlier fact that comes late, or once more."""
+
 _UNIQUE: Final = 16
 """The length from which a call id is never used again; a short one may be used again within the hour."""
 
@@ -97,6 +100,9 @@ class Visit:
     position: int | None = None
     sent_on: Stamp | None = None
     agent: str = ""
+    others: set[str] = field(default_factory=set)
+    entered: bool = False
+    picked_up: Stamp | None = None
     answered: bool = False
     over: bool = False
 
@@ -116,13 +122,14 @@ class Visit:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One person's call, under all its ids: `root` is the first."""
+    """One person's call, under all its ids: `root` is the first. `gone`: the caller has hung up."""
 
     root: str
     contact: str = ""
     caller: str = ""
     visits: list[Visit] = field(default_factory=list)
     transferred_from: Visit | None = None
+    gone: bool = False
 
     @property
     def visit(self) -> Visit | None:
@@ -183,7 +190,7 @@ class Calls:
         if ring and not ring.ended:
             self._end_ring(visit, ring, RingResult.ANSWERED, stamp)
         self._cancel_rings(visit, stamp)
-        visit.answered, visit.agent = True, place
+        visit.answered, visit.agent, visit.picked_up = True, place, stamp
         self._emit(
             CallAnswered(
                 **stamp.envelope("call.answered", visit.native),
@@ -226,8 +233,13 @@ class Calls:
         if call is None or visit is None:
             return ""
         by, cause = device(message, "releasingDevice"), text(message, "cause")
+        call.gone = call.gone or (by != "" and by == call.caller)
         if visit.answered:
-            if not place or place in (visit.agent, call.caller) or by == visit.agent:
+            if visit.others and by in (visit.agent, *visit.others) and place in (by, ""):
+                # of several agents in a conference one has left
+                visit.others.discard(by)
+                visit.agent = visit.others.pop() if by == visit.agent else visit.agent
+            elif not place or place in (visit.agent, call.caller) or by == visit.agent:
                 who = EndedBy.AGENT if by == visit.agent else EndedBy.CALLER if by == call.caller else EndedBy.UNKNOWN
                 self._complete(visit, who if by else EndedBy.UNKNOWN, stamp)
         elif by and by == call.caller:
@@ -248,6 +260,7 @@ class Calls:
         if not call_id:
             return "clearedCall.callID"
         if visit := self._open_visit(call_id):
+            visit.call.gone = True
             if visit.answered:
                 self._complete(visit, EndedBy.UNKNOWN, stamp)
             else:
@@ -301,13 +314,17 @@ class Calls:
             )
             self._complete(visit, EndedBy.TRANSFER, stamp)
             visit.call.transferred_from = visit
-        self._join(message, told, self._calls.get(second))
+        self._join(message, told, self._calls.get(second), stamp)
         return ""
 
     def conferenced(self, message: Element, monitor: str, stamp: Stamp) -> str:
-        """Take a third party's arrival: only the new id matters here."""
+        """Take a third party's arrival: the new id, and who may leave without ending the talk."""
         first, second = text(message, "primaryOldCall", "callID"), text(message, "secondaryOldCall", "callID")
-        self._join(message, self._calls.get(first), self._calls.get(second))
+        if (visit := self._open_visit(first)) and visit.answered:
+            there = children(child(message, "conferenceConnections"), "connectionListItem")
+            devices = {connection(item, "newConnection")[1] for item in there}
+            visit.others |= {one for one in devices if one in self._agents and one != visit.agent}
+        self._join(message, self._calls.get(first), self._calls.get(second), stamp)
         return "" if first else "primaryOldCall.callID"
 
     # For a snapshot
@@ -372,8 +389,14 @@ class Calls:
 
     def _enter(self, message: Element, call_id: str, pilot: str, monitor: str, stamp: Stamp) -> None:
         call = self._call(message, call_id)
+        if call.gone and len(call_id) >= _UNIQUE:
+            return
         visit, position = call.visit, whole(message, "callsInFront")
         position = None if position is None else position + 1
+        if visit and visit.pilot == pilot and visit.picked_up and _is_late(stamp, visit.picked_up):
+            if not visit.entered:
+                self._tell_entered(visit, position, message, stamp, None)
+            return
         if visit and visit.pilot == pilot and (visit.waits or monitor not in visit.seen_by):
             # Known already: as an arrival before it was queued, after a phone was not answered, from another device.
             visit.seen_by.add(monitor)
@@ -389,13 +412,19 @@ class Calls:
         before, call.transferred_from = call.transferred_from, None
         visit = self._open(call, call_id, pilot, monitor, stamp)
         visit.position = position
+        self._tell_entered(visit, position, message, stamp, before)
+
+    def _tell_entered(
+        self, visit: Visit, position: int | None, message: Element, stamp: Stamp, before: Visit | None
+    ) -> None:
+        visit.entered = True
         self._emit(
             CallEntered(
                 **stamp.envelope("call.entered", visit.native),
                 **self._placed(visit),
                 position=position,
                 depth_reported=whole(message, "numberQueued"),
-                caller=self._caller(call, stamp),
+                caller=self._caller(visit.call, stamp),
                 entry_reason=EntryReason.TRANSFER if before else EntryReason.UNKNOWN,
                 prev_visit_id=before.visit_id if before else None,
             )
@@ -507,12 +536,14 @@ class Calls:
             )
         )
 
-    def _join(self, message: Element, first: Call | None, second: Call | None) -> None:
-        """Let both old ids and the new one lead to one call: the one still waiting, else the caller's."""
-        if second and second is not first and second.visit and second.visit.waits:
+    def _join(self, message: Element, first: Call | None, second: Call | None, stamp: Stamp) -> None:
+        """Let both old ids and the new one lead to one call: the one that waits or talks still, else the caller's."""
+        goes_on = second is not first and second and second.visit and not second.visit.over
+        if second and second.visit and goes_on and (second.visit.waits or not (first and first.open)):
             if first:
-                # Now the caller waits there, no longer the agent who asked.
+                # Now the caller waits or talks there, no longer the agent who asked.
                 second.caller, second.transferred_from = first.caller, first.transferred_from
+                self._tell_whose(second, first, stamp)
             joined: Call | None = second
         else:
             joined = first or second
@@ -526,6 +557,18 @@ class Calls:
             # Already in a queue under its new id, which was reported first: it stays there.
             if call_id and not (known and known.open):
                 self._calls[call_id] = joined
+
+    def _tell_whose(self, call: Call, callers: Call, stamp: Stamp) -> None:
+        """Report that the stay of an agent's call is now part of the caller's call."""
+        visit, contact = call.visit, callers.contact or callers.root
+        if visit and contact != (call.contact or call.root):
+            call.contact = contact
+            moved = stamp.envelope("call.moved", visit.native, contact)
+            self._emit(CallMoved(**moved, visit_id=visit.visit_id, contact_id=self._id(contact)))
+
+
+def _is_late(stamp: Stamp, after: Stamp) -> bool:
+    return stamp.observed_at - after.observed_at <= _SAME_WORD
 
 
 def _lacking(place: str, call_id: str) -> str:

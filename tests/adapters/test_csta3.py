@@ -460,6 +460,102 @@ def test_an_agent_asks_the_other_queue_and_then_puts_the_caller_there() -> None:
     assert only(CallTransferred, items)[0].kind is TransferKind.ATTENDED
 
 
+def at_times(*told: tuple[float, bytes]) -> Items:
+    return heard(translator(), [(frame, NOON + timedelta(seconds=at)) for at, frame in told], closed=False)
+
+
+def conferenced(first: str, second: str, new: str, *places: str) -> bytes:
+    root = fromstring(event("ConferencedEvent", primaryOldCall=(first, "2001"), secondaryOldCall=(second, "2001"))[8:])
+    listed = SubElement(root, "conferenceConnections")
+    for place in places:
+        its = SubElement(SubElement(listed, "connectionListItem"), "newConnection")
+        SubElement(its, "callID").text, SubElement(its, "deviceID").text = new, place
+    return framed(EVENT, written(root))
+
+
+ASKS = arrives("7200", "C2").replace(ANNA.encode(), b"2001      ")
+TALKS = (0.0, arrives()), (1.0, answers())
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "wait_ms", "talk_ms"),
+    [
+        (
+            (
+                (30, ASKS),
+                (35, transferred(CALL, "C2", "C3")),
+                (40, answers("2002", "C3")),
+                (60, cleared("2002", ANNA, call="C3")),
+            ),
+            Outcome.ANSWERED,
+            10_000,
+            20_000,
+        ),
+        (
+            (
+                (30, ASKS),
+                (40, answers("2002", "C2")),
+                (50, transferred(CALL, "C2", "C3")),
+                (60, cleared("2002", ANNA, call="C3")),
+            ),
+            Outcome.ANSWERED,
+            10_000,
+            20_000,
+        ),
+        (
+            ((30, ASKS), (35, transferred(CALL, "C2", "C3")), (40, cleared("7200", ANNA, call="C3"))),
+            Outcome.ABANDONED,
+            10_000,
+            None,
+        ),
+        (((30, ASKS), (35, transferred(CALL, "C2", "C3"))), Outcome.WAITING, None, None),
+    ],
+)
+def test_who_is_put_into_another_queue_by_an_agent_who_asked_there_is_one_person(
+    told: tuple[tuple[float, bytes], ...], outcome: Outcome, wait_ms: int | None, talk_ms: int | None
+) -> None:
+    items = at_times(*TALKS, *told)
+    (contact,) = ledger(items).contacts()
+    _, second = visits(items)
+
+    assert (contact.outcome, contact.wait_ms) == (Outcome.ANSWERED, 1_000)
+    assert (second.outcome, second.wait_ms, second.talk_ms) == (outcome, wait_ms, talk_ms)
+
+
+@pytest.mark.parametrize(("leaves", "stays"), [("2001", "2002"), ("2002", "2001")])
+def test_a_talk_goes_on_while_one_agent_of_a_conference_is_left(leaves: str, stays: str) -> None:
+    items = at_times(
+        *TALKS,
+        (10, conferenced(CALL, "C2", "C3", ANNA, "2001", "2002")),
+        (20, cleared(leaves, leaves, call="C3")),
+        (60, cleared(stays, ANNA, call="C3")),
+    )
+
+    (visit,) = visits(items)
+    assert (visit.talk_ms, visit.ended_by, visit.agent_id) == (59_000, EndedBy.CALLER, "kc:ett")
+
+
+@pytest.mark.parametrize("end", [cleared("7100", ANNA), event("CallClearedEvent", clearedCall=(CALL, ""))])
+def test_what_is_said_once_more_of_a_call_that_has_hung_up_makes_nobody_wait(end: bytes) -> None:
+    items = at_times((0, arrives()), (0, queued()), (9, end), (9.1, arrives()), (30, queued()))
+
+    assert [(visit.outcome, visit.wait_ms) for visit in visits(items)] == [(Outcome.ABANDONED, 9_000)]
+
+
+def test_an_arrival_that_is_told_just_after_the_answer_is_no_second_wait() -> None:
+    late = at_times((0, arrives()), (5, answers()), (5.1, queued()), (25, cleared("2001", ANNA)))
+    swapped = at_times(
+        (5, answers(lastRedirectionDevice="7100", callingDevice=ANNA)), (5.1, arrives()), (25, cleared("2001", ANNA))
+    )
+
+    assert [(visit.outcome, visit.wait_ms, visit.talk_ms) for visit in visits(late)] == [
+        (Outcome.ANSWERED, 5_000, 20_000)
+    ]
+    assert [(visit.outcome, visit.wait_ms, visit.start_known) for visit in visits(swapped)] == [
+        (Outcome.ANSWERED, 0, True)
+    ]
+
+
 def test_a_caller_queued_under_the_new_id_before_the_transfer_is_told_is_not_lost() -> None:
     items = second_by_second(
         [arrives(), answers(), arrives("7200", "C3"), transferred(CALL, "", "C3"), answers("2002", "C3")]
