@@ -233,6 +233,9 @@ class Calls:
         if call is None or visit is None:
             return ""
         by, cause = device(message, "releasingDevice"), text(message, "cause")
+        if not call.caller and by == place and place not in self._pilots and place not in visit.rings:
+            # nobody else is there yet; of an answered call it may be the agent who leaves
+            call.caller = "" if visit.answered or place in self._agents else place
         call.gone = call.gone or (by != "" and by == call.caller)
         if visit.answered:
             if visit.others and by in (visit.agent, *visit.others) and place in (by, ""):
@@ -329,15 +332,20 @@ class Calls:
 
     # For a snapshot
 
-    def listed(self, call_id: str, pilot: str) -> tuple[str, str, str | None]:
-        """Return the leg and contact of a call that a snapshot lists in a queue, and its visit if that is known."""
+    def listed(self, call_id: str, pilot: str, stamp: Stamp) -> tuple[str, str, str | None]:
+        """Return the leg and contact of a call that a snapshot lists in a queue, and its visit if that is known.
+
+        A call not heard of before, as after a lost connection, is known from now on.
+        """
         call = self._calls.get(call_id)
-        root = call.root if call else call_id
         visit = self._open_visit(call_id)
         known = visit.visit_id if visit and visit.pilot == pilot and visit.waits else None
         if known is None and len(call_id) >= _UNIQUE:
             known = self._id(f"{call_id}@{pilot}")
-        return self._id(root), self._id(call.contact or root if call else root), known
+        if call is None:
+            call = self._calls[call_id] = Call(call_id)
+            self._open(call, call_id, pilot, "", stamp)
+        return self._id(call.root), self._id(call.contact or call.root), known
 
     def on_the_way(self, pilot: str, asked: Stamp) -> list[Visit]:
         """Return a queue's visits that a snapshot of its device may omit: at a phone, or entered after the question."""
@@ -400,7 +408,9 @@ class Calls:
         if visit and visit.pilot == pilot and (visit.waits or monitor not in visit.seen_by):
             # Known already: as an arrival before it was queued, after a phone was not answered, from another device.
             visit.seen_by.add(monitor)
-            if visit.waits and position is not None and position != visit.position:
+            if visit.waits and not visit.entered and _is_late(stamp, visit.known):
+                self._tell_entered(visit, position, message, stamp, None)
+            elif visit.waits and position is not None and position != visit.position:
                 visit.position = position
                 moved = stamp.envelope("call.moved", visit.native)
                 self._emit(CallMoved(**moved, visit_id=visit.visit_id, position=position))
@@ -453,6 +463,7 @@ class Calls:
         if place in self._pilots or (self._agents and place not in self._agents):
             return None
         if call and call.visit:
+            call.caller = call.caller or device(message, "callingDevice")
             return call.visit if not call.visit.over and place != call.caller else None
         came_from = (device(message, "lastRedirectionDevice"), device(message, "calledDevice"))
         pilot = next((one for one in came_from if one in self._pilots), None)

@@ -161,7 +161,7 @@ class Translator:
         elif question is None:
             self._reject("unknown_answer", kind)
         else:
-            self._snapshot(root, question)
+            self._snapshot(root, question, stamp)
 
     def _read_request(self, kind: str, invoke: int) -> None:
         """Read a request of the switch itself."""
@@ -201,7 +201,7 @@ class Translator:
         )
         return ""
 
-    def _snapshot(self, root: Element, question: Question) -> None:
+    def _snapshot(self, root: Element, question: Question, stamp: Stamp) -> None:
         pilot, asked = question.device, question.stamp
         if pilot not in self._settings.pilots:
             return
@@ -216,7 +216,7 @@ class Translator:
             if not call_id:
                 self._lacks("connectionIdentifier.callID", "SnapshotDeviceResponse")
             elif _states(line) & _WAITING:
-                leg, contact, visit_id = self._calls.listed(call_id, pilot)
+                leg, contact, visit_id = self._calls.listed(call_id, pilot, stamp)
                 waiting[leg] = WaitingCaller(leg_id=leg, visit_id=visit_id, contact_id=contact)
         for visit in self._calls.on_the_way(pilot, asked):
             leg = f"{self._connection.switch}:{visit.call.root}"

@@ -608,6 +608,42 @@ def test_a_snapshot_shows_who_waits_and_nobody_else() -> None:
     assert len(ledger(items).waiting()) == 2
 
 
+AFTER_A_CUT = [
+    (((60, answers()), (90, cleared("2001", ANNA))), Outcome.ANSWERED, 60_000, 30_000),
+    (((60, answers(callingDevice=ANNA)), (90, cleared("2001", "2001"))), Outcome.ANSWERED, 60_000, 30_000),
+    (((60, cleared(ANNA, ANNA)),), Outcome.ABANDONED, 60_000, None),
+    (((60, cleared("7100", ANNA)),), Outcome.ABANDONED, 60_000, None),
+    (((60, diverted("7100", "7200", "overflow")),), Outcome.OVERFLOW, 60_000, None),
+    (((60, diverted("7100", "9000", "redirected")),), Outcome.TRANSFERRED_OUT, 60_000, None),
+]
+
+
+@pytest.mark.parametrize("call", [CALL, "17"])
+@pytest.mark.parametrize(("told", "outcome", "wait_ms", "talk_ms"), AFTER_A_CUT)
+def test_a_caller_who_is_listed_after_a_cut_is_followed_to_the_end(
+    call: str, told: tuple[tuple[float, bytes], ...], outcome: Outcome, wait_ms: int, talk_ms: int | None
+) -> None:
+    before = second_by_second([arrives(call=call), queued(call=call)])
+    again = Translator(Connection(source=CONNECTION.source, switch="kc", epoch="2"), QUEUES)
+    after = shot(again, (call, "queued"))
+    for at, frame in told:
+        own = framed(EVENT, frame[8:].replace(CALL.encode(), call.encode()))
+        after += again.feed(own, NOON + timedelta(seconds=at))
+
+    (visit,) = visits(before + after)
+    assert (visit.outcome, visit.wait_ms, visit.talk_ms) == (outcome, wait_ms, talk_ms)
+
+
+def test_a_caller_listed_just_before_the_arrival_is_told_was_seen_entering() -> None:
+    one = translator()
+    items = shot(one, (CALL, "queued")) + list(one.feed(arrives(), NOON + timedelta(seconds=10.4)))
+    items += one.feed(queued(callsInFront="1"), NOON + timedelta(seconds=10.5))
+    items += one.feed(cleared("7100", ANNA), NOON + timedelta(seconds=30.4))
+
+    (visit,) = visits(items)
+    assert (visit.outcome, visit.start_known, visit.wait_ms) == (Outcome.ABANDONED, True, 20_000)
+
+
 def test_a_caller_whose_end_was_missed_is_gone_by_the_snapshot() -> None:
     one = translator()
     items = second_by_second([arrives()], one) + shot(one)
