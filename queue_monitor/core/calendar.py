@@ -164,7 +164,8 @@ class Calendar:
         hours = self.hours(day)
         if hours.opens is None or hours.closes is None or hours.opens >= hours.closes:
             return ()
-        spans = [(self._moment(day, hours.opens), self._moment(day, hours.closes))]
+        opens, closes = self._moment(day, hours.opens), self._moment(day, hours.closes)
+        spans = [(opens, closes)] if opens < closes else []
         for closure in self._closures_of(day):
             starts, ends = self._moment(day, closure.starts), self._moment(day, closure.ends)
             spans = [part for span in spans for part in _without(span, starts, ends)]
@@ -175,8 +176,18 @@ class Calendar:
         return day_bounds(day, self.zone)[0]
 
     def _moment(self, day: date, at: time) -> datetime:
+        """Return the first moment at which a clock of this place shows this time, or for the first time a later one."""
         day, at = (day + timedelta(days=1), time.min) if at == END_OF_DAY else (day, at)
-        return datetime.combine(day, at, self.zone).astimezone(UTC)
+        local = datetime.combine(day, at, self.zone)
+        moment = local.astimezone(UTC)
+        if moment.astimezone(self.zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+            return moment
+        # the clocks were set forward over this time, some minutes or an hour before
+        offset = moment.astimezone(self.zone).utcoffset()
+        moment = moment.replace(second=0, microsecond=0)
+        while (moment - timedelta(minutes=1)).astimezone(self.zone).utcoffset() == offset:
+            moment -= timedelta(minutes=1)
+        return moment
 
     def _span(self, day: date) -> Span | None:
         """Return first opening and last closing of a day, UTC; None when closed. Closures

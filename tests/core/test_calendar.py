@@ -267,3 +267,23 @@ def test_the_monday_after_a_clock_change_opens_at_eight_by_the_new_time_and_ends
     assert hours.is_open(local(day, 8))
     assert hours.is_open(local(day, 16, 59, 59))
     assert not hours.is_open(local(day, 17))
+
+
+@pytest.mark.parametrize(
+    ("day", "opens", "closes", "spans"),
+    [
+        (date(2026, 3, 29), time(2, 30), time(17), [("01:00", "15:00")]),
+        (date(2026, 3, 29), time(0), time(2, 30), [("23:00", "01:00")]),
+        (date(2026, 3, 29), time(2), time(2, 45), []),
+        (date(2026, 3, 29), time(1, 30), time(3, 15), [("00:30", "01:15")]),
+        (date(2026, 10, 25), time(2, 30), time(17), [("00:30", "16:00")]),
+        (date(2026, 10, 25), time(2), time(3), [("00:00", "02:00")]),
+    ],
+)
+def test_hours_that_begin_or_end_in_the_hour_of_a_clock_change_go_by_what_the_clock_shows(
+    day: date, opens: time, closes: time, spans: list[tuple[str, str]]
+):
+    hours = Calendar(STOCKHOLM, (DayHours(opens=opens, closes=closes),) * 7)
+    found = hours.spans(*day_bounds(day, STOCKHOLM))
+
+    assert [tuple(f"{at.astimezone(UTC):%H:%M}" for at in span) for span in found] == spans
