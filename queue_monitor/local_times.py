@@ -12,7 +12,8 @@ class LocalTimes:
     """Turns the local times of an ordered list into UTC.
 
     Of the two autumn hours that look alike, the second begins where an ordered list goes back in time, or, newest
-    first, forward. `doubled` counts the times in such an hour.
+    first, forward; where it does so once more, another list begins (one queue's calls after another's). `doubled`
+    counts the times in such an hour.
     """
 
     def __init__(self, zone: ZoneInfo, *, newest_first: bool = False) -> None:
@@ -32,7 +33,7 @@ class LocalTimes:
             if self._last is None or self._last.date() != at.date():
                 self._fold = int(self._newest_first)
             elif self._goes_back(at):
-                self._fold = int(not self._newest_first)
+                self._fold = 1 - self._fold  # the second hour, or the first one of another list
             self._last, local = at, local.replace(fold=self._fold)
         elif self._last is not None and self._goes_back(at):
             self._last = None  # another export begins

@@ -81,9 +81,13 @@ def read_calls(path: Path, zone: ZoneInfo) -> list[Call]:
         if rows.fieldnames.count(column) > 1:
             raise RecordingError(f"{path}, line 1: the column {column} stands twice")
     try:
-        calls = [_call(path, rows.line_num, row) for row in rows]
+        found = [(rows.line_num, row) for row in rows if any(value for value in row.values())]
     except csv.Error as error:
         raise RecordingError(f"{path}, line {rows.line_num}: {error}") from error
+    short = [line for line, row in found if None in row.values()]
+    if len(found) > 1 and short == [found[-1][0]] and not text.endswith(("\n", "\r")):
+        raise RecordingError(f"{path}, line {short[0]}: the file ends in the middle of this line")
+    calls = [_call(path, line, row) for line, row in found]
     if not calls:
         raise RecordingError(f"{path}: holds no calls")
     return sorted(_each_once(path, _in_utc(path, calls, zone)), key=lambda call: call.entered_at)
@@ -170,6 +174,8 @@ def _call(path: Path, line: int, row: dict[str, str | None]) -> Call:
         raise wrong("queue", "the name of a queue")
     try:
         entered = datetime.fromisoformat(written("entered_at"))
+        if len(written("entered_at")) <= len("2026-03-02"):
+            raise ValueError("a day, and no time")
     except ValueError:
         raise wrong("entered_at", "a time such as 2026-03-02 08:15:30 or 2026-03-02T07:15:30Z") from None
     if entered.year not in YEARS:

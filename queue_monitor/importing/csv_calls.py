@@ -1,5 +1,6 @@
 """Reads CSV exports of calls: each line is a stay in a queue, in any order."""
 
+import codecs
 import csv
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -116,7 +117,7 @@ class CsvCalls:
             yield rows, reader, place
 
     def _begun(self, file: BinaryIO) -> tuple[Any, list[str]]:
-        encoding = "utf-8-sig" if self._mapping.file.encoding.replace("_", "-").lower() == "utf-8" else None
+        encoding = "utf-8-sig" if codecs.lookup(self._mapping.file.encoding).name == "utf-8" else None
         text = as_text(file, encoding or self._mapping.file.encoding)
         for _ in range(self._mapping.file.header_line - 1):
             text.readline()

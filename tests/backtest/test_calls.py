@@ -162,6 +162,37 @@ def test_of_two_autumn_hours_that_look_alike_the_second_begins_where_the_file_go
         ]  # fmt: skip
 
 
+def test_the_autumn_night_of_one_queue_after_anothers_is_read_for_each(tmp_path: Path):
+    times = [f"2026-10-25 02:{minute:02}:00" for minute in (5, 25, 45, 5, 25, 45)]
+    for its in (times, times[::-1]):
+        rows = [f"{at},{queue},30,answered,100,eva\n" for queue in "qr" for at in its]
+        calls = read_calls(written(tmp_path, HEADER + "".join(rows)), ZONE)
+
+        assert [call.entered_at.hour for call in calls] == [0] * 6 + [1] * 6
+
+
+@pytest.mark.parametrize("rest", ["2026-03-02 08:17:30,q,3", "2026-03-02 08:17:30,q,30,answered,10"])
+def test_a_file_that_ends_in_the_middle_of_a_line_is_refused(rest: str, tmp_path: Path):
+    path = written(tmp_path, HEADER + "2026-03-02 08:10:00,q,30,answered,100,eva\n" + rest)
+
+    with pytest.raises(RecordingError, match="line 3: the file ends in the middle of this line"):
+        read_calls(path, ZONE)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n,,,,,\n\n"])
+def test_line_ends_and_empty_lines_make_no_difference(end: str, tmp_path: Path):
+    rows = ("2026-03-02 08:10:00,q,30,answered,100,eva", "2026-03-02 08:10:00,q,40,abandoned")
+    path = tmp_path / "calls.csv"
+    path.write_bytes("".join(f"{line}{end}" for line in (HEADER.strip(), *rows)).encode())
+
+    assert [call.wait for call in read_calls(path, ZONE)] == [30, 40]
+
+
+def test_a_day_without_a_time_is_no_time(tmp_path: Path):
+    with pytest.raises(RecordingError, match="line 2, entered_at: '2026-03-02'; expected a time"):
+        read_calls(written(tmp_path, HEADER + "2026-03-02,q,30,answered,100,eva\n"), ZONE)
+
+
 def test_a_time_that_the_clocks_skip_in_spring_is_refused(tmp_path: Path):
     path = written(tmp_path, HEADER + "2026-03-29 02:30:00,q,30,answered,100,eva\n")
 
