@@ -74,6 +74,7 @@ class Calls:
         self._gone: dict[str, datetime] = {}
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._last_talk: dict[tuple[str, str], Visit] = {}
+        self._last_done: dict[tuple[str, str], datetime] = {}
         self._buried: deque[Visit] = deque(maxlen=_MAX_BURIED)
         self.unexplained = False
         """True when a caller's outcome was a guess because no channel variable is ever sent."""
@@ -114,6 +115,8 @@ class Calls:
                 return visit.visit_id
         if leg.waiting:
             self._lose(leg.waiting, stamp)
+        if gone := self._left_behind_by(leg, queue, entered_ms, {"Uniqueid": unique}, stamp):
+            return gone.visit_id
         return self._unseen(leg, queue, entered_ms).visit_id
 
     def still_waits(self, unique: str, visit_id: str) -> bool:
@@ -201,6 +204,9 @@ class Calls:
         unique = message.get("Uniqueid", "")
         if not unique:
             return False
+        held = self._legs[unique].leaving if unique in self._legs else None
+        if held and held.left and held.left.switch_time == stamp.switch_time is not None:
+            return True
         visit = self._waiting_visit(unique, message, stamp)
         leg = visit.leg
         self._settle(leg)
@@ -278,8 +284,15 @@ class Calls:
             if visit is None:
                 return False
             visit.leg.talking.pop(queue_key(queue), None)
+        last = self._last_done.get((queue_key(queue), agent))
+        if visit is None and stamp.switch_time is not None and last == stamp.switch_time:
+            return True
+        if stamp.switch_time is not None:
+            self._last_done[queue_key(queue), agent] = stamp.switch_time
         if visit is None:
-            leg = leg or Leg(message["Uniqueid"], f"{self._switch}:{message['Uniqueid']}")
+            if leg is None or leg.unique != message["Uniqueid"]:
+                # a channel on which the caller of another leg goes on may have been in a queue before, unseen
+                leg = Leg(message["Uniqueid"], f"{self._switch}:{message['Uniqueid']}")
             self._name_contact(leg, message)
             visit = Visit(f"{leg.leg_id}@~{stamp.milliseconds - (wait or 0) - (talk or 0)}", queue, leg)
         self._last_talk.pop((queue_key(queue), agent), None)
@@ -533,23 +546,32 @@ class Calls:
             return leg.waiting
         if leg.waiting:
             self._lose(leg.waiting, stamp)
-        if leg.idle and not leg.last and (visit := self._left_behind(queue, message, stamp)):
+        hold_ms = _ms(message, "HoldTime")
+        entered_ms = None if hold_ms is None else stamp.milliseconds - hold_ms
+        if gone := self._left_behind_by(leg, queue, entered_ms, message, stamp):
+            return gone
+        return self._unseen(leg, queue or "unknown", stamp.milliseconds - (hold_ms or 0))
+
+    def _left_behind_by(
+        self, leg: Leg, queue: str, entered_ms: int | None, message: Message, stamp: Stamp
+    ) -> Visit | None:
+        """Return the visit that an unknown caller goes on with; from now on the caller is on this leg's channel."""
+        visit = self._left_behind(queue, entered_ms) if leg.idle and not leg.last else None
+        if visit:
             visit.leg.waiting, self._legs[visit.leg.unique] = visit, visit.leg
             self._goes_on(visit.leg, message, "", stamp)
-            return visit
-        return self._unseen(leg, queue or "unknown", stamp.milliseconds - (_ms(message, "HoldTime") or 0))
+        return visit
 
-    def _left_behind(self, queue: str, message: Message, stamp: Stamp) -> Visit | None:
+    def _left_behind(self, queue: str, entered_ms: int | None) -> Visit | None:
         """Return the visit that an unknown caller goes on with: nothing reported a transfer, but one who waited in this
         queue lost the channel without leaving it. None where there is none, or more than one.
         """
         gone = [self._legs[unique].waiting for unique in self._gone if unique in self._legs]
-        hold_ms = _ms(message, "HoldTime")
         fits = [
             visit
             for visit in (*gone, *self._buried)
             if visit and visit.joined and not visit.abandoned and _same(visit.queue, queue)
-            if hold_ms is None or abs(stamp.milliseconds - hold_ms - visit.joined.milliseconds) <= _EARLY_MS
+            if entered_ms is None or abs(entered_ms - visit.joined.milliseconds) <= _EARLY_MS
         ]
         if len(fits) != 1:
             return None

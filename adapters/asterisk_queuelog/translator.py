@@ -708,13 +708,11 @@ class Translator:
         self._claims.pop(line.place, None)
         visit = self._visits[line.place] = self._visits.pop(nearest[0])
         if is_certain:
-            self._out.append(
-                CallMoved(
-                    **self._envelope("call.moved", line, visit.visit_id, line.call),
-                    **visit.placed(),
-                    new_leg_id=self._leg_id(line),
-                )
-            )
+            placed = visit.placed()
+            if placed["contact_id"] == visit.leg_id:  # the one who asked is gone; the caller had a call before
+                placed["contact_id"] = self._leg_id(line)
+            moved = self._envelope("call.moved", line, visit.visit_id, line.call)
+            self._out.append(CallMoved(**moved, **placed, new_leg_id=self._leg_id(line)))
         return visit
 
     def _leg_id(self, line: _Line) -> str:

@@ -451,6 +451,8 @@ def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]
         return None
     if not answers and not endings and any(at > seen[0].moment.at for at in evidence.missing):
         return None
+    if endings and strand.sighted_at is not None and endings[0].outcome is LeftOutcome.UNKNOWN:
+        return None
     entry, outcome, basis = seen[0], Outcome.WAITING, OutcomeBasis.STATED
     began, ended, agent_id, ended_by = entry.moment, None, None, None
     next_queue = key = completed_at = talk_ms = ended_at = wait_ms = None
@@ -827,6 +829,9 @@ def _outcome(
                 if c.talk_ms is not None
             ]
         return Outcome.ANSWERED, OutcomeBasis.STATED, ends, None
+    sighted = max((strand.sighted_at for strand in group if strand.sighted_at), default=None)
+    if sighted is not None:  # a list that names the caller later knows better than a guess
+        endings = [e for e in endings if e.outcome is not LeftOutcome.UNKNOWN or e.moment.at >= sighted]
     if endings:
         best = max(endings, key=_weight)
         known = [ending for ending in endings if ending.outcome is not LeftOutcome.UNKNOWN] or endings
@@ -834,7 +839,6 @@ def _outcome(
             # a guess that was wrong about how it ended may be wrong about when
             known = [e for e in known if e.basis is best.basis or abs(e.moment.at - best.moment.at) <= DERIVED_SLACK]
         return Outcome(best.outcome), best.basis, [ending.moment for ending in known], best
-    sighted = max((strand.sighted_at for strand in group if strand.sighted_at), default=None)
     margin = timedelta(milliseconds=min((s.entry.moment.precision_ms for s in group if s.entry), default=COARSE_MS))
     gone = min(
         (at for at in evidence.missing if at > first_at + margin and (sighted is None or at > sighted)), default=None
@@ -990,6 +994,11 @@ def _claimed(claims: Iterable[tuple[str, int]], evidence: Evidence) -> str:
     """Return the contact by the finest of several sources; a source that has reported only the leg may know better
     later.
 
-    Switches number their calls upwards: of two others the shorter and then the smaller id is the older call's.
+    Switches number their calls upwards: of two others the shorter and then the smaller id is the older call's. Where
+    the caller goes on under another leg, whoever held the place before is gone: that leg's call is the caller's.
     """
-    return min(claims, key=lambda claim: (claim[1], claim[0] == evidence.leg_id, len(claim[0]), claim[0]))[0]
+    ranked = sorted(claims, key=lambda claim: (claim[1], claim[0] == evidence.leg_id, len(claim[0]), claim[0]))
+    best = ranked[0][0]
+    if best == evidence.leg_id and evidence.also:
+        return next((claim for claim, _ in ranked if claim in evidence.also), best)
+    return best

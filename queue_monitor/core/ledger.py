@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 from queue_monitor.core.documents import Document
 from queue_monitor.core.evidence import (
     DERIVED_SLACK,
+    SAME_ENTRY,
     Evidence,
     EvidenceKey,
     MergedVisit,
@@ -63,6 +64,9 @@ UPTIME_SLACK = timedelta(seconds=2)
 
 INNER_ENTRY = timedelta(seconds=1)
 """A channel that answers for a queue enters that queue at once: it still waits there this long after the answer."""
+
+LISTED_EARLY = timedelta(milliseconds=100)
+"""A listed wait of whole seconds cannot begin before the caller entered, but for the clocks."""
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
 
@@ -400,6 +404,8 @@ class Ledger:
         self._settle()
         switch_name = event.switch_name
         queue = queue_key(event.queue)
+        if event.complete:
+            self._take_over(event, queue)
         for caller in event.waiting:
             evidence = self._sight(event, caller)
             self._heard[id(evidence)] = evidence
@@ -415,6 +421,39 @@ class Ledger:
                     self._heard[id(evidence)] = evidence
         return _NOTHING
 
+    def _take_over(self, event: QueueSnapshot, queue: str) -> None:
+        """Join to the callers who are listed no longer the legs that stand in their places: each is one caller.
+
+        Whoever listened when a caller entered would have heard of another who entered in that moment. A leg that is
+        listed for the first time, and has waited since then, goes on for the caller (a transfer, another channel).
+        """
+        switch = event.switch_name
+        new = dict[EvidenceKey, datetime]()
+        for caller in event.waiting:
+            leg, began = (switch, caller.leg_id, queue), _began(event, caller)
+            if began is not None and self._key(*leg) == leg and self._is_new(leg):
+                new[leg] = began
+        if not new:
+            return
+        listed = {self._key(switch, caller.leg_id, queue) for caller in event.waiting}
+        gone = [
+            (self._evidence[key], stay.first_at)
+            for key in self._open
+            if key[0] == switch and key[2] == queue and key not in listed
+            for stay in self._evidence[key].stays[-1:]
+            if stay.visit.start_known
+        ]
+        for leg, began in new.items():
+            its = [(evidence, entered) for evidence, entered in gone if _is_listed_entry(began, entered)]
+            rivals = [at for at in new.values() for _, entered in its if _is_listed_entry(at, entered)]
+            if len(its) == len(rivals) == 1:
+                self._lay_together(its[0][0], leg[1])
+
+    def _is_new(self, key: EvidenceKey) -> bool:
+        """Return whether nothing but a list has told of this leg in this queue."""
+        evidence = self._evidence.get(key)
+        return evidence is None or not any(strand.is_seen_entering for strand in evidence.strands.values())
+
     def _sight(self, event: QueueSnapshot, caller: WaitingCaller) -> Evidence:
         """Note a caller in a snapshot: evidence that the visit goes on, and of its start if no source saw that."""
         switch = event.switch_name
@@ -426,9 +465,7 @@ class Ledger:
 
     def _open_visit(self, evidence: Evidence, event: QueueSnapshot, caller: WaitingCaller) -> str:
         """Return the visit that a caller listed without a visit id continues, or a new id."""
-        began = caller.entered_at
-        if began is None and caller.waited_ms is not None:
-            began = event.as_of - timedelta(milliseconds=caller.waited_ms)
+        began = _began(event, caller)
         for stay in reversed(self._stays(evidence)):
             is_open = stay.visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN)
             if is_open and (began is None or abs(stay.first_at - began) <= DERIVED_SLACK):
@@ -830,6 +867,18 @@ _TAKES: Final[dict[type[Event], Callable[[Ledger, Any], Applied]]] = {
     SourceRestarted: Ledger._restart,
     SourceConnected: Ledger._connected,
 }
+
+
+def _began(event: QueueSnapshot, caller: WaitingCaller) -> datetime | None:
+    """Return when a listed caller entered, as far as the list says."""
+    if caller.entered_at is None and caller.waited_ms is not None:
+        return event.as_of - timedelta(milliseconds=caller.waited_ms)
+    return caller.entered_at
+
+
+def _is_listed_entry(listed: datetime, entered: datetime) -> bool:
+    """Return whether a caller who entered then has waited as long as a list says, in whole seconds cut off."""
+    return -LISTED_EARLY <= listed - entered <= SAME_ENTRY
 
 
 def _may_be_one_queue(one: str, other: str) -> bool:

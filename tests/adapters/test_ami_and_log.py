@@ -1,0 +1,252 @@
+"""Stories that the manager interface and the queue_log tell together, in either order, with cuts and starts between.
+
+Each has what the callers themselves would say: their stays (queue, how it ended, seconds waited and talked) and calls
+(how it ended, seconds waited, stays).
+"""
+
+from collections.abc import Callable
+from itertools import chain
+from typing import NamedTuple
+
+import pytest
+
+from queue_monitor.core.live import Live
+from queue_monitor.events import Event
+from tests.adapters.twofold import Twofold, at, played
+
+Stay = tuple[str, str, int | None, int | None]
+Call = tuple[str, int | None, int]
+
+
+class Told(NamedTuple):
+    """A story and its truth. `starts`: when the monitor is started anew, and who waits then; `alone`: the interface
+    without the log gets it right, too.
+    """
+
+    story: Twofold
+    stays: list[Stay]
+    calls: list[Call]
+    starts: tuple[tuple[float, tuple[tuple[str, str], ...]], ...] = ()
+    alone: bool = True
+
+
+def seconds(milliseconds: int | None) -> int | None:
+    """Whole seconds: the log has no others."""
+    return None if milliseconds is None else round(milliseconds / 1000 - 0.01)
+
+
+def stays(live: Live) -> list[Stay]:
+    its = [visit for visit in live.ledger.visits() if visit.queue != "z"]
+    its.sort(key=lambda visit: (visit.entered_at or at(0), visit.queue))
+    return [(one.queue, one.outcome.value, seconds(one.wait_ms), seconds(one.talk_ms)) for one in its]
+
+
+def calls(live: Live) -> list[Call]:
+    its = [one for one in live.ledger.contacts() if one.first_queue != "z"]
+    its.sort(key=lambda one: (one.entered_at or at(0), one.contact_id))
+    return [(one.outcome.value, seconds(one.wait_ms), len(one.visit_ids)) for one in its]
+
+
+def figures(live: Live) -> tuple[int, int, int, int, int, int]:
+    snapshot = live.snapshot(at(600))
+    its = [queue for queue in snapshot.queues if queue.name != "z"]
+    counts = [queue.periods["day"].counts for queue in its]
+    return (
+        sum(one.dialled for one in counts),
+        sum(one.answered for one in counts),
+        sum(one.abandoned for one in counts),
+        sum(one.unknown for one in counts),
+        snapshot.total.waiting_count,
+        len(live.ledger.talking()),
+    )
+
+
+def about(found: list[Stay], wanted: list[Stay]) -> bool:
+    """Whether these stays are the ones wanted, each time within the second that the log cuts off."""
+    return len(found) == len(wanted) and all(
+        (one[:2] == other[:2])
+        and all(
+            mine is its is None or (mine is not None and its is not None and abs(mine - its) <= 1)
+            for mine, its in zip(one[2:], other[2:], strict=True)
+        )
+        for one, other in zip(found, wanted, strict=True)
+    )
+
+
+def redirected() -> Told:
+    story = Twofold().joins(0.2, "1.1", "q").abandons(30.6, "1.1", "q", moved_to="r").joins(30.7, "1.1", "r")
+    story.answered(50.2, "1.1", "r", "Bo", "1.9").completed(80, "1.1", "r", "Bo", "agent").hangs_up(80.1, "1.1")
+    waits = ((3, (("1.1", "q"),)), (40, (("1.1", "r"),)), (60, ()))
+    return Told(story, [("q", "transferred_out", 30, None), ("r", "answered", 19, 30)], [("answered", 50, 2)], waits)
+
+
+def moved_back() -> Told:
+    story = Twofold().joins(0.2, "1.1", "q").abandons(30.6, "1.1", "q", moved_to="q").joins(30.7, "1.1", "q")
+    story.answered(50.2, "1.1", "q", "Bo", "1.9").completed(80, "1.1", "q", "Bo").hangs_up(80.1, "1.1")
+    return Told(story, [("q", "transferred_out", 30, None), ("q", "answered", 19, 30)], [("answered", 50, 2)])
+
+
+def refused_then_taken() -> Told:
+    story = Twofold().refused(0.2, "1.1", "q").joins(3, "1.1", "r").answered(10, "1.1", "r", "Bo", "1.9")
+    story.completed(80, "1.1", "r", "Bo").hangs_up(80.1, "1.1")
+    return Told(story, [("r", "answered", 7, 70)], [("answered", 7, 1)], ((1, ()), (5, (("1.1", "r"),)), (20, ())))
+
+
+def blind_transfer() -> Told:
+    story = Twofold().joins(0.2, "1.1", "q").answered(9.5, "1.1", "q", "Bo", "1.2")
+    story.blind_transfer(40, "1.1", "q", "Bo", "r").joins(40.2, "1.1", "r")
+    story.answered(60.2, "1.1", "r", "Eva", "1.5").completed(100, "1.1", "r", "Eva", "agent").hangs_up(100.1, "1.1")
+    waits = ((5, (("1.1", "q"),)), (20, ()), (50, (("1.1", "r"),)), (70, ()))
+    return Told(story, [("q", "answered", 9, 30), ("r", "answered", 20, 40)], [("answered", 9, 2)], waits)
+
+
+def _asked() -> Twofold:
+    story = Twofold().joins(0.2, "1.1", "q").answered(9.5, "1.1", "q", "Bo", "1.2").joins(30.2, "2.1", "r")
+    return story.attended_transfer(40, "1.1", "q", "Bo", "2.1").goes_on("2.1", "r", "1.1")
+
+
+def attended_transfer() -> Told:
+    story = _asked().rings(45, "1.1", "r", "Eva", "1.7").answered(50.4, "1.1", "r", "Eva", "1.7")
+    story.completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+    waits = ((20, ()), (35, (("2.1", "r"),)), (43, (("1.1", "r"),)), (60, ()))
+    return Told(story, [("q", "answered", 9, 30), ("r", "answered", 20, 40)], [("answered", 9, 2)], waits, alone=False)
+
+
+def attended_transfer_given_up() -> Told:
+    story = _asked().abandons(50.4, "1.1", "r").hangs_up(50.5, "1.1")
+    waits = ((35, (("2.1", "r"),)), (43, (("1.1", "r"),)))
+    return Told(
+        story, [("q", "answered", 9, 30), ("r", "abandoned", 20, None)], [("answered", 9, 2)], waits, alone=False
+    )
+
+
+def asked_and_answered_first() -> Told:
+    story = Twofold().joins(0.2, "1.1", "q").answered(9.5, "1.1", "q", "Bo", "1.2").joins(30.2, "2.1", "r")
+    story.answered(35.2, "2.1", "r", "Eva", "2.5").attended_transfer(50, "1.1", "q", "Bo", "2.1")
+    story.goes_on("2.1", "r", "1.1").completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+    waits = ((20, ()), (32, (("2.1", "r"),)), (40, ()))
+    return Told(story, [("q", "answered", 9, 40), ("r", "answered", 5, 54)], [("answered", 9, 2)], waits, alone=False)
+
+
+def nested() -> Told:
+    story = Twofold(**{"3.2": "3.1"}).joins(0.2, "3.1", "q").rings(1, "3.1", "q", "Inner", "3.3").joins(1.2, "3.2", "r")
+    story.answered(8.3, "3.2", "r", "Eva", "3.5").answered(8.4, "3.1", "q", "Inner", "3.3")
+    story.completed(40, "3.2", "r", "Eva").completed(40.1, "3.1", "q", "Inner").hangs_up(40.2, "3.1")
+    waits = ((4, (("3.1", "q"), ("3.2", "r"))), (20, ()))
+    return Told(story, [("q", "answered", 8, 32), ("r", "answered", 7, 32)], [("answered", 8, 2)], waits)
+
+
+def nested_given_up() -> Told:
+    story = Twofold(**{"3.2": "3.1"}).joins(0.2, "3.1", "q").rings(1, "3.1", "q", "Inner", "3.3").joins(1.2, "3.2", "r")
+    story.abandons(30.2, "3.1", "q").abandons(30.3, "3.2", "r").hangs_up(30.4, "3.1").hangs_up(30.5, "3.2")
+    story._line(30, "3.1", "q", "Inner", "RINGCANCELED", 29000)
+    waits = ((4, (("3.1", "q"), ("3.2", "r"))), (20, (("3.1", "q"), ("3.2", "r"))))
+    return Told(story, [("q", "abandoned", 30, None), ("r", "abandoned", 29, None)], [("abandoned", 30, 2)], waits)
+
+
+def originated() -> Told:
+    """A Local channel waits for somebody, and is optimised away once an agent has answered."""
+    story = Twofold(**{"4.2": "4.1", "4.9": "4.1"}).joins(0.2, "4.2", "q").answered(3.2, "4.2", "q", "Bo", "4.3")
+    its = {"LocalOneUniqueid": "4.1", "LocalTwoUniqueid": "4.2", "SourceUniqueid": "4.9", "SourceLinkedid": "4.1"}
+    story.tells(3.3, "LocalOptimizationBegin", **its).hangs_up(3.4, "4.2").hangs_up(3.4, "4.1")
+    story.goes_on("4.2", "q", "4.9").completed(60, "4.9", "q", "Bo").hangs_up(60.1, "4.9")
+    return Told(story, [("q", "answered", 3, 57)], [("answered", 3, 1)], ((2, (("4.2", "q"),)), (30, ())), alone=False)
+
+
+def another_channel() -> Told:
+    """A masquerade: nothing tells that the caller goes on under another channel."""
+    story = Twofold().joins(0.2, "1.1", "q").tells(20, "Rename", Uniqueid="1.1").hangs_up(20.1, "1.1")
+    story.goes_on("1.1", "q", "5.5").lists(28, ("5.5", "q")).rings(30, "5.5", "q", "Bo", "5.6")
+    story.answered(40.1, "5.5", "q", "Bo", "5.6").completed(60, "5.5", "q", "Bo").hangs_up(60.1, "5.5")
+    waits = ((3, (("1.1", "q"),)), (24, (("5.5", "q"),)), (35, (("5.5", "q"),)), (50, ()))
+    return Told(story, [("q", "answered", 39, 20)], [("answered", 39, 1)], waits)
+
+
+def three_times() -> Told:
+    story = Twofold().joins(0.2, "1.1", "q").times_out(10.2, "1.1", "q").joins(10.25, "1.1", "q")
+    story.times_out(20.3, "1.1", "q").joins(20.35, "1.1", "r").answered(25.4, "1.1", "r", "Bo", "1.5")
+    story.completed(60, "1.1", "r", "Bo").hangs_up(60.1, "1.1")
+    its: list[Stay] = [("q", "timeout", 10, None), ("q", "overflow", 10, None), ("r", "answered", 5, 34)]
+    return Told(story, its, [("answered", 25, 3)], ((5, (("1.1", "q"),)), (15, (("1.1", "q"),)), (40, ())))
+
+
+def a_list_that_leaves_one_out() -> Told:
+    story = Twofold().joins(0.2, "1.1", "q").lists(20).lists(50, ("1.1", "q")).tells(55, "Reload", Module="app_queue")
+    story.tells(56, "FullyBooted", Status="Fully Booted").answered(60.3, "1.1", "q", "Bo", "1.2")
+    story.completed(90, "1.1", "q", "Bo").hangs_up(90.1, "1.1")
+    return Told(story, [("q", "answered", 60, 29)], [("answered", 60, 1)])
+
+
+STORIES: list[Callable[[], Told]] = [
+    redirected,
+    moved_back,
+    refused_then_taken,
+    blind_transfer,
+    attended_transfer,
+    attended_transfer_given_up,
+    asked_and_answered_first,
+    nested,
+    nested_given_up,
+    originated,
+    another_channel,
+    three_times,
+    a_list_that_leaves_one_out,
+]
+
+
+def check(live: Live, told: Told) -> None:
+    assert about(stays(live), told.stays), stays(live)
+    assert [one[0] for one in calls(live)] == [one[0] for one in told.calls], calls(live)
+    assert [one[2] for one in calls(live)] == [one[2] for one in told.calls]
+    for (_, found, _), (_, wanted, _) in zip(calls(live), told.calls, strict=True):
+        assert found is not None and wanted is not None and abs(found - wanted) <= 1
+    dialled, answered, abandoned, *others = figures(live)
+    outcomes = [one[0] for one in told.calls]
+    assert (dialled, answered, abandoned) == (len(outcomes), outcomes.count("answered"), outcomes.count("abandoned"))
+    assert others == [0, 0, 0]
+
+
+@pytest.mark.parametrize("tell", STORIES)
+def test_each_story_is_the_callers_own_whoever_is_heard_first(tell: Callable[[], Told]) -> None:
+    told = tell()
+    manager, log = told.story.heard_manager(), told.story.heard_log()
+    by_time = sorted((item for item in chain(manager, log) if isinstance(item, Event)), key=lambda it: it.observed_at)
+
+    for items in (manager, log, manager + log, log + manager, by_time, told.story.heard_manager(twice=True)):
+        check(played(items), told)
+
+
+@pytest.mark.parametrize("tell", STORIES)
+def test_each_story_is_the_same_when_the_connection_is_lost_and_the_log_tells(tell: Callable[[], Told]) -> None:
+    told = tell()
+    log = told.story.heard_log()
+    for begins in (0.1, 2, 5.5, 9, 20, 25, 35, 44):
+        for length in (1.5, 8, 25, 70):
+            manager = told.story.heard_manager(lost=(begins, begins + length))
+            check(played(manager + log), told)
+            check(played(log + manager), told)
+
+
+@pytest.mark.parametrize("tell", STORIES)
+def test_each_story_is_the_same_when_the_monitor_starts_in_between(tell: Callable[[], Told]) -> None:
+    told = tell()
+    for seconds_after, waiting in told.starts:
+        check(told.story.restarted(seconds_after, *waiting), told)
+
+
+def test_a_list_after_the_cut_names_the_caller_under_the_channel_that_took_the_place() -> None:
+    story = _asked().lists(43.5, ("1.1", "r")).answered(50.4, "1.1", "r", "Eva", "1.7")
+    story.completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+    live = played(story.heard_manager(lost=(35, 43)))
+
+    assert [stay[:3] for stay in stays(live)] == [("q", "answered", 9), ("r", "answered", 20)]
+    assert calls(live) == [("answered", 9, 2)]
+
+
+def test_two_who_stand_in_a_list_for_one_who_is_gone_are_two() -> None:
+    story = (
+        Twofold().joins(0.2, "1.1", "q").joins(0.4, "1.2", "q").goes_on("1.1", "q", "5.5").goes_on("1.2", "q", "5.6")
+    )
+    live = played(story.lists(43.5, ("5.5", "q"), ("5.6", "q")).heard_manager(lost=(35, 43)))
+
+    assert sorted(stay[1] for stay in stays(live)) == ["unknown", "unknown", "waiting", "waiting"]
