@@ -431,7 +431,9 @@ class Ledger:
         new = dict[EvidenceKey, datetime]()
         for caller in event.waiting:
             leg, began = (switch, caller.leg_id, queue), _began(event, caller)
-            if began is not None and self._key(*leg) == leg and self._is_new(leg):
+            if began is None or (caller.visit_id and (switch, caller.visit_id) in self._strands):
+                continue
+            if self._key(*leg) == leg and self._is_new(leg):
                 new[leg] = began
         if not new:
             return
