@@ -1,6 +1,6 @@
 """The names of queues, pools and agents, which are folded, joined and split here only."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple, NewType
 from unicodedata import normalize
@@ -47,10 +47,17 @@ class Pool(NamedTuple):
         return keys_of(self.queues)
 
 
-def pool_of(queues: Iterable[str]) -> Pool:
-    """Return the pool of these queues, in their order."""
+def pool_of(queues: Iterable[str], others: Container[str] = ()) -> Pool:
+    """Return the pool of these queues, in their order.
+
+    `others`: the keys of all queues; a pool is named like none of them. A queue that has the separator in its own name
+    stands in parentheses, so that no two pools have one name.
+    """
     queues = tuple(queues)
-    return Pool(JOINT.join(queues), queues)
+    if len(queues) < 2:
+        return Pool(JOINT.join(queues), queues)
+    name = JOINT.join(f"({queue})" if JOINT in queue else queue for queue in queues)
+    return Pool(f"({name})" if queue_key(name) in others else name, queues)
 
 
 def keys_of(queues: Iterable[str]) -> frozenset[QueueKey]:

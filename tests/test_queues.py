@@ -53,6 +53,18 @@ def test_whoever_asks_for_a_queue_is_told_of_it_and_of_its_pools_only(of: tuple[
     assert person.wants(waits_long(*of)) is told
 
 
+def test_no_pool_is_named_like_another_or_like_a_queue():
+    story = Scenario()
+    for number, (agent, queues) in enumerate({"eva": ("a", "b"), "bo": ("a + b",), "li": ("c", "d + e")}.items()):
+        story.agent(number, agent, "available", *queues)
+    for caller, name in enumerate(("a", "b", "a + b", "c", "d + e")):
+        story.entered(10, str(caller), name)
+    names = {pool.name: pool.queues for pool in story.live.scopes()}
+
+    assert names == {"(a + b)": ("a", "b"), "a + b": ("a + b",), "c + (d + e)": ("c", "d + e")}
+    assert pool_of(["c + d", "e"]).name != pool_of(["c", "d + e"]).name
+
+
 def test_an_alert_written_before_its_queues_were_is_read_with_those_of_its_name():
     written = msgspec.to_builtins(waits_long("Bygg", "växel"))
     del written["queues"]

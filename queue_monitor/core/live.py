@@ -877,7 +877,8 @@ class Live:
         answered in which queue.
         """
         found = self.agents.pools(queues) if self.agents.members_told else self.pool_inference.pools(queues)
-        return [pool_of(pool) for pool in found]
+        keys = keys_of(queues)
+        return [pool_of(pool, keys) for pool in found]
 
     def counted_only(self) -> set[str]:
         """Return the queues for which the switch only says how many wait."""
