@@ -261,8 +261,10 @@ def _queue_mistakes(file: File) -> list[Mistake]:
         for place, board in enumerate(boards)
         if board.pool and board.pool not in pools
     ]
-    members = [key for pool in file.pools for key in keys_of(pool.queues)]
-    found += [Mistake("pools", f'"{key}" in two of them', "each queue in one pool") for key in _repeated(members)]
+    members = sorted(key for pool in file.pools for key in keys_of(pool.queues))
+    found += [
+        Mistake("pools", f'"{key}" in two of them', "each queue in one pool") for key in sorted(_repeated(members))
+    ]
     return found + _name_mistakes(file, {*members, *map(queue_key, chain.from_iterable(tables.values()))})
 
 
@@ -284,6 +286,7 @@ def _name_mistakes(file: File, queues: set[QueueKey]) -> list[Mistake]:
         "hours.queues": file.hours.queues,
         **{f"pools[{place}].queues": pool.queues for place, pool in enumerate(file.pools)},
         **{f"wallboard.boards[{place}].queues": board.queues for place, board in enumerate(file.wallboard.boards)},
+        **{f"alerts.recipients[{place}].queues": who.queues for place, who in enumerate(file.alerts.recipients)},
     }
     return found + [
         Mistake(written, f'"{name}"', "names that are not blank")
