@@ -1,5 +1,6 @@
 """What holds for every test. In CI a skipped test is a failure: what was not tried is not known to work."""
 
+import gc
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -36,6 +37,20 @@ SLOW_FILES: Final = (
     "test_proxies", "test_doctor", "test_real_day", "test_fault",
 )  # fmt: skip
 """Files that take long, first of all: what is begun last must be short, or one worker ends long after the others."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect seven thousand tests without looking for garbage, and let no later look visit what was collected and
+    imported: nearly all of it lives as long as the process.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
