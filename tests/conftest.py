@@ -34,7 +34,7 @@ SLOW_FILES: Final = (
     "test_whole_program", "test_hour_of_poison", "test_fuzzed_doors", "test_lasting", "test_rebuilding", "test_owners",
     "test_trouble", "test_behind_nginx", "test_first_token", "test_document", "test_hostile", "test_mqtt_losses",
     "test_starting", "test_no_number", "test_flood", "test_answers", "test_backtest", "test_token", "test_walk",
-    "test_proxies", "test_doctor", "test_real_day", "test_fault",
+    "test_proxies", "test_doctor", "test_real_day", "test_fault", "test_house", "test_simulation",
 )  # fmt: skip
 """Files that take long, first of all: what is begun last must be short, or one worker ends long after the others."""
 
