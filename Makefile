@@ -19,7 +19,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test lint bench bars soak asterisk docs schema messages handbook constraints machine-test
+.PHONY: run test lint bench bars soak asterisk docs schema messages handbook constraints machine-test ready
 
 run: $(VENV)/run.stamp  ## start the monitor; without CONFIG a simulated day on http://127.0.0.1:8080
 	@echo "Starting the monitor$(if $(CONFIG), on $(CONFIG), on a simulated day)"
@@ -81,10 +81,13 @@ constraints:  ## choose the newest allowed packages and pin them with their hash
 machine-test:
 	@.ci/machine test $(PYTHON)
 
-$(VENV)/made.stamp:
+ready: machine-test $(VENV)/dev.stamp
+
+$(VENV)/made.stamp: requirements/pip.txt
 	@.ci/machine run $(PYTHON)
 	@echo "Making a place for the packages: $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
+	@$(pip) --require-hashes -r requirements/pip.txt
 	@touch $@
 
 $(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.txt

@@ -63,7 +63,8 @@ class Command(NamedTuple):
 
 def documents() -> list[Path]:
     found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")]
-    return sorted(path for path in found if "node_modules" not in path.parts and ".venv" not in path.parts)
+    ours = (path for path in found if not any(part[0] == "." for part in path.relative_to(ROOT).parts))
+    return sorted(path for path in ours if "node_modules" not in path.parts)
 
 
 def blocks(path: Path, language: str) -> Iterator[Block]:

@@ -1,5 +1,6 @@
 """What holds for every test. In CI a skipped test is a failure: what was not tried is not known to work."""
 
+import gc
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from typing import Any, Final, cast
 import pytest
 from _pytest.terminal import TerminalReporter
 from hypothesis import settings
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event
 
 from queue_monitor.store import database
 from queue_monitor.store.migrating import revision_of, upgrade
@@ -33,9 +34,23 @@ SLOW_FILES: Final = (
     "test_whole_program", "test_hour_of_poison", "test_fuzzed_doors", "test_lasting", "test_rebuilding", "test_owners",
     "test_trouble", "test_behind_nginx", "test_first_token", "test_document", "test_hostile", "test_mqtt_losses",
     "test_starting", "test_no_number", "test_flood", "test_answers", "test_backtest", "test_token", "test_walk",
-    "test_proxies", "test_doctor", "test_real_day", "test_fault",
+    "test_proxies", "test_doctor", "test_real_day", "test_fault", "test_house", "test_simulation",
 )  # fmt: skip
 """Files that take long, first of all: what is begun last must be short, or one worker ends long after the others."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect seven thousand tests without looking for garbage, and let no later look visit what was collected and
+    imported: nearly all of it lives as long as the process.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,35 +77,55 @@ def _skipped(config: pytest.Config) -> int:
     return len(reporter.stats.get("skipped", ())) if reporter else 0
 
 
-_statements: Final[list[str]] = []
+_Said = list[tuple[str, Any]]
+_statements: Final[dict[str, _Said]] = {}
+"""The statements that the migrations come to on an empty database, with their parameters, by the kind of database."""
 
 
 def _quick(connection: Connection, migrating: dict[str, Any]) -> None:
-    if connection.dialect.name != "sqlite" or revision_of(connection) is not None:
+    kind = connection.dialect.name
+    if revision_of(connection) is not None:
         upgrade(connection, migrating)
-        return
-    if not _statements:
-        _statements.extend(_of_the_migrations(migrating))
-    for statement in _statements:
-        connection.exec_driver_sql(statement)
+    elif kind in _statements:
+        for statement, parameters in _statements[kind]:
+            connection.exec_driver_sql(statement, parameters)
+    elif kind == "sqlite":
+        _statements[kind] = _of_the_migrations(migrating)
+        _quick(connection, migrating)
+    else:
+        _statements[kind] = _said(connection, migrating)
 
 
-def _of_the_migrations(migrating: dict[str, Any]) -> list[str]:
-    """Return the statements that the migrations come to on an empty SQLite database."""
+def _of_the_migrations(migrating: dict[str, Any]) -> _Said:
+    """Return the statements that make the tables as the migrations leave an empty SQLite database."""
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
         upgrade(connection, migrating)
         connection.commit()
         made = cast(sqlite3.Connection, connection.connection.driver_connection)
-        found = [line for line in made.iterdump() if line not in ("BEGIN TRANSACTION;", "COMMIT;")]
+        found = [(line, None) for line in made.iterdump() if line not in ("BEGIN TRANSACTION;", "COMMIT;")]
     engine.dispose()
+    return found
+
+
+def _said(connection: Connection, migrating: dict[str, Any]) -> _Said:
+    """Migrate an empty database, and return what was said to its server, but for the questions."""
+    found: _Said = []
+
+    def hear(_: Connection, __: object, statement: str, parameters: Any, *___: object) -> None:
+        if not statement.lstrip().upper().startswith("SELECT"):
+            found.append((statement, parameters or None))
+
+    event.listen(connection, "before_cursor_execute", hear)
+    upgrade(connection, migrating)
+    event.remove(connection, "before_cursor_execute", hear)
     return found
 
 
 @pytest.fixture(scope="session", autouse=True)
 def tables_by_their_statements() -> Iterator[None]:
-    """Let the migrations run once in a process: a thousand tests open a new SQLite store, which then has the same
-    tables in a tenth of the time. Stores of earlier versions, PostgreSQL and the program as a process run them.
+    """Let the migrations run once in a process for each kind of database: a thousand tests open a new store, which then
+    has the same tables in a tenth of the time. Stores of earlier versions and the program as a process run them.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "upgrade", _quick)

@@ -4,15 +4,12 @@ import asyncio
 import gzip
 import os
 import shutil
-import signal
 import sqlite3
-import sys
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec import structs
@@ -25,6 +22,7 @@ from queue_monitor.commands.exits import BUSY, WRONG
 from queue_monitor.config import Config, load
 from queue_monitor.ports import StoreError, StoreInUse
 from queue_monitor.store import copying, open_store
+from tests.killing import killed_at, restored
 from tests.runtime.lasting import monitor
 from tests.runtime.test_lasting import FRIDAY, MONDAY, at, callers, tell
 from tests.store.calls import read_all
@@ -179,38 +177,12 @@ async def test_what_was_deleted_is_in_no_backup_that_is_made_afterwards(here: Co
 # ---- killed
 
 
-def killed_at(number: int, folder: Path, work: Callable[[], object]) -> bool:
-    """Do it in a process of its own that is killed when it opens, moves or takes away a file for the `number`th time;
-    whether it came that far.
-    """
-    if child := os.fork():
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return os.WIFSIGNALED(status)
-    left = number
-
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal left
-        if event in ("open", "os.rename", "os.remove", "sqlite3.connect") and str(folder) in str(arguments):
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(watch)
-    try:
-        work()
-    except BaseException as error:
-        os.write(2, f"{error!r}\n".encode())
-        os._exit(1)
-    os._exit(0)
-
-
 def test_killed_at_any_file_it_touches_a_backup_is_whole_or_not_there(here: Config, tmp_path: Path):
     asyncio.run(filled(here, 3))
     folder, number = tmp_path / "backups", 0
     folder.mkdir()
     while True:
-        went_on = killed_at(number, tmp_path, lambda: backups.backup(here, folder, NOW))
+        went_on = killed_at(number, tmp_path, backups.backup, here, folder, NOW)
         for made in folder.glob("*.backup"):
             backup_file.checked(made)
         if not went_on:
@@ -244,7 +216,7 @@ def test_killed_at_any_file_it_touches_a_restore_leaves_the_old_store_or_the_new
         shutil.rmtree(folder)
         shutil.copytree(before, folder)
         number = len(found)
-        went_on = killed_at(number, tmp_path, lambda: asyncio.run(backups.restore(there, backup, over=True)))
+        went_on = killed_at(number, tmp_path, restored, there, backup)
         copying.finish(file_of(there))  # as whoever opens it next does
         now = history(file_of(there)), small(file_of(there))
         assert now in (old, new)

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -15,22 +14,21 @@ from queue_monitor.__main__ import main
 from queue_monitor.commands.exits import BUSY, WRONG
 from queue_monitor.runtime.month_keys import MonthKeys
 from tests.api.centre import SETTINGS
+from tests.forked import Process
 from tests.test_service import PATIENCE, running
 
 
 def started(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A monitor that is started in that folder, and what it said until it ended by itself."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("QUEUE_MONITOR_")}
-    environ |= {"QUEUE_MONITOR_HTTP__PORT": "0", "PYTHONPATH": str(Path(__file__).parents[1])}
-    return subprocess.run(
-        [sys.executable, "-m", "queue_monitor", "run", *arguments],
-        cwd=folder,
-        env=environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    environ |= {"QUEUE_MONITOR_HTTP__PORT": "0"}
+    said = folder / "said.txt"
+    with said.open("wb") as log:
+        process = Process(
+            "queue_monitor", "run", *arguments, env=environ | environment, cwd=folder, stderr=log.fileno()
+        )
+        code = process.wait(PATIENCE)
+    return subprocess.CompletedProcess(arguments, code, process.communicate()[0], said.read_text(encoding="utf-8"))
 
 
 def command(folder: Path, *arguments: str, words: str = "", **environment: str) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ from tests.test_metrics import Samples
 from tests.test_one_number import Standing
 
 MONDAY = date(2026, 11, 23)
-ROUND = timedelta(minutes=4)
+ROUND = timedelta(minutes=8)
 TARGET_KINDS = {AlertKind.TARGET_AT_RISK.value, AlertKind.TARGET_OUT_OF_REACH.value}
 UNSAID = {Status.OK.value, Status.TOO_EARLY.value}
 

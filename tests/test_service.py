@@ -16,14 +16,22 @@ import pytest
 
 from queue_monitor.__main__ import main
 from tests.adapters.broker import free_port
+from tests.forked import Process
 
 PATIENCE = 120.0
+FORKED = "forked"
+ANEW = "anew"
 
 
 class Monitor:
-    """A running `queue-monitor run`, or another command that serves, on a free port and its own journal."""
+    """A running `queue-monitor run`, or another command that serves, on a free port and its own journal.
 
-    def __init__(self, folder: Path, *arguments: str, command: str = "run", **settings: str) -> None:
+    `start`: `FORKED` need not import the program first, which is half of a start; `ANEW` does it, as a user does.
+    """
+
+    def __init__(
+        self, folder: Path, *arguments: str, command: str = "run", start: str = FORKED, **settings: str
+    ) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("QUEUE_MONITOR_")}
         environ |= {
             "QUEUE_MONITOR_HTTP__PORT": "0",
@@ -33,14 +41,20 @@ class Monitor:
             "PYTHONUNBUFFERED": "1",
         }
         self.log = folder / "log.txt"
+        self.process: Process | subprocess.Popen[str]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "queue_monitor", command, *arguments],
-                env=environ | settings,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            if start == FORKED:
+                self.process = Process(
+                    "queue_monitor", command, *arguments, env=environ | settings, stderr=log.fileno()
+                )
+            else:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "queue_monitor", command, *arguments],
+                    env=environ | settings,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
         self.address = self._address()
 
     def _address(self) -> str:
@@ -76,8 +90,10 @@ class Monitor:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, command: str = "run", **settings: str) -> Iterator[Monitor]:
-    monitor = Monitor(folder, *arguments, command=command, **settings)
+def running(
+    folder: Path, *arguments: str, command: str = "run", start: str = FORKED, **settings: str
+) -> Iterator[Monitor]:
+    monitor = Monitor(folder, *arguments, command=command, start=start, **settings)
     try:
         yield monitor
     finally:
@@ -92,7 +108,7 @@ def test_a_file_that_cannot_be_written_is_named_in_words(capsys: pytest.CaptureF
 
 
 def test_one_command_and_the_board_is_alive_on_a_simulated_day(tmp_path: Path):
-    with running(tmp_path) as monitor:
+    with running(tmp_path, start=ANEW) as monitor:
         status = monitor.wait_for("answered")
         pages = {path: monitor.get(path) for path in ("", "metrics", "docs", "healthz", "openapi.json")}
 

@@ -5,7 +5,6 @@ delivery how many are safe; `done` when all are.
 """
 
 import asyncio
-import subprocess
 import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final, Self
 
 from queue_monitor import simulation
 from queue_monitor.events import Event
+from tests.forked import Process
 from tests.runtime.lasting import monitor
 
 DELIVERY: Final = 23
@@ -37,12 +37,7 @@ class Killable:
     """The process, for as long as the `with` lasts."""
 
     def __init__(self, url: str, folder: Path, first: int, at: datetime) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.runtime.killed", url, str(folder), str(first), at.isoformat()],
-            cwd=_REPOSITORY,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = Process("tests.runtime.killed", url, str(folder), str(first), at.isoformat(), cwd=_REPOSITORY)
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +48,6 @@ class Killable:
 
     def says(self) -> str:
         """Its next line; empty when it is gone."""
-        assert self._process.stdout
         return self._process.stdout.readline().rstrip("\n")
 
 

@@ -5,8 +5,6 @@ import hashlib
 import hmac
 import json
 import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -28,6 +26,7 @@ from queue_monitor.forecast.forecaster import Forecaster
 from queue_monitor.ports import Delivery
 from queue_monitor.runtime.fault import BrokenCall, BrokenEvent, BrokenStep
 from tests.fakes import FakeStore
+from tests.forked import Process
 from tests.runtime.test_pipeline import Corridor
 from tests.scenario import TEN
 
@@ -351,11 +350,13 @@ class Program:
             "QUEUE_MONITOR_STORE__AGENT_KEY": str(folder / "agent.key"),
             "PYTHONUNBUFFERED": "1",
         }
-        command = [sys.executable, "-m", "tests.runtime.buggy", "run", "--config", str(folder / "monitor.toml")]
-        self.process = subprocess.Popen(
-            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
-        )
-        assert self.process.stdout is not None
+        with (folder / "log.txt").open("ab") as log:
+            self.process = Process(
+                *("tests.runtime.buggy", "run", "--config", str(folder / "monitor.toml")),
+                env=environ,
+                cwd=ROOT,
+                stderr=log.fileno(),
+            )
         self.address = self.process.stdout.readline().split()[1]
 
     def __enter__(self) -> Self:

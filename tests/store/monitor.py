@@ -6,13 +6,13 @@ URL` opens the store, says `ready`, and owns it until it is killed.
 """
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final, Self
 
 from queue_monitor.ports import StoreInUse
 from queue_monitor.store import open_store
+from tests.forked import Process
 from tests.store.calls import START, callers
 
 BATCH: Final = 7
@@ -23,13 +23,7 @@ class Monitor:
     """The process, for as long as the `with` lasts."""
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.store.monitor", *arguments],
-            cwd=_REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = Process("tests.store.monitor", *arguments, cwd=_REPOSITORY, stdin=True)
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +38,6 @@ class Monitor:
 
     def says(self) -> str:
         """Its next line; empty when it is gone."""
-        assert self._process.stdout
         return self._process.stdout.readline().rstrip("\n")
 
     def kill(self) -> list[str]:

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -36,6 +36,7 @@ class Postgres:
         if self.runs_as:
             shutil.chown(home, self.runs_as, self.runs_as)
         self._server: subprocess.Popen[bytes] | None = None
+        self._has_test = False
         self.port = _free_port()
         self._create()
 
@@ -50,14 +51,15 @@ class Postgres:
 
     def emptied_database(self) -> str:
         """The URL of the one that all tests take in turn: a new one is 300 files to make, and to delete."""
-        with suppress(psycopg.errors.DuplicateDatabase):
+        if not self._has_test:
             self.execute("CREATE DATABASE test")
+            self._has_test = True
         self.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = 'test' AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+            " WHERE datname = 'test' AND backend_type = 'client backend' AND pid <> pg_backend_pid();"
+            " DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+            "test",
         )
-        self.execute("DROP SCHEMA public CASCADE", "test")
-        self.execute("CREATE SCHEMA public", "test")
         return self.url("test")
 
     def execute(self, sql: str, database: str = "postgres") -> None:

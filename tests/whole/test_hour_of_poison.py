@@ -292,7 +292,7 @@ def _all_well(told: Centre, log: str) -> None:
 
 
 async def test_everything_that_can_go_wrong_at_once_costs_no_caller_of_a_good_sender(tmp_path: Path):
-    await poisoned(tmp_path, 100, 6.0, share=0.1, away_seconds=0.1, pause_seconds=2.0)
+    await poisoned(tmp_path, 60, 3.0, share=0.1, away_seconds=0.1, pause_seconds=2.0)
 
 
 @pytest.mark.soak
