@@ -8,6 +8,7 @@ Longer than 450 lines because it is one union of all that a source can report.
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, get_args
@@ -132,6 +133,15 @@ def _fold_agent(of: Struct) -> None:
         structs.force_setattr(of, "agent_id", plain)
 
 
+_NAMES: Final[dict[type[Struct], tuple[tuple[str, Callable[[str], str]], ...]]] = {}
+"""The fields of each kind of event that hold a name, with the function that gives its plain form."""
+
+
+def _names_of(kind: type[Struct]) -> tuple[tuple[str, Callable[[str], str]], ...]:
+    forms: dict[str, Callable[[str], str]] = {"queue": spelled, "next_queue": spelled, "agent_id": agent_key}
+    return _NAMES.setdefault(kind, tuple((name, forms[name]) for name in forms if name in kind.__struct_fields__))
+
+
 class TransferTarget(Struct, frozen=True, kw_only=True):
     queue: str | None = None
     agent_id: str | None = None
@@ -190,10 +200,10 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
 
     def __post_init__(self) -> None:
         """Compose and trim the queue's name and fold the agent's, so that all who compare names agree."""
-        for name in ("queue", "next_queue"):
-            if (queue := getattr(self, name, None)) and (plain := spelled(queue)) != queue:
+        names = _NAMES.get(type(self))
+        for name, plain_form in _names_of(type(self)) if names is None else names:
+            if (written := getattr(self, name)) and (plain := plain_form(written)) != written:
                 structs.force_setattr(self, name, plain)
-        _fold_agent(self)
 
     @property
     def at(self) -> datetime:

@@ -159,6 +159,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     `dated_by_sender`: times, ids and texts come from a sender; we did not read them from a switch.
     `whole`: when one event is refused, none is taken.
     `taken_before`: an earlier process has taken these events; their ids stay as they are.
+    `is_checked`: numbers and texts are known to be within the limits of the gate.
     """
 
     items: tuple[Event | Rejected, ...]
@@ -167,6 +168,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     dated_by_sender: bool = False
     whole: bool = False
     taken_before: bool = False
+    is_checked: bool = False
 
     @property
     def source(self) -> str:

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from queue_monitor.__main__ import COMMANDS, main
+from queue_monitor.commands.options import chosen_as
+from queue_monitor.importing import Wanted
 from tests.adapters.broker import free_port
 
 HEAVY = {"sqlalchemy", "fastapi", "numpy", "uvicorn", "apprise", "alembic", "holidays"}
@@ -49,3 +52,10 @@ def test_every_command_says_what_it_takes(name: str, capsys: pytest.CaptureFixtu
 
     assert ended.value.code == 0
     assert f"usage: queue-monitor {name} " in capsys.readouterr().out
+
+
+def test_arguments_take_the_shape_that_their_command_hands_on():
+    chosen = Namespace(files=[Path("a")], kind="csv", name="n", mapping=None, dry_run=True, replace=False, config=None)
+    assert chosen_as(Wanted, chosen, files=(Path("a"),)) == Wanted(
+        files=(Path("a"),), kind="csv", name="n", dry_run=True
+    )

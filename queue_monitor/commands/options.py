@@ -5,7 +5,9 @@ from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
 
 from queue_monitor import config
 from queue_monitor.app import registry
@@ -14,6 +16,8 @@ CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
 
 Run = Callable[[Namespace], int]
 """A command: it takes the arguments, and returns the exit code."""
+
+_Options = TypeVar("_Options", bound=Struct)
 
 
 def settings_file(path: Path | None) -> Path | None:
@@ -27,6 +31,11 @@ def load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
     path, kinds = settings_file(path), registry.adapter_kinds()
     environ = config.with_secrets(path, os.environ)
     return config.load(path, environ, registry.settings_of, kinds, needs_sources=needs_sources)
+
+
+def chosen_as(kind: type[_Options], chosen: Namespace, **beside: Any) -> _Options:
+    """Return the arguments as a struct: each field has the argument of its name, or what stands `beside` them."""
+    return kind(**({name: vars(chosen)[name] for name in kind.__struct_fields__ if name in chosen} | beside))
 
 
 def positive(text: str) -> float:

@@ -11,7 +11,7 @@ from msgspec import structs
 from queue_monitor import backtest as backtesting
 from queue_monitor import config, importing
 from queue_monitor.app.rules_from_config import live_of
-from queue_monitor.commands.options import Run, load, moment, positive, ratio, seconds
+from queue_monitor.commands.options import Run, chosen_as, load, moment, positive, ratio, seconds
 from queue_monitor.commands.progress import counted_progress, progress
 from queue_monitor.commands.serving import announce
 from queue_monitor.model import DefinitionId
@@ -33,14 +33,7 @@ def import_calls(parser: ArgumentParser) -> Run:
 
 def _import(chosen: Namespace) -> int:
     settings = load(chosen.config, needs_sources=False)
-    wanted = importing.Wanted(
-        files=tuple(chosen.files),
-        kind=chosen.kind,
-        name=chosen.name,
-        mapping=chosen.mapping,
-        dry_run=chosen.dry_run,
-        replace=chosen.replace,
-    )
+    wanted = chosen_as(importing.Wanted, chosen, files=tuple(chosen.files))
     with counted_progress("trying" if chosen.dry_run else "importing") as report:
         made = asyncio.run(importing.run(settings, wanted, report))
     print(importing.summary(made))
@@ -67,17 +60,7 @@ def replay(parser: ArgumentParser) -> Run:
 def _replay(chosen: Namespace) -> int:
     settings = load(chosen.config, needs_sources=False)
     sources = [_source(text) for text in chosen.sources]
-    wanted = engine.ReplayOptions(
-        speed=chosen.speed,
-        until=chosen.until,
-        serve=chosen.serve,
-        store_url=chosen.store,
-        visits=chosen.visits,
-        contacts=chosen.contacts,
-        status=chosen.status,
-        alerts=chosen.alerts,
-        predictions=chosen.predictions,
-    )
+    wanted = chosen_as(engine.ReplayOptions, chosen, store_url=chosen.store)
     recordings = engine.recordings(sources, settings, chosen.switch)
     with progress("replaying", None) as advance:
         played = asyncio.run(engine.replay_recordings(settings, recordings, wanted, advance, announce))
@@ -113,14 +96,7 @@ def _backtest(chosen: Namespace) -> int:
     target = structs.replace(settings.target, **{key: value for key, value in asked.items() if value is not None})
     settings = structs.replace(settings, target=target)
     hours = config.describe_hours(settings) + ("" if chosen.config else " (built in; --config sets others)")
-    wanted = backtesting.BacktestOptions(
-        past=chosen.past,
-        hours=hours,
-        train_until=chosen.train_until,
-        alerts=chosen.alerts,
-        predictions=chosen.predictions,
-        html=chosen.html,
-    )
+    wanted = chosen_as(backtesting.BacktestOptions, chosen, hours=hours)
     with progress("living through the past", None) as advance:
         found = asyncio.run(backtesting.backtest(settings, live_of(settings), wanted, advance))
     print(backtesting.text(found))

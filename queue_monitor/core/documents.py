@@ -78,8 +78,13 @@ class _Pen:
 
     def texts(self) -> list[str | tuple[int, str]]:
         """Return the texts in order; one that begins with an earlier one as that one's number and the rest."""
-        texts = [text for text in self._numbers if text is not None]
-        return [_short(text, texts[:at]) for at, text in enumerate(texts)]
+        earlier: list[str] = []
+        written: list[str | tuple[int, str]] = []
+        for text in self._numbers:
+            if text is not None:
+                written.append(_short(text, earlier))
+                earlier.append(text)
+        return written
 
     def text(self, text: str | None) -> int:
         return self._numbers.setdefault(text, len(self._numbers))
@@ -116,19 +121,25 @@ class _Pen:
                     *((text(said.ring_id),) if said.ring_id else ()),
                 )
                 for said in strand.answers
-            ],
+            ]
+            if strand.answers
+            else [],
             [
                 (
                     *(end.piece, *moment(end.moment), _OUTCOMES.index(end.outcome), _STATED.index(end.basis)),
                     *(text(end.key), text(end.next_queue)),
                 )
                 for end in strand.endings
-            ],
+            ]
+            if strand.endings
+            else [],
             [
                 (said.piece, *moment(said.moment), _ENDED_BY.index(said.ended_by), said.talk_ms, text(said.agent_id))
                 for said in strand.completions
-            ],
-            [(said.piece, *moment(said.moment)) for said in strand.transfers],
+            ]
+            if strand.completions
+            else [],
+            [(said.piece, *moment(said.moment)) for said in strand.transfers] if strand.transfers else [],
         )
         rings = [
             (text(ring_id), None if result is None else _RINGS.index(result))
@@ -146,11 +157,11 @@ class _Pen:
 
 
 def _short(text: str, earlier: list[str]) -> str | tuple[int, str]:
-    beginnings = [(len(one), at) for at, one in enumerate(earlier, start=1) if len(one) > 3 and text.startswith(one)]
-    if not beginnings:
-        return text
-    length, at = max(beginnings)
-    return at, text[length:]
+    length = place = 0
+    for at, one in enumerate(earlier, start=1):
+        if text.startswith(one) and len(one) > max(3, length):
+            length, place = len(one), at
+    return (place, text[length:]) if place else text
 
 
 def _whole(texts: list[Any]) -> list[Any]:

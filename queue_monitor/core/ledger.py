@@ -767,7 +767,8 @@ class Ledger:
                 for leg in evidence.also:
                     self._also.pop((evidence.switch, leg, key[2]), None)
                 for other in evidence.contacts:
-                    self._part_with(other, evidence)
+                    if other != contact_id:  # its own parts go with it
+                        self._part_with(other, evidence)
                 self._evidence.pop(key, None)
                 self._open.discard(key)
                 self._undecided.discard(key)

@@ -143,6 +143,7 @@ class Live:
     An event that `apply` takes is worked out by `settle`, each contact once; each reading settles first.
     `records`: changes are noted for `take_records`.
     `held_from`: calls that ended before this and have had no event since are no longer in memory; None while all are.
+    `shows`: figures are read from it; else only `take_records` is, and nothing is kept that it does not need.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Live:
         *,
         records: bool = False,
         held_from: datetime | None = None,
+        shows: bool = True,
     ) -> None:
         self.rules = rules
         self.calendars = Calendars(rules.calendar, rules.calendars)
@@ -159,7 +161,8 @@ class Live:
         self.held_from = held_from
         self.unreadable = 0
         self._ledger = Ledger()
-        self._windows = Windows(rules, self.calendars)
+        self._shows = shows
+        self._windows = Windows(rules, self.calendars, counts=shows)
         self.agents = Agents()
         self.pool_inference = PoolInference()
         self.counted = CounterQueues()
@@ -272,7 +275,8 @@ class Live:
     def _take_entry(self, event: CallEntered) -> None:
         self.callers.apply(event)
         self.wait_bounds.enter(event)
-        self.silence.note(event.source, event.at)
+        if self._shows:
+            self.silence.note(event.source, event.at)
 
     def _take_ring_end(self, event: CallRingEnded) -> None:
         self.ring_results.setdefault("", Counter())[event.result.value] += 1
@@ -297,11 +301,13 @@ class Live:
             self._windows.change_talk(contact_id, are[0])
         else:
             self.wait_bounds.change(were, are)
-            self.opening_check.change(contact_id, are)
             self._windows.change(contact_id, after)
-            self._departures.note(contact_id, after)
-        self._feed_forecaster(contact_id, after)
-        self._note_service(are)
+            if self._shows:
+                self.opening_check.change(contact_id, are)
+                self._departures.note(contact_id, after)
+        if self._shows:
+            self._feed_forecaster(contact_id, after)
+            self._note_service(are)
         for lost in self.callers.change(contact_id, after):
             self._look_again(*lost)
 

@@ -151,13 +151,17 @@ class Windows:
 
     Each call is judged by the rules of the local day on which it counts.
     `edge`: calls that entered from here on are held by the minute; None while all are.
+    `counts`: calls are counted; else only the places where they count are known.
     """
 
     def __init__(
         self,
         rules: Rules,
         calendars: "Calendars",
+        *,
+        counts: bool = True,
     ) -> None:
+        self._counts = counts
         self._calendars = calendars
         self._days = LocalDays(calendars.default.zone)
         self._terms = [_terms_of(version) for version in rules.versions]
@@ -188,6 +192,8 @@ class Windows:
             self._counted.pop(contact_id, None)
         else:
             self._counted[contact_id] = after = self.tally(story)
+        if not self._counts:
+            return
         if before.places != after.places:
             for placed, sign in _moves(before.places, after.places):
                 self.count(placed, sign)
@@ -198,6 +204,8 @@ class Windows:
 
     def change_talk(self, contact_id: str, visit: Visit) -> None:
         """Replace the talk of a contact of one visit, when nothing but the talk may have changed."""
+        if not self._counts:
+            return
         before = self._counted.get(contact_id, NOTHING)
         talks = _talk(before.visits[0], visit) if len(before.visits) == 1 else ()
         if before.talks != talks:
@@ -235,6 +243,8 @@ class Windows:
         """Count a refused caller at both levels, or (`sign` -1) take it out. Return its place at contact level."""
         place, field = self.place_refusal(refusal).place, _REFUSED[refusal.reason]
         placed = Placement(Level.CONTACT, place.queue, place.inside, place.minute, field)
+        if not self._counts:
+            return placed
         for level in Level:
             self.count(structs.replace(placed, level=level), sign)
         self._totals_of(place.queue)[FIELDS[field]] += sign

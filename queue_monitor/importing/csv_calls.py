@@ -30,6 +30,7 @@ class CsvCalls:
 
     kind = CSV
     ends_are_told = True
+    is_checked = False
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ from queue_monitor.store.schema import microseconds
 Report = Callable[[int, int], None]
 """A function that takes the amount done, and the whole amount."""
 
-DELIVERY: Final = 4000
+DELIVERY: Final = 10_000
 HELD: Final = timedelta(hours=1)
 """The time before the interruption whose calls are loaded again on resuming: longer than memory keeps them."""
 
@@ -228,7 +228,7 @@ class _Course:
             tells_talk=reading.tells_talk,
             progress=self._noted,
         )
-        self._live = Live(self._rules)
+        self._live = Live(self._rules, shows=False)
         self._clock = ManualClock(_BEGAN)
         # Only the pipeline's questions that make history are answered here: the rest is the store's own.
         self._pipeline = Pipeline(self._live, self._clock, cast(Store, self._target), rebuilds=True)
@@ -312,7 +312,9 @@ class _Course:
             await self._deliver(list(words))
 
     async def _deliver(self, events: list[Event]) -> None:
-        self._pipeline.take(Delivery(items=tuple(events), received_at=events[-1].at))
+        self._pipeline.take(
+            Delivery(items=tuple(events), received_at=events[-1].at, is_checked=self._reading.is_checked)
+        )
         await self._pipeline.write()
         if self._pipeline.trouble:
             raise StoreError(self._pipeline.trouble)

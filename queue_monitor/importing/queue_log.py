@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from adapters.asterisk_queuelog import Settings, Translator
 from adapters.asterisk_queuelog.rotated import second_of
+from queue_monitor.core.gate import unfit
 from queue_monitor.events import CallEntered, CallRefused, Event
 from queue_monitor.importing.files import PIECE, Source, looked_at, opened
 from queue_monitor.importing.reading import QUEUE_LOG, FileTally, Piece
@@ -32,6 +33,7 @@ class QueueLogs:
     mapping = ""
     tells_talk = True
     ends_are_told = False
+    is_checked = True
 
     def __init__(self, name: str, paths: Sequence[Path], settings: Settings, zone: ZoneInfo) -> None:
         """Take the files. Raises `RecordingError` for one that cannot be read or holds no line of a queue_log."""
@@ -57,6 +59,12 @@ class QueueLogs:
     def size(self) -> int:
         """Return the bytes of all files on disk."""
         return sum(source.size for source in self._sources)
+
+    @property
+    def place(self) -> str:
+        """Return the file and the line up to which all is read, for a person."""
+        tally = next((tally for tally in reversed(self._tallies) if tally.lines), None)
+        return f"{tally.name}, line {tally.lines}" if tally else "the beginning"
 
     @property
     def files(self) -> tuple[ImportedFile, ...]:
@@ -93,14 +101,21 @@ class QueueLogs:
         events: list[Event] = []
         of_piece: list[bytes] | None = None
         first = tally.lines - lines.count(b"\n") + 1
+        unfit_lines: set[int] = set()
         for item in items:
             if not isinstance(item, Rejected):
-                tally.entries += isinstance(item, CallEntered | CallRefused)
-                events.append(item)
+                if (found := unfit(item)) is None:
+                    tally.entries += isinstance(item, CallEntered | CallRefused)
+                    events.append(item)
+                    continue
+                line = first + _place_of(item, of_piece := of_piece or lines.split(b"\n"))
+                if line not in unfit_lines:  # one line may be several events
+                    unfit_lines.add(line)
+                    self.refusals.add(RefusedLine(tally.name, line, found.field, found.reason, found.detail))
                 continue
             number = _number_in(item.detail)
             line = number - offset if number is not None else tally.lines
-            of_piece = lines.split(b"\n") if of_piece is None else of_piece
+            of_piece = of_piece or lines.split(b"\n")
             raw = of_piece[line - first] if number is not None and 0 <= line - first < len(of_piece) else b""
             field, why = explained(item.reason, raw)
             self.refusals.add(RefusedLine(tally.name, line, field, item.reason, why))
@@ -119,6 +134,20 @@ def explained(reason: str, raw: bytes) -> tuple[str, str]:
     if not fields[4].strip():
         return "event", "no event is named"
     return "agent", "an event of an agent in a queue, and one of the two is missing"
+
+
+def _place_of(event: Event, lines: Sequence[bytes]) -> int:
+    """Return the place of the first of these lines that an event may be from: it has its second and names its call."""
+    second, named = int(event.at.timestamp()), [value.encode() for value in _ids_of(event)]
+    for place, raw in enumerate(lines):
+        call = raw.split(b"|", 2)[1:2]
+        if second_of(raw) == second and call and any(call[0] in value for value in named):
+            return place
+    return 0
+
+
+def _ids_of(event: Event) -> list[str]:
+    return [value for name in ("visit_id", "contact_id", "leg_id") if (value := getattr(event, name, ""))]
 
 
 def _number_in(detail: str) -> int | None:

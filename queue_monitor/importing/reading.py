@@ -54,6 +54,9 @@ class Reading(Protocol):
     ends_are_told: bool
     """Whether each line has its call's end; else a line may be missing."""
 
+    is_checked: bool
+    """Whether all events are within the limits of the pipeline's gate."""
+
     refusals: Refusals
     notes: list[str]
     """Sentences for a person about decisions made while reading."""

@@ -41,7 +41,7 @@ class Tally(Struct, kw_only=True):
 
     def count(self, counts: dict[str, int], day: date, queue: str, number: int = 1) -> None:
         """Count a call in its month."""
-        key = f"{day:%Y-%m} {queue}"
+        key = f"{day.year}-{day.month:02} {queue}"
         counts[key] = counts.get(key, 0) + number
 
 

@@ -74,7 +74,7 @@ class Admission:
 
     def _judge(self, event: Event, delivery: Delivery, earliest: datetime) -> Event | Redated | Unfit:
         if self._rebuilds:
-            found: Event | Redated | Unfit = unfit(event) or event
+            found: Event | Redated | Unfit = event if delivery.is_checked else unfit(event) or event
         else:
             found = self._gate.judge(event, delivery.received_at, earliest, by_sender=delivery.dated_by_sender)
             if isinstance(found, Event) and not delivery.dated_by_sender:

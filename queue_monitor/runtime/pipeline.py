@@ -214,6 +214,7 @@ class Pipeline:
 
     def _apply(self, items: Sequence[Event | Rejected], line: PendingBatch) -> None:
         line.events = []
+        forecasts = self._live.forecaster is not None
         for number, item in enumerate(items):
             if isinstance(item, Rejected):
                 self._admission.reject(item)
@@ -227,7 +228,8 @@ class Pipeline:
                 self._note_clock(item.source)
             if taken is ApplyResult.NEW:
                 line.events.append(item)
-                self._learning.has_past |= item.at < self._midnight
+                if forecasts and not self._learning.has_past:
+                    self._learning.has_past = item.at < self._midnight
             elif taken is ApplyResult.DUPLICATE:
                 line.duplicates += 1
             else:

@@ -1,6 +1,6 @@
 """Questions to the database, each in a transaction of its own, and the names found in the answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -32,6 +32,10 @@ class Asking:
         """Return the text of a name; the table is read only when the name is new."""
         known = self._names.known(kind, number)
         return known if known is not None else await self.ask(lambda c: self._names.text(c, kind, number))
+
+    async def names_of(self, kind: str, numbers: Iterable[int | None]) -> dict[int | None, str]:
+        """Return the texts of these names by their numbers."""
+        return {number: await self.name(kind, number) for number in numbers}
 
     async def queue(self, text: str) -> int:
         """Return the number of a queue, whatever the spelling; 0, which no row has, for an unknown one."""

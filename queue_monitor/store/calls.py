@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -20,10 +21,11 @@ from queue_monitor.store.schema import SITE, call_key, contact, microseconds, vi
 from queue_monitor.store.tally import MINUTE_US, Share, share
 from queue_monitor.store.turns import giving_way
 
-_CHUNK: Final = 100
+_CHUNK: Final = 500
 _READ_CHUNK: Final = 300
 _VISIT_COLUMNS: Final = [column for column in visit.c if column.name != "site"]
 _SHARE_COLUMNS: Final = ("queue", "inside", "at_us", "field", "early", "brought_by", "judged_ms", "recorded")
+_share_columns: Final = itemgetter(*_SHARE_COLUMNS)
 
 
 class Old(NamedTuple):
@@ -126,7 +128,7 @@ class CallRows:
         added: list[Share] = []
         refused: list[str] = []
         for chunk in chunks(records, _CHUNK):
-            rows = [self._rows(record, seq, bare) for record in chunk]
+            rows = [self._rows(record, seq, bare) for record in giving_way(chunk, 100)]
             if not careful:
                 self._write(connection, rows, old)
             elif is_refused(connection, partial(self._write, connection, rows, old)):
@@ -325,7 +327,7 @@ def _share(level: Level, row: Any) -> Share | None:
 
 
 def _share_of(level: Level, row: dict[str, Any]) -> Share | None:
-    return share(level, *(row[name] for name in _SHARE_COLUMNS))
+    return share(level, *_share_columns(row))
 
 
 def _replacing(database: Database, table: Any, key: list[str]) -> Bulk:

@@ -275,7 +275,7 @@ def _digest(batch: JournalBatch) -> str:
     """Return a digest of a batch; a repeated batch has the same."""
     parts = hashlib.blake2b(digest_size=16)
     parts.update(f"{batch.received_at.isoformat()} {batch.journaled}".encode())
-    for event in giving_way(batch.events, 1_000):
+    for event in giving_way(batch.events if batch.journaled else (), 1_000):
         parts.update(id_hash(event.source, event.id))
     for record in batch.calls:
         parts.update(contact_key(record.contact_id))

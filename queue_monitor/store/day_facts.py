@@ -28,7 +28,9 @@ class DayFacts:
         self._sum = 0
 
     def add(self, row: tuple[Any, ...]) -> None:
-        plain = tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+        plain = row
+        if memoryview in map(type, row):
+            plain = tuple([bytes(value) if isinstance(value, memoryview) else value for value in row])
         self._sum += int.from_bytes(blake2b(repr(plain).encode(), digest_size=8).digest(), "little")
 
     def values(self) -> dict[str, int]:

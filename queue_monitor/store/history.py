@@ -57,7 +57,9 @@ class History:
             size = _PAGE if limit is None else min(_PAGE, limit - len(found))
             rows = await self._asking.rows(question.order_by(contact.c.at_us, contact.c.key).limit(size))
             visits = {} if visits_from is None else await self._visits_of([row.key for row in rows], visits_from)
-            found += [await self._call(row, visits.get(row.key, ())) for row in rows]
+            queues = await self._asking.names_of(QUEUE, {row.queue for row in rows})
+            rules = await self._asking.names_of(RULES, {row.rules for row in rows})
+            found += [_call(row, queues[row.queue], rules[row.rules], visits.get(row.key, ())) for row in rows]
             if len(rows) < size:
                 break
             last = rows[-1].at_us, rows[-1].key
@@ -70,29 +72,6 @@ class History:
             for row in await self._asking.rows(question.order_by(visit.c.contact, visit.c.number)):
                 found[row.contact] = (*found.get(row.contact, ()), await self._visit(row))
         return found
-
-    async def _call(self, row: Any, visits: tuple[StoredVisit, ...]) -> StoredCall:
-        return StoredCall(
-            id=row.key.hex(),
-            at=moment(row.at_us),
-            first_queue=await self._asking.name(QUEUE, row.queue),
-            entered_at=_at(row.entered_us),
-            settled_at=_at(row.settled_us),
-            outcome=_known(Outcome, row.outcome, Outcome.UNKNOWN),
-            counted_as=row.field,
-            inside=row.inside,
-            early=row.early,
-            wait_ms=row.wait_ms,
-            judged_ms=row.judged_ms,
-            wait_after_transfer_ms=row.wait_after_transfer_ms,
-            called_back_ms=row.called_back_ms,
-            start_known=row.start_known,
-            precision_ms=row.precision_ms,
-            reached_later=row.reached_later,
-            rules=await self._asking.name(RULES, row.rules),
-            is_derived=row.is_derived,
-            visits=visits,
-        )
 
     async def _visit(self, row: Any) -> StoredVisit:
         return StoredVisit(
@@ -172,6 +151,30 @@ class History:
         question = select(func.count()).select_from(contact).where(contact.c.site == SITE, IS_BARE)
         [row] = await self._asking.rows(question)
         return int(row[0])
+
+
+def _call(row: Any, queue: str, rules: str, visits: tuple[StoredVisit, ...]) -> StoredCall:
+    return StoredCall(
+        id=row.key.hex(),
+        at=moment(row.at_us),
+        first_queue=queue,
+        entered_at=_at(row.entered_us),
+        settled_at=_at(row.settled_us),
+        outcome=_known(Outcome, row.outcome, Outcome.UNKNOWN),
+        counted_as=row.field,
+        inside=row.inside,
+        early=row.early,
+        wait_ms=row.wait_ms,
+        judged_ms=row.judged_ms,
+        wait_after_transfer_ms=row.wait_after_transfer_ms,
+        called_back_ms=row.called_back_ms,
+        start_known=row.start_known,
+        precision_ms=row.precision_ms,
+        reached_later=row.reached_later,
+        rules=rules,
+        is_derived=row.is_derived,
+        visits=visits,
+    )
 
 
 def _known(kind: Callable[[str], T], word: str, otherwise: T) -> T:

@@ -74,14 +74,18 @@ class Sums:
 
         With `careful`, returns the sums that the database refused; without, its error is raised.
         """
-        moved = [(share, self.keys_of(share), -1) for share in giving_way(taken)]
-        moved += [(share, self.keys_of(share), 1) for share in giving_way(added)]
-        changed = {key for _, keys, _ in moved for key in keys} - set(untouched)
+        moved: dict[tuple[str, int, bool, int], list[tuple[Share, int]]] = {}
+        for shares, sign in ((taken, -1), (added, 1)):
+            for share in giving_way(shares):
+                place = share.level, share.queue, share.inside, share.minute // QUARTER_MINUTES
+                moved.setdefault(place, []).append((share, sign))
+        its_keys = [(self.keys_of(shares[0][0]), shares) for shares in moved.values()]
+        changed = {key for keys, _ in its_keys for key in keys} - set(untouched)
         self.load(connection, changed)
-        for share, keys, sign in giving_way(moved):
-            for key in keys:
-                if key in changed:
-                    self._cache[key].count(share, sign)
+        its_sums = [([self._cache[key] for key in keys if key in changed], shares) for keys, shares in its_keys]
+        for found, share, sign in giving_way((found, *each) for found, shares in its_sums for each in shares):
+            for each in found:
+                each.count(share, sign)
         return self._save(connection, changed, careful)
 
     def load(self, connection: Connection, keys: Iterable[SumKey]) -> None:

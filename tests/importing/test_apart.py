@@ -1,21 +1,34 @@
 """Files that are read by a process of their own make the same rows, the same record and the same refusals."""
 
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from adapters.asterisk_queuelog import Settings
+from queue_monitor.importing import Wanted, run
 from queue_monitor.importing.apart import ReadApart
 from queue_monitor.importing.queue_log import QueueLogs
 from queue_monitor.replay.recording import RecordingError
-from tests.importing.made import imported, queue_log
+from tests.importing.made import callers, config_of, imported, queue_log
 from tests.importing.test_import import MONTH
 from tests.test_rebuilding import history
 
 ZONE = ZoneInfo("Europe/Stockholm")
-MISSPELT = b"1729490400|x|Kundcenter|Anna\nno line\n1729490500|y|" + b"k" * 300 + b"|NONE|ENTERQUEUE||0|1\n"
-"""Two lines that are none, and a queue whose name is longer than any limit."""
+LONG = b"k" * 600
+"""A queue whose name is longer than any limit."""
+
+MISSPELT = (
+    b"1729490400|x|Kundcenter|Anna\nno line\n1729490500|y|" + LONG + b"|NONE|ENTERQUEUE||0|1\n"
+    b"1729490520|y|" + LONG + b"|Anna|CONNECT|20|y.9|2\n"
+)
+"""Two lines that are none, and two of that queue."""
 
 
 def two_logs(folder: Path) -> tuple[Path, Path]:
@@ -38,7 +51,6 @@ def test_events_files_refusals_and_notes_are_those_of_one_process(tmp_path: Path
     wanted, found = list(here.pieces()), list(there.pieces())
 
     assert found == wanted
-    assert any(len(event.queue) == 300 for piece in found for event in piece.events if hasattr(event, "queue"))
     assert (there.files, there.notes) == (here.files, here.notes)
     assert (there.refusals.counts, there.refusals.listed) == (here.refusals.counts, here.refusals.listed)
 
@@ -51,6 +63,100 @@ async def test_the_rows_are_those_of_one_process(tmp_path: Path) -> None:
         await imported(folder / "calls.db", *two_logs(folder), apart=name == "there")
         kept.append(history(folder / "calls.db", "agent", "evidence"))
     assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_line_that_breaks_a_limit_is_refused_by_name(tmp_path: Path, apart: bool) -> None:
+    first, second = two_logs(tmp_path)
+    made = await imported(tmp_path / "calls.db", first, second, apart=apart, dry_run=True)
+    lines = first.read_bytes().split(b"\n")
+
+    refused = {line.line: line for line in made.refusals.listed if line.reason == "unfit_text"}
+    assert list(refused) == [at for at, line in enumerate(lines, 1) if LONG in line]
+    assert {(line.field, line.why) for line in refused.values()} == {("queue", "longer than 500 characters")}
+    assert made.refusals.total == 4
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_reader_that_is_killed_is_said_with_its_place_and_loses_nothing(tmp_path: Path, dry_run: bool) -> None:
+    log, whole = tmp_path / "queue_log", tmp_path / "whole.db"
+    log.write_bytes(queue_log(callers(date(2024, 3, 4), 12, 1_000)))
+    await imported(whole, log, apart=False)
+
+    with pytest.raises(RecordingError, match=r"was stopped after queue_log, line \d{4,5}; run the same command again"):
+        await run(config_of(tmp_path / "there.db"), wanted(log, dry_run=dry_run), kill_the_reader)
+    resumed = await imported(tmp_path / "there.db", log, apart=True)
+
+    assert resumed.resumed is not dry_run
+    assert history(tmp_path / "there.db", "agent", "evidence") == history(whole, "agent", "evidence")
+
+
+def wanted(log: Path, *, dry_run: bool = False) -> Wanted:
+    return Wanted(files=(log,), apart=True, dry_run=dry_run)
+
+
+def kill_the_reader(done: int, total: int) -> None:
+    if done >= total // 2:
+        for child in children():
+            os.kill(child, signal.SIGKILL)
+
+
+def children() -> list[int]:
+    return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+PROGRAM = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from queue_monitor.importing import run
+from tests.importing.made import config_of
+from tests.importing.test_apart import children, wanted
+
+def stop(done, total):
+    if done >= total // 2:
+        print(*children(), flush=True)
+        os.killpg(0, signal.SIGINT) if sys.argv[1] == "ctrl-c" else os.kill(os.getpid(), signal.SIGKILL)
+
+try:
+    asyncio.run(run(config_of(Path(sys.argv[2])), wanted(Path(sys.argv[3])), stop))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def broken_off(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command in a group of its own, which gets its Ctrl-C."""
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, start_new_session=True)
+
+
+@pytest.mark.parametrize(("how", "code"), [("ctrl-c", 130), ("kill -9", -signal.SIGKILL)])
+async def test_an_import_that_is_broken_off_leaves_no_reader_and_goes_on_later(
+    tmp_path: Path, how: str, code: int
+) -> None:
+    log, whole, broken = tmp_path / "queue_log", tmp_path / "whole.db", tmp_path / "broken.db"
+    log.write_bytes(queue_log(callers(date(2024, 3, 4), 12, 1_000)))
+    await imported(whole, log, apart=False)
+
+    command = [sys.executable, "-c", PROGRAM, how, str(broken), str(log)]
+    done = await asyncio.to_thread(broken_off, command)
+    readers = done.stdout.split()
+
+    assert (done.returncode, done.stderr) == (code, "")
+    assert readers
+    for reader in readers:  # `tail` waits until it is gone
+        await asyncio.to_thread(subprocess.run, ["tail", f"--pid={reader}", "-f", "/dev/null"], timeout=60, check=True)
+    assert (await imported(broken, log, apart=True)).resumed
+    assert history(broken, "agent", "evidence") == history(whole, "agent", "evidence")
+
+
+def test_the_reader_runs_the_code_of_whoever_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = two_logs(tmp_path)
+    (tmp_path / "queue_monitor").mkdir()
+    (tmp_path / "queue_monitor" / "__init__.py").write_text("raise RuntimeError")
+    reading = ReadApart(inner_of(first), Settings(), ZONE)
+    monkeypatch.chdir(tmp_path)
+    assert list(reading.pieces())
 
 
 def test_a_file_that_breaks_in_the_middle_is_said_by_name(tmp_path: Path) -> None:
