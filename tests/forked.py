@@ -136,8 +136,19 @@ class _Place:
             socket.send_fds(self._socket, [json.dumps(order).encode()], descriptors)
 
 
-@cache
+_the_first: Final = Lock()
+
+
 def _place() -> _Place:
+    """Return the one place of this process. Two threads that start something first must not make two: the place that
+    nobody keeps ends, and nobody hears any more of what was started there.
+    """
+    with _the_first:
+        return _made()
+
+
+@cache
+def _made() -> _Place:
     return _Place()
 
 
