@@ -117,6 +117,7 @@ def stop(done, total):
         print(*children(), flush=True)
         os.killpg(0, signal.SIGINT) if sys.argv[1] == "ctrl-c" else os.kill(os.getpid(), signal.SIGKILL)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where Ctrl-C is left out
 try:
     asyncio.run(run(config_of(Path(sys.argv[2])), wanted(Path(sys.argv[3])), stop))
 except KeyboardInterrupt:
