@@ -1,9 +1,10 @@
 """How fast years of queue_log are imported: lines a second from the file into the store, in one process and in two.
 
 Run: `python benchmarks/bench_import.py [--lines 50000] [--rounds 3]`. A made-up centre of two queues, some 3.2 lines a
-call, 1,000 calls a day; each round into a new SQLite file in a temporary folder. Printed are lines by the clock and by the time of
-the processor, of which a busy machine takes nothing away; how much of it is reading alone; the same with the lines read
-by a process of their own, where the slower of the two processes sets the pace; and how large memory became.
+call, 1,000 calls a day; each round into a new SQLite file in a temporary folder. Printed are lines by the clock and by
+the time of the processor, of which a busy machine takes nothing away; how much of it is reading alone; the same with
+the lines read by a process of their own, where the slower of the two processes sets the pace; and how large memory
+became.
 """
 
 # ruff: noqa: T201
