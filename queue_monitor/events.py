@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
@@ -133,13 +134,11 @@ def _fold_agent(of: Struct) -> None:
         structs.force_setattr(of, "agent_id", plain)
 
 
-_NAMES: Final[dict[type[Struct], tuple[tuple[str, Callable[[str], str]], ...]]] = {}
-"""The fields of each kind of event that hold a name, with the function that gives its plain form."""
-
-
+@cache
 def _names_of(kind: type[Struct]) -> tuple[tuple[str, Callable[[str], str]], ...]:
+    """Return the fields of a kind of event that hold a name, each with the function that gives its plain form."""
     forms: dict[str, Callable[[str], str]] = {"queue": spelled, "next_queue": spelled, "agent_id": agent_key}
-    return _NAMES.setdefault(kind, tuple((name, forms[name]) for name in forms if name in kind.__struct_fields__))
+    return tuple((name, forms[name]) for name in forms if name in kind.__struct_fields__)
 
 
 class TransferTarget(Struct, frozen=True, kw_only=True):
@@ -200,8 +199,7 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
 
     def __post_init__(self) -> None:
         """Compose and trim the queue's name and fold the agent's, so that all who compare names agree."""
-        names = _NAMES.get(type(self))
-        for name, plain_form in _names_of(type(self)) if names is None else names:
+        for name, plain_form in _names_of(type(self)):
             if (written := getattr(self, name)) and (plain := plain_form(written)) != written:
                 structs.force_setattr(self, name, plain)
 

@@ -32,7 +32,7 @@ _LOADED: Final = (
     *("psycopg", "psycopg_binary", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.aiosqlite"),
     *("tests.runtime.lasting", "tests.store.calls"),
 )
-"""What the programs import sooner or later."""
+"""The modules that the programs import sooner or later."""
 _LONGEST_ORDER: Final = 1 << 17  # bytes; an environment is some thousand
 _STREAMS: Final = 3
 

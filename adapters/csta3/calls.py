@@ -68,7 +68,7 @@ _REFUSALS: Final = {
 }
 _MAX_RING: Final = timedelta(minutes=3)
 _SAME_WORD: Final = timedelta(seconds=2)
-"""What one device says within this time after another's word may be an earlier fact that comes late, or once more."""
+"""A device may report an earlier fact late, or once more, within this time after another device's word."""
 
 _UNIQUE: Final = 16
 """The length from which a call id is never used again; a short one may be used again within the hour."""

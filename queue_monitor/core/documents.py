@@ -121,25 +121,19 @@ class _Pen:
                     *((text(said.ring_id),) if said.ring_id else ()),
                 )
                 for said in strand.answers
-            ]
-            if strand.answers
-            else [],
+            ],
             [
                 (
                     *(end.piece, *moment(end.moment), _OUTCOMES.index(end.outcome), _STATED.index(end.basis)),
                     *(text(end.key), text(end.next_queue)),
                 )
                 for end in strand.endings
-            ]
-            if strand.endings
-            else [],
+            ],
             [
                 (said.piece, *moment(said.moment), _ENDED_BY.index(said.ended_by), said.talk_ms, text(said.agent_id))
                 for said in strand.completions
-            ]
-            if strand.completions
-            else [],
-            [(said.piece, *moment(said.moment)) for said in strand.transfers] if strand.transfers else [],
+            ],
+            [(said.piece, *moment(said.moment)) for said in strand.transfers],
         )
         rings = [
             (text(ring_id), None if result is None else _RINGS.index(result))

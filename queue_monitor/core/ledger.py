@@ -236,6 +236,8 @@ class Ledger:
         self._also[key] = evidence.leg_id
         self._heard[id(evidence)] = evidence
         other = self._evidence.pop(key, None)
+        self._open.discard(key)
+        self._undecided.discard(key)
         if other is None:
             return
         for visit_id, strand in other.strands.items():

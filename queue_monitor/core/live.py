@@ -102,6 +102,7 @@ MAX_INTERVALS: Final = 5000
 MAX_DAYS: Final = 400
 MAX_REASONS: Final = 200
 MAX_REJECTED: Final = 200
+"""The number of items that were not taken that are kept for a list, the latest ones."""
 
 MAX_MENTIONS: Final = 20_000
 """The largest number of combinations of event type, queue and switch that are remembered, so that each is looked at

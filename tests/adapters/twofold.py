@@ -140,7 +140,7 @@ class Twofold:
     # what a monitor makes of it
 
     def heard_manager(self, *, lost: tuple[float, float] | None = None, twice: bool = False) -> Items:
-        """What the manager interface tells; nothing while the connection is `lost`, everything `twice`."""
+        """Return the events of the manager interface: none while it is `lost`, each two times if `twice`."""
         connections = count(1)
         one, items, was_lost = _manager(next(connections)), Items(), False
         for seconds, said in sorted(self.manager, key=lambda told: told[0]):

@@ -591,3 +591,11 @@ def test_to_ask_after_a_call_that_nobody_has_heard_of_works_out_nothing(monkeypa
     assert worked_out == []
     monkeypatch.undo()
     assert all(story.live.is_open("luleå", known) for known in ("luleå:besök", "luleå:ben"))
+
+
+def test_a_leg_that_a_list_joins_to_another_is_open_no_more():
+    story = Scenario().connected(-600).snapshot(0, "beata").entered(0, "anna")
+
+    story.snapshot(10, "beata", waited=10, complete=True).snapshot(20, "beata", waited=20, complete=True)
+
+    assert [visit.leg_id for visit in story.live.ledger.visits()] == ["luleå:anna"]

@@ -1,4 +1,4 @@
-"""What waits to be taken is shared out by events: whoever has had least is next, and a full line stops only a flood."""
+"""The inbox takes next from the source that has had fewest events taken, and a full line stops only a flood."""
 
 import asyncio
 
