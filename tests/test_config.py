@@ -258,6 +258,18 @@ def test_a_variable_that_is_not_utf_8_is_refused_by_its_key() -> None:
             'pools[0].name: "Växel", as a queue is named; expected a name that no queue has',
         ),
         (
+            SIMULATOR + '[[pools]]\nname = "Växel"\nqueues = ["a", "b"]\n[queues.a]\nlabel = "växel"',
+            'pools[0].name: "Växel", as a queue is shown; expected a name that no queue has',
+        ),
+        (
+            SIMULATOR + '[queues.a]\nlabel = "Växel"\n[queues.b]\nlabel = "VÄXEL "',
+            'queues: more than one shown as "växel"; expected a label of its own for each, that no other queue has',
+        ),
+        (
+            SIMULATOR + '[queues.a]\nlabel = "B"\n[hours.queues.b]\nholidays = "none"',
+            'queues: more than one shown as "b"; expected a label of its own for each, that no other queue has',
+        ),
+        (
             SIMULATOR + '[[pools]]\nname = " "\nqueues = ["a"]',
             'pools[0].name: " "; expected text on one line, not blank',
         ),

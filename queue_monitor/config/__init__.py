@@ -269,8 +269,12 @@ def _queue_mistakes(file: File) -> list[Mistake]:
 
 
 def _name_mistakes(file: File, queues: set[QueueKey]) -> list[Mistake]:
-    """Return the names of pools that do not tell them apart from each other and from these queues, and blank names."""
+    """Return the names that people could not tell apart: of pools, of these queues and what they are shown as; and
+    blank names.
+    """
     names = [queue_key(pool.name) for pool in file.pools]
+    shown = {queue_key(queue): queue_key(own.label) for queue, own in file.queues.items()}
+    shown = {queue: queue for queue in queues} | shown
     found = [
         Mistake("pools", f'more than one named "{name}"', "a name of its own for each, by more than its case")
         for name in _repeated(names)
@@ -279,6 +283,15 @@ def _name_mistakes(file: File, queues: set[QueueKey]) -> list[Mistake]:
         Mistake(f"pools[{place}].name", f'"{file.pools[place].name}", as a queue is named', "a name that no queue has")
         for place, name in enumerate(names)
         if name in queues
+    ]
+    found += [
+        Mistake("queues", f'more than one shown as "{label}"', "a label of its own for each, that no other queue has")
+        for label in _repeated(list(shown.values()))
+    ]
+    found += [
+        Mistake(f"pools[{place}].name", f'"{file.pools[place].name}", as a queue is shown', "a name that no queue has")
+        for place, name in enumerate(names)
+        if name in shown.values() and name not in queues
     ]
     named: dict[str, Iterable[str]] = {
         "queues": file.queues,
