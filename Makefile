@@ -98,6 +98,7 @@ $(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.txt
 
 $(VENV)/dev.stamp: $(VENV)/made.stamp requirements/dev.txt pyproject.toml
 	@echo "Installing the packages that the tests need; this takes some minutes, once"
-	@$(pip) --require-hashes -r requirements/dev.txt
+	@$(pip) --no-compile --require-hashes -r requirements/dev.txt
+	@$(python) -m compileall -q -j 0 $(VENV)/lib || true  # pip would compile on one core
 	@$(pip) --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/run.stamp

@@ -2,7 +2,64 @@
 
 from typing import Final
 
+from axe_playwright_python.base import AxeResults
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_CONTRAST: Final = "color-contrast"
+_VIOLATIONS: Final = "([where, options]) => axe.run(where ?? document, options).then((found) => found.violations)"
 AA: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], "resultTypes": ["violations"]}
+
+# The looks of all text: its colour, whether it is large, and what is painted behind it up to what covers the rest.
+# Marks with `data-new-look` one text of each look that is not in `known`.
+_NEW_LOOKS: Final = """(known) => {
+  const looks = new Set(known);
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
+    const own = getComputedStyle(element);
+    const look = [own.color, own.textShadow, parseFloat(own.fontSize) >= (own.fontWeight >= 700 ? 19 : 24)];
+    let covered = false;
+    for (let behind = element; behind; behind = behind.parentElement) {
+      const style = getComputedStyle(behind);
+      if (style.opacity !== '1') look.push(style.opacity);
+      if (!covered && style.backgroundImage !== 'none') look.push(style.backgroundImage);
+      if (!covered && style.backgroundColor !== 'rgba(0, 0, 0, 0)') {
+        look.push(style.backgroundColor);
+        covered = style.backgroundColor.startsWith('rgb(');
+      }
+    }
+    const words = look.join();
+    if (!looks.has(words)) element.setAttribute('data-new-look', '');
+    looks.add(words);
+  }
+  return [...looks];
+}"""
+_FORGET: Final = """() => document.querySelectorAll('[data-new-look]')
+  .forEach((marked) => marked.removeAttribute('data-new-look'))"""
+
+
+class Reader:
+    """Looks with axe at a page in one state after another. What a text's colour is on what is behind it takes axe most
+    of the time, and is looked at once for each look of a text.
+    """
+
+    def __init__(self) -> None:
+        self._looks: list[str] = []
+
+    def faults(self, page: Page) -> str:
+        """Return what cannot be read by everybody, "" for nothing."""
+        known = len(self._looks)
+        self._looks = page.evaluate(_NEW_LOOKS, self._looks)
+        if page.evaluate("typeof axe") == "undefined":
+            page.evaluate(Axe().axe_script)
+        found = page.evaluate(_VIOLATIONS, [None, {**AA, "rules": {_CONTRAST: {"enabled": False}}}])
+        if len(self._looks) > known:
+            found += page.evaluate(_VIOLATIONS, ["[data-new-look]", {**AA, "runOnly": [_CONTRAST]}])
+            page.evaluate(_FORGET)
+        return AxeResults({"violations": found}).generate_report() if found else ""
+
 
 # Where text runs out of the screen, out of its box, or into other text.
 UNREADABLE: Final = """() => {

@@ -22,7 +22,7 @@ from queue_monitor.model import Access, Board, Role, Snapshot
 from queue_monitor.store.audit import MemoryAudit
 from tests.api.sample import FakeAlerts, FakeFigures
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = Path("/usr/bin/chromium-headless-shell")
 TOKEN = "lead-nyckel"
 _QUIET = (
     "--headless",
@@ -137,7 +137,7 @@ def serving(first: Snapshot, **options: Any) -> Iterator[Server]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    assert CHROMIUM.exists(), "the wallboard is tested in Chromium: install the Debian package `chromium`"
+    assert CHROMIUM.exists(), "the wallboard is tested in Chromium: install the Debian package chromium-headless-shell"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(_QUIET))
         try:
