@@ -160,4 +160,4 @@ async def test_everybody_can_read_the_report(
     policy = answer.headers["content-security-policy"]
 
     assert "default-src 'none'; style-src 'sha256-" in policy
-    assert _looked_at(page.as_uri(), width, height) == ([], 0, [])
+    assert _looked_at(page.as_uri(), width, height) == ([], 0, "")
