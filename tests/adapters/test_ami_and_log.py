@@ -250,3 +250,46 @@ def test_two_who_stand_in_a_list_for_one_who_is_gone_are_two() -> None:
     live = played(story.lists(43.5, ("5.5", "q"), ("5.6", "q")).heard_manager(lost=(35, 43)))
 
     assert sorted(stay[1] for stay in stays(live)) == ["unknown", "unknown", "waiting", "waiting"]
+
+
+def _asks(story: Twofold) -> Twofold:
+    """Let the agent who talks to a caller of `q` call `r` from the same phone."""
+    story.joins(0.2, "1.1", "q").answered(9.5, "1.1", "q", "Bo", "1.2")
+    step = {"Linkedid": "2.1", "Channel": "PJSIP/Bo-0000001f", "Application": "Queue", "AppData": "r"}
+    return story.tells(30.1, "Newexten", Uniqueid="2.1", **step)
+
+
+@pytest.mark.parametrize("how", ["abandoned", "timeout", "answered"])
+def test_an_agent_who_asks_a_colleague_through_a_queue_is_no_caller(how: str) -> None:
+    story = _asks(Twofold()).joins(30.2, "2.1", "r", phone="Bo", number="201")
+    if how == "abandoned":
+        story.abandons(40.3, "2.1", "r")
+    elif how == "timeout":
+        story.times_out(40.3, "2.1", "r")
+    else:
+        story.answered(40.3, "2.1", "r", "Eva", "2.5").completed(50, "2.1", "r", "Eva")
+    story.hangs_up(50.1, "2.1").completed(60, "1.1", "q", "Bo").hangs_up(60.1, "1.1")
+    # once the talk is over the agent is a caller like any other
+    story.joins(70.2, "3.1", "r", phone="Bo", number="201").abandons(80.3, "3.1", "r").hangs_up(80.4, "3.1")
+
+    for items in (story.heard_manager(), story.heard_manager() + story.heard_log()):
+        live = played(items)
+        assert [stay[:3] for stay in stays(live)] == [("q", "answered", 9), ("r", how, 10), ("r", "abandoned", 10)]
+        assert calls(live) == [("answered", 9, 2), ("abandoned", 10, 1)]
+        assert figures(live) == (2, 1, 1, 0, 0, 0)
+
+
+def test_an_agent_who_asks_a_colleague_and_finds_the_queue_closed_is_not_refused() -> None:
+    story = _asks(Twofold()).tells(30.2, "VarSet", Uniqueid="2.1", Variable="QUEUESTATUS", Value="JOINEMPTY")
+    live = played(story.hangs_up(31, "2.1").completed(60, "1.1", "q", "Bo").hangs_up(60.1, "1.1").heard_manager())
+
+    assert figures(live) == (1, 1, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("lost", [(36, 45), (45, 60), (45, 100), (32, 60), (20, 60)])
+def test_a_connection_lost_while_an_agent_passes_a_caller_on_makes_no_second_call(lost: tuple[float, float]) -> None:
+    story = _asks(Twofold()).joins(30.2, "2.1", "r", phone="Bo").answered(35.2, "2.1", "r", "Eva", "2.5")
+    story.attended_transfer(50, "1.1", "q", "Bo", "2.1").goes_on("2.1", "r", "1.1")
+    story.completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+
+    assert [call[0] for call in calls(played(story.heard_manager(lost=lost)))] == ["answered"]
