@@ -951,7 +951,7 @@ def _story(contact_id: str, parts: Sequence[Evidence]) -> ContactHistory | None:
     if len(stays) == 1:
         visit = stays[0].visit
         return ContactHistory(_contact_of_one(visit), (visit,))
-    stays.sort(key=lambda stay: (stay.first_at, stay.visit.visit_id))
+    stays.sort(key=lambda stay: (stay.about, stay.visit.visit_id))
     visits = tuple(_visits(_with_talks_ended(stays)))
     if any(visit.outcome is Outcome.WAITING for visit in visits):
         visits = tuple(_over_with_the_call(visits, parts))

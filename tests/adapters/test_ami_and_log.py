@@ -162,6 +162,21 @@ def another_channel() -> Told:
     return Told(story, [("q", "answered", 39, 20)], [("answered", 39, 1)], waits)
 
 
+def answered_last(story: Twofold, since: float, queue: str = "q") -> Twofold:
+    """Let a caller who has waited in this queue since then be answered after 20 s, and talk for 30 s."""
+    story.answered(since + 20, "1.1", queue, "Bo", "1.9").completed(since + 50, "1.1", queue, "Bo")
+    return story.hangs_up(since + 50.1, "1.1")
+
+
+def twice_in_one_second() -> Told:
+    """A queue that gives up at once, to which the dialplan goes back at once."""
+    story = (
+        Twofold().joins(0.2, "1.1", "q").times_out(0.3, "1.1", "q").joins(0.4, "1.1", "q").times_out(0.5, "1.1", "q")
+    )
+    its: list[Stay] = [("q", "timeout", 0, None), ("q", "timeout", 0, None), ("q", "answered", 20, 30)]
+    return Told(answered_last(story.joins(0.6, "1.1", "q"), 0.6), its, [("answered", 20, 3)])
+
+
 def three_times() -> Told:
     story = Twofold().joins(0.2, "1.1", "q").times_out(10.2, "1.1", "q").joins(10.25, "1.1", "q")
     story.times_out(20.3, "1.1", "q").joins(20.35, "1.1", "r").answered(25.4, "1.1", "r", "Bo", "1.5")
@@ -189,6 +204,7 @@ STORIES: list[Callable[[], Told]] = [
     nested_given_up,
     originated,
     another_channel,
+    twice_in_one_second,
     three_times,
     a_list_that_leaves_one_out,
 ]
@@ -293,3 +309,47 @@ def test_a_connection_lost_while_an_agent_passes_a_caller_on_makes_no_second_cal
     story.completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
 
     assert [call[0] for call in calls(played(story.heard_manager(lost=lost)))] == ["answered"]
+
+
+def test_several_moves_within_a_second_are_told_apart_by_their_order() -> None:
+    story = Twofold().joins(0.2, "1.1", "q").abandons(10.1, "1.1", "q", moved_to="q").joins(10.2, "1.1", "q")
+    story = answered_last(story.abandons(10.3, "1.1", "q", moved_to="q").joins(10.4, "1.1", "q"), 10.4)
+
+    for items in (story.heard_manager() + story.heard_log(), story.heard_log() + story.heard_manager()):
+        live = played(items)
+        assert [stay[1] for stay in stays(live)] == ["transferred_out", "transferred_out", "answered"]
+        assert calls(live) == [("answered", 30, 3)]
+
+
+def test_what_is_heard_after_a_cut_is_of_the_stay_that_goes_on_and_not_of_the_one_before() -> None:
+    story = Twofold().joins(12.5, "1.1", "q").times_out(12.6, "1.1", "q").joins(12.7, "1.1", "q")
+    story.rings(40, "1.1", "q", "Bo", "1.9").abandons(44.2, "1.1", "q").hangs_up(44.3, "1.1")
+    live = played(story.heard_manager(lost=(9, 17)) + story.heard_log())
+
+    assert about(stays(live), [("q", "timeout", 0, None), ("q", "abandoned", 32, None)])
+
+
+def test_the_end_of_a_talk_is_of_the_stay_that_was_answered() -> None:
+    story = Twofold().joins(0.3, "1.1", "q").times_out(0.4, "1.1", "q").joins(0.6, "1.1", "q")
+    story.answered(0.7, "1.1", "q", "Bo", "1.9").completed(42, "1.1", "q", "Bo").hangs_up(42.1, "1.1")
+    live = played(story.heard_manager(lost=(25, 33)) + story.heard_log())
+
+    assert about(stays(live), [("q", "timeout", 0, None), ("q", "answered", 0, 41)])
+
+
+def test_two_stays_in_a_second_of_which_a_cut_hides_the_second_are_in_their_order() -> None:
+    story = Twofold().joins(0.21, "1.1", "q").abandons(0.28, "1.1", "q", moved_to="r").joins(0.38, "1.1", "r")
+    story.times_out(12.7, "1.1", "r").hangs_up(15, "1.1")
+    live = played(story.heard_manager(lost=(0.3, 1.8)) + story.heard_log())
+
+    assert [(one.first_queue, one.outcome.value) for one in live.ledger.contacts() if one.first_queue != "z"] == [
+        ("q", "timeout")
+    ]
+
+
+def test_the_second_in_which_a_line_was_written_says_whose_it_is() -> None:
+    story = Twofold().joins(3.1, "1.1", "q").abandons(4.39, "1.1", "q", moved_to="q").joins(4.49, "1.1", "q")
+    story = answered_last(story, 4.49).lists(4.25, ("1.1", "q"))
+    live = played(story.heard_manager(lost=(2.7, 4.22)) + story.heard_log())
+
+    assert about(stays(live), [("q", "transferred_out", 1, None), ("q", "answered", 20, 30)])
