@@ -823,9 +823,16 @@ def _not_taken_back(
     if not left or not (answers or completions):
         return answers, completions
     reported = [answer.moment for answer in answers] or [_answered_before(completion) for completion in completions]
+    # where two sources report one answer, the finer clock says whether it came after the end
+    reported = [moment for moment in reported if not any(_is_told_finer(moment, other) for other in reported)]
     if all(any(_is_before(end, moment) for end in left) for moment in reported):
         return [], []
     return answers, completions
+
+
+def _is_told_finer(moment: Timestamp, other: Timestamp) -> bool:
+    """Return whether the other is the time of the same thing by a finer clock."""
+    return other.precision_ms < moment.precision_ms and abs(other.at - moment.at) <= DERIVED_SLACK
 
 
 def _is_final(ending: Ending) -> bool:

@@ -18,6 +18,9 @@ Stay = tuple[str, str, int | None, int | None]
 Call = tuple[str, int | None, int]
 
 
+HERS = {"Uniqueid": "1.1", "Linkedid": "1.1", "Queue": "q"}
+
+
 class Told(NamedTuple):
     """A story and its truth. `starts`: when the monitor is started anew, and who waits then; `alone`: the interface
     without the log gets it right, too.
@@ -353,3 +356,13 @@ def test_the_second_in_which_a_line_was_written_says_whose_it_is() -> None:
     live = played(story.heard_manager(lost=(2.7, 4.22)) + story.heard_log())
 
     assert about(stays(live), [("q", "transferred_out", 1, None), ("q", "answered", 20, 30)])
+
+
+@pytest.mark.parametrize("hung_up", [10.3, 12.9, 13.1, 13.4])
+def test_who_hangs_up_in_the_second_in_which_the_log_tells_the_answer_was_not_answered(hung_up: float) -> None:
+    story = Twofold().joins(0.2, "1.1", "q").rings(8, "1.1", "q", "Bo", "1.9").tells(10.1, "QueueCallerLeave", **HERS)
+    story.tells(hung_up, "HangupRequest", Uniqueid="1.1").answered(13.5, "1.1", "q", "Bo", "1.9")
+    story.completed(13.51, "1.1", "q", "Bo").hangs_up(13.52, "1.1")
+
+    for items in (story.heard_manager(), story.heard_manager() + story.heard_log()):
+        assert [one[0] for one in calls(played(items))] == ["abandoned"]
