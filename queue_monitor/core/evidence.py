@@ -44,6 +44,11 @@ SAME_ENTRY = timedelta(milliseconds=1100)
 13).
 """
 
+CLOCKS_APART = timedelta(seconds=5)
+"""The same where one of the two times is that of receipt, by our own clock. A clock that is further off is told of
+after two probes (docs/switch-rules.md, rule 8).
+"""
+
 DERIVED_SLACK = timedelta(milliseconds=2100)
 """The largest difference where a time was computed from a reported duration in whole seconds."""
 
@@ -689,7 +694,8 @@ def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
         if any(other.source == strand.source and other.is_seen_entering for other in group):
             return None
         gap = abs(_middle(first) - entry.moment.middle)
-        return max(timedelta(), gap - _half_a_second(entry.moment)) if gap <= SAME_ENTRY else None
+        is_same = gap <= _slack(first.entry, entry.moment)
+        return max(timedelta(), gap - _half_a_second(entry.moment)) if is_same else None
     if entry is not None:
         gap = abs(entry.moment.at - first.starts)
         slack = DERIVED_SLACK if not strand.completions or strand.answers else 2 * DERIVED_SLACK
@@ -717,6 +723,12 @@ def _ends_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
     return strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK
 
 
+def _slack(entry: Entry | None, moment: Timestamp) -> timedelta:
+    """Return by how much two sources' times of one entry may differ."""
+    of_receipt = entry is not None and (entry.moment.basis is TimeBasis.MONITOR) != (moment.basis is TimeBasis.MONITOR)
+    return CLOCKS_APART if of_receipt else SAME_ENTRY
+
+
 def _half_a_second(moment: Timestamp) -> timedelta:
     """Return how far the middle of a moment lies from its edges, where the clock shows whole seconds."""
     return moment.middle - moment.at
@@ -737,7 +749,7 @@ def _goes_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
 def is_same_entry(strand: VisitReport, event: CallEntered) -> bool:
     """Return whether a strand of another source has seen the entry of this event."""
     moment = Timestamp(event.at, event.time_precision_ms, event.time_basis)
-    return strand.is_seen_entering and abs(_middle(strand) - moment.middle) <= SAME_ENTRY
+    return strand.is_seen_entering and abs(_middle(strand) - moment.middle) <= _slack(strand.entry, moment)
 
 
 def _middle(strand: VisitReport) -> datetime:

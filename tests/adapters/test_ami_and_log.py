@@ -366,3 +366,17 @@ def test_who_hangs_up_in_the_second_in_which_the_log_tells_the_answer_was_not_an
 
     for items in (story.heard_manager(), story.heard_manager() + story.heard_log()):
         assert [one[0] for one in calls(played(items))] == ["abandoned"]
+
+
+@pytest.mark.parametrize("clock_ahead", [-3.0, -1.0, 0.0, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("tell", [redirected, blind_transfer, nested, refused_then_taken])
+def test_times_of_arrival_by_a_clock_that_is_a_little_off_make_no_second_stay(
+    tell: Callable[[], Told], clock_ahead: float
+) -> None:
+    told = tell()
+    manager, log = told.story.heard_on_arrival(clock_ahead), told.story.heard_log()
+
+    for items in (manager + log, log + manager):
+        live = played(items)
+        assert [one[:2] for one in stays(live)] == [one[:2] for one in told.stays]
+        assert [(one[0], one[2]) for one in calls(live)] == [(one[0], one[2]) for one in told.calls]
