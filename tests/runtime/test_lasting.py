@@ -281,10 +281,18 @@ async def live_through(url: str, folder: Path, chance: random.Random, calls: int
 
 def turned_away(at: datetime, source: str, queue: str = "kundcenter", who: str = "anna") -> CallRefused:
     """A refused caller as the switch's manager interface tells, or its log: that one in whole seconds."""
-    switch_time = at.replace(microsecond=0) if source == "log" else at
-    its = {"contact_id": f"pbx:{who}", "leg_id": f"pbx:{who}", "queue": queue, "reason": RefusalReason.FULL}
-    named = {"id": f"{source} {who}", "source": f"urn:kc:{source}:luleå", "switch": "pbx", "switch_time": switch_time}
-    return CallRefused(**its, **named, observed_at=at, time_precision_ms=1000 if source == "log" else 1)
+    return CallRefused(
+        id=f"{source} {who}",
+        source=f"urn:kc:{source}:luleå",
+        switch="pbx",
+        observed_at=at,
+        switch_time=at.replace(microsecond=0) if source == "log" else at,
+        time_precision_ms=1000 if source == "log" else 1,
+        contact_id=f"pbx:{who}",
+        leg_id=f"pbx:{who}",
+        queue=queue,
+        reason=RefusalReason.FULL,
+    )
 
 
 @pytest.mark.parametrize("starts_anew", [False, True])
