@@ -314,6 +314,9 @@ class Store(Protocol):
     def read_after(self, seq: int) -> AsyncIterator[tuple[int, Event]]:
         """Yield every event with a higher number, with its number, in the order of the numbers, packed or not."""
 
+    async def events_between(self, start: datetime, end: datetime) -> list[Event]:
+        """Return the events that happened from `start` to before `end`, in that order."""
+
     async def newest_seq(self) -> int:
         """Return the highest number of an event; 0 while there is none."""
 

@@ -49,6 +49,7 @@ class Agents:
 
         Where neither is known, the interface itself is used; "" when that is missing too.
         """
+        self._learn(name, interface, "")
         known = name or self._names.get(interface.casefold()) or interface
         return agent_key(f"{self._switch}:{known}") if known else ""
 

@@ -525,8 +525,22 @@ class Calls:
         return leg
 
     def _name_contact(self, leg: Leg, message: Message) -> None:
-        if not leg.contact_id and (linked := message.get("Linkedid")):
-            leg.contact_id = f"{self._switch}:{linked}"
+        """Note the whole call that a leg belongs to: as the switch says, or the one in which an agent asks a
+        colleague.
+        """
+        if leg.contact_id or not (linked := message.get("Linkedid")):
+            return
+        leg.contact_id = f"{self._switch}:{linked}"
+        if linked == leg.unique and (caller := self._talks_to(message.get("Channel", ""))):
+            leg.contact_id = caller.contact_id or caller.leg_id
+
+    def _talks_to(self, channel: str) -> Leg | None:
+        """Return the caller from a queue to whom the agent talks whose phone this channel is; the newest of several."""
+        agent = self._agents.behind(channel)
+        for (queue, whose), visit in reversed(self._last_talk.items()):
+            if whose == agent and visit.leg.gone is None and visit.leg.talking.get(queue) is visit:
+                return visit.leg
+        return None
 
     def _visit_id(self, leg: Leg, mark: str) -> str:
         """Return a new visit id; a second join of the leg in the same millisecond gets `.2`."""

@@ -92,6 +92,9 @@ _NUMBERS: Final = {
 }
 """The fields after each verb that must be whole numbers."""
 
+_PHONE: Final = re.compile(r"\w+/(\d+)(?:@.*)?")
+"""An interface that holds the number of its phone."""
+
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WITHHELD: Final = frozenset(("", "<unknown>", "unknown", "anonymous", "restricted", "unavailable", "private"))
 
@@ -184,6 +187,8 @@ class Translator:
         self._staff_at = 0
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
+        self._interfaces = {name.casefold(): interface for interface, name in settings.member_names.items()}
+        self._talking: dict[str, _Visit] = {}
         self._refusals = _REFUSALS | {verb.upper(): reason for verb, reason in settings.refusal_verbs.items()}
         self._outgoing_verbs = {verb.upper() for verb in settings.outgoing_verbs}
         self._calls: dict[str, Callable[[_Line], None]] = {
@@ -451,7 +456,11 @@ class Translator:
         if number > 1:
             visit_id = f"{visit_id}.{number}"
         is_withheld, leg = line.word(1).casefold() in _WITHHELD, self._leg_id(line)
+        asked = self._talking.get(line.word(1))
+        if asked and asked.answer and self._visits.get(asked.answer.place) is asked:
+            leg = asked.placed()["contact_id"]  # the agent asks a colleague, for the caller
         who = Person(visit_id, line.call, line.place[1], "" if is_withheld else line.word(1), line.second, leg)
+        leg = self._leg_id(line)
         self._nested.enter(who)
         visit = self._visits[line.place] = _Visit(visit_id, line.queue, leg, person=who, entry=line)
         while len(self._visits) > _MAX_VISITS:
@@ -523,6 +532,10 @@ class Translator:
         wait, agent_leg, ring = line.milliseconds(0), line.word(1), line.milliseconds(2)
         visit = self._visit(line, wait)
         visit.agent_id, visit.answer = self._agent_id(line), line
+        if phone := self._phone_of(line.agent):
+            self._talking[phone] = visit
+            if len(self._talking) > _MAX_HELD:
+                del self._talking[next(iter(self._talking))]
         self._logged_off.discard(visit.agent_id)
         ring_id = f"{self._connection.switch}:{agent_leg}" if agent_leg else None
         if ring_id:
@@ -715,6 +728,13 @@ class Translator:
             self._out.append(CallMoved(**moved, **placed, new_leg_id=self._leg_id(line)))
         return visit
 
+    def _phone_of(self, agent: str) -> str:
+        """Return the number of an agent's phone, which the interface holds (`PJSIP/1001`, `Local/1001@agents/n`); else
+        "".
+        """
+        found = _PHONE.fullmatch(self._interfaces.get(agent.casefold(), agent))
+        return found[1] if found else ""
+
     def _leg_id(self, line: _Line) -> str:
         return f"{self._connection.switch}:{line.call}"
 
@@ -728,6 +748,7 @@ class Translator:
         self._hung_up.clear()
         self._at_once.clear()
         self._visits.clear()
+        self._talking.clear()
         self._held.clear()
         self._claims.clear()
         self._nested.clear()

@@ -388,7 +388,17 @@ class Calls:
                 self._calls.popitem(last=False)
         call.contact = call.contact or text(message, "callLinkageData", "globalCallData", "globalCallLinkageID")
         call.caller = call.caller or device(message, "callingDevice")
+        if call.caller in self._agents and not call.visits and (callers := self._talks_to(call.caller)):
+            call.contact = callers.contact or callers.root
         return call
+
+    def _talks_to(self, agent: str) -> Call | None:
+        """Return the caller from a queue to whom an agent talks now; the agent asks a colleague on the other line."""
+        for call in reversed(self._calls.values()):
+            visit = call.visit
+            if visit and visit.answered and not visit.over and visit.agent == agent:
+                return call
+        return None
 
     def _open_visit(self, call_id: str) -> Visit | None:
         call = self._calls.get(call_id)

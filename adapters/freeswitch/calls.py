@@ -112,6 +112,7 @@ class Visit:
     again: bool = False
     transferred: bool = False
     superseded: Stamp | None = None
+    asks_for: str = ""
     rings: dict[str, Ring] = field(default_factory=dict)
 
     @property
@@ -168,6 +169,7 @@ class Calls:
             reason, previous = EntryReason.TRANSFER, earlier.visit_id
             self._transfer(earlier, message, stamp, TransferTarget(queue=visit.queue))
         number = message.get("CC-Member-CID-Number", "").casefold()
+        visit.asks_for = visit.asks_for or self._talks_to(number)
         withheld = number in _WITHHELD or message.get("Caller-Privacy-Hide-Number") == "true"
         created = from_microseconds(message.get("Caller-Channel-Created-Time", ""))
         self._emit(
@@ -362,8 +364,15 @@ class Calls:
 
     def _placed(self, visit: Visit) -> dict[str, Any]:
         """Return the fields that place the visit, for a reader who did not see it begin."""
-        leg = self._id(visit.session)
-        return {"visit_id": visit.visit_id, "queue": visit.queue, "leg_id": leg, "contact_id": leg}
+        leg, contact = self._id(visit.session), self._id(visit.asks_for or visit.session)
+        return {"visit_id": visit.visit_id, "queue": visit.queue, "leg_id": leg, "contact_id": contact}
+
+    def _talks_to(self, number: str) -> str:
+        """Return the session of the caller to whom the agent with this number talks, who asks a colleague; else ""."""
+        for visit in reversed(self._visits.values()):
+            if visit.answered and not visit.over and number and number == visit.agent.casefold().partition("@")[0]:
+                return visit.asks_for or visit.session
+        return ""
 
     def _native(self, member: str, session: str) -> str:
         """Return the member's id; with the session's when the place was taken over from a caller who had given up."""

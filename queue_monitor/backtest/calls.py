@@ -81,7 +81,7 @@ def read_calls(path: Path, zone: ZoneInfo) -> list[Call]:
         if rows.fieldnames.count(column) > 1:
             raise RecordingError(f"{path}, line 1: the column {column} stands twice")
     try:
-        found = [(rows.line_num, row) for row in rows if any(value for value in row.values())]
+        found = [(rows.line_num, row) for row in rows if any(value for value in row.values()) and not _is_header(row)]
     except csv.Error as error:
         raise RecordingError(f"{path}, line {rows.line_num}: {error}") from error
     short = [line for line, row in found if None in row.values()]
@@ -91,6 +91,11 @@ def read_calls(path: Path, zone: ZoneInfo) -> list[Call]:
     if not calls:
         raise RecordingError(f"{path}: holds no calls")
     return sorted(_each_once(path, _in_utc(path, calls, zone)), key=lambda call: call.entered_at)
+
+
+def _is_header(row: dict[str, str | None]) -> bool:
+    """Return whether a row is the first line of another export, put behind the one before."""
+    return all(name == (value or "").strip().lower() for name, value in row.items() if name is not None)
 
 
 def _in_utc(path: Path, calls: list[Call], zone: ZoneInfo) -> Iterator[Call]:

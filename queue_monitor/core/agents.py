@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from queue_monitor.core.pool_inference import grouped
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
@@ -209,10 +210,17 @@ class AgentWords:
         self.rewritten += 1
 
 
-_decoder: Final = msgspec.msgpack.Decoder(
-    tuple[dict[str, _Agent], dict[str, str], frozenset[str], dict[str, dict[str, Service]]]
-)
-_older: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Agent], dict[str, str]])
+class _Written(Struct, array_like=True):
+    """The state of all agents, encoded for a start. What older versions did not write has a default."""
+
+    agents: dict[str, _Agent]
+    names: dict[str, str]
+    listed: frozenset[str] | None = None
+    services: dict[str, dict[str, Service]] = {}
+    listing: frozenset[str] = frozenset()
+
+
+_decoder: Final = msgspec.msgpack.Decoder(_Written)
 
 
 class Agents:
@@ -222,6 +230,7 @@ class Agents:
         self._agents: dict[str, _Agent] = {}
         self._names: dict[str, str] = {}
         self._listed: frozenset[str] = frozenset()
+        self._listing: frozenset[str] = frozenset()
         self._services: dict[str, dict[str, Service]] = {}
         self._usual_talk = timedelta()
         self._joins = 0
@@ -230,16 +239,15 @@ class Agents:
 
     def written(self) -> bytes:
         """Return all state, encoded for a start."""
-        return msgspec.msgpack.encode((self._agents, self._names, self._listed, self._services))
+        written = _Written(self._agents, self._names, self._listed, self._services, self._listing)
+        return msgspec.msgpack.encode(written)
 
     def restore(self, written: bytes) -> None:
         """Load the state that `written` gave, in this version or an older one. Raises `msgspec.DecodeError`."""
-        try:
-            self._agents, self._names, self._listed, self._services = _decoder.decode(written)
-        except msgspec.ValidationError:
-            self._agents, self._names = _older.decode(written)
-            switches = (agent_id.partition(":")[0] for agent_id, agent in self._agents.items() if agent.is_listed)
-            self._listed = frozenset(switches)
+        read = _decoder.decode(written)
+        self._agents, self._names, self._services, self._listing = read.agents, read.names, read.services, read.listing
+        switches = (agent_id.partition(":")[0] for agent_id, agent in self._agents.items() if agent.is_listed)
+        self._listed = frozenset(switches) if read.listed is None else read.listed
         self._joins += 1
         for agent_id, agent in self._agents.items():
             self.words[agent_id] = AgentWords(sorted(agent.last_words(), key=itemgetter(0)), 0, agent.is_listed)
@@ -307,7 +315,12 @@ class Agents:
             self._joins += 1
 
     def _snapshot(self, event: QueueSnapshot) -> None:
-        if not event.agents:
+        """Take the members that a list names. One that names none is of a queue without members only where the same
+        source has named some before: many lists hold callers only.
+        """
+        if event.agents and event.source not in self._listing:
+            self._listing |= {event.source}
+        if event.source not in self._listing:
             return
         listed = {line.agent_id for line in event.agents}
         for line in event.agents:

@@ -44,6 +44,11 @@ SAME_ENTRY = timedelta(milliseconds=1100)
 13).
 """
 
+CLOCKS_APART = timedelta(seconds=5)
+"""The same where one of the two times is that of receipt, by our own clock. A clock that is further off is told of
+after two probes (docs/switch-rules.md, rule 8).
+"""
+
 DERIVED_SLACK = timedelta(milliseconds=2100)
 """The largest difference where a time was computed from a reported duration in whole seconds."""
 
@@ -404,12 +409,14 @@ class MergedVisit(Struct, frozen=True, gc=False):
     `first_at`: the entry, or the first report where no entry was reported.
     `ringing`: it rings at an agent now.
     `reason`: why it began, as far as that was stated.
+    `about`: the best estimate of `first_at`, by which stays are in order.
     """
 
     visit: Visit
     first_at: datetime
     ringing: bool
     reason: EntryReason
+    about: datetime
 
 
 def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> tuple[MergedVisit, ...]:
@@ -427,7 +434,7 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
     if len(groups) == 1:
         return (_read(evidence, groups[0], restarts, reconnects),)
     read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
-    read.sort(key=lambda pair: (pair[0].first_at, pair[0].visit.visit_id))
+    read.sort(key=lambda pair: (pair[0].about, pair[0].visit.visit_id))
     stays = [stay for stay, _ in read]
     for at, following in enumerate(stays[1:]):
         if _is_superseded(*read[at], following):
@@ -501,7 +508,7 @@ def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]
         key=key,
         position=strand.position[1] if strand.position else None,
     )
-    return MergedVisit(visit, began.at, None in strand.rings.values(), entry.reason)
+    return MergedVisit(visit, began.at, None in strand.rings.values(), entry.reason, began.middle)
 
 
 def _queue_of(entry: Entry, evidence: Evidence) -> str:
@@ -532,7 +539,7 @@ def _superseded(stay: MergedVisit, following: MergedVisit) -> MergedVisit:
         stay.visit,
         outcome=Outcome.UNKNOWN,
         outcome_basis=OutcomeBasis.INFERRED,
-        ended_wait_at=following.first_at,
+        ended_wait_at=max(stay.first_at, following.first_at),
         wait_ms=None,
     )
     return structs.replace(stay, visit=visit, ringing=False)
@@ -640,17 +647,33 @@ def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> 
 
 
 def _match(strands: list[VisitReport]) -> list[list[VisitReport]]:
-    """Group the strands of each stay: those that saw the entry best come first, the others join the nearest."""
+    """Group the strands of each stay: those that saw the entry best come first, then those whose clock shows the same
+    time, then all others, each with the nearest.
+    """
     if len(strands) == 1:
         return [strands]
     groups: list[list[VisitReport]] = []
-    for strand in sorted(strands, key=_rank):
-        fits = [(gap, at) for at, group in enumerate(groups) if (gap := _gap(group, strand)) is not None]
-        if fits:
-            groups[min(fits)[1]].append(strand)
-        else:
-            groups.append([strand])
+    ranked = sorted(strands, key=_rank)
+    left = [strand for strand in ranked if not (strand.is_seen_entering and _place(strand, groups, timedelta()))]
+    for strand in left:
+        _place(strand, groups)
     return groups
+
+
+def _place(strand: VisitReport, groups: list[list[VisitReport]], within: timedelta = timedelta.max) -> bool:
+    """Put a strand with the stay that it fits best, or make it one of its own where none fits; return False where one
+    fits, but not within this time.
+    """
+    fits = [(gap, at) for at, group in enumerate(groups) if (gap := _gap(group, strand)) is not None]
+    if not fits:
+        groups.append([strand])
+        return True
+    near = [fit for fit in fits if fit[0] <= within]
+    if len(near) > 1:
+        near.sort(key=lambda fit: (_goes_otherwise(groups[fit[1]], strand), fit))
+    if near:
+        groups[near[0][1]].append(strand)
+    return bool(near)
 
 
 def _rank(strand: VisitReport) -> tuple[int, int, datetime, str]:
@@ -663,14 +686,16 @@ def _rank(strand: VisitReport) -> tuple[int, int, datetime, str]:
 def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
     """Return the distance in time of a strand from a stay that it may belong to; None when it cannot.
 
-    Two entries that one source saw under two visit ids are two stays, however close.
+    Two entries that one source saw under two visit ids are two stays, however close. Of several within the second that
+    a coarse clock shows none is nearer than another: they are taken in their order.
     """
     first, entry = group[0], strand.entry
     if entry is not None and entry.known:
         if any(other.source == strand.source and other.is_seen_entering for other in group):
             return None
         gap = abs(_middle(first) - entry.moment.middle)
-        return gap if gap <= SAME_ENTRY else None
+        is_same = gap <= _slack(first.entry, entry.moment)
+        return max(timedelta(), gap - _half_a_second(entry.moment)) if is_same else None
     if entry is not None:
         gap = abs(entry.moment.at - first.starts)
         slack = DERIVED_SLACK if not strand.completions or strand.answers else 2 * DERIVED_SLACK
@@ -683,20 +708,48 @@ def _gap_of_orphan(group: list[VisitReport], strand: VisitReport) -> timedelta |
     then.
     """
     starts, began = strand.starts, group[0].starts
+    if starts < began - DERIVED_SLACK or _ends_otherwise(group, strand):
+        return None
+    return abs(starts - began)
+
+
+def _ends_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
+    """Return whether a stay ended at another time than a strand reports, or before a list that names the caller."""
     ended = min((end for other in group if (end := other.ended_at)), default=None)
-    if starts < began - DERIVED_SLACK:
-        return None
-    if strand.ended_at is not None and ended is not None and abs(ended - strand.ended_at) > DERIVED_SLACK:
-        return None
-    if ended is not None and strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK:
-        return None
-    return starts - began if starts >= began else began - starts
+    if ended is None:
+        return False
+    if strand.ended_at is not None and abs(ended - strand.ended_at) > DERIVED_SLACK:
+        return True
+    return strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK
+
+
+def _slack(entry: Entry | None, moment: Timestamp) -> timedelta:
+    """Return by how much two sources' times of one entry may differ."""
+    of_receipt = entry is not None and (entry.moment.basis is TimeBasis.MONITOR) != (moment.basis is TimeBasis.MONITOR)
+    return CLOCKS_APART if of_receipt else SAME_ENTRY
+
+
+def _half_a_second(moment: Timestamp) -> timedelta:
+    """Return how far the middle of a moment lies from its edges, where the clock shows whole seconds."""
+    return moment.middle - moment.at
+
+
+def _goes_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
+    """Return whether a strand says of its caller what cannot be of this stay, unless one of them is taken back."""
+    its_talk = bool(strand.answers or strand.completions)
+    answered = any(other.answers or other.completions for other in group)
+    left = any(map(_is_final, (ending for other in group for ending in other.endings)))
+    if its_talk and left and not answered:
+        return True
+    if not its_talk and answered and not left and any(map(_is_final, strand.endings)):
+        return True
+    return _ends_otherwise(group, strand)
 
 
 def is_same_entry(strand: VisitReport, event: CallEntered) -> bool:
     """Return whether a strand of another source has seen the entry of this event."""
     moment = Timestamp(event.at, event.time_precision_ms, event.time_basis)
-    return strand.is_seen_entering and abs(_middle(strand) - moment.middle) <= SAME_ENTRY
+    return strand.is_seen_entering and abs(_middle(strand) - moment.middle) <= _slack(strand.entry, moment)
 
 
 def _middle(strand: VisitReport) -> datetime:
@@ -763,7 +816,8 @@ def _read(
         key=next((e.key for e in endings if e.key), None),
         position=placed[1] if placed else None,
     )
-    return MergedVisit(visit, first_at, any(result is None for result in rings.values()), reason)
+    about = best.moment.middle if best else first_at
+    return MergedVisit(visit, first_at, any(result is None for result in rings.values()), reason, about)
 
 
 def _not_taken_back(
@@ -781,9 +835,16 @@ def _not_taken_back(
     if not left or not (answers or completions):
         return answers, completions
     reported = [answer.moment for answer in answers] or [_answered_before(completion) for completion in completions]
+    # where two sources report one answer, the finer clock says whether it came after the end
+    reported = [moment for moment in reported if not any(_is_told_finer(moment, other) for other in reported)]
     if all(any(_is_before(end, moment) for end in left) for moment in reported):
         return [], []
     return answers, completions
+
+
+def _is_told_finer(moment: Timestamp, other: Timestamp) -> bool:
+    """Return whether the other is the time of the same thing by a finer clock."""
+    return other.precision_ms < moment.precision_ms and abs(other.at - moment.at) <= DERIVED_SLACK
 
 
 def _is_final(ending: Ending) -> bool:

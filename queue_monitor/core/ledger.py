@@ -468,13 +468,16 @@ class Ledger:
         return evidence
 
     def _open_visit(self, evidence: Evidence, event: QueueSnapshot, caller: WaitingCaller) -> str:
-        """Return the visit that a caller listed without a visit id continues, or a new id."""
+        """Return the visit that a caller listed without a visit id continues, or a new id.
+
+        Some lists count the wait from before the entry, as from the beginning of the call.
+        """
         began = _began(event, caller)
         for stay in reversed(self._stays(evidence)):
             is_open = stay.visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN)
-            if is_open and (began is None or abs(stay.first_at - began) <= DERIVED_SLACK):
+            if is_open and (began is None or began - stay.first_at <= DERIVED_SLACK):
                 return stay.visit.visit_id
-        return f"{caller.leg_id}@{(began or event.as_of).isoformat()}"
+        return f"{caller.leg_id}@{evidence.key[2]}@{(began or event.as_of).isoformat()}"
 
     # ---- working out
 
@@ -951,9 +954,9 @@ def _story(contact_id: str, parts: Sequence[Evidence]) -> ContactHistory | None:
     if len(stays) == 1:
         visit = stays[0].visit
         return ContactHistory(_contact_of_one(visit), (visit,))
-    stays.sort(key=lambda stay: (stay.first_at, stay.visit.visit_id))
+    stays.sort(key=lambda stay: (stay.about, stay.visit.visit_id))
     visits = tuple(_visits(_with_talks_ended(stays)))
-    if any(visit.outcome is Outcome.WAITING for visit in visits):
+    if any(visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN) for visit in visits):
         visits = tuple(_over_with_the_call(visits, parts))
     return ContactHistory(_contact(contact_id, visits), visits)
 
@@ -984,7 +987,7 @@ def _over_with_the_call(visits: tuple[Visit, ...], parts: Iterable[Evidence]) ->
     for visit in visits:
         ends = [one.ended_wait_at for one in visits if one is answered or _hung_up_beside(one, visit)]
         until = min((at for at in ends if at is not None and _waited_before(visit, at)), default=None)
-        if until is None or visit.outcome is not Outcome.WAITING or _is_listed_after(visit, until, parts):
+        if until is None or not _has_no_end_before(visit, until) or _is_listed_after(visit, until, parts):
             yield visit
         else:
             yield structs.replace(
@@ -994,6 +997,13 @@ def _over_with_the_call(visits: tuple[Visit, ...], parts: Iterable[Evidence]) ->
                 ended_wait_at=until,
                 wait_ms=milliseconds(until - (visit.entered_at or until)),
             )
+
+
+def _has_no_end_before(visit: Visit, at: datetime) -> bool:
+    """Return whether a visit still waited at this time, as far as is known: it is only found to be over later."""
+    if visit.outcome is Outcome.UNKNOWN and visit.wait_ms is None:
+        return visit.ended_wait_at is not None and visit.ended_wait_at > at
+    return visit.outcome is Outcome.WAITING
 
 
 def _hung_up_beside(visit: Visit, other: Visit) -> bool:

@@ -18,6 +18,9 @@ Stay = tuple[str, str, int | None, int | None]
 Call = tuple[str, int | None, int]
 
 
+HERS = {"Uniqueid": "1.1", "Linkedid": "1.1", "Queue": "q"}
+
+
 class Told(NamedTuple):
     """A story and its truth. `starts`: when the monitor is started anew, and who waits then; `alone`: the interface
     without the log gets it right, too.
@@ -162,6 +165,21 @@ def another_channel() -> Told:
     return Told(story, [("q", "answered", 39, 20)], [("answered", 39, 1)], waits)
 
 
+def answered_last(story: Twofold, since: float, queue: str = "q") -> Twofold:
+    """Let a caller who has waited in this queue since then be answered after 20 s, and talk for 30 s."""
+    story.answered(since + 20, "1.1", queue, "Bo", "1.9").completed(since + 50, "1.1", queue, "Bo")
+    return story.hangs_up(since + 50.1, "1.1")
+
+
+def twice_in_one_second() -> Told:
+    """A queue that gives up at once, to which the dialplan goes back at once."""
+    story = (
+        Twofold().joins(0.2, "1.1", "q").times_out(0.3, "1.1", "q").joins(0.4, "1.1", "q").times_out(0.5, "1.1", "q")
+    )
+    its: list[Stay] = [("q", "timeout", 0, None), ("q", "timeout", 0, None), ("q", "answered", 20, 30)]
+    return Told(answered_last(story.joins(0.6, "1.1", "q"), 0.6), its, [("answered", 20, 3)])
+
+
 def three_times() -> Told:
     story = Twofold().joins(0.2, "1.1", "q").times_out(10.2, "1.1", "q").joins(10.25, "1.1", "q")
     story.times_out(20.3, "1.1", "q").joins(20.35, "1.1", "r").answered(25.4, "1.1", "r", "Bo", "1.5")
@@ -189,6 +207,7 @@ STORIES: list[Callable[[], Told]] = [
     nested_given_up,
     originated,
     another_channel,
+    twice_in_one_second,
     three_times,
     a_list_that_leaves_one_out,
 ]
@@ -250,3 +269,114 @@ def test_two_who_stand_in_a_list_for_one_who_is_gone_are_two() -> None:
     live = played(story.lists(43.5, ("5.5", "q"), ("5.6", "q")).heard_manager(lost=(35, 43)))
 
     assert sorted(stay[1] for stay in stays(live)) == ["unknown", "unknown", "waiting", "waiting"]
+
+
+def _asks(story: Twofold) -> Twofold:
+    """Let the agent who talks to a caller of `q` call `r` from the same phone."""
+    story.joins(0.2, "1.1", "q").answered(9.5, "1.1", "q", "Bo", "1.2")
+    step = {"Linkedid": "2.1", "Channel": "PJSIP/Bo-0000001f", "Application": "Queue", "AppData": "r"}
+    return story.tells(30.1, "Newexten", Uniqueid="2.1", **step)
+
+
+@pytest.mark.parametrize("how", ["abandoned", "timeout", "answered"])
+def test_an_agent_who_asks_a_colleague_through_a_queue_is_no_caller(how: str) -> None:
+    story = _asks(Twofold()).joins(30.2, "2.1", "r", phone="Bo", number="201")
+    if how == "abandoned":
+        story.abandons(40.3, "2.1", "r")
+    elif how == "timeout":
+        story.times_out(40.3, "2.1", "r")
+    else:
+        story.answered(40.3, "2.1", "r", "Eva", "2.5").completed(50, "2.1", "r", "Eva")
+    story.hangs_up(50.1, "2.1").completed(60, "1.1", "q", "Bo").hangs_up(60.1, "1.1")
+    # once the talk is over the agent is a caller like any other
+    story.joins(70.2, "3.1", "r", phone="Bo", number="201").abandons(80.3, "3.1", "r").hangs_up(80.4, "3.1")
+
+    for items in (story.heard_manager(), story.heard_manager() + story.heard_log()):
+        live = played(items)
+        assert [stay[:3] for stay in stays(live)] == [("q", "answered", 9), ("r", how, 10), ("r", "abandoned", 10)]
+        assert calls(live) == [("answered", 9, 2), ("abandoned", 10, 1)]
+        assert figures(live) == (2, 1, 1, 0, 0, 0)
+
+
+def test_an_agent_who_asks_a_colleague_and_finds_the_queue_closed_is_not_refused() -> None:
+    story = _asks(Twofold()).tells(30.2, "VarSet", Uniqueid="2.1", Variable="QUEUESTATUS", Value="JOINEMPTY")
+    live = played(story.hangs_up(31, "2.1").completed(60, "1.1", "q", "Bo").hangs_up(60.1, "1.1").heard_manager())
+
+    assert figures(live) == (1, 1, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("lost", [(36, 45), (45, 60), (45, 100), (32, 60), (20, 60)])
+def test_a_connection_lost_while_an_agent_passes_a_caller_on_makes_no_second_call(lost: tuple[float, float]) -> None:
+    story = _asks(Twofold()).joins(30.2, "2.1", "r", phone="Bo").answered(35.2, "2.1", "r", "Eva", "2.5")
+    story.attended_transfer(50, "1.1", "q", "Bo", "2.1").goes_on("2.1", "r", "1.1")
+    story.completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+
+    assert [call[0] for call in calls(played(story.heard_manager(lost=lost)))] == ["answered"]
+
+
+def test_several_moves_within_a_second_are_told_apart_by_their_order() -> None:
+    story = Twofold().joins(0.2, "1.1", "q").abandons(10.1, "1.1", "q", moved_to="q").joins(10.2, "1.1", "q")
+    story = answered_last(story.abandons(10.3, "1.1", "q", moved_to="q").joins(10.4, "1.1", "q"), 10.4)
+
+    for items in (story.heard_manager() + story.heard_log(), story.heard_log() + story.heard_manager()):
+        live = played(items)
+        assert [stay[1] for stay in stays(live)] == ["transferred_out", "transferred_out", "answered"]
+        assert calls(live) == [("answered", 30, 3)]
+
+
+def test_what_is_heard_after_a_cut_is_of_the_stay_that_goes_on_and_not_of_the_one_before() -> None:
+    story = Twofold().joins(12.5, "1.1", "q").times_out(12.6, "1.1", "q").joins(12.7, "1.1", "q")
+    story.rings(40, "1.1", "q", "Bo", "1.9").abandons(44.2, "1.1", "q").hangs_up(44.3, "1.1")
+    live = played(story.heard_manager(lost=(9, 17)) + story.heard_log())
+
+    assert about(stays(live), [("q", "timeout", 0, None), ("q", "abandoned", 32, None)])
+
+
+def test_the_end_of_a_talk_is_of_the_stay_that_was_answered() -> None:
+    story = Twofold().joins(0.3, "1.1", "q").times_out(0.4, "1.1", "q").joins(0.6, "1.1", "q")
+    story.answered(0.7, "1.1", "q", "Bo", "1.9").completed(42, "1.1", "q", "Bo").hangs_up(42.1, "1.1")
+    live = played(story.heard_manager(lost=(25, 33)) + story.heard_log())
+
+    assert about(stays(live), [("q", "timeout", 0, None), ("q", "answered", 0, 41)])
+
+
+def test_two_stays_in_a_second_of_which_a_cut_hides_the_second_are_in_their_order() -> None:
+    story = Twofold().joins(0.21, "1.1", "q").abandons(0.28, "1.1", "q", moved_to="r").joins(0.38, "1.1", "r")
+    story.times_out(12.7, "1.1", "r").hangs_up(15, "1.1")
+    live = played(story.heard_manager(lost=(0.3, 1.8)) + story.heard_log())
+
+    assert [(one.first_queue, one.outcome.value) for one in live.ledger.contacts() if one.first_queue != "z"] == [
+        ("q", "timeout")
+    ]
+
+
+def test_the_second_in_which_a_line_was_written_says_whose_it_is() -> None:
+    story = Twofold().joins(3.1, "1.1", "q").abandons(4.39, "1.1", "q", moved_to="q").joins(4.49, "1.1", "q")
+    story = answered_last(story, 4.49).lists(4.25, ("1.1", "q"))
+    live = played(story.heard_manager(lost=(2.7, 4.22)) + story.heard_log())
+
+    assert about(stays(live), [("q", "transferred_out", 1, None), ("q", "answered", 20, 30)])
+
+
+@pytest.mark.parametrize("hung_up", [10.3, 12.9, 13.1, 13.4])
+def test_who_hangs_up_in_the_second_in_which_the_log_tells_the_answer_was_not_answered(hung_up: float) -> None:
+    story = Twofold().joins(0.2, "1.1", "q").rings(8, "1.1", "q", "Bo", "1.9").tells(10.1, "QueueCallerLeave", **HERS)
+    story.tells(hung_up, "HangupRequest", Uniqueid="1.1").answered(13.5, "1.1", "q", "Bo", "1.9")
+    story.completed(13.51, "1.1", "q", "Bo").hangs_up(13.52, "1.1")
+
+    for items in (story.heard_manager(), story.heard_manager() + story.heard_log()):
+        assert [one[0] for one in calls(played(items))] == ["abandoned"]
+
+
+@pytest.mark.parametrize("clock_ahead", [-3.0, -1.0, 0.0, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("tell", [redirected, blind_transfer, nested, refused_then_taken])
+def test_times_of_arrival_by_a_clock_that_is_a_little_off_make_no_second_stay(
+    tell: Callable[[], Told], clock_ahead: float
+) -> None:
+    told = tell()
+    manager, log = told.story.heard_on_arrival(clock_ahead), told.story.heard_log()
+
+    for items in (manager + log, log + manager):
+        live = played(items)
+        assert [one[:2] for one in stays(live)] == [one[:2] for one in told.stays]
+        assert [(one[0], one[2]) for one in calls(live)] == [(one[0], one[2]) for one in told.calls]

@@ -522,6 +522,24 @@ def test_who_is_put_into_another_queue_by_an_agent_who_asked_there_is_one_person
     assert (second.outcome, second.wait_ms, second.talk_ms) == (outcome, wait_ms, talk_ms)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        ((30, ASKS), (40, cleared("7200", "2001", call="C2"))),
+        ((30, ASKS), (35, answers("2002", "C2")), (40, cleared("2001", "2001", call="C2"))),
+        ((30, event("FailedEvent", failedConnection=("C2", "7200"), callingDevice="2001", cause="busy")),),
+    ],
+    ids=["given up", "answered", "turned away"],
+)
+def test_an_agent_who_asks_in_another_queue_and_goes_back_to_the_caller_is_no_caller(
+    told: tuple[tuple[float, bytes], ...],
+) -> None:
+    kept = ledger(at_times(*TALKS, *told, (60, cleared("2001", ANNA)), (70, arrives("7200", "C4"))))
+
+    assert [contact.outcome for contact in kept.contacts()] == [Outcome.ANSWERED, Outcome.WAITING]
+    assert not list(kept.refusals())
+
+
 @pytest.mark.parametrize(("leaves", "stays"), [("2001", "2002"), ("2002", "2001")])
 def test_a_talk_goes_on_while_one_agent_of_a_conference_is_left(leaves: str, stays: str) -> None:
     items = at_times(

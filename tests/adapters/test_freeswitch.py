@@ -584,6 +584,21 @@ def test_a_caller_who_waits_in_a_second_queue_has_left_the_first() -> None:
     ]
 
 
+@pytest.mark.parametrize("end", [{"CC_Cause": "Cancel", "CC_Cancel_Reason": "BREAK_OUT"}, {"CC_Cause": "Cancel"}])
+def test_an_agent_who_asks_a_colleague_through_a_queue_is_no_caller(end: dict[str, str]) -> None:
+    asks = {"CC_Queue": "bygglov@lab", "CC_Member_UUID": "m2", "CC_Member_Session_UUID": "s2"}
+    asks["CC_Member_CID_Number"] = "1001"
+    agent = {"CC_Agent": "1001@lab"}
+    later = {**asks, "CC_Member_UUID": "m3", "CC_Member_Session_UUID": "s3"}
+    items = lines(
+        *(told(START), told(BRIDGE, 5, **agent), told(START, 20, **asks), told(END, 30, **asks, **end)),
+        *(told(UNBRIDGE, 60, **agent), told(END, 60, CC_Cause="Terminated"), told(START, 70, **later)),
+    )
+
+    contacts = sorted(ledger(items).contacts(), key=lambda contact: contact.entered_at or NOON)
+    assert [(one.outcome, len(one.visit_ids)) for one in contacts] == [(Outcome.ANSWERED, 2), (Outcome.WAITING, 1)]
+
+
 def test_a_withheld_number_is_told_as_withheld() -> None:
     shown, hidden, screened = (
         only(CallEntered, lines(told(START, **fields)))[0].caller

@@ -796,3 +796,27 @@ def test_a_start_knows_who_was_seen() -> None:
     after.load_states(before.save_states(), before._newest)
 
     assert after.agents.staffing(before._newest).of(["kundcenter"]).staffed == 3
+
+
+# ---- an agent who asks a colleague
+
+
+@pytest.mark.parametrize(
+    ("agent", "names"), [("PJSIP/201", {}), ("Local/201@agents/n", {}), ("Bo", {"PJSIP/201": "Bo"})]
+)
+@pytest.mark.parametrize("end", ["ABANDON|1|1|10", "EXITWITHTIMEOUT|1|1|10", "EXITEMPTY|1|1|10"])
+def test_an_agent_who_calls_a_queue_from_the_phone_of_a_talk_asks_for_that_caller(
+    agent: str, names: dict[str, str], end: str
+) -> None:
+    raw = text(
+        "0|1.1|q|NONE|ENTERQUEUE||0980319201|1",
+        f"9|1.1|q|{agent}|CONNECT|9|1.2|2",
+        "30|2.1|r|NONE|ENTERQUEUE||201|1",
+        f"40|2.1|r|NONE|{end}",
+        f"60|1.1|q|{agent}|COMPLETECALLER|9|51|1",
+        "70|3.1|r|NONE|ENTERQUEUE||201|1",
+        "80|3.1|r|NONE|ABANDON|1|1|10",
+    )
+    contacts = sorted(played(raw, Settings(member_names=names)).ledger.contacts(), key=lambda one: one.contact_id)
+
+    assert [(one.outcome, len(one.visit_ids)) for one in contacts] == [(Outcome.ANSWERED, 2), (Outcome.ABANDONED, 1)]

@@ -50,10 +50,14 @@ class Twofold:
 
     # what happens
 
-    def joins(self, seconds: float, channel: str, queue: str) -> "Twofold":
+    def joins(
+        self, seconds: float, channel: str, queue: str, *, phone: str = "trunk", number: str = NUMBER
+    ) -> "Twofold":
+        """Let a channel enter a queue; it is of this phone or line, and shows this number."""
         self._entered[channel, queue] = seconds
-        self._of(seconds, "QueueCallerJoin", channel, queue, Position="1", Count="1", CallerIDNum=NUMBER)
-        return self._line(seconds, channel, queue, "NONE", "ENTERQUEUE", "", NUMBER, 1)
+        its = {"Channel": f"PJSIP/{phone}-0000001f", "Position": "1", "Count": "1", "CallerIDNum": number}
+        self._of(seconds, "QueueCallerJoin", channel, queue, **its)
+        return self._line(seconds, channel, queue, "NONE", "ENTERQUEUE", "", number, 1)
 
     def goes_on(self, channel: str, queue: str, as_: str) -> "Twofold":
         """Let the caller of a channel stand in the queue under another one from now on."""
@@ -153,6 +157,14 @@ class Twofold:
             for _ in range(1 + twice):
                 items += one.feed(said, at(seconds))
         return [*items, *one.flush(at(self._end))]
+
+    def heard_on_arrival(self, clock_ahead: float) -> Items:
+        """Return the events of an interface that gives no times; our clock is ahead of the switch's."""
+        one, items = _manager(1), Items()
+        for seconds, said in sorted(self.manager, key=lambda told: told[0]):
+            untimed = b"".join(line for line in said.splitlines(keepends=True) if not line.startswith(b"Timestamp:"))
+            items += one.feed(untimed, at(seconds + clock_ahead))
+        return [*items, *one.flush(at(self._end + clock_ahead))]
 
     def heard_log(self) -> Items:
         one = _log()

@@ -208,6 +208,13 @@ def test_rows_of_overlapping_exports_are_counted_once_and_said(tmp_path: Path, c
     assert "counted once: 2, from line 5 on" in caplog.text
 
 
+def test_exports_put_one_behind_the_other_with_their_first_lines_are_one_file(tmp_path: Path):
+    rows = [f"2026-03-02 08:{minute}:00,q,30,answered,100,eva\n" for minute in (10, 11, 12)]
+    calls = read_calls(written(tmp_path, HEADER + "".join(rows) + HEADER + "".join(rows[1:])), ZONE)
+
+    assert [call.line for call in calls] == [2, 3, 4]
+
+
 def test_two_callers_of_one_second_who_gave_up_after_as_many_are_two(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     row = "2026-03-02 08:10:00,q,400,abandoned,,\n"
     calls = read_calls(written(tmp_path, HEADER + row + "2026-03-02 08:10:00,q,30,answered,9,eva\n" + row), ZONE)

@@ -1,5 +1,8 @@
 """Agents by what they do now: distinct people, and the queues that share them."""
 
+import msgspec
+import pytest
+
 from queue_monitor.events import AgentActivity, AgentMember, MemberAction, QueueAgent
 from queue_monitor.model import Staff
 from tests.scenario import Scenario
@@ -44,6 +47,37 @@ def test_a_complete_snapshot_says_who_the_members_are():
     story.snapshot(5, agents=(QueueAgent(agent_id="luleå:agent 2", state=AgentActivity.PAUSED),))
 
     assert (staff(story, 10).available, staff(story, 10).paused, staff(story, 10).logged_out) == (0, 1, 1)
+
+
+BO = (QueueAgent(agent_id="luleå:bo", state=AgentActivity.AVAILABLE),)
+
+
+@pytest.mark.parametrize("starts_anew", [False, True])
+def test_a_queue_whose_list_names_its_members_no_more_has_none(starts_anew: bool):
+    before = Scenario().snapshot(0, agents=BO).snapshot(0, agents=BO, queue="bygglov")
+    story = Scenario() if starts_anew else before
+    if starts_anew:
+        story.live.agents.restore(before.live.agents.written())
+    story.snapshot(600).snapshot(600, agents=BO, queue="bygglov")
+
+    assert (staff(story, 610, "kundcenter").staffed, staff(story, 610, "bygglov").staffed) == (0, 1)
+    story.snapshot(630, queue="bygglov")
+    assert (staff(story, 640).known, staff(story, 640).staffed) == (True, 0)
+
+
+@pytest.mark.parametrize("parts", [2, 4, 5])
+def test_what_an_older_version_wrote_of_the_agents_is_read(parts: int):
+    before, story = Scenario().agent(0, "bo", "available", "kundcenter"), Scenario()
+    written = msgspec.msgpack.decode(before.live.agents.written())
+
+    story.live.agents.restore(msgspec.msgpack.encode(written[:parts]))
+    assert (staff(story, 10).known, staff(story, 10).available) == (True, 1)
+
+
+def test_a_list_of_callers_alone_says_nothing_of_the_members():
+    story = Scenario().agent(0, "agent 1", "available", "kundcenter").snapshot(5)
+
+    assert staff(story, 10).available == 1
 
 
 def test_a_state_that_each_snapshot_says_again_lasts_since_the_first():

@@ -599,3 +599,34 @@ def test_a_leg_that_a_list_joins_to_another_is_open_no_more():
     story.snapshot(10, "beata", waited=10, complete=True).snapshot(20, "beata", waited=20, complete=True)
 
     assert [visit.leg_id for visit in story.live.ledger.visits()] == ["luleå:anna"]
+
+
+# ---- lists that name no visit
+
+
+def test_a_list_that_counts_the_wait_from_the_beginning_of_the_call_makes_no_second_stay():
+    story = Scenario().entered(100, "anna").snapshot(110, "anna", waited=110).snapshot(140, "anna", waited=140)
+    story.answered(150, "anna")
+
+    (visit,) = story.visits()
+    assert (visit.outcome, visit.wait_ms) == (Outcome.ANSWERED, 50_000)
+
+
+def test_a_caller_whom_the_lists_of_two_queues_name_with_one_wait_stands_in_both():
+    story = Scenario().snapshot(20, "anna", waited=15).snapshot(25, "anna", waited=20, queue="bygglov").snapshot(25)
+
+    assert {visit.queue: visit.outcome for visit in story.visits()} == {
+        "kundcenter": Outcome.UNKNOWN,
+        "bygglov": Outcome.WAITING,
+    }
+
+
+@pytest.mark.parametrize("later", [None, 31, 40, 300])
+def test_a_list_after_the_answer_takes_no_wait_away(later: float | None):
+    story = Scenario().entered(0, "anna").entered(10, "anna", queue="bygglov").snapshot(20, "anna", waited=20)
+    story.answered(30, "anna", queue="bygglov")
+    if later is not None:
+        story.snapshot(later)
+
+    (contact,) = story.live.ledger.contacts()
+    assert (contact.outcome, contact.wait_ms) == (Outcome.ANSWERED, 30_000)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from queue_monitor.events import Event
+from queue_monitor.events import CallRefused, Event, RefusalReason
 from queue_monitor.model import Counts, Level
 from queue_monitor.ports import Receipt
 from tests.runtime.lasting import ZONE, Call, Monitor, connected, figures, journal_of, monitor, random_calls, recount
@@ -277,6 +277,47 @@ async def live_through(url: str, folder: Path, chance: random.Random, calls: int
             assert visits == {day: (await run.day(day)).counts.entered for day in days}
             assert [found async for found in run.store.sum_differences()] == []
         now += timedelta(hours=chance.choice((0, 1, 30, 70)))
+
+
+def turned_away(at: datetime, source: str, queue: str = "kundcenter", who: str = "anna") -> CallRefused:
+    """A refused caller as the switch's manager interface tells, or its log: that one in whole seconds."""
+    return CallRefused(
+        id=f"{source} {who}",
+        source=f"urn:kc:{source}:luleå",
+        switch="pbx",
+        observed_at=at,
+        switch_time=at.replace(microsecond=0) if source == "log" else at,
+        time_precision_ms=1000 if source == "log" else 1,
+        contact_id=f"pbx:{who}",
+        leg_id=f"pbx:{who}",
+        queue=queue,
+        reason=RefusalReason.FULL,
+    )
+
+
+@pytest.mark.parametrize("starts_anew", [False, True])
+@pytest.mark.parametrize("named", ["kundcenter", "unknown"])
+async def test_a_refused_caller_whom_the_log_tells_of_hours_later_is_counted_once(
+    tmp_path: Path, starts_anew: bool, named: str
+):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    refused_at = at(MONDAY, 9) + timedelta(milliseconds=700)
+    logged = [turned_away(refused_at, "log"), turned_away(refused_at, "log", who="bo")]
+    async with monitor(url, at(MONDAY, 9), tmp_path) as run:
+        await run.tell([turned_away(refused_at, "ami", named)])
+        run.clock.advance_to(at(MONDAY, 12))
+        await tell(run, callers(MONDAY, 60, hour=11))
+        if not starts_anew:
+            await run.tell(logged)
+            assert (await run.day(MONDAY)).counts.refused == 2
+    async with monitor(url, at(MONDAY, 13), tmp_path) as again:
+        if starts_anew:
+            await again.tell(logged)
+        counts = (await again.day(MONDAY)).counts
+        assert (counts.refused, counts.answered_in_time) == (2, 60)
+        assert again.pipeline.publish().total.periods["day"].counts.refused == 2
+        assert (await again.day(MONDAY, "kundcenter")).counts.refused == 2
+        assert [found async for found in again.store.sum_differences()] == []
 
 
 @pytest.mark.parametrize("minutes", [5, 16, 31, 59, 61])
