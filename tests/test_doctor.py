@@ -622,7 +622,15 @@ def test_special_days_that_have_all_passed_and_days_to_confirm_are_told(tmp_path
 
     assert found["calendar.past"].state is State.WATCH
     assert "2027-12-30" in found["calendar.confirm"].words, "to the end of next year"
-    assert found["calendar.week"].words.startswith("Open Monday Tuesday")
+    assert found["calendar.week"].words.startswith("Open Monday, Tuesday")
+
+
+def test_a_week_that_is_open_to_midnight_is_told_as_it_is_written(tmp_path: Path, home: str):
+    late = '[[hours.weekdays]]\ndays = ["mon", "tue"]\nopen = "08:00"\nclose = "24:00"\n'
+    subject = subject_of(read(SIMULATOR + home + late, tmp_path), tmp_path, NOW)
+    found = {one.key: one for one in asyncio.run(calendar.check(subject))}
+
+    assert found["calendar.week"].words == "Open Monday, Tuesday 08:00-24:00."
 
 
 @pytest.mark.parametrize("written_as", ["", "read_without_token = true", "read_without_token = false"])
