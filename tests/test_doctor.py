@@ -615,6 +615,16 @@ def test_a_certificate_that_nobody_signed_is_told(tmp_path: Path, home: str):
     assert found["channels.nobody"].state is State.WRONG
 
 
+def test_messages_without_a_link_to_acknowledge_are_told(tmp_path: Path, home: str):
+    person = '[[alerts.channels]]\nname = "hook"\nurl = "json://127.0.0.1:9/x"\n[[alerts.recipients]]\n'
+    person += 'name = "lead"\nchannel = "hook"\n'
+    without = examined(SIMULATOR + home + person, tmp_path)
+    having = examined(SIMULATOR + home + '[alerts]\nlink = "https://monitor.example"\n' + person, tmp_path)
+
+    assert without["channels.no_link"].state is State.WATCH
+    assert "channels.no_link" not in having
+
+
 def test_special_days_that_have_all_passed_and_days_to_confirm_are_told(tmp_path: Path, home: str):
     passed = "[[hours.exceptions]]\ndate = 2025-12-23\nclosed = true\n"
     subject = subject_of(read(SIMULATOR + home + passed, tmp_path), tmp_path, NOW)

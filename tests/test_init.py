@@ -88,6 +88,18 @@ def test_every_question_is_explained_and_every_setting_named_in_the_docstring(ki
     assert [name for name, text in explained(asked.settings).items() if not text] == []
 
 
+def test_a_store_in_postgresql_gets_no_backup_that_only_sqlite_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert made(tmp_path / "pg", "--set=secret=x", "--store", "postgresql://kc:x@db.example/kc") == 0
+    said = capsys.readouterr().out
+    assert made(tmp_path / "file", "--set=secret=x") == 0
+    other = capsys.readouterr().out
+
+    assert list((tmp_path / "pg").glob("*backup*")) == []
+    assert "pg_dump" in said and "timer" not in said
+    assert len(list((tmp_path / "file").glob("*backup*"))) == 2
+    assert "enable --now queue-monitor queue-monitor-backup.timer" in other
+
+
 def test_secrets_lie_in_a_file_of_their_own_and_the_token_is_shown_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

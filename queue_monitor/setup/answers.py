@@ -14,6 +14,7 @@ from msgspec import Struct
 _UNENCRYPTED: Final = 25
 _TLS_AT_ONCE: Final = 465
 MAIL: Final = "mejl"
+SQLITE: Final = "sqlite"
 
 
 class Service(StrEnum):
@@ -43,7 +44,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     mail_server: str = ""
     mail_user: str = ""
     mail_password: str = ""
-    store: str = "sqlite"
+    store: str = SQLITE
     service: Service = Service.SYSTEMD
 
     @property
