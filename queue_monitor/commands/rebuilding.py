@@ -28,7 +28,7 @@ from queue_monitor.model import IMPORTED, JournalBatch, StoredCall, StoredRefusa
 from queue_monitor.ports import Delivery, StoreError
 from queue_monitor.runtime.fault import Fault
 from queue_monitor.runtime.pipeline import Pipeline
-from queue_monitor.store import SqlStore, SumDifference, open_store
+from queue_monitor.store import KNOWN_AT_THE_TIME, SqlStore, SumDifference, open_store
 
 Report = Callable[[int, int], None]
 """A function that takes the number of events done, and of all."""
@@ -284,7 +284,8 @@ def _words(call: StoredCall) -> str:
 
 def _difference(call: StoredCall, expected: StoredCall) -> list[str]:
     """Return a sentence for each field in which a row differs from the journal."""
-    fields = [name for name in StoredCall.__struct_fields__ if getattr(call, name) != getattr(expected, name)]
+    compared = [name for name in StoredCall.__struct_fields__ if name not in KNOWN_AT_THE_TIME]
+    fields = [name for name in compared if getattr(call, name) != getattr(expected, name)]
     return [
         f"{_words(call)}: {name} is {_short(getattr(call, name))}, by the journal {_short(getattr(expected, name))}"
         for name in fields
