@@ -332,6 +332,11 @@ def test_the_commands_say_what_they_did_and_what_is_in_the_way(
     assert "holds calls already" in capsys.readouterr().err
     assert main(["restore", "one.backup", "--over"]) == 0
     assert "Start the monitor." in capsys.readouterr().out
+    assert main(["restore", "kept", "--over"]) == 0, "the newest of a folder"
+    assert main(["restore", ".", "--over"]) == 0
+    Path("none").mkdir()
+    assert main(["restore", "none", "--over"]) == WRONG
+    assert "none holds no backup" in capsys.readouterr().err
     assert main(["restore", "c.toml"]) == WRONG
     assert "c.toml is no whole backup" in capsys.readouterr().err
     with Monitor("hold", f"sqlite:///{tmp_path}/calls.db") as other:
