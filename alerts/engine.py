@@ -66,7 +66,8 @@ class AlertEngine:
         """Return the rendered alerts that have changed since the last round."""
         measurements = read(snapshot, self._settings, self.state.crisis)
         pools = [Pool(scope.name, scope.queues) for scope in scopes(snapshot)]
-        self.state, changed = advance(self.state, measurements, snapshot.at, self._settings, pools)
+        begun = {name: period.start for name, period in snapshot.total.periods.items()}
+        self.state, changed = advance(self.state, measurements, snapshot.at, self._settings, pools, begun)
         return tuple(self.render(alert, snapshot.time_zone) for alert in changed)
 
     def render(self, alert: Alert, zone: str, now: datetime | None = None) -> Alert:

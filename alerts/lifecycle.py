@@ -5,7 +5,7 @@ notified of a change is decided in `notification_policy`.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from alerts.episodes import SEVERITY, EndedEpisode, Episode, Key, State, topic
 from alerts.notification_policy import decide
-from alerts.rules import DEFAULTS, MONTH, NOW, AlertSettings, Measurement
+from alerts.rules import DAY, DEFAULTS, MONTH, NOW, AlertSettings, Measurement
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
 from queue_monitor.queues import Pool
 
@@ -32,6 +32,7 @@ _CRISIS: Final[Key] = (AlertKind.CRISIS.value, "", NOW)
 MAX_EASING: Final = timedelta(hours=2)
 DAY_LASTS: Final = timedelta(hours=25)
 MONTH_LASTS: Final = timedelta(days=32)
+NO_PERIODS: Final[Mapping[str, datetime]] = {}
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -106,12 +107,13 @@ def advance(
     now: datetime,
     settings: AlertSettings = DEFAULTS,
     scopes: Sequence[Pool] = (),
+    begun: Mapping[str, datetime] = NO_PERIODS,
 ) -> tuple[State, tuple[Alert, ...]]:
     """Return the next state and the changes, each with the reason why people are notified of it or not.
 
     An episode without a measurement stays as it was, because nothing can end while nothing can be seen; only the
     episodes of a day that has passed are closed. `scopes`, where given, are the present queues and pools: a queue that
-    has become part of a pool brings its episodes along.
+    has become part of a pool brings its episodes along. `begun`: when the present day and month began, by their names.
     """
     episodes, changes = _placed(state, scopes)
     past = {each.key: each for each in state.past}
@@ -131,7 +133,7 @@ def advance(
     if state.crisis is None and (crisis := episodes.pop(_CRISIS, None)) is not None:
         changes.append((structs.replace(crisis, reason=AlertReason.AS_USUAL), AlertChange.CLEARED))
     for key, episode in list(episodes.items()):
-        if now - episode.period_start > (MONTH_LASTS if episode.period == MONTH else DAY_LASTS):
+        if _is_past(episode, now, begun):
             changes += _passed(episodes.pop(key))
     alerts = decide(episodes, changes, now)
     for episode, change in changes:
@@ -139,6 +141,14 @@ def advance(
             past[episode.key] = EndedEpisode(episode.key, episode.period_start, episode.times)
     kept = tuple(each for each in past.values() if now - each.period_start <= MONTH_LASTS)
     return structs.replace(state, episodes=tuple(episodes.values()), past=kept), tuple(alerts)
+
+
+def _is_past(episode: Episode, now: datetime, begun: Mapping[str, datetime]) -> bool:
+    """Return whether the day or month of an episode is over; a crisis goes on until a person ends it."""
+    begins = begun.get(MONTH if episode.period == MONTH else DAY)
+    if begins is not None and episode.period_start < begins and episode.kind is not AlertKind.CRISIS:
+        return True
+    return now - episode.period_start > (MONTH_LASTS if episode.period == MONTH else DAY_LASTS)
 
 
 def _order(measurement: Measurement) -> int:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from queue_monitor import __version__, config
 from queue_monitor.app import logs, registry
+from queue_monitor.commands import handing_over
 from queue_monitor.commands.exits import BUSY, FAULT, WRONG, fail
 from queue_monitor.commands.options import Run
 from queue_monitor.ports import StoreError, StoreInUse
@@ -107,6 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
         return fail(f"{error.filename}: {error.strerror}" if named else str(error))
     except KeyboardInterrupt:
         return 130
+    finally:
+        handing_over.give_back()
 
 
 def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:

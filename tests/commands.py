@@ -35,7 +35,7 @@ TOOLS = frozenset(
             "prometheus",
             "promtool",
         ),
-        *("python3", "rm", "sed", "sha256sum", "systemctl"),
+        *("git", "python3", "rm", "sed", "sha256sum", "su", "systemctl"),
     )
 )
 OURS = ("queue-monitor", "queue_monitor", "make")

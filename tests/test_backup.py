@@ -332,11 +332,38 @@ def test_the_commands_say_what_they_did_and_what_is_in_the_way(
     assert "holds calls already" in capsys.readouterr().err
     assert main(["restore", "one.backup", "--over"]) == 0
     assert "Start the monitor." in capsys.readouterr().out
+    assert main(["restore", "kept", "--over"]) == 0, "the newest of a folder"
+    assert main(["restore", ".", "--over"]) == 0
+    Path("none").mkdir()
+    assert main(["restore", "none", "--over"]) == WRONG
+    assert "none holds no backup" in capsys.readouterr().err
     assert main(["restore", "c.toml"]) == WRONG
     assert "c.toml is no whole backup" in capsys.readouterr().err
     with Monitor("hold", f"sqlite:///{tmp_path}/calls.db") as other:
         assert other.says() == "ready"
         assert main(["restore", "one.backup", "--over"]) == BUSY
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_restores_belongs_to_the_user_whose_folder_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    home, user = tmp_path / "home", 61_999
+    home.mkdir()
+    os.chown(home, user, user)
+    for name, value in (("url", f"sqlite:///{home}/calls.db"), ("agent_key", f"{home}/agent.key")):
+        monkeypatch.setenv(f"QUEUE_MONITOR_STORE__{name.upper()}", value)
+    asyncio.run(filled(settings(tmp_path), 2))
+    monkeypatch.chdir(tmp_path)
+    with pytest.MonkeyPatch.context() as theirs:
+        theirs.setenv("QUEUE_MONITOR_STORE__URL", f"sqlite:///{tmp_path}/calls.db")
+        theirs.setenv("QUEUE_MONITOR_STORE__AGENT_KEY", f"{tmp_path}/agent.key")
+        assert main(["backup", "one.backup"]) == 0
+
+    assert main(["restore", "one.backup", "--over"]) == 0
+    assert main(["verify"]) == 0
+    made = {path.name: path.stat().st_uid for path in home.iterdir()}
+    assert {"calls.db", "agent.key"} <= made.keys()
+    assert set(made.values()) == {user}
+    assert (tmp_path / "one.backup").stat().st_uid == 0, "where root keeps it, it is root's"
 
 
 # ---- a damaged database

@@ -533,8 +533,10 @@ def test_tokens_stand_in_the_settings_by_who_holds_them(settings: Settings) -> N
 def test_a_missing_secret_names_its_variable(settings: Settings) -> None:
     (mistake,) = settings.mistakes(AMI + 'secret = "env:AMI_SECRET"')
 
-    told = 'sources[0].secret (source "main"): env:AMI_SECRET; expected the environment variable AMI_SECRET to be set'
-    assert mistake == told
+    assert mistake == (
+        'sources[0].secret (source "main"): env:AMI_SECRET; expected the environment variable AMI_SECRET to be set, '
+        "or AMI_SECRET=… in secrets.env beside the settings"
+    )
 
 
 def test_a_mistake_in_a_secret_does_not_tell_it(settings: Settings) -> None:
@@ -810,7 +812,7 @@ sources[1].switch (source "b"): missing; expected the switchboard's name, the sa
 sources[1].usernam (source "b"): unknown key; expected one of host, port, username, secret, events, name, kind, switch, enabled (did you mean username?)
 sources[1].host (source "b"): missing; expected text
 sources[1].port (source "b"): "abc"; expected a whole number from 1 to 65535
-sources[1].secret (source "b"): env:AMI; expected the environment variable AMI to be set
+sources[1].secret (source "b"): env:AMI; expected the environment variable AMI to be set, or AMI=… in secrets.env beside the settings
 """  # noqa: E501
 
 

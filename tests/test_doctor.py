@@ -615,6 +615,16 @@ def test_a_certificate_that_nobody_signed_is_told(tmp_path: Path, home: str):
     assert found["channels.nobody"].state is State.WRONG
 
 
+def test_messages_without_a_link_to_acknowledge_are_told(tmp_path: Path, home: str):
+    person = '[[alerts.channels]]\nname = "hook"\nurl = "json://127.0.0.1:9/x"\n[[alerts.recipients]]\n'
+    person += 'name = "lead"\nchannel = "hook"\n'
+    without = examined(SIMULATOR + home + person, tmp_path)
+    having = examined(SIMULATOR + home + '[alerts]\nlink = "https://monitor.example"\n' + person, tmp_path)
+
+    assert without["channels.no_link"].state is State.WATCH
+    assert "channels.no_link" not in having
+
+
 def test_special_days_that_have_all_passed_and_days_to_confirm_are_told(tmp_path: Path, home: str):
     passed = "[[hours.exceptions]]\ndate = 2025-12-23\nclosed = true\n"
     subject = subject_of(read(SIMULATOR + home + passed, tmp_path), tmp_path, NOW)
@@ -622,7 +632,15 @@ def test_special_days_that_have_all_passed_and_days_to_confirm_are_told(tmp_path
 
     assert found["calendar.past"].state is State.WATCH
     assert "2027-12-30" in found["calendar.confirm"].words, "to the end of next year"
-    assert found["calendar.week"].words.startswith("Open Monday Tuesday")
+    assert found["calendar.week"].words.startswith("Open Monday, Tuesday")
+
+
+def test_a_week_that_is_open_to_midnight_is_told_as_it_is_written(tmp_path: Path, home: str):
+    late = '[[hours.weekdays]]\ndays = ["mon", "tue"]\nopen = "08:00"\nclose = "24:00"\n'
+    subject = subject_of(read(SIMULATOR + home + late, tmp_path), tmp_path, NOW)
+    found = {one.key: one for one in asyncio.run(calendar.check(subject))}
+
+    assert found["calendar.week"].words == "Open Monday, Tuesday 08:00-24:00."
 
 
 @pytest.mark.parametrize("written_as", ["", "read_without_token = true", "read_without_token = false"])

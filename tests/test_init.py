@@ -88,6 +88,18 @@ def test_every_question_is_explained_and_every_setting_named_in_the_docstring(ki
     assert [name for name, text in explained(asked.settings).items() if not text] == []
 
 
+def test_a_store_in_postgresql_gets_no_backup_that_only_sqlite_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert made(tmp_path / "pg", "--set=secret=x", "--store", "postgresql://kc:x@db.example/kc") == 0
+    said = capsys.readouterr().out
+    assert made(tmp_path / "file", "--set=secret=x") == 0
+    other = capsys.readouterr().out
+
+    assert list((tmp_path / "pg").glob("*backup*")) == []
+    assert "pg_dump" in said and "timer" not in said
+    assert len(list((tmp_path / "file").glob("*backup*"))) == 2
+    assert "enable --now queue-monitor queue-monitor-backup.timer" in other
+
+
 def test_secrets_lie_in_a_file_of_their_own_and_the_token_is_shown_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -225,8 +237,10 @@ def test_a_container_can_read_the_settings_and_gets_the_secrets_as_variables(tmp
 
 def test_opening_hours_and_servers_are_read_as_people_write_them():
     assert [f"{at:%H.%M}" for at in hours("8.00 – 16:30")] == ["08.00", "16.30"]
+    assert [f"{at:%H.%M}" for at in hours("8-17")] == ["08.00", "17.00"]
+    assert hours("8-24") == hours("08:00-24:00")
     assert server("smtp.example.se") == "smtp.example.se"
-    for wrong in ("17:00-08:00", "8", "25:00-26:00"):
+    for wrong in ("17:00-08:00", "8", "25:00-26:00", "8-25", "24-24"):
         with pytest.raises(Unclear):
             hours(wrong)
 
@@ -270,7 +284,10 @@ def test_a_variable_that_init_did_not_leave_open_is_no_longer_to_be_filled_in(
     settings.write_text(settings.read_text(encoding="utf-8").replace("env:AMI_SECRET", "env:OTHER"), encoding="utf-8")
 
     assert main(["check-config", str(settings)]) == 2
-    assert "the environment variable OTHER to be set" in capsys.readouterr().err
+    assert (
+        "the environment variable OTHER to be set, or OTHER=… in secrets.env beside the settings"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

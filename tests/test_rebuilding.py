@@ -14,6 +14,8 @@ from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.commands import rebuilding
 from queue_monitor.commands.exits import DIFFERENT
 from queue_monitor.config import Config, load
+from queue_monitor.events import Caller
+from queue_monitor.store import SqlStore
 from tests.runtime.lasting import Call, monitor
 from tests.runtime.test_lasting import FRIDAY, MONDAY, THURSDAY, WEDNESDAY, at, callers, tell
 
@@ -106,6 +108,21 @@ async def test_a_call_that_goes_on_after_midnight_is_made_anew_and_verified_as_o
     assert history(path, "seq", "evidence", "keys") == before
 
 
+async def test_who_called_before_a_restart_is_no_difference_to_the_journal(tmp_path: Path):
+    path = tmp_path / "calls.db"
+    config = config_of(path)
+
+    async def called(name: str, hour: float, how: str) -> None:
+        entered, *rest = Call(name, "kundcenter", at(FRIDAY, hour), how, 30_000).events()
+        async with monitor(f"sqlite:///{path}", at(FRIDAY, hour + 1), tmp_path, rules_of(config)) as run:
+            await run.tell([structs.replace(entered, caller=Caller(pseudonym="person")), *rest])
+
+    await called("lost", 9, "abandoned")
+    await called("back", 11, "answered")  # after a start, which knows nobody from before it
+
+    assert (await rebuilding.verify(config, None, nothing)).differences == []
+
+
 async def test_a_rebuild_that_was_broken_off_goes_on_where_it_was(tmp_path: Path):
     path = tmp_path / "calls.db"
     config = config_of(path)
@@ -125,6 +142,29 @@ async def test_a_rebuild_that_was_broken_off_goes_on_where_it_was(tmp_path: Path
     await rebuilding.rebuild(config, None, lambda now, total: done.append(now))
 
     assert history(path, "seq", "evidence", "keys") == before
+
+
+async def test_a_call_that_changes_while_the_rows_are_compared_is_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "calls.db"
+    entered, *rest = Call("late", "kundcenter", at(FRIDAY, 9), "answered", 20_000).events()
+    read, waits = SqlStore.calls, list(rest)
+    async with monitor(f"sqlite:///{path}", at(FRIDAY, 10), tmp_path) as run:
+        await run.tell([entered])
+
+        async def meanwhile(store: SqlStore, *asked: Any) -> Any:
+            if waits:
+                told = waits.copy()
+                waits.clear()
+                await run.tell(told)
+            return await read(store, *asked)
+
+        monkeypatch.setattr(SqlStore, "calls", meanwhile)
+        found = await rebuilding.verify(config_of(path), None, nothing)
+
+    assert not waits
+    assert found.differences == []
 
 
 async def test_what_is_as_it_should_be_is_verified_beside_a_running_monitor(tmp_path: Path):

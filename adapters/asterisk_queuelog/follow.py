@@ -34,6 +34,9 @@ _READ_BYTES: Final = 256 * 1024
 _NOWHERE: Final = "what we had read is in none of its files"
 _MISSING: Final = "one of the files that came after what we had read is gone or cannot be read"
 _IS_IT_ON: Final = "is queue_log = yes in logger.conf?"
+_WHO_MAY: Final = (
+    "the monitor's user must be in the group that may (with SupplementaryGroups=, docs/connect/asterisk_queuelog.md)"
+)
 _MAX_TRIED: Final = 10
 """The most rotated files in which a saved place is searched, the newest first."""
 
@@ -68,7 +71,7 @@ class AsteriskQueueLogAdapter:
                 permanent=not await asyncio.to_thread(tail.has_rotated),
             ) from error
         except OSError as error:
-            raise AdapterError(f"{path} cannot be read: {error.strerror or error}", permanent=True) from error
+            raise AdapterError(_unreadable(path, error), permanent=True) from error
         connection = Connection(
             source=f"urn:kc:{KIND}:{self.name}", switch=self._switch, epoch=str(tail.inode), callers=self._callers
         )
@@ -86,7 +89,7 @@ class AsteriskQueueLogAdapter:
             try:
                 lines = await asyncio.to_thread(tail.read)
             except OSError as error:
-                raise AdapterError(f"{self._settings.path} cannot be read: {error.strerror or error}") from error
+                raise AdapterError(_unreadable(Path(self._settings.path), error)) from error
             now = self._clock.now()
             if tail.is_lost:
                 translator.begin_amid()
@@ -344,6 +347,12 @@ def _check_state(path: Path) -> None:
         raise AdapterError(words, permanent=True) from error
 
 
+def _unreadable(path: Path, error: OSError) -> str:
+    """Return what to say of a log that cannot be read, and what to do where the monitor's user may not."""
+    to_do = f": {_WHO_MAY}" if isinstance(error, PermissionError) else ""
+    return f"{path} cannot be read: {error.strerror or error}{to_do}"
+
+
 def _half(path: Path) -> Path:
     return path.with_name(path.name + ".new")
 
@@ -372,7 +381,7 @@ async def reach(name: str, switch: str, settings: Settings, clock: Clock) -> Rea
     except FileNotFoundError as error:
         raise AdapterError(f"there is no file {path}: {_IS_IT_ON}", permanent=True) from error
     except OSError as error:
-        raise AdapterError(f"{path} cannot be read: {error.strerror or error}", permanent=True) from error
+        raise AdapterError(_unreadable(path, error), permanent=True) from error
     return Reach(oldest=await asyncio.to_thread(reaches_back, settings), newest=newest)
 
 

@@ -57,10 +57,11 @@ _CAUSES: Final = (
         "the server's certificate is not trusted here; renew it there, or trust who issued it on this machine",
     ),
     _Cause(
-        r"WRONG_VERSION_NUMBER|SSLError|\[SSL",
+        r"WRONG_VERSION_NUMBER|SSLError|\[SSL|STARTTLS extension not supported",
         "tls",
         False,
-        "encryption could not be agreed on; look at the port and at whether the url's kind ends in s",
+        "encryption could not be agreed on; look at the port and at whether the url's kind ends in s (mailtos:// is "
+        "encrypted, mailto:// is not)",
     ),
     _Cause(
         r"Name or service not known|nodename nor servname|name resolution|NameResolutionError|getaddrinfo",

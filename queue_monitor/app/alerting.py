@@ -198,7 +198,7 @@ async def send_tests(config: Config, now: datetime, wanted: str = "") -> list[tu
                 async with asyncio.timeout(PATIENCE.send_seconds):
                     await notifier.send(_test_notice(config, channel.name, now))
             except DeliveryError as error:
-                found.append((where, str(error)))
+                found.append((where, str(error).removeprefix(f"{channel.name}: ")))
             except TimeoutError:
                 found.append((where, f"no answer in {PATIENCE.send_seconds:g} s"))
             else:

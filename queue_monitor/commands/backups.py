@@ -110,12 +110,14 @@ def _write(config: Config, file: Path, copy: Path, unfinished: Path, now: dateti
 
 
 async def restore(config: Config, path: Path, *, over: bool) -> Restored:
-    """Put a backup in the place of the store of these settings: all of it, or nothing.
+    """Put a backup, or the newest in a folder, in the place of the store of these settings: all of it, or nothing.
 
     The backup is checked before anything is changed. A store that holds calls is replaced only where `over` is true,
     and is gone then. Raises `StoreInUse` while a monitor runs, `StoreError`, `OSError`.
     """
     file = _file_of(config, "restored").resolve()
+    if await asyncio.to_thread(path.is_dir):
+        path = await asyncio.to_thread(_newest, path)
     manifest = await asyncio.to_thread(backup_file.checked, path)
     if manifest.revision > newest_revision():
         raise StoreError(f"the backup {path} was made by a newer version ({manifest.program}); use that one")
@@ -170,8 +172,19 @@ def _put_back(config: Config, path: Path, file: Path) -> list[str]:
 
 def expired(folder: Path, before: datetime) -> list[Path]:
     """Return the backups in a folder that were made before a moment, oldest first; other files are left alone."""
-    made = [(at, path) for path in sorted(folder.glob(f"*{ENDING}")) if (at := backup_file.made_at(path)) is not None]
-    return [path for at, path in sorted(made) if at < before]
+    return [path for at, path in _made(folder) if at < before]
+
+
+def _newest(folder: Path) -> Path:
+    """Return the newest backup in a folder. Raises `StoreError`."""
+    if not (made := _made(folder)):
+        raise StoreError(f"{folder} holds no backup; name the file")
+    return made[-1][1]
+
+
+def _made(folder: Path) -> list[tuple[datetime, Path]]:
+    """Return the backups in a folder with the time when each was made, oldest first."""
+    return sorted((at, path) for path in folder.glob(f"*{ENDING}") if (at := backup_file.made_at(path)) is not None)
 
 
 def _file_of(config: Config, done: str) -> Path:

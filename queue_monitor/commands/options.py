@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from queue_monitor import config
 from queue_monitor.app import registry
+from queue_monitor.commands import handing_over
 
 CONFIG_VARIABLE: Final = "QUEUE_MONITOR_CONFIG"
 
@@ -30,7 +31,8 @@ def load(path: Path | None, *, needs_sources: bool = True) -> config.Config:
     """Return the settings of that file, with the secrets beside it."""
     path, kinds = settings_file(path), registry.adapter_kinds()
     environ = config.with_secrets(path, os.environ)
-    return config.load(path, environ, registry.settings_of, kinds, needs_sources=needs_sources)
+    read = config.load(path, environ, registry.settings_of, kinds, needs_sources=needs_sources)
+    return handing_over.remember(read)
 
 
 def chosen_as(kind: type[_Options], chosen: Namespace, **beside: Any) -> _Options:

@@ -28,7 +28,7 @@ from queue_monitor.model import IMPORTED, JournalBatch, StoredCall, StoredRefusa
 from queue_monitor.ports import Delivery, StoreError
 from queue_monitor.runtime.fault import Fault
 from queue_monitor.runtime.pipeline import Pipeline
-from queue_monitor.store import SqlStore, SumDifference, open_store
+from queue_monitor.store import KNOWN_AT_THE_TIME, SqlStore, SumDifference, open_store
 
 Report = Callable[[int, int], None]
 """A function that takes the number of events done, and of all."""
@@ -139,10 +139,9 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
             await scratch.imports.take_replaced(await store.imports.replaced())
             await _take_over(store, scratch, rules, calendar.midnight(begins))
             events = await _derive(store, scratch, rules, begins, report)
-            changed = await store.calls_changed_after(newest)
+            calls, found, changed = await _compared(store, scratch, calendar, begins, newest)
             if changed:  # a monitor runs: the sums of all time grew while they were read
                 differences = [words for words in differences if not words.startswith(_ALL_TIME)]
-            calls, found = await _compared(store, scratch, calendar, begins, changed)
             return Verified(
                 events=events,
                 calls=calls,
@@ -249,14 +248,16 @@ def _sum_words(found: SumDifference) -> str:
 
 
 async def _compared(
-    store: SqlStore, scratch: SqlStore, calendar: Calendar, first: date, changed: set[str]
-) -> tuple[int, list[str]]:
-    """Compare the calls of two stores a month at a time, without those that `changed` meanwhile.
+    store: SqlStore, scratch: SqlStore, calendar: Calendar, first: date, newest_seq: int
+) -> tuple[int, list[str], set[str]]:
+    """Compare the calls of two stores a month at a time, without those that changed after that journal number.
 
-    Returns the number of calls, and a sentence for each difference.
+    Returns the number of calls, a sentence for each difference, and the calls that changed: they are asked for when all
+    rows are read, since a row may change until then.
     """
     newest = await store.newest_at()
-    found: list[str] = []
+    differing: list[tuple[str, str]] = []
+    refused: list[str] = []
     alone: tuple[dict[str, StoredCall], dict[str, StoredCall]] = ({}, {})
     count, day = 0, first
     while newest and calendar.midnight(day) <= newest + timedelta(days=7):
@@ -266,16 +267,18 @@ async def _compared(
         expected = {call.id: call for call in await scratch.calls(start, end)}
         count += len(ours)
         for call_id in ours.keys() & expected.keys():
-            found += _difference(ours[call_id], expected[call_id]) if call_id not in changed else []
+            differing += ((call_id, words) for words in _difference(ours[call_id], expected[call_id]))
         alone[0].update((i, call) for i, call in ours.items() if i not in expected)
         alone[1].update((i, call) for i, call in expected.items() if i not in ours)
-        found += _refused(await store.refusals(start, end), await scratch.refusals(start, end)) if not changed else []
+        refused += _refused(await store.refusals(start, end), await scratch.refusals(start, end))
         day = following
     for call_id in alone[0].keys() & alone[1].keys():
-        found += _difference(alone[0][call_id], alone[1][call_id])
-    found += [f"not in the journal: {_words(c)}" for i, c in alone[0].items() if i not in alone[1] and i not in changed]
-    found += [f"missing: {_words(c)}" for i, c in alone[1].items() if i not in alone[0] and i not in changed]
-    return count, found
+        differing += ((call_id, words) for words in _difference(alone[0][call_id], alone[1][call_id]))
+    differing += ((i, f"not in the journal: {_words(call)}") for i, call in alone[0].items() if i not in alone[1])
+    differing += ((i, f"missing: {_words(call)}") for i, call in alone[1].items() if i not in alone[0])
+    changed = await store.calls_changed_after(newest_seq)
+    found = [words for call_id, words in differing if call_id not in changed]
+    return count, [*found, *([] if changed else refused)], changed
 
 
 def _words(call: StoredCall) -> str:
@@ -284,7 +287,8 @@ def _words(call: StoredCall) -> str:
 
 def _difference(call: StoredCall, expected: StoredCall) -> list[str]:
     """Return a sentence for each field in which a row differs from the journal."""
-    fields = [name for name in StoredCall.__struct_fields__ if getattr(call, name) != getattr(expected, name)]
+    compared = [name for name in StoredCall.__struct_fields__ if name not in KNOWN_AT_THE_TIME]
+    fields = [name for name in compared if getattr(call, name) != getattr(expected, name)]
     return [
         f"{_words(call)}: {name} is {_short(getattr(call, name))}, by the journal {_short(getattr(expected, name))}"
         for name in fields

@@ -86,7 +86,7 @@ def _backup(chosen: Namespace) -> int:
 
 def restore(parser: ArgumentParser) -> Run:
     """Take the arguments of `restore`."""
-    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("file", metavar="FILE", type=Path, help="a backup, or a folder: its newest")
     parser.add_argument("--config", type=Path, help="the TOML file")
     parser.add_argument("--over", action="store_true", help="also in the place of a store that holds calls")
     return _restore

@@ -17,7 +17,14 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, structs
 
 from queue_monitor.config.alert_settings import AlertChannel, AlertRecipient, AlertsSettings
-from queue_monitor.config.description import changed, describe, describe_hours, describe_reading, written_out
+from queue_monitor.config.description import (
+    changed,
+    describe,
+    describe_hours,
+    describe_reading,
+    from_to,
+    written_out,
+)
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.left_open import left_open, shipped
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
@@ -86,6 +93,7 @@ __all__ = [
     "describe",
     "describe_hours",
     "describe_reading",
+    "from_to",
     "load",
     "one_of",
     "only_simulates",

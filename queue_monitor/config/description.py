@@ -128,14 +128,14 @@ def _described_exits(queue: str, exits: Exits) -> list[str]:
 
 
 def _described_hours(queue: str, hours: Schedule) -> list[str]:
-    week = [f"{' '.join(part.days)} {_from_to(part.open, part.close)}" for part in hours.weekdays]
+    week = [f"{' '.join(part.days)} {from_to(part.open, part.close)}" for part in hours.weekdays]
     kept = "closed on Swedish holidays" if hours.holidays is Holidays.SWEDEN else "open on holidays as on other days"
     return [
         f"hours         {_of(queue)}{', '.join(week)}; {kept}",
         *(f"              {_described_exception(part)}" for part in hours.exceptions),
         *(f"              {_described_period(part)}" for part in hours.periods),
         *(
-            f"              {part.date} closed {_from_to(part.starts, part.ends)} ({part.reason})"
+            f"              {part.date} closed {from_to(part.starts, part.ends)} ({part.reason})"
             for part in hours.closures
         ),
         *(f"              crisis: {_described_period(part)}" for part in hours.crisis),
@@ -145,15 +145,16 @@ def _described_hours(queue: str, hours: Schedule) -> list[str]:
 def _described_period(part: HoursPeriod) -> str:
     days = f" {' '.join(part.days)}" if part.days else ""
     reason = f" ({part.reason})" if part.reason else ""
-    return f"{part.first} to {part.last}{days} {_from_to(part.open, part.close)}{reason}"
+    return f"{part.first} to {part.last}{days} {from_to(part.open, part.close)}{reason}"
 
 
-def _from_to(start: dt.time, end: dt.time) -> str:
+def from_to(start: dt.time, end: dt.time) -> str:
+    """Return opening hours such as `08:00-17:00`; the end of the day is 24:00."""
     return f"{start:%H:%M}-{'24:00' if end == dt.time.max else f'{end:%H:%M}'}"
 
 
 def _described_exception(part: HoursException) -> str:
-    hours = _from_to(part.open, part.close) if part.open and part.close else "closed"
+    hours = from_to(part.open, part.close) if part.open and part.close else "closed"
     return f"{part.date} {hours}" + (f" ({part.reason})" if part.reason else "")
 
 

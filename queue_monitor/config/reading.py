@@ -29,6 +29,7 @@ from queue_monitor.config.mistakes import (
     shown,
     written_key,
 )
+from queue_monitor.config.secrets_file import NAME as SECRETS
 from queue_monitor.config.settings import Source
 
 PREFIX: Final = "QUEUE_MONITOR_"
@@ -123,7 +124,9 @@ class Reading:
         variable = value.removeprefix("env:").strip()
         if variable not in self._environ:
             found = f"env:{variable}"
-            expected = f"the environment variable {variable} to be set"
+            expected = (
+                f"the environment variable {variable} to be set, or {variable}=… in {SECRETS} beside the settings"
+            )
             to_fill_in = variable in self._left_open
             self.mistakes.append(Mistake(written_key(key), found, expected, self._about, to_fill_in=to_fill_in))
             return _WRONG

@@ -6,7 +6,7 @@ from typing import Final
 from queue_monitor import texts
 from queue_monitor.app import checks
 from queue_monitor.app.rules_from_config import WEEKDAYS
-from queue_monitor.config import Schedule
+from queue_monitor.config import Schedule, from_to
 from queue_monitor.doctor.finding import Finding, State, Subject
 
 AREA: Final = "calendar"
@@ -40,8 +40,8 @@ def _special(subject: Subject, today: date) -> Finding:
 
 def _week(hours: Schedule, language: str) -> str:
     days = list(WEEKDAYS)
-    return ", ".join(
-        f"{' '.join(texts.say(f'weekday.{days.index(day.value)}', language) for day in part.days)}"
-        f" {part.open:%H:%M}-{part.close:%H:%M}"
+    return "; ".join(
+        f"{', '.join(texts.say(f'weekday.{days.index(day.value)}', language) for day in part.days)}"
+        f" {from_to(part.open, part.close)}"
         for part in hours.weekdays
     )

@@ -28,6 +28,8 @@ async def check(subject: Subject) -> list[Finding]:
     if mistakes:
         return [*found, *(subject.found(AREA, "channel.wrong", State.WRONG, mistake=str(each)) for each in mistakes)]
     found += _unused(subject)
+    if alerts.recipients and not alerts.link:
+        found.append(subject.found(AREA, "channels.no_link", State.WATCH))
     tried = await asyncio.gather(*(_channel(subject, channel) for channel in alerts.channels))
     return [*found, *(each for part in tried for each in part)]
 

@@ -9,7 +9,9 @@ import logging
 import sys
 from typing import Any, Final
 
-MISSING: Final = "a PDF needs the extra `pdf`: pip install 'queue-monitor[pdf]' (docs/rapporter.md); {reason}"
+MISSING: Final = "a PDF needs {what} (docs/rapporter.md); {reason}"
+_EXTRA: Final = "the extra `pdf`: pip install 'queue-monitor[pdf]'"
+_LIBRARIES: Final = "libraries of the system, on Debian: apt-get install libpangoft2-1.0-0 libharfbuzz-subset0"
 
 
 class MissingPdf(Exception):
@@ -22,7 +24,8 @@ def pdf_of(page: bytes) -> bytes:
         import pikepdf
         import weasyprint
     except (ImportError, OSError) as error:  # OSError: a library of the system that WeasyPrint loads
-        raise MissingPdf(MISSING.format(reason=str(error).splitlines()[0])) from error
+        what = _EXTRA if isinstance(error, ImportError) else _LIBRARIES
+        raise MissingPdf(MISSING.format(what=what, reason=str(error).splitlines()[0])) from error
     for name in ("weasyprint", "weasyprint.progress", "fontTools", "pikepdf"):
         logging.getLogger(name).setLevel(logging.ERROR)
     made = weasyprint.HTML(string=page.decode(), url_fetcher=_refuse).write_pdf(pdf_variant="pdf/ua-1")

@@ -3,6 +3,7 @@
 import re
 import urllib.parse
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import time
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from msgspec import Struct
 _UNENCRYPTED: Final = 25
 _TLS_AT_ONCE: Final = 465
 MAIL: Final = "mejl"
+SQLITE: Final = "sqlite"
 
 
 class Service(StrEnum):
@@ -42,7 +44,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     mail_server: str = ""
     mail_user: str = ""
     mail_password: str = ""
-    store: str = "sqlite"
+    store: str = SQLITE
     service: Service = Service.SYSTEMD
 
     @property
@@ -74,14 +76,14 @@ class Unclear(ValueError):
 
 
 def hours(text: str) -> tuple[time, time]:
-    """Return the opening hours of `08:00-17:00`. Raises `Unclear`."""
-    if text.strip().endswith(("24:00", "24.00")):
-        return hours(text.strip()[:-5] + "23:59")[0], time.max
-    at = re.fullmatch(r"(\d{1,2})[:.](\d{2})\s*[-–]\s*(\d{1,2})[:.](\d{2})", text.strip())
-    try:
-        opens, closes = (time(int(at[1]), int(at[2])), time(int(at[3]), int(at[4]))) if at else (time(1), time(0))
-    except ValueError:
-        opens, closes = time(1), time(0)
+    """Return the opening hours of `08:00-17:00` or `8-17`. Raises `Unclear`."""
+    at = re.fullmatch(r"(\d{1,2})(?:[:.](\d{2}))?\s*[-–]\s*(\d{1,2})(?:[:.](\d{2}))?", text.strip())
+    opens, closes = time(1), time(0)
+    if at is not None:
+        with suppress(ValueError):
+            is_midnight = (int(at[3]), int(at[4] or 0)) == (24, 0)
+            last = time.max if is_midnight else time(int(at[3]), int(at[4] or 0))
+            opens, closes = time(int(at[1]), int(at[2] or 0)), last
     if opens >= closes:
         raise Unclear(f"hours: {text!r}; expected two times of one day, such as 08:00-17:00")
     return opens, closes

@@ -18,7 +18,7 @@ from queue_monitor.commands.exits import WRONG
 from queue_monitor.commands.options import Run
 from queue_monitor.config.secrets_file import NAME as SECRETS
 from queue_monitor.setup import files
-from queue_monitor.setup.answers import Answers, Service, Unclear, address, hours, server
+from queue_monitor.setup.answers import SQLITE, Answers, Service, Unclear, address, hours, server
 from queue_monitor.setup.source import Kind, lines, variable
 from queue_monitor.store import StoreAddressError, described
 
@@ -115,7 +115,7 @@ def _asked(answers: Answers, chosen: argparse.Namespace) -> Answers:
     if new.get("mail_to", answers.mail_to) and chosen.mail_server is None:
         new["mail_server"] = _ask("Through which mail server, HOST:PORT (empty: filled in later)?", "", server)
     if chosen.store is None:
-        new["store"] = _ask("Store: sqlite, or postgresql://user:password@host/database?", "sqlite", _store)
+        new["store"] = _ask("Store: sqlite, or postgresql://user:password@host/database?", SQLITE, _store)
     if chosen.service is None:
         kinds = [each.value for each in Service]
         new["service"] = Service(_ask(f"What starts it: {', '.join(kinds)}?", "systemd", _one_of(kinds)))
@@ -152,7 +152,7 @@ def _one_of(known: list[str]) -> Callable[[str], str]:
 def _store(text: str) -> str:
     """Return `sqlite` or the address of a store. Raises `Unclear` for one that no start could open."""
     try:
-        if text != "sqlite":
+        if text != SQLITE:
             described(text)
     except StoreAddressError as error:
         raise Unclear(f"store: {error.found}; expected sqlite, or {error.expected}") from None
@@ -207,8 +207,8 @@ def _summary(answers: Answers, found: dict[str, str], token: str, still: list[st
     folder = answers.folder
     settings = shlex.quote(str(folder / files.SETTINGS))
     start = {
-        Service.SYSTEMD: f"install -m 644 {shlex.quote(str(folder))}/*.service {shlex.quote(str(folder))}/*.timer"
-        " /etc/systemd/system/ && systemctl enable --now queue-monitor queue-monitor-backup.timer",
+        Service.SYSTEMD: f"install -m 644 {' '.join(shlex.quote(str(folder / name)) for name in files.units(answers))}"
+        f" /etc/systemd/system/ && systemctl enable --now {' '.join(_started(answers))}",
         Service.COMPOSE: f"docker compose --project-directory {shlex.quote(str(folder))} up -d",
         Service.NONE: f"queue-monitor run --config {settings}",
     }[answers.service]
@@ -220,4 +220,12 @@ def _summary(answers: Answers, found: dict[str, str], token: str, still: list[st
         f"Next:  queue-monitor doctor --config {settings}",
         f"Then:  {start}",
     ]
+    if answers.store != SQLITE:
+        said.append("Backup: PostgreSQL's own tools, pg_dump every night (docs/backup.md)")
     return "\n".join(said)
+
+
+def _started(answers: Answers) -> list[str]:
+    """Return the units to enable: of the backup its timer, which starts the rest."""
+    names = [name for name in files.units(answers) if name != "queue-monitor-backup.service"]
+    return [name.removesuffix(".service") for name in names]

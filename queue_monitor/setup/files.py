@@ -9,14 +9,15 @@ from msgspec import Struct
 
 from queue_monitor.config import shipped
 from queue_monitor.config.secrets_file import NAME as SECRETS
-from queue_monitor.setup.answers import MAIL, Answers, Service
+from queue_monitor.setup.answers import MAIL, SQLITE, Answers, Service
 from queue_monitor.setup.source import Lines, toml
 from queue_monitor.whole_file import write_whole
 
 SETTINGS: Final = "queue-monitor.toml"
 DATABASE: Final = "DATABASE_URL"
 MAIL_URL: Final = "MAIL_URL"
-_UNITS: Final = ("queue-monitor.service", "queue-monitor-backup.service", "queue-monitor-backup.timer")
+_UNIT: Final = "queue-monitor.service"
+_BACKUP_UNITS: Final = ("queue-monitor-backup.service", "queue-monitor-backup.timer")
 _SHIPPED: Final = ("/etc/queue-monitor/", "/opt/queue-monitor/bin/queue-monitor")
 _PLAIN: Final = 0o644
 
@@ -32,10 +33,15 @@ def contents(answers: Answers, source: Lines, holder: Holder, program: str) -> d
     """Return the contents by the file's name; `program` is the path of `queue-monitor`."""
     found = {SETTINGS: settings(answers, source, holder), SECRETS: _secrets(answers, source)}
     if answers.service is Service.SYSTEMD:
-        found |= {name: _unit(name, answers, program) for name in _UNITS}
+        found |= {name: _unit(name, answers, program) for name in units(answers)}
     elif answers.service is Service.COMPOSE:
         found["compose.yaml"] = _COMPOSE
     return found
+
+
+def units(answers: Answers) -> tuple[str, ...]:
+    """Return the units of systemd by name; the nightly backup is of an SQLite file, PostgreSQL has tools of its own."""
+    return (_UNIT, *_BACKUP_UNITS) if answers.store == SQLITE else (_UNIT,)
 
 
 def write(folder: Path, found: Mapping[str, str]) -> None:
@@ -54,7 +60,7 @@ def write(folder: Path, found: Mapping[str, str]) -> None:
 
 def settings(answers: Answers, source: Lines, holder: Holder) -> str:
     """Return the settings, with a remark on each part."""
-    store = toml(f"sqlite:///{answers.home}/queue-monitor.db") if answers.store == "sqlite" else f'"env:{DATABASE}"'
+    store = toml(f"sqlite:///{answers.home}/queue-monitor.db") if answers.store == SQLITE else f'"env:{DATABASE}"'
     shown = [f"[queues.{toml(queue)}]\nlabel = {toml(queue)}" for queue in answers.queues]
     return _SETTINGS.format(
         folder=answers.folder,
@@ -80,7 +86,7 @@ def _alerts(answers: Answers) -> str:
 
 def _secrets(answers: Answers, source: Lines) -> str:
     kept = dict(source.secrets)
-    if answers.store != "sqlite":
+    if answers.store != SQLITE:
         kept[DATABASE] = answers.store
     if answers.mail_to:
         kept[MAIL_URL] = answers.mail_url
@@ -175,6 +181,9 @@ token_sha256 = "{digest}"
 
 
 # Who is told when the target is at risk. Try it: queue-monitor test-alarm
+[alerts]
+#link = "https://monitor.example"    # where people reach the pages: with it, messages carry a link to acknowledge
+
 {alerts}
 
 

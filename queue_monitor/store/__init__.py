@@ -18,10 +18,11 @@ from queue_monitor.store.kept import RETENTION, Kind, Order
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.looking import LATELY, StoreLook, look_at_file, look_at_server, owner_of
 from queue_monitor.store.migrating import newest_revision
-from queue_monitor.store.rebuild import SumDifference
+from queue_monitor.store.rebuild import KNOWN_AT_THE_TIME, SumDifference
 from queue_monitor.store.store import SqlStore
 
 __all__ = [
+    "KNOWN_AT_THE_TIME",
     "LATELY",
     "RETENTION",
     "Kind",

@@ -69,6 +69,8 @@ def _read(file: Path) -> bytes:
         text = file.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
+        if isinstance(error, PermissionError):
+            reason += f"; it must be the monitor's own: chown --reference={file.parent}/. {file}"
         raise StoreError(f"store.agent_key: {file} cannot be read: {reason}") from error
     if stat.S_IMODE(mode) & 0o077:
         raise StoreError(f"store.agent_key: {file} is open to others than its owner; chmod 600 {file}")

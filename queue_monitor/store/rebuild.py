@@ -32,10 +32,11 @@ _CHUNK: Final = 500
 _PIECE: Final = 5_000
 _SHARE_COLUMNS: Final = ("queue", "inside", "at_us", "field", "early", "brought_by", "judged_ms", "recorded")
 _NAMED: Final = {"queue": QUEUE, "next_queue": QUEUE, "switch": SWITCH, "source": SOURCE, "rules": RULES}
-_NOT_COMPARED: Final = ("site", "seq", "evidence", "keys", "reached_later")
-"""The columns that are not compared. `reached_later` is known of callers who were told apart at the time: after a start
-nobody from before it is known, where the journal may know some.
+KNOWN_AT_THE_TIME: Final = ("reached_later",)
+"""What is known of callers who were told apart at the time: after a start nobody from before it is known, where the
+journal may know some. So it is not compared with the journal.
 """
+_NOT_COMPARED: Final = ("site", "seq", "evidence", "keys", *KNOWN_AT_THE_TIME)
 
 
 class SumDifference(Struct, frozen=True, kw_only=True):

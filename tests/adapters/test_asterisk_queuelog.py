@@ -484,6 +484,23 @@ async def test_a_missing_file_is_permanent_and_says_where_to_look(tmp_path: Path
     assert missing.value.permanent
 
 
+async def test_a_log_that_the_monitor_s_user_may_not_read_says_how_to_let_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_ = Follower(tmp_path)
+    log_.write(*LINES[:6])
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("adapters.asterisk_queuelog.follow._Tail.open", refused)
+    with pytest.raises(AdapterError, match=r"Permission denied: .* SupplementaryGroups=") as closed:
+        async with build("log", "kc", log_.options, log_.clock).connect():
+            pass
+
+    assert closed.value.permanent
+
+
 async def test_an_unreadable_state_file_means_from_the_beginning(tmp_path: Path) -> None:
     log_ = Follower(tmp_path)
     log_.write(*LINES[:6])

@@ -38,7 +38,8 @@ class LiveReading:
     def see(self, moment: Snapshot) -> list[Alert]:
         pools = [Pool(scope.name, scope.queues) for scope in scopes(moment)]
         measurements = read(moment, crisis=self.state.crisis)
-        self.state, changed = advance(self.state, measurements, moment.at, scopes=pools)
+        begun = {name: period.start for name, period in moment.total.periods.items()}
+        self.state, changed = advance(self.state, measurements, moment.at, scopes=pools, begun=begun)
         self.said += changed
         return list(changed)
 
@@ -183,6 +184,22 @@ def test_what_was_open_yesterday_ends_without_a_word_when_the_next_day_begins():
     day.see(snapshot(at(24 * 60 + 30), risk=risk(0.3)))
 
     assert day.story[1:] == [("cleared", "alarm", "too_old")]
+
+
+def test_what_was_open_yesterday_ends_at_midnight_where_it_was_open_until_then():
+    tomorrow = snapshot(at(24 * 60))
+    closed = structs.replace(tomorrow.total, open=False, waiting=())
+    midnight = structs.replace(
+        tomorrow,
+        at=tomorrow.total.periods["day"].start,
+        total=closed,
+        queues=tuple(structs.replace(each, open=False) for each in tomorrow.queues),
+    )
+    day = LiveReading().chances(400, 0.97)
+    day.see(midnight)
+
+    assert day.story[1:] == [("cleared", "alarm", "too_old")]
+    assert day.state.open == ()
 
 
 def test_a_long_wait_is_on_the_screen_at_five_minutes_and_told_at_ten():

@@ -95,15 +95,16 @@ async def test_a_mail_server_that_is_away_or_misspelt_or_speaks_no_tls_is_told_a
             f"mailto://127.0.0.1:{free_port()}?from=a@example.se&to=b@example.se",
             "mailto://mail.invalid?from=a@example.se&to=b@example.se",
             sink.url.replace("mailto:", "mailtos:") + "&mode=ssl",
+            sink.url.replace("mailto:", "mailtos:"),
             sink.url.replace("://", "://user:hemligt@"),
         ):
             with pytest.raises(DeliveryError) as caught:
                 await apprise(url).send(notice())
             found.append(caught.value)
 
-    assert [error.reason for error in found] == ["unreachable", "no_such_host", "tls", "login"]
+    assert [error.reason for error in found] == ["unreachable", "no_such_host", "tls", "tls", "login"]
     assert "hemligt" not in "".join(map(str, found))
-    assert [error.permanent for error in found] == [False, False, False, True]
+    assert [error.permanent for error in found] == [False, False, False, False, True]
 
 
 async def test_two_who_fail_at_the_same_moment_are_not_taken_for_each_other() -> None:

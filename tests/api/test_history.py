@@ -187,6 +187,19 @@ async def test_a_period_that_goes_on_is_judged_so_far(october: October) -> None:
     assert "Perioden pågår: siffrorna gäller till 12.00 torsdag 5 november." in page
 
 
+async def test_a_month_with_calls_in_the_evening_only_says_so_in_the_place_of_its_picture(tmp_path: Path) -> None:
+    evening = Call("late", "kundcenter", at(date(2026, 11, 4), 20), "answered", 1_000)
+    async with monitor(f"sqlite:///{tmp_path}/store.db", at(date(2026, 11, 5), 12), tmp_path) as run:
+        await run.tell(evening.events())
+        run.pipeline.publish()
+        app = create_app(run.pipeline, run.clock, routers=[history_routes(run.pipeline, run.clock, FakeAlerts(), "sv")])
+        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
+            page = await October([], client).page(period="month", day="2026-11-05")
+
+    assert page.count("Inga samtal har kommit in i öppettid än under perioden.") == 2
+    assert "Dag för dag Inga samtal har kommit in" in page
+
+
 async def test_a_period_to_come_is_said_to_be_one(october: October) -> None:
     assert "Perioden har inte börjat." in await october.page(period="month", day="2027-01-01")
 

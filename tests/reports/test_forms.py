@@ -210,6 +210,19 @@ def test_without_the_extra_a_pdf_is_refused_by_its_name(monkeypatch: pytest.Monk
         pdf_of(b"<title>x</title>")
 
 
+def test_without_the_system_s_libraries_a_pdf_is_refused_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "weasyprint":
+                raise OSError("cannot load library 'libgobject-2.0-0'")
+
+    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    with pytest.raises(MissingPdf, match="apt-get install libpangoft2") as refused:
+        pdf_of(b"<title>x</title>")
+    assert "pip install" not in str(refused.value)
+
+
 def test_every_formula_stands_with_its_words(report: Report) -> None:
     page = plain(html(report, "en").decode())
 

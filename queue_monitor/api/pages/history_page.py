@@ -219,7 +219,7 @@ class HistoryPage:
             return self.pen.say("history.future")
         _, of = self.fraction(self.whole.counts, self.choice.definition)
         if self.share is None:
-            return self.pen.say("history.nothing")
+            return self.pen.say("history.nothing_yet" if self.is_ongoing else "history.nothing")
         key = "history.headline_one" if of == 1 else "history.headline"
         return self.pen.say(key, share=self.pen.percent(self.share), calls=self.pen.count(of))
 
