@@ -467,3 +467,31 @@ async def test_files_are_put_in_order_by_what_they_hold_and_the_same_one_is_read
         ("queue_log.2.gz", 100), ("queue_log.1", len(lines) - 100),
     ]  # fmt: skip
     assert "copy is the same file as queue_log.1, and is read once" in summary(made)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_log_that_was_just_rotated_is_empty_and_stops_nothing(apart: bool, tmp_path: Path) -> None:
+    empty, packed = tmp_path / "queue_log", tmp_path / "queue_log.2.gz"
+    empty.write_bytes(b"")
+    packed.write_bytes(gzip.compress(b"\n"))
+    (tmp_path / "queue_log.1").write_bytes(queue_log(WEEK[:5]))
+
+    made = await imported(tmp_path / "calls.db", empty, tmp_path / "queue_log.1", packed, apart=apart)
+
+    assert sum(made.tally.added.values()) == 5
+    assert {"queue_log is empty", "queue_log.2.gz is empty"} <= set(summary(made).splitlines())
+    with pytest.raises(RecordingError, match="empty; expected second"):
+        await imported(tmp_path / "calls.db", empty, packed)
+
+
+async def test_seconds_with_decimals_are_read_as_whole_ones(tmp_path: Path) -> None:
+    lines = queue_log(WEEK).split(b"\n")
+    fine = [line.replace(b"|", b".%06d|" % at, 1) for at, line in enumerate(lines[:-1])]
+    (tmp_path / "queue_log").write_bytes(b"\n".join(fine) + b"\n")
+
+    made = await imported(tmp_path / "calls.db", tmp_path / "queue_log")
+
+    store = await opened(tmp_path / "calls.db")
+    assert await kept(store) == recount(WEEK)
+    await store.close()
+    assert made.refusals.total == 0
