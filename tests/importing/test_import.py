@@ -432,6 +432,25 @@ async def test_what_another_import_has_brought_is_refused_and_replaced_only_when
     assert (await rebuilding.verify(config_of(path), None, nothing)).differences == []
 
 
+async def test_an_import_whose_days_another_one_replaced_is_none_that_the_period_rests_on(tmp_path: Path) -> None:
+    path, october = tmp_path / "calls.db", (OCTOBER, date(2024, 10, 31))
+    await imported(path, written(tmp_path, "queue_log", WEEK))
+    monday = [
+        call._replace(waited_ms=1_000)
+        for call in WEEK
+        if call.entered.astimezone(ZONE).date() == WEEK[0].entered.date()
+    ]
+    corrected = [call._replace(waited_ms=1_000) for call in WEEK]
+    told = []
+    for calls in (monday, corrected):
+        await imported(path, written(tmp_path, "puzzel", calls), mapping=mapping_of("puzzel"), replace=True)
+        store = await opened(path)
+        told.append([record.name for record in await store.import_records(*october)])
+        await store.close()
+
+    assert told == [["queue_log", "puzzel"], ["puzzel", "puzzel"]]
+
+
 async def test_days_whose_calls_were_deleted_are_not_counted_anew(tmp_path: Path) -> None:
     path, file = tmp_path / "calls.db", written(tmp_path, "queue_log", WEEK)
     await imported(path, file)

@@ -105,3 +105,17 @@ async def test_it_is_in_the_file_of_all_queues_and_the_files_read_back_as_the_sa
     assert any("queue_log.txt" in words for words in about)
     assert "queue_log.txt" in notes[0]
     assert texts.NONE not in text.partition(notes[0])[0]
+
+
+async def test_days_that_are_there_are_not_said_to_be_deleted(client: AsyncClient) -> None:
+    october = {"from": "2024-10-01", "to": "2024-11-01"}
+    answers = [
+        (await client.get(f"/api/v1/{path}", params=october)).json() for path in ("intervals", "calls", "lost-calls")
+    ]
+    files = [await client.get(f"/api/v1/{path}", params=october | {"format": "csv"}) for path in ("intervals", "calls")]
+    empty = plain((await client.get("/history", params=MONTH | {"queue": "Växeln"})).text)
+
+    assert [answer["kept_from"] for answer in answers] == [None, None, None]
+    assert len(answers[1]["calls"]) == len(WEEK)
+    assert not any("finns inte kvar" in file.text for file in files)
+    assert "tidigare dagar visas inte" not in empty

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from queue_monitor import texts
 from queue_monitor.api.json.status import meets_target
 from queue_monitor.api.pages.formatter import Formatter
-from queue_monitor.api.pages.history_file import imported_words
+from queue_monitor.api.pages.history_file import imported_words, limit_words
 from queue_monitor.api.pages.lead_repeat import repeat_facts
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
@@ -159,6 +159,7 @@ class HistoryPage:
     `whole`: the period as one; None where it lies in the future.
     `parts`: its days, or hours.
     `earlier`: the same period one and two years before.
+    `limits`: the limits that held earlier in the period, in seconds, each with its last day.
     `record`: the record of alerts; None where it cannot be read.
     """
 
@@ -175,6 +176,7 @@ class HistoryPage:
         record: Sequence[RecordedAlert] | None,
         imports: Sequence[ImportRecord] = (),
         again: Sequence[RepeatDay] = (),
+        limits: Sequence[tuple[date, int]] = (),
     ) -> None:
         self.snapshot = snapshot
         self.choice = choice
@@ -188,6 +190,7 @@ class HistoryPage:
         self._record = record
         self._imports = imports
         self._again = again
+        self._limits = limits
         self._zone = ZoneInfo(pen.zone)
 
     # ---- the headline
@@ -238,9 +241,9 @@ class HistoryPage:
         if self.is_ongoing:
             found.append(self.pen.say("history.so_far", clock=self.pen.clock(self.snapshot.at), date=self._day_words()))
         kept, start = self.snapshot.kept_from, self.choice.period.bounds(self._zone)[0]
-        if kept is not None and start < kept and self.whole is not None and not self.whole.counts.entered:
+        if kept is not None and start < kept and self.whole is not None and _is_bare(self.whole):
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
-        return (*found, *imported_words(self.pen, self._imports))
+        return (*limit_words(self.pen, self._limits), *found, *imported_words(self.pen, self._imports))
 
     def _day_words(self) -> str:
         return texts.date_words(self.snapshot.at, self.pen.zone, self.pen.language)
@@ -515,16 +518,19 @@ class HistoryPage:
 
     @property
     def compared_notes(self) -> tuple[str, ...]:
-        """Return a remark on each compared period of which little was observed."""
-        return tuple(
+        """Return remarks on compared periods: other rules held then, or little was observed."""
+        known, since = [each for each in self._earlier if each[1].counts.dialled], self.pen.target.since
+        earlier = since is not None and any(period.first < since for period, _ in known)
+        little = (
             self.pen.say(
                 "report.compare.little",
                 period=period.label(self.pen.language),
                 share=self.pen.plain(found.coverage.ratio or 0.0),
             )
-            for period, found in self._earlier
-            if found.counts.dialled and found.coverage.is_little
+            for period, found in known
+            if found.coverage.is_little
         )
+        return (*((self.pen.say("limits.unknown", day=str(since)),) if earlier else ()), *little)
 
     def _compared(self, period: ChosenPeriod, found: Period) -> ComparedRow:
         pen, its = self.pen, found.counts
@@ -580,6 +586,12 @@ class HistoryPage:
             when = f"{when} {self.pen.say('history.until_clock', clock=self.pen.clock(last.at))}"
         worst = next((change for change in found.changes if change.level is AlertLevel.ALARM), first)
         return AlertRow(when=when, what=texts.alert_words(worst, self.pen.language))
+
+
+def _is_bare(whole: Period) -> bool:
+    """Return whether nothing is known of a period: no call, none refused, and no minute observed."""
+    minutes = whole.coverage.seen_minutes + whole.coverage.recovered_minutes
+    return not (whole.counts.dialled or whole.outside_hours.dialled or minutes)
 
 
 def _is_worth_a_row(part: Period) -> bool:
