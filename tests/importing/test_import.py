@@ -5,11 +5,13 @@ import gzip
 import os
 import signal
 import sqlite3
+import stat
 from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from queue_monitor.__main__ import main
 from queue_monitor.app.rules_from_config import rules_of
@@ -514,3 +516,24 @@ async def test_seconds_with_decimals_are_read_as_whole_ones(tmp_path: Path) -> N
     assert await kept(store) == recount(WEEK)
     await store.close()
     assert made.refusals.total == 0
+
+
+async def test_an_agent_at_a_telephone_of_his_own_is_kept_without_its_number_as_in_operation(tmp_path: Path) -> None:
+    path, file = tmp_path / "calls.db", tmp_path / "queue_log"
+    lines = queue_log(WEEK[:40]).replace(b"|Anna|", b"|Local/0701740606@from-internal|")
+    file.write_bytes(lines)
+    config = config_of(path)
+    config = structs.replace(config, store=structs.replace(config.store, number_keys=str(tmp_path / "number.keys")))
+    await run(config, Wanted(files=(file,)), nothing)
+    before = history(path)
+
+    file.write_bytes(gzip.compress(lines))
+    again = await run(config, Wanted(files=(file,)), nothing)
+    store = await open_store(f"sqlite:///{path}")
+    await store.leave_no_trace()
+    await store.close()
+
+    assert again.tally.added == {}
+    assert history(path, "seq") == [[{k: v for k, v in row.items() if k != "seq"} for row in table] for table in before]
+    assert b"0701740606" not in path.read_bytes()
+    assert stat.S_IMODE((tmp_path / "number.keys").stat().st_mode) == 0o600
