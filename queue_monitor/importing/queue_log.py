@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from adapters.asterisk_queuelog import Settings, Translator
 from adapters.asterisk_queuelog.rotated import second_of
-from queue_monitor.core.gate import unfit
+from queue_monitor.core.gate import Unfit, unfit
 from queue_monitor.events import CallEntered, CallRefused, Event
 from queue_monitor.importing.files import PIECE, Source, looked_at, opened
-from queue_monitor.importing.reading import QUEUE_LOG, FileTally, Piece
+from queue_monitor.importing.reading import QUEUE_LOG, YEARS, FileTally, Piece
 from queue_monitor.importing.refusals import Refusals, RefusedLine, shown
 from queue_monitor.model import IMPORT_SOURCE, IMPORTED, ImportedFile
 from queue_monitor.ports import Connection, Rejected
@@ -126,7 +126,7 @@ class QueueLogs:
         unfit_lines: set[int] = set()
         for item in items:
             if not isinstance(item, Rejected):
-                if (found := unfit(item)) is None:
+                if (found := unfit(item) or _out_of_years(item)) is None:
                     tally.entries += isinstance(item, CallEntered | CallRefused)
                     events.append(item)
                     continue
@@ -156,6 +156,15 @@ def explained(reason: str, raw: bytes) -> tuple[str, str]:
     if not fields[4].strip():
         return "event", "no event is named"
     return "agent", "an event of an agent in a queue, and one of the two is missing"
+
+
+def _out_of_years(event: Event) -> Unfit | None:
+    """Return why an event is of no year that a log can be of, as where a clock had not been set; None for any other."""
+    if event.at.year in YEARS:
+        return None
+    words = f"a second in {event.at.year}; a year from {YEARS[0]} to {YEARS[-1]} is expected"
+    length = len(str(int(event.at.timestamp())))
+    return Unfit(reason="time", field="second", kind="time", length=length, detail=words)
 
 
 def _place_of(event: Event, lines: Sequence[bytes]) -> int:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from queue_monitor.events import milliseconds
 from queue_monitor.importing.mapping import ISO, PASS_OVER, REFUSED, Mapping, folded
+from queue_monitor.importing.reading import YEARS
 from queue_monitor.importing.refusals import shown
 from queue_monitor.local_times import LocalTimes, MissingHour
 from queue_monitor.model import Outcome
@@ -15,7 +16,6 @@ from queue_monitor.queues import spelled
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MS: Final = 86_400_000
-_YEARS: Final = range(1990, 2100)
 _NUMBER: Final = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{1,2})(?:[.,]([0-9]{1,9}))?")
 _DOTTED: Final = re.compile(r"([0-9]{1,3})\.([0-9]{2})\.([0-9]{2})()")
@@ -197,8 +197,8 @@ class RowReader:
         except ValueError:
             how = "a time such as 2026-03-02 08:15:30" if self._format == ISO else f"a time written as {self._format}"
             raise Refusal(self._named(field), "time", f"{shown(text)}; expected {how}") from None
-        if at.year not in _YEARS:
-            raise Refusal(self._named(field), "time", f"a year outside {_YEARS[0]} to {_YEARS[-1]}")
+        if at.year not in YEARS:
+            raise Refusal(self._named(field), "time", f"a year outside {YEARS[0]} to {YEARS[-1]}")
         try:
             return moment(at)
         except MissingHour:

@@ -537,3 +537,14 @@ async def test_an_agent_at_a_telephone_of_his_own_is_kept_without_its_number_as_
     assert history(path, "seq") == [[{k: v for k, v in row.items() if k != "seq"} for row in table] for table in before]
     assert b"0701740606" not in path.read_bytes()
     assert stat.S_IMODE((tmp_path / "number.keys").stat().st_mode) == 0o600
+
+
+async def test_a_line_of_a_clock_that_was_not_set_is_refused(tmp_path: Path) -> None:
+    early = b"12|1.1|Kundcenter|NONE|ENTERQUEUE||x|1\n14|1.1|Kundcenter|NONE|ABANDON|1|1|2\n"
+    (tmp_path / "queue_log").write_bytes(early + queue_log(WEEK[:5]))
+
+    made = await imported(tmp_path / "calls.db", tmp_path / "queue_log")
+
+    assert sum(made.tally.added.values()) == 5
+    assert made.refusals.of("queue_log") == {"time": 2}
+    assert "queue_log, line 1, second: a second in 1970; a year from 1990 to 2099 is expected" in summary(made)
