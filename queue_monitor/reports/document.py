@@ -119,8 +119,7 @@ def _meets(data: ReportData) -> bool | None:
 
 
 def _are_many_refused(data: ReportData) -> bool:
-    its = data.counts
-    return its.refused > data.target.refused_limit_ratio * its.dialled
+    return service_level.are_many_refused(data.counts, data.target.refused_limit_ratio)
 
 
 def _verdict(report: Report, pen: ReportPen) -> str:

@@ -3,7 +3,7 @@
 Longer than 450 lines because it is one page, with a property for each figure in the page's order.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -213,7 +213,15 @@ class HistoryPage:
 
     @property
     def meets(self) -> bool | None:
-        return meets_target(self.share, self.pen.target)
+        return self._met(self.whole)
+
+    def _met(self, period: Period | None) -> bool | None:
+        """Return whether a period met the target; never where more callers were refused than a setting allows."""
+        met = meets_target(self._share(period), self.pen.target)
+        return met and period is not None and not self._are_many_refused(period)
+
+    def _are_many_refused(self, period: Period) -> bool:
+        return service_level.are_many_refused(period.counts, self.pen.target.refused_limit_ratio)
 
     @property
     def headline(self) -> str:
@@ -229,8 +237,14 @@ class HistoryPage:
     @property
     def verdict(self) -> str:
         """Return whether the target was met, in words; "" where there is nothing to judge."""
-        if self.meets is None:
+        if self.meets is None or self.whole is None:
             return ""
+        if not self.meets and meets_target(self.share, self.pen.target):
+            return self.pen.say(
+                "report.many_refused",
+                target=self.pen.plain(self.pen.target.ratio),
+                share=texts.percent(self.whole.refused_ratio, None, self.pen.language),
+            )
         key = f"history.{'met' if self.meets else 'missed'}{'_so_far' if self.is_ongoing else ''}"
         return self.pen.say(key, target=self.pen.plain(self.pen.target.ratio))
 
@@ -243,7 +257,21 @@ class HistoryPage:
         kept, start = self.snapshot.kept_from, self.choice.period.bounds(self._zone)[0]
         if kept is not None and start < kept and self.whole is not None and _is_bare(self.whole):
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
+        found += self._refused_words()
         return (*limit_words(self.pen, self._limits), *found, *imported_words(self.pen, self._imports))
+
+    def _refused_words(self) -> Iterator[str]:
+        """Yield how many were refused, and the share with them as misses, where there were any."""
+        if self.whole is None or not self.whole.counts.refused:
+            return
+        its = self.whole.counts
+        good, of = self.fraction(its, self.choice.definition)
+        yield self.pen.say(
+            "report.not.refused",
+            number=self.pen.count(its.refused),
+            share=texts.percent(self.whole.refused_ratio, None, self.pen.language),
+            including=self.pen.percent(service_level.ratio((good, of + its.refused))),
+        )
 
     def _day_words(self) -> str:
         return texts.date_words(self.snapshot.at, self.pen.zone, self.pen.language)
@@ -544,7 +572,7 @@ class HistoryPage:
             label=period.label(pen.language),
             link=self.choice.of(period, pen.language),
             share=pen.percent(share),
-            meets=meets_target(share, pen.target),
+            meets=self._met(found),
             calls=number(its.entered),
             lost=number(its.abandoned),
             refused=number(its.refused),
