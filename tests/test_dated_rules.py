@@ -333,7 +333,7 @@ async def asked(path: Path) -> AsyncIterator[AsyncClient]:
             history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports),
             report_routes(run.pipeline, reports, "sv"),
         ]
-        app = create_app(run.pipeline, run.clock, routers=routers)
+        app = create_app(run.pipeline, run.clock, routers=routers, public=True)
         async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
             yield client
 
@@ -396,3 +396,13 @@ async def test_a_question_beyond_the_limits_is_refused_in_swedish(
 
     assert answer.status_code in (400, 422)
     assert words in answer.json()["detail"]
+
+
+async def test_the_public_page_shows_all_months_by_the_one_formula_that_it_names(tmp_path: Path):
+    question = {"from": "2026-09-01", "to": "2026-12-01", "step": "month"}
+    async with asked(tmp_path / "calls.db") as client:
+        public = (await client.get("/api/v1/public")).json()
+        found = (await client.get("/api/v1/intervals", params=question)).json()["intervals"]
+
+    assert public["definition"] == "D3"
+    assert [month["share"]["ratio"] for month in public["months"][-3:]] == [its["service_level"]["D3"] for its in found]
