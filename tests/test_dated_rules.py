@@ -4,6 +4,8 @@ The recount knows nothing of rules, windows or history: it reads the made-up cal
 of each day written out.
 """
 
+import csv
+import io
 import random
 import sqlite3
 from collections import Counter
@@ -19,6 +21,7 @@ from msgspec import structs
 
 from queue_monitor.api import create_app
 from queue_monitor.api.pages.history import history_routes
+from queue_monitor.api.pages.report import report_routes
 from queue_monitor.app.dated_rules import rules_in_store, take_rules
 from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.app.rules_from_config import live_of, rules_of
@@ -32,6 +35,7 @@ from queue_monitor.reports.figures import ReportRules, gathered
 from queue_monitor.reports.period import parsed
 from queue_monitor.store import open_store
 from tests.api.sample import FakeAlerts
+from tests.reports.looked import plain
 from tests.runtime.lasting import ZONE, Call, Monitor
 from tests.runtime.test_lasting import at, tell
 from tests.test_rebuilding import config_of, history, nothing
@@ -305,3 +309,100 @@ async def test_a_report_has_the_definition_of_its_days_and_the_other_beside_it_f
     assert len(data.bridge) == bridges
     for figure in data.bridge:
         assert figure.of
+
+
+@asynccontextmanager
+async def asked(path: Path) -> AsyncIterator[AsyncClient]:
+    """The pages and the API on 12 November, over calls of September, October and November with a change in October."""
+    before = config_of(path)
+    after = changed(before, ratio=0.8, definition=DefinitionId.D3)
+    async with started(path, before, date(2026, 9, 7), 18) as run:
+        await tell(run, some_calls(date(2026, 9, 7)))
+        run.clock.advance_to(at(date(2026, 10, 7), 18))
+        await tell(run, some_calls(date(2026, 10, 7)))
+    async with started(path, after, CHANGE, 12):
+        pass
+    async with started(path, after, date(2026, 10, 20), 18) as run:
+        await tell(run, some_calls(date(2026, 10, 20)))
+        run.clock.advance_to(at(date(2026, 11, 9), 18))
+        await tell(run, some_calls(date(2026, 11, 9)))
+        run.clock.advance_to(at(date(2026, 11, 12), 12))
+        run.pipeline.publish()
+        reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
+        routers = [
+            history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports),
+            report_routes(run.pipeline, reports, "sv"),
+        ]
+        app = create_app(run.pipeline, run.clock, routers=routers, public=True)
+        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
+            yield client
+
+
+async def test_intervals_are_judged_by_the_target_that_held_then_as_the_page_and_the_report(tmp_path: Path):
+    question = {"from": "2026-09-01", "to": "2026-12-01", "step": "month"}
+    async with asked(tmp_path / "calls.db") as client:
+        found = (await client.get("/api/v1/intervals", params=question)).json()["intervals"]
+        table = (await client.get("/api/v1/intervals", params=question | {"format": "csv"})).content.decode("utf-8-sig")
+        words = await client.get("/api/v1/intervals", params=question | {"format": "csv", "headings": "words"})
+        report = (await client.get("/history/report", params={"period": "2026-09", "format": "json"})).json()["data"]
+
+    assert [(its["definition"], its["target_ratio"]) for its in found] == [("D2", 0.9), ("D3", 0.8), ("D3", 0.8)]
+    for its in found:
+        assert its["headline"] == its["service_level"][its["definition"]]
+        assert its["meets_target"] == (its["headline"] >= its["target_ratio"])
+        assert its["misses"] == round(its["answered_in_time"] / its["headline"]) - its["answered_in_time"]
+    assert report["target"]["definition"] == found[0]["definition"]
+    assert report["counts"]["answered_in_time"] == found[0]["answered_in_time"]
+    rows = list(csv.DictReader(io.StringIO(table), delimiter=";"))
+    assert [(row["definition"], row["target_ratio"]) for row in rows] == [("D2", "0,9"), ("D3", "0,8"), ("D3", "0,8")]
+    assert "till och med 2026-09-30 är bedömda efter gränsen 5\N{NO-BREAK SPACE}min" in words.text
+
+
+async def test_a_period_with_two_limits_says_so_wherever_its_figures_stand(tmp_path: Path):
+    october = {"period": "month", "day": "2026-10-01"}
+    async with asked(tmp_path / "calls.db") as client:
+        page = plain((await client.get("/history", params=october)).text)
+        file = (await client.get("/history/file", params=october | {"format": "csv"})).text
+        report = plain((await client.get("/history/report", params={"period": "2026-10"})).text)
+        later = plain((await client.get("/history", params={"period": "month", "day": "2026-11-01"})).text)
+
+    words = "Samtal till och med {} är bedömda efter gränsen 5 min, som gällde då."
+    assert words.format("2026-10-13") in page
+    assert words.format("2026-10-13") in file.replace("\N{NO-BREAK SPACE}", " ")
+    assert words.format("2026-10-07") in report.partition("Underlag för granskning")[0]
+    assert "Samtal till och med" not in later
+    assert "gäller sedan 2026-10-14: samtal dessförinnan är bedömda" in report.partition("Det här ingår inte")[0]
+    bridge = report.partition("Samma period med andra regler")[2]
+    assert "D3: som D2, men de som tappats inom 20 s räknas inte 1 min" in bridge
+    assert "D3: som D2, men de som tappats inom 20 s räknas inte 5 min" in bridge
+    assert "Avvikande dagar: tor 2026-10-01 – tis 2026-10-13: 08:00–17:00" in report
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "words"),
+    [
+        ("/api/v1/intervals", {"from": "2020-01-01", "step": "quarter"}, "högst 5\N{NO-BREAK SPACE}000"),
+        ("/history/file", {"period": "year", "day": "2026-01-01", "step": "hour"}, "högst 5\N{NO-BREAK SPACE}000"),
+        ("/api/v1/calls", {"limit": "0"}, "limit: minst 1."),
+        ("/api/v1/calls", {"limit": "20000"}, "limit: högst 10000."),
+        ("/api/v1/calls", {"limit": "alla"}, "limit: ett heltal."),
+    ],
+)
+async def test_a_question_beyond_the_limits_is_refused_in_swedish(
+    tmp_path: Path, path: str, query: dict[str, str], words: str
+):
+    async with asked(tmp_path / "calls.db") as client:
+        answer = await client.get(path, params=query)
+
+    assert answer.status_code in (400, 422)
+    assert words in answer.json()["detail"]
+
+
+async def test_the_public_page_shows_all_months_by_the_one_formula_that_it_names(tmp_path: Path):
+    question = {"from": "2026-09-01", "to": "2026-12-01", "step": "month"}
+    async with asked(tmp_path / "calls.db") as client:
+        public = (await client.get("/api/v1/public")).json()
+        found = (await client.get("/api/v1/intervals", params=question)).json()["intervals"]
+
+    assert public["definition"] == "D3"
+    assert [month["share"]["ratio"] for month in public["months"][-3:]] == [its["service_level"]["D3"] for its in found]

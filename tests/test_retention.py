@@ -92,8 +92,19 @@ async def test_without_a_decision_nothing_is_deleted(tmp_path: Path):
 
         assert len(await m.run.store.calls(*EVER)) == 3
         assert (await m.run.store.health()).first_kept is None
+        assert m.run.pipeline.publish().kept_from is None
         assert await m.log() == []
         await m.retention.run()  # there is nothing to wait for
+
+
+async def test_calls_are_not_said_to_be_gone_where_only_the_journal_is(tmp_path: Path):
+    config = config_with(tmp_path / "m", table(journal=1, calls=12))
+    async with living(config, at(MONDAY, 18)) as m:
+        await tell(m.run, callers(MONDAY, 3))
+        await m.night(date(2026, 4, 2))
+
+        assert m.run.pipeline.first_kept == at(date(2026, 3, 3), 0)
+        assert m.run.pipeline.publish().kept_from is None
 
 
 async def test_an_event_of_a_day_that_was_deleted_is_refused_at_once(tmp_path: Path):
@@ -102,6 +113,7 @@ async def test_an_event_of_a_day_that_was_deleted_is_refused_at_once(tmp_path: P
         await tell(m.run, callers(MONDAY, 3))
         await m.night(date(2026, 4, 2))
         assert m.run.pipeline.first_kept == at(date(2026, 3, 3), 0)
+        assert m.run.pipeline.publish().kept_from == at(date(2026, 3, 3), 0)
         await m.run.tell(callers(MONDAY, 1)[0].events())
         await m.run.tell(callers(date(2026, 3, 3), 1)[0].events())
 

@@ -25,7 +25,7 @@ from queue_monitor.api.json import shapes
 from queue_monitor.api.json.calls import call_routes
 from queue_monitor.api.json.differences import difference_routes
 from queue_monitor.api.json.examples import with_examples
-from queue_monitor.api.json.intervals import OverTime
+from queue_monitor.api.json.intervals import OverTime, earlier_limits, in_words
 from queue_monitor.api.json.reference import fact_routes
 from queue_monitor.api.json.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
 from queue_monitor.api.json.tables import intervals_table, lost_table
@@ -260,17 +260,20 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         try:
             periods = await over_time.intervals(start, end, step.value, level, name)
         except ValueError as error:
-            raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
+            raise Problem(HTTPStatus.BAD_REQUEST, "impossible", in_words(error, reply_language)) from error
+
+        zone = ZoneInfo(snapshot.time_zone)
 
         def written() -> Response:
             if wants_table(request, format_):
                 note = kept_note(snapshot, start, reply_language)
                 if headings is Headings.WORDS:
-                    pen = Formatter(reply_language, snapshot.time_zone, snapshot.target)
+                    target = periods[-1].target or snapshot.target
+                    pen = Formatter(reply_language, snapshot.time_zone, target)
                     of_whom = (name or pen.say("lead.all"), periods)
-                    rows = written_csv([of_whom], pen, about_words(pen, note))
+                    rows = written_csv([of_whom], pen, about_words(pen, note, earlier_limits(periods, target, zone)))
                 else:
-                    rows = intervals_table(periods, snapshot.target, ZoneInfo(snapshot.time_zone), note)
+                    rows = intervals_table(periods, snapshot.target, zone, note)
                 return as_table(request, rows, f"intervals-{step.value}")
             body = intervals_shape(snapshot, periods, start=start, end=end, step=step.value, level=level, queue=name)
             return as_list(request, body)

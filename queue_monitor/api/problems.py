@@ -3,8 +3,9 @@
 A parameter that no route reads is refused by its name.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +28,17 @@ _KEYS: Final[dict[int, str]] = {
     HTTPStatus.NOT_FOUND: "error.not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "error.not_allowed",
 }
+
+
+_NUMBERS: Final = {"greater_than_equal": "ge", "less_than_equal": "le", "int_parsing": ""}
+
+
+def _number_words(error: Mapping[str, Any], language: str) -> str:
+    """Return in a language what number was expected; "" for another mistake."""
+    kind = str(error["type"])
+    if kind not in _NUMBERS:
+        return ""
+    return texts.say(f"error.number.{kind}", language, limit=error.get("ctx", {}).get(_NUMBERS[kind], ""))
 
 
 async def only_known_parameters(request: Request) -> None:
@@ -77,7 +89,8 @@ def answer_problems(app: FastAPI, language: str) -> None:
             )
             body = shapes.ErrorBody(error="bad_choice", detail=words, choices=tuple(choices))
         else:
-            words = texts.say("error.bad_request", reply_language(request), words=f"{name}: {first['msg']}")
+            said = _number_words(first, reply_language(request)) or first["msg"]
+            words = texts.say("error.bad_request", reply_language(request), words=f"{name}: {said}")
             body = shapes.ErrorBody(error="bad_request", detail=words)
         return answer(request, body, HTTPStatus.UNPROCESSABLE_ENTITY)
 

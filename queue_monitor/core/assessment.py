@@ -83,6 +83,7 @@ def period(
         waits=waits,
         coverage=coverage,
         precision_seconds=precision_ms / 1000,
+        target=target,
     )
 
 

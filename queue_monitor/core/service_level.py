@@ -225,6 +225,11 @@ def margin(target: Target, expected_calls: float, missed: int) -> int:
     return math.floor((1 - target.ratio) * expected_calls + 1e-9) - missed
 
 
+def are_many_refused(counts: Counts, limit_ratio: float) -> bool:
+    """Return whether a larger share of those who dialled was refused than the limit, with which no target is met."""
+    return counts.refused > limit_ratio * counts.dialled
+
+
 def including_refused(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> float | None:
     """Return the share with every refused caller as a miss: the share that the public meets (JO 974-2021)."""
     good, of = parts or DEFINITIONS[definition](counts)

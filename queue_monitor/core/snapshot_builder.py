@@ -530,7 +530,7 @@ class SnapshotBuilder:
             past.waits.figures(),
             coverage,
             self._precision,
-            live.rules.target,
+            self._target_of(end),
             self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY,
             self._unseen(face, start, end),
         )
@@ -609,10 +609,17 @@ class SnapshotBuilder:
             settled.waits,
             coverage,
             self._precision,
-            self._live.rules.target,
+            self._target_of(stretch.end),
             self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY,
             unseen,
         )
+
+    def _target_of(self, end: datetime) -> Target:
+        """Return the target of a stretch with this end: the one that held on its last day, or holds today."""
+        rules = self._live.rules
+        if not rules.dated or end > self._now:
+            return rules.target
+        return rules.on(rules.calendar.day_of(end - timedelta(microseconds=1))).target
 
     def _gaps_today(self, switches: tuple[str, ...]) -> list[Span]:
         """Return today's stretches in which nothing was heard of these switches, up to now; read once a snapshot."""

@@ -37,10 +37,19 @@ _REASONS: Final = {
 }
 
 
+_AFTER: Final = {
+    "": EntryReason.DIRECT,
+    Outcome.ANSWERED: EntryReason.TRANSFER,
+    Outcome.CALLBACK: EntryReason.CALLBACK,
+}
+"""The reason of a stay by what became of the call before; else the call was moved from one queue to the next."""
+
+
 class Telling:
     """Makes the events of stays, in the order of entry. A stay's id comes from the content of its line.
 
-    So the same line in another file is the same stay, while equal lines of one file are several callers.
+    So the same line in another file is the same stay, while equal lines of one file are several callers, unless they
+    have the same call: `repeated` counts those.
     """
 
     def __init__(self, name: str, precision_ms: int) -> None:
@@ -49,22 +58,24 @@ class Telling:
         self._precision_ms = precision_ms
         self._moment = -1
         self._same: dict[tuple[object, ...], int] = {}
-        self._calls: dict[str, tuple[str, bool]] = {}
+        self._lines: set[tuple[object, ...]] = set()
+        self._calls: dict[str, tuple[str, str]] = {}
         self._begun: deque[tuple[int, str]] = deque()
+        self.repeated = 0
 
     def events(self, stays: Iterable[Stay]) -> Iterator[list[Event]]:
         """Yield the events of each stay, one after another."""
         for stay in stays:
-            yield self._told_of(stay)
+            yield [] if stay.group and self._is_repeated(stay) else self._told_of(stay)
 
     def _told_of(self, stay: Stay) -> list[Event]:
         entered = _EPOCH + timedelta(milliseconds=stay.entered_ms)
         visit = self._visit(stay)
+        contact, why = self._contact(stay, visit)
         if stay.outcome in REFUSED:
             reason = _REASONS.get(stay.outcome, RefusalReason.UNKNOWN)
             told = self._envelope(CallRefused, visit, entered)
-            return [CallRefused(contact_id=visit, leg_id=visit, queue=stay.queue, reason=reason, **told)]
-        contact, why = self._contact(stay, visit)
+            return [CallRefused(contact_id=contact, leg_id=contact, queue=stay.queue, reason=reason, **told)]
         ids: dict[str, Any] = {"visit_id": visit, "contact_id": contact, "leg_id": contact, "queue": stay.queue}
         ended = entered + timedelta(milliseconds=stay.wait_ms)
         found: list[Event] = [CallEntered(entry_reason=why, **ids, **self._envelope(CallEntered, visit, entered))]
@@ -77,11 +88,24 @@ class Telling:
             found.append(CallCompleted(**ids, **self._envelope(CallCompleted, visit, done)))
         return found
 
-    def _visit(self, stay: Stay) -> str:
-        said = (stay.entered_ms, queue_key(stay.queue), stay.outcome, stay.wait_ms, stay.talk_ms)
-        if stay.entered_ms != self._moment:
-            self._moment = stay.entered_ms
+    def _is_repeated(self, stay: Stay) -> bool:
+        self._turn_to(stay.entered_ms)
+        line = (stay.file, stay.group, *_said(stay))
+        if line not in self._lines:
+            self._lines.add(line)
+            return False
+        self.repeated += 1
+        return True
+
+    def _turn_to(self, moment: int) -> None:
+        if moment != self._moment:
+            self._moment = moment
             self._same.clear()
+            self._lines.clear()
+
+    def _visit(self, stay: Stay) -> str:
+        said = _said(stay)
+        self._turn_to(stay.entered_ms)
         number = self._same[stay.file, said] = self._same.get((stay.file, said), 0) + 1
         text = "\x1f".join(map(str, (*said, number)))
         hashed = hashlib.blake2b(text.encode(), digest_size=12).hexdigest().translate(_LETTERS)
@@ -93,14 +117,14 @@ class Telling:
             return visit, EntryReason.DIRECT
         while self._begun and stay.entered_ms - self._begun[0][0] > _ONE_CALL_MS:
             self._calls.pop(self._begun.popleft()[1], None)
-        contact, was_answered = self._calls.get(stay.group, ("", False))
+        contact, before = self._calls.get(stay.group, ("", ""))
         if not contact:
             self._begun.append((stay.entered_ms, stay.group))
-            why = EntryReason.DIRECT
+        if stay.outcome not in REFUSED and before != Outcome.ANSWERED:
+            self._calls[stay.group] = contact or visit, stay.outcome
         else:
-            why = EntryReason.TRANSFER if was_answered else EntryReason.OVERFLOW
-        self._calls[stay.group] = contact or visit, was_answered or stay.outcome == Outcome.ANSWERED
-        return contact or visit, why
+            self._calls[stay.group] = contact or visit, before
+        return contact or visit, _AFTER.get(before, EntryReason.OVERFLOW)
 
     def _envelope(self, kind: type[Event], visit: str, at: datetime) -> dict[str, Any]:
         return {
@@ -112,3 +136,8 @@ class Telling:
             "time_precision_ms": self._precision_ms,
             "live": False,
         }
+
+
+def _said(stay: Stay) -> tuple[object, ...]:
+    """Return all that a line says of a stay."""
+    return stay.entered_ms, queue_key(stay.queue), stay.outcome, stay.wait_ms, stay.talk_ms

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +17,15 @@ from queue_monitor.importing.files import Place, Source, as_text, looked_at, ope
 from queue_monitor.importing.mapping import Mapping
 from queue_monitor.importing.reading import CSV, FileTally, Piece
 from queue_monitor.importing.refusals import Refusals, RefusedLine
-from queue_monitor.importing.rows import PassedOver, Refusal, RowReader
+from queue_monitor.importing.rows import BOM, PassedOver, Refusal, RowReader
 from queue_monitor.importing.sorting import Sorted
 from queue_monitor.model import ImportedFile
 from queue_monitor.replay.recording import RecordingError
 
 _ROWS: Final = 1000
 _EVENTS: Final = 1000
+_LAST_LINES: Final = 20
+"""The number of last lines among which one with a time is looked for: sums may stand below the calls."""
 
 
 class CsvCalls:
@@ -59,6 +62,7 @@ class CsvCalls:
         self._group_key = token_bytes(16)
         self._passed_over = 0
         self._doubled = 0
+        self._rows: Any = csv.reader(())
 
     @property
     def files(self) -> tuple[ImportedFile, ...]:
@@ -86,21 +90,25 @@ class CsvCalls:
                 if len(events) >= _EVENTS:
                     yield Piece(events, size + size * done // stays.count, 2 * size)
                     events = []
+            if telling.repeated:
+                what = "1 line says" if telling.repeated == 1 else f"{telling.repeated} lines say"
+                self.notes.append(f"{what} of a call what another line of the file says of it: taken once")
             yield Piece(events, 2 * size, 2 * size)
 
     def _take(self, rows: Any, reader: RowReader, number: int, tally: FileTally, stays: Sorted) -> Iterator[None]:
         """Read the lines of one file, with a yield now and then."""
+        tally.lines = rows.line_num + self._mapping.file.header_line - 1
         for count, cells in enumerate(rows, 1):
-            line = rows.line_num + self._mapping.file.header_line - 1
-            tally.lines = line
-            if not any(cells):
+            line, tally.lines = tally.lines + 1, rows.line_num + self._mapping.file.header_line - 1
+            if not any(map(str.strip, cells)):
                 continue
             try:
                 stay = reader.stay(cells, number, line)
             except PassedOver:
                 self._passed_over += 1
             except Refusal as error:
-                self.refusals.add(RefusedLine(tally.name, line, error.field, error.reason, error.why))
+                ends = "" if tally.lines == line else f"; a cell in quotes goes on to line {tally.lines}"
+                self.refusals.add(RefusedLine(tally.name, line, error.field, error.reason, error.why + ends))
             else:
                 stays.add(stay)
                 tally.entries += 1
@@ -122,10 +130,13 @@ class CsvCalls:
         text = as_text(file, encoding or self._mapping.file.encoding)
         for _ in range(self._mapping.file.header_line - 1):
             text.readline()
-        rows = csv.reader(text, delimiter=self._mapping.file.separator)
-        return rows, next(rows, [])
+        self._rows = csv.reader(text, delimiter=self._mapping.file.separator)
+        header: list[str] = next(self._rows, [])
+        return self._rows, [cell.removeprefix(BOM) for cell in header]
 
     def _row_reader(self, source: Source, header: list[str], *, newest_first: bool) -> RowReader:
+        if not any(map(str.strip, header)):
+            raise RecordingError(f"{source.path}, line {self._mapping.file.header_line}: no column is named here")
         try:
             return RowReader(
                 self._mapping, header, self._zone, self._is_number, self._grouped, newest_first=newest_first
@@ -139,12 +150,13 @@ class CsvCalls:
         encoding = self._mapping.file.encoding
         try:
             yield
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise RecordingError(
                 f"{source.path}: is not written in {encoding}; say another file.encoding, such as windows-1252"
             ) from error
         except csv.Error as error:
-            raise RecordingError(f"{source.path}: is no CSV that can be read: {error}") from error
+            line = self._rows.line_num + self._mapping.file.header_line - 1
+            raise RecordingError(f"{source.path}, line {line}: is no CSV that can be read: {error}") from error
 
     def _is_newest_first(self, source: Source) -> bool:
         """Return whether lines are newest first: by the mapping, else by the first and last line that can be read."""
@@ -153,11 +165,12 @@ class CsvCalls:
         with opened(source) as (file, _), self._understood(source):
             rows, header = self._begun(file)
             reader = self._row_reader(source, header, newest_first=False)
-            first, last = None, None
+            first, last = None, deque[list[str]](maxlen=_LAST_LINES)
             for cells in rows:
-                if cells:
-                    first, last = first or reader.written(cells), cells
-            end = reader.written(last) if last else None
+                if any(map(str.strip, cells)):
+                    first = first or reader.written(cells)
+                    last.append(cells)
+            end = next(filter(None, map(reader.written, reversed(last))), None)
         return first is not None and end is not None and first > end
 
     def _grouped(self, call: str) -> str:

@@ -135,7 +135,8 @@ async def run(config: Config, wanted: Wanted, report: Report) -> Imported:
             rules = rules_of(config) if home is None else await rules_in_store(home, config, today)
         else:
             rules = await take_rules(store, config, today)
-        course = _Course(config, rules, reading, store, home, replace=wanted.replace)
+        keys = MonthKeys(None if wanted.dry_run else Path(config.store.number_keys))
+        course = _Course(config, rules, reading, store, home, keys, replace=wanted.replace)
         try:
             with _few_collections():
                 await course.drive(report)
@@ -208,10 +209,12 @@ class _Course:
         reading: Reading,
         store: SqlStore,
         home: SqlStore | None,
+        keys: MonthKeys,
         *,
         replace: bool,
     ) -> None:
         self._reading = reading
+        self._keys = keys
         self._store = store
         self._system = SystemClock()
         self._started = self._system.now()
@@ -229,6 +232,7 @@ class _Course:
             progress=self._noted,
         )
         self._live = Live(self._rules, shows=False)
+        self._veil = Veil(keys, self._live, config.zone, wiring.own_names(config))
         self._clock = ManualClock(_BEGAN)
         # Only the pipeline's questions that make history are answered here: the rest is the store's own.
         self._pipeline = Pipeline(self._live, self._clock, cast(Store, self._target), rebuilds=True)
@@ -312,6 +316,9 @@ class _Course:
             await self._deliver(list(words))
 
     async def _deliver(self, events: list[Event]) -> None:
+        if self._reading.kind == QUEUE_LOG:  # of a switch that we would watch; a CSV's columns have no agents
+            events = [self._veil.over_watched(event, event.at) for event in events]
+            await self._keys.save()
         self._pipeline.take(
             Delivery(items=tuple(events), received_at=events[-1].at, is_checked=self._reading.is_checked)
         )

@@ -1,8 +1,9 @@
 """The mapping: a small TOML file that describes the columns of a CSV export."""
 
-import codecs
 import hashlib
+import re
 import tomllib
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from queue_monitor.importing.reading import checked_name
 from queue_monitor.model import Outcome
+from queue_monitor.queues import spelled
 from queue_monitor.replay.recording import RecordingError
 
 PASS_OVER: Final = "pass_over"
@@ -26,6 +28,13 @@ WORDS: Final = (
 ORDERS: Final = ("auto", "oldest_first", "newest_first")
 UNITS: Final = ("seconds", "milliseconds", "minutes")
 ISO: Final = "iso"
+_HOURS: Final = frozenset({"%H", "%I", "%c", "%X"})
+_PARTS: Final = re.compile("%[A-Za-z%]")
+
+
+def folded(word: str) -> str:
+    """Return a word as it is compared: composed (NFC), trimmed and case folded."""
+    return spelled(word).casefold()
 
 
 class FileForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,8 +98,8 @@ class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def by_word(self) -> dict[str, str]:
-        """Return our meaning of each word of the file, whatever its case."""
-        return {word.strip().casefold(): ours for ours, words in self.outcomes.items() for word in words}
+        """Return our meaning of each word of the file, however it is spelled."""
+        return {folded(word): ours for ours, words in self.outcomes.items() for word in words}
 
     @property
     def precision_ms(self) -> int:
@@ -135,13 +144,15 @@ def _mistake(mapping: Mapping) -> str:
         if value not in known:
             return f"{key}: {value!r} is not one of {', '.join(known)}"
     try:
-        codecs.lookup(form.encoding)
+        "".encode(form.encoding)
     except LookupError:
         return f"file.encoding: {form.encoding!r} is not known; usual are utf-8 and windows-1252"
     try:
         mapping.zone(ZoneInfo("UTC"))
     except (ZoneInfoNotFoundError, ValueError):
         return f"time.zone: {times.zone!r} is no time zone, such as Europe/Stockholm"
+    if mistake := _mistaken_format(times.format):
+        return mistake
     if not columns.entered or not columns.queue:
         return "columns: entered and queue must name a column"
     if not columns.outcome and not columns.answered:
@@ -153,12 +164,31 @@ def _mistake(mapping: Mapping) -> str:
     return _mistaken_words(mapping)
 
 
+def _mistaken_format(form: str) -> str:
+    """Return the mistake of a form of times in words: without it a time would be read as another one."""
+    if form == ISO:
+        return ""
+    try:
+        datetime.strptime("", form)  # noqa: DTZ007  # nothing is read from it
+    except (ValueError, re.error) as error:
+        if not str(error).startswith("time data"):
+            return f"time.format: {form!r}: {error}"
+    parts = set(_PARTS.findall(form))
+    if not parts & _HOURS:
+        return f"time.format: {form!r} has no hour (%H); a date alone would put every call at midnight"
+    if "%p" in parts and "%I" not in parts:
+        return f"time.format: {form!r}: AM and PM (%p) count only with an hour of 12 (%I)"
+    if "%I" in parts and "%p" not in parts:
+        return f"time.format: {form!r}: an hour of 12 (%I) needs AM or PM (%p); an hour of 24 is %H"
+    return ""
+
+
 def _mistaken_words(mapping: Mapping) -> str:
     seen: dict[str, str] = {}
     for ours, words in mapping.outcomes.items():
         if ours not in WORDS:
             return f"outcomes.{ours}: is not one of {', '.join(WORDS)}"
         for word in words:
-            if (other := seen.setdefault(word.strip().casefold(), ours)) != ours:
+            if (other := seen.setdefault(folded(word), ours)) != ours:
                 return f"outcomes.{ours}: {word!r} stands under {other} too"
     return ""

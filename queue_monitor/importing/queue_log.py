@@ -1,17 +1,18 @@
 """Reads Asterisk's queue_log files, rotated and compressed or not, as one log, oldest first."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from adapters.asterisk_queuelog import Settings, Translator
 from adapters.asterisk_queuelog.rotated import second_of
-from queue_monitor.core.gate import unfit
+from queue_monitor.core.gate import Unfit, unfit
 from queue_monitor.events import CallEntered, CallRefused, Event
 from queue_monitor.importing.files import PIECE, Source, looked_at, opened
-from queue_monitor.importing.reading import QUEUE_LOG, FileTally, Piece
+from queue_monitor.importing.reading import QUEUE_LOG, YEARS, FileTally, Piece
 from queue_monitor.importing.refusals import Refusals, RefusedLine, shown
 from queue_monitor.model import IMPORT_SOURCE, IMPORTED, ImportedFile
 from queue_monitor.ports import Connection, Rejected
@@ -20,10 +21,20 @@ from queue_monitor.replay.recording import RecordingError
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD: Final = 64 * 1024
 _LONGEST: Final = 1024 * 1024
+_FRACTION: Final = re.compile(rb"^(\d{1,10})\.\d{1,9}(?=\|)", re.MULTILINE)
+"""A second with decimals, as logs have that were written from a database. Asterisk's own has whole seconds."""
+
 _WHY: Final = {
     "line_too_long": "longer than 65,536 bytes",
     "fault": "our own code failed on it; the log says where",
 }
+
+
+class _Head(NamedTuple):
+    """The beginning of a file: the second of its first line, and whether seconds have decimals."""
+
+    second: int
+    has_fractions: bool
 
 
 class QueueLogs:
@@ -36,21 +47,30 @@ class QueueLogs:
     is_checked = True
 
     def __init__(self, name: str, paths: Sequence[Path], settings: Settings, zone: ZoneInfo) -> None:
-        """Take the files. Raises `RecordingError` for one that cannot be read or holds no line of a queue_log."""
+        """Take the files; empty ones are left out, as a log that was just rotated.
+
+        Raises `RecordingError` for one that cannot be read or holds no line of a queue_log, and where all are empty.
+        """
         self.name = name
         self.refusals = Refusals()
         self.notes: list[str] = []
         self._zone = zone
         connection = Connection(source=IMPORT_SOURCE + name, switch=IMPORTED + name)
         self._translator = Translator(connection, settings)
-        known: dict[str, tuple[int, Source]] = {}
+        known: dict[str, tuple[_Head, Source]] = {}
         for path in paths:
             source = looked_at(path)
             if source.sha256 in known:
                 self.notes.append(f"{source.name} is the same file as {known[source.sha256][1].name}, and is read once")
+            elif (head := _head(source)) is None:
+                self.notes.append(f"{source.name} is empty")
             else:
-                known[source.sha256] = (_first_second(source), source)
-        self._sources = [source for _, source in sorted(known.values(), key=lambda one: one[0])]
+                known[source.sha256] = (head, source)
+        if not known:
+            raise RecordingError(f"{', '.join(map(str, paths))}: empty; expected second|call|queue|agent|event")
+        in_order = sorted(known.values(), key=lambda one: one[0].second)
+        self._sources = [source for _, source in in_order]
+        self._fractions = {source.sha256 for head, source in in_order if head.has_fractions}
         self._tallies = [FileTally(source.name, source.sha256) for source in self._sources]
         self._lines = 0
         self.paths = tuple(paths)
@@ -77,6 +97,8 @@ class QueueLogs:
         for source, tally in zip(self._sources, self._tallies, strict=True):
             with opened(source) as (file, place):
                 for lines in _whole_lines(file):
+                    if source.sha256 in self._fractions:
+                        lines = _FRACTION.sub(rb"\1", lines)
                     yield Piece(self._understood(lines, tally), before + min(place.done, source.size), total)
             before += source.size
         yield Piece(self._sorted_out(self._translator.close(_EPOCH), b"", self._tallies[-1], 0), total, total)
@@ -104,7 +126,7 @@ class QueueLogs:
         unfit_lines: set[int] = set()
         for item in items:
             if not isinstance(item, Rejected):
-                if (found := unfit(item)) is None:
+                if (found := unfit(item) or _out_of_years(item)) is None:
                     tally.entries += isinstance(item, CallEntered | CallRefused)
                     events.append(item)
                     continue
@@ -136,6 +158,15 @@ def explained(reason: str, raw: bytes) -> tuple[str, str]:
     return "agent", "an event of an agent in a queue, and one of the two is missing"
 
 
+def _out_of_years(event: Event) -> Unfit | None:
+    """Return why an event is of no year that a log can be of, as where a clock had not been set; None for any other."""
+    if event.at.year in YEARS:
+        return None
+    words = f"a second in {event.at.year}; a year from {YEARS[0]} to {YEARS[-1]} is expected"
+    length = len(str(int(event.at.timestamp())))
+    return Unfit(reason="time", field="second", kind="time", length=length, detail=words)
+
+
 def _place_of(event: Event, lines: Sequence[bytes]) -> int:
     """Return the place of the first of these lines that an event may be from: it has its second and names its call."""
     second, named = int(event.at.timestamp()), [value.encode() for value in _ids_of(event)]
@@ -156,12 +187,15 @@ def _number_in(detail: str) -> int | None:
     return int(number) if number.isdigit() else None
 
 
-def _first_second(source: Source) -> int:
-    """Return the time of the first line that has one. Raises `RecordingError`."""
+def _head(source: Source) -> _Head | None:
+    """Return the beginning of a file; None for an empty one. Raises `RecordingError`."""
     with opened(source) as (file, _):
-        for line in file.read(_HEAD).split(b"\n"):
-            if line.count(b"|") >= 4 and (second := second_of(line)) is not None:
-                return second
+        head = file.read(_HEAD)
+    if not head.strip():
+        return None
+    for line in head.split(b"\n"):
+        if line.count(b"|") >= 4 and (second := second_of(whole := _FRACTION.sub(rb"\1", line))) is not None:
+            return _Head(second, whole != line)
     raise RecordingError(
         f"{source.path}: no line of a queue_log in its first {_HEAD} bytes; expected second|call|queue|agent|event"
     )

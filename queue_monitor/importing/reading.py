@@ -16,6 +16,9 @@ from queue_monitor.replay.recording import RecordingError
 QUEUE_LOG: Final = "queue_log"
 CSV: Final = "csv"
 KINDS: Final = (QUEUE_LOG, CSV)
+YEARS: Final = range(1990, 2100)
+"""The years of which a file can have calls."""
+
 _NAME: Final = re.compile(r"[A-Za-zÅÄÖåäö][\w.-]{0,39}")
 
 

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from queue_monitor.events import milliseconds
-from queue_monitor.importing.mapping import ISO, PASS_OVER, REFUSED, Mapping
+from queue_monitor.importing.mapping import ISO, PASS_OVER, REFUSED, Mapping, folded
+from queue_monitor.importing.reading import YEARS
 from queue_monitor.importing.refusals import shown
 from queue_monitor.local_times import LocalTimes, MissingHour
 from queue_monitor.model import Outcome
@@ -15,9 +16,31 @@ from queue_monitor.queues import spelled
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MS: Final = 86_400_000
-_YEARS: Final = range(1990, 2100)
 _NUMBER: Final = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
+_CLOCK: Final = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{1,2})(?:[.,]([0-9]{1,9}))?")
+_DOTTED: Final = re.compile(r"([0-9]{1,3})\.([0-9]{2})\.([0-9]{2})()")
+"""Hours, minutes, seconds and parts of a second, as `0:05:30`, `75:30` or, in Swedish, `0.05.30`."""
+
 _MS: Final = {"seconds": 1_000, "milliseconds": 1, "minutes": 60_000}
+_NOTHING: Final = frozenset({"", "-", "--", "–", "—"})
+"""The signs that exports put where there is nothing."""
+
+_NO_CALL: Final = frozenset({"null", "none", "nan", "n/a"})
+_ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+E\+[0-9]+", re.IGNORECASE)
+"""An id that a spreadsheet has made a number of, and rounded."""
+
+BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""The byte order mark: it begins a file, and stands inside one that was put together of several."""
+
+_ISO_DAY: Final = 10
+"""The length of an ISO date without a time of day."""
+
+_OVER_MIDNIGHT: Final = timedelta(hours=12)
+"""The longest that a call may go on into the next day where its times stand beside one date."""
+
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "maj", "jun", "jul", "aug", "sep", "okt", "nov", "dec")
+_MONTH: Final = re.compile(rf"\b({'|'.join(_MONTHS)})[a-zå]*\.?", re.IGNORECASE)
+_HALF_DAY: Final = re.compile(r"\b([fe])\.?m\b\.?", re.IGNORECASE)
 
 
 class Stay(NamedTuple):
@@ -71,6 +94,7 @@ class RowReader:
         """
         self._mapping = mapping
         self._words = mapping.by_word
+        self._header = header
         self._columns = {
             field: tuple(_place(header, name) for name in names)
             for field in mapping.columns.__struct_fields__
@@ -82,6 +106,10 @@ class RowReader:
         self._is_number = is_number
         self._grouped = grouped
         self._format = mapping.time.format
+        self._in_words = any(part in self._format for part in ("%b", "%B", "%p"))
+        entered = set(mapping.columns.named("entered"))
+        later = {field: set(mapping.columns.named(field)) for field in ("answered", "ended")}
+        self._beside_the_date = {field for field, its in later.items() if entered & its and not entered <= its}
         self._names = {spelled(theirs): spelled(ours) for theirs, ours in mapping.queues.items()}
 
     def stay(self, cells: list[str], file: int, line: int) -> Stay:
@@ -92,12 +120,14 @@ class RowReader:
         if len(cells) < self._width and len(cells) <= max(map(max, self._columns.values())):
             what = f"{len(cells)} cells, and {self._width} columns; is the line cut off?"
             raise Refusal("line", "too_few_cells", what)
+        if self._is_header(cells):
+            raise Refusal("line", "header", "the names of the columns stand here once more")
         outcome = self._outcome(cells)
         entered = self._moment(cells, "entered", self.times.utc)
         queue = self._queue(cells)
         wait_ms = 0 if outcome in REFUSED and not self._has_wait(cells) else self._wait(cells, outcome, entered)
         talk_ms = self._talk(cells, entered + timedelta(milliseconds=wait_ms)) if outcome == Outcome.ANSWERED else None
-        group = self._cell(cells, "call")
+        group = self._call(cells)
         entered_ms = milliseconds(entered - _EPOCH)
         return Stay(entered_ms, file, line, queue, outcome, wait_ms, talk_ms, self._grouped(group) if group else "")
 
@@ -116,14 +146,31 @@ class RowReader:
         places = self._columns.get(field, ())
         return " ".join(cells[place].strip() for place in places if place < len(cells)).strip()
 
+    def _filled(self, cells: list[str], field: str) -> str:
+        """Return a cell, "" for one with a sign for nothing; of several columns all must have something."""
+        parts = [cells[place].strip() if place < len(cells) else "" for place in self._columns.get(field, ())]
+        return "" if any(part in _NOTHING for part in parts) else " ".join(parts)
+
+    def _is_header(self, cells: list[str]) -> bool:
+        """Return whether a line is the header once more, as where exports were put one behind another."""
+        return cells[-1] == self._header[-1] and [cells[0].removeprefix(BOM), *cells[1:]] == self._header
+
+    def _call(self, cells: list[str]) -> str:
+        """Return the id of a line's call; "" where it has none that tells calls apart."""
+        text = self._filled(cells, "call")
+        if _ROUNDED.fullmatch(text):
+            why = f"{shown(text)} is a number that a spreadsheet has rounded, so that several calls share it"
+            raise Refusal(self._named("call"), "call_rounded", why)
+        return "" if text.casefold() in _NO_CALL or not text.strip("0-{} ") else text
+
     def _named(self, field: str) -> str:
         return f"{' + '.join(self._mapping.columns.named(field))} ({field})"
 
     def _outcome(self, cells: list[str]) -> str:
         if "outcome" not in self._columns:
-            return Outcome.ANSWERED if self._cell(cells, "answered") else Outcome.ABANDONED
+            return Outcome.ANSWERED if self._filled(cells, "answered") else Outcome.ABANDONED
         word = self._cell(cells, "outcome")
-        ours = self._words.get(word.casefold())
+        ours = self._words.get(folded(word))
         if ours == PASS_OVER:
             raise PassedOver
         if ours is None:
@@ -150,8 +197,8 @@ class RowReader:
         except ValueError:
             how = "a time such as 2026-03-02 08:15:30" if self._format == ISO else f"a time written as {self._format}"
             raise Refusal(self._named(field), "time", f"{shown(text)}; expected {how}") from None
-        if at.year not in _YEARS:
-            raise Refusal(self._named(field), "time", f"a year outside {_YEARS[0]} to {_YEARS[-1]}")
+        if at.year not in YEARS:
+            raise Refusal(self._named(field), "time", f"a year outside {YEARS[0]} to {YEARS[-1]}")
         try:
             return moment(at)
         except MissingHour:
@@ -160,55 +207,63 @@ class RowReader:
 
     def _parsed(self, text: str) -> datetime:
         if self._format == ISO:
+            if len(text) <= _ISO_DAY:
+                raise ValueError("a date without a time of day")
             return datetime.fromisoformat(text)
-        return datetime.strptime(text, self._format)  # noqa: DTZ007  # its zone is the mapping's
+        try:
+            return datetime.strptime(text, self._format)  # noqa: DTZ007  # its zone is the mapping's
+        except ValueError:
+            if not self._in_words:
+                raise
+            form = self._format.replace("%B", "%m").replace("%b", "%m")
+            return datetime.strptime(_without_swedish(text), form)  # noqa: DTZ007  # its zone is the mapping's
 
     def _has_wait(self, cells: list[str]) -> bool:
-        return any(self._cell(cells, field) for field in ("wait", "answered", "ended"))
+        return any(self._filled(cells, field) for field in ("wait", "answered", "ended"))
 
     def _wait(self, cells: list[str], outcome: str, entered: datetime) -> int:
         """Return the caller's wait, in ms."""
-        if self._cell(cells, "wait"):
+        if self._filled(cells, "wait"):
             return self._duration(cells, "wait")
-        field = "answered" if outcome == Outcome.ANSWERED and self._cell(cells, "answered") else "ended"
-        if outcome == Outcome.ANSWERED and field == "ended" and self._cell(cells, "talk"):
-            return self._between(cells, "ended", entered) - self._duration(cells, "talk")
-        if not self._cell(cells, field) or (outcome == Outcome.ANSWERED and field == "ended"):
-            missing = ", ".join(name for name in ("wait", "answered", "ended") if name in self._columns)
-            raise Refusal(missing, "wait", "how long the caller waited is not told")
-        return self._between(cells, field, entered)
+        if outcome != Outcome.ANSWERED and self._filled(cells, "ended"):
+            return self._between(cells, "ended", entered)
+        if outcome == Outcome.ANSWERED and self._filled(cells, "answered"):
+            return self._between(cells, "answered", entered)
+        if outcome == Outcome.ANSWERED and self._filled(cells, "ended") and self._filled(cells, "talk"):
+            wait_ms = self._between(cells, "ended", entered) - self._duration(cells, "talk")
+            if wait_ms < -self._mapping.precision_ms:
+                raise Refusal(self._named("talk"), "order", "longer than from the entry to the end of the call")
+            return max(0, wait_ms)
+        missing = ", ".join(name for name in ("wait", "answered", "ended") if name in self._columns)
+        raise Refusal(missing, "wait", "how long the caller waited is not told")
 
     def _between(self, cells: list[str], field: str, start: datetime) -> int:
         end = self._moment(cells, field, lambda at: self.times.after(at, start))
+        if end < start and field in self._beside_the_date:
+            next_day = self._moment(cells, field, lambda at: self.times.after(at + timedelta(days=1), start))
+            end = next_day if next_day - start <= _OVER_MIDNIGHT else end
         if end < start:
             raise Refusal(self._named(field), "order", "earlier than what must come before it")
         return self._bounded(milliseconds(end - start), field)
 
     def _talk(self, cells: list[str], answered: datetime) -> int | None:
-        if self._cell(cells, "talk"):
+        if self._filled(cells, "talk"):
             return self._duration(cells, "talk")
-        return self._between(cells, "ended", answered) if self._cell(cells, "ended") else None
+        return self._between(cells, "ended", answered) if self._filled(cells, "ended") else None
 
     def _duration(self, cells: list[str], field: str) -> int:
-        text = self._cell(cells, field).replace("\xa0", "").replace(" ", "")
-        decimal, other = self._mapping.file.decimal, ".,".replace(self._mapping.file.decimal, "")
-        hours, minutes, seconds = 0, 0, text
-        try:
-            if ":" in text:
-                *whole, seconds = text.split(":")
-                if len(whole) > 2 or not all(part.isdigit() for part in whole):
-                    raise ValueError
-                hours, minutes = ([0, *map(int, whole)])[-2:]
-            if not _NUMBER.fullmatch(seconds) or other in seconds:
-                raise ValueError
-            number = float(seconds.replace(",", "."))
-            if number > _MAX_MS or (":" in text and (number >= 60 or minutes >= 60)):
-                raise ValueError
-        except ValueError:
-            how = f"{self._mapping.time.unit} such as 42{decimal}5, or hh:mm:ss"
-            raise Refusal(self._named(field), field, f"{shown(text)}; expected {how}") from None
-        factor = 1_000 if ":" in text else _MS[self._mapping.time.unit]
-        return self._bounded((hours * 3600 + minutes * 60) * 1_000 + round(number * factor), field)
+        text = "".join(self._filled(cells, field).split())
+        if clock := _CLOCK.fullmatch(text) or _DOTTED.fullmatch(text):
+            hours, minutes, seconds, part = clock.groups()
+            if int(seconds) < 60 and (hours is None or int(minutes) < 60):
+                whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
+                return self._bounded(whole * 1_000 + round(float(f"0.{part or 0}") * 1_000), field)
+        other = ".,".replace(self._mapping.file.decimal, "")
+        if not _NUMBER.fullmatch(text) or other in text:
+            how = f"{self._mapping.time.unit} such as 42{self._mapping.file.decimal}5, or hh:mm:ss"
+            raise Refusal(self._named(field), field, f"{shown(text)}; expected {how}")
+        number = float(text.replace(",", "."))
+        return self._bounded(round(min(number, _MAX_MS + 1) * _MS[self._mapping.time.unit]), field)
 
     def _bounded(self, found_ms: int, field: str) -> int:
         if not 0 <= found_ms <= _MAX_MS:
@@ -216,10 +271,16 @@ class RowReader:
         return found_ms
 
 
+def _without_swedish(text: str) -> str:
+    """Return a time with its Swedish month as a number, and `fm` and `em` as strptime reads them."""
+    text = _MONTH.sub(lambda found: str(_MONTHS.index(found[1].casefold()) + 1), text)
+    return _HALF_DAY.sub(lambda found: "AM" if found[1].casefold() == "f" else "PM", text)
+
+
 def _place(header: list[str], name: str) -> int:
     """Return the place of a column."""
-    wanted = name.strip().casefold()
-    places = [at for at, found in enumerate(header) if found.strip().casefold() == wanted]
+    wanted = folded(name)
+    places = [at for at, found in enumerate(header) if folded(found) == wanted]
     if len(places) != 1:
         what = (
             "stands twice in the header" if places else f"is not in the header: {', '.join(map(shown, header))[:400]}"

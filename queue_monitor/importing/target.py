@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 
 from queue_monitor.events import contact_key
 from queue_monitor.model import CallRecord, Committed, JournalBatch, RefusalRecord, Visit
+from queue_monitor.queues import queue_key
 from queue_monitor.store import SqlStore
 from queue_monitor.store.imports import JOURNAL, SUMS_ONLY
 from queue_monitor.store.local_days import LocalDays
@@ -79,6 +80,7 @@ class Target:
         self.replaced: set[HeldDay] = set()
         self._tells_talk = tells_talk
         self._progress = progress
+        self._spelled: dict[str, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -86,6 +88,8 @@ class Target:
     def resume(self, tally: Tally) -> None:
         """Go on counting from an interrupted import's tally."""
         self.tally = tally
+        for where in (*tally.added, *tally.refused_callers):
+            self._first_spelled(where.partition(" ")[2])
 
     async def commit(self, batch: JournalBatch) -> Committed:
         """Commit the part of a batch that is accepted. Raises `StoreError`, and `Outdated`."""
@@ -179,7 +183,7 @@ class Target:
                 self.tally.there += 1
             elif record.contact is not None:
                 day = min((day for day, _ in places), default=self._today)
-                self.tally.count(self.tally.added, day, record.contact.first_queue)
+                self.tally.count(self.tally.added, day, self._first_spelled(record.contact.first_queue))
 
     async def _count_refusals(self, records: Sequence[RefusalRecord]) -> None:
         there = await self._store.imports.known_refusals(records)
@@ -188,7 +192,11 @@ class Target:
         for number, record in enumerate(records):
             if number not in there and record.is_counted:
                 (day, _), queue = place_of_refusal(record, self._days)
-                self.tally.count(self.tally.refused_callers, day, queue)
+                self.tally.count(self.tally.refused_callers, day, self._first_spelled(queue))
+
+    def _first_spelled(self, queue: str) -> str:
+        """Return a queue's name as it was first spelled here."""
+        return self._spelled.setdefault(queue_key(queue), queue)
 
 
 def _copied(tally: Tally) -> Tally:

@@ -109,6 +109,7 @@ class Period(Struct, frozen=True, kw_only=True, gc=False):
     `misses`: misses so far by the headline definition (late, lost, left otherwise, waiting past the limit).
     `refused_ratio`: refused / dialled.
     `including_refused`: the headline with every refused caller as a miss.
+    `target`: the one that all these are by, which held on the last day of the stretch; None: the present one.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Period(Struct, frozen=True, kw_only=True, gc=False):
     waits: WaitFigures
     coverage: Coverage
     precision_seconds: float
+    target: Target | None = None
 
 
 class TalkSums(Struct, frozen=True, kw_only=True, gc=False):

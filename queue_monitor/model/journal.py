@@ -286,8 +286,10 @@ class StoreNow(Struct, frozen=True, kw_only=True):
     `not_derived`: contacts whose rows could not be made.
     `unreadable`: journal rows that cannot be read.
     `first_kept`: the day from which every day is complete; None means as far back as is kept.
+    `calls_kept`: the first day whose calls have not been deleted; None where none have been.
     """
 
     not_derived: int = 0
     unreadable: int = 0
     first_kept: date | None = None
+    calls_kept: date | None = None

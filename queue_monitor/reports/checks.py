@@ -1,11 +1,12 @@
 """The basis of a report's figures: hours, outages, crises, alerts, definitions, other goals, the seal."""
 
 from collections import Counter
+from datetime import date
 from typing import Final
 
 from queue_monitor import texts
 from queue_monitor.model import AlertKind, Counts, Target
-from queue_monitor.reports.data import AlertFact, BridgeFigure, ReportData, RulesFact, Waits
+from queue_monitor.reports.data import AlertFact, BridgeFigure, Day, ReportData, RulesFact, Waits
 from queue_monitor.reports.desk import Report
 from queue_monitor.reports.pen import ReportPen
 from queue_monitor.reports.tables import Section, Table
@@ -15,21 +16,38 @@ _LISTED: Final = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, Alert
 
 def hours(data: ReportData, pen: ReportPen) -> Section:
     """Return the hours in which the promise held, and their number of days."""
-    open_days = Counter(", ".join(day.opens).replace("-", "–") for day in data.days if day.opens)
+    open_days = Counter(_spans(day) for day in data.days if day.opens)
     usual = open_days.most_common(1)[0][0] if open_days else ""
     lines = [
         pen.say("report.hours.line", days=pen.count(number), hours=spans)
         for spans, number in sorted(open_days.items(), key=lambda item: (-item[1], item[0]))
     ]
-    others = [
-        f"{pen.day(day.day)}: {', '.join(day.opens).replace('-', '–') or pen.say('queue_closed').lower()}"
-        f"{f' ({day.note})' if day.note else ''}"
-        for day in data.days
-        if day.note or (day.opens and ", ".join(day.opens).replace("-", "–") != usual)
-    ]
-    if others:
+    if others := _days_that_differ(data, usual, pen):
         lines.append(pen.say("report.hours.others", days="; ".join(others)))
     return Section(id="hours", title=pen.say("report.hours"), lines=tuple(lines) or (pen.say("history.coverage.none"),))
+
+
+def _spans(day: Day) -> str:
+    return ", ".join(day.opens).replace("-", "–")
+
+
+def _days_that_differ(data: ReportData, usual: str, pen: ReportPen) -> list[str]:
+    """Return the days with a note or other hours than usual; open days in a row with the same hours stand as one."""
+    found: list[tuple[date, date, str]] = []
+    row: int | None = None
+    for day in data.days:
+        spans = _spans(day)
+        if day.note:
+            found.append((day.day, day.day, f"{spans or pen.say('queue_closed').lower()} ({day.note})"))
+            row = None if spans else row
+        elif spans == usual:
+            row = None
+        elif spans and row is not None and found[row][2] == spans:
+            found[row] = (found[row][0], day.day, spans)
+        elif spans:
+            row = len(found)
+            found.append((day.day, day.day, spans))
+    return [f"{pen.day(first)}{f' – {pen.day(last)}' if last > first else ''}: {words}" for first, last, words in found]
 
 
 def outages(data: ReportData, pen: ReportPen) -> Section:
@@ -212,7 +230,10 @@ def _bridge(figures: tuple[BridgeFigure, ...], target: Target, pen: ReportPen) -
             definition=figure.definition,
         )
 
-    head = ("history.definition", "report.reason", "history.numerator", "history.denominator", "history.share")
+    head = (
+        "history.definition", "report.rules.limit", "report.reason", "history.numerator", "history.denominator",
+        "history.share",
+    )  # fmt: skip
     return Table(
         id="bridge",
         title=pen.say("report.bridge"),
@@ -220,6 +241,7 @@ def _bridge(figures: tuple[BridgeFigure, ...], target: Target, pen: ReportPen) -
         rows=tuple(
             (
                 f"{figure.definition.value}: {pen.definition(figure.definition, by(figure))}",
+                texts.span(figure.limit_seconds, pen.language),
                 pen.say(f"report.bridge.{figure.reason}"),
                 pen.count(figure.good),
                 pen.count(figure.of),
@@ -228,7 +250,7 @@ def _bridge(figures: tuple[BridgeFigure, ...], target: Target, pen: ReportPen) -
             for figure in figures
         ),
         note=pen.say("report.bridge.note"),
-        words=frozenset({1}),
+        words=frozenset({2}),
     )
 
 

@@ -1,6 +1,6 @@
 """A report in words: one page for the person who decides, and the annex for the person who checks it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -61,7 +61,7 @@ def document_of(report: Report, language: str) -> Document:
         sentence=sentence(report, pen),
         verdict=_verdict(report, pen),
         meets=_meets(data),
-        definition=f"{definition.value}: {pen.definition(definition)}.",
+        definition=" ".join((f"{definition.value}: {pen.definition(definition)}.", *_earlier_limits(data, pen))),
         preliminary=pen.say("report.preliminary", day=data.through.isoformat()) if report.is_preliminary else "",
         simulated=pen.say("report.simulated") if data.simulated else "",
         facts=_facts(data, pen),
@@ -100,6 +100,16 @@ def sentence(report: Report, pen: ReportPen) -> str:
     return pen.say(key, share=pen.share(parts), calls=pen.count(parts[1]))
 
 
+def _earlier_limits(data: ReportData, pen: ReportPen) -> Iterator[str]:
+    """Yield by which other limits calls of the period were judged, in sentences."""
+    for rules in data.rules:
+        if rules.limit_seconds not in (None, data.target.limit_seconds):
+            span = texts.span(rules.limit_seconds or 0, pen.language)
+            yield pen.say("limits.earlier", day=rules.last.isoformat(), earlier=span)
+    if not data.rules and data.target.since and data.target.since > data.first:
+        yield pen.say("limits.unknown", day=data.target.since.isoformat())
+
+
 def _meets(data: ReportData) -> bool | None:
     """Return whether the target was met; never where more callers were refused than a setting allows."""
     parts = fraction(data.counts, data.target.definition)
@@ -109,8 +119,7 @@ def _meets(data: ReportData) -> bool | None:
 
 
 def _are_many_refused(data: ReportData) -> bool:
-    its = data.counts
-    return its.refused > data.target.refused_limit_ratio * its.dialled
+    return service_level.are_many_refused(data.counts, data.target.refused_limit_ratio)
 
 
 def _verdict(report: Report, pen: ReportPen) -> str:
@@ -167,6 +176,9 @@ def _comparison(data: ReportData, pen: ReportPen, label: str) -> Table:
         name = pen.say(f"report.{other.relation}", period=period)
         rows.append(_compared(name, other.counts, other.waits.p50_ms, other.waits.longest_ms, pen))
     notes = [pen.say("report.compare.missing")] if any(other.counts is None for other in data.compared) else []
+    since = data.target.since
+    if since and any(other.counts is not None and other.first < since for other in data.compared):
+        notes.append(pen.say("limits.unknown", day=since.isoformat()))
     notes += [_little(other, pen) for other in data.compared if other.counts is not None and other.coverage.is_little]
     return Table(
         id="comparison",

@@ -156,7 +156,10 @@ def table(report: Report, language: str) -> bytes:
             ]
         )
     document = document_of(report, language)
-    for words in filter(None, (sentence(report, pen), coverage_words(data, pen), document.made, document.simulated)):
+    notes = (
+        sentence(report, pen), document.definition, coverage_words(data, pen), document.made, document.simulated,
+    )  # fmt: skip
+    for words in filter(None, notes):
         write([pen.say("report.row.note"), words])
     return "\N{BOM}".encode() + out.getvalue().encode()
 

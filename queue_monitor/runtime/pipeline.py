@@ -488,8 +488,8 @@ class Pipeline:
                 self._show(await in_turns(pieces, self._clock))
 
     def _show(self, snapshot: Snapshot) -> None:
-        if self._store is not None:
-            snapshot = structs.replace(snapshot, kept_from=self.first_kept)
+        if (kept := self._health.calls_kept) is not None:
+            snapshot = structs.replace(snapshot, kept_from=self._live.rules.calendar.midnight(kept))
         self._snapshot = snapshot
         self._differences.take(snapshot.reconciliation)
         self._published = self._clock.monotonic()

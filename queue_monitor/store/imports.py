@@ -292,6 +292,17 @@ class Imports:
         found: list[tuple[date, str]] = await self._ask(days)
         return found
 
+    async def names_within(self, first: date, last: date) -> set[str]:
+        """Return the names of the imports that have brought a day of a queue from first to last."""
+
+        def names(connection: Connection) -> set[str]:
+            within = (imported_day.c.site == SITE, imported_day.c.day >= first, imported_day.c.day <= last)
+            numbers = connection.execute(select(imported_day.c.source).where(*within).distinct()).scalars()
+            return {self._names.text(connection, SOURCE, number).removeprefix(IMPORT_SOURCE) for number in numbers}
+
+        found: set[str] = await self._ask(names)
+        return found
+
     async def observe(self, days: Sequence[CoverageRecord]) -> None:
         """Write the coverage of these days, except those that have one already."""
 

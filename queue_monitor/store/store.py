@@ -296,7 +296,10 @@ class SqlStore:
         return await self._history.calls(start, end, queue, after, limit, visits_from, outcomes)
 
     async def import_records(self, first: date, last: date) -> list[ImportRecord]:
-        return [one for one in await self.imports.records() if one.touches(first, last)]
+        """Return the imports on which the days from first to last rest; one whose days others replaced is none."""
+        found = [one for one in await self.imports.records() if one.touches(first, last)]
+        there = await self.imports.names_within(first, last) if found else set()
+        return [one for one in found if one.name in there]
 
     async def refusals(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredRefusal]:
         return await self._history.refusals(start, end, queue)
@@ -309,16 +312,18 @@ class SqlStore:
     async def health(self) -> StoreNow:
         not_written = await self._ask(lambda connection: self._seen_states.mark(connection, NOT_WRITTEN))
         bare = await self._history.not_derived()
-        kept = await self._ask(self._kept_from)
+        kept, calls = await self._ask(self._kept_from)
         return StoreNow(
             not_derived=bare + int(not_written or 0),
             unreadable=self.unreadable,
             first_kept=None if kept is None else self._days.day_at(kept),
+            calls_kept=None if calls is None else self._days.day_at(calls),
         )
 
-    def _kept_from(self, connection: Connection) -> int | None:
-        found = [kept_from(connection, kind, self._seen_states) for kind in (Kind.JOURNAL, Kind.CALLS)]
-        return max((us for us in found if us is not None), default=None)
+    def _kept_from(self, connection: Connection) -> tuple[int | None, int | None]:
+        """Return since when journal and calls are both complete, and since when calls are."""
+        journal, calls = (kept_from(connection, kind, self._seen_states) for kind in (Kind.JOURNAL, Kind.CALLS))
+        return max((us for us in (journal, calls) if us is not None), default=None), calls
 
     # --- what is no longer kept
 

@@ -5,11 +5,13 @@ import gzip
 import os
 import signal
 import sqlite3
+import stat
 from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from queue_monitor.__main__ import main
 from queue_monitor.app.rules_from_config import rules_of
@@ -432,6 +434,25 @@ async def test_what_another_import_has_brought_is_refused_and_replaced_only_when
     assert (await rebuilding.verify(config_of(path), None, nothing)).differences == []
 
 
+async def test_an_import_whose_days_another_one_replaced_is_none_that_the_period_rests_on(tmp_path: Path) -> None:
+    path, october = tmp_path / "calls.db", (OCTOBER, date(2024, 10, 31))
+    await imported(path, written(tmp_path, "queue_log", WEEK))
+    monday = [
+        call._replace(waited_ms=1_000)
+        for call in WEEK
+        if call.entered.astimezone(ZONE).date() == WEEK[0].entered.date()
+    ]
+    corrected = [call._replace(waited_ms=1_000) for call in WEEK]
+    told = []
+    for calls in (monday, corrected):
+        await imported(path, written(tmp_path, "puzzel", calls), mapping=mapping_of("puzzel"), replace=True)
+        store = await opened(path)
+        told.append([record.name for record in await store.import_records(*october)])
+        await store.close()
+
+    assert told == [["queue_log", "puzzel"], ["puzzel", "puzzel"]]
+
+
 async def test_days_whose_calls_were_deleted_are_not_counted_anew(tmp_path: Path) -> None:
     path, file = tmp_path / "calls.db", written(tmp_path, "queue_log", WEEK)
     await imported(path, file)
@@ -467,3 +488,63 @@ async def test_files_are_put_in_order_by_what_they_hold_and_the_same_one_is_read
         ("queue_log.2.gz", 100), ("queue_log.1", len(lines) - 100),
     ]  # fmt: skip
     assert "copy is the same file as queue_log.1, and is read once" in summary(made)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_log_that_was_just_rotated_is_empty_and_stops_nothing(apart: bool, tmp_path: Path) -> None:
+    empty, packed = tmp_path / "queue_log", tmp_path / "queue_log.2.gz"
+    empty.write_bytes(b"")
+    packed.write_bytes(gzip.compress(b"\n"))
+    (tmp_path / "queue_log.1").write_bytes(queue_log(WEEK[:5]))
+
+    made = await imported(tmp_path / "calls.db", empty, tmp_path / "queue_log.1", packed, apart=apart)
+
+    assert sum(made.tally.added.values()) == 5
+    assert {"queue_log is empty", "queue_log.2.gz is empty"} <= set(summary(made).splitlines())
+    with pytest.raises(RecordingError, match="empty; expected second"):
+        await imported(tmp_path / "calls.db", empty, packed)
+
+
+async def test_seconds_with_decimals_are_read_as_whole_ones(tmp_path: Path) -> None:
+    lines = queue_log(WEEK).split(b"\n")
+    fine = [line.replace(b"|", b".%06d|" % at, 1) for at, line in enumerate(lines[:-1])]
+    (tmp_path / "queue_log").write_bytes(b"\n".join(fine) + b"\n")
+
+    made = await imported(tmp_path / "calls.db", tmp_path / "queue_log")
+
+    store = await opened(tmp_path / "calls.db")
+    assert await kept(store) == recount(WEEK)
+    await store.close()
+    assert made.refusals.total == 0
+
+
+async def test_an_agent_at_a_telephone_of_his_own_is_kept_without_its_number_as_in_operation(tmp_path: Path) -> None:
+    path, file = tmp_path / "calls.db", tmp_path / "queue_log"
+    lines = queue_log(WEEK[:40]).replace(b"|Anna|", b"|Local/0701740606@from-internal|")
+    file.write_bytes(lines)
+    config = config_of(path)
+    config = structs.replace(config, store=structs.replace(config.store, number_keys=str(tmp_path / "number.keys")))
+    await run(config, Wanted(files=(file,)), nothing)
+    before = history(path)
+
+    file.write_bytes(gzip.compress(lines))
+    again = await run(config, Wanted(files=(file,)), nothing)
+    store = await open_store(f"sqlite:///{path}")
+    await store.leave_no_trace()
+    await store.close()
+
+    assert again.tally.added == {}
+    assert history(path, "seq") == [[{k: v for k, v in row.items() if k != "seq"} for row in table] for table in before]
+    assert b"0701740606" not in path.read_bytes()
+    assert stat.S_IMODE((tmp_path / "number.keys").stat().st_mode) == 0o600
+
+
+async def test_a_line_of_a_clock_that_was_not_set_is_refused(tmp_path: Path) -> None:
+    early = b"12|1.1|Kundcenter|NONE|ENTERQUEUE||x|1\n14|1.1|Kundcenter|NONE|ABANDON|1|1|2\n"
+    (tmp_path / "queue_log").write_bytes(early + queue_log(WEEK[:5]))
+
+    made = await imported(tmp_path / "calls.db", tmp_path / "queue_log")
+
+    assert sum(made.tally.added.values()) == 5
+    assert made.refusals.of("queue_log") == {"time": 2}
+    assert "queue_log, line 1, second: a second in 1970; a year from 1990 to 2099 is expected" in summary(made)

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from queue_monitor.reports.desk import Reports
 from queue_monitor.reports.figures import ReportRules
 from tests.api.sample import FakeAlerts
 from tests.api.test_history import plain
-from tests.importing.made import ZONE, config_of, imported, moment
+from tests.importing.made import EXAMPLES, ZONE, config_of, imported, moment
 from tests.importing.test_import import WEEK, written
 from tests.runtime.lasting import Call, monitor
 
@@ -30,10 +31,15 @@ LIVE = Call("live", "Växeln", moment(date(2026, 11, 23), 9), "answered", 30_000
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[AsyncClient]:
     """The pages over an imported week, of a monitor that has started two years later and hears of another queue."""
-    path = tmp_path / "calls.db"
-    await imported(path, written(tmp_path, "queue_log", WEEK))
+    await imported(tmp_path / "calls.db", written(tmp_path, "queue_log", WEEK))
+    async with pages_over(tmp_path / "calls.db") as found:
+        yield found
+
+
+@asynccontextmanager
+async def pages_over(path: Path) -> AsyncIterator[AsyncClient]:
     rules = rules_of(config_of(path))
-    async with monitor(f"sqlite:///{path}", moment(date(2026, 11, 23), 12), tmp_path, rules) as run:
+    async with monitor(f"sqlite:///{path}", moment(date(2026, 11, 23), 12), path.parent, rules) as run:
         await run.tell(LIVE.events())
         run.pipeline.publish()
         reports = Reports(run.store, ReportRules(rules=rules), run.clock)
@@ -105,3 +111,40 @@ async def test_it_is_in_the_file_of_all_queues_and_the_files_read_back_as_the_sa
     assert any("queue_log.txt" in words for words in about)
     assert "queue_log.txt" in notes[0]
     assert texts.NONE not in text.partition(notes[0])[0]
+
+
+async def test_days_that_are_there_are_not_said_to_be_deleted(client: AsyncClient) -> None:
+    october = {"from": "2024-10-01", "to": "2024-11-01"}
+    answers = [
+        (await client.get(f"/api/v1/{path}", params=october)).json() for path in ("intervals", "calls", "lost-calls")
+    ]
+    files = [await client.get(f"/api/v1/{path}", params=october | {"format": "csv"}) for path in ("intervals", "calls")]
+    empty = plain((await client.get("/history", params=MONTH | {"queue": "Växeln"})).text)
+
+    assert [answer["kept_from"] for answer in answers] == [None, None, None]
+    assert len(answers[1]["calls"]) == len(WEEK)
+    assert not any("finns inte kvar" in file.text for file in files)
+    assert "tidigare dagar visas inte" not in empty
+
+
+async def test_the_page_and_the_report_both_say_that_a_target_is_not_met_where_many_were_refused(
+    tmp_path: Path,
+) -> None:
+    """Nineteen were answered in time; five were turned away."""
+    header = "Samtals-ID;Starttid;Kö;Händelse;Väntetid;Samtalstid;Uppringande\n"
+    lines = [f"{at};2024-10-21 09:{at:02}:00;Bygglov;Besvarat;00:00:34;00:03:10;\n" for at in range(19)]
+    lines += [f"r{at};2024-10-21 10:{at:02}:00;Bygglov;Kö full;;;\n" for at in range(5)]
+    (tmp_path / "export.csv").write_text(header + "".join(lines), encoding="utf-8")
+    await imported(tmp_path / "calls.db", tmp_path / "export.csv", mapping=EXAMPLES / "puzzel.toml")
+
+    async with pages_over(tmp_path / "calls.db") as client:
+        page = plain((await client.get("/history", params=MONTH | {"queue": "Bygglov"})).text)
+        report = plain((await client.get("/history/report", params={"period": "2024-10", "queue": "Bygglov"})).text)
+
+    for words in (
+        "Målet 90 % nåddes bland dem som kom in i kön, men 20,8 % av uppringningarna avvisades.",
+        "är inte med: 5, 20,8 % av alla uppringningar. Räknas de som missade är andelen 79,2 %.",
+    ):
+        assert words in page
+        assert words in report
+    assert "Målet 90 % nåddes." not in page

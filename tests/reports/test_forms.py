@@ -141,6 +141,8 @@ def test_a_spreadsheet_has_a_row_for_the_period_each_queue_and_day_and_no_formul
     assert float(whole[share].replace(",", ".")) == pytest.approx(in_time(CALLS) / len(CALLS) * 100, abs=1e-3)
     assert sum(int(row[entered]) for row in rows if row[0] == "kris") == len(CALLS)
     assert rows[-1][0] == "upplysning"
+    notes = [row[1].replace("\N{NO-BREAK SPACE}", " ") for row in rows if row[0] == "upplysning"]
+    assert notes[1] == "D2: besvarade inom 5 min av alla inkomna till kö."
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "@"))]
 
 

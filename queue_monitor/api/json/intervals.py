@@ -1,14 +1,16 @@
 """Long questions over time, worked out in pieces, one question at a time, so that other work goes on between them."""
 
 import asyncio
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from queue_monitor import texts
 from queue_monitor.core.calendar import cut
 from queue_monitor.core.live import MAX_INTERVALS
-from queue_monitor.model import Level, Period
+from queue_monitor.model import Level, Period, Target
 from queue_monitor.ports import Clock, Figures
 
 PIECE: Final = 50
@@ -17,6 +19,26 @@ SHORT_PIECE: Final = 200
 
 As many as may be requested together take a second, in which the boards would wait.
 """
+
+
+class TooManyIntervals(ValueError):
+    """Raised for a question of more intervals than are given at once."""
+
+
+def in_words(error: ValueError, language: str) -> str:
+    """Return in a language why a question over time cannot be answered."""
+    if isinstance(error, TooManyIntervals):
+        return texts.say("error.too_many_intervals", language, most=texts.count(MAX_INTERVALS, language))
+    return str(error)
+
+
+def earlier_limits(periods: Iterable[Period], target: Target, zone: ZoneInfo) -> list[tuple[date, int]]:
+    """Return the limits (s) other than the target's that held on last days of intervals, each with the last of them."""
+    found: dict[int, date] = {}
+    for its in periods:
+        if its.target is not None and its.target.limit_seconds != target.limit_seconds:
+            found[its.target.limit_seconds] = (its.end - timedelta(microseconds=1)).astimezone(zone).date()
+    return [(until, limit) for limit, until in found.items()]
 
 
 class OverTime:
@@ -35,8 +57,10 @@ class OverTime:
         """
         zone = ZoneInfo(self._figures.latest().time_zone)
         bounds = list(islice(cut(start, end, step, zone), MAX_INTERVALS + 1))
+        if len(bounds) > MAX_INTERVALS:
+            raise TooManyIntervals(f"from, to, step: at most {MAX_INTERVALS} intervals are given at once")
         size = SHORT_PIECE if step in ("quarter", "hour") else PIECE
-        if not size < len(bounds) <= MAX_INTERVALS:
+        if len(bounds) <= size:
             return await self._figures.intervals(start, end, step, level, queue)
         found: list[Period] = []
         async with self._turn:

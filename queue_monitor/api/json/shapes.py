@@ -177,6 +177,7 @@ class PeriodShape(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": 
     definition: Annotated[str, _said("The formula of headline, floor, ceiling and misses.")]
     service_level: Annotated[dict[str, float | None], _said("All five definitions, D1 to D5, as ratios.")]
     headline: Ratio
+    target_ratio: Annotated[float, _said("The target that held on the last day of the stretch, with its definition.")]
     meets_target: Annotated[bool | None, _said("Decided by whole numbers, not by the rounded share.")]
     floor: Annotated[float | None, _said("The headline if all who wait will miss.")]
     ceiling: Annotated[float | None, _said("The headline if all who still can make it will.")]
@@ -387,7 +388,12 @@ class IntervalsBody(Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     step: str
     level: str
     queue: Annotated[str | None, _said("null: all queues.")]
-    kept_from: Annotated[datetime | None, _said("Earlier days are no longer kept. null: all that was asked for is.")]
+    kept_from: Annotated[
+        datetime | None,
+        _said(
+            "Calls before this are deleted; older figures come from their sums, while those are kept. null: none are."
+        ),
+    ]
     target: TargetShape
     intervals: tuple[PeriodShape, ...]
 

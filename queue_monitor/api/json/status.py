@@ -260,8 +260,11 @@ def meets_target(headline: float | None, target: Target) -> bool | None:
 
 
 def period_shape(period: Period, target: Target) -> shapes.PeriodShape:
-    """Return a period as it is answered: its figures, and the counts and waits under the same names."""
-    counts = period.counts
+    """Return a period as it is answered: its figures, and the counts and waits under the same names.
+
+    `target`: the present one, for a period that names none.
+    """
+    counts, target = period.counts, period.target or target
     return shapes.PeriodShape(
         **{name: getattr(counts, name) for name in _OF_COUNTS},
         **{name: getattr(period, name) for name in _OF_PERIOD},
@@ -274,6 +277,7 @@ def period_shape(period: Period, target: Target) -> shapes.PeriodShape:
         ),
         refused_total=counts.refused,
         definition=target.definition.value,
+        target_ratio=target.ratio,
         meets_target=meets_target(period.headline, target),
         waits=_alike(period.waits, shapes.WaitsShape),
         coverage=coverage_shape(period.coverage),

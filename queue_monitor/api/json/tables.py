@@ -147,6 +147,7 @@ INTERVAL_COLUMNS: Final = (
     "wait_max_seconds",
     "over_10_min_ratio",
     "coverage_ratio",
+    "target_ratio",
 )
 
 
@@ -156,6 +157,7 @@ def intervals_table(periods: Sequence[Period], target: Target, zone: ZoneInfo, n
 
 
 def _interval(period: Period, target: Target, zone: ZoneInfo) -> Iterable[Cell]:
+    target = period.target or target
     yield from _moment(period.start, zone)
     yield from _moment(period.end, zone)
     yield period.level.value
@@ -170,6 +172,7 @@ def _interval(period: Period, target: Target, zone: ZoneInfo) -> Iterable[Cell]:
     yield from (waits.mean_seconds, waits.p50_seconds, waits.p90_seconds, waits.p99_seconds, waits.max_seconds)
     yield waits.over_10_min_ratio
     yield period.coverage.ratio
+    yield target.ratio
 
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[Cell]], note: str = "") -> bytes:

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
 from queue_monitor.api.error_page import wants_page
-from queue_monitor.api.json.intervals import OverTime
+from queue_monitor.api.json.intervals import OverTime, in_words
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import XLSX, about_words, imported_words, written_csv, written_xlsx
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage, chosen_target
@@ -89,7 +89,8 @@ def history_routes(
         page: HistoryPage | None = None
         offered: OfferedReport | None = None
         try:
-            page = await _page(over_time, figures, history, snapshot, face, choice, pen)
+            limits = _limits(shown, reports)
+            page = await _page(over_time, figures, history, snapshot, face, choice, pen, limits)
             offered = await offered_report(reports, choice, pen)
         except StoreError:
             notice, status = pen.say("history.away"), HTTPStatus.SERVICE_UNAVAILABLE
@@ -160,12 +161,11 @@ def _add_files(
                     raise Problem(HTTPStatus.BAD_REQUEST, "impossible", words)
                 rows.append((label, found))
         except ValueError as error:
-            raise Problem(HTTPStatus.BAD_REQUEST, "impossible", str(error)) from error
+            raise Problem(HTTPStatus.BAD_REQUEST, "impossible", in_words(error, reply_language)) from error
         title = pen.say("file.title", period=shown.label(reply_language), queue=rows[0][0])
         imports = await figures.imports(shown.first, shown.last)
-        is_imported = any(each.first_day and each.first_day <= shown.first for each in imports)
-        kept = "" if is_imported else kept_note(snapshot, start, reply_language)
-        notes = (*about_words(pen, kept), *imported_words(pen, imports))
+        kept = kept_note(snapshot, start, reply_language)
+        notes = (*about_words(pen, kept, _limits(shown, reports)), *imported_words(pen, imports))
         name = f"{ADDRESS[1:]}-{shown.first.isoformat()}-{shown.last.isoformat()}"
 
         def written() -> Response:
@@ -190,6 +190,7 @@ async def _page(
     face: QueueNow,
     choice: HistoryChoice,
     pen: Formatter,
+    limits: Sequence[tuple[date, int]],
 ) -> HistoryPage:
     """Return the page with all its figures. Raises `StoreError`."""
     zone = ZoneInfo(snapshot.time_zone)
@@ -223,6 +224,7 @@ async def _page(
         week=week,
         record=record,
         imports=imports,
+        limits=limits,
         again=[each for each in again if wanted is None or queue_key(each.queue) in wanted],
     )
 
@@ -292,6 +294,11 @@ def _target(snapshot: Snapshot, period: ChosenPeriod, reports: Reports | None) -
     """Return the target of a period: the one that held on its last day."""
     today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
     return snapshot.target if reports is None or period.last >= today else reports.target_of(period.last)
+
+
+def _limits(period: ChosenPeriod, reports: Reports | None) -> tuple[tuple[date, int], ...]:
+    """Return the limits (s) that held earlier in a period, each with its last day."""
+    return () if reports is None else reports.earlier_limits(period.first, period.last)
 
 
 def _definition(target: Target, asked: str, language: str) -> DefinitionId:

@@ -6,7 +6,7 @@ same figures make the same bytes.
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -209,8 +209,19 @@ def imported_words(pen: Formatter, imports: Iterable[ImportRecord]) -> tuple[str
     )
 
 
-def about_words(pen: Formatter, kept_note: str) -> tuple[str, ...]:
-    """Return what the figures are: the target, each formula, the basis of the counts, and what is not kept."""
+def limit_words(pen: Formatter, limits: Iterable[tuple[date, int]]) -> tuple[str, ...]:
+    """Return by which limits (s) earlier calls of a period were judged, each with the last day on which it held."""
+    return tuple(
+        pen.say("limits.earlier", day=until.isoformat(), earlier=texts.span(limit, pen.language))
+        for until, limit in limits
+    )
+
+
+def about_words(pen: Formatter, kept_note: str, limits: Iterable[tuple[date, int]] = ()) -> tuple[str, ...]:
+    """Return what the figures are: the target, each formula, the basis of the counts, and what is not kept.
+
+    `limits`: as in `limit_words`.
+    """
     target = pen.target
     formulas = [
         f"{definition.value}: "
@@ -224,6 +235,7 @@ def about_words(pen: Formatter, kept_note: str) -> tuple[str, ...]:
     ]
     found = [
         pen.say("file.note.target", target=pen.plain(target.ratio)),
+        *limit_words(pen, limits),
         *formulas,
         pen.say("file.note.hours"),
         pen.say("file.note.waits"),

@@ -3,7 +3,7 @@
 Longer than 450 lines because it is one page, with a property for each figure in the page's order.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from queue_monitor import texts
 from queue_monitor.api.json.status import meets_target
 from queue_monitor.api.pages.formatter import Formatter
-from queue_monitor.api.pages.history_file import imported_words
+from queue_monitor.api.pages.history_file import imported_words, limit_words
 from queue_monitor.api.pages.lead_repeat import repeat_facts
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
@@ -159,6 +159,7 @@ class HistoryPage:
     `whole`: the period as one; None where it lies in the future.
     `parts`: its days, or hours.
     `earlier`: the same period one and two years before.
+    `limits`: the limits that held earlier in the period, in seconds, each with its last day.
     `record`: the record of alerts; None where it cannot be read.
     """
 
@@ -175,6 +176,7 @@ class HistoryPage:
         record: Sequence[RecordedAlert] | None,
         imports: Sequence[ImportRecord] = (),
         again: Sequence[RepeatDay] = (),
+        limits: Sequence[tuple[date, int]] = (),
     ) -> None:
         self.snapshot = snapshot
         self.choice = choice
@@ -188,6 +190,7 @@ class HistoryPage:
         self._record = record
         self._imports = imports
         self._again = again
+        self._limits = limits
         self._zone = ZoneInfo(pen.zone)
 
     # ---- the headline
@@ -210,7 +213,15 @@ class HistoryPage:
 
     @property
     def meets(self) -> bool | None:
-        return meets_target(self.share, self.pen.target)
+        return self._met(self.whole)
+
+    def _met(self, period: Period | None) -> bool | None:
+        """Return whether a period met the target; never where more callers were refused than a setting allows."""
+        met = meets_target(self._share(period), self.pen.target)
+        return met and period is not None and not self._are_many_refused(period)
+
+    def _are_many_refused(self, period: Period) -> bool:
+        return service_level.are_many_refused(period.counts, self.pen.target.refused_limit_ratio)
 
     @property
     def headline(self) -> str:
@@ -226,8 +237,14 @@ class HistoryPage:
     @property
     def verdict(self) -> str:
         """Return whether the target was met, in words; "" where there is nothing to judge."""
-        if self.meets is None:
+        if self.meets is None or self.whole is None:
             return ""
+        if not self.meets and meets_target(self.share, self.pen.target):
+            return self.pen.say(
+                "report.many_refused",
+                target=self.pen.plain(self.pen.target.ratio),
+                share=texts.percent(self.whole.refused_ratio, None, self.pen.language),
+            )
         key = f"history.{'met' if self.meets else 'missed'}{'_so_far' if self.is_ongoing else ''}"
         return self.pen.say(key, target=self.pen.plain(self.pen.target.ratio))
 
@@ -238,9 +255,23 @@ class HistoryPage:
         if self.is_ongoing:
             found.append(self.pen.say("history.so_far", clock=self.pen.clock(self.snapshot.at), date=self._day_words()))
         kept, start = self.snapshot.kept_from, self.choice.period.bounds(self._zone)[0]
-        if kept is not None and start < kept and self.whole is not None and not self.whole.counts.entered:
+        if kept is not None and start < kept and self.whole is not None and _is_bare(self.whole):
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
-        return (*found, *imported_words(self.pen, self._imports))
+        found += self._refused_words()
+        return (*limit_words(self.pen, self._limits), *found, *imported_words(self.pen, self._imports))
+
+    def _refused_words(self) -> Iterator[str]:
+        """Yield how many were refused, and the share with them as misses, where there were any."""
+        if self.whole is None or not self.whole.counts.refused:
+            return
+        its = self.whole.counts
+        good, of = self.fraction(its, self.choice.definition)
+        yield self.pen.say(
+            "report.not.refused",
+            number=self.pen.count(its.refused),
+            share=texts.percent(self.whole.refused_ratio, None, self.pen.language),
+            including=self.pen.percent(service_level.ratio((good, of + its.refused))),
+        )
 
     def _day_words(self) -> str:
         return texts.date_words(self.snapshot.at, self.pen.zone, self.pen.language)
@@ -515,16 +546,19 @@ class HistoryPage:
 
     @property
     def compared_notes(self) -> tuple[str, ...]:
-        """Return a remark on each compared period of which little was observed."""
-        return tuple(
+        """Return remarks on compared periods: other rules held then, or little was observed."""
+        known, since = [each for each in self._earlier if each[1].counts.dialled], self.pen.target.since
+        earlier = since is not None and any(period.first < since for period, _ in known)
+        little = (
             self.pen.say(
                 "report.compare.little",
                 period=period.label(self.pen.language),
                 share=self.pen.plain(found.coverage.ratio or 0.0),
             )
-            for period, found in self._earlier
-            if found.counts.dialled and found.coverage.is_little
+            for period, found in known
+            if found.coverage.is_little
         )
+        return (*((self.pen.say("limits.unknown", day=str(since)),) if earlier else ()), *little)
 
     def _compared(self, period: ChosenPeriod, found: Period) -> ComparedRow:
         pen, its = self.pen, found.counts
@@ -538,7 +572,7 @@ class HistoryPage:
             label=period.label(pen.language),
             link=self.choice.of(period, pen.language),
             share=pen.percent(share),
-            meets=meets_target(share, pen.target),
+            meets=self._met(found),
             calls=number(its.entered),
             lost=number(its.abandoned),
             refused=number(its.refused),
@@ -580,6 +614,12 @@ class HistoryPage:
             when = f"{when} {self.pen.say('history.until_clock', clock=self.pen.clock(last.at))}"
         worst = next((change for change in found.changes if change.level is AlertLevel.ALARM), first)
         return AlertRow(when=when, what=texts.alert_words(worst, self.pen.language))
+
+
+def _is_bare(whole: Period) -> bool:
+    """Return whether nothing is known of a period: no call, none refused, and no minute observed."""
+    minutes = whole.coverage.seen_minutes + whole.coverage.recovered_minutes
+    return not (whole.counts.dialled or whole.outside_hours.dialled or minutes)
 
 
 def _is_worth_a_row(part: Period) -> bool:

@@ -218,10 +218,10 @@ def _month(period: Period, snapshot: Snapshot, language: str) -> shapes.PublicMo
 
 
 def _share(period: Period, target: Target, language: str) -> shapes.PublicShareShape:
+    """Return a period's share by the present formula, which the page names once for all months."""
+    share = period.service_level.get(target.definition.value)
     return shapes.PublicShareShape(
-        ratio=period.headline,
-        words=texts.percent(period.headline, target.ratio, language),
-        meets_target=meets_target(period.headline, target),
+        ratio=share, words=texts.percent(share, target.ratio, language), meets_target=meets_target(share, target)
     )
 
 
