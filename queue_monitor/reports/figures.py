@@ -4,7 +4,7 @@ Calls are read one by one only where nothing else will do. Nothing here is a mea
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -183,9 +183,14 @@ def _day(day: date, sums: Sums, covered: Mapping[date, Coverage], calendar: Cale
         outside=its.outside,
         longest_ms=its.waits.max_ms if its.waits.answered else None,
         coverage=covered.get(day, Coverage()),
-        opens=tuple(f"{opens:%H:%M}-{closes:%H:%M}" for opens, closes in spans),
+        opens=tuple(f"{opens:%H:%M}-{_closing(closes)}" for opens, closes in spans),
         note=calendar.note(day),
     )
+
+
+def _closing(at: datetime) -> str:
+    """Return a time of closing; the end of the day is 24:00, as in the settings."""
+    return "24:00" if at.time() == time() else f"{at:%H:%M}"
 
 
 def _spans(calendar: Calendar, day: date) -> Sequence[tuple[datetime, datetime]]:

@@ -2,17 +2,18 @@
 
 import random
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from queue_monitor.core.calendar import END_OF_DAY, Calendar, DayHours
 from queue_monitor.core.rules import Rules
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, EntryReason, Event, event_id
 from queue_monitor.model import Coverage, DefinitionId, RepeatCallers, RepeatDay, Target
 from queue_monitor.reports.data import CalledAgain, ReportData, Scope
-from queue_monitor.reports.figures import GoalSetting
+from queue_monitor.reports.figures import GoalSetting, Sums, _day
 from queue_monitor.reports.forms import Form, written
 from queue_monitor.reports.period import parsed
 from tests.reports import autumn
@@ -107,6 +108,12 @@ async def test_what_was_not_seen_is_said_by_day_and_in_all(data: ReportData) -> 
         seen_minutes=200 + 500 * (len(open_days) - 1), recovered_minutes=40 * (len(open_days) - 1), blind_minutes=340
     )
     assert {day.opens for day in open_days} == {("08:00-17:00",)}
+
+
+async def test_a_day_that_is_open_to_its_end_closes_at_24() -> None:
+    hours = Calendar(ZONE, (DayHours(opens=time(8), closes=END_OF_DAY),) * 7)
+
+    assert _day(date(2026, 10, 25), Sums(), {}, hours).opens == ("08:00-24:00",)
 
 
 async def test_the_period_stands_with_and_without_the_crisis(data: ReportData) -> None:
