@@ -1,5 +1,6 @@
 """The lead's page in a real Chromium: it keeps up, says when it cannot, and everybody can read and use it."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -137,6 +138,9 @@ def test_on_a_phone_each_row_names_its_cells_also_after_it_was_replaced(look: Lo
             expect(page.locator("#when")).to_have_attribute("data-at", now.at.isoformat(), timeout=15_000)
             named = page.locator("#waiting tbody tr").last.locator("td").first
             expect(named).to_have_attribute("data-name", "Kö")
+        page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        assert page.locator(".named td:visible").count() > 10
+        assert page.locator(".named td:visible").filter(has_not_text=re.compile(r"\S")).count() == 0
 
 
 @pytest.mark.parametrize("screen", SCREENS)
