@@ -37,6 +37,9 @@ IDLE_SECONDS: Final = 900.0
 """Without agent events, an agent who has served nobody for this long is not counted as there."""
 IDLE_WHILE_WAITING_SECONDS: Final = 90.0
 """The limit of idle time in which callers waited: an agent who is there takes the next call."""
+_SHORTEST_HANDLE: Final = 1.0
+"""The shortest handle time (s): some sources report the end of a call with its answer."""
+
 LINE: Final = 3
 STUCK_SECONDS: Final = 30.0
 STUCK_CALLERS: Final = 3
@@ -197,7 +200,7 @@ class DayState:
             entered_by_minute=_per_minute(calls.entered[first] - self.opens, minutes),
             agents_by_minute=on_duty,
             logged_in_by_minute=logged_in,
-            handle_seconds=(end - start)[done],
+            handle_seconds=np.maximum((end - start)[done], _SHORTEST_HANDLE),
             heard_by_minute=self._heard(at, minutes),
             busy_by_minute=busy,
             freed_by_minute=freed,

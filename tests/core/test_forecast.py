@@ -568,6 +568,22 @@ def test_without_history_lines_move_as_promised() -> None:
     assert Profile().service_speed() == 1.0
 
 
+def test_calls_that_end_with_their_answer_teach_a_forecast_that_has_numbers() -> None:
+    """As where a switch reports the answer alone, and the sender makes an end of it."""
+    told = ToldDay(FIRST_DAY, TARGET)
+    for number in range(300):
+        came = OPENS + 60 * (number // 5)
+        told.entered(came, f"caller {number}")
+        told.answered(came + 20, f"caller {number}")
+        told.completed(came + 20, f"caller {number}")
+    profile = Profile().learn(told.day)
+
+    assert math.isfinite(profile.service[0].from_line_expected)
+    assert math.isfinite(profile.service_speed())
+    seen = forecast(told.state(OPENS + 1800), profile)
+    assert all(map(math.isfinite, (seen.p_miss, seen.expected_share, seen.calls_expected)))
+
+
 def test_a_call_is_over_even_when_that_is_told_first() -> None:
     state = ToldDay(FIRST_DAY, TARGET)
     for number in range(300):
