@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -64,20 +65,20 @@ class AsteriskQueueLogAdapter:
         if state is not None:
             await asyncio.to_thread(_check_state, state)
         try:
-            earlier = await asyncio.to_thread(tail.open)
-        except FileNotFoundError as error:
-            raise AdapterError(
-                f"there is no file {path}: {_IS_IT_ON}",
-                permanent=not await asyncio.to_thread(tail.has_rotated),
-            ) from error
-        except OSError as error:
-            raise AdapterError(_unreadable(path, error), permanent=True) from error
-        connection = Connection(
-            source=f"urn:kc:{KIND}:{self.name}", switch=self._switch, epoch=str(tail.inode), callers=self._callers
-        )
-        translator = Translator(connection, self._settings)
-        translator.recall(earlier, self._clock.now())
-        try:
+            try:
+                earlier = await asyncio.to_thread(tail.open)
+            except FileNotFoundError as error:
+                raise AdapterError(
+                    f"there is no file {path}: {_IS_IT_ON}",
+                    permanent=not await asyncio.to_thread(tail.has_rotated),
+                ) from error
+            except OSError as error:
+                raise AdapterError(_unreadable(path, error), permanent=True) from error
+            connection = Connection(
+                source=f"urn:kc:{KIND}:{self.name}", switch=self._switch, epoch=str(tail.inode), callers=self._callers
+            )
+            translator = Translator(connection, self._settings)
+            translator.recall(earlier, self._clock.now())
             async with aclosing(self._deliveries(tail, translator)) as deliveries:
                 yield deliveries
         finally:
@@ -130,7 +131,7 @@ class AsteriskQueueLogAdapter:
 class _Tail:
     """Reads whole lines from a file that grows, is renamed and replaced, is copied and truncated, or is compressed.
 
-    It blocks, so call it in a thread.
+    It blocks, so call it in a thread. Who closes it waits for that thread, which may just be opening a file.
     """
 
     def __init__(self, path: Path, state: Path | None, elsewhere: tuple[str, ...] = ()) -> None:
@@ -148,12 +149,17 @@ class _Tail:
         self._pending: list[Path] = []
         self._after_a_gap: set[Path] = set()
         self._is_unsaved = False
+        self._lock = threading.RLock()
 
     def open(self) -> bytes:
         """Go to the saved place, in this file or a rotated one, and return the lines shortly before it.
 
         Where no file has that place, lines may be missing: `is_lost` is set, with the second of the last known line.
         """
+        with self._lock:
+            return self._open()
+
+    def _open(self) -> bytes:
         saved = self._saved()
         if saved is None:
             self._begin(self._path)
@@ -174,6 +180,10 @@ class _Tail:
 
     def read(self) -> bytes:
         """Return the next whole lines, or nothing yet. Goes on to the newer file at the end of this one."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> bytes:
         if self._file is not None and self._is_cut():
             place = Place(self.inode, self._offset, self._mark, self._second)
             if self._find(place) is None:
@@ -222,9 +232,10 @@ class _Tail:
         return save
 
     def close(self) -> None:
-        if self._file:
-            self._file.close()
-            self._file = None
+        with self._lock:
+            if self._file:
+                self._file.close()
+                self._file = None
 
     def has_rotated(self) -> bool:
         return bool(self._rotated())
