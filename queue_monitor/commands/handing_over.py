@@ -6,6 +6,7 @@ rebuilt by root. What root leaves there, the service could not open.
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Final
 
 from queue_monitor.config import Config
 from queue_monitor.ports import StoreError
-from queue_monitor.store import sqlite_file
 
 _used: Final[list[Config]] = []
 """The settings that this command has read, where root gave it."""
@@ -44,9 +44,12 @@ def _give(path: Path) -> None:
 
 def _files(config: Config) -> Iterator[Path]:
     store = config.store
-    with suppress(StoreError):
-        file = sqlite_file(store.url, "", "")
-        yield from (file.with_name(file.name + ending) for ending in ("", "-wal", "-shm", "-journal", ".lock"))
+    if "queue_monitor.store" in sys.modules:  # a command that has not opened this room has made none of its files
+        from queue_monitor.store import sqlite_file
+
+        with suppress(StoreError):
+            file = sqlite_file(store.url, "", "")
+            yield from (file.with_name(file.name + ending) for ending in ("", "-wal", "-shm", "-journal", ".lock"))
     yield from (Path(named) for named in (store.spill, store.agent_key, store.number_keys) if named)
     if config.http.token_file:
         yield Path(config.http.token_file)
