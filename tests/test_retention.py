@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
@@ -298,7 +299,8 @@ async def test_a_running_monitor_deletes_what_is_due(tmp_path: Path):
             details = [json.loads(body)["detail"] for body in bodies(tmp_path / "journal.db") if RETENTION in body]
         code = run.stop()
 
-    assert details[0].startswith("700 events, from before 20")
+    # on a busy machine the monitor's own word that the source fell silent then is deleted with them
+    assert re.match(r"70[01] events, from before 20", details[0])
     assert code == 0
 
 

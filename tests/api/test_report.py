@@ -131,7 +131,7 @@ async def test_a_pdf_that_cannot_be_made_here_is_said_and_the_page_is_offered(
     answer = await client.get("/history/report", params={"period": "2026-10", "format": "pdf"})
 
     assert answer.status_code == HTTPStatus.NOT_IMPLEMENTED
-    assert "tillägget pdf är inte installerat" in answer.json()["detail"]
+    assert "det som behövs för PDF är inte installerat" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("role", "status"), [("wallboard", 403), ("metrics", 403), ("status", 404), ("lead", 404)])
