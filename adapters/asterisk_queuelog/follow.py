@@ -82,7 +82,7 @@ class AsteriskQueueLogAdapter:
             async with aclosing(self._deliveries(tail, translator)) as deliveries:
                 yield deliveries
         finally:
-            tail.close()
+            await asyncio.to_thread(tail.close)  # it may wait for the thread that reads
 
     async def _deliveries(self, tail: "_Tail", translator: Translator) -> AsyncGenerator[Delivery, None]:
         read_at = self._clock.now()

@@ -452,15 +452,16 @@ class Translator:
         self._amend_stays_before(line)
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
         # A caller may leave one queue and enter the next within a second.
-        number = self._count(line, "entered", line.call)
-        if number > 1:
-            visit_id = f"{visit_id}.{number}"
-        is_withheld, leg = line.word(1).casefold() in _WITHHELD, self._leg_id(line)
-        asked = self._talking.get(line.word(1))
-        if asked and asked.answer and self._visits.get(asked.answer.place) is asked:
-            leg = asked.placed()["contact_id"]  # the agent asks a colleague, for the caller
-        who = Person(visit_id, line.call, line.place[1], "" if is_withheld else line.word(1), line.second, leg)
-        leg = self._leg_id(line)
+        times = self._count(line, "entered", line.call)
+        if times > 1:
+            visit_id = f"{visit_id}.{times}"
+        is_withheld = line.word(1).casefold() in _WITHHELD
+        number = "" if is_withheld else line.word(1)
+        leg = contact = self._leg_id(line)
+        asks_for = self._talking.get(number)
+        if asks_for and asks_for.answer and self._visits.get(asks_for.answer.place) is asks_for:
+            contact = asks_for.placed()["contact_id"]  # the agent asks a colleague, for the caller
+        who = Person(visit_id, line.call, line.place[1], number, line.second, contact)
         self._nested.enter(who)
         visit = self._visits[line.place] = _Visit(visit_id, line.queue, leg, person=who, entry=line)
         while len(self._visits) > _MAX_VISITS:

@@ -369,8 +369,8 @@ class Calls:
 
     def _talks_to(self, number: str) -> str:
         """Return the session of the caller to whom the agent with this number talks, who asks a colleague; else ""."""
-        for visit in reversed(self._visits.values()):
-            if visit.answered and not visit.over and number and number == visit.agent.casefold().partition("@")[0]:
+        for visit in reversed(self._visits.values()) if number else ():
+            if visit.answered and not visit.over and number == visit.agent.casefold().partition("@")[0]:
                 return visit.asks_for or visit.session
         return ""
 

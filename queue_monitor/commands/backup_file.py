@@ -21,6 +21,7 @@ from msgspec import Struct
 from queue_monitor.ports import StoreError
 
 FORMAT: Final = 1
+ENDING: Final = ".backup"
 MANIFEST: Final = "manifest.json"
 DATABASE: Final = "database.db"
 _SEAL: Final = b"queue-monitor backup, SHA-256 of all before this line: %b\n"

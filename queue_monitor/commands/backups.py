@@ -17,14 +17,13 @@ from msgspec import Struct
 
 from queue_monitor import __version__
 from queue_monitor.commands import backup_file
-from queue_monitor.commands.backup_file import DATABASE, Manifest
+from queue_monitor.commands.backup_file import DATABASE, ENDING, Manifest
 from queue_monitor.config import Config
 from queue_monitor.ports import StoreError, StoreInUse
 from queue_monitor.store import copying, newest_revision, sqlite_file
 from queue_monitor.store.ownership import FileOwner, InUse, in_use
 from queue_monitor.store.schema import moment
 
-ENDING: Final = ".backup"
 UNFINISHED: Final = ".unfinished"
 _READY: Final = ".restoring"
 _AGENT_KEY: Final = "agent.key"

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from queue_monitor.commands.backup_file import ENDING
 from queue_monitor.config import Config
 from queue_monitor.ports import StoreError
 
@@ -59,4 +60,4 @@ def _files(config: Config) -> Iterator[Path]:
     if store.backups:
         folder = Path(store.backups)
         yield folder
-        yield from folder.glob("*.backup")
+        yield from folder.glob(f"*{ENDING}")

@@ -661,8 +661,9 @@ def _match(strands: list[VisitReport]) -> list[list[VisitReport]]:
 
 
 def _place(strand: VisitReport, groups: list[list[VisitReport]], within: timedelta = timedelta.max) -> bool:
-    """Put a strand with the stay that it fits best, or make it one of its own where none fits; return False where one
-    fits, but not within this time.
+    """Put a strand with the stay that it fits best, or make it a stay of its own where it fits none.
+
+    Returns False, and changes nothing, where the stays that it fits are all further away than `within`.
     """
     fits = [(gap, at) for at, group in enumerate(groups) if (gap := _gap(group, strand)) is not None]
     if not fits:
@@ -735,7 +736,9 @@ def _half_a_second(moment: Timestamp) -> timedelta:
 
 
 def _goes_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
-    """Return whether a strand says of its caller what cannot be of this stay, unless one of them is taken back."""
+    """Return whether a strand and a stay contradict each other: one was answered and the other left, or they ended at
+    different times.
+    """
     its_talk = bool(strand.answers or strand.completions)
     answered = any(other.answers or other.completions for other in group)
     left = any(map(_is_final, (ending for other in group for ending in other.endings)))

@@ -227,7 +227,7 @@ def margin(target: Target, expected_calls: float, missed: int) -> int:
 
 def are_many_refused(counts: Counts, limit_ratio: float) -> bool:
     """Return whether a larger share of those who dialled was refused than the limit, with which no target is met."""
-    return counts.refused > limit_ratio * counts.dialled
+    return (ratio((counts.refused, counts.dialled)) or 0.0) > limit_ratio
 
 
 def including_refused(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> float | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from queue_monitor import texts
 from queue_monitor.commands import backup_file
-from queue_monitor.commands.backups import ENDING
+from queue_monitor.commands.backup_file import ENDING
 from queue_monitor.doctor.finding import Finding, State, Subject, is_there
 from queue_monitor.ports import StoreError
 from queue_monitor.store import file_of_store

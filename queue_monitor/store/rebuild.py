@@ -33,8 +33,9 @@ _PIECE: Final = 5_000
 _SHARE_COLUMNS: Final = ("queue", "inside", "at_us", "field", "early", "brought_by", "judged_ms", "recorded")
 _NAMED: Final = {"queue": QUEUE, "next_queue": QUEUE, "switch": SWITCH, "source": SOURCE, "rules": RULES}
 KNOWN_AT_THE_TIME: Final = ("reached_later",)
-"""What is known of callers who were told apart at the time: after a start nobody from before it is known, where the
-journal may know some. So it is not compared with the journal.
+"""The fields of a call that `verify` does not compare with the journal.
+
+A running monitor forgets at a restart which callers it has met, while the journal still knows them.
 """
 _NOT_COMPARED: Final = ("site", "seq", "evidence", "keys", *KNOWN_AT_THE_TIME)
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from queue_monitor.core.service_level import (
     DEFINITIONS,
+    are_many_refused,
     ceiling_parts,
     floor_parts,
     including_refused,
@@ -108,3 +109,10 @@ def test_however_the_waiting_end_the_share_ends_between_floor_and_ceiling(
 
     if truth is not None and floor is not None and ceiling is not None:
         assert floor <= truth <= ceiling
+
+
+def test_as_many_refused_as_the_limit_allows_are_not_too_many() -> None:
+    """29 of 100 are 29 %, although 0.29 times 100 is a little less than 29."""
+    assert not are_many_refused(Counts(answered_in_time=71, refused_full=29), 0.29)
+    assert are_many_refused(Counts(answered_in_time=70, refused_full=30), 0.29)
+    assert not are_many_refused(Counts(), 0.0)
