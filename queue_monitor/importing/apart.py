@@ -1,8 +1,8 @@
 """Reads queue_log files in a process of its own, so that understanding lines and counting calls go on side by side.
 
 As a program it gets the wanted files on its standard input, and writes what it has read in frames: their length in four
-bytes, then msgpack. The pipe holds 64 kB, so it is never far ahead. Nothing of it is kept on disk. It
-ends when whoever started it does, and takes no notice of Ctrl-C, which is for them both.
+bytes, then msgpack. It reads on while frames wait to be written, up to `AHEAD` of them. Nothing of it is kept on disk.
+It ends when whoever started it does, and takes no notice of Ctrl-C, which is for them both.
 """
 
 import os
@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import IO, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -29,6 +31,9 @@ from queue_monitor.replay.recording import RecordingError
 
 APART_FROM: Final = 16 * 1024 * 1024
 """The size of the files from which a process of their own is worth its start."""
+
+AHEAD: Final = 8
+"""The number of frames, of some 1 MB each, that may wait to be written: more than one delivery to the store takes."""
 
 _LENGTH: Final = 4
 
@@ -112,30 +117,40 @@ class ReadApart:
 
 def main(asked: bytes, out: IO[bytes]) -> None:
     """Read the files that are asked for, and write the frames."""
+    frames = Queue[bytes | None](AHEAD)
+    writing = Thread(target=_write, args=(frames, out), daemon=True)
+    writing.start()
+    for frame in _frames(msgspec.json.decode(asked, type=_Asked)):
+        frames.put(_encoder.encode(frame))
+    frames.put(None)
+    writing.join()
 
-    def write(frame: Struct) -> None:
-        body = _encoder.encode(frame)
-        out.write(len(body).to_bytes(_LENGTH, "little"))
-        out.write(body)
-        out.flush()
 
-    wanted = msgspec.json.decode(asked, type=_Asked)
+def _write(frames: Queue[bytes | None], out: IO[bytes]) -> None:
+    """Write frames until there is none, or until whoever asked has gone: then nobody needs this process."""
+    try:
+        while (body := frames.get()) is not None:
+            out.write(len(body).to_bytes(_LENGTH, "little"))
+            out.write(body)
+            out.flush()
+    except OSError:
+        os._exit(1)
+
+
+def _frames(wanted: _Asked) -> Iterator[_Read | _Ended | _Failed]:
     try:
         reading = QueueLogs(wanted.name, [Path(path) for path in wanted.paths], wanted.settings, ZoneInfo(wanted.zone))
         for piece in reading.pieces():
             events: list[Any] = piece.events
-            write(_Read(events=events, done=piece.done, total=piece.total, place=reading.place))
+            yield _Read(events=events, done=piece.done, total=piece.total, place=reading.place)
     except RecordingError as error:
-        write(_Failed(words=str(error)))
+        yield _Failed(words=str(error))
         return
     counts = [(file, reason, count) for (file, reason), count in reading.refusals.counts.items()]
-    write(_Ended(files=reading.files, counts=counts, listed=reading.refusals.listed, notes=reading.notes))
+    yield _Ended(files=reading.files, counts=counts, listed=reading.refusals.listed, notes=reading.notes)
 
 
 def program() -> None:
     """Read what standard input asks for, until it is done or nobody listens any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        main(sys.stdin.buffer.read(), sys.stdout.buffer)
-    except BrokenPipeError:  # whoever asked has gone
-        os._exit(1)
+    main(sys.stdin.buffer.read(), sys.stdout.buffer)
