@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import os
 import signal
 import sqlite3
 import stat
@@ -23,6 +22,7 @@ from queue_monitor.model import Level
 from queue_monitor.ports import StoreError
 from queue_monitor.replay.recording import RecordingError
 from queue_monitor.store import Kind, Order, open_store
+from tests.forked import Process
 from tests.importing.made import (
     EXAMPLES,
     FORMS,
@@ -97,20 +97,10 @@ async def test_the_same_lines_twice_change_nothing(form: str, tmp_path: Path) ->
 
 def killed_after(path: Path, files: tuple[Path, ...], mapping: Path | None, pieces: int) -> None:
     """Import in a process that is killed with SIGKILL when it has told of its progress so many times."""
-    child = os.fork()
-    if child == 0:
-        count = 0
-
-        def report(done: int, total: int) -> None:
-            nonlocal count
-            count += 1
-            if count == pieces:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        asyncio.run(run(config_of(path), Wanted(files=files, mapping=mapping), report))
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status)
+    named = [str(each) for each in (mapping, *files) if each is not None]
+    importing = Process("tests.importing.killed", str(path), str(pieces), *named)
+    importing.communicate()
+    assert importing.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("form", ["queue_log", "puzzel"])

@@ -2,18 +2,17 @@
 
 import asyncio
 import gzip
-import os
 import random
 import shutil
 import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from queue_monitor.events import Event, decode, encode
 from queue_monitor.store import newest_revision, open_store
 from queue_monitor.store.schema import microseconds
+from tests.forked import Process
 from tests.store.calls import entered, read_all
 from tests.store.old import RECORDING
 
@@ -39,40 +38,10 @@ def upgraded(path: Path, ticks: int | None) -> int:
     """Upgrade it in a process of its own that is killed after so many ticks of the database, None: never; returns how
     many there were.
     """
-    reading, writing = os.pipe()
-    if child := os.fork():
-        os.close(writing)
-        _, status = os.waitpid(child, 0)
-        with os.fdopen(reading) as said:
-            counted = said.read()
-        assert os.WIFSIGNALED(status) == (ticks is not None) and (counted or ticks is not None)
-        return int(counted or 0)
-    done = 0
-
-    def tick() -> int:
-        nonlocal done
-        done += 1
-        if done == ticks:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return 0
-
-    def connect(*arguments: Any, **others: Any) -> sqlite3.Connection:
-        made: sqlite3.Connection = connected(*arguments, **others)
-        made.set_progress_handler(tick, EVERY)
-        return made
-
-    async def upgrade() -> None:
-        await (await open_store(f"sqlite:///{path}")).close()
-
-    connected = sqlite3.connect
-    sqlite3.connect = connect  # type: ignore[assignment]
-    try:
-        asyncio.run(upgrade())
-        os.write(writing, str(done).encode())
-    except BaseException as error:
-        os.write(2, f"{error!r}\n".encode())
-        os._exit(1)
-    os._exit(0)
+    upgrading = Process("tests.store.upgraded", str(path), str(EVERY), str(ticks or 0))
+    counted, _ = upgrading.communicate()
+    assert upgrading.returncode == (0 if ticks is None else -signal.SIGKILL)
+    return int(counted or 0)
 
 
 def looked_at(path: Path) -> tuple[str, list[Event] | None]:
