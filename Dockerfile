@@ -40,7 +40,7 @@ COPY --from=build /opt/queue-monitor /opt/queue-monitor
 RUN apt-get update -q \
     && apt-get install -q -y --no-install-recommends libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/*
-RUN useradd --system --uid 10001 --home-dir /var/lib/queue-monitor --create-home queue-monitor
+RUN useradd --system --uid 10001 --home-dir /var/lib/queue-monitor --create-home --skel /dev/null queue-monitor
 ENV PATH=/opt/queue-monitor/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     QUEUE_MONITOR_CONFIG=/etc/queue-monitor/queue-monitor.toml

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import msgspec
@@ -19,7 +21,8 @@ import pytest
 
 from adapters.http.answers import Problem
 from queue_monitor.app.starting import MAX_PAUSE_SECONDS, Entrance, patiently
-from queue_monitor.clock import ManualClock
+from queue_monitor.clock import ManualClock, SystemClock
+from queue_monitor.commands.serving import announce
 from queue_monitor.ports import StoreError
 from tests.adapters.broker import free_port
 from tests.scenario import TEN
@@ -165,3 +168,15 @@ async def test_a_sender_of_events_is_told_in_the_form_of_the_intake(accepted: st
     assert "nothing was taken. Send again." in problem.detail and not problem.errors
     assert answer.json().keys() == set(Problem.__struct_fields__)
     assert other.json()["detail"] == "Köläget startar. Fråga igen om några sekunder."
+
+
+@pytest.mark.parametrize(("is_terminal", "last"), [(True, "Ctrl-C stops."), (False, "Reading:    nobody.")])
+def test_a_key_that_stops_is_named_where_somebody_can_press_it(
+    is_terminal: bool, last: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service: Any = SimpleNamespace(clock=SystemClock(), first_token=None, reading="nobody")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+
+    announce("http://127.0.0.1:8080/", service)
+
+    assert capsys.readouterr().out.splitlines()[-1] == last

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from pathlib import Path
@@ -41,5 +42,6 @@ def announce(address: str, service: wiring.Service) -> None:
     if not demo.is_real(clock):
         pace = f"{clock.rate:g} x real speed" if clock.rate else "standing still"
         lines.append(f"Simulated time: {clock.now():%Y-%m-%d %H:%M} UTC, {pace}.")
-    lines.append("Ctrl-C stops.")
+    if sys.stdout.isatty():  # a service manager or a container engine has no keys to press
+        lines.append("Ctrl-C stops.")
     print("\n".join(lines), flush=True)
