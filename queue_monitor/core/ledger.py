@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -69,6 +70,11 @@ LISTED_EARLY = timedelta(milliseconds=100)
 """A listed wait of whole seconds cannot begin before the caller entered, but for the clocks."""
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
+
+UP_KEPT = timedelta(minutes=1)
+"""The lists of the channels that are up are kept this long before the newest: a log may tell later of one who left
+before.
+"""
 
 NEW_CALL: Final = timedelta(hours=4)
 """A contact id that is reported this long after the end of all its visits is another call's: some switches number their
@@ -157,6 +163,7 @@ class _Switch:
     restarts: list[datetime] = field(default_factory=list)
     reconnects: list[datetime] = field(default_factory=list)
     snapshots: dict[str, list[tuple[datetime, frozenset[str]]]] = field(default_factory=dict)
+    up: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -234,6 +241,7 @@ class Ledger:
             return
         evidence.also = tuple(sorted({*evidence.also, leg}))
         self._also[key] = evidence.leg_id
+        self._recall_up(evidence)
         self._heard[id(evidence)] = evidence
         other = self._evidence.pop(key, None)
         self._open.discard(key)
@@ -244,7 +252,8 @@ class Ledger:
             evidence.strands[visit_id] = strand
             self._strands[evidence.switch, visit_id] = (strand, evidence)
         evidence.missing += tuple(at for at in other.missing if at not in evidence.missing)
-        other.strands, other.missing = {}, ()
+        evidence.see_up(other.up.items())
+        other.strands, other.missing, other.up = {}, (), {}
         self._heard[id(other)] = other
         for further in other.also:
             self._also.pop((evidence.switch, further, evidence.key[2]), None)
@@ -289,7 +298,13 @@ class Ledger:
             evidence = self._evidence[key] = Evidence(switch=switch, leg_id=leg, queue=queue)
             recent = self._switch(switch).snapshots.get(key[2], [])
             evidence.missing = tuple(as_of for as_of, legs in recent if leg not in legs)
+            self._recall_up(evidence)
         return evidence
+
+    def _recall_up(self, evidence: Evidence) -> bool:
+        """Let evidence know of the lists of channels that were up before memory had it; return whether that is news."""
+        legs = (evidence.leg_id, *evidence.also)
+        return evidence.see_up((leg, at) for at, up in self._switch(evidence.switch).up for leg in legs if leg in up)
 
     def _ring_ended(self, event: CallRingEnded) -> Applied:
         visit_id = event.visit_id or self._rings.get((event.switch_name, event.ring_id), "")
@@ -406,6 +421,7 @@ class Ledger:
         self._settle()
         switch_name = event.switch_name
         queue = queue_key(event.queue)
+        self.see_up(event)
         if event.complete:
             self._take_over(event, queue)
         for caller in event.waiting:
@@ -422,6 +438,22 @@ class Ledger:
                     evidence.missing += (event.as_of,)
                     self._heard[id(evidence)] = evidence
         return _NOTHING
+
+    def see_up(self, event: QueueSnapshot) -> None:
+        """Note which channels a list says are up: whoever a log says hung up before has been moved."""
+        if not event.up:
+            return
+        lists, legs = self._switch(event.switch_name).up, frozenset(event.up)
+        insort(lists, (event.as_of, legs), key=itemgetter(0))
+        lists[:] = [kept for kept in lists if lists[-1][0] - kept[0] < UP_KEPT]
+        for (switch, leg, _), evidence in self._evidence.items():
+            its = legs.intersection((leg, *evidence.also)) if switch == event.switch_name else ()
+            if evidence.see_up((one, event.as_of) for one in its):
+                self._heard[id(evidence)] = evidence
+
+    def unheld(self, switch: str, legs: Iterable[str]) -> set[str]:
+        """Return those of these legs of which memory has nothing."""
+        return set(legs) - {leg for of, leg, _ in (*self._evidence, *self._also) if of == switch}
 
     def _take_over(self, event: QueueSnapshot, queue: str) -> None:
         """Join to the callers who are listed no longer the legs that stand in their places: each is one caller.
@@ -691,6 +723,8 @@ class Ledger:
             also, part.also = part.also, ()
             for leg in also:
                 self._lay_together(part, leg)
+            if self._recall_up(part):
+                self._heard[id(part)] = part
             return True
         for visit_id, loaded in part.strands.items():
             is_new = (switch, visit_id) not in self._strands
@@ -700,7 +734,8 @@ class Ledger:
             self._rings.update(((switch, ring_id), visit_id) for ring_id in loaded.rings)
             if evidence.key[2] != part.key[2]:
                 loaded.state_queue(part.queue)
-            if strand.merge(loaded) or is_new or missing:
+            is_up = evidence.see_up(part.up.items())
+            if strand.merge(loaded) or is_new or missing or is_up:
                 self._heard[id(evidence)] = evidence
             for leg in part.also:
                 self._lay_together(evidence, leg)

@@ -462,3 +462,33 @@ def test_whose_wait_it_is_may_be_told_later_than_the_leg_and_more_than_once(oute
     whatever_the_order(story)
     inner = next(seen for seen in story.live.ledger.visits() if seen.queue == "inner")
     assert inner.contact_id == "luleå:7"
+
+
+# ---- a channel that is up after its hang-up
+
+
+def test_who_is_up_after_a_hang_up_in_whole_seconds_was_moved_whatever_comes_first() -> None:
+    story = Scenario().entered(0, "a", time_precision_ms=1000).left(10, "a", time_precision_ms=1000)
+    story.snapshot(40, up=("luleå:a",))
+
+    assert (visit(story).outcome, visit(story).wait_ms) == (Outcome.TRANSFERRED_OUT, 10_000)
+    assert contact(story).outcome is Outcome.TRANSFERRED_OUT
+    whatever_the_order(story)
+
+
+def test_a_hang_up_that_a_finer_clock_tells_of_is_one() -> None:
+    story = Scenario().entered(0, "a").left(10, "a").snapshot(40, up=("luleå:a",))
+
+    assert visit(story).outcome is Outcome.ABANDONED
+
+
+def test_a_call_that_memory_has_let_go_of_is_asked_for_when_its_channel_is_up() -> None:
+    story = Scenario().entered(0, "a", time_precision_ms=1000).left(10, "a", time_precision_ms=1000)
+    (written,) = (documents.write("luleå:a", story.live.ledger.evidence_of("luleå:a")),)
+    story.live.evict(story.at(600))
+    story.snapshot(1200, up=("luleå:a", "luleå:b"))
+
+    assert story.live.missing_calls() == {"luleå luleå:a", "luleå luleå:b"}
+
+    story.live.load_calls([written])
+    assert visit(story).outcome is Outcome.TRANSFERRED_OUT
