@@ -720,6 +720,8 @@ def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
         is_same = gap <= _slack(first.entry, entry.moment)
         return max(timedelta(), gap - _half_a_second(entry.moment)) if is_same else None
     if entry is not None:
+        if _was_over_before(strand, first.entry) or _is_listed_after_end(group, strand):
+            return None
         gap = abs(entry.moment.at - first.starts)
         slack = DERIVED_SLACK if not strand.completions or strand.answers else 2 * DERIVED_SLACK
         return gap if gap <= slack else None
@@ -743,7 +745,20 @@ def _ends_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
         return False
     if strand.ended_at is not None and abs(ended - strand.ended_at) > DERIVED_SLACK:
         return True
-    return strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK
+    return _is_listed_after_end(group, strand)
+
+
+def _is_listed_after_end(group: list[VisitReport], strand: VisitReport) -> bool:
+    """Return whether a list names the caller of a strand after a stay had ended."""
+    ended = min((end for other in group if (end := other.ended_at)), default=None)
+    return ended is not None and strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK
+
+
+def _was_over_before(strand: VisitReport, began: Entry | None) -> bool:
+    """Return whether the stay of a strand had ended for certain when a source saw this entry."""
+    ends = [answer.moment for answer in strand.answers]
+    ends += [ending.moment for ending in strand.endings if ending.outcome is not LeftOutcome.UNKNOWN]
+    return began is not None and began.known and bool(ends) and all(_is_before(end, began.moment) for end in ends)
 
 
 def _slack(entry: Entry | None, moment: Timestamp) -> timedelta:

@@ -457,3 +457,19 @@ def test_what_the_channels_say_outlives_a_start(log_first: bool) -> None:
     last = played([])
     last.load_calls(record.evidence for record in written if record.evidence)
     assert [one[0] for one in calls(last)] == ["transferred_out", "abandoned"]
+
+
+def test_a_listed_caller_who_leaves_and_comes_again_at_once_has_two_stays() -> None:
+    """Without the log: the entry was not seen, and its time is reckoned from whole seconds."""
+    story = Twofold().joins(36.4, "1.1", "q").rings(38.2, "1.1", "q", "Bo", "1.7").lists(37.91, ("1.1", "q"))
+    story.abandons(38.88, "1.1", "q", moved_to="q").joins(38.893, "1.1", "q").times_out(55.9, "1.1", "q")
+    live = played(story.hangs_up(56, "1.1").heard_manager(lost=(12, 37.9)))
+
+    assert about(stays(live), [("q", "transferred_out", 2, None), ("q", "timeout", 17, None)])
+
+
+def test_a_caller_who_is_listed_after_a_stay_has_ended_has_come_again() -> None:
+    story = Twofold().joins(10.2, "1.1", "q").times_out(11, "1.1", "q").joins(12.3, "1.1", "q").lists(16, ("1.1", "q"))
+    live = played(story.abandons(30, "1.1", "q").hangs_up(30.1, "1.1").heard_manager(lost=(12, 15.9)))
+
+    assert [one[1] for one in stays(live)] == ["timeout", "abandoned"]
