@@ -75,7 +75,7 @@ class Translator:
         self._agents = Agents(connection.switch, settings.wrapup_seconds, self._out.append)
         self._calls = Calls(connection.switch, settings, self._agents, self._cutter, self._out.append)
         self._lists: dict[str, dict[str, _Listing]] = {}
-        self._up: dict[str, None] = {}
+        self._up: dict[str, str] = {}
         self._up_at: datetime | None = None
         self._pings: dict[str, datetime] = {}
         self._clock: tuple[datetime, datetime] | None = None
@@ -316,13 +316,16 @@ class Translator:
             self._told_of_variables = True
             self._reject("missing_variables", _NO_VARIABLES)
 
+    def _named(self, unique: str) -> str:
+        return f"{self._connection.switch}:{unique}"
+
     # QueueStatus lists, and the channels that are up
 
     def _list_channel(self, message: Mapping[str, str], stamp: Stamp) -> None:
         """Take one channel that is up. A caller who has hung up may still take the steps of `h`."""
         unique, is_phone = message.get("Uniqueid", ""), message.get("Application") in _OF_AGENTS
         if unique and not is_phone and message.get("Exten") != "h" and len(self._up) < _MAX_UP:
-            self._up[f"{self._connection.switch}:{unique}"] = None
+            self._up[self._named(unique)] = message.get("Linkedid", "")
 
     def _complete_channels(self, message: Mapping[str, str], stamp: Stamp) -> None:
         self._up_at = self._switch_now(stamp.observed_at)
@@ -363,10 +366,11 @@ class Translator:
             return
         waited = whole(message.get("Wait"))
         entered = listing.stamp.at - timedelta(seconds=waited or 0)
+        linked = self._up.get(self._named(unique))
         caller = WaitingCaller(
-            leg_id=f"{self._connection.switch}:{unique}",
+            leg_id=self._named(unique),
             visit_id=self._calls.listed(unique, listing.queue, microseconds(entered) // 1000, listing.stamp),
-            contact_id=self._calls.contact_of(unique),
+            contact_id=self._calls.contact_of(unique) or (self._named(linked) if linked else None),
             position=whole(message.get("Position")),
             waited_ms=None if waited is None else waited * 1000,
             entered_at=None if waited is None else entered,

@@ -1063,12 +1063,12 @@ def _talk(
     ended_by = EndedBy.TRANSFER if transferred else best.ended_by
     if any(c.ended_by is EndedBy.TRANSFER for c in completions):
         ended_by = EndedBy.TRANSFER
-    over = min(transferred or best.moment, best.moment, key=lambda m: m.at)
-    same_clock = [a.moment for a in answers if a.moment.basis == over.basis]
-    if not same_clock:
-        return _Talk(best.moment.at, best.talk_ms, ended_by)
-    answered = min(same_clock, key=lambda m: (m.precision_ms, m.at))
-    return _Talk(best.moment.at, max(0, milliseconds(over.at - answered.at)), ended_by)
+    # a transfer that was worked out has no clock; the end of the talk, a moment later, may be by that of the answer
+    for over in sorted((transferred or best.moment, best.moment), key=lambda m: m.at):
+        if same_clock := [a.moment for a in answers if a.moment.basis == over.basis]:
+            answered = min(same_clock, key=lambda m: (m.precision_ms, m.at))
+            return _Talk(best.moment.at, max(0, milliseconds(over.at - answered.at)), ended_by)
+    return _Talk(best.moment.at, best.talk_ms, ended_by)
 
 
 _TALK_ENDED_BY: Final = {LeftOutcome.TRANSFERRED_OUT: EndedBy.TRANSFER}

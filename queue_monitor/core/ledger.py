@@ -8,6 +8,7 @@ from memory, written down, and loaded again.
 Longer than 450 lines because the rules that read a call off its evidence share the state of that call.
 """
 
+import re
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -94,6 +95,9 @@ MAX_MARKS: Final = 2_000
 """The limits on a switch's restarts and reconnects. They are kept as long as calls are, so that a call loaded from the
 store comes out as it did; and only the newest of each, at most this number.
 """
+
+_CHANNEL: Final = re.compile(r"\b(\d{9,11})\.(\d{1,12})$", re.ASCII)
+"""The end of an Asterisk's id of a channel: the second in which it was made, and its number since the start."""
 
 _NAMELESS: Final = frozenset({"", "unknown"})
 """The names that sources give to the queue of a refused caller when they do not know it."""
@@ -462,27 +466,27 @@ class Ledger:
         listed for the first time, and has waited since then, goes on for the caller (a transfer, another channel).
         """
         switch = event.switch_name
-        new = dict[EvidenceKey, datetime]()
+        new = dict[EvidenceKey, tuple[datetime, str | None]]()
         for caller in event.waiting:
             leg, began = (switch, caller.leg_id, queue), _began(event, caller)
             if began is None or (caller.visit_id and (switch, caller.visit_id) in self._strands):
                 continue
             if self._key(*leg) == leg and self._is_new(leg):
-                new[leg] = began
+                new[leg] = began, caller.contact_id
         if not new:
             return
         listed = {self._key(switch, caller.leg_id, queue) for caller in event.waiting}
         gone = [
-            (self._evidence[key], stay.first_at)
+            (self._evidence[key], stay)
             for key in self._open
             if key[0] == switch and key[2] == queue and key not in listed
             for stay in self._evidence[key].stays[-1:]
             if stay.visit.start_known
         ]
-        for leg, began in new.items():
-            its = [(evidence, entered) for evidence, entered in gone if _is_listed_entry(began, entered)]
-            rivals = [at for at in new.values() for _, entered in its if _is_listed_entry(at, entered)]
-            if len(its) == len(rivals) == 1:
+        for leg, (began, contact_id) in new.items():
+            its = [(evidence, stay) for evidence, stay in gone if _is_listed_entry(began, stay.first_at)]
+            rivals = [at for at, _ in new.values() for _, stay in its if _is_listed_entry(at, stay.first_at)]
+            if len(its) == len(rivals) == 1 and not _is_somebody_else(leg[1], contact_id, its[0][1].visit):
                 self._lay_together(its[0][0], leg[1])
 
     def _is_new(self, key: EvidenceKey) -> bool:
@@ -922,6 +926,21 @@ def _began(event: QueueSnapshot, caller: WaitingCaller) -> datetime | None:
 def _is_listed_entry(listed: datetime, entered: datetime) -> bool:
     """Return whether a caller who entered then has waited as long as a list says, in whole seconds cut off."""
     return -LISTED_EARLY <= listed - entered <= SAME_ENTRY
+
+
+def _is_somebody_else(leg_id: str, contact_id: str | None, visit: Visit) -> bool:
+    """Return whether a leg that is listed for the first time cannot have taken the place of this caller: its contact is
+    another one.
+
+    Asterisk's contact is another one after a transfer, too; but who is put in the place of an agent who asked was on
+    the line before that agent called, and has the older channel.
+    """
+    if contact_id is None or contact_id == visit.contact_id:
+        return False
+    its, before = _CHANNEL.search(leg_id), _CHANNEL.search(visit.leg_id)
+    if its is None or before is None:
+        return True
+    return (int(its[1]), int(its[2])) > (int(before[1]), int(before[2]))
 
 
 def _may_be_one_queue(one: str, other: str) -> bool:

@@ -473,3 +473,15 @@ def test_a_caller_who_is_listed_after_a_stay_has_ended_has_come_again() -> None:
     live = played(story.abandons(30, "1.1", "q").hangs_up(30.1, "1.1").heard_manager(lost=(12, 15.9)))
 
     assert [one[1] for one in stays(live)] == ["timeout", "abandoned"]
+
+
+def test_who_enters_within_a_second_of_one_who_leaves_in_the_cut_is_somebody_else() -> None:
+    """Without the log: the list says for how long somebody has waited, and that the channel is of another call."""
+    first, second = "1795433700.11", "1795433700.12"
+    story = Twofold().joins(0.2, first, "q").joins(0.9, second, "q").times_out(5, first, "q").hangs_up(5.1, first)
+    story.shows_up(20.02, second).lists(20.02, (second, "q")).answered(30.3, second, "q", "Bo", "1.9")
+    story.manager = [one for one in story.manager if one[0] != 20.03]
+    live = played(story.completed(50, second, "q", "Bo").hangs_up(50.1, second).heard_manager(lost=(0.5, 20)))
+
+    assert {(stay[1], stay[2]) for stay in stays(live)} == {("unknown", None), ("answered", 30)}
+    assert sorted(call[0] for call in calls(live)) == ["answered", "unknown"]
