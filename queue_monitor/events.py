@@ -352,7 +352,10 @@ class AgentMember(Event, frozen=True, kw_only=True, tag="se.kundcenter.agent.mem
 
 
 class QueueSnapshot(Event, frozen=True, kw_only=True, tag="se.kundcenter.queue.snapshot"):
-    """The callers who wait now, as the switch lists them: authoritative for that, never a source of totals."""
+    """The callers who wait now, as the switch lists them: authoritative for that, never a source of totals.
+
+    `up`: legs whose channels the switch lists as up at this time, wherever they are; empty where it was not asked.
+    """
 
     queue: Text
     as_of: Instant
@@ -360,6 +363,7 @@ class QueueSnapshot(Event, frozen=True, kw_only=True, tag="se.kundcenter.queue.s
     agents: tuple[QueueAgent, ...] = ()
     counters: dict[str, str] = {}
     complete: bool = True
+    up: tuple[Text, ...] = ()
 
 
 class SourceConnected(Event, frozen=True, kw_only=True, tag="se.kundcenter.source.connected"):

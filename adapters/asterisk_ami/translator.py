@@ -36,6 +36,13 @@ _TOO_OLD: Final = (
 )
 
 _MAX_LISTS: Final = 8
+_MAX_UP: Final = 5_000
+_SAME_TIME: Final = timedelta(seconds=1)
+"""A list of channels and one of queues of this time are asked for together."""
+
+_OF_AGENTS: Final = frozenset(("AppDial", "AppQueue"))
+"""The applications of channels that were dialled: those are of phones, not of callers."""
+
 _COUNTERS: Final = (
     *("Max", "Strategy", "Calls", "Holdtime", "TalkTime", "Completed", "Abandoned"),
     *("ServiceLevel", "ServicelevelPerf", "ServicelevelPerf2", "Weight"),
@@ -68,6 +75,8 @@ class Translator:
         self._agents = Agents(connection.switch, settings.wrapup_seconds, self._out.append)
         self._calls = Calls(connection.switch, settings, self._agents, self._cutter, self._out.append)
         self._lists: dict[str, dict[str, _Listing]] = {}
+        self._up: dict[str, str] = {}
+        self._up_at: datetime | None = None
         self._pings: dict[str, datetime] = {}
         self._clock: tuple[datetime, datetime] | None = None
         self._logged_in: Stamp | None = None
@@ -92,6 +101,8 @@ class Translator:
             b"Event: BlindTransfer": lambda message, stamp: calls.transferred(message, stamp, TransferKind.BLIND),
             b"Event: AttendedTransfer": lambda message, stamp: calls.transferred(message, stamp, TransferKind.ATTENDED),
             b"Event: LocalOptimizationBegin": calls.optimized,
+            b"Event: CoreShowChannel": self._list_channel,
+            b"Event: CoreShowChannelsComplete": self._complete_channels,
             b"Event: QueueParams": self._list_queue,
             b"Event: QueueMember": self._list_member,
             b"Event: QueueEntry": self._list_caller,
@@ -239,6 +250,8 @@ class Translator:
 
     def _read_response(self, message: Mapping[str, str], offset: int, received_at: datetime) -> None:
         text = message.get("Message", "")
+        if message["Response"] == "Error" and message.get("ActionID", "").startswith("coreshowchannels-"):
+            return  # an account that may not ask for channels loses nothing else
         if message["Response"] == "Error":
             known = next((error for error in _KNOWN_ERRORS if text.startswith(error)), "")
             self._reject("login_refused" if known == _KNOWN_ERRORS[0] else "action_refused", known)
@@ -246,6 +259,8 @@ class Translator:
             self._logged_in = Stamp(self._connection, received_at, offset)
         elif text.startswith("Queue status"):
             self._lists[message.get("ActionID", "")] = {}
+        elif text.startswith("Channels will follow"):
+            self._up, self._up_at = {}, None
         elif message.get("Ping") == "Pong" and (told := timestamp(message.get("Timestamp", ""))):
             self._clock = told, received_at
             if sent := self._pings.pop(message.get("ActionID", ""), None):
@@ -301,7 +316,25 @@ class Translator:
             self._told_of_variables = True
             self._reject("missing_variables", _NO_VARIABLES)
 
-    # QueueStatus lists
+    def _named(self, unique: str) -> str:
+        return f"{self._connection.switch}:{unique}"
+
+    # QueueStatus lists, and the channels that are up
+
+    def _list_channel(self, message: Mapping[str, str], stamp: Stamp) -> None:
+        """Take one channel that is up. A caller who has hung up may still take the steps of `h`."""
+        unique, is_phone = message.get("Uniqueid", ""), message.get("Application") in _OF_AGENTS
+        if unique and not is_phone and message.get("Exten") != "h" and len(self._up) < _MAX_UP:
+            self._up[self._named(unique)] = message.get("Linkedid", "")
+
+    def _complete_channels(self, message: Mapping[str, str], stamp: Stamp) -> None:
+        self._up_at = self._switch_now(stamp.observed_at)
+
+    def _take_up(self, at: datetime) -> tuple[str, ...]:
+        """Return the channels that were listed just before this time, once."""
+        taken, listed = self._up, self._up_at
+        self._up, self._up_at = {}, None
+        return tuple(taken) if listed is not None and abs(at - listed) <= _SAME_TIME else ()
 
     def _list_queue(self, message: Mapping[str, str], stamp: Stamp) -> None:
         listing = self._listing(message, stamp)
@@ -333,10 +366,11 @@ class Translator:
             return
         waited = whole(message.get("Wait"))
         entered = listing.stamp.at - timedelta(seconds=waited or 0)
+        linked = self._up.get(self._named(unique))
         caller = WaitingCaller(
-            leg_id=f"{self._connection.switch}:{unique}",
+            leg_id=self._named(unique),
             visit_id=self._calls.listed(unique, listing.queue, microseconds(entered) // 1000, listing.stamp),
-            contact_id=self._calls.contact_of(unique),
+            contact_id=self._calls.contact_of(unique) or (self._named(linked) if linked else None),
             position=whole(message.get("Position")),
             waited_ms=None if waited is None else waited * 1000,
             entered_at=None if waited is None else entered,
@@ -365,5 +399,6 @@ class Translator:
                     waiting=tuple(waiting),
                     agents=tuple(listing.agents),
                     counters=listing.counters,
+                    up=self._take_up(listing.stamp.at),
                 )
             )

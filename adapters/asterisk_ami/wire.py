@@ -22,6 +22,11 @@ ALLOWED: Final = frozenset(
 )
 _BANNER: Final = b"Asterisk Call Manager/"
 _MISSES: Final = 2
+_SECOND_LOOK: Final = 4.0
+"""The channels that are up are asked for at the beginning and after this time: by then, one whose caller hung up while
+nobody listened is gone for certain (seconds).
+"""
+
 _BOOT_SECONDS: Final = 3.0
 """The time to wait before the first list, a little longer than the translator waits for FullyBooted (seconds)."""
 
@@ -38,6 +43,7 @@ class AmiDialogue:
         self._actions = 0
         self._began = self._next_ping = self._next_list = clock.monotonic()
         self._asked = False
+        self._looks = 2
 
     def send(self, action: str, **fields: str) -> str:
         """Send one allowed action, the only way to the socket, and return its ActionID. Raises `ValueError` for any
@@ -93,7 +99,7 @@ class AmiDialogue:
                     return headers(block[block.find(b"Response:") :])
 
     def ask(self) -> str:
-        """Ask who waits, and whether the switch is there, each when it is due.
+        """Ask who waits, and whether the switch is there, each when it is due; at first also which channels are up.
 
         The first list waits until the switch has started. Returns the trouble in words if pings stay unanswered, else
         "".
@@ -108,6 +114,11 @@ class AmiDialogue:
             self.translator.ping_sent(self.send("Ping"), self._clock.now())
         if not self._asked or now >= self._next_list:
             self._next_list = now + self._settings.snapshot_seconds
+            if self._looks:
+                self._looks -= 1
+                self.send("CoreShowChannels")
+                if self._looks:
+                    self._next_list = now + min(self._settings.snapshot_seconds, _SECOND_LOOK)
             self.send("QueueStatus")
         self._asked = True
         return ""

@@ -65,10 +65,14 @@ def fields(body: str) -> Iterator[dict[str, str] | None]:
         yield dict(zip(names, values, strict=True)) if len(values) == len(names) else None
 
 
-def members(body: str) -> Iterator[Member | None]:
-    """Yield the members of a queue. A caller's name may hold the `|` that divides columns, so read from both ends."""
+def members(body: str, queue: str = "") -> Iterator[Member | None]:
+    """Yield the members of a queue. A caller's name may hold the `|` that divides columns, so read from both ends.
+
+    `queue`: whose members were asked for; its name may hold a `|`, too.
+    """
     for line in rows(body):
-        values = line.split("|")
+        known = queue if line.startswith(f"{queue}|") else ""
+        values = [known, *line[len(known) + 1 :].split("|")] if known else line.split("|")
         if len(values) < _MEMBERS.count("|") + 1:
             yield None
             continue

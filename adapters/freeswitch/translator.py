@@ -323,7 +323,7 @@ class Translator:
 
     def _list_members(self, body: str, queue: str, as_of: Stamp) -> None:
         members, whole = [], True
-        for member in lists.members(body):
+        for member in lists.members(body, queue):
             if member is None:
                 whole = False
                 self._reject("bad_list_line", lists.MEMBERS)

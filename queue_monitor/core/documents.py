@@ -99,7 +99,8 @@ class _Pen:
             self.text(part.queue),
             [self._strand(strand) for strand in part.strands.values()],
             [self.time(at) for at in part.missing],
-            *(([self.text(leg_id) for leg_id in part.also],) if part.also else ()),
+            *(([self.text(leg_id) for leg_id in part.also],) if part.also or part.up else ()),
+            *(([(self.text(leg_id), self.time(at)) for leg_id, at in part.up.items()],) if part.up else ()),
         )
 
     def _strand(self, strand: VisitReport) -> tuple[Any, ...]:
@@ -182,6 +183,7 @@ class _Reader:
         found = Evidence(switch=texts[switch], leg_id=texts[leg_id], queue=texts[queue])
         found.missing = tuple(self._time(at) for at in missing)
         found.also = tuple(texts[leg_id] for leg_id in (rare[0] if rare else ()))
+        found.up = {texts[leg_id]: self._time(at) for leg_id, at in (rare[1] if len(rare) > 1 else ())}
         found.strands = {strand.visit_id: strand for strand in map(self._strand, strands)}
         return found
 

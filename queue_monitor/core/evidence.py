@@ -57,6 +57,9 @@ COARSE_MS = 1000
 
 HANG_UPS = (LeftOutcome.ABANDONED, LeftOutcome.LOST)
 
+GONE_WITHIN: Final = timedelta(seconds=2)
+"""A channel whose caller has hung up is gone within this time, whatever the dialplan still does with it."""
+
 USED_AGAIN: Final = timedelta(minutes=1)
 NEVER_SO_LONG: Final = timedelta(hours=12)
 """The limits for a visit id that is used again: an entry reported this long after the end of the visit (`USED_AGAIN`),
@@ -371,6 +374,7 @@ class Evidence(Struct, gc=False):
     """All strands of one call leg in one queue of one switch, and the snapshots that did not list it.
 
     `also`: other legs under which the same caller went on in this queue, as after a transfer.
+    `up`: when each of these legs was last listed as up, wherever it was then.
     `stays`: the stays that the strands add up to, as last worked out by the ledger.
     `contacts`: the contacts of these stays.
     """
@@ -381,12 +385,28 @@ class Evidence(Struct, gc=False):
     strands: dict[str, VisitReport] = {}
     missing: tuple[datetime, ...] = ()
     also: tuple[str, ...] = ()
+    up: dict[str, datetime] = {}
     stays: "tuple[MergedVisit, ...]" = ()
     contacts: tuple[str, ...] = ()
     key: "EvidenceKey" = ("", "", "")
 
     def __post_init__(self) -> None:
         self.key = self.switch, self.leg_id, queue_key(self.queue)
+
+    def see_up(self, seen: Iterable[tuple[str, datetime]]) -> bool:
+        """Note when legs were listed as up; return whether that is news."""
+        before = self.up
+        for leg_id, at in seen:
+            if leg_id not in self.up or at > self.up[leg_id]:
+                self.up = {**self.up, leg_id: at}
+        return self.up is not before
+
+    @property
+    def up_at(self) -> datetime | None:
+        """Return when the caller was last listed as up; who goes on under another leg is there no more under the
+        first.
+        """
+        return max((at for leg_id, at in self.up.items() if leg_id in (self.also or (self.leg_id,))), default=None)
 
     def is_placed(self, visit_id: str) -> bool:
         """Return whether leg and queue are known, so that another report of this visit cannot place it better."""
@@ -459,6 +479,8 @@ def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]
     if not answers and not endings and any(at > seen[0].moment.at for at in evidence.missing):
         return None
     if endings and strand.sighted_at is not None and endings[0].outcome is LeftOutcome.UNKNOWN:
+        return None
+    if endings and evidence.up:
         return None
     entry, outcome, basis = seen[0], Outcome.WAITING, OutcomeBasis.STATED
     began, ended, agent_id, ended_by = entry.moment, None, None, None
@@ -698,6 +720,8 @@ def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
         is_same = gap <= _slack(first.entry, entry.moment)
         return max(timedelta(), gap - _half_a_second(entry.moment)) if is_same else None
     if entry is not None:
+        if _was_over_before(strand, first.entry) or _is_listed_after_end(group, strand):
+            return None
         gap = abs(entry.moment.at - first.starts)
         slack = DERIVED_SLACK if not strand.completions or strand.answers else 2 * DERIVED_SLACK
         return gap if gap <= slack else None
@@ -721,7 +745,20 @@ def _ends_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
         return False
     if strand.ended_at is not None and abs(ended - strand.ended_at) > DERIVED_SLACK:
         return True
-    return strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK
+    return _is_listed_after_end(group, strand)
+
+
+def _is_listed_after_end(group: list[VisitReport], strand: VisitReport) -> bool:
+    """Return whether a list names the caller of a strand after a stay had ended."""
+    ended = min((end for other in group if (end := other.ended_at)), default=None)
+    return ended is not None and strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK
+
+
+def _was_over_before(strand: VisitReport, began: Entry | None) -> bool:
+    """Return whether the stay of a strand had ended for certain when a source saw this entry."""
+    ends = [answer.moment for answer in strand.answers]
+    ends += [ending.moment for ending in strand.endings if ending.outcome is not LeftOutcome.UNKNOWN]
+    return began is not None and began.known and bool(ends) and all(_is_before(end, began.moment) for end in ends)
 
 
 def _slack(entry: Entry | None, moment: Timestamp) -> timedelta:
@@ -893,6 +930,8 @@ def _outcome(
                 if c.talk_ms is not None
             ]
         return Outcome.ANSWERED, OutcomeBasis.STATED, ends, None
+    if (up_at := evidence.up_at) is not None:
+        endings = [_moved_on(ending) if _was_up_after(ending, up_at) else ending for ending in endings]
     sighted = max((strand.sighted_at for strand in group if strand.sighted_at), default=None)
     if sighted is not None:  # a list that names the caller later knows better than a guess
         endings = [e for e in endings if e.outcome is not LeftOutcome.UNKNOWN or e.moment.at >= sighted]
@@ -916,6 +955,21 @@ def _outcome(
     if gone is not None:
         return Outcome.UNKNOWN, OutcomeBasis.INFERRED, [Timestamp(gone, COARSE_MS, TimeBasis.MONITOR)], None
     return Outcome.WAITING, OutcomeBasis.STATED, [], None
+
+
+def _was_up_after(ending: Ending, up_at: datetime) -> bool:
+    """Return whether the caller's channel was up some time after a hang-up that a log tells of.
+
+    A log has one line for who hangs up and who is moved out of the queue; after a hang-up the channel is soon gone.
+    """
+    moment = ending.moment
+    if ending.outcome is not LeftOutcome.ABANDONED or moment.precision_ms < COARSE_MS:
+        return False
+    return up_at > moment.at + timedelta(milliseconds=moment.precision_ms) + GONE_WITHIN
+
+
+def _moved_on(ending: Ending) -> Ending:
+    return structs.replace(ending, outcome=LeftOutcome.TRANSFERRED_OUT, basis=OutcomeBasis.INFERRED)
 
 
 def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime, str]:
@@ -1009,12 +1063,12 @@ def _talk(
     ended_by = EndedBy.TRANSFER if transferred else best.ended_by
     if any(c.ended_by is EndedBy.TRANSFER for c in completions):
         ended_by = EndedBy.TRANSFER
-    over = min(transferred or best.moment, best.moment, key=lambda m: m.at)
-    same_clock = [a.moment for a in answers if a.moment.basis == over.basis]
-    if not same_clock:
-        return _Talk(best.moment.at, best.talk_ms, ended_by)
-    answered = min(same_clock, key=lambda m: (m.precision_ms, m.at))
-    return _Talk(best.moment.at, max(0, milliseconds(over.at - answered.at)), ended_by)
+    # a transfer that was worked out has no clock; the end of the talk, a moment later, may be by that of the answer
+    for over in sorted((transferred or best.moment, best.moment), key=lambda m: m.at):
+        if same_clock := [a.moment for a in answers if a.moment.basis == over.basis]:
+            answered = min(same_clock, key=lambda m: (m.precision_ms, m.at))
+            return _Talk(best.moment.at, max(0, milliseconds(over.at - answered.at)), ended_by)
+    return _Talk(best.moment.at, best.talk_ms, ended_by)
 
 
 _TALK_ENDED_BY: Final = {LeftOutcome.TRANSFERRED_OUT: EndedBy.TRANSFER}

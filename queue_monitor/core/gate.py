@@ -180,6 +180,7 @@ def dated_by_receipt(event: Event, received_at: datetime | None = None) -> Event
     if isinstance(event, QueueSnapshot):
         changed["as_of"] = observed_at
         changed["waiting"] = tuple(structs.replace(caller, entered_at=None) for caller in event.waiting)
+        changed["up"] = ()  # it is held against times of the switch's own
     if isinstance(event, SourceGap):
         changed |= {"from_": min(event.from_, observed_at), "to": min(event.to, observed_at)}
     for name in ("contact_started_at", "switch_started_at"):

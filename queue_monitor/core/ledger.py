@@ -8,11 +8,13 @@ from memory, written down, and loaded again.
 Longer than 450 lines because the rules that read a call off its evidence share the state of that call.
 """
 
+import re
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -70,6 +72,11 @@ LISTED_EARLY = timedelta(milliseconds=100)
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
 
+UP_KEPT = timedelta(minutes=1)
+"""The lists of the channels that are up are kept this long before the newest: a log may tell later of one who left
+before.
+"""
+
 NEW_CALL: Final = timedelta(hours=4)
 """A contact id that is reported this long after the end of all its visits is another call's: some switches number their
 calls anew. A caller who was passed on may come back to a queue within this time.
@@ -88,6 +95,9 @@ MAX_MARKS: Final = 2_000
 """The limits on a switch's restarts and reconnects. They are kept as long as calls are, so that a call loaded from the
 store comes out as it did; and only the newest of each, at most this number.
 """
+
+_CHANNEL: Final = re.compile(r"\b(\d{9,11})\.(\d{1,12})$", re.ASCII)
+"""The end of an Asterisk's id of a channel: the second in which it was made, and its number since the start."""
 
 _NAMELESS: Final = frozenset({"", "unknown"})
 """The names that sources give to the queue of a refused caller when they do not know it."""
@@ -157,6 +167,7 @@ class _Switch:
     restarts: list[datetime] = field(default_factory=list)
     reconnects: list[datetime] = field(default_factory=list)
     snapshots: dict[str, list[tuple[datetime, frozenset[str]]]] = field(default_factory=dict)
+    up: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -234,6 +245,7 @@ class Ledger:
             return
         evidence.also = tuple(sorted({*evidence.also, leg}))
         self._also[key] = evidence.leg_id
+        self._recall_up(evidence)
         self._heard[id(evidence)] = evidence
         other = self._evidence.pop(key, None)
         self._open.discard(key)
@@ -244,7 +256,8 @@ class Ledger:
             evidence.strands[visit_id] = strand
             self._strands[evidence.switch, visit_id] = (strand, evidence)
         evidence.missing += tuple(at for at in other.missing if at not in evidence.missing)
-        other.strands, other.missing = {}, ()
+        evidence.see_up(other.up.items())
+        other.strands, other.missing, other.up = {}, (), {}
         self._heard[id(other)] = other
         for further in other.also:
             self._also.pop((evidence.switch, further, evidence.key[2]), None)
@@ -289,7 +302,13 @@ class Ledger:
             evidence = self._evidence[key] = Evidence(switch=switch, leg_id=leg, queue=queue)
             recent = self._switch(switch).snapshots.get(key[2], [])
             evidence.missing = tuple(as_of for as_of, legs in recent if leg not in legs)
+            self._recall_up(evidence)
         return evidence
+
+    def _recall_up(self, evidence: Evidence) -> bool:
+        """Let evidence know of the lists of channels that were up before memory had it; return whether that is news."""
+        legs = (evidence.leg_id, *evidence.also)
+        return evidence.see_up((leg, at) for at, up in self._switch(evidence.switch).up for leg in legs if leg in up)
 
     def _ring_ended(self, event: CallRingEnded) -> Applied:
         visit_id = event.visit_id or self._rings.get((event.switch_name, event.ring_id), "")
@@ -406,6 +425,7 @@ class Ledger:
         self._settle()
         switch_name = event.switch_name
         queue = queue_key(event.queue)
+        self.see_up(event)
         if event.complete:
             self._take_over(event, queue)
         for caller in event.waiting:
@@ -423,6 +443,22 @@ class Ledger:
                     self._heard[id(evidence)] = evidence
         return _NOTHING
 
+    def see_up(self, event: QueueSnapshot) -> None:
+        """Note which channels a list says are up: whoever a log says hung up before has been moved."""
+        if not event.up:
+            return
+        lists, legs = self._switch(event.switch_name).up, frozenset(event.up)
+        insort(lists, (event.as_of, legs), key=itemgetter(0))
+        lists[:] = [kept for kept in lists if lists[-1][0] - kept[0] < UP_KEPT]
+        for (switch, leg, _), evidence in self._evidence.items():
+            its = legs.intersection((leg, *evidence.also)) if switch == event.switch_name else ()
+            if evidence.see_up((one, event.as_of) for one in its):
+                self._heard[id(evidence)] = evidence
+
+    def unheld(self, switch: str, legs: Iterable[str]) -> set[str]:
+        """Return those of these legs of which memory has nothing."""
+        return set(legs) - {leg for of, leg, _ in (*self._evidence, *self._also) if of == switch}
+
     def _take_over(self, event: QueueSnapshot, queue: str) -> None:
         """Join to the callers who are listed no longer the legs that stand in their places: each is one caller.
 
@@ -430,27 +466,27 @@ class Ledger:
         listed for the first time, and has waited since then, goes on for the caller (a transfer, another channel).
         """
         switch = event.switch_name
-        new = dict[EvidenceKey, datetime]()
+        new = dict[EvidenceKey, tuple[datetime, str | None]]()
         for caller in event.waiting:
             leg, began = (switch, caller.leg_id, queue), _began(event, caller)
             if began is None or (caller.visit_id and (switch, caller.visit_id) in self._strands):
                 continue
             if self._key(*leg) == leg and self._is_new(leg):
-                new[leg] = began
+                new[leg] = began, caller.contact_id
         if not new:
             return
         listed = {self._key(switch, caller.leg_id, queue) for caller in event.waiting}
         gone = [
-            (self._evidence[key], stay.first_at)
+            (self._evidence[key], stay)
             for key in self._open
             if key[0] == switch and key[2] == queue and key not in listed
             for stay in self._evidence[key].stays[-1:]
             if stay.visit.start_known
         ]
-        for leg, began in new.items():
-            its = [(evidence, entered) for evidence, entered in gone if _is_listed_entry(began, entered)]
-            rivals = [at for at in new.values() for _, entered in its if _is_listed_entry(at, entered)]
-            if len(its) == len(rivals) == 1:
+        for leg, (began, contact_id) in new.items():
+            its = [(evidence, stay) for evidence, stay in gone if _is_listed_entry(began, stay.first_at)]
+            rivals = [at for at, _ in new.values() for _, stay in its if _is_listed_entry(at, stay.first_at)]
+            if len(its) == len(rivals) == 1 and not _is_somebody_else(leg[1], contact_id, its[0][1].visit):
                 self._lay_together(its[0][0], leg[1])
 
     def _is_new(self, key: EvidenceKey) -> bool:
@@ -691,6 +727,8 @@ class Ledger:
             also, part.also = part.also, ()
             for leg in also:
                 self._lay_together(part, leg)
+            if self._recall_up(part):
+                self._heard[id(part)] = part
             return True
         for visit_id, loaded in part.strands.items():
             is_new = (switch, visit_id) not in self._strands
@@ -700,7 +738,8 @@ class Ledger:
             self._rings.update(((switch, ring_id), visit_id) for ring_id in loaded.rings)
             if evidence.key[2] != part.key[2]:
                 loaded.state_queue(part.queue)
-            if strand.merge(loaded) or is_new or missing:
+            is_up = evidence.see_up(part.up.items())
+            if strand.merge(loaded) or is_new or missing or is_up:
                 self._heard[id(evidence)] = evidence
             for leg in part.also:
                 self._lay_together(evidence, leg)
@@ -887,6 +926,21 @@ def _began(event: QueueSnapshot, caller: WaitingCaller) -> datetime | None:
 def _is_listed_entry(listed: datetime, entered: datetime) -> bool:
     """Return whether a caller who entered then has waited as long as a list says, in whole seconds cut off."""
     return -LISTED_EARLY <= listed - entered <= SAME_ENTRY
+
+
+def _is_somebody_else(leg_id: str, contact_id: str | None, visit: Visit) -> bool:
+    """Return whether a leg that is listed for the first time cannot have taken the place of this caller: its contact is
+    another one.
+
+    Asterisk's contact is another one after a transfer, too; but who is put in the place of an agent who asked was on
+    the line before that agent called, and has the older channel.
+    """
+    if contact_id is None or contact_id == visit.contact_id:
+        return False
+    its, before = _CHANNEL.search(leg_id), _CHANNEL.search(visit.leg_id)
+    if its is None or before is None:
+        return True
+    return (int(its[1]), int(its[2])) > (int(before[1]), int(before[2]))
 
 
 def _may_be_one_queue(one: str, other: str) -> bool:

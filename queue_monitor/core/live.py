@@ -272,6 +272,9 @@ class Live:
         self.agents.apply(event)
         self.counted.apply(event)
         self.wait_bounds.see_list(event)
+        if event.up and self.held_from is not None:
+            unheld = self._ledger.unheld(event.switch_name, event.up)
+            self._to_load.update(f"{event.switch_name} {leg}" for leg in unheld)
 
     def _take_entry(self, event: CallEntered) -> None:
         self.callers.apply(event)
@@ -565,6 +568,7 @@ class Live:
             self.agents.apply(event)
         if isinstance(event, QueueSnapshot):
             self.counted.apply(event)
+            self._ledger.see_up(event)
         if isinstance(event, SourceConnected | SourceRestarted):
             self._ledger.apply(event)
 

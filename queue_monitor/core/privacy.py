@@ -195,6 +195,8 @@ class Veil:
         match rule:
             case _Rule.ID:
                 return self._id(value, scene.switch, scene.month, carries=name != "id")
+            case _Rule.IDS:
+                return tuple(self._id(each, scene.switch, scene.month, carries=True) for each in value)
             case _Rule.NAME:
                 return self._name(name, value, scene.hidden)
             case _Rule.NAMES:
@@ -381,6 +383,7 @@ def one_spelling(written: str) -> str:
 
 class _Rule(Enum):
     ID = auto()
+    IDS = auto()
     NAME = auto()
     NAMES = auto()
     WORD = auto()
@@ -399,6 +402,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(LISTED, _Rule.WORD),
     **dict.fromkeys(("waiting", "agents"), _Rule.PARTS),
     **dict.fromkeys(("caller", "to"), _Rule.PART),
+    "up": _Rule.IDS,
     "queues": _Rule.NAMES,
     "key": _Rule.KEYS_PRESSED,
     "pseudonym": _Rule.PSEUDONYM,

@@ -12,7 +12,7 @@ import pytest
 
 from queue_monitor.core.live import Live
 from queue_monitor.events import Event
-from tests.adapters.twofold import Twofold, at, played
+from tests.adapters.twofold import Items, Twofold, at, played
 
 Stay = tuple[str, str, int | None, int | None]
 Call = tuple[str, int | None, int]
@@ -380,3 +380,108 @@ def test_times_of_arrival_by_a_clock_that_is_a_little_off_make_no_second_stay(
         live = played(items)
         assert [one[:2] for one in stays(live)] == [one[:2] for one in told.stays]
         assert [(one[0], one[2]) for one in calls(live)] == [(one[0], one[2]) for one in told.calls]
+
+
+# ---- moved while the log alone was heard
+
+
+def _moved_in_a_cut(moved: float, **shown: str) -> tuple[Items, Items]:
+    """Lose the connection from 20 to 60 s; meanwhile one caller is moved out of the queue, and another hangs up."""
+    story = Twofold().joins(0.2, "1.1", "q").abandons(moved, "1.1", "q", moved_to="out")
+    story.joins(5.2, "2.1", "q").abandons(moved + 0.1, "2.1", "q").hangs_up(moved + 0.2, "2.1")
+    story.shows_up(60.02, "1.1", "9.9", **shown).shows_up(64.1, "1.1", "9.9", **shown).hangs_up(90, "1.1")
+    return story.heard_manager(lost=(20, 60)), story.heard_log()
+
+
+@pytest.mark.parametrize("moved", [20.3, 30.6, 57.9, 59.98])
+def test_who_is_up_after_a_hang_up_in_the_log_was_moved_and_has_not_hung_up(moved: float) -> None:
+    manager, log = _moved_in_a_cut(moved)
+    by_time = sorted((item for item in chain(manager, log) if isinstance(item, Event)), key=lambda it: it.observed_at)
+
+    for items in (manager + log, log + manager, by_time):
+        live = played(items)
+        assert [(stay[0], stay[1]) for stay in stays(live)] == [("q", "transferred_out"), ("q", "abandoned")]
+        assert [one[0] for one in calls(live)] == ["transferred_out", "abandoned"]
+        assert abs((calls(live)[0][1] or 0) - moved) <= 1
+
+
+@pytest.mark.parametrize(
+    "shown", [{"Exten": "h"}, {"Application": "AppDial"}, {"Application": "AppQueue"}], ids=["h", "dialled", "rung"]
+)
+def test_a_channel_that_only_tidies_up_or_is_a_phones_own_says_nothing(shown: dict[str, str]) -> None:
+    manager, log = _moved_in_a_cut(30.6, **shown)
+
+    assert [one[0] for one in calls(played(manager + log))] == ["abandoned", "abandoned"]
+
+
+def test_a_hang_up_less_than_two_seconds_before_the_list_stays_one() -> None:
+    """The channel may be listed while it ends."""
+    story = Twofold().joins(0.2, "1.1", "q").abandons(59.9, "1.1", "q").shows_up(60.02, "1.1").hangs_up(60.2, "1.1")
+    live = played(story.heard_manager(lost=(20, 60)) + story.heard_log())
+
+    assert [one[0] for one in calls(live)] == ["abandoned"]
+
+
+def test_the_first_channel_of_a_transfer_says_nothing_of_the_caller_who_goes_on() -> None:
+    """It is up, but the agent has gone on with it to somebody else."""
+    story = _asked().abandons(55.4, "1.1", "r").hangs_up(55.5, "1.1").shows_up(60.02, "2.1").shows_up(64.1, "2.1")
+    live = played(story.heard_manager(lost=(50, 60)) + story.heard_log())
+
+    assert [stay[1] for stay in stays(live)] == ["answered", "abandoned"]
+
+
+def test_a_list_of_channels_that_was_asked_for_alone_says_nothing_of_a_later_time() -> None:
+    story = Twofold().joins(0.2, "1.1", "q").shows_up(30, "1.1").abandons(50.5, "1.1", "q").hangs_up(50.6, "1.1")
+    story.manager = [told for told in story.manager if told[0] != 30.01]
+    live = played(story.lists(70).heard_manager(lost=(40, 60)) + story.heard_log())
+
+    assert [one[0] for one in calls(live)] == ["abandoned"]
+
+
+@pytest.mark.parametrize("log_first", [True, False])
+def test_what_the_channels_say_outlives_a_start(log_first: bool) -> None:
+    """Memory lets go of the call before the list comes, or the monitor starts between the list and the log's line."""
+    manager, log = _moved_in_a_cut(30.6)
+    first, then = (log, manager) if log_first else (manager, log)
+    live = played(first)
+    calls_told, _ = live.take_records()
+    again = played([])
+    again.load_states(live.save_states(), at(100))
+    again.load_calls(record.evidence for record in calls_told if record.evidence)
+    for event in then:
+        if isinstance(event, Event):
+            again.apply(event)
+
+    assert [one[0] for one in calls(again)] == ["transferred_out", "abandoned"]
+    written, _ = again.take_records()
+    last = played([])
+    last.load_calls(record.evidence for record in written if record.evidence)
+    assert [one[0] for one in calls(last)] == ["transferred_out", "abandoned"]
+
+
+def test_a_listed_caller_who_leaves_and_comes_again_at_once_has_two_stays() -> None:
+    """Without the log: the entry was not seen, and its time is reckoned from whole seconds."""
+    story = Twofold().joins(36.4, "1.1", "q").rings(38.2, "1.1", "q", "Bo", "1.7").lists(37.91, ("1.1", "q"))
+    story.abandons(38.88, "1.1", "q", moved_to="q").joins(38.893, "1.1", "q").times_out(55.9, "1.1", "q")
+    live = played(story.hangs_up(56, "1.1").heard_manager(lost=(12, 37.9)))
+
+    assert about(stays(live), [("q", "transferred_out", 2, None), ("q", "timeout", 17, None)])
+
+
+def test_a_caller_who_is_listed_after_a_stay_has_ended_has_come_again() -> None:
+    story = Twofold().joins(10.2, "1.1", "q").times_out(11, "1.1", "q").joins(12.3, "1.1", "q").lists(16, ("1.1", "q"))
+    live = played(story.abandons(30, "1.1", "q").hangs_up(30.1, "1.1").heard_manager(lost=(12, 15.9)))
+
+    assert [one[1] for one in stays(live)] == ["timeout", "abandoned"]
+
+
+def test_who_enters_within_a_second_of_one_who_leaves_in_the_cut_is_somebody_else() -> None:
+    """Without the log: the list says for how long somebody has waited, and that the channel is of another call."""
+    first, second = "1795433700.11", "1795433700.12"
+    story = Twofold().joins(0.2, first, "q").joins(0.9, second, "q").times_out(5, first, "q").hangs_up(5.1, first)
+    story.shows_up(20.02, second).lists(20.02, (second, "q")).answered(30.3, second, "q", "Bo", "1.9")
+    story.manager = [one for one in story.manager if one[0] != 20.03]
+    live = played(story.completed(50, second, "q", "Bo").hangs_up(50.1, second).heard_manager(lost=(0.5, 20)))
+
+    assert {(stay[1], stay[2]) for stay in stays(live)} == {("unknown", None), ("answered", 30)}
+    assert sorted(call[0] for call in calls(live)) == ["answered", "unknown"]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from adapters.asterisk_ami import Settings, Translator, build, recorded_pieces, wire
 from adapters.asterisk_ami.messages import MAX_MESSAGE, timestamp
 from adapters.asterisk_ami.wire import ALLOWED, AmiDialogue
-from queue_monitor.clock import SystemClock
+from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.ledger import Ledger
 from queue_monitor.events import (
     AgentActivity,
@@ -895,6 +895,12 @@ def test_what_cannot_be_understood_is_counted(bytes_in: bytes, reason: str) -> N
     assert [found for found, _ in rejections(lines(bytes_in))] == [reason]
 
 
+def test_an_account_that_may_not_ask_for_channels_is_told_of_nothing() -> None:
+    refused = b"Response: Error\r\nActionID: coreshowchannels-2\r\nMessage: Permission denied\r\n\r\n"
+
+    assert rejections(lines(refused)) == []
+
+
 def test_a_call_with_a_bad_timestamp_still_counts() -> None:
     (entered,) = only(CallEntered, lines(message("QueueCallerJoin", Uniqueid="1.1", Queue="q", Timestamp="1e9")))
 
@@ -1069,14 +1075,14 @@ async def test_a_recorded_session_is_heard_live_from_login_to_the_end() -> None:
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await greet(reader, writer)
-        asked.extend([(await action(reader))["Action"] for _ in range(2)])
+        asked.extend([(await action(reader))["Action"] for _ in range(3)])
         writer.write(recording("05").partition(b"Status: Fully Booted\r\n\r\n")[2])
         await writer.drain()
 
     async with asterisk(script) as port:
         items = await listen(adapter(port))
 
-    assert asked == ["Ping", "QueueStatus"]
+    assert asked == ["Ping", "CoreShowChannels", "QueueStatus"]
     assert story(items) == story(sample("05"))
     assert len(only(SourceConnected, items)) == 1
 
@@ -1176,6 +1182,34 @@ def test_nothing_but_the_harmless_actions_can_be_sent() -> None:
         session_.send("Ping", ActionID="1\r\n\r\nAction: Hangup")
     for action_ in ALLOWED:
         session_.send(action_)
+
+
+class Written(Line):
+    """A line that keeps the actions written to it."""
+
+    def __init__(self) -> None:
+        super().__init__(Place(name="nobody", host="127.0.0.1", port=1), SystemClock())
+        self.actions: list[str] = []
+
+    def write(self, raw: bytes) -> None:
+        self.actions.append(raw.split(b"\r\n")[0].removeprefix(b"Action: ").decode())
+
+
+@pytest.mark.parametrize("every", [2, 30])
+def test_the_channels_are_asked_for_at_first_and_once_more_by_when_a_hang_up_is_over(every: float) -> None:
+    clock, line = ManualClock(LONG_AGO), Written()
+    session_ = AmiDialogue(line, Settings(snapshot_seconds=every), clock, translator())
+    session_.translator._booted = True
+    looks = []
+    for _ in range(100):
+        line.actions.clear()
+        session_.translator._pings.clear()
+        assert session_.ask() == ""
+        if "QueueStatus" in line.actions:
+            looks.append((clock.monotonic(), "CoreShowChannels" in line.actions))
+        clock.advance_to(clock.now() + timedelta(seconds=1))
+
+    assert looks[:3] == [(0, True), (min(4, every), True), (min(4, every) + every, False)]
 
 
 def test_only_one_line_of_the_adapter_can_write_to_the_socket() -> None:

@@ -663,6 +663,14 @@ def test_an_empty_queue_is_known_by_the_question() -> None:
     assert (shot.queue, shot.waiting, shot.complete) == ("kundcenter@lab", (), True)
 
 
+def test_a_bar_in_the_name_of_the_queue_is_no_column() -> None:
+    listed = row("m1", "s1", "Waiting", joined=-5, name="A|B").replace("kundcenter@lab", "vård|å@lab")
+
+    (shot,) = only(QueueSnapshot, asked(translator(), MEMBERS_OF + "vård|å@lab", members(listed)))
+
+    assert [(one.visit_id, one.leg_id, one.waited_ms) for one in shot.waiting] == [("kc:m1", "kc:s1", 5_000)]
+
+
 def test_callers_are_listed_by_score_and_a_name_may_hold_what_divides_the_columns() -> None:
     rows = [
         row("m1", "s1", "Waiting", score=5, joined=-5),

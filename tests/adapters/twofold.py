@@ -32,6 +32,11 @@ def message(event: str, seconds: float, **fields: str) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode() + b"\r\n"
 
 
+def untimed(event: str, fields: dict[str, str]) -> bytes:
+    """A line of a list, which has no time."""
+    return "".join(f"{name}: {value}\r\n" for name, value in {"Event": event, **fields}.items()).encode() + b"\r\n"
+
+
 class Twofold:
     """One story. Channels are numbers such as `1.1`; times are seconds after `NOW`.
 
@@ -136,6 +141,17 @@ class Twofold:
             wait = str(int(seconds - self._entered[channel, queue]))
             self.tells(seconds, "QueueEntry", Queue=queue, Uniqueid=channel, Position="1", Wait=wait)
         return self.tells(seconds, "QueueStatusComplete")
+
+    def shows_up(self, seconds: float, *channels: str, **fields: str) -> "Twofold":
+        """Let the switch list the channels that are up, each with these fields, and then who waits: nobody."""
+        self.manager.append(
+            (seconds, b"Response: Success\r\nEventList: start\r\nMessage: Channels will follow\r\n\r\n")
+        )
+        for channel in channels:
+            its = {"Exten": "s", "Application": "Playback", **fields, "Uniqueid": channel, "Linkedid": channel}
+            self.manager.append((seconds, untimed("CoreShowChannel", its)))
+        self.manager.append((seconds, untimed("CoreShowChannelsComplete", {"EventList": "Complete"})))
+        return self.lists(seconds + 0.01)
 
     def tells(self, seconds: float, event: str, **fields: str) -> "Twofold":
         self.manager.append((seconds, message(event, seconds, **fields)))

@@ -1,7 +1,8 @@
 """A real Asterisk, started in its chroot on this machine's loopback, with four queues and `Local/` channels only.
 
 A member of `yttre` is a channel that waits in `inre`. At the reception somebody consults a queue and hangs up: the
-caller goes on in it. Who is called back is behind a `Local` channel that Asterisk optimises away.
+caller goes on in it. Who is called back is behind a `Local` channel that Asterisk optimises away. Who is moved out of a
+queue stays on the line for 45 s.
 
 Callers and agents are dialplan: a *person* is the far half of a caller's `Local` channel and does what the call's
 variables say (patience, key); an agent rings for a while, answers or not, talks and hangs up. What they do they tell in
@@ -97,7 +98,7 @@ exten => _[a-z].,1,Answer()
 
 [elsewhere]
 exten => s,1,UserEvent(Truth,What: moved,Call: ${{CALL}})
- same => n,Wait(2)
+ same => n,Wait(45)
  same => n,Hangup(16)
 
 [within]

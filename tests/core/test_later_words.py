@@ -7,9 +7,21 @@ import pytest
 
 from queue_monitor.core import documents
 from queue_monitor.core.ledger import ContactHistory, Ledger
-from queue_monitor.events import CallAnswered, CallMoved, CallRingEnded, EndedBy, EntryReason, RingResult
+from queue_monitor.events import (
+    CallAnswered,
+    CallMoved,
+    CallRingEnded,
+    CallTransferred,
+    EndedBy,
+    EntryReason,
+    QueueSnapshot,
+    RingResult,
+    TimeBasis,
+    TransferKind,
+    WaitingCaller,
+)
 from queue_monitor.model import Contact, Outcome, Visit
-from tests.scenario import Scenario
+from tests.scenario import SOURCE, Scenario
 
 DAY = 24 * 3600
 
@@ -462,3 +474,91 @@ def test_whose_wait_it_is_may_be_told_later_than_the_leg_and_more_than_once(oute
     whatever_the_order(story)
     inner = next(seen for seen in story.live.ledger.visits() if seen.queue == "inner")
     assert inner.contact_id == "luleå:7"
+
+
+def test_a_talk_that_a_transfer_worked_out_ends_is_measured_by_the_clock_of_its_answer() -> None:
+    """Not by the switch's whole seconds."""
+    story = Scenario().entered(0, "a").answered(5, "a")
+    story.add(
+        CallTransferred(
+            id="t",
+            source=SOURCE,
+            switch="luleå",
+            observed_at=story.at(5.46),
+            switch_time=story.at(5.46),
+            time_basis=TimeBasis.DERIVED,
+            visit_id="luleå:a@kundcenter",
+            kind=TransferKind.UNKNOWN,
+        )
+    )
+    story.completed(5.5, "a", talk_ms_reported=1_000)
+
+    assert (visit(story).talk_ms, visit(story).ended_by) == (500, EndedBy.TRANSFER)
+
+
+# ---- a channel that is up after its hang-up
+
+
+def test_who_is_up_after_a_hang_up_in_whole_seconds_was_moved_whatever_comes_first() -> None:
+    story = Scenario().entered(0, "a", time_precision_ms=1000).left(10, "a", time_precision_ms=1000)
+    story.snapshot(40, up=("luleå:a",))
+
+    assert (visit(story).outcome, visit(story).wait_ms) == (Outcome.TRANSFERRED_OUT, 10_000)
+    assert contact(story).outcome is Outcome.TRANSFERRED_OUT
+    whatever_the_order(story)
+
+
+def test_a_hang_up_that_a_finer_clock_tells_of_is_one() -> None:
+    story = Scenario().entered(0, "a").left(10, "a").snapshot(40, up=("luleå:a",))
+
+    assert visit(story).outcome is Outcome.ABANDONED
+
+
+def test_a_call_that_memory_has_let_go_of_is_asked_for_when_its_channel_is_up() -> None:
+    story = Scenario().entered(0, "a", time_precision_ms=1000).left(10, "a", time_precision_ms=1000)
+    (written,) = (documents.write("luleå:a", story.live.ledger.evidence_of("luleå:a")),)
+    story.live.evict(story.at(600))
+    story.snapshot(1200, up=("luleå:a", "luleå:b"))
+
+    assert story.live.missing_calls() == {"luleå luleå:a", "luleå luleå:b"}
+
+    story.live.load_calls([written])
+    assert visit(story).outcome is Outcome.TRANSFERRED_OUT
+
+
+# ---- a leg that is listed for the first time
+
+
+@pytest.mark.parametrize(("contact_id", "calls"), [(None, 1), ("luleå:a", 1), ("luleå:b", 2)])
+def test_who_is_listed_in_the_place_of_one_who_is_gone_is_somebody_else_where_the_list_says_so(
+    contact_id: str | None, calls: int
+) -> None:
+    listed = WaitingCaller(leg_id="luleå:b", visit_id="luleå:b@1", contact_id=contact_id, waited_ms=29_500)
+    story = Scenario().entered(0, "a")
+    story._tell(QueueSnapshot, 30, "list", queue="kundcenter", as_of=story.at(30), waiting=(listed,))
+
+    outcomes = sorted(told.outcome for told in story.live.ledger.contacts())
+    assert outcomes == [Outcome.UNKNOWN, Outcome.WAITING][-calls:]
+
+
+@pytest.mark.parametrize(
+    ("leg", "contact_id", "calls"),
+    [
+        ("luleå:1795877911.176", "luleå:1795877911.176", 1),
+        ("luleå:1795877913.171", "luleå:1795877911.170", 1),
+        ("luleå:1795877913.179", "luleå:1795877913.178", 1),
+        ("luleå:1795877913.180", "luleå:1795877913.180", 2),
+        ("luleå:1795877914.5", "luleå:1795877914.5", 2),
+        ("luleå:1795877914.5", None, 1),
+    ],
+    ids=["transferred", "in the same second", "of the same call", "newer", "newer second", "not told"],
+)
+def test_of_two_channels_of_asterisk_only_an_older_one_can_take_the_place(
+    leg: str, contact_id: str | None, calls: int
+) -> None:
+    listed = WaitingCaller(leg_id=leg, visit_id=f"{leg}@~1", contact_id=contact_id, waited_ms=29_500)
+    story = Scenario().entered(0, "1795877913.178")
+    story._tell(QueueSnapshot, 30, "list", queue="kundcenter", as_of=story.at(30), waiting=(listed,))
+
+    outcomes = sorted(told.outcome for told in story.live.ledger.contacts())
+    assert outcomes == [Outcome.UNKNOWN, Outcome.WAITING][-calls:]
