@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -326,6 +327,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     `hours_disagreements`: where switch and calendar disagree about today.
     `totals`: all-time counts per queue at visit level.
     `kept_from`: calls before this are no longer kept; None when all are.
+    `earlier_limits`: the limits (s) that held before the newest one, each with the last day on which it held.
     `callers_since`: today's callers are told apart from this moment on; None where the sources do not tell who calls.
     """
 
@@ -355,3 +357,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     totals_talks: dict[str, "TalkSums"] = {}
     walls: tuple[WallNow, ...] = ()
     callers_since: datetime | None = None
+    earlier_limits: tuple[tuple[date, int], ...] = ()
+
+    def limits_before(self, first: date, last: date) -> tuple[tuple[date, int], ...]:
+        """Return the limits (s) that held on some of these days before that of the last of them, or of today."""
+        last = min(last, self.at.astimezone(ZoneInfo(self.time_zone)).date())
+        return tuple((until, limit) for until, limit in self.earlier_limits if first <= until < last)

@@ -1,6 +1,7 @@
 """A report in words: one page for the person who decides, and the annex for the person who checks it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -102,10 +103,10 @@ def sentence(report: Report, pen: ReportPen) -> str:
 
 def _earlier_limits(data: ReportData, pen: ReportPen) -> Iterator[str]:
     """Yield by which other limits calls of the period were judged, in sentences."""
-    for rules in data.rules:
-        if rules.limit_seconds not in (None, data.target.limit_seconds):
-            span = texts.span(rules.limit_seconds or 0, pen.language)
-            yield pen.say("limits.earlier", day=rules.last.isoformat(), earlier=span)
+    known = [(rules.last, rules.limit_seconds) for rules in data.rules if rules.limit_seconds is not None]
+    for (until, limit), (_, later) in pairwise((*known, (data.last, data.target.limit_seconds))):
+        if limit != later:
+            yield pen.say("limits.earlier", day=until.isoformat(), earlier=texts.span(limit, pen.language))
     if not data.rules and data.target.since and data.target.since > data.first:
         yield pen.say("limits.unknown", day=data.target.since.isoformat())
 

@@ -159,7 +159,6 @@ class HistoryPage:
     `whole`: the period as one; None where it lies in the future.
     `parts`: its days, or hours.
     `earlier`: the same period one and two years before.
-    `limits`: the limits that held earlier in the period, in seconds, each with its last day.
     `record`: the record of alerts; None where it cannot be read.
     """
 
@@ -176,7 +175,6 @@ class HistoryPage:
         record: Sequence[RecordedAlert] | None,
         imports: Sequence[ImportRecord] = (),
         again: Sequence[RepeatDay] = (),
-        limits: Sequence[tuple[date, int]] = (),
     ) -> None:
         self.snapshot = snapshot
         self.choice = choice
@@ -190,7 +188,6 @@ class HistoryPage:
         self._record = record
         self._imports = imports
         self._again = again
-        self._limits = limits
         self._zone = ZoneInfo(pen.zone)
 
     # ---- the headline
@@ -258,7 +255,8 @@ class HistoryPage:
         if kept is not None and start < kept and self.whole is not None and _is_bare(self.whole):
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
         found += self._refused_words()
-        return (*limit_words(self.pen, self._limits), *found, *imported_words(self.pen, self._imports))
+        limits = self.snapshot.limits_before(self.choice.period.first, self.choice.period.last)
+        return (*limit_words(self.pen, limits), *found, *imported_words(self.pen, self._imports))
 
     def _refused_words(self) -> Iterator[str]:
         """Yield how many were refused, and the share with them as misses, where there were any."""
