@@ -230,6 +230,20 @@ def are_many_refused(counts: Counts, limit_ratio: float) -> bool:
     return (ratio((counts.refused, counts.dialled)) or 0.0) > limit_ratio
 
 
+def meets_target(
+    counts: Counts, target: Target, definition: DefinitionId | None = None, parts: Parts | None = None
+) -> bool | None:
+    """Return whether these calls meet the target, by its own formula or another; None where there is nothing to judge.
+
+    Never where more callers were refused than the target allows, not even where none of the others was measured.
+    Otherwise decided by whole numbers, not by the rounded share.
+    """
+    if are_many_refused(counts, target.refused_limit_ratio):
+        return False
+    parts = parts or DEFINITIONS[definition or target.definition](counts)
+    return not is_under(parts, target.ratio) if parts[1] else None
+
+
 def including_refused(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> float | None:
     """Return the share with every refused caller as a miss: the share that the public meets (JO 974-2021)."""
     good, of = parts or DEFINITIONS[definition](counts)

@@ -112,15 +112,7 @@ def _earlier_limits(data: ReportData, pen: ReportPen) -> Iterator[str]:
 
 
 def _meets(data: ReportData) -> bool | None:
-    """Return whether the target was met; never where more callers were refused than a setting allows."""
-    parts = fraction(data.counts, data.target.definition)
-    if not parts[1]:
-        return None
-    return not service_level.is_under(parts, data.target.ratio) and not _are_many_refused(data)
-
-
-def _are_many_refused(data: ReportData) -> bool:
-    return service_level.are_many_refused(data.counts, data.target.refused_limit_ratio)
+    return service_level.meets_target(data.counts, data.target)
 
 
 def _verdict(report: Report, pen: ReportPen) -> str:
@@ -128,11 +120,14 @@ def _verdict(report: Report, pen: ReportPen) -> str:
     if meets is None:
         return ""
     parts = fraction(data.counts, data.target.definition)
-    if not meets and not service_level.is_under(parts, data.target.ratio):
-        refused = pen.plain_share(data.counts.refused, data.counts.dialled)
-        return pen.say("report.many_refused", target=pen.percent(data.target.ratio), share=refused)
-    key = f"history.{'met' if meets else 'missed'}{'_so_far' if report.is_preliminary else ''}"
-    return pen.say(key, target=pen.percent(report.data.target.ratio))
+    return texts.target_words(
+        data.target,
+        meets=meets,
+        share_meets=not service_level.is_under(parts, data.target.ratio) if parts[1] else None,
+        refused_ratio=service_level.ratio((data.counts.refused, data.counts.dialled)),
+        so_far=report.is_preliminary,
+        language=pen.language,
+    )
 
 
 def _facts(data: ReportData, pen: ReportPen) -> tuple[tuple[str, str], ...]:

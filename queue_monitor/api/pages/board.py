@@ -12,9 +12,10 @@ from msgspec import Struct, structs
 
 from queue_monitor import texts
 from queue_monitor.api.json.shapes import StaffShape
-from queue_monitor.api.json.status import meets_target, staff_shape
+from queue_monitor.api.json.status import staff_shape
 from queue_monitor.api.pages.comparison import NOTHING, Comparisons, DaysBefore
 from queue_monitor.api.pages.outlook import advice, reason
+from queue_monitor.core import service_level
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -374,7 +375,7 @@ def _period(period: Period, target: Target) -> BoardPeriod:
         refused=period.counts.refused,
         refused_ratio=period.refused_ratio,
         headline=period.headline,
-        meets_target=meets_target(period.headline, target),
+        meets_target=service_level.meets_target(period.counts, target),
         floor=period.floor,
         ceiling=period.ceiling,
         service_level=period.service_level,

@@ -669,9 +669,10 @@ function drawNight() {
   const { day } = total;
   const limit = span(target.limit_seconds);
   put("opening", hours.opening[page.language]);
-  const none = !day?.entered;
-  putParts("result-share", [none ? [NONE] : [percent(day.headline, target.ratio), day.meets_target ? "ok" : "at_risk"]]);
-  tone(at("result-share"), ["good", "watch"], none || day.meets_target === null ? "" : day.meets_target ? "good" : "watch");
+  const none = !day?.entered && !day?.refused;
+  const met = day?.meets_target ?? null;
+  putParts("result-share", [met === null ? [percent(day?.headline ?? null)] : [percent(day.headline, target.ratio), met ? "ok" : "at_risk"]]);
+  tone(at("result-share"), ["good", "watch"], met === null ? "" : met ? "good" : "watch");
   putParts("result-words", none ? [[say("result_none")]] : [
     [say("in_time_period", { limit })],
     [say(`definition.${target.definition}`, { limit })],
