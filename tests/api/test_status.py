@@ -146,3 +146,20 @@ def test_the_curve_begins_earlier_when_somebody_called_earlier() -> None:
     assert curve.from_ == datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
     assert curve.bars[0].lost == 1
     assert timedelta(seconds=curve.step_seconds) == timedelta(minutes=30)
+
+
+ENTERED = [field for field in Counts.__struct_fields__ if Counts(**{field: 1}).entered]
+
+
+@pytest.mark.parametrize("field", ENTERED)
+def test_each_call_that_entered_is_in_one_part_of_a_bar_and_called_late_only_where_it_was(field: str) -> None:
+    """Yesterday's line beside the bars and the count above them are of all who entered."""
+    snapshot = sample.calm()
+    today = (replace(snapshot.today[20], counts=Counts(**{field: 1})),)
+    curve = board(replace(snapshot, today=today)).curve
+
+    assert curve is not None
+    (bar,) = curve.bars
+    assert bar.in_time + bar.late + bar.lost + bar.waiting == 1
+    assert bar.late == (field == "answered_late")
+    assert bar.in_time == (field in {"answered_in_time", "called_back"})

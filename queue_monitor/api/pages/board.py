@@ -122,7 +122,11 @@ class BoardQueue(Struct, frozen=True, kw_only=True):
 
 
 class BoardBar(Struct, frozen=True, kw_only=True):
-    """One bar of the day. `lost`: all who left without an answer, and those of whom the monitor lost track."""
+    """One bar of the day: each call that entered is in one of its parts.
+
+    `in_time`: also those who were called back in time, where a setting counts that.
+    `lost`: all others who no longer wait, those answered after a wait that is not known among them.
+    """
 
     at: datetime
     in_time: int
@@ -426,11 +430,12 @@ def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo, bef
 
 def _bar(bar: Bar) -> BoardBar:
     counts = bar.counts
+    in_time = counts.answered_in_time + counts.called_back
     return BoardBar(
         at=bar.start.astimezone(UTC),
-        in_time=counts.answered_in_time,
+        in_time=in_time,
         late=counts.answered_late,
-        lost=counts.abandoned + counts.left_otherwise + counts.unknown,
+        lost=counts.entered - in_time - counts.answered_late - counts.waiting,
         waiting=counts.waiting,
         headline=bar.headline,
     )

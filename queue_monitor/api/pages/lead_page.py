@@ -410,10 +410,10 @@ class Page:
         counts, pen = period.counts, self.pen
         numbers = (
             counts.entered,
-            counts.answered_in_time,
-            counts.answered_late + counts.answered_unjudged,
+            counts.answered_in_time + counts.called_back,
+            counts.answered_late,
             counts.abandoned,
-            counts.left_otherwise + counts.called_back + counts.unknown + counts.excluded,
+            counts.left_otherwise + counts.answered_unjudged + counts.unknown + counts.excluded,
             counts.waiting,
             counts.refused,
         )
