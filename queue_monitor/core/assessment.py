@@ -153,7 +153,7 @@ class _Ladder:
     def _rung(self, face: QueueNow, period: Period, name: str, under: bool) -> tuple[Status, StatusReason]:
         if face.no_data_reason is not None:
             return Status.NO_DATA, face.no_data_reason
-        many_refused = service_level.are_many_refused(period.counts, self._target.refused_limit_ratio)
+        many_refused = service_level.are_many_refused(period.counts, self._target)
         if self._is_over(face, period, name):
             if under:
                 return Status.OUT_OF_REACH, StatusReason.PERIOD_LOST

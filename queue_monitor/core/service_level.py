@@ -225,9 +225,9 @@ def margin(target: Target, expected_calls: float, missed: int) -> int:
     return math.floor((1 - target.ratio) * expected_calls + 1e-9) - missed
 
 
-def are_many_refused(counts: Counts, limit_ratio: float) -> bool:
-    """Return whether a larger share of those who dialled was refused than the limit, with which no target is met."""
-    return (ratio((counts.refused, counts.dialled)) or 0.0) > limit_ratio
+def are_many_refused(counts: Counts, target: Target) -> bool:
+    """Return whether a larger share of those who dialled was refused than the target allows, so that it is not met."""
+    return not target.allows_refused(ratio((counts.refused, counts.dialled)))
 
 
 def meets_target(
@@ -238,7 +238,7 @@ def meets_target(
     Never where more callers were refused than the target allows, not even where none of the others was measured.
     Otherwise decided by whole numbers, not by the rounded share.
     """
-    if are_many_refused(counts, target.refused_limit_ratio):
+    if are_many_refused(counts, target):
         return False
     parts = parts or DEFINITIONS[definition or target.definition](counts)
     return not is_under(parts, target.ratio) if parts[1] else None

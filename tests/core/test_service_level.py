@@ -114,9 +114,9 @@ def test_however_the_waiting_end_the_share_ends_between_floor_and_ceiling(
 
 def test_as_many_refused_as_the_limit_allows_are_not_too_many() -> None:
     """29 of 100 are 29 %, although 0.29 times 100 is a little less than 29."""
-    assert not are_many_refused(Counts(answered_in_time=71, refused_full=29), 0.29)
-    assert are_many_refused(Counts(answered_in_time=70, refused_full=30), 0.29)
-    assert not are_many_refused(Counts(), 0.0)
+    assert not are_many_refused(Counts(answered_in_time=71, refused_full=29), Target(refused_limit_ratio=0.29))
+    assert are_many_refused(Counts(answered_in_time=70, refused_full=30), Target(refused_limit_ratio=0.29))
+    assert not are_many_refused(Counts(), Target(refused_limit_ratio=0.0))
 
 
 def test_a_share_just_under_the_target_does_not_meet_it() -> None:

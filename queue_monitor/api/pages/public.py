@@ -229,7 +229,7 @@ def _share(period: Period, target: Target, language: str) -> shapes.PublicShareS
         refused=texts.percent(period.refused_ratio, None, language),
         including=texts.percent(including, target.ratio, language),
     )
-    many_refused = service_level.are_many_refused(counts, target.refused_limit_ratio)
+    many_refused = service_level.are_many_refused(counts, target)
     return shapes.PublicShareShape(
         ratio=share,
         words=texts.percent(share, target.ratio, language),

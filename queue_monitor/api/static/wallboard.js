@@ -295,6 +295,8 @@ function drawStanding() {
   const wanted = JSON.stringify(facts);
   if (list.dataset.shown === wanted) return;
   list.dataset.shown = wanted;
+  // Numbers of a crisis are longer than there is room for in their usual size; what stands beside is half as large.
+  list.style.setProperty("--letters", facts.reduce((sum, [, number, beside = ""]) => sum + number.length + beside.length / 2, 0));
   list.replaceChildren(...facts.map(([name, number, beside]) => {
     const note = beside ? [html("small", {}, beside)] : [];
     return html("div", {}, html("dt", {}, name), html("dd", {}, number, ...note));
@@ -681,8 +683,9 @@ function drawNight() {
   putParts("result-counts", none ? [] : [
     [`${say("entered")} ${count(day.entered)}`],
     [`${say("abandoned")} ${count(day.abandoned)}`],
-    [`${say("refused")} ${count(day.refused)}`],
+    [`${say("refused")} ${count(day.refused)}${day.refused ? ` (${percent(day.refused_ratio, target.refused_limit_ratio)})` : ""}`],
   ]);
+  put("result-reason", total.reason === "many_refused" ? board.why[page.language] : "");
   at("result").classList.toggle("grey", stale || !total.trusted);
 }
 
