@@ -126,7 +126,8 @@ class Message:
             lost = alert.reason is AlertReason.NOT_DELIVERED
             return [self._say("heartbeat.lost.body" if lost else "heartbeat.body")]
         if alert.kind is AlertKind.SOURCE_SILENT:
-            return [self._say("source.back" if alert.change is AlertChange.CLEARED else "source.body")]
+            is_back = alert.lower or alert.change is AlertChange.CLEARED
+            return [self._say("source.back" if is_back else "source.body")]
         if alert.kind is AlertKind.HOURS_DISAGREE:
             return [self._say("hours.body", number=self._figures.arrived, since=self._clock(self._figures.since))]
         if alert.kind is AlertKind.EVENT_SKIPPED:

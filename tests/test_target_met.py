@@ -115,6 +115,8 @@ async def test_where_too_many_were_refused_no_face_says_that_the_target_was_met(
     total = faces.figures.latest().total
 
     assert {face for face, met in marks.items() if met is not False} == set()
+    words = texts.status_words(total.verdict.status, total.verdict.reason, language)
+    assert (words == texts.say("status.period_refused", language)) == (at is EVENING)
     assert {one.status.value for one in (total.verdict, *total.verdicts.values())} <= {"at_risk", "too_early"}
     if answered:
         await said(faces, texts.percent(5 / 105, None, language), texts.percent(100 / 105, 0.9, language))

@@ -158,7 +158,7 @@ class _Ladder:
             if under:
                 return Status.OUT_OF_REACH, StatusReason.PERIOD_LOST
             if many_refused:
-                return Status.AT_RISK, StatusReason.MANY_REFUSED
+                return Status.AT_RISK, StatusReason.PERIOD_REFUSED
             nothing = period.headline is None
             return (Status.NO_DATA, StatusReason.NO_CALLS) if nothing else (Status.OK, StatusReason.WITHIN_TARGET)
         stands = not self._at_risk.get(name, _NOTHING).isdisjoint(face.queues)

@@ -132,6 +132,7 @@ class StatusReason(StrEnum):
     CANNOT_BE_REACHED = "cannot_be_reached"
     MANY_REFUSED = "many_refused"
     PERIOD_LOST = "period_lost"
+    PERIOD_REFUSED = "period_refused"
     TOO_EARLY = "too_early"
     NO_CALLS = "no_calls"
     SOURCE_DOWN = "source_down"
@@ -161,7 +162,7 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     `no_data_reason`: the reason why the figures cannot be relied on now, None while every source is seen.
     `verdict`: the status of the day.
     `verdicts`: the status of the longer periods, by name.
-    `expected_wait_seconds`: the wait that the next caller should expect, None when it cannot be said.
+    `expected_wait_seconds`: the wait that the next caller should expect, None when it cannot be said, or it is closed.
     `wait_range_seconds`: a range that holds the wait of 8 of 10 next callers.
     `counted`: the number waiting in those queues for which the switch gives a number and no list; None when there is no
         such queue.

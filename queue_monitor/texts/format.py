@@ -26,9 +26,13 @@ _NEVER_LESS: Final = frozenset(
 """The kinds that are either so or not so: they have no words for a trouble that has lessened."""
 
 
+_ENDED: Final = frozenset({StatusReason.PERIOD_LOST, StatusReason.PERIOD_REFUSED})
+"""The reasons that tell how a period ended, with words of their own for the status."""
+
+
 def status_words(status: Status, reason: StatusReason, language: str = "sv") -> str:
-    """A status in words: a period that has ended under its target "was missed", while it lasts that is an estimate."""
-    return say("status.period_lost" if reason is StatusReason.PERIOD_LOST else f"status.{status.value}", language)
+    """A status in words: of a period that has ended, what became of it; while it lasts that is an estimate."""
+    return say(f"status.{reason.value if reason in _ENDED else status.value}", language)
 
 
 def reason_words(

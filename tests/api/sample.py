@@ -456,7 +456,8 @@ def night() -> Snapshot:
 
 def refused(base: Snapshot) -> Snapshot:
     """The same where nearly all who entered were answered in time, and far more were refused."""
-    verdict = Verdict(status=Status.AT_RISK, reason=StatusReason.MANY_REFUSED, under_target_now=False)
+    reason = StatusReason.MANY_REFUSED if base.hours.open else StatusReason.PERIOD_REFUSED
+    verdict = Verdict(status=Status.AT_RISK, reason=reason, under_target_now=False)
     day = Counts(answered_in_time=1185, refused_full=6815)
     return replace(base, total=replace(base.total, verdict=verdict, periods=periods(day, day, base.at)))
 

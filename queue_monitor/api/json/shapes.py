@@ -251,7 +251,7 @@ class QueueShape(Struct, frozen=True, kw_only=True, gc=False):
     ringing: int
     talking: int
     oldest_wait_seconds: Seconds
-    expected_wait_seconds: Annotated[float | None, _said("The wait that the next caller should expect.")]
+    expected_wait_seconds: Annotated[float | None, _said("The wait that the next caller should expect; null: closed.")]
     expected_wait_low_seconds: Annotated[float | None, _said("Nine of ten will wait longer than this.")]
     expected_wait_high_seconds: Annotated[float | None, _said("Nine of ten will wait less than this.")]
     unlikely_in_time: Annotated[int, _said("The number of those waiting who will probably not be answered in time.")]

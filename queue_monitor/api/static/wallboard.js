@@ -5,6 +5,7 @@ const STALE_MS = 10_000;
 const RECONNECT_MS = 15_000;
 const TURN_MS = 10_000;
 const TICK_MS = 200;
+const ENDED = ["period_lost", "period_refused"];
 const SAYS_UNDER = ["under_target_so_far", "period_lost"];
 const NONE = "–";
 const SPACE = "\u00a0";
@@ -266,9 +267,7 @@ function tickWaits() {
 // ---- how the day stands
 
 // While a day lasts its missed target is an estimate; once it has ended it is a fact.
-function statusWords(status, reason) {
-  return say(status === "out_of_reach" && reason === "period_lost" ? "status.period_lost" : `status.${status}`);
-}
+const statusWords = (status, reason) => say(`status.${ENDED.includes(reason) ? reason : status}`);
 
 function drawStanding() {
   const { total, target, month } = board;
@@ -685,7 +684,7 @@ function drawNight() {
     [`${say("abandoned")} ${count(day.abandoned)}`],
     [`${say("refused")} ${count(day.refused)}${day.refused ? ` (${percent(day.refused_ratio, target.refused_limit_ratio)})` : ""}`],
   ]);
-  put("result-reason", total.reason === "many_refused" ? board.why[page.language] : "");
+  put("result-reason", total.reason === "period_refused" ? board.why[page.language] : "");
   at("result").classList.toggle("grey", stale || !total.trusted);
 }
 
