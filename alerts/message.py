@@ -81,6 +81,8 @@ class Message:
                 if share is not None
                 else self._say("target.ended_without")
             )
+        if alert.change is AlertChange.CLEARED and self._figures.too_many_refused is not None:
+            return self._say(f"target.cleared_but_refused.{alert.period}")
         if alert.change in (AlertChange.EASED, AlertChange.CLEARED):
             return self._say(f"target.{alert.change.value}.{alert.period}")
         goal = self._say(f"goal.{alert.period}")
@@ -124,7 +126,8 @@ class Message:
             lost = alert.reason is AlertReason.NOT_DELIVERED
             return [self._say("heartbeat.lost.body" if lost else "heartbeat.body")]
         if alert.kind is AlertKind.SOURCE_SILENT:
-            return [self._say("source.back" if alert.change is AlertChange.CLEARED else "source.body")]
+            is_back = alert.lower or alert.change is AlertChange.CLEARED
+            return [self._say("source.back" if is_back else "source.body")]
         if alert.kind is AlertKind.HOURS_DISAGREE:
             return [self._say("hours.body", number=self._figures.arrived, since=self._clock(self._figures.since))]
         if alert.kind is AlertKind.EVENT_SKIPPED:
@@ -170,12 +173,17 @@ class Message:
             return [self._so_far(), self._margin()]
         month = self._month() if alert.period == "day" else ""
         if alert.reason is AlertReason.DAY_ENDED:
-            return [self._promise(), month]
+            return [self._promise(), self._refused(), month]
         if alert.change is AlertChange.CLEARED:
-            return [self._forecast() or self._so_far(), month]
+            return [self._forecast() or self._so_far(), self._refused(), month]
         if alert.kind is AlertKind.TARGET_OUT_OF_REACH:
             return [self._agents_for_queue(), self._so_far(), self._waiting(), self._margin(), month]
         return [self._agents(), self._cause(), self._so_far(), self._waiting(), self._margin(), month]
+
+    def _refused(self) -> str:
+        """Return how many were refused, where that alone loses the target."""
+        ratio = self._figures.too_many_refused
+        return "" if ratio is None else self._say(f"refused_in.{self._alert.period}", share=self._share(ratio))
 
     def _agents(self) -> str:
         risk = self._figures.risk

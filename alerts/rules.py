@@ -24,6 +24,7 @@ from queue_monitor.model import (
     Snapshot,
     StaffBasis,
     StatusReason,
+    Target,
 )
 
 NOW, DAY, MONTH = "now", "day", "month"
@@ -321,19 +322,25 @@ def _figures(
         budget=None if margin is None else margin + so_far.misses,
         month_share=queue.periods[MONTH].headline,
         month_is_own=queue.periods[MONTH].headline != snapshot.total.periods[MONTH].headline,
-        month=_standing(queue.month_risk, settings.levels),
+        month=_standing(queue, snapshot.target, settings),
         refused=lately.refused,
         dialled=lately.dialled,
         arrived=arrived,
         factor=factor,
         limit_seconds=settings.long_wait_seconds,
+        too_many_refused=None if snapshot.target.allows_refused(so_far.refused_ratio) else so_far.refused_ratio,
     )
 
 
-def _standing(month: RiskFigures | None, levels: RiskLevels) -> MonthStanding | None:
-    """Return whether the month can bear the day; the forecast of the month includes today as predicted."""
+def _standing(queue: QueueNow, target: Target, settings: AlertSettings) -> MonthStanding | None:
+    """Return whether the month can bear the day; the forecast of the month includes today as predicted.
+
+    With too many refused it cannot, as soon as enough have called.
+    """
+    month, so_far = queue.month_risk, queue.periods[MONTH]
     if month is None:
         return None
-    if month.p_miss >= levels.month:
+    is_enough = so_far.counts.dialled >= settings.minimum.least_calls
+    if month.p_miss >= settings.levels.month or (is_enough and not target.allows_refused(so_far.refused_ratio)):
         return MonthStanding.AT_RISK
     return MonthStanding.TIGHT if month.p_miss >= EVEN else MonthStanding.HOLDS

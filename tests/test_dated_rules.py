@@ -355,7 +355,7 @@ async def test_intervals_are_judged_by_the_target_that_held_then_as_the_page_and
     assert report["counts"]["answered_in_time"] == found[0]["answered_in_time"]
     rows = list(csv.DictReader(io.StringIO(table), delimiter=";"))
     assert [(row["definition"], row["target_ratio"]) for row in rows] == [("D2", "0,9"), ("D3", "0,8"), ("D3", "0,8")]
-    assert "till och med 2026-09-30 är bedömda efter gränsen 5\N{NO-BREAK SPACE}min" in words.text
+    assert "till och med 2026-10-13 är bedömda efter gränsen 5\N{NO-BREAK SPACE}min" in words.text
 
 
 async def test_a_period_with_two_limits_says_so_wherever_its_figures_stand(tmp_path: Path):

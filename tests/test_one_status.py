@@ -134,6 +134,8 @@ def sensible(snapshot: Snapshot, warning: float) -> None:
             assert risk.p_miss < warning
         if status is Status.OK and (risk is None or over):
             assert day.headline is not None and day.headline >= target
+        if not face.open:  # nobody who calls now is put through, so no wait is foretold
+            assert (face.expected_wait_seconds, face.wait_range_seconds) == (None, None)
         if status is Status.TOO_EARLY:
             assert not over
         if status is Status.OUT_OF_REACH and not over:

@@ -130,13 +130,21 @@ def test_an_unknown_language_becomes_the_house_language() -> None:
     [
         (StatusReason.FORECAST_UNDER, "Prognosen för dagen är 88,1 %, under målet 90 %."),
         (StatusReason.LIKELY_MISSED, "Risken att dagens mål missas är 70 %. Prognosen för dagen är 88,1 %."),
+        (
+            StatusReason.MANY_REFUSED,
+            "Fler än 2 % av uppringningarna har avvisats. Räknas de som missade är andelen 71,2 %.",
+        ),
+        (
+            StatusReason.PERIOD_REFUSED,
+            "Fler än 2 % av uppringningarna avvisades. Räknas de som missade blev andelen 71,2 %.",
+        ),
         (StatusReason.PERIOD_LOST, "Dagen slutade på 83,9 %, under målet 90 %."),
     ],
 )
 def test_why_a_status_is_what_it_is_is_said_with_the_numbers_beside_it(reason: StatusReason, said: str) -> None:
     risk = RiskFigures(p_miss=0.7, expected_share=0.881)
 
-    words = texts.reason_words(reason, target=Target(), share=0.8389, risk=risk)
+    words = texts.reason_words(reason, target=Target(), share=0.8389, including_refused=0.712, risk=risk)
 
     assert words.replace("\N{NO-BREAK SPACE}", " ") == said
 

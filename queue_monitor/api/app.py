@@ -1,6 +1,7 @@
 """The FastAPI application: status, intervals, stream, health, metrics, their documentation, and the pages."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -25,7 +26,7 @@ from queue_monitor.api.json import shapes
 from queue_monitor.api.json.calls import call_routes
 from queue_monitor.api.json.differences import difference_routes
 from queue_monitor.api.json.examples import with_examples
-from queue_monitor.api.json.intervals import OverTime, earlier_limits, in_words
+from queue_monitor.api.json.intervals import OverTime, in_words
 from queue_monitor.api.json.reference import fact_routes
 from queue_monitor.api.json.status import intervals_shape, lost_calls_shape, queue_body, status_in_pieces
 from queue_monitor.api.json.tables import intervals_table, lost_table
@@ -271,7 +272,9 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
                     target = periods[-1].target or snapshot.target
                     pen = Formatter(reply_language, snapshot.time_zone, target)
                     of_whom = (name or pen.say("lead.all"), periods)
-                    rows = written_csv([of_whom], pen, about_words(pen, note, earlier_limits(periods, target, zone)))
+                    ends = periods[-1].end - timedelta(microseconds=1)
+                    days = periods[0].start.astimezone(zone).date(), ends.astimezone(zone).date()
+                    rows = written_csv([of_whom], pen, about_words(pen, note, snapshot.limits_before(*days)))
                 else:
                     rows = intervals_table(periods, snapshot.target, zone, note)
                 return as_table(request, rows, f"intervals-{step.value}")

@@ -153,12 +153,12 @@ class _Ladder:
     def _rung(self, face: QueueNow, period: Period, name: str, under: bool) -> tuple[Status, StatusReason]:
         if face.no_data_reason is not None:
             return Status.NO_DATA, face.no_data_reason
-        many_refused = service_level.are_many_refused(period.counts, self._target.refused_limit_ratio)
+        many_refused = service_level.are_many_refused(period.counts, self._target)
         if self._is_over(face, period, name):
             if under:
                 return Status.OUT_OF_REACH, StatusReason.PERIOD_LOST
             if many_refused:
-                return Status.AT_RISK, StatusReason.MANY_REFUSED
+                return Status.AT_RISK, StatusReason.PERIOD_REFUSED
             nothing = period.headline is None
             return (Status.NO_DATA, StatusReason.NO_CALLS) if nothing else (Status.OK, StatusReason.WITHIN_TARGET)
         stands = not self._at_risk.get(name, _NOTHING).isdisjoint(face.queues)

@@ -971,6 +971,7 @@ class Live:
             totals_talks=self.windows.talks(),
             walls=tuple(walls),
             callers_since=self.callers.known_since(now),
+            earlier_limits=self.rules.earlier_limits,
         )
 
     def _view(self, now: datetime, talking: Sequence[Visit] = (), *, briefly: bool = False) -> SnapshotBuilder:

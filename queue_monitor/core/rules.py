@@ -76,6 +76,15 @@ class Rules(Struct, frozen=True, kw_only=True):
         return " ".join(f"{first} {rules.judged_by_version}" for first, rules in self.dated)
 
     @property
+    def earlier_limits(self) -> tuple[tuple[date, int], ...]:
+        """Return the limits (s) that held before the newest one, each with the last day on which it held."""
+        return tuple(
+            (since - timedelta(days=1), before.target.limit_seconds)
+            for (_, before), (since, after) in pairwise(self.dated)
+            if before.target.limit_seconds != after.target.limit_seconds
+        )
+
+    @property
     def versions(self) -> "tuple[Rules, ...]":
         """Return every version of the rules, the oldest first."""
         return tuple(rules for _, rules in self.dated) or (self,)

@@ -225,9 +225,23 @@ def margin(target: Target, expected_calls: float, missed: int) -> int:
     return math.floor((1 - target.ratio) * expected_calls + 1e-9) - missed
 
 
-def are_many_refused(counts: Counts, limit_ratio: float) -> bool:
-    """Return whether a larger share of those who dialled was refused than the limit, with which no target is met."""
-    return (ratio((counts.refused, counts.dialled)) or 0.0) > limit_ratio
+def are_many_refused(counts: Counts, target: Target) -> bool:
+    """Return whether a larger share of those who dialled was refused than the target allows, so that it is not met."""
+    return not target.allows_refused(ratio((counts.refused, counts.dialled)))
+
+
+def meets_target(
+    counts: Counts, target: Target, definition: DefinitionId | None = None, parts: Parts | None = None
+) -> bool | None:
+    """Return whether these calls meet the target, by its own formula or another; None where there is nothing to judge.
+
+    Never where more callers were refused than the target allows, not even where none of the others was measured.
+    Otherwise decided by whole numbers, not by the rounded share.
+    """
+    if are_many_refused(counts, target):
+        return False
+    parts = parts or DEFINITIONS[definition or target.definition](counts)
+    return not is_under(parts, target.ratio) if parts[1] else None
 
 
 def including_refused(counts: Counts, definition: DefinitionId, parts: Parts | None = None) -> float | None:

@@ -365,7 +365,8 @@ class SnapshotBuilder:
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
         staff = self.count_staff().of(keys or tuple(dict.fromkeys(queue_key(q) for q in queues)) or None, face.switches)
-        wait = None if no_data_reason in _BLIND else _wait(forecast, queues)
+        is_answered = today.is_open and no_data_reason not in _BLIND  # whoever comes later meets a closed queue
+        wait = _wait(forecast, queues) if is_answered else None
         return QueueNow(
             name=face.name,
             label=live.rules.label(queues) if face.name else "",

@@ -112,6 +112,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     `since`: when the trouble began, with which `switch`.
     `also`: other trouble in that queue, sent together with a surge, or anywhere in a crisis.
     `channel`: the channel that delivers nothing.
+    `too_many_refused`: the share of all who dialled in the period that was refused, where that alone loses its target.
     """
 
     share: float | None = None
@@ -136,6 +137,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     channel: str = ""
     switch: str = ""
     month_is_own: bool = False
+    too_many_refused: float | None = None
 
 
 class Alert(Struct, frozen=True, kw_only=True):

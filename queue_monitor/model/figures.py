@@ -85,6 +85,10 @@ class Target(Struct, frozen=True, kw_only=True):
     since: date | None = None
     refused_limit_ratio: float = 0.02
 
+    def allows_refused(self, ratio: float | None) -> bool:
+        """Return whether the target may be met where so large a share of all who dialled was refused."""
+        return (ratio or 0.0) <= self.refused_limit_ratio
+
 
 class ExitPolicy(Struct, frozen=True, kw_only=True):
     """The rules for deliberate exits from a queue that are not plain misses (docs/definitions.md).

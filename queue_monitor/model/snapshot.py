@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -131,6 +132,7 @@ class StatusReason(StrEnum):
     CANNOT_BE_REACHED = "cannot_be_reached"
     MANY_REFUSED = "many_refused"
     PERIOD_LOST = "period_lost"
+    PERIOD_REFUSED = "period_refused"
     TOO_EARLY = "too_early"
     NO_CALLS = "no_calls"
     SOURCE_DOWN = "source_down"
@@ -160,7 +162,7 @@ class QueueNow(Struct, frozen=True, kw_only=True, gc=False):
     `no_data_reason`: the reason why the figures cannot be relied on now, None while every source is seen.
     `verdict`: the status of the day.
     `verdicts`: the status of the longer periods, by name.
-    `expected_wait_seconds`: the wait that the next caller should expect, None when it cannot be said.
+    `expected_wait_seconds`: the wait that the next caller should expect, None when it cannot be said, or it is closed.
     `wait_range_seconds`: a range that holds the wait of 8 of 10 next callers.
     `counted`: the number waiting in those queues for which the switch gives a number and no list; None when there is no
         such queue.
@@ -326,6 +328,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     `hours_disagreements`: where switch and calendar disagree about today.
     `totals`: all-time counts per queue at visit level.
     `kept_from`: calls before this are no longer kept; None when all are.
+    `earlier_limits`: the limits (s) that held before the newest one, each with the last day on which it held.
     `callers_since`: today's callers are told apart from this moment on; None where the sources do not tell who calls.
     """
 
@@ -355,3 +358,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     totals_talks: dict[str, "TalkSums"] = {}
     walls: tuple[WallNow, ...] = ()
     callers_since: datetime | None = None
+    earlier_limits: tuple[tuple[date, int], ...] = ()
+
+    def limits_before(self, first: date, last: date) -> tuple[tuple[date, int], ...]:
+        """Return the limits (s) that held on some of these days before that of the last of them, or of today."""
+        last = min(last, self.at.astimezone(ZoneInfo(self.time_zone)).date())
+        return tuple((until, limit) for until, limit in self.earlier_limits if first <= until < last)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct, structs
@@ -63,18 +62,6 @@ class Reports:
     def target_of(self, day: date) -> Target:
         """Return the target that held on a day."""
         return self._made_by.rules.on(day).target
-
-    def earlier_limits(self, first: date, last: date) -> tuple[tuple[date, int], ...]:
-        """Return the limits (s) that held in a period before that of its last day, each with the last day it held."""
-        rules = self._made_by.rules
-        last = min(last, self._clock.now().astimezone(self._made_by.zone).date())
-        held = [(since - timedelta(days=1), before.target) for (_, before), (since, _) in pairwise(rules.dated)]
-        present = rules.on(last).target.limit_seconds
-        return tuple(
-            (until, target.limit_seconds)
-            for until, target in held
-            if first <= until < last and target.limit_seconds != present
-        )
 
     def scope(self, queues: Iterable[str]) -> Scope:
         """Return these queues as one, or all where there are none, under their name for people."""

@@ -1,6 +1,7 @@
 """A report in words: one page for the person who decides, and the annex for the person who checks it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -102,24 +103,16 @@ def sentence(report: Report, pen: ReportPen) -> str:
 
 def _earlier_limits(data: ReportData, pen: ReportPen) -> Iterator[str]:
     """Yield by which other limits calls of the period were judged, in sentences."""
-    for rules in data.rules:
-        if rules.limit_seconds not in (None, data.target.limit_seconds):
-            span = texts.span(rules.limit_seconds or 0, pen.language)
-            yield pen.say("limits.earlier", day=rules.last.isoformat(), earlier=span)
+    known = [(rules.last, rules.limit_seconds) for rules in data.rules if rules.limit_seconds is not None]
+    for (until, limit), (_, later) in pairwise((*known, (data.last, data.target.limit_seconds))):
+        if limit != later:
+            yield pen.say("limits.earlier", day=until.isoformat(), earlier=texts.span(limit, pen.language))
     if not data.rules and data.target.since and data.target.since > data.first:
         yield pen.say("limits.unknown", day=data.target.since.isoformat())
 
 
 def _meets(data: ReportData) -> bool | None:
-    """Return whether the target was met; never where more callers were refused than a setting allows."""
-    parts = fraction(data.counts, data.target.definition)
-    if not parts[1]:
-        return None
-    return not service_level.is_under(parts, data.target.ratio) and not _are_many_refused(data)
-
-
-def _are_many_refused(data: ReportData) -> bool:
-    return service_level.are_many_refused(data.counts, data.target.refused_limit_ratio)
+    return service_level.meets_target(data.counts, data.target)
 
 
 def _verdict(report: Report, pen: ReportPen) -> str:
@@ -127,11 +120,14 @@ def _verdict(report: Report, pen: ReportPen) -> str:
     if meets is None:
         return ""
     parts = fraction(data.counts, data.target.definition)
-    if not meets and not service_level.is_under(parts, data.target.ratio):
-        refused = pen.plain_share(data.counts.refused, data.counts.dialled)
-        return pen.say("report.many_refused", target=pen.percent(data.target.ratio), share=refused)
-    key = f"history.{'met' if meets else 'missed'}{'_so_far' if report.is_preliminary else ''}"
-    return pen.say(key, target=pen.percent(report.data.target.ratio))
+    return texts.target_words(
+        data.target,
+        meets=meets,
+        share_meets=not service_level.is_under(parts, data.target.ratio) if parts[1] else None,
+        refused_ratio=service_level.ratio((data.counts.refused, data.counts.dialled)),
+        so_far=report.is_preliminary,
+        language=pen.language,
+    )
 
 
 def _facts(data: ReportData, pen: ReportPen) -> tuple[tuple[str, str], ...]:

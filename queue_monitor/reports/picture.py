@@ -98,7 +98,7 @@ def drawn(parts: Sequence[Part], data: ReportData, pen: ReportPen, period: str) 
         labels.append((round(x + step * 0.4, 1), part.short))
         if of:
             height = round(good / of * (_BASE - _TOP), 1)
-            meets = not service_level.is_under((good, of), target)
+            meets = service_level.meets_target(part.counts, data.target) is True
             bars.append(
                 ShareBar(
                     x=round(x, 2), y=round(_BASE - height, 1), width=round(step * 0.8, 2), height=height, meets=meets
@@ -124,7 +124,7 @@ def _words(
 ) -> str:
     """Return the content of the picture in two sentences; the table has all of it."""
     known = [(good / of, part.label, (good, of)) for part, (good, of) in zip(parts, shares, strict=True) if of]
-    met = sum(not service_level.is_under(its, data.target.ratio) for _, _, its in known)
+    met = sum(service_level.meets_target(part.counts, data.target) is True for part in parts)
     best, worst = max(known), min(known)
     return pen.say(
         "report.picture",

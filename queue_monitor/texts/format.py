@@ -26,9 +26,13 @@ _NEVER_LESS: Final = frozenset(
 """The kinds that are either so or not so: they have no words for a trouble that has lessened."""
 
 
+_ENDED: Final = frozenset({StatusReason.PERIOD_LOST, StatusReason.PERIOD_REFUSED})
+"""The reasons that tell how a period ended, with words of their own for the status."""
+
+
 def status_words(status: Status, reason: StatusReason, language: str = "sv") -> str:
-    """A status in words: a period that has ended under its target "was missed", while it lasts that is an estimate."""
-    return say("status.period_lost" if reason is StatusReason.PERIOD_LOST else f"status.{status.value}", language)
+    """A status in words: of a period that has ended, what became of it; while it lasts that is an estimate."""
+    return say(f"status.{reason.value if reason in _ENDED else status.value}", language)
 
 
 def reason_words(
@@ -36,10 +40,11 @@ def reason_words(
     *,
     target: Target,
     share: float | None = None,
+    including_refused: float | None = None,
     risk: RiskFigures | None = None,
     language: str = "sv",
 ) -> str:
-    """Why the day's status is what it is, as a sentence made from the share and the forecast that it stands beside."""
+    """Why the day's status is what it is, as a sentence made from the shares and the forecast that it stands beside."""
     return say(
         f"reason.{reason.value}",
         language,
@@ -47,9 +52,32 @@ def reason_words(
         limit=span(target.limit_seconds, language),
         refused_limit=plain_percent(target.refused_limit_ratio, language),
         share=percent(share, target.ratio, language),
+        including=percent(including_refused, target.ratio, language),
         forecast=percent(risk.expected_share if risk else None, target.ratio, language),
         chance=chance(risk.p_miss, language) if risk else NONE,
     )
+
+
+def target_words(
+    target: Target,
+    *,
+    meets: bool,
+    share_meets: bool | None,
+    refused_ratio: float | None,
+    so_far: bool,
+    language: str = "sv",
+) -> str:
+    """Return whether a period met its target; where only the refused callers lost it, that they did.
+
+    `share_meets`: whether the share of those who entered meets it; None where nothing was measured.
+    """
+    lost_by_refusals = not meets and share_meets is not False
+    key = "met" if meets else "missed"
+    if lost_by_refusals:
+        key = "met_but_refused" if share_meets else "missed_by_refusals"
+    refused = percent(refused_ratio, None, language)
+    goal = plain_percent(target.ratio, language)
+    return say(f"history.{key}{'_so_far' if so_far else ''}", language, target=goal, refused=refused)
 
 
 class Labelled(Protocol):

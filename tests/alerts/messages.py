@@ -93,11 +93,15 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "the same, and all who could help may not be enough", of_target(RAISED, uncertain)
     yield "it has eased", of_target(EASED, minutes=175)
     yield "the risk is over", of_target(CLEARED, saved, 220, reason=AlertReason.AS_USUAL)
+    refused = structs.replace(saved, too_many_refused=0.053, month=MonthStanding.AT_RISK)
+    yield "the same, but many were refused", of_target(CLEARED, refused, 220, reason=AlertReason.AS_USUAL)
     yield (
         "the day cannot be saved",
         of_target(UPDATED, lost, 390, kind=AlertKind.TARGET_OUT_OF_REACH, reason=AlertReason.CANNOT_BE_REACHED),
     )
     yield "the day is over, and people had been told", of_target(CLEARED, ended, 540, reason=AlertReason.DAY_ENDED)
+    many = structs.replace(ended, share=0.934, too_many_refused=0.053)
+    yield "the same, and many were refused", of_target(CLEARED, many, 540, reason=AlertReason.DAY_ENDED)
     yield "the month is at risk", of_target(RAISED, month, period="month")
     gone = structs.replace(month, margin=-40, risk=risk(1.0, expected_share=0.872, reachable=False))
     yield (
@@ -116,6 +120,11 @@ def every() -> Iterator[tuple[str, Alert]]:
         of_target(CLEARED, structs.replace(ended, share=0.894), 540, period="month", reason=AlertReason.DAY_ENDED),
     )
     yield "the month is safe again", of_target(CLEARED, safe, period="month", reason=AlertReason.AS_USUAL)
+    turned_away = structs.replace(safe, too_many_refused=0.053)
+    yield (
+        "the same, but many were refused",
+        of_target(CLEARED, turned_away, period="month", reason=AlertReason.AS_USUAL),
+    )
     waited, usual = AlertReason.WAITED_TOO_LONG, AlertReason.AS_USUAL
     yield (
         "somebody has waited long (screens only)",

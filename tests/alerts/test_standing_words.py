@@ -147,3 +147,24 @@ def test_while_nothing_is_heard_an_alert_keeps_its_words_and_tells_the_numbers_s
     assert texts.alert_message(day) == "Dagsmålet nås troligen inte"
     assert texts.alert_message(waited) == "Någon har väntat mer än 5\N{NO-BREAK SPACE}min"
     assert "2 väntar" in waited.text
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_of_a_switch_that_is_heard_again_no_alert_says_that_the_board_shows_no_data(language: str) -> None:
+    figures = AlertFigures(since=at(1), switch="växel")
+    silent = Alert(
+        episode="e",
+        at=at(5),
+        queue="",
+        label="Kundcenter",
+        kind=AlertKind.SOURCE_SILENT,
+        period="now",
+        level=AlertLevel.ALARM,
+        change=AlertChange.RAISED,
+        reason=AlertReason.SOURCE_DOWN,
+        figures=figures,
+    )
+    over = structs.replace(silent, lower=True)
+
+    assert Message(silent, "Europe/Stockholm", language).body == texts.say("alert.source.body", language)
+    assert Message(over, "Europe/Stockholm", language).body == texts.say("alert.source.back", language)

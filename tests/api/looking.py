@@ -63,6 +63,7 @@ class Reader:
 
 # Where text runs out of the screen, out of its box, or into other text.
 UNREADABLE: Final = """() => {
+  const near = 1.5;
   const found = [];
   const texts = [];
   const hidden = '.words, .sprite, .skip, .wide, [hidden], noscript';
@@ -73,9 +74,16 @@ UNREADABLE: Final = """() => {
     if (!node.textContent.trim() || !seen(node.parentElement) || node.parentElement.closest('script')) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
-    for (const box of range.getClientRects()) if (box.width && box.height) texts.push([node, box]);
+    // Of a name is seen what fits.
+    const name = node.parentElement.closest('.name span, #oldest-queue span');
+    const least = name ? name.getBoundingClientRect() : null;
+    for (const box of range.getClientRects()) {
+      if (!box.width || !box.height) continue;
+      if (least && (box.top + box.height / 2 >= least.bottom || box.left >= least.right - near)) continue;
+      const right = least ? Math.min(box.right, least.right) : box.right;
+      texts.push([node, least ? new DOMRect(box.left, box.top, right - box.left, box.height) : box]);
+    }
   }
-  const near = 1.5;
   const isWall = innerWidth >= 900 && innerWidth * 3 >= innerHeight * 4;
   const scrolls = document.documentElement.scrollHeight > innerHeight + 1;
   for (const [node, box] of texts) {

@@ -454,6 +454,19 @@ def night() -> Snapshot:
     return snapshot(at, [one], replace(one, name=""), hours=hours)
 
 
+def refused(base: Snapshot) -> Snapshot:
+    """The same where nearly all who entered were answered in time, and far more were refused."""
+    reason = StatusReason.MANY_REFUSED if base.hours.open else StatusReason.PERIOD_REFUSED
+    verdict = Verdict(status=Status.AT_RISK, reason=reason, under_target_now=False)
+    day = Counts(answered_in_time=1185, refused_full=6815)
+    return replace(base, total=replace(base.total, verdict=verdict, periods=periods(day, day, base.at)))
+
+
+def long_names() -> Snapshot:
+    """Six queues whose names hardly fit anywhere, where somebody waits too long in each."""
+    return many(tuple(f"Samhällsbyggnadsförvaltningens expedition för bygglov och kartor {n}" for n in range(6)), 6)
+
+
 def alert(
     kind: AlertKind,
     label: str = "Kundcenter",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,8 @@ from queue_monitor.api.pages.lead import lead_routes
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import (
     Access,
+    Counts,
+    Period,
     QueueNow,
     RepeatCallers,
     RiskFigures,
@@ -475,3 +477,24 @@ async def test_a_switch_without_totals_and_a_database_that_is_away_are_said(monk
     page = await desk.page()
     section = page[page.index("Avstämning mot växeln") :]
     assert "Listan går inte att läsa just nu: databasen är borta." in section
+
+
+@pytest.mark.parametrize(
+    "field", ["answered_in_time", "answered_late", "answered_unjudged", "called_back", "excluded", "unknown", "timeout"]
+)
+async def test_each_call_of_an_hour_is_in_one_column_and_in_the_late_one_only_where_it_was(
+    field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(sample.calm())
+
+    async def hours(start: datetime, end: datetime, *_: Any) -> list[Period]:
+        return [sample.period("hour", Counts(**{field: 1}), at=start + timedelta(hours=9))]
+
+    monkeypatch.setattr(desk.figures, "intervals", hours)
+    section = (await desk.page()).partition('id="hours"')[2].partition("</tr>")[2]
+    row = section.partition("<tbody>")[2].partition("</tr>")[0]
+    entered, in_time, late, abandoned, other, waiting = re.findall(r'<td class="number">(\d+)</td>', row)[:6]
+
+    assert int(entered) == int(in_time) + int(late) + int(abandoned) + int(other) + int(waiting) == 1
+    assert int(late) == (field == "answered_late")
+    assert int(in_time) == (field in {"answered_in_time", "called_back"})

@@ -114,7 +114,7 @@ async def test_the_last_twelve_months_are_on_it_in_json_and_csv(monkeypatch: pyt
     assert [month["whole"] for month in body["months"]] == [True] * 11 + [False]
     assert page.count("<rect") == 12
     assert "mars 2026 (hittills)" in page
-    assert csv[0] == "Månad;Besvarade i tid (%)"
+    assert csv[0] == "Månad;Besvarade i tid (%);Avvisade uppringningar (%)"
     assert csv[1].startswith("2025-04;92,")
     assert len(csv) == 1 + 12 + 1
 

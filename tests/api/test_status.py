@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from queue_monitor.api import status_body
 from queue_monitor.api.json import shapes
-from queue_monitor.api.json.status import PIECE, meets_target, status_in_pieces
+from queue_monitor.api.json.status import PIECE, status_in_pieces
 from queue_monitor.api.pages.board import board
 from queue_monitor.core.pieces import finished
 from queue_monitor.events import AgentActivity
-from queue_monitor.model import AgentNow, Counts, Target
+from queue_monitor.model import AgentNow, Counts
 from tests.api import sample
 from tests.test_metrics import EVERY_STATE, State
 
@@ -74,16 +74,6 @@ def test_no_calls_means_null_never_a_hundred_percent() -> None:
     day = status(sample.no_calls())["total"]["periods"]["day"]
 
     assert (day["headline"], day["meets_target"], day["floor"], day["waits"]["p50_seconds"]) == (None,) * 4
-
-
-def test_a_share_just_under_the_target_does_not_meet_it() -> None:
-    target = Target(ratio=0.9)
-
-    assert meets_target(8999 / 10000, target) is False
-    assert meets_target(9000 / 10000, target) is True
-    assert meets_target(9 * 10**12 / 10**13, target) is True
-    assert meets_target((9 * 10**12 - 1) / 10**13, target) is False
-    assert meets_target(None, target) is None
 
 
 def test_of_people_who_were_only_seen_the_numbers_are_told_as_such() -> None:
@@ -156,3 +146,20 @@ def test_the_curve_begins_earlier_when_somebody_called_earlier() -> None:
     assert curve.from_ == datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
     assert curve.bars[0].lost == 1
     assert timedelta(seconds=curve.step_seconds) == timedelta(minutes=30)
+
+
+ENTERED = [field for field in Counts.__struct_fields__ if Counts(**{field: 1}).entered]
+
+
+@pytest.mark.parametrize("field", ENTERED)
+def test_each_call_that_entered_is_in_one_part_of_a_bar_and_called_late_only_where_it_was(field: str) -> None:
+    """Yesterday's line beside the bars and the count above them are of all who entered."""
+    snapshot = sample.calm()
+    today = (replace(snapshot.today[20], counts=Counts(**{field: 1})),)
+    curve = board(replace(snapshot, today=today)).curve
+
+    assert curve is not None
+    (bar,) = curve.bars
+    assert bar.in_time + bar.late + bar.lost + bar.waiting == 1
+    assert bar.late == (field == "answered_late")
+    assert bar.in_time == (field in {"answered_in_time", "called_back"})

@@ -11,9 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
 from queue_monitor.api.pages.outlook import advice
-from queue_monitor.model import AlertKind, AlertsNow, DefinitionId, Snapshot, StatusReason, Verdict
+from queue_monitor.model import AlertKind, AlertsNow, Counts, DefinitionId, Snapshot, StatusReason, Verdict
 from tests.api import sample
 from tests.api.looking import AA, UNREADABLE, Reader
+from tests.api.sample import DAY
 from tests.api.serving import Server, chromium, serving
 from tests.test_texts import SHARES, WAITS
 
@@ -32,6 +33,9 @@ STATES: dict[str, Callable[[], Snapshot]] = {
     "twenty": sample.twenty,
     "all_twenty_late": lambda: sample.twenty(20),
     "all_at_once": sample.all_at_once,
+    "many_refused": lambda: sample.refused(sample.rush()),
+    "many_refused_at_night": lambda: sample.refused(sample.night()),
+    "long_names": sample.long_names,
 }
 WALL = (1920, 1080)
 SCREENS = {"wall": WALL, "4k": (3840, 2160), "scaled": (1093, 614), "half": (960, 540), "phone": (390, 844)}
@@ -262,6 +266,30 @@ def test_night_is_calm_and_tells_when_it_opens(look: Look) -> None:
         assert shown(page, "#night-clock") == "21.04"
         assert shown(page, "#opening") == "Stängt – öppnar måndag 8.00"
         assert shown(page, "#result-share") == "92,8 %"
+
+
+@pytest.mark.parametrize(("language", "refused"), [("sv", "Avvisade 12 (100,0 %)"), ("en", "Refused 12 (100.0%)")])
+def test_a_day_on_which_all_were_refused_is_no_day_without_calls(look: Look, language: str, refused: str) -> None:
+    night = sample.refused(sample.night())
+    none = replace(night, total=replace(night.total, periods=sample.periods(Counts(refused_closed=12), DAY, night.at)))
+    with serving(none) as server:
+        page = look(server, f"?lang={language}")
+
+        assert shown(page, "#result-share") == "–"
+        assert "watch" in (page.locator("#result-share").get_attribute("class") or "")
+        assert refused in shown(page, "#result-counts")
+        assert shown(page, "#result-reason") != ""
+
+
+def test_where_nothing_of_a_day_could_be_judged_no_mark_stands_beside_the_dash(look: Look) -> None:
+    night = sample.night()
+    left_out = replace(night, total=replace(night.total, periods=sample.periods(Counts(excluded=3), DAY, night.at)))
+    with serving(left_out) as server:
+        page = look(server)
+
+        assert shown(page, "#result-share") == "–"
+        assert page.locator("#result-share svg").count() == 0
+        assert "Inkomna till kö 3" in shown(page, "#result-counts")
 
 
 def test_the_day_stays_until_the_last_caller_has_left(look: Look) -> None:

@@ -13,6 +13,7 @@ from queue_monitor.core.service_level import (
     is_under,
     judge,
     lost_share,
+    meets_target,
     misses,
     ratio,
     service_level,
@@ -113,6 +114,23 @@ def test_however_the_waiting_end_the_share_ends_between_floor_and_ceiling(
 
 def test_as_many_refused_as_the_limit_allows_are_not_too_many() -> None:
     """29 of 100 are 29 %, although 0.29 times 100 is a little less than 29."""
-    assert not are_many_refused(Counts(answered_in_time=71, refused_full=29), 0.29)
-    assert are_many_refused(Counts(answered_in_time=70, refused_full=30), 0.29)
-    assert not are_many_refused(Counts(), 0.0)
+    assert not are_many_refused(Counts(answered_in_time=71, refused_full=29), Target(refused_limit_ratio=0.29))
+    assert are_many_refused(Counts(answered_in_time=70, refused_full=30), Target(refused_limit_ratio=0.29))
+    assert not are_many_refused(Counts(), Target(refused_limit_ratio=0.0))
+
+
+def test_a_share_just_under_the_target_does_not_meet_it() -> None:
+    just = Counts(answered_in_time=9 * 10**12, answered_late=10**12)
+
+    assert meets_target(Counts(answered_in_time=8999, answered_late=1001), Target()) is False
+    assert meets_target(Counts(answered_in_time=9000, answered_late=1000), Target()) is True
+    assert meets_target(just, Target()) is True
+    assert meets_target(just + Counts(answered_late=1), Target()) is False
+    assert meets_target(Counts(), Target()) is None
+
+
+def test_where_too_many_were_refused_no_target_is_met_by_any_formula() -> None:
+    for definition in DefinitionId:
+        assert meets_target(Counts(answered_in_time=98, refused_full=2), Target(), definition) is True
+        assert meets_target(Counts(answered_in_time=98, refused_full=3), Target(), definition) is False
+    assert meets_target(Counts(refused_closed=5), Target()) is False

@@ -1,8 +1,7 @@
 """Long questions over time, worked out in pieces, one question at a time, so that other work goes on between them."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -10,7 +9,7 @@ from zoneinfo import ZoneInfo
 from queue_monitor import texts
 from queue_monitor.core.calendar import cut
 from queue_monitor.core.live import MAX_INTERVALS
-from queue_monitor.model import Level, Period, Target
+from queue_monitor.model import Level, Period
 from queue_monitor.ports import Clock, Figures
 
 PIECE: Final = 50
@@ -30,15 +29,6 @@ def in_words(error: ValueError, language: str) -> str:
     if isinstance(error, TooManyIntervals):
         return texts.say("error.too_many_intervals", language, most=texts.count(MAX_INTERVALS, language))
     return str(error)
-
-
-def earlier_limits(periods: Iterable[Period], target: Target, zone: ZoneInfo) -> list[tuple[date, int]]:
-    """Return the limits (s) other than the target's that held on last days of intervals, each with the last of them."""
-    found: dict[int, date] = {}
-    for its in periods:
-        if its.target is not None and its.target.limit_seconds != target.limit_seconds:
-            found[its.target.limit_seconds] = (its.end - timedelta(microseconds=1)).astimezone(zone).date()
-    return [(until, limit) for limit, until in found.items()]
 
 
 class OverTime:

@@ -24,6 +24,10 @@ def _number(words: str) -> Any:
 
 
 Ratio = Annotated[float | None, _said("A share, 0 to 1; null when there is nothing to measure.")]
+_MEETS: Final = (
+    "Whether the target is met so far: decided by whole numbers, not by the rounded share, and never where more of all"
+    " who dialled were refused than the target's refused_limit_ratio; null when there is nothing to judge."
+)
 Seconds = Annotated[float | None, _said("Seconds; null when there is nothing to measure.")]
 
 
@@ -178,7 +182,7 @@ class PeriodShape(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": 
     service_level: Annotated[dict[str, float | None], _said("All five definitions, D1 to D5, as ratios.")]
     headline: Ratio
     target_ratio: Annotated[float, _said("The target that held on the last day of the stretch, with its definition.")]
-    meets_target: Annotated[bool | None, _said("Decided by whole numbers, not by the rounded share.")]
+    meets_target: Annotated[bool | None, _said(_MEETS)]
     floor: Annotated[float | None, _said("The headline if all who wait will miss.")]
     ceiling: Annotated[float | None, _said("The headline if all who still can make it will.")]
     refused_ratio: Annotated[float | None, _said("refused_total / dialled.")]
@@ -247,7 +251,7 @@ class QueueShape(Struct, frozen=True, kw_only=True, gc=False):
     ringing: int
     talking: int
     oldest_wait_seconds: Seconds
-    expected_wait_seconds: Annotated[float | None, _said("The wait that the next caller should expect.")]
+    expected_wait_seconds: Annotated[float | None, _said("The wait that the next caller should expect; null: closed.")]
     expected_wait_low_seconds: Annotated[float | None, _said("Nine of ten will wait longer than this.")]
     expected_wait_high_seconds: Annotated[float | None, _said("Nine of ten will wait less than this.")]
     unlikely_in_time: Annotated[int, _said("The number of those waiting who will probably not be answered in time.")]
@@ -695,7 +699,9 @@ class PublicShareShape(Struct, frozen=True, kw_only=True):
 
     ratio: Ratio
     words: str
-    meets_target: bool | None
+    meets_target: Annotated[bool | None, _said(_MEETS)]
+    refused_ratio: Annotated[float | None, _said("The share of all who dialled that was refused in open hours.")]
+    remark: Annotated[str, _said("To stand beside the share: that too many were refused; empty unless they were.")]
 
 
 class PublicMonthShape(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import structs
 
 from queue_monitor.api.json import shapes
+from queue_monitor.core import service_level
 from queue_monitor.model import (
     FIELDS,
     Alert,
@@ -250,15 +251,6 @@ def staff_shape(staff: Staff) -> shapes.StaffShape:
     )
 
 
-def meets_target(headline: float | None, target: Target) -> bool | None:
-    """Return whether a share reaches the target; None when there is no share.
-
-    As exact as whole numbers: a share is one count divided by another, division rounds correctly, and no quotient of
-    two counts below 10^14 lies so near another number of few decimals that both round to the same float.
-    """
-    return None if headline is None else headline >= target.ratio
-
-
 def period_shape(period: Period, target: Target) -> shapes.PeriodShape:
     """Return a period as it is answered: its figures, and the counts and waits under the same names.
 
@@ -278,7 +270,7 @@ def period_shape(period: Period, target: Target) -> shapes.PeriodShape:
         refused_total=counts.refused,
         definition=target.definition.value,
         target_ratio=target.ratio,
-        meets_target=meets_target(period.headline, target),
+        meets_target=service_level.meets_target(counts, target),
         waits=_alike(period.waits, shapes.WaitsShape),
         coverage=coverage_shape(period.coverage),
         outside_hours=_alike(period.outside_hours, shapes.OutsideHoursShape),

@@ -12,9 +12,10 @@ from msgspec import Struct, structs
 
 from queue_monitor import texts
 from queue_monitor.api.json.shapes import StaffShape
-from queue_monitor.api.json.status import meets_target, staff_shape
+from queue_monitor.api.json.status import staff_shape
 from queue_monitor.api.pages.comparison import NOTHING, Comparisons, DaysBefore
 from queue_monitor.api.pages.outlook import advice, reason
+from queue_monitor.core import service_level
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -121,7 +122,11 @@ class BoardQueue(Struct, frozen=True, kw_only=True):
 
 
 class BoardBar(Struct, frozen=True, kw_only=True):
-    """One bar of the day. `lost`: all who left without an answer, and those of whom the monitor lost track."""
+    """One bar of the day: each call that entered is in one of its parts.
+
+    `in_time`: also those who were called back in time, where a setting counts that.
+    `lost`: all others who no longer wait, those answered after a wait that is not known among them.
+    """
 
     at: datetime
     in_time: int
@@ -374,7 +379,7 @@ def _period(period: Period, target: Target) -> BoardPeriod:
         refused=period.counts.refused,
         refused_ratio=period.refused_ratio,
         headline=period.headline,
-        meets_target=meets_target(period.headline, target),
+        meets_target=service_level.meets_target(period.counts, target),
         floor=period.floor,
         ceiling=period.ceiling,
         service_level=period.service_level,
@@ -425,11 +430,12 @@ def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo, bef
 
 def _bar(bar: Bar) -> BoardBar:
     counts = bar.counts
+    in_time = counts.answered_in_time + counts.called_back
     return BoardBar(
         at=bar.start.astimezone(UTC),
-        in_time=counts.answered_in_time,
+        in_time=in_time,
         late=counts.answered_late,
-        lost=counts.abandoned + counts.left_otherwise + counts.unknown,
+        lost=counts.entered - in_time - counts.answered_late - counts.waiting,
         waiting=counts.waiting,
         headline=bar.headline,
     )

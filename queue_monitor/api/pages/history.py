@@ -89,8 +89,7 @@ def history_routes(
         page: HistoryPage | None = None
         offered: OfferedReport | None = None
         try:
-            limits = _limits(shown, reports)
-            page = await _page(over_time, figures, history, snapshot, face, choice, pen, limits)
+            page = await _page(over_time, figures, history, snapshot, face, choice, pen)
             offered = await offered_report(reports, choice, pen)
         except StoreError:
             notice, status = pen.say("history.away"), HTTPStatus.SERVICE_UNAVAILABLE
@@ -165,7 +164,8 @@ def _add_files(
         title = pen.say("file.title", period=shown.label(reply_language), queue=rows[0][0])
         imports = await figures.imports(shown.first, shown.last)
         kept = kept_note(snapshot, start, reply_language)
-        notes = (*about_words(pen, kept, _limits(shown, reports)), *imported_words(pen, imports))
+        limits = snapshot.limits_before(shown.first, shown.last)
+        notes = (*about_words(pen, kept, limits), *imported_words(pen, imports))
         name = f"{ADDRESS[1:]}-{shown.first.isoformat()}-{shown.last.isoformat()}"
 
         def written() -> Response:
@@ -190,7 +190,6 @@ async def _page(
     face: QueueNow,
     choice: HistoryChoice,
     pen: Formatter,
-    limits: Sequence[tuple[date, int]],
 ) -> HistoryPage:
     """Return the page with all its figures. Raises `StoreError`."""
     zone = ZoneInfo(snapshot.time_zone)
@@ -224,7 +223,6 @@ async def _page(
         week=week,
         record=record,
         imports=imports,
-        limits=limits,
         again=[each for each in again if wanted is None or queue_key(each.queue) in wanted],
     )
 
@@ -294,11 +292,6 @@ def _target(snapshot: Snapshot, period: ChosenPeriod, reports: Reports | None) -
     """Return the target of a period: the one that held on its last day."""
     today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
     return snapshot.target if reports is None or period.last >= today else reports.target_of(period.last)
-
-
-def _limits(period: ChosenPeriod, reports: Reports | None) -> tuple[tuple[date, int], ...]:
-    """Return the limits (s) that held earlier in a period, each with its last day."""
-    return () if reports is None else reports.earlier_limits(period.first, period.last)
 
 
 def _definition(target: Target, asked: str, language: str) -> DefinitionId:

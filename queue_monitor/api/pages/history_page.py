@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, structs
 
 from queue_monitor import texts
-from queue_monitor.api.json.status import meets_target
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_file import imported_words, limit_words
 from queue_monitor.api.pages.lead_repeat import repeat_facts
@@ -159,7 +158,6 @@ class HistoryPage:
     `whole`: the period as one; None where it lies in the future.
     `parts`: its days, or hours.
     `earlier`: the same period one and two years before.
-    `limits`: the limits that held earlier in the period, in seconds, each with its last day.
     `record`: the record of alerts; None where it cannot be read.
     """
 
@@ -176,7 +174,6 @@ class HistoryPage:
         record: Sequence[RecordedAlert] | None,
         imports: Sequence[ImportRecord] = (),
         again: Sequence[RepeatDay] = (),
-        limits: Sequence[tuple[date, int]] = (),
     ) -> None:
         self.snapshot = snapshot
         self.choice = choice
@@ -190,7 +187,6 @@ class HistoryPage:
         self._record = record
         self._imports = imports
         self._again = again
-        self._limits = limits
         self._zone = ZoneInfo(pen.zone)
 
     # ---- the headline
@@ -216,12 +212,11 @@ class HistoryPage:
         return self._met(self.whole)
 
     def _met(self, period: Period | None) -> bool | None:
-        """Return whether a period met the target; never where more callers were refused than a setting allows."""
-        met = meets_target(self._share(period), self.pen.target)
-        return met and period is not None and not self._are_many_refused(period)
+        """Return whether a period met the target, by the chosen formula."""
+        return None if period is None else self._meets(period.counts)
 
-    def _are_many_refused(self, period: Period) -> bool:
-        return service_level.are_many_refused(period.counts, self.pen.target.refused_limit_ratio)
+    def _meets(self, counts: Counts) -> bool | None:
+        return service_level.meets_target(counts, self.pen.target, self.choice.definition)
 
     @property
     def headline(self) -> str:
@@ -239,14 +234,15 @@ class HistoryPage:
         """Return whether the target was met, in words; "" where there is nothing to judge."""
         if self.meets is None or self.whole is None:
             return ""
-        if not self.meets and meets_target(self.share, self.pen.target):
-            return self.pen.say(
-                "report.many_refused",
-                target=self.pen.plain(self.pen.target.ratio),
-                share=texts.percent(self.whole.refused_ratio, None, self.pen.language),
-            )
-        key = f"history.{'met' if self.meets else 'missed'}{'_so_far' if self.is_ongoing else ''}"
-        return self.pen.say(key, target=self.pen.plain(self.pen.target.ratio))
+        parts = self.fraction(self.whole.counts, self.choice.definition)
+        return texts.target_words(
+            self.pen.target,
+            meets=self.meets,
+            share_meets=not service_level.is_under(parts, self.pen.target.ratio) if parts[1] else None,
+            refused_ratio=self.whole.refused_ratio,
+            so_far=self.is_ongoing,
+            language=self.pen.language,
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -258,7 +254,8 @@ class HistoryPage:
         if kept is not None and start < kept and self.whole is not None and _is_bare(self.whole):
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
         found += self._refused_words()
-        return (*limit_words(self.pen, self._limits), *found, *imported_words(self.pen, self._imports))
+        limits = self.snapshot.limits_before(self.choice.period.first, self.choice.period.last)
+        return (*limit_words(self.pen, limits), *found, *imported_words(self.pen, self._imports))
 
     def _refused_words(self) -> Iterator[str]:
         """Yield how many were refused, and the share with them as misses, where there were any."""
@@ -405,7 +402,7 @@ class HistoryPage:
             link="" if self.is_day else self._day_link(part),
             calls=pen.count(part.counts.entered),
             share=pen.percent(share),
-            meets=meets_target(share, pen.target),
+            meets=self._meets(part.counts),
             longest=pen.wait(part.waits.max_seconds),
             lost=pen.count(part.counts.abandoned),
             refused=pen.count(part.counts.refused),
@@ -443,7 +440,7 @@ class HistoryPage:
                         y=round(_BASE - height, 1),
                         width=round(max(0.5, step * 0.8), 2),
                         height=height,
-                        meets=meets_target(share, self.pen.target),
+                        meets=self._meets(part.counts),
                         words=words,
                     )
                 )
@@ -509,7 +506,7 @@ class HistoryPage:
             good, of = self.fraction(slot.counts, self.choice.definition)
             ratio = good / of if of else None
             words = self.pen.percent(ratio).removesuffix("%").strip()
-            return MapCell(words=words, bad=meets_target(ratio, self.pen.target) is False)
+            return MapCell(words=words, bad=self._meets(slot.counts) is False)
 
         def longest(slot: WeekSlot) -> MapCell:
             late = (slot.longest_seconds or 0.0) > self.pen.target.limit_seconds

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from queue_monitor import texts
-from queue_monitor.api.json.status import meets_target
 from queue_monitor.api.pages.fan_chart import FanChart, fan
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_differences import DifferenceSection, difference_section
 from queue_monitor.api.pages.lead_repeat import RepeatSection, repeat_section
 from queue_monitor.api.pages.outlook import forecast_faces, help_words, is_too_early, margin_words, reason
+from queue_monitor.core import service_level
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -209,7 +209,7 @@ class Page:
 
     @property
     def meets_target(self) -> bool | None:
-        return meets_target(self.day.headline, self.pen.target) if self.trusted else None
+        return service_level.meets_target(self.day.counts, self.pen.target) if self.trusted else None
 
     @property
     def refused_share(self) -> str:
@@ -410,10 +410,10 @@ class Page:
         counts, pen = period.counts, self.pen
         numbers = (
             counts.entered,
-            counts.answered_in_time,
-            counts.answered_late + counts.answered_unjudged,
+            counts.answered_in_time + counts.called_back,
+            counts.answered_late,
             counts.abandoned,
-            counts.left_otherwise + counts.called_back + counts.unknown + counts.excluded,
+            counts.left_otherwise + counts.answered_unjudged + counts.unknown + counts.excluded,
             counts.waiting,
             counts.refused,
         )
@@ -421,7 +421,7 @@ class Page:
             name=name,
             cells=tuple(map(pen.count, numbers)),
             share=pen.percent(period.headline),
-            meets_target=meets_target(period.headline, pen.target),
+            meets_target=service_level.meets_target(counts, pen.target),
             p90=pen.wait(period.waits.p90_seconds),
             longest=pen.wait(period.waits.max_seconds),
         )

@@ -76,9 +76,15 @@ def speaks_for_all(snapshot: Snapshot) -> QueueNow | None:
 
 def reason(face: QueueNow, snapshot: Snapshot, language: str) -> str:
     """Return why a face has its status, as a sentence; of all queues, with the pool whose forecast it tells."""
-    share = face.periods["day"].headline if "day" in face.periods else None
-    why = face.verdict.reason
-    said = texts.reason_words(why, target=snapshot.target, share=share, risk=face.risk, language=language)
+    day, why = face.periods.get("day"), face.verdict.reason
+    said = texts.reason_words(
+        why,
+        target=snapshot.target,
+        share=day.headline if day else None,
+        including_refused=day.including_refused if day else None,
+        risk=face.risk,
+        language=language,
+    )
     speaks = None if face.name or why not in _FORETOLD else speaks_for_all(snapshot)
     return f"{texts.label(speaks, language)}: {said}" if speaks is not None and speaks.name else said
 

@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from queue_monitor import texts
 from queue_monitor.api.json import shapes
-from queue_monitor.api.json.status import meets_target
 from queue_monitor.api.json.tables import table
 from queue_monitor.api.pages.periods import PeriodKind, period_of
 from queue_monitor.api.responses import (
@@ -31,6 +30,7 @@ from queue_monitor.api.responses import (
     lived_seconds,
     wants_table,
 )
+from queue_monitor.core import service_level
 from queue_monitor.model import Level, Period, Snapshot, StatusReason, Target
 from queue_monitor.ports import Clock, Figures, StoreError
 
@@ -140,7 +140,7 @@ def _bars(body: shapes.PublicBody) -> tuple[MonthBar, ...]:
                 width=round(step * 0.7, 1),
                 height=height,
                 meets=month.share.meets_target,
-                words=f"{month.words}: {month.share.words}",
+                words=" ".join(filter(None, (f"{month.words}: {month.share.words}.", month.share.remark))),
                 short=month.words[:3],
             )
         )
@@ -148,12 +148,14 @@ def _bars(body: shapes.PublicBody) -> tuple[MonthBar, ...]:
 
 
 def _months_table(body: shapes.PublicBody, language: str) -> bytes:
-    """Return one row for each month: the month, and the share in percent."""
-    headers = [texts.say(f"public.table.{name}", language) for name in ("month", "share")]
-    rows = [
-        (month.month, None if month.share.ratio is None else round(month.share.ratio * 100, 6)) for month in body.months
-    ]
+    """Return one row for each month: the month, the share in percent, and the percentage of callers refused."""
+    headers = [texts.say(f"public.table.{name}", language) for name in ("month", "share", "refused")]
+    rows = [(month.month, _percent(month.share.ratio), _percent(month.share.refused_ratio)) for month in body.months]
     return table(headers, rows, f"{texts.say('public.counted', language)} {body.definition_words}")
+
+
+def _percent(ratio: float | None) -> float | None:
+    return None if ratio is None else round(ratio * 100, 6)
 
 
 def _may_be_kept(answer: Response) -> Response:
@@ -219,9 +221,21 @@ def _month(period: Period, snapshot: Snapshot, language: str) -> shapes.PublicMo
 
 def _share(period: Period, target: Target, language: str) -> shapes.PublicShareShape:
     """Return a period's share by the present formula, which the page names once for all months."""
-    share = period.service_level.get(target.definition.value)
+    share, counts = period.service_level.get(target.definition.value), period.counts
+    including = service_level.including_refused(counts, target.definition)
+    remark = texts.say(
+        "public.refused",
+        language,
+        refused=texts.percent(period.refused_ratio, None, language),
+        including=texts.percent(including, target.ratio, language),
+    )
+    many_refused = service_level.are_many_refused(counts, target)
     return shapes.PublicShareShape(
-        ratio=share, words=texts.percent(share, target.ratio, language), meets_target=meets_target(share, target)
+        ratio=share,
+        words=texts.percent(share, target.ratio, language),
+        meets_target=service_level.meets_target(counts, target),
+        refused_ratio=period.refused_ratio,
+        remark=remark if many_refused else "",
     )
 
 

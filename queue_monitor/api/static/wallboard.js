@@ -5,6 +5,7 @@ const STALE_MS = 10_000;
 const RECONNECT_MS = 15_000;
 const TURN_MS = 10_000;
 const TICK_MS = 200;
+const ENDED = ["period_lost", "period_refused"];
 const SAYS_UNDER = ["under_target_so_far", "period_lost"];
 const NONE = "–";
 const SPACE = "\u00a0";
@@ -266,9 +267,7 @@ function tickWaits() {
 // ---- how the day stands
 
 // While a day lasts its missed target is an estimate; once it has ended it is a fact.
-function statusWords(status, reason) {
-  return say(status === "out_of_reach" && reason === "period_lost" ? "status.period_lost" : `status.${status}`);
-}
+const statusWords = (status, reason) => say(`status.${ENDED.includes(reason) ? reason : status}`);
 
 function drawStanding() {
   const { total, target, month } = board;
@@ -295,6 +294,8 @@ function drawStanding() {
   const wanted = JSON.stringify(facts);
   if (list.dataset.shown === wanted) return;
   list.dataset.shown = wanted;
+  // Numbers of a crisis are longer than there is room for in their usual size; what stands beside is half as large.
+  list.style.setProperty("--letters", facts.reduce((sum, [, number, beside = ""]) => sum + number.length + beside.length / 2, 0));
   list.replaceChildren(...facts.map(([name, number, beside]) => {
     const note = beside ? [html("small", {}, beside)] : [];
     return html("div", {}, html("dt", {}, name), html("dd", {}, number, ...note));
@@ -669,9 +670,10 @@ function drawNight() {
   const { day } = total;
   const limit = span(target.limit_seconds);
   put("opening", hours.opening[page.language]);
-  const none = !day?.entered;
-  putParts("result-share", [none ? [NONE] : [percent(day.headline, target.ratio), day.meets_target ? "ok" : "at_risk"]]);
-  tone(at("result-share"), ["good", "watch"], none || day.meets_target === null ? "" : day.meets_target ? "good" : "watch");
+  const none = !day?.entered && !day?.refused;
+  const met = day?.meets_target ?? null;
+  putParts("result-share", [met === null ? [percent(day?.headline ?? null)] : [percent(day.headline, target.ratio), met ? "ok" : "at_risk"]]);
+  tone(at("result-share"), ["good", "watch"], met === null ? "" : met ? "good" : "watch");
   putParts("result-words", none ? [[say("result_none")]] : [
     [say("in_time_period", { limit })],
     [say(`definition.${target.definition}`, { limit })],
@@ -680,8 +682,9 @@ function drawNight() {
   putParts("result-counts", none ? [] : [
     [`${say("entered")} ${count(day.entered)}`],
     [`${say("abandoned")} ${count(day.abandoned)}`],
-    [`${say("refused")} ${count(day.refused)}`],
+    [`${say("refused")} ${count(day.refused)}${day.refused ? ` (${percent(day.refused_ratio, target.refused_limit_ratio)})` : ""}`],
   ]);
+  put("result-reason", total.reason === "period_refused" ? board.why[page.language] : "");
   at("result").classList.toggle("grey", stale || !total.trusted);
 }
 
