@@ -211,7 +211,6 @@ def _program(descriptor: int) -> None:
     gc.collect()
     gc.freeze()  # so that no fork writes to every page of it
     if order := _serve(socket.socket(fileno=descriptor)):
-        gc.unfreeze()
         _become(order)
 
 
