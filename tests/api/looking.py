@@ -70,7 +70,7 @@ class Windows:
         self._open: list[Window] = []
 
     def take(self, address: str, size: tuple[int, int], *, color_scheme: Literal["light", "dark"] = "light") -> Window:
-        """Return a window of that size that knows nothing of what was in it, at a page of that server without script."""
+        """Return a window of that size that knows nothing of what was in it, at a page of the server without script."""
         width, height = size
         window = self._idle.pop() if self._idle else self.new()
         page = window.page
