@@ -48,8 +48,8 @@ packages: $(VENV)/dev.stamp  ## the wheel, the sdist, the pins, the SBOM and the
 image:  ## build the image and try it; with Docker or Podman, else with buildah, as root (docs/packages.md)
 	$(PYTHON) -m deploy.release.image
 
-soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`
-	$(python) -m pytest -m soak --timeout 0 $(ARGS)
+soak: machine-test $(VENV)/dev.stamp  ## the long tests, hours rather than minutes: those marked `soak`, and all examples
+	$(python) -m pytest -m "soak or hypothesis" --hypothesis-profile long --timeout 0 $(ARGS)
 
 asterisk: $(VENV)/dev.stamp  ## the run against a live Asterisk, in a chroot made once; as root, on Debian
 	@command -v debootstrap >/dev/null || test "$$(id -u)" != 0 || apt-get install -q -y --no-install-recommends debootstrap

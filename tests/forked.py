@@ -29,6 +29,7 @@ ROOT: Final = Path(__file__).parents[1]
 _LOADED: Final = (
     *("queue_monitor.commands.serving", "queue_monitor.commands.storing", "queue_monitor.commands.past"),
     *("adapters.http", "adapters.simulator", "alembic.command", "uvicorn.protocols.http.auto", "aiosqlite"),
+    *("holidays.countries", "pydantic.v1", "uvicorn.lifespan.off", "queue_monitor.store.migrations.compacting"),
     *("psycopg", "psycopg_binary", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.aiosqlite"),
     *("tests.runtime.lasting", "tests.store.calls"),
 )
@@ -211,7 +212,6 @@ def _program(descriptor: int) -> None:
     gc.collect()
     gc.freeze()  # so that no fork writes to every page of it
     if order := _serve(socket.socket(fileno=descriptor)):
-        gc.unfreeze()
         _become(order)
 
 

@@ -26,11 +26,14 @@ ZONE = ZoneInfo("Europe/Stockholm")
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    thresholds, interval, was_frozen = gc.get_threshold(), sys.getswitchinterval(), gc.get_freeze_count() > 0
     yield
     sys.setswitchinterval(interval)
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
+    if was_frozen:
+        gc.freeze()  # as conftest.py left it, or every later collection would visit all that was imported
+    else:
+        gc.unfreeze()
 
 
 class Knot:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.asterisk_ami import Settings, Translator, build, recorded_pieces, wire
@@ -47,6 +47,7 @@ from queue_monitor.model import Outcome
 from queue_monitor.ports import AdapterError, Connection, Delivery
 from queue_monitor.switch_session import Line, Place, SwitchAdapter
 from tests.adapters.telling import ASTERISK, LONG_AGO, Items, heard, indexed, only, rejections, story, whole
+from tests.examples import examples
 
 CONNECTION = Connection(source="urn:kc:asterisk_ami:test", switch="kc", epoch="1")
 SESSIONS = ("ami-00-small", "ami-01", "ami-02", "ami-03", "ami-04-notimestamps")
@@ -953,7 +954,7 @@ def test_even_single_bytes_make_no_difference() -> None:
 
 
 @given(st.binary(max_size=400), st.integers(0, len(SHORT)))
-@settings(max_examples=200)
+@examples(200)
 def test_nonsense_never_stops_the_translator(noise: bytes, place: int) -> None:
     one = translator()
 
@@ -964,7 +965,7 @@ PIECES = SHORT.split(b"\r\n")
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=60), st.booleans())
-@settings(max_examples=200)
+@examples(200)
 def test_headers_in_any_order_never_stop_the_translator(headers: list[bytes], blank: bool) -> None:
     one = translator()
     stream = (b"\r\n\r\n" if blank else b"\r\n").join(headers)

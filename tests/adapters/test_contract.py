@@ -13,7 +13,7 @@ from types import ModuleType
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import adapters
@@ -21,6 +21,7 @@ from queue_monitor.clock import ManualClock
 from queue_monitor.events import CallEntered, CallRingEnded, Event, QueueSnapshot, SourceConnected, encode
 from queue_monitor.ports import CallerNames, Connection, Rejected, Signal, Translator
 from tests.adapters.telling import LONG_AGO, Items
+from tests.examples import examples
 
 KINDS = sorted(module.name for module in pkgutil.iter_modules(adapters.__path__))
 ROOM = Path(adapters.__path__[0])
@@ -205,7 +206,7 @@ def test_the_recording_in_pieces_is_the_recording(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", WITH_RECORDINGS)
 @given(st.lists(st.integers(0, 20_000), max_size=8))
-@settings(max_examples=25, deadline=None)
+@examples(25, deadline=None)
 def test_the_cuts_make_no_difference(kind: str, cuts: list[int]) -> None:
     raw = SHORTEST[kind]
     edges = sorted({0, *(min(cut, len(raw)) for cut in cuts), len(raw)})

@@ -23,7 +23,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.http import HttpAdapter, Settings, Translator, build
@@ -41,6 +41,7 @@ from queue_monitor.model import Snapshot
 from queue_monitor.ports import AdapterError, Clock, Connection, Rejected
 from queue_monitor.runtime.pipeline import Pipeline
 from tests.adapters.telling import LONG_AGO, heard, rejections, story
+from tests.examples import examples
 from tests.fakes import FakeStore
 from tests.scenario import TEN, Scenario
 
@@ -644,7 +645,7 @@ FIELDS: Final = (
     ),
     said=st.dictionaries(st.sampled_from(FIELDS), VALUES | st.datetimes().map(lambda at: f"{at.isoformat()}Z")),
 )
-@settings(max_examples=300)
+@examples(300)
 def test_whatever_a_field_says_it_is_taken_or_refused(kind: str, said: dict[str, Any]) -> None:
     translator = Translator(Connection(source="urn:kc:http:vendor", switch="växel"), Settings(secrets=(SECRET,)))
     live, gate = Live(Scenario().rules), Gate(lambda source: 0.0)

@@ -1,10 +1,14 @@
-"""How a page is looked at: what axe holds it to, and where text cannot be read."""
+"""How a page is looked at: in which window, what axe holds it to, and where text cannot be read."""
 
-from typing import Final
+from collections.abc import Collection, Iterable
+from itertools import product
+from typing import Any, Final, Literal, NamedTuple
 
+import pytest
+from _pytest.mark.structures import ParameterSet
 from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 _CONTRAST: Final = "color-contrast"
 _VIOLATIONS: Final = "([where, options]) => axe.run(where ?? document, options).then((found) => found.violations)"
@@ -40,6 +44,61 @@ _FORGET: Final = """() => document.querySelectorAll('[data-new-look]')
   .forEach((marked) => marked.removeAttribute('data-new-look'))"""
 
 
+def combined(*each: Iterable[Any], short: Collection[tuple[Any, ...]]) -> list[ParameterSet]:
+    """Return every combination, for `make soak` all but the `short` ones: those have each size, language and so on."""
+    combinations = list(product(*each))
+    assert set(short) <= set(combinations)
+    return [pytest.param(*one, marks=() if one in short else pytest.mark.soak) for one in combinations]
+
+
+class Window(NamedTuple):
+    """A page, what it has asked for, and what went wrong in its scripts."""
+
+    page: Page
+    asked: list[str]
+    wrong: list[str]
+
+
+class Windows:
+    """The windows of a browser. One that no test looks into any more is taken again for another page: that is less than
+    half of what a new one costs.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: list[Window] = []
+        self._open: list[Window] = []
+
+    def take(self, address: str, size: tuple[int, int], *, color_scheme: Literal["light", "dark"] = "light") -> Window:
+        """Return a window of that size that knows nothing of what was in it, at a page of the server without script."""
+        width, height = size
+        window = self._idle.pop() if self._idle else self.new()
+        page = window.page
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(media="null", reduced_motion="reduce", color_scheme=color_scheme)
+        page.context.clear_cookies()
+        page.goto(f"{address}/healthz")  # of the same site, so that the browser keeps the process of its page
+        page.evaluate("sessionStorage.clear()")
+        window.asked.clear()
+        window.wrong.clear()
+        self._open.append(window)
+        return window
+
+    def new(self) -> Window:
+        """Return a window that nothing was in; whoever sets its clock closes it."""
+        page = self._browser.new_context(reduced_motion="reduce").new_page()
+        window = Window(page, [], [])
+        page.on("request", lambda request: window.asked.append(request.url))
+        page.on("pageerror", lambda error: window.wrong.append(str(error)))
+        page.on("console", lambda said: window.wrong.append(said.text) if said.type in {"error", "warning"} else None)
+        return window
+
+    def leave(self) -> None:
+        """Let what is in them be gone: the next look may be into any of them."""
+        self._idle += self._open
+        self._open.clear()
+
+
 class Reader:
     """Looks with axe at a page in one state after another. What a text's colour is on what is behind it takes axe most
     of the time, and is looked at once for each look of a text.
@@ -48,13 +107,14 @@ class Reader:
     def __init__(self) -> None:
         self._looks: list[str] = []
 
-    def faults(self, page: Page) -> str:
-        """Return what cannot be read by everybody, "" for nothing."""
+    def faults(self, page: Page, *, structure: bool = True) -> str:
+        """Return what cannot be read by everybody, "" for nothing; without `structure` only for its colours."""
         known = len(self._looks)
         self._looks = page.evaluate(_NEW_LOOKS, self._looks)
         if page.evaluate("typeof axe") == "undefined":
             page.evaluate(Axe().axe_script)
-        found = page.evaluate(_VIOLATIONS, [None, {**AA, "rules": {_CONTRAST: {"enabled": False}}}])
+        without_colours = {**AA, "rules": {_CONTRAST: {"enabled": False}}}
+        found = page.evaluate(_VIOLATIONS, [None, without_colours]) if structure else []
         if len(self._looks) > known:
             found += page.evaluate(_VIOLATIONS, ["[data-new-look]", {**AA, "runOnly": [_CONTRAST]}])
             page.evaluate(_FORGET)

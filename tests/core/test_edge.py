@@ -6,7 +6,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from queue_monitor.core.calendar import day_bounds, month_start, tertial_start
@@ -15,6 +15,7 @@ from queue_monitor.core.series import Base
 from queue_monitor.core.windows import NotHeld, Windows
 from queue_monitor.model import Counts, Coverage, CoverageRecord, Level, Placement
 from tests.core import recount
+from tests.examples import examples
 from tests.scenario import STOCKHOLM, TEN, Scenario
 
 WAYS = ("answered", "abandoned", "timeout", "exit_key", "refused", "waits")
@@ -74,7 +75,7 @@ def assert_right(windows: Windows, found: list[Placement], today: date) -> None:
             assert recount.is_within_one_percent(windows.waits(Level.CONTACT, queues, start, end), waits)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(st.integers(0, 2**32).map(random.Random), st.integers(0, 5))
 def test_after_a_start_every_figure_is_as_if_all_calls_were_held(chance: random.Random, edge_day: int):
     first = chance.choice((date(2026, 11, 24), date(2026, 10, 23), date(2026, 8, 29), date(2026, 12, 29)))
@@ -84,7 +85,7 @@ def test_after_a_start_every_figure_is_as_if_all_calls_were_held(chance: random.
     assert_right(live.windows, list(recount.placements(story.live)), first + 5 * DAY)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(st.integers(0, 2**32).map(random.Random))
 def test_when_the_edge_moves_days_go_into_the_sums_and_no_figure_changes(chance: random.Random):
     first = chance.choice((date(2026, 11, 24), date(2026, 10, 23), date(2026, 8, 29), date(2026, 12, 29)))
@@ -98,7 +99,7 @@ def test_when_the_edge_moves_days_go_into_the_sums_and_no_figure_changes(chance:
     assert story.live.windows.edge == day_bounds(first + moved[-1] * DAY, STOCKHOLM)[0]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(st.integers(0, 2**32).map(random.Random))
 def test_a_late_word_about_a_day_before_the_edge_changes_the_sums_of_its_month(chance: random.Random):
     first = date(2026, 11, 23)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -17,6 +17,7 @@ from queue_monitor.core.reconcile import COUNTERS
 from queue_monitor.events import CallCompleted, CallEntered, Caller, CallLeft, Event, LeftOutcome
 from queue_monitor.model import CallRecord, Counts, Level, Outcome
 from tests.core.test_properties import days, nonsense, stories_of
+from tests.examples import examples
 from tests.scenario import TEN, Scenario
 
 
@@ -94,7 +95,7 @@ def all_evicted(live: Live, shelf: Shelf) -> None:
     live.evict(datetime(2027, 1, 1, tzinfo=TEN.tzinfo))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(days(), st.data())
 def test_a_stream_cut_anywhere_with_its_calls_let_go_and_loaded_gives_what_an_uncut_one_gives(
     story: Scenario, data: st.DataObject
@@ -119,7 +120,7 @@ def test_a_stream_cut_anywhere_with_its_calls_let_go_and_loaded_gives_what_an_un
         assert (set(record.keys), record.last_at) == (set(was[contact_id].keys), was[contact_id].last_at)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100, deadline=None)
 @given(st.randoms(use_true_random=False), st.data())
 def test_of_nonsense_too_what_was_let_go_of_and_loaded_is_what_was_held(chance: Random, data: st.DataObject):
     story = nonsense(chance)
@@ -137,7 +138,7 @@ def test_of_nonsense_too_what_was_let_go_of_and_loaded_is_what_was_held(chance: 
     assert figures_of(live) == figures_of(story.live)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(days(), st.data())
 def test_calls_heard_of_anew_beside_the_store_are_put_together_and_counted_once(story: Scenario, data: st.DataObject):
     """Nobody asked the store before the event was taken: the store says so, and memory loads the call then."""
@@ -158,7 +159,7 @@ def test_calls_heard_of_anew_beside_the_store_are_put_together_and_counted_once(
     assert figures_of(live) == figures_of(story.live)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300, deadline=None)
 @given(st.one_of(days(), st.randoms(use_true_random=False).map(nonsense)), st.integers(0, 2**32))
 def test_the_short_way_to_read_a_stay_says_what_the_long_one_says(story: Scenario, seed: int):
     events = list(story.events)
@@ -174,7 +175,7 @@ def test_the_short_way_to_read_a_stay_says_what_the_long_one_says(story: Scenari
                     assert plain == _read(evidence, [strand], switch.restarts, switch.reconnects)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_document_read_and_written_is_the_same_bytes(chance: Random):
     live = nonsense(chance).live
@@ -372,7 +373,7 @@ def test_a_refused_caller_that_the_journal_had_already_is_counted_once():
     assert (story.live.events["applied"], story.live.events["duplicate"]) == (1, 1)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_contact_of_one_visit_counts_where_the_rule_for_contacts_puts_it(chance: Random):
     live = nonsense(chance).live
@@ -383,7 +384,7 @@ def test_a_contact_of_one_visit_counts_where_the_rule_for_contacts_puts_it(chanc
             assert story.contact == _contact(story.contact.contact_id, story.visits)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(st.randoms(use_true_random=False), st.data())
 def test_the_ends_kept_for_the_switch_s_counters_are_those_of_the_calls(chance: Random, data: st.DataObject):
     story = nonsense(chance)
@@ -417,7 +418,7 @@ def test_a_call_whose_stays_memory_knows_as_another_contacts_is_that_contacts_al
     assert [gone.contact.contact_id for gone in live.evict(datetime(2027, 1, 1, tzinfo=TEN.tzinfo))] == ["luleå:bo"]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_of_ids_mixed_up_too_calls_can_be_let_go_of_and_loaded_at_any_moment(chance: Random):
     story = nonsense(chance)

@@ -78,6 +78,12 @@ def a_day(kind: Kind, seed: int = 5) -> Day:
     return simulate(Config(date=date(2025, 2, 4), seed=seed, kind=kind))
 
 
+@lru_cache
+def told_all(kind: Kind) -> DayState:
+    """Such a day, told to its end. No test may tell it more."""
+    return fed(a_day(kind))
+
+
 def look(state: QueueState, profile: Profile | None = None) -> DayInputs:
     return day_inputs(state, baseline_of(history() if profile is None else profile, state))
 
@@ -224,7 +230,7 @@ def test_inferred_agents_who_have_had_nobody_to_serve_are_not_taken_to_be_away()
 
 
 def test_the_same_moment_gives_the_same_bytes() -> None:
-    state = fed(a_day(Kind.SLOW)).state(11 * HOUR)
+    state = told_all(Kind.SLOW).state(11 * HOUR)
     first, second = (msgspec.json.encode(forecast(state)) for _ in range(2))
 
     assert first == second
@@ -237,7 +243,7 @@ def test_a_profile_survives_being_written_and_read() -> None:
 
 
 def test_more_calls_fewer_agents_and_longer_talks_are_worse() -> None:
-    state = fed(a_day(Kind.NORMAL)).state(10 * HOUR)
+    state = told_all(Kind.NORMAL).state(10 * HOUR)
     ahead = look(state)
 
     def expected(other: DayInputs) -> float:
@@ -283,7 +289,7 @@ def test_a_quarter_of_an_hour_in_which_nothing_was_heard_says_nothing_of_the_day
 
 def test_the_range_of_a_day_of_few_calls_holds_what_is_expected() -> None:
     """Nearly every course of a day of three calls ends at 100 %: the mean of all is just below most of them."""
-    state = fed(a_day(Kind.NORMAL)).state(7.9 * HOUR)
+    state = told_all(Kind.NORMAL).state(7.9 * HOUR)
     ahead = look(state)
     few = msgspec.structs.replace(ahead, calls=ahead.calls / 400)
 
@@ -296,8 +302,8 @@ def test_the_range_of_a_day_of_few_calls_holds_what_is_expected() -> None:
 @pytest.mark.parametrize("definition", list(DefinitionId))
 def test_by_every_definition_the_forecast_ends_where_the_day_ends(definition: DefinitionId) -> None:
     target = msgspec.structs.replace(TARGET, definition=definition)
-    state = fed(a_day(Kind.BURST)).state(CLOSES - 60)
-    good, of = so_far(fed(a_day(Kind.BURST)).state(ALL_GONE).outcomes, definition)
+    state = told_all(Kind.BURST).state(CLOSES - 60)
+    good, of = so_far(told_all(Kind.BURST).state(ALL_GONE).outcomes, definition)
     found = project(state, look(state), target, generator("kundcenter", state.day))
 
     assert found.expected_share == pytest.approx(good / of, abs=0.01)
@@ -318,7 +324,7 @@ def test_the_chance_to_miss_is_what_it_says() -> None:
 
 
 def test_without_history_the_forecast_leans_on_today_and_is_less_sure() -> None:
-    state = fed(a_day(Kind.NORMAL)).state(11 * HOUR)
+    state = told_all(Kind.NORMAL).state(11 * HOUR)
     taught, untaught = forecast(state), forecast(state, Profile())
 
     assert untaught.calls_expected == pytest.approx(taught.calls_expected, rel=0.4)
@@ -381,7 +387,7 @@ def test_nobody_there_means_nobody_knows() -> None:
 
 
 def test_each_who_waits_has_less_chance_the_further_back() -> None:
-    told = fed(a_day(Kind.BURST))
+    told = told_all(Kind.BURST)
     now = max((told.state(at) for at in np.arange(9 * HOUR, 16 * HOUR, 600)), key=lambda state: len(state.waiting))
     moves = service_speed(now, look(now))
     assert moves is not None
@@ -393,7 +399,7 @@ def test_each_who_waits_has_less_chance_the_further_back() -> None:
 
 
 def test_the_range_holds_the_expected_wait_and_is_rounded_outward() -> None:
-    told = fed(a_day(Kind.BURST))
+    told = told_all(Kind.BURST)
     now = max((told.state(at) for at in np.arange(9 * HOUR, 16 * HOUR, 600)), key=lambda state: len(state.waiting))
     coming = expected_wait(now, look(now))
 
@@ -408,7 +414,7 @@ def test_the_range_holds_the_expected_wait_and_is_rounded_outward() -> None:
 
 def test_a_good_day_needs_nobody_and_a_lost_one_cannot_be_saved() -> None:
     good = fed(simulate(Config(date=date(2025, 2, 4), seed=5, kind=Kind.NORMAL, staff_factor=1.3))).state(10 * HOUR)
-    lost = fed(a_day(Kind.BURST)).state(CLOSES - 1200)
+    lost = told_all(Kind.BURST).state(CLOSES - 1200)
 
     assert agents_needed(good, look(good), TARGET).to_save == 0
     assert agents_needed(lost, look(lost), TARGET).to_save is None
@@ -416,7 +422,7 @@ def test_a_good_day_needs_nobody_and_a_lost_one_cannot_be_saved() -> None:
 
 
 def test_a_day_short_of_people_needs_some_and_says_until_when() -> None:
-    told = fed(a_day(Kind.SHORTFALL))
+    told = told_all(Kind.SHORTFALL)
     state = told.state(8.5 * HOUR)
     needed = agents_needed(state, look(state), TARGET, at_most=10)
 
@@ -478,7 +484,7 @@ def test_a_caller_for_whom_a_phone_rings_is_not_ahead_of_anybody() -> None:
 
 
 def test_a_sudden_loss_of_most_agents_is_taken_to_last() -> None:
-    told = fed(a_day(Kind.NORMAL))
+    told = told_all(Kind.NORMAL)
     one, most = 10 * HOUR, 10 * HOUR
     few, hardly = (told.state(at) for at in (one, most))
     few = msgspec.structs.replace(few, agents=few.agents - 1)
@@ -667,7 +673,7 @@ def test_days_that_lay_farther_off_than_was_said_widen_the_doubt_and_incidents_d
 
 
 def test_misses_foretold_are_as_many_more_and_as_far_apart_as_has_come_before() -> None:
-    state = fed(a_day(Kind.SHORTFALL)).state(10 * HOUR)
+    state = told_all(Kind.SHORTFALL).state(10 * HOUR)
     ahead = look(state)
 
     def told(bias_correction: BiasCorrection) -> Projection:
@@ -681,7 +687,7 @@ def test_misses_foretold_are_as_many_more_and_as_far_apart_as_has_come_before() 
 
 
 def test_a_closed_day_tells_for_each_hour_what_would_have_been_foretold_and_what_came() -> None:
-    day = fed(a_day(Kind.NORMAL))
+    day = told_all(Kind.NORMAL)
     closed = day.state(ALL_GONE)
     usual = baseline_of(history(), closed)
     verification = verify_day(day, closed, usual, "kundcenter", {})
@@ -694,7 +700,7 @@ def test_a_closed_day_tells_for_each_hour_what_would_have_been_foretold_and_what
 
 
 def test_the_range_of_a_wait_is_as_wide_as_has_held_eight_of_ten() -> None:
-    days = [fed(a_day(Kind.NORMAL)), fed(a_day(Kind.SHORTFALL))]
+    days = [told_all(Kind.NORMAL), told_all(Kind.SHORTFALL)]
     profile = history()
     for day in days:
         closed = day.state(ALL_GONE)
@@ -710,7 +716,7 @@ def test_the_range_of_a_wait_is_as_wide_as_has_held_eight_of_ten() -> None:
 
 
 def test_a_range_is_held_against_the_waits_of_its_own_queue_however_its_name_is_written() -> None:
-    day = fed(a_day(Kind.SHORTFALL))
+    day = told_all(Kind.SHORTFALL)
     closed = day.state(ALL_GONE)
 
     def interval_coverage(queue: str) -> dict[str, tuple[int, ...]]:
@@ -735,7 +741,7 @@ def test_the_variation_is_the_least_under_which_eight_of_ten_were_held(held_at: 
 
 
 def test_a_rush_that_is_over_says_little_of_the_evening() -> None:
-    state = fed(a_day(Kind.NORMAL)).state(13 * HOUR)
+    state = told_all(Kind.NORMAL).state(13 * HOUR)
     usual = baseline_of(history(), state)
     assert usual.calls is not None
     as_usual = usual.calls[: state.minutes]
@@ -752,7 +758,7 @@ def test_a_rush_that_is_over_says_little_of_the_evening() -> None:
 
 
 def test_where_all_are_about_to_go_home_no_wait_is_promised() -> None:
-    state = fed(a_day(Kind.NORMAL)).state(16 * HOUR)
+    state = told_all(Kind.NORMAL).state(16 * HOUR)
     ahead = look(state)
     gone = msgspec.structs.replace(ahead, agents=np.zeros_like(ahead.agents), typical=np.zeros_like(ahead.typical))
 

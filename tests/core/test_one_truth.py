@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from queue_monitor.app import registry
@@ -22,6 +22,7 @@ from queue_monitor.queues import Pool
 from queue_monitor.replay.recording import play
 from queue_monitor.simulation import Config, Kind, simulate
 from tests.core.test_properties import days
+from tests.examples import examples
 from tests.scenario import Scenario, office_hours
 from tests.truth import RECORDINGS, SESSIONS
 
@@ -106,7 +107,7 @@ def test_a_recorded_switch_is_the_same_to_the_forecast_as_to_the_board(kind: str
     assert len(forecaster.today.calls) > 0
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@examples(60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     days(), st.integers(0, 2**32), st.sampled_from([ExitPolicy(), ExitPolicy(excluded=frozenset({Outcome.EXIT_KEY}))])
 )

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from queue_monitor.core.ledger import ContactHistory
@@ -13,6 +13,7 @@ from queue_monitor.core.series import FIELDS
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
 from queue_monitor.events import EntryReason, Event, LeftOutcome, decode, encode
 from queue_monitor.model import Counts, DefinitionId, Level, Outcome
+from tests.examples import examples
 from tests.scenario import Scenario
 
 WAYS = (
@@ -82,7 +83,7 @@ def shuffled_within(seconds: float, events: list[Event], seed: int) -> list[Even
     return sorted(events, key=lambda event: event.at + timedelta(seconds=chance.uniform(0, seconds)))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150, deadline=None)
 @given(days(), st.integers(0, 2**32))
 def test_events_shuffled_within_two_seconds_and_doubled_give_the_same_ledger(story: Scenario, seed: int):
     disturbed = shuffled_within(2, story.events + story.events[::2], seed)
@@ -90,7 +91,7 @@ def test_events_shuffled_within_two_seconds_and_doubled_give_the_same_ledger(sto
     assert ledger_of(disturbed, story) == ledger_of(story.events, story)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150, deadline=None)
 @given(days(), st.randoms())
 def test_events_in_any_order_give_the_same_ledger_and_each_call_is_counted_once(story: Scenario, chance: random.Random):
     in_order, disturbed = Live(story.rules), Live(story.rules)
@@ -111,7 +112,7 @@ def test_events_in_any_order_give_the_same_ledger_and_each_call_is_counted_once(
     assert disturbed.windows.totals() == in_order.windows.totals()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(days(), st.data())
 def test_killed_at_any_event_and_rebuilt_from_the_journal_gives_the_same_figures(story: Scenario, data: st.DataObject):
     cut = data.draw(st.integers(0, len(story.events)))
@@ -126,7 +127,7 @@ def test_killed_at_any_event_and_rebuilt_from_the_journal_gives_the_same_figures
     assert rebuilt.snapshot(at).total == story.live.snapshot(at).total
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(days(), st.integers(0, 2**32))
 def test_entered_is_answered_and_left_and_waiting_at_every_step(story: Scenario, seed: int):
     live = Live(story.rules)
@@ -148,7 +149,7 @@ def test_entered_is_answered_and_left_and_waiting_at_every_step(story: Scenario,
             assert getattr(counts, outcome.value) == by_outcome[outcome]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(days(), st.sampled_from(DefinitionId))
 def test_the_truth_lies_between_floor_and_ceiling_at_every_step(story: Scenario, definition: DefinitionId):
     """The truth at a step: how those who had entered by then came out in the end."""
@@ -176,7 +177,7 @@ def share_of(full: Live, contacts: set[str], definition: DefinitionId) -> float 
     return ratio(DEFINITIONS[definition](counts))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40, deadline=None)
 @given(days())
 def test_the_parts_of_a_day_add_up_to_the_day(story: Scenario):
     at = story.at(3000)
@@ -218,7 +219,7 @@ def nonsense(chance: random.Random) -> Scenario:
     return story
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_whatever_is_told_the_counts_are_those_of_the_calls_in_the_ledger(chance: random.Random):
     story = nonsense(chance)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -14,6 +14,7 @@ from queue_monitor.core.service_level import judge
 from queue_monitor.events import Event
 from queue_monitor.model import Counts, Level, Outcome, Placement, QueueNow, Snapshot
 from tests.core import recount
+from tests.examples import examples
 from tests.scenario import TEN, Scenario
 
 QUEUES = ("kundcenter", "bygglov", "Växel", "skatt")
@@ -87,7 +88,7 @@ def looks_at(story: Scenario, chance: random.Random) -> dict[str, datetime]:
     return {event.id: event.at + timedelta(seconds=chance.choice(seconds)) for event in looks}
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15, deadline=None)
 @given(st.integers(0, 2**32).map(random.Random))
 def test_every_snapshot_of_many_is_a_plain_recount_of_all_calls(chance: random.Random):
     story = a_morning(chance)
@@ -110,7 +111,7 @@ def test_every_snapshot_of_many_is_a_plain_recount_of_all_calls(chance: random.R
             assert bar.counts == recount.counted(its)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15, deadline=None)
 @given(st.integers(0, 2**32).map(random.Random))
 def test_what_is_remembered_of_earlier_snapshots_changes_nothing(chance: random.Random):
     story = a_morning(chance)

@@ -45,10 +45,19 @@ def test_every_rule_does_what_its_story_says(file: Path):
 def test_a_story_that_is_not_true_fails(tmp_path: Path):
     """Or promtool's word would be worth nothing."""
     quickened(tmp_path / "prometheus", ["127.0.0.1:1"])
-    told = promtool("test", "rules", "tests/dead-man.yml", folder=tmp_path / "prometheus")
+    stories = read(SETTINGS / "tests" / "dead-man.yml")
+    of_it = [told for told in stories["tests"] if fires(told, "CallQueueMonitorDown")]
+    alone = tmp_path / "prometheus" / "tests" / "alone.yml"
+    alone.write_text(yaml.safe_dump(stories | {"tests": of_it[:1]}), encoding="utf-8")
+    told = promtool("test", "rules", f"tests/{alone.name}", folder=tmp_path / "prometheus")
 
     assert told.returncode != 0
     assert b"CallQueueMonitorDown" in told.stdout + told.stderr
+
+
+def fires(story: dict[str, Any], alert: str) -> bool:
+    """Return whether the story expects that alert."""
+    return any(case["alertname"] == alert and case["exp_alerts"] for case in story.get("alert_rule_test", ()))
 
 
 def test_every_rule_has_a_story_in_which_it_fires():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -140,6 +141,15 @@ def config_of(path: Path) -> Config:
 
 def nothing(done: int, total: int) -> None:
     """Whoever looks at no bar."""
+
+
+DELIVERY: Final = 3_000
+"""As many events at once as let an import be broken off after some deliveries of a log that is soon read."""
+
+
+def children() -> list[int]:
+    """Return the processes that this one has started."""
+    return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
 async def imported(path: Path, *files: Path, **wanted: object) -> Imported:

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,9 +16,10 @@ import pytest
 from adapters.asterisk_queuelog import Settings
 from queue_monitor.importing import Wanted, run
 from queue_monitor.importing.apart import ReadApart
+from queue_monitor.importing.files import PIECE
 from queue_monitor.importing.queue_log import QueueLogs
 from queue_monitor.replay.recording import RecordingError
-from tests.importing.made import callers, config_of, imported, queue_log
+from tests.importing.made import DELIVERY, callers, children, config_of, imported, queue_log
 from tests.importing.test_import import MONTH
 from tests.test_rebuilding import history
 
@@ -29,6 +32,24 @@ MISSPELT = (
     b"1729490520|y|" + LONG + b"|Anna|CONNECT|20|y.9|2\n"
 )
 """Two lines that are none, and two of that queue."""
+
+
+class Whole(NamedTuple):
+    """A log of some pieces, of which a reader is one ahead, and the rows that it makes in one go."""
+
+    log: Path
+    rows: list[list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    folder = tmp_path_factory.mktemp("whole")
+    log, store = folder / "queue_log", folder / "whole.db"
+    log.write_bytes(queue_log(callers(date(2024, 3, 4), 5, 1_000)))
+    assert log.stat().st_size > 3 * PIECE
+    with ThreadPoolExecutor(1) as aside:  # the loop of a test must not be met
+        aside.submit(lambda: asyncio.run(imported(store, log, apart=False))).result()
+    return Whole(log, history(store, "agent", "evidence"))
 
 
 def two_logs(folder: Path) -> tuple[Path, Path]:
@@ -78,17 +99,18 @@ async def test_a_line_that_breaks_a_limit_is_refused_by_name(tmp_path: Path, apa
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-async def test_a_reader_that_is_killed_is_said_with_its_place_and_loses_nothing(tmp_path: Path, dry_run: bool) -> None:
-    log, whole = tmp_path / "queue_log", tmp_path / "whole.db"
-    log.write_bytes(queue_log(callers(date(2024, 3, 4), 12, 1_000)))
-    await imported(whole, log, apart=False)
+async def test_a_reader_that_is_killed_is_said_with_its_place_and_loses_nothing(
+    tmp_path: Path, whole: Whole, dry_run: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_monitor.importing.engine.DELIVERY", DELIVERY)
+    log = whole.log
 
     with pytest.raises(RecordingError, match=r"was stopped after queue_log, line \d{4,5}; run the same command again"):
         await run(config_of(tmp_path / "there.db"), wanted(log, dry_run=dry_run), kill_the_reader)
     resumed = await imported(tmp_path / "there.db", log, apart=True)
 
     assert resumed.resumed is not dry_run
-    assert history(tmp_path / "there.db", "agent", "evidence") == history(whole, "agent", "evidence")
+    assert history(tmp_path / "there.db", "agent", "evidence") == whole.rows
 
 
 def wanted(log: Path, *, dry_run: bool = False) -> Wanted:
@@ -101,16 +123,13 @@ def kill_the_reader(done: int, total: int) -> None:
             os.kill(child, signal.SIGKILL)
 
 
-def children() -> list[int]:
-    return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-
-
 PROGRAM = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from queue_monitor.importing import run
-from tests.importing.made import config_of
-from tests.importing.test_apart import children, wanted
+from queue_monitor.importing import Wanted, engine, run
+from tests.importing.made import DELIVERY, children, config_of
+
+engine.DELIVERY = DELIVERY
 
 def stop(done, total):
     if done >= total // 2:
@@ -119,7 +138,7 @@ def stop(done, total):
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where Ctrl-C is left out
 try:
-    asyncio.run(run(config_of(Path(sys.argv[2])), wanted(Path(sys.argv[3])), stop))
+    asyncio.run(run(config_of(Path(sys.argv[2])), Wanted(files=(Path(sys.argv[3]),), apart=True), stop))
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -133,12 +152,9 @@ def broken_off(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(("how", "code"), [("ctrl-c", 130), ("kill -9", -signal.SIGKILL)])
 async def test_an_import_that_is_broken_off_leaves_no_reader_and_goes_on_later(
-    tmp_path: Path, how: str, code: int
+    tmp_path: Path, whole: Whole, how: str, code: int
 ) -> None:
-    log, whole, broken = tmp_path / "queue_log", tmp_path / "whole.db", tmp_path / "broken.db"
-    log.write_bytes(queue_log(callers(date(2024, 3, 4), 12, 1_000)))
-    await imported(whole, log, apart=False)
-
+    log, broken = whole.log, tmp_path / "broken.db"
     command = [sys.executable, "-c", PROGRAM, how, str(broken), str(log)]
     done = await asyncio.to_thread(broken_off, command)
     readers = done.stdout.split()
@@ -148,7 +164,7 @@ async def test_an_import_that_is_broken_off_leaves_no_reader_and_goes_on_later(
     for reader in readers:  # `tail` waits until it is gone
         await asyncio.to_thread(subprocess.run, ["tail", f"--pid={reader}", "-f", "/dev/null"], timeout=60, check=True)
     assert (await imported(broken, log, apart=True)).resumed
-    assert history(broken, "agent", "evidence") == history(whole, "agent", "evidence")
+    assert history(broken, "agent", "evidence") == whole.rows
 
 
 def test_the_reader_runs_the_code_of_whoever_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec import structs
 
 from queue_monitor.events import CallRefused, Event, RefusalReason
 from queue_monitor.model import Counts, Level
 from queue_monitor.ports import Receipt
+from tests.examples import examples
 from tests.runtime.lasting import ZONE, Call, Monitor, connected, figures, journal_of, monitor, random_calls, recount
 from tests.scenario import Scenario
 
@@ -235,7 +236,7 @@ async def test_changed_rules_judge_today_anew_and_leave_the_days_before_as_they_
             await after.pipeline.drain()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 async def test_whatever_comes_when_and_however_often_each_day_is_a_recount_of_the_journal(
     tmp_path_factory: pytest.TempPathFactory, seed: int

@@ -19,7 +19,6 @@ from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
 from queue_monitor.model import Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
-from queue_monitor.runtime.inbox import MAX_IN_LINE
 from queue_monitor.runtime.pipeline import FORECAST_REST, MAX_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Left, Spill
 from queue_monitor.store import open_store
@@ -82,12 +81,19 @@ async def test_a_sender_that_cannot_be_told_stops_nobody_else():
     assert [event.id for event in corridor.store.events] == [event.id for event in corridor.story.events]
 
 
-async def test_a_door_waits_while_too_many_events_are_in_the_line_and_none_is_dropped():
+@pytest.fixture
+def most_in_line(monkeypatch: pytest.MonkeyPatch) -> int:
+    """As many events as may stand in line here: fewer than in use, and soon told."""
+    monkeypatch.setattr("queue_monitor.runtime.inbox.MAX_IN_LINE", 2_000)
+    return 2_000
+
+
+async def test_a_door_waits_while_too_many_events_are_in_the_line_and_none_is_dropped(most_in_line: int):
     corridor = Corridor()
     for number in range(30):
         corridor.story.entered(number / 100, f"{number}").left(20 + number / 100, f"{number}")
     events = tuple(corridor.story.events)
-    deliveries = MAX_IN_LINE // len(events) + 10
+    deliveries = most_in_line // len(events) + 10
 
     async def flood() -> None:
         for _ in range(deliveries):
@@ -123,10 +129,12 @@ async def test_a_flood_of_one_source_holds_up_no_other(monkeypatch: pytest.Monke
     assert taken.count(flood) == 20
 
 
-async def test_nobody_waits_for_a_line_of_which_nobody_takes_any_more(monkeypatch: pytest.MonkeyPatch):
+async def test_nobody_waits_for_a_line_of_which_nobody_takes_any_more(
+    most_in_line: int, monkeypatch: pytest.MonkeyPatch
+):
     corridor = Corridor()
     delivery = Delivery(items=tuple(corridor.story.entered(0, "anna").events), received_at=corridor.clock.now())
-    for _ in range(MAX_IN_LINE):
+    for _ in range(most_in_line):
         await corridor.pipeline.put(delivery)
     last = asyncio.create_task(corridor.pipeline.put(delivery))
 
@@ -507,7 +515,7 @@ async def test_after_a_restart_the_forecast_knows_the_day_as_if_it_had_heard_it(
 
 
 async def test_days_of_log_read_at_a_first_start_give_the_forecast_and_coverage_of_a_restart(tmp_path: Path) -> None:
-    days = [TEN.date() - timedelta(days=number) for number in (6, 5, 4, 3)]
+    days = [TEN.date() - timedelta(days=number) for number in (4, 3)]
     past = [event for day in days for event in simulation.simulate(simulation.Config(date=day)).events]
     today = [event for event in simulation.simulate(simulation.Config(date=TEN.date())).events if event.at <= TEN]
     rules = Scenario().rules

@@ -3,7 +3,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +13,7 @@ from queue_monitor.model import CallRecord, CallsOfMinute, Committed, Counts, Jo
 from queue_monitor.ports import Outdated, StoreError
 from queue_monitor.store import SqlStore, open_store
 from tests.core.recount import minutes
+from tests.examples import examples
 from tests.store.calls import START, callers, entered, read_all, rows
 from tests.store.records import EVER, all_sums, batch, call, gone, placements_of, recounted, refused
 
@@ -224,7 +225,7 @@ def by_minute(found: list[CallsOfMinute]) -> list[CallsOfMinute]:
 
 
 @given(st.lists(st.lists(changes, min_size=1, max_size=5), max_size=8))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_sums_are_the_sums_of_the_rows_whatever_is_amended(story: list[list[CallRecord | RefusalRecord]]) -> None:
     store = await open_store("sqlite://")
     calls: dict[str, CallRecord] = {}

@@ -1,11 +1,12 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from queue_monitor.model import CallRecord, Level
 from queue_monitor.store import SqlStore, SumDifference, open_store
+from tests.examples import examples
 from tests.store.calls import START, callers, entered, read_all, rows
 from tests.store.records import EVER, all_sums, batch, call, placements_of, recounted, refused
 
@@ -71,7 +72,7 @@ moves = st.tuples(
 
 
 @given(st.lists(moves, max_size=12), st.sampled_from([0, DAY, 3 * DAY]))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(25, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_what_is_left_after_forgetting_is_what_was_before_that_day(
     story: list[tuple[str, int, int, str]], edge: int
 ) -> None:
