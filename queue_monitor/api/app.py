@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
-from fastapi.templating import Jinja2Templates
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -62,6 +61,7 @@ from queue_monitor.api.responses import (
     stretch,
     wants_table,
 )
+from queue_monitor.api.templating import PAGES
 from queue_monitor.metrics import Metrics
 from queue_monitor.model import Access, Board, Level, Snapshot
 from queue_monitor.ports import Clock, Figures
@@ -369,13 +369,12 @@ def _watch_routes(figures: Figures, clock: Clock, limits: Limits, language: str)
 
 def _pages(app: FastAPI, language: str) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
-    templates = Jinja2Templates(directory=_HERE / "templates")
 
     @routes.get("/docs", response_class=HTMLResponse)
     async def docs_page(request: Request, lang: str | None = None) -> Response:
         reply_language = texts.known_language(lang, language)
         document = app.openapi()
-        return templates.TemplateResponse(
+        return PAGES.TemplateResponse(
             request,
             "docs.html",
             {"language": reply_language, "texts": dict(texts.words(reply_language)), "document": document}

@@ -1,17 +1,15 @@
 """The page that a person gets instead of an error in JSON."""
 
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 from fastapi import Request
 from fastapi.responses import Response
-from fastapi.templating import Jinja2Templates
 from starlette.datastructures import Headers
 
 from queue_monitor import texts
+from queue_monitor.api.templating import PAGES
 
-_TEMPLATES: Final = Jinja2Templates(directory=Path(__file__).parent / "templates")
 _JSON: Final = "application/json"
 
 
@@ -35,6 +33,6 @@ def error_page(request: Request, detail: str, status: int, language: str) -> Res
         "signs_in": status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),
         "top": "../" * (request.url.path.count("/") - 1) or "./",
     }
-    page = _TEMPLATES.TemplateResponse(request, "error.html", words, status_code=status)
+    page = PAGES.TemplateResponse(request, "error.html", words, status_code=status)
     page.headers["Cache-Control"] = "no-store"
     return page

@@ -5,22 +5,20 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
 from queue_monitor.api.guard.access import Tokens, digest, keep, new_token
+from queue_monitor.api.templating import PAGES
 from queue_monitor.model import Access, Role
 from queue_monitor.ports import StoreError
 
 PATH: Final = "/first-token/"
 MAX_NAME: Final = 80
-_HERE: Final = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
 
 
@@ -43,12 +41,11 @@ class FirstToken:
 def first_token_routes(tokens: Tokens, first: FirstToken, language: str) -> APIRouter:
     """Return the routes of `/first-token/KEY`. Reading makes nothing; the button makes one token and ends the page."""
     routes = APIRouter(include_in_schema=False)
-    templates = Jinja2Templates(directory=_HERE / "templates")
 
     def page(request: Request, status: HTTPStatus, said: str = "", token: str = "") -> Response:
         reply_language = texts.known_language(request.query_params.get("lang"), language)
         shown = {"language": reply_language, "texts": texts.words(reply_language), "said": said, "token": token}
-        answer = templates.TemplateResponse(request, "first-token.html", shown, status_code=status)
+        answer = PAGES.TemplateResponse(request, "first-token.html", shown, status_code=status)
         answer.headers["Cache-Control"] = "no-store"
         return answer
 

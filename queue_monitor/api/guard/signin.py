@@ -1,34 +1,31 @@
 """The page where a person shows a token once, in a browser: it is then kept in a cookie for a working day."""
 
 from http import HTTPStatus
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
 from queue_monitor.api.guard.access import COOKIE, SIGN_IN, SIGN_OUT, Tokens, keep, way
 from queue_monitor.api.guard.limits import WRONG_TOKENS_SECONDS, Limits, Refused, client_of
+from queue_monitor.api.templating import PAGES
 from queue_monitor.model import Access
 
 NextQuery = Annotated[str, Query(alias="next")]
-_HERE: Final = Path(__file__).parents[1]
 
 
 def sign_in_routes(tokens: Tokens, limits: Limits, language: str) -> APIRouter:
     """Return the routes `/sign-in` and `/sign-out`, open to all. A wrong token counts as one shown anywhere else."""
     routes = APIRouter(include_in_schema=False)
-    templates = Jinja2Templates(directory=_HERE / "templates")
 
     def page(request: Request, status: HTTPStatus, said: str = "", wanted: str = "/") -> Response:
         reply_language = texts.known_language(request.query_params.get("lang"), language)
         shown = {"language": reply_language, "texts": texts.words(reply_language), "said": said, "next": wanted}
         access: Access | None = getattr(request.state, "access", None)
         shown["signed_in"] = "" if access is None else texts.say("sign_in.as", reply_language, name=access.name)
-        answer = templates.TemplateResponse(request, "sign-in.html", shown, status_code=status)
+        answer = PAGES.TemplateResponse(request, "sign-in.html", shown, status_code=status)
         answer.headers["Cache-Control"] = "no-store"
         return answer
 

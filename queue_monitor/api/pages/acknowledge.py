@@ -4,19 +4,15 @@ Only the button acknowledges: mail programs and scanners open links by themselve
 """
 
 from http import HTTPStatus
-from pathlib import Path
-from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from fastapi.templating import Jinja2Templates
 
 from queue_monitor import texts
 from queue_monitor.api.json.alerts import acknowledge_for
+from queue_monitor.api.templating import PAGES
 from queue_monitor.model import Alert
 from queue_monitor.ports import Acknowledger, AuditLog, Clock
-
-_HERE: Final = Path(__file__).parents[1]
 
 
 def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, language: str) -> APIRouter:
@@ -25,11 +21,10 @@ def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, lang
     Nobody can guess the link. The audit names the recipient to whom it was sent.
     """
     routes = APIRouter(prefix="/alerts", include_in_schema=False)
-    templates = Jinja2Templates(directory=_HERE / "templates")
 
     def page(request: Request, alert: Alert | None, said: str, lang: str | None) -> Response:
         reply_language = texts.known_language(lang, language)
-        return templates.TemplateResponse(
+        return PAGES.TemplateResponse(
             request,
             "acknowledge.html",
             {

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
 from queue_monitor import texts
@@ -23,6 +21,7 @@ from queue_monitor.api.pages.offered_report import OfferedReport, offered_report
 from queue_monitor.api.pages.past_queues import chosen_of_past, past_queues
 from queue_monitor.api.pages.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
 from queue_monitor.api.responses import YEARS, Problem, as_file, as_table, kept_note
+from queue_monitor.api.templating import template
 from queue_monitor.model import DefinitionId, Level, QueueNow, RecordedAlert, Snapshot, Target
 from queue_monitor.ports import AlertHistory, Clock, Figures, StoreError
 from queue_monitor.queues import queue_key
@@ -30,7 +29,6 @@ from queue_monitor.reports.desk import Reports
 
 ADDRESS: Final = "/history"
 YEARS_COMPARED: Final = 2
-_TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 
 class _Unreadable(Exception):
@@ -43,13 +41,6 @@ def history_routes(
     """Return the routes of `/history`, for those who may read everything. `reports` is None without a database."""
     routes = APIRouter(include_in_schema=False)
     over_time = OverTime(figures, clock)
-    template = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("history.html")
 
     @routes.get(ADDRESS, response_class=HTMLResponse)
     async def history_page(
@@ -94,7 +85,7 @@ def history_routes(
         except StoreError:
             notice, status = pen.say("history.away"), HTTPStatus.SERVICE_UNAVAILABLE
         html = await run_in_threadpool(
-            template.render,
+            template("history.html").render,
             page=page,
             offered=offered,
             choice=choice,

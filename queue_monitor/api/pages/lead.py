@@ -5,16 +5,13 @@ The server renders it whole; its script only fetches it anew every few seconds a
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from functools import cached_property
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from queue_monitor import texts
 from queue_monitor.api.error_page import wants_page
@@ -25,6 +22,7 @@ from queue_monitor.api.pages.board import page_version
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_page import Page, WeekBefore, faces_with_curves
 from queue_monitor.api.responses import Problem
+from queue_monitor.api.templating import template
 from queue_monitor.core import service_level
 from queue_monitor.core.calendar import day_bounds
 from queue_monitor.model import (
@@ -45,7 +43,6 @@ ADDRESS: Final = "/lead"
 PAGES_KEPT: Final = 64
 """The most choices of queue and language kept rendered; with more, the oldest is rendered anew."""
 
-_TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 OfAQueue = TypeVar("OfAQueue", LostCall, TransferWaits, Disagreement)
 
 
@@ -95,17 +92,6 @@ class Lead:
         self._weeks_before: dict[tuple[str, ...] | None, tuple[datetime, WeekBefore]] = {}
         self._files = page_version()
 
-    @cached_property
-    def _template(self) -> Template:
-        """Return the page's template, loaded for the first request so that a start need not wait for it."""
-        return Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        ).get_template("lead.html")
-
     async def __call__(self, snapshot: Snapshot, face: QueueNow, language: str, *, may_act: bool) -> str:
         key = (face.name, language, may_act)
         known = self._kept.pop(key, None)
@@ -122,7 +108,7 @@ class Lead:
         """Return the page. `unknown`: words about a requested queue that does not exist."""
         pen = Formatter(language, snapshot.time_zone, snapshot.target)
         other = "en" if language == "sv" else "sv"
-        return self._template.render(
+        return template("lead.html").render(
             page=await self._page(snapshot, face, pen),
             pen=pen,
             may_act=may_act,

@@ -6,13 +6,11 @@ fifteen seconds, and the months that are over every quarter of an hour, however 
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from fastapi.templating import Jinja2Templates
 from msgspec import Struct
 
 from queue_monitor import texts
@@ -30,6 +28,7 @@ from queue_monitor.api.responses import (
     lived_seconds,
     wants_table,
 )
+from queue_monitor.api.templating import PAGES
 from queue_monitor.core import service_level
 from queue_monitor.model import Level, Period, Snapshot, StatusReason, Target
 from queue_monitor.ports import Clock, Figures, StoreError
@@ -38,7 +37,6 @@ HOLDS_SECONDS: Final = 15
 MONTHS_HOLD_SECONDS: Final = 900
 WIDE: Final = 720.0
 HIGH: Final = 180.0
-_HERE: Final = Path(__file__).parents[1]
 _FOREIGN: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 """The reasons for no data that the public page does not name; with one it shows no number of now either."""
 
@@ -79,7 +77,6 @@ class _Kept:
 def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
     """Return the routes `/public`, a page, and `/api/v1/public`; both are open to everybody."""
     routes = APIRouter()
-    templates = Jinja2Templates(directory=_HERE / "templates")
     summary = _Kept(figures, clock)
 
     @routes.get(
@@ -111,7 +108,7 @@ def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
         }
         ratio = figures.latest().target.ratio
         shown |= {"target": texts.plain_percent(ratio, reply_language), "target_y": round(HIGH - ratio * HIGH, 1)}
-        return _may_be_kept(templates.TemplateResponse(request, "public.html", shown))
+        return _may_be_kept(PAGES.TemplateResponse(request, "public.html", shown))
 
     return routes
 

@@ -3,13 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from fastapi.templating import Jinja2Templates
 from sse_starlette import EventSourceResponse
 
 from queue_monitor import texts
@@ -18,10 +16,10 @@ from queue_monitor.api.pages.board import board_body, board_words
 from queue_monitor.api.pages.comparison import Comparisons
 from queue_monitor.api.rendering import Rendered
 from queue_monitor.api.responses import UNREADABLE, Problem
+from queue_monitor.api.templating import PAGES
 from queue_monitor.model import Board, Snapshot
 from queue_monitor.ports import Figures
 
-_TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 _FIRST: Final = Board(name="")
 _RETRY_MS: Final = 2_000
 _PING_SECONDS: Final = 15
@@ -66,13 +64,12 @@ def _frame(body: Rendered, snapshot: Snapshot) -> bytes:
 def wall_routes(figures: Figures, walls: Walls, language: str) -> APIRouter:
     """Return the routes of the walls' pages and of the stream that keeps them up to date."""
     routes = APIRouter(responses=UNREADABLE)
-    templates = Jinja2Templates(directory=_TEMPLATES)
 
     def page(request: Request, name: str, top: str, lang: str | None, theme: str | None) -> Response:
         snapshot, chosen = figures.latest(), texts.known_language(lang, language)
         board = walls.find(name, chosen)
         chosen = texts.known_language(lang or board.language, language)
-        return templates.TemplateResponse(
+        return PAGES.TemplateResponse(
             request,
             "wallboard.html",
             {
