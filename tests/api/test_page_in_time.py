@@ -158,7 +158,7 @@ def watched(page: Page, monitor: Monitor, seconds: float, looks: int, heard: int
 
 def test_a_page_left_open_shows_every_word_it_is_sent(browser: Browser, tmp_path: Path):
     """Some simulated minutes of the forenoon rush."""
-    with running(tmp_path, "--speed", "60", QUEUE_MONITOR_CLOCK__START="2026-03-02T10:00:00") as monitor:
+    with running(tmp_path, "--speed", "20", QUEUE_MONITOR_CLOCK__START="2026-03-02T10:00:00") as monitor:
         page = browser.new_page(viewport=WALL)
         looks = watched(page, monitor, seconds=3, looks=3, heard=5)
         page.close()

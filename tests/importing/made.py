@@ -143,7 +143,7 @@ def nothing(done: int, total: int) -> None:
     """Whoever looks at no bar."""
 
 
-DELIVERY: Final = 1_500
+DELIVERY: Final = 500
 """As many events at once as let an import be broken off after some deliveries of a log that is soon read."""
 
 

@@ -45,8 +45,8 @@ class Whole(NamedTuple):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     folder = tmp_path_factory.mktemp("whole")
     log, store = folder / "queue_log", folder / "whole.db"
-    calls = callers(date(2024, 3, 4), 5, 400)
-    log.write_bytes(queue_log(call._replace(name=f"{call.name}.{'0' * 100}") for call in calls))  # long, with few calls
+    calls = callers(date(2024, 3, 4), 5, 170)
+    log.write_bytes(queue_log(call._replace(name=f"{call.name}.{'0' * 300}") for call in calls))  # long, with few calls
     assert log.stat().st_size > 3 * PIECE
     with ThreadPoolExecutor(1) as aside:  # the loop of a test must not be met
         aside.submit(lambda: asyncio.run(imported(store, log, apart=False))).result()

@@ -84,8 +84,8 @@ async def test_a_sender_that_cannot_be_told_stops_nobody_else():
 @pytest.fixture
 def most_in_line(monkeypatch: pytest.MonkeyPatch) -> int:
     """As many events as may stand in line here: fewer than in use, and soon told."""
-    monkeypatch.setattr("queue_monitor.runtime.inbox.MAX_IN_LINE", 2_000)
-    return 2_000
+    monkeypatch.setattr("queue_monitor.runtime.inbox.MAX_IN_LINE", 600)
+    return 600
 
 
 async def test_a_door_waits_while_too_many_events_are_in_the_line_and_none_is_dropped(most_in_line: int):
