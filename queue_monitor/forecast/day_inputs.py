@@ -234,7 +234,7 @@ def _agents(state: QueueState, usual: Baseline, length: int, settings: Settings)
     on_duty, logged_in = _seen(state, state.agents_by_minute, typical), _seen(state, state.logged_in_by_minute, at_work)
     slow = _ratio(state, logged_in, at_work, settings.staff_slow_memory, settings.staff_slow_prior)
     fast = _ratio(state, on_duty, typical, settings.staff_fast_memory, settings.staff_fast_prior, slow)
-    here = typical[min(past, length - 1)]
+    here = float(typical[min(past, length - 1)])
     if not state.agents_known and not len(state.waiting):
         now = max(now, here * fast)
     agents = typical * (slow + (fast - slow) * np.exp(-ahead / settings.staff_fades))

@@ -66,9 +66,9 @@ def weekdays(first: date, count: int) -> list[date]:
 
 @lru_cache
 def history() -> Profile:
-    """What twenty days of the mix teach."""
+    """What twelve days of the mix teach."""
     profile = Profile()
-    for day in weekdays(FIRST_DAY, 20):
+    for day in weekdays(FIRST_DAY, 12):
         profile = profile.learn(fed(simulate(Config(date=day, seed=5))))
     return profile
 
