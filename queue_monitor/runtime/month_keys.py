@@ -55,6 +55,7 @@ class MonthKeys:
         self._is_behind = False
         self._is_said = False
         self._writing = Lock()
+        self._saving = asyncio.Lock()
         if path is not None:
             for month, kept in _read(path).items():
                 self._keys[month] = bytes.fromhex(kept.key)
@@ -100,18 +101,21 @@ class MonthKeys:
         """Write new keys to the file; return when the disk has them, or when it is logged that
         they cannot be written.
         """
-        while self._is_behind:
-            self._is_behind = False
-            try:
-                await asyncio.to_thread(self._save)
-            except OSError as error:
-                if not self._is_said:
-                    log.error(
-                        "store.number_keys cannot be written path=%s error=%s", self._path, error.strerror or error
-                    )
-                self._is_behind = self._is_said = True
-                return
-            self._is_said = False
+        async with self._saving:  # whoever comes second must not go on before the first is done
+            while self._is_behind:
+                self._is_behind = False
+                try:
+                    await asyncio.to_thread(self._save)
+                except OSError as error:
+                    if not self._is_said:
+                        reason = error.strerror or error
+                        log.error("store.number_keys cannot be written path=%s error=%s", self._path, reason)
+                    self._is_behind = self._is_said = True
+                    return
+                except asyncio.CancelledError:  # its thread goes on, and nobody would know when it is done
+                    self._is_behind = True
+                    raise
+                self._is_said = False
 
     def _save(self) -> None:
         if self._path is None:

@@ -1,13 +1,18 @@
 """The file of the keys under which numbers in ids are replaced."""
 
+import asyncio
 import logging
 import stat
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from queue_monitor.clock import SystemClock
 from queue_monitor.ports import StoreError
 from queue_monitor.runtime.month_keys import KEY_BYTES, MonthKeys
+from queue_monitor.whole_file import write_json
 
 
 async def test_the_file_is_made_with_the_first_key_for_its_owner_alone(tmp_path: Path):
@@ -121,3 +126,35 @@ async def test_a_key_made_while_another_is_written_is_on_disk_too_when_all_is_sa
     await keys.save()
 
     assert MonthKeys(tmp_path / "keys.json").months == ["2026-11", "2026-12"]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_whoever_saves_while_another_does_waits_until_the_disk_has_the_key(
+    is_cancelled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    begun, goes_on, path = threading.Event(), threading.Event(), tmp_path / "keys.json"
+
+    def slowly(file: Path, content: object) -> None:
+        begun.set()
+        goes_on.wait()
+        write_json(file, content)
+
+    monkeypatch.setattr("queue_monitor.runtime.month_keys.write_json", slowly)
+    keys = MonthKeys(path)
+    key = keys.of("2026-11")
+    first = asyncio.create_task(keys.save())
+    await asyncio.to_thread(begun.wait)
+    if is_cancelled:
+        first.cancel()
+        with suppress(asyncio.CancelledError):
+            await first
+    second = asyncio.create_task(keys.save())
+    for _ in range(5):
+        await SystemClock().sleep(0)
+    was_done = second.done()
+    goes_on.set()
+    await second
+
+    assert not was_done
+    assert MonthKeys(path).of("2026-11") == key
+    await asyncio.gather(first, return_exceptions=True)
