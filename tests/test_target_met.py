@@ -133,6 +133,13 @@ async def said(faces: Faces, refused: str, including: str) -> None:
     assert including.replace("\N{NO-BREAK SPACE}", " ") in plain((await faces.get("/lead?{lang}")).text)
 
 
+@pytest.mark.parametrize(("at", "words"), [(NOON, "Målet 90 % är nått hittills."), (EVENING, "Målet 90 % nåddes.")])
+async def test_after_closing_the_page_of_the_past_says_what_became_of_the_day(at: datetime, words: str) -> None:
+    page = await Faces(100, 0, at, "sv").get("/history?period=day&day=2026-11-23&{lang}")
+
+    assert words in plain(page.text)
+
+
 @pytest.mark.parametrize("at", [NOON, EVENING])
 async def test_where_few_were_refused_every_face_says_that_it_was_met(at: datetime) -> None:
     marks = await Faces(100, 2, at, "sv").marks()

@@ -11,13 +11,26 @@ import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
+from queue_monitor import texts
 from queue_monitor.api.pages.board import board, narrowed
+from queue_monitor.api.pages.outlook import reason
 from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.app.rules_from_config import boards_of, rules_of
 from queue_monitor.config import Config, ConfigError, load
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
-from queue_monitor.model import Banner, Board, BoardLayout, BoardPart, Counts, Snapshot, WallNow
+from queue_monitor.model import (
+    Banner,
+    Board,
+    BoardLayout,
+    BoardPart,
+    Counts,
+    Snapshot,
+    Status,
+    StatusReason,
+    Verdict,
+    WallNow,
+)
 from tests.api import sample
 from tests.api.looking import UNREADABLE, Reader, Windows, combined
 from tests.api.serving import Server, chromium, serving
@@ -105,6 +118,26 @@ def test_a_wall_of_all_queues_is_the_first_one() -> None:
     snapshot = sample.twenty()
 
     assert narrowed(snapshot, LIST) is snapshot
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_a_forecast_of_more_queues_than_are_shown_is_told_with_the_name_of_their_pool(language: str) -> None:
+    """The people of a pool serve all its queues: its forecast and what would help are not those of one queue."""
+    verdict = Verdict(status=Status.AT_RISK, reason=StatusReason.LIKELY_MISSED)
+    shown = sample.lead()
+    shown = replace(shown, total=replace(shown.total, verdict=verdict))
+    one, every = replace(OWN, queues=("Bygglov",)), replace(OWN, queues=shown.total.queues)
+    bygglov = replace(next(queue for queue in shown.queues if queue.name == "Bygglov"), verdict=verdict)
+
+    of_one = board(narrowed(with_wall(shown, one), one), show_advice=True)
+    of_all = board(narrowed(with_wall(shown, every), every), show_advice=True)
+
+    assert of_one.advice is not None and of_all.advice is not None
+    for words in (of_one.why, of_one.advice):
+        assert words[language].startswith("Alla köer: ")
+    assert reason(bygglov, shown, language).startswith("Alla köer: ")
+    for words in (of_all.why, of_all.advice):
+        assert "Alla köer" not in words[language]
 
 
 def test_an_alarm_of_another_queue_is_not_shown_on_a_wall() -> None:

@@ -230,7 +230,7 @@ def board_body(
 
 
 def narrowed(snapshot: Snapshot, wall: Wall) -> Snapshot:
-    """Return a snapshot of only the queues that a wall shows; the whole one where it names none."""
+    """Return a snapshot of only the queues that a wall shows, with their pools; the whole one where it names none."""
     now = next((each for each in snapshot.walls if each.name == wall.name), None)
     if now is None:
         return snapshot
@@ -246,7 +246,7 @@ def narrowed(snapshot: Snapshot, wall: Wall) -> Snapshot:
         total=total,
         today=now.today,
         queues=tuple(queue for queue in snapshot.queues if queue_key(queue.name) in keys),
-        pools=(),
+        pools=tuple(pool for pool in snapshot.pools if not keys.isdisjoint(keys_of(pool.queues))),
         alerts=structs.replace(snapshot.alerts, open=alerts),
         hours=structs.replace(
             hours,

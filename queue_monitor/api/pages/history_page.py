@@ -204,6 +204,16 @@ class HistoryPage:
         return self.whole is not None and self.whole.end > self.snapshot.at
 
     @property
+    def _has_closed(self) -> bool:
+        """Return whether the page is of a day that has closed, and no caller of it waits: its result stands."""
+        snapshot, queue = self.snapshot, self.choice.queue
+        faces = (snapshot.total, *snapshot.queues, *snapshot.pools)
+        face = next((face for face in faces if face.name == queue), None)
+        if not self.is_day or face is None or self.whole is None or self.whole.counts.waiting:
+            return False
+        return face.day_hours is not None and face.day_hours[1] <= snapshot.at
+
+    @property
     def share(self) -> float | None:
         return self._share(self.whole)
 
@@ -240,7 +250,7 @@ class HistoryPage:
             meets=self.meets,
             share_meets=not service_level.is_under(parts, self.pen.target.ratio) if parts[1] else None,
             refused_ratio=self.whole.refused_ratio,
-            so_far=self.is_ongoing,
+            so_far=self.is_ongoing and not self._has_closed,
             language=self.pen.language,
         )
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from queue_monitor import texts
 from queue_monitor.model import QueueNow, RiskFigures, Snapshot, Status, StatusReason
+from queue_monitor.queues import keys_of
 
 _FORETOLD: Final = frozenset(
     {
@@ -21,11 +22,19 @@ _FORETOLD: Final = frozenset(
 def forecast_faces(snapshot: Snapshot) -> tuple[QueueNow, ...]:
     """Return the pools and queues with a forecast of their own: a queue that shares its agents has its pool's.
 
-    One that holds every queue is replaced by the total.
+    One that holds exactly the queues of the total is replaced by it.
     """
+    found = _pools_and_lone_queues(snapshot)
+    return (snapshot.total,) if len(found) == 1 and _same_queues(found[0], snapshot.total) else found
+
+
+def _pools_and_lone_queues(snapshot: Snapshot) -> tuple[QueueNow, ...]:
     pooled = {queue for pool in snapshot.pools for queue in pool.queues}
-    found = (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
-    return (snapshot.total,) if len(found) == 1 else found
+    return (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
+
+
+def _same_queues(one: QueueNow, other: QueueNow) -> bool:
+    return keys_of(one.queues) == keys_of(other.queues)
 
 
 def margin_base(risk: RiskFigures, ratio: float) -> int | None:
@@ -68,14 +77,18 @@ def help_words(face: QueueNow, zone: str, language: str) -> Iterator[str]:
         yield texts.say("help.day", language, number=risk.agents_for_day)
 
 
-def speaks_for_all(snapshot: Snapshot) -> QueueNow | None:
-    """Return the pool or queue whose forecast the total shows: the one with the most calls; None without a forecast."""
-    risk = snapshot.total.risk
-    return None if risk is None else next((face for face in forecast_faces(snapshot) if face.risk == risk), None)
+def speaks_for(face: QueueNow, snapshot: Snapshot) -> QueueNow | None:
+    """Return the pool or queue whose forecast a face shows: that of its pool, of several the one with the most calls.
+
+    None without a forecast.
+    """
+    if face.risk is None:
+        return None
+    return next((found for found in _pools_and_lone_queues(snapshot) if found.risk == face.risk), None)
 
 
 def reason(face: QueueNow, snapshot: Snapshot, language: str) -> str:
-    """Return why a face has its status, as a sentence; of all queues, with the pool whose forecast it tells."""
+    """Return why a face has its status, as a sentence; with the pool whose forecast it tells, where that is another."""
     day, why = face.periods.get("day"), face.verdict.reason
     said = texts.reason_words(
         why,
@@ -85,18 +98,18 @@ def reason(face: QueueNow, snapshot: Snapshot, language: str) -> str:
         risk=face.risk,
         language=language,
     )
-    speaks = None if face.name or why not in _FORETOLD else speaks_for_all(snapshot)
-    return f"{texts.label(speaks, language)}: {said}" if speaks is not None and speaks.name else said
+    speaks = speaks_for(face, snapshot) if why in _FORETOLD else None
+    is_another = speaks is not None and not _same_queues(speaks, face)
+    return f"{texts.label(speaks, language)}: {said}" if speaks is not None and is_another else said
 
 
 def advice(snapshot: Snapshot, language: str) -> str:
     """Return one line for a wall: what would help the pool whose forecast it shows, and the margin; empty if none."""
-    faces = [face for face in forecast_faces(snapshot) if face.risk is not None]
-    worst = speaks_for_all(snapshot)
+    worst = speaks_for(snapshot.total, snapshot)
     if worst is None:
         return ""
     found = [*help_words(worst, snapshot.time_zone, language)]
     if margin := margin_words(worst, snapshot, language):
         found.append(texts.say("margin.line", language, margin=margin))
     line = " ".join(found)
-    return f"{texts.label(worst, language)}: {line}" if line and len(faces) > 1 else line
+    return line if not line or _same_queues(worst, snapshot.total) else f"{texts.label(worst, language)}: {line}"
