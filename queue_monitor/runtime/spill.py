@@ -68,9 +68,11 @@ class Spill:
 
     def _append(self, lines: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        for_the_owner = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for_the_owner = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(for_the_owner, "ab") as file:
-            file.write(lines)
+            length = os.fstat(for_the_owner).st_size
+            is_cut = length and os.pread(for_the_owner, 1, length - 1) != b"\n"
+            file.write(b"\n" + lines if is_cut else lines)  # a full disk or a crash may have cut the last line short
             file.flush()
             os.fsync(file.fileno())
 
