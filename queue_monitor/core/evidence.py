@@ -259,6 +259,17 @@ class VisitReport(Struct, gc=False):
         claims = self.contacts or {leg_id: COARSE_MS}
         self.contacts = {known_as if one == contact_id else one: precision_ms for one, precision_ms in claims.items()}
 
+    def name_entries(self, at: datetime, contact_id: str, known_as: str) -> None:
+        """Let the entries at this time be of a contact of which the switch had used the id before. Other entries under
+        this visit id are of other calls.
+        """
+        self.entries = tuple(
+            structs.replace(entry, contact_id=known_as)
+            if entry.moment.at == at and as_stated(entry.contact_id) == contact_id != known_as
+            else entry
+            for entry in self.entries
+        )
+
     def state_queue(self, queue: str) -> None:
         """Say in the entries that these reports were of this queue, where they do not say another one."""
         self.entries = tuple(e if e.queue else structs.replace(e, queue=queue) for e in self.entries)
