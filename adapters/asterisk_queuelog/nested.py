@@ -5,6 +5,7 @@ Asterisk numbers the two halves of a `Local` channel in sequence, the inner half
 when the outer queue rings it and leaves when that ring ends.
 """
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -111,6 +112,8 @@ class Nested:
         for began, ended, leg in outer.rings:
             if not began - _BLUR <= inner.entered <= ended or abs(inner.left - ended) > _BLUR:
                 continue
+            if _made(inner.call) < began - _BLUR:
+                continue  # the ring makes its channels; this one was there before
             is_beside = inner.call == (_neighbour(leg, 1) if leg else _neighbour(outer.call, 2))
             is_later = _number(outer.call) < _number(inner.call)
             if is_beside or (not leg and is_later and self._is_one_persons_number(inner, outer)):
@@ -139,6 +142,12 @@ def _number(call: str) -> int:
     """Return the number of a channel since the switch's start, which is the last part of its id."""
     number = call.rpartition(".")[2]
     return int(number) if number.isascii() and number.isdigit() and len(number) <= 12 else -1
+
+
+def _made(call: str) -> int:
+    """Return the second in which a channel was made, which its id holds; the last of all where it does not."""
+    second = call.rpartition(".")[0].rpartition("-")[2]
+    return int(second) if second.isascii() and second.isdigit() and 9 <= len(second) <= 11 else sys.maxsize
 
 
 def _neighbour(call: str, by: int) -> str:

@@ -259,6 +259,17 @@ class VisitReport(Struct, gc=False):
         claims = self.contacts or {leg_id: COARSE_MS}
         self.contacts = {known_as if one == contact_id else one: precision_ms for one, precision_ms in claims.items()}
 
+    def name_entries(self, at: datetime, contact_id: str, known_as: str) -> None:
+        """Let the entries at this time be of a contact of which the switch had used the id before. Other entries under
+        this visit id are of other calls.
+        """
+        self.entries = tuple(
+            structs.replace(entry, contact_id=known_as)
+            if entry.moment.at == at and as_stated(entry.contact_id) == contact_id != known_as
+            else entry
+            for entry in self.entries
+        )
+
     def state_queue(self, queue: str) -> None:
         """Say in the entries that these reports were of this queue, where they do not say another one."""
         self.entries = tuple(e if e.queue else structs.replace(e, queue=queue) for e in self.entries)
@@ -717,7 +728,7 @@ def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
         if any(other.source == strand.source and other.is_seen_entering for other in group):
             return None
         gap = abs(_middle(first) - entry.moment.middle)
-        is_same = gap <= _slack(first.entry, entry.moment)
+        is_same = gap <= _slack(first.entry, entry.moment) or (gap <= CLOCKS_APART and _ends_alike(group, strand))
         return max(timedelta(), gap - _half_a_second(entry.moment)) if is_same else None
     if entry is not None:
         if _was_over_before(strand, first.entry) or _is_listed_after_end(group, strand):
@@ -746,6 +757,16 @@ def _ends_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
     if strand.ended_at is not None and abs(ended - strand.ended_at) > DERIVED_SLACK:
         return True
     return _is_listed_after_end(group, strand)
+
+
+def _ends_alike(group: list[VisitReport], strand: VisitReport) -> bool:
+    """Return whether a stay ended when a strand says, after both had begun: nobody waits twice in one queue at a time,
+    and a busy switch tells of an entry late.
+    """
+    ended = min((end for other in group if (end := other.ended_at)), default=None)
+    if ended is None or strand.ended_at is None or abs(ended - strand.ended_at) > SAME_ENTRY:
+        return False
+    return min(ended, strand.ended_at) >= max(group[0].starts, strand.starts) + SAME_ENTRY
 
 
 def _is_listed_after_end(group: list[VisitReport], strand: VisitReport) -> bool:

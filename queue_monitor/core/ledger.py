@@ -611,7 +611,7 @@ class Ledger:
             own = stay.visit.contact_id
             call = calls[-1] if calls else None
             joins = own != stated and call is not None and own == call.known_as
-            if call is not None and not joins and (own == stated or not call.known_as):
+            if call is not None and not joins and (own == stated or _may_be_marked_alike(call, stay)):
                 joins = not self._is_another_call(call.stays, stay)
             if call is None or not joins:
                 call = _Call(own if own != stated or call is None else "")
@@ -627,6 +627,7 @@ class Ledger:
                     continue
                 renamed[id(part)] = part
                 for strand in part.strands.values():
+                    strand.name_entries(stay.first_at, stated, known_as)
                     if stay.first_at - DERIVED_SLACK <= strand.starts:
                         strand.tell_apart(stated, known_as, part.leg_id)
         return {contact_id for part in renamed.values() for contact_id in self._read(part)}
@@ -980,6 +981,14 @@ def _refusal(event: CallRefused) -> Refusal:
         time_basis=event.time_basis,
         precision_ms=event.time_precision_ms,
     )
+
+
+def _may_be_marked_alike(call: _Call, stay: MergedVisit) -> bool:
+    """Return whether a stay whose contact is marked as used again may be of a call that is, too: both marks tell when
+    a visit began. A visit id that is used again is another call's.
+    """
+    visit_id = as_stated(stay.visit.visit_id)
+    return not call.known_as or all(as_stated(one.visit.visit_id) != visit_id for one, _ in call.stays)
 
 
 def _is_long_over(visit: Visit, at: datetime, restarts: Sequence[datetime]) -> bool:

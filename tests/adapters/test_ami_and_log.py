@@ -485,3 +485,15 @@ def test_who_enters_within_a_second_of_one_who_leaves_in_the_cut_is_somebody_els
 
     assert {(stay[1], stay[2]) for stay in stays(live)} == {("unknown", None), ("answered", 30)}
     assert sorted(call[0] for call in calls(live)) == ["answered", "unknown"]
+
+
+def test_an_entry_that_a_busy_switch_tells_late_is_of_the_stay_in_the_log() -> None:
+    story = Twofold().joins(0.62, "1.1", "q").answered(2.94, "1.1", "q", "Bo", "1.9").completed(15.2, "1.1", "q", "Bo")
+    story.hangs_up(15.3, "1.1")
+    early = [
+        (when, line.replace(b"1795433700", b"1795433699")) if when == 0.62 else (when, line) for when, line in story.log
+    ]
+    story.log = early
+
+    for items in (story.heard_manager() + story.heard_log(), story.heard_log() + story.heard_manager()):
+        assert about(stays(played(items)), [("q", "answered", 2, 12)])

@@ -547,6 +547,24 @@ def test_two_people_in_two_queues_stay_two(lines: tuple[str, ...]) -> None:
     assert {len(contact.visit_ids) for contact in live.ledger.contacts()} == {1}
 
 
+@pytest.mark.parametrize(("made", "people"), [(16, 2), (19, 1)])
+def test_a_channel_that_is_older_than_the_ring_waits_for_itself(made: int, people: int) -> None:
+    """Its number follows that of the phone that answered, and its wait ends with that ring; but its id says when it was
+    made.
+    """
+    leg, beside = f"{START + made}.9", f"{START + made}.10"
+    live = played(
+        text(
+            enters(0, f"{START}.7", "outer", "unknown"),
+            enters(20, beside, "inner", "unknown"),
+            f"21|{START}.7|outer|Eva|CONNECT|21|{leg}|2",
+            f"21|{beside}|inner|Bo|CONNECT|1|{START + 20}.11|1",
+        )
+    )
+
+    assert len(list(live.ledger.contacts())) == people
+
+
 def test_what_was_read_before_a_start_still_tells_whose_a_wait_is() -> None:
     translator = Translator(CONNECTION, Settings())
     translator.recall(text(enters(0, "1.0", "outer")), LONG_AGO)

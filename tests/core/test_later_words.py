@@ -236,6 +236,38 @@ def test_a_contact_id_used_again_for_days_is_one_contact_a_day() -> None:
     whatever_the_order(story)
 
 
+def _numbered_anew(day: int) -> Scenario:
+    """A caller who is passed on, under ids of contact and visits that the switch uses again each day."""
+    story, start = Scenario(), day * DAY
+    story.entered(start, "a", visit="luleå:v1").left(start + 9, "a", "timeout", visit="luleå:v1")
+    story.entered(start + 10, "a", "bygglov", visit="luleå:v2").answered(start + 20, "a", visit="luleå:v2")
+    return story.completed(start + 50, "a", visit="luleå:v2")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_who_is_passed_on_under_ids_used_again_is_one_contact_a_day(order: int) -> None:
+    told = [event for day in range(3) for event in _numbered_anew(day).events][::order]
+    ledger, story = Ledger(), Scenario()
+    for event in told:
+        ledger.apply(event)
+        story.add(event)
+    its = sorted(calls(story), key=lambda call: call[0])
+
+    assert [(called, outcome, wait) for called, outcome, wait, _ in its] == [
+        ("luleå:a", "answered", 19_000),
+        (again(story, DAY), "answered", 19_000),
+        (again(story, 2 * DAY), "answered", 19_000),
+    ]
+    assert sorted(len(one.visit_ids) for one in ledger.contacts()) == [2, 2, 2]
+    parts = [part for called, *_ in its for part in ledger.evidence_of(called)]
+    later = Ledger()
+    later.load([documents.read(documents.write(called, ledger.evidence_of(called))) for called, *_ in its])
+    for event in told:
+        later.apply(event)
+    assert parts
+    assert {one.contact_id: one for one in later.contacts()} == {one.contact_id: one for one in ledger.contacts()}
+
+
 def test_a_contact_id_used_again_after_a_start_of_the_switch_is_another_contact() -> None:
     story = Scenario().entered(0, "a").left(9, "a").restarted(600).entered(1000, "a", "bygglov")
 
