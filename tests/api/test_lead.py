@@ -202,6 +202,13 @@ async def test_who_calls_again_is_said_in_shares_with_their_counts() -> None:
     assert "Samma nummer räknas som samma person, bara under dagen." in page
 
 
+@pytest.mark.parametrize(("expected_calls", "is_told"), [(9.9, False), (10.0, True)])
+async def test_a_margin_that_so_few_calls_never_had_is_not_told(expected_calls: float, is_told: bool) -> None:
+    page = await Desk(with_risk(RiskFigures(p_miss=0.2, expected_calls=expected_calls), 0)).page()
+
+    assert ("0 av ca" in page) is is_told
+
+
 async def test_after_a_start_it_is_said_since_when_callers_are_told_apart() -> None:
     page = await Desk(repeating(sample.local(10, 12))).page()
 

@@ -43,15 +43,20 @@ def margin_base(risk: RiskFigures, ratio: float) -> int | None:
 
 
 def margin_words(face: QueueNow, snapshot: Snapshot, language: str, period: str = "day") -> str:
-    """Return `14 av ca 90 för hela dagen` or `15 för många`; empty where there is no forecast."""
+    """Return `14 av ca 90 för hela dagen` or `15 för många`; empty where there is no forecast, and where so few calls
+    are expected that not one may be late: that is no margin used up.
+    """
     risk = face.risk if period == "day" else face.month_risk
     left = face.margins.get(period)
     if risk is None or left is None:
         return ""
     if left < 0:
         return texts.say("margin.too_many", language, number=texts.count(-left, language))
-    base = texts.count(margin_base(risk, snapshot.target.ratio), language)
-    return texts.say(f"margin.{period}", language, number=texts.count(left, language), base=base)
+    base = margin_base(risk, snapshot.target.ratio)
+    if base == 0:
+        return ""
+    numbers = {"number": texts.count(left, language), "base": texts.count(base, language)}
+    return texts.say(f"margin.{period}", language, **numbers)
 
 
 def is_too_early(face: QueueNow) -> bool:
