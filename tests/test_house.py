@@ -79,6 +79,7 @@ TABLE = (
     Row(r"queue_monitor\.ports", "queue_monitor.events queue_monitor.model", "msgspec", IMPURE),
     Row(r"queue_monitor\.app\.interpreter", "queue_monitor.ports"),
     Row(r"queue_monitor\.whole_file", "", "msgspec"),
+    Row(r"queue_monitor\.whole_output", "", ""),
     Row(r"queue_monitor\.local_times", "", "", IMPURE),
     Row(r"queue_monitor\.app\.logs", "queue_monitor.core.privacy", ""),
     Row(r"queue_monitor\.app\.starting", "queue_monitor.ports queue_monitor.texts", "starlette"),
@@ -151,7 +152,10 @@ TABLE = (
     ),
     Row(r"queue_monitor\.api(\..+)?", f"{FACES} queue_monitor.metrics queue_monitor.reports"),  # it serves both
     Row(r"queue_monitor\.metrics", FACES),
-    Row(r"queue_monitor\.reports(\..+)?", f"{FACES} queue_monitor.history queue_monitor.waits"),
+    Row(
+        r"queue_monitor\.reports(\..+)?",
+        f"{FACES} queue_monitor.history queue_monitor.waits queue_monitor.whole_output",
+    ),
     Row(
         r"queue_monitor\.(config|texts)(\..+)?",
         "queue_monitor.model queue_monitor.queues {own}",

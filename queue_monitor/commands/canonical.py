@@ -16,6 +16,7 @@ from queue_monitor.commands.progress import progress
 from queue_monitor.events import encode
 from queue_monitor.ports import Rejected
 from queue_monitor.replay.recording import DEFAULT_SWITCH, play
+from queue_monitor.whole_output import whole_output
 
 
 def simulate(parser: ArgumentParser) -> Run:
@@ -30,20 +31,12 @@ def simulate(parser: ArgumentParser) -> Run:
 
 def _simulate(chosen: Namespace) -> int:
     kind = simulation.Kind(chosen.kind) if chosen.kind else None
-    out = chosen.out.open("wb") if chosen.out else sys.stdout.buffer
-    try:
-        with progress("simulating", chosen.days) as advance:
-            for day in range(chosen.days):
-                made = simulation.Config(
-                    date=date.fromordinal(chosen.date.toordinal() + day), seed=chosen.seed, kind=kind
-                )
-                for event in simulation.simulate(made).events:
-                    out.write(encode(event) + b"\n")
-                advance(1)
-        out.flush()
-    finally:
-        if chosen.out:
-            out.close()
+    with chosen.out.open("wb") if chosen.out else whole_output() as out, progress("simulating", chosen.days) as advance:
+        for day in range(chosen.days):
+            made = simulation.Config(date=date.fromordinal(chosen.date.toordinal() + day), seed=chosen.seed, kind=kind)
+            for event in simulation.simulate(made).events:
+                out.write(encode(event) + b"\n")
+            advance(1)
     return 0
 
 
@@ -58,14 +51,14 @@ def translate(parser: ArgumentParser) -> Run:
 def _translate(chosen: Namespace) -> int:
     recording = registry.build_recording(chosen.kind, chosen.files, chosen.switch, chosen.switch)
     rejected: Counter[str] = Counter()
-    for delivery in play([recording]):
-        for item in delivery.items:
-            if isinstance(item, Rejected):
-                rejected[item.reason] += 1
-                print(f"rejected: {item.reason}: {item.detail}", file=sys.stderr)
-            else:
-                sys.stdout.buffer.write(encode(item) + b"\n")
-    sys.stdout.buffer.flush()
+    with whole_output() as out:
+        for delivery in play([recording]):
+            for item in delivery.items:
+                if isinstance(item, Rejected):
+                    rejected[item.reason] += 1
+                    print(f"rejected: {item.reason}: {item.detail}", file=sys.stderr)
+                else:
+                    out.write(encode(item) + b"\n")
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejected.items()))
     print(f"rejected: {rejected.total()}{f' ({reasons})' if reasons else ''}", file=sys.stderr)
     return 0

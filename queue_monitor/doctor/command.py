@@ -15,6 +15,7 @@ from queue_monitor.doctor import examine, unusable
 from queue_monitor.doctor.finding import State
 from queue_monitor.doctor.report import as_json, as_text
 from queue_monitor.ports import Clock
+from queue_monitor.whole_output import whole_output
 
 WRONG: Final = 1
 """The exit code when something is wrong; findings that are only to be watched give 0."""
@@ -49,8 +50,8 @@ def _run(chosen: argparse.Namespace, path: Path | None) -> int:
             raise
         report, zone = unusable(error, path, clock, chosen.language or _language(path)), _ZONE
     if chosen.json:
-        sys.stdout.buffer.write(as_json(report) + b"\n")
-        sys.stdout.buffer.flush()
+        with whole_output() as out:
+            out.write(as_json(report) + b"\n")
     else:
         sys.stdout.write(as_text(report, _at(clock, zone, report.language)) + "\n")
     return WRONG if report.state is State.WRONG else 0

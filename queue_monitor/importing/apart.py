@@ -28,6 +28,7 @@ from queue_monitor.importing.reading import Piece
 from queue_monitor.importing.refusals import Refusals, RefusedLine
 from queue_monitor.model import ImportedFile
 from queue_monitor.replay.recording import RecordingError
+from queue_monitor.whole_output import whole_output
 
 APART_FROM: Final = 16 * 1024 * 1024
 """The size of the files from which a process of their own is worth its start."""
@@ -153,4 +154,5 @@ def _frames(wanted: _Asked) -> Iterator[_Read | _Ended | _Failed]:
 def program() -> None:
     """Read what standard input asks for, until it is done or nobody listens any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    main(sys.stdin.buffer.read(), sys.stdout.buffer)
+    with whole_output() as out:
+        main(sys.stdin.buffer.read(), out)

@@ -9,6 +9,8 @@ import logging
 import sys
 from typing import Any, Final
 
+from queue_monitor.whole_output import whole_output
+
 MISSING: Final = "a PDF needs {what} (docs/rapporter.md); {reason}"
 _EXTRA: Final = "the extra `pdf`: pip install 'queue-monitor[pdf]'"
 _LIBRARIES: Final = "libraries of the system, on Debian: apt-get install libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -60,10 +62,12 @@ def _set_scopes(document: Any, element: Any, *, in_head: bool) -> None:
 def main() -> int:
     """Read a page and write its PDF; return 1, with a sentence, where the maker is missing."""
     try:
-        sys.stdout.buffer.write(pdf_of(sys.stdin.buffer.read()))
+        made = pdf_of(sys.stdin.buffer.read())
     except MissingPdf as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    with whole_output() as out:
+        out.write(made)
     return 0
 
 
