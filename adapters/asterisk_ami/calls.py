@@ -240,6 +240,8 @@ class Calls:
         leg = self._leg(unique, message)
         visit = self._leaver(leg, message.get("Queue", "")) or self._waiting_visit(unique, message, stamp)
         leg = visit.leg
+        if leg.leaving is not visit:
+            self._settle(leg)  # the caller left another queue before this one, whose entry nobody saw
         leg.waiting = leg.leaving = leg.last = None
         leg.asked = ""
         self._held.pop(leg.unique, None)

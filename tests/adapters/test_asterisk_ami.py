@@ -1008,6 +1008,22 @@ def test_whatever_is_told_nobody_waits_on_when_every_line_has_ended(
     assert entered <= {end.visit_id for end in leavers(items)}
 
 
+def test_who_is_answered_in_a_queue_that_nobody_saw_has_left_the_one_before() -> None:
+    one = translator()
+    items: Items = []
+    for number, (what, queue) in enumerate(
+        [("QueueCallerJoin", "bygglov"), ("QueueCallerLeave", "bygglov"), ("AgentConnect", "kundcenter")]
+    ):
+        told = {"Uniqueid": "1.2", "Queue": queue, "MemberName": "Anna", "DestUniqueid": "9.1"}
+        items += one.feed(message(what, Timestamp=f"{1795434000 + number / 1000:.6f}", **told), LONG_AGO)
+    items += one.flush(LONG_AGO + timedelta(seconds=6))
+
+    answered = {answer.visit_id for answer in only(CallAnswered, items)}
+    entered = {visit.queue: visit.visit_id for visit in only(CallEntered, items)}
+    assert {end.visit_id for end in leavers(items)} == {entered["bygglov"], *answered}
+    assert entered["bygglov"] not in answered
+
+
 # The live connection, against a server that plays recorded bytes
 
 
