@@ -1,4 +1,4 @@
-"""How many examples Hypothesis makes up: each run a third of what a property deserves, `make soak` all of them."""
+"""Sets how many examples Hypothesis makes up: a third of what a property deserves in each run, all in `make soak`."""
 
 import os
 from typing import Any, Final

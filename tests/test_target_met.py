@@ -33,7 +33,7 @@ PERIODS = ("day", "month", "tertial")
 
 
 class Faces:
-    """What each face says of one day with so many answered in time and so many refused."""
+    """Return what each face says of one day with so many answered in time and so many refused."""
 
     def __init__(self, answered: int, refused: int, at: datetime, language: str) -> None:
         told = Scenario().connected(0)

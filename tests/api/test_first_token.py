@@ -110,7 +110,7 @@ async def test_tokens_are_kept_in_a_file_of_the_owners_alone(tmp_path: Path):
 
 
 def printed(monitor: Monitor) -> list[str]:
-    """What the start of a demo says after the wallboard's address."""
+    """Return what the start of a demo prints after the wallboard's address."""
     assert monitor.process.stdout is not None
     lines = []
     while not (line := monitor.process.stdout.readline()).startswith("Simulated time"):

@@ -66,7 +66,7 @@ def weekdays(first: date, count: int) -> list[date]:
 
 @lru_cache
 def history() -> Profile:
-    """What twelve days of the mix teach."""
+    """Return what the forecast learns from twelve days of the mix."""
     profile = Profile()
     for day in weekdays(FIRST_DAY, 12):
         profile = profile.learn(fed(simulate(Config(date=day, seed=5))))
