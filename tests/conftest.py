@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final, cast
@@ -56,9 +57,20 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow files first, and leave the order as it is otherwise."""
-    places = {name: place for place, name in enumerate(SLOW_FILES)}
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests in each, in a random order")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the slow files first, and leave the order as it is otherwise; or shuffle files and the tests in each."""
+    seed = config.getoption("--shuffle")
+    if seed is None:
+        places = {name: place for place, name in enumerate(SLOW_FILES)}
+    else:
+        chance = random.Random(seed)
+        files = sorted({item.path.stem for item in items})
+        places = {name: place for place, name in enumerate(chance.sample(files, len(files)))}
+        chance.shuffle(items)
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 

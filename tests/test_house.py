@@ -21,7 +21,8 @@ import pytest
 
 from queue_monitor.events import EVENT_TYPES
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 PACKAGES = ("queue_monitor", "adapters", "alerts")
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -558,3 +559,11 @@ def test_a_small_secret_file_is_made_in_one_place() -> None:
     }
 
     assert makers == {"queue_monitor.whole_file"}
+
+
+def test_a_file_of_browser_tests_has_no_asynchronous_ones() -> None:
+    """Playwright's plain interface keeps a loop running in its thread: behind it, no asynchronous test can start."""
+    with_browser = [path for path in TESTS.rglob("test_*.py") if "\ndef browser()" in path.read_text(encoding="utf-8")]
+    mixed = [path.name for path in with_browser if "\nasync def test_" in path.read_text(encoding="utf-8")]
+    assert with_browser
+    assert mixed == []
