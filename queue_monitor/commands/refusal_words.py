@@ -15,8 +15,11 @@ WORDS: Final[Mapping[str, str]] = {
     "skipped": "our own code failed on it before, so it is left out",
     "time_out_of_range": "it lies in the future, or before the first day whose calls are kept",
     "too_large": "it is longer than is read at once",
+    "too_many_agents": "more agents are named than are told apart; its calls count, who is there does not",
     "too_many_queues": "more queues are named than are kept apart; its call is counted under `others`",
     "too_many_items": "a list in it has more items than are read",
+    "too_many_sources": "more sources are named than are told apart; name those that are to be heard in the settings",
+    "too_many_switches": "more switches are named than are told apart",
     "unfit_text": "a text is too long, or holds characters that no name has",
     # HTTP and files of events
     "bad_gzip": "it is said to be packed with gzip, and is not",

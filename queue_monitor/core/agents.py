@@ -4,6 +4,7 @@ Longer than 450 lines because the reports about an agent and the state that they
 """
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,10 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from queue_monitor.core.places import Places
 from queue_monitor.core.pool_inference import grouped
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
-from queue_monitor.model import AgentNow, Staff
+from queue_monitor.model import AgentNow, Staff, Visit
 from queue_monitor.queues import queue_key
 
 BUSIEST_FIRST: Final = (
@@ -33,6 +35,9 @@ BUSIEST_FIRST: Final = (
 in another is free.
 """
 
+MAX_AGENTS: Final = 1_000
+"""The largest number of agents that are told apart. A municipality has some hundreds; a snapshot looks at each."""
+
 POOL_LASTS: Final = timedelta(days=1)
 
 SEEN_LASTS: Final = timedelta(minutes=30)
@@ -47,6 +52,7 @@ SHORTEST_CALL: Final = timedelta(minutes=5)
 STAFFED: Final = frozenset(BUSIEST_FIRST[:5])
 _RANK: Final = {state: rank for rank, state in enumerate(BUSIEST_FIRST)}
 _NEVER_SILENT: Final[Mapping[str, datetime]] = MappingProxyType({})
+_EVERYWHERE: Final = frozenset({""})
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _COUNTED: Final = tuple((state, state.value) for state in AgentActivity if state is not AgentActivity.UNKNOWN)
 
@@ -136,6 +142,7 @@ class Staffing:
     `by_queue`: by queue (casefolded), of its members.
     `of_no_queue`: agents not known to be members of any queue, who may answer each one: the activity by queue, and in
         all other queues.
+    `anywhere`: those of them who do the same in all queues, counted by activity.
     """
 
     listed: frozenset[str] = frozenset()
@@ -144,12 +151,13 @@ class Staffing:
     everywhere: list[AgentActivity | None] = field(default_factory=list)
     by_queue: dict[str, dict[str, AgentActivity | None]] = field(default_factory=dict)
     of_no_queue: list[tuple[dict[str, AgentActivity | None], AgentActivity | None]] = field(default_factory=list)
+    anywhere: Counter[AgentActivity | None] = field(default_factory=Counter)
 
     def of(self, keys: Sequence[str] | None, switches: Sequence[str] = ()) -> Staff:
         """Return the distinct people of some queues of these switches, or of all, by their busiest activity."""
         is_known = self.listed.issuperset(switches) if switches else bool(self.listed)
         if keys is None:
-            return self._tally(self.everywhere, is_known, bool(self.answering))
+            return self._tally(Counter(self.everywhere), is_known, bool(self.answering))
         if len(keys) == 1:
             states = list(self.by_queue.get(keys[0], {}).values())
         else:
@@ -161,11 +169,11 @@ class Staffing:
                         by_agent[agent_id] = state
             states = list(by_agent.values())
         states += [busiest(reported.get(key, usually) for key in keys) for reported, usually in self.of_no_queue]
-        return self._tally(states, is_known, not self.answering.isdisjoint(keys))
+        return self._tally(self.anywhere + Counter(states), is_known, not self.answering.isdisjoint(keys))
 
-    def _tally(self, states: list[AgentActivity | None], is_known: bool, answering: bool) -> Staff:
-        tally = {name: number for state, name in _COUNTED if (number := states.count(state))}
-        staffed = sum(map(STAFFED.__contains__, states))
+    def _tally(self, states: Counter[AgentActivity | None], is_known: bool, answering: bool) -> Staff:
+        tally = {name: number for state, name in _COUNTED if (number := states[state])}
+        staffed = sum(states[state] for state in STAFFED)
         is_seen = not is_known and bool(tally)
         answering = answering or self.unheard
         return Staff(known=is_known, seen=is_seen, answering=answering, staffed=staffed, **tally)
@@ -191,6 +199,30 @@ class AgentWords:
     said: list[Word] = field(default_factory=list)
     rewritten: int = 0
     is_listed: bool = False
+    _named: set[str] = field(default_factory=set)
+    _is_member_told: bool = False
+    _was_everywhere: bool = False
+    _read: tuple[int, int] = 0, 0
+
+    def scope(self, queues: frozenset[str]) -> frozenset[str] | None:
+        """Return for which queues (casefolded; empty for all) these reports are to be read, to know what the agent does
+        for `queues`; None where they say nothing of that.
+
+        An agent of whom nothing is said but for all queues at once does the same for each of them, and so does one
+        until memberships are told.
+        """
+        rewritten, read = self._read
+        if rewritten != self.rewritten:
+            self._named, self._is_member_told, self._was_everywhere, read = set(), False, False, 0
+        for word in self.said[read:]:
+            self._named.add(word.queue)
+            self._is_member_told = self._is_member_told or word.member is not None
+            self._was_everywhere = self._was_everywhere or not (word.queue or self._is_member_told)
+        self._read = self.rewritten, len(self.said)
+        if self._named == _EVERYWHERE:
+            return frozenset()
+        concerns = not queues or self._was_everywhere or not self._named.isdisjoint(queues)
+        return queues if concerns else None
 
     def add(self, word: Word) -> None:
         if self.said and word.at < self.said[-1].at:
@@ -224,9 +256,10 @@ _decoder: Final = msgspec.msgpack.Decoder(_Written)
 
 
 class Agents:
-    """All agents of all switches, by id. `words`: the reports about each today."""
+    """All agents of all switches, by id, at most `MAX_AGENTS`. `words`: the reports about each today."""
 
     def __init__(self) -> None:
+        self._places = Places(MAX_AGENTS)
         self._agents: dict[str, _Agent] = {}
         self._names: dict[str, str] = {}
         self._listed: frozenset[str] = frozenset()
@@ -251,30 +284,54 @@ class Agents:
         self._joins += 1
         for agent_id, agent in self._agents.items():
             self.words[agent_id] = AgentWords(sorted(agent.last_words(), key=itemgetter(0)), 0, agent.is_listed)
+        for agent_id in {**self._agents, **self._services}:
+            self._has_place(agent_id, "")
 
-    def apply(self, event: AgentState | AgentMember | QueueSnapshot) -> None:
-        """Take the reports about agents from an event; of two reports on one thing the later holds."""
-        if isinstance(event, AgentState):
+    def apply(self, event: AgentState | AgentMember | QueueSnapshot) -> bool:
+        """Take the reports about agents from an event; of two reports on one thing the later holds.
+
+        Returns whether each agent in it has a place; of one without nothing is taken.
+        """
+        has_place = True
+        if isinstance(event, QueueSnapshot):
+            has_place = self._snapshot(event)
+        elif not self._has_place(event.agent_id, event.source):
+            return False
+        elif isinstance(event, AgentState):
             said = _Said(event.state, event.reason, event.at)
             self._say(event.agent_id, event.queues, said)
             self._agents[event.agent_id].switch = event.switch_name
             if event.live:
                 self._list(event.agent_id)
-        elif isinstance(event, AgentMember):
+        else:
             self._join(event.agent_id, event.queue, event.action is not MemberAction.REMOVED, event.at)
             agent, key = self._agents[event.agent_id], queue_key(event.queue)
             agent.switch = event.switch_name
             if event.action is MemberAction.ADDED:
                 agent.added[key] = max(event.at, agent.added.get(key, event.at))
-        else:
-            self._snapshot(event)
         lists = bool(event.agents) if isinstance(event, QueueSnapshot) else event.live
         if lists and event.switch_name not in self._listed:
             self._listed |= {event.switch_name}
+        return has_place
 
-    def serve(self, agent_id: str, queue: str, switch: str, answered_at: datetime, over_at: datetime | None) -> None:
-        """Note that an agent answers a call, or has been in one until `over_at`."""
-        services, key, last_at = self._services.setdefault(agent_id, {}), queue_key(queue), over_at or answered_at
+    def _has_place(self, agent_id: str, by: str) -> bool:
+        """Return whether an agent of this sender has a place; who gives up a place for this one is forgotten."""
+        has_place, gives_up = self._places.take(agent_id, by)
+        if gives_up is not None:
+            self._agents.pop(gives_up, None)
+            self._services.pop(gives_up, None)
+            self.words.pop(gives_up, None)
+            self._joins += 1
+        return has_place
+
+    def serve(self, visit: Visit) -> None:
+        """Note that an agent answers a call, or has been in one until its end; an agent without a place is passed
+        over.
+        """
+        agent_id, answered_at, over_at = visit.agent_id, visit.ended_wait_at, visit.completed_at
+        if agent_id is None or answered_at is None or not self._has_place(agent_id, visit.source):
+            return
+        services, key, last_at = self._services.setdefault(agent_id, {}), queue_key(visit.queue), over_at or answered_at
         known = services.get(key)
         if known is not None and known.answered_at >= answered_at and known.last_at >= last_at:
             return
@@ -283,7 +340,7 @@ class Agents:
             self._usual_talk = self._usual_talk + (talk - self._usual_talk) / 20 if self._usual_talk else talk
         if known is not None:
             answered_at, last_at = max(answered_at, known.answered_at), max(last_at, known.last_at)
-        services[key] = Service(switch, answered_at, last_at)
+        services[key] = Service(visit.switch, answered_at, last_at)
 
     def _say(self, agent_id: str, queues: tuple[str, ...] | None, said: _Said) -> None:
         agent, words = self._agents.get(agent_id), self.words.get(agent_id)
@@ -314,16 +371,17 @@ class Agents:
             agent.member_said[key] = at
             self._joins += 1
 
-    def _snapshot(self, event: QueueSnapshot) -> None:
-        """Take the members that a list names. One that names none is of a queue without members only where the same
-        source has named some before: many lists hold callers only.
+    def _snapshot(self, event: QueueSnapshot) -> bool:
+        """Take the members that a list names; return whether each has a place. One that names none is of a queue
+        without members only where the same source has named some before: many lists hold callers only.
         """
         if event.agents and event.source not in self._listing:
             self._listing |= {event.source}
         if event.source not in self._listing:
-            return
-        listed = {line.agent_id for line in event.agents}
-        for line in event.agents:
+            return True
+        lines = [line for line in event.agents if self._has_place(line.agent_id, event.source)]
+        listed = {line.agent_id for line in lines}
+        for line in lines:
             self._join(line.agent_id, event.queue, True, event.as_of)
             self._say(line.agent_id, (event.queue,), _Said(line.state, line.reason, event.as_of))
             self._list(line.agent_id)
@@ -332,6 +390,7 @@ class Agents:
             for agent_id, agent in self._agents.items():
                 if agent.member_of.get(key) and agent_id not in listed:
                     self._join(agent_id, event.queue, False, event.as_of)
+        return len(lines) == len(event.agents)
 
     def start_day(self, midnight: datetime) -> None:
         """Start a day: of the day before, only the reports that still hold are kept."""
@@ -342,6 +401,8 @@ class Agents:
             self._services[agent_id] = kept
             if not kept:
                 del self._services[agent_id]
+                if agent_id not in self._agents:
+                    self._places.leave(agent_id)
 
     def ids(self) -> Iterable[str]:
         """Return the ids of all agents with a report."""
@@ -397,8 +458,12 @@ class Agents:
             talks = agent_id in in_talk
             found.everywhere.append(self._state(agent, agent.in_queue(None), talks))
             if not agent.member_of:
+                usually = self._state(agent, agent.everywhere, talks)
                 by_queue = {key: self._state(agent, agent.in_queue(key), talks) for key in agent.by_queue}
-                found.of_no_queue.append((by_queue, self._state(agent, agent.everywhere, talks)))
+                if by_queue:
+                    found.of_no_queue.append((by_queue, usually))
+                else:
+                    found.anywhere[usually] += 1
                 continue
             is_gone = not any(agent.member_of.values())
             for key, member in agent.member_of.items():
@@ -472,7 +537,7 @@ class Agents:
                     found.by_queue.setdefault(key, {})[agent_id] = state
             state = busiest(by_queue.values())
             if state is None and (state := _lately(agent.everywhere, now)) is not None:
-                found.of_no_queue.append(({}, state))
+                found.anywhere[state] += 1
             found.everywhere.append(state)
 
     def _state(self, agent: _Agent, said: _Said | None, in_talk: bool) -> AgentActivity | None:

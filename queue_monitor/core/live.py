@@ -265,11 +265,17 @@ class Live:
             left.append(RefusalRecord(refusal=refusal, placed=placed, is_counted=sign > 0))
         self._refusals = left
 
-    def _take_agent(self, event: AgentState | AgentMember) -> None:
-        self.agents.apply(event)
+    def _take_agent(self, event: AgentState | AgentMember | QueueSnapshot) -> None:
+        """Take what an event says of agents; agents without a place, and queues without one, are left out."""
+        if isinstance(event, AgentState) and event.queues:
+            queues = tuple(queue for queue in event.queues if self._find_place(queue_key(queue), event, Named.SAID))
+            if queues != event.queues:
+                event = structs.replace(event, queues=queues)
+        if not self.agents.apply(event):
+            self._reject_name(event, "too_many_agents", "agent_id", len(getattr(event, "agent_id", "")))
 
     def _take_snapshot(self, event: QueueSnapshot) -> None:
-        self.agents.apply(event)
+        self._take_agent(event)
         self.counted.apply(event)
         self.wait_bounds.see_list(event)
         if event.up and self.held_from is not None:
@@ -835,14 +841,10 @@ class Live:
             return event
         key = queue_key(queue)
         named = Named.ENTERED if type(event) is CallEntered else Named.SAID
-        has_place, gives_up = self._places.find(key, event.source.rpartition(":")[2], named)
-        if gives_up is not None:
-            self._lose_place(gives_up)
-        if has_place:
+        if self._find_place(key, event, named):
             self._leaving.discard(key)
         else:
-            its = {"source": event.source, "reason": "too_many_queues", "field": "queue", "kind": "text"}
-            self.reject(event.source, "too_many_queues", RejectedItem(at=event.observed_at, length=len(queue), **its))
+            self._reject_name(event, "too_many_queues", "queue", len(queue))
             event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, queue_key(OTHERS)
         self._queue_names.setdefault(key, self._windows.name_of(queue))
         self._queue_switches.setdefault(key, {})[event.switch_name] = None
@@ -851,6 +853,17 @@ class Live:
         if len(self._mentions) < MAX_MENTIONS and self._places.is_settled(key):
             self._mentions.add((type(event), queue, event.switch_name))
         return event
+
+    def _find_place(self, key: str, event: Event, named: Named) -> bool:
+        """Return whether a queue that an event names has a place; another one may lose its own for it."""
+        has_place, gives_up = self._places.find(key, event.source.rpartition(":")[2], named)
+        if gives_up is not None:
+            self._lose_place(gives_up)
+        return has_place
+
+    def _reject_name(self, event: Event, reason: str, field: str, length: int) -> None:
+        its = {"source": event.source, "reason": reason, "field": field, "kind": "text"}
+        self.reject(event.source, reason, RejectedItem(at=event.observed_at, length=length, **its))
 
     def list_queue(self, queue: str) -> None:
         """Note that a switch that we watch ourselves has this queue in its own list: its name is not made up."""
@@ -868,7 +881,7 @@ class Live:
         for visit in visits:
             if visit.agent_id and visit.outcome is Outcome.ANSWERED and visit.ended_wait_at is not None:
                 self.pool_inference.answered(visit.agent_id, visit.queue, visit.ended_wait_at)
-                self.agents.serve(visit.agent_id, visit.queue, visit.switch, visit.ended_wait_at, visit.completed_at)
+                self.agents.serve(visit)
 
     # ---- output
 

@@ -4,7 +4,7 @@
 the ledger and `Agents` fill. Moments are seconds after local midnight; a pool is the queues that share agents.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import date
 from typing import Final, NamedTuple, Protocol
 
@@ -135,7 +135,9 @@ class DayView(Protocol):
     day: date
     calls: DayCalls
 
-    def shifts_of(self, queues: frozenset[str]) -> Collection[Shift]: ...
+    def shifts_of(self, queues: frozenset[str]) -> list[Shift]: ...
+
+    def lists_agents(self) -> bool: ...
 
 
 class DayState:
@@ -356,7 +358,7 @@ class DayState:
 
     def _agents_known(self) -> bool:
         """Return whether a source lists the agents; a log names only those who pause or serve."""
-        return any(shift.is_listed for shift in self._view.shifts_of(self._queues))
+        return self._view.lists_agents()
 
     def _agents(self) -> list[Shift]:
         """Return the agents who have done something for the pool."""

@@ -7,7 +7,7 @@ closed days is a plain struct (`learned`), kept in the store between runs.
 Longer than 450 lines because gathering and computing share the inputs of one forecast.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -406,7 +406,7 @@ class ObservedDay:
         self.calls = DayCalls(self.midnight)
         self.agents = agents
         self._views: dict[tuple[tuple[str, ...], float, float], DayState] = {}
-        self._shifts: dict[frozenset[str], dict[str, Shift]] = {}
+        self._shifts: dict[tuple[str, frozenset[str]], Shift] = {}
 
     def is_part(self, story: ContactHistory) -> bool:
         """Return whether any of a contact's visits lies in this day, or was not over when it began."""
@@ -429,14 +429,24 @@ class ObservedDay:
             self._views[key] = DayState(self, opens, closes, target, queues)
         return self._views[key]
 
-    def shifts_of(self, queues: frozenset[str]) -> Collection[Shift]:
-        """Return what each agent did for these queues (casefolded; empty for all), up to now."""
-        shifts = self._shifts.setdefault(queues, {})
+    def shifts_of(self, queues: frozenset[str]) -> list[Shift]:
+        """Return the day of each agent who has something to do with these queues (casefolded; empty for all), up to
+        now.
+        """
+        found = []
         for agent_id, words in self.agents.words.items():
-            if agent_id not in shifts:
-                shifts[agent_id] = Shift(queues, self.midnight)
-            shifts[agent_id].read(words)
-        return shifts.values()
+            if (scope := words.scope(queues)) is None:
+                continue
+            shift = self._shifts.get((agent_id, scope))
+            if shift is None:
+                shift = self._shifts[agent_id, scope] = Shift(scope, self.midnight)
+            shift.read(words)
+            found.append(shift)
+        return found
+
+    def lists_agents(self) -> bool:
+        """Return whether a live source reports what some agent does, in whatever queue."""
+        return any(words.is_listed for words in self.agents.words.values())
 
 
 def forecaster_of(live: Live) -> Forecaster | None:

@@ -38,11 +38,10 @@ class Duty(NamedTuple):
 
 
 class Shift:
-    """One agent's day in one pool. Both lists are in the order of time.
+    """One agent's day in one pool, or in all queues. Both lists are in the order of time.
 
     `did`: each change of the agent's activity.
     `serves`: each change of the queues (casefolded) whose calls come to the agent, None for all.
-    `is_listed`: a live source reports the agent's activity, in whatever queue.
     """
 
     def __init__(self, queues: frozenset[str], midnight: datetime) -> None:
@@ -53,7 +52,6 @@ class Shift:
     def _begin_anew(self, rewritten: int) -> None:
         self.did: list[tuple[float, AgentActivity]] = []
         self.serves: list[tuple[float, frozenset[str] | None]] = []
-        self.is_listed = False
         self._duty: Duty | None = None
         self._read = 0
         self._rewritten = rewritten
@@ -75,7 +73,6 @@ class Shift:
                 self._everywhere = at, word.state
             self._note(max(0.0, at))
         self._read = len(words.said)
-        self.is_listed = words.is_listed
 
     def _note(self, at: float) -> None:
         serves = self._serves()

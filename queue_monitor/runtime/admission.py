@@ -9,6 +9,7 @@ from msgspec import structs
 
 from queue_monitor.core.gate import Gate, Redated, Unfit, masked, masked_name, plain, unfit
 from queue_monitor.core.live import Live
+from queue_monitor.core.places import Places
 from queue_monitor.core.privacy import Veil
 from queue_monitor.events import Event, QueueSnapshot
 from queue_monitor.model import RejectedItem
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 MAX_NAME: Final = 100
 """The number of characters of a sender's name that are counted under and logged."""
+
+MAX_SOURCES: Final = 200
+"""The largest number of sources that senders name; as many switches. Those that we watch ourselves need no place."""
 
 
 class Admission:
@@ -37,6 +41,7 @@ class Admission:
         self._skipped: Collection[str] = ()
         self._gate = Gate(live.sources.clock_offset_ms)
         self._veil = Veil(keys, live, live.rules.calendar.zone, names)
+        self._sources, self._switches = Places(MAX_SOURCES), Places(MAX_SOURCES)
 
     def skip(self, keys: Collection[str]) -> None:
         """Never admit the events with these keys: our own code has raised on them."""
@@ -84,10 +89,26 @@ class Admission:
             elif not delivery.taken_before and isinstance(found, Event):
                 found = self._veiled(found, event.at if earliest <= event.at <= delivery.received_at else found.at)
         taken = found.event if isinstance(found, Redated) else found
+        if delivery.dated_by_sender and isinstance(taken, Event) and (unplaced := self._without_place(taken)):
+            return unplaced
         if self._skipped and isinstance(taken, Event) and skip_key(taken) in self._skipped:
             words = "it has stopped the monitor before"
             return Unfit(reason="skipped", field="id", kind="text", length=len(event.id), detail=words)
         return found
+
+    def _without_place(self, event: Event) -> Unfit | None:
+        """Return why an event is not taken whose source or switch has no place; None where both have one."""
+        source, switch = event.source, event.switch_name
+        if source in self._sources and switch in self._switches:
+            return None
+        for known in self._live.sources.now():  # those of an earlier process too
+            self._sources.take(known.name, known.name)
+            self._switches.take(known.switch, known.name)
+        if not self._sources.take(source, source)[0]:
+            return _one_too_many("too_many_sources", "source", source)
+        if not self._switches.take(switch, source)[0]:
+            return _one_too_many("too_many_switches", "switch", switch)
+        return None
 
     def _veiled(self, event: Event, at: datetime) -> Event:
         """Return a sender's event without numbers and free text. Names that hold a number are counted, and reported
@@ -121,6 +142,11 @@ class Admission:
                 detail=masked_name(rejected.detail) if rejected.field else masked(rejected.detail),
             ),
         )
+
+
+def _one_too_many(reason: str, field: str, name: str) -> Unfit:
+    words = f"more than {MAX_SOURCES} are named"
+    return Unfit(reason=reason, field=field, kind="text", length=len(name), detail=words)
 
 
 def _named(found: Unfit) -> dict[str, str]:

@@ -1,11 +1,17 @@
 """Agents by what they do now: distinct people, and the queues that share them."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from queue_monitor.core.agents import AgentWords, Word
 from queue_monitor.events import AgentActivity, AgentMember, MemberAction, QueueAgent
+from queue_monitor.forecast.shifts import Shift
 from queue_monitor.model import Staff
-from tests.scenario import Scenario
+from tests.scenario import TEN, Scenario
 
 
 def staff(story: Scenario, at: float, queue: str | None = None) -> Staff:
@@ -121,3 +127,28 @@ def test_queues_that_share_agents_form_a_pool_and_others_do_not():
     assert [pool.queues for pool in pools] == [("bygg", "kundcenter")]
     assert pools[0].staff.staffed == 1
     assert len(pools[0].waiting) == 2
+
+
+QUEUES = ("kundcenter", "bygg", "skola")
+MINUTES = st.integers(0, 50).map(lambda minute: TEN + timedelta(minutes=minute))
+STATES = st.builds(Word, MINUTES, st.sampled_from(["", *QUEUES]), st.sampled_from(AgentActivity), st.none())
+MEMBERSHIPS = st.builds(Word, MINUTES, st.sampled_from(QUEUES), st.none(), st.booleans())
+WORDS = st.lists(STATES | MEMBERSHIPS, max_size=8)
+
+
+@given(words=WORDS, pool=st.frozensets(st.sampled_from(QUEUES)), cut=st.integers(0, 8))
+def test_what_is_left_out_of_an_agents_day_says_nothing_of_the_pool(words: list[Word], pool: frozenset[str], cut: int):
+    said = AgentWords()
+    for number, word in enumerate(words):
+        said.add(word)
+        if number == cut:
+            said.scope(pool)
+    whole = Shift(pool, TEN)
+    whole.read(said)
+
+    scope = said.scope(pool)
+
+    read = Shift(pool if scope is None else scope, TEN)
+    read.read(said)
+    assert (scope is None) <= (whole.did == [])
+    assert (read.did, read.serves) == (whole.did, whole.serves)

@@ -4,8 +4,10 @@ from typing import Any
 
 from msgspec import structs
 
+from queue_monitor.core.agents import MAX_AGENTS
 from queue_monitor.core.live import MAX_REASONS, OTHERS, Live
 from queue_monitor.core.queue_places import AT_ONCE, MAX_LISTED, MAX_QUEUES
+from queue_monitor.events import AgentActivity, AgentState, QueueAgent
 from queue_monitor.queues import keys_of, queue_key
 from tests.scenario import SOURCE, Scenario
 
@@ -129,3 +131,72 @@ def test_reasons_for_not_understanding_are_bounded_and_still_counted():
 
     assert len(snapshot.rejected) == MAX_REASONS + 1
     assert sum(snapshot.rejected.values()) == snapshot.events["invalid"] == 1_000
+
+
+def agents_of(story: Scenario, prefix: str) -> int:
+    return len([agent for agent in story.live.snapshot(story.at(60)).agents if agent.agent_id.startswith(prefix)])
+
+
+def with_real_agents(story: Scenario, **fields: Any) -> None:
+    for number in range(60):
+        who = f"piteå:anna {number}"
+        story._tell(AgentState, 30, who, agent_id=who, state=AgentActivity.AVAILABLE, switch="piteå", **fields)
+
+
+def test_made_up_agents_fill_all_places_and_push_nobody_of_another_sender_out():
+    story = Scenario()
+    with_real_agents(story, source="urn:kc:test:piteå")
+    for number in range(MAX_AGENTS + 500):
+        story.agent(40, f"hittepå {number}", "available")
+
+    assert (agents_of(story, "piteå:"), agents_of(story, "luleå:")) == (60, MAX_AGENTS - 60)
+    assert story.live.rejected == {f"{SOURCE} too_many_agents": 560}
+
+
+def test_of_all_that_one_sender_names_the_newest_agent_gives_way_to_one_of_another_sender():
+    story = Scenario()
+    for number in range(MAX_AGENTS + 500):
+        story.agent(10, f"hittepå {number}", "available")
+    with_real_agents(story, source="urn:kc:test:piteå")
+
+    assert (agents_of(story, "piteå:"), agents_of(story, "luleå:")) == (60, MAX_AGENTS - 60)
+    assert "luleå:hittepå 0" in story.live.agent_ids()
+
+
+def test_calls_that_made_up_agents_answer_count_and_the_agents_are_bounded():
+    story = Scenario()
+    for number in range(MAX_AGENTS + 500):
+        story.entered(10, f"{number}").answered(20, f"{number}", agent_id=f"luleå:hittepå {number}")
+        story.completed(30, f"{number}")
+
+    assert story.counts(60).answered == MAX_AGENTS + 500
+    assert story.live.snapshot(story.at(60)).total.staff.staffed == MAX_AGENTS
+
+
+def test_members_of_a_list_beyond_all_places_are_left_out():
+    line = [QueueAgent(agent_id=f"luleå:{number}", state=AgentActivity.AVAILABLE) for number in range(2 * MAX_AGENTS)]
+    story = Scenario().snapshot(0, agents=tuple(line)).snapshot(5, agents=tuple(line))
+
+    assert agents_of(story, "luleå:") == MAX_AGENTS
+    assert story.live.rejected == {f"{SOURCE} too_many_agents": 2}
+
+
+def test_queues_that_only_agents_name_are_bounded_like_others():
+    story = Scenario()
+    for number in range(600):
+        queues = (f"hittepå {number}", "kundcenter")
+        story._tell(AgentState, 1, number, agent_id="luleå:bo", state=AgentActivity.AVAILABLE, queues=queues)
+
+    assert len(story.live.agents.words["luleå:bo"].said) == 600 + AT_ONCE - 1
+
+
+def test_after_a_restart_agents_hold_their_places():
+    before = Scenario()
+    for number in range(MAX_AGENTS):
+        before.agent(10, f"hittepå {number}", "available")
+    after = Scenario()
+    after.live.load_states(before.live.save_states(), after.at(20))
+    for number in range(500):
+        after.agent(30, f"till {number}", "available")
+
+    assert len(after.live.agent_ids()) <= MAX_AGENTS

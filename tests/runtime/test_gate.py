@@ -12,6 +12,7 @@ from queue_monitor.core.live import OTHERS
 from queue_monitor.events import CallCompleted, CallEntered, Event, SourceClock
 from queue_monitor.model import RejectedItem
 from queue_monitor.ports import Delivery, Receipt
+from queue_monitor.runtime.admission import MAX_SOURCES
 from queue_monitor.runtime.spill import Left, Spill
 from tests.core.test_bounds import crowded
 from tests.fakes import FakeStore
@@ -166,3 +167,27 @@ async def test_what_a_sender_whose_clock_is_found_to_be_wrong_sends_again_is_kno
     other = await sent(corridor, call(CallCompleted, id="1"))
 
     assert (first.accepted, again.duplicates, again.conflicts, other.conflicts) == (1, 1, (), ("1",))
+
+
+@pytest.mark.parametrize(("source", "reason"), [("urn:kc:mqtt:{}", "too_many_sources"), (SOURCE, "too_many_switches")])
+async def test_a_publisher_that_makes_up_names_is_refused_and_those_known_go_on(source: str, reason: str):
+    corridor = Corridor()
+    await sent(corridor, call(id="known"))
+    numbers = map(str, range(MAX_SOURCES + 50))
+    made_up = (call(id=n, visit_id=f"{n}:1", switch=n, source=source.format(n)) for n in numbers)
+
+    receipt = await sent(corridor, *made_up)
+    later = await sent(corridor, call(CallCompleted, id="later"))
+
+    assert (receipt.accepted, len(receipt.refused)) == (MAX_SOURCES - 1, 51)
+    assert {one.reason for one in receipt.refused} == {reason}
+    assert later.accepted == 1
+
+
+async def test_the_newest_switch_of_whoever_makes_up_most_gives_way_to_another_senders():
+    corridor = Corridor()
+    await sent(corridor, *(call(id=f"{number}", switch=f"{number}") for number in range(MAX_SOURCES + 50)))
+
+    receipt = await sent(corridor, call(id="other", switch="piteå", source="urn:kc:mqtt:piteå"))
+
+    assert receipt.accepted == 1
