@@ -78,7 +78,7 @@ def period(
         floor=service_level.ratio((low, low_of + unseen)),
         ceiling=service_level.ratio((high + unseen, high_of + unseen)),
         misses=service_level.misses(counts, definition, parts),
-        refused_ratio=service_level.ratio((counts.refused, counts.dialled)),
+        refused_ratio=service_level.refused_ratio(counts, of.offered),
         including_refused=service_level.including_refused(counts, definition, parts),
         waits=waits,
         coverage=coverage,

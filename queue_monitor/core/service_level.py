@@ -225,9 +225,19 @@ def margin(target: Target, expected_calls: float, missed: int) -> int:
     return math.floor((1 - target.ratio) * expected_calls + 1e-9) - missed
 
 
+def refused_ratio(counts: Counts, offered: int = 0) -> float | None:
+    """Return refused / dialled.
+
+    `offered`: the `Terms.offered` of these calls, where known: nearly always nobody was refused, and then there is no
+        need to count those who dialled.
+    """
+    refused = counts.refused
+    return ratio((refused, counts.dialled)) if refused or not offered else 0.0
+
+
 def are_many_refused(counts: Counts, target: Target) -> bool:
     """Return whether a larger share of those who dialled was refused than the target allows, so that it is not met."""
-    return not target.allows_refused(ratio((counts.refused, counts.dialled)))
+    return not target.allows_refused(refused_ratio(counts))
 
 
 def meets_target(

@@ -16,7 +16,9 @@ from queue_monitor.core.service_level import (
     meets_target,
     misses,
     ratio,
+    refused_ratio,
     service_level,
+    terms,
 )
 from queue_monitor.model import Counts, DefinitionId, ExitPolicy, Outcome, Target
 
@@ -117,6 +119,22 @@ def test_as_many_refused_as_the_limit_allows_are_not_too_many() -> None:
     assert not are_many_refused(Counts(answered_in_time=71, refused_full=29), Target(refused_limit_ratio=0.29))
     assert are_many_refused(Counts(answered_in_time=70, refused_full=30), Target(refused_limit_ratio=0.29))
     assert not are_many_refused(Counts(), Target(refused_limit_ratio=0.0))
+
+
+@pytest.mark.parametrize(
+    ("counts", "share"),
+    [
+        (Counts(), None),
+        (Counts(waiting_in_time=1), 0.0),
+        (Counts(answered_in_time=4), 0.0),
+        (Counts(answered_in_time=3, refused_full=1), 0.25),
+        (Counts(refused_closed=2), 1.0),
+    ],
+)
+def test_the_share_of_refused_callers_is_the_same_whether_or_not_the_offered_are_counted_already(
+    counts: Counts, share: float | None
+) -> None:
+    assert refused_ratio(counts) == refused_ratio(counts, terms(counts).offered) == share
 
 
 def test_a_share_just_under_the_target_does_not_meet_it() -> None:
