@@ -466,9 +466,11 @@ class Agents:
                     found.anywhere[usually] += 1
                 continue
             is_gone = not any(agent.member_of.values())
+            usually = self._state(agent, agent.everywhere, talks)
             for key, member in agent.member_of.items():
                 if member or is_gone:
-                    found.by_queue.setdefault(key, {})[agent_id] = self._state(agent, agent.in_queue(key), talks)
+                    state = self._state(agent, agent.in_queue(key), talks) if key in agent.by_queue else usually
+                    found.by_queue.setdefault(key, {})[agent_id] = state
         self._look_for_others(found, now, in_talk)
         return found
 
