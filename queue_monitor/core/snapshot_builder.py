@@ -6,7 +6,7 @@ Longer than 450 lines because all figures of a moment are taken from one reading
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, TypeVar
 
@@ -123,19 +123,31 @@ class _Placed(Struct, frozen=True, gc=False):
     field: int
 
 
-class _Entered(Struct, frozen=True, gc=False):
-    """A waiting caller who entered within opening hours. Queues are casefolded; a minute is None where nothing counts.
+class _Present(NamedTuple):
+    """The callers of a face whose calls are not settled, as they count in a stretch.
 
-    `minute`: the visit counts in its own queue from this minute.
-    `contact_minute`: the contact, where it still waits, counts in its first queue from this minute.
+    `inside`, `outside`: those who wait, by field of `Counts`, within opening hours and outside.
+    `may_still_be_answered`: those who left a moment ago, or may have been answered unseen.
+    """
+
+    inside: dict[int, int]
+    outside: dict[int, int]
+    may_still_be_answered: service_level.MayStillBeAnswered
+
+
+class _Entered(Struct, frozen=True, gc=False):
+    """A waiting caller who entered within opening hours. Queues are casefolded.
+
+    `as_visit`: how the visit counts in its own queue: within the limit, and past it.
+    `as_contact`: how the contact, where it still waits, counts in its first queue; None where it counts nowhere.
     """
 
     contact: Contact
     visit: Visit
     queue: str
-    minute: int
+    as_visit: tuple[_Placed, _Placed]
     first_queue: str
-    contact_minute: int | None
+    as_contact: tuple[_Placed, _Placed] | None
 
 
 class _Periods(NamedTuple):
@@ -245,6 +257,7 @@ class SnapshotBuilder:
         the wait does. One whose switch has fallen silent has waited until the last sign, as far as is known.
         """
         known, seen = self._memory.waiting, dict[str, _Entered]()
+        contacts, of_visits, limit_ms = self._placed[Level.CONTACT], self._placed[Level.VISIT], self._limit_ms
         visits = [visit for _, visit in waiting]
         self._unheard = unheard = self._live.unheard(visits, self._now)
         self._overtaken = {visit.visit_id for visit in self._live.wait_bounds.doubtful(visits, self._now)}
@@ -266,15 +279,16 @@ class SnapshotBuilder:
                 self._place(contact, visit, until)
                 continue
             seen[visit.visit_id] = entered
-            self._count(Level.VISIT, queue, entered.minute, True, False, queue_wait)
-            if entered.contact_minute is not None:
+            of_visits.setdefault(queue, []).append(entered.as_visit[queue_wait > limit_ms])
+            if entered.as_contact is not None:
                 wait_ms, since = contact.wait_ms, contact.waiting_since
                 if wait_ms is not None and since is not None:
                     wait_ms += queue_wait if since == visit.entered_at else max(0, milliseconds(until - since))
                 else:
                     wait_ms = None
-                self._count(Level.CONTACT, entered.first_queue, entered.contact_minute, True, False, wait_ms)
-                self._doubt(visit, entered.first_queue, entered.contact_minute, wait_ms)
+                placed = entered.as_contact[wait_ms is not None and wait_ms > limit_ms]
+                contacts.setdefault(entered.first_queue, []).append(placed)
+                self._doubt(visit, entered.first_queue, placed)
         self._memory.waiting = seen
 
     def _entered(self, contact: Contact, visit: Visit) -> _Entered | None:
@@ -282,18 +296,13 @@ class SnapshotBuilder:
         calendars, began, first = self._live.calendars, visit.entered_at, contact.entered_at
         if began is None or not calendars.of(visit.queue).is_open(began):
             return None
-        minute = None
+        as_contact = None
         if contact.outcome is Outcome.WAITING:
             if first is None or not calendars.of(contact.first_queue).is_open(first):
                 return None
-            minute = minute_of(first)
-        first_queue = queue_key(contact.first_queue)
-        return _Entered(contact, visit, queue_key(visit.queue), minute_of(began), first_queue, minute)
-
-    def _count(self, level: Level, queue: str, minute: int, inside: bool, early: bool, wait_ms: int | None) -> None:
-        """Count a waiting caller in its place: past the limit it is a miss already."""
-        field = _LATE if wait_ms is not None and wait_ms > self._limit_ms else _IN_TIME
-        self._placed[level].setdefault(queue, []).append(_Placed(minute, inside, early, field))
+            as_contact = _in_time_and_late(minute_of(first))
+        as_visit = _in_time_and_late(minute_of(began))
+        return _Entered(contact, visit, queue_key(visit.queue), as_visit, queue_key(contact.first_queue), as_contact)
 
     def _place(self, contact: Contact, visit: Visit, until: datetime) -> None:
         """Count a waiting caller where the opening hours put it, with the wait so far at `until`."""
@@ -302,15 +311,17 @@ class SnapshotBuilder:
             placed.append(self._windows.place_contact(contact, until))
         for judged in filter(None, placed):
             level, queue, inside, minute = judged.place
-            self._count(level, queue_key(queue), minute, inside, judged.early, judged.wait_ms)
+            is_late = judged.wait_ms is not None and judged.wait_ms > self._limit_ms
+            one = _Placed(minute, inside, judged.early, _LATE if is_late else _IN_TIME)
+            self._placed[level].setdefault(queue_key(queue), []).append(one)
             if level is Level.CONTACT and inside:
-                self._doubt(visit, queue_key(queue), minute, judged.wait_ms)
+                self._doubt(visit, queue_key(queue), one)
 
-    def _doubt(self, visit: Visit, queue: str, minute: int, wait_ms: int | None) -> None:
+    def _doubt(self, visit: Visit, queue: str, placed: _Placed) -> None:
         """Let the ceiling hold a caller past the limit who may have been answered in time, unseen."""
-        if visit.visit_id in self._overtaken and wait_ms is not None and wait_ms > self._limit_ms:
+        if placed.field == _LATE and visit.visit_id in self._overtaken:
             counts_as = "outside" if self._live.rules.target.definition is DefinitionId.D1 else "counted"
-            self._departed.setdefault(queue, []).append(Departed(minute, counts_as))
+            self._departed.setdefault(queue, []).append(Departed(placed.minute, counts_as))
 
     def _bounds(self) -> Iterator[tuple[str, datetime, datetime]]:
         """Yield the name, start and end of the periods that every face has."""
@@ -512,7 +523,7 @@ class SnapshotBuilder:
         """
         live, windows = self._live, self._windows
         low, high = minute_of(start), minute_after(end)
-        inside_now, outside_now = self._waiting_in(level, face.keys, low, high)
+        present = _present_in(*self._present(level, face.keys), low, high)
         inside, outside, coverage = past.inside, past.outside, past.coverage
         held = max(start, windows.edge or start)
         if held < end:
@@ -526,13 +537,13 @@ class SnapshotBuilder:
             level,
             start,
             end,
-            _counts(list(structs.astuple(inside)), inside_now),
-            _counts(list(structs.astuple(outside)), outside_now),
+            _counts(list(structs.astuple(inside)), present.inside),
+            _counts(list(structs.astuple(outside)), present.outside),
             past.waits.figures(),
             coverage,
             self._precision,
             self._target_of(end),
-            self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY,
+            present.may_still_be_answered,
             self._unseen(face, start, end),
         )
 
@@ -548,19 +559,21 @@ class SnapshotBuilder:
             settled = Settled(NO_CALLS, NO_CALLS, NO_WAITS)
         coverage = self._live.coverage(face.queues, start, end, self._now)
         stretch, unseen = Stretch(name, start, end, low, high), self._unseen(face, start, end)
-        return self._made(level, face, stretch, settled, coverage, unseen)
+        present = _present_in(*self._present(level, face.keys), low, high)
+        return self._made(level, stretch, settled, present, coverage, unseen)
 
     def _periods_of(self, face: _Face, today: _DayNow) -> Generator[None, None, _Periods]:
         """Make the periods of a face; those of the last snapshot are reused where their inputs are equal."""
         windows, keys, memory = self._windows, face.keys, self._memory
         is_many = len(face.queues) > MANY_QUEUES
         coverages, unseen = self._coverages(face), self._unseen_of(face)
+        contacts, visits = self._present(Level.CONTACT, keys), self._present(Level.VISIT, keys)
         made_of = (
             self._stretches,
             windows.version(Level.CONTACT, keys),
             windows.version(Level.VISIT, keys),
-            *(list(_of(self._placed[level], keys)) for level in Level),
-            list(_of(self._departed, keys)) if self._departed else [],
+            contacts,
+            visits,
             coverages,
             unseen,
             today.bounds,
@@ -570,15 +583,22 @@ class SnapshotBuilder:
         if not self._is_strict and (known := memory.faces.get(keys)) and known[0] == made_of:
             return known[1]
         periods: dict[str, Period] = {}
-        for stretch, coverage, missed, settled in zip(
-            self._stretches, coverages, unseen, self._contacts.of(keys), strict=True
+        for stretch, settled, present, coverage, missed in zip(
+            self._stretches,
+            self._contacts.of(keys),
+            _present_in_each(*contacts, self._stretches),
+            coverages,
+            unseen,
+            strict=True,
         ):
-            periods[stretch.name] = self._made(Level.CONTACT, face, stretch, settled, coverage, missed)
+            periods[stretch.name] = self._made(Level.CONTACT, stretch, settled, present, coverage, missed)
             if is_many:
                 yield
         day = self._day_at
-        visits = periods["day"] if self._briefly else self._visits_of(face, today, coverages[day], unseen[day])
-        found = _Periods(periods, visits)
+        found = _Periods(
+            periods,
+            periods["day"] if self._briefly else self._visits_of(face, today, visits[0], coverages[day], unseen[day]),
+        )
         if is_many:
             yield
         if not self._is_strict:
@@ -587,31 +607,32 @@ class SnapshotBuilder:
             memory.faces[keys] = made_of, found
         return found
 
-    def _visits_of(self, face: _Face, today: _DayNow, coverage: Coverage, unseen: int) -> Period:
+    def _visits_of(
+        self, face: _Face, today: _DayNow, waiting: list[_Placed], coverage: Coverage, unseen: int
+    ) -> Period:
         """Return today's visits, by the opening hours of the face."""
         day = self._stretches[self._day_at]
         if today.bounds != (day.start, day.end):
             return self._period("day", Level.VISIT, face, *today.bounds)
-        return self._made(Level.VISIT, face, day, next(self._visits.of(face.keys)), coverage, unseen)
+        present = _present_in(waiting, [], day.low, day.high)
+        return self._made(Level.VISIT, day, next(self._visits.of(face.keys)), present, coverage, unseen)
 
     def _made(
-        self, level: Level, face: _Face, stretch: Stretch, settled: Settled, coverage: Coverage, unseen: int
+        self, level: Level, stretch: Stretch, settled: Settled, present: _Present, coverage: Coverage, unseen: int
     ) -> Period:
         """Return a period from its settled calls, the waiting callers, and those who may still be answered."""
-        low, high = stretch.low, stretch.high
-        inside_now, outside_now = self._waiting_in(level, face.keys, low, high)
         return assessment.period(
             stretch.name,
             level,
             stretch.start,
             stretch.end,
-            _counts(settled.inside, inside_now),
-            _counts(settled.outside, outside_now),
+            _counts(settled.inside, present.inside),
+            _counts(settled.outside, present.outside),
             settled.waits,
             coverage,
             self._precision,
             self._target_of(stretch.end),
-            self._returning(face.keys, low, high) if level is Level.CONTACT else service_level.NOBODY,
+            present.may_still_be_answered,
             unseen,
         )
 
@@ -671,33 +692,10 @@ class SnapshotBuilder:
             known = self._unheard_minutes[key] = missed, heard
         return known
 
-    def _waiting_in(
-        self, level: Level, keys: tuple[str, ...] | None, low: int, high: int
-    ) -> tuple[dict[int, int], dict[int, int]]:
-        """Return the waiting callers that count in these minutes, by field of `Counts`: inside opening hours, and
-        outside.
-        """
-        placed = self._placed[level]
-        if keys is not None and len(keys) == 1 and keys[0] not in placed:
-            return _NOBODY
-        inside: dict[int, int] = {}
-        outside: dict[int, int] = {}
-        for one in _of(placed, keys):
-            if low <= one.minute < high:
-                found = inside if one.inside else outside
-                found[one.field] = found.get(one.field, 0) + 1
-                if one.early:
-                    inside[_EARLY] = inside.get(_EARLY, 0) + 1
-        return inside, outside
-
-    def _returning(self, keys: tuple[str, ...] | None, low: int, high: int) -> service_level.MayStillBeAnswered:
-        if not self._departed:
-            return service_level.NOBODY
-        found = dict.fromkeys(service_level.MayStillBeAnswered._fields, 0)
-        for minute, counts_as in _of(self._departed, keys):
-            if low <= minute < high:
-                found[counts_as] += 1
-        return service_level.MayStillBeAnswered(**found)
+    def _present(self, level: Level, keys: tuple[str, ...] | None) -> tuple[list[_Placed], list[Departed]]:
+        """Return the callers of some queues, or of all, who wait, and who may still be answered."""
+        departed = self._departed if level is Level.CONTACT else {}
+        return list(_of(self._placed[level], keys)), list(_of(departed, keys))
 
     def _coverages(self, face: _Face) -> list[Coverage]:
         """Return the coverage of each stretch; for days held by the minute it is equal for all queues of a switch."""
@@ -782,8 +780,13 @@ _LATE: Final = FIELDS["waiting_late"]
 _NOTHING_SEEN: Final = Coverage()
 _BLIND: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 """The reasons for no data with which nothing can be said of the next caller."""
-_NOBODY: Final[tuple[dict[int, int], dict[int, int]]] = ({}, {})
+_NOBODY: Final = _Present({}, {}, service_level.NOBODY)
 _NO_COUNTS: Final = Counts()
+
+
+def _in_time_and_late(minute: int) -> tuple[_Placed, _Placed]:
+    """Return how a caller who entered in that minute, within opening hours, counts: within the limit, and past it."""
+    return _Placed(minute, True, False, _IN_TIME), _Placed(minute, True, False, _LATE)
 
 
 def _one_a_person(line: list[_Waiting]) -> list[_Waiting]:
@@ -794,6 +797,39 @@ def _one_a_person(line: list[_Waiting]) -> list[_Waiting]:
     for one in line:
         first.setdefault(one.contact.contact_id, one)
     return line if len(first) == len(line) else list(first.values())
+
+
+def _present_in_each(
+    waiting: list[_Placed], departed: list[Departed], stretches: Sequence[Stretch]
+) -> Iterator[_Present]:
+    """Yield the callers who count in each stretch. Nearly always all of them do in every one: they are counted once."""
+    minutes = [one.minute for one in waiting] + [one.minute for one in departed]
+    if not minutes:
+        yield from repeat(_NOBODY, len(stretches))
+        return
+    first, last = min(minutes), max(minutes)
+    everyone = _present_in(waiting, departed, first, last + 1)
+    for _, _, _, low, high in stretches:
+        if low <= first and last < high:
+            yield everyone
+        elif last < low or high <= first:
+            yield _NOBODY
+        else:
+            yield _present_in(waiting, departed, low, high)
+
+
+def _present_in(waiting: list[_Placed], departed: list[Departed], low: int, high: int) -> _Present:
+    """Return the callers who entered in the minutes from `low` up to `high`."""
+    inside: dict[int, int] = {}
+    outside: dict[int, int] = {}
+    for one in waiting:
+        if low <= one.minute < high:
+            found = inside if one.inside else outside
+            found[one.field] = found.get(one.field, 0) + 1
+            if one.early:
+                inside[_EARLY] = inside.get(_EARLY, 0) + 1
+    back = Counter(counts_as for minute, counts_as in departed if low <= minute < high)
+    return _Present(inside, outside, service_level.MayStillBeAnswered(**back))
 
 
 def _of(by_queue: dict[str, list[One]], keys: tuple[str, ...] | None) -> Iterable[One]:
