@@ -6,6 +6,7 @@ of the exact one. Only the bins that hold something are saved: six bytes each.
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -128,11 +129,10 @@ class WaitTally:
         )
 
     def figures(self) -> WaitFigures:
-        """Return the figures: percentiles within 1 % of the exact ones, the rest exact. None where nothing was
-        measured.
-        """
-        return figures_of((self,))
+        """Return the figures of these waits, as `SummedWaits` gives them."""
+        return summed((self,)).figures()
 
+    @property
     def reached(self) -> NDArray[np.int32] | None:
         """Return the number of waits up to the end of each bin; it is computed once after a change."""
         if self._reached is None and self.bins is not None:
@@ -149,32 +149,53 @@ class WaitTally:
         return self.bins
 
 
-def figures_of(tallies: Sequence[WaitTally]) -> WaitFigures:
-    """Return the figures of several tallies together, as `WaitTally.figures` gives those of one."""
+@dataclass(slots=True, eq=False)
+class SummedWaits:
+    """The waits of several tallies together, to read figures from.
+
+    `reached`: the number of waits up to the end of each bin; None where there are none.
+    """
+
+    answered: int
+    sum_ms: int
+    max_ms: int
+    over_10_min: int
+    reached: NDArray[np.int32] | None
+
+    def figures(self) -> WaitFigures:
+        """Return the figures: percentiles within 1 % of the exact ones, the rest exact. None where nothing was
+        measured.
+        """
+        answered, max_ms, reached = self.answered, self.max_ms, self.reached
+        if not answered or reached is None:
+            return WaitFigures()
+        total = int(reached[-1])
+        ranks = np.array([-(-total * percent // 100) or 1 for percent in (50, 90, 99)], np.int32)
+        p50, p90, p99 = [min(_UPPER[at], max_ms) / 1000 for at in reached.searchsorted(ranks).tolist()]
+        return WaitFigures(
+            answered=answered,
+            mean_seconds=self.sum_ms / answered / 1000,
+            p50_seconds=p50,
+            p90_seconds=p90,
+            p99_seconds=p99,
+            max_seconds=max_ms / 1000,
+            over_10_min_ratio=self.over_10_min / answered,
+        )
+
+
+def summed(parts: Sequence[WaitTally | SummedWaits]) -> SummedWaits:
+    """Return the waits of several tallies, or of sums of them, together."""
     answered = sum_ms = max_ms = over_10_min = 0
-    parts = []
-    for tally in tallies:
-        answered += tally.answered
-        sum_ms += tally.sum_ms
-        max_ms = max(max_ms, tally.max_ms)
-        over_10_min += tally.over_10_min
-        if (its := tally.reached()) is not None:
-            parts.append(its)
-    if not answered or not parts:
-        return WaitFigures()
-    reached = parts[0] if len(parts) == 1 else _added(parts)
-    total = int(reached[-1])
-    ranks = np.array([-(-total * percent // 100) or 1 for percent in (50, 90, 99)], np.int32)
-    p50, p90, p99 = [min(_UPPER[at], max_ms) / 1000 for at in reached.searchsorted(ranks).tolist()]
-    return WaitFigures(
-        answered=answered,
-        mean_seconds=sum_ms / answered / 1000,
-        p50_seconds=p50,
-        p90_seconds=p90,
-        p99_seconds=p99,
-        max_seconds=max_ms / 1000,
-        over_10_min_ratio=over_10_min / answered,
-    )
+    reached = []
+    for part in parts:
+        answered += part.answered
+        sum_ms += part.sum_ms
+        max_ms = max(max_ms, part.max_ms)
+        over_10_min += part.over_10_min
+        if (its := part.reached) is not None:
+            reached.append(its)
+    together = None if not reached else reached[0] if len(reached) == 1 else _added(reached)
+    return SummedWaits(answered, sum_ms, max_ms, over_10_min, together)
 
 
 def _added(parts: list[NDArray[np.int32]]) -> NDArray[np.int32]:

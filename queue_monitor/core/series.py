@@ -208,7 +208,7 @@ class Series:
     def recent(self, lows: Iterable[int], high: int) -> tuple[list[Numbers], list[list[int] | None]]:
         """Return the counts, and the waits one by one, of stretches that all end at `high`, the shortest first.
 
-        The waits are None for a stretch in which some have melted. Each minute is read once.
+        The waits are sorted; None for a stretch in which some have melted. Each minute is read once.
         """
         numbers, waits = list[Numbers](), list[list[int] | None]()
         total, found = list(NOTHING), list[int]()
@@ -222,6 +222,7 @@ class Series:
                     total[at] += number
                 is_whole &= slot.melted is None
                 found += slot.waits
+            found.sort()
             numbers.append(total)
             waits.append(found if is_whole else None)
             high = low

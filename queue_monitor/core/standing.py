@@ -14,7 +14,7 @@ from msgspec import Struct
 from queue_monitor.core.series import NOTHING, Base, Numbers, Series, added
 from queue_monitor.core.windows import EXACT_MINUTES, Keys, NotHeld, Windows, exact_figures
 from queue_monitor.model import Level, WaitFigures
-from queue_monitor.waits import WaitTally, figures_of
+from queue_monitor.waits import SummedWaits, WaitTally, summed
 
 NO_CALLS: Final[Numbers] = list(NOTHING)
 NO_WAITS: Final = WaitFigures()
@@ -38,8 +38,8 @@ class Settled(Struct, frozen=True, gc=False):
     waits: WaitFigures
 
 
-Waits = list[int] | tuple[WaitTally, ...] | None
-"""The waits of a stretch one by one, or as tallies; None where some have melted."""
+Waits = list[int] | SummedWaits | None
+"""The waits of a stretch one by one, or summed; None where some have melted."""
 
 
 class Part(NamedTuple):
@@ -170,10 +170,10 @@ class Standing:
         exact = [its for its in waits if isinstance(its, list)]
         if len(exact) == len(waits):
             return exact_figures(exact[0] if len(exact) == 1 else list(chain.from_iterable(exact)))
-        tallies = [its for its in waits if isinstance(its, tuple)]
-        if len(tallies) < len(waits):  # some have melted
+        sums = [its for its in waits if isinstance(its, SummedWaits)]
+        if len(sums) < len(waits):  # some have melted
             return self._windows.figures(self._level, keys, stretch.low, stretch.high)
-        return figures_of(tallies[0] if len(tallies) == 1 else list(chain.from_iterable(tallies)))
+        return (sums[0] if len(sums) == 1 else summed(sums)).figures()
 
     def _read(self, inside: bool, key: str) -> tuple[Part, Part]:
         """Return the figures of one queue for both kinds of stretches; earlier readings are used where nothing has
@@ -200,6 +200,7 @@ class Standing:
 
     def _long_part(self, series: Series | None, inside: bool, key: str) -> Part:
         numbers, waits = list[Numbers](), list[Waits]()
+        known: tuple[list[WaitTally], SummedWaits | None] = [], None
         for low, high, base in self._long:
             parts = [] if series is None else [series.sum(low, high)]
             its_base = None if base is None else base.counts[inside].get(key)
@@ -211,7 +212,9 @@ class Standing:
             tallies = [] if series is None else series.tallies(low, high)
             if base is not None and (before := base.waits[inside].get(key)) is not None:
                 tallies.append(before)
-            waits.append(tuple(tallies))
+            if known[1] is None or tallies != known[0]:
+                known = tallies, summed(tallies)
+            waits.append(known[1])
         return Part(numbers, waits)
 
 
