@@ -319,7 +319,7 @@ class Ledger:
         if known is None:
             return _ORPHAN
         strand, evidence = known
-        strand.ring(event.ring_id, event.result)
+        strand.ring(strand.ring_of(event), event.result)
         self._heard[id(evidence)] = evidence
         return _NOTHING
 

@@ -1325,6 +1325,35 @@ def test_who_gives_up_after_a_phone_was_picked_up_in_vain_was_never_answered() -
     assert (visit.outcome, visit.wait_ms, visit.agent_id) == (Outcome.ABANDONED, 9_000, None)
 
 
+@pytest.mark.parametrize("then", ["abandoned", "answered"])
+@pytest.mark.parametrize("failed_at", [5, 9])
+def test_a_phone_picked_up_before_the_connection_was_lost_and_never_connected_answered_nobody(
+    then: str, failed_at: float
+) -> None:
+    offered = told("member-queue-start"), told("agent-offering", 1, CC_Agent="a1")
+    before = lines(*offered, told("bridge-agent-start", 5, CC_Agent="a1"), closed=True)
+    after = [told("bridge-agent-end", failed_at, CC_Agent="a1", CC_Agent_Bridged="false")]
+    if then == "abandoned":
+        after += [told("member-queue-end", 400, CC_Cause="Cancel", CC_Cancel_Reason="BREAK_OUT", Answer_State="hangup")]
+    else:
+        after += [told("agent-offering", 395, CC_Agent="a3"), told("bridge-agent-start", 400, CC_Agent="a3")]
+
+    (visit,) = visits(before + lines(*after))
+    assert (visit.outcome, visit.wait_ms, visit.rings) == (Outcome(then), 400_000, 1 + (then == "answered"))
+
+
+def test_a_phone_that_is_picked_up_and_given_up_in_one_moment_answered_nobody() -> None:
+    items = lines(
+        told("member-queue-start"),
+        told("agent-offering", 1, CC_Agent="a1"),
+        told("bridge-agent-start", 5, CC_Agent="a1"),
+        told("bridge-agent-end", 5, CC_Agent="a1", CC_Agent_Bridged="false"),
+    )
+
+    (visit,) = visits(items)
+    assert (visit.outcome, visit.rings) == (Outcome.WAITING, 1)
+
+
 @pytest.mark.parametrize("bridge_end", ["never told", "false", "False"])
 @pytest.mark.parametrize(
     ("reason", "outcome"), [("BREAK_OUT", Outcome.ABANDONED), ("TIMEOUT", Outcome.TIMEOUT), ("NONE", Outcome.ABANDONED)]
