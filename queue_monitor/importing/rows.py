@@ -32,6 +32,9 @@ _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+E\+[0-9]+", re.IGNORECASE)
 BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """The byte order mark: it begins a file, and stands inside one that was put together of several."""
 
+HEADER: Final = "header"
+"""Why a line is refused in which the names of the columns stand once more."""
+
 _ISO_DAY: Final = 10
 """The length of an ISO date without a time of day."""
 
@@ -48,6 +51,8 @@ class Stay(NamedTuple):
 
     `talk_ms`: None where the file has none.
     `group`: the same in all stays of one call; "" where the file does not group them.
+    `part`: which of the exports, where the file was put together of several.
+    `row`: stands for the whole line, under a key that goes with the process.
     """
 
     entered_ms: int
@@ -58,6 +63,8 @@ class Stay(NamedTuple):
     wait_ms: int
     talk_ms: int | None
     group: str
+    part: int = 0
+    row: int = 0
 
 
 class Refusal(Exception):
@@ -121,7 +128,7 @@ class RowReader:
             what = f"{len(cells)} cells, and {self._width} columns; is the line cut off?"
             raise Refusal("line", "too_few_cells", what)
         if self._is_header(cells):
-            raise Refusal("line", "header", "the names of the columns stand here once more")
+            raise Refusal("line", HEADER, "the names of the columns stand here once more")
         outcome = self._outcome(cells)
         entered = self._moment(cells, "entered", self.times.utc)
         queue = self._queue(cells)
