@@ -17,6 +17,7 @@ from queue_monitor.queues import spelled
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MS: Final = 86_400_000
 _NUMBER: Final = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
+_MAYBE_THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{1,2})(?:[.,]([0-9]{1,9}))?")
 _DOTTED: Final = re.compile(r"([0-9]{1,3})\.([0-9]{2})\.([0-9]{2})()")
 """Hours, minutes, seconds and parts of a second, as `0:05:30`, `75:30` or, in Swedish, `0.05.30`."""
@@ -265,12 +266,17 @@ class RowReader:
             if int(seconds) < 60 and (hours is None or int(minutes) < 60):
                 whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
                 return self._bounded(whole * 1_000 + round(float(f"0.{part or 0}") * 1_000), field)
-        other = ".,".replace(self._mapping.file.decimal, "")
+        told, unit = self._mapping.file.decimal, self._mapping.time.unit
+        decimal = told or ","
+        other = ".,".replace(decimal, "")
+        if not told and _MAYBE_THOUSANDS.fullmatch(text):
+            why = f"{shown(text)} may be thousands, or {unit} with three decimals: say which sign is file.decimal"
+            raise Refusal(self._named(field), field, why)
         if not _NUMBER.fullmatch(text) or other in text:
-            how = f"{self._mapping.time.unit} such as 42{self._mapping.file.decimal}5, or hh:mm:ss"
+            how = f"{unit} such as 42{decimal}5, or hh:mm:ss"
             raise Refusal(self._named(field), field, f"{shown(text)}; expected {how}")
         number = float(text.replace(",", "."))
-        return self._bounded(round(min(number, _MAX_MS + 1) * _MS[self._mapping.time.unit]), field)
+        return self._bounded(round(min(number, _MAX_MS + 1) * _MS[unit]), field)
 
     def _bounded(self, found_ms: int, field: str) -> int:
         if not 0 <= found_ms <= _MAX_MS:

@@ -180,6 +180,27 @@ def test_the_decimal_sign_and_the_unit_are_those_of_the_mapping(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("decimal", "written", "wait_ms"),
+    [
+        *(("", "1,234", None), ("", "12,500", None), ("", "0,500", 500), ("", "42,5", 42_500)),
+        *((",", "1,234", 1_234), (".", "1.234", 1_234), (".", "1,234", None), ("", "1234,567", 1_234_567)),
+    ],
+)
+def test_a_comma_before_three_digits_is_not_guessed_at(
+    decimal: str, written: str, wait_ms: int | None, tmp_path: Path
+) -> None:
+    line = ["04.03.2024 08:00:00", "K", "Ja", written, "", "", ""]
+    if wait_ms is not None:
+        assert reader(tmp_path, decimal).stay(line, 0, 2).wait_ms == wait_ms
+        return
+
+    with pytest.raises(Refusal) as refused:
+        reader(tmp_path, decimal).stay(line, 0, 2)
+
+    assert ("may be thousands" in refused.value.why) == (not decimal)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         ("When;Queue\n", "line 1: the column 'How' is not in the header: 'When', 'Queue'"),
