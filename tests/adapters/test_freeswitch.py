@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -1374,6 +1374,15 @@ def test_a_member_who_is_cancelled_after_a_phone_was_picked_up_was_never_served(
     assert (visit.outcome, visit.wait_ms, visit.talk_ms, visit.rings) == (outcome, 5_100, None, 1)
 
 
+@pytest.mark.parametrize("name", [r"\ud83d", r"x\udc00", "a\tb", "a\nb"])
+def test_a_callers_name_that_is_no_right_json_hides_no_call(name: str) -> None:
+    started = json.dumps({"CC-Member-CID-Name": "NAME"} | _names_of(told("member-queue-start"))).replace("NAME", name)
+    body = started.encode()
+
+    (visit,) = visits(lines(b"Content-Length: %d\nContent-Type: text/event-json\n\n%b" % (len(body), body)))
+    assert (visit.queue, visit.outcome) == ("kundcenter@lab", Outcome.WAITING)
+
+
 def test_a_name_in_latin_1_beside_a_queue_in_utf_8_leaves_the_queue_its_name() -> None:
     inner = told("member-queue-start", CC_Queue="v\u00e4xel", CC_Member_CID_Name="NAME")
     frame = inner.replace(b"NAME", b"%C5", 1)
@@ -1386,3 +1395,10 @@ def _measured(frame: bytes) -> bytes:
     """The frame again, its length as it now is."""
     head, _, body = frame.partition(b"\n\n")
     return b"Content-Length: %d\n%b\n\n%b" % (len(body), head.partition(b"\n")[2], body)
+
+
+def _names_of(frame: bytes) -> dict[str, str]:
+    """The names and texts of an event, but the caller's name."""
+    inner = frame.partition(b"\n\n")[2].decode()
+    found = dict(line.split(": ", 1) for line in inner.splitlines() if ": " in line)
+    return {name: unquote(text) for name, text in found.items() if name != "CC-Member-CID-Name"}
