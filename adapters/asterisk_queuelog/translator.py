@@ -3,6 +3,7 @@
 Longer than 450 lines because each of the log's some thirty events has a method, and all share one state.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -886,8 +887,13 @@ def _whole(text: str) -> int | None:
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
     """Cut a recording into lines, each received at the end of the second in which it was written.
 
-    A source with finer times has reported the same by then, as in real operation.
+    A source with finer times has reported the same by then, as in real operation. A program may have saved the file
+    with CR alone at the ends of its lines, or as UTF-16.
     """
+    if recording.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        recording = recording.decode("utf-16", "replace").encode()
     for line in recording.splitlines(keepends=True):
+        if line.endswith(b"\r"):
+            line = line[:-1] + b"\n"
         second = _whole(line.partition(b"|")[0].decode("ascii", "replace"))
         yield line, None if second is None else _EPOCH + timedelta(seconds=second + 1)

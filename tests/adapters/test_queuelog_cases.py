@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.asterisk_queuelog import Settings, Translator
+from adapters.asterisk_queuelog import Settings, Translator, recorded_pieces
 from alerts.rules import read
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
@@ -699,6 +699,14 @@ def test_line_ends_make_no_difference(end: bytes) -> None:
     raw = case("two-members")
 
     assert told(played(raw.replace(b"\n", end))) == told(played(raw))
+
+
+@pytest.mark.parametrize("saved_as", ["cr", "utf-16"])
+def test_a_file_that_another_program_has_saved_is_read_all_the_same(saved_as: str) -> None:
+    raw = case("two-members")
+    saved = raw.replace(b"\n", b"\r") if saved_as == "cr" else raw.decode().encode(saved_as)
+
+    assert told(played(b"".join(piece for piece, _ in recorded_pieces(saved)))) == told(played(raw))
 
 
 def test_a_byte_order_mark_and_what_a_truncated_file_is_filled_with_are_passed_over() -> None:
