@@ -130,10 +130,11 @@ class Scenario:
         self._tell(CallRinging, seconds, ring, visit_id=visit_id, ring_id=ring, agent_id="luleå:agent 1")
         return self._tell(CallRingEnded, seconds + after, ring, ring_id=ring, result=RingResult(result))
 
-    def refused(self, seconds: float, who: str, reason: str = "full", queue: str = "kundcenter") -> "Scenario":
-        return self._tell(
-            CallRefused, seconds, who, contact_id=f"luleå:{who}", queue=queue, reason=RefusalReason(reason)
-        )
+    def refused(
+        self, seconds: float, who: str, reason: str = "full", queue: str = "kundcenter", source: str = SOURCE
+    ) -> "Scenario":
+        its: dict[str, Any] = {"contact_id": f"luleå:{who}", "queue": queue, "reason": RefusalReason(reason)}
+        return self._tell(CallRefused, seconds, who, source=source, **its)
 
     def snapshot(
         self, seconds: float, *who: str, queue: str = "kundcenter", waited: float = 0, **fields: Any

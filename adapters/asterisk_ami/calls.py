@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from adapters.asterisk_ami.agents import Agents
@@ -52,6 +53,9 @@ _MAX_LEGS: Final = 50_000
 """The most legs kept. A leg goes when its channel ends; where no such event comes, the oldest go beyond this many."""
 
 
+_MAX_STRANGERS: Final = 200
+"""The most channels kept that hung up and have never been in a queue, as far as was seen."""
+
 _MAX_BURIED: Final = 20
 """The most callers kept whose channel ended in the queue: another channel may go on in their place."""
 
@@ -76,6 +80,7 @@ class Calls:
         self._last_talk: dict[tuple[str, str], Visit] = {}
         self._last_done: dict[tuple[str, str], datetime] = {}
         self._buried: deque[Visit] = deque(maxlen=_MAX_BURIED)
+        self._strangers: dict[str, Stamp] = {}
         self.unexplained = False
         """True when a caller's outcome was a guess because no channel variable is ever sent."""
 
@@ -245,6 +250,7 @@ class Calls:
         leg.waiting = leg.leaving = leg.last = None
         leg.asked = ""
         self._held.pop(leg.unique, None)
+        leg.hung_up = leg.hung_up or self._strangers.pop(unique, None)
         if leg.hung_up is not None and not visit.told_gone:
             self._tell_hung_up(visit, leg.hung_up)
         agent = self._agents.agent_id(message.get("MemberName", ""), message.get("Interface", ""))
@@ -449,6 +455,14 @@ class Calls:
                 leg.leaving, leg.last = None, greeted
                 self._held.pop(leg.unique, None)
 
+    def hung_up_unseen(self, unique: str, stamp: Stamp) -> None:
+        """Note that a channel has hung up that was in no queue, as far as was seen: it may have left one before this
+        connection began, for an agent who hears a greeting.
+        """
+        self._strangers.setdefault(unique, stamp)
+        if len(self._strangers) > _MAX_STRANGERS:
+            del self._strangers[next(iter(self._strangers))]
+
     def hung_up(self, unique: str, stamp: Stamp) -> None:
         """Take the end of a channel: a ringing phone has stopped, or a caller has left the line."""
         if ring := self._rings.get(unique):
@@ -503,6 +517,7 @@ class Calls:
         self._gone.clear()
         self._last_talk.clear()
         self._buried.clear()
+        self._strangers.clear()
 
     # Internals
 
@@ -658,7 +673,8 @@ class Calls:
     def _tell_left(self, visit: Visit, ending: Ending, gone: Stamp | None = None) -> None:
         """Report how a visit ended. A caller cut off by a restart waits until the channel ends.
 
-        That is some 40 ms after leaving the queue.
+        That is some 40 ms after leaving the queue. Who hangs up has gone then, although the queue notices only after
+        the announcement that an agent hears meanwhile.
         """
         outcome, basis, reason = ending
         stamp = visit.left or visit.abandoned
@@ -667,6 +683,9 @@ class Calls:
         if stamp is None:
             return
         self._cancel_rings(visit, stamp)
+        hung_up = visit.leg.hung_up if outcome is LeftOutcome.ABANDONED else None
+        if hung_up and (hung_up.switch_time is None) is (stamp.switch_time is None):
+            stamp = min(hung_up, stamp, key=attrgetter("at"))
         visit.inferred = basis is OutcomeBasis.INFERRED
         self.ended += visit.joined is not None
         self._emit(

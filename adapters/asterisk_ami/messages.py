@@ -4,6 +4,7 @@ More than nine messages in ten are about audio, devices and variables. They are 
 the two commonest kinds, by one variable or application name; only the rest is decoded and split into headers.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,9 @@ _END: Final = b"\r\n\r\n"
 _BANNER: Final = b"Asterisk Call Manager/"
 MAX_MESSAGE: Final = 256 * 1024
 """The longest message, in bytes. A message of a call is 1-4 kB; more is garbage, and must not fill the memory."""
+
+_OTHER_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+_ANY_END: Final = re.compile(rb"\r*\n|\r")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(r"(\d{1,11})(?:\.(\d{1,6}))?", re.ASCII)
@@ -146,10 +150,14 @@ def whole(text: str | None) -> int | None:
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
     """Cut a recording without an index into messages, each with the time written in it, if any.
 
-    Asterisk ends its lines with CR LF; many programs that save a trace keep the LF alone.
+    Asterisk ends its lines with CR LF. Programs that save a trace keep the LF or the CR alone, write two CR, or all
+    of it as UTF-16.
     """
-    if b"\r\n" not in recording:
-        recording = recording.replace(b"\n", b"\r\n")
+    if recording.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        recording = recording.decode("utf-16", "replace").encode()
+    recording = recording.removeprefix(codecs.BOM_UTF8)
+    if _OTHER_END.search(recording):
+        recording = _ANY_END.sub(b"\r\n", recording)
     start = 0
     while start < len(recording):
         end = recording.find(_END, start)

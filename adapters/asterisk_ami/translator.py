@@ -232,6 +232,9 @@ class Translator:
         """Read a Hangup. Most are of phones and trunks in no queue, so the id is read first."""
         unique = header(content, b"Uniqueid")
         if not self._calls.knows(unique):
+            if first == b"Event: HangupRequest":
+                stamp = self._stamp(header(content, b"Timestamp") or None, first, offset, received_at)
+                self._calls.hung_up_unseen(unique, stamp)
             return
         if first == b"Event: Hangup":
             stamp = self._stamp(header(content, b"Timestamp") or None, first, offset, received_at)

@@ -3,6 +3,7 @@
 Longer than 450 lines because each of the log's some thirty events has a method, and all share one state.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -105,6 +106,10 @@ class _Anybodys(Exception):
 
 @dataclass(slots=True)
 class _Visit:
+    """One stay. `talk_before`: the same caller's earlier one in the same queue, whose talk is over by now, although the
+    line that says so, `before_over`, may come later.
+    """
+
     visit_id: str
     queue: str
     leg_id: str
@@ -115,6 +120,8 @@ class _Visit:
     rang: "_Line | None" = None
     answer: "_Line | None" = None
     ring: "_Line | None" = None
+    talk_before: "_Visit | None" = None
+    before_over: "_Line | None" = None
     is_doubled: bool = False
     is_elsewhere: bool = False
 
@@ -286,7 +293,8 @@ class Translator:
             self._reject("malformed_line")
             return
         if self._reads_from is None:
-            self._reads_from = line.second + (2 if self._is_amid else 0)
+            # a hold may be a second longer than between the lines: the wait begins a moment before its line
+            self._reads_from = line.second + (2 if self._is_amid else -1)
         if not self._greeted:
             self._greeted = True
             self._out.append(SourceConnected(**self._envelope("source.connected", line), reason="queue_log"))
@@ -304,9 +312,11 @@ class Translator:
     def _line(self, text: str, received_at: datetime) -> _Line | None:
         fields = text.split("|")
         second = _whole(fields[0])
-        if second is None or len(fields) < 5 or not fields[4]:
+        if second is None or len(fields) < 5:
             return None
         queue, agent, place = fields[2], fields[3], self._verb_at(fields)
+        if not fields[place]:
+            return None
         if place > 4:
             queue, agent = self._parted(fields[2:place])
         verb, told = fields[place], fields[place + 1 :]
@@ -412,7 +422,7 @@ class Translator:
             is_second = line.repeats(visit.ring)
             visit.ring = None if is_second else line
             return is_second
-        is_repeat = line.repeats(visit.entry) or line.repeats(visit.answer)
+        is_repeat = any(line.repeats(earlier) for earlier in (visit.entry, visit.answer, visit.before_over))
         visit.is_doubled |= is_repeat
         return is_repeat
 
@@ -463,7 +473,9 @@ class Translator:
             contact = asks_for.placed()["contact_id"]  # the agent asks a colleague, for the caller
         who = Person(visit_id, line.call, line.place[1], number, line.second, contact)
         self._nested.enter(who)
+        before = self._visits.get(line.place)
         visit = self._visits[line.place] = _Visit(visit_id, line.queue, leg, person=who, entry=line)
+        visit.talk_before = before if before and before.answer else None
         while len(self._visits) > _MAX_VISITS:
             del self._visits[next(iter(self._visits))]
         self._out.append(
@@ -638,8 +650,11 @@ class Translator:
 
     def _completed(self, line: _Line, ended_by: EndedBy, hold_at: int = 0) -> None:
         wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
-        visit = self._visit(line, None if wait is None or talk is None else wait + talk)
-        self._visits.pop(line.place, None)
+        visit = self._talk(line, None if wait is None or talk is None else wait + talk)
+        if (now := self._visits.get(line.place)) and now.talk_before is visit:
+            now.talk_before, now.before_over = None, line
+        else:
+            self._visits.pop(line.place, None)
         self._out.append(
             CallCompleted(
                 **self._envelope("call.completed", line, visit.visit_id),
@@ -661,7 +676,7 @@ class Translator:
         """
         hold_at = 3 if kind is TransferKind.ATTENDED and line.word(0).upper() == "LINK" else 2
         wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
-        visit = self._visit(line, None if wait is None or talk is None else wait + talk)
+        visit = self._talk(line, None if wait is None or talk is None else wait + talk)
         extension = line.word(0) if kind is TransferKind.BLIND else ""
         queue = self._settings.dialled_queues.get(extension) or self._queues.get(queue_key(extension))
         self._out.append(
@@ -674,6 +689,15 @@ class Translator:
             )
         )
         self._completed(line, EndedBy.TRANSFER, hold_at)
+
+    def _talk(self, line: _Line, before_ms: int | None) -> _Visit:
+        """Return the stay whose talk is over by this line: whoever was sent back into the same queue may be there
+        already.
+        """
+        now = self._visits.get(line.place)
+        if now and now.talk_before and not now.answer and now.talk_before.agent_id == self._agent_id(line):
+            return now.talk_before
+        return self._visit(line, before_ms)
 
     def _visit(self, line: _Line, before_ms: int | None) -> _Visit:
         """Return the caller's stay in this queue. One that began before the file is dated by its reported wait
@@ -863,8 +887,13 @@ def _whole(text: str) -> int | None:
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
     """Cut a recording into lines, each received at the end of the second in which it was written.
 
-    A source with finer times has reported the same by then, as in real operation.
+    A source with finer times has reported the same by then, as in real operation. A program may have saved the file
+    with CR alone at the ends of its lines, or as UTF-16.
     """
+    if recording.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        recording = recording.decode("utf-16", "replace").encode()
     for line in recording.splitlines(keepends=True):
+        if line.endswith(b"\r"):
+            line = line[:-1] + b"\n"
         second = _whole(line.partition(b"|")[0].decode("ascii", "replace"))
         yield line, None if second is None else _EPOCH + timedelta(seconds=second + 1)

@@ -257,7 +257,8 @@ class Calls:
         if not _named(message):
             return False
         if message.get("CC-Agent-Bridged", "").casefold() == "false":
-            if known := self._known(message):
+            was_there_before = message["CC-Member-UUID"] not in self._first_session
+            if known := self._visit(message, stamp) if was_there_before else self._known(message):
                 self._take_back(known, message, stamp)
             return True
         visit = self._visit(message, stamp)
@@ -271,7 +272,7 @@ class Calls:
         picked_up = visit.picked_up if visit.picked_up and visit.picked_up.agent == agent else None
         if agent:
             ring = picked_up or visit.rings.get(agent) or self._ring_before(visit, agent, message, stamp)
-            self._end_ring(visit, ring, RingResult.FAILED, stamp, message.get("CC-Hangup-Cause", ""))
+            self._end_ring(visit, ring, RingResult.FAILED, stamp, message.get("CC-Hangup-Cause", ""), "taken back")
         if visit.agent in ("", agent):
             visit.answered, visit.agent, visit.picked_up = None, "", None
         self._forget_if_done(visit)
@@ -285,7 +286,7 @@ class Calls:
             return False
         visit = self._visit(message, stamp)
         if visit.picked_up and not visit.talk and message.get("CC-Cause") == "Cancel":
-            self._end_ring(visit, visit.picked_up, RingResult.FAILED, stamp)
+            self._end_ring(visit, visit.picked_up, RingResult.FAILED, stamp, "", "taken back")
             visit.answered, visit.agent, visit.picked_up = None, "", None
         if message.get("CC-Cause") == "Terminated" or visit.talk or visit.answered:
             self._complete(visit, message, stamp)
@@ -539,12 +540,15 @@ class Calls:
         when = called if from_seconds(called) else f"~{microseconds(stamp.at)}"
         return Ring(self._id(f"{visit.native}/{agent}/{when}"), agent, stamp)
 
-    def _end_ring(self, visit: Visit, ring: Ring, result: RingResult, stamp: Stamp, cause: str = "") -> None:
+    def _end_ring(
+        self, visit: Visit, ring: Ring, result: RingResult, stamp: Stamp, cause: str = "", *again: str
+    ) -> None:
+        """Report the end of a ring; with a word in `again`, an end of one that has been reported already."""
         if visit.rings.get(ring.agent) is ring:
             del visit.rings[ring.agent]
         self._emit(
             CallRingEnded(
-                **stamp.envelope("call.ring_ended", ring.ring_id),
+                **stamp.envelope("call.ring_ended", ring.ring_id, *again),
                 ring_id=ring.ring_id,
                 result=result,
                 visit_id=visit.visit_id,

@@ -7,10 +7,11 @@ number among them.
 """
 
 import codecs
+import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -159,9 +160,12 @@ def _of_plain(body: bytes) -> dict[str, str]:
 
 
 def _of_json(body: bytes) -> dict[str, str]:
+    text = body.decode("utf-8", _LATIN_1)
     try:
-        content = msgspec.json.decode(body.decode("utf-8", _LATIN_1))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        content = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        content = _of_loose_json(text)
+    except RecursionError:
         return {}
     if not isinstance(content, dict):
         return {}
@@ -171,6 +175,21 @@ def _of_json(body: bytes) -> dict[str, str]:
         for name, value in content.items()
         if isinstance(value, str) and (name in _WANTED or name.startswith("CC-"))
     }
+
+
+def _of_loose_json(text: str) -> Any:
+    """Return the texts of an object in JSON that is not quite right; None for other things.
+
+    A caller's name may hold a control character, or half a pair of surrogates, which becomes `?`.
+    """
+    try:
+        content = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    texts = {name: value for name, value in content.items() if isinstance(value, str)}
+    return {name: value.encode(errors="replace").decode() for name, value in texts.items()}
 
 
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:

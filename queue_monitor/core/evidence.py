@@ -23,6 +23,7 @@ from queue_monitor.events import (
     CallEntered,
     CallLeft,
     CallMoved,
+    CallRingEnded,
     CallRinging,
     CallTransferred,
     EndedBy,
@@ -224,6 +225,25 @@ class VisitReport(Struct, gc=False):
         """Note a ring at an agent and its result. A failed result stays, whatever is reported later."""
         if self.rings.get(ring_id) is not RingResult.FAILED:
             self.rings = {**self.rings, ring_id: result}
+
+    def ring_of(self, event: CallRingEnded) -> str:
+        """Return the id by which the ring that ended is known here; for any but a failed one it is the event's.
+
+        Who began to listen after a phone was picked up names its ring otherwise than who heard it begin: it is the one
+        that the agent has answered. And a ring of a later call may have the id of one that an earlier call's agent
+        answered.
+        """
+        if event.result is not RingResult.FAILED:
+            return event.ring_id
+        answers = [one for one in self.answers if one.ring_id and one.moment.at <= event.at]
+        if event.ring_id not in self.rings:
+            answers = [one for one in answers if one.agent_id == event.agent_id]
+            last = max(answers, key=lambda one: one.moment.at, default=None)
+            return (last and last.ring_id) or event.ring_id
+        answered = max((one.moment.at for one in answers if one.ring_id == event.ring_id), default=None)
+        entered = [one.moment.at for one in self.entries if one.known and one.moment.at <= event.at]
+        is_of_later_call = answered is not None and any(at > answered for at in entered)
+        return used_again(event.ring_id, max(entered)) if is_of_later_call else event.ring_id
 
     def sight(self, event: QueueSnapshot, caller: WaitingCaller) -> None:
         """Note that a snapshot lists this caller as waiting; the reported wait gives its beginning, to a second."""

@@ -77,6 +77,9 @@ UP_KEPT = timedelta(minutes=1)
 before.
 """
 
+TOLD_OF_REFUSAL: Final = timedelta(minutes=1)
+"""Two sources tell of one refusal within this time: a dialplan may log it only after an announcement."""
+
 NEW_CALL: Final = timedelta(hours=4)
 """A contact id that is reported this long after the end of all its visits is another call's: some switches number their
 calls anew. A caller who was passed on may come back to a queue within this time.
@@ -154,10 +157,13 @@ class _Call:
 
 @dataclass(slots=True)
 class _Refused:
-    """A refused caller; `is_counted` is false for one who got into a queue in the same call."""
+    """A refused caller; `is_counted` is false for one who got into a queue in the same call. `told_by`: the sources
+    that have told of this refusal.
+    """
 
     refusal: Refusal
     is_counted: bool = True
+    told_by: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -319,7 +325,7 @@ class Ledger:
         if known is None:
             return _ORPHAN
         strand, evidence = known
-        strand.ring(event.ring_id, event.result)
+        strand.ring(strand.ring_of(event), event.result)
         self._heard[id(evidence)] = evidence
         return _NOTHING
 
@@ -332,18 +338,20 @@ class Ledger:
         refusal = _refusal(event)
         same = self._refused.setdefault((refusal.switch, refusal.leg_id), [])
         near = timedelta(milliseconds=100 + event.time_precision_ms)
-        for other in same:
+        for other in sorted(same, key=lambda one: abs(one.refusal.at - refusal.at)):
             before = other.refusal
             if not _may_be_one_queue(before.queue, refusal.queue):
                 continue
-            if abs(before.at - refusal.at) > near + timedelta(milliseconds=before.precision_ms):
+            near_it = near + timedelta(milliseconds=before.precision_ms)
+            if abs(before.at - refusal.at) > (near_it if event.source in other.told_by else TOLD_OF_REFUSAL):
                 continue
+            other.told_by.add(event.source)
             other.refusal = _better_told(before, refusal)
             if not other.is_counted or other.refusal == before:
                 return _NOTHING
             return Applied(refused=other.refusal, not_refused=(before,))
         counts = not self._has_got_in(refusal)
-        same.append(_Refused(refusal, counts))
+        same.append(_Refused(refusal, counts, {event.source}))
         return Applied(refused=refusal) if counts else _NOTHING
 
     def _has_got_in(self, refusal: Refusal) -> bool:

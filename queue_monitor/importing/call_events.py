@@ -48,8 +48,9 @@ _AFTER: Final = {
 class Telling:
     """Makes the events of stays, in the order of entry. A stay's id comes from the content of its line.
 
-    So the same line in another file is the same stay, while equal lines of one file are several callers, unless they
-    have the same call: `repeated` counts those.
+    So the same line in another file, or in another part of a file that was put together, is the same stay:
+    `overlapping` counts those. Equal lines of one export are several callers, unless they have the same call:
+    `repeated` counts those.
     """
 
     def __init__(self, name: str, precision_ms: int) -> None:
@@ -61,16 +62,25 @@ class Telling:
         self._lines: set[tuple[object, ...]] = set()
         self._calls: dict[str, tuple[str, str]] = {}
         self._begun: deque[tuple[int, str]] = deque()
+        self._parts: dict[tuple[object, ...], dict[int, int]] = {}
+        self._told: set[str] = set()
         self.repeated = 0
+        self.overlapping = 0
 
     def events(self, stays: Iterable[Stay]) -> Iterator[list[Event]]:
         """Yield the events of each stay, one after another."""
         for stay in stays:
-            yield [] if stay.group and self._is_repeated(stay) else self._told_of(stay)
+            self._turn_to(stay.entered_ms)
+            is_known = (stay.group and self._is_repeated(stay)) or self._stands_in_earlier_part(stay)
+            yield [] if is_known else self._told_of(stay)
 
     def _told_of(self, stay: Stay) -> list[Event]:
         entered = _EPOCH + timedelta(milliseconds=stay.entered_ms)
         visit = self._visit(stay)
+        if visit in self._told:
+            self.overlapping += 1
+            return []
+        self._told.add(visit)
         contact, why = self._contact(stay, visit)
         if stay.outcome in REFUSED:
             reason = _REASONS.get(stay.outcome, RefusalReason.UNKNOWN)
@@ -88,8 +98,15 @@ class Telling:
             found.append(CallCompleted(**ids, **self._envelope(CallCompleted, visit, done)))
         return found
 
+    def _stands_in_earlier_part(self, stay: Stay) -> bool:
+        """Return whether the whole line stands in an earlier part of the file, as often as in this one by now."""
+        parts = self._parts.setdefault((stay.file, stay.row, _said(stay)), {})
+        parts[stay.part] = parts.get(stay.part, 0) + 1
+        stands = any(count >= parts[stay.part] for part, count in parts.items() if part < stay.part)
+        self.overlapping += stands
+        return stands
+
     def _is_repeated(self, stay: Stay) -> bool:
-        self._turn_to(stay.entered_ms)
         line = (stay.file, stay.group, *_said(stay))
         if line not in self._lines:
             self._lines.add(line)
@@ -100,12 +117,11 @@ class Telling:
     def _turn_to(self, moment: int) -> None:
         if moment != self._moment:
             self._moment = moment
-            self._same.clear()
-            self._lines.clear()
+            for of_the_moment in (self._same, self._lines, self._parts, self._told):
+                of_the_moment.clear()
 
     def _visit(self, stay: Stay) -> str:
         said = _said(stay)
-        self._turn_to(stay.entered_ms)
         number = self._same[stay.file, said] = self._same.get((stay.file, said), 0) + 1
         text = "\x1f".join(map(str, (*said, number)))
         hashed = hashlib.blake2b(text.encode(), digest_size=12).hexdigest().translate(_LETTERS)

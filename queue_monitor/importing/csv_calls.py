@@ -17,15 +17,46 @@ from queue_monitor.importing.files import Place, Source, as_text, looked_at, ope
 from queue_monitor.importing.mapping import Mapping
 from queue_monitor.importing.reading import CSV, FileTally, Piece
 from queue_monitor.importing.refusals import Refusals, RefusedLine
-from queue_monitor.importing.rows import BOM, PassedOver, Refusal, RowReader
+from queue_monitor.importing.rows import BOM, HEADER, PassedOver, Refusal, RowReader, Stay
 from queue_monitor.importing.sorting import Sorted
 from queue_monitor.model import ImportedFile
 from queue_monitor.replay.recording import RecordingError
 
 _ROWS: Final = 1000
 _EVENTS: Final = 1000
+_GOES_BACK_MS: Final = 15 * 60_000
+"""A file that goes back in time by more than this was put together; one that is in the order of the calls' ends goes
+back by less.
+"""
+
+_MAX_PARTS: Final = 500
+"""A file that goes back more often is in no order, and no more parts are told apart."""
+
 _LAST_LINES: Final = 20
 """The number of last lines among which one with a time is looked for: sums may stand below the calls."""
+
+
+class _Parts:
+    """The exports of which a file was put together: the next one begins where the file goes back in time (forward, with
+    the newest first), or names its columns once more.
+    """
+
+    def __init__(self, *, newest_first: bool) -> None:
+        self._sign = -1 if newest_first else 1
+        self._last: int | None = None
+        self.number = 0
+
+    def turn(self) -> None:
+        """Begin the next one."""
+        self.number = min(self.number + 1, _MAX_PARTS)
+        self._last = None
+
+    def of(self, stay: Stay, cells: list[str]) -> Stay:
+        """Return the stay of this line with its part of the file and what stands for the line."""
+        if self._last is not None and self._sign * (self._last - stay.entered_ms) > _GOES_BACK_MS:
+            self.turn()
+        self._last = stay.entered_ms
+        return stay._replace(part=self.number, row=hash(tuple(cells)))
 
 
 class CsvCalls:
@@ -77,8 +108,8 @@ class CsvCalls:
         before = 0
         with Sorted() as stays:
             for number, (source, tally) in enumerate(zip(self._sources, self._tallies, strict=True)):
-                with self._reader(source) as (rows, reader, place):
-                    for _ in self._take(rows, reader, number, tally, stays):
+                with self._reader(source) as (rows, reader, place, parts):
+                    for _ in self._take(rows, reader, number, tally, stays, parts):
                         yield Piece([], before + min(place.done, source.size), 2 * size)
                     self._doubled += reader.times.doubled
                 before += source.size
@@ -93,9 +124,14 @@ class CsvCalls:
             if telling.repeated:
                 what = "1 line says" if telling.repeated == 1 else f"{telling.repeated} lines say"
                 self.notes.append(f"{what} of a call what another line of the file says of it: taken once")
+            if telling.overlapping:
+                what = "1 line says" if telling.overlapping == 1 else f"{telling.overlapping} lines say"
+                self.notes.append(f"{what} what a line of another export says, where exports overlap: taken once")
             yield Piece(events, 2 * size, 2 * size)
 
-    def _take(self, rows: Any, reader: RowReader, number: int, tally: FileTally, stays: Sorted) -> Iterator[None]:
+    def _take(
+        self, rows: Any, reader: RowReader, number: int, tally: FileTally, stays: Sorted, parts: _Parts
+    ) -> Iterator[None]:
         """Read the lines of one file, with a yield now and then."""
         tally.lines = rows.line_num + self._mapping.file.header_line - 1
         for count, cells in enumerate(rows, 1):
@@ -107,23 +143,25 @@ class CsvCalls:
             except PassedOver:
                 self._passed_over += 1
             except Refusal as error:
+                if error.reason == HEADER:
+                    parts.turn()
                 ends = "" if tally.lines == line else f"; a cell in quotes goes on to line {tally.lines}"
                 self.refusals.add(RefusedLine(tally.name, line, error.field, error.reason, error.why + ends))
             else:
-                stays.add(stay)
+                stays.add(parts.of(stay, cells))
                 tally.entries += 1
                 tally.see(reader.day_of(stay))
             if count % _ROWS == 0:
                 yield None
 
     @contextmanager
-    def _reader(self, source: Source) -> Iterator[tuple[Any, RowReader, Place]]:
+    def _reader(self, source: Source) -> Iterator[tuple[Any, RowReader, Place, _Parts]]:
         """Return the lines of a file behind its header, and their reader."""
         newest_first = self._is_newest_first(source)
         with opened(source) as (file, place), self._understood(source):
             rows, header = self._begun(file)
             reader = self._row_reader(source, header, newest_first=newest_first)
-            yield rows, reader, place
+            yield rows, reader, place, _Parts(newest_first=newest_first)
 
     def _begun(self, file: BinaryIO) -> tuple[Any, list[str]]:
         encoding = "utf-8-sig" if codecs.lookup(self._mapping.file.encoding).name == "utf-8" else None

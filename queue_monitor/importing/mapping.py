@@ -38,11 +38,15 @@ def folded(word: str) -> str:
 
 
 class FileForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The form of the file. `header_line`: the line with the column names; those before it are ignored."""
+    """The form of the file.
+
+    `decimal`: "" is a comma, but one before three digits may part thousands, and is not guessed at.
+    `header_line`: the line with the column names; those before it are ignored.
+    """
 
     encoding: str = "utf-8"
     separator: str = ";"
-    decimal: str = ","
+    decimal: str = ""
     header_line: int = 1
     order: str = "auto"
 
@@ -136,7 +140,7 @@ def _mistake(mapping: Mapping) -> str:
     form, times, columns = mapping.file, mapping.time, mapping.columns
     if len(form.separator) != 1 or form.separator in '"\r\n':
         return f"file.separator: {form.separator!r} is not one sign, such as ; or , or a tab"
-    if form.decimal not in (",", "."):
+    if form.decimal not in ("", ",", "."):
         return f"file.decimal: {form.decimal!r} is neither , nor ."
     if form.header_line < 1:
         return "file.header_line: lines are counted from 1"

@@ -17,6 +17,7 @@ from queue_monitor.queues import spelled
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MS: Final = 86_400_000
 _NUMBER: Final = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
+_MAYBE_THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{1,2})(?:[.,]([0-9]{1,9}))?")
 _DOTTED: Final = re.compile(r"([0-9]{1,3})\.([0-9]{2})\.([0-9]{2})()")
 """Hours, minutes, seconds and parts of a second, as `0:05:30`, `75:30` or, in Swedish, `0.05.30`."""
@@ -31,6 +32,9 @@ _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+E\+[0-9]+", re.IGNORECASE)
 
 BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """The byte order mark: it begins a file, and stands inside one that was put together of several."""
+
+HEADER: Final = "header"
+"""Why a line is refused in which the names of the columns stand once more."""
 
 _ISO_DAY: Final = 10
 """The length of an ISO date without a time of day."""
@@ -48,6 +52,8 @@ class Stay(NamedTuple):
 
     `talk_ms`: None where the file has none.
     `group`: the same in all stays of one call; "" where the file does not group them.
+    `part`: which of the exports, where the file was put together of several.
+    `row`: stands for the whole line, under a key that goes with the process.
     """
 
     entered_ms: int
@@ -58,6 +64,8 @@ class Stay(NamedTuple):
     wait_ms: int
     talk_ms: int | None
     group: str
+    part: int = 0
+    row: int = 0
 
 
 class Refusal(Exception):
@@ -121,7 +129,7 @@ class RowReader:
             what = f"{len(cells)} cells, and {self._width} columns; is the line cut off?"
             raise Refusal("line", "too_few_cells", what)
         if self._is_header(cells):
-            raise Refusal("line", "header", "the names of the columns stand here once more")
+            raise Refusal("line", HEADER, "the names of the columns stand here once more")
         outcome = self._outcome(cells)
         entered = self._moment(cells, "entered", self.times.utc)
         queue = self._queue(cells)
@@ -258,12 +266,17 @@ class RowReader:
             if int(seconds) < 60 and (hours is None or int(minutes) < 60):
                 whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
                 return self._bounded(whole * 1_000 + round(float(f"0.{part or 0}") * 1_000), field)
-        other = ".,".replace(self._mapping.file.decimal, "")
+        told, unit = self._mapping.file.decimal, self._mapping.time.unit
+        decimal = told or ","
+        other = ".,".replace(decimal, "")
+        if not told and _MAYBE_THOUSANDS.fullmatch(text):
+            why = f"{shown(text)} may be thousands, or {unit} with three decimals: say which sign is file.decimal"
+            raise Refusal(self._named(field), field, why)
         if not _NUMBER.fullmatch(text) or other in text:
-            how = f"{self._mapping.time.unit} such as 42{self._mapping.file.decimal}5, or hh:mm:ss"
+            how = f"{unit} such as 42{decimal}5, or hh:mm:ss"
             raise Refusal(self._named(field), field, f"{shown(text)}; expected {how}")
         number = float(text.replace(",", "."))
-        return self._bounded(round(min(number, _MAX_MS + 1) * _MS[self._mapping.time.unit]), field)
+        return self._bounded(round(min(number, _MAX_MS + 1) * _MS[unit]), field)
 
     def _bounded(self, found_ms: int, field: str) -> int:
         if not 0 <= found_ms <= _MAX_MS:

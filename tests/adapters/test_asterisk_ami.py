@@ -685,6 +685,22 @@ def test_a_caller_whose_agent_is_greeted_for_long_waits_until_then() -> None:
     assert (only(CallLeft, greeted), ends(hangs_up)) == ([], [("abandoned", "stated")])
 
 
+def test_who_hangs_up_while_the_agent_hears_an_announcement_waits_until_then() -> None:
+    late = caller("QueueCallerAbandon", "960000", HoldTime="1"), caller("QueueCallerLeave", "960100")
+    told = lines(DIALPLAN, JOIN, RUNG, message("HangupRequest", "520000", Uniqueid="1.1"), *late, HANGUP)
+
+    assert ends(told) == [("abandoned", "stated")]
+    assert [f"{one.at:%S.%f}" for one in only(CallLeft, told)] == ["00.520000"]
+
+
+def test_who_hangs_up_in_a_greeting_that_began_before_the_connection_was_not_answered() -> None:
+    connect = caller("AgentConnect", "990000", DestUniqueid="1.2", MemberName="Anna", HoldTime="9", RingTime="1")
+    told = lines(DIALPLAN, message("HangupRequest", "520000", Uniqueid="1.1"), connect)
+
+    assert ends(told) == [("abandoned", "stated")]
+    assert [f"{one.at:%S.%f}" for one in only(CallLeft, told)] == ["00.520000"]
+
+
 def test_nor_does_one_wait_whose_agents_phone_has_hung_up_meanwhile() -> None:
     one = translator()
     one.feed(message("Newchannel") + JOIN + RUNG + LEAVE, LONG_AGO)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -1325,6 +1325,35 @@ def test_who_gives_up_after_a_phone_was_picked_up_in_vain_was_never_answered() -
     assert (visit.outcome, visit.wait_ms, visit.agent_id) == (Outcome.ABANDONED, 9_000, None)
 
 
+@pytest.mark.parametrize("then", ["abandoned", "answered"])
+@pytest.mark.parametrize("failed_at", [5, 9])
+def test_a_phone_picked_up_before_the_connection_was_lost_and_never_connected_answered_nobody(
+    then: str, failed_at: float
+) -> None:
+    offered = told("member-queue-start"), told("agent-offering", 1, CC_Agent="a1")
+    before = lines(*offered, told("bridge-agent-start", 5, CC_Agent="a1"), closed=True)
+    after = [told("bridge-agent-end", failed_at, CC_Agent="a1", CC_Agent_Bridged="false")]
+    if then == "abandoned":
+        after += [told("member-queue-end", 400, CC_Cause="Cancel", CC_Cancel_Reason="BREAK_OUT", Answer_State="hangup")]
+    else:
+        after += [told("agent-offering", 395, CC_Agent="a3"), told("bridge-agent-start", 400, CC_Agent="a3")]
+
+    (visit,) = visits(before + lines(*after))
+    assert (visit.outcome, visit.wait_ms, visit.rings) == (Outcome(then), 400_000, 1 + (then == "answered"))
+
+
+def test_a_phone_that_is_picked_up_and_given_up_in_one_moment_answered_nobody() -> None:
+    items = lines(
+        told("member-queue-start"),
+        told("agent-offering", 1, CC_Agent="a1"),
+        told("bridge-agent-start", 5, CC_Agent="a1"),
+        told("bridge-agent-end", 5, CC_Agent="a1", CC_Agent_Bridged="false"),
+    )
+
+    (visit,) = visits(items)
+    assert (visit.outcome, visit.rings) == (Outcome.WAITING, 1)
+
+
 @pytest.mark.parametrize("bridge_end", ["never told", "false", "False"])
 @pytest.mark.parametrize(
     ("reason", "outcome"), [("BREAK_OUT", Outcome.ABANDONED), ("TIMEOUT", Outcome.TIMEOUT), ("NONE", Outcome.ABANDONED)]
@@ -1345,6 +1374,15 @@ def test_a_member_who_is_cancelled_after_a_phone_was_picked_up_was_never_served(
     assert (visit.outcome, visit.wait_ms, visit.talk_ms, visit.rings) == (outcome, 5_100, None, 1)
 
 
+@pytest.mark.parametrize("name", [r"\ud83d", r"x\udc00", "a\tb", "a\nb"])
+def test_a_callers_name_that_is_no_right_json_hides_no_call(name: str) -> None:
+    started = json.dumps({"CC-Member-CID-Name": "NAME"} | _names_of(told("member-queue-start"))).replace("NAME", name)
+    body = started.encode()
+
+    (visit,) = visits(lines(b"Content-Length: %d\nContent-Type: text/event-json\n\n%b" % (len(body), body)))
+    assert (visit.queue, visit.outcome) == ("kundcenter@lab", Outcome.WAITING)
+
+
 def test_a_name_in_latin_1_beside_a_queue_in_utf_8_leaves_the_queue_its_name() -> None:
     inner = told("member-queue-start", CC_Queue="v\u00e4xel", CC_Member_CID_Name="NAME")
     frame = inner.replace(b"NAME", b"%C5", 1)
@@ -1357,3 +1395,10 @@ def _measured(frame: bytes) -> bytes:
     """The frame again, its length as it now is."""
     head, _, body = frame.partition(b"\n\n")
     return b"Content-Length: %d\n%b\n\n%b" % (len(body), head.partition(b"\n")[2], body)
+
+
+def _names_of(frame: bytes) -> dict[str, str]:
+    """The names and texts of an event, but the caller's name."""
+    inner = frame.partition(b"\n\n")[2].decode()
+    found = dict(line.split(": ", 1) for line in inner.splitlines() if ": " in line)
+    return {name: unquote(text) for name, text in found.items() if name != "CC-Member-CID-Name"}

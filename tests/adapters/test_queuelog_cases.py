@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.asterisk_queuelog import Settings, Translator
+from adapters.asterisk_queuelog import Settings, Translator, recorded_pieces
 from alerts.rules import read
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
@@ -255,6 +255,22 @@ def test_the_line_that_ends_the_talk_may_come_after_the_next_entry() -> None:
     assert (first.talk_ms, first.ended_by) == (15_000, EndedBy.TRANSFER)
 
 
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("at", [70, 71])
+def test_the_line_of_a_transfer_into_the_same_queue_may_come_after_the_next_entry(at: int, times: int) -> None:
+    told_late = f"{at}|1.1|q|Bo|BLINDTRANSFER|q|inne|10|60|1"
+    live = played(
+        text(
+            *("0|1.1|q|NONE|ENTERQUEUE|||1", "10|1.1|q|Bo|CONNECT|10|1.2|1", "70|1.1|q|NONE|ENTERQUEUE|||1"),
+            *([told_late] * times),
+            *("80|1.1|q|Eva|CONNECT|10|1.3|1", "100|1.1|q|Eva|COMPLETECALLER|10|20|1"),
+        )
+    )
+
+    assert told(live) == [("1.1", "answered", 10, at - 10), ("1.1", "answered", 10, 20)]
+    assert [visit.ended_by for visit in visits(live)] == [EndedBy.TRANSFER, EndedBy.CALLER]
+
+
 # The switch begins anew
 
 
@@ -382,6 +398,13 @@ def test_of_one_who_entered_before_what_is_still_read_nobody_is_taken_for_anothe
     told_now = translator.feed(text("30|1.1|q|Bo|CONNECT|20|1.3|2"), LONG_AGO)
 
     assert [event.leg_id for event in told_now if isinstance(event, CallAnswered)] == ["kc:1.1"]
+
+
+@pytest.mark.parametrize("hold", [19, 20, 21])
+def test_a_hold_a_second_off_is_still_of_the_one_who_entered_first_in_the_file(hold: int) -> None:
+    live = played(text("10|2.2|q|NONE|ENTERQUEUE|||2", f"30|1.1|q|Bo|CONNECT|{hold}|1.3|2"))
+
+    assert [visit.outcome for visit in visits(live)] == [Outcome.ANSWERED]
 
 
 TWO = "0|9.9|q|NONE|ENTERQUEUE|||1", "10|2.2|q|NONE|ENTERQUEUE|||2", "10|3.3|q|NONE|ENTERQUEUE|||3"
@@ -586,7 +609,16 @@ def test_two_capitals_are_no_verb_where_they_are_half_a_name() -> None:
 
 @pytest.mark.parametrize(
     ("queue", "agent"),
-    [("600", "A|BO|CECIL"), ("ÅÄÖ|KC", "BO"), ("KC|SYD", "ANNA|BO"), ("600", "PAUSE|CONNECT"), ("600", "Bo|DID_2")],
+    [
+        *(
+            ("600", "A|BO|CECIL"),
+            ("ÅÄÖ|KC", "BO"),
+            ("KC|SYD", "ANNA|BO"),
+            ("600", "PAUSE|CONNECT"),
+            ("600", "Bo|DID_2"),
+        ),
+        *(("600", "Bo|"), ("600", "A||B"), ("600", "|Bo"), ("KC|", "Bo"), ("KC|", "Bo|")),
+    ],
 )
 def test_bars_in_names_of_queues_and_agents(queue: str, agent: str) -> None:
     live = played(
@@ -667,6 +699,14 @@ def test_line_ends_make_no_difference(end: bytes) -> None:
     raw = case("two-members")
 
     assert told(played(raw.replace(b"\n", end))) == told(played(raw))
+
+
+@pytest.mark.parametrize("saved_as", ["cr", "utf-16"])
+def test_a_file_that_another_program_has_saved_is_read_all_the_same(saved_as: str) -> None:
+    raw = case("two-members")
+    saved = raw.replace(b"\n", b"\r") if saved_as == "cr" else raw.decode().encode(saved_as)
+
+    assert told(played(b"".join(piece for piece, _ in recorded_pieces(saved)))) == told(played(raw))
 
 
 def test_a_byte_order_mark_and_what_a_truncated_file_is_filled_with_are_passed_over() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -50,10 +51,9 @@ def whatever_the_order(story: Scenario) -> None:
     assert all(stories(story, order) == first for order in orders)
 
 
-def ring_failed(story: Scenario, seconds: float, ring: str) -> Scenario:
-    return story._tell(
-        CallRingEnded, seconds, ring, ring_id=ring, result=RingResult.FAILED, visit_id="luleå:a@kundcenter"
-    )
+def ring_failed(story: Scenario, seconds: float, ring: str, agent: str | None = None) -> Scenario:
+    its: dict[str, Any] = {"ring_id": ring, "result": RingResult.FAILED, "agent_id": agent}
+    return story._tell(CallRingEnded, seconds, ring, visit_id="luleå:a@kundcenter", **its)
 
 
 # ---- an answer that is taken back
@@ -73,6 +73,26 @@ def test_an_answer_falls_when_its_ring_failed_after_all() -> None:
         "luleå:agent 2",
     )
     whatever_the_order(story)
+
+
+@pytest.mark.parametrize(("agent", "outcome"), [("luleå:agent 1", "waiting"), ("luleå:agent 2", "answered")])
+def test_an_answer_falls_when_a_failed_ring_of_its_agent_is_named_otherwise(agent: str, outcome: str) -> None:
+    story = ring_failed(Scenario().entered(0, "a").answered(4, "a", ring_id="luleå:r1"), 7, "luleå:r1~", agent)
+
+    assert visit(story).outcome is Outcome(outcome)
+    assert visit(story).rings == 1 + (outcome == "answered")
+
+
+@pytest.mark.parametrize("days", [1, 2])
+def test_a_ring_of_a_later_call_that_has_an_answered_rings_id_takes_nothing_back(days: int) -> None:
+    story = Scenario().entered(0, "a").answered(10, "a", ring_id="luleå:r1").completed(60, "a")
+    later = days * 24 * 3600
+    story = ring_failed(story.entered(later, "a"), later + 20, "luleå:r1").left(later + 400, "a")
+
+    assert [(one.outcome, one.wait_ms) for one in story.live.ledger.visits()] == [
+        (Outcome.ANSWERED, 10_000),
+        (Outcome.ABANDONED, 400_000),
+    ]
 
 
 @pytest.mark.parametrize("outcome", ["abandoned", "timeout", "exit_key", "no_agents"])

@@ -460,6 +460,16 @@ def test_who_calls_again_next_day_under_the_same_id_was_refused_the_day_before()
     assert len(list(story.live.ledger.refusals())) == 1
 
 
+@pytest.mark.parametrize("log_first", [False, True])
+def test_a_refusal_that_the_log_tells_of_after_an_announcement_is_the_same(log_first: bool):
+    story = Scenario()
+    told = [(10, SOURCE), (30, SOURCE), (14, LOG), (34, LOG)]
+    for at, source in told[2:] + told[:2] if log_first else told:
+        story.refused(at, "anna", queue="växel", source=source)
+
+    assert story.counts(60).refused == 2
+
+
 def test_a_caller_refused_by_two_queues_is_refused_by_both():
     story = Scenario().refused(10, "anna", queue="växel").refused(10.05, "anna", queue="bygglov")
 

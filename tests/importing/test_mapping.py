@@ -180,6 +180,27 @@ def test_the_decimal_sign_and_the_unit_are_those_of_the_mapping(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("decimal", "written", "wait_ms"),
+    [
+        *(("", "1,234", None), ("", "12,500", None), ("", "0,500", 500), ("", "42,5", 42_500)),
+        *((",", "1,234", 1_234), (".", "1.234", 1_234), (".", "1,234", None), ("", "1234,567", 1_234_567)),
+    ],
+)
+def test_a_comma_before_three_digits_is_not_guessed_at(
+    decimal: str, written: str, wait_ms: int | None, tmp_path: Path
+) -> None:
+    line = ["04.03.2024 08:00:00", "K", "Ja", written, "", "", ""]
+    if wait_ms is not None:
+        assert reader(tmp_path, decimal).stay(line, 0, 2).wait_ms == wait_ms
+        return
+
+    with pytest.raises(Refusal) as refused:
+        reader(tmp_path, decimal).stay(line, 0, 2)
+
+    assert ("may be thousands" in refused.value.why) == (not decimal)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         ("When;Queue\n", "line 1: the column 'How' is not in the header: 'When', 'Queue'"),
@@ -317,6 +338,32 @@ async def test_files_that_were_put_together_and_sums_below_are_told_from_calls(t
     assert [call.at.isoformat()[11:16] for call in calls] == ["00:20", "00:40", "01:10", "01:50"]
     assert made.refusals.of("file.csv") == {"header": 1, "outcome": 1}
     assert "file.csv, line 8, line: the names of the columns stand here once more" in summary(made)
+
+
+@pytest.mark.parametrize("between", ["", HEADER])
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_exports_that_overlap_in_one_file_are_counted_once_and_said(
+    newest_first: bool, between: str, tmp_path: Path
+) -> None:
+    twins = "05.03.2024 08:00:00;K;Nej;3;;;", "05.03.2024 08:00:00;K;Nej;3;;;"
+    week = ["04.03.2024 08:00:00;K;Ja;1;;;", *twins, "05.03.2024 09:00:00;K;Ja;2;;;", "06.03.2024 08:00:00;K;Ja;1;;;"]
+    exports = [week[:4], week[1:]]
+    lines = [line for export in exports for line in [between, *(reversed(export) if newest_first else export)]]
+
+    made, calls = await calls_in(tmp_path, SMALL, [HEADER, *lines])
+
+    assert [(call.at.day, call.outcome) for call in calls] == [
+        *((4, "answered"), (5, "abandoned"), (5, "abandoned"), (5, "answered"), (6, "answered")),
+    ]
+    assert "3 lines say what a line of another export says, where exports overlap: taken once" in summary(made)
+
+
+async def test_callers_who_differ_in_another_column_are_several_however_a_file_is_ordered(tmp_path: Path) -> None:
+    lines = [f"{day:02}.03.2024 08:00:00;K;Ja;1;;;;{agent}" for agent in ("Anna", "Bo") for day in (4, 5)]
+
+    _, calls = await calls_in(tmp_path, SMALL, [f"{HEADER};Agent", *lines])
+
+    assert [call.at.day for call in calls] == [4, 4, 5, 5]
 
 
 async def test_a_quote_that_is_not_closed_is_found_on_the_line_where_it_begins(tmp_path: Path) -> None:
