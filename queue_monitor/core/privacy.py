@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from enum import Enum, auto
 from functools import lru_cache
@@ -33,9 +33,6 @@ _AT_HOME: Final = r"(?<!\d)0[1-9](?:[ /-]?\d){3}(?:[ \xa0]?\d){2,8}"
 _NUMBER: Final = rf"(?:{_ABROAD}|{_AT_HOME})(?!\d)"
 _ADDRESS: Final = rf"(?:tel|sips?):(?://)?(?:{_NUMBER}|\d{{7,}}|[^\s@;,>?/]+)"
 _MAY_BE_ONE: Final = re.compile(r"[+0](?<!\d0)[ 0]?[1-9](?:[ \xa0/()-]{0,3}\d){5}")
-_SCHEMES: Final = ("tel:", "sip:", "sips:")
-"""The beginnings of addresses, for a cheap first check: nearly all ids hold nothing like these."""
-
 _IN_IDS: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_ADDRESS}|{_NUMBER}", re.IGNORECASE)
 _IN_NAMES: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}", re.IGNORECASE)
 _IN_TEXT: Final = re.compile(rf"(?P<unique>{_UNIQUE})|{_NUMBER}|\d{{7,}}", re.IGNORECASE)
@@ -161,6 +158,8 @@ class Veil:
 
         Its other ids are the switch's own; but an agent may answer at a telephone of his or her own.
         """
+        if not may_change(event):
+            return event
         event = words_without_numbers(event)
         if not any(map(_may_hold_one, _agents_of(event))):
             return event
@@ -312,12 +311,16 @@ def _replaced(pattern: re.Pattern[str], text: str, by: Callable[[re.Match[str]],
     return pattern.sub(by, folded) if folded == text or _first_number(pattern, folded) else text
 
 
+def may_change(event: Event) -> bool:
+    """Return whether an event may hold anything that `Veil.over_watched` replaces: nearly none does."""
+    plan = _PLANS[type(event)]
+    return any(plan.words(event)) or _may_hold_one("|".join(filter(None, plan.agents(event))))
+
+
 def _may_hold_one(text: str) -> bool:
-    text = _folded(text)
-    if _MAY_BE_ONE.search(text):
-        return True
-    low = text.lower()
-    return any(scheme in low for scheme in _SCHEMES)
+    """Return whether a text may hold a number or an address: a cheap first check, for nearly all ids hold neither."""
+    low = _folded(text).lower()
+    return bool(_MAY_BE_ONE.search(low)) or "tel:" in low or "sip:" in low or "sips:" in low
 
 
 def without_numbers(text: str) -> str:
@@ -462,16 +465,36 @@ def _lasting_ids(part: Struct) -> Iterator[tuple[str, str]]:
 
 
 class _Plan(NamedTuple):
-    """The first check of an event of one type: ids and names together, and all fields that need a closer check."""
+    """The first check of an event of one type: nearly all events hold nothing that needs a closer check.
 
-    texts: Callable[[Any], tuple[str | None, ...]]
-    others: Callable[[Any], tuple[Any, ...]]
+    `texts`, `others`: ids and names, and all fields that need a closer check.
+    `agents`, `words`: the ids of an agent and his or her ring, and free words or parts that may hold either.
+    """
+
+    texts: "_Getter"
+    others: "_Getter"
+    agents: "_Getter"
+    words: "_Getter"
+
+
+_Getter = Callable[[Any], tuple[Any, ...]]
 
 
 def _plan_of(kind: type[Struct]) -> _Plan:
-    texts = [name for name, rule, _ in _rules_of(kind) if rule in (_Rule.ID, _Rule.NAME)]
-    others = [name for name, rule, _ in _rules_of(kind) if rule not in (_Rule.ID, _Rule.NAME)]
-    return _Plan(attrgetter(*texts), attrgetter(*others))
+    rules = _rules_of(kind)
+    return _Plan(
+        texts=_getter([name for name, rule, _ in rules if rule in (_Rule.ID, _Rule.NAME)]),
+        others=_getter([name for name, rule, _ in rules if rule not in (_Rule.ID, _Rule.NAME)]),
+        agents=_getter([name for name, _, _ in rules if name in _OF_AGENTS]),
+        words=_getter([name for name, _, _ in _words_of(kind)]),
+    )
+
+
+def _getter(names: Sequence[str]) -> _Getter:
+    """Return a function that returns the values of these fields, also of one or none."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda part: tuple([getattr(part, name) for name in names])
 
 
 _PLANS: Final = {kind: _plan_of(kind) for kind in EVENT_TYPES.values()}

@@ -50,6 +50,7 @@ class _Read(Struct, frozen=True, kw_only=True, tag="read"):
     events: list[AnyEvent]
     done: int
     total: int
+    to_veil: list[int]
     place: str
 
 
@@ -105,7 +106,7 @@ class ReadApart:
             frame = _decoder.decode(body) if length and len(body := frames.read(length)) == length else None
             if isinstance(frame, _Read):
                 place = frame.place
-                yield Piece(list(frame.events), frame.done, frame.total)
+                yield Piece(list(frame.events), frame.done, frame.total, frame.to_veil)
             elif isinstance(frame, _Ended):
                 self.files, self.notes, self.refusals = frame.files, frame.notes, Refusals()
                 self.refusals.counts = Counter({(file, reason): count for file, reason, count in frame.counts})
@@ -143,7 +144,8 @@ def _frames(wanted: _Asked) -> Iterator[_Read | _Ended | _Failed]:
         reading = QueueLogs(wanted.name, [Path(path) for path in wanted.paths], wanted.settings, ZoneInfo(wanted.zone))
         for piece in reading.pieces():
             events: list[Any] = piece.events
-            yield _Read(events=events, done=piece.done, total=piece.total, place=reading.place)
+            to_veil = list(piece.to_veil)
+            yield _Read(events=events, done=piece.done, total=piece.total, to_veil=to_veil, place=reading.place)
     except RecordingError as error:
         yield _Failed(words=str(error))
         return

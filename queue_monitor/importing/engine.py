@@ -150,9 +150,12 @@ async def run(config: Config, wanted: Wanted, report: Report) -> Imported:
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Collect cyclic garbage rarely: there is hardly any here, and looking for it took a tenth of the time."""
+    """Collect cyclic garbage rarely: there is hardly any here, and looking for it took a tenth of the time.
+
+    A delivery makes some 100,000 objects, which are all freed at its end: they alone are no reason to look.
+    """
     usual = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(250_000, 50, 100)
     try:
         yield
     finally:
@@ -239,6 +242,7 @@ class _Course:
         parts = [reading.kind, reading.mapping, *(file.sha256 for file in reading.files)]
         self._key = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         self._taken = 0
+        self._to_veil: set[int] = set()
         self._newest = _BEGAN
         self._states: dict[str, bytes] = {}
         self._first: datetime | None = None
@@ -252,9 +256,12 @@ class _Course:
         self._pipeline.skip(await self._store.load_skipped())
         left_out = await self._resume()
         waiting: list[Event] = []
+        read = 0
         for piece in self._reading.pieces():
             self._see(piece.events)
             events = piece.events
+            self._to_veil.update(read + at for at in piece.to_veil if read + at >= self._taken)
+            read += len(events)
             if left_out:
                 left_out, events = max(0, left_out - len(events)), events[left_out:]
             waiting += events
@@ -303,9 +310,20 @@ class _Course:
         written = self._live.save_states()
         self._states, self._newest = {name: written[name] for name in _STATES}, self._clock.now()
         self._clock.advance_to(max(event.at for event in events))
-        await self._deliver(events)
+        await self._deliver(await self._veiled(events))
         self._taken += len(events)
         await self._say_who_left()
+
+    async def _veiled(self, events: list[Event]) -> list[Event]:
+        """Return the events without the numbers of agents, and with the new keys of those numbers on disk."""
+        places = sorted(at for at in self._to_veil if at < self._taken + len(events))
+        self._to_veil.difference_update(places)
+        events = list(events)
+        for at in places:
+            event = events[at - self._taken]
+            events[at - self._taken] = self._veil.over_watched(event, event.at)
+        await self._keys.save()
+        return events
 
     async def _say_who_left(self) -> None:
         """Report waits whose end is missing in the file, by the same rule as in operation.
@@ -316,9 +334,6 @@ class _Course:
             await self._deliver(list(words))
 
     async def _deliver(self, events: list[Event]) -> None:
-        if self._reading.kind == QUEUE_LOG:  # of a switch that we would watch; a CSV's columns have no agents
-            events = [self._veil.over_watched(event, event.at) for event in events]
-            await self._keys.save()
         self._pipeline.take(
             Delivery(items=tuple(events), received_at=events[-1].at, is_checked=self._reading.is_checked)
         )

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from adapters.asterisk_queuelog import Settings, Translator
 from adapters.asterisk_queuelog.rotated import second_of
 from queue_monitor.core.gate import Unfit, unfit
+from queue_monitor.core.privacy import may_change
 from queue_monitor.events import CallEntered, CallRefused, Event
 from queue_monitor.importing.files import PIECE, Source, looked_at, opened
 from queue_monitor.importing.reading import QUEUE_LOG, YEARS, FileTally, Piece
@@ -99,9 +100,9 @@ class QueueLogs:
                 for lines in _whole_lines(file):
                     if source.sha256 in self._fractions:
                         lines = _FRACTION.sub(rb"\1", lines)
-                    yield Piece(self._understood(lines, tally), before + min(place.done, source.size), total)
+                    yield _piece(self._understood(lines, tally), before + min(place.done, source.size), total)
             before += source.size
-        yield Piece(self._sorted_out(self._translator.close(_EPOCH), b"", self._tallies[-1], 0), total, total)
+        yield _piece(self._sorted_out(self._translator.close(_EPOCH), b"", self._tallies[-1], 0), total, total)
 
     def _understood(self, lines: bytes, tally: FileTally) -> list[Event]:
         """Return the events of some whole lines."""
@@ -142,6 +143,11 @@ class QueueLogs:
             field, why = explained(item.reason, raw)
             self.refusals.add(RefusedLine(tally.name, line, field, item.reason, why))
         return events
+
+
+def _piece(events: list[Event], done: int, total: int) -> Piece:
+    """Return a piece: its events are of a switch that we would watch."""
+    return Piece(events, done, total, [at for at, event in enumerate(events) if may_change(event)])
 
 
 def explained(reason: str, raw: bytes) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The result of reading one kind of file for an import: pieces of events in order, and facts about the files."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -38,11 +38,15 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Piece(NamedTuple):
-    """Some events in order; once they are taken, `done` of the `total` bytes of the files have been read."""
+    """Some events in order; once they are taken, `done` of the `total` bytes of the files have been read.
+
+    `to_veil`: the places of the events that may hold a telephone number which the veil replaces.
+    """
 
     events: list[Event]
     done: int
     total: int
+    to_veil: Sequence[int] = ()
 
 
 class Reading(Protocol):

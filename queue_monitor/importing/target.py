@@ -161,6 +161,8 @@ class Target:
         """Return the call in its saved form: closed, and without a contact when one of its days is not accepted."""
         if self._is_held(places, held, counts=not record.is_known):
             return CallRecord(contact_id=record.contact_id, contact=None, is_known=record.is_known, rules=record.rules)
+        if self._tells_talk and not record.is_open:
+            return record
         visits = record.visits if self._tells_talk else tuple(map(_without_talk, record.visits))
         return structs.replace(record, is_open=False, visits=visits)
 

@@ -31,7 +31,8 @@ class Admission:
     """The one way in for every event, whatever door it came through.
 
     `names`: the names of queues, sources and switches in the settings.
-    `rebuilds`: the events are read again from the journal. Their times are not judged: they were when they came.
+    `rebuilds`: the events are read again from the journal. Their times are not judged: they were when they came, and
+        where the delivery is checked nothing is.
     """
 
     def __init__(self, live: Live, clock: Clock, keys: MonthKeys, names: Iterable[str], *, rebuilds: bool) -> None:
@@ -53,6 +54,8 @@ class Admission:
         The others are refused and counted, and named in the receipt of `line`. `earliest`: the first moment whose
         calls are kept.
         """
+        if self._rebuilds and delivery.is_checked and not self._skipped:
+            return list(delivery.items)
         admitted: list[Event | Rejected] = []
         for index, item in enumerate(delivery.items):
             if isinstance(item, Rejected):

@@ -6,7 +6,7 @@ Questions about removed calls go to the store.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -179,13 +179,12 @@ class Holding:
 
     # ---- as the journal goes on
 
-    def note(self, events: Iterable[Event], calls: Iterable[CallRecord]) -> None:
+    def note(self, events: Sequence[Event], calls: Iterable[CallRecord]) -> None:
         """Note events and calls that have just been committed."""
-        for event in events:
-            self._latest.append(event.at)
-            self._noted += 1
-            if self._noted % _NOTED_EVERY == 0:
-                self._milestones.append(event.at)
+        self._latest.extend([event.at for event in events[-LATEST:]])
+        skipped = _NOTED_EVERY - 1 - self._noted % _NOTED_EVERY
+        self._milestones.extend([event.at for event in events[skipped::_NOTED_EVERY]])
+        self._noted += len(events)
         days = {call.placed.minute // _DAY_MINUTES for call in calls if call.placed is not None}
         self._days |= days
         if days and self._edge is None:

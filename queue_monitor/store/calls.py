@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
+from struct import pack, unpack
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -21,11 +22,23 @@ from queue_monitor.store.schema import SITE, call_key, contact, microseconds, vi
 from queue_monitor.store.tally import MINUTE_US, Share, share
 from queue_monitor.store.turns import giving_way
 
-_CHUNK: Final = 500
-_READ_CHUNK: Final = 300
+_CHUNK: Final = 3_000
+_READ_CHUNK: Final = 900
+"""The numbers of calls that are written and looked up at once: each statement costs several turns of the driver's
+thread. Older versions of SQLite take 999 values in one.
+"""
+
 _VISIT_COLUMNS: Final = [column for column in visit.c if column.name != "site"]
 _SHARE_COLUMNS: Final = ("queue", "inside", "at_us", "field", "early", "brought_by", "judged_ms", "recorded")
+_CONTACT_COLUMNS: Final = [contact.c[name] for name in ("key", "seq", "is_derived", "keys", *_SHARE_COLUMNS)]
 _share_columns: Final = itemgetter(*_SHARE_COLUMNS)
+_these: Final[Any] = bindparam("these", expanding=True)
+_of_these: Final = select(*_CONTACT_COLUMNS).where(contact.c.site == SITE, contact.c.key.in_(_these))
+_visits_of_these: Final = (
+    select(*_VISIT_COLUMNS)
+    .where(visit.c.site == SITE, visit.c.contact.in_(_these))
+    .order_by(visit.c.contact, visit.c.number)
+)
 
 
 class Old(NamedTuple):
@@ -78,14 +91,11 @@ class CallRows:
     def load(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Old]:
         """Return the rows of these contacts, as far as there are any."""
         found: dict[bytes, Old] = {}
-        columns = [contact.c[name] for name in ("key", "seq", "is_derived", "keys", *_SHARE_COLUMNS)]
         for chunk in chunks(keys, _READ_CHUNK):
-            question = select(*columns).where(contact.c.site == SITE, contact.c.key.in_(chunk))
-            found |= {row.key: Old(row, []) for row in connection.execute(question)}
+            found |= {row.key: Old(row, []) for row in connection.execute(_of_these, {"these": chunk})}
             there = [key for key in chunk if key in found]
             if there:
-                visits = select(*_VISIT_COLUMNS).where(visit.c.site == SITE, visit.c.contact.in_(there))
-                for row in connection.execute(visits.order_by(visit.c.contact, visit.c.number)):
+                for row in connection.execute(_visits_of_these, {"these": there}):
                     found[row.contact].visits.append(row)
         return found
 
@@ -97,8 +107,9 @@ class CallRows:
                 continue
             versions.add(record.rules)
             queues[record.contact.first_queue] = None
-            placed = [record.placed, *record.visits_placed]
-            queues |= dict.fromkeys(each.queue for each in placed if each is not None)
+            for placed in (record.placed, *record.visits_placed):
+                if placed is not None:
+                    queues[placed.queue] = None
             for its in record.visits:
                 queues[its.queue] = None
                 if its.next_queue is not None:
@@ -193,17 +204,18 @@ class CallRows:
             return _bare(record, key, seq, record.evidence)
         keys = _hashes(record)
         its, placed = record.contact, record.placed
-        at_us = placed.minute * MINUTE_US if placed else _first(its.entered_at, record.last_at, its.settled_at)
+        entered_us, settled_us, last_us = _us(its.entered_at), _us(its.settled_at), _us(record.last_at)
+        at_us = placed.minute * MINUTE_US if placed else _first(entered_us, last_us, settled_us)
         row = {
             "key": key,
             "seq": seq,
             "at_us": at_us,
-            "last_us": _first(record.last_at, its.settled_at, its.entered_at),
+            "last_us": _first(last_us, settled_us, entered_us),
             "is_open": record.is_open,
             "is_derived": True,
             "queue": self._names.id(QUEUE, placed.queue if placed else its.first_queue),
-            "entered_us": _us(its.entered_at),
-            "settled_us": _us(its.settled_at),
+            "entered_us": entered_us,
+            "settled_us": settled_us,
             "outcome": its.outcome.value,
             **_placed(placed),
             "wait_ms": its.wait_ms,
@@ -230,21 +242,21 @@ class CallRows:
         self, its: Visit, placed: Placement | None, key: bytes, number: int, contact_us: int, after_answer: bool
     ) -> dict[str, Any]:
         names = self._names
-        happened_us = _first(its.entered_at, its.ended_wait_at, its.completed_at) or contact_us
+        entered_us, ended_us, completed_us = _us(its.entered_at), _us(its.ended_wait_at), _us(its.completed_at)
         agent = None
         if its.agent_id:
-            day = self._days.day_at(_first(its.ended_wait_at, its.entered_at, its.completed_at) or contact_us)
+            day = self._days.day_at(_first(ended_us, entered_us, completed_us) or contact_us)
             agent = self._agents.pseudonym(its.agent_id, day)
         return {
             "contact": key,
             "number": number,
-            "at_us": placed.minute * MINUTE_US if placed else happened_us,
+            "at_us": placed.minute * MINUTE_US if placed else _first(entered_us, ended_us, completed_us) or contact_us,
             "queue": names.id(QUEUE, placed.queue if placed else its.queue),
             "switch": names.id(SWITCH, its.switch),
             "source": names.id(SOURCE, its.source),
-            "entered_us": _us(its.entered_at),
-            "ended_wait_us": _us(its.ended_wait_at),
-            "completed_us": _us(its.completed_at),
+            "entered_us": entered_us,
+            "ended_wait_us": ended_us,
+            "completed_us": completed_us,
             "outcome": its.outcome.value,
             **_placed(placed),
             "wait_ms": its.wait_ms,
@@ -264,12 +276,12 @@ class CallRows:
         }
 
 
-def written_keys(keys: Iterable[int]) -> bytes:
-    return b"".join(key.to_bytes(8, "little", signed=True) for key in keys)
+def written_keys(keys: Sequence[int]) -> bytes:
+    return pack(f"<{len(keys)}q", *keys)
 
 
 def read_keys(written: bytes) -> list[int]:
-    return [int.from_bytes(written[at : at + 8], "little", signed=True) for at in range(0, len(written), 8)]
+    return list(unpack(f"<{len(written) // 8}q", written))
 
 
 def _hashes(record: CallRecord) -> list[int]:
@@ -281,13 +293,14 @@ def _bare(record: CallRecord, key: bytes, seq: int, evidence: bytes) -> New:
     its = record.contact or Contact(
         contact_id="", first_queue="", entered_at=None, outcome=Outcome.UNKNOWN, visit_ids=()
     )
-    at_us = record.placed.minute * MINUTE_US if record.placed else _first(its.entered_at, record.last_at)
+    entered_us, last_us = _us(its.entered_at), _us(record.last_at)
+    at_us = record.placed.minute * MINUTE_US if record.placed else _first(entered_us, last_us)
     keys = _hashes(record)
     row = {
         "key": key,
         "seq": seq,
         "at_us": at_us,
-        "last_us": _first(record.last_at, its.settled_at, its.entered_at),
+        "last_us": _first(last_us, _us(its.settled_at), entered_us),
         "is_open": record.is_open,
         "is_derived": False,
         "queue": None,
@@ -310,13 +323,15 @@ def _bare(record: CallRecord, key: bytes, seq: int, evidence: bytes) -> New:
 
 def _placed(placed: Placement | None) -> dict[str, Any]:
     """Return where a call counts, as columns; `at_us` and `queue` hold the rest."""
+    if placed is None:
+        return {"field": "", "inside": False, "early": False, "recorded": False, "judged_ms": None, "brought_by": ""}
     return {
-        "field": placed.field if placed else "",
-        "inside": bool(placed and placed.inside),
-        "early": bool(placed and placed.early),
-        "recorded": bool(placed and placed.recorded and placed.judged_ms is not None),
-        "judged_ms": placed.judged_ms if placed else None,
-        "brought_by": placed.brought_by if placed else "",
+        "field": placed.field,
+        "inside": placed.inside,
+        "early": placed.early,
+        "recorded": placed.recorded and placed.judged_ms is not None,
+        "judged_ms": placed.judged_ms,
+        "brought_by": placed.brought_by,
     }
 
 
@@ -341,6 +356,9 @@ def _us(at: datetime | None) -> int | None:
     return None if at is None else microseconds(at)
 
 
-def _first(*moments: datetime | None) -> int:
+def _first(*moments: int | None) -> int:
     """Return the first of these moments that is known; 1970 when none is."""
-    return next((microseconds(at) for at in moments if at is not None), 0)
+    for at_us in moments:
+        if at_us is not None:
+            return at_us
+    return 0

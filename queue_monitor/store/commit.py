@@ -261,6 +261,8 @@ def _refused(event: CallRefused) -> tuple[str, str, datetime]:
 
 def _difference(taken: list[Share], added: list[Share]) -> tuple[list[Share], list[Share]]:
     """Return both lists without the shares that are in both: most events about a call do not move it."""
+    if not taken:
+        return taken, added
     number: dict[Share, int] = {}
     for each in taken:
         number[each] = number.get(each, 0) - 1

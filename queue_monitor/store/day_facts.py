@@ -1,5 +1,6 @@
 """The facts in the rows of an imported day, added up: by them a row that was changed afterwards is found."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -27,10 +28,9 @@ class DayFacts:
         self.calls = self.stays = self.refused = 0
         self._sum = 0
 
-    def add(self, row: tuple[Any, ...]) -> None:
-        plain = row
-        if memoryview in map(type, row):
-            plain = tuple([bytes(value) if isinstance(value, memoryview) else value for value in row])
+    def add(self, row: Sequence[Any]) -> None:
+        """Add a row, whose first value is the only one that is bytes."""
+        plain = (bytes(row[0]), *row[1:])
         self._sum += int.from_bytes(blake2b(repr(plain).encode(), digest_size=8).digest(), "little")
 
     def values(self) -> dict[str, int]:
@@ -46,18 +46,18 @@ def day_facts(connection: Connection, number: int, start_us: int, end_us: int) -
     for row in connection.execute(select(*columns).where(*within, of_source(number))):
         its = found.setdefault(row.queue or 0, DayFacts())
         its.calls += 1
-        its.add(tuple(row))
+        its.add(row)
     of_day = (visit.c.site == SITE, visit.c.at_us >= start_us, visit.c.at_us < end_us, visit.c.source == number)
     for row in connection.execute(select(*[visit.c[name] for name in _FACTS_OF_STAYS]).where(*of_day)):
         its = found.setdefault(row.queue, DayFacts())
         its.stays += 1
-        its.add(tuple(row))
+        its.add(row)
     refused = (refusal.c.site == SITE, refusal.c.counted_us >= start_us, refusal.c.counted_us < end_us)
     columns = [refusal.c[name] for name in _FACTS_OF_REFUSED]
     for row in connection.execute(select(*columns).where(*refused, refusal.c.source == number)):
         its = found.setdefault(row.queue, DayFacts())
         its.refused += 1
-        its.add(tuple(row))
+        its.add(row)
     return found
 
 

@@ -7,12 +7,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from queue_monitor.model import IMPORT_SOURCE, CoverageRecord, ImportRecord, RefusalRecord
 from queue_monitor.queues import queue_key
 from queue_monitor.store.calls import CallRows
 from queue_monitor.store.commit import REAL
+from queue_monitor.store.database import Database
 from queue_monitor.store.day_facts import DayFacts, day_facts, of_source
 from queue_monitor.store.journal import Journal, chunks
 from queue_monitor.store.local_days import LocalDays
@@ -80,6 +81,7 @@ class Imports:
 
     def __init__(
         self,
+        database: Database,
         names: Names,
         states: States,
         calls: CallRows,
@@ -97,6 +99,9 @@ class Imports:
         self._days = days
         self._write = write
         self._ask = ask
+        put, key = database.insert(imported_day), ["site", "source", "day", "queue"]
+        self._touch_day = put.on_conflict_do_update(index_elements=key, set_={"is_sealed": False})
+        self._replace_day = put.on_conflict_do_update(index_elements=key, set_={"is_sealed": False, "replaces": True})
 
     # ---- before and while calls are imported
 
@@ -122,22 +127,21 @@ class Imports:
             return
         self._names.ensure(connection, SOURCE, [source])
         self._names.ensure(connection, QUEUE, dict.fromkeys(queue for _, queue in found))
-        number = self._names.id(SOURCE, source)
-        for day, queue in found:
-            its = self._names.id(QUEUE, queue)
-            values: dict[str, Any] = {"is_sealed": False} | ({"replaces": True} if replaces else {})
-            changed = update(imported_day).where(*_its_key(number, day, its)).values(**values)
-            if connection.execute(changed).rowcount == 0:
-                new = {"calls": 0, "stays": 0, "refused": 0, "digest": 0, "replaces": replaces, "is_sealed": False}
-                connection.execute(insert(imported_day), [{"source": number, "day": day, "queue": its} | new])
+        new = {"calls": 0, "stays": 0, "refused": 0, "digest": 0, "replaces": replaces, "is_sealed": False}
+        new["source"] = self._names.id(SOURCE, source)
+        rows = [new | {"day": day, "queue": self._names.id(QUEUE, queue)} for day, queue in found]
+        connection.execute(self._replace_day if replaces else self._touch_day, rows)
 
     async def holders(self, day: date, name: str) -> dict[str, str]:
         """Return by key the queues that have calls of a day from elsewhere, and their holder.
 
         The holder is `JOURNAL`, `SUMS_ONLY` where only sums are left, or the name of another import.
         """
-        found: dict[str, str] = await self._ask(partial(self._holders, day=day, name=name))
-        if await self._ask(partial(self._has_journal, day=day)):
+        found: dict[str, str]
+        found, has_journal = await self._ask(
+            lambda connection: (self._holders(connection, day, name), self._has_journal(connection, day))
+        )
+        if has_journal:
             for hour_us in range(self._days.start_us(day), self._days.start_us(day + timedelta(days=1)), _HOUR_US):
                 for key in await self._ask(partial(self._told_of, start_us=hour_us)):
                     found.setdefault(key, JOURNAL)
@@ -155,7 +159,7 @@ class Imports:
         for table, at in ((visit, visit.c.at_us), (refusal, refusal.c.counted_us)):
             within = (table.c.site == SITE, at >= start_us, at < end_us)
             own = select(table.c.queue).where(*within, table.c.source == number).distinct()
-            for queue in connection.execute(own).scalars():
+            for queue in connection.execute(own).scalars() if found else ():
                 if found.get(key := self._key(connection, queue)) == SUMS_ONLY:
                     del found[key]
             others = select(table.c.queue, table.c.source).where(*within, table.c.source != number).distinct()
@@ -169,8 +173,8 @@ class Imports:
         start_us, end_us = self.span(day)
         in_rows = (journal.c.site == SITE, journal.c.at_us >= start_us, journal.c.at_us < end_us)
         in_packs = (pack.c.site == SITE, pack.c.last_us >= start_us, pack.c.first_us < end_us)
-        rows = connection.execute(select(journal.c.seq).where(*in_rows).limit(1)).first()
-        return rows is not None or connection.execute(select(pack.c.id).where(*in_packs).limit(1)).first() is not None
+        either = or_(exists(select(journal.c.seq).where(*in_rows)), exists(select(pack.c.id).where(*in_packs)))
+        return bool(connection.execute(select(either)).scalar_one())
 
     def _told_of(self, connection: Connection, start_us: int) -> set[str]:
         events = self._journal.between(connection, start_us, start_us + _HOUR_US)
@@ -269,14 +273,19 @@ class Imports:
         number = self._names.find(connection, SOURCE, IMPORT_SOURCE + name) or 0
         its = (imported_day.c.site == SITE, imported_day.c.source == number, imported_day.c.is_sealed.is_(False))
         days = connection.execute(select(imported_day.c.day).where(*its).distinct().limit(_SEALED_AT_ONCE)).scalars()
-        found = list(days)
-        for day in found:
-            facts = day_facts(connection, number, *self.span(day))
-            for queue in connection.execute(select(imported_day.c.queue).where(*its, imported_day.c.day == day)).all():
-                values = facts.get(queue[0], DayFacts()).values()
-                where = _its_key(number, day, queue[0])
-                connection.execute(update(imported_day).where(*where).values(is_sealed=True, **values))
-        return bool(found)
+        found = {day: day_facts(connection, number, *self.span(day)) for day in list(days)}
+        if not found:
+            return False
+        of_these = select(imported_day.c.day, imported_day.c.queue).where(*its, imported_day.c.day.in_(list(found)))
+        sealed = [
+            {"its_day": day, "its_queue": queue, **found[day].get(queue, DayFacts()).values()}
+            for day, queue in connection.execute(of_these).all()
+        ]
+        c = imported_day.c
+        where = (*its, c.day == bindparam("its_day"), c.queue == bindparam("its_queue"))
+        facts: dict[str, Any] = {name: bindparam(name) for name in DayFacts().values()}
+        connection.execute(update(imported_day).where(*where).values(is_sealed=True, **facts), sealed)
+        return True
 
     async def days(self, name: str) -> list[tuple[date, str]]:
         """Return the days and queues for which an import brought calls."""
@@ -434,11 +443,6 @@ class Imports:
 
     def _key(self, connection: Connection, queue: int) -> str:
         return queue_key(self._names.text(connection, QUEUE, queue))
-
-
-def _its_key(source: int, day: date, queue: int) -> tuple[Any, ...]:
-    c = imported_day.c
-    return (c.site == SITE, c.source == source, c.day == day, c.queue == queue)
 
 
 def _noted(name: str) -> str:

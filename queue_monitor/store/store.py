@@ -124,7 +124,7 @@ class SqlStore:
         self._reports = ReportRecord(database, self._asking, self._seen_states, days)
         self._one_at_a_time = asyncio.Lock()
         of_rows = self._names, self._states, self._calls, self._sums, self._journal
-        self.imports = Imports(*of_rows, days, self._write_rows, self._asking.ask)
+        self.imports = Imports(database, *of_rows, days, self._write_rows, self._asking.ask)
 
     @property
     def unreadable(self) -> int:

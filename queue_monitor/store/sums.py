@@ -20,6 +20,7 @@ ALL: Final = "all"
 _STEPS: Final = (QUARTER, DAY, ALL)
 _CACHED: Final = 3_000
 _CHUNK: Final = 100
+_WRITTEN_AT_ONCE: Final = 1_000
 _KEY_COLUMNS: Final = ("step", "level", "queue", "start_us", "inside")
 
 
@@ -74,19 +75,24 @@ class Sums:
 
         With `careful`, returns the sums that the database refused; without, its error is raised.
         """
-        moved: dict[tuple[str, int, bool, int], list[tuple[Share, int]]] = {}
-        for shares, sign in ((taken, -1), (added, 1)):
-            for share in giving_way(shares):
-                place = share.level, share.queue, share.inside, share.minute // QUARTER_MINUTES
-                moved.setdefault(place, []).append((share, sign))
-        its_keys = [(self.keys_of(shares[0][0]), shares) for shares in moved.values()]
-        changed = {key for keys, _ in its_keys for key in keys} - set(untouched)
+        moves = [(self._by_quarter(taken), -1), (self._by_quarter(added), 1)]
+        changed = {key for moved, _ in moves for keys in moved for key in keys} - set(untouched)
         self.load(connection, changed)
-        its_sums = [([self._cache[key] for key in keys if key in changed], shares) for keys, shares in its_keys]
-        for found, share, sign in giving_way((found, *each) for found, shares in its_sums for each in shares):
-            for each in found:
-                each.count(share, sign)
+        for moved, sign in moves:
+            for keys, its in giving_way(moved.items()):
+                for key in changed.intersection(keys):
+                    self._cache[key].add(its, sign)
         return self._save(connection, changed, careful)
+
+    def _by_quarter(self, shares: Iterable[Share]) -> dict[tuple[SumKey, ...], Sum]:
+        """Return the sums of these shares for each quarter of an hour, by the three sums that it is part of."""
+        found: dict[tuple[str, int, bool, int], tuple[tuple[SumKey, ...], Sum]] = {}
+        for share in giving_way(shares):
+            place = share.level, share.queue, share.inside, share.minute // QUARTER_MINUTES
+            if place not in found:
+                found[place] = self.keys_of(share), Sum()
+            found[place][1].count(share, 1)
+        return dict(found.values())
 
     def load(self, connection: Connection, keys: Iterable[SumKey]) -> None:
         """Read these into memory."""
@@ -146,7 +152,7 @@ class Sums:
                     self._cache[key].mend(longest)
             if gone:
                 connection.execute(self._delete, [_named(key) for key in gone])
-            for chunk in chunks(kept, _CHUNK):
+            for chunk in chunks(kept, _WRITTEN_AT_ONCE):
                 rows = [key._asdict() | self._cache[key].figures() for key in chunk]
                 if careful:
                     refused += [chunk[at] for at in refused_rows(connection, self._upsert, rows)]

@@ -104,7 +104,7 @@ class Sum:
             "sum_ms": self.sum_ms,
             "max_ms": self.max_ms,
             "over_10_min": self.over_10_min,
-            "histogram": b"".join(_BIN.pack(bin_, self.bins[bin_]) for bin_ in sorted(self.bins)),
+            "histogram": b"".join([_BIN.pack(*each) for each in sorted(self.bins.items())]),
         }
 
 
@@ -128,7 +128,7 @@ def wait_sums(answered: int, sum_ms: int, max_ms: int, over_10_min: int, histogr
 
 def written_counts(counts: dict[str, int]) -> bytes:
     """Return the counts as bytes: five for each field that is not 0."""
-    return b"".join(_COUNT.pack(number, counts[field]) for number, field in enumerate(_FIELDS) if field in counts)
+    return b"".join([_COUNT.pack(number, counts[field]) for number, field in enumerate(_FIELDS) if field in counts])
 
 
 def read_counts(written: bytes) -> dict[str, int]:

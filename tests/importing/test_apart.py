@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from adapters.asterisk_queuelog import Settings
 from queue_monitor.importing import Wanted, run
@@ -112,6 +113,28 @@ async def test_a_reader_that_is_killed_is_said_with_its_place_and_loses_nothing(
 
     assert resumed.resumed is not dry_run
     assert history(tmp_path / "there.db", "agent", "evidence") == whole.rows
+
+
+@pytest.mark.parametrize("is_broken_off", [False, True])
+async def test_numbers_of_agents_are_replaced_as_in_one_process(
+    tmp_path: Path, whole: Whole, is_broken_off: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_monitor.importing.engine.DELIVERY", DELIVERY)
+    log, kept = tmp_path / "queue_log", []
+    log.write_bytes(whole.log.read_bytes().replace(b"|Anna|", b"|Local/0701740606@from-internal|"))
+    for name in ("here.db", "there.db"):
+        config = config_of(tmp_path / name)
+        store = structs.replace(config.store, number_keys=str(tmp_path / "number.keys"))
+        config = structs.replace(config, store=store)
+        apart = name == "there.db"
+        if apart and is_broken_off:
+            with pytest.raises(RecordingError, match="was stopped"):
+                await run(config, wanted(log), kill_the_reader)
+        await run(config, structs.replace(wanted(log), apart=apart), lambda done, total: None)
+        kept.append(history(tmp_path / name, "seq"))
+
+    assert kept[0] == kept[1]
+    assert "0701740606" not in repr(kept)
 
 
 def wanted(log: Path, *, dry_run: bool = False) -> Wanted:

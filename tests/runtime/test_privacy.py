@@ -9,6 +9,7 @@ from msgspec import structs
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
+from queue_monitor.core.privacy import may_change
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, Event, SourceDisconnected
 from queue_monitor.model import Committed, JournalBatch
 from queue_monitor.ports import Delivery, Receipt
@@ -187,3 +188,17 @@ async def test_a_key_is_on_disk_before_the_events_whose_ids_it_has_made(tmp_path
     monitor = Monitor(Watching(), tmp_path)
 
     assert (await monitor.sent(call(CallEntered))).accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("agent", "ring", "is_looked_at"),
+    [("Anna", "asterisk:1729490400.77", False), ("Local/0701740606@ut", None, True), ("Anna", "0701740606;1", True)],
+)
+def test_an_event_that_we_watch_is_looked_at_closer_only_where_an_agent_or_ring_may_be_a_number(
+    agent: str, ring: str | None, is_looked_at: bool
+) -> None:
+    answered = CallAnswered(
+        id="1", source="urn:kc:asterisk:log", observed_at=TEN, visit_id="0701740606@1", agent_id=agent, ring_id=ring
+    )
+
+    assert may_change(answered) is is_looked_at
