@@ -4,9 +4,8 @@ The sums are of the days before those that memory holds by the minute. Sums stay
 day's waits are one tally that calls are put into and taken out of.
 """
 
-from bisect import insort
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from operator import add
@@ -91,49 +90,10 @@ class Day:
     longest_gone: bool = False
 
 
-class _Piece:
-    """The counts and the sorted waits of the minutes from `low` up to `high`, kept up to date as calls are counted and
-    minutes pass. `melted`: how many of its slots have only sums of waits.
-    """
-
-    __slots__ = ("high", "low", "melted", "numbers", "waits")
-
-    def __init__(self, low: int) -> None:
-        self.low = self.high = low
-        self.numbers = list(NOTHING)
-        self.waits: list[int] = []
-        self.melted = 0
-
-    def put(self, fields: Iterable[int], wait_ms: int | None, sign: int) -> None:
-        """Put in a call (`sign` +1) of one of its minutes, or take it out (-1)."""
-        for at in fields:
-            self.numbers[at] += sign
-        if wait_ms is not None and sign > 0:
-            insort(self.waits, wait_ms)
-        elif wait_ms is not None:
-            self.waits.remove(wait_ms)
-
-    def move(self, low: int, high: int, slots: Mapping[int, Slot]) -> None:
-        """Let it go on to other minutes, later than those that it had: only what leaves it and what comes is read."""
-        for slot in filter(None, map(slots.get, range(self.low, low))):
-            for at, number in slot.counts.items():
-                self.numbers[at] -= number
-            for wait_ms in slot.waits:
-                self.waits.remove(wait_ms)
-            self.melted -= slot.melted is not None
-        for slot in filter(None, map(slots.get, range(self.high, high))):
-            for at, number in slot.counts.items():
-                self.numbers[at] += number
-            self.waits += slot.waits
-            self.melted += slot.melted is not None
-        self.waits.sort()
-        self.low, self.high = low, high
-
-
 class Series:
     """The calls of one queue at one level, inside opening hours or outside. `version` differs after every change."""
 
-    __slots__ = ("_days", "_melted_before", "_newest", "_newest_waits", "_pieces", "_sums", "days", "slots", "version")
+    __slots__ = ("_days", "_melted_before", "_newest", "_newest_waits", "_sums", "days", "slots", "version")
 
     def __init__(self, local_days: LocalDays) -> None:
         self.slots: dict[int, Slot] = {}
@@ -143,7 +103,6 @@ class Series:
         self._sums: dict[tuple[int, int], tuple[int, Numbers]] = {}
         self._newest: tuple[int, int, int, Numbers] = (-1, 0, 0, [])
         self._newest_waits: tuple[int, int, int, list[int]] = (-1, 0, 0, [])
-        self._pieces: list[_Piece] = []
         self._melted_before = 0
 
     def _of(self, minute: int) -> tuple[Slot, Day]:
@@ -161,7 +120,6 @@ class Series:
 
     def add(self, minute: int, fields: Iterable[int], number: int, waits_ms: Iterable[int]) -> None:
         """Put in `number` calls that count in the same fields of `Counts`, and the waits of some of them."""
-        self._pieces.clear()
         slot, day = self._of(minute)
         for at in fields:
             slot.counts[at] = slot.counts.get(at, 0) + number
@@ -180,11 +138,6 @@ class Series:
             day.counts[at] += sign
         if wait_ms is not None:
             self._put_wait(slot, day, wait_ms, sign)
-        if minute < self._melted_before:
-            self._pieces.clear()
-        for piece in self._pieces:
-            if piece.low <= minute < piece.high:
-                piece.put(fields, wait_ms, sign)
         self.version += 1
 
     def _put_wait(self, slot: Slot, day: Day, wait_ms: int, sign: int) -> None:
@@ -252,25 +205,24 @@ class Series:
         self._newest_waits = (self.version, low, high, found)
         return found
 
-    def recent(self, lows: Sequence[int], high: int) -> tuple[list[Numbers], list[list[int] | None]]:
+    def recent(self, lows: Iterable[int], high: int) -> tuple[list[Numbers], list[list[int] | None]]:
         """Return the counts, and the waits one by one, of stretches that all end at `high`, the shortest first.
 
-        The waits are sorted; None for a stretch in which some have melted. Each minute is read once when it comes, and
-        once when it leaves.
+        The waits are sorted; None for a stretch in which some have melted. Each minute is read once.
         """
-        if len(self._pieces) != len(lows):
-            self._pieces = [_Piece(low) for low in lows]
         numbers, waits = list[Numbers](), list[list[int] | None]()
         total, found = list(NOTHING), list[int]()
         is_whole = True
-        for at, low in enumerate(lows):
-            piece = self._pieces[at]
-            if not piece.low <= low <= piece.high <= high:
-                piece = self._pieces[at] = _Piece(low)
-            piece.move(low, high, self.slots)
-            total = list(map(add, total, piece.numbers))
-            found = sorted(found + piece.waits)
-            is_whole &= not piece.melted
+        for low in lows:
+            slots = list(self.between(low, high))
+            if slots:
+                total, found = list(total), list(found)
+            for slot in slots:
+                for at, number in slot.counts.items():
+                    total[at] += number
+                is_whole &= slot.melted is None
+                found += slot.waits
+            found.sort()
             numbers.append(total)
             waits.append(found if is_whole else None)
             high = low
@@ -307,7 +259,6 @@ class Series:
         """Forget every call."""
         self.slots.clear()
         self.days.clear()
-        self._pieces.clear()
         self.version += 1
 
     def melt(self, before: int) -> None:
@@ -325,14 +276,12 @@ class Series:
                 counts.update(slot.counts)
             self.slots[quarter] = Slot(dict(counts), melted=tally.sums())
         self._melted_before = max(self._melted_before, before)
-        self._pieces.clear()
         self.version += 1
 
     def drop(self, before: int) -> None:
         """Remove every day that begins before that minute."""
         self.slots = {minute: slot for minute, slot in self.slots.items() if minute >= before}
         self.days = {start: day for start, day in self.days.items() if start >= before}
-        self._pieces.clear()
         self.version += 1
 
 
