@@ -12,7 +12,7 @@ import re
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -104,6 +104,9 @@ _CHANNEL: Final = re.compile(r"\b(\d{9,11})\.(\d{1,12})$", re.ASCII)
 
 _NAMELESS: Final = frozenset({"", "unknown"})
 """The names that sources give to the queue of a refused caller when they do not know it."""
+
+_MOVED: Final = frozenset({EntryReason.OVERFLOW, EntryReason.TRANSFER, EntryReason.REENTRY})
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 _MAY_GO_ON: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN})
 """The outcomes after which a caller may not have left the queue without an answer, as far as is known."""
@@ -1025,11 +1028,20 @@ def _story(contact_id: str, parts: Sequence[Evidence]) -> ContactHistory | None:
     if len(stays) == 1:
         visit = stays[0].visit
         return ContactHistory(_contact_of_one(visit), (visit,))
-    stays.sort(key=lambda stay: (stay.about, stay.visit.visit_id))
+    stays.sort(key=_in_order)
     visits = tuple(_visits(_with_talks_ended(stays)))
     if any(visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN) for visit in visits):
         visits = tuple(_over_with_the_call(visits, parts))
     return ContactHistory(_contact(contact_id, visits), visits)
+
+
+def _in_order(stay: MergedVisit) -> tuple[datetime, bool, datetime, str]:
+    """Return the place of a stay among its call's: of those that began in one moment of a coarse clock, the stay to
+    which nobody says that the caller was moved is the first, and the others follow as they ended.
+    """
+    was_moved = stay.reason in _MOVED
+    left = (stay.visit.ended_wait_at or _LATEST) if was_moved else stay.about
+    return stay.about, was_moved, left, stay.visit.visit_id
 
 
 def _with_talks_ended(stays: list[MergedVisit]) -> list[MergedVisit]:

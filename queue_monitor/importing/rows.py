@@ -23,10 +23,12 @@ _DOTTED: Final = re.compile(r"([0-9]{1,3})\.([0-9]{2})\.([0-9]{2})()")
 """Hours, minutes, seconds and parts of a second, as `0:05:30`, `75:30` or, in Swedish, `0.05.30`."""
 
 _MS: Final = {"seconds": 1_000, "milliseconds": 1, "minutes": 60_000}
-_NOTHING: Final = frozenset({"", "-", "--", "–", "—"})
-"""The signs that exports put where there is nothing."""
+_NOTHING: Final = frozenset({"", "-", "--", "–", "—", "null", "(null)", "none", "nan", "n/a", "\\n"})
+"""The signs that exports put where there is nothing, case folded; those of databases too."""
 
-_NO_CALL: Final = frozenset({"null", "none", "nan", "n/a"})
+_NO_DAY: Final = "0000-00-00"
+"""The beginning of a time that a database has for none."""
+
 _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+E\+[0-9]+", re.IGNORECASE)
 """An id that a spreadsheet has made a number of, and rounded."""
 
@@ -157,7 +159,7 @@ class RowReader:
     def _filled(self, cells: list[str], field: str) -> str:
         """Return a cell, "" for one with a sign for nothing; of several columns all must have something."""
         parts = [cells[place].strip() if place < len(cells) else "" for place in self._columns.get(field, ())]
-        return "" if any(part in _NOTHING for part in parts) else " ".join(parts)
+        return "" if any(part.casefold() in _NOTHING or part.startswith(_NO_DAY) for part in parts) else " ".join(parts)
 
     def _is_header(self, cells: list[str]) -> bool:
         """Return whether a line is the header once more, as where exports were put one behind another."""
@@ -169,7 +171,7 @@ class RowReader:
         if _ROUNDED.fullmatch(text):
             why = f"{shown(text)} is a number that a spreadsheet has rounded, so that several calls share it"
             raise Refusal(self._named("call"), "call_rounded", why)
-        return "" if text.casefold() in _NO_CALL or not text.strip("0-{} ") else text
+        return text if text.strip("0-{} ") else ""
 
     def _named(self, field: str) -> str:
         return f"{' + '.join(self._mapping.columns.named(field))} ({field})"

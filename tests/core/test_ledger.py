@@ -107,6 +107,15 @@ def test_an_overflowed_caller_is_judged_once_with_the_waits_added():
     assert story.counts(400, queue="bygglov", level=Level.VISIT).answered_in_time == 1
 
 
+@pytest.mark.parametrize("reason", ["overflow", "transfer"])
+def test_who_is_moved_on_in_the_moment_of_entering_is_judged_on_the_first_queue(reason: str):
+    story = Scenario().entered(0, "anna", queue="växel", entry_reason=EntryReason.DIRECT)
+    story.left(0, "anna", "overflow", queue="växel")
+    story.entered(0, "anna", queue="bygglov", entry_reason=EntryReason(reason)).answered(20, "anna", queue="bygglov")
+
+    assert (story.contact("anna").first_queue, story.contact("anna").wait_ms) == ("växel", 20_000)
+
+
 def test_an_overflowing_caller_still_waiting_has_the_earlier_wait_on_the_clock():
     story = Scenario().entered(0, "anna").left(200, "anna", "timeout").entered(200, "anna", queue="bygglov")
 

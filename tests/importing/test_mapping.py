@@ -303,6 +303,29 @@ async def test_a_sign_for_no_id_makes_no_one_call_of_several(call: str, tmp_path
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("nothing", ["NULL", "(null)", r"\N", "n/a", "0000-00-00 00:00:00", "-"])
+async def test_what_a_database_writes_for_nothing_is_no_answer(nothing: str, tmp_path: Path) -> None:
+    mapping = SMALL.replace('outcome = "How"\n', "").replace("%d.%m.%Y", "%Y-%m-%d")
+    told = f"2024-03-04 08:00:00;K;;{nothing};{nothing};2024-03-04 08:01:00;{nothing}"
+
+    _, calls = await calls_in(tmp_path, mapping, [HEADER, told])
+
+    assert [(call.outcome, call.wait_ms) for call in calls] == [("abandoned", 60_000)]
+
+
+async def test_a_call_that_was_passed_on_at_once_is_judged_on_the_queue_of_its_first_line(tmp_path: Path) -> None:
+    queues = [f"K{number}" for number in range(6)]
+    lines = [
+        line(f"id{call}", "08:00:00", "Ja" if queue == last else "Vidare", 20 * (queue == last), queue)
+        for call, last in enumerate(queues[2:])
+        for queue in queues[: queues.index(last) + 1]
+    ]
+
+    _, calls = await calls_in(tmp_path, GROUPED, [f"{HEADER};Id", *lines])
+
+    assert [(call.first_queue, call.outcome, call.wait_ms) for call in calls] == [("K0", "answered", 20_000)] * 4
+
+
 async def test_ids_that_a_spreadsheet_has_rounded_are_refused(tmp_path: Path) -> None:
     lines = [line("1,23E+12", f"1{hour}:00:00", "Ja", 40) for hour in range(3)]
 
