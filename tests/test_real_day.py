@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from queue_monitor.app import registry
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio

@@ -24,7 +24,7 @@ from queue_monitor.app.registry import build_adapter, source_urn
 from queue_monitor.app.renewal import Renewal
 from queue_monitor.app.rules_from_config import boards_of, live_of
 from queue_monitor.config import Config, Source, describe_reading
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.model import Access, AdminAct
 from queue_monitor.ports import Adapter, AuditLog, Clock, Store

@@ -11,7 +11,7 @@ from queue_monitor.backtest.sources import Past
 from queue_monitor.backtest.waits import Caller
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.service_level import DEFINITIONS
 from queue_monitor.forecast.forecaster import LearnedByPool, forecaster_of

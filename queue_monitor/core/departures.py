@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from queue_monitor.core.calendar import Calendar, day_bounds
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.series import minute_of
 from queue_monitor.core.windows import PlacedCall, Windows, before_opening_ms
 from queue_monitor.model import Contact, DefinitionId, ExitPolicy, Outcome, Target

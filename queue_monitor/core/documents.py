@@ -45,7 +45,7 @@ class UnreadableDocument(ValueError):
 def write(contact_id: str, evidence: Iterable[Evidence], reached_later: bool | None = None) -> bytes:
     """Return one contact's evidence as a document."""
     evidence = list(evidence)
-    heard = [strand.first_at for part in evidence for strand in part.strands.values() if strand.first_at]
+    heard = [report.first_at for part in evidence for report in part.reports.values() if report.first_at]
     pen = _Pen(min(heard, default=_EPOCH))
     for part in evidence:
         pen.text(part.switch)
@@ -97,13 +97,13 @@ class _Pen:
             self.text(part.switch),
             self.text(part.leg_id),
             self.text(part.queue),
-            [self._strand(strand) for strand in part.strands.values()],
+            [self._report(report) for report in part.reports.values()],
             [self.time(at) for at in part.missing],
             *(([self.text(leg_id) for leg_id in part.also],) if part.also or part.up else ()),
             *(([(self.text(leg_id), self.time(at)) for leg_id, at in part.up.items()],) if part.up else ()),
         )
 
-    def _strand(self, strand: VisitReport) -> tuple[Any, ...]:
+    def _report(self, report: VisitReport) -> tuple[Any, ...]:
         text, time, moment = self.text, self.time, self._moment
         pieces: tuple[list[tuple[Any, ...]], ...] = (
             [
@@ -112,7 +112,7 @@ class _Pen:
                     text(said.prev_visit_id),
                     *((text(said.queue), text(said.contact_id)) if said.queue or said.contact_id else ()),
                 )
-                for said in strand.entries
+                for said in report.entries
             ],
             [
                 (
@@ -121,31 +121,31 @@ class _Pen:
                     text(said.agent_id),
                     *((text(said.ring_id),) if said.ring_id else ()),
                 )
-                for said in strand.answers
+                for said in report.answers
             ],
             [
                 (
                     *(end.piece, *moment(end.moment), _OUTCOMES.index(end.outcome), _STATED.index(end.basis)),
                     *(text(end.key), text(end.next_queue)),
                 )
-                for end in strand.endings
+                for end in report.endings
             ],
             [
                 (said.piece, *moment(said.moment), _ENDED_BY.index(said.ended_by), said.talk_ms, text(said.agent_id))
-                for said in strand.completions
+                for said in report.completions
             ],
-            [(said.piece, *moment(said.moment)) for said in strand.transfers],
+            [(said.piece, *moment(said.moment)) for said in report.transfers],
         )
         rings = [
             (text(ring_id), None if result is None else _RINGS.index(result))
-            for ring_id, result in strand.rings.items()
+            for ring_id, result in report.rings.items()
         ]
-        contacts = [(text(contact_id), precision_ms) for contact_id, precision_ms in strand.contacts.items()]
-        position = strand.position and (time(strand.position[0]), strand.position[1])
-        # an ordinary strand has none of these, so they are left out
-        rare = (rings, position, time(strand.sighted_at)) if rings or position or strand.sighted_at else ()
-        heard = (time(strand.first_at), time(strand.last_at))
-        return (text(strand.visit_id), text(strand.source), *heard, contacts, *pieces, *rare)
+        contacts = [(text(contact_id), precision_ms) for contact_id, precision_ms in report.contacts.items()]
+        position = report.position and (time(report.position[0]), report.position[1])
+        # an ordinary report has none of these, so they are left out
+        rare = (rings, position, time(report.sighted_at)) if rings or position or report.sighted_at else ()
+        heard = (time(report.first_at), time(report.last_at))
+        return (text(report.visit_id), text(report.source), *heard, contacts, *pieces, *rare)
 
     def _moment(self, moment: Timestamp) -> tuple[int | None, int, int]:
         return self.time(moment.at), moment.precision_ms, _BASES.index(moment.basis)
@@ -178,16 +178,16 @@ class _Reader:
         return None if written is None else self._began + written * _MICROSECOND
 
     def evidence(self, part: list[Any]) -> Evidence:
-        switch, leg_id, queue, strands, missing, *rare = part
+        switch, leg_id, queue, reports, missing, *rare = part
         texts = self._texts
         found = Evidence(switch=texts[switch], leg_id=texts[leg_id], queue=texts[queue])
         found.missing = tuple(self._time(at) for at in missing)
         found.also = tuple(texts[leg_id] for leg_id in (rare[0] if rare else ()))
         found.up = {texts[leg_id]: self._time(at) for leg_id, at in (rare[1] if len(rare) > 1 else ())}
-        found.strands = {strand.visit_id: strand for strand in map(self._strand, strands)}
+        found.reports = {report.visit_id: report for report in map(self._report, reports)}
         return found
 
-    def _strand(self, written: list[Any]) -> VisitReport:
+    def _report(self, written: list[Any]) -> VisitReport:
         texts, moment = self._texts, self._moment
         visit_id, source, first_at, last_at, contacts, entries, answers, endings, completions, transfers, *rare = (
             written

@@ -1,22 +1,18 @@
-"""The evidence of one call leg in one queue, and the stays that it adds up to.
+"""The evidence of one call leg in one queue: what each source reports of it, piece by piece.
 
-A visit report holds what one source says under one visit id. Two sources that listen to one switch (the manager
-interface and queue_log), or one source before and after a lost connection, report the same stay under different visit
-ids: `read_stays` matches the reports by time (docs/switch-rules.md, rule 13) and reads each stay from the best of them.
-
-Longer than 450 lines because the rules for one stay weigh the reports of all sources against each other.
+A visit report holds what one source says under one visit id. It knows nothing of other sources: `stays` reads what all
+of them add up to.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from itertools import product
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct, structs
 
+from queue_monitor.core.used_again import as_stated, used_again
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -35,20 +31,9 @@ from queue_monitor.events import (
     RingResult,
     TimeBasis,
     WaitingCaller,
-    milliseconds,
 )
-from queue_monitor.model import Outcome, Visit
+from queue_monitor.model import Visit
 from queue_monitor.queues import queue_key
-
-SAME_ENTRY = timedelta(milliseconds=1100)
-"""The largest difference between two sources' times of one entry: one has whole seconds (docs/switch-rules.md, rule
-13).
-"""
-
-CLOCKS_APART = timedelta(seconds=5)
-"""The same where one of the two times is that of receipt, by our own clock. A clock that is further off is told of
-after two probes (docs/switch-rules.md, rule 8).
-"""
 
 DERIVED_SLACK = timedelta(milliseconds=2100)
 """The largest difference where a time was computed from a reported duration in whole seconds."""
@@ -56,32 +41,8 @@ DERIVED_SLACK = timedelta(milliseconds=2100)
 COARSE_MS = 1000
 """A clock reading with this uncertainty or more is taken to be cut to whole seconds."""
 
-HANG_UPS = (LeftOutcome.ABANDONED, LeftOutcome.LOST)
-
-GONE_WITHIN: Final = timedelta(seconds=2)
-"""A channel whose caller has hung up is gone within this time, whatever the dialplan still does with it."""
-
-USED_AGAIN: Final = timedelta(minutes=1)
-NEVER_SO_LONG: Final = timedelta(hours=12)
-"""The limits for a visit id that is used again: an entry reported this long after the end of the visit (`USED_AGAIN`),
-or this long after its entry where no end was reported, belongs to another visit. Some switches number their calls anew.
-"""
-
 SIGHTED: Final = 0
 """The piece id of an entry computed from a snapshot's reported wait, which has no event of its own."""
-
-
-_MARK: Final = re.compile(r"@\d{4}-\d\d-\d\dT[\d:.]+\+00:00$")
-
-
-def used_again(known_as: str, began: datetime) -> str:
-    """Return another id for what began at this time, because something before had this id."""
-    return f"{known_as}@{began.astimezone(UTC).isoformat()}"
-
-
-def as_stated(known_as: str) -> str:
-    """Return an id as its source states it, without what `used_again` put to it."""
-    return _MARK.sub("", known_as) if known_as.endswith("+00:00") else known_as
 
 
 def piece_id(event_id: str) -> int:
@@ -102,6 +63,13 @@ class Timestamp(Struct, frozen=True, gc=False):
         if self.precision_ms >= COARSE_MS and self.basis is TimeBasis.SWITCH:
             return self.at + timedelta(milliseconds=self.precision_ms // 2)
         return self.at
+
+    def is_before(self, other: "Timestamp") -> bool:
+        """Return whether this time lies before another for certain, whatever the uncertainty of the clocks."""
+        coarse = self.precision_ms if self.precision_ms >= COARSE_MS else 0
+        if other.basis is TimeBasis.DERIVED:
+            coarse += other.precision_ms
+        return self.at + timedelta(milliseconds=coarse) < other.at
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -129,6 +97,13 @@ class Ending(Struct, frozen=True, gc=False):
     key: str | None
     next_queue: str | None
 
+    @property
+    def is_final(self) -> bool:
+        """Return whether nobody answers a caller who has left so: it is no guess, and no promise to call back."""
+        if self.outcome in (LeftOutcome.UNKNOWN, LeftOutcome.CALLBACK):
+            return False
+        return self.basis is OutcomeBasis.STATED or self.outcome is LeftOutcome.ABANDONED
+
 
 class Answer(Struct, frozen=True, gc=False):
     """The report that an agent answered. `ring_id`: the ring that was answered; when that ring failed after all, the
@@ -154,10 +129,10 @@ class Transfer(Struct, frozen=True, gc=False):
     moment: Timestamp
 
 
-_Piece = TypeVar("_Piece", bound=Entry | Answer | Ending | Completion | Transfer)
+Piece = TypeVar("Piece", bound=Entry | Answer | Ending | Completion | Transfer)
 
 _NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
-"""One shared empty mapping: most strands have no rings and need none of their own."""
+"""One shared empty mapping: most reports have no rings and need none of their own."""
 
 
 class VisitReport(Struct, gc=False):
@@ -359,7 +334,7 @@ class VisitReport(Struct, gc=False):
     def starts(self) -> datetime:
         entry = self.entry
         at = entry.moment.at if entry else self.first_at
-        assert at is not None  # a strand is made by an event or a sighting, and both have a time
+        assert at is not None  # a report is made by an event or a sighting, and both have a time
         return at
 
 
@@ -371,7 +346,7 @@ def _without_earlier_calls(contacts: Mapping[str, int]) -> Mapping[str, int]:
     return {one: precision_ms for one, precision_ms in contacts.items() if one not in again} if again else contacts
 
 
-def _with(pieces: tuple[_Piece, ...], said: _Piece) -> tuple[_Piece, ...]:
+def _with(pieces: tuple[Piece, ...], said: Piece) -> tuple[Piece, ...]:
     """Return these pieces and one more; it replaces an earlier piece of its event."""
     if not pieces:
         return (said,)
@@ -381,7 +356,7 @@ def _with(pieces: tuple[_Piece, ...], said: _Piece) -> tuple[_Piece, ...]:
     return (*pieces, said)
 
 
-def _merged(pieces: tuple[_Piece, ...], others: tuple[_Piece, ...]) -> tuple[_Piece, ...]:
+def _merged(pieces: tuple[Piece, ...], others: tuple[Piece, ...]) -> tuple[Piece, ...]:
     """Return the pieces of both, one for each event."""
     for said in others:
         pieces = _with(pieces, said)
@@ -402,18 +377,18 @@ _ADDS: Final[dict[type[Event], Callable[[VisitReport, Any, Timestamp], None]]] =
 
 
 class Evidence(Struct, gc=False):
-    """All strands of one call leg in one queue of one switch, and the snapshots that did not list it.
+    """All reports of one call leg in one queue of one switch, and the snapshots that did not list it.
 
     `also`: other legs under which the same caller went on in this queue, as after a transfer.
     `up`: when each of these legs was last listed as up, wherever it was then.
-    `stays`: the stays that the strands add up to, as last worked out by the ledger.
+    `stays`: the stays that the reports add up to, as last worked out by the ledger.
     `contacts`: the contacts of these stays.
     """
 
     switch: str
     leg_id: str
     queue: str
-    strands: dict[str, VisitReport] = {}
+    reports: dict[str, VisitReport] = {}
     missing: tuple[datetime, ...] = ()
     also: tuple[str, ...] = ()
     up: dict[str, datetime] = {}
@@ -446,7 +421,7 @@ class Evidence(Struct, gc=False):
     @property
     def last_at(self) -> datetime:
         """Return the time of its newest report; a snapshot that did not list the leg is one too."""
-        heard = [strand.last_at for strand in self.strands.values() if strand.last_at]
+        heard = [report.last_at for report in self.reports.values() if report.last_at]
         return max((*heard, *self.missing))
 
 
@@ -468,696 +443,3 @@ class MergedVisit(Struct, frozen=True, gc=False):
     ringing: bool
     reason: EntryReason
     about: datetime
-
-
-def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> tuple[MergedVisit, ...]:
-    """Return the stays that this evidence adds up to, in order of entry.
-
-    `restarts`: the switch's known restarts, oldest first.
-    `reconnects`: when a live source of the switch began to listen (again).
-    """
-    if len(evidence.strands) == 1:
-        strand = next(iter(evidence.strands.values()))
-        if (stay := read_plain(evidence, strand, restarts)) is not None:
-            return (stay,)
-    heard = [strand for strand in evidence.strands.values() if strand.first_at is not None]
-    groups = _match([part for strand in heard for part in _parted(strand, evidence)])
-    if len(groups) == 1:
-        return (_read(evidence, groups[0], restarts, reconnects),)
-    read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
-    read.sort(key=lambda pair: (pair[0].about, pair[0].visit.visit_id))
-    stays = [stay for stay, _ in read]
-    for at, following in enumerate(stays[1:]):
-        if _is_superseded(*read[at], following):
-            stays[at] = _superseded(stays[at], following)
-    return tuple(stays)
-
-
-def read_plain(evidence: Evidence, strand: VisitReport, restarts: list[datetime]) -> MergedVisit | None:
-    """Return the stay in the simple case: the caller was seen entering, and one source reported at most one answer or
-    end.
-
-    None where there is more to weigh. The result is equal to that of `_read`, sooner.
-    """
-    answers, endings, completions = strand.answers, strand.endings, strand.completions
-    if strand.transfers or len(answers) + len(endings) > 1 or len(completions) > len(answers):
-        return None
-    if answers and RingResult.FAILED in strand.rings.values():
-        return None
-    seen = [entry for entry in strand.entries if entry.known]
-    if len(seen) != 1 or (restarts and restarts[-1] > seen[0].moment.at):
-        return None
-    if not answers and not endings and any(at > seen[0].moment.at for at in evidence.missing):
-        return None
-    if endings and strand.sighted_at is not None and endings[0].outcome is LeftOutcome.UNKNOWN:
-        return None
-    if endings and evidence.up:
-        return None
-    entry, outcome, basis = seen[0], Outcome.WAITING, OutcomeBasis.STATED
-    began, ended, agent_id, ended_by = entry.moment, None, None, None
-    next_queue = key = completed_at = talk_ms = ended_at = wait_ms = None
-    for answer in answers:
-        outcome, ended, agent_id = Outcome.ANSWERED, answer.moment, answer.agent_id or None
-        for completion in completions:
-            over, ended_by = completion.moment, completion.ended_by
-            completed_at, talk_ms = over.at, completion.talk_ms
-            agent_id = agent_id or completion.agent_id or None
-            if over.basis == answer.moment.basis:
-                talk_ms = max(0, milliseconds(over.at - answer.moment.at))
-    for ending in endings:
-        outcome, basis, ended = _OUTCOMES[ending.outcome], ending.basis, ending.moment
-        next_queue, key, ended_by = ending.next_queue, ending.key or None, _WAIT_ENDED_BY.get(outcome, EndedBy.SYSTEM)
-    if ended is not None:
-        ended_at = _ended_at(began, ended)
-        if outcome is not Outcome.UNKNOWN:
-            wait_ms = max(0, milliseconds(ended_at - began.at))
-    contacts = strand.contacts
-    contact_id = next(iter(contacts), evidence.leg_id)
-    if len(contacts) > 1:
-        contact_id = _claimed(contacts.items(), evidence)
-    visit = Visit(
-        visit_id=strand.visit_id,
-        contact_id=contact_id,
-        leg_id=evidence.leg_id,
-        switch=evidence.switch,
-        source=strand.source,
-        queue=_queue_of(entry, evidence),
-        entered_at=began.at,
-        ended_wait_at=ended_at,
-        outcome=outcome,
-        outcome_basis=basis,
-        wait_ms=wait_ms,
-        time_basis=_time_basis(began, ended),
-        precision_ms=began.precision_ms if ended is None else max(began.precision_ms, ended.precision_ms),
-        start_known=True,
-        agent_id=agent_id,
-        rings=len(strand.rings),
-        completed_at=completed_at,
-        talk_ms=talk_ms,
-        ended_by=ended_by,
-        entry_reason=_reason_alone(entry.reason, True),
-        prev_visit_id=entry.prev_visit_id or None,
-        next_queue=next_queue,
-        key=key,
-        position=strand.position[1] if strand.position else None,
-    )
-    return MergedVisit(visit, began.at, None in strand.rings.values(), entry.reason, began.middle)
-
-
-def _queue_of(entry: Entry, evidence: Evidence) -> str:
-    """Return the queue of an entry, as its evidence spells it where it is the same."""
-    is_same = entry.queue in ("", evidence.queue) or queue_key(entry.queue) == evidence.key[2]
-    return evidence.queue if is_same else entry.queue
-
-
-def _reason_alone(reason: EntryReason, start_known: bool) -> EntryReason:
-    """Return why a caller who was in no queue before entered: as stated, else directly where a source saw the entry."""
-    return EntryReason.DIRECT if reason is EntryReason.UNKNOWN and start_known else reason
-
-
-_OUTCOMES: Final = {outcome: Outcome(outcome.value) for outcome in LeftOutcome}
-
-
-def _is_superseded(stay: MergedVisit, group: list[VisitReport], following: MergedVisit) -> bool:
-    """Return whether no source has reported how a stay ended, and only the next stay shows that it had."""
-    visit = stay.visit
-    if visit.outcome is Outcome.ANSWERED or any(strand.endings for strand in group):
-        return False
-    return visit.ended_wait_at is None or visit.ended_wait_at > following.first_at
-
-
-def _superseded(stay: MergedVisit, following: MergedVisit) -> MergedVisit:
-    """Return the stay as ended by the next one: nobody waits twice in one queue, so the caller had left it unseen."""
-    visit = structs.replace(
-        stay.visit,
-        outcome=Outcome.UNKNOWN,
-        outcome_basis=OutcomeBasis.INFERRED,
-        ended_wait_at=max(stay.first_at, following.first_at),
-        wait_ms=None,
-    )
-    return structs.replace(stay, visit=visit, ringing=False)
-
-
-def _parted(strand: VisitReport, evidence: Evidence) -> list[VisitReport]:
-    """Return the visits that one visit id names: the first under that id, each later one with the time of its entry
-    appended.
-
-    The id names another visit when an entry is reported long after the end of the one before, which is another call's,
-    and when an entry to another queue is: then the caller went there from the queue before.
-    """
-    if len([entry for entry in strand.entries if entry.known]) < 2:
-        return [strand]
-    begins = _beginnings(strand, evidence.queue)
-    if len(begins) < 2:
-        return [strand]
-    parts = [VisitReport(visit_id=strand.visit_id, source=strand.source) for _ in begins]
-    contacts = _contacts_of_parts(strand, evidence.leg_id, begins)
-    for at, (part, (entry, _)) in enumerate(zip(parts, begins, strict=True)):
-        began = entry.moment.at
-        until = begins[at + 1][0].moment.at if at + 1 < len(begins) else None
-        low = None if at == 0 else began
-        part.entries = _within(strand.entries, low, until)
-        part.answers = _within(strand.answers, low, until)
-        part.endings = tuple(end for end in strand.endings if _place_of(end, begins) == at)
-        part.completions = _within(strand.completions, low, until)
-        part.transfers = _within(strand.transfers, low, until)
-        part.contacts = contacts[at]
-        if low is not None:
-            part.visit_id = used_again(strand.visit_id, began)
-        rung = {answer.ring_id for answer in part.answers}
-        part.rings = {ring_id: result for ring_id, result in strand.rings.items() if ring_id in rung}
-        if strand.position is not None and _lies_within(strand.position[0], low, until):
-            part.position = strand.position
-        if strand.sighted_at is not None and _lies_within(strand.sighted_at, low, until):
-            part.sighted_at = strand.sighted_at
-        part.first_at = began if low else min(began, strand.first_at or began)
-    for part, (entry, is_other_call) in zip(parts, begins[1:], strict=False):
-        if not (is_other_call or part.answers or part.endings or part.completions):
-            outcome, basis = LeftOutcome.OVERFLOW, OutcomeBasis.INFERRED
-            part.endings = (Ending(entry.piece, entry.moment, outcome, basis, None, _queue_of(entry, evidence)),)
-    reported = {ring_id for part in parts for ring_id in part.rings}
-    parts[-1].rings = {**parts[-1].rings, **{r: result for r, result in strand.rings.items() if r not in reported}}
-    return parts
-
-
-def _place_of(ending: Ending, begins: list[tuple[Entry, bool]]) -> int:
-    """Return which of these visits ended so: who goes to another queue may be said to have left when the next begins,
-    or a moment later.
-    """
-    at = ending.moment.at
-    for place in range(len(begins) - 1, 0, -1):
-        entry, is_other_call = begins[place]
-        began = entry.moment.at
-        is_move = not is_other_call and ending.outcome is LeftOutcome.OVERFLOW
-        if at > began + DERIVED_SLACK or (not is_move and (at > began or (at == began and is_other_call))):
-            return place
-    return 0
-
-
-def _contacts_of_parts(strand: VisitReport, leg_id: str, begins: list[tuple[Entry, bool]]) -> list[Mapping[str, int]]:
-    """Return the contacts that are reported of each visit; a contact id that is used again by another call is marked
-    with the time of its beginning.
-    """
-    stated = {entry.contact_id for entry, _ in begins}
-    unnamed = {one: precision_ms for one, precision_ms in strand.contacts.items() if one not in stated}
-    contacts: list[Mapping[str, int]] = []
-    earlier, claimed, began = set[str](), set[str](), begins[0][0].moment.at
-    for entry, is_other_call in begins:
-        if is_other_call:
-            earlier, claimed, began = earlier | claimed, set(), entry.moment.at
-        claims = unnamed or strand.contacts or {leg_id: COARSE_MS}
-        if entry.contact_id:
-            claims = {entry.contact_id: strand.contacts.get(entry.contact_id, entry.moment.precision_ms)}
-        claimed |= claims.keys()
-        contacts.append({used_again(one, began) if one in earlier else one: ms for one, ms in claims.items()})
-    return contacts
-
-
-def _beginnings(strand: VisitReport, queue: str) -> list[tuple[Entry, bool]]:
-    """Return the entries with which the visits of one visit id began, and whether each began another call."""
-    entered = sorted(
-        (entry for entry in strand.entries if entry.known), key=lambda entry: (entry.moment.at, entry.piece)
-    )
-    ends = [end.moment.at for end in strand.endings if end.outcome is not LeftOutcome.UNKNOWN]
-    ends += [completion.moment.at for completion in strand.completions]
-    begins, newest = [(entered[0], False)], entered[0]
-    for entry in entered[1:]:
-        at = entry.moment.at
-        has_ended = any(newest.moment.at <= end <= at - USED_AGAIN for end in ends)
-        is_other_call = has_ended or at - newest.moment.at > NEVER_SO_LONG
-        if is_other_call or queue_key(entry.queue or queue) != queue_key(newest.queue or queue):
-            begins.append((entry, is_other_call))
-        newest = entry
-    return begins
-
-
-def _within(pieces: tuple[_Piece, ...], low: datetime | None, until: datetime | None) -> tuple[_Piece, ...]:
-    return tuple(said for said in pieces if _lies_within(said.moment.at, low, until))
-
-
-def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> bool:
-    return (low is None or at >= low) and (until is None or at < until)
-
-
-def _match(strands: list[VisitReport]) -> list[list[VisitReport]]:
-    """Group the strands of each stay: those that saw the entry best come first, then those whose clock shows the same
-    time, then all others, each with the nearest.
-    """
-    if len(strands) == 1:
-        return [strands]
-    groups: list[list[VisitReport]] = []
-    ranked = sorted(strands, key=_rank)
-    left = [strand for strand in ranked if not (strand.is_seen_entering and _place(strand, groups, timedelta()))]
-    for strand in left:
-        _place(strand, groups)
-    return groups
-
-
-def _place(strand: VisitReport, groups: list[list[VisitReport]], within: timedelta = timedelta.max) -> bool:
-    """Put a strand with the stay that it fits best, or make it a stay of its own where it fits none.
-
-    Returns False, and changes nothing, where the stays that it fits are all further away than `within`.
-    """
-    fits = [(gap, at) for at, group in enumerate(groups) if (gap := _gap(group, strand)) is not None]
-    if not fits:
-        groups.append([strand])
-        return True
-    near = [fit for fit in fits if fit[0] <= within]
-    if len(near) > 1:
-        near.sort(key=lambda fit: (_goes_otherwise(groups[fit[1]], strand), fit))
-    if near:
-        groups[near[0][1]].append(strand)
-    return bool(near)
-
-
-def _rank(strand: VisitReport) -> tuple[int, int, datetime, str]:
-    entry = strand.entry
-    if entry is None:
-        return (2, 0, strand.starts, strand.visit_id)
-    return (0 if entry.known else 1, entry.moment.precision_ms, entry.moment.at, strand.visit_id)
-
-
-def _gap(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
-    """Return the distance in time of a strand from a stay that it may belong to; None when it cannot.
-
-    Two entries that one source saw under two visit ids are two stays, however close. Of several within the second that
-    a coarse clock shows none is nearer than another: they are taken in their order.
-    """
-    first, entry = group[0], strand.entry
-    if entry is not None and entry.known:
-        if any(other.source == strand.source and other.is_seen_entering for other in group):
-            return None
-        gap = abs(_middle(first) - entry.moment.middle)
-        is_same = gap <= _slack(first.entry, entry.moment) or (gap <= CLOCKS_APART and _ends_alike(group, strand))
-        return max(timedelta(), gap - _half_a_second(entry.moment)) if is_same else None
-    if entry is not None:
-        if _was_over_before(strand, first.entry) or _is_listed_after_end(group, strand):
-            return None
-        gap = abs(entry.moment.at - first.starts)
-        slack = DERIVED_SLACK if not strand.completions or strand.answers else 2 * DERIVED_SLACK
-        return gap if gap <= slack else None
-    return _gap_of_orphan(group, strand)
-
-
-def _gap_of_orphan(group: list[VisitReport], strand: VisitReport) -> timedelta | None:
-    """Return the distance for a strand that reports nothing of its beginning: it belongs to the stay that was open
-    then.
-    """
-    starts, began = strand.starts, group[0].starts
-    if starts < began - DERIVED_SLACK or _ends_otherwise(group, strand):
-        return None
-    return abs(starts - began)
-
-
-def _ends_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
-    """Return whether a stay ended at another time than a strand reports, or before a list that names the caller."""
-    ended = min((end for other in group if (end := other.ended_at)), default=None)
-    if ended is None:
-        return False
-    if strand.ended_at is not None and abs(ended - strand.ended_at) > DERIVED_SLACK:
-        return True
-    return _is_listed_after_end(group, strand)
-
-
-def _ends_alike(group: list[VisitReport], strand: VisitReport) -> bool:
-    """Return whether a stay ended when a strand says, after both had begun: nobody waits twice in one queue at a time,
-    and a busy switch tells of an entry late.
-    """
-    ended = min((end for other in group if (end := other.ended_at)), default=None)
-    if ended is None or strand.ended_at is None or abs(ended - strand.ended_at) > SAME_ENTRY:
-        return False
-    return min(ended, strand.ended_at) >= max(group[0].starts, strand.starts) + SAME_ENTRY
-
-
-def _is_listed_after_end(group: list[VisitReport], strand: VisitReport) -> bool:
-    """Return whether a list names the caller of a strand after a stay had ended."""
-    ended = min((end for other in group if (end := other.ended_at)), default=None)
-    return ended is not None and strand.sighted_at is not None and strand.sighted_at > ended + DERIVED_SLACK
-
-
-def _was_over_before(strand: VisitReport, began: Entry | None) -> bool:
-    """Return whether the stay of a strand had ended for certain when a source saw this entry."""
-    ends = [answer.moment for answer in strand.answers]
-    ends += [ending.moment for ending in strand.endings if ending.outcome is not LeftOutcome.UNKNOWN]
-    return began is not None and began.known and bool(ends) and all(_is_before(end, began.moment) for end in ends)
-
-
-def _slack(entry: Entry | None, moment: Timestamp) -> timedelta:
-    """Return by how much two sources' times of one entry may differ."""
-    of_receipt = entry is not None and (entry.moment.basis is TimeBasis.MONITOR) != (moment.basis is TimeBasis.MONITOR)
-    return CLOCKS_APART if of_receipt else SAME_ENTRY
-
-
-def _half_a_second(moment: Timestamp) -> timedelta:
-    """Return how far the middle of a moment lies from its edges, where the clock shows whole seconds."""
-    return moment.middle - moment.at
-
-
-def _goes_otherwise(group: list[VisitReport], strand: VisitReport) -> bool:
-    """Return whether a strand and a stay contradict each other: one was answered and the other left, or they ended at
-    different times.
-    """
-    its_talk = bool(strand.answers or strand.completions)
-    answered = any(other.answers or other.completions for other in group)
-    left = any(map(_is_final, (ending for other in group for ending in other.endings)))
-    if its_talk and left and not answered:
-        return True
-    if not its_talk and answered and not left and any(map(_is_final, strand.endings)):
-        return True
-    return _ends_otherwise(group, strand)
-
-
-def is_same_entry(strand: VisitReport, event: CallEntered) -> bool:
-    """Return whether a strand of another source has seen the entry of this event."""
-    moment = Timestamp(event.at, event.time_precision_ms, event.time_basis)
-    return strand.is_seen_entering and abs(_middle(strand) - moment.middle) <= _slack(strand.entry, moment)
-
-
-def _middle(strand: VisitReport) -> datetime:
-    entry = strand.entry
-    return entry.moment.middle if entry else strand.starts
-
-
-def _read(
-    evidence: Evidence, group: list[VisitReport], restarts: list[datetime], reconnects: list[datetime]
-) -> MergedVisit:
-    """Read one stay from its strands: the finest time, the best stated outcome."""
-    entries = [entry for strand in group for entry in strand.entries]
-    if any(entry.known for entry in entries):
-        entries = [entry for entry in entries if entry.known]
-    best = min(entries, key=lambda e: (e.moment.precision_ms, e.moment.at), default=None)
-    first_at = best.moment.at if best else min(strand.starts for strand in group)
-    answers = [answer for strand in group for answer in strand.answers]
-    endings = [ending for strand in group for ending in strand.endings]
-    completions = [completion for strand in group for completion in strand.completions]
-    answers, completions = _not_taken_back(group, answers, endings, completions)
-    restart = min((at for at in restarts if at > first_at), default=None)
-    outcome, basis, ends, ending = _outcome(evidence, group, first_at, answers, endings, completions, restart)
-    began, ended, precision = _span([entry.moment for entry in entries], ends)
-    entered_at = began.at if began else None
-    ended_at = None if ended is None else _ended_at(began, ended)
-    wait_ms = None
-    if entered_at is not None and ended_at is not None and outcome is not Outcome.UNKNOWN:
-        wait_ms = max(0, milliseconds(ended_at - entered_at))
-    talk = _talk(answers, completions, [transfer.moment for strand in group for transfer in strand.transfers], endings)
-    if talk.ended_at is None and outcome is Outcome.ANSWERED and restart is not None:
-        talk = _cut_off(answers, restart, reconnects)
-    named = min(
-        (strand for strand in group if strand.entries or strand.answers), key=_rank, default=min(group, key=_rank)
-    )
-    rings = max(group, key=lambda strand: len(strand.rings)).rings
-    placed = max((strand.position for strand in group if strand.position), default=None)
-    contact_id = _contact_id(evidence, group, named)
-    reason = next((e.reason for e in entries if e.reason is not EntryReason.UNKNOWN), EntryReason.UNKNOWN)
-    start_known = best is not None and best.known
-    queue = next((_queue_of(entry, evidence) for entry in entries if entry.queue), evidence.queue)
-    visit = Visit(
-        visit_id=named.visit_id,
-        contact_id=contact_id,
-        leg_id=evidence.leg_id,
-        switch=evidence.switch,
-        source=named.source,
-        queue=queue,
-        entered_at=entered_at,
-        ended_wait_at=ended_at,
-        outcome=outcome,
-        outcome_basis=basis,
-        wait_ms=wait_ms,
-        time_basis=_time_basis(began, ended),
-        precision_ms=precision,
-        start_known=start_known,
-        agent_id=_agent(answers, completions),
-        rings=len(rings),
-        completed_at=talk.ended_at,
-        talk_ms=talk.ms,
-        ended_by=talk.ended_by if outcome is Outcome.ANSWERED else _WAIT_ENDED_BY.get(outcome, EndedBy.SYSTEM),
-        entry_reason=_reason_alone(reason, start_known),
-        prev_visit_id=next((e.prev_visit_id for e in entries if e.prev_visit_id), None),
-        next_queue=ending.next_queue if ending else None,
-        key=next((e.key for e in endings if e.key), None),
-        position=placed[1] if placed else None,
-    )
-    about = best.moment.middle if best else first_at
-    return MergedVisit(visit, first_at, any(result is None for result in rings.values()), reason, about)
-
-
-def _not_taken_back(
-    group: list[VisitReport], answers: list[Answer], endings: list[Ending], completions: list[Completion]
-) -> tuple[list[Answer], list[Completion]]:
-    """Return the answers and ends of talks that still hold: an earlier report is dropped when it is taken back.
-
-    That is so when the ring that was answered failed after all (nobody was connected), and when the caller had left
-    before.
-    """
-    failed = {ring_id for strand in group for ring_id, result in strand.rings.items() if result is RingResult.FAILED}
-    if failed:
-        answers = [answer for answer in answers if answer.ring_id not in failed]
-    left = [ending.moment for ending in endings if _is_final(ending)]
-    if not left or not (answers or completions):
-        return answers, completions
-    reported = [answer.moment for answer in answers] or [_answered_before(completion) for completion in completions]
-    # where two sources report one answer, the finer clock says whether it came after the end
-    reported = [moment for moment in reported if not any(_is_told_finer(moment, other) for other in reported)]
-    if all(any(_is_before(end, moment) for end in left) for moment in reported):
-        return [], []
-    return answers, completions
-
-
-def _is_told_finer(moment: Timestamp, other: Timestamp) -> bool:
-    """Return whether the other is the time of the same thing by a finer clock."""
-    return other.precision_ms < moment.precision_ms and abs(other.at - moment.at) <= DERIVED_SLACK
-
-
-def _is_final(ending: Ending) -> bool:
-    """Return whether nobody answers a caller who has left like this: it is no guess, and no promise to call back."""
-    if ending.outcome in (LeftOutcome.UNKNOWN, LeftOutcome.CALLBACK):
-        return False
-    return ending.basis is OutcomeBasis.STATED or ending.outcome is LeftOutcome.ABANDONED
-
-
-def _is_before(one: Timestamp, other: Timestamp) -> bool:
-    """Return whether one time lies before another for certain, whatever the uncertainty of the clocks."""
-    coarse = one.precision_ms if one.precision_ms >= COARSE_MS else 0
-    if other.basis is TimeBasis.DERIVED:
-        coarse += other.precision_ms
-    return one.at + timedelta(milliseconds=coarse) < other.at
-
-
-def _answered_before(completion: Completion) -> Timestamp:
-    """Return when a call was answered of which only the end was reported."""
-    if completion.talk_ms is None:
-        return Timestamp(datetime.min.replace(tzinfo=UTC), COARSE_MS, TimeBasis.MONITOR)
-    return Timestamp(completion.moment.at - timedelta(milliseconds=completion.talk_ms), COARSE_MS, TimeBasis.DERIVED)
-
-
-def _outcome(
-    evidence: Evidence,
-    group: list[VisitReport],
-    first_at: datetime,
-    answers: list[Answer],
-    endings: list[Ending],
-    completions: list[Completion],
-    restart: datetime | None,
-) -> tuple[Outcome, OutcomeBasis, list[Timestamp], Ending | None]:
-    """Return how the stay ended by the best report, its basis, the times at which it may have
-    ended, and that report.
-    """
-    if answers or completions:
-        ends = [answer.moment for answer in answers]
-        if not ends:
-            ends = [
-                Timestamp(c.moment.at - timedelta(milliseconds=c.talk_ms), COARSE_MS, TimeBasis.DERIVED)
-                for c in completions
-                if c.talk_ms is not None
-            ]
-        return Outcome.ANSWERED, OutcomeBasis.STATED, ends, None
-    if (up_at := evidence.up_at) is not None:
-        endings = [_moved_on(ending) if _was_up_after(ending, up_at) else ending for ending in endings]
-    sighted = max((strand.sighted_at for strand in group if strand.sighted_at), default=None)
-    if sighted is not None:  # a list that names the caller later knows better than a guess
-        endings = [e for e in endings if e.outcome is not LeftOutcome.UNKNOWN or e.moment.at >= sighted]
-    if endings:
-        best = max(endings, key=_weight)
-        known = [ending for ending in endings if ending.outcome is not LeftOutcome.UNKNOWN] or endings
-        if best.basis is OutcomeBasis.STATED:
-            # a guess that was wrong about how it ended may be wrong about when
-            known = [e for e in known if e.basis is best.basis or abs(e.moment.at - best.moment.at) <= DERIVED_SLACK]
-        return Outcome(best.outcome), best.basis, [ending.moment for ending in known], best
-    margin = timedelta(milliseconds=min((s.entry.moment.precision_ms for s in group if s.entry), default=COARSE_MS))
-    gone = min(
-        (at for at in evidence.missing if at > first_at + margin and (sighted is None or at > sighted)), default=None
-    )
-    # a caller whom the last list before the restart did not show had gone already, and nobody knows how; a computed
-    # start lies a little early, so that the last list before it may seem to come after
-    waited_until = restart is not None and (sighted is None or sighted < restart + DERIVED_SLACK)
-    if restart is not None and waited_until and (gone is None or restart <= gone):
-        cut_off = Timestamp(max(restart, sighted or restart), COARSE_MS, TimeBasis.DERIVED)
-        return Outcome.LOST, OutcomeBasis.INFERRED, [cut_off], None
-    if gone is not None:
-        return Outcome.UNKNOWN, OutcomeBasis.INFERRED, [Timestamp(gone, COARSE_MS, TimeBasis.MONITOR)], None
-    return Outcome.WAITING, OutcomeBasis.STATED, [], None
-
-
-def _was_up_after(ending: Ending, up_at: datetime) -> bool:
-    """Return whether the caller's channel was up some time after a hang-up that a log tells of.
-
-    A log has one line for who hangs up and who is moved out of the queue; after a hang-up the channel is soon gone.
-    """
-    moment = ending.moment
-    if ending.outcome is not LeftOutcome.ABANDONED or moment.precision_ms < COARSE_MS:
-        return False
-    return up_at > moment.at + timedelta(milliseconds=moment.precision_ms) + GONE_WITHIN
-
-
-def _moved_on(ending: Ending) -> Ending:
-    return structs.replace(ending, outcome=LeftOutcome.TRANSFERRED_OUT, basis=OutcomeBasis.INFERRED)
-
-
-def _weight(ending: Ending) -> tuple[int, bool, int, bool, datetime, str]:
-    """Return the weight of an ending; the heaviest is believed (docs/switch-rules.md, rule 13 and Who left how).
-
-    Something known outweighs `unknown`; a statement that only the switch can make (a time-out, a key) outweighs a
-    hang-up, and that a guess; a callback outweighs a bare withdrawal. Of two reports of a hang-up the finer clock's
-    wins: a source with whole seconds cannot tell a caller who hung up from one cut off by a restart, and corrects
-    itself by a later `lost`.
-    """
-    if ending.outcome is LeftOutcome.UNKNOWN:
-        tier = 0
-    elif ending.outcome in HANG_UPS:
-        tier = 2
-    else:
-        tier = 3 if ending.basis is OutcomeBasis.STATED else 1
-    return (
-        tier,
-        ending.outcome is LeftOutcome.CALLBACK,
-        -ending.moment.precision_ms,
-        ending.outcome is LeftOutcome.LOST,
-        ending.moment.at,
-        ending.outcome,
-    )
-
-
-def _span(begins: list[Timestamp], ends: list[Timestamp]) -> tuple[Timestamp | None, Timestamp | None, int]:
-    """Return the begin and the end to measure between: from one clock where possible, then with
-    the least uncertainty.
-    """
-    if not begins or not ends:
-        began = min(begins, key=lambda m: (m.precision_ms, m.at), default=None)
-        ended = min(ends, key=lambda m: (m.precision_ms, m.at), default=None)
-        single = began or ended
-        return began, ended, single.precision_ms if single else 1
-    began, ended = min(
-        product(begins, ends),
-        key=lambda pair: (
-            TimeBasis.DERIVED not in (pair[0].basis, pair[1].basis) and pair[0].basis != pair[1].basis,
-            pair[0].precision_ms + pair[1].precision_ms,
-            pair[0].at,
-            pair[1].at,
-        ),
-    )
-    return began, ended, max(began.precision_ms, ended.precision_ms)
-
-
-def _ended_at(began: Timestamp | None, ended: Timestamp) -> datetime:
-    """Return the end, moved to the middle of its second when only the beginning was read from a finer clock."""
-    if began is None or began.precision_ms >= COARSE_MS:
-        return ended.at
-    return max(ended.middle, began.at)
-
-
-def _time_basis(began: Timestamp | None, ended: Timestamp | None) -> TimeBasis:
-    if began is not None and began.basis is TimeBasis.SWITCH and (ended is None or ended.basis is TimeBasis.SWITCH):
-        return TimeBasis.SWITCH
-    bases = {moment.basis for moment in (began, ended) if moment}
-    for basis in (TimeBasis.DERIVED, TimeBasis.MONITOR):
-        if basis in bases:
-            return basis
-    return TimeBasis.SWITCH
-
-
-class _Talk(NamedTuple):
-    """The end of a talk, its length, and who ended it; None as far as that is not known."""
-
-    ended_at: datetime | None = None
-    ms: int | None = None
-    ended_by: EndedBy | None = None
-
-
-def _talk(
-    answers: list[Answer], completions: list[Completion], transfers: list[Timestamp], endings: list[Ending]
-) -> _Talk:
-    """Return the talk: up to the hang-up, or up to its transfer, after which the caller talks to somebody else.
-
-    A caller who is reported to have left after the answer has hung up: some senders have one word for the end of every
-    call.
-    """
-    if not completions and answers:
-        completions = [
-            Completion(ending.piece, ending.moment, _TALK_ENDED_BY.get(ending.outcome, EndedBy.UNKNOWN), None, "")
-            for ending in endings
-            if ending.outcome is not LeftOutcome.UNKNOWN and all(_ends_talk(ending, answer) for answer in answers)
-        ]
-    if not completions:
-        return _Talk()
-    best = min(completions, key=lambda c: (c.moment.precision_ms, c.ended_by is EndedBy.UNKNOWN, c.moment.at))
-    transferred = min(transfers, key=lambda m: (m.precision_ms, m.at), default=None)
-    ended_by = EndedBy.TRANSFER if transferred else best.ended_by
-    if any(c.ended_by is EndedBy.TRANSFER for c in completions):
-        ended_by = EndedBy.TRANSFER
-    # a transfer that was worked out has no clock; the end of the talk, a moment later, may be by that of the answer
-    for over in sorted((transferred or best.moment, best.moment), key=lambda m: m.at):
-        if same_clock := [a.moment for a in answers if a.moment.basis == over.basis]:
-            answered = min(same_clock, key=lambda m: (m.precision_ms, m.at))
-            return _Talk(best.moment.at, max(0, milliseconds(over.at - answered.at)), ended_by)
-    return _Talk(best.moment.at, best.talk_ms, ended_by)
-
-
-_TALK_ENDED_BY: Final = {LeftOutcome.TRANSFERRED_OUT: EndedBy.TRANSFER}
-"""The party that ended the talk of a caller who is reported to have left after the answer; else it is not known."""
-
-
-def _ends_talk(ending: Ending, answer: Answer) -> bool:
-    """Return whether a caller left after an answer; a stated end may be of the same moment."""
-    if ending.basis is OutcomeBasis.STATED:
-        return not _is_before(ending.moment, answer.moment)
-    return _is_before(answer.moment, ending.moment)
-
-
-def _cut_off(answers: list[Answer], restart: datetime, reconnects: list[datetime]) -> _Talk:
-    """Return a talk that the switch's restart ended; empty when no source listened in between, for it may have ended
-    then.
-    """
-    answered = min((answer.moment.at for answer in answers), default=None)
-    if answered is None or restart <= answered or any(answered < at <= restart for at in reconnects):
-        return _Talk()
-    return _Talk(restart, milliseconds(restart - answered), EndedBy.SYSTEM)
-
-
-_WAIT_ENDED_BY: Final = {Outcome.ABANDONED: EndedBy.CALLER, Outcome.WAITING: None, Outcome.UNKNOWN: None}
-"""The party that ended a wait that was not answered; for all other outcomes it was the switch."""
-
-
-def _agent(answers: list[Answer], completions: list[Completion]) -> str | None:
-    named = [(a.moment.precision_ms, a.moment.at, a.agent_id) for a in answers if a.agent_id]
-    named = named or [(c.moment.precision_ms, c.moment.at, c.agent_id) for c in completions if c.agent_id]
-    return min(named)[2] if named else None
-
-
-def _contact_id(evidence: Evidence, group: list[VisitReport], named: VisitReport) -> str:
-    """Return the whole call's id, by the finest source that reports one; else the leg's own."""
-    claims = [claim for strand in group for claim in strand.contacts.items()]
-    return _claimed(claims, evidence) if claims else evidence.leg_id or named.visit_id
-
-
-def _claimed(claims: Iterable[tuple[str, int]], evidence: Evidence) -> str:
-    """Return the contact by the finest of several sources; a source that has reported only the leg may know better
-    later.
-
-    Switches number their calls upwards: of two others the shorter and then the smaller id is the older call's. Where
-    the caller goes on under another leg, whoever held the place before is gone: that leg's call is the caller's.
-    """
-    ranked = sorted(claims, key=lambda claim: (claim[1], claim[0] == evidence.leg_id, len(claim[0]), claim[0]))
-    best = ranked[0][0]
-    if best == evidence.leg_id and evidence.also:
-        return next((claim for claim, _ in ranked if claim in evidence.also), best)
-    return best

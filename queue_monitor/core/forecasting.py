@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 from queue_monitor.core.agents import Agents
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.model import ExpectedWait, Forecast, Placement, RiskLevels, Target
 from queue_monitor.queues import Pool
 

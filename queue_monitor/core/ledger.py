@@ -12,27 +12,19 @@ import re
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
+from queue_monitor.core.contacts import ContactHistory, history_of
 from queue_monitor.core.documents import Document
-from queue_monitor.core.evidence import (
-    DERIVED_SLACK,
-    SAME_ENTRY,
-    Evidence,
-    EvidenceKey,
-    MergedVisit,
-    VisitReport,
-    as_stated,
-    is_same_entry,
-    read_stays,
-    used_again,
-)
+from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, MergedVisit, VisitReport
+from queue_monitor.core.matching import SAME_ENTRY, is_same_entry
+from queue_monitor.core.stays import read_stays
+from queue_monitor.core.used_again import as_stated, used_again
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -53,19 +45,12 @@ from queue_monitor.events import (
     SourceConnected,
     SourceRestarted,
     WaitingCaller,
-    milliseconds,
 )
 from queue_monitor.model import Contact, Outcome, Refusal, Visit
 from queue_monitor.queues import queue_key
 
-SAME_MOVE = timedelta(seconds=2)
-"""A caller who enters another queue within this time of leaving one was moved there (docs/switch-rules.md, rule 2)."""
-
 UPTIME_SLACK = timedelta(seconds=2)
 """A start time computed from whole seconds of uptime may lie this much after the real one."""
-
-INNER_ENTRY = timedelta(seconds=1)
-"""A channel that answers for a queue enters that queue at once: it still waits there this long after the answer."""
 
 LISTED_EARLY = timedelta(milliseconds=100)
 """A listed wait of whole seconds cannot begin before the caller entered, but for the clocks."""
@@ -94,6 +79,7 @@ MAX_TALK: Final = timedelta(hours=12)
 """A talk without a reported end is taken to be over when no event about it has come for this long."""
 
 MARKS_KEPT: Final = timedelta(days=400)
+
 MAX_MARKS: Final = 2_000
 """The limits on a switch's restarts and reconnects. They are kept as long as calls are, so that a call loaded from the
 store comes out as it did; and only the newest of each, at most this number.
@@ -104,19 +90,6 @@ _CHANNEL: Final = re.compile(r"\b(\d{9,11})\.(\d{1,12})$", re.ASCII)
 
 _NAMELESS: Final = frozenset({"", "unknown"})
 """The names that sources give to the queue of a refused caller when they do not know it."""
-
-_MOVED: Final = frozenset({EntryReason.OVERFLOW, EntryReason.TRANSFER, EntryReason.REENTRY})
-_LATEST: Final = datetime.max.replace(tzinfo=UTC)
-
-_MAY_GO_ON: Final = frozenset({Outcome.WAITING, Outcome.ANSWERED, Outcome.UNKNOWN})
-"""The outcomes after which a caller may not have left the queue without an answer, as far as is known."""
-
-
-class ContactHistory(Struct, frozen=True, gc=False):
-    """One contact with its visits, in the order of entry."""
-
-    contact: Contact
-    visits: tuple[Visit, ...]
 
 
 class Change(NamedTuple):
@@ -180,10 +153,13 @@ class _Switch:
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
+
 _switch_decoder: Final = msgspec.msgpack.Decoder(dict[str, _Switch])
+
 _OfVisit = CallEntered | CallAnswered | CallLeft | CallCompleted | CallRinging | CallTransferred | CallMoved
 
 _NOTHING: Final = Applied()
+
 _ORPHAN: Final = Applied(orphan=True)
 
 
@@ -197,7 +173,7 @@ class Ledger:
         self._evidence: dict[EvidenceKey, Evidence] = {}
         self._heard: dict[int, Evidence] = {}
         self._doubted: dict[int, Evidence] = {}
-        self._strands: dict[tuple[str, str], tuple[VisitReport, Evidence]] = {}
+        self._reports: dict[tuple[str, str], tuple[VisitReport, Evidence]] = {}
         self._also: dict[EvidenceKey, str] = {}
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, ContactHistory] = {}
@@ -221,14 +197,14 @@ class Ledger:
 
     def _hear(self, event: _OfVisit) -> Applied:
         switch, visit_id = event.switch_name, event.visit_id
-        known = self._strands.get((switch, visit_id))
+        known = self._reports.get((switch, visit_id))
         if known is None or not known[1].is_placed(visit_id):
             leg, queue = getattr(event, "leg_id", ""), getattr(event, "queue", "")
-            known = self._strand(switch, visit_id, event.source, leg, queue)
-        strand, evidence = known
-        strand.add(event)
+            known = self._report(switch, visit_id, event.source, leg, queue)
+        report, evidence = known
+        report.add(event)
         self._heard[id(evidence)] = evidence
-        return _ORPHAN if not strand.is_seen_entering else _NOTHING
+        return _ORPHAN if not report.is_seen_entering else _NOTHING
 
     def _ringing(self, event: CallRinging) -> Applied:
         self._rings[event.switch_name, event.ring_id] = event.visit_id
@@ -243,7 +219,7 @@ class Ledger:
         """Note a caller who moved in the line, or goes on in the queue under another leg."""
         heard = self._hear(event)
         if event.new_leg_id:
-            _, evidence = self._strands[event.switch_name, event.visit_id]
+            _, evidence = self._reports[event.switch_name, event.visit_id]
             self._lay_together(evidence, event.new_leg_id)
         return heard
 
@@ -261,12 +237,12 @@ class Ledger:
         self._undecided.discard(key)
         if other is None:
             return
-        for visit_id, strand in other.strands.items():
-            evidence.strands[visit_id] = strand
-            self._strands[evidence.switch, visit_id] = (strand, evidence)
+        for visit_id, report in other.reports.items():
+            evidence.reports[visit_id] = report
+            self._reports[evidence.switch, visit_id] = (report, evidence)
         evidence.missing += tuple(at for at in other.missing if at not in evidence.missing)
         evidence.see_up(other.up.items())
-        other.strands, other.missing, other.up = {}, (), {}
+        other.reports, other.missing, other.up = {}, (), {}
         self._heard[id(other)] = other
         for further in other.also:
             self._also.pop((evidence.switch, further, evidence.key[2]), None)
@@ -282,26 +258,26 @@ class Ledger:
             leg = under
         return switch, leg, queue
 
-    def _strand(self, switch: str, visit_id: str, source: str, leg: str, queue: str) -> tuple[VisitReport, Evidence]:
+    def _report(self, switch: str, visit_id: str, source: str, leg: str, queue: str) -> tuple[VisitReport, Evidence]:
         """Return the report of this visit id, placed with the other evidence of this leg in this queue."""
-        known = self._strands.get((switch, visit_id))
+        known = self._reports.get((switch, visit_id))
         if known is None:
-            strand = VisitReport(visit_id=visit_id, source=source)
+            report = VisitReport(visit_id=visit_id, source=source)
             evidence = self._evidence_of(switch, leg or visit_id, queue)
-            evidence.strands[visit_id] = strand
-            known = self._strands[switch, visit_id] = (strand, evidence)
-        strand, evidence = known
+            evidence.reports[visit_id] = report
+            known = self._reports[switch, visit_id] = (report, evidence)
+        report, evidence = known
         if evidence.is_placed(visit_id):
             return known
         better_leg = leg if leg and evidence.leg_id == visit_id else evidence.leg_id
         better_queue = evidence.queue or queue
         if (better_leg, better_queue) != (evidence.leg_id, evidence.queue):
-            del evidence.strands[visit_id]
+            del evidence.reports[visit_id]
             self._heard[id(evidence)] = evidence
             evidence = self._evidence_of(switch, better_leg, better_queue)
-            evidence.strands[visit_id] = strand
-            self._strands[switch, visit_id] = (strand, evidence)
-        return strand, evidence
+            evidence.reports[visit_id] = report
+            self._reports[switch, visit_id] = (report, evidence)
+        return report, evidence
 
     def _evidence_of(self, switch: str, leg: str, queue: str) -> Evidence:
         key = self._key(switch, leg, queue_key(queue))
@@ -321,14 +297,14 @@ class Ledger:
 
     def _ring_ended(self, event: CallRingEnded) -> Applied:
         visit_id = event.visit_id or self._rings.get((event.switch_name, event.ring_id), "")
-        known = self._strands.get((event.switch_name, visit_id))
+        known = self._reports.get((event.switch_name, visit_id))
         if known is None and event.visit_id and event.result is RingResult.FAILED:
             # it may take back an answer that has not been reported yet
-            known = self._strand(event.switch_name, visit_id, event.source, "", "")
+            known = self._report(event.switch_name, visit_id, event.source, "", "")
         if known is None:
             return _ORPHAN
-        strand, evidence = known
-        strand.ring(strand.ring_of(event), event.result)
+        report, evidence = known
+        report.ring(report.ring_of(event), event.result)
         self._heard[id(evidence)] = evidence
         return _NOTHING
 
@@ -385,11 +361,11 @@ class Ledger:
         evidence = self._evidence.get(self._key(event.switch_name, leg, queue_key(event.queue)))
         if evidence is None:
             return False
-        known = evidence.strands.get(event.visit_id)
+        known = evidence.reports.get(event.visit_id)
         if known is not None and known.is_seen_entering:
             return True
-        others = (strand for strand in evidence.strands.values() if strand.source not in {event.source, *passing_over})
-        return any(is_same_entry(strand, event) for strand in others)
+        others = (report for report in evidence.reports.values() if report.source not in {event.source, *passing_over})
+        return any(is_same_entry(report, event) for report in others)
 
     def take_back(self, event: CallRefused) -> Refusal | None:
         """Forget the refused caller that was counted for this event; return it, None when there was none."""
@@ -480,7 +456,7 @@ class Ledger:
         new = dict[EvidenceKey, tuple[datetime, str | None]]()
         for caller in event.waiting:
             leg, began = (switch, caller.leg_id, queue), _began(event, caller)
-            if began is None or (caller.visit_id and (switch, caller.visit_id) in self._strands):
+            if began is None or (caller.visit_id and (switch, caller.visit_id) in self._reports):
                 continue
             if self._key(*leg) == leg and self._is_new(leg):
                 new[leg] = began, caller.contact_id
@@ -503,15 +479,15 @@ class Ledger:
     def _is_new(self, key: EvidenceKey) -> bool:
         """Return whether nothing but a list has told of this leg in this queue."""
         evidence = self._evidence.get(key)
-        return evidence is None or not any(strand.is_seen_entering for strand in evidence.strands.values())
+        return evidence is None or not any(report.is_seen_entering for report in evidence.reports.values())
 
     def _sight(self, event: QueueSnapshot, caller: WaitingCaller) -> Evidence:
         """Note a caller in a snapshot: evidence that the visit goes on, and of its start if no source saw that."""
         switch = event.switch_name
         evidence = self._evidence_of(switch, caller.leg_id, event.queue)
         visit_id = caller.visit_id or self._open_visit(evidence, event, caller)
-        strand, evidence = self._strand(switch, visit_id, event.source, caller.leg_id, event.queue)
-        strand.sight(event, caller)
+        report, evidence = self._report(switch, visit_id, event.source, caller.leg_id, event.queue)
+        report.sight(event, caller)
         return evidence
 
     def _open_visit(self, evidence: Evidence, event: QueueSnapshot, caller: WaitingCaller) -> str:
@@ -602,7 +578,7 @@ class Ledger:
                 self._parts[contact_id] = (*self._parts.get(contact_id, ()), evidence)
                 if (stated := as_stated(contact_id)) != contact_id:
                     self._used_again.setdefault(stated, set()).add(contact_id)
-        if not evidence.strands:
+        if not evidence.reports:
             self._evidence.pop(key, None)
         return sorted({*before, *now})
 
@@ -637,10 +613,10 @@ class Ledger:
                 if stay.visit.contact_id == known_as:
                     continue
                 renamed[id(part)] = part
-                for strand in part.strands.values():
-                    strand.name_entries(stay.first_at, stated, known_as)
-                    if stay.first_at - DERIVED_SLACK <= strand.starts:
-                        strand.tell_apart(stated, known_as, part.leg_id)
+                for report in part.reports.values():
+                    report.name_entries(stay.first_at, stated, known_as)
+                    if stay.first_at - DERIVED_SLACK <= report.starts:
+                        report.tell_apart(stated, known_as, part.leg_id)
         return {contact_id for part in renamed.values() for contact_id in self._read(part)}
 
     def _is_another_call(self, call: Sequence[tuple[MergedVisit, Evidence]], stay: MergedVisit) -> bool:
@@ -675,7 +651,7 @@ class Ledger:
                 self._talking[contact_id] = None
 
     def _story(self, contact_id: str) -> ContactHistory | None:
-        return _story(contact_id, self._parts.get(contact_id, ()))
+        return history_of(contact_id, self._parts.get(contact_id, ()))
 
     # ---- writing down, removing and loading
 
@@ -685,7 +661,7 @@ class Ledger:
         return list(self._parts.get(contact_id, ()))
 
     def holds_visit(self, switch: str, visit_id: str) -> bool:
-        return (switch, visit_id) in self._strands
+        return (switch, visit_id) in self._reports
 
     def load(self, documents: Iterable[Document]) -> list[Loaded]:
         """Load contacts that were written down. Where memory already has evidence of one, both are put together.
@@ -723,7 +699,7 @@ class Ledger:
         """Return the history that a document alone gives."""
         for part in document.evidence:
             part.stays = self._stays(part)
-        return _story(document.contact_id, document.evidence)
+        return history_of(document.contact_id, document.evidence)
 
     def _place(self, part: Evidence) -> bool:
         """Put evidence from a document beside the evidence held; return whether it met none.
@@ -731,27 +707,27 @@ class Ledger:
         Evidence that it met and that it changed is worked out again.
         """
         switch, meets = part.switch, self._key(*part.key) in self._evidence
-        if not meets and not any((switch, visit_id) in self._strands for visit_id in part.strands):
+        if not meets and not any((switch, visit_id) in self._reports for visit_id in part.reports):
             self._evidence[part.key] = part
-            for visit_id, strand in part.strands.items():
-                self._strands[switch, visit_id] = (strand, part)
-                self._rings.update(((switch, ring_id), visit_id) for ring_id in strand.rings)
+            for visit_id, report in part.reports.items():
+                self._reports[switch, visit_id] = (report, part)
+                self._rings.update(((switch, ring_id), visit_id) for ring_id in report.rings)
             also, part.also = part.also, ()
             for leg in also:
                 self._lay_together(part, leg)
             if self._recall_up(part):
                 self._heard[id(part)] = part
             return True
-        for visit_id, loaded in part.strands.items():
-            is_new = (switch, visit_id) not in self._strands
-            strand, evidence = self._strand(switch, visit_id, loaded.source, part.leg_id, part.queue)
+        for visit_id, loaded in part.reports.items():
+            is_new = (switch, visit_id) not in self._reports
+            report, evidence = self._report(switch, visit_id, loaded.source, part.leg_id, part.queue)
             missing = tuple(at for at in part.missing if at not in evidence.missing)
             evidence.missing += missing
             self._rings.update(((switch, ring_id), visit_id) for ring_id in loaded.rings)
             if evidence.key[2] != part.key[2]:
                 loaded.state_queue(part.queue)
             is_up = evidence.see_up(part.up.items())
-            if strand.merge(loaded) or is_new or missing or is_up:
+            if report.merge(loaded) or is_new or missing or is_up:
                 self._heard[id(evidence)] = evidence
             for leg in part.also:
                 self._lay_together(evidence, leg)
@@ -775,7 +751,7 @@ class Ledger:
             if contact_id not in dropped:
                 parts = self._parts[contact_id]
                 left += self._shares(contact_id)
-                heard = [(part.switch, visit_id) for part in parts for visit_id in part.strands]
+                heard = [(part.switch, visit_id) for part in parts for visit_id in part.reports]
                 dropped[contact_id] = self._stories[contact_id], heard
         self._let_go(dropped)
         return dropped
@@ -816,9 +792,9 @@ class Ledger:
         for contact_id in contact_ids:
             for evidence in self._parts.get(contact_id, ()):
                 key = evidence.key
-                for visit_id, strand in evidence.strands.items():
-                    self._strands.pop((evidence.switch, visit_id), None)
-                    for ring_id in strand.rings:
+                for visit_id, report in evidence.reports.items():
+                    self._reports.pop((evidence.switch, visit_id), None)
+                    for ring_id in report.rings:
                         self._rings.pop((evidence.switch, ring_id), None)
                 for leg in evidence.also:
                     self._also.pop((evidence.switch, leg, key[2]), None)
@@ -885,13 +861,13 @@ class Ledger:
         """Return whether a contact, visit or leg with this id waits or talks now. An id without events costs no
         settling.
         """
-        if (switch, known) not in self._strands and known not in self._stories:
+        if (switch, known) not in self._reports and known not in self._stories:
             heard = ((evidence.switch, evidence.leg_id) for evidence in self._heard.values())
             if (switch, known) not in heard and not any((switch, known) == key[:2] for key in self._open):
                 return False
         self._settle()
-        strand = self._strands.get((switch, known))
-        contacts = [known] if strand is None else [known, *strand[1].contacts]
+        report = self._reports.get((switch, known))
+        contacts = [known] if report is None else [known, *report[1].contacts]
         return any(map(self.is_open, contacts)) or any((switch, known) == key[:2] for key in self._open)
 
     def ringing(self) -> set[str]:
@@ -1018,295 +994,3 @@ def _is_undecided(visit: Visit) -> bool:
     if visit.outcome is Outcome.ANSWERED:
         return visit.completed_at is None or visit.ended_by is EndedBy.SYSTEM
     return visit.outcome is Outcome.WAITING or visit.outcome_basis is OutcomeBasis.INFERRED
-
-
-def _story(contact_id: str, parts: Sequence[Evidence]) -> ContactHistory | None:
-    """Return the history of one contact, from the evidence that it is part of; None when it has no stay."""
-    stays = [stay for evidence in parts for stay in evidence.stays if stay.visit.contact_id == contact_id]
-    if not stays:
-        return None
-    if len(stays) == 1:
-        visit = stays[0].visit
-        return ContactHistory(_contact_of_one(visit), (visit,))
-    stays.sort(key=_in_order)
-    visits = tuple(_visits(_with_talks_ended(stays)))
-    if any(visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN) for visit in visits):
-        visits = tuple(_over_with_the_call(visits, parts))
-    return ContactHistory(_contact(contact_id, visits), visits)
-
-
-def _in_order(stay: MergedVisit) -> tuple[datetime, bool, datetime, str]:
-    """Return the place of a stay among its call's: of those that began in one moment of a coarse clock, the stay to
-    which nobody says that the caller was moved is the first, and the others follow as they ended.
-    """
-    was_moved = stay.reason in _MOVED
-    left = (stay.visit.ended_wait_at or _LATEST) if was_moved else stay.about
-    return stay.about, was_moved, left, stay.visit.visit_id
-
-
-def _with_talks_ended(stays: list[MergedVisit]) -> list[MergedVisit]:
-    """Return the stays of one contact, in order of entry; a talk is over when its caller's leg enters a queue again."""
-    following: dict[tuple[str, str], datetime] = {}
-    amended: list[MergedVisit] = []
-    for stay in reversed(stays):
-        visit = stay.visit
-        leg = visit.switch, visit.leg_id
-        until, following[leg] = following.get(leg), stay.first_at
-        answered, is_open = visit.ended_wait_at, visit.outcome is Outcome.ANSWERED and visit.completed_at is None
-        if is_open and until is not None and answered is not None and until >= answered:
-            talk_ms = milliseconds(until - answered)
-            visit = structs.replace(visit, completed_at=until, talk_ms=talk_ms, ended_by=EndedBy.UNKNOWN)
-            stay = structs.replace(stay, visit=visit)
-        amended.append(stay)
-    return amended[::-1]
-
-
-def _over_with_the_call(visits: tuple[Visit, ...], parts: Iterable[Evidence]) -> Iterator[Visit]:
-    """Yield the visits of one contact: a caller who was answered in one queue, or hung up there, waits in no other.
-
-    How the other stay ended is not known then, but until when. A leg that the switch has listed there since goes on.
-    """
-    answered = _first_answer(_before_call_back(visits))
-    for visit in visits:
-        ends = [one.ended_wait_at for one in visits if one is answered or _hung_up_beside(one, visit)]
-        until = min((at for at in ends if at is not None and _waited_before(visit, at)), default=None)
-        if until is None or not _has_no_end_before(visit, until) or _is_listed_after(visit, until, parts):
-            yield visit
-        else:
-            yield structs.replace(
-                visit,
-                outcome=Outcome.UNKNOWN,
-                outcome_basis=OutcomeBasis.INFERRED,
-                ended_wait_at=until,
-                wait_ms=milliseconds(until - (visit.entered_at or until)),
-            )
-
-
-def _has_no_end_before(visit: Visit, at: datetime) -> bool:
-    """Return whether a visit still waited at this time, as far as is known: it is only found to be over later."""
-    if visit.outcome is Outcome.UNKNOWN and visit.wait_ms is None:
-        return visit.ended_wait_at is not None and visit.ended_wait_at > at
-    return visit.outcome is Outcome.WAITING
-
-
-def _hung_up_beside(visit: Visit, other: Visit) -> bool:
-    """Return whether a visit ended because the leg of the other one hung up."""
-    return visit.outcome is Outcome.ABANDONED and (visit.switch, visit.leg_id) == (other.switch, other.leg_id)
-
-
-def _waited_before(visit: Visit, at: datetime) -> bool:
-    """Return whether a visit had begun at this time, and not only as the next step of the call."""
-    return visit.entered_at is not None and visit.entered_at < at - SAME_MOVE
-
-
-def _is_listed_after(visit: Visit, at: datetime, parts: Iterable[Evidence]) -> bool:
-    """Return whether the switch has listed a visit's leg in its queue after this time."""
-    key = visit.switch, visit.leg_id, queue_key(visit.queue)
-    reports = (strand for part in parts if part.key == key for strand in part.strands.values())
-    return any(strand.sighted_at is not None and strand.sighted_at > at + SAME_MOVE for strand in reports)
-
-
-def _visits(stays: list[MergedVisit]) -> Iterator[Visit]:
-    """Yield the visits of one contact, completed from the visits before and after: why each began and where it led."""
-    previous: Visit | None = None
-    for stay, following in zip(stays, [*stays[1:], None], strict=True):
-        visit = stay.visit
-        outcome, next_queue = visit.outcome, visit.next_queue
-        if following is not None and _moved_on(visit, following.visit):
-            next_queue = next_queue or following.visit.queue
-            outcome = Outcome.OVERFLOW if outcome is Outcome.TIMEOUT else outcome
-        yield structs.replace(
-            visit,
-            outcome=outcome,
-            entry_reason=visit.entry_reason if previous is None else _entry_reason(stay, previous),
-            prev_visit_id=visit.prev_visit_id or (previous.visit_id if previous else None),
-            next_queue=next_queue,
-        )
-        previous = visit
-
-
-def _moved_on(left: Visit, entered: Visit) -> bool:
-    """Return whether a caller who was not answered went to another queue at once: within two seconds and the clocks'
-    uncertainty.
-    """
-    if left.outcome in (Outcome.WAITING, Outcome.ANSWERED) or queue_key(left.queue) == queue_key(entered.queue):
-        return False
-    if left.ended_wait_at is None or entered.entered_at is None:
-        return False
-    blur = timedelta(milliseconds=max(left.precision_ms, entered.precision_ms))
-    return abs(entered.entered_at - left.ended_wait_at) <= SAME_MOVE + blur
-
-
-def _waits_beside(previous: Visit, visit: Visit) -> bool:
-    """Return whether a caller still waited under another leg on entering, and so neither left nor was passed on."""
-    if previous.leg_id == visit.leg_id or previous.entered_at is None or visit.entered_at is None:
-        return False
-    return previous.ended_wait_at is None or previous.ended_wait_at > visit.entered_at + SAME_MOVE
-
-
-def _entry_reason(stay: MergedVisit, previous: Visit) -> EntryReason:
-    """Return why a caller who was in a queue before entered: as stated, else by the visit before."""
-    if stay.reason is not EntryReason.UNKNOWN:
-        return stay.reason
-    if _waits_beside(previous, stay.visit):
-        return EntryReason.UNKNOWN
-    if previous.outcome is Outcome.ANSWERED:
-        return EntryReason.TRANSFER
-    if queue_key(previous.queue) == queue_key(stay.visit.queue):
-        return EntryReason.REENTRY
-    return EntryReason.OVERFLOW
-
-
-def _contact_of_one(visit: Visit) -> Contact:
-    """Return the contact that `_contact` gives for one visit alone."""
-    waits = visit.outcome is Outcome.WAITING
-    return Contact(
-        contact_id=visit.contact_id,
-        first_queue=visit.queue,
-        entered_at=visit.entered_at,
-        outcome=visit.outcome,
-        visit_ids=(visit.visit_id,),
-        wait_ms=0 if waits else visit.wait_ms,
-        waiting_since=visit.entered_at if waits else None,
-        settled_at=visit.ended_wait_at,
-        start_known=visit.start_known,
-        precision_ms=visit.precision_ms,
-    )
-
-
-def _contact(contact_id: str, visits: tuple[Visit, ...]) -> Contact:
-    """Judge a contact once: the time spent waiting up to the first human answer (docs/definitions.md).
-
-    Visits may overlap (a queue whose member waits in another one): the wait is the union of their times. A call back to
-    a caller who had left is not a visit of the caller to the queue: hours may lie between.
-    """
-    own = _before_call_back(visits)
-    answered = _first_answer(own)
-    waiting = [visit for visit in own if visit.outcome is Outcome.WAITING] if answered is None else []
-    counted, after, last = own, list[Visit](), _last(own)
-    since = min((visit.entered_at for visit in waiting if visit.entered_at is not None), default=None)
-    if answered is not None:
-        last = answered
-        counted = tuple(visit for visit in own if visit is answered or _began_before(visit, answered))
-        after = [visit for visit in own if visit not in counted]
-    elif waiting:
-        last = next((visit for visit in waiting if visit.entered_at == since), waiting[0])
-    until = since if waiting else last.ended_wait_at
-    waits = _union(counted, until)
-    wait_ms: int | None = sum(milliseconds(ended - began) for began, ended in waits)
-    if not waiting and any(visit.wait_ms is None and not _is_covered(visit, waits, until) for visit in counted):
-        wait_ms = None
-    first = visits[0]
-    return Contact(
-        contact_id=contact_id,
-        first_queue=first.queue,
-        entered_at=first.entered_at,
-        outcome=last.outcome,
-        visit_ids=tuple(visit.visit_id for visit in visits),
-        wait_ms=wait_ms,
-        waiting_since=since,
-        settled_at=last.ended_wait_at,
-        wait_after_transfer_ms=sum(milliseconds(ended - began) for began, ended in _union(after, None)),
-        called_back_ms=_called_back_ms(first, visits[len(own) :]),
-        start_known=all(visit.start_known for visit in counted),
-        precision_ms=max(visit.precision_ms for visit in counted),
-    )
-
-
-def _first_answer(visits: tuple[Visit, ...]) -> Visit | None:
-    """Return the visit in which a person answered first. A channel that itself waits in another
-    queue is not a person.
-    """
-    answered = [visit for visit in visits if visit.outcome is Outcome.ANSWERED]
-    if len(answered) > 1 or len(answered) < len(visits):
-        answered = [visit for visit in answered if not any(_waits_on(visit, other) for other in visits)]
-    timed = [(visit.ended_wait_at, at) for at, visit in enumerate(answered) if visit.ended_wait_at is not None]
-    if not timed:
-        return answered[0] if answered else None
-    earliest = answered[min(timed)[1]]
-    # an answer without a known time is taken in the order of entry
-    return answered[0] if answered[0].ended_wait_at is None else earliest
-
-
-def _waits_on(answered: Visit, other: Visit) -> bool:
-    """Return whether the caller goes on waiting under another leg that was in a queue when this visit was answered.
-
-    Such a leg goes when the call that it answered is over. A visit without a leg of its own is no channel.
-    """
-    at, over = answered.ended_wait_at, answered.completed_at
-    if at is None or other is answered or other.leg_id in (answered.leg_id, other.visit_id) or other.entered_at is None:
-        return False
-    if over is not None and (other.ended_wait_at is None or other.ended_wait_at > over + SAME_MOVE):
-        return False
-    began = answered.entered_at or at
-    if not began - SAME_MOVE <= other.entered_at <= at + INNER_ENTRY or other.outcome is Outcome.UNKNOWN:
-        return False
-    return other.ended_wait_at is None or other.ended_wait_at > at + INNER_ENTRY
-
-
-def _last(visits: tuple[Visit, ...]) -> Visit:
-    """Return the visit that says how a contact ended that nobody answered.
-
-    It is the newest, or the visit around it that ended at the same time: an inner channel goes when the outer one has
-    gone.
-    """
-    last = visits[-1]
-    if last.ended_wait_at is None or last.entered_at is None:
-        return last
-    for visit in visits:
-        if visit.outcome in _MAY_GO_ON or visit.ended_wait_at is None or visit.leg_id == last.leg_id:
-            continue
-        if visit.ended_wait_at > last.entered_at and abs(visit.ended_wait_at - last.ended_wait_at) <= SAME_MOVE:
-            return visit
-    return last
-
-
-def _began_before(visit: Visit, answered: Visit) -> bool:
-    """Return whether a visit began before the answer, as far as times show that; else by their order."""
-    if visit.entered_at is None or answered.ended_wait_at is None:
-        began, answer = visit.entered_at or visit.ended_wait_at, answered.entered_at or answered.ended_wait_at
-        return began is None or answer is None or began <= answer
-    return visit.entered_at < answered.ended_wait_at
-
-
-def _union(visits: Iterable[Visit], until: datetime | None) -> list[tuple[datetime, datetime]]:
-    """Return the stretches of time that these visits waited, as far as is known, up to `until` at most."""
-    spans = sorted(
-        (visit.entered_at, visit.ended_wait_at if until is None else min(until, visit.ended_wait_at))
-        for visit in visits
-        if visit.wait_ms is not None and visit.entered_at is not None and visit.ended_wait_at is not None
-    )
-    union: list[tuple[datetime, datetime]] = []
-    for began, ended in spans:
-        if ended <= began:
-            continue
-        if union and began < union[-1][1]:
-            union[-1] = union[-1][0], max(ended, union[-1][1])
-        else:
-            union.append((began, ended))
-    return union
-
-
-def _is_covered(visit: Visit, waits: list[tuple[datetime, datetime]], until: datetime | None) -> bool:
-    """Return whether the caller waited all the time from this visit's entry in other visits, so that its unknown end
-    adds nothing.
-    """
-    if visit.entered_at is None or until is None:
-        return False
-    return any(began <= visit.entered_at and until <= ended for began, ended in waits)
-
-
-def _before_call_back(visits: tuple[Visit, ...]) -> tuple[Visit, ...]:
-    """Return the visits until the caller, who had left the queue without an answer, was called back."""
-    for at, (left, entered) in enumerate(pairwise(visits), start=1):
-        if entered.entry_reason is EntryReason.CALLBACK and left.outcome not in _MAY_GO_ON:
-            return visits[:at]
-    return visits
-
-
-def _called_back_ms(first: Visit, calls_back: tuple[Visit, ...]) -> int | None:
-    """Return the time (ms) from entry to the answer of the call back; None while there is none, or the entry was not
-    seen.
-    """
-    answered = next((call.ended_wait_at for call in calls_back if call.outcome is Outcome.ANSWERED), None)
-    return None if answered is None or first.entered_at is None else milliseconds(answered - first.entered_at)

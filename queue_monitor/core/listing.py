@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.windows import Tally
 from queue_monitor.model import Placement, StoredCall, StoredVisit, Visit
 

@@ -20,12 +20,13 @@ from msgspec import structs
 from queue_monitor.core import documents
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import cut, day_bounds
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.counter_queues import CounterQueues
 from queue_monitor.core.departures import Departed, Departures
-from queue_monitor.core.evidence import Evidence, as_stated
+from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.forecasting import DoubtfulVisit, Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
-from queue_monitor.core.ledger import ContactHistory, Ledger
+from queue_monitor.core.ledger import Ledger
 from queue_monitor.core.listing import as_stored
 from queue_monitor.core.lost import lost_calls
 from queue_monitor.core.opening_check import OpeningCheck
@@ -41,6 +42,7 @@ from queue_monitor.core.silence import Silence
 from queue_monitor.core.snapshot_builder import Memory, SnapshotBuilder
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources, Span
 from queue_monitor.core.transfers import transfer_waits
+from queue_monitor.core.used_again import as_stated
 from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, Windows
 from queue_monitor.events import (
@@ -1219,5 +1221,5 @@ def _keys(contact_id: str, evidence: Iterable[Evidence]) -> Iterable[str]:
     each with its switch.
     """
     for part in evidence:
-        for known in dict.fromkeys((contact_id, as_stated(contact_id), part.leg_id, *part.also, *part.strands)):
+        for known in dict.fromkeys((contact_id, as_stated(contact_id), part.leg_id, *part.also, *part.reports)):
             yield f"{part.switch} {known}"

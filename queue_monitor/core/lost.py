@@ -5,7 +5,8 @@ field that identifies them.
 from collections.abc import Iterator
 from datetime import datetime
 
-from queue_monitor.core.ledger import ContactHistory, Ledger
+from queue_monitor.core.contacts import ContactHistory
+from queue_monitor.core.ledger import Ledger
 from queue_monitor.core.repeat_callers import CallerPseudonyms
 from queue_monitor.core.snapshot_builder import falls_in
 from queue_monitor.core.windows import PlacedCall, Windows

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from queue_monitor.core.calendar import Calendar
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.events import CallEntered
 from queue_monitor.model import LOST_OUTCOMES, Contact, Outcome, RepeatCallers
 from queue_monitor.queues import queue_key

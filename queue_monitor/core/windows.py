@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import Calendar, month_start, tertial_start
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import (
     FIELDS,

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.forecasting import DoubtfulVisit
-from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.service_level import terms
 from queue_monitor.events import EntryReason, contact_key
 from queue_monitor.model import Contact, Counts, DayVisit, Outcome, Placement

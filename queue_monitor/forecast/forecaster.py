@@ -18,8 +18,8 @@ from msgspec import Struct, structs
 
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, DayKind, day_bounds, month_start, next_month
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.forecasting import DoubtfulVisit
-from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.pool_inference import inherited
 from queue_monitor.core.windows import Calendars

@@ -22,7 +22,7 @@ from queue_monitor.app.rules_from_config import live_of, rules_of
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.config import Config
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.events import CallEntered
 from queue_monitor.forecast.forecaster import encode_learned, forecaster_of

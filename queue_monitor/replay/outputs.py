@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import PlacedCall
 from queue_monitor.model import Contact, Outcome, Refusal, Visit

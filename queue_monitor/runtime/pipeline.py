@@ -19,8 +19,8 @@ from typing import Final
 
 from msgspec import structs
 
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.forecasting import ForecastInputs
-from queue_monitor.core.ledger import ContactHistory
 from queue_monitor.core.live import ApplyResult, Live
 from queue_monitor.core.pieces import in_turns
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS

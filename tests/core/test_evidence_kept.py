@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from queue_monitor.core import documents
-from queue_monitor.core.evidence import _read, read_plain
-from queue_monitor.core.ledger import _contact, _Switch
+from queue_monitor.core.contacts import _contact
+from queue_monitor.core.ledger import _Switch
 from queue_monitor.core.live import Live
 from queue_monitor.core.reconcile import COUNTERS
+from queue_monitor.core.stays import _read, read_plain
 from queue_monitor.events import CallCompleted, CallEntered, Caller, CallLeft, Event, LeftOutcome
 from queue_monitor.model import CallRecord, Counts, Level, Outcome
 from tests.core.test_properties import days, nonsense, stories_of
@@ -169,10 +170,10 @@ def test_the_short_way_to_read_a_stay_says_what_the_long_one_says(story: Scenari
         ledger.apply(event)
         for evidence in ledger._evidence.values():
             switch = ledger._switches.get(evidence.switch, _Switch())
-            for strand in evidence.strands.values():
-                plain = read_plain(evidence, strand, switch.restarts)
-                if plain is not None and len(evidence.strands) == 1:
-                    assert plain == _read(evidence, [strand], switch.restarts, switch.reconnects)
+            for report in evidence.reports.values():
+                plain = read_plain(evidence, report, switch.restarts)
+                if plain is not None and len(evidence.reports) == 1:
+                    assert plain == _read(evidence, [report], switch.restarts, switch.reconnects)
 
 
 @examples(100, deadline=None)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from queue_monitor.core import documents
-from queue_monitor.core.ledger import ContactHistory, Ledger
+from queue_monitor.core.contacts import ContactHistory
+from queue_monitor.core.ledger import Ledger
 from queue_monitor.events import (
     CallAnswered,
     CallMoved,

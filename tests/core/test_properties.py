@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_monitor.core.ledger import ContactHistory
+from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.live import Live
 from queue_monitor.core.series import FIELDS
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
