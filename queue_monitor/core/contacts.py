@@ -20,6 +20,16 @@ from queue_monitor.events import (
 from queue_monitor.model import Contact, Outcome, Visit
 from queue_monitor.queues import queue_key
 
+NEW_CALL: Final = timedelta(hours=4)
+"""A contact id that is reported this long after the end of all its visits is another call's: some switches number their
+calls anew. A caller who was passed on may come back to a queue within this time.
+"""
+
+NEW_CALL_AFTER_START: Final = timedelta(minutes=15)
+"""The same where the switch began anew in between. What is said of a call comes within this time, so that no later
+event says that it had not ended.
+"""
+
 SAME_MOVE = timedelta(seconds=2)
 """A caller who enters another queue within this time of leaving one was moved there (docs/switch-rules.md, rule 2)."""
 

@@ -19,10 +19,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import structs
 
-from queue_monitor.core.contacts import ContactHistory, history_of
+from queue_monitor.core.contacts import NEW_CALL, NEW_CALL_AFTER_START, ContactHistory, history_of
 from queue_monitor.core.documents import Document
 from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, MergedVisit, VisitReport
 from queue_monitor.core.matching import SAME_ENTRY, is_same_entry
+from queue_monitor.core.refusals import Refusals, is_one_call
 from queue_monitor.core.stays import read_stays
 from queue_monitor.core.used_again import as_stated, used_again
 from queue_monitor.events import (
@@ -40,7 +41,6 @@ from queue_monitor.events import (
     Event,
     OutcomeBasis,
     QueueSnapshot,
-    RefusalReason,
     RingResult,
     SourceConnected,
     SourceRestarted,
@@ -62,19 +62,6 @@ UP_KEPT = timedelta(minutes=1)
 before.
 """
 
-TOLD_OF_REFUSAL: Final = timedelta(minutes=1)
-"""Two sources tell of one refusal within this time: a dialplan may log it only after an announcement."""
-
-NEW_CALL: Final = timedelta(hours=4)
-"""A contact id that is reported this long after the end of all its visits is another call's: some switches number their
-calls anew. A caller who was passed on may come back to a queue within this time.
-"""
-
-NEW_CALL_AFTER_START: Final = timedelta(minutes=15)
-"""The same where the switch began anew in between. What is said of a call comes within this time, so that no later
-event says that it had not ended.
-"""
-
 MAX_TALK: Final = timedelta(hours=12)
 """A talk without a reported end is taken to be over when no event about it has come for this long."""
 
@@ -87,9 +74,6 @@ store comes out as it did; and only the newest of each, at most this number.
 
 _CHANNEL: Final = re.compile(r"\b(\d{9,11})\.(\d{1,12})$", re.ASCII)
 """The end of an Asterisk's id of a channel: the second in which it was made, and its number since the start."""
-
-_NAMELESS: Final = frozenset({"", "unknown"})
-"""The names that sources give to the queue of a refused caller when they do not know it."""
 
 
 class Change(NamedTuple):
@@ -129,17 +113,6 @@ class _Call:
 
     known_as: str
     stays: list[tuple[MergedVisit, Evidence]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Refused:
-    """A refused caller; `is_counted` is false for one who got into a queue in the same call. `told_by`: the sources
-    that have told of this refusal.
-    """
-
-    refusal: Refusal
-    is_counted: bool = True
-    told_by: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -185,7 +158,7 @@ class Ledger:
         self._undecided: set[EvidenceKey] = set()
         self._waiting: dict[str, None] = {}
         self._talking: dict[str, None] = {}
-        self._refused: dict[tuple[str, str], list[_Refused]] = {}
+        self._refusals = Refusals(self._has_got_in)
         self._switches: dict[str, _Switch] = {}
 
     # ---- input
@@ -309,49 +282,22 @@ class Ledger:
         return _NOTHING
 
     def _refuse(self, event: CallRefused) -> Applied:
-        """Count a refused caller once, even when two sources report it and only one of them can name the queue.
-
-        A caller who gets into a queue in the same call, before or after that, was not refused: the call is counted
-        there.
-        """
-        refusal = _refusal(event)
-        same = self._refused.setdefault((refusal.switch, refusal.leg_id), [])
-        near = timedelta(milliseconds=100 + event.time_precision_ms)
-        for other in sorted(same, key=lambda one: abs(one.refusal.at - refusal.at)):
-            before = other.refusal
-            if not _may_be_one_queue(before.queue, refusal.queue):
-                continue
-            near_it = near + timedelta(milliseconds=before.precision_ms)
-            if abs(before.at - refusal.at) > (near_it if event.source in other.told_by else TOLD_OF_REFUSAL):
-                continue
-            other.told_by.add(event.source)
-            other.refusal = _better_told(before, refusal)
-            if not other.is_counted or other.refusal == before:
-                return _NOTHING
-            return Applied(refused=other.refusal, not_refused=(before,))
-        counts = not self._has_got_in(refusal)
-        same.append(_Refused(refusal, counts, {event.source}))
-        return Applied(refused=refusal) if counts else _NOTHING
+        refused, not_refused = self._refusals.note(event)
+        return Applied(refused=refused, not_refused=() if not_refused is None else (not_refused,))
 
     def _has_got_in(self, refusal: Refusal) -> bool:
         """Return whether a refused caller is known to have got into a queue in the same call."""
         self._settle()
         stories = filter(None, map(self._stories.get, {refusal.contact_id, refusal.leg_id}))
-        return any(_is_one_call(refusal, visit) for story in stories for visit in story.visits)
+        return any(is_one_call(refusal, visit) for story in stories for visit in story.visits)
 
     def _entered(self, event: CallEntered) -> Applied:
         """Note a caller who enters; one who was refused by another queue just before, in the same call, got in."""
         heard = self._hear(event)
-        if not self._refused:
+        if not self._refusals:
             return heard
-        switch, at = event.switch_name, event.at
-        got_in = []
-        for known_as in {event.leg_id or event.visit_id, event.contact_id}:
-            for refused in self._refused.get((switch, known_as), ()):
-                if refused.is_counted and timedelta() <= at - refused.refusal.at <= NEW_CALL_AFTER_START:
-                    refused.is_counted = False
-                    got_in.append(refused.refusal)
-        return heard._replace(not_refused=tuple(got_in)) if got_in else heard
+        got_in = self._refusals.let_in(event.switch_name, {event.leg_id or event.visit_id, event.contact_id}, event.at)
+        return heard._replace(not_refused=got_in) if got_in else heard
 
     def has_entered(self, event: CallEntered, passing_over: Collection[str] = ()) -> bool:
         """Return whether a source has already reported the entry of this event; sources in
@@ -369,13 +315,7 @@ class Ledger:
 
     def take_back(self, event: CallRefused) -> Refusal | None:
         """Forget the refused caller that was counted for this event; return it, None when there was none."""
-        said = _refusal(event)
-        same = self._refused.get((said.switch, said.leg_id), [])
-        for refused in same:
-            if refused.refusal.source == said.source and refused.refusal.at == said.at:
-                same.remove(refused)
-                return refused.refusal if refused.is_counted else None
-        return None
+        return self._refusals.take_back(event)
 
     def _restart(self, event: SourceRestarted) -> Applied:
         self._restarted(event.switch_name, event.at)
@@ -769,10 +709,7 @@ class Ledger:
             over -= held_by_others
         gone = [self._stories[contact_id] for contact_id in self._stories if contact_id in over]
         self._let_go(over)
-        for refused_key in list(self._refused):
-            self._refused[refused_key] = [kept for kept in self._refused[refused_key] if kept.refusal.at >= before]
-            if not self._refused[refused_key]:
-                del self._refused[refused_key]
+        self._refusals.evict(before)
         for switch in self._switches.values():
             for marks in (switch.restarts, switch.reconnects):
                 marks[:] = sorted(at for at in marks if at >= before - MARKS_KEPT)[-MAX_MARKS:]
@@ -828,8 +765,7 @@ class Ledger:
             yield story.contact
 
     def refusals(self) -> Iterator[Refusal]:
-        for refused in self._refused.values():
-            yield from (one.refusal for one in refused if one.is_counted)
+        return iter(self._refusals)
 
     def waiting(self) -> list[tuple[Contact, Visit]]:
         """Return the callers who wait now, the longest wait first.
@@ -929,45 +865,6 @@ def _is_somebody_else(leg_id: str, contact_id: str | None, visit: Visit) -> bool
     if its is None or before is None:
         return True
     return (int(its[1]), int(its[2])) > (int(before[1]), int(before[2]))
-
-
-def _may_be_one_queue(one: str, other: str) -> bool:
-    """Return whether two refusals may be by one queue: the names are equal, or a source does not know one of them."""
-    names = {queue_key(one), queue_key(other)}
-    return len(names) == 1 or not names.isdisjoint(_NAMELESS)
-
-
-def _better_told(before: Refusal, said: Refusal) -> Refusal:
-    """Return a refusal with the queue and the reason as far as one of two sources knows them."""
-    queue = said.queue if queue_key(before.queue) in _NAMELESS else before.queue
-    reason = said.reason if before.reason is RefusalReason.UNKNOWN else before.reason
-    return (
-        before
-        if (queue, reason) == (before.queue, before.reason)
-        else structs.replace(before, queue=queue, reason=reason)
-    )
-
-
-def _is_one_call(refusal: Refusal, visit: Visit) -> bool:
-    """Return whether a visit belongs to the call of a refused caller: it began, and ended, not far from there."""
-    began, ended = visit.entered_at, visit.completed_at or visit.ended_wait_at
-    if visit.switch != refusal.switch or began is None or began > refusal.at + NEW_CALL_AFTER_START:
-        return False
-    return ended is None or refusal.at <= ended + NEW_CALL_AFTER_START
-
-
-def _refusal(event: CallRefused) -> Refusal:
-    return Refusal(
-        source=event.source,
-        switch=event.switch_name,
-        contact_id=event.contact_id,
-        leg_id=event.leg_id or event.contact_id,
-        queue=event.queue,
-        reason=event.reason,
-        at=event.at,
-        time_basis=event.time_basis,
-        precision_ms=event.time_precision_ms,
-    )
 
 
 def _may_be_marked_alike(call: _Call, stay: MergedVisit) -> bool:
