@@ -20,6 +20,7 @@ from queue_monitor.api import create_app
 from queue_monitor.api.pages.board import board_body
 from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
 from queue_monitor.forecast.forecaster import Forecaster
@@ -61,7 +62,7 @@ class Standing:
     async def intervals(
         self, start: datetime, end: datetime, step: str, level: Level, queue: str | tuple[str, ...] | None
     ) -> list[Period]:
-        return self._live.intervals(self._now, start, end, step, level, queue)
+        return HeldCalls(self._live).intervals(self._now, start, end, step, level, queue)
 
     async def week_map(
         self, start: datetime, end: datetime, queue: str | tuple[str, ...] | None = None
@@ -75,24 +76,24 @@ class Standing:
         return []
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
-        return self._live.lost_calls(start, end, queue)
+        return HeldCalls(self._live).lost_calls(start, end, queue)
 
     async def calls(
         self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
     ) -> list[StoredCall]:
-        return self._live.stored_calls(start, end, queue)[:limit]
+        return HeldCalls(self._live).stored_calls(start, end, queue)[:limit]
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
-        return self._live.calendar(first, last, queue)
+        return HeldCalls(self._live).calendar(first, last, queue)
 
     async def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        return self._live.transfer_waits(start, end, queue)
+        return HeldCalls(self._live).transfer_waits(start, end, queue)
 
     async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
         return []
 
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        return self._live.disagreements(start, end)
+        return HeldCalls(self._live).disagreements(start, end)
 
 
 class Faces:

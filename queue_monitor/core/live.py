@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from itertools import islice
 from typing import Any, Final, get_args
 
 import msgspec
@@ -19,7 +18,7 @@ from msgspec import structs
 
 from queue_monitor.core import documents
 from queue_monitor.core.agents import Agents
-from queue_monitor.core.calendar import cut, day_bounds
+from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.counter_queues import CounterQueues
 from queue_monitor.core.departures import Departed, Departures
@@ -27,8 +26,6 @@ from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.forecasting import DoubtfulVisit, Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
 from queue_monitor.core.ledger import Ledger
-from queue_monitor.core.listing import as_stored
-from queue_monitor.core.lost import lost_calls
 from queue_monitor.core.opening_check import OpeningCheck
 from queue_monitor.core.pieces import finished
 from queue_monitor.core.pool_inference import PoolInference
@@ -41,7 +38,6 @@ from queue_monitor.core.series import minute_of
 from queue_monitor.core.silence import Silence
 from queue_monitor.core.snapshot_builder import Memory, SnapshotBuilder
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources, Span
-from queue_monitor.core.transfers import transfer_waits
 from queue_monitor.core.used_again import as_stated
 from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, Windows
@@ -63,7 +59,6 @@ from queue_monitor.events import (
     same_content,
 )
 from queue_monitor.model import (
-    CalendarDay,
     CallRecord,
     Coverage,
     CoverageRecord,
@@ -72,23 +67,16 @@ from queue_monitor.model import (
     Forecast,
     Hours,
     JournalNow,
-    Level,
-    LostCall,
     Outcome,
-    Period,
     Refusal,
     RefusalRecord,
     RejectedItem,
-    RepeatDay,
     Snapshot,
     StatusReason,
-    StoredCall,
-    TransferWaits,
     Visit,
     WallNow,
 )
 from queue_monitor.queues import Pool, keys_of, pool_of, queue_key
-from queue_monitor.waits import Past
 
 _OF_CALLS: Final = frozenset(get_args(CallEvent))
 _WITHOUT_QUEUE: Final = frozenset(kind for kind in EVENT_TYPES.values() if "queue" not in kind.__struct_fields__)
@@ -99,9 +87,6 @@ LATE_AFTER: Final = timedelta(minutes=15)
 SHORT_SILENCE: Final = timedelta(minutes=1)
 """A silence shorter than this is not long enough for a caller to have left unseen."""
 
-STEPS: Final = ("quarter", "hour", "day", "week", "month", "tertial", "year", "whole")
-MAX_INTERVALS: Final = 5000
-MAX_DAYS: Final = 400
 MAX_REASONS: Final = 200
 MAX_REJECTED: Final = 200
 """The number of items that were not taken that are kept for a list, the latest ones."""
@@ -892,6 +877,10 @@ class Live:
         known = {queue_key(queue): queue for queue in self.windows.queues() if queue} | self._queue_names
         return sorted(known.values(), key=queue_key)
 
+    def name_of(self, key: str) -> str:
+        """Return the first spelling of a queue (casefolded)."""
+        return self._queue_names.get(key, key)
+
     def scopes(self) -> list[Pool]:
         """Return the scopes that have their own forecast: the pools, and the queues that share their agents with no
         other.
@@ -989,7 +978,7 @@ class Live:
             earlier_limits=self.rules.earlier_limits,
         )
 
-    def _view(self, now: datetime, talking: Sequence[Visit] = (), *, briefly: bool = False) -> SnapshotBuilder:
+    def view(self, now: datetime, talking: Sequence[Visit] = (), *, briefly: bool = False) -> SnapshotBuilder:
         """Return a builder that reads the figures of a moment without a memory of earlier ones."""
         view = SnapshotBuilder(self, now, list(talking), set(), briefly=briefly)
         finished(view.place(self.ledger.waiting()))
@@ -1003,7 +992,7 @@ class Live:
         are in their pool only.
         """
         queues = self.queues()
-        view = self._view(now, self._talking(now), briefly=True)
+        view = self.view(now, self._talking(now), briefly=True)
         pools = [pool for pool in self.pools(queues) if len(pool.queues) > 1]
         alone = set(queues).difference(*(pool.queues for pool in pools))
         return Snapshot(
@@ -1027,113 +1016,6 @@ class Live:
             ring_results={},
             journal=JournalNow(),
         )
-
-    def intervals(
-        self,
-        now: datetime,
-        start: datetime,
-        end: datetime,
-        step: str,
-        level: Level,
-        queue: str | tuple[str, ...] | None,
-    ) -> list[Period]:
-        """Return the figures between two moments, cut by `step` in local time; of a queue, of several, or None for all.
-
-        Raises `ValueError` with words for a person.
-        """
-        bounds, scope = self.bounds(start, end, step), self.known_scope(queue)
-        view = self._view(now)
-        return [view.period(step, level, scope, low, high) for low, high in bounds]
-
-    def bounds(self, start: datetime, end: datetime, step: str) -> list[tuple[datetime, datetime]]:
-        """Return the intervals by `step` that touch a stretch. Raises `ValueError` with words for a person."""
-        if step not in STEPS:
-            raise ValueError(f"step: {step!r} is not one of {', '.join(STEPS)}")
-        if end <= start:
-            raise ValueError("to: must lie after from")
-        bounds = list(islice(cut(start, end, step, self.rules.calendar.zone), MAX_INTERVALS + 1))
-        if len(bounds) > MAX_INTERVALS:
-            raise ValueError(f"from, to, step: at most {MAX_INTERVALS} intervals are given at once")
-        return bounds
-
-    def known_scope(self, queue: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
-        """Return a queue, or several, as a tuple; None for all. Raises `ValueError` when a queue is not known."""
-        scope = (queue,) if isinstance(queue, str) else queue
-        for name in scope or ():
-            self._check_queue(name)
-        return scope
-
-    def joined(
-        self,
-        now: datetime,
-        step: str,
-        level: Level,
-        scope: tuple[str, ...] | None,
-        bounds: Iterable[tuple[datetime, datetime]],
-        past: Iterable[Past],
-    ) -> list[Period]:
-        """Return the figures of stretches that begin before the edge.
-
-        They join the store's figures of the days before it, memory's figures of the days after, and the callers who
-        still wait, whenever they entered.
-        """
-        view = self._view(now)
-        return [view.period(step, level, scope, low, high, its) for (low, high), its in zip(bounds, past, strict=True)]
-
-    def lost_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[LostCall]:
-        """Return the held callers whom nobody answered, who entered between two moments.
-
-        Raises `ValueError` with words for a person.
-        """
-        if end <= start:
-            raise ValueError("to: must lie after from")
-        self._check_queue(queue)
-        return lost_calls(self.ledger, self.windows, self.callers, start, end, queue)
-
-    def repeat_days(self) -> list[RepeatDay]:
-        """Return the counts of callers who called again, of the days in memory, by queue."""
-        self.settle()
-        found = self.callers.days().items()
-        return [RepeatDay(day=day, queue=self._queue_names.get(key, key), found=its) for (day, key), its in found]
-
-    def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
-        """Return the waits after a transfer of the calls held, by receiving queue. Raises `ValueError`."""
-        self._check_queue(queue)
-        return transfer_waits(self.ledger.stories(), start, end, queue)
-
-    def stored_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredCall]:
-        """Return the calls held that count between two moments, as history would keep them. Raises `ValueError`."""
-        if end <= start:
-            raise ValueError("to: must lie after from")
-        self._check_queue(queue)
-        found = (as_stored(story, self.windows.counted(story.contact.contact_id)) for story in self.ledger.stories())
-        key = None if queue is None else queue_key(queue)
-        return [call for call in found if start <= call.at < end and key in (None, queue_key(call.first_queue))]
-
-    def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        """Return where the switch and the calendar disagree about being open.
-
-        They cover today, yesterday, and calls that are still held one by one.
-        """
-        self.settle()
-        return self.opening_check.disagreements(start, end)
-
-    def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
-        """Return the opening hours of some days, a queue's or the default. Raises `ValueError` with
-        words for a person.
-        """
-        if last < first:
-            raise ValueError("to: must lie after from")
-        if (last - first).days >= MAX_DAYS:
-            raise ValueError(f"from, to: at most {MAX_DAYS} days are given at once")
-        self._check_queue(queue)
-        return (self.rules.calendar if queue is None else self.calendars.of(queue)).days(first, last)
-
-    def _check_queue(self, queue: str | None) -> None:
-        if queue is None or self.windows.has_counted(queue):
-            return
-        if queue_key(queue) not in {queue_key(known) for known in self.queues()}:
-            raise ValueError(f"queue: {queue!r} is not known; known are {', '.join(self.queues()) or 'none yet'}")
 
     def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage:
         """Return the coverage of these queues up to now; the hours of a single queue are its own, else the default's.
@@ -1175,8 +1057,9 @@ class Live:
         """
         looked = int(now.timestamp()) // 300
         if looked != self._disagreements[0]:
-            today = self.rules.calendar.day_of(now)
-            self._disagreements = looked, tuple(self.disagreements(*day_bounds(today, self.rules.calendar.zone)))
+            self.settle()
+            bounds = day_bounds(self.rules.calendar.day_of(now), self.rules.calendar.zone)
+            self._disagreements = looked, tuple(self.opening_check.disagreements(*bounds))
         return self._disagreements[1]
 
     def _hours(self, now: datetime) -> Hours:

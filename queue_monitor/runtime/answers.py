@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import structs
 
 from queue_monitor.core.calendar import day_bounds
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import Live
 from queue_monitor.core.series import minute_of
 from queue_monitor.history import disagreements, lost_calls, past_sums, transfer_waits, week_map
@@ -41,11 +42,12 @@ class MemoryAnswers:
 
     def __init__(self, live: Live, clock: Clock, days: DayDifferences) -> None:
         self._live = live
+        self._held = HeldCalls(live)
         self._clock = clock
         self._days = days
 
     async def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: Scope) -> list[Period]:
-        return self._live.intervals(self._clock.now(), start, end, step, level, queue)
+        return self._held.intervals(self._clock.now(), start, end, step, level, queue)
 
     async def week_map(self, start: datetime, end: datetime, queue: Scope) -> list[WeekSlot]:
         return week_map(self._half_hours(start, end, queue), self._live.rules.calendar.zone)
@@ -57,7 +59,7 @@ class MemoryAnswers:
         found: list[HalfHour] = []
         while start < end:
             low, start = start, min(end, start + _AT_ONCE)
-            for period in self._live.intervals(now, low, start, "quarter", Level.CONTACT, queue):
+            for period in self._held.intervals(now, low, start, "quarter", Level.CONTACT, queue):
                 if any(structs.astuple(period.counts)):
                     longest_ms = round((period.waits.max_seconds or 0) * 1000)
                     found.append(HalfHour(start=period.start, counts=period.counts, longest_ms=longest_ms))
@@ -67,16 +69,16 @@ class MemoryAnswers:
         return []
 
     async def repeat_callers(self, first: date, last: date) -> list[RepeatDay]:
-        return [each for each in self._live.repeat_days() if first <= each.day <= last]
+        return [each for each in self._held.repeat_days() if first <= each.day <= last]
 
     async def lost_calls(self, start: datetime, end: datetime, queue: str | None) -> list[LostCall]:
-        return self._live.lost_calls(start, end, queue)
+        return self._held.lost_calls(start, end, queue)
 
     async def transfer_waits(self, start: datetime, end: datetime, queue: str | None) -> list[TransferWaits]:
-        return self._live.transfer_waits(start, end, queue)
+        return self._held.transfer_waits(start, end, queue)
 
     async def disagreements(self, start: datetime, end: datetime) -> list[Disagreement]:
-        return self._live.disagreements(start, end)
+        return self._held.disagreements(start, end)
 
     async def differences(self, first: date, last: date) -> list[DifferenceRecord]:
         return joined([], self._days.within(first, last))
@@ -84,7 +86,7 @@ class MemoryAnswers:
     async def calls(
         self, start: datetime, end: datetime, queue: str | None, after: tuple[datetime, str] | None, limit: int
     ) -> list[StoredCall]:
-        found = sorted(self._live.stored_calls(start, end, queue), key=lambda call: (call.at, call.id))
+        found = sorted(self._held.stored_calls(start, end, queue), key=lambda call: (call.at, call.id))
         return [call for call in found if after is None or (call.at, call.id) > after][:limit]
 
 
@@ -103,7 +105,7 @@ class StoreAnswers(MemoryAnswers):
 
     async def intervals(self, start: datetime, end: datetime, step: str, level: Level, queue: Scope) -> list[Period]:
         live, zone = self._live, self._live.rules.calendar.zone
-        bounds, scope = live.bounds(start, end, step), live.known_scope(queue)
+        bounds, scope = self._held.bounds(start, end, step), self._held.known_scope(queue)
         edge = live.windows.edge
         if edge is None or bounds[0][0] >= edge:
             return await super().intervals(start, end, step, level, queue)
@@ -112,7 +114,7 @@ class StoreAnswers(MemoryAnswers):
         sums = await past_sums(self._store, zone, level, scope, clipped)
         coverage = await self._coverage(scope, clipped)
         past = [Past(s.inside, s.outside, s.waits, covered) for s, covered in zip(sums, coverage, strict=True)]
-        return live.joined(self._clock.now(), step, level, scope, bounds, past)
+        return self._held.joined(self._clock.now(), step, level, scope, bounds, past)
 
     async def _coverage(
         self, scope: tuple[str, ...] | None, bounds: Sequence[tuple[datetime, datetime]]
@@ -132,7 +134,7 @@ class StoreAnswers(MemoryAnswers):
     async def week_map(self, start: datetime, end: datetime, queue: Scope) -> list[WeekSlot]:
         if end <= start:
             raise ValueError("to: must lie after from")
-        scope, edge = self._live.known_scope(queue), self._live.windows.edge
+        scope, edge = self._held.known_scope(queue), self._live.windows.edge
         if edge is None or start >= edge:
             return await super().week_map(start, end, queue)
         await self._flushed()
@@ -180,4 +182,4 @@ class StoreAnswers(MemoryAnswers):
     def _check(self, start: datetime, end: datetime, queue: str | None) -> None:
         if end <= start:
             raise ValueError("to: must lie after from")
-        self._live.known_scope(queue)
+        self._held.known_scope(queue)

@@ -21,6 +21,7 @@ from msgspec import structs
 
 from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.forecasting import ForecastInputs
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import ApplyResult, Live
 from queue_monitor.core.pieces import in_turns
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
@@ -468,7 +469,7 @@ class Pipeline:
         return await self._answers.calls(start, end, queue, after, limit)
 
     def calendar(self, first: date, last: date, queue: str | None = None) -> list[CalendarDay]:
-        return self._live.calendar(first, last, queue)
+        return HeldCalls(self._live).calendar(first, last, queue)
 
     def publish(self) -> Snapshot:
         """Compute the figures as they are now and show them."""
@@ -747,7 +748,7 @@ class Pipeline:
         now = self._clock.monotonic()
         is_time = now - self._health_at >= HEALTH_SECONDS * self._clock.rate
         if (self._repeats_due or is_time) and not self._rebuilds:
-            if (days := self._live.repeat_days()) != self._repeats_kept:
+            if (days := HeldCalls(self._live).repeat_days()) != self._repeats_kept:
                 await store.save_repeat_callers(days)
                 self._repeats_kept = days
             self._repeats_due = False

@@ -7,7 +7,7 @@ import pytest
 
 from queue_monitor.api.json.intervals import PIECE, SHORT_PIECE, OverTime
 from queue_monitor.clock import ManualClock
-from queue_monitor.core.live import MAX_INTERVALS
+from queue_monitor.core.held_calls import MAX_INTERVALS
 from queue_monitor.model import Level
 from queue_monitor.runtime.pipeline import Pipeline
 from tests.scenario import TEN, Scenario

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.events import EntryReason
 from queue_monitor.model import DefinitionId, ExitPolicy, Level, Outcome
 from tests.scenario import TEN, Scenario
@@ -109,10 +110,10 @@ def test_who_was_promised_a_call_before_opening_is_judged_from_opening():
 
 def test_the_list_of_lost_calls_holds_those_who_were_not_called_back_in_time():
     late, soon = called(promised(HALF_AN_HOUR), 3000, 3010), called(promised(HALF_AN_HOUR), 300, 310)
-    lines = late.live.lost_calls(TEN, TEN.replace(hour=12))
+    lines = HeldCalls(late.live).lost_calls(TEN, TEN.replace(hour=12))
 
     assert [(line.outcome, line.reached_later) for line in lines] == [(Outcome.CALLBACK, True)]
-    assert soon.live.lost_calls(TEN, TEN.replace(hour=12)) == []
+    assert HeldCalls(soon.live).lost_calls(TEN, TEN.replace(hour=12)) == []
 
 
 def test_each_stay_in_a_queue_is_what_it_is():

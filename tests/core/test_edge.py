@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queue_monitor.core.calendar import day_bounds, month_start, tertial_start
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import Live
 from queue_monitor.core.series import Base
 from queue_monitor.core.windows import NotHeld, Windows
@@ -142,7 +143,7 @@ def test_a_stretch_that_begins_before_the_edge_and_fits_no_sum_is_refused():
     with pytest.raises(NotHeld):
         windows.counts(Level.VISIT, None, start[1], start[27])
     with pytest.raises(LookupError, match="held by the minute from 2026-11-25 23:00"):
-        story.live.intervals(start[27], start[24], start[27], "day", Level.CONTACT, None)
+        HeldCalls(story.live).intervals(start[27], start[24], start[27], "day", Level.CONTACT, None)
     assert windows.counts(Level.CONTACT, None, start[1], start[26]).entered == 1
     assert windows.counts(Level.VISIT, None, start[26], start[27]).entered == 1
 

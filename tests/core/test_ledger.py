@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from queue_monitor.core.assessment import decided
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.ledger import Ledger
 from queue_monitor.events import (
     CallAnswered,
@@ -527,7 +528,9 @@ def test_a_caller_who_enters_at_seventeen_is_outside_hours_and_a_second_before_i
 
 def test_entered_16_58_and_answered_17_04_belongs_to_the_hour_it_entered():
     story = Scenario(start=OPENING + timedelta(hours=8, minutes=58)).entered(0, "anna").answered(360, "anna")
-    hours = story.live.intervals(story.at(400), OPENING, OPENING + timedelta(hours=10), "hour", Level.CONTACT, None)
+    hours = HeldCalls(story.live).intervals(
+        story.at(400), OPENING, OPENING + timedelta(hours=10), "hour", Level.CONTACT, None
+    )
 
     assert [period.counts.answered_late for period in hours] == [0] * 8 + [1, 0]
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.events import Caller
 from queue_monitor.model import Level, LostCall, Outcome
 from tests.scenario import TEN, Scenario
@@ -16,7 +17,7 @@ BEFORE_OPENING = datetime(2026, 11, 23, 6, 50, tzinfo=UTC)
 
 
 def lost(story: Scenario, minutes: int = 60, queue: str | None = None) -> list[LostCall]:
-    return story.live.lost_calls(story.start, story.start + timedelta(minutes=minutes), queue)
+    return HeldCalls(story.live).lost_calls(story.start, story.start + timedelta(minutes=minutes), queue)
 
 
 def test_short_and_long_and_refused_stand_apart_in_the_order_of_entry():
@@ -37,8 +38,8 @@ def test_a_call_from_before_opening_is_judged_from_opening_and_stands_there():
     story = Scenario(BEFORE_OPENING).entered(0, "anna").left(900, "anna").entered(10, "bo").left(100, "bo")
     opening = BEFORE_OPENING + timedelta(minutes=10)
 
-    (early,) = story.live.lost_calls(opening, opening + timedelta(hours=1))
-    (closed,) = story.live.lost_calls(BEFORE_OPENING, opening)
+    (early,) = HeldCalls(story.live).lost_calls(opening, opening + timedelta(hours=1))
+    (closed,) = HeldCalls(story.live).lost_calls(BEFORE_OPENING, opening)
 
     assert (early.early, early.in_opening_hours, early.wait_seconds) == (True, True, 300.0)
     assert early.entered_at == BEFORE_OPENING
@@ -94,7 +95,7 @@ def test_an_unknown_queue_and_a_stretch_that_ends_before_it_begins_are_refused_i
     with pytest.raises(ValueError, match="'bygg' is not known; known are kundcenter"):
         lost(story, queue="bygg")
     with pytest.raises(ValueError, match="after from"):
-        story.live.lost_calls(TEN, TEN)
+        HeldCalls(story.live).lost_calls(TEN, TEN)
 
 
 @pytest.mark.parametrize("limit", [15, 300])
@@ -105,8 +106,8 @@ def test_over_a_real_day_the_list_holds_exactly_the_calls_that_are_counted_as_lo
     start, end = now - timedelta(days=1), now + timedelta(days=1)
 
     counted: Counter[str] = Counter()
-    for hour in live.intervals(now, start, end, "hour", Level.CONTACT, None):
-        lines = Counter(call.counted_as for call in live.lost_calls(hour.start, hour.end))
+    for hour in HeldCalls(live).intervals(now, start, end, "hour", Level.CONTACT, None):
+        lines = Counter(call.counted_as for call in HeldCalls(live).lost_calls(hour.start, hour.end))
         counts = hour.counts + hour.outside_hours
         assert lines == {name: getattr(counts, name) for name in lines}
         assert lines.total() == counts.abandoned + counts.left_otherwise + counts.excluded + counts.refused

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.opening_check import disagreements
 from queue_monitor.model import Disagreement, HoursDoubt
 from tests.scenario import TEN, Scenario, office_hours
@@ -64,7 +65,7 @@ def test_a_finding_of_today_is_kept_though_its_calls_are_let_go_of():
     story.refused(70, "bo", "closed")
     assert len(story.live.evict(story.at(3600))) == 1
 
-    (now,) = story.live.disagreements(story.at(0), story.at(3600))
+    (now,) = HeldCalls(story.live).disagreements(story.at(0), story.at(3600))
     (shown,) = story.live.snapshot(story.at(3600)).hours_disagreements
 
     assert (now.doubt, now.calls) == (HoursDoubt.ANSWERED_WHILE_CLOSED, 1)

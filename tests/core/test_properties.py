@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queue_monitor.core.contacts import ContactHistory
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import Live
 from queue_monitor.core.series import FIELDS
 from queue_monitor.core.service_level import DEFINITIONS, judge, ratio
@@ -106,7 +107,8 @@ def test_events_in_any_order_give_the_same_ledger_and_each_call_is_counted_once(
     at = story.at(2000)
     for level in Level:
         counts = [
-            live.intervals(at, story.at(-3600), at, "tertial", level, None)[0].counts for live in (disturbed, in_order)
+            HeldCalls(live).intervals(at, story.at(-3600), at, "tertial", level, None)[0].counts
+            for live in (disturbed, in_order)
         ]
         assert counts[0] == counts[1]
     assert disturbed.windows.totals() == in_order.windows.totals()
@@ -183,11 +185,12 @@ def test_the_parts_of_a_day_add_up_to_the_day(story: Scenario):
     at = story.at(3000)
     start, end = story.at(-3600), story.at(7200)
     for level in Level:
-        hours = story.live.intervals(at, start, end, "hour", level, None)
+        hours = HeldCalls(story.live).intervals(at, start, end, "hour", level, None)
         queues = [
-            story.live.intervals(at, start, end, "tertial", level, queue)[0].counts for queue in story.live.queues()
+            HeldCalls(story.live).intervals(at, start, end, "tertial", level, queue)[0].counts
+            for queue in story.live.queues()
         ]
-        whole = story.live.intervals(at, start, end, "tertial", level, None)[0].counts
+        whole = HeldCalls(story.live).intervals(at, start, end, "tertial", level, None)[0].counts
 
         assert sum((period.counts for period in hours), Counts()) == whole
         assert sum(queues, Counts()) == whole

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import Live
 from queue_monitor.events import Caller
 from queue_monitor.model import LOST_OUTCOMES, Outcome, RepeatCallers
@@ -86,7 +87,7 @@ def test_nobody_is_recognised_on_another_day_even_by_the_same_pseudonym():
     story = Scenario(LATE_EVENING).entered(0, "1", caller=person("a")).left(60, "1")
     story.entered(900, "2", caller=person("a")).answered(910, "2")
 
-    (lost,) = story.live.lost_calls(LATE_EVENING, LATE_EVENING + timedelta(hours=1))
+    (lost,) = HeldCalls(story.live).lost_calls(LATE_EVENING, LATE_EVENING + timedelta(hours=1))
     assert lost.reached_later is False
     assert counts(today(story, 500)) == (1, 0, 1, 0, 0, 0)
     assert counts(today(story, 1000)) == (1, 0, 0, 0, 1, 1)

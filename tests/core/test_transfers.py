@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.model import Level, TransferWaits
 from tests.scenario import Scenario
 
@@ -16,7 +17,7 @@ def passed_on() -> Scenario:
 
 
 def waits(story: Scenario, queue: str | None = None) -> list[TransferWaits]:
-    return story.live.transfer_waits(story.start, story.start + timedelta(hours=1), queue)
+    return HeldCalls(story.live).transfer_waits(story.start, story.start + timedelta(hours=1), queue)
 
 
 def test_the_receiving_queue_is_told_how_long_they_waited_and_an_overflow_is_none_of_them():
@@ -35,7 +36,7 @@ def test_figures_of_several_queues_are_those_of_their_calls_together():
     end = story.start + timedelta(hours=1)
 
     def entered(queue: str | tuple[str, ...] | None) -> int:
-        (hour,) = story.live.intervals(end, story.start, end, "hour", Level.VISIT, queue)
+        (hour,) = HeldCalls(story.live).intervals(end, story.start, end, "hour", Level.VISIT, queue)
         return hour.counts.entered
 
     assert entered(("kundcenter", "bygglov")) == entered("kundcenter") + entered("bygglov") == entered(None) == 6
@@ -45,5 +46,5 @@ def test_where_switch_and_calendar_differ_can_be_asked_of_one_day():
     story = Scenario().refused(0, "anna", "closed")
     hour = timedelta(hours=1)
 
-    assert [found.calls for found in story.live.disagreements(story.start, story.start + hour)] == [1]
-    assert story.live.disagreements(story.start + hour, story.start + 2 * hour) == []
+    assert [found.calls for found in HeldCalls(story.live).disagreements(story.start, story.start + hour)] == [1]
+    assert HeldCalls(story.live).disagreements(story.start + hour, story.start + 2 * hour) == []

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.windows import exact_figures
 from queue_monitor.model import Level, TalkSums
 from tests.scenario import TEN, Scenario
@@ -62,10 +63,10 @@ def test_letting_go_of_old_calls_changes_no_figure():
     story = answered_after(10, 200, 310, 700).entered(60, "x").left(90, "x").refused(95, "y")
     start, end = story.at(-36_000), story.at(36_000)
     later = story.at(3 * 86_400)
-    before = [story.live.intervals(later, start, end, step, Level.CONTACT, None) for step in ("hour", "day")]
+    before = [HeldCalls(story.live).intervals(later, start, end, step, Level.CONTACT, None) for step in ("hour", "day")]
 
     gone = story.live.evict_old(later)
-    after = [story.live.intervals(later, start, end, step, Level.CONTACT, None) for step in ("hour", "day")]
+    after = [HeldCalls(story.live).intervals(later, start, end, step, Level.CONTACT, None) for step in ("hour", "day")]
 
     assert len(gone) == 5
     assert list(story.live.ledger.visits()) == []
@@ -78,8 +79,8 @@ def test_the_repeated_hour_of_autumn_is_two_hours_and_the_day_has_twenty_five():
     story = answered_after(5, start=datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
     story.entered(3600, "second").answered(3605, "second")
     start, end = datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC)
-    hours = story.live.intervals(end, start, end, "hour", Level.CONTACT, None)
-    days = story.live.intervals(end, start, end, "day", Level.CONTACT, None)
+    hours = HeldCalls(story.live).intervals(end, start, end, "hour", Level.CONTACT, None)
+    days = HeldCalls(story.live).intervals(end, start, end, "day", Level.CONTACT, None)
 
     assert len(hours) == 25
     assert [p.start.hour for p in hours if p.outside_hours.answered] == [0, 1]
@@ -90,14 +91,14 @@ def test_the_missing_hour_of_spring_leaves_a_day_of_twenty_three():
     story = answered_after(5, start=datetime(2027, 3, 28, 0, 30, tzinfo=UTC))
     story.entered(3600, "after").answered(3605, "after")
     start, end = datetime(2027, 3, 27, 23, tzinfo=UTC), datetime(2027, 3, 28, 22, tzinfo=UTC)
-    hours = story.live.intervals(end, start, end, "hour", Level.CONTACT, None)
+    hours = HeldCalls(story.live).intervals(end, start, end, "hour", Level.CONTACT, None)
 
     assert len(hours) == 23
     assert sum(period.outside_hours.answered for period in hours) == 2
 
 
 def test_every_figure_of_an_empty_stretch_is_no_figure():
-    period = Scenario().live.intervals(TEN, TEN, TEN + timedelta(hours=1), "hour", Level.CONTACT, None)[0]
+    period = HeldCalls(Scenario().live).intervals(TEN, TEN, TEN + timedelta(hours=1), "hour", Level.CONTACT, None)[0]
 
     assert (period.headline, period.floor, period.ceiling, period.waits.p90_seconds) == (None, None, None, None)
     assert set(period.service_level.values()) == {None}
@@ -107,7 +108,9 @@ def test_shares_of_longer_stretches_are_of_calls_never_of_shares():
     story = answered_after(*([10] * 9), 400)
     story.entered(4000, "lone").answered(4400, "lone")
     start = story.at(0)
-    hours = story.live.intervals(story.at(7200), start, start + timedelta(hours=2), "hour", Level.CONTACT, None)
+    hours = HeldCalls(story.live).intervals(
+        story.at(7200), start, start + timedelta(hours=2), "hour", Level.CONTACT, None
+    )
     day = story.day(7200)
 
     assert [period.headline for period in hours] == [0.9, 0.0]

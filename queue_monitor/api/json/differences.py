@@ -27,7 +27,7 @@ from queue_monitor.api.responses import (
     queue_name,
     wants_table,
 )
-from queue_monitor.core.live import MAX_DAYS
+from queue_monitor.core.held_calls import MAX_DAYS
 from queue_monitor.model import DifferenceRecord
 from queue_monitor.ports import Clock, Figures
 from queue_monitor.queues import queue_key

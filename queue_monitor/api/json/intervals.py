@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from queue_monitor import texts
 from queue_monitor.core.calendar import cut
-from queue_monitor.core.live import MAX_INTERVALS
+from queue_monitor.core.held_calls import MAX_INTERVALS
 from queue_monitor.model import Level, Period
 from queue_monitor.ports import Clock, Figures
 
