@@ -10,8 +10,9 @@ counted as mistakes.
 """
 
 from adapters.asterisk_queuelog.follow import AsteriskQueueLogAdapter, build, reach, reaches_back
+from adapters.asterisk_queuelog.lines import recorded_pieces
 from adapters.asterisk_queuelog.settings import ABOUT, EXAMPLE, Settings
-from adapters.asterisk_queuelog.translator import Translator, recorded_pieces
+from adapters.asterisk_queuelog.translator import Translator
 
 __all__ = [
     "ABOUT",

@@ -3,14 +3,14 @@
 Longer than 450 lines because each of the log's some thirty events has a method, and all share one state.
 """
 
-import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from adapters.asterisk_queuelog.lines import Line, decoded, read_line
 from adapters.asterisk_queuelog.nested import Nested, Person
 from adapters.asterisk_queuelog.settings import Settings
 from queue_monitor.events import (
@@ -55,7 +55,6 @@ _STOPS_WITHIN: Final = timedelta(seconds=1)
 _FORGOTTEN: Final = timedelta(hours=4)
 """The age from which an unfinished visit no longer counts as waiting at a restart: its last line is missing."""
 
-_VERB: Final = re.compile(r"(?!NONE$)[A-Z0-9_]{2,}")
 _OUTGOING: Final = re.compile("OUTBOUND|OUTCALL|CALLOUT|OUTGOING|DIALOUT|OUTDIAL")
 """The verbs by which call centres mark outgoing calls, before lines that otherwise look like a queue's."""
 
@@ -76,22 +75,6 @@ _UNANSWERED: Final = frozenset(("CONNECT", "ABANDON", "EXITWITHTIMEOUT", "EXITEM
 _ONLY_OF_THE_OPEN: Final = frozenset(("LEAVEEMPTY", "LEAVEUNAVAIL"))
 _OF_THE_LIVING: Final = frozenset(("ENTERQUEUE", "CONNECT"))
 """The verbs that a stopping switch no longer writes."""
-
-_OF_AGENTS: Final = frozenset(("PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL"))
-_NUMBERS: Final = {
-    "CONNECT": (0,),
-    "COMPLETECALLER": (0, 1),
-    "COMPLETEAGENT": (0, 1),
-    "ABANDON": (0, 1, 2),
-    "EXITWITHTIMEOUT": (0, 1, 2),
-    "EXITEMPTY": (0, 1, 2),
-    "EXITWITHKEY": (1, 2, 3),
-    "WITHDRAW": (0, 1, 2),
-    "RINGNOANSWER": (0,),
-    "RINGCANCELED": (0,),
-    "PENALTY": (0,),
-}
-"""The fields after each verb that must be whole numbers."""
 
 _PHONE: Final = re.compile(r"\w+/(\d+)(?:@.*)?")
 """An interface that holds the number of its phone."""
@@ -116,54 +99,18 @@ class _Visit:
     agent_id: str = ""
     rings: int = 0
     person: Person | None = None
-    entry: "_Line | None" = None
-    rang: "_Line | None" = None
-    answer: "_Line | None" = None
-    ring: "_Line | None" = None
+    entry: Line | None = None
+    rang: Line | None = None
+    answer: Line | None = None
+    ring: Line | None = None
     talk_before: "_Visit | None" = None
-    before_over: "_Line | None" = None
+    before_over: Line | None = None
     is_doubled: bool = False
     is_elsewhere: bool = False
 
     def placed(self) -> dict[str, Any]:
         contact_id = self.person.contact_id if self.person else self.leg_id
         return {"visit_id": self.visit_id, "queue": self.queue, "leg_id": self.leg_id, "contact_id": contact_id}
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    at: datetime
-    second: int
-    call: str
-    queue: str
-    agent: str
-    verb: str
-    told: list[str]
-    received_at: datetime
-
-    @property
-    def place(self) -> tuple[str, str]:
-        return self.call, queue_key(self.queue)
-
-    def repeats(self, earlier: "_Line | None") -> bool:
-        """Return whether this line repeats an earlier one of the same second, or of one beside it."""
-        return (
-            earlier is not None
-            and abs(self.second - earlier.second) <= 1
-            and (self.verb, self.agent, self.told) == (earlier.verb, earlier.agent, earlier.told)
-            and self.place == earlier.place
-        )
-
-    def word(self, index: int) -> str:
-        return self.told[index] if -len(self.told) <= index < len(self.told) else ""
-
-    def number(self, index: int) -> int | None:
-        return _whole(self.word(index))
-
-    def milliseconds(self, index: int) -> int | None:
-        """Return a field of whole seconds, in ms."""
-        seconds = self.number(index)
-        return None if seconds is None else seconds * 1000
 
 
 class Translator:
@@ -181,16 +128,16 @@ class Translator:
         self._repeats: dict[tuple[object, ...], int] = {}
         self._visits: dict[tuple[str, str], _Visit] = {}
         self._nested = Nested()
-        self._held: list[_Line] = []
+        self._held: list[Line] = []
         self._claims: dict[tuple[str, str], tuple[str, list[tuple[str, str]]]] = {}
         self._reads_from: int | None = None
         self._is_amid = False
-        self._ended: dict[tuple[str, str], _Line] = {}
+        self._ended: dict[tuple[str, str], Line] = {}
         self._outgoing: dict[str, None] = {}
         self._logged_off: set[str] = set()
-        self._abandons: list[tuple[_Line, _Visit]] = []
-        self._hung_up: dict[str, tuple[_Line, _Visit]] = {}
-        self._at_once: dict[tuple[str, str], tuple[_Line, _Visit]] = {}
+        self._abandons: list[tuple[Line, _Visit]] = []
+        self._hung_up: dict[str, tuple[Line, _Visit]] = {}
+        self._at_once: dict[tuple[str, str], tuple[Line, _Visit]] = {}
         self._staff_at = 0
         self._queues = {queue_key(queue): queue for queue in settings.dialled_queues.values()}
         self._names = {interface.casefold(): name for interface, name in settings.member_names.items()}
@@ -198,7 +145,7 @@ class Translator:
         self._talking: dict[str, _Visit] = {}
         self._refusals = _REFUSALS | {verb.upper(): reason for verb, reason in settings.refusal_verbs.items()}
         self._outgoing_verbs = {verb.upper() for verb in settings.outgoing_verbs}
-        self._calls: dict[str, Callable[[_Line], None]] = {
+        self._calls: dict[str, Callable[[Line], None]] = {
             "ENTERQUEUE": self._entered,
             "CONNECT": self._connected,
             "COMPLETECALLER": lambda line: self._completed(line, EndedBy.CALLER),
@@ -217,7 +164,7 @@ class Translator:
             "LEAVEEMPTY": self._left_empty,
             "LEAVEUNAVAIL": self._left_empty,
         }
-        self._verbs: dict[str, Callable[[_Line], None]] = self._calls | {
+        self._verbs: dict[str, Callable[[Line], None]] = self._calls | {
             "ADDMEMBER": lambda line: self._member(line, MemberAction.ADDED),
             "REMOVEMEMBER": lambda line: self._member(line, MemberAction.REMOVED),
             "PENALTY": lambda line: self._member(line, MemberAction.CHANGED),
@@ -288,7 +235,7 @@ class Translator:
         if len(raw) > _MAX_LINE:
             self._reject("line_too_long")
             return
-        line = self._line(_text(raw), received_at)
+        line = read_line(decoded(raw), received_at, self._verbs, self._queues)
         if line is None:
             self._reject("malformed_line")
             return
@@ -309,48 +256,7 @@ class Translator:
         elif line.verb.upper() in self._outgoing_verbs or _OUTGOING.search(line.verb.upper()):
             self._calls_out(line)
 
-    def _line(self, text: str, received_at: datetime) -> _Line | None:
-        fields = text.split("|")
-        second = _whole(fields[0])
-        if second is None or len(fields) < 5:
-            return None
-        queue, agent, place = fields[2], fields[3], self._verb_at(fields)
-        if not fields[place]:
-            return None
-        if place > 4:
-            queue, agent = self._parted(fields[2:place])
-        verb, told = fields[place], fields[place + 1 :]
-        at = _EPOCH + timedelta(seconds=second)
-        return _Line(at, second, fields[1], queue, agent, verb, told, received_at)
-
-    def _verb_at(self, fields: list[str]) -> int:
-        """Return the index of the verb: the fifth field, or a later one where a name holds an unescaped `|`.
-
-        A verb of Asterisk's own counts with the fields that belong to it. A word that could be somebody's own verb may
-        be half a name, except after the agent NONE.
-        """
-        if fields[4] in self._verbs and _fits(fields, 4):
-            return 4
-        own = _VERB.fullmatch(fields[4]) is not None
-        if not own or fields[3] not in ("", "NONE"):
-            for place in range(5, len(fields)):
-                if fields[place] in self._verbs and _fits(fields, place):
-                    return place
-        if own or fields[4] in self._verbs:
-            return 4
-        return next((n for n in range(5, len(fields)) if fields[n] in self._verbs), 4)
-
-    def _parted(self, fields: list[str]) -> tuple[str, str]:
-        """Split more than two fields into queue and agent, by a queue that is known or by the agent NONE."""
-        for parts in range(len(fields) - 1, 0, -1):
-            queue = "|".join(fields[:parts])
-            if queue_key(queue) in self._queues:
-                return queue, "|".join(fields[parts:])
-        if fields[-1] == "NONE":
-            return "|".join(fields[:-1]), "NONE"
-        return fields[0], "|".join(fields[1:])
-
-    def _envelope(self, kind: str, line: _Line, *key: object) -> dict[str, Any]:
+    def _envelope(self, kind: str, line: Line, *key: object) -> dict[str, Any]:
         """Return the fields that every event has. Equal events of one second get different ids by their number."""
         number = self._count(line, kind, *key)
         return {
@@ -364,7 +270,7 @@ class Translator:
             "live": False,
         }
 
-    def _count(self, line: _Line, *what: object) -> int:
+    def _count(self, line: Line, *what: object) -> int:
         """Return how many times this event has come in this second."""
         if line.second != self._second:
             self._second = line.second
@@ -374,7 +280,7 @@ class Translator:
 
     # Callers
 
-    def _take_call(self, line: _Line) -> None:
+    def _take_call(self, line: Line) -> None:
         if line.place not in self._visits and line.call in self._outgoing and line.verb != "ENTERQUEUE":
             return
         if self._is_repeat(line):
@@ -408,7 +314,7 @@ class Translator:
             self._take_call(line)
         self._second, self._repeats = counted
 
-    def _is_repeat(self, line: _Line) -> bool:
+    def _is_repeat(self, line: Line) -> bool:
         """Return whether this line only repeats an earlier one: each step of a stay happens once.
 
         A phone may refuse twice within a second; that is a repeat only where the caller's entry was one, too.
@@ -426,14 +332,14 @@ class Translator:
         visit.is_doubled |= is_repeat
         return is_repeat
 
-    def _calls_out(self, line: _Line) -> None:
+    def _calls_out(self, line: Line) -> None:
         """Note an outgoing call: its next lines concern no caller in a queue, until one enters."""
         if line.call not in ("", "NONE") and line.place not in self._visits:
             self._outgoing[line.call] = None
             if len(self._outgoing) > _MAX_OUTGOING:
                 del self._outgoing[next(iter(self._outgoing))]
 
-    def _refused(self, line: _Line, reason: RefusalReason) -> None:
+    def _refused(self, line: Line, reason: RefusalReason) -> None:
         """Report a refused caller. For a caller who was let in, the line only gives the reason for leaving; it is
         ignored.
         """
@@ -452,12 +358,12 @@ class Translator:
             )
         )
 
-    def _left_empty(self, line: _Line) -> None:
+    def _left_empty(self, line: Line) -> None:
         """Take the line that some dialplans write when the queue has put a caller out; it means EXITEMPTY."""
         if line.place in self._visits:
             self._left(line, LeftOutcome.NO_AGENTS, 2)
 
-    def _entered(self, line: _Line) -> None:
+    def _entered(self, line: Line) -> None:
         self._queues.setdefault(queue_key(line.queue), line.queue)
         self._amend_stays_before(line)
         visit_id = f"{self._connection.switch}:{line.call}@{line.second}000"
@@ -487,7 +393,7 @@ class Translator:
             )
         )
 
-    def _amend_stays_before(self, line: _Line) -> None:
+    def _amend_stays_before(self, line: Line) -> None:
         """Amend the caller's stays in other queues: a channel that enters a queue has not hung up, and waits nowhere
         else.
 
@@ -511,7 +417,7 @@ class Translator:
             else:
                 self._tell_over(line, stay)
 
-    def _amend_stays_of_no_time(self, line: _Line) -> None:
+    def _amend_stays_of_no_time(self, line: Line) -> None:
         """Amend the stays that ended in the second in which they began, and after which the caller entered once more.
 
         A second ABANDON in that second says that the lines were written twice; else the caller was moved, and waits on.
@@ -523,7 +429,7 @@ class Translator:
                 del self._at_once[place]
                 self._tell_moved(abandon, visit)
 
-    def _tell_moved(self, abandon: _Line, visit: _Visit) -> None:
+    def _tell_moved(self, abandon: Line, visit: _Visit) -> None:
         """Report that the caller of this ABANDON had not hung up: the channel went on to a queue."""
         counted, self._second, self._repeats = (self._second, self._repeats), abandon.second, {}
         self._abandons = [one for one in self._abandons if one[0] is not abandon]
@@ -531,7 +437,7 @@ class Translator:
         self._tell_left(abandon, visit, LeftOutcome.TRANSFERRED_OUT, abandon.milliseconds(2), reason)
         self._second, self._repeats = counted
 
-    def _tell_over(self, line: _Line, stay: _Visit) -> None:
+    def _tell_over(self, line: Line, stay: _Visit) -> None:
         """Report that a talk is over, whose own last line is missing or comes later and tells more."""
         self._out.append(
             CallCompleted(
@@ -541,7 +447,7 @@ class Translator:
             )
         )
 
-    def _connected(self, line: _Line) -> None:
+    def _connected(self, line: Line) -> None:
         wait, agent_leg, ring = line.milliseconds(0), line.word(1), line.milliseconds(2)
         visit = self._visit(line, wait)
         visit.agent_id, visit.answer = self._agent_id(line), line
@@ -568,7 +474,7 @@ class Translator:
             self._tell_whose(line, self._nested.rang(visit.person, began, line.second, agent_leg))
             self._tell_whose(line, self._nested.leave(visit.person, line.second))
 
-    def _tell_whose(self, line: _Line, persons: Iterable[Person]) -> None:
+    def _tell_whose(self, line: Line, persons: Iterable[Person]) -> None:
         """Report the contact of each channel in an inner queue, which waits for a caller of an outer queue."""
         for person in persons:
             self._out.append(
@@ -579,7 +485,7 @@ class Translator:
                 )
             )
 
-    def _rang(self, line: _Line) -> None:
+    def _rang(self, line: Line) -> None:
         visit, ring_ms = self._visit(line, None), line.number(0)
         visit.rang = line
         result = RingResult.CANCELLED
@@ -593,7 +499,7 @@ class Translator:
             began = line.second - (ring_ms or 0) // 1000
             self._tell_whose(line, self._nested.rang(visit.person, began, line.second))
 
-    def _end_ring(self, line: _Line, visit: _Visit, ring_id: str, result: RingResult, ring_ms: int | None) -> None:
+    def _end_ring(self, line: Line, visit: _Visit, ring_id: str, result: RingResult, ring_ms: int | None) -> None:
         self._out.append(
             CallRingEnded(
                 **self._envelope("call.ring_ended", line, ring_id),
@@ -606,7 +512,7 @@ class Translator:
         )
 
     def _left(
-        self, line: _Line, outcome: LeftOutcome, wait_at: int | None, reason: str = "", key: str | None = None
+        self, line: Line, outcome: LeftOutcome, wait_at: int | None, reason: str = "", key: str | None = None
     ) -> None:
         wait = None if wait_at is None else line.milliseconds(wait_at)
         visit = self._visit(line, wait)
@@ -626,7 +532,7 @@ class Translator:
             self._tell_whose(line, self._nested.leave(visit.person, line.second))
 
     def _tell_left(
-        self, line: _Line, visit: _Visit, outcome: LeftOutcome, wait: int | None, reason: str, key: str | None = None
+        self, line: Line, visit: _Visit, outcome: LeftOutcome, wait: int | None, reason: str, key: str | None = None
     ) -> None:
         is_guess = outcome in (LeftOutcome.LOST, LeftOutcome.UNKNOWN)
         self._out.append(
@@ -641,14 +547,14 @@ class Translator:
             )
         )
 
-    def _withdrawn(self, line: _Line) -> None:
+    def _withdrawn(self, line: Line) -> None:
         """Take a caller taken out by a system. Of the reason only `callback` is kept, because it may be any text."""
         if line.word(3).casefold() == "callback":
             self._left(line, LeftOutcome.CALLBACK, 2, "WITHDRAW callback")
         else:
             self._left(line, LeftOutcome.WITHDRAWN, 2)
 
-    def _completed(self, line: _Line, ended_by: EndedBy, hold_at: int = 0) -> None:
+    def _completed(self, line: Line, ended_by: EndedBy, hold_at: int = 0) -> None:
         wait, talk = line.milliseconds(hold_at), line.milliseconds(hold_at + 1)
         visit = self._talk(line, None if wait is None or talk is None else wait + talk)
         if (now := self._visits.get(line.place)) and now.talk_before is visit:
@@ -669,7 +575,7 @@ class Translator:
             self._nested.hang_up(visit.person)
             self._tell_whose(line, self._nested.leave(visit.person, line.second))
 
-    def _transferred(self, line: _Line, kind: TransferKind) -> None:
+    def _transferred(self, line: Line, kind: TransferKind) -> None:
         """Take `exten|context|hold|talk|position`, or the bridge in two or three fields and then the last three.
 
         The last fields may be missing, and a `|` may stand at the end, so they are counted from the front.
@@ -690,7 +596,7 @@ class Translator:
         )
         self._completed(line, EndedBy.TRANSFER, hold_at)
 
-    def _talk(self, line: _Line, before_ms: int | None) -> _Visit:
+    def _talk(self, line: Line, before_ms: int | None) -> _Visit:
         """Return the stay whose talk is over by this line: whoever was sent back into the same queue may be there
         already.
         """
@@ -699,7 +605,7 @@ class Translator:
             return now.talk_before
         return self._visit(line, before_ms)
 
-    def _visit(self, line: _Line, before_ms: int | None) -> _Visit:
+    def _visit(self, line: Line, before_ms: int | None) -> _Visit:
         """Return the caller's stay in this queue. One that began before the file is dated by its reported wait
         (`~`).
         """
@@ -712,7 +618,7 @@ class Translator:
             self._visits[line.place] = visit
         return visit
 
-    def _moved(self, line: _Line, began: int) -> _Visit | None:
+    def _moved(self, line: Line, began: int) -> _Visit | None:
         """Return the stay that goes on under another call's id, or None.
 
         After an attended transfer into the queue, the caller takes the place of the agent who asked. It is the stay
@@ -760,10 +666,10 @@ class Translator:
         found = _PHONE.fullmatch(self._interfaces.get(agent.casefold(), agent))
         return found[1] if found else ""
 
-    def _leg_id(self, line: _Line) -> str:
+    def _leg_id(self, line: Line) -> str:
         return f"{self._connection.switch}:{line.call}"
 
-    def _restarted(self, line: _Line) -> None:
+    def _restarted(self, line: Line) -> None:
         """Take a start of the switch. Its stop wrote ABANDON for every caller: they did not hang up, they were cut
         off.
         """
@@ -779,7 +685,7 @@ class Translator:
         self._nested.clear()
         self._out.append(SourceRestarted(**self._envelope("source.restarted", line)))
 
-    def _cut_off(self, line: _Line) -> list[tuple[_Line, _Visit]]:
+    def _cut_off(self, line: Line) -> list[tuple[Line, _Visit]]:
         """Return the callers whose ABANDON, the last before a start, was caused by the stop.
 
         A stop empties the queues: where more callers still wait than have gone, the switch crashed, and those who had
@@ -802,13 +708,13 @@ class Translator:
 
     # The agents
 
-    def _agent_id(self, line: _Line) -> str:
+    def _agent_id(self, line: Line) -> str:
         if line.agent in ("", "NONE"):
             return ""
         name = self._names.get(line.agent.casefold(), line.agent)
         return agent_key(f"{self._connection.switch}:{name}")
 
-    def _member(self, line: _Line, action: MemberAction) -> None:
+    def _member(self, line: Line, action: MemberAction) -> None:
         agent = self._agent_id(line)
         if not agent or line.queue in ("", "NONE"):
             self._reject("malformed_line")
@@ -827,21 +733,21 @@ class Translator:
         if action is MemberAction.ADDED and line.word(0) == "PAUSED":
             self._state(line, AgentActivity.PAUSED, reason=None)
 
-    def _pause(self, line: _Line, state: AgentActivity) -> None:
+    def _pause(self, line: Line, state: AgentActivity) -> None:
         """Report a pause or its end. An agent who has logged off stays so: the line only tidies up."""
         if self._agent_id(line) not in self._logged_off:
             self._state(line, state)
 
-    def _log_in(self, line: _Line) -> None:
+    def _log_in(self, line: Line) -> None:
         self._logged_off.discard(self._agent_id(line))
         self._state(line, AgentActivity.AVAILABLE)
 
-    def _log_off(self, line: _Line) -> None:
+    def _log_off(self, line: Line) -> None:
         if line.agent not in ("", "NONE"):
             self._logged_off.add(self._agent_id(line))
         self._state(line, AgentActivity.LOGGED_OUT)
 
-    def _state(self, line: _Line, state: AgentActivity, reason: str | None = "") -> None:
+    def _state(self, line: Line, state: AgentActivity, reason: str | None = "") -> None:
         agent = self._agent_id(line)
         if not agent:
             self._reject("malformed_line")
@@ -859,41 +765,3 @@ class Translator:
                 state_raw=line.verb,
             )
         )
-
-
-def _text(raw: bytes) -> str:
-    """Return a line as UTF-8, or as Latin-1 where it is none, so that two different names stay different."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _fits(fields: list[str], place: int) -> bool:
-    """Return whether the fields around a verb are those that Asterisk writes with it."""
-    verb, agent, told = fields[place], fields[place - 1], fields[place + 1 :]
-    if verb == "ENTERQUEUE":
-        return agent in ("", "NONE")
-    if verb in _OF_AGENTS:
-        return fields[1] in ("", "NONE") and len(told) <= 2
-    numbers = _NUMBERS.get(verb, ())
-    return all(at < len(told) and _whole(told[at]) is not None for at in numbers)
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text and len(text) <= 10 and text.isascii() and text.isdigit() else None
-
-
-def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """Cut a recording into lines, each received at the end of the second in which it was written.
-
-    A source with finer times has reported the same by then, as in real operation. A program may have saved the file
-    with CR alone at the ends of its lines, or as UTF-16.
-    """
-    if recording.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        recording = recording.decode("utf-16", "replace").encode()
-    for line in recording.splitlines(keepends=True):
-        if line.endswith(b"\r"):
-            line = line[:-1] + b"\n"
-        second = _whole(line.partition(b"|")[0].decode("ascii", "replace"))
-        yield line, None if second is None else _EPOCH + timedelta(seconds=second + 1)
