@@ -3,9 +3,7 @@
 Longer than 450 lines because the reports about an agent and the state that they add up to are one.
 """
 
-from bisect import insort
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -15,25 +13,13 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from queue_monitor.core.agent_words import AgentWords, Word
 from queue_monitor.core.places import Places
 from queue_monitor.core.pool_inference import grouped
+from queue_monitor.core.staffing import RANK, Staffing, busiest
 from queue_monitor.events import AgentActivity, AgentMember, AgentState, MemberAction, QueueSnapshot
-from queue_monitor.model import AgentNow, Staff, Visit
+from queue_monitor.model import AgentNow, Visit
 from queue_monitor.queues import queue_key
-
-BUSIEST_FIRST: Final = (
-    AgentActivity.BUSY,
-    AgentActivity.RINGING,
-    AgentActivity.WRAPUP,
-    AgentActivity.AVAILABLE,
-    AgentActivity.PAUSED,
-    AgentActivity.UNKNOWN,
-    AgentActivity.UNREACHABLE,
-    AgentActivity.LOGGED_OUT,
-)
-"""The activities in order of rank. A person in several queues counts with the busiest reported: paused in one and free
-in another is free.
-"""
 
 MAX_AGENTS: Final = 1_000
 """The largest number of agents that are told apart. A municipality has some hundreds; a snapshot looks at each."""
@@ -49,17 +35,8 @@ LEFT_LASTS: Final = timedelta(days=1)
 SHORTEST_CALL: Final = timedelta(minutes=5)
 """An agent whose last answer lies within this time, or twice the usual talk, is taken to be answering."""
 
-STAFFED: Final = frozenset(BUSIEST_FIRST[:5])
-_RANK: Final = {state: rank for rank, state in enumerate(BUSIEST_FIRST)}
 _NEVER_SILENT: Final[Mapping[str, datetime]] = MappingProxyType({})
-_EVERYWHERE: Final = frozenset({""})
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-_COUNTED: Final = tuple((state, state.value) for state in AgentActivity if state is not AgentActivity.UNKNOWN)
-
-
-def busiest(states: Iterable[AgentActivity | None]) -> AgentActivity | None:
-    """Return the busiest of the activities reported of one person; None when none is."""
-    return min((state for state in states if state is not None), key=_RANK.__getitem__, default=None)
 
 
 @dataclass(slots=True)
@@ -111,9 +88,9 @@ class _Agent:
         current = [s for name in self.by_queue if self.member_of.get(name, True) and (s := self.in_queue(name))]
         if self.everywhere is not None and not current:
             current = [self.everywhere]
-        return min(current, key=lambda s: _RANK[s.state], default=None)
+        return min(current, key=lambda s: RANK[s.state], default=None)
 
-    def last_words(self) -> Iterator["Word"]:
+    def last_words(self) -> Iterator[Word]:
         """Yield the last report on each thing that was reported about the agent."""
         if self.everywhere is not None:
             yield Word(self.everywhere.at, "", self.everywhere.state)
@@ -129,117 +106,6 @@ class Service(NamedTuple):
     switch: str
     answered_at: datetime
     last_at: datetime
-
-
-@dataclass(slots=True)
-class Staffing:
-    """The activity of every agent at one moment.
-
-    `listed`: the switches that list their members, all of whom have been heard of since the switch last fell silent.
-    `unheard`: whether nothing has been heard of some agents since then: who is there is not known.
-    `answering`: queues (casefolded) in which an agent answered within the usual time of a call.
-    `everywhere`: by agent, over all queues.
-    `by_queue`: by queue (casefolded), of its members.
-    `of_no_queue`: agents not known to be members of any queue, who may answer each one: the activity by queue, and in
-        all other queues.
-    `anywhere`: those of them who do the same in all queues, counted by activity.
-    """
-
-    listed: frozenset[str] = frozenset()
-    unheard: bool = False
-    answering: set[str] = field(default_factory=set)
-    everywhere: list[AgentActivity | None] = field(default_factory=list)
-    by_queue: dict[str, dict[str, AgentActivity | None]] = field(default_factory=dict)
-    of_no_queue: list[tuple[dict[str, AgentActivity | None], AgentActivity | None]] = field(default_factory=list)
-    anywhere: Counter[AgentActivity | None] = field(default_factory=Counter)
-
-    def of(self, keys: Sequence[str] | None, switches: Sequence[str] = ()) -> Staff:
-        """Return the distinct people of some queues of these switches, or of all, by their busiest activity."""
-        is_known = self.listed.issuperset(switches) if switches else bool(self.listed)
-        if keys is None:
-            return self._tally(Counter(self.everywhere), is_known, bool(self.answering))
-        if len(keys) == 1:
-            states = list(self.by_queue.get(keys[0], {}).values())
-        else:
-            by_agent: dict[str, AgentActivity | None] = {}
-            for key in keys:
-                for agent_id, state in self.by_queue.get(key, {}).items():
-                    known = by_agent.get(agent_id)
-                    if known is None or (state is not None and _RANK[state] < _RANK[known]):
-                        by_agent[agent_id] = state
-            states = list(by_agent.values())
-        states += [busiest(reported.get(key, usually) for key in keys) for reported, usually in self.of_no_queue]
-        return self._tally(self.anywhere + Counter(states), is_known, not self.answering.isdisjoint(keys))
-
-    def _tally(self, states: Counter[AgentActivity | None], is_known: bool, answering: bool) -> Staff:
-        tally = {name: number for state, name in _COUNTED if (number := states[state])}
-        staffed = sum(states[state] for state in STAFFED)
-        is_seen = not is_known and bool(tally)
-        answering = answering or self.unheard
-        return Staff(known=is_known, seen=is_seen, answering=answering, staffed=staffed, **tally)
-
-
-class Word(NamedTuple):
-    """One report about an agent: a state or a membership, in a queue (casefolded) or, where that is "", in all."""
-
-    at: datetime
-    queue: str
-    state: AgentActivity | None = None
-    member: bool | None = None
-
-
-@dataclass(slots=True)
-class AgentWords:
-    """The reports about one agent today and the last ones before it, in the order of time.
-
-    `rewritten`: differs after a report that is older than the last one, and after the start of a day.
-    `is_listed`: a live source reports the agent's activity; a log reports only some agents.
-    """
-
-    said: list[Word] = field(default_factory=list)
-    rewritten: int = 0
-    is_listed: bool = False
-    _named: set[str] = field(default_factory=set)
-    _is_member_told: bool = False
-    _was_everywhere: bool = False
-    _read: tuple[int, int] = 0, 0
-
-    def scope(self, queues: frozenset[str]) -> frozenset[str] | None:
-        """Return for which queues (casefolded; empty for all) these reports are to be read, to know what the agent does
-        for `queues`; None where they say nothing of that.
-
-        An agent of whom nothing is said but for all queues at once does the same for each of them, and so does one
-        until memberships are told.
-        """
-        rewritten, read = self._read
-        if rewritten != self.rewritten:
-            self._named, self._is_member_told, self._was_everywhere, read = set(), False, False, 0
-        for word in self.said[read:]:
-            self._named.add(word.queue)
-            self._is_member_told = self._is_member_told or word.member is not None
-            self._was_everywhere = self._was_everywhere or not (word.queue or self._is_member_told)
-        self._read = self.rewritten, len(self.said)
-        if self._named == _EVERYWHERE:
-            return frozenset()
-        concerns = not queues or self._was_everywhere or not self._named.isdisjoint(queues)
-        return queues if concerns else None
-
-    def add(self, word: Word) -> None:
-        if self.said and word.at < self.said[-1].at:
-            insort(self.said, word, key=itemgetter(0))
-            self.rewritten += 1
-        else:
-            self.said.append(word)
-
-    def turn(self, midnight: datetime) -> None:
-        """Start a day: of the reports before it, keep only those that still hold."""
-        kept: dict[tuple[str, bool], Word] = {}
-        for word in self.said:
-            if word.at < midnight:
-                kept[word.queue, word.member is None] = word
-        older = sorted(kept.values(), key=itemgetter(0))
-        self.said = older + [word for word in self.said if word.at >= midnight]
-        self.rewritten += 1
 
 
 class _Written(Struct, array_like=True):
@@ -441,7 +307,7 @@ class Agents:
 
     def staffing(
         self, now: datetime, talking: Iterable[str] = (), silences: Mapping[str, datetime] = _NEVER_SILENT
-    ) -> "Staffing":
+    ) -> Staffing:
         """Return the activity of every agent now, computed once for all queues. An agent in a talk is busy.
 
         A switch that lists its members is believed. For a switch that only a log reports, the agents are those who were

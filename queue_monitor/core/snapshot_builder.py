@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from msgspec import Struct, structs
 
 from queue_monitor.core import assessment, service_level
-from queue_monitor.core.agents import Agents, Staffing
+from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, Span, day_bounds, month_start, next_month, tertial_end, tertial_start
 from queue_monitor.core.counter_queues import CounterQueues, together
 from queue_monitor.core.departures import Departed
@@ -22,6 +22,7 @@ from queue_monitor.core.repeat_callers import CallerPseudonyms
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.series import FIELDS, Numbers, minute_after, minute_of
 from queue_monitor.core.sources import Sources
+from queue_monitor.core.staffing import Staffing
 from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Standing, Stretch
 from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, NotHeld, PlacedCall, Windows

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from queue_monitor.core.agents import AgentWords, busiest
+from queue_monitor.core.agent_words import AgentWords
+from queue_monitor.core.staffing import busiest
 from queue_monitor.events import AgentActivity
 from queue_monitor.forecast.calls import NEVER, Array
 

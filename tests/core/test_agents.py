@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_monitor.core.agents import AgentWords, Word
+from queue_monitor.core.agent_words import AgentWords, Word
 from queue_monitor.events import AgentActivity, AgentMember, MemberAction, QueueAgent
 from queue_monitor.forecast.shifts import Shift
 from queue_monitor.model import Staff
