@@ -100,7 +100,7 @@ class HeldCalls:
         """Return the counts of callers who called again, of the days in memory, by queue."""
         self._live.settle()
         found = self._live.callers.days().items()
-        return [RepeatDay(day=day, queue=self._live.name_of(key), found=its) for (day, key), its in found]
+        return [RepeatDay(day=day, queue=self._live.known_queues.name_of(key), found=its) for (day, key), its in found]
 
     def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
         """Return the waits after a transfer of the calls held, by receiving queue. Raises `ValueError`."""

@@ -25,12 +25,12 @@ from queue_monitor.core.departures import Departed, Departures
 from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.forecasting import DoubtfulVisit, Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
+from queue_monitor.core.known_queues import OTHERS, KnownQueues
 from queue_monitor.core.ledger import Ledger
 from queue_monitor.core.opening_check import OpeningCheck
 from queue_monitor.core.pieces import finished
 from queue_monitor.core.pool_inference import PoolInference
 from queue_monitor.core.queue_coverage import QueueCoverage
-from queue_monitor.core.queue_places import Named, QueuePlaces
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.repeat_callers import PERSON_KNOWN, CallerPseudonyms
 from queue_monitor.core.rules import Rules
@@ -90,14 +90,6 @@ SHORT_SILENCE: Final = timedelta(minutes=1)
 MAX_REASONS: Final = 200
 MAX_REJECTED: Final = 200
 """The number of items that were not taken that are kept for a list, the latest ones."""
-
-MAX_MENTIONS: Final = 20_000
-"""The largest number of combinations of event type, queue and switch that are remembered, so that each is looked at
-once.
-"""
-
-OTHERS: Final = "others"
-"""The name that stands for the queues, or the reasons, above the limit."""
 
 PIECE: Final = 2
 """The number of queues that are computed before a snapshot pauses: some milliseconds."""
@@ -180,11 +172,7 @@ class Live:
         self._silent: tuple[datetime | None, list[SourceDisconnected]] = None, []
         self._day_ends: datetime | None = None
         self._departures = Departures(lambda contact_id: self.ledger.story(contact_id))
-        self._queue_switches: dict[str, dict[str, None]] = {}
-        self._queue_names: dict[str, str] = {}
-        self._places = QueuePlaces(rules.queue_keys)
-        self._leaving: set[str] = set()
-        self._mentions: set[tuple[type[Event], str, str]] = set()
+        self.known_queues = KnownQueues(rules.queue_keys, lambda queue: self._windows.name_of(queue))
         self.queue_coverage = QueueCoverage(self.calendars, self.sources, self.switches)
         self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
         self._memory = Memory()
@@ -255,7 +243,7 @@ class Live:
     def _take_agent(self, event: AgentState | AgentMember | QueueSnapshot) -> None:
         """Take what an event says of agents; agents without a place, and queues without one, are left out."""
         if isinstance(event, AgentState) and event.queues:
-            queues = tuple(queue for queue in event.queues if self._find_place(queue_key(queue), event, Named.SAID))
+            queues = tuple(queue for queue in event.queues if self.known_queues.has_place(queue_key(queue), event))
             if queues != event.queues:
                 event = structs.replace(event, queues=queues)
         if not self.agents.apply(event):
@@ -567,8 +555,6 @@ class Live:
 
     def save_states(self) -> dict[str, bytes]:
         """Return the state that a start needs besides the calls, encoded, by name."""
-        names = ((key, name) for key, name in self._queue_names.items() if key not in self._leaving)
-        queues = [(name, list(self._queue_switches.get(key, {}))) for key, name in names]
         return {
             "agents": self.agents.written(),
             "sources": self.sources.written(),
@@ -580,8 +566,8 @@ class Live:
             "silence": self.silence.written(),
             REJECTED: msgspec.msgpack.encode(list(self.last_rejected)),
             "switches": self._ledger.written_switches(),
-            "queues": msgspec.msgpack.encode(queues),
-            "queue places": msgspec.msgpack.encode(self._places.holders),
+            "queues": self.known_queues.written(),
+            "queue places": self.known_queues.written_places(),
             RULES: self.rules.dated_versions.encode(),
         }
 
@@ -598,18 +584,12 @@ class Live:
             "silence": self.silence.restore,
             REJECTED: self._restore_rejected,
             "switches": self._ledger.restore_switches,
-            "queues": self._restore_queues,
-            "queue places": lambda written: self._places.restore(msgspec.msgpack.decode(written, type=dict[str, str])),
+            "queues": self.known_queues.restore,
+            "queue places": self.known_queues.restore_places,
         }
         for name, restore in parts.items():
             if written := states.get(name):
                 restore(written)
-
-    def _restore_queues(self, written: bytes) -> None:
-        for queue, switches in msgspec.msgpack.decode(written, type=list[tuple[str, list[str]]]):
-            self._queue_names.setdefault(queue_key(queue), queue)
-            self._queue_switches.setdefault(queue_key(queue), {}).update(dict.fromkeys(switches))
-        self._places.restore(dict.fromkeys(self._queue_names, ""))
 
     def _restore_rejected(self, written: bytes) -> None:
         self.last_rejected.extend(msgspec.msgpack.decode(written, type=list[RejectedItem]))
@@ -638,10 +618,7 @@ class Live:
             return
         if day_ends is not None:
             self.pool_inference.close_day(now)
-            for key in self._leaving:
-                self._queue_names.pop(key, None)
-                self._queue_switches.pop(key, None)
-            self._leaving.clear()
+            self.known_queues.start_day()
         self.rules = self.rules.in_force(self.rules.calendar.day_of(now))
         if self.forecaster is not None:
             self._start_forecast(self.forecaster, now)
@@ -780,7 +757,7 @@ class Live:
         for queues in pools:
             self.pool_inference.recall([keys_of(queues)], now)
             for queue in queues:
-                self._queue_names.setdefault(queue_key(queue), queue)
+                self.known_queues.add(queue)
 
     def _reconcile(self, event: QueueSnapshot) -> None:
         if not event.counters:
@@ -803,7 +780,7 @@ class Live:
         records = tuple(records)
         self.queue_coverage.load(records)
         for record in records:
-            self._queue_names.setdefault(queue_key(record.queue), record.queue)
+            self.known_queues.add(record.queue)
 
     def coverage_records(self, day: date, now: datetime) -> list[CoverageRecord]:
         """Return the coverage of a local day up to now, for every queue that is known."""
@@ -818,51 +795,22 @@ class Live:
     def _note_queue(self, event: Event) -> Event:
         """Note that a switch has named a queue; return the event to take.
 
-        An event for a queue above the limit is taken under the name that stands for all such queues: a faulty switch,
-        or a sender that writes something else in place of a queue's name, must not crowd out the real ones. It is
-        counted as rejected, and journaled unchanged.
+        An event for a queue above the limit is counted as rejected, and journaled unchanged.
         """
         queue = getattr(event, "queue", "")
-        mention = (type(event), queue, event.switch_name)
-        if not queue or mention in self._mentions:
+        if not queue or self.known_queues.has_noted(event, queue):
             return event
-        key = queue_key(queue)
-        named = Named.ENTERED if type(event) is CallEntered else Named.SAID
-        if self._find_place(key, event, named):
-            self._leaving.discard(key)
-        else:
+        name = self.known_queues.note(event, queue)
+        if name != queue:
             self._reject_name(event, "too_many_queues", "queue", len(queue))
-            event, queue, key = structs.replace(event, queue=OTHERS), OTHERS, queue_key(OTHERS)
-        self._queue_names.setdefault(key, self._windows.name_of(queue))
-        self._queue_switches.setdefault(key, {})[event.switch_name] = None
+            event = structs.replace(event, queue=name)
         if type(event) in _OF_CALLS:
-            self.counted.note_caller(queue)
-        if len(self._mentions) < MAX_MENTIONS and self._places.is_settled(key):
-            self._mentions.add((type(event), queue, event.switch_name))
+            self.counted.note_caller(name)
         return event
-
-    def _find_place(self, key: str, event: Event, named: Named) -> bool:
-        """Return whether a queue that an event names has a place; another one may lose its own for it."""
-        has_place, gives_up = self._places.find(key, event.source.rpartition(":")[2], named)
-        if gives_up is not None:
-            self._lose_place(gives_up)
-        return has_place
 
     def _reject_name(self, event: Event, reason: str, field: str, length: int) -> None:
         its = {"source": event.source, "reason": reason, "field": field, "kind": "text"}
         self.reject(event.source, reason, RejectedItem(at=event.observed_at, length=length, **its))
-
-    def list_queue(self, queue: str) -> None:
-        """Note that a switch that we watch ourselves has this queue in its own list: its name is not made up."""
-        self._places.list_queue(queue_key(queue))
-
-    def _lose_place(self, key: str) -> None:
-        """Count later events of this queue under `others`: it has given up its place.
-
-        Callers who are in it are shown for the rest of the day.
-        """
-        self._leaving.add(key)
-        self._mentions = {mention for mention in self._mentions if queue_key(mention[1]) != key}
 
     def _note_service(self, visits: Iterable[Visit]) -> None:
         for visit in visits:
@@ -874,12 +822,9 @@ class Live:
 
     def queues(self) -> list[str]:
         """Return every queue that an event has named or that the loaded figures contain."""
-        known = {queue_key(queue): queue for queue in self.windows.queues() if queue} | self._queue_names
+        known: dict[str, str] = {queue_key(queue): queue for queue in self.windows.queues() if queue}
+        known.update(self.known_queues.names)
         return sorted(known.values(), key=queue_key)
-
-    def name_of(self, key: str) -> str:
-        """Return the first spelling of a queue (casefolded)."""
-        return self._queue_names.get(key, key)
 
     def scopes(self) -> list[Pool]:
         """Return the scopes that have their own forecast: the pools, and the queues that share their agents with no
@@ -1026,8 +971,7 @@ class Live:
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
         """Return the switches that have reported these queues; all switches where none has."""
-        found = {switch for queue in queues for switch in self._queue_switches.get(queue_key(queue), ())}
-        return tuple(sorted(found) or self.sources.switches())
+        return tuple(sorted(self.known_queues.switches(queues)) or self.sources.switches())
 
     def no_data_reason(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
         """Return why the figures of these queues cannot be relied on now; None when they can.

@@ -63,7 +63,7 @@ class Admission:
                 continue
             found = self._judge(item, delivery, earliest)
             if isinstance(found, QueueSnapshot) and not delivery.dated_by_sender:
-                self._live.list_queue(found.queue)
+                self._live.known_queues.list_queue(found.queue)
             if isinstance(found, Unfit):
                 source = self._veil.shown(item.source) if delivery.dated_by_sender else item.source
                 line.refused.append(Refused(index=index, id=item.id, **_named(found)))

@@ -5,7 +5,8 @@ from typing import Any
 from msgspec import structs
 
 from queue_monitor.core.agents import MAX_AGENTS
-from queue_monitor.core.live import MAX_REASONS, OTHERS, Live
+from queue_monitor.core.known_queues import OTHERS
+from queue_monitor.core.live import MAX_REASONS, Live
 from queue_monitor.core.queue_places import AT_ONCE, MAX_LISTED, MAX_QUEUES
 from queue_monitor.events import AgentActivity, AgentState, QueueAgent
 from queue_monitor.queues import keys_of, queue_key
@@ -100,7 +101,7 @@ def test_a_queue_of_the_settings_has_its_place_whatever_comes_before_it():
 
 def test_a_queue_in_a_switchs_own_list_has_its_place_whatever_comes_before_it():
     story = crowded()
-    story.live.list_queue("Bygglov")
+    story.live.known_queues.list_queue("Bygglov")
 
     assert with_real_callers(story, "bygglov") == 3
 
@@ -108,7 +109,7 @@ def test_a_queue_in_a_switchs_own_list_has_its_place_whatever_comes_before_it():
 def test_a_mad_switch_that_lists_ten_thousand_queues_gets_no_more_places_than_may_be():
     story = crowded()
     for number in range(10_000):
-        story.live.list_queue(f"lista {number}")
+        story.live.known_queues.list_queue(f"lista {number}")
         story.entered(20, f"l{number}", queue=f"lista {number}")
 
     assert len(story.live.snapshot(story.at(60)).queues) == MAX_QUEUES + MAX_LISTED + 1

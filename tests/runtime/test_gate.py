@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from queue_monitor.core.live import OTHERS
+from queue_monitor.core.known_queues import OTHERS
 from queue_monitor.events import CallCompleted, CallEntered, Event, SourceClock
 from queue_monitor.model import RejectedItem
 from queue_monitor.ports import Delivery, Receipt
