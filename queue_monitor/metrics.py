@@ -61,7 +61,27 @@ OLDEST_SECONDS: Final = 2 * HOLDS_SECONDS
 WANTED_SECONDS: Final = 120.0
 """The time without a scrape after which nothing is rendered any more."""
 
+_ESCAPINGS: Final = ("allow-utf-8", "underscores", "dots", "values")
+_FORMATS: Final = frozenset(
+    choose_encoder(f"{kind};version={version};escaping={escaping}")[1]
+    for kind in ("text/plain", "application/openmetrics-text")
+    for version in ("", "1.0.0")
+    for escaping in _ESCAPINGS
+)
+"""The content types that are rendered and kept. The version is the asker's: with any of them we would keep any number
+of renderings.
+"""
+
 Labels = tuple[str, ...]
+
+
+def _format_of(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """Return the encoder and the content type for an `Accept` header: one of `_FORMATS`, else the plain one."""
+    try:
+        found = choose_encoder(accept)
+    except TypeError:  # its version is no number
+        return choose_encoder("")
+    return found if found[1] in _FORMATS else choose_encoder("")
 
 
 class HighWater:
@@ -570,13 +590,13 @@ class Metrics:
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Render the newest figures now, and return the bytes and their content type."""
-        encode, content_type = choose_encoder(accept)
+        encode, content_type = _format_of(accept)
         with self._turn:
             return encode(self.registry), content_type
 
     def kept(self, accept: str = "") -> tuple[bytes, str] | None:
         """Return the bytes of the last seconds, without waiting; None where there are none."""
-        content_type = choose_encoder(accept)[1]
+        content_type = _format_of(accept)[1]
         known, now = self._bodies.get(content_type), self._monotonic()
         self._scraped[content_type] = now
         if known is None or now - known.at > OLDEST_SECONDS:
@@ -587,7 +607,7 @@ class Metrics:
         """Return the bytes, after a first rendering where there is none; then keep them fresh. Not for an event
         loop.
         """
-        encode, content_type = choose_encoder(accept)
+        encode, content_type = _format_of(accept)
         with self._turn:
             if (known := self.kept(accept)) is not None:
                 return known
@@ -606,7 +626,7 @@ class Metrics:
             now = self._monotonic()
             wanted = [kind for kind, at in self._scraped.items() if now - at <= WANTED_SECONDS]
             for kind in wanted:
-                self._bodies[kind] = self._rendered(choose_encoder(kind)[0])
+                self._bodies[kind] = self._rendered(_format_of(kind)[0])
             if not wanted:
                 self._keeper = None
                 self._bodies.clear()

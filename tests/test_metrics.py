@@ -372,6 +372,18 @@ def test_old_bytes_are_never_given_though_the_thread_should_be_gone() -> None:
     assert metrics.kept() is None
 
 
+def test_versions_that_scrapers_make_up_are_answered_in_plain_text_and_rendered_once() -> None:
+    metrics = Metrics(FakeFigures(sample.calm()))
+    plain = metrics.scrape()
+
+    for version in ("1.0.1", "2.0", "9.9.9", "x"):
+        for kind in ("text/plain", "application/openmetrics-text"):
+            found = metrics.scrape(f"{kind};version={version};escaping=underscores")
+            assert found == plain or (kind, version) in {("text/plain", v) for v in ("1.0.1", "2.0", "9.9.9")}
+
+    assert len(metrics._bodies) == len(metrics._scraped) == 2, "text/plain of any version is its version 1.0.0"
+
+
 def test_repeat_callers_are_given_where_they_are_told_apart_and_nowhere_else() -> None:
     found = RepeatCallers(
         since=sample.local(10, 12), calls=168, repeated=21, lost=0, reached_later=0, answered=120, not_back=90
