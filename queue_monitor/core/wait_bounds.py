@@ -158,9 +158,9 @@ class WaitBounds:
         self._count()
         found = []
         for visit, last_word in waiting:
-            if visit.entered_at is None or self._is_listed(visit, now):
+            if self._is_listed(visit, now):
                 continue
-            over = min(self._bounds(visit, visit.entered_at, last_word, now))
+            over = min(self._bounds(visit, visit.entered_at or last_word, last_word, now))
             if over <= now:
                 found.append(_left_unseen(visit, over, now))
         return found
@@ -198,7 +198,10 @@ class WaitBounds:
         return listed is not None and now - listed <= LISTED_WITHIN
 
     def _bounds(self, visit: Visit, entered: datetime, last_word: datetime, now: datetime) -> Iterable[datetime]:
-        """Yield the moments at each of which the wait is taken to be over."""
+        """Yield the moments at each of which the wait is taken to be over.
+
+        `entered`: the entry, or the last word about a caller whose entry nobody has reported.
+        """
         key = queue_key(visit.queue)
         days = self._days.get(key, {})
         longest = timedelta(milliseconds=max((its.longest_ms for its in days.values()), default=0))
@@ -206,7 +209,7 @@ class WaitBounds:
         closes = _closing(self._calendar_of(visit.queue), entered, now)
         if closes is not None:
             yield max(closes, last_word) + AFTER_CLOSING
-        if len(days) >= MIN_HISTORY and key not in self._with_priorities:
+        if visit.entered_at is not None and len(days) >= MIN_HISTORY and key not in self._with_priorities:
             enough = max(MIN_OVERTAKES, 1 + max(its.overtakes for its in days.values()))
             overtook = sorted(_later(self._answered.get(key, []), visit, now))
             if len(overtook) >= enough:

@@ -8,7 +8,7 @@ from queue_monitor.core.calendar import END_OF_DAY, Calendar, DayHours
 from queue_monitor.core.live import Live
 from queue_monitor.core.wait_bounds import MIN_HISTORY, WaitBounds
 from queue_monitor.core.windows import Calendars
-from queue_monitor.events import OutcomeBasis
+from queue_monitor.events import CallRinging, OutcomeBasis
 from queue_monitor.forecast.forecaster import Forecaster, ForecastInputs
 from queue_monitor.model import DefinitionId, Outcome, Target
 from tests.scenario import STOCKHOLM, Scenario, office_hours
@@ -55,6 +55,17 @@ def test_where_callers_wait_long_the_bound_is_twice_the_longest_wait_and_at_most
 
     assert outcome_of(bounded(story, story.at(2 * HOUR + 3.9 * HOUR)), "ghost") is Outcome.WAITING
     assert outcome_of(bounded(story, story.at(2 * HOUR + 4 * HOUR)), "ghost") is Outcome.UNKNOWN
+
+
+def test_a_caller_whose_entry_nobody_has_reported_is_gone_as_long_after_the_last_word():
+    story = Scenario().entered(0, "bo").answered(600, "bo")
+    story._tell(CallRinging, 700, "x", visit_id="x", ring_id="x", agent_id="luleå:agent 1", queue="kundcenter")
+
+    assert story.live.overdue(story.at(700 + 1799)) == []
+    bounded(story, story.at(700 + 1800))
+    assert story.live.ledger.waiting() == []
+    story.live.evict(story.at(72 * HOUR))
+    assert list(story.live.ledger.contacts()) == []
 
 
 def test_half_an_hour_after_closing_nobody_waits_any_more():
