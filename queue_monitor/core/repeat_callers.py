@@ -4,7 +4,7 @@ One rule says here which calls are one person's and which lost caller was reache
 history and the day's figures all read it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -19,6 +19,11 @@ PERSON_KNOWN: Final = timedelta(hours=24)
 
 CALLS_SHOW: Final = 20
 """After so many calls without any pseudonym the sources are taken to give none: a single caller may hide the number."""
+
+MAX_CALLS: Final = 200
+"""The number of calls of one day that one pseudonym joins. More are no person's: a switchboard's number, or one word
+for all who hide theirs.
+"""
 
 Person = tuple[date, str]
 """A local day and the pseudonym of that day: nobody is the same person on another day."""
@@ -80,33 +85,48 @@ class CallerPseudonyms:
             self._pseudonyms[event.switch_name, event.leg_id or event.visit_id] = event.caller.pseudonym, event.at
 
     def change(self, contact_id: str, story: ContactHistory | None) -> list[tuple[str, str]]:
-        """Take a contact as it is now; return the person's lost calls, as switch and id, once the contact was answered.
-
-        Those calls are then reached later.
+        """Take a contact as it is now; return the person's other lost calls, as switch and id, that are reached later
+        since then, or no longer.
         """
         if not self._pseudonyms:
             return []
         person = self._of(story) if story is not None else None
-        if (known := self._whose.pop(contact_id, None)) is not None:
+        known = self._whose.pop(contact_id, None)
+        answered = {one: _last_answered(self._calls.get(one, {}).values()) for one in (known, person) if one}
+        if known is not None:
             self._calls[known].pop(contact_id, None)
             self._changed[known] = None
-        if story is None or person is None or story.contact.entered_at is None:
-            return []
-        calls = self._calls.setdefault(person, {})
-        others = [(call.switch, other) for other, call in calls.items() if call.lost_at is not None]
-        contact = story.contact
-        is_answered = contact.outcome is Outcome.ANSWERED
+        if story is not None and person is not None:
+            self._join(person, contact_id, story)
+        return [lost for one, before in answered.items() for lost in self._reached_anew(one, before)]
+
+    def _join(self, person: Person, contact_id: str, story: ContactHistory) -> None:
+        """Note a contact as one of a person's calls, as long as these are no more than one person makes."""
+        calls, contact = self._calls.setdefault(person, {}), story.contact
+        if len(calls) >= MAX_CALLS or contact.entered_at is None:
+            return
         calls[contact_id] = _Call(
             story.visits[0].switch,
             queue_key(contact.first_queue),
-            story.contact.entered_at,
-            is_answered,
+            contact.entered_at,
+            contact.outcome is Outcome.ANSWERED,
             None if contact.outcome not in LOST_OUTCOMES else contact.settled_at,
             contact.called_back_ms is not None,
         )
         self._whose[contact_id] = person
         self._changed[person] = None
-        return others if is_answered else []
+
+    def _reached_anew(self, person: Person, before: datetime | None) -> Iterator[tuple[str, str]]:
+        """Yield the lost calls of a person that are reached later or not, other than when the last answered call was
+        `before`.
+        """
+        now = _last_answered(self._calls.get(person, {}).values())
+        if now == before:
+            return
+        for contact_id, call in self._calls.get(person, {}).items():
+            lost_at = call.lost_at
+            if lost_at is not None and _is_reached(lost_at, before) != _is_reached(lost_at, now):
+                yield call.switch, contact_id
 
     def evict(self, before: datetime) -> None:
         """Forget the legs that a source named before that moment, and the persons of days that ended before it."""

@@ -6,7 +6,8 @@ import pytest
 
 from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import Live
-from queue_monitor.events import Caller
+from queue_monitor.core.repeat_callers import MAX_CALLS
+from queue_monitor.events import Caller, CallRingEnded, RingResult
 from queue_monitor.model import LOST_OUTCOMES, Outcome, RepeatCallers
 from queue_monitor.simulation import simulate
 from queue_monitor.simulation.day import CallTruth, Config, Day, Kind
@@ -45,6 +46,41 @@ def test_an_answered_caller_who_calls_again_was_back():
     story.entered(600, "2", caller=person("a"))
 
     assert counts(today(story, 700)) == (2, 1, 0, 0, 1, 0)
+
+
+def recorded(story: Scenario) -> list[str]:
+    return [record.contact_id for record in story.live.take_records()[0]]
+
+
+def test_a_lost_call_is_written_again_once_when_its_caller_is_reached_and_not_at_each_later_answer():
+    story = Scenario().entered(0, "1", caller=person("a")).left(50, "1")
+    story.live.note_changes(wanted=True)
+
+    assert sorted(recorded(story.entered(60, "2", caller=person("a")).answered(70, "2"))) == ["luleå:1", "luleå:2"]
+    assert recorded(story.entered(80, "3", caller=person("a")).answered(90, "3")) == ["luleå:3"]
+
+
+def test_a_lost_call_is_written_again_when_it_turns_out_that_its_caller_was_not_reached():
+    story = Scenario().entered(0, "1", caller=person("a")).left(50, "1")
+    story.entered(60, "2", caller=person("a"))._ring(70, "2", "r", "answered", 5).answered(75, "2", ring_id="r")
+    story.live.note_changes(wanted=True)
+    recorded(story)
+    story._tell(CallRingEnded, 76, "r", ring_id="r", visit_id="luleå:2@kundcenter", result=RingResult.FAILED)
+
+    assert sorted(recorded(story)) == ["luleå:1", "luleå:2"]
+    assert counts(today(story, 100))[3] == 0
+
+
+def test_a_pseudonym_that_stands_for_any_number_of_callers_joins_only_so_many():
+    story = Scenario()
+    for number in range(MAX_CALLS + 300):
+        story.entered(number, str(number), caller=person("anonymous")).left(number + 0.5, str(number))
+    story.live.note_changes(wanted=True)
+    recorded(story)
+    story.entered(600, "last", caller=person("anonymous")).answered(610, "last")
+
+    assert counts(today(story, 700))[:2] == (MAX_CALLS, MAX_CALLS - 1)
+    assert recorded(story) == ["luleå:last"]
 
 
 def test_a_call_to_another_queue_is_a_call_of_the_same_person_and_counts_in_its_own_queue():
