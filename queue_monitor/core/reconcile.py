@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from queue_monitor.core.places import Places
 from queue_monitor.events import QueueSnapshot
 from queue_monitor.model import Difference, DifferenceCause, Outcome, StoredVisit, Visit
 from queue_monitor.queues import queue_key
@@ -37,6 +38,9 @@ BOOKING: Final = 2
 to 2 were seen.
 """
 
+
+MAX_COMPARED: Final = 500
+"""The number of queues, each of one switch, whose counters are compared: each has up to four lines in all lists."""
 
 BlindSince = Callable[[datetime], timedelta]
 """A function that returns how long no source was connected from a moment up to the snapshot."""
@@ -98,6 +102,14 @@ class _Ends:
         del self._times[:at]
         self._edge = max(self._edge, before)
 
+    def after(self, at: datetime) -> "_Ends | None":
+        """Return the ends after a moment; None where they are no longer known one by one."""
+        if at < self._edge:
+            return None
+        found = _Ends(at)
+        found._times = self._times[bisect_right(self._times, at) :]
+        return found
+
     def until(self, at: datetime) -> int:
         """Return the number of ends up to a moment, it included."""
         return self._sum + bisect_right(self._times, at)
@@ -122,6 +134,7 @@ class Reconciler:
         self._ends: dict[CounterKey, _Ends] = {}
         self._begun: dict[tuple[str, str], list[str]] = {}
         self._found: dict[tuple[str, str, str], Difference] = {}
+        self._places = Places(MAX_COMPARED)
 
     def written(self) -> bytes:
         """Return where each comparison began, encoded for a start."""
@@ -130,7 +143,7 @@ class Reconciler:
     def restore(self, written: bytes) -> None:
         """Load the result of `written`; the ends since then are given to `count`. Raises `msgspec.DecodeError`."""
         for switch, queue, raw, value, at, newest in _decoder.decode(written):
-            if raw in COUNTERS:
+            if raw in COUNTERS and self._has_place(switch, queue, ""):
                 self._begins[switch, queue, raw] = _Begin(value, at, newest)
                 self._ends[switch, queue, raw] = _Ends(at)
                 self._begun.setdefault((switch, queue), []).append(raw)
@@ -165,14 +178,25 @@ class Reconciler:
             ends.add_up(before)
 
     def compare(self, snapshot: QueueSnapshot, visits: Callable[[], Iterable[Visit]], blind: BlindSince) -> None:
-        """Compare the counters of one snapshot with the visits of its queue.
+        """Compare the counters of one snapshot with the visits of its queue, where that queue of that switch has a
+        place.
 
         `visits`, all that are held, is called where a comparison begins.
         """
-        for raw in COUNTERS:
-            value = snapshot.counters.get(raw, "")
-            if value.isdecimal():
-                self._compare(snapshot, raw, int(value), visits, blind)
+        values = {raw: int(said) for raw in COUNTERS if (said := snapshot.counters.get(raw, "")).isdecimal()}
+        if values and self._has_place(snapshot.switch_name, queue_key(snapshot.queue), snapshot.source):
+            for raw, value in values.items():
+                self._compare(snapshot, raw, value, visits, blind)
+
+    def _has_place(self, switch: str, queue: str, by: str) -> bool:
+        """Return whether a queue of a switch is compared; what gives up its place for it is compared no longer."""
+        has_place, gives_up = self._places.take(f"{switch}\0{queue}", by)
+        if gives_up is not None:
+            of, _, other = gives_up.partition("\0")
+            for raw in self._begun.pop((of, other), ()):
+                del self._begins[of, other, raw], self._ends[of, other, raw]
+                self._found.pop((of, other, COUNTERS[raw].name), None)
+        return has_place
 
     def _compare(
         self,
@@ -185,7 +209,7 @@ class Reconciler:
         key, counter = (snapshot.switch_name, queue_key(snapshot.queue), raw), COUNTERS[raw]
         begin = self._begins.get(key)
         if begin is None or value < begin.newest:
-            self._begin(key, _Begin(value, snapshot.as_of, value), visits())
+            self._begin(key, _Begin(value, snapshot.as_of, value), visits)
             return
         self._begins[key] = begin._replace(newest=value)
         ours = self._ends[key].until(snapshot.as_of)
@@ -202,15 +226,18 @@ class Reconciler:
             cause=_cause(difference, counter, blind(begin.at)),
         )
 
-    def _begin(self, key: CounterKey, begin: _Begin, visits: Iterable[Visit]) -> None:
+    def _begin(self, key: CounterKey, begin: _Begin, visits: Callable[[], Iterable[Visit]]) -> None:
         """Start a comparison here; calls that end later than the snapshot may have been reported already."""
         switch, queue, raw = key
         self._found.pop((switch, queue, COUNTERS[raw].name), None)
-        self._begins[key], self._ends[key] = begin, _Ends(begin.at)
+        later = self._ends[key].after(begin.at) if key in self._ends else None
+        self._begins[key], self._ends[key] = begin, later or _Ends(begin.at)
+        if later is not None:
+            return
         begun = self._begun.setdefault((switch, queue), [])
         if raw not in begun:
             begun.append(raw)
-        for visit in visits:
+        for visit in visits():
             if (visit.switch, queue_key(visit.queue)) == (switch, queue):
                 self._move(visit, raw, +1)
 

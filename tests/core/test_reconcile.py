@@ -1,8 +1,10 @@
 """The ledger held against the switch's own totals."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
-from queue_monitor.model import DifferenceCause
+from queue_monitor.core.reconcile import MAX_COMPARED, Reconciler
+from queue_monitor.model import DifferenceCause, Visit
 from tests.scenario import Scenario
 
 
@@ -53,6 +55,51 @@ def test_a_counter_that_was_reset_is_compared_from_there():
     counted(story, 200, completed=1, let_go=0)
 
     assert differences(story) == {"completed": (1, 1, DifferenceCause.NONE), "let_go": (0, 0, DifferenceCause.NONE)}
+
+
+def test_a_counter_that_goes_back_with_every_list_does_not_read_all_calls_each_time():
+    story = Scenario().connected(-60)
+    story.entered(1, "sen").answered(2, "sen").completed(150, "sen")
+    read = 0
+
+    def calls() -> list[Visit]:
+        nonlocal read
+        read += 1
+        return story.visits()
+
+    reconciler = Reconciler()
+    for number in range(50):
+        counted(story, 100 + number, completed=number % 2, let_go=0)
+        reconciler.compare(story.events[-1], calls, lambda since: timedelta())  # type: ignore[arg-type]
+    counted(story, 200, completed=2, let_go=0)
+    reconciler.compare(story.events[-1], calls, lambda since: timedelta())  # type: ignore[arg-type]
+
+    assert read == 2, "once for each counter"
+    assert {d.counter: d.ledger_says for d in reconciler.differences()} == {"completed": 1, "let_go": 0}
+    assert differences(story)["completed"][:2] == (2, 1)
+
+
+def listed(story: Scenario, at: float, switch: str, source: str, queues: Iterable[str]) -> None:
+    for queue in queues:
+        counters = {"Completed": "1", "Abandoned": "1"}
+        story.snapshot(at, queue=queue, switch=switch, source=source, counters=counters)
+
+
+def test_queues_of_made_up_switches_do_not_fill_the_list_of_differences():
+    story = Scenario()
+    queues = [f"kö {number}" for number in range(20)]
+    for at in (0, 10):
+        for switch in range(100):
+            listed(story, at + switch / 100, f"hittepå {switch}", "urn:kc:mqtt:mad", queues)
+    for at in (20, 30):
+        listed(story, at, "piteå", "urn:kc:test:piteå", queues)
+
+    found = story.live.snapshot(story.at(60)).reconciliation
+    assert len(found) == 2 * MAX_COMPARED
+    assert len([difference for difference in found if difference.switch == "piteå"]) == 2 * len(queues)
+    after = Reconciler()
+    after.restore(story.live.reconciler.written())
+    assert after.written() == story.live.reconciler.written()
 
 
 def test_counters_never_feed_the_totals():
