@@ -14,6 +14,12 @@ _MAX_EPOCHS: Final = 8
 """The most epochs kept: after a reconnection the broker resends unacknowledged messages, from the last few epochs."""
 
 
+MAX_PUBLISHERS: Final = 200
+"""The most publishers known at one broker, as many as senders may name sources (docs/limits.md)."""
+
+MAX_SOURCES: Final = 20
+"""The most sources of one publisher: URNs that end in its name."""
+
 _MAX_DIGITS: Final = 18
 _MAX_KEPT: Final = timedelta(days=400)
 _AHEAD: Final = timedelta(minutes=5)
@@ -55,7 +61,7 @@ class Publisher:
 
     def learn(self, source: str, switch: str) -> Iterator[Event]:
         """Take the first event or mention of a source, and give it the publisher's known status."""
-        if source in self.sources:
+        if source in self.sources or len(self.sources) >= MAX_SOURCES:
             return
         self.sources[source] = switch
         if self.sign is not None:
@@ -106,6 +112,8 @@ class Publisher:
         """
         if event.sequence is None or not event.sequence.isdecimal() or len(event.sequence) > _MAX_DIGITS:
             return None
+        if event.source not in self.counted and len(self.counted) >= MAX_SOURCES:
+            return None
         epochs = self.counted.setdefault(event.source, {})
         known = epochs.get(event.epoch)
         is_near = -_AHEAD <= received_at - event.at <= _MAX_KEPT
@@ -138,7 +146,9 @@ class _Kept(Struct, frozen=True):
 
 
 class Publishers:
-    """All publishers seen at one broker. `kept` and `recall` carry their state over a restart."""
+    """The publishers seen at one broker, the first `MAX_PUBLISHERS` of them. `kept` and `recall` carry their state over
+    a restart.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, Publisher] = {}
@@ -150,10 +160,16 @@ class Publishers:
     def recall(self, kept: bytes) -> None:
         """Take up a saved state. Raises `msgspec.MsgspecError` on other bytes."""
         for name, told in msgspec.json.decode(kept, type=dict[str, _Kept]).items():
-            self._known[name] = Publisher(name, sources=told.sources, counted=told.counted)
+            if self.has_place(name):
+                self._known[name] = Publisher(name, sources=told.sources, counted=told.counted)
+
+    def has_place(self, name: str) -> bool:
+        """Return whether a publisher is known, or would be from now on."""
+        return name in self._known or len(self._known) < MAX_PUBLISHERS
 
     def __getitem__(self, name: str) -> Publisher:
-        return self._known.setdefault(name, Publisher(name))
+        """Return a publisher; of one without a place nothing is remembered."""
+        return self._known.setdefault(name, Publisher(name)) if self.has_place(name) else Publisher(name)
 
     def __iter__(self) -> Iterator[Publisher]:
         return iter(self._known.values())

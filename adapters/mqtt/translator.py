@@ -132,6 +132,8 @@ class Translator:
                 pass  # an empty payload erases a retained message and reports nothing
             case _ if len(payload) > MAX_PAYLOAD_BYTES:
                 yield self._rejected("too_large", _from(name), "payload", "text", len(payload))
+            case ["status"] if not self._publishers.has_place(name):
+                yield self._rejected("too_many_sources", _from(name), "topic", "text", len(topic))
             case ["status"]:
                 yield from self._status(self._publishers[name], payload, received_at)
             case ["queue", _, "snapshot"]:

@@ -21,6 +21,7 @@ import pytest
 from msgspec import structs
 
 from adapters.mqtt import Settings, Translator, build
+from adapters.mqtt.publishers import MAX_PUBLISHERS, MAX_SOURCES, Publishers
 from adapters.mqtt.translator import MAX_PAYLOAD_BYTES
 from queue_monitor.clock import SystemClock
 from queue_monitor.events import (
@@ -751,6 +752,25 @@ def test_a_status_before_any_event_waits_until_the_source_has_a_name():
     assert understood(one, STATUS, "online") == []
     assert understood(one, STATUS, "offline") == ["source.disconnected"]
     assert understood(one, STATUS, "offline") == []
+
+
+def test_publishers_and_sources_that_are_made_up_are_not_remembered_and_those_known_go_on():
+    publishers = Publishers()
+    one = Translator(Connection(source="urn:kc:mqtt:broker", switch="central", epoch="1"), Settings(), publishers)
+    understood(one, "kc/v1/pbx/call/k/entered", encode(caller(1)))
+
+    told = [understood(one, f"kc/v1/made-up-{number}/status", "online") for number in range(MAX_PUBLISHERS + 50)]
+    for number in range(MAX_SOURCES + 50):
+        event = caller(number, f"urn:{number}:pbx", sequence="1", epoch="1")
+        assert understood(one, "kc/v1/pbx/call/k/entered", encode(event)) == ["call.entered"]
+
+    assert told == [[]] * (MAX_PUBLISHERS - 1) + [["too_many_sources"]] * 51
+    assert understood(one, STATUS, "offline").count("source.disconnected") == MAX_SOURCES
+    assert understood(one, "kc/v1/late/call/k/entered", encode(caller(2, "urn:kc:x:late"))) == ["call.entered"]
+    again = Publishers()
+    again.recall(publishers.kept())
+    assert len(list(again)) == MAX_PUBLISHERS
+    assert max(len(publisher.counted) for publisher in again) == MAX_SOURCES
 
 
 def test_a_status_that_is_none_is_counted():
