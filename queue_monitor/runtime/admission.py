@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import structs
 
 from queue_monitor.core.gate import Gate, Redated, Unfit, masked, masked_name, plain, unfit
+from queue_monitor.core.known_queues import OTHERS
 from queue_monitor.core.live import Live
 from queue_monitor.core.places import Places
 from queue_monitor.core.privacy import Veil
@@ -67,7 +68,8 @@ class Admission:
             if isinstance(found, Unfit):
                 source = self._veil.shown(item.source) if delivery.dated_by_sender else item.source
                 line.refused.append(Refused(index=index, id=item.id, **_named(found)))
-                self.reject(Rejected(source=source, kind=found.kind, length=found.length, **_named(found)))
+                rejected = Rejected(source=source, kind=found.kind, length=found.length, **_named(found))
+                self.reject(rejected, by_sender=delivery.dated_by_sender)
             elif isinstance(found, Redated):
                 words = "its switch's clock is more than 5 minutes ahead: dated by receipt"
                 self.reject(Rejected(source=item.source, reason="clock_ahead", field="time", kind="time", detail=words))
@@ -102,16 +104,26 @@ class Admission:
     def _without_place(self, event: Event) -> Unfit | None:
         """Return why an event is not taken whose source or switch has no place; None where both have one."""
         source, switch = event.source, event.switch_name
-        if source in self._sources and switch in self._switches:
-            return None
-        for known in self._live.sources.now():  # those of an earlier process too
+        if not self._has_place(source):
+            return _one_too_many("too_many_sources", "source", source)
+        if switch not in self._switches:
+            self._seat_known()
+            if not self._switches.take(switch, source)[0]:
+                return _one_too_many("too_many_switches", "switch", switch)
+        return None
+
+    def _has_place(self, source: str) -> bool:
+        """Return whether a sender's source has a place or gets one now."""
+        if source in self._sources:
+            return True
+        self._seat_known()
+        return self._sources.take(source, source)[0]
+
+    def _seat_known(self) -> None:
+        """Give the sources and switches that are known their places, those of an earlier process too."""
+        for known in self._live.sources.now():
             self._sources.take(known.name, known.name)
             self._switches.take(known.switch, known.name)
-        if not self._sources.take(source, source)[0]:
-            return _one_too_many("too_many_sources", "source", source)
-        if not self._switches.take(switch, source)[0]:
-            return _one_too_many("too_many_switches", "switch", switch)
-        return None
 
     def _veiled(self, event: Event, at: datetime) -> Event:
         """Return a sender's event without numbers and free text. Names that hold a number are counted, and reported
@@ -121,19 +133,18 @@ class Admission:
         for field in veiled.hidden:
             words = "a telephone number as a name, not shown; if it is no caller's, name it in the settings"
             rejected = Rejected(source=veiled.event.source, reason="number_as_name", field=field, kind="text")
-            self.reject(structs.replace(rejected, detail=words))
+            self.reject(structs.replace(rejected, detail=words), by_sender=True)
         return veiled.event
 
-    def reject(self, rejected: Rejected) -> None:
+    def reject(self, rejected: Rejected, *, by_sender: bool = False) -> None:
         """Count a rejected item, keep it in the list of the latest, and log the first of its kind. Its names come from
         others.
+
+        `by_sender`: a sender has chosen its source, too; one without a place is counted under the name for all others.
         """
-        source = plain(rejected.source, MAX_NAME)
-        if f"{source} {rejected.reason}" not in self._live.rejected:
-            words = f"{rejected.detail} field={rejected.field}" if rejected.field else rejected.detail
-            log.warning("rejected source=%s reason=%s detail=%s", source, rejected.reason, plain(words))
+        source, kinds = plain(rejected.source, MAX_NAME), len(self._live.rejected)
         self._live.reject(
-            source,
+            source if not by_sender or self._has_place(source) else OTHERS,
             rejected.reason,
             RejectedItem(
                 at=self._clock.now(),
@@ -145,6 +156,9 @@ class Admission:
                 detail=masked_name(rejected.detail) if rejected.field else masked(rejected.detail),
             ),
         )
+        if len(self._live.rejected) > kinds:
+            words = f"{rejected.detail} field={rejected.field}" if rejected.field else rejected.detail
+            log.warning("rejected source=%s reason=%s detail=%s", source, rejected.reason, plain(words))
 
 
 def _one_too_many(reason: str, field: str, name: str) -> Unfit:

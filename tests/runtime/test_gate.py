@@ -9,9 +9,10 @@ import pytest
 from msgspec import structs
 
 from queue_monitor.core.known_queues import OTHERS
+from queue_monitor.core.live import MAX_REASONS
 from queue_monitor.events import CallCompleted, CallEntered, Event, SourceClock
 from queue_monitor.model import RejectedItem
-from queue_monitor.ports import Delivery, Receipt
+from queue_monitor.ports import Delivery, Receipt, Rejected
 from queue_monitor.runtime.admission import MAX_SOURCES
 from queue_monitor.runtime.spill import Left, Spill
 from tests.core.test_bounds import crowded
@@ -182,6 +183,31 @@ async def test_a_publisher_that_makes_up_names_is_refused_and_those_known_go_on(
     assert (receipt.accepted, len(receipt.refused)) == (MAX_SOURCES - 1, 51)
     assert {one.reason for one in receipt.refused} == {reason}
     assert later.accepted == 1
+
+
+async def test_made_up_sources_fill_neither_the_log_nor_the_list_of_reasons(caplog: pytest.LogCaptureFixture):
+    corridor = Corridor()
+    names = [f"urn:kc:mqtt:{number}" for number in range(3 * MAX_SOURCES)]
+    await sent(corridor, *(call(id=str(at), source=name) for at, name in enumerate(names[:MAX_SOURCES])))
+    await sent(corridor, *(call(id=str(at), source=name) for at, name in enumerate(names)))
+    await sent(corridor, *(call(id="\n", source=name) for name in names[MAX_SOURCES:]))
+    await sent(corridor, call(id="\n", source=names[0]))
+
+    assert corridor.live.rejected == {
+        "others too_many_sources": 2 * MAX_SOURCES,
+        "others unfit_text": 2 * MAX_SOURCES,
+        f"{names[0]} unfit_text": 1,
+    }
+    assert corridor.live.last_rejected[-2].source == names[-1]
+    assert caplog.text.count("rejected source=") == 3
+
+
+async def test_reasons_above_the_limit_are_logged_once(caplog: pytest.LogCaptureFixture):
+    corridor = Corridor()
+    for number in range(MAX_REASONS + 50):
+        corridor.pipeline.take(Delivery(items=(Rejected(source=SOURCE, reason=f"reason_{number}"),), received_at=TEN))
+
+    assert caplog.text.count("rejected source=") == MAX_REASONS + 1
 
 
 async def test_the_newest_switch_of_whoever_makes_up_most_gives_way_to_another_senders():
