@@ -278,10 +278,8 @@ class Agents:
         """Add the reports that `heard` has from before `until` to those held here."""
         for agent_id, words in heard.words.items():
             mine = self.words.setdefault(agent_id, AgentWords())
-            mine.said += [word for word in words.said if word.at < until]
-            mine.said.sort(key=itemgetter(0))
+            mine.merge(word for word in words.said if word.at < until)
             mine.is_listed |= words.is_listed
-            mine.rewritten += 1
 
     def now(
         self, talking: Iterable[str] = (), silences: Mapping[str, datetime] = _NEVER_SILENT

@@ -152,3 +152,36 @@ def test_what_is_left_out_of_an_agents_day_says_nothing_of_the_pool(words: list[
     read.read(said)
     assert (scope is None) <= (whole.did == [])
     assert (read.did, read.serves) == (whole.did, whole.serves)
+
+
+def shift_of(said: AgentWords, pool: frozenset[str]) -> Shift:
+    found = Shift(pool, TEN)
+    found.read(said)
+    return found
+
+
+@given(words=st.lists(STATES | MEMBERSHIPS, max_size=20), pool=st.frozensets(st.sampled_from(QUEUES)))
+def test_reports_that_say_nothing_new_are_not_kept_and_the_day_is_the_same(words: list[Word], pool: frozenset[str]):
+    words.sort(key=lambda word: word.at)
+    said, few = AgentWords(list(words)), AgentWords()
+    for word in words:
+        few.add(word)
+
+    whole, read = shift_of(said, pool), shift_of(few, pool)
+
+    assert (read.did, read.serves) == (whole.did, whole.serves)
+    assert len(few.said) <= len(words)
+
+
+@given(words=st.lists(STATES | MEMBERSHIPS, max_size=12), pool=st.frozensets(st.sampled_from(QUEUES)))
+def test_in_whatever_order_reports_come_the_last_ones_hold(words: list[Word], pool: frozenset[str]):
+    said, few = AgentWords(), AgentWords()
+    for word in words:
+        few.add(word)
+    for word in words:
+        said.merge([word])
+
+    whole, read = shift_of(said, pool), shift_of(few, pool)
+
+    assert (read.did[-1:] and read.did[-1][1]) == (whole.did[-1:] and whole.did[-1][1])
+    assert (read.serves[-1:] and read.serves[-1][1]) == (whole.serves[-1:] and whole.serves[-1][1])

@@ -188,7 +188,21 @@ def test_queues_that_only_agents_name_are_bounded_like_others():
         queues = (f"hittepå {number}", "kundcenter")
         story._tell(AgentState, 1, number, agent_id="luleå:bo", state=AgentActivity.AVAILABLE, queues=queues)
 
-    assert len(story.live.agents.words["luleå:bo"].said) == 600 + AT_ONCE - 1
+    assert len(story.live.agents.words["luleå:bo"].said) == AT_ONCE
+
+
+def test_a_list_of_members_that_says_the_same_every_few_seconds_is_kept_once_a_day():
+    line = tuple(QueueAgent(agent_id=f"luleå:{number}", state=AgentActivity.AVAILABLE) for number in range(50))
+    story = Scenario()
+    for number in range(200):
+        story.snapshot(number, agents=line)
+    story.live.agents.start_day(story.at(50_400))
+    for number in range(200):
+        story.snapshot(86_400 + number, agents=line)
+
+    kept = story.live.agents.words["luleå:7"].said
+    assert [word.at for word in kept] == [story.at(0), story.at(0), story.at(86_400), story.at(86_400)]
+    assert story.live.snapshot(story.at(86_600)).total.staff.available == 50
 
 
 def test_after_a_restart_agents_hold_their_places():
