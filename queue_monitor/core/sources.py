@@ -246,7 +246,7 @@ class Sources:
                 kept.append(Span(span.start, start if span.end is None else min(span.end, start)))
             if span.end is None or span.end > end:
                 kept.append(Span(max(span.start, end), span.end))
-        source.spans[:] = kept
+        source.spans[:] = kept[-MAX_SPANS:]
         source.gap_seconds += (end - start).total_seconds()
         self._changed(source.switch)
 

@@ -7,7 +7,8 @@ from unittest.mock import Mock
 import pytest
 
 from queue_monitor.core import sources
-from queue_monitor.events import Recovery, SourceClock, SourceGap
+from queue_monitor.core.sources import MAX_SPANS
+from queue_monitor.events import Recovery, SourceClock, SourceConnected, SourceGap
 from queue_monitor.model import Coverage
 from tests.scenario import SOURCE, TEN, Scenario
 
@@ -190,3 +191,12 @@ def test_a_sign_of_life_from_the_future_is_forgotten_at_a_start():
     again.sources.restore(story.live.sources.written(), TEN)
 
     assert again.sources.last_sign() == TEN
+
+
+def test_a_log_that_misses_lines_time_and_again_is_remembered_in_so_many_stretches():
+    story = Scenario()._tell(SourceConnected, 0, source=LOG, live=False)
+    for number in range(MAX_SPANS + 500):
+        gap = {"from_": story.at(10 * number + 5), "to": story.at(10 * number + 6)}
+        story._tell(SourceGap, 10 * number + 6, source=LOG, live=False, **gap)
+
+    assert len(story.live.sources._sources[LOG].spans) == MAX_SPANS
