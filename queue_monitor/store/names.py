@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import Connection, insert, select
@@ -27,13 +28,11 @@ class Names:
     def __init__(self) -> None:
         self._ids: dict[tuple[str, str], int] = {}
         self._texts: dict[tuple[str, int], str] = {}
-        self._spellings: dict[tuple[str, str], int] = {}
         self._is_loaded = False
 
     def evict(self) -> None:
         self._ids.clear()
         self._texts.clear()
-        self._spellings.clear()
         self._is_loaded = False
 
     def load(self, connection: Connection) -> None:
@@ -51,21 +50,19 @@ class Names:
             self.load(connection)
         new = []
         for text in texts:
-            if (kind, text) in self._spellings:
-                continue
             key = key_of(kind, text)
-            if (kind, key) not in self._ids:
-                number = 1 + sum(1 for other, _ in self._ids if other == kind)
-                self._ids[kind, key] = number
-                self._texts[kind, number] = plain(text)
-                new.append({"kind": kind, "id": number, "key": key, "text": plain(text)})
-            self._spellings[kind, text] = self._ids[kind, key]
+            if (kind, key) in self._ids:
+                continue
+            number = 1 + sum(1 for other, _ in self._ids if other == kind)
+            self._ids[kind, key] = number
+            self._texts[kind, number] = plain(text)
+            new.append({"kind": kind, "id": number, "key": key, "text": plain(text)})
         if new:
             connection.execute(insert(name), new)
 
     def id(self, kind: str, text: str) -> int:
         """Return the number of a name that `ensure` has seen."""
-        return self._spellings[kind, text]
+        return self._ids[kind, key_of(kind, text)]
 
     def find(self, connection: Connection, kind: str, text: str) -> int | None:
         """Return the number of a name; None when no row can have it."""
@@ -96,6 +93,7 @@ def plain(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
+@lru_cache(4096)
 def key_of(kind: str, text: str) -> str:
     """Return the key of a name."""
     key = plain(queue_key(text) if kind == QUEUE else text)
