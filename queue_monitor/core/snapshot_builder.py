@@ -683,8 +683,13 @@ class SnapshotBuilder:
             gaps, open_minutes = self._gaps_today(face.switches), face.calendar.open_minutes
 
             def unheard(since: datetime, until: datetime) -> float:
-                within = ((max(began, since), min(ended, until)) for began, ended in gaps)
-                return sum(open_minutes(began, ended) for began, ended in within if began < ended)
+                opened = list(face.calendar.spans(since, until))  # once: of a source that flaps there are many gaps
+                return sum(
+                    (min(closes, ended) - max(opens, began)).total_seconds() / 60
+                    for began, ended in gaps
+                    for opens, closes in opened
+                    if began < closes and opens < ended
+                )
 
             missed, heard, midnight = unheard(start, end), 0.0, self._stretches[self._day_at].start
             if missed:

@@ -1,13 +1,15 @@
 """One snapshot after the other: what is remembered of the last never makes a figure differ from a plain recount."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from queue_monitor.core.calendar import Calendar
 from queue_monitor.core.live import Live
 from queue_monitor.core.series import minute_after, minute_of
 from queue_monitor.core.service_level import judge
@@ -187,3 +189,24 @@ def test_a_late_word_changes_the_bar_of_its_own_quarter():
 
     changed = [(old.start, new.counts) for old, new in zip(before, after, strict=True) if old != new]
     assert changed == [(TEN, Counts(answered_in_time=1))]
+
+
+def test_a_source_that_comes_and_goes_all_day_makes_no_snapshot_ask_the_calendar_for_each_gap(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def asked(flaps: int) -> int:
+        story, number, spans = Scenario().connected(0).entered(1, "anna").answered(2, "anna"), 0, Calendar.spans
+        for flap in range(flaps):
+            story.disconnected(10 + 10 * flap).connected(15 + 10 * flap)
+
+        def counted(calendar: Calendar, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+            nonlocal number
+            number += 1
+            return spans(calendar, start, end)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Calendar, "spans", counted)
+            story.live.snapshot(story.at(20 + 10 * flaps))
+        return number
+
+    assert asked(500) <= asked(50)
