@@ -64,6 +64,9 @@ LEVELS: Final = RiskLevels()
 RESERVE: Final = Reserve()
 MONTH_DRAWS: Final = 2000
 DAYS_REMEMBERED: Final = 60
+MAX_LEARNED: Final = 1_000
+"""The number of queues and pools whose knowledge is kept, those of the latest days: each day may bring another pool."""
+
 LATE_START_SECONDS: Final = 900.0
 NO_WAIT: Final = ExpectedWait(None, None, None, WaitBasis.UNKNOWN)
 WORTH_NAMING: Final = 1.08
@@ -276,6 +279,9 @@ class Forecaster:
             closed = seen.state(86_400.0)
             if len(closed.entered_by_minute) and closed.entered_by_minute.sum():
                 self._learn(scope, seen, closed)
+        if len(self.learned) > MAX_LEARNED:
+            latest = sorted(self.learned.items(), key=lambda known: _last_day(known[1]))
+            self.learned = dict(latest[-MAX_LEARNED:])
         self._forget_day()
 
     def _forget_day(self) -> None:
@@ -447,6 +453,10 @@ class ObservedDay:
     def lists_agents(self) -> bool:
         """Return whether a live source reports what some agent does, in whatever queue."""
         return any(words.is_listed for words in self.agents.words.values())
+
+
+def _last_day(learned: Learned) -> date:
+    return learned.days[-1].day if learned.days else date.min
 
 
 def forecaster_of(live: Live) -> Forecaster | None:

@@ -13,9 +13,12 @@ from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import CallAnswered, CallEntered, CallLeft, Event
 from queue_monitor.forecast.forecaster import (
+    MAX_LEARNED,
+    ClosedDay,
     ClosedDayInputs,
     Forecaster,
     ForecastInputs,
+    Learned,
     LearnedByPool,
     decode_learned,
     encode_learned,
@@ -110,6 +113,21 @@ def test_what_was_learned_can_be_written_and_read_back(learned: LearnedByPool):
     assert decode_learned(encode_learned(learned)) == learned
     assert len(known.days) == len(HISTORY)
     assert all(closed.of > 300 for closed in known.days)
+
+
+def test_of_pools_that_are_never_seen_again_the_latest_are_kept(learned: LearnedByPool):
+    known = learned[ALL.keys]
+    gone = {
+        frozenset({f"hittepå {number}"}): Learned(known.profile, (ClosedDay(THE_DAY - timedelta(days=number), 1, 1),))
+        for number in range(1, MAX_LEARNED + 100)
+    }
+    forecaster = its_forecaster(told([], learned | gone))
+
+    forecaster.learn(forecaster.empty_day(THE_DAY))
+
+    assert len(forecaster.learned) == MAX_LEARNED
+    assert forecaster.learned[ALL.keys] == known
+    assert frozenset({"hittepå 1"}) in forecaster.learned
 
 
 def test_what_a_version_before_this_one_had_learned_is_still_read():
