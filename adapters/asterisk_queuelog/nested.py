@@ -15,6 +15,9 @@ _BLUR: Final = 1
 """The most seconds between two lines of one moment."""
 
 _MAX_TALKING: Final = 10_000
+_MAX_NUMBERS: Final = 50_000
+"""The most callers' numbers in memory: one whose end the log does not have would stay there for good."""
+
 _MAX_OF_ONE_NUMBER: Final = 200
 """The most open stays compared for one number, the latest: all callers may have the same number, or none."""
 
@@ -53,6 +56,8 @@ class Nested:
         """Give a channel that enters a queue the contact of its caller, where that is certain by now."""
         self._forget(person.entered)
         same = self._here.setdefault(person.number, [])
+        if len(self._here) > _MAX_NUMBERS:
+            del self._here[next(iter(self._here))]
         answered = self._talking.get(_neighbour(person.call, -1))
         outer = answered if answered and answered.number == person.number else self._rung(person)
         same.append(person)

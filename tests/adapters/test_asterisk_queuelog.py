@@ -568,3 +568,13 @@ def test_every_way_out_of_a_queue_has_been_seen() -> None:
         *(LeftOutcome.ABANDONED, LeftOutcome.TIMEOUT, LeftOutcome.NO_AGENTS, LeftOutcome.EXIT_KEY),
         *(LeftOutcome.WITHDRAWN, LeftOutcome.CALLBACK, LeftOutcome.LOST),
     }
+
+
+def test_callers_whose_end_the_log_does_not_have_are_not_remembered_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.asterisk_queuelog.nested._MAX_NUMBERS", 50)
+    one = translator()
+    told = (f"{START + number}|{number}.1|kundcenter|NONE|ENTERQUEUE||{number}|3\n" for number in range(200))
+
+    heard(one, [("".join(told).encode(), LONG_AGO)])
+
+    assert len(one._nested._here) == 50
