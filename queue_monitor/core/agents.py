@@ -190,23 +190,24 @@ class Agents:
             self._joins += 1
         return has_place
 
-    def serve(self, visit: Visit) -> None:
-        """Note that an agent answers a call, or has been in one until its end; an agent without a place is passed
-        over.
+    def serve(self, visit: Visit) -> bool:
+        """Note that an agent answers a call, or has been in one until its end; return whether the agent has a place:
+        without one he or she is passed over.
         """
         agent_id, answered_at, over_at = visit.agent_id, visit.ended_wait_at, visit.completed_at
         if agent_id is None or answered_at is None or not self._has_place(agent_id, visit.source):
-            return
+            return False
         services, key, last_at = self._services.setdefault(agent_id, {}), queue_key(visit.queue), over_at or answered_at
         known = services.get(key)
         if known is not None and known.answered_at >= answered_at and known.last_at >= last_at:
-            return
+            return True
         if over_at is not None:
             talk = over_at - answered_at
             self._usual_talk = self._usual_talk + (talk - self._usual_talk) / 20 if self._usual_talk else talk
         if known is not None:
             answered_at, last_at = max(answered_at, known.answered_at), max(last_at, known.last_at)
         services[key] = Service(visit.switch, answered_at, last_at)
+        return True
 
     def _say(self, agent_id: str, queues: tuple[str, ...] | None, said: _Said) -> None:
         agent, words = self._agents.get(agent_id), self.words.get(agent_id)

@@ -57,6 +57,11 @@ LISTED_EARLY = timedelta(milliseconds=100)
 
 SNAPSHOTS_KEPT = timedelta(seconds=10)
 
+MAX_LISTS: Final = 50
+"""The number of lists that are remembered of one queue, of one switch's channels, or as missing one caller: a list
+whose time stands still would be remembered each time.
+"""
+
 UP_KEPT = timedelta(minutes=1)
 """The lists of the channels that are up are kept this long before the newest: a log may tell later of one who left
 before.
@@ -277,6 +282,8 @@ class Ledger:
         if known is None:
             return _ORPHAN
         report, evidence = known
+        if report.last_at is None:  # nothing but this is known of the visit, and it is let go like a call
+            report.last_at = event.at
         report.ring(report.ring_of(event), event.result)
         self._heard[id(evidence)] = evidence
         return _NOTHING
@@ -361,12 +368,14 @@ class Ledger:
         if event.complete:
             listed = frozenset(self._key(switch_name, caller.leg_id, queue)[1] for caller in event.waiting)
             recent = self._switch(switch_name).snapshots.setdefault(queue, [])
-            recent[:] = [kept for kept in recent if event.as_of - kept[0] < SNAPSHOTS_KEPT]
             recent.append((event.as_of, listed))
+            newest = max(as_of for as_of, _ in recent)  # a list may be old, or say the same time again and again
+            recent[:] = [kept for kept in recent if newest - kept[0] < SNAPSHOTS_KEPT][-MAX_LISTS:]
             for key in self._open:
-                if key[0] == switch_name and key[2] == queue and key[1] not in listed:
-                    evidence = self._evidence[key]
-                    evidence.missing += (event.as_of,)
+                evidence = self._evidence[key]
+                is_missed = key[0] == switch_name and key[2] == queue and key[1] not in listed
+                if is_missed and event.as_of not in evidence.missing:
+                    evidence.missing = tuple(sorted((*evidence.missing, event.as_of))[-MAX_LISTS:])
                     self._heard[id(evidence)] = evidence
         return _NOTHING
 
@@ -376,7 +385,7 @@ class Ledger:
             return
         lists, legs = self._switch(event.switch_name).up, frozenset(event.up)
         insort(lists, (event.as_of, legs), key=itemgetter(0))
-        lists[:] = [kept for kept in lists if lists[-1][0] - kept[0] < UP_KEPT]
+        lists[:] = [kept for kept in lists if lists[-1][0] - kept[0] < UP_KEPT][-MAX_LISTS:]
         for (switch, leg, _), evidence in self._evidence.items():
             its = legs.intersection((leg, *evidence.also)) if switch == event.switch_name else ()
             if evidence.see_up((one, event.as_of) for one in its):
@@ -709,6 +718,8 @@ class Ledger:
             over -= held_by_others
         gone = [self._stories[contact_id] for contact_id in self._stories if contact_id in over]
         self._let_go(over)
+        for evidence in [one for one in self._evidence.values() if not one.contacts and one.last_at < before]:
+            self._remove(evidence)  # it says nothing of any call, as a ring that failed of a visit nobody knows
         self._refusals.evict(before)
         for switch in self._switches.values():
             for marks in (switch.restarts, switch.reconnects):
@@ -728,21 +739,24 @@ class Ledger:
     def _let_go(self, contact_ids: Iterable[str]) -> None:
         for contact_id in contact_ids:
             for evidence in self._parts.get(contact_id, ()):
-                key = evidence.key
-                for visit_id, report in evidence.reports.items():
-                    self._reports.pop((evidence.switch, visit_id), None)
-                    for ring_id in report.rings:
-                        self._rings.pop((evidence.switch, ring_id), None)
-                for leg in evidence.also:
-                    self._also.pop((evidence.switch, leg, key[2]), None)
                 for other in evidence.contacts:
                     if other != contact_id:  # its own parts go with it
                         self._part_with(other, evidence)
-                self._evidence.pop(key, None)
-                self._open.discard(key)
-                self._undecided.discard(key)
+                self._remove(evidence)
             self._remember(contact_id, None)
             self._changed.pop(contact_id, None)
+
+    def _remove(self, evidence: Evidence) -> None:
+        key = evidence.key
+        for visit_id, report in evidence.reports.items():
+            self._reports.pop((evidence.switch, visit_id), None)
+            for ring_id in report.rings:
+                self._rings.pop((evidence.switch, ring_id), None)
+        for leg in evidence.also:
+            self._also.pop((evidence.switch, leg, key[2]), None)
+        self._evidence.pop(key, None)
+        self._open.discard(key)
+        self._undecided.discard(key)
 
     # ---- output
 

@@ -544,9 +544,9 @@ class Live:
     def apply_state_only(self, event: Event) -> None:
         """Take from an event the state of agents, sources and switches, and nothing of its call: the call is loaded."""
         self.sources.apply(event)
-        self._note_queue(event)
+        event = self._note_queue(event)
         if isinstance(event, AgentState | AgentMember | QueueSnapshot):
-            self.agents.apply(event)
+            self._take_agent(event)
         if isinstance(event, QueueSnapshot):
             self.counted.apply(event)
             self._ledger.see_up(event)
@@ -797,6 +797,10 @@ class Live:
 
         An event for a queue above the limit is counted as rejected, and journaled unchanged.
         """
+        onward = getattr(event, "next_queue", None)
+        if onward and not self.known_queues.has_place(queue_key(onward), event):
+            self._reject_name(event, "too_many_queues", "next_queue", len(onward))
+            event = structs.replace(event, next_queue=OTHERS)
         queue = getattr(event, "queue", "")
         if not queue or self.known_queues.has_noted(event, queue):
             return event
@@ -814,9 +818,11 @@ class Live:
 
     def _note_service(self, visits: Iterable[Visit]) -> None:
         for visit in visits:
-            if visit.agent_id and visit.outcome is Outcome.ANSWERED and visit.ended_wait_at is not None:
-                self.pool_inference.answered(visit.agent_id, visit.queue, visit.ended_wait_at)
-                self.agents.serve(visit)
+            agent_id, at = visit.agent_id, visit.ended_wait_at
+            if not agent_id or at is None or visit.outcome is not Outcome.ANSWERED:
+                continue
+            if self.agents.serve(visit):
+                self.pool_inference.answered(agent_id, visit.queue, at)
 
     # ---- output
 
