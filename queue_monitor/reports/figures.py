@@ -8,12 +8,12 @@ from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from queue_monitor.core.calendar import Calendar, day_bounds
 from queue_monitor.core.rules import Rules
 from queue_monitor.history import PastSums
-from queue_monitor.model import LOST_OUTCOMES, Coverage, CoverageRecord, Level, SumRow, Target
+from queue_monitor.model import LOST_OUTCOMES, Coverage, CoverageRecord, Level, SumRow, Target, limits_before
 from queue_monitor.ports import ReportStore
 from queue_monitor.queues import queue_key
 from queue_monitor.reports import alerts, bridge
@@ -159,6 +159,7 @@ async def gathered(
         calls_kept_from=None if calls_are_kept else complete["calls"],
         simulated=await store.is_simulated(),
         imports=await _imports(store, period, zone, previous),
+        limits=limits_before(rules.earlier_limits, period.first, through, target) or UNSET,
     )
 
 

@@ -1,6 +1,7 @@
 """Numbers, times and waits as a person reads them, and the words for what the core decides."""
 
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from queue_monitor.model import (
     AlertChange,
     AlertKind,
     DefinitionId,
+    EarlierLimits,
     Outcome,
     RiskFigures,
     Status,
@@ -138,6 +140,21 @@ def alert_message(alert: Alert, language: str = "sv") -> str:
 
 def outcome_words(outcome: Outcome, language: str = "sv") -> str:
     return say(f"outcome.{outcome.value}", language)
+
+
+def limit_words(limits: Iterable[EarlierLimits], target: Target, language: str = "sv") -> tuple[str, ...]:
+    """Return by which other limits than the target's calls of some days are judged, a sentence for each."""
+    found = []
+    for its in limits:
+        key = "limits.until" if its.since is None else "limits.between"
+        which = say(key, language, since=its.since, until=its.until)
+        for name, earlier, now in (
+            ("limits.earlier", its.limit_seconds, target.limit_seconds),
+            ("limits.earlier_short", its.short_abandon_seconds, target.short_abandon_seconds),
+        ):
+            if earlier != now:
+                found.append(say(name, language, which=which, earlier=span(earlier, language)))
+    return tuple(found)
 
 
 def percent(ratio: float | None, target: float | None = None, language: str = "sv") -> str:

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from queue_monitor import texts
 from queue_monitor.api.pages.formatter import Formatter
-from queue_monitor.api.pages.history_file import imported_words, limit_words
+from queue_monitor.api.pages.history_file import imported_words
 from queue_monitor.api.pages.lead_repeat import repeat_facts
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
@@ -264,8 +264,9 @@ class HistoryPage:
         if kept is not None and start < kept and self.whole is not None and _is_bare(self.whole):
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
         found += self._refused_words()
-        limits = self.snapshot.limits_before(self.choice.period.first, self.choice.period.last)
-        return (*limit_words(self.pen, limits), *found, *imported_words(self.pen, self._imports))
+        limits = self.snapshot.limits_before(self.choice.period.first, self.choice.period.last, self.pen.target)
+        words = texts.limit_words(limits, self.pen.target, self.pen.language)
+        return (*words, *found, *imported_words(self.pen, self._imports))
 
     def _refused_words(self) -> Iterator[str]:
         """Yield how many were refused, and the share with them as misses, where there were any."""
