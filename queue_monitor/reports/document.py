@@ -93,11 +93,14 @@ class _Named(Struct, frozen=True, kw_only=True):
 def sentence(report: Report, pen: ReportPen) -> str:
     """Return the period in one sentence."""
     data = report.data
-    parts = fraction(data.counts, data.target.definition)
-    if not parts[1]:
-        return pen.say("history.nothing")
-    key = "history.headline_one" if parts[1] == 1 else "history.headline"
-    return pen.say(key, share=pen.share(parts), calls=pen.count(parts[1]))
+    return texts.headline_words(
+        data.target,
+        data.counts,
+        fraction(data.counts, data.target.definition),
+        data.coverage,
+        so_far=report.is_preliminary,
+        language=pen.language,
+    )
 
 
 def _earlier_limits(data: ReportData, pen: ReportPen) -> Iterator[str]:

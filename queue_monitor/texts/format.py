@@ -10,6 +10,8 @@ from queue_monitor.model import (
     Alert,
     AlertChange,
     AlertKind,
+    Counts,
+    Coverage,
     DefinitionId,
     EarlierLimits,
     Outcome,
@@ -58,6 +60,27 @@ def reason_words(
         forecast=percent(risk.expected_share if risk else None, target.ratio, language),
         chance=chance(risk.p_miss, language) if risk else NONE,
     )
+
+
+def headline_words(
+    target: Target, counts: Counts, parts: tuple[int, int], coverage: Coverage, *, so_far: bool, language: str = "sv"
+) -> str:
+    """Return a period's share by the target's formula in one sentence, or why it has none.
+
+    `parts`: numerator and denominator of the formula. A formula that does not count answers out of all calls says what
+        it counts.
+    """
+    good, of = parts
+    if of:
+        key = "history.headline_one" if of == 1 else "history.headline"
+        if target.definition in (DefinitionId.D1, DefinitionId.D5):
+            key += f".{target.definition.value}"
+        share = percent(good / of, target.ratio, language)
+        return say(key, language, share=share, calls=count(of, language), limit=span(target.limit_seconds, language))
+    key = "history.nothing" if coverage.ratio != 0 else "history.unseen"
+    if counts.entered:
+        key = "history.no_share_one" if counts.entered == 1 else "history.no_share"
+    return say(f"{key}_yet" if so_far else key, language, calls=count(counts.entered, language))
 
 
 def target_words(

@@ -233,11 +233,15 @@ class HistoryPage:
         """Return the period in one sentence."""
         if self.whole is None:
             return self.pen.say("history.future")
-        _, of = self.fraction(self.whole.counts, self.choice.definition)
-        if self.share is None:
-            return self.pen.say("history.nothing_yet" if self.is_ongoing else "history.nothing")
-        key = "history.headline_one" if of == 1 else "history.headline"
-        return self.pen.say(key, share=self.pen.percent(self.share), calls=self.pen.count(of))
+        its = self.whole.counts
+        return texts.headline_words(
+            self.pen.target,
+            its,
+            self.fraction(its, self.choice.definition),
+            self.whole.coverage,
+            so_far=self.is_ongoing,
+            language=self.pen.language,
+        )
 
     @property
     def verdict(self) -> str:
