@@ -369,7 +369,7 @@ async def test_a_period_with_two_limits_says_so_wherever_its_figures_stand(tmp_p
     words = "Samtal till och med {} är bedömda efter gränsen 5 min, som gällde då."
     assert words.format("2026-10-13") in page
     assert words.format("2026-10-13") in file.replace("\N{NO-BREAK SPACE}", " ")
-    assert words.format("2026-10-07") in report.partition("Underlag för granskning")[0]
+    assert words.format("2026-10-13") in report.partition("Underlag för granskning")[0]
     assert "Samtal till och med" not in later
     assert "gäller sedan 2026-10-14: samtal dessförinnan är bedömda" in report.partition("Det här ingår inte")[0]
     bridge = report.partition("Samma period med andra regler")[2]

@@ -64,9 +64,7 @@ class QueueCoverage:
             midnight, tomorrow = day_bounds(day, calendar.zone)
             until = min(end, tomorrow)
             if (midnight, tomorrow) == (at, until):
-                known = next((c for queue in queues if (c := noted.get((queue_key(queue), day)))), None)
-                blind = Coverage(blind_minutes=int(calendar.open_minutes(midnight, tomorrow)))
-                found = found.plus(known or blind)
+                found = found.plus(self._of_day(queues, calendar, day, noted))
             else:
                 found = found.plus(self._by_sources(queues, calendar, at, until))
             at = until
@@ -98,13 +96,16 @@ class QueueCoverage:
             found = Coverage()
             day, last = calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1))
             while day <= last:
-                known = next(filter(None, (self._noted.get((queue_key(q), day)) for q in queues)), None)
-                if known is None and calendar.span(day) is not None:
-                    known = Coverage(blind_minutes=int(calendar.open_minutes(*day_bounds(day, calendar.zone))))
-                found = found.plus(known or Coverage())
+                found = found.plus(self._of_day(queues, calendar, day, self._noted))
                 day += timedelta(days=1)
             self._saved[key] = found
         return self._saved[key]
+
+    def _of_day(
+        self, queues: tuple[str, ...], calendar: Calendar, day: date, noted: Mapping[tuple[str, date], Coverage]
+    ) -> Coverage:
+        its = {queue: known for queue in queues if (known := noted.get((queue_key(queue), day))) is not None}
+        return coverage_of_day(day, its, self._calendars.of, calendar)
 
     def _by_sources(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
         switches = self._switches_of(queues)
@@ -116,6 +117,34 @@ class QueueCoverage:
                 self._heard.clear()
             self._heard[key] = self._sources.coverage(switches, calendar, start, end)
         return self._heard[key]
+
+
+def coverage_of_day(
+    day: date,
+    noted: Mapping[str, Coverage],
+    calendar_of: Callable[[str], Calendar],
+    calendar: Calendar,
+    *,
+    is_over: bool = True,
+) -> Coverage:
+    """Return how a day was observed, by what was saved of its queues, in their order.
+
+    The record is that of the first queue with the hours of `calendar`, or else of the first one that was open. Open
+    minutes that it lacks of a day that is over are blind: the monitor was killed after it was written. So is a day
+    without any.
+    """
+    spans = calendar.spans_of(day)
+    alike = (queue for queue in noted if calendar_of(queue).spans_of(day) == spans)
+    opened = (queue for queue in noted if calendar_of(queue).spans_of(day))
+    queue = next(alike, None) or next(opened, None) or next(iter(noted), None)
+    if queue is not None:
+        calendar = calendar_of(queue)
+    known = Coverage() if queue is None else noted[queue]
+    if not is_over:
+        return known
+    minutes = int(calendar.open_minutes(*day_bounds(day, calendar.zone)))
+    lacking = minutes - known.seen_minutes - known.recovered_minutes - known.blind_minutes
+    return known.plus(Coverage(blind_minutes=max(0, lacking)))
 
 
 def _observed(coverage: Coverage) -> int:

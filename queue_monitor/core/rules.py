@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import Calendar
-from queue_monitor.model import ExitPolicy, RiskLevels, Target
+from queue_monitor.model import EarlierLimits, ExitPolicy, RiskLevels, Target
 from queue_monitor.queues import keys_of, queue_key
 
 
@@ -76,13 +76,21 @@ class Rules(Struct, frozen=True, kw_only=True):
         return " ".join(f"{first} {rules.judged_by_version}" for first, rules in self.dated)
 
     @property
-    def earlier_limits(self) -> tuple[tuple[date, int], ...]:
-        """Return the limits (s) that held before the newest one, each with the last day on which it held."""
-        return tuple(
-            (since - timedelta(days=1), before.target.limit_seconds)
-            for (_, before), (since, after) in pairwise(self.dated)
-            if before.target.limit_seconds != after.target.limit_seconds
-        )
+    def earlier_limits(self) -> tuple[EarlierLimits, ...]:
+        """Return the limits that held before the newest ones, the oldest first, which held for all days before too."""
+        found: list[EarlierLimits] = []
+        since: date | None = None
+        for (_, before), (first, after) in pairwise(self.dated):
+            its = EarlierLimits(
+                since=since,
+                until=first - timedelta(days=1),
+                limit_seconds=before.target.limit_seconds,
+                short_abandon_seconds=before.target.short_abandon_seconds,
+            )
+            if not its.are_those_of(after.target):
+                found.append(its)
+                since = first
+        return tuple(found)
 
     @property
     def versions(self) -> "tuple[Rules, ...]":

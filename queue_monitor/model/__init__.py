@@ -38,6 +38,7 @@ from queue_monitor.model.figures import (
     Coverage,
     CoverageRecord,
     DefinitionId,
+    EarlierLimits,
     ExitPolicy,
     HalfHour,
     HistoryRow,
@@ -50,6 +51,7 @@ from queue_monitor.model.figures import (
     WaitFigures,
     WaitSums,
     WeekSlot,
+    limits_before,
 )
 from queue_monitor.model.hours import CalendarDay, Disagreement, Hours, HoursDoubt, PlannedClosure
 from queue_monitor.model.imports import ImportedFile, ImportRecord
@@ -150,6 +152,7 @@ __all__ = [
     "DifferenceCause",
     "DifferenceRecord",
     "Disagreement",
+    "EarlierLimits",
     "ExitPolicy",
     "ExpectedWait",
     "Forecast",
@@ -214,4 +217,5 @@ __all__ = [
     "WaitingNow",
     "WallNow",
     "WeekSlot",
+    "limits_before",
 ]

@@ -1,10 +1,11 @@
 """Counts, the five definitions, waits and coverage: the figures of a stretch of time."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.outcomes import Counts, Outcome
 
@@ -88,6 +89,34 @@ class Target(Struct, frozen=True, kw_only=True):
     def allows_refused(self, ratio: float | None) -> bool:
         """Return whether the target may be met where so large a share of all who dialled was refused."""
         return (ratio or 0.0) <= self.refused_limit_ratio
+
+
+class EarlierLimits(Struct, frozen=True, kw_only=True):
+    """The limits (s) that calls of some days are judged by, where those of later days differ.
+
+    `since`: the first of the days; None where they held on all days before `until` too, or from a period's first day.
+    `until`: the last of the days.
+    """
+
+    since: date | None
+    until: date
+    limit_seconds: int
+    short_abandon_seconds: int
+
+    def are_those_of(self, target: Target) -> bool:
+        """Return whether the target has the same limits."""
+        return (self.limit_seconds, self.short_abandon_seconds) == (target.limit_seconds, target.short_abandon_seconds)
+
+
+def limits_before(
+    earlier: Iterable[EarlierLimits], first: date, last: date, target: Target
+) -> tuple[EarlierLimits, ...]:
+    """Return by which other limits than those of its last day, which are the target's, days of a period are judged."""
+    return tuple(
+        structs.replace(each, since=each.since if each.since is not None and each.since > first else None)
+        for each in earlier
+        if first <= each.until < last and not each.are_those_of(target)
+    )
 
 
 class ExitPolicy(Struct, frozen=True, kw_only=True):

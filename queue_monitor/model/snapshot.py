@@ -10,7 +10,7 @@ from msgspec import Struct
 from queue_monitor.events import SILENT, AgentActivity
 from queue_monitor.model.alerts import AlertsNow
 from queue_monitor.model.calls import RepeatCallers
-from queue_monitor.model.figures import Period, TalkSums, Target, WaitBuckets
+from queue_monitor.model.figures import EarlierLimits, Period, TalkSums, Target, WaitBuckets, limits_before
 from queue_monitor.model.hours import Disagreement, Hours
 from queue_monitor.model.journal import JournalNow
 from queue_monitor.model.risk import RiskFigures
@@ -328,7 +328,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     `hours_disagreements`: where switch and calendar disagree about today.
     `totals`: all-time counts per queue at visit level.
     `kept_from`: calls before this are no longer kept; None when all are.
-    `earlier_limits`: the limits (s) that held before the newest one, each with the last day on which it held.
+    `earlier_limits`: the limits that held before the newest ones, the oldest first.
     `callers_since`: today's callers are told apart from this moment on; None where the sources do not tell who calls.
     """
 
@@ -358,9 +358,12 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     totals_talks: dict[str, "TalkSums"] = {}
     walls: tuple[WallNow, ...] = ()
     callers_since: datetime | None = None
-    earlier_limits: tuple[tuple[date, int], ...] = ()
+    earlier_limits: tuple[EarlierLimits, ...] = ()
 
-    def limits_before(self, first: date, last: date) -> tuple[tuple[date, int], ...]:
-        """Return the limits (s) that held on some of these days before that of the last of them, or of today."""
+    def limits_before(self, first: date, last: date, target: Target) -> tuple[EarlierLimits, ...]:
+        """Return the other limits that held on some of these days before those of the last of them, or of today.
+
+        `target`: the target of that day.
+        """
         last = min(last, self.at.astimezone(ZoneInfo(self.time_zone)).date())
-        return tuple((until, limit) for until, limit in self.earlier_limits if first <= until < last)
+        return limits_before(self.earlier_limits, first, last, target)

@@ -1,10 +1,9 @@
 """A report in words: one page for the person who decides, and the annex for the person who checks it."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from queue_monitor import texts
 from queue_monitor.core import service_level
@@ -94,20 +93,26 @@ class _Named(Struct, frozen=True, kw_only=True):
 def sentence(report: Report, pen: ReportPen) -> str:
     """Return the period in one sentence."""
     data = report.data
-    parts = fraction(data.counts, data.target.definition)
-    if not parts[1]:
-        return pen.say("history.nothing")
-    key = "history.headline_one" if parts[1] == 1 else "history.headline"
-    return pen.say(key, share=pen.share(parts), calls=pen.count(parts[1]))
+    return texts.headline_words(
+        data.target,
+        data.counts,
+        fraction(data.counts, data.target.definition),
+        data.coverage,
+        so_far=report.is_preliminary,
+        language=pen.language,
+    )
 
 
 def _earlier_limits(data: ReportData, pen: ReportPen) -> Iterator[str]:
-    """Yield by which other limits calls of the period were judged, in sentences."""
-    known = [(rules.last, rules.limit_seconds) for rules in data.rules if rules.limit_seconds is not None]
-    for (until, limit), (_, later) in pairwise((*known, (data.last, data.target.limit_seconds))):
-        if limit != later:
-            yield pen.say("limits.earlier", day=until.isoformat(), earlier=texts.span(limit, pen.language))
-    if not data.rules and data.target.since and data.target.since > data.first:
+    """Yield by which other limits calls of the period were judged, in sentences.
+
+    What was sealed before the days of the limits were kept says only that there were others.
+    """
+    if data.limits is not UNSET:
+        yield from texts.limit_words(data.limits, data.target, pen.language)
+        return
+    used = {(rules.limit_seconds, rules.short_abandon_seconds) for rules in data.rules}
+    if len(used) != 1 and data.target.since and data.target.since > data.first:
         yield pen.say("limits.unknown", day=data.target.since.isoformat())
 
 

@@ -8,12 +8,14 @@ from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from queue_monitor.core.calendar import Calendar, day_bounds
+from queue_monitor.core.queue_coverage import coverage_of_day
 from queue_monitor.core.rules import Rules
+from queue_monitor.core.windows import Calendars
 from queue_monitor.history import PastSums
-from queue_monitor.model import LOST_OUTCOMES, Coverage, CoverageRecord, Level, SumRow, Target
+from queue_monitor.model import LOST_OUTCOMES, Coverage, CoverageRecord, Level, SumRow, Target, limits_before
 from queue_monitor.ports import ReportStore
 from queue_monitor.queues import queue_key
 from queue_monitor.reports import alerts, bridge
@@ -159,6 +161,7 @@ async def gathered(
         calls_kept_from=None if calls_are_kept else complete["calls"],
         simulated=await store.is_simulated(),
         imports=await _imports(store, period, zone, previous),
+        limits=limits_before(rules.earlier_limits, period.first, through, target) or UNSET,
     )
 
 
@@ -219,25 +222,22 @@ def _queues(sums: Sums, rules: Rules, previous: ReportData | None) -> tuple[Queu
 async def _covered(
     store: ReportStore, rules: Rules, scope: Scope, period: ReportPeriod, today: date
 ) -> dict[date, Coverage]:
-    """Return how the open minutes of each day were observed, by the record of the first of the queues.
-
-    The pages use the same record. A day that is over and has no record is blind.
-    """
+    """Return how the open minutes of each day were observed, by the records that the pages use."""
     calendar, wanted = _calendar(rules, scope), {queue_key(queue) for queue in scope.queues}
-    noted: dict[date, CoverageRecord] = {}
-    for record in await store.coverage(period.first, min(today, period.last)):
-        key = queue_key(record.queue)
-        known = noted.get(record.day)
-        if (not wanted or key in wanted) and (known is None or key < queue_key(known.queue)):
-            noted[record.day] = record
-    found = {}
-    for day in period.days():
-        if day in noted:
-            found[day] = noted[day].coverage
-        elif day < today:
-            opened = sum((closes - opens).total_seconds() / 60 for opens, closes in _spans(calendar, day))
-            found[day] = Coverage(blind_minutes=int(opened))
-    return found
+    calendars = Calendars(rules.calendar, rules.calendars)
+    noted: dict[date, dict[str, Coverage]] = {}
+    for record in sorted(await store.coverage(period.first, min(today, period.last)), key=_queue_of):
+        if not wanted or queue_key(record.queue) in wanted:
+            noted.setdefault(record.day, {})[record.queue] = record.coverage
+    return {
+        day: coverage_of_day(day, noted.get(day, {}), calendars.of, calendar, is_over=day < today)
+        for day in period.days()
+        if day <= today
+    }
+
+
+def _queue_of(record: CoverageRecord) -> str:
+    return queue_key(record.queue)
 
 
 def _total(parts: Iterable[Coverage]) -> Coverage:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from queue_monitor.core.calendar import month_start, tertial_start
+from queue_monitor.core.calendar import day_bounds, month_start, tertial_start
 from queue_monitor.core.gate import fits
 from queue_monitor.core.live import RULES, Live
 from queue_monitor.core.series import Base
@@ -66,6 +66,7 @@ class Holding:
         self._noted = 0
         self._edge: date | None = None
         self._days: set[int] = set()
+        self._cut_short: set[date] = set()
         self._first_day: date | None = None
         self._skipped: frozenset[str] = frozenset()
 
@@ -93,6 +94,7 @@ class Holding:
             live.hold_from(held_from)
             self._take_up(edge, *await self._sums_before(edge))
         live.windows.load_minutes(await store.load_minutes(self._calendar.midnight(edge)))
+        self._cut_short = await self._days_cut_short(edge)
         if (begun := live.reconciler.oldest_begin) is not None:
             visits = await store.visits(None, begun - MAX_CALL, self._clock.now(), after_answer=False)
             live.reconciler.count(visits)
@@ -101,6 +103,18 @@ class Holding:
         async for _, event in store.read_after(seq):
             self._take(live.apply_state_only, event)
         await self._save_rules()
+
+    async def _days_cut_short(self, edge: date) -> set[date]:
+        """Return the held days before today whose saved coverage ends before their last opening: a run was killed."""
+        yesterday = self._calendar.day_of(self._clock.now()) - timedelta(days=1)
+        records = await self._store.coverage(edge, yesterday) if edge <= yesterday else []
+        calendars = self._live.calendars
+        return {
+            record.day
+            for record in records
+            if (its := record.coverage).seen_minutes + its.recovered_minutes + its.blind_minutes
+            < int(calendars.of(record.queue).open_minutes(*day_bounds(record.day, self._calendar.zone)))
+        }
 
     async def _save_rules(self) -> None:
         for rules in self._live.rules.versions:
@@ -273,7 +287,8 @@ class Holding:
         """Return the coverage of today so far, and of the days whose calls have changed since this was last called."""
         now = self._clock.now()
         days = {self._calendar.day_of(now)}
-        days |= {self._local_day(number) for number in self._days}
+        days |= self._cut_short | {self._local_day(number) for number in self._days}
+        self._cut_short = set()
         self._days.clear()
         records = [record for day in sorted(days) for record in self._live.coverage_records(day, now)]
         self._live.load_coverage(record for record in records if self._edge is not None and record.day < self._edge)

@@ -1,6 +1,7 @@
 """Numbers, times and waits as a person reads them, and the words for what the core decides."""
 
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
@@ -9,7 +10,10 @@ from queue_monitor.model import (
     Alert,
     AlertChange,
     AlertKind,
+    Counts,
+    Coverage,
     DefinitionId,
+    EarlierLimits,
     Outcome,
     RiskFigures,
     Status,
@@ -56,6 +60,27 @@ def reason_words(
         forecast=percent(risk.expected_share if risk else None, target.ratio, language),
         chance=chance(risk.p_miss, language) if risk else NONE,
     )
+
+
+def headline_words(
+    target: Target, counts: Counts, parts: tuple[int, int], coverage: Coverage, *, so_far: bool, language: str = "sv"
+) -> str:
+    """Return a period's share by the target's formula in one sentence, or why it has none.
+
+    `parts`: numerator and denominator of the formula. A formula that does not count answers out of all calls says what
+        it counts.
+    """
+    good, of = parts
+    if of:
+        key = "history.headline_one" if of == 1 else "history.headline"
+        if target.definition in (DefinitionId.D1, DefinitionId.D5):
+            key += f".{target.definition.value}"
+        share = percent(good / of, target.ratio, language)
+        return say(key, language, share=share, calls=count(of, language), limit=span(target.limit_seconds, language))
+    key = "history.nothing" if coverage.ratio != 0 else "history.unseen"
+    if counts.entered:
+        key = "history.no_share_one" if counts.entered == 1 else "history.no_share"
+    return say(f"{key}_yet" if so_far else key, language, calls=count(counts.entered, language))
 
 
 def target_words(
@@ -138,6 +163,21 @@ def alert_message(alert: Alert, language: str = "sv") -> str:
 
 def outcome_words(outcome: Outcome, language: str = "sv") -> str:
     return say(f"outcome.{outcome.value}", language)
+
+
+def limit_words(limits: Iterable[EarlierLimits], target: Target, language: str = "sv") -> tuple[str, ...]:
+    """Return by which other limits than the target's calls of some days are judged, a sentence for each."""
+    found = []
+    for its in limits:
+        key = "limits.until" if its.since is None else "limits.between"
+        which = say(key, language, since=its.since, until=its.until)
+        for name, earlier, now in (
+            ("limits.earlier", its.limit_seconds, target.limit_seconds),
+            ("limits.earlier_short", its.short_abandon_seconds, target.short_abandon_seconds),
+        ):
+            if earlier != now:
+                found.append(say(name, language, which=which, earlier=span(earlier, language)))
+    return tuple(found)
 
 
 def percent(ratio: float | None, target: float | None = None, language: str = "sv") -> str:

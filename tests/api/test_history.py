@@ -159,7 +159,7 @@ async def test_of_a_queue_and_a_day_it_counts_that_queue_and_day_alone(october: 
     its = [call for call in october.calls if call.queue == queue and call.entered.astimezone(ZONE).date() == day]
     answered = [call for call in its if call.how == "answered"]
     good = sum(call.waited_ms <= 300_000 for call in answered)
-    assert f"{percent(good, len(answered))} av {len(answered)} samtal besvarades inom 5 min." in page
+    assert f"{percent(good, len(answered))} av {len(answered)} besvarade samtal besvarades inom 5 min." in page
     assert f"Inkomna till kö {len(its)}" in page
     assert "Timme för timme" in page
 

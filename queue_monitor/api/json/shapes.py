@@ -728,6 +728,7 @@ class PublicBody(Struct, frozen=True, kw_only=True):
     months: Annotated[tuple[PublicMonthShape, ...], _said("The last twelve months, oldest first, this one the last.")]
     definition: Annotated[str, _said("D1 to D5: the formula of the shares.")]
     definition_words: str
+    limits_words: Annotated[str, _said("By which other limits calls of some of the months were judged; empty: none.")]
     expected_wait_low_seconds: Annotated[float | None, _said("Nine of ten will wait longer than this.")]
     expected_wait_high_seconds: Annotated[float | None, _said("Nine of ten will wait less than this.")]
     expected_wait_words: str

@@ -155,7 +155,7 @@ def _add_files(
         title = pen.say("file.title", period=shown.label(reply_language), queue=rows[0][0])
         imports = await figures.imports(shown.first, shown.last)
         kept = kept_note(snapshot, start, reply_language)
-        limits = snapshot.limits_before(shown.first, shown.last)
+        limits = snapshot.limits_before(shown.first, shown.last, target)
         notes = (*about_words(pen, kept, limits), *imported_words(pen, imports))
         name = f"{ADDRESS[1:]}-{shown.first.isoformat()}-{shown.last.isoformat()}"
 

@@ -6,7 +6,7 @@ same figures make the same bytes.
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from enum import StrEnum
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from queue_monitor import texts
 from queue_monitor.api.json.tables import Cell, table
 from queue_monitor.api.pages.formatter import Formatter
-from queue_monitor.model import NAMED_COUNTS, DefinitionId, ImportRecord, Period
+from queue_monitor.model import NAMED_COUNTS, DefinitionId, EarlierLimits, ImportRecord, Period
 
 if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
@@ -209,18 +209,10 @@ def imported_words(pen: Formatter, imports: Iterable[ImportRecord]) -> tuple[str
     )
 
 
-def limit_words(pen: Formatter, limits: Iterable[tuple[date, int]]) -> tuple[str, ...]:
-    """Return by which limits (s) earlier calls of a period were judged, each with the last day on which it held."""
-    return tuple(
-        pen.say("limits.earlier", day=until.isoformat(), earlier=texts.span(limit, pen.language))
-        for until, limit in limits
-    )
-
-
-def about_words(pen: Formatter, kept_note: str, limits: Iterable[tuple[date, int]] = ()) -> tuple[str, ...]:
+def about_words(pen: Formatter, kept_note: str, limits: Iterable[EarlierLimits] = ()) -> tuple[str, ...]:
     """Return what the figures are: the target, each formula, the basis of the counts, and what is not kept.
 
-    `limits`: as in `limit_words`.
+    `limits`: the other limits by which calls of some days are judged.
     """
     target = pen.target
     formulas = [
@@ -235,7 +227,7 @@ def about_words(pen: Formatter, kept_note: str, limits: Iterable[tuple[date, int
     ]
     found = [
         pen.say("file.note.target", target=pen.plain(target.ratio)),
-        *limit_words(pen, limits),
+        *texts.limit_words(limits, target, pen.language),
         *formulas,
         pen.say("file.note.hours"),
         pen.say("file.note.waits"),

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from queue_monitor import texts
 from queue_monitor.api.pages.formatter import Formatter
-from queue_monitor.api.pages.history_file import imported_words, limit_words
+from queue_monitor.api.pages.history_file import imported_words
 from queue_monitor.api.pages.lead_repeat import repeat_facts
 from queue_monitor.api.pages.periods import ChosenPeriod, PeriodKind
 from queue_monitor.core import service_level
@@ -233,11 +233,15 @@ class HistoryPage:
         """Return the period in one sentence."""
         if self.whole is None:
             return self.pen.say("history.future")
-        _, of = self.fraction(self.whole.counts, self.choice.definition)
-        if self.share is None:
-            return self.pen.say("history.nothing_yet" if self.is_ongoing else "history.nothing")
-        key = "history.headline_one" if of == 1 else "history.headline"
-        return self.pen.say(key, share=self.pen.percent(self.share), calls=self.pen.count(of))
+        its = self.whole.counts
+        return texts.headline_words(
+            self.pen.target,
+            its,
+            self.fraction(its, self.choice.definition),
+            self.whole.coverage,
+            so_far=self.is_ongoing,
+            language=self.pen.language,
+        )
 
     @property
     def verdict(self) -> str:
@@ -264,8 +268,9 @@ class HistoryPage:
         if kept is not None and start < kept and self.whole is not None and _is_bare(self.whole):
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
         found += self._refused_words()
-        limits = self.snapshot.limits_before(self.choice.period.first, self.choice.period.last)
-        return (*limit_words(self.pen, limits), *found, *imported_words(self.pen, self._imports))
+        limits = self.snapshot.limits_before(self.choice.period.first, self.choice.period.last, self.pen.target)
+        words = texts.limit_words(limits, self.pen.target, self.pen.language)
+        return (*words, *found, *imported_words(self.pen, self._imports))
 
     def _refused_words(self) -> Iterator[str]:
         """Yield how many were refused, and the share with them as misses, where there were any."""

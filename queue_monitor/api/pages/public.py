@@ -30,6 +30,7 @@ from queue_monitor.api.responses import (
 )
 from queue_monitor.api.templating import PAGES
 from queue_monitor.core import service_level
+from queue_monitor.core.calendar import month_start
 from queue_monitor.model import Level, Period, Snapshot, StatusReason, Target
 from queue_monitor.ports import Clock, Figures, StoreError
 
@@ -148,7 +149,8 @@ def _months_table(body: shapes.PublicBody, language: str) -> bytes:
     """Return one row for each month: the month, the share in percent, and the percentage of callers refused."""
     headers = [texts.say(f"public.table.{name}", language) for name in ("month", "share", "refused")]
     rows = [(month.month, _percent(month.share.ratio), _percent(month.share.refused_ratio)) for month in body.months]
-    return table(headers, rows, f"{texts.say('public.counted', language)} {body.definition_words}")
+    counted = f"{texts.say('public.counted', language)} {body.definition_words}"
+    return table(headers, rows, f"{counted}. {body.limits_words}" if body.limits_words else counted)
 
 
 def _percent(ratio: float | None) -> float | None:
@@ -195,6 +197,7 @@ def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = (
             short_abandon_seconds=target.short_abandon_seconds,
             language=language,
         ),
+        limits_words=_limits(snapshot, language, months),
         expected_wait_low_seconds=low,
         expected_wait_high_seconds=high,
         expected_wait_words=texts.wait_range(low, high, language),
@@ -203,6 +206,14 @@ def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = (
         closes_at=_utc(closes),
         hours_words=_hours(opens, closes, snapshot.hours.note, zone, language),
     )
+
+
+def _limits(snapshot: Snapshot, language: str, months: Sequence[Period]) -> str:
+    """Return by which other limits calls of the months, or of the present one alone, were judged; "" for none."""
+    today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
+    first = months[0].start.astimezone(ZoneInfo(snapshot.time_zone)).date() if months else month_start(today)
+    limits = snapshot.limits_before(first, today, snapshot.target)
+    return " ".join(texts.limit_words(limits, snapshot.target, language))
 
 
 def _month(period: Period, snapshot: Snapshot, language: str) -> shapes.PublicMonthShape:
