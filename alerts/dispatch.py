@@ -317,7 +317,7 @@ class Dispatcher:
     def escalations(self) -> AlertBatch:
         """Return escalation notices for alarms that nobody acknowledged in time, or that reached nobody.
 
-        Each episode is escalated once.
+        Each episode is escalated once, and not while its trouble is less than when it was raised.
         """
         found = []
         for episode, alert in self._open.items():
@@ -331,7 +331,9 @@ class Dispatcher:
         return AlertBatch(notices=tuple(found))
 
     def _must_escalate(self, episode: str, alert: Alert) -> bool:
-        if not self._escalate_to or alert.level is not AlertLevel.ALARM or alert.change is AlertChange.EASED:
+        if not self._escalate_to or alert.level is not AlertLevel.ALARM:
+            return False
+        if alert.change is AlertChange.EASED or alert.lower:
             return False
         if episode in self._seen or self._escalated(episode):
             return False

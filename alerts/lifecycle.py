@@ -5,6 +5,7 @@ notified of a change is decided in `notification_policy`.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -81,11 +82,11 @@ def policy(measurement: Measurement, settings: AlertSettings) -> Policy:
                 ease_after=timedelta(minutes=5),
             )
         case AlertKind.MANY_REFUSED:
-            limit = measurement.figures.target.refused_limit_ratio
+            too_many = math.nextafter(measurement.figures.target.refused_limit_ratio, math.inf)  # the limit is allowed
             return Policy(
-                warning_at=max(limit, 1e-9),
-                alarm_at=max(limit, settings.refused_alarm_ratio),
-                ends_under=max(limit, 1e-9),
+                warning_at=too_many,
+                alarm_at=max(too_many, settings.refused_alarm_ratio),
+                ends_under=too_many,
                 ease_after=timedelta(minutes=15),
             )
         case AlertKind.SURGE:
@@ -117,15 +118,20 @@ def advance(
     """
     episodes, changes = _placed(state, scopes)
     past = {each.key: each for each in state.past}
+    measured: set[Key] = set()
     for measurement in sorted(measurements, key=_order):
         key = topic(measurement.kind), measurement.queue, measurement.period
+        measured.add(key)
         before = episodes.pop(key, None)
         if before is not None and before.period_start < measurement.period_start:
             changes += _passed(before)
             before = None
         earlier = past.get(key)
         times = earlier.times if earlier and earlier.period_start == measurement.period_start else 0
-        after, change = _step(before, measurement, policy(measurement, settings), now, times)
+        rule = policy(measurement, settings)
+        after, change = _step(before, measurement, rule, now, times)
+        if after is not None:
+            after = structs.replace(after, lower=_is_lower(after, rule.level(measurement.value)))
         if after is not None and change is not AlertChange.CLEARED:
             episodes[key] = after
         if after is not None and change is not None:
@@ -135,12 +141,17 @@ def advance(
     for key, episode in list(episodes.items()):
         if _is_past(episode, now, begun):
             changes += _passed(episodes.pop(key))
-    alerts = decide(episodes, changes, now)
+    alerts = decide(episodes, changes, now, measured)
     for episode, change in changes:
         if change is AlertChange.CLEARED and episode.times:
             past[episode.key] = EndedEpisode(episode.key, episode.period_start, episode.times)
     kept = tuple(each for each in past.values() if now - each.period_start <= MONTH_LASTS)
     return structs.replace(state, episodes=tuple(episodes.values()), past=kept), tuple(alerts)
+
+
+def _is_lower(episode: Episode, level: AlertLevel | None) -> bool:
+    """Return whether the measure is under the level of an episode that stands."""
+    return level is None or SEVERITY[level] < SEVERITY[episode.level]
 
 
 def _is_past(episode: Episode, now: datetime, begun: Mapping[str, datetime]) -> bool:
