@@ -64,13 +64,28 @@ class Message:
         if alert.kind is AlertKind.EVENT_SKIPPED:
             return self._say("event_skipped")
         state = {AlertChange.EASED: "eased", AlertChange.CLEARED: "cleared"}.get(alert.change, "raised")
-        if alert.kind is AlertKind.NO_AGENTS and state == "eased":
-            state = "cleared"
+        if alert.kind is AlertKind.NO_AGENTS and state in ("eased", "cleared"):
+            state = self._end_of_no_agents()
+        if alert.kind is AlertKind.LONG_WAIT and state == "cleared" and self._is_long_in_doubt():
+            state = "in_doubt"
         if alert.kind is AlertKind.NO_AGENTS and state == "raised" and self._figures.at_least_staffed:
             state = "seen"
         if alert.kind in (AlertKind.SURGE, AlertKind.CRISIS) and alert.change is AlertChange.UPDATED:
-            state = "updated"
+            state = "fewer" if alert.lower and alert.kind is AlertKind.SURGE else "updated"
         return self._say(f"{alert.kind.value}.{state}", **self._values())
+
+    def _end_of_no_agents(self) -> str:
+        """Return how it ended that callers waited and nobody was there: somebody came, or the callers have gone."""
+        figures = self._figures
+        if figures.staffed or (figures.waiting and figures.at_least_staffed):
+            return "cleared"
+        if figures.waiting:
+            return "unknown"
+        return "gone"
+
+    def _is_long_in_doubt(self) -> bool:
+        """Return whether somebody is listed as waiting long who may have hung up unseen."""
+        return (self._figures.oldest_wait_seconds or 0.0) > (self._figures.limit_seconds or math.inf)
 
     def _target(self) -> str:
         alert = self._alert
@@ -135,7 +150,8 @@ class Message:
         if alert.kind is AlertKind.CRISIS:
             return self._of_crisis()
         if alert.change is AlertChange.CLEARED:
-            return [self._waiting()]
+            have_gone = alert.kind is AlertKind.NO_AGENTS and self._end_of_no_agents() == "gone"
+            return [(self._staff() if have_gone else "") or self._waiting()]
         if alert.kind is AlertKind.NO_AGENTS:
             return [self._say("longest", **self._values())]
         if alert.kind is AlertKind.MANY_REFUSED:
@@ -247,15 +263,16 @@ class Message:
         if self._figures.staffed is None:
             return ""
         if self._figures.at_least_staffed:
-            return self._say("staff_seen", number=self._figures.staffed) if self._figures.staffed else ""
-        return self._say("staff" if self._figures.staffed else "nobody_staffed", number=self._figures.staffed)
+            return self._count("staff_seen", self._figures.staffed) if self._figures.staffed else ""
+        return self._count("staff", self._figures.staffed) if self._figures.staffed else self._say("nobody_staffed")
 
     def _margin(self) -> str:
         left, risk = self._figures.margin, self._figures.risk
         if left is None:
             return ""
         form = "margin" if left > 0 else "margin_over" if left < 0 else "margin_none"
-        said = self._say(f"{form}.{self._alert.period}", number=abs(left), budget=self._figures.budget)
+        counted = abs(left) or self._figures.budget or 0
+        said = self._count(f"{form}.{self._alert.period}", counted, budget=self._figures.budget)
         ends = risk.margin_ends(left, self._now) if risk is not None and self._alert.period == "day" else None
         return f"{said}{self._say('margin_ends', clock=self._clock(ends)) if ends else ''}."
 
@@ -296,6 +313,10 @@ class Message:
     def _say(self, key: str, **values: object) -> str:
         written = {name: self._written(value) for name, value in values.items()}
         return texts.say(f"alert.{key}", self._language, **written)
+
+    def _count(self, key: str, number: int, **values: object) -> str:
+        """Return a sentence with a number, in the singular for one."""
+        return self._say(f"{key}.one" if number == 1 else key, number=number, **values)
 
     def _written(self, value: object) -> object:
         """Return a whole number as on the pages: `1 546`."""
