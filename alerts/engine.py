@@ -165,15 +165,20 @@ class AlertRound:
 
     async def start(self) -> None:
         """Load the state, the alerts and the secret of the process before this one. Raises `StoreError`."""
-        known = await self._store.load_alerts(self._clock.now() - REMEMBERED)
+        since = self._clock.now() - REMEMBERED
+        known = await self._store.load_alerts(since)
         if known.state is not None:
             try:
                 self._watch.resume(State.decode(known.state))
             except msgspec.DecodeError as error:
                 log.warning("alert state of another version is let go: %s", error)
+        began = min((episode.since for episode in self._watch.state.open), default=since)
+        if began < since:  # what was said of an alert that still stands, such as a month's, is known however old it is
+            known = await self._store.load_alerts(began)
         self._alerts = {alert.episode: alert for alert in known.alerts}
         self._standing = self._watch.open(self._figures.latest())
         self._dispatcher.recall(known)
+        self._dispatcher.follow(self._standing)
         self._dispatcher.try_again(self._standing)
         if known.secret is not None:
             self._secret = known.secret

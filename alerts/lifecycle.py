@@ -116,7 +116,7 @@ def advance(
     episodes of a day that has passed are closed. `scopes`, where given, are the present queues and pools: a queue that
     has become part of a pool brings its episodes along. `begun`: when the present day and month began, by their names.
     """
-    episodes, changes = _placed(state, scopes)
+    episodes, changes = _placed(state, scopes, now)
     past = {each.key: each for each in state.past}
     measured: set[Key] = set()
     for measurement in sorted(measurements, key=_order):
@@ -172,11 +172,23 @@ def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:
     return [(ended, AlertChange.CLEARED)] if episode.raised else []
 
 
-def _placed(state: State, scopes: Sequence[Pool]) -> tuple[dict[Key, Episode], list[tuple[Episode, AlertChange]]]:
+def _not_ahead(episode: Episode, now: datetime) -> Episode:
+    """Return the episode without a moment after `now`, which would hold it up for as long as a clock was set back."""
+    moments = (episode.since, episode.low_since, episode.lost_since, episode.told_at)
+    since, low, lost, told = (None if moment is None else min(moment, now) for moment in moments)
+    if (since, low, lost, told) == moments:
+        return episode
+    return structs.replace(episode, since=since, low_since=low, lost_since=lost, told_at=told)
+
+
+def _placed(
+    state: State, scopes: Sequence[Pool], now: datetime
+) -> tuple[dict[Key, Episode], list[tuple[Episode, AlertChange]]]:
     """Return the episodes by the present queues and pools; where two become one, the graver is kept."""
     episodes: dict[Key, Episode] = {}
     changes: list[tuple[Episode, AlertChange]] = []
-    for episode in sorted(state.episodes, key=lambda e: (e.told_at is None, -SEVERITY[e.level], e.since)):
+    present = (_not_ahead(episode, now) for episode in state.episodes)
+    for episode in sorted(present, key=lambda e: (e.told_at is None, -SEVERITY[e.level], e.since)):
         scope = _scope_of(episode, scopes)
         moved = structs.replace(episode, queue=scope.name, queues=scope.queues)
         if moved.key not in episodes:
