@@ -26,16 +26,12 @@ class Message:
 
     @property
     def title(self) -> str:
-        return self._say(
-            "title",
-            clock=self._clock(self._alert.at),
-            label=texts.label(self._alert, self._language),
-            what=self._what(),
-        )
+        label = texts.label(self._alert, self._language)
+        return _one_line(self._say("title", clock=self._clock(self._alert.at), label=label, what=self._what()))
 
     @property
     def body(self) -> str:
-        return " ".join(filter(None, self._sentences()))
+        return _one_line(" ".join(filter(None, self._sentences())))
 
     # ---- the first sentence
 
@@ -323,6 +319,16 @@ class Message:
         return texts.count(value, self._language) if isinstance(value, int) else value
 
 
+_BREAKS: Final = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction of all the text after them."""
+
+
+def _one_line(text: str) -> str:
+    """Return a text, with whatever names and reasons are in it, on one line that is read from left to right."""
+    return _TURNS.sub("", _BREAKS.sub(" ", text))
+
+
 SMS_PARTS: Final = 2
 _LONG_PART: Final = 153
 _SHORT: Final = 160
@@ -342,13 +348,18 @@ _SENTENCES: Final = re.compile(r"(?<=[.!?])(?<!\bkl\.)(?<!\bca\.) +(?=[A-ZÅÄÖ
 def sms(notice: Notice, zone: str, language: str) -> str:
     """Return a notice as an SMS in the plain alphabet: first sentence, link to acknowledge, and further sentences.
 
-    It holds as many sentences as fit in two parts.
+    It holds as many sentences as fit in two parts; a first sentence too long for them ends in dots.
     """
     alert = notice.alert
     said = [alert.title]
     if notice.escalation:
         said.insert(0, texts.say("alert.escalated", language, clock=texts.clock(alert.at, zone, language)))
     link = [texts.say("alert.acknowledge", language, link=notice.link)] if notice.link else []
+    first = plain_alphabet(" ".join(said))
+    if parts(" ".join([first, *link])) > SMS_PARTS:
+        while first and parts(" ".join([f"{first}...", *link])) > SMS_PARTS:
+            first = first[:-1]
+        return plain_alphabet(" ".join([f"{first.rstrip()}...", *link]))
     for sentence in _SENTENCES.split(alert.text):
         if parts(plain_alphabet(" ".join([*said, sentence, *link]))) > SMS_PARTS:
             break
@@ -358,7 +369,7 @@ def sms(notice: Notice, zone: str, language: str) -> str:
 
 def plain_alphabet(text: str) -> str:
     """Return the text in the GSM alphabet: dashes, quotes and spaces made plain, accents dropped, `?` for the rest."""
-    return "".join(map(_plain, text.translate(_PLAIN)))
+    return "".join(map(_plain, unicodedata.normalize("NFC", text).translate(_PLAIN)))
 
 
 def _plain(letter: str) -> str:
