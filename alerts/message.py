@@ -107,7 +107,7 @@ class Message:
             return self._say("source.cleared")
         reason = alert.reason.value if alert.reason is not AlertReason.AS_USUAL else AlertReason.SOURCE_DOWN.value
         known = reason if self._figures.since else AlertReason.NO_SOURCE.value
-        return self._say(known, since=self._clock(self._figures.since), switch=self._figures.switch)
+        return self._say(known, since=self._since(self._figures.since), switch=self._figures.switch)
 
     def _values(self) -> dict[str, object]:
         figures = self._figures
@@ -170,7 +170,7 @@ class Message:
         crisis = self._figures.crisis
         by = self._say("crisis.by", by=crisis.by) if crisis and crisis.by else ""
         unseen = self._figures.since
-        said = [self._say("crisis.unseen", since=self._clock(unseen))] if unseen else self._gathered()
+        said = [self._say("crisis.unseen", since=self._since(unseen))] if unseen else self._gathered()
         return [by, *said, self._say("surge.advice")] if self._alert.change is AlertChange.RAISED else said
 
     def _gathered(self) -> list[str]:
@@ -305,6 +305,9 @@ class Message:
 
     def _clock(self, moment: datetime | None) -> str:
         return texts.clock(moment, self._zone, self._language)
+
+    def _since(self, moment: datetime | None) -> str:
+        return texts.moment_words(moment, self._now, self._zone, self._language)
 
     def _say(self, key: str, **values: object) -> str:
         written = {name: self._written(value) for name, value in values.items()}

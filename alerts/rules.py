@@ -165,13 +165,18 @@ def _source(snapshot: Snapshot) -> Iterator[Measurement]:
 
 
 def _last_sign(snapshot: Snapshot) -> tuple[datetime | None, str]:
-    """Return the last sign of the switch that has been silent longest, and its name; (None, "") before any sign."""
+    """Return the last sign of the switch that has been silent longest, and its name; (None, "") before any sign.
+
+    A switch with a connected source is one of them only where every switch has one: it may be quiet for good reasons.
+    """
     signs: dict[str, datetime] = {}
+    heard = {source.switch for source in snapshot.sources if source.up}
     for source in snapshot.sources:
         sign = source.last_event_at if source.up else source.since
         if sign is not None:
             signs[source.switch] = max(sign, signs.get(source.switch, sign))
-    switch = min(signs, key=signs.__getitem__, default="")
+    away = [switch for switch in signs if switch not in heard]
+    switch = min(away or signs, key=signs.__getitem__, default="")
     return signs.get(switch), switch
 
 
