@@ -149,7 +149,7 @@ class Message:
             have_gone = alert.kind is AlertKind.NO_AGENTS and self._end_of_no_agents() == "gone"
             return [(self._staff() if have_gone else "") or self._waiting()]
         if alert.kind is AlertKind.NO_AGENTS:
-            return [self._say("longest", **self._values())]
+            return [self._longest()]
         if alert.kind is AlertKind.MANY_REFUSED:
             counts = {"refused": self._figures.refused or 0, "dialled": self._figures.dialled or 0}
             return [self._say("many_refused.body", **counts), self._waiting()]
@@ -249,7 +249,15 @@ class Message:
             highest = math.floor(high * 100)
         return str(math.floor(low * 100)), texts.plain_percent(highest / 100, self._language)
 
+    def _longest(self) -> str:
+        """Return the longest wait; where the switch only counts who waits it is not known."""
+        if not self._figures.waiting:
+            return self._say("nobody_waits")
+        return "" if self._figures.oldest_wait_seconds is None else self._say("longest", **self._values())
+
     def _waiting(self) -> str:
+        if self._figures.oldest_wait_seconds is None:
+            return self._number_waiting()
         return self._say("waiting" if self._figures.waiting else "nobody_waits", **self._values())
 
     def _number_waiting(self) -> str:

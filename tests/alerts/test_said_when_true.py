@@ -6,7 +6,18 @@ from msgspec import structs
 from alerts.dispatch import RetryPolicy
 from alerts.message import Message
 from alerts.notification_policy import NotifyReason
-from queue_monitor.model import AlertChange, AlertFigures, AlertKind, AlertReason, Counts, Snapshot, Staff, StatusReason
+from queue_monitor import texts
+from queue_monitor.model import (
+    AlertChange,
+    AlertFigures,
+    AlertKind,
+    AlertReason,
+    Counts,
+    Crisis,
+    Snapshot,
+    Staff,
+    StatusReason,
+)
 from tests.alerts.messages import alert, of_target
 from tests.alerts.moments import at, queue, risk, snapshot
 from tests.alerts.test_dispatch import CHIEF, LEAD, Office, alert_of
@@ -153,6 +164,27 @@ def test_one_who_is_logged_in_is_told_in_the_singular(number: int, said: str):
     waited = alert(AlertKind.LONG_WAIT, AlertChange.RAISED, AlertReason.WAITED_TOO_LONG, figures)
 
     assert Message(waited, ZONE, "sv").body == f"1 väntar. {said}"
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("change", [AlertChange.RAISED, AlertChange.UPDATED, AlertChange.EASED, AlertChange.CLEARED])
+@pytest.mark.parametrize("kind", [kind for kind in AlertKind if kind is not AlertKind.SOURCE_SILENT])
+def test_callers_whom_the_switch_only_counts_have_no_wait_in_any_message(
+    kind: AlertKind, change: AlertChange, language: str
+):
+    crisis = Crisis(since=at(0), reason="strömavbrott")
+    figures = AlertFigures(share=0.84, waiting=4, staffed=0, limit_seconds=300, since=at(1), crisis=crisis)
+    reason = AlertReason.REFUSED_WHILE_OPEN if kind is AlertKind.HOURS_DISAGREE else AlertReason.DECLARED
+    told = alert(kind, change, reason, figures, period="day")
+
+    assert "–" not in Message(told, ZONE, language).body
+
+
+def test_of_a_queue_that_has_emptied_no_longest_wait_is_told_beside_the_alert_that_still_stands():
+    figures = AlertFigures(waiting=0, staffed=0, limit_seconds=300)
+    told = alert(AlertKind.NO_AGENTS, AlertChange.RAISED, AlertReason.NOBODY_STAFFED, figures)
+
+    assert Message(structs.replace(told, lower=True), ZONE, "sv").body == "Ingen väntar."
 
 
 # ---- exactly at a limit
