@@ -103,7 +103,7 @@ def as_known(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis | None)
     """Return every measurement, those of queues without data as they stood at the last sign of their switch."""
     found = [*_source(snapshot), *_hours(snapshot), *_skipped(snapshot)]
     if crisis is not None:
-        found.append(_crisis(snapshot, settings, crisis))
+        found.append(of_crisis(snapshot, settings, crisis))
     for queue in scopes(snapshot):
         over = _is_over(queue, snapshot.at)
         if queue.open or over:
@@ -126,7 +126,7 @@ def _is_over(queue: QueueNow, at: datetime) -> bool:
     return (queue.day_hours is None or queue.day_hours[1] <= at) and not queue.waiting_count
 
 
-def _crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Measurement:
+def of_crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Measurement:
     """Return the measurement of a declared crisis: it is for all queues and stands until a person ends it, also at
     night.
     """

@@ -5,7 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec import structs
 
+from alerts.engine import AlertEngine
+from alerts.episodes import State
 from alerts.message import Message
+from alerts.rules import AlertSettings
 from queue_monitor.model import Alert, Crisis, Snapshot, SourceNow, StatusReason
 from tests.alerts.moments import OPENS, at, snapshot
 from tests.alerts.test_lifecycle import LiveReading
@@ -71,6 +74,16 @@ def test_a_switch_silent_since_another_day_is_told_with_the_day(language: str, s
     alert = silent(DAY, StatusReason.SOURCE_SILENT, structs.replace(A, last_event_at=at(8.5 * 60)))
 
     assert told(alert, language) == said
+
+
+def test_the_end_of_a_crisis_has_the_numbers_of_its_moment():
+    engine = AlertEngine(AlertSettings(), "sv")
+    engine.resume(State(crisis=Crisis(since=at(60), reason="strömavbrott")))
+    engine.evaluate(snapshot(at(60), waits=(40.0, 30.0)))
+    engine.resume(structs.replace(engine.state, crisis=None))
+
+    (over,) = engine.evaluate(snapshot(at(60.4), staffed=7))
+    assert (over.title.partition(": ")[2], over.text) == ("krisen är avslutad.", "Ingen väntar. 7 inloggade.")
 
 
 def test_a_crisis_with_a_switch_silent_since_another_day_says_the_day():
