@@ -248,10 +248,11 @@ class Dispatcher:
         self._open = {alert.episode: alert for alert in open_alerts}
 
     def _concerns(self, alert: Alert, recipient: Recipient) -> bool:
-        """Return whether a recipient gets this alert; one who got an escalation also gets what follows in that
-        episode.
+        """Return whether a recipient gets this alert; one who is sent something of that episode, also as an
+        escalation, gets what follows in it.
         """
-        if recipient.name in self._escalated(alert.episode):
+        follows = (NoticeState.SENT, NoticeState.PENDING)
+        if any(each.recipient == recipient.name and each.state in follows for each in self._of(alert.episode)):
             return True
         return recipient.wants(alert) and not recipient.only_escalations
 
@@ -317,7 +318,7 @@ class Dispatcher:
     def escalations(self) -> AlertBatch:
         """Return escalation notices for alarms that nobody acknowledged in time, or that reached nobody.
 
-        Each episode is escalated once.
+        Each episode is escalated once, and not while its trouble is less than when it was raised.
         """
         found = []
         for episode, alert in self._open.items():
@@ -331,7 +332,9 @@ class Dispatcher:
         return AlertBatch(notices=tuple(found))
 
     def _must_escalate(self, episode: str, alert: Alert) -> bool:
-        if not self._escalate_to or alert.level is not AlertLevel.ALARM or alert.change is AlertChange.EASED:
+        if not self._escalate_to or alert.level is not AlertLevel.ALARM:
+            return False
+        if alert.change is AlertChange.EASED or alert.lower:
             return False
         if episode in self._seen or self._escalated(episode):
             return False
@@ -357,11 +360,22 @@ class Dispatcher:
         if escalated := self.escalations().notices:
             await self.save(AlertBatch(notices=escalated))
         now = self._clock.now()
+        self._bring_back(now)
         due = [notice for notice in self.pending if notice.due_at <= now and notice.id not in self._sending]
         await asyncio.gather(*(self._deliver(notice) for notice in due))
         if self._unsaved:
             await self.save()
         self._forget(now)
+
+    def _bring_back(self, now: datetime) -> None:
+        """Date what was made after `now` as of now, so that a clock that was set back holds no message up."""
+        for notice in list(self._notices.values()):
+            ahead = notice.made_at - now
+            if ahead > timedelta(0):
+                is_quiet = notice.due_at - notice.made_at > self._patience.longest_wait
+                by = timedelta(0) if is_quiet else ahead  # quiet hours end when the clock shows it
+                due, expires = notice.due_at - by, notice.expires_at - by
+                self._notices[notice.id] = structs.replace(notice, made_at=now, due_at=due, expires_at=expires)
 
     async def _deliver(self, notice: Notice) -> None:
         now = self._clock.now()

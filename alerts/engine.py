@@ -22,7 +22,7 @@ from alerts.episodes import SEVERITY, TARGET, State, topic
 from alerts.lifecycle import advance, policy
 from alerts.message import Message
 from alerts.notification_policy import NotifyReason, standing
-from alerts.rules import DAY, AlertSettings, Measurement, as_known, is_blind, read, scopes
+from alerts.rules import DAY, AlertSettings, Measurement, as_known, is_blind, of_crisis, read, scopes
 from queue_monitor.model import (
     Alert,
     AlertBatch,
@@ -64,11 +64,24 @@ class AlertEngine:
 
     def evaluate(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """Return the rendered alerts that have changed since the last round."""
+        self._count_ended_crisis(snapshot)
         measurements = read(snapshot, self._settings, self.state.crisis)
         pools = [Pool(scope.name, scope.queues) for scope in scopes(snapshot)]
         begun = {name: period.start for name, period in snapshot.total.periods.items()}
         self.state, changed = advance(self.state, measurements, snapshot.at, self._settings, pools, begun)
         return tuple(self.render(alert, snapshot.time_zone) for alert in changed)
+
+    def _count_ended_crisis(self, snapshot: Snapshot) -> None:
+        """Give a crisis that a person has just ended the figures of this moment, for the message of its end."""
+        if self.state.crisis is not None:
+            return
+        episodes = tuple(
+            structs.replace(episode, figures=of_crisis(snapshot, self._settings, episode.figures.crisis).figures)
+            if episode.figures.crisis is not None
+            else episode
+            for episode in self.state.episodes
+        )
+        self.state = structs.replace(self.state, episodes=episodes)
 
     def render(self, alert: Alert, zone: str, now: datetime | None = None) -> Alert:
         message = Message(alert, zone, self._language, now)
@@ -165,15 +178,20 @@ class AlertRound:
 
     async def start(self) -> None:
         """Load the state, the alerts and the secret of the process before this one. Raises `StoreError`."""
-        known = await self._store.load_alerts(self._clock.now() - REMEMBERED)
+        since = self._clock.now() - REMEMBERED
+        known = await self._store.load_alerts(since)
         if known.state is not None:
             try:
                 self._watch.resume(State.decode(known.state))
             except msgspec.DecodeError as error:
                 log.warning("alert state of another version is let go: %s", error)
+        began = min((episode.since for episode in self._watch.state.open), default=since)
+        if began < since:  # what was said of an alert that still stands, such as a month's, is known however old it is
+            known = await self._store.load_alerts(began)
         self._alerts = {alert.episode: alert for alert in known.alerts}
         self._standing = self._watch.open(self._figures.latest())
         self._dispatcher.recall(known)
+        self._dispatcher.follow(self._standing)
         self._dispatcher.try_again(self._standing)
         if known.secret is not None:
             self._secret = known.secret

@@ -27,6 +27,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     `times`: how often it was notified as new or worse again since its period began.
     `last_notified`: the last change that people were sent.
     `pending`: true for an alarm not sent yet, because one was sent just before or another one covers it.
+    `lower`: true while the measure is under the level of the episode, which stands until it eases or ends.
     `grouped`: the kinds that a surge or crisis has covered.
     """
 
@@ -48,6 +49,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     times: int = 0
     last_notified: AlertChange | None = field(default=None, name="heard")
     pending: bool = field(default=False, name="owed")
+    lower: bool = False
     grouped: tuple[AlertKind, ...] = ()
     queues: tuple[str, ...] = ()
 
@@ -118,4 +120,5 @@ def as_alert(episode: Episode, change: AlertChange, at: datetime, notified: str)
         reason=episode.reason,
         figures=episode.figures,
         notified=notified,
+        lower=episode.lower and change in (AlertChange.RAISED, AlertChange.UPDATED),
     )

@@ -5,6 +5,7 @@ notified of a change is decided in `notification_policy`.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -81,11 +82,11 @@ def policy(measurement: Measurement, settings: AlertSettings) -> Policy:
                 ease_after=timedelta(minutes=5),
             )
         case AlertKind.MANY_REFUSED:
-            limit = measurement.figures.target.refused_limit_ratio
+            too_many = math.nextafter(measurement.figures.target.refused_limit_ratio, math.inf)  # the limit is allowed
             return Policy(
-                warning_at=max(limit, 1e-9),
-                alarm_at=max(limit, settings.refused_alarm_ratio),
-                ends_under=max(limit, 1e-9),
+                warning_at=too_many,
+                alarm_at=max(too_many, settings.refused_alarm_ratio),
+                ends_under=too_many,
                 ease_after=timedelta(minutes=15),
             )
         case AlertKind.SURGE:
@@ -115,17 +116,22 @@ def advance(
     episodes of a day that has passed are closed. `scopes`, where given, are the present queues and pools: a queue that
     has become part of a pool brings its episodes along. `begun`: when the present day and month began, by their names.
     """
-    episodes, changes = _placed(state, scopes)
+    episodes, changes = _placed(state, scopes, now)
     past = {each.key: each for each in state.past}
+    measured: set[Key] = set()
     for measurement in sorted(measurements, key=_order):
         key = topic(measurement.kind), measurement.queue, measurement.period
+        measured.add(key)
         before = episodes.pop(key, None)
         if before is not None and before.period_start < measurement.period_start:
             changes += _passed(before)
             before = None
         earlier = past.get(key)
         times = earlier.times if earlier and earlier.period_start == measurement.period_start else 0
-        after, change = _step(before, measurement, policy(measurement, settings), now, times)
+        rule = policy(measurement, settings)
+        after, change = _step(before, measurement, rule, now, times)
+        if after is not None:
+            after = structs.replace(after, lower=_is_lower(after, rule.level(measurement.value)))
         if after is not None and change is not AlertChange.CLEARED:
             episodes[key] = after
         if after is not None and change is not None:
@@ -135,12 +141,17 @@ def advance(
     for key, episode in list(episodes.items()):
         if _is_past(episode, now, begun):
             changes += _passed(episodes.pop(key))
-    alerts = decide(episodes, changes, now)
+    alerts = decide(episodes, changes, now, measured)
     for episode, change in changes:
         if change is AlertChange.CLEARED and episode.times:
             past[episode.key] = EndedEpisode(episode.key, episode.period_start, episode.times)
     kept = tuple(each for each in past.values() if now - each.period_start <= MONTH_LASTS)
     return structs.replace(state, episodes=tuple(episodes.values()), past=kept), tuple(alerts)
+
+
+def _is_lower(episode: Episode, level: AlertLevel | None) -> bool:
+    """Return whether the measure is under the level of an episode that stands."""
+    return level is None or SEVERITY[level] < SEVERITY[episode.level]
 
 
 def _is_past(episode: Episode, now: datetime, begun: Mapping[str, datetime]) -> bool:
@@ -161,11 +172,23 @@ def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:
     return [(ended, AlertChange.CLEARED)] if episode.raised else []
 
 
-def _placed(state: State, scopes: Sequence[Pool]) -> tuple[dict[Key, Episode], list[tuple[Episode, AlertChange]]]:
+def _not_ahead(episode: Episode, now: datetime) -> Episode:
+    """Return the episode without a moment after `now`, which would hold it up for as long as a clock was set back."""
+    moments = (episode.since, episode.low_since, episode.lost_since, episode.told_at)
+    since, low, lost, told = (None if moment is None else min(moment, now) for moment in moments)
+    if (since, low, lost, told) == moments:
+        return episode
+    return structs.replace(episode, since=since, low_since=low, lost_since=lost, told_at=told)
+
+
+def _placed(
+    state: State, scopes: Sequence[Pool], now: datetime
+) -> tuple[dict[Key, Episode], list[tuple[Episode, AlertChange]]]:
     """Return the episodes by the present queues and pools; where two become one, the graver is kept."""
     episodes: dict[Key, Episode] = {}
     changes: list[tuple[Episode, AlertChange]] = []
-    for episode in sorted(state.episodes, key=lambda e: (e.told_at is None, -SEVERITY[e.level], e.since)):
+    present = (_not_ahead(episode, now) for episode in state.episodes)
+    for episode in sorted(present, key=lambda e: (e.told_at is None, -SEVERITY[e.level], e.since)):
         scope = _scope_of(episode, scopes)
         moved = structs.replace(episode, queue=scope.name, queues=scope.queues)
         if moved.key not in episodes:

@@ -26,16 +26,12 @@ class Message:
 
     @property
     def title(self) -> str:
-        return self._say(
-            "title",
-            clock=self._clock(self._alert.at),
-            label=texts.label(self._alert, self._language),
-            what=self._what(),
-        )
+        label = texts.label(self._alert, self._language)
+        return _one_line(self._say("title", clock=self._clock(self._alert.at), label=label, what=self._what()))
 
     @property
     def body(self) -> str:
-        return " ".join(filter(None, self._sentences()))
+        return _one_line(" ".join(filter(None, self._sentences())))
 
     # ---- the first sentence
 
@@ -64,13 +60,28 @@ class Message:
         if alert.kind is AlertKind.EVENT_SKIPPED:
             return self._say("event_skipped")
         state = {AlertChange.EASED: "eased", AlertChange.CLEARED: "cleared"}.get(alert.change, "raised")
-        if alert.kind is AlertKind.NO_AGENTS and state == "eased":
-            state = "cleared"
+        if alert.kind is AlertKind.NO_AGENTS and state in ("eased", "cleared"):
+            state = self._end_of_no_agents()
+        if alert.kind is AlertKind.LONG_WAIT and state == "cleared" and self._is_long_in_doubt():
+            state = "in_doubt"
         if alert.kind is AlertKind.NO_AGENTS and state == "raised" and self._figures.at_least_staffed:
             state = "seen"
         if alert.kind in (AlertKind.SURGE, AlertKind.CRISIS) and alert.change is AlertChange.UPDATED:
-            state = "updated"
+            state = "fewer" if alert.lower and alert.kind is AlertKind.SURGE else "updated"
         return self._say(f"{alert.kind.value}.{state}", **self._values())
+
+    def _end_of_no_agents(self) -> str:
+        """Return how it ended that callers waited and nobody was there: somebody came, or the callers have gone."""
+        figures = self._figures
+        if figures.staffed or (figures.waiting and figures.at_least_staffed):
+            return "cleared"
+        if figures.waiting:
+            return "unknown"
+        return "gone"
+
+    def _is_long_in_doubt(self) -> bool:
+        """Return whether somebody is listed as waiting long who may have hung up unseen."""
+        return (self._figures.oldest_wait_seconds or 0.0) > (self._figures.limit_seconds or math.inf)
 
     def _target(self) -> str:
         alert = self._alert
@@ -96,7 +107,7 @@ class Message:
             return self._say("source.cleared")
         reason = alert.reason.value if alert.reason is not AlertReason.AS_USUAL else AlertReason.SOURCE_DOWN.value
         known = reason if self._figures.since else AlertReason.NO_SOURCE.value
-        return self._say(known, since=self._clock(self._figures.since), switch=self._figures.switch)
+        return self._say(known, since=self._since(self._figures.since), switch=self._figures.switch)
 
     def _values(self) -> dict[str, object]:
         figures = self._figures
@@ -135,9 +146,10 @@ class Message:
         if alert.kind is AlertKind.CRISIS:
             return self._of_crisis()
         if alert.change is AlertChange.CLEARED:
-            return [self._waiting()]
+            have_gone = alert.kind is AlertKind.NO_AGENTS and self._end_of_no_agents() == "gone"
+            return [(self._staff() if have_gone else "") or self._waiting()]
         if alert.kind is AlertKind.NO_AGENTS:
-            return [self._say("longest", **self._values())]
+            return [self._longest()]
         if alert.kind is AlertKind.MANY_REFUSED:
             counts = {"refused": self._figures.refused or 0, "dialled": self._figures.dialled or 0}
             return [self._say("many_refused.body", **counts), self._waiting()]
@@ -158,7 +170,7 @@ class Message:
         crisis = self._figures.crisis
         by = self._say("crisis.by", by=crisis.by) if crisis and crisis.by else ""
         unseen = self._figures.since
-        said = [self._say("crisis.unseen", since=self._clock(unseen))] if unseen else self._gathered()
+        said = [self._say("crisis.unseen", since=self._since(unseen))] if unseen else self._gathered()
         return [by, *said, self._say("surge.advice")] if self._alert.change is AlertChange.RAISED else said
 
     def _gathered(self) -> list[str]:
@@ -237,7 +249,15 @@ class Message:
             highest = math.floor(high * 100)
         return str(math.floor(low * 100)), texts.plain_percent(highest / 100, self._language)
 
+    def _longest(self) -> str:
+        """Return the longest wait; where the switch only counts who waits it is not known."""
+        if not self._figures.waiting:
+            return self._say("nobody_waits")
+        return "" if self._figures.oldest_wait_seconds is None else self._say("longest", **self._values())
+
     def _waiting(self) -> str:
+        if self._figures.oldest_wait_seconds is None:
+            return self._number_waiting()
         return self._say("waiting" if self._figures.waiting else "nobody_waits", **self._values())
 
     def _number_waiting(self) -> str:
@@ -247,15 +267,16 @@ class Message:
         if self._figures.staffed is None:
             return ""
         if self._figures.at_least_staffed:
-            return self._say("staff_seen", number=self._figures.staffed) if self._figures.staffed else ""
-        return self._say("staff" if self._figures.staffed else "nobody_staffed", number=self._figures.staffed)
+            return self._count("staff_seen", self._figures.staffed) if self._figures.staffed else ""
+        return self._count("staff", self._figures.staffed) if self._figures.staffed else self._say("nobody_staffed")
 
     def _margin(self) -> str:
         left, risk = self._figures.margin, self._figures.risk
         if left is None:
             return ""
         form = "margin" if left > 0 else "margin_over" if left < 0 else "margin_none"
-        said = self._say(f"{form}.{self._alert.period}", number=abs(left), budget=self._figures.budget)
+        counted = abs(left) or self._figures.budget or 0
+        said = self._count(f"{form}.{self._alert.period}", counted, budget=self._figures.budget)
         ends = risk.margin_ends(left, self._now) if risk is not None and self._alert.period == "day" else None
         return f"{said}{self._say('margin_ends', clock=self._clock(ends)) if ends else ''}."
 
@@ -293,13 +314,30 @@ class Message:
     def _clock(self, moment: datetime | None) -> str:
         return texts.clock(moment, self._zone, self._language)
 
+    def _since(self, moment: datetime | None) -> str:
+        return texts.moment_words(moment, self._now, self._zone, self._language)
+
     def _say(self, key: str, **values: object) -> str:
         written = {name: self._written(value) for name, value in values.items()}
         return texts.say(f"alert.{key}", self._language, **written)
 
+    def _count(self, key: str, number: int, **values: object) -> str:
+        """Return a sentence with a number, in the singular for one."""
+        return self._say(f"{key}.one" if number == 1 else key, number=number, **values)
+
     def _written(self, value: object) -> object:
         """Return a whole number as on the pages: `1 546`."""
         return texts.count(value, self._language) if isinstance(value, int) else value
+
+
+_BREAKS: Final = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction of all the text after them."""
+
+
+def _one_line(text: str) -> str:
+    """Return a text, with whatever names and reasons are in it, on one line that is read from left to right."""
+    return _TURNS.sub("", _BREAKS.sub(" ", text))
 
 
 SMS_PARTS: Final = 2
@@ -321,13 +359,18 @@ _SENTENCES: Final = re.compile(r"(?<=[.!?])(?<!\bkl\.)(?<!\bca\.) +(?=[A-ZÅÄÖ
 def sms(notice: Notice, zone: str, language: str) -> str:
     """Return a notice as an SMS in the plain alphabet: first sentence, link to acknowledge, and further sentences.
 
-    It holds as many sentences as fit in two parts.
+    It holds as many sentences as fit in two parts; a first sentence too long for them ends in dots.
     """
     alert = notice.alert
     said = [alert.title]
     if notice.escalation:
         said.insert(0, texts.say("alert.escalated", language, clock=texts.clock(alert.at, zone, language)))
     link = [texts.say("alert.acknowledge", language, link=notice.link)] if notice.link else []
+    first = plain_alphabet(" ".join(said))
+    if parts(" ".join([first, *link])) > SMS_PARTS:
+        while first and parts(" ".join([f"{first}...", *link])) > SMS_PARTS:
+            first = first[:-1]
+        return plain_alphabet(" ".join([f"{first.rstrip()}...", *link]))
     for sentence in _SENTENCES.split(alert.text):
         if parts(plain_alphabet(" ".join([*said, sentence, *link]))) > SMS_PARTS:
             break
@@ -337,7 +380,7 @@ def sms(notice: Notice, zone: str, language: str) -> str:
 
 def plain_alphabet(text: str) -> str:
     """Return the text in the GSM alphabet: dashes, quotes and spaces made plain, accents dropped, `?` for the rest."""
-    return "".join(map(_plain, text.translate(_PLAIN)))
+    return "".join(map(_plain, unicodedata.normalize("NFC", text).translate(_PLAIN)))
 
 
 def _plain(letter: str) -> str:

@@ -3,7 +3,7 @@
 People are notified once, of several things in one message, and never of trouble that nobody can help.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -81,14 +81,21 @@ _CAME: Final = frozenset({NotifyReason.ALARM, NotifyReason.TOOK_OVER, NotifyReas
 _STILL_PENDING: Final = frozenset({NotifyReason.COVERED, NotifyReason.NOTIFIED_LATELY, NotifyReason.NOBODY_CAN_HELP})
 
 
-def decide(episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], now: datetime) -> list[Alert]:
-    """Return each change with the decision whether people are notified, and remember the decision in `episodes`."""
+def decide(
+    episodes: Episodes, changes: Sequence[tuple[Episode, AlertChange]], now: datetime, measured: Collection[Key]
+) -> list[Alert]:
+    """Return each change with the decision whether people are notified, and remember the decision in `episodes`.
+
+    An alarm that was held back is sent later only while it is as bad as that: it must be among the `measured` of this
+    moment, and its measure must not have fallen since.
+    """
     told = []
     for episode, change in changes:
         why = should_notify(episode, change, now, is_covered(episode, episodes))
         told.append(_told(episode, change, why, now, episodes))
     changed = {episode.key for episode, _ in changes}
-    for episode in [each for each in episodes.values() if each.pending and each.key not in changed]:
+    held_back = [each for each in episodes.values() if each.pending and not each.lower and each.key in measured]
+    for episode in [each for each in held_back if each.key not in changed]:
         why = should_notify(episode, AlertChange.UPDATED, now, is_covered(episode, episodes))
         if why.notifies:
             told.append(_told(episode, AlertChange.UPDATED, why, now, episodes))
@@ -205,7 +212,7 @@ def _also(surge: Episode, episodes: Episodes) -> tuple[AlertKind, ...]:
     wrong = {
         each.kind
         for each in episodes.values()
-        if (everywhere or each.queue == surge.queue) and each.period != MONTH and each.is_alarm
+        if (everywhere or each.queue == surge.queue) and each.period != MONTH and each.is_alarm and not each.lower
     }
     return tuple(kind for kind in IN_A_SURGE if kind in wrong)
 

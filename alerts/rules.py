@@ -92,9 +92,10 @@ _TROUBLE = {
 def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis | None = None) -> list[Measurement]:
     """Return every measurement of this snapshot.
 
-    A queue without data gives no measure of its own, so its open episodes stay as they were.
+    A queue without data gives no measure of its own, so its open episodes stay as they were; nor does one that is
+    closed and where the last callers still wait.
     """
-    blind = {queue.name for queue in scopes(snapshot) if is_blind(queue)}
+    blind = {queue.name for queue in scopes(snapshot) if is_blind(queue) or _is_closing(queue, snapshot.at)}
     measured = as_known(snapshot, settings, crisis)
     return [its for its in measured if its.kind in _WITHOUT_DATA or its.queue not in blind]
 
@@ -103,10 +104,10 @@ def as_known(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis | None)
     """Return every measurement, those of queues without data as they stood at the last sign of their switch."""
     found = [*_source(snapshot), *_hours(snapshot), *_skipped(snapshot)]
     if crisis is not None:
-        found.append(_crisis(snapshot, settings, crisis))
+        found.append(of_crisis(snapshot, settings, crisis))
     for queue in scopes(snapshot):
         over = _is_over(queue, snapshot.at)
-        if queue.open or over:
+        if queue.open or over or _is_closing(queue, snapshot.at):
             found += _queue(snapshot, queue, settings, over)
     return found
 
@@ -126,7 +127,13 @@ def _is_over(queue: QueueNow, at: datetime) -> bool:
     return (queue.day_hours is None or queue.day_hours[1] <= at) and not queue.waiting_count
 
 
-def _crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Measurement:
+def _is_closing(queue: QueueNow, at: datetime) -> bool:
+    """Return whether the queue has closed for today and callers still wait in it."""
+    closed = queue.day_hours is None or queue.day_hours[1] <= at
+    return closed and not queue.open and bool(queue.waiting_count)
+
+
+def of_crisis(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis) -> Measurement:
     """Return the measurement of a declared crisis: it is for all queues and stands until a person ends it, also at
     night.
     """
@@ -165,13 +172,18 @@ def _source(snapshot: Snapshot) -> Iterator[Measurement]:
 
 
 def _last_sign(snapshot: Snapshot) -> tuple[datetime | None, str]:
-    """Return the last sign of the switch that has been silent longest, and its name; (None, "") before any sign."""
+    """Return the last sign of the switch that has been silent longest, and its name; (None, "") before any sign.
+
+    A switch with a connected source is one of them only where every switch has one: it may be quiet for good reasons.
+    """
     signs: dict[str, datetime] = {}
+    heard = {source.switch for source in snapshot.sources if source.up}
     for source in snapshot.sources:
         sign = source.last_event_at if source.up else source.since
         if sign is not None:
             signs[source.switch] = max(sign, signs.get(source.switch, sign))
-    switch = min(signs, key=signs.__getitem__, default="")
+    away = [switch for switch in signs if switch not in heard]
+    switch = min(away or signs, key=signs.__getitem__, default="")
     return signs.get(switch), switch
 
 
@@ -244,6 +256,8 @@ def _queue(
         elif over and (period == DAY or _month_is_over(snapshot, queue)):
             ended = AlertReason.DAY_ENDED
             yield measurement(AlertKind.TARGET_AT_RISK, period, 0.0, ended, may_raise=False, day_over=True)
+        elif period == DAY and _is_closing(queue, snapshot.at):
+            yield measurement(AlertKind.TARGET_AT_RISK, period, 1.0, AlertReason.CHANCE_OF_MISSING, may_raise=False)
     oldest = (queue.longest_sure_wait_ms or 0) / 1000
     helped = _figures(snapshot, queue, NOW, settings, risk=queue.risk)
     yield measurement(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG, figures=helped)

@@ -1,7 +1,7 @@
 """The notifier for Prometheus Alertmanager, API v2 (`POST /api/v2/alerts`), tested against 0.25 as Debian ships it.
 
-An alert stays open there until it is cleared here, or for a day: without that end time Alertmanager would end it five
-minutes after its last message.
+An alert stays open there until it is cleared here, or for as long as it can stand here without a new message: without
+that end time Alertmanager would end it five minutes after its last message. A test is over after those five minutes.
 """
 
 import asyncio
@@ -13,12 +13,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from alerts.message import lines
-from queue_monitor.model import AlertChange, AlertKind, AlertReason, Notice
+from queue_monitor.model import Alert, AlertChange, AlertKind, AlertReason, Notice
 from queue_monitor.ports import DeliveryError, Endpoint
 
 EXAMPLE: Final = "http://127.0.0.1:9"
 
-OPEN_FOR: Final = timedelta(days=1)
+OPEN_FOR: Final = timedelta(hours=26)
+"""Longer than any alert stands here, but those of a month: a crisis is told anew after 25 hours."""
+
+MONTH_OPEN_FOR: Final = timedelta(days=32)
+TEST_OPEN_FOR: Final = timedelta(minutes=5)
 SECONDS: Final = 10.0
 _NAMES: Final = {AlertKind.TARGET_OUT_OF_REACH: AlertKind.TARGET_AT_RISK}
 """The alert names there. An alert keeps its labels to the end, so a lost target keeps the name of a target at risk."""
@@ -51,7 +55,7 @@ class AlertmanagerNotifier:
                 "severity": "none" if alert.reason in (AlertReason.ALIVE, AlertReason.REPORT_MADE) else "critical",
             },
             "annotations": {"summary": title, "description": text, "change": alert.change.value},
-            "endsAt": _written(alert.at if cleared else alert.at + OPEN_FOR),
+            "endsAt": _written(alert.at if cleared else alert.at + _open_for(alert)),
         }
         if not cleared:
             entry["startsAt"] = _written(alert.at)
@@ -77,6 +81,12 @@ class AlertmanagerNotifier:
             raise DeliveryError(f"{self.name}: no answer", reason="timeout") from error
         except OSError as error:
             raise DeliveryError(f"{self.name}: cannot be reached", reason="unreachable") from error
+
+
+def _open_for(alert: Alert) -> timedelta:
+    if alert.reason is AlertReason.TEST:
+        return TEST_OPEN_FOR
+    return MONTH_OPEN_FOR if alert.period == "month" else OPEN_FOR
 
 
 def _written(moment: datetime) -> str:

@@ -23,6 +23,13 @@ from queue_monitor.ports import DeliveryError, Endpoint
 
 EXAMPLE: Final = "json://127.0.0.1:9/"
 
+ANSWER_SECONDS: Final = 15.0
+"""How long an answer is waited for where the URL does not say (`rto`): a receiver that is given up sooner has often
+taken the message, and would be sent it again.
+"""
+_UNFINISHED: Final = 100
+"""The largest number of sendings that are remembered after their time was up."""
+
 SMS_CHARACTERS: Final = 160
 """The longest text of every service that sends SMS, as Apprise states it."""
 
@@ -107,8 +114,12 @@ class AppriseNotifier:
         self._zone = zone
         self._language = language
         self._sms = service.body_maxlen <= SMS_CHARACTERS
+        text, marked = apprise.NotifyFormat.TEXT, apprise.NotifyFormat.MARKDOWN
+        # As text, Teams would be given a backslash before each point, also in the link, and may show it.
+        self._format = marked if service.notify_format == marked else text
         self._service = apprise.Apprise()
         self._service.add(service)
+        self._sending: dict[str, asyncio.Task[None]] = {}
 
     def render(self, notice: Notice) -> tuple[str, str]:
         """Return the title and the text to send; an SMS has no title."""
@@ -117,6 +128,23 @@ class AppriseNotifier:
         return lines(notice, self._zone, self._language)
 
     async def send(self, notice: Notice) -> None:
+        """Send a notice. A sending whose time was up goes on by itself; the next try of the same notice waits for its
+        end instead of sending it twice.
+        """
+        sending = self._sending.get(notice.id)
+        if sending is None:
+            sending = asyncio.create_task(self._try(notice))
+            sending.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._sending[notice.id] = sending
+        while len(self._sending) > _UNFINISHED:
+            del self._sending[next(iter(self._sending))]
+        try:
+            await asyncio.shield(sending)
+        finally:
+            if sending.done():
+                self._sending.pop(notice.id, None)
+
+    async def _try(self, notice: Notice) -> None:
         heard: list[str] = []
         _heard.set(heard)
         if not await asyncio.to_thread(self._send, notice):
@@ -125,8 +153,8 @@ class AppriseNotifier:
 
     def _send(self, notice: Notice) -> bool:
         title, body = self.render(notice)
-        kind, plain = _kind(notice.alert), apprise.NotifyFormat.TEXT
-        return bool(self._service.notify(title=title, body=body or title, notify_type=kind, body_format=plain))
+        kind = _kind(notice.alert)
+        return bool(self._service.notify(title=title, body=body or title, notify_type=kind, body_format=self._format))
 
 
 def _cause(heard: str) -> _Cause:
@@ -179,7 +207,11 @@ def build(name: str, url: str, zone: str, language: str) -> tuple[AppriseNotifie
         if "webhook.office" in url or "outlook.office" in url or url.startswith("msteams:"):
             raise ValueError("a webhook of Teams that Microsoft has retired; make a workflow and write workflows://…")
         raise ValueError("of no kind that Apprise knows, or not complete: mail needs its addressees, ?to=…")
-    return tuple(AppriseNotifier(name, one, zone, language) for service in services for one in _by_address(service))
+    found = [one for service in services for one in _by_address(service)]
+    for one in found:
+        if one.socket_read_timeout == apprise.URLBase.socket_read_timeout:
+            one.socket_read_timeout = ANSWER_SECONDS
+    return tuple(AppriseNotifier(name, one, zone, language) for one in found)
 
 
 def endpoints(url: str) -> tuple[Endpoint, ...]:

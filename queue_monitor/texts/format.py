@@ -234,6 +234,16 @@ def date_words(moment: datetime, zone: str = "Europe/Stockholm", language: str =
     )
 
 
+def moment_words(moment: datetime | None, now: datetime, zone: str, language: str = "sv") -> str:
+    """A moment of the past in running text: `kl. 10.12`, and of another day `måndag 2 mars kl. 10.12`."""
+    if moment is None:
+        return NONE
+    local = ZoneInfo(zone)
+    is_today = moment.astimezone(local).date() == now.astimezone(local).date()
+    key, shown = ("moment.today", "") if is_today else ("moment.other_day", date_words(moment, zone, language))
+    return say(key, language, date=shown, clock=clock(moment, zone, language))
+
+
 def wait(seconds: float | None) -> str:
     """A wait on the board: `4:05`, from an hour `1:04:05`; whole seconds gone."""
     if seconds is None:

@@ -134,6 +134,8 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "somebody has waited very long", alert(AlertKind.LONG_WAIT, UPDATED, waited, longer)
     yield "it has eased", alert(AlertKind.LONG_WAIT, EASED, waited, LONG, minutes=140)
     yield "nobody waits long any more", alert(AlertKind.LONG_WAIT, CLEARED, usual, OVER, minutes=150)
+    doubted = structs.replace(OVER, waiting=1, oldest_wait_seconds=770.0)
+    yield "nobody is sure to", alert(AlertKind.LONG_WAIT, CLEARED, usual, doubted, minutes=150)
     yield "the line to the switch is broken", alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.SOURCE_DOWN, AWAY)
     yield "the switch says nothing", alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.SOURCE_SILENT, AWAY)
     yield (
@@ -146,6 +148,10 @@ def every() -> Iterator[tuple[str, Alert]]:
     unseen = structs.replace(nobody, at_least_staffed=True)
     yield "only a log tells who is there", alert(AlertKind.NO_AGENTS, RAISED, AlertReason.NOBODY_STAFFED, unseen)
     yield "somebody is there again", alert(AlertKind.NO_AGENTS, CLEARED, usual, OVER, minutes=140)
+    gone = structs.replace(QUIET, staffed=0)
+    yield "the callers have gone, and nobody is there", alert(AlertKind.NO_AGENTS, CLEARED, usual, gone, minutes=140)
+    hidden = structs.replace(OVER, staffed=None)
+    yield "the switch no longer tells who is there", alert(AlertKind.NO_AGENTS, CLEARED, usual, hidden, minutes=140)
     yield "many are turned away", alert(AlertKind.MANY_REFUSED, RAISED, AlertReason.TURNED_AWAY, REFUSED)
     yield "fewer are", alert(AlertKind.MANY_REFUSED, EASED, AlertReason.TURNED_AWAY, REFUSED, minutes=150)
     yield "hardly anyone is", alert(AlertKind.MANY_REFUSED, CLEARED, usual, QUIET, minutes=170)
@@ -160,6 +166,14 @@ def every() -> Iterator[tuple[str, Alert]]:
         "the same, the day is lost",
         alert(AlertKind.SURGE, UPDATED, AlertReason.MANY_AT_ONCE, lost, minutes=155),
     )
+    sinking = alert(
+        AlertKind.SURGE,
+        UPDATED,
+        AlertReason.MANY_AT_ONCE,
+        structs.replace(together, arrived=28, also=(AlertKind.LONG_WAIT,)),
+        minutes=158,
+    )
+    yield "the same, and the surge sinks", structs.replace(sinking, lower=True)
     yield "fewer do", alert(AlertKind.SURGE, EASED, AlertReason.MANY_AT_ONCE, SURGE, minutes=160)
     yield "no longer", alert(AlertKind.SURGE, CLEARED, usual, QUIET, minutes=190)
     crisis = structs.replace(SURGE, crisis=Crisis(since=at(132), reason="vattenläcka på Porsön", by="Anna Berg"))

@@ -1,7 +1,7 @@
 """Every way out against the real other side: the message is seen where it arrives."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from alerts.message import Message, parts, plain_alphabet
 from alerts.notifiers import alertmanager as alertmanager_notifier
 from alerts.notifiers import apprise as apprise_notifier
 from queue_monitor.clock import ManualClock, SystemClock
-from queue_monitor.model import Alert, AlertChange, AlertFigures, Notice, NoticeState
+from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertReason, Notice, NoticeState
 from queue_monitor.ports import DeliveryError, Notifier
 from tests.alerts.moments import OPENS, at, risk
 from tests.alerts.receivers import alertmanager, free_port, mail_sink, receiver, until
@@ -242,3 +242,20 @@ def test_times_go_out_as_utc() -> None:
     body = alertmanager_notifier.build("am", "http://127.0.0.1:1", ZONE, "sv")[0].render(notice())
 
     assert body[0]["startsAt"] == at(132).astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    ("period", "reason", "longest", "shortest"),
+    [
+        ("now", AlertReason.DECLARED, timedelta(days=2), timedelta(hours=25)),
+        ("month", AlertReason.CHANCE_OF_MISSING, timedelta(days=40), timedelta(days=31)),
+        ("day", AlertReason.TEST, timedelta(minutes=10), timedelta(minutes=1)),
+    ],
+)
+def test_alertmanager_is_not_told_that_an_alert_ends_before_it_can_have_ended_and_a_test_is_soon_over(
+    period: str, reason: AlertReason, longest: timedelta, shortest: timedelta
+) -> None:
+    standing = structs.replace(notice(), alert=structs.replace(told(), period=period, reason=reason))
+    (entry,) = alertmanager_notifier.build("am", "http://127.0.0.1:1", ZONE, "sv")[0].render(standing)
+
+    assert shortest < datetime.fromisoformat(str(entry["endsAt"])) - at(132) < longest

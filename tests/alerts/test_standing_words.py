@@ -131,6 +131,25 @@ def test_a_switch_that_falls_silent_again_is_dated_from_its_last_sign_on_every_f
     assert shown.title == "Kl. 9.05 – Kundcenter: ingen kontakt med växeln växel sedan kl. 9.05."
 
 
+def test_while_the_last_callers_wait_after_closing_an_alert_tells_the_numbers_shown_beside_it() -> None:
+    room = Room()
+    room.see(snapshot(at(539), waits=(400.0,), risk=risk(0.9)))
+    after = snapshot(at(543), waits=(640.0, 60.0), staffed=1)
+    (queue,) = after.queues
+    day = queue.periods["day"]
+    counts = structs.replace(day.counts, waiting_late=1, waiting_in_time=1)
+    queue = structs.replace(queue, periods=queue.periods | {"day": structs.replace(day, counts=counts)})
+
+    room.see(structs.replace(after, queues=(queue,)))
+    told = {alert.kind: alert for alert in room.shown}
+    waited, at_risk = told[AlertKind.LONG_WAIT], told[AlertKind.TARGET_AT_RISK]
+
+    assert waited.title.endswith("någon har väntat i 10 min 40 s.")
+    assert waited.text == "2 väntar. 1 inloggad."
+    assert "2 väntar, längst 10 min 40 s." in at_risk.text
+    assert "kl. 11.30" not in at_risk.text
+
+
 SHOWN = (AlertKind.SOURCE_SILENT, AlertKind.TARGET_OUT_OF_REACH, AlertKind.LONG_WAIT)
 
 

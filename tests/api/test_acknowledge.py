@@ -23,7 +23,7 @@ class Page:
 
     def __init__(self, *, tokens: bool = True) -> None:
         self.record, self.audit, clock = MemoryRecord(), MemoryAudit(), ManualClock(at(60))
-        figures = FakeFigures(snapshot(at(60), risk=risk(0.97)))
+        self.figures = figures = FakeFigures(snapshot(at(60), risk=risk(0.97)))
         self.dispatcher = Dispatcher([], [], self.record, clock, STOCKHOLM)
         watch = AlertEngine(AlertSettings(), "sv")
         self.round = AlertRound(watch, figures, clock, self.record, self.dispatcher, link="https://monitor.example/")
@@ -59,6 +59,31 @@ async def test_the_button_acknowledges_once() -> None:
     assert "redan kvitterat" in again.text
     assert len((await page.record.load_alerts(at(0))).acknowledgements) == 1
     assert page.round.now().acknowledged
+
+
+@pytest.mark.parametrize(
+    ("lang", "over", "raised"),
+    [
+        ("sv", "Larmet är över. Ingen behöver kvittera det.", "Stor risk"),
+        ("en", "The alarm is over. Nobody needs to acknowledge it.", "will probably be missed"),
+    ],
+)
+async def test_an_alarm_that_is_over_is_shown_as_over_and_cannot_be_acknowledged(
+    lang: str, over: str, raised: str
+) -> None:
+    page = Page()
+    link = await page.link()
+    for minute in range(61, 80):
+        page.figures.show(snapshot(at(minute), risk=risk(0.1)))
+        await page.round.evaluate()
+
+    answers = [await page.client.request(method, f"{link}?lang={lang}") for method in ("GET", "POST")]
+    for answer in answers:
+        assert over in answer.text
+        assert raised not in answer.text
+        assert "<button" not in answer.text
+    assert page.dispatcher.acknowledged == frozenset()
+    assert await page.audit.acts(at(0), at(100)) == []
 
 
 async def test_the_audit_and_the_record_name_to_whom_the_link_was_sent_and_from_where_it_was_used() -> None:

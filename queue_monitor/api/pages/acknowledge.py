@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from queue_monitor import texts
 from queue_monitor.api.json.alerts import acknowledge_for
 from queue_monitor.api.templating import PAGES
-from queue_monitor.model import Alert
+from queue_monitor.model import Alert, AlertChange
 from queue_monitor.ports import Acknowledger, AuditLog, Clock
 
 
@@ -32,7 +32,7 @@ def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, lang
                 "alerts_language": language,
                 "texts": texts.words(reply_language),
                 "alert": alert,
-                "words": "" if alert is None else texts.alert_words(alert, reply_language),
+                "words": "" if alert is None else _heading(alert, reply_language),
                 "said": said,
             },
             status_code=HTTPStatus.NOT_FOUND if alert is None else HTTPStatus.OK,
@@ -44,7 +44,7 @@ def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, lang
         if found is None:
             return page(request, None, "ack.unknown", lang)
         alert, _ = found
-        return page(request, alert, "ack.already" if alerts.is_acknowledged(alert) else "", lang)
+        return page(request, alert, _settled(alert), lang)
 
     @routes.post("/{link}", response_class=HTMLResponse)
     async def acknowledge(request: Request, link: str, lang: str | None = None) -> Response:
@@ -52,9 +52,21 @@ def acknowledge_routes(alerts: Acknowledger, clock: Clock, audit: AuditLog, lang
         if found is None:
             return page(request, None, "ack.unknown", lang)
         alert, recipient = found
+        if said := _settled(alert):
+            return page(request, alert, said, lang)
         reply_language = texts.known_language(lang, language)
-        said = "ack.already" if alerts.is_acknowledged(alert) else "ack.done"
         await acknowledge_for(request, alert, clock, alerts, audit, reply_language, recipient=recipient)
-        return page(request, alert, said, lang)
+        return page(request, alert, "ack.done", lang)
+
+    def _settled(alert: Alert) -> str:
+        """Return the words for an alert that nobody needs to acknowledge any more, or ""."""
+        if alerts.is_acknowledged(alert):
+            return "ack.already"
+        return "ack.over" if alert.change is AlertChange.CLEARED else ""
 
     return routes
+
+
+def _heading(alert: Alert, language: str) -> str:
+    is_over = alert.change is AlertChange.CLEARED
+    return texts.label(alert, language) if is_over else texts.alert_words(alert, language)
