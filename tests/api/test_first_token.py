@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sqlite3
 import urllib.request
 from pathlib import Path
@@ -109,18 +110,18 @@ async def test_tokens_are_kept_in_a_file_of_the_owners_alone(tmp_path: Path):
     assert (tmp_path / "var" / "tokens.json").stat().st_mode & 0o777 == 0o600
 
 
-def printed(monitor: Monitor) -> list[str]:
-    """Return what the start of a demo prints after the wallboard's address."""
+def printed(monitor: Monitor, until: str) -> str:
+    """Return what the start of a demo prints after the wallboard's address, up to the line with these words."""
     assert monitor.process.stdout is not None
-    lines = []
-    while not (line := monitor.process.stdout.readline()).startswith("Simulated time"):
-        lines.append(line.strip())
-    return lines
+    lines = [monitor.process.stdout.readline()]
+    while until not in lines[-1]:
+        lines.append(monitor.process.stdout.readline())
+    return "".join(lines)
 
 
 def test_a_demo_without_settings_prints_the_address_and_its_token_outlives_a_restart(tmp_path: Path):
     with running(tmp_path) as monitor:
-        said = "\n".join(printed(monitor))
+        said = printed(monitor, "make the first token: ")
         address = said.partition("make the first token: ")[2].split()[0]
         asked = urllib.request.Request(address, b"name=Anna", {"Content-Type": "application/x-www-form-urlencoded"})
         with urllib.request.urlopen(asked, timeout=20) as answer:
@@ -128,11 +129,13 @@ def test_a_demo_without_settings_prints_the_address_and_its_token_outlives_a_res
         monitor.stop()
     token = page.partition('<code id="token">')[2].partition("<")[0]
     with running(tmp_path) as again:
-        said_again = "\n".join(printed(again))
+        said_again = printed(again, "Reading:")
         asked = urllib.request.Request(again.address + "api/v1/audit?from=2020-01-01&to=2099-01-01")
         asked.add_header("Authorization", f"Bearer {token}")
         with urllib.request.urlopen(asked, timeout=20) as answer:
             audit = answer.read().decode()
+        again.process.send_signal(signal.SIGTERM)
+        said_again += again.process.communicate()[0]
 
     assert address.startswith(monitor.address + "first-token/")
     assert "Reading:    on this machine without a token" in said
