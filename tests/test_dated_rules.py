@@ -54,6 +54,17 @@ def changed(config: Config, **target: object) -> Config:
     )
 
 
+def client_of(run: Monitor) -> AsyncClient:
+    """Return a client of the pages of the past, the reports and the public page of a run."""
+    reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
+    routers = [
+        history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports),
+        report_routes(run.pipeline, reports, "sv"),
+    ]
+    app = create_app(run.pipeline, run.clock, routers=routers, public=True)
+    return AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost")
+
+
 @asynccontextmanager
 async def started(path: Path, config: Config, day: date, hour: float) -> AsyncIterator[Monitor]:
     """A run with these settings, as the service starts one; it is killed at the end."""
@@ -328,13 +339,7 @@ async def asked(path: Path) -> AsyncIterator[AsyncClient]:
         await tell(run, some_calls(date(2026, 11, 9)))
         run.clock.advance_to(at(date(2026, 11, 12), 12))
         run.pipeline.publish()
-        reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
-        routers = [
-            history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports),
-            report_routes(run.pipeline, reports, "sv"),
-        ]
-        app = create_app(run.pipeline, run.clock, routers=routers, public=True)
-        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
+        async with client_of(run) as client:
             yield client
 
 

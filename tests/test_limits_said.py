@@ -8,20 +8,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 from msgspec import structs
 
-from queue_monitor.api import create_app
-from queue_monitor.api.pages.history import history_routes
-from queue_monitor.api.pages.report import report_routes
 from queue_monitor.config import Config
-from queue_monitor.reports.desk import Reports
-from queue_monitor.reports.figures import ReportRules
-from tests.api.sample import FakeAlerts
 from tests.reports.looked import plain
 from tests.runtime.lasting import Call
 from tests.runtime.test_lasting import at, tell
-from tests.test_dated_rules import started
+from tests.test_dated_rules import client_of, started
 from tests.test_rebuilding import config_of
 
 OCTOBER: Final = {"period": "month", "day": "2026-10-01"}
@@ -48,13 +42,7 @@ async def asked(path: Path, limits: Sequence[tuple[int, int]]) -> AsyncIterator[
                     await tell(run, [Call(str(day), "kundcenter", at(day, 9), "answered", 100_000)])
     async with started(path, with_limits(config, *limits[-1]), date(2026, 11, 12), 12) as run:
         run.pipeline.publish()
-        reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
-        routers = [
-            history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports),
-            report_routes(run.pipeline, reports, "sv"),
-        ]
-        app = create_app(run.pipeline, run.clock, routers=routers, public=True)
-        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://localhost") as client:
+        async with client_of(run) as client:
             yield client
 
 

@@ -1,4 +1,4 @@
-"""Whoever was told of something hears how it goes on, over restarts and days, and nobody hears it twice."""
+"""People who were told of an alert are told how it goes on, over restarts and days, and each thing once."""
 
 from collections.abc import AsyncIterator
 from datetime import time, timedelta

@@ -1,4 +1,4 @@
-"""What people are sent is true at the moment when it is sent, also what was held back, and every end."""
+"""Each message is true at the moment when it is sent: an alarm that was held back too, and every end."""
 
 import pytest
 from msgspec import structs

@@ -1,4 +1,4 @@
-"""What is said of a switch that is not heard: which one, and since when."""
+"""The alarm about a silent switch names the right switch, and since when it has been silent."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What a sender says of calls does not stay in memory for good, and one event never costs more for those before it."""
+"""Events about calls leave memory in the end, and no event costs more because of those before it."""
 
 from typing import Any
 
