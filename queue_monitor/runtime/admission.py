@@ -44,6 +44,7 @@ class Admission:
         self._gate = Gate(live.sources.clock_offset_ms)
         self._veil = Veil(keys, live, live.rules.calendar.zone, names)
         self._sources, self._switches = Places(MAX_SOURCES), Places(MAX_SOURCES)
+        self._is_seated = False
 
     def skip(self, keys: Collection[str]) -> None:
         """Never admit the events with these keys: our own code has raised on them."""
@@ -120,7 +121,10 @@ class Admission:
         return self._sources.take(source, source)[0]
 
     def _seat_known(self) -> None:
-        """Give the sources and switches that are known their places, those of an earlier process too."""
+        """Give the sources and switches of an earlier process their places, once, before anybody new takes one."""
+        if self._is_seated:
+            return
+        self._is_seated = True
         for known in self._live.sources.now():
             self._sources.take(known.name, known.name)
             self._switches.take(known.switch, known.name)
