@@ -324,11 +324,10 @@ class Agents:
             found.everywhere.append(self._state(agent, agent.in_queue(None), talks))
             if not agent.member_of:
                 usually = self._state(agent, agent.everywhere, talks)
-                by_queue = {key: self._state(agent, agent.in_queue(key), talks) for key in agent.by_queue}
-                if by_queue:
-                    found.of_no_queue.append((by_queue, usually))
-                else:
-                    found.anywhere[usually] += 1
+                found.anywhere[usually] += 1
+                for key in agent.by_queue:
+                    state = self._state(agent, agent.in_queue(key), talks)
+                    found.apart.setdefault(key, {})[agent_id] = state, usually
                 continue
             is_gone = not any(agent.member_of.values())
             usually = self._state(agent, agent.everywhere, talks)

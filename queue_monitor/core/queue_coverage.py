@@ -22,11 +22,13 @@ class QueueCoverage:
 
     The hours of a single queue are its own; of several they are the default's.
     `switches_of`: the switches that have reported these queues.
+    `loads`: how often the coverage of earlier days was loaded; it changes with nothing else.
     """
 
     def __init__(
         self, calendars: Calendars, sources: Sources, switches_of: Callable[[tuple[str, ...]], tuple[str, ...]]
     ) -> None:
+        self.loads = 0
         self._calendars = calendars
         self._sources = sources
         self._switches_of = switches_of
@@ -39,6 +41,7 @@ class QueueCoverage:
         for record in records:
             self._noted[queue_key(record.queue), record.day] = record.coverage
         self._saved.clear()
+        self.loads += 1
 
     def records(self, queues: Iterable[str], day: date, now: datetime) -> list[CoverageRecord]:
         """Return the coverage of a local day up to now, for each of these queues."""

@@ -4,39 +4,32 @@ Longer than 450 lines because all figures of a moment are taken from one reading
 """
 
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import chain, repeat
-from operator import attrgetter
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from queue_monitor.core import assessment, service_level
+from queue_monitor.core import assessment, observed, service_level, waiting_callers
 from queue_monitor.core.agents import Agents
 from queue_monitor.core.calendar import Calendar, Span, day_bounds, month_start, next_month, tertial_end, tertial_start
 from queue_monitor.core.counter_queues import CounterQueues, together
-from queue_monitor.core.departures import Departed
+from queue_monitor.core.observed import Face, Observed, Remembered
 from queue_monitor.core.pieces import finished
 from queue_monitor.core.repeat_callers import CallerPseudonyms
-from queue_monitor.core.rules import Rules
-from queue_monitor.core.series import FIELDS, Numbers, minute_after, minute_of
-from queue_monitor.core.sources import Sources
+from queue_monitor.core.series import Numbers, minute_after, minute_of
 from queue_monitor.core.staffing import Staffing
 from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Standing, Stretch
-from queue_monitor.core.wait_bounds import WaitBounds
-from queue_monitor.core.windows import Calendars, NotHeld, PlacedCall, Windows
-from queue_monitor.events import milliseconds
+from queue_monitor.core.waiting_callers import Entered, Placed, Present, WaitingCallers, present_in, present_in_each
+from queue_monitor.core.windows import NotHeld, PlacedCall
 from queue_monitor.model import (
     Bar,
     Contact,
     Counts,
     Coverage,
-    DefinitionId,
     ExpectedWait,
     Forecast,
     Level,
-    Outcome,
     Period,
     QueueNow,
     StatusReason,
@@ -55,9 +48,6 @@ ESSENTIAL: Final = ("15min", "30min", "day", "month")
 MANY_QUEUES: Final = 32
 """The figures of more queues than this together are computed period by period, with a pause after each."""
 
-WAITING_PIECE: Final = 500
-"""The number of waiting callers that are placed, or listed, before a pause: some milliseconds."""
-
 MAX_REMEMBERED: Final = 8192
 BAR_MINUTES: Final = 15
 
@@ -65,22 +55,14 @@ Names = tuple[str, ...] | None
 """The queues of a face; None for all."""
 
 Scope = str | tuple[str, ...] | None
-One = TypeVar("One")
 
 
-class LiveReading(Protocol):
+class LiveReading(observed.LiveReading, waiting_callers.LiveReading, Protocol):
     """The part of the live state that a builder reads: `live.Live`."""
 
-    rules: Rules
-    calendars: Calendars
     agents: Agents
     counted: CounterQueues
-    sources: Sources
-    wait_bounds: WaitBounds
     callers: CallerPseudonyms
-
-    @property
-    def windows(self) -> Windows: ...
 
     def queues(self) -> list[str]: ...
 
@@ -90,65 +72,7 @@ class LiveReading(Protocol):
 
     def fresh(self, now: datetime) -> list[Forecast]: ...
 
-    def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage: ...
-
-    def departed(self, now: datetime) -> dict[str, list[Departed]]: ...
-
-    def unheard(self, waiting: Iterable[Visit], now: datetime) -> dict[str, datetime]: ...
-
     def silences(self, now: datetime) -> dict[str, datetime]: ...
-
-
-class _Waiting(Struct, frozen=True, gc=False):
-    """A waiting caller with the wait in ms of the contact and in this queue, computed once for every queue, pool and
-    period.
-
-    `place`: the position among all who wait, the longest wait first.
-    `queue`: casefolded.
-    """
-
-    place: int
-    queue: str
-    contact: Contact
-    visit: Visit
-    wait_ms: int
-    queue_wait_ms: int
-
-
-class _Placed(Struct, frozen=True, gc=False):
-    """A waiting caller as a count: past the limit it is a miss already."""
-
-    minute: int
-    inside: bool
-    early: bool
-    field: int
-
-
-class _Present(NamedTuple):
-    """The callers of a face whose calls are not settled, as they count in a stretch.
-
-    `inside`, `outside`: those who wait, by field of `Counts`, within opening hours and outside.
-    `may_still_be_answered`: those who left a moment ago, or may have been answered unseen.
-    """
-
-    inside: dict[int, int]
-    outside: dict[int, int]
-    may_still_be_answered: service_level.MayStillBeAnswered
-
-
-class _Entered(Struct, frozen=True, gc=False):
-    """A waiting caller who entered within opening hours. Queues are casefolded.
-
-    `as_visit`: how the visit counts in its own queue: within the limit, and past it.
-    `as_contact`: how the contact, where it still waits, counts in its first queue; None where it counts nowhere.
-    """
-
-    contact: Contact
-    visit: Visit
-    queue: str
-    as_visit: tuple[_Placed, _Placed]
-    first_queue: str
-    as_contact: tuple[_Placed, _Placed] | None
 
 
 class _Periods(NamedTuple):
@@ -156,17 +80,6 @@ class _Periods(NamedTuple):
 
     periods: dict[str, Period]
     visits: Period
-
-
-class _Face(NamedTuple):
-    """The scope of some figures: a queue, a pool or all together. `keys` are its queues casefolded, None for all."""
-
-    name: str
-    queues: tuple[str, ...]
-    names: Names
-    keys: tuple[str, ...] | None
-    switches: tuple[str, ...]
-    calendar: Calendar
 
 
 class _DayNow(NamedTuple):
@@ -184,8 +97,9 @@ class Memory:
     def __init__(self) -> None:
         self.reads: Reads = {}
         self.faces: dict[tuple[str, ...] | None, tuple[tuple[object, ...], _Periods]] = {}
+        self.observed = Remembered()
         self.bars: dict[tuple[tuple[str, ...] | None, datetime], tuple[tuple[object, ...], Bar]] = {}
-        self.waiting: dict[str, _Entered] = {}
+        self.waiting: dict[str, Entered] = {}
 
 
 class SnapshotBuilder:
@@ -211,25 +125,14 @@ class SnapshotBuilder:
         self._windows = live.windows
         self._memory = memory or Memory()
         self._is_strict = memory is None
-        self._ringing = ringing
         self._talking: Counter[str] = Counter(queue_key(visit.queue) for visit in talking)
         self._agents_in_talk = [visit.agent_id for visit in talking if visit.agent_id]
         self._staffing: Staffing | None = None
         self._in_time: dict[tuple[str, ...], dict[str, float]] = {}
-        self._scopes: dict[Names, _Face] = {}
+        self._scopes: dict[Names, Face] = {}
         self._days: dict[int, _DayNow] = {}
         self._no_data_reasons: dict[tuple[str, ...], StatusReason | None] = {}
-        self._coverage: dict[tuple[object, ...], list[Coverage]] = {}
-        self._gaps: dict[tuple[str, ...], list[Span]] = {}
-        self._unheard_minutes: dict[tuple[object, ...], tuple[float, float]] = {}
-        self._departed = live.departed(now)
-        self._limit_ms = live.rules.target.limit_seconds * 1000
-        self._placed: dict[Level, dict[str, list[_Placed]]] = {level: {} for level in Level}
-        self._waiting: list[_Waiting] = []
-        self._unheard: dict[str, datetime] = {}
-        self._overtaken: set[str] = set()
-        self._doubtful: set[str] = set()
-        self._waiting_by_queue: dict[str, list[_Waiting]] = {}
+        self._waiting = WaitingCallers(live, now, ringing, self._memory.waiting)
         self._fresh = live.fresh(now)
         self._forecast_keys = [frozenset(queue_key(queue) for queue in seen.queues) for seen in self._fresh]
         self._forecasts_at: dict[str, list[int]] = {}
@@ -250,79 +153,12 @@ class SnapshotBuilder:
         )
         day = self._stretches[self._day_at]
         self._visits = Standing(self._windows, Level.VISIT, [day], reads, with_waits=with_waits, strict=self._is_strict)
+        self._observed = Observed(live, now, self._stretches, day, self._memory.observed)
 
     def place(self, waiting: list[tuple[Contact, Visit]]) -> Generator[None, None, None]:
-        """Place every waiting caller, once for all faces, with a pause after each `WAITING_PIECE`.
-
-        The place of a caller who entered within opening hours does not change while no event about the call comes: only
-        the wait does. One whose switch has fallen silent has waited until the last sign, as far as is known.
-        """
-        known, seen = self._memory.waiting, dict[str, _Entered]()
-        contacts, of_visits, limit_ms = self._placed[Level.CONTACT], self._placed[Level.VISIT], self._limit_ms
-        visits = [visit for _, visit in waiting]
-        self._unheard = unheard = self._live.unheard(visits, self._now)
-        self._overtaken = {visit.visit_id for visit in self._live.wait_bounds.doubtful(visits, self._now)}
-        self._doubtful = {*unheard, *self._overtaken}
-        for place, (contact, visit) in enumerate(waiting):
-            if place % WAITING_PIECE == WAITING_PIECE - 1:
-                yield
-            entered = known.get(visit.visit_id)
-            if entered is None or entered.visit is not visit or entered.contact is not contact:
-                entered = self._entered(contact, visit)
-            queue = queue_key(visit.queue) if entered is None else entered.queue
-            until = unheard.get(visit.visit_id, self._now)
-            queue_wait = 0 if visit.entered_at is None else max(0, milliseconds(until - visit.entered_at))
-            before = contact.wait_ms or 0 if contact.outcome is Outcome.WAITING else 0
-            one = _Waiting(place, queue, contact, visit, before + queue_wait, queue_wait)
-            self._waiting.append(one)
-            self._waiting_by_queue.setdefault(queue, []).append(one)
-            if entered is None:
-                self._place(contact, visit, until)
-                continue
-            seen[visit.visit_id] = entered
-            of_visits.setdefault(queue, []).append(entered.as_visit[queue_wait > limit_ms])
-            if entered.as_contact is not None:
-                wait_ms, since = contact.wait_ms, contact.waiting_since
-                if wait_ms is not None and since is not None:
-                    wait_ms += queue_wait if since == visit.entered_at else max(0, milliseconds(until - since))
-                else:
-                    wait_ms = None
-                placed = entered.as_contact[wait_ms is not None and wait_ms > limit_ms]
-                contacts.setdefault(entered.first_queue, []).append(placed)
-                self._doubt(visit, entered.first_queue, placed)
-        self._memory.waiting = seen
-
-    def _entered(self, contact: Contact, visit: Visit) -> _Entered | None:
-        """Return where a waiting caller counts; None where that may change, or is not known."""
-        calendars, began, first = self._live.calendars, visit.entered_at, contact.entered_at
-        if began is None or not calendars.of(visit.queue).is_open(began):
-            return None
-        as_contact = None
-        if contact.outcome is Outcome.WAITING:
-            if first is None or not calendars.of(contact.first_queue).is_open(first):
-                return None
-            as_contact = _in_time_and_late(minute_of(first))
-        as_visit = _in_time_and_late(minute_of(began))
-        return _Entered(contact, visit, queue_key(visit.queue), as_visit, queue_key(contact.first_queue), as_contact)
-
-    def _place(self, contact: Contact, visit: Visit, until: datetime) -> None:
-        """Count a waiting caller where the opening hours put it, with the wait so far at `until`."""
-        placed = [self._windows.place_visit(visit, until)]
-        if contact.outcome is Outcome.WAITING:
-            placed.append(self._windows.place_contact(contact, until))
-        for judged in filter(None, placed):
-            level, queue, inside, minute = judged.place
-            is_late = judged.wait_ms is not None and judged.wait_ms > self._limit_ms
-            one = _Placed(minute, inside, judged.early, _LATE if is_late else _IN_TIME)
-            self._placed[level].setdefault(queue_key(queue), []).append(one)
-            if level is Level.CONTACT and inside:
-                self._doubt(visit, queue_key(queue), one)
-
-    def _doubt(self, visit: Visit, queue: str, placed: _Placed) -> None:
-        """Let the ceiling hold a caller past the limit who may have been answered in time, unseen."""
-        if placed.field == _LATE and visit.visit_id in self._overtaken:
-            counts_as = "outside" if self._live.rules.target.definition is DefinitionId.D1 else "counted"
-            self._departed.setdefault(queue, []).append(Departed(placed.minute, counts_as))
+        """Place every waiting caller, once for all faces, with pauses."""
+        yield from self._waiting.place(waiting)
+        self._memory.waiting = self._waiting.entered
 
     def _bounds(self) -> Iterator[tuple[str, datetime, datetime]]:
         """Yield the name, start and end of the periods that every face has."""
@@ -338,13 +174,13 @@ class SnapshotBuilder:
         if not self._briefly:
             yield "tertial", day_bounds(tertial, zone)[0], day_bounds(tertial_end(tertial), zone)[0]
 
-    def _face(self, name: str, queues: tuple[str, ...], scope: Scope) -> _Face:
+    def _face(self, name: str, queues: tuple[str, ...], scope: Scope) -> Face:
         names = None if scope is None else (scope,) if isinstance(scope, str) else scope
         for queue in names or ():
             self._windows.name_of(queue)  # so that a queue is written in one way everywhere
         keys = None if names is None else tuple(dict.fromkeys(queue_key(queue) for queue in names))
         calendar = self._live.calendars.of(queues[0]) if len(queues) == 1 else self._live.rules.calendar
-        return _Face(name, queues, names, keys, self._live.switches(queues), calendar)
+        return Face(name, queues, keys, self._live.switches(queues), calendar)
 
     def queue(self, name: str, queues: tuple[str, ...], scope: Scope) -> QueueNow:
         """Return every figure of a queue, of a pool or of all."""
@@ -358,11 +194,12 @@ class SnapshotBuilder:
         today = self._day_now(face.calendar)
         found = yield from self._periods_of(face, today)
         wanted = frozenset(queue_key(queue) for queue in queues)
-        lines = yield from self._lines(face.keys, self._chances(wanted))
+        chances = self._chances(wanted) if self._waiting.wait_in(face.keys) else {}
+        lines = yield from self._waiting.listed(face.keys, chances)
         return self._queue_now(face, found, today, wanted, lines)
 
     def _queue_now(
-        self, face: _Face, found: _Periods, today: _DayNow, wanted: frozenset[str], lines: tuple[WaitingNow, ...]
+        self, face: Face, found: _Periods, today: _DayNow, wanted: frozenset[str], lines: tuple[WaitingNow, ...]
     ) -> QueueNow:
         live, keys, queues = self._live, face.keys, face.queues
         periods, visits = found
@@ -416,7 +253,7 @@ class SnapshotBuilder:
             )
         return known
 
-    def _no_data_reason_of(self, face: _Face) -> StatusReason | None:
+    def _no_data_reason_of(self, face: Face) -> StatusReason | None:
         if face.switches not in self._no_data_reasons:
             self._no_data_reasons[face.switches] = self._live.no_data_reason(face.queues, self._now)
         return self._no_data_reasons[face.switches]
@@ -429,40 +266,6 @@ class SnapshotBuilder:
         return self._staffing
 
     # ---- waiting callers and forecasts
-
-    def _lines(
-        self, keys: tuple[str, ...] | None, chances: dict[str, float]
-    ) -> Generator[None, None, tuple[WaitingNow, ...]]:
-        """List the callers who wait in these queues, with a pause after each `WAITING_PIECE`."""
-        its = self._waiting if keys is None else self._line(keys)
-        if keys is None or len(keys) > 1:
-            its = _one_a_person(its)
-        found: list[WaitingNow] = []
-        for first in range(0, len(its), WAITING_PIECE):
-            if first:
-                yield
-            found += [
-                WaitingNow(
-                    visit_id=one.visit.visit_id,
-                    queue=one.visit.queue,
-                    position=place,
-                    entered_at=one.visit.entered_at,
-                    wait_ms=one.wait_ms,
-                    queue_wait_ms=one.queue_wait_ms,
-                    ringing=one.visit.visit_id in self._ringing,
-                    start_known=one.visit.start_known,
-                    in_time_chance=chances.get(one.visit.visit_id),
-                    doubtful=one.visit.visit_id in self._doubtful,
-                    unheard=one.visit.visit_id in self._unheard,
-                )
-                for place, one in enumerate(its[first : first + WAITING_PIECE], start=first + 1)
-            ]
-        return tuple(found)
-
-    def _line(self, keys: Collection[str]) -> list[_Waiting]:
-        """Return the callers who wait in these queues, the longest wait first."""
-        lines = [its for key in keys if (its := self._waiting_by_queue.get(key))]
-        return lines[0] if len(lines) == 1 else sorted(chain.from_iterable(lines), key=_BY_PLACE)
 
     def _forecast_for(self, wanted: frozenset[str]) -> tuple[Forecast | None, list[Forecast]]:
         """Return the forecast for these queues, and the forecasts of the pools and single queues that lie wholly within
@@ -491,8 +294,7 @@ class SnapshotBuilder:
         return found[0] if len(found) == 1 else {visit_id: chance for its in found for visit_id, chance in its.items()}
 
     def _chances_of(self, seen: Forecast) -> dict[str, float]:
-        line = self._line(dict.fromkeys(queue_key(queue) for queue in seen.queues))
-        line = [one for one in line if one.visit.visit_id not in self._ringing]
+        line = self._waiting.not_ringing(dict.fromkeys(queue_key(queue) for queue in seen.queues))
         if seen.service_speed is None or not line:
             return {}
         chances = seen.service_speed.in_time(
@@ -516,7 +318,7 @@ class SnapshotBuilder:
             else self._joined(name, level, face, start, end, past)
         )
 
-    def _joined(self, name: str, level: Level, face: _Face, start: datetime, end: datetime, past: Past) -> Period:
+    def _joined(self, name: str, level: Level, face: Face, start: datetime, end: datetime, past: Past) -> Period:
         """Return a period that joins the store's figures, memory's figures from the edge on, and the callers who still
         wait.
 
@@ -524,7 +326,7 @@ class SnapshotBuilder:
         """
         live, windows = self._live, self._windows
         low, high = minute_of(start), minute_after(end)
-        present = _present_in(*self._present(level, face.keys), low, high)
+        present = present_in(*self._waiting.present(level, face.keys), low, high)
         inside, outside, coverage = past.inside, past.outside, past.coverage
         held = max(start, windows.edge or start)
         if held < end:
@@ -545,10 +347,10 @@ class SnapshotBuilder:
             self._precision,
             self._target_of(end),
             present.may_still_be_answered,
-            self._unseen(face, start, end),
+            self._observed.unseen(face, start, end),
         )
 
-    def _period(self, name: str, level: Level, face: _Face, start: datetime, end: datetime) -> Period:
+    def _period(self, name: str, level: Level, face: Face, start: datetime, end: datetime) -> Period:
         """Return every figure of a stretch that not every face has."""
         low, high = minute_of(start), minute_after(end)
         try:
@@ -559,16 +361,21 @@ class SnapshotBuilder:
                 raise
             settled = Settled(NO_CALLS, NO_CALLS, NO_WAITS)
         coverage = self._live.coverage(face.queues, start, end, self._now)
-        stretch, unseen = Stretch(name, start, end, low, high), self._unseen(face, start, end)
-        present = _present_in(*self._present(level, face.keys), low, high)
+        stretch, unseen = Stretch(name, start, end, low, high), self._observed.unseen(face, start, end)
+        present = present_in(*self._waiting.present(level, face.keys), low, high)
         return self._made(level, stretch, settled, present, coverage, unseen)
 
-    def _periods_of(self, face: _Face, today: _DayNow) -> Generator[None, None, _Periods]:
+    def _observed_of(self, face: Face) -> tuple[list[Coverage], list[int]]:
+        """Return the coverage of each stretch, and the calls that may have come unheard in it."""
+        nothing = [_NOTHING_SEEN] * len(self._stretches)
+        return nothing if self._briefly else self._observed.coverages(face), self._observed.unseen_of_each(face)
+
+    def _periods_of(self, face: Face, today: _DayNow) -> Generator[None, None, _Periods]:
         """Make the periods of a face; those of the last snapshot are reused where their inputs are equal."""
         windows, keys, memory = self._windows, face.keys, self._memory
         is_many = len(face.queues) > MANY_QUEUES
-        coverages, unseen = self._coverages(face), self._unseen_of(face)
-        contacts, visits = self._present(Level.CONTACT, keys), self._present(Level.VISIT, keys)
+        coverages, unseen = self._observed_of(face)
+        contacts, visits = self._waiting.present(Level.CONTACT, keys), self._waiting.present(Level.VISIT, keys)
         made_of = (
             self._stretches,
             windows.version(Level.CONTACT, keys),
@@ -587,7 +394,7 @@ class SnapshotBuilder:
         for stretch, settled, present, coverage, missed in zip(
             self._stretches,
             self._contacts.of(keys),
-            _present_in_each(*contacts, self._stretches),
+            present_in_each(*contacts, self._stretches),
             coverages,
             unseen,
             strict=True,
@@ -608,18 +415,16 @@ class SnapshotBuilder:
             memory.faces[keys] = made_of, found
         return found
 
-    def _visits_of(
-        self, face: _Face, today: _DayNow, waiting: list[_Placed], coverage: Coverage, unseen: int
-    ) -> Period:
+    def _visits_of(self, face: Face, today: _DayNow, waiting: list[Placed], coverage: Coverage, unseen: int) -> Period:
         """Return today's visits, by the opening hours of the face."""
         day = self._stretches[self._day_at]
         if today.bounds != (day.start, day.end):
             return self._period("day", Level.VISIT, face, *today.bounds)
-        present = _present_in(waiting, [], day.low, day.high)
+        present = present_in(waiting, [], day.low, day.high)
         return self._made(Level.VISIT, day, next(self._visits.of(face.keys)), present, coverage, unseen)
 
     def _made(
-        self, level: Level, stretch: Stretch, settled: Settled, present: _Present, coverage: Coverage, unseen: int
+        self, level: Level, stretch: Stretch, settled: Settled, present: Present, coverage: Coverage, unseen: int
     ) -> Period:
         """Return a period from its settled calls, the waiting callers, and those who may still be answered."""
         return assessment.period(
@@ -644,85 +449,6 @@ class SnapshotBuilder:
             return rules.target
         return rules.on(rules.calendar.day_of(end - timedelta(microseconds=1))).target
 
-    def _gaps_today(self, switches: tuple[str, ...]) -> list[Span]:
-        """Return today's stretches in which nothing was heard of these switches, up to now; read once a snapshot."""
-        if switches not in self._gaps:
-            start = self._stretches[self._day_at].start
-            gaps = (
-                (max(gap.start, start), gap.end or self._now) for gap in self._live.sources.gaps(switches, self._now)
-            )
-            self._gaps[switches] = [(began, ended) for began, ended in gaps if began < ended]
-        return self._gaps[switches]
-
-    def _unseen_of(self, face: _Face) -> list[int]:
-        """Return the calls that may have come unheard, for each stretch."""
-        if not self._gaps_today(face.switches):
-            return [0] * len(self._stretches)
-        return [self._unseen(face, stretch.start, stretch.end) for stretch in self._stretches]
-
-    def _unseen(self, face: _Face, start: datetime, end: datetime) -> int:
-        """Return the calls that may have come today in the open minutes of a stretch in which nothing was heard."""
-        gaps = self._gaps_today(face.switches)
-        if not gaps or end <= gaps[0][0] or start >= max(ended for _, ended in gaps):
-            return 0
-        missed, heard = self._minutes_unheard(face, start, end)
-        if not missed:
-            return 0
-        day = self._stretches[self._day_at]
-        settled = Counts(*self._windows.numbers(Level.CONTACT, face.keys, day.low, day.high, True))
-        return service_level.unseen_calls(settled.entered, heard, missed)
-
-    def _minutes_unheard(self, face: _Face, start: datetime, end: datetime) -> tuple[float, float]:
-        """Return the open minutes of a stretch in which nothing was heard, and those of today in which something was.
-
-        They are the same for every queue of a switch with the same hours, and computed once a snapshot.
-        """
-        key = (face.switches, id(face.calendar), start, end)
-        known = self._unheard_minutes.get(key)
-        if known is None:
-            gaps, open_minutes = self._gaps_today(face.switches), face.calendar.open_minutes
-
-            def unheard(since: datetime, until: datetime) -> float:
-                opened = list(face.calendar.spans(since, until))  # once: of a source that flaps there are many gaps
-                return sum(
-                    (min(closes, ended) - max(opens, began)).total_seconds() / 60
-                    for began, ended in gaps
-                    for opens, closes in opened
-                    if began < closes and opens < ended
-                )
-
-            missed, heard, midnight = unheard(start, end), 0.0, self._stretches[self._day_at].start
-            if missed:
-                first = self._live.sources.first_heard(face.switches) or midnight
-                heard = open_minutes(max(midnight, first), self._now) - unheard(midnight, self._now)
-            known = self._unheard_minutes[key] = missed, heard
-        return known
-
-    def _present(self, level: Level, keys: tuple[str, ...] | None) -> tuple[list[_Placed], list[Departed]]:
-        """Return the callers of some queues, or of all, who wait, and who may still be answered."""
-        departed = self._departed if level is Level.CONTACT else {}
-        return list(_of(self._placed[level], keys)), list(_of(departed, keys))
-
-    def _coverages(self, face: _Face) -> list[Coverage]:
-        """Return the coverage of each stretch; for days held by the minute it is equal for all queues of a switch."""
-        if self._briefly:
-            return [_NOTHING_SEEN] * len(self._stretches)
-        live, now, edge = self._live, self._now, self._windows.edge
-        key = (face.switches, id(face.calendar))
-        held = self._coverage.get(key)
-        if held is None:
-            starts = (stretch.start if edge is None else max(edge, stretch.start) for stretch in self._stretches)
-            held = self._coverage[key] = [
-                live.coverage(face.queues, start, stretch.end, now)
-                for start, stretch in zip(starts, self._stretches, strict=True)
-            ]
-        if edge is None:
-            return held
-        return [
-            its if start >= edge else live.coverage(face.queues, start, min(edge, end), now).plus(its)
-            for its, (_, start, end, _, _) in zip(held, self._stretches, strict=True)
-        ]
-
     def today(self) -> Iterable[Bar]:
         """Return today's bars by quarter of an hour, from opening up to now or closing."""
         return finished(self.today_in_pieces())
@@ -736,7 +462,7 @@ class SnapshotBuilder:
         span = calendar.span(calendar.day_of(self._now))
         at = span[0] if span else self._now
         many = len(self._live.queues()) > MANY_QUEUES
-        waiting = self._waiting_by_quarter(minute_of(at), keys)
+        waiting = self._waiting.by_bar(minute_of(at), BAR_MINUTES, keys)
         while span is not None and at < min(span[1], self._now):
             bar, is_new = self._bar(at, keys, waiting.get(minute_of(at), {}))
             found.append(bar)
@@ -746,18 +472,6 @@ class SnapshotBuilder:
         starts = {bar.start for bar in found}
         for old in [old for old in self._memory.bars if old[0] == keys and old[1] not in starts]:
             del self._memory.bars[old]
-        return found
-
-    def _waiting_by_quarter(self, first: int, keys: tuple[str, ...] | None) -> dict[int, dict[int, int]]:
-        """Return the callers who wait and count inside opening hours, by the first minute of their bar and the field of
-        `Counts`.
-        """
-        found: dict[int, dict[int, int]] = {}
-        for one in _of(self._placed[Level.CONTACT], keys):
-            if one.inside:
-                its = found.setdefault(one.minute - (one.minute - first) % BAR_MINUTES, {})
-                for at in (one.field, _EARLY) if one.early else (one.field,):
-                    its[at] = its.get(at, 0) + 1
         return found
 
     def _bar(self, at: datetime, keys: tuple[str, ...] | None, waiting: dict[int, int]) -> tuple[Bar, bool]:
@@ -779,70 +493,10 @@ class SnapshotBuilder:
         return bar, True
 
 
-_BY_PLACE: Final = attrgetter("place")
-_EARLY: Final = FIELDS["early"]
-_IN_TIME: Final = FIELDS["waiting_in_time"]
-_LATE: Final = FIELDS["waiting_late"]
 _NOTHING_SEEN: Final = Coverage()
 _BLIND: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 """The reasons for no data with which nothing can be said of the next caller."""
-_NOBODY: Final = _Present({}, {}, service_level.NOBODY)
 _NO_COUNTS: Final = Counts()
-
-
-def _in_time_and_late(minute: int) -> tuple[_Placed, _Placed]:
-    """Return how a caller who entered in that minute, within opening hours, counts: within the limit, and past it."""
-    return _Placed(minute, True, False, _IN_TIME), _Placed(minute, True, False, _LATE)
-
-
-def _one_a_person(line: list[_Waiting]) -> list[_Waiting]:
-    """Return a line without a caller's second stay: who waits in several queues at once is one person, who has waited
-    as long as in the first of them.
-    """
-    first: dict[str, _Waiting] = {}
-    for one in line:
-        first.setdefault(one.contact.contact_id, one)
-    return line if len(first) == len(line) else list(first.values())
-
-
-def _present_in_each(
-    waiting: list[_Placed], departed: list[Departed], stretches: Sequence[Stretch]
-) -> Iterator[_Present]:
-    """Yield the callers who count in each stretch. Nearly always all of them do in every one: they are counted once."""
-    minutes = [one.minute for one in waiting] + [one.minute for one in departed]
-    if not minutes:
-        yield from repeat(_NOBODY, len(stretches))
-        return
-    first, last = min(minutes), max(minutes)
-    everyone = _present_in(waiting, departed, first, last + 1)
-    for _, _, _, low, high in stretches:
-        if low <= first and last < high:
-            yield everyone
-        elif last < low or high <= first:
-            yield _NOBODY
-        else:
-            yield _present_in(waiting, departed, low, high)
-
-
-def _present_in(waiting: list[_Placed], departed: list[Departed], low: int, high: int) -> _Present:
-    """Return the callers who entered in the minutes from `low` up to `high`."""
-    inside: dict[int, int] = {}
-    outside: dict[int, int] = {}
-    for one in waiting:
-        if low <= one.minute < high:
-            found = inside if one.inside else outside
-            found[one.field] = found.get(one.field, 0) + 1
-            if one.early:
-                inside[_EARLY] = inside.get(_EARLY, 0) + 1
-    back = Counter(counts_as for minute, counts_as in departed if low <= minute < high)
-    return _Present(inside, outside, service_level.MayStillBeAnswered(**back))
-
-
-def _of(by_queue: dict[str, list[One]], keys: tuple[str, ...] | None) -> Iterable[One]:
-    """Return the items held for some queues, or for all."""
-    if keys is not None and len(keys) == 1:
-        return by_queue.get(keys[0], ())
-    return chain.from_iterable(by_queue.values() if keys is None else filter(None, map(by_queue.get, keys)))
 
 
 def _counts(settled: Numbers, waiting: dict[int, int]) -> Counts:

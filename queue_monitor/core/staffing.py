@@ -41,9 +41,10 @@ class Staffing:
     `answering`: queues (casefolded) in which an agent answered within the usual time of a call.
     `everywhere`: by agent, over all queues.
     `by_queue`: by queue (casefolded), of its members.
-    `of_no_queue`: agents not known to be members of any queue, who may answer each one: the activity by queue, and in
-        all other queues.
-    `anywhere`: those of them who do the same in all queues, counted by activity.
+    `anywhere`: the agents not known to be members of any queue, who may answer each one, counted by what they do
+        wherever nothing else is said.
+    `apart`: by queue (casefolded), those of them of whom something is said of this queue: that, and what they do
+        elsewhere.
     """
 
     listed: frozenset[str] = frozenset()
@@ -51,16 +52,23 @@ class Staffing:
     answering: set[str] = field(default_factory=set)
     everywhere: list[AgentActivity | None] = field(default_factory=list)
     by_queue: dict[str, dict[str, AgentActivity | None]] = field(default_factory=dict)
-    of_no_queue: list[tuple[dict[str, AgentActivity | None], AgentActivity | None]] = field(default_factory=list)
     anywhere: Counter[AgentActivity | None] = field(default_factory=Counter)
+    apart: dict[str, dict[str, tuple[AgentActivity | None, AgentActivity | None]]] = field(default_factory=dict)
+    _of_nobody: dict[tuple[bool, bool], Staff] = field(default_factory=dict)
 
     def of(self, keys: Sequence[str] | None, switches: Sequence[str] = ()) -> Staff:
         """Return the distinct people of some queues of these switches, or of all, by their busiest activity."""
         is_known = self.listed.issuperset(switches) if switches else bool(self.listed)
         if keys is None:
             return self._tally(Counter(self.everywhere), is_known, bool(self.answering))
+        answering = not self.answering.isdisjoint(keys)
+        if self.by_queue.keys().isdisjoint(keys) and self.apart.keys().isdisjoint(keys):
+            if (is_known, answering) not in self._of_nobody:
+                self._of_nobody[is_known, answering] = self._tally(self.anywhere, is_known, answering)
+            return self._of_nobody[is_known, answering]
+        states = self.anywhere.copy()
         if len(keys) == 1:
-            states = list(self.by_queue.get(keys[0], {}).values())
+            states.update(self.by_queue.get(keys[0], {}).values())
         else:
             by_agent: dict[str, AgentActivity | None] = {}
             for key in keys:
@@ -68,9 +76,16 @@ class Staffing:
                     known = by_agent.get(agent_id)
                     if known is None or (state is not None and RANK[state] < RANK[known]):
                         by_agent[agent_id] = state
-            states = list(by_agent.values())
-        states += [busiest(reported.get(key, usually) for key in keys) for reported, usually in self.of_no_queue]
-        return self._tally(self.anywhere + Counter(states), is_known, not self.answering.isdisjoint(keys))
+            states.update(by_agent.values())
+        said_of: dict[str, list[AgentActivity | None]] = {}
+        for key in keys:
+            for agent_id, (state, elsewhere) in self.apart.get(key, {}).items():
+                said = said_of.setdefault(agent_id, [elsewhere])
+                said.append(state)
+        for elsewhere, *said in said_of.values():
+            states[elsewhere] -= 1
+            states[busiest(said if len(said) == len(keys) else [elsewhere, *said])] += 1
+        return self._tally(states, is_known, answering)
 
     def _tally(self, states: Counter[AgentActivity | None], is_known: bool, answering: bool) -> Staff:
         tally = {name: number for state, name in _COUNTED if (number := states[state])}

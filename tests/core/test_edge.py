@@ -232,6 +232,23 @@ def test_a_month_is_covered_as_its_days_were_saved_and_as_today_goes():
     assert later.queues() == ["kundcenter"]
 
 
+def test_coverage_that_is_loaded_later_is_in_the_next_snapshot():
+    story = Scenario().connected(-3_600).entered(0, "anna").answered(60, "anna")
+    story.live.windows.rebase(date(2026, 11, 24), Base(date(2026, 11, 1)), Base(date(2026, 9, 1)))
+    now = story.at(600)
+
+    def month() -> Coverage:
+        (queue,) = story.live.snapshot(now).queues
+        return queue.periods["month"].coverage
+
+    before = month()
+    story.live.load_coverage(
+        [CoverageRecord(queue="kundcenter", day=date(2026, 11, 23), coverage=Coverage(seen_minutes=500))]
+    )
+
+    assert month() == before.plus(Coverage(seen_minutes=500, blind_minutes=-500))
+
+
 def test_a_day_is_saved_as_far_as_it_has_gone():
     story = Scenario().connected(-7200).entered(0, "anna")
 
