@@ -686,8 +686,15 @@ class Live:
             return not self._ledger.has_entered(event)
         return event.live and not self._ledger.has_entered(event, self.sources.logs())
 
-    def forecast_inputs(self, now: datetime) -> Sequence[ForecastInputs]:
+    def forecast_inputs(self, now: datetime) -> list[ForecastInputs]:
         """Return the inputs of the forecast of each pool; empty without a forecaster."""
+        return finished(self.forecast_inputs_in_pieces(now))
+
+    def forecast_inputs_in_pieces(self, now: datetime) -> Generator[None, None, list[ForecastInputs]]:
+        """Gather the inputs of the forecasts with a pause after each pool, about a millisecond each.
+
+        No event may be applied until it is done.
+        """
         self.settle()
         if self.forecaster is None:
             return []
@@ -699,7 +706,11 @@ class Live:
             DoubtfulVisit(visit.contact_id, self._place_of(visit), unheard.get(visit.visit_id)) for visit in doubtful
         )
         self.forecaster.miss(self.sources.gaps(self.sources.switches(), now))
-        return self.forecaster.inputs(now, self.scopes())
+        found: list[ForecastInputs] = []
+        for scope in self.scopes():
+            found += self.forecaster.inputs(now, (scope,))
+            yield
+        return found
 
     def unheard(self, waiting: Iterable[Visit], now: datetime) -> dict[str, datetime]:
         """Return until when these callers are known to have waited, by visit, where that is not until now.
@@ -834,9 +845,9 @@ class Live:
 
     def scopes(self) -> list[Pool]:
         """Return the scopes that have their own forecast: the pools, and the queues that share their agents with no
-        other.
+        other. A queue of which the switch only says how many wait has none.
         """
-        return self.pools([queue for queue in self.queues() if queue not in self.counted_only()])
+        return self.pools([queue for queue in self.queues() if not self.counted.of((queue,))])
 
     def pools(self, queues: list[str]) -> list[Pool]:
         """Return the queues grouped by the people they share: by the members that switches list, else by who has
@@ -845,10 +856,6 @@ class Live:
         found = self.agents.pools(queues) if self.agents.members_told else self.pool_inference.pools(queues)
         keys = keys_of(queues)
         return [pool_of(pool, keys) for pool in found]
-
-    def counted_only(self) -> set[str]:
-        """Return the queues for which the switch only says how many wait."""
-        return {queue for queue in self.queues() if self.counted.of((queue,))}
 
     def fresh(self, now: datetime) -> list[Forecast]:
         """Return the forecasts that are not too old to be shown."""

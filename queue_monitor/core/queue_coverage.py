@@ -33,6 +33,7 @@ class QueueCoverage:
         self._sources = sources
         self._switches_of = switches_of
         self._noted: dict[tuple[str, date], Coverage] = {}
+        self._with_notes: set[str] = set()
         self._saved: dict[tuple[object, ...], Coverage] = {}
         self._heard: dict[tuple[object, ...], Coverage] = {}
 
@@ -40,6 +41,7 @@ class QueueCoverage:
         """Load the saved coverage of days before the edge."""
         for record in records:
             self._noted[queue_key(record.queue), record.day] = record.coverage
+            self._with_notes.add(queue_key(record.queue))
         self._saved.clear()
         self.loads += 1
 
@@ -91,7 +93,10 @@ class QueueCoverage:
         return self._calendars.of(queues[0]) if len(queues) == 1 else self._calendars.default
 
     def _as_saved(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
-        """Return the saved coverage of whole days."""
+        """Return the saved coverage of whole days. Only queues of which some was saved matter, so that a queue that is
+        new today is no reason to add up its days.
+        """
+        queues = tuple(queue for queue in queues if queue_key(queue) in self._with_notes)
         key = (queues, id(calendar), start, end)
         if key not in self._saved:
             if len(self._saved) >= MAX_SAVED:

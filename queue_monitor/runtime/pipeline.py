@@ -607,7 +607,7 @@ class Pipeline:
             self.take(Delivery(items=tuple(words), received_at=now))
 
     async def _run_forecaster(self) -> None:
-        """Make the forecasts again and again: gathering their inputs takes milliseconds here, a thread computes."""
+        """Make the forecasts again and again: their inputs are gathered here in pieces, a thread computes."""
         if self._live.forecaster is None:
             return
         if self._learning.is_behind:
@@ -629,7 +629,9 @@ class Pipeline:
 
     async def _forecast(self) -> None:
         with self._steps.taken("the forecast"):
-            inputs = self._live.forecast_inputs(self._clock.now())
+            async with self._still:
+                pieces = self._live.forecast_inputs_in_pieces(self._clock.now())
+                inputs = await in_turns(pieces, self._clock)
             self._live.show_forecasts(await asyncio.to_thread(_computed, inputs))
 
     def start_day(self) -> None:

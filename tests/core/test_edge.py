@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from queue_monitor.core import queue_coverage
 from queue_monitor.core.calendar import day_bounds, month_start, tertial_start
 from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import Live
@@ -230,6 +231,24 @@ def test_a_month_is_covered_as_its_days_were_saved_and_as_today_goes():
     assert (month.seen_minutes, month.recovered_minutes) == (9 * 60 + 2 * 60, 0)
     assert month.blind_minutes == 15 * 9 * 60  # the weekdays before Monday the 23rd, of which nothing was saved
     assert later.queues() == ["kundcenter"]
+
+
+def test_queues_that_are_new_today_share_one_sum_of_the_days_before(monkeypatch: pytest.MonkeyPatch):
+    story = Scenario().connected(-3_600)
+    story.live.windows.rebase(date(2026, 11, 23), Base(date(2026, 11, 1)), Base(date(2026, 9, 1)))
+    asked: list[date] = []
+
+    def noting(day: date, *rest: object) -> Coverage:
+        asked.append(day)
+        return Coverage()
+
+    monkeypatch.setattr(queue_coverage, "coverage_of_day", noting)
+
+    for number in range(20):
+        story.entered(number, f"c{number}", f"queue {number}")
+        story.live.snapshot(story.at(number))
+
+    assert len(asked) == (date(2026, 11, 23) - date(2026, 11, 1)).days + (date(2026, 11, 23) - date(2026, 9, 1)).days
 
 
 def test_coverage_that_is_loaded_later_is_in_the_next_snapshot():

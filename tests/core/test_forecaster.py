@@ -225,6 +225,29 @@ def test_the_month_is_foretold_from_days_like_those_to_come(learned: LearnedByPo
     assert month.p_miss < 0.5
 
 
+def test_the_inputs_of_many_queues_are_gathered_pool_by_pool():
+    story = Scenario().connected(-60)
+    for number in range(40):
+        story.entered(number, f"c{number}", f"queue {number}").left(number + 50, f"c{number}", "abandoned")
+    live = told(story.events)
+
+    pauses = sum(1 for _ in live.forecast_inputs_in_pieces(story.at(100)))
+
+    assert pauses == len(live.scopes()) == len(live.forecast_inputs(story.at(100))) == 40
+
+
+def test_each_queue_is_asked_once_whether_it_gets_a_forecast(monkeypatch: pytest.MonkeyPatch):
+    story = Scenario()
+    for number in range(40):
+        story.entered(number, f"c{number}", f"queue {number}")
+    live, asked_for = told(story.events), list[str]()
+    monkeypatch.setattr(live.counted, "of", asked_for.extend)
+
+    live.scopes()
+
+    assert sorted(asked_for) == live.queues()
+
+
 def test_of_a_closed_day_nothing_is_foretold_but_the_month(learned: LearnedByPool):
     friday, saturday = THE_DAY + timedelta(days=4), at(11) + timedelta(days=5)
     live = told(day(friday), learned)
