@@ -49,7 +49,7 @@ _MAX_VISITS: Final = 50_000
 
 _MAX_OUTGOING: Final = 10_000
 _MAX_HELD: Final = 1_000
-_STOPS_WITHIN: Final = timedelta(seconds=1)
+_STOPS_WITHIN: Final = 1  # s
 """The time within which a stopping switch cuts off everybody; its lines may fall into two seconds."""
 
 _FORGOTTEN: Final = timedelta(hours=4)
@@ -133,9 +133,11 @@ class Translator:
         self._reads_from: int | None = None
         self._is_amid = False
         self._ended: dict[tuple[str, str], Line] = {}
+        self._ended_span = 0, 0  # their first and last second
         self._outgoing: dict[str, None] = {}
         self._logged_off: set[str] = set()
         self._abandons: list[tuple[Line, _Visit]] = []
+        self._abandons_from = 0  # the second of the earliest
         self._hung_up: dict[str, tuple[Line, _Visit]] = {}
         self._at_once: dict[tuple[str, str], tuple[Line, _Visit]] = {}
         self._staff_at = 0
@@ -296,10 +298,9 @@ class Translator:
             self._held.append(line)
             return
         if line.place not in self._visits and (was_open or line.verb not in _ONLY_OF_THE_OPEN):
-            self._ended = {place: end for place, end in self._ended.items() if abs(line.second - end.second) <= 1}
-            self._ended[line.place] = line
+            self._note_ended(line)
         if line.verb in _OF_THE_LIVING:
-            self._abandons = [one for one in self._abandons if one[0].second >= line.second]
+            self._forget_abandons(line.second)
 
     def _take_held(self) -> None:
         """Read the held lines again: by now each may fit only one caller."""
@@ -313,6 +314,25 @@ class Translator:
             self._second, self._repeats = line.second, {}
             self._take_call(line)
         self._second, self._repeats = counted
+
+    def _note_ended(self, line: Line) -> None:
+        """Note the line that ended a stay; those more than a second away are forgotten.
+
+        Many may hang up in one second: the others are looked through only when one of them is too far away.
+        """
+        first, last = self._ended_span
+        if line.second - first > 1 or last - line.second > 1:
+            self._ended = {place: end for place, end in self._ended.items() if abs(line.second - end.second) <= 1}
+            first = min((end.second for end in self._ended.values()), default=line.second)
+            last = max((end.second for end in self._ended.values()), default=line.second)
+        self._ended[line.place] = line
+        self._ended_span = min(first, line.second), max(last, line.second)
+
+    def _forget_abandons(self, before: int) -> None:
+        """Forget the callers who hung up before this second."""
+        if self._abandons_from < before:
+            self._abandons = [one for one in self._abandons if one[0].second >= before]
+            self._abandons_from = min((one[0].second for one in self._abandons), default=before)
 
     def _is_repeat(self, line: Line) -> bool:
         """Return whether this line only repeats an earlier one: each step of a stay happens once.
@@ -347,7 +367,7 @@ class Translator:
         if line.place in self._visits or (left is not None and 0 <= line.second - left.second <= 1):
             return
         leg = self._leg_id(line)
-        self._abandons = [one for one in self._abandons if one[0].second >= line.second]
+        self._forget_abandons(line.second)
         self._out.append(
             CallRefused(
                 **self._envelope("call.refused", line, leg, queue_key(line.queue)),
@@ -520,8 +540,9 @@ class Translator:
         if outcome is LeftOutcome.ABANDONED and visit.is_elsewhere:
             outcome, reason = LeftOutcome.TRANSFERRED_OUT, "ABANDON after ENTERQUEUE elsewhere"
         if outcome is LeftOutcome.ABANDONED:
-            self._abandons = [one for one in self._abandons if line.at - one[0].at <= _STOPS_WITHIN]
+            self._forget_abandons(line.second - _STOPS_WITHIN)
             self._abandons.append((line, visit))
+            self._abandons_from = min(self._abandons_from, line.second)
             self._hung_up[line.call] = line, visit
             if len(self._hung_up) > _MAX_HELD:
                 del self._hung_up[next(iter(self._hung_up))]

@@ -1,6 +1,9 @@
 """Lines of queue_log that people who run call queues have met, each with what really happened to the callers."""
 
+import sys
 from datetime import timedelta
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -878,3 +881,32 @@ def test_an_agent_who_calls_a_queue_from_the_phone_of_a_talk_asks_for_that_calle
     contacts = sorted(played(raw, Settings(member_names=names)).ledger.contacts(), key=lambda one: one.contact_id)
 
     assert [(one.outcome, len(one.visit_ids)) for one in contacts] == [(Outcome.ANSWERED, 2), (Outcome.ABANDONED, 1)]
+
+
+# Very many at once
+
+
+def steps_of(callers: int) -> int:
+    """Return how many lines of code are passed while so many callers come and hang up within one second."""
+    came = (f"0|{number}.1|kundcenter|NONE|ENTERQUEUE||0701740605|1" for number in range(callers))
+    went = (f"0|{number}.1|kundcenter|NONE|ABANDON|1|1|0" for number in range(callers))
+    raw, steps = text(*came, *went), 0
+
+    def count(frame: FrameType, what: str, told: object) -> Any:
+        nonlocal steps
+        steps += what == "line"
+        return count
+
+    translator, before = Translator(CONNECTION, Settings()), sys.gettrace()
+    sys.settrace(count)
+    try:
+        assert len(list(translator.feed(raw, LONG_AGO))) == 2 * callers + 1
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+def test_twice_as_many_callers_in_one_second_are_twice_the_work() -> None:
+    few, many = steps_of(200), steps_of(400)
+
+    assert many < 2.2 * few
