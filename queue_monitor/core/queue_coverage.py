@@ -33,7 +33,8 @@ class QueueCoverage:
         self._sources = sources
         self._switches_of = switches_of
         self._noted: dict[tuple[str, date], Coverage] = {}
-        self._with_notes: set[str] = set()
+        self._days_noted: dict[str, set[date]] = {}
+        self._open_minutes: dict[tuple[Calendar, date], int] = {}
         self._saved: dict[tuple[object, ...], Coverage] = {}
         self._heard: dict[tuple[object, ...], Coverage] = {}
 
@@ -41,7 +42,7 @@ class QueueCoverage:
         """Load the saved coverage of days before the edge."""
         for record in records:
             self._noted[queue_key(record.queue), record.day] = record.coverage
-            self._with_notes.add(queue_key(record.queue))
+            self._days_noted.setdefault(queue_key(record.queue), set()).add(record.day)
         self._saved.clear()
         self.loads += 1
 
@@ -93,21 +94,35 @@ class QueueCoverage:
         return self._calendars.of(queues[0]) if len(queues) == 1 else self._calendars.default
 
     def _as_saved(self, queues: tuple[str, ...], calendar: Calendar, start: datetime, end: datetime) -> Coverage:
-        """Return the saved coverage of whole days. Only queues of which some was saved matter, so that a queue that is
-        new today is no reason to add up its days.
+        """Return the saved coverage of whole days; those of which nothing was saved are blind.
+
+        Only queues of which some was saved matter, so that a queue that is new today is no reason to add up its days.
         """
-        queues = tuple(queue for queue in queues if queue_key(queue) in self._with_notes)
+        queues = tuple(queue for queue in queues if queue_key(queue) in self._days_noted)
         key = (queues, id(calendar), start, end)
         if key not in self._saved:
             if len(self._saved) >= MAX_SAVED:
                 self._saved.clear()
-            found = Coverage()
+            noted = set[date]().union(*(self._days_noted[queue_key(queue)] for queue in queues))
+            found, blind = Coverage(), 0
             day, last = calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1))
             while day <= last:
-                found = found.plus(self._of_day(queues, calendar, day, self._noted))
+                if day in noted:
+                    found = found.plus(self._of_day(queues, calendar, day, self._noted))
+                else:
+                    blind += self._minutes_of(calendar, day)
                 day += timedelta(days=1)
-            self._saved[key] = found
+            self._saved[key] = found.plus(Coverage(blind_minutes=blind))
         return self._saved[key]
+
+    def _minutes_of(self, calendar: Calendar, day: date) -> int:
+        """Return the open minutes of a day, computed once for all queues with these hours."""
+        known = self._open_minutes.get((calendar, day))
+        if known is None:
+            if len(self._open_minutes) >= MAX_SAVED:
+                self._open_minutes.clear()
+            known = self._open_minutes[calendar, day] = open_minutes_of(calendar, day)
+        return known
 
     def _of_day(
         self, queues: tuple[str, ...], calendar: Calendar, day: date, noted: Mapping[tuple[str, date], Coverage]
@@ -150,9 +165,13 @@ def coverage_of_day(
     known = Coverage() if queue is None else noted[queue]
     if not is_over:
         return known
-    minutes = int(calendar.open_minutes(*day_bounds(day, calendar.zone)))
-    lacking = minutes - known.seen_minutes - known.recovered_minutes - known.blind_minutes
+    lacking = open_minutes_of(calendar, day) - known.seen_minutes - known.recovered_minutes - known.blind_minutes
     return known.plus(Coverage(blind_minutes=max(0, lacking)))
+
+
+def open_minutes_of(calendar: Calendar, day: date) -> int:
+    """Return the whole open minutes of a local day."""
+    return int(calendar.open_minutes(*day_bounds(day, calendar.zone)))
 
 
 def _observed(coverage: Coverage) -> int:
