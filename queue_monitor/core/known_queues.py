@@ -18,6 +18,10 @@ OTHERS: Final = "others"
 """The name under which all queues count that have no place of their own."""
 
 
+_Mention = tuple[type[Event], str, str]
+"""An event's type, the queue as it was written, and the switch."""
+
+
 class KnownQueues:
     """The queues by key (casefolded).
 
@@ -31,7 +35,8 @@ class KnownQueues:
         self._names: dict[str, str] = {}
         self._switches: dict[str, dict[str, None]] = {}
         self._leaving: set[str] = set()
-        self._mentions: set[tuple[type[Event], str, str]] = set()
+        self._mentions: set[_Mention] = set()
+        self._mentions_of: dict[str, list[_Mention]] = {}
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -69,7 +74,9 @@ class KnownQueues:
             queue, key = OTHERS, queue_key(OTHERS)
         self.add(self._first_spelled(queue), (event.switch_name,))
         if len(self._mentions) < MAX_MENTIONS and self._places.is_settled(key):
-            self._mentions.add((type(event), queue, event.switch_name))
+            mention = type(event), queue, event.switch_name
+            self._mentions.add(mention)
+            self._mentions_of.setdefault(key, []).append(mention)
         return queue
 
     def has_place(self, key: str, event: Event) -> bool:
@@ -82,7 +89,7 @@ class KnownQueues:
         has_place, gives_up = self._places.find(key, event.source.rpartition(":")[2], named)
         if gives_up is not None:
             self._leaving.add(gives_up)
-            self._mentions = {mention for mention in self._mentions if queue_key(mention[1]) != gives_up}
+            self._mentions.difference_update(self._mentions_of.pop(gives_up, ()))
         return has_place
 
     def list_queue(self, queue: str) -> None:
