@@ -20,7 +20,7 @@ from msgspec import structs
 from alerts.dispatch import Dispatcher
 from alerts.episodes import SEVERITY, TARGET, State, topic
 from alerts.lifecycle import advance, policy
-from alerts.message import Message
+from alerts.message import Message, dated
 from alerts.notification_policy import NotifyReason, standing
 from alerts.rules import DAY, AlertSettings, Measurement, as_known, is_blind, of_crisis, read, scopes
 from queue_monitor.model import (
@@ -86,6 +86,10 @@ class AlertEngine:
     def render(self, alert: Alert, zone: str, now: datetime | None = None) -> Alert:
         message = Message(alert, zone, self._language, now)
         return structs.replace(alert, title=message.title, text=message.body)
+
+    def dated(self, alert: Alert, zone: str, now: datetime) -> Alert:
+        """Return an alert as it was sent, with its day in the title where that is not today."""
+        return structs.replace(alert, title=dated(alert, now, zone, self._language))
 
     def open(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """Return the alerts that stand, worst first, with texts that fit this moment."""
@@ -342,7 +346,10 @@ class AlertRound:
             return None
         episode, _, name = about.partition(".")
         alert = self._alerts.get(episode)
-        return (alert, urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()) if alert else None
+        if alert is None:
+            return None
+        alert = self._watch.dated(alert, self._figures.latest().time_zone, self._clock.now())
+        return alert, urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
 
     def is_acknowledged(self, alert: Alert) -> bool:
         return alert.episode in self._dispatcher.acknowledged

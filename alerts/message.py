@@ -27,7 +27,8 @@ class Message:
     @property
     def title(self) -> str:
         label = texts.label(self._alert, self._language)
-        return _one_line(self._say("title", clock=self._clock(self._alert.at), label=label, what=self._what()))
+        when = _moment(self._alert.at, self._now, self._zone, self._language)
+        return _one_line(self._say("title", When=when, label=label, what=self._what()))
 
     @property
     def body(self) -> str:
@@ -362,9 +363,9 @@ def sms(notice: Notice, zone: str, language: str) -> str:
     It holds as many sentences as fit in two parts; a first sentence too long for them ends in dots.
     """
     alert = notice.alert
-    said = [alert.title]
+    said = [dated(alert, notice.due_at, zone, language)]
     if notice.escalation:
-        said.insert(0, texts.say("alert.escalated", language, clock=texts.clock(alert.at, zone, language)))
+        said.insert(0, _escalated(notice, zone, language))
     link = [texts.say("alert.acknowledge", language, link=notice.link)] if notice.link else []
     first = plain_alphabet(" ".join(said))
     if parts(" ".join([first, *link])) > SMS_PARTS:
@@ -403,7 +404,24 @@ def lines(notice: Notice, zone: str, language: str) -> tuple[str, str]:
     alert = notice.alert
     said = [alert.text]
     if notice.escalation:
-        said.insert(0, texts.say("alert.escalated", language, clock=texts.clock(alert.at, zone, language)))
+        said.insert(0, _escalated(notice, zone, language))
     if notice.link:
         said.append(texts.say("alert.acknowledge", language, link=notice.link))
-    return alert.title, "\n\n".join(filter(None, said))
+    return dated(alert, notice.due_at, zone, language), "\n\n".join(filter(None, said))
+
+
+def dated(alert: Alert, now: datetime, zone: str, language: str) -> str:
+    """Return the title of an alert as it is read at `now`: with its day, where that is another day."""
+    then, later = (_moment(alert.at, moment, zone, language) for moment in (alert.at, now))
+    return f"{later}{alert.title.removeprefix(then)}" if alert.title.startswith(then) else alert.title
+
+
+def _escalated(notice: Notice, zone: str, language: str) -> str:
+    since = texts.moment_words(notice.alert.at, notice.due_at, zone, language)
+    return texts.say("alert.escalated", language, since=since)
+
+
+def _moment(moment: datetime, now: datetime, zone: str, language: str) -> str:
+    """Return a moment as a title begins with it: `Kl. 10.12`, `Måndag 2 mars kl. 10.12`."""
+    said = texts.moment_words(moment, now, zone, language)
+    return f"{said[:1].upper()}{said[1:]}"

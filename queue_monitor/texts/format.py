@@ -244,6 +244,14 @@ def moment_words(moment: datetime | None, now: datetime, zone: str, language: st
     return say(key, language, date=shown, clock=clock(moment, zone, language))
 
 
+def clock_words(moment: datetime | None, now: datetime, zone: str, language: str = "sv") -> str:
+    """A moment in a table or a line: `10.12`, and of another day than today `måndag 2 mars kl. 10.12`."""
+    local = ZoneInfo(zone)
+    if moment is None or moment.astimezone(local).date() == now.astimezone(local).date():
+        return clock(moment, zone, language)
+    return moment_words(moment, now, zone, language)
+
+
 def wait(seconds: float | None) -> str:
     """A wait on the board: `4:05`, from an hour `1:04:05`; whole seconds gone."""
     if seconds is None:

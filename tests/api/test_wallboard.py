@@ -1,6 +1,7 @@
 """The page in a real Chromium: what it shows, when it says that it cannot know, and that everybody can read it."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -322,6 +323,21 @@ def test_what_stands_is_told_worst_first_without_advice(look: Look) -> None:
         assert "beräknas räcka" not in page.locator("body").inner_text()
         show(server, page, sample.calm())
         expect(page.locator("#strips")).to_be_hidden()
+
+
+def test_what_stands_or_is_silent_since_another_day_is_told_with_its_day(look: Look) -> None:
+    """A wall dates a month at risk, and a switch that has been away, by the day on which that began."""
+    moment = sample.dead_source()
+    since = moment.at - timedelta(days=2)
+    month = replace(sample.alert(AlertKind.TARGET_AT_RISK, "Kundcenter", period="month"), at=since)
+    away = tuple(replace(source, up=False, since=since) for source in moment.sources)
+    with serving(replace(moment, sources=away, alerts=AlertsNow(open=(month,)))) as server:
+        for query, language in (("", "sv"), ("?lang=en", "en")):
+            page = look(server, query)
+            day = texts.moment_words(since, moment.at, "Europe/Stockholm", language)
+
+            assert shown(page, "#strip").startswith(f"{day}\n")
+            assert day in shown(page, "#alarm")
 
 
 @pytest.mark.parametrize("screen", ["wall", "scaled"])

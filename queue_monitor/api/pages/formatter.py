@@ -40,6 +40,10 @@ class Formatter:
     def clock(self, moment: datetime | None) -> str:
         return texts.clock(moment, self.zone, self.language)
 
+    def clock_words(self, moment: datetime | None, now: datetime) -> str:
+        """Return a time of day, with its day where that is not today."""
+        return texts.clock_words(moment, now, self.zone, self.language)
+
     def clock_seconds(self, moment: datetime) -> str:
         """Return a time as `10.12.05`, for the freshness of figures."""
         separator = texts.words(self.language)["clock_separator"]

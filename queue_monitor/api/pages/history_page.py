@@ -620,10 +620,11 @@ class HistoryPage:
 
     def _alert_row(self, found: RecordedAlert) -> AlertRow:
         first, last = found.changes[0], found.changes[-1]
-        day = first.at.astimezone(self._zone).date().isoformat()
-        when = f"{day} {self.pen.clock(first.at)}"
+        began, ended = (each.at.astimezone(self._zone).date() for each in (first, last))
+        when = f"{began} {self.pen.clock(first.at)}"
         if last.change is AlertChange.CLEARED:
-            when = f"{when} {self.pen.say('history.until_clock', clock=self.pen.clock(last.at))}"
+            until = self.pen.clock(last.at) if ended == began else f"{ended} {self.pen.clock(last.at)}"
+            when = f"{when} {self.pen.say('history.until_clock', clock=until)}"
         worst = next((change for change in found.changes if change.level is AlertLevel.ALARM), first)
         return AlertRow(when=when, what=texts.alert_words(worst, self.pen.language))
 

@@ -490,13 +490,17 @@ class Page:
 
     # ---- alerts
 
+    def _clock(self, moment: datetime) -> str:
+        """Return a time, with its day where an alert or a banner is not of today alone."""
+        return self.pen.clock_words(moment, self.snapshot.at)
+
     @property
     def crisis(self) -> str:
         """Return who declared the crisis that stands, and when."""
         crisis = self.snapshot.alerts.crisis
         if crisis is None:
             return ""
-        clock = self.pen.clock(crisis.since)
+        clock = self._clock(crisis.since)
         key = "lead.crisis.declared_by" if crisis.by else "lead.crisis.declared"
         return self.pen.say(key, clock=clock, by=crisis.by)
 
@@ -507,7 +511,7 @@ class Page:
         if banner is None:
             return ""
         key = "lead.banner.shown_by" if banner.by else "lead.banner.shown"
-        return self.pen.say(key, clock=self.pen.clock(banner.until), by=banner.by)
+        return self.pen.say(key, clock=self._clock(banner.until), by=banner.by)
 
     @property
     def standing(self) -> tuple[tuple[Alert, str], ...]:
@@ -524,7 +528,7 @@ class Page:
         if seen is None:
             return ""
         by = self.pen.say("lead.record.acknowledged_by", who=seen.by) if seen.by else ""
-        return f"{by or self.pen.say('lead.record.acknowledged')} {self.pen.clock(seen.at)}"
+        return f"{by or self.pen.say('lead.record.acknowledged')} {self._clock(seen.at)}"
 
     @property
     def record(self) -> tuple[Recorded, ...] | None:
@@ -540,12 +544,12 @@ class Page:
     def _recorded(self, found: RecordedAlert) -> Recorded:
         first, last = found.changes[0], found.changes[-1]
         over = last.change is AlertChange.CLEARED
-        when = f"{self.pen.clock(first.at)}–{self.pen.clock(last.at) if over else ''}"
+        when = f"{self._clock(first.at)}–{self._clock(last.at) if over else ''}"
         notices = {notice.id: notice for notice in found.notices}
         lines = [
             Told(
                 at=change.at,
-                time=self.pen.clock(change.at),
+                time=self._clock(change.at),
                 what=self.pen.say(f"lead.record.change.{change.change.value}"),
                 result=self.pen.say("lead.record.told" if _was_told(found, change.at) else "lead.record.not_told"),
             )
@@ -558,7 +562,7 @@ class Page:
         if seen := found.acknowledgement:
             by = self.pen.say("lead.record.acknowledged_by", who=seen.by) if seen.by else ""
             what = by or self.pen.say("lead.record.acknowledged")
-            lines.append(Told(at=seen.at, time=self.pen.clock(seen.at), what=what))
+            lines.append(Told(at=seen.at, time=self._clock(seen.at), what=what))
         worst = max(found.changes, key=lambda change: (change.level.value == "alarm", change.at))
         raised = worst if worst.change is not AlertChange.CLEARED else first
         return Recorded(
@@ -572,7 +576,7 @@ class Page:
         known = attempt.result if attempt.result in _RESULTS else "failed"
         return Told(
             at=attempt.at,
-            time=self.pen.clock(attempt.at),
+            time=self._clock(attempt.at),
             what=self.pen.say("lead.record.escalation" if notice.escalation else "lead.record.message"),
             to=attempt.recipient,
             by=attempt.channel,
@@ -582,7 +586,7 @@ class Page:
     def _pending(self, notice: Notice) -> Told:
         return Told(
             at=notice.due_at,
-            time=self.pen.clock(notice.due_at),
+            time=self._clock(notice.due_at),
             what=self.pen.say("lead.record.escalation" if notice.escalation else "lead.record.message"),
             to=notice.recipient,
             by=notice.channel,

@@ -43,7 +43,8 @@ export function count(number) {
 const clocks = new Map();
 function timeOfDay(moment, zone) {
   if (!clocks.has(zone)) {
-    const parts = { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+    const days = { year: "numeric", month: "numeric", day: "numeric" };
+    const parts = { timeZone: zone, ...days, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
     clocks.set(zone, new Intl.DateTimeFormat("sv-SE", parts));
   }
   const found = {};
@@ -57,6 +58,17 @@ export function clock(moment, zone, seconds = false) {
   const parts = [String(Number(hour)), minute];
   if (seconds) parts.push(second);
   return parts.join(texts.clock_separator);
+}
+
+/** A time of day, and of another day than that of `now` the day too. */
+function clockAndDay(moment, now, zone) {
+  if (moment === null || moment === undefined) return NONE;
+  const [then, today] = [moment, now].map((each) => timeOfDay(new Date(each), zone));
+  const number = ({ year, month, day }) => Date.UTC(year, month - 1, day);
+  if (number(then) === number(today)) return clock(moment, zone);
+  const weekday = say(`weekday.${(new Date(number(then)).getUTCDay() + 6) % 7}`);
+  const date = say("date", { weekday, day: Number(then.day), month: say(`month.${Number(then.month)}`) });
+  return say("moment.other_day", { date, clock: clock(moment, zone) });
 }
 
 export function wait(seconds) {
@@ -324,7 +336,7 @@ function drawStrips() {
   const beside = [worst.acknowledged && say("brief.acknowledged"), more.length && say("brief.more", { count: count(more.length) })];
   strip.replaceChildren(
     shape,
-    html("small", {}, clock(worst.since, zone)),
+    html("small", {}, clockAndDay(worst.since, board.at, zone)),
     html("span", { class: "message" }, worst.words[page.language]),
     html("small", { class: "of" }, worst.label[page.language]),
     ...beside.filter(Boolean).map((words) => html("small", {}, words)),
@@ -608,12 +620,12 @@ function alarms() {
   for (const source of down) {
     const named = board.several_switches ? "_named" : "";
     const key = source.silent ? "silent" : source.since ? "no_contact" : "no_contact_ever";
-    found.push(["no_contact", say(key + named, { clock: clock(source.since, zone), switch: source.switch }), say("no_contact_detail"), ""]);
+    found.push(["no_contact", say(key + named, { clock: clockAndDay(source.since, board.at, zone), switch: source.switch }), say("no_contact_detail"), ""]);
   }
   if (total.reason === "no_source" || !sources.length) found.push(["no_contact", say("no_source"), say("no_contact_detail"), ""]);
   if (!down.length && total.reason === "source_silent") {
     const last = sources.map((source) => source.last_event_at).filter(Boolean).sort().at(-1);
-    found.push(["no_contact", say("silent", { clock: clock(last, zone) }), say("no_contact_detail"), ""]);
+    found.push(["no_contact", say("silent", { clock: clockAndDay(last, board.at, zone) }), say("no_contact_detail"), ""]);
   }
   if (board.unseen.length) {
     const [several, more] = [board.unseen.length > 1, board.unseen.length - 3];
