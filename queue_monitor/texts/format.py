@@ -10,6 +10,7 @@ from queue_monitor.model import (
     Alert,
     AlertChange,
     AlertKind,
+    AlertReason,
     Counts,
     Coverage,
     DefinitionId,
@@ -29,6 +30,9 @@ _NEVER_LESS: Final = frozenset(
 )
 """The kinds that are either so or not so: they have no words for a trouble that has lessened."""
 
+
+_WITHOUT_A_SIGN: Final = frozenset({AlertReason.SOURCE_SILENT, AlertReason.NO_SOURCE})
+"""The reasons of a silent switch that are not a broken line."""
 
 _ENDED: Final = frozenset({StatusReason.PERIOD_LOST, StatusReason.PERIOD_REFUSED})
 """The reasons that tell how a period ended, with words of their own for the status."""
@@ -149,11 +153,17 @@ def alert_message(alert: Alert, language: str = "sv") -> str:
 
     It is said in other words once the trouble is less than when the alert was raised: `Färre avvisas nu`.
     """
-    key = f"brief.{alert.kind.value}"
-    if (alert.lower or alert.change is AlertChange.EASED) and alert.kind not in _NEVER_LESS:
+    key, is_less = f"brief.{alert.kind.value}", alert.lower or alert.change is AlertChange.EASED
+    if alert.kind is AlertKind.NO_AGENTS and alert.figures.at_least_staffed:
+        key += ".seen"
+    if alert.kind is AlertKind.LONG_WAIT and is_less and not alert.lower:
+        key += ".eased"  # shorter, but still over the limit
+    elif is_less and alert.kind not in _NEVER_LESS:
         key += ".lower"
     elif alert.kind is AlertKind.TARGET_AT_RISK:
         key += f".{alert.level.value}"
+    elif alert.kind is AlertKind.SOURCE_SILENT and alert.reason in _WITHOUT_A_SIGN:
+        key += f".{alert.reason.value}"
     goal = say(f"alert.goal.{alert.period}", language) if alert.period in ("day", "month") else ""
     limit = alert.figures.limit_seconds or alert.figures.target.limit_seconds
     reason = alert.figures.crisis.reason if alert.figures.crisis else ""
