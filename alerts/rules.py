@@ -263,14 +263,16 @@ def _queue(
     yield measurement(AlertKind.LONG_WAIT, NOW, oldest, AlertReason.WAITED_TOO_LONG, figures=helped)
     yield measurement(AlertKind.NO_AGENTS, NOW, float(_is_unstaffed(queue)), AlertReason.NOBODY_STAFFED)
     lately = queue.periods["30min"].counts
-    enough = lately.dialled >= settings.refused_least_calls
-    refused = lately.refused / lately.dialled if enough else 0.0
-    yield measurement(AlertKind.MANY_REFUSED, NOW, refused, AlertReason.TURNED_AWAY)
+    refused = lately.refused / lately.dialled if lately.dialled else 0.0
+    few = lately.dialled < settings.refused_least_calls  # these raise nothing, but nothing is over because of them
+    turned_away = AlertReason.TURNED_AWAY
+    yield measurement(AlertKind.MANY_REFUSED, NOW, refused, turned_away, may_raise=not few, at_most_warning=few)
     if expected := queue.usual_quarter:
         arrived = queue.periods["15min"].counts.dialled
-        factor = arrived / expected if arrived >= settings.surge_least_calls else 0.0
-        figures = _figures(snapshot, queue, NOW, settings, arrived=arrived, factor=arrived / expected)
-        yield measurement(AlertKind.SURGE, NOW, factor, AlertReason.MANY_AT_ONCE, figures=figures)
+        factor = arrived / expected
+        of_least = settings.surge_factor * arrived / settings.surge_least_calls
+        figures = _figures(snapshot, queue, NOW, settings, arrived=arrived, factor=factor)
+        yield measurement(AlertKind.SURGE, NOW, min(factor, of_least), AlertReason.MANY_AT_ONCE, figures=figures)
 
 
 def _is_unstaffed(queue: QueueNow) -> bool:
