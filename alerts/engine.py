@@ -22,7 +22,7 @@ from alerts.episodes import SEVERITY, TARGET, State, topic
 from alerts.lifecycle import advance, policy
 from alerts.message import Message, dated
 from alerts.notification_policy import NotifyReason, standing
-from alerts.rules import DAY, AlertSettings, Measurement, as_known, is_blind, of_crisis, read, scopes
+from alerts.rules import DAY, AlertSettings, Measurement, as_known, figures_now, is_blind, of_crisis, read, scopes
 from queue_monitor.model import (
     Alert,
     AlertBatch,
@@ -46,6 +46,9 @@ log = logging.getLogger(__name__)
 
 ROUND_SECONDS: Final = 30.0
 REMEMBERED: Final = timedelta(hours=48)
+_FORETOLD: Final = frozenset({TARGET, AlertKind.SURGE.value})
+"""The topics that are measured against a forecast: without one their alerts stand, with the figures of the moment."""
+
 HEARTBEAT_LATE: Final = timedelta(minutes=10)
 """The longest delay of a sign of life, when the monitor was just starting at its time; a later one would mislead."""
 
@@ -113,6 +116,10 @@ class AlertEngine:
             shown, blind = alert, face is not None and is_blind(face)
             if measurement is not None:
                 shown = _as_read(alert, measurement, self._settings, blind)
+            elif face is not None and topic(alert.kind) in _FORETOLD:
+                figures = figures_now(snapshot, face, alert.kind, alert.period, self._settings)
+                figures = structs.replace(figures, also=alert.figures.also)
+                shown = structs.replace(alert, label=face.label or alert.label, figures=figures)
             if topic(alert.kind) == TARGET and face is not None and measurement is not None and not blind:
                 verdict = face.verdict if alert.period == DAY else face.verdicts.get(alert.period, face.verdict)
                 if verdict.status is Status.OK or verdict.reason is StatusReason.PERIOD_LOST:

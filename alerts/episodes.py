@@ -28,6 +28,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     `last_notified`: the last change that people were sent.
     `pending`: true for an alarm not sent yet, because one was sent just before or another one covers it.
     `lower`: true while the measure is under the level of the episode, which stands until it eases or ends.
+    `unmeasured_since`: since when there is no measure of it, as without a forecast; None while there is one.
     `grouped`: the kinds that a surge or crisis has covered.
     """
 
@@ -50,6 +51,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     last_notified: AlertChange | None = field(default=None, name="heard")
     pending: bool = field(default=False, name="owed")
     lower: bool = False
+    unmeasured_since: datetime | None = None
     grouped: tuple[AlertKind, ...] = ()
     queues: tuple[str, ...] = ()
 

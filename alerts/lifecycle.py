@@ -141,6 +141,10 @@ def advance(
     for key, episode in list(episodes.items()):
         if _is_past(episode, now, begun):
             changes += _passed(episodes.pop(key))
+    for key, episode in episodes.items():
+        unmeasured = None if key in measured else episode.unmeasured_since or now
+        if unmeasured != episode.unmeasured_since:
+            episodes[key] = structs.replace(episode, unmeasured_since=unmeasured)
     alerts = decide(episodes, changes, now, measured)
     for episode, change in changes:
         if change is AlertChange.CLEARED and episode.times:
@@ -174,11 +178,9 @@ def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:
 
 def _not_ahead(episode: Episode, now: datetime) -> Episode:
     """Return the episode without a moment after `now`, which would hold it up for as long as a clock was set back."""
-    moments = (episode.since, episode.low_since, episode.lost_since, episode.told_at)
-    since, low, lost, told = (None if moment is None else min(moment, now) for moment in moments)
-    if (since, low, lost, told) == moments:
-        return episode
-    return structs.replace(episode, since=since, low_since=low, lost_since=lost, told_at=told)
+    names = ("since", "low_since", "lost_since", "told_at", "unmeasured_since")
+    ahead = {name: now for name in names if (moment := getattr(episode, name)) is not None and moment > now}
+    return structs.replace(episode, **ahead) if ahead else episode
 
 
 def _placed(

@@ -69,6 +69,10 @@ class Message:
             state = "seen"
         if alert.kind in (AlertKind.SURGE, AlertKind.CRISIS) and alert.change is AlertChange.UPDATED:
             state = "fewer" if alert.lower and alert.kind is AlertKind.SURGE else "updated"
+        if alert.kind is AlertKind.SURGE and state == "raised" and self._figures.factor is None:
+            state = "counted"
+        if state in ("fewer", "counted") and self._figures.arrived == 1:
+            state += ".one"
         return self._say(f"{alert.kind.value}.{state}", **self._values())
 
     def _end_of_no_agents(self) -> str:

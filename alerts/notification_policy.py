@@ -23,6 +23,9 @@ MONTH_AGAIN: Final = timedelta(days=1)
 TOGETHER_AGAIN: Final = timedelta(minutes=10)
 """The shortest time between two gathered messages while a surge or a crisis stands."""
 
+KNOWN_FOR: Final = timedelta(minutes=5)
+"""The time for which an episode without a measure still covers others; a start of the monitor is over by then."""
+
 IN_A_SURGE: Final = (
     AlertKind.TARGET_OUT_OF_REACH,
     AlertKind.TARGET_AT_RISK,
@@ -91,12 +94,12 @@ def decide(
     """
     told = []
     for episode, change in changes:
-        why = should_notify(episode, change, now, is_covered(episode, episodes))
+        why = should_notify(episode, change, now, is_covered(episode, episodes, now))
         told.append(_told(episode, change, why, now, episodes))
     changed = {episode.key for episode, _ in changes}
     held_back = [each for each in episodes.values() if each.pending and not each.lower and each.key in measured]
     for episode in [each for each in held_back if each.key not in changed]:
-        why = should_notify(episode, AlertChange.UPDATED, now, is_covered(episode, episodes))
+        why = should_notify(episode, AlertChange.UPDATED, now, is_covered(episode, episodes, now))
         if why.notifies:
             told.append(_told(episode, AlertChange.UPDATED, why, now, episodes))
     surges = [each for each in episodes.values() if _must_gather(each, episodes, now)]
@@ -179,11 +182,12 @@ def _is_beyond_help(episode: Episode) -> bool:
     return episode.kind is AlertKind.TARGET_AT_RISK or not risk.agents_for_queue
 
 
-def is_covered(episode: Episode, episodes: Mapping[Key, Episode]) -> bool:
+def is_covered(episode: Episode, episodes: Mapping[Key, Episode], now: datetime) -> bool:
     """Return whether another message covers this episode.
 
     A crisis covers all that goes with it, a surge covers the rest of its queue, a day at risk covers a long wait. Once
-    the day is lost or has eased, a long wait is news again, because it can still be helped.
+    the day is lost or has eased, a long wait is news again, because it can still be helped. A surge or a risk that
+    could not be measured for a while, as without a forecast, covers nothing.
     """
     if episode.kind in (AlertKind.SURGE, *IN_A_SURGE) and episode.period != MONTH:
         crisis = episodes.get((AlertKind.CRISIS.value, "", NOW))
@@ -191,14 +195,19 @@ def is_covered(episode: Episode, episodes: Mapping[Key, Episode]) -> bool:
             return True
     if episode.kind in IN_A_SURGE and episode.period != MONTH:
         surge = episodes.get((AlertKind.SURGE.value, episode.queue, NOW))
-        if surge is not None and surge.raised:
+        if surge is not None and surge.raised and _is_known(surge, now):
             return True
     if episode.kind is not AlertKind.LONG_WAIT:
         return False
     day = episodes.get(("target", episode.queue, DAY))
     if day is None or day.told_at is None:
         return False
-    return day.is_alarm and day.kind is AlertKind.TARGET_AT_RISK
+    return day.is_alarm and day.kind is AlertKind.TARGET_AT_RISK and _is_known(day, now)
+
+
+def _is_known(episode: Episode, now: datetime) -> bool:
+    """Return whether an episode is measured, or was until a moment ago."""
+    return episode.unmeasured_since is None or now - episode.unmeasured_since < KNOWN_FOR
 
 
 def _gathered(surge: Episode, episodes: Episodes) -> Episode:
@@ -221,7 +230,7 @@ def _must_gather(episode: Episode, episodes: Episodes, now: datetime) -> bool:
     """Return whether a surge or crisis that people know of now covers more, and a new message about it is due."""
     if episode.kind not in _GATHERING or not episode.raised or episode.told_at is None:
         return False
-    if is_covered(episode, episodes):
+    if not _is_known(episode, now) or is_covered(episode, episodes, now):
         return False
     new = set(_also(episode, episodes)) - set(episode.grouped)
     return bool(new) and now - episode.told_at >= TOGETHER_AGAIN

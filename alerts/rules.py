@@ -267,12 +267,21 @@ def _queue(
     few = lately.dialled < settings.refused_least_calls  # these raise nothing, but nothing is over because of them
     turned_away = AlertReason.TURNED_AWAY
     yield measurement(AlertKind.MANY_REFUSED, NOW, refused, turned_away, may_raise=not few, at_most_warning=few)
-    if expected := queue.usual_quarter:
-        arrived = queue.periods["15min"].counts.dialled
-        factor = arrived / expected
-        of_least = settings.surge_factor * arrived / settings.surge_least_calls
-        figures = _figures(snapshot, queue, NOW, settings, arrived=arrived, factor=factor)
-        yield measurement(AlertKind.SURGE, NOW, min(factor, of_least), AlertReason.MANY_AT_ONCE, figures=figures)
+    figures = figures_now(snapshot, queue, AlertKind.SURGE, NOW, settings)
+    of_least = settings.surge_factor * (figures.arrived or 0) / settings.surge_least_calls
+    if figures.factor is not None or of_least < settings.surge_factor / 2:  # so few are no surge, whatever is usual
+        factor = of_least if figures.factor is None else min(of_least, figures.factor)
+        yield measurement(AlertKind.SURGE, NOW, factor, AlertReason.MANY_AT_ONCE, figures=figures)
+
+
+def figures_now(
+    snapshot: Snapshot, queue: QueueNow, kind: AlertKind, period: str, settings: AlertSettings
+) -> AlertFigures:
+    """Return the figures of a surge or a target at this moment; those of a forecast are None where there is none."""
+    if kind is not AlertKind.SURGE:
+        return _figures(snapshot, queue, period, settings, queue.month_risk if period == MONTH else queue.risk)
+    arrived, usual = queue.periods["15min"].counts.dialled, queue.usual_quarter
+    return _figures(snapshot, queue, period, settings, arrived=arrived, factor=arrived / usual if usual else None)
 
 
 def _is_unstaffed(queue: QueueNow) -> bool:
