@@ -41,11 +41,15 @@ KEPT: Final = timedelta(hours=48)
 
 
 class Channel(Struct, frozen=True, kw_only=True):
-    """One channel to people: a notifier for each address, and the channel that takes over when it fails ("": none)."""
+    """One channel to people: a notifier for each address, and the channel that takes over when it fails ("": none).
+
+    `mirrors`: true for a system that shows what stands: it is sent the end of all that it was sent.
+    """
 
     name: str
     notifiers: tuple[Notifier, ...]
     fallback: str = ""
+    mirrors: bool = False
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
@@ -221,12 +225,43 @@ class Dispatcher:
             if not NotifyReason(alert.notified).notifies:
                 if alert.change is AlertChange.CLEARED:
                     self._supersede(alert, None, notices, attempts)
-                continue
-            for recipient in self._recipients:
-                if self._concerns(alert, recipient):
-                    self._plan(alert, recipient, notices, attempts)
+            else:
+                for recipient in self._recipients:
+                    if self._concerns(alert, recipient):
+                        self._plan(alert, recipient, notices, attempts)
+            if alert.change is AlertChange.CLEARED:
+                notices += self._ends(alert, {notice.channel for notice in notices if notice.alert is alert})
         self._notices |= {notice.id: notice for notice in notices}
         return AlertBatch(notices=tuple(notices), attempts=tuple(attempts))
+
+    def _ends(self, alert: Alert, planned: Collection[str]) -> list[Notice]:
+        """Return the notices of an end to the systems that show the alert and are sent no other: people need no word of
+        it, or the alert went there in another channel's place.
+        """
+        now = self._clock.now()
+        shown = [
+            notice
+            for notice in self._of(alert.episode)
+            if (notice.state is NoticeState.SENT or notice.id in self._sending) and notice.channel not in planned
+        ]
+        ends = [
+            structs.replace(
+                notice,
+                id=_id(alert, notice.channel, str(notice.address), "end"),
+                alert=alert,
+                made_at=now,
+                due_at=now,
+                expires_at=now + self._patience.give_up_after,
+                state=NoticeState.PENDING,
+                attempts=0,
+                escalation=False,
+                fallback_of="",
+                link="",
+            )
+            for notice in shown
+            if (channel := self._channels.get(notice.channel)) is not None and channel.mirrors
+        ]
+        return list({notice.id: notice for notice in ends}.values())
 
     async def inform(self, alert: Alert, names: Collection[str]) -> None:
         """Send a message that is no alarm, such as news of a report, to the recipients of these names.

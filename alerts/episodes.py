@@ -30,6 +30,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     `lower`: true while the measure is under the level of the episode, which stands until it eases or ends.
     `unmeasured_since`: since when there is no measure of it, as without a forecast; None while there is one.
     `grouped`: the kinds that a surge or crisis has covered.
+    `first_queue`: the queue or pool in which it began, also after that has become part of another.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     unmeasured_since: datetime | None = None
     grouped: tuple[AlertKind, ...] = ()
     queues: tuple[str, ...] = ()
+    first_queue: str = ""
 
     def __post_init__(self) -> None:
         if self.queue and not self.queues:
@@ -122,5 +124,6 @@ def as_alert(episode: Episode, change: AlertChange, at: datetime, notified: str)
         reason=episode.reason,
         figures=episode.figures,
         notified=notified,
+        first_queue=episode.first_queue,
         lower=episode.lower and change in (AlertChange.RAISED, AlertChange.UPDATED),
     )

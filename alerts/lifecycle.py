@@ -261,6 +261,7 @@ def _begun(measurement: Measurement, level: AlertLevel, now: datetime, times: in
         kind=AlertKind.TARGET_AT_RISK if measurement.kind is AlertKind.TARGET_OUT_OF_REACH else measurement.kind,
         queue=measurement.queue,
         queues=measurement.queues,
+        first_queue=measurement.queue,
         label=measurement.label,
         period=measurement.period,
         period_start=measurement.period_start,

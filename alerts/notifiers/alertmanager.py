@@ -18,11 +18,17 @@ from queue_monitor.ports import DeliveryError, Endpoint
 
 EXAMPLE: Final = "http://127.0.0.1:9"
 
+MIRRORS: Final = True
+"""It shows what stands, so that it is sent every end, also one that is no news to people, such as closing time."""
+
 OPEN_FOR: Final = timedelta(hours=26)
 """Longer than any alert stands here, but those of a month: a crisis is told anew after 25 hours."""
 
 MONTH_OPEN_FOR: Final = timedelta(days=32)
 TEST_OPEN_FOR: Final = timedelta(minutes=5)
+CLOCKS_DIFFER: Final = timedelta(seconds=30)
+"""How much earlier than here an alert ends there: an end that is still to come by its clock would not be taken."""
+
 SECONDS: Final = 10.0
 _NAMES: Final = {AlertKind.TARGET_OUT_OF_REACH: AlertKind.TARGET_AT_RISK}
 """The alert names there. An alert keeps its labels to the end, so a lost target keeps the name of a target at risk."""
@@ -49,13 +55,13 @@ class AlertmanagerNotifier:
         entry: dict[str, object] = {
             "labels": {
                 "alertname": "Callqueue" + "".join(word.capitalize() for word in kind.value.split("_")),
-                "queue": alert.queue,
+                "queue": alert.first_queue or alert.queue,
                 "period": alert.period,
                 "episode": alert.episode,
                 "severity": "none" if alert.reason in (AlertReason.ALIVE, AlertReason.REPORT_MADE) else "critical",
             },
             "annotations": {"summary": title, "description": text, "change": alert.change.value},
-            "endsAt": _written(alert.at if cleared else alert.at + _open_for(alert)),
+            "endsAt": _written(alert.at - CLOCKS_DIFFER if cleared else alert.at + _open_for(alert)),
         }
         if not cleared:
             entry["startsAt"] = _written(alert.at)

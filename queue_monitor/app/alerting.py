@@ -234,7 +234,8 @@ def _channel(channel: AlertChannel, config: Config) -> Channel:
     except ValueError as error:
         found = f"the url of {channel.name}: {error}"
         raise ConfigError([Mistake("alerts.channels", found, f"an address of kind {channel.kind}")]) from error
-    return Channel(name=channel.name, notifiers=addresses, fallback=channel.fallback)
+    mirrors = bool(getattr(module, "MIRRORS", False))
+    return Channel(name=channel.name, notifiers=addresses, fallback=channel.fallback, mirrors=mirrors)
 
 
 def endpoints_of(channel: AlertChannel) -> tuple[Endpoint, ...]:

@@ -148,6 +148,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     `period`: `now`, `day` or `month`.
     `notified`: the reason why people were notified of the change, or why not.
     `title`, `text`: the message in the organisation's language, its first sentence and the rest.
+    `first_queue`: the queue or pool in which it was raised, also after that has become part of another; "" where that
+        is not known.
     `lower`: true for an alert that still stands although its measure is under its level at this moment.
     """
 
@@ -166,6 +168,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     text: str = ""
     queues: tuple[str, ...] = ()
     lower: bool = False
+    first_queue: str = ""
 
     def __post_init__(self) -> None:
         if self.queue and not self.queues:
